@@ -1,0 +1,115 @@
+"""The error tree. Each error says what is wrong, where, and what to do about it.
+
+::
+
+    NewsletterError                      exit code 1
+    ├── UsageError                       2   the command's words do not fit together
+    ├── ConfigurationError               3   a file the operator wrote, with file and line
+    │   ├── FilterError                      a filter expression, with a pointer into it
+    │   ├── AddressError                     an address nobody can be mailed at
+    │   └── TemplateError                    a template that cannot be compiled or set
+    ├── SourceError                      4   one source did not answer; the others go on
+    │   └── BlockedAddressError              a source's address is one we do not fetch from
+    ├── StoreError                       1   the store cannot be opened, read or written
+    ├── RenderError                      1   one paper or one letter that cannot be set
+    ├── TokenError                       1   a signed link that is not ours, or too old
+    └── TryAgainError                    75  later: a lock, a paused issue, no SMTP server
+        └── TransportError                   the SMTP server as a whole refuses or is gone
+"""
+
+from typing import ClassVar
+
+
+class NewsletterError(Exception):
+    """Anything the newsletter itself finds wrong."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(NewsletterError):
+    """The command's words do not fit together."""
+
+    exit_code = 2
+
+
+class ConfigurationError(NewsletterError):
+    """A file the operator wrote is wrong.
+
+    Attributes:
+        file: the file's name as the operator knows it.
+        line: the line, from 1, where it is known.
+        where: the setting's dotted path (``sources.1.url``).
+        problem: what is wrong and how to mend it.
+    """
+
+    exit_code = 3
+
+    def __init__(
+        self, problem: str, *, file: str = "", line: int | None = None, where: str = ""
+    ) -> None:
+        self.problem, self.file, self.line, self.where = problem, file, line, where
+        place = ":".join(str(part) for part in (file, line) if part)
+        super().__init__(": ".join(part for part in (place, where, problem) if part))
+
+
+class FilterError(ConfigurationError):
+    """A filter expression that cannot be parsed.
+
+    Attributes:
+        text: the expression.
+        column: where in it the trouble is, from 0.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        text: str,
+        column: int,
+        file: str = "",
+        line: int | None = None,
+        where: str = "",
+    ) -> None:
+        self.text, self.column, self.reason = text, column, problem
+        pointed = f"{problem}\n    {text}\n    {' ' * column}^"
+        super().__init__(pointed, file=file, line=line, where=where)
+
+
+class AddressError(ConfigurationError):
+    """An e-mail address that cannot be written to."""
+
+
+class TemplateError(ConfigurationError):
+    """A template that cannot be compiled or set."""
+
+
+class SourceError(NewsletterError):
+    """A source did not give its listing; the other sources are unaffected."""
+
+    exit_code = 4
+
+
+class BlockedAddressError(SourceError):
+    """A source's address leads somewhere the newsletter does not fetch from."""
+
+
+class StoreError(NewsletterError):
+    """The store cannot be opened, read or written."""
+
+
+class RenderError(NewsletterError):
+    """One paper, or one reader's letter, cannot be set."""
+
+
+class TokenError(NewsletterError):
+    """A signed link that was not made here, was changed, or is too old."""
+
+
+class TryAgainError(NewsletterError):
+    """Nothing is lost, but now is not the time; the same command later goes on."""
+
+    exit_code = 75
+
+
+class TransportError(TryAgainError):
+    """The SMTP server as a whole refuses us or is gone; no reader is to blame."""

@@ -1,0 +1,134 @@
+"""Every noun of the newsletter, as frozen values.
+
+The path, one way, is the order in which they appear here::
+
+    fetch     a source      -> Listing of Items               sources/
+    identify  Item          -> Identity (key and aliases)      identity
+    diff      Listings      -> Papers first seen now           stores/
+    tag       Papers        -> Matching (topics, and why)      topics
+    compose   Papers        -> Issue (order, topics)           issue
+    cut       Issue, Reader -> Edition (and a reason a paper)  edition
+    set       Edition       -> Rendering (subject, html, text) render
+    address   Rendering     -> Envelope (bytes)                message
+    claim     Delivery      -> Letter, under a token           stores/
+    send      Letter        -> Outcome, the server's word      transports/
+    settle    Outcome       -> Delivery, done                  stores/
+
+Nothing here reads a clock, a file or a socket.
+"""
+
+from newsletter.model.deliveries import (
+    Accepted,
+    Claim,
+    Counts,
+    Deferred,
+    Delivery,
+    DeliveryState,
+    Envelope,
+    IssueState,
+    Letter,
+    NotSent,
+    Outcome,
+    Refused,
+    Settlement,
+    Unknown,
+)
+from newsletter.model.issues import (
+    EVERY_PAPER,
+    OTHER,
+    BY_FILTER,
+    Edition,
+    Issue,
+    Matching,
+    Placed,
+    Publication,
+    Rendering,
+    Section,
+    Standing,
+    Verdict,
+    Wave,
+)
+from newsletter.model.papers import (
+    Announcement,
+    Entry,
+    Identity,
+    Intake,
+    Item,
+    Listing,
+    ListingState,
+    Paper,
+    SourceHealth,
+    SourceReport,
+)
+from newsletter.model.readers import (
+    All,
+    AnyOf,
+    Cadence,
+    Expression,
+    Field,
+    Filter,
+    Not,
+    Origin,
+    Reader,
+    Rule,
+    Status,
+    Subscriber,
+    Summary,
+    Term,
+    Topic,
+)
+
+__all__ = [
+    "BY_FILTER",
+    "EVERY_PAPER",
+    "OTHER",
+    "Accepted",
+    "All",
+    "Announcement",
+    "AnyOf",
+    "Cadence",
+    "Claim",
+    "Counts",
+    "Deferred",
+    "Delivery",
+    "DeliveryState",
+    "Edition",
+    "Entry",
+    "Envelope",
+    "Expression",
+    "Field",
+    "Filter",
+    "Identity",
+    "Intake",
+    "Issue",
+    "IssueState",
+    "Item",
+    "Letter",
+    "Listing",
+    "ListingState",
+    "Matching",
+    "Not",
+    "NotSent",
+    "Origin",
+    "Outcome",
+    "Paper",
+    "Placed",
+    "Publication",
+    "Reader",
+    "Refused",
+    "Rendering",
+    "Rule",
+    "Section",
+    "Settlement",
+    "SourceHealth",
+    "SourceReport",
+    "Standing",
+    "Status",
+    "Subscriber",
+    "Summary",
+    "Term",
+    "Topic",
+    "Unknown",
+    "Verdict",
+    "Wave",
+]

@@ -1,0 +1,149 @@
+"""What goes out: envelopes, the server's word, and the ledger's states."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from newsletter.model.issues import Edition
+
+IssueState = Literal["frozen", "sending", "done", "done_with_errors", "skipped", "held", "cancelled"]
+"""Where an issue stands; ``done`` only when no delivery is open."""
+
+DeliveryState = Literal[
+    "pending",
+    "claimed",
+    "committing",
+    "accepted",
+    "deferred",
+    "failed",
+    "unknown",
+    "held",
+    "expired",
+    "suppressed",
+    "empty",
+]
+"""Where one reader's delivery stands; the diagram is in docs/delivery.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message ready for the wire (RFC 5321).
+
+    ``content`` joins into the message of RFC 5322 with CRLF line ends; no line begins with a
+    dot and it ends in CRLF, so it needs no dot-stuffing.
+    """
+
+    sender: str
+    recipient: str
+    message_id: str
+    content: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An envelope under the claim it may be sent by."""
+
+    claim: "Claim"
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The server took the message: its reply to the dot was 250."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server refused this recipient or message for good (5xx)."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The server asks to try again later (4xx)."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Cut off before the dot: certainly not delivered."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Cut off between the dot and its answer: nobody knows."""
+
+    reason: str
+
+
+Outcome = Accepted | Refused | Deferred | NotSent | Unknown
+"""What became of one letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right of one run to send one delivery, until the lease ends.
+
+    ``token`` is unique to this claim; a mark or a settlement under another token is void.
+    """
+
+    wave: int
+    reader: int
+    token: str
+    edition: Edition
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of a claim. ``next_try`` is set where the outcome is :class:`Deferred`."""
+
+    claim: Claim
+    outcome: Outcome
+    next_try: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One reader's line in an issue's ledger."""
+
+    day: date
+    email: str
+    state: DeliveryState
+    attempts: int = 0
+    reply: str = ""
+    next_try: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """An issue's deliveries by state. ``open`` are those not at an end yet."""
+
+    pending: int = 0
+    claimed: int = 0
+    committing: int = 0
+    accepted: int = 0
+    deferred: int = 0
+    failed: int = 0
+    unknown: int = 0
+    held: int = 0
+    expired: int = 0
+    suppressed: int = 0
+    empty: int = 0
+
+    @property
+    def open(self) -> int:
+        """Deliveries that a later run may still change."""
+        return self.pending + self.claimed + self.committing + self.deferred + self.unknown
+
+    @property
+    def planned(self) -> int:
+        """Every delivery of the issue (invariant I1 adds up to it)."""
+        ended = self.accepted + self.failed + self.suppressed + self.empty + self.expired
+        return ended + self.held + self.open

@@ -1,0 +1,178 @@
+"""What is composed: the day's issue, each reader's edition of it, and how it is set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from newsletter.model.papers import Paper
+from newsletter.model.readers import Reader, Subscriber, Summary, Term, Topic
+
+OTHER = "Other"
+"""The section of papers that are in no topic."""
+
+BY_FILTER = "Your filters"
+"""The section of papers that a reader's own rules brought, outside the topics they follow."""
+
+EVERY_PAPER = "every paper"
+"""Why a reader without topics and rules gets a paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """The newsletter itself, as its letters name it.
+
+    ``sender`` is an address with an optional display name, split; ``url`` is where the readers'
+    pages are (None: letters carry ``mailto:`` links alone); ``bounces`` is the mailbox read back.
+    """
+
+    name: str
+    sender_name: str
+    sender_email: str
+    url: str | None = None
+    postal_address: str = ""
+    operator: str | None = None
+    bounces: str | None = None
+    timezone: str = "UTC"
+    language: str = "en"
+
+    @property
+    def domain(self) -> str:
+        """The sender's domain, which Message-ID and List-Id are aligned with."""
+        return self.sender_email.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What matches what, as bitmasks over an issue's papers: bit *i* is paper *i*.
+
+    ``topics`` has a mask for each topic by name and ``best`` the papers whose best topic it is;
+    ``because`` has, for a topic's name and a paper, the words that put it there; ``terms`` has a
+    mask for every term that occurs in any topic or filter; ``upvotes`` gives a paper's upvotes,
+    None where its sources do not count them.
+    """
+
+    topics: Mapping[str, int]
+    best: Mapping[str, int]
+    because: Mapping[tuple[str, int], str]
+    terms: Mapping[Term, int]
+    upvotes: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One day's papers in their order, best first; a paper's place is its index in ``papers``.
+
+    ``cutoff`` is the highest ingest number it decides; ``missing`` names the sources that did
+    not answer; ``quarantined`` has the papers that could not be set, with why.
+    ``frozen_at`` is UTC, and is every letter's Date.
+    """
+
+    day: date
+    papers: tuple[Paper, ...]
+    topics: tuple[Topic, ...]
+    cutoff: int
+    frozen_at: datetime
+    missing: tuple[str, ...] = ()
+    quarantined: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A paper's place in an edition: its index in the issue, and the reason it is there."""
+
+    paper: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One heading of an edition, with its papers as cards and, past the cap, as one-line rows."""
+
+    name: str
+    cards: tuple[Placed, ...]
+    rows: tuple[Placed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one reader stands before a freeze: all that decides what they are owed.
+
+    ``again`` has the ingest numbers of papers that fell short of this reader's upvotes alone in
+    an issue of the last three days; ``sent`` the groups (see :class:`Paper`) already accepted
+    for them among the papers in question.
+    """
+
+    reader: Reader
+    again: frozenset[int] = frozenset()
+    sent: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One reader's own letter of an issue, before it is set.
+
+    ``more`` are the papers within "N more": in the edition, on neither card nor row. ``short``
+    fell short of the reader's upvotes alone and are judged again. ``left_out`` counts the papers
+    of the day that the filters kept away. All four are indexes into the issue's papers or count
+    them. An edition without a paper is empty.
+    """
+
+    standing: Standing
+    sections: tuple[Section, ...]
+    more: tuple[int, ...] = ()
+    short: tuple[int, ...] = ()
+    left_out: int = 0
+
+    @property
+    def papers(self) -> tuple[int, ...]:
+        """Every paper of the edition, in reading order: cards and rows by section, then more."""
+        placed = [p.paper for s in self.sections for p in (*s.cards, *s.rows)]
+        return (*placed, *self.more)
+
+    @property
+    def summary(self) -> Summary:
+        """How much of each abstract this reader gets."""
+        return self.subscriber.summary
+
+    @property
+    def subscriber(self) -> Subscriber:
+        """Whose edition this is."""
+        return self.standing.reader.subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why one paper is, or is not, in one reader's edition: exactly one reason."""
+
+    reader: str
+    paper: str
+    title: str
+    included: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A letter in pieces of text that join into its subject, HTML and plain text.
+
+    Pieces that readers share are the same string objects, so that they are encoded once.
+    """
+
+    subject: tuple[str, ...]
+    html: tuple[str, ...]
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """An issue frozen for the readers due at one instant, with the pieces its letters are set from.
+
+    ``pieces`` is the rendered sheet (:class:`newsletter.render.Sheet`) in its stored form, so
+    that a letter can be made again byte for byte after an edit of template, key or code.
+    """
+
+    id: int
+    issue: Issue
+    due: datetime
+    pieces: bytes
+

@@ -1,0 +1,133 @@
+"""Who reads, and what they want: topics, rules, filters, subscribers."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+Field = Literal["text", "title", "author", "org", "category", "about"]
+"""Where a term is looked for; ``text`` is title and abstract. ``about`` asks for meaning and,
+where no matcher of meaning is there, for its words in title and abstract."""
+
+Summary = Literal["short", "full", "titles"]
+"""How much of an abstract a reader wants."""
+
+Cadence = Literal["daily", "weekdays", "weekly", "paused"]
+"""On which days a reader gets an issue."""
+
+Status = Literal["unconfirmed", "confirmed", "unsubscribed", "blocked", "removed"]
+"""Where a subscription stands. ``removed``: struck from the operator's file; it may come back
+with the file. ``unsubscribed`` and ``blocked`` outlive the file."""
+
+Origin = Literal["file", "store"]
+"""Who a reader belongs to: the operator's file, or the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word or phrase, whole and without regard to case, in one field of a paper."""
+
+    field: Field
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """True where its expression is not."""
+
+    of: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """True where all of its expressions are."""
+
+    of: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """True where one of its expressions is."""
+
+    of: tuple["Expression", ...]
+
+
+Expression = Term | Not | All | AnyOf
+"""A parsed filter expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An expression together with the words it was written in, which reasons quote."""
+
+    text: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A subject papers are grouped under.
+
+    A paper is in it when one of ``any`` or ``categories`` matches and none of ``none`` does.
+    """
+
+    name: str
+    any: tuple[Rule, ...] = ()
+    none: tuple[Rule, ...] = ()
+    categories: tuple[str, ...] = ()
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What one reader wants.
+
+    ``topics`` are names in the reader's own order; empty follows every topic. A reader with
+    neither ``topics`` nor ``include`` gets every paper. ``max_items`` of None leaves the cap
+    to the issue.
+    """
+
+    topics: tuple[str, ...] = ()
+    include: tuple[Rule, ...] = ()
+    exclude: tuple[Rule, ...] = ()
+    min_upvotes: int = 0
+    max_items: int | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Whether this reader asked for no choice at all."""
+        return not self.topics and not self.include
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A person's subscription as they or the operator wrote it.
+
+    ``email`` is normalised (lower-case domain, IDNA) and is the reader's name in every command.
+    ``cadence`` of None follows the newsletter's own days; ``at`` (``HH:MM``) and ``timezone``
+    (an IANA name) of None follow the newsletter's. ``day`` is 0 for Monday.
+    """
+
+    email: str
+    name: str = ""
+    filter: Filter = Filter()
+    cadence: Cadence | None = None
+    day: int = 0
+    paused_until: date | None = None
+    at: str | None = None
+    timezone: str | None = None
+    summary: Summary = "short"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A subscriber the store knows.
+
+    ``decided`` is the ingest number up to which everything has been decided for them: the
+    cutoff of the last freeze that was accepted or empty, or of the last one before they joined.
+    """
+
+    id: int
+    subscriber: Subscriber
+    status: Status
+    decided: int
+    origin: Origin
