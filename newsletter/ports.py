@@ -4,7 +4,15 @@ Each docstring is the law its adapters keep; ``tests/contract`` runs one suite a
 adapter.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from datetime import date, datetime
 from typing import Protocol
 
@@ -211,7 +219,13 @@ class Store(Protocol):
     # -- delivery ---------------------------------------------------------------------------------
 
     def claim(
-        self, day: date, *, limit: int, now: datetime, lease: float, token: str,
+        self,
+        day: date,
+        *,
+        limit: int,
+        now: datetime,
+        lease: float,
+        token: str,
         readers: Collection[int] | None = None,
     ) -> tuple[Claim, ...]:
         """Take up to ``limit`` deliveries that are pending, or deferred and due, under a token.

@@ -34,9 +34,9 @@ from newsletter.model.deliveries import (
     Unknown,
 )
 from newsletter.model.issues import (
+    BY_FILTER,
     EVERY_PAPER,
     OTHER,
-    BY_FILTER,
     Edition,
     Issue,
     Matching,

@@ -6,7 +6,9 @@ from typing import Literal
 
 from newsletter.model.issues import Edition
 
-IssueState = Literal["frozen", "sending", "done", "done_with_errors", "skipped", "held", "cancelled"]
+IssueState = Literal[
+    "frozen", "sending", "done", "done_with_errors", "skipped", "held", "cancelled"
+]
 """Where an issue stands; ``done`` only when no delivery is open."""
 
 DeliveryState = Literal[

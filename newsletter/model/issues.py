@@ -175,4 +175,3 @@ class Wave:
     issue: Issue
     due: datetime
     pieces: bytes
-
