@@ -57,6 +57,10 @@ class Source(Protocol):
     def name(self) -> str:
         """The name reports and letters call it by; unique in a configuration."""
 
+    @property
+    def daily(self) -> bool:
+        """Whether it lists afresh every working day, so that the same list again is stale."""
+
     async def fetch(self, day: date) -> tuple[Listing, ...]:
         """Read the listings for the issue of ``day``, the current one and what lies behind it.
 

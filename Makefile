@@ -1,0 +1,65 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+# They need Python 3.11 or newer, make and a package index; everything lands in .venv.
+
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow golden lint types walls bars check bench clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/installed ## the whole morning, offline; ARGS=--no-serve stops after delivery
+	@$(BIN)/newsletter demo $(ARGS)
+
+test: $(VENV)/developed ## every test but the slow ones at full size; ARGS goes to pytest
+	@$(BIN)/pytest -n auto $(ARGS)
+
+test-slow: $(VENV)/developed ## the long tests, whole: full corpora, sweeps
+	@NEWSLETTER_TESTS=full $(BIN)/pytest -m slow $(ARGS)
+
+golden: $(VENV)/developed ## write the golden letters anew; look at the difference before you commit
+	@$(BIN)/pytest -q --update-golden tests/golden
+
+lint: $(VENV)/developed ## ruff: the rules and the format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/developed ## mypy, strict, tests and benches included
+	@$(BIN)/mypy
+
+walls: $(VENV)/developed ## import-linter: the street runs one way
+	@$(BIN)/lint-imports
+
+bars: $(VENV)/developed ## function lengths, module sizes, docstrings, frozen types, mocks
+	@$(BIN)/python tools/bars.py
+
+check: lint types walls bars ## everything that is not a test
+
+bench: $(VENV)/developed ## what matching and composing cost, against the obvious way
+	@$(BIN)/python bench/match.py
+	@$(BIN)/python bench/compose.py
+
+clean: ## away with .venv and every cache
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11"; exit 3; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 3; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created pyproject.toml
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	@echo "Installing what the tests need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@

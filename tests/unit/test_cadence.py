@@ -1,0 +1,56 @@
+from datetime import date
+
+import pytest
+
+from newsletter.cadence import due
+from newsletter.model import Cadence
+from tests.factories import subscriber
+
+MONDAY, FRIDAY, SATURDAY = date(2026, 8, 3), date(2026, 8, 7), date(2026, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("cadence", "monday", "friday", "saturday"),
+    [
+        ("daily", True, True, True),
+        ("weekdays", True, True, False),
+        ("weekly", True, False, False),
+        ("paused", False, False, False),
+        (None, True, True, False),
+    ],
+)
+def test_it_obeys_the_cadence(
+    cadence: Cadence | None,
+    monday: bool,  # noqa: FBT001 - a column of the table above
+    friday: bool,  # noqa: FBT001 - as monday
+    saturday: bool,  # noqa: FBT001 - as monday
+) -> None:
+    reader = subscriber(cadence=cadence)
+    days = [due(reader, day, "weekdays") for day in (MONDAY, FRIDAY, SATURDAY)]
+    assert days == [monday, friday, saturday]
+
+
+def test_a_weekly_reader_chooses_the_day() -> None:
+    reader = subscriber(cadence="weekly", day=4)
+    assert [due(reader, day) for day in (MONDAY, FRIDAY)] == [False, True]
+
+
+def test_a_pause_ends_on_its_day_and_the_newsletters_own_days_follow() -> None:
+    reader = subscriber(cadence="paused", paused_until=FRIDAY)
+    assert [due(reader, day, "weekdays") for day in (MONDAY, FRIDAY, SATURDAY)] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_a_date_alone_pauses_the_cadence_it_interrupts() -> None:
+    reader = subscriber(cadence="weekly", paused_until=date(2026, 8, 10))
+    assert [due(reader, day) for day in (MONDAY, date(2026, 8, 10))] == [False, True]
+
+
+def test_everyone_overrides_the_cadence_but_never_a_pause() -> None:
+    weekly = subscriber(cadence="weekly")
+    paused = subscriber(cadence="paused")
+    assert due(weekly, SATURDAY, everyone=True)
+    assert not due(paused, MONDAY, everyone=True)
