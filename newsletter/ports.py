@@ -81,9 +81,6 @@ class Matcher(Protocol):
         Every term asked for has an entry.
         """
 
-    def hits(self, item: Item, terms: Collection[Term]) -> Mapping[Term, int]:
-        """How strongly each term that occurs in the item does: 3 for a title, 1 elsewhere."""
-
 
 Mark = Callable[[Letter], Awaitable[bool]]
 """Called when all but the final dot is on the wire; False: the letter must not be sent."""

@@ -62,7 +62,8 @@ class Matching:
 class Issue:
     """One day's papers in their order, best first; a paper's place is its index in ``papers``.
 
-    ``cutoff`` is the highest ingest number it decides; ``missing`` names the sources that did
+    ``cutoff`` is the highest ingest number it decides, and ``after`` the lowest anybody in it had
+    decided before; ``missing`` names the sources that did
     not answer; ``quarantined`` has the papers that could not be set, with why.
     ``frozen_at`` is UTC, and is every letter's Date.
     """
@@ -74,6 +75,12 @@ class Issue:
     frozen_at: datetime
     missing: tuple[str, ...] = ()
     quarantined: tuple[tuple[str, str], ...] = ()
+    after: int = 0
+
+    @property
+    def in_question(self) -> tuple[Paper, ...]:
+        """The papers somebody may be owed, rather than those read again that all have decided."""
+        return tuple(p for p in self.papers if p.number > self.after and not p.muted)
 
 
 @dataclass(frozen=True, slots=True)

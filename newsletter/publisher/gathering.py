@@ -70,9 +70,7 @@ def _health(  # noqa: PLR0913 - everything a verdict on a source rests on
 ) -> SourceHealth:
     """The source's health after this answer."""
     if failure:
-        return SourceHealth(
-            source.name, "failed", failure, now, before.last_ok, before.digest
-        )
+        return SourceHealth(source.name, "failed", failure, now, before.last_ok, before.digest)
     current = [item for listing in listings if not listing.past for item in listing.items]
     digest = _digest(current)
     again = digest == before.digest and _was_yesterday(before, now)

@@ -1,0 +1,223 @@
+"""What a reader wants, parsed into a value and matched as arithmetic.
+
+The grammar, loosest first; words are case-insensitive, ``and``, ``or``, ``not`` reserved::
+
+    either  = both ("or" both)*
+    both    = one ("and" one)*
+    one     = "not" one | "(" either ")" | [prefix] phrase
+    prefix  = "title:" | "author:" | "org:" | "category:" | "about:"
+    phrase  = '"' anything '"' | word+
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import get_args
+
+from newsletter.errors import FilterError
+from newsletter.model import All, AnyOf, Expression, Field, Not, Rule, Term
+from newsletter.text import clean, folded
+
+MAX_LENGTH = 4096
+MAX_TERMS = 1000
+MAX_DEPTH = 50
+
+_PREFIXES: tuple[str, ...] = tuple(name for name in get_args(Field) if name != "text")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<bracket>[()])"
+    r"|(?P<prefix>[A-Za-z]+):(?!//)\s*"
+    r'|"(?P<quoted>[^"]*)(?P<close>"?)'
+    r'|(?P<word>[^\s()"]+))'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    at: int
+
+
+@lru_cache(maxsize=65536)
+def parse(text: str) -> Rule:
+    """The rule written in ``text``.
+
+    Raises:
+        FilterError: what is wrong, with the column it is at.
+    """
+    if len(text) > MAX_LENGTH:
+        raise FilterError(
+            f"this filter has {len(text)} characters; {MAX_LENGTH} is the most. Split it in two",
+            text=text[:60] + "…",
+            column=0,
+        )
+    return _Parser(text).rule()
+
+
+def terms(expression: Expression) -> Iterator[Term]:
+    """Every term of an expression, from left to right."""
+    match expression:
+        case Term():
+            yield expression
+        case Not(of=inner):
+            yield from terms(inner)
+        case All(of=parts) | AnyOf(of=parts):
+            for part in parts:
+                yield from terms(part)
+
+
+def mask(expression: Expression, occurs: Mapping[Term, int], everything: int) -> int:
+    """The papers an expression is true of, as a bitmask.
+
+    Args:
+        expression: a parsed filter.
+        occurs: for each of its terms, the papers it occurs in.
+        everything: the mask of all papers, which ``not`` is taken against.
+    """
+    match expression:
+        case Term():
+            return occurs[expression]
+        case Not(of=inner):
+            return everything & ~mask(inner, occurs, everything)
+        case All(of=parts):
+            found = everything
+            for part in parts:
+                found &= mask(part, occurs, everything)
+            return found
+        case AnyOf(of=parts):
+            found = 0
+            for part in parts:
+                found |= mask(part, occurs, everything)
+            return found
+
+
+class _Parser:
+    """Recursive descent over the tokens of one filter."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = list(self._scan())
+        self.place = 0
+        self.depth = 0
+        self.count = 0
+
+    def rule(self) -> Rule:
+        if not self.tokens:
+            raise self.wrong("this filter is empty; write a word or a phrase", 0)
+        expression = self.either()
+        if (token := self.peek()) is not None:
+            raise self.wrong(f"did not expect {token.text!r} here; is an “and” missing?", token.at)
+        return Rule(text=clean(self.text), expression=expression)
+
+    def either(self) -> Expression:
+        parts = [self.both()]
+        while self.takes("or"):
+            parts.append(self.both())
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+
+    def both(self) -> Expression:
+        parts = [self.one()]
+        while self.takes("and"):
+            parts.append(self.one())
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def one(self) -> Expression:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            at = self.tokens[min(self.place, len(self.tokens) - 1)].at
+            raise self.wrong(f"this nests deeper than {MAX_DEPTH} brackets", at)
+        found = self.negated_or_grouped()
+        self.depth -= 1
+        return found
+
+    def negated_or_grouped(self) -> Expression:
+        if self.takes("not"):
+            return Not(self.one())
+        token = self.peek()
+        if token is not None and token.kind == "(":
+            self.place += 1
+            inner = self.either()
+            if (closing := self.peek()) is None or closing.kind != ")":
+                raise self.wrong("this bracket is never closed; add “)”", token.at)
+            self.place += 1
+            return inner
+        return self.term()
+
+    def term(self) -> Term:
+        field: Field = "text"
+        token = self.peek()
+        if token is not None and token.kind == "prefix":
+            field = self.field(token)
+            self.place += 1
+        return self.phrase(field)
+
+    def field(self, token: _Token) -> Field:
+        for field in get_args(Field):
+            if field == token.text and field in _PREFIXES:
+                return field  # type: ignore[no-any-return]
+        near = difflib.get_close_matches(token.text, _PREFIXES, 1, 0.5)
+        hint = f"did you mean “{near[0]}:”?" if near else f"there are {', '.join(_PREFIXES)}"
+        raise self.wrong(
+            f"“{token.text}:” is no prefix; {hint} To look for the text, put it in quotes", token.at
+        )
+
+    def phrase(self, field: Field) -> Term:
+        token = self.peek()
+        if token is None or token.kind not in {"word", "quoted"}:
+            at = len(self.text) if token is None else token.at
+            raise self.wrong("a word or a phrase is missing here", at)
+        words = [token.text]
+        self.place += 1
+        if token.kind == "word":
+            while (after := self.peek()) is not None and after.kind == "word":
+                words.append(after.text)
+                self.place += 1
+        return self.counted(field, " ".join(words), token)
+
+    def counted(self, field: Field, words: str, token: _Token) -> Term:
+        self.count += 1
+        if self.count > MAX_TERMS:
+            raise self.wrong(f"this has more than {MAX_TERMS} terms; split it in two", token.at)
+        text = clean(folded(clean(words)))
+        if not any(character.isalnum() for character in text):
+            raise self.wrong(f"{words!r} has no letter or digit to look for", token.at)
+        return Term(field, text)
+
+    def peek(self) -> _Token | None:
+        return self.tokens[self.place] if self.place < len(self.tokens) else None
+
+    def takes(self, word: str) -> bool:
+        token = self.peek()
+        if token is None or token.kind != word:
+            return False
+        self.place += 1
+        return True
+
+    def wrong(self, problem: str, at: int) -> FilterError:
+        return FilterError(problem, text=self.text, column=at)
+
+    def _scan(self) -> Iterator[_Token]:
+        at = 0
+        while (match := _TOKEN.match(self.text, at)) is not None:
+            start = match.end() - len(match[0].lstrip())
+            at = match.end()
+            if match["bracket"]:
+                yield _Token(match["bracket"], match["bracket"], start)
+            elif match["prefix"]:
+                yield _Token("prefix", match["prefix"].lower(), start)
+            elif match["word"]:
+                yield _word(match["word"], start)
+            else:
+                yield self._quoted(match, start)
+
+    def _quoted(self, match: re.Match[str], start: int) -> _Token:
+        if not match["close"]:
+            raise self.wrong('this quote is never closed; add one more “"”', start)
+        return _Token("quoted", match["quoted"], start)
+
+
+def _word(word: str, start: int) -> _Token:
+    reserved = word.lower() in {"and", "or", "not"}
+    return _Token(word.lower() if reserved else "word", word, start)

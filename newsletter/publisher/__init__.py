@@ -1,0 +1,24 @@
+"""The use cases: gather the listings, draft and freeze the issue, preview it, say why, publish.
+
+They know ports and the pure rooms below, never an adapter.
+"""
+
+from newsletter.publisher.desk import Desk
+from newsletter.publisher.gathering import gather
+from newsletter.publisher.previewing import Proof, preview
+from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.reporting import IssueReport, report
+from newsletter.publisher.reasons import why
+
+__all__ = [
+    "Desk",
+    "IssueReport",
+    "Proof",
+    "freeze",
+    "gather",
+    "preview",
+    "publish",
+    "report",
+    "waiting",
+    "why",
+]

@@ -1,0 +1,35 @@
+"""The desk: everything the use cases are given, gathered in one frozen value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from newsletter.model import Cadence, Publication, Topic
+from newsletter.ports import Clock, Matcher, Source, Store
+from newsletter.render import Templates
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A newsletter ready to work.
+
+    Attributes:
+        publication: what the newsletter is called, and by whom it is sent.
+        topics: the sections, in their order.
+        cadence: the days of readers who chose none.
+        max_items: the cap of readers who set none.
+        when_empty: whether a reader without a paper gets a letter that says so.
+        keys: what signs links, newest first.
+    """
+
+    publication: Publication
+    topics: tuple[Topic, ...]
+    cadence: Cadence
+    max_items: int
+    when_empty: Literal["skip", "send"]
+    keys: tuple[str, ...]
+    templates: Templates
+    sources: Sequence[Source]
+    store: Store
+    matcher: Matcher
+    clock: Clock

@@ -1,0 +1,101 @@
+"""Draft: the day's issue composed, matched and set, before anything of it is frozen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from newsletter import issue as issues
+from newsletter import topics
+from newsletter.edition import REACH, Budget, Table, cut
+from newsletter.model import Edition, Issue, Matching, Paper, Reader, Standing, Wave
+from newsletter.ports import Store
+from newsletter.publisher.desk import Desk
+from newsletter.render import Sheet, set_issue
+
+JUDGED_AGAIN = timedelta(days=3)
+"""How long a paper that fell short of upvotes alone is judged again."""
+
+CHUNK = 500
+"""Readers whose standings are read at once: many for speed, not all for memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An issue with all that editions are cut and set from."""
+
+    issue: Issue
+    matching: Matching
+    sheet: Sheet
+
+    @property
+    def since(self) -> datetime:
+        """From when on a paper short of upvotes is judged again."""
+        return self.issue.frozen_at - JUDGED_AGAIN
+
+
+def draft(desk: Desk, day: date, readers: Sequence[Reader], missing: Sequence[str]) -> Draft:
+    """Compose the issue of ``day`` for these readers from what the store holds, and set it.
+
+    Papers that cannot be set are quarantined: named in the issue, in nobody's edition.
+    """
+    issue = draft_issue(desk, day, readers, missing)
+    sheet, quarantined = set_issue(issue, desk.publication, desk.templates)
+    issue = replace(issue, quarantined=quarantined)
+    return Draft(issue, match(desk, issue, readers), sheet)
+
+
+def draft_issue(desk: Desk, day: date, readers: Sequence[Reader], missing: Sequence[str]) -> Issue:
+    """Compose the issue of ``day`` for these readers from what the store holds."""
+    now = desk.clock.now()
+    cutoff = desk.store.cutoff()
+    after = min((reader.decided for reader in readers), default=cutoff)
+    papers = _in_question(desk.store, day, after, now)
+    return issues.compose(
+        papers,
+        desk.topics,
+        day=day,
+        cutoff=cutoff,
+        after=after,
+        frozen_at=now,
+        missing=tuple(missing),
+    )
+
+
+def match(desk: Desk, issue: Issue, readers: Sequence[Reader]) -> Matching:
+    """What matches what in an issue, for the filters of these readers."""
+    filters = [reader.subscriber.filter for reader in readers]
+    return topics.match(issue, filters, desk.matcher)
+
+
+def standings(desk: Desk, readers: Sequence[Reader], issue: Issue) -> Iterator[Standing]:
+    """Where each reader stands, a chunk at a time."""
+    since = issue.frozen_at - JUDGED_AGAIN
+    for start in range(0, len(readers), CHUNK):
+        yield from desk.store.standings(readers[start : start + CHUNK], issue.papers, since=since)
+
+
+def editions(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Edition]:
+    """Every reader's edition, in the readers' order."""
+    budget = Budget(made.sheet.sizes, desk.max_items)
+    table = Table(made.issue, made.matching)
+    for standing in standings(desk, readers, made.issue):
+        yield cut(table, standing, budget)
+
+
+def wave(made: Draft) -> Wave:
+    """The draft as it is frozen."""
+    return Wave(0, made.issue, made.issue.frozen_at, made.sheet.dump())
+
+
+def _in_question(store: Store, day: date, after: int, now: datetime) -> tuple[Paper, ...]:
+    """The papers somebody may be owed, and those read for this day, by number."""
+    found = {
+        paper.number: paper
+        for papers in (
+            store.papers(after=after, since=now - REACH),
+            store.papers_numbered(store.recent_short(since=now - JUDGED_AGAIN)),
+            store.papers_read(day),
+        )
+        for paper in papers
+    }
+    return tuple(found[number] for number in sorted(found))

@@ -1,0 +1,85 @@
+"""Publish: decide who is waiting for the issue, freeze it for them, deliver what is open."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import date
+
+from newsletter.cadence import due
+from newsletter.delivery import deliver
+from newsletter.model import Counts, Reader, SourceReport
+from newsletter.ports import Transport
+from newsletter.publisher.desk import Desk
+from newsletter.publisher.drafting import draft, editions, wave
+from newsletter.publisher.pressroom import Pressroom
+
+NOTHING_NEW = "no new papers"
+
+
+def waiting(
+    desk: Desk, day: date, *, emails: Collection[str] | None = None, everyone: bool = False
+) -> tuple[Reader, ...]:
+    """The confirmed readers the issue of ``day`` is for who have no delivery of it yet.
+
+    Args:
+        emails: only these; all where it is None.
+        everyone: whatever their cadence; a pause stays a pause.
+    """
+    planned = desk.store.planned(day)
+    return tuple(
+        reader
+        for reader in desk.store.readers(emails=emails)
+        if reader.status == "confirmed"
+        and reader.id not in planned
+        and due(reader.subscriber, day, desk.cadence, everyone=everyone)
+    )
+
+
+def freeze(
+    desk: Desk, day: date, readers: Sequence[Reader], reports: Sequence[SourceReport]
+) -> None:
+    """Freeze the issue of ``day`` for these readers, or record that there was nothing to send."""
+    if not readers:
+        return
+    made = draft(desk, day, readers, missing_from(reports))
+    again = desk.store.recent_short(since=made.since)
+    if desk.when_empty == "skip" and not made.issue.in_question and not again:
+        desk.store.skip(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
+        return
+    desk.store.freeze(wave(made), editions(desk, made, readers))
+
+
+def missing_from(reports: Sequence[SourceReport]) -> tuple[str, ...]:
+    """The sources the letter says are absent today."""
+    return tuple(report.name for report in reports if report.missing)
+
+
+async def publish(
+    desk: Desk,
+    day: date,
+    transport: Transport,
+    *,
+    run: str,
+    readers: Collection[int] | None = None,
+    progress: Callable[[Counts], None],
+) -> Counts:
+    """Deliver what is open of the frozen issue of ``day``.
+
+    Args:
+        run: a word unique to this run; claims are made under it.
+        readers: only these, by id; all where it is None.
+        progress: told the counts now and then.
+
+    Raises:
+        TransportError: the server as a whole refuses us; what was sent is settled, and the same
+            call later goes on.
+    """
+    pressroom = Pressroom(desk, day)
+    return await deliver(
+        desk.store,
+        transport,
+        desk.clock,
+        day,
+        pressroom.envelope,
+        run=run,
+        readers=readers,
+        progress=progress,
+    )

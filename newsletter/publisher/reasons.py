@@ -1,0 +1,38 @@
+"""Why: for every paper of a day, one reason it is in a reader's edition or is not."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from newsletter.edition import Table, explain
+from newsletter.model import Edition, Issue, Reader, Standing, Verdict
+from newsletter.publisher.desk import Desk
+from newsletter.publisher.drafting import draft_issue, match, standings
+
+
+def why(desk: Desk, day: date, readers: Sequence[Reader]) -> Iterator[Verdict]:
+    """Readers x papers verdicts on the issue of ``day``, reader by reader.
+
+    Those who have a frozen edition are answered from what was frozen, filter included; the
+    others as the issue would be cut for them now.
+    """
+    waves = {wave.id: wave.issue for wave in desk.store.waves(day)}
+    frozen = {reader.id: _frozen(desk, day, reader) for reader in readers}
+    rest = [reader for reader in readers if frozen[reader.id] is None]
+    for wave, issue in waves.items():
+        held = [found[1] for found in frozen.values() if found is not None and found[0] == wave]
+        yield from _explained(desk, issue, [edition.standing for edition in held])
+    if rest:
+        latest = max(waves, default=None)
+        issue = draft_issue(desk, day, rest, ()) if latest is None else waves[latest]
+        yield from _explained(desk, issue, list(standings(desk, rest, issue)))
+
+
+def _frozen(desk: Desk, day: date, reader: Reader) -> tuple[int, Edition] | None:
+    return desk.store.edition(day, reader.subscriber.email)
+
+
+def _explained(desk: Desk, issue: Issue, at: Sequence[Standing]) -> Iterator[Verdict]:
+    matching = match(desk, issue, [standing.reader for standing in at])
+    table = Table(issue, matching)
+    for standing in at:
+        yield from explain(table, standing)

@@ -1,0 +1,50 @@
+"""Report: an issue in counts, as ``send --json`` and ``status --json`` give it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from newsletter.model import Counts, IssueState, SourceReport
+from newsletter.ports import Store
+
+
+@dataclass(frozen=True, slots=True)
+class IssueReport:
+    """Where a day's issue stands.
+
+    ``state`` is None where the day has no issue; ``papers`` counts those in question for
+    somebody; ``sources`` are this run's reports, or the last words the store has of each.
+    """
+
+    day: date
+    state: IssueState | None
+    reason: str
+    papers: int
+    counts: Counts
+    sources: tuple[SourceReport, ...]
+
+    @property
+    def troubled(self) -> bool:
+        """Whether a delivery failed or is in doubt."""
+        counts = self.counts
+        return bool(counts.failed + counts.unknown + counts.held + counts.expired + counts.deferred)
+
+
+def report(store: Store, day: date, sources: Sequence[SourceReport] | None = None) -> IssueReport:
+    """Where the issue of ``day`` stands now."""
+    state, reason = store.issue_state(day) or (None, "")
+    return IssueReport(
+        day=day,
+        state=state,
+        reason=reason,
+        papers=len({paper.number for wave in store.waves(day) for paper in wave.issue.in_question}),
+        counts=store.counts(day),
+        sources=tuple(sources) if sources is not None else _remembered(store),
+    )
+
+
+def _remembered(store: Store) -> tuple[SourceReport, ...]:
+    return tuple(
+        SourceReport(health.name, health.state, detail=health.detail)
+        for health in store.sources().values()
+    )
