@@ -5,6 +5,7 @@
     NewsletterError                      exit code 1
     ├── UsageError                       2   the command's words do not fit together
     ├── ConfigurationError               3   a file the operator wrote, with file and line
+    │   ├── InvalidFileError                 all that is wrong with a file
     │   ├── FilterError                      a filter expression, with a pointer into it
     │   ├── AddressError                     an address nobody can be mailed at
     │   └── TemplateError                    a template that cannot be compiled or set
@@ -17,6 +18,7 @@
         └── TransportError                   the SMTP server as a whole refuses or is gone
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -50,6 +52,18 @@ class ConfigurationError(NewsletterError):
         self.problem, self.file, self.line, self.where = problem, file, line, where
         place = ":".join(str(part) for part in (file, line) if part)
         super().__init__(": ".join(part for part in (place, where, problem) if part))
+
+
+class InvalidFileError(ConfigurationError):
+    """Everything that is wrong with a file, told at once, one line each.
+
+    Attributes:
+        errors: each of them, in the file's order.
+    """
+
+    def __init__(self, errors: Sequence[ConfigurationError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in errors))
 
 
 class FilterError(ConfigurationError):

@@ -1,0 +1,37 @@
+"""newsletter.yaml, read once into :class:`Settings`."""
+
+from newsletter.config.curated import curated_topics
+from newsletter.config.models import (
+    ArxivSource,
+    BouncesSettings,
+    FeedSource,
+    HuggingFaceSource,
+    IssueSettings,
+    PageSource,
+    Schedule,
+    Settings,
+    SmtpSettings,
+    SourceSettings,
+    TopicSettings,
+    WebSettings,
+)
+from newsletter.config.reading import read_settings, schema, validated
+
+__all__ = [
+    "ArxivSource",
+    "BouncesSettings",
+    "FeedSource",
+    "HuggingFaceSource",
+    "IssueSettings",
+    "PageSource",
+    "Schedule",
+    "Settings",
+    "SmtpSettings",
+    "SourceSettings",
+    "TopicSettings",
+    "WebSettings",
+    "curated_topics",
+    "read_settings",
+    "schema",
+    "validated",
+]

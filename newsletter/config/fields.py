@@ -1,0 +1,109 @@
+"""The kinds of values settings take, each with an error that says what to write instead."""
+
+import re
+from email.utils import parseaddr
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from newsletter.errors import FilterError
+from newsletter.filters import parse
+from newsletter.text import clean, http_url
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOWEST_PORT = 1024
+WEB_PORTS = frozenset({80, 443})
+
+
+class Strict(BaseModel):
+    """Settings are frozen, and a key nobody knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+def address(text: str) -> str:
+    """An e-mail address as it is written to: domain in lower-case ASCII (IDNA).
+
+    Raises:
+        ValueError: nobody can be mailed there, with the reason.
+    """
+    try:
+        found = validate_email(
+            text, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False
+        )
+    except EmailNotValidError as error:
+        raise ValueError(f"{clean(text)!r} is not an address to write to: {error}") from error
+    return found.ascii_email or found.normalized
+
+
+def mailbox(text: str) -> tuple[str, str]:
+    """Display name and address of ``Name <address>`` or a plain address (RFC 5322, 3.4)."""
+    if clean(text) != text:
+        raise ValueError("a sender has no line breaks or control characters")
+    name, spec = parseaddr(text, strict=True)
+    if not spec:
+        raise ValueError("write a sender as: Daily Papers <papers@example.org>")
+    return name, address(spec)
+
+
+def _mailbox(text: str) -> str:
+    mailbox(text)
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"no time zone {text!r}; write one like Europe/Zurich") from error
+    return text
+
+
+def _wall_time(text: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError('write a time of day as "07:30"')
+    return text
+
+
+def _web_address(text: str) -> str:
+    if http_url(text) is None:
+        raise ValueError("write an absolute address: https://example.org/feed.xml")
+    port = urlsplit(text).port
+    if port is not None and port < LOWEST_PORT and port not in WEB_PORTS:
+        raise ValueError(f"port {port} is not fetched from; 80, 443 and 1024 up are")
+    return text
+
+
+def _rule(text: str) -> str:
+    try:
+        parse(text)
+    except FilterError as error:
+        pointer = " " * error.column + "^"
+        raise ValueError(f"{error.reason}\n    {error.text}\n    {pointer}") from error
+    return text
+
+
+def _rate(text: str) -> str:
+    per_second(text)
+    return text
+
+
+def per_second(text: str) -> float:
+    """Letters a second of a rate like ``50/second`` or ``3000/minute``."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*(second|minute|hour)", text)
+    if found is None or not float(found[1]):
+        raise ValueError("write a rate as 50/second, 3000/minute or 10000/hour")
+    return float(found[1]) / {"second": 1, "minute": 60, "hour": 3600}[found[2]]
+
+
+Address = Annotated[str, AfterValidator(address)]
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+RuleText = Annotated[str, AfterValidator(_rule)]
+Rate = Annotated[str, AfterValidator(_rate)]
+WallTime = Annotated[str, AfterValidator(_wall_time)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Days = Literal["daily", "weekdays", "weekly"]

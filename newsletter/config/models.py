@@ -1,0 +1,246 @@
+"""The settings of newsletter.yaml. ``docs/configuration.md`` says the same in prose."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+
+from newsletter.config.curated import curated
+from newsletter.config.fields import (
+    LOOPBACK,
+    Address,
+    Days,
+    Mailbox,
+    Rate,
+    RuleText,
+    Strict,
+    WallTime,
+    WebAddress,
+    Zone,
+    mailbox,
+    per_second,
+)
+from newsletter.filters import parse
+from newsletter.model import Publication, Topic
+
+SHORTEST_SECRET = 16
+
+
+class Schedule(Strict):
+    """When readers who chose nothing else get their letter."""
+
+    at: WallTime = "07:00"
+    days: Days = "weekdays"
+
+
+class SmtpSettings(Strict):
+    """The server mail leaves through."""
+
+    host: str = "localhost"
+    port: int = Field(default=25, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: str | None = None
+    allow_cleartext: bool = False
+    connections: int = Field(default=8, ge=1, le=64)
+    rate: Rate | None = None
+
+    @model_validator(mode="after")
+    def refuse_cleartext(self) -> Self:
+        """Refuse to send passwords and readers' addresses in the clear over a network."""
+        if self.security == "none" and self.host not in LOOPBACK and not self.allow_cleartext:
+            raise ValueError(
+                f"security: none sends letters to {self.host} in the clear; write starttls or tls,"
+                " or allow_cleartext: true for a relay on a private network"
+            )
+        return self
+
+    @property
+    def per_second(self) -> float | None:
+        """The most letters a second, None for no limit."""
+        return None if self.rate is None else per_second(self.rate)
+
+
+class _Source(Strict):
+    """What every source takes."""
+
+    name: str | None = None
+    timeout: float = Field(default=30, gt=0, le=300)
+    headers: dict[str, str] = Field(default_factory=dict)
+    allow_private_addresses: bool = False
+
+
+class HuggingFaceSource(_Source):
+    """Hugging Face Daily Papers, from its API or from saved answers."""
+
+    kind: Literal["huggingface"]
+    url: WebAddress = "https://huggingface.co"
+    path: str | None = None
+
+
+class ArxivSource(_Source):
+    """arXiv's announcements of these categories."""
+
+    kind: Literal["arxiv"]
+    url: WebAddress = "https://rss.arxiv.org"
+    categories: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("categories")
+    @classmethod
+    def known_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what cannot be a category."""
+        for name in value:
+            if not name.replace("-", "").replace(".", "").isalnum():
+                raise ValueError(f"{name!r} is no arXiv category; write one like cs.CL or math")
+        return value
+
+
+class FeedSource(_Source):
+    """Any RSS, Atom, RDF or JSON feed."""
+
+    kind: Literal["feed"]
+    url: WebAddress
+
+
+class PageSource(_Source):
+    """Daily Papers pages saved as text."""
+
+    kind: Literal["page"]
+    path: str
+
+
+SourceSettings = Annotated[
+    HuggingFaceSource | ArxivSource | FeedSource | PageSource, Field(discriminator="kind")
+]
+
+
+class TopicSettings(Strict):
+    """A section of the letter, and what belongs in it."""
+
+    name: str = Field(min_length=1)
+    about: str = ""
+    any: tuple[RuleText, ...] = ()
+    none: tuple[RuleText, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @property
+    def topic(self) -> Topic:
+        """The topic with its rules parsed."""
+        return Topic(
+            name=self.name,
+            any=tuple(parse(text) for text in self.any),
+            none=tuple(parse(text) for text in self.none),
+            categories=self.categories,
+            about=self.about,
+        )
+
+
+class BouncesSettings(Strict):
+    """The mailbox that bounces and unsubscribe mails go to, and where it is read."""
+
+    address: Address
+    maildir: str | None = None
+
+
+class IssueSettings(Strict):
+    """How much a letter holds, and what a day without papers does."""
+
+    max_items: int = Field(default=60, ge=1, le=1000)
+    when_empty: Literal["skip", "send"] = "skip"
+
+
+class WebSettings(Strict):
+    """Where the readers' pages listen."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+
+
+def _as_list(value: Any) -> Any:  # noqa: ANN401 - before validation anything may stand here
+    return value if isinstance(value, list) else [value]
+
+
+class Settings(Strict):
+    """newsletter.yaml as a whole."""
+
+    name: str = Field(min_length=1)
+    sender: Mailbox
+    url: WebAddress | None = None
+    postal_address: str = ""
+    timezone: Zone = "UTC"
+    schedule: Schedule = Schedule()
+    store: str = "sqlite:///newsletter.db"
+    subscribers: str = "subscribers.yaml"
+    secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_as_list)] = ()
+    smtp: SmtpSettings = SmtpSettings()
+    sources: tuple[SourceSettings, ...] = ()
+    topics: tuple[Annotated[TopicSettings, BeforeValidator(curated)], ...] = ()
+    operator: Address | None = None
+    bounces: BouncesSettings | None = None
+    issue: IssueSettings = IssueSettings()
+    web: WebSettings | None = None
+    templates: str | None = None
+
+    @field_validator("secret")
+    @classmethod
+    def long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        """Refuse a secret that can be guessed."""
+        if any(len(key.get_secret_value()) < SHORTEST_SECRET for key in value):
+            raise ValueError(
+                f"a secret has {SHORTEST_SECRET} characters at least; draw one with:"
+                " python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+        return value
+
+    @field_validator("topics")
+    @classmethod
+    def distinct(cls, value: tuple[TopicSettings, ...]) -> tuple[TopicSettings, ...]:
+        """Refuse two topics of one name."""
+        names = [topic.name for topic in value]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two topics are called {name!r}; give one another name")
+        return value
+
+    @model_validator(mode="after")
+    def distinct_sources(self) -> Self:
+        """Refuse two sources that reports and letters could not tell apart."""
+        names = self.source_names
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two sources are called {name!r}; give one a `name:` of its own")
+        return self
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """What each source is called in reports and letters."""
+        return tuple(_source_name(source) for source in self.sources)
+
+    @property
+    def publication(self) -> Publication:
+        """The newsletter as its letters name it."""
+        sender_name, sender_email = mailbox(self.sender)
+        return Publication(
+            name=self.name,
+            sender_name=sender_name,
+            sender_email=sender_email,
+            url=self.url,
+            postal_address=self.postal_address,
+            operator=self.operator,
+            bounces=self.bounces.address if self.bounces else None,
+            timezone=self.timezone,
+        )
+
+
+def _source_name(source: HuggingFaceSource | ArxivSource | FeedSource | PageSource) -> str:
+    if source.name:
+        return source.name
+    match source:
+        case HuggingFaceSource():
+            return "Hugging Face Daily Papers"
+        case ArxivSource():
+            return f"arXiv {', '.join(source.categories)}"
+        case FeedSource():
+            return source.url
+        case PageSource():
+            return source.path

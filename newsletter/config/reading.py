@@ -1,0 +1,95 @@
+"""Reading a settings file: every mistake in it at once, each with its line."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from newsletter.config.fields import Strict
+from newsletter.config.models import Settings
+from newsletter.errors import ConfigurationError, InvalidFileError
+from newsletter.yamlfile import Document, Path, Value, load
+
+_SECRET = frozenset({"secret", "password"})
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_settings(source: bytes, file: str, environment: Mapping[str, str]) -> Settings:
+    """The settings in a file's bytes.
+
+    Raises:
+        InvalidFileError: all that is wrong, each with file, line and the setting's path.
+        ConfigurationError: the file is no YAML at all.
+    """
+    document = load(source, file, environment)
+    if document.value is None:
+        raise ConfigurationError("the file is empty; `newsletter init` writes one", file=file)
+    return validated(Settings, document)
+
+
+def validated(model: type[Model], document: Document) -> Model:
+    """A document as this model.
+
+    Raises:
+        InvalidFileError: all that is wrong with it.
+    """
+    try:
+        return model.model_validate(document.value)
+    except ValidationError as error:
+        raise InvalidFileError(list(_explained(error, document))) from error
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of newsletter.yaml, for editors."""
+    return Settings.model_json_schema()
+
+
+def _explained(error: ValidationError, document: Document) -> Iterator[ConfigurationError]:
+    for found in error.errors(include_url=False):
+        path = _path_in(document.value, found["loc"])
+        yield document.wrong(path, _problem(found))
+
+
+def _path_in(value: Value, location: tuple[int | str, ...]) -> Path:
+    """An error's location without the steps that name a model and stand in no file."""
+    path: list[str | int] = []
+    for step, part in enumerate(location):
+        if isinstance(value, dict) and part in value:
+            value = value[str(part)]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        elif step < len(location) - 1:
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _problem(found: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is not exported
+    match found["type"]:
+        case "extra_forbidden":
+            return _unknown(str(found["loc"][-1]))
+        case "missing":
+            return "this must be set"
+        case "value_error":
+            return str(found["ctx"]["error"])
+        case "union_tag_not_found":
+            return "a source needs a kind: huggingface, arxiv, feed or page"
+        case _:
+            secret = _SECRET.intersection(found["loc"])
+            return found["msg"] if secret else f"{found['msg']} (here: {found['input']!r})"
+
+
+def _unknown(key: str) -> str:
+    near = difflib.get_close_matches(key, _keys(Strict), 1)
+    hint = f"did you mean {near[0]!r}?" if near else "see docs/configuration.md for those there are"
+    return f"no setting is called {key!r}; {hint}"
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    """The names of every setting of the model and those derived from it."""
+    names = set(model.model_fields)
+    for derived in model.__subclasses__():
+        names |= _keys(derived)
+    return names

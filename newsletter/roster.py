@@ -1,0 +1,220 @@
+"""subscribers.yaml, CSV and YAML: the operator's readers in and out."""
+
+import csv
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
+from io import StringIO
+from typing import Literal
+
+from pydantic import Field, model_validator
+from ruamel.yaml import YAML
+
+from newsletter.config.fields import Address, RuleText, Strict, WallTime, Zone
+from newsletter.config.reading import validated
+from newsletter.errors import ConfigurationError, InvalidFileError
+from newsletter.filters import parse
+from newsletter.model import Cadence, Filter, Subscriber, Summary
+from newsletter.text import clean
+from newsletter.yamlfile import Document, Path, Value, load
+
+Weekday = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+_WEEKDAYS: tuple[Weekday, ...] = (
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+)  # fmt: skip
+_LISTS = ("topics", "include", "exclude")
+COLUMNS = (
+    "email", "name", "topics", "include", "exclude", "min_upvotes", "max_items", "cadence", "day",
+    "paused_until", "at", "timezone", "summary",
+)  # fmt: skip
+"""The columns of a CSV file, in the order they are written; only ``email`` must be there."""
+
+
+class SubscriberSettings(Strict):
+    """One reader of subscribers.yaml. ``docs/configuration.md`` says the same in prose."""
+
+    email: Address
+    name: str = ""
+    topics: tuple[str, ...] = ()
+    include: tuple[RuleText, ...] = ()
+    exclude: tuple[RuleText, ...] = ()
+    min_upvotes: int = Field(default=0, ge=0)
+    max_items: int | None = Field(default=None, ge=1, le=1000)
+    cadence: Cadence | None = None
+    day: Weekday = "Monday"
+    paused_until: date | None = None
+    at: WallTime | None = None
+    timezone: Zone | None = None
+    summary: Summary = "short"
+
+    @property
+    def subscriber(self) -> Subscriber:
+        """The subscriber these settings describe; a hostile name is cleaned."""
+        return Subscriber(
+            email=self.email,
+            name=clean(self.name),
+            filter=Filter(
+                topics=self.topics,
+                include=tuple(parse(text) for text in self.include),
+                exclude=tuple(parse(text) for text in self.exclude),
+                min_upvotes=self.min_upvotes,
+                max_items=self.max_items,
+            ),
+            cadence=self.cadence,
+            day=_WEEKDAYS.index(self.day),
+            paused_until=self.paused_until,
+            at=self.at,
+            timezone=self.timezone,
+            summary=self.summary,
+        )
+
+
+class RosterSettings(Strict):
+    """subscribers.yaml as a whole."""
+
+    subscribers: tuple[SubscriberSettings, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def allow_nobody(cls, value: Value) -> Value:
+        """An empty file, or an empty list, is nobody."""
+        return {} if value is None or value == {"subscribers": None} else value
+
+
+def read_roster(
+    source: bytes, file: str, topics: Collection[str], environment: Mapping[str, str]
+) -> tuple[Subscriber, ...]:
+    """The subscribers in a YAML file's bytes.
+
+    Args:
+        source: the file's content.
+        file: its name, for errors.
+        topics: the names a reader may follow.
+        environment: what ``${NAME}`` stands for.
+
+    Raises:
+        InvalidFileError: all that is wrong: unknown keys, addresses, filters, topics, duplicates.
+        ConfigurationError: the file is no YAML at all.
+    """
+    document = load(source, file, environment)
+    found = validated(RosterSettings, document).subscribers
+    errors = [*_duplicates(found, document), *_unknown_topics(found, document, topics)]
+    if errors:
+        raise InvalidFileError(errors)
+    return tuple(settings.subscriber for settings in found)
+
+
+def _duplicates(
+    found: Iterable[SubscriberSettings], document: Document
+) -> Iterator[ConfigurationError]:
+    first: dict[str, int] = {}
+    for place, settings in enumerate(found):
+        path = ("subscribers", place, "email")
+        before = first.setdefault(settings.email.casefold(), place)
+        if before != place:
+            line = document.line(("subscribers", before, "email"))
+            yield document.wrong(path, f"{settings.email} stands in line {line} already")
+
+
+def _unknown_topics(
+    found: Iterable[SubscriberSettings], document: Document, topics: Collection[str]
+) -> Iterator[ConfigurationError]:
+    for place, settings in enumerate(found):
+        for at, name in enumerate(settings.topics):
+            if name not in topics:
+                yield document.wrong(("subscribers", place, "topics", at), unknown(name, topics))
+
+
+def unknown(name: str, topics: Collection[str]) -> str:
+    """What to say of a topic the newsletter does not have."""
+    near = difflib.get_close_matches(name, list(topics), 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(topics) or 'none'}"
+    return f"the newsletter has no topic {name!r}; {hint}"
+
+
+def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[Subscriber, ...]:
+    """The subscribers in a CSV file's bytes: a header line, lists joined by semicolons.
+
+    Raises:
+        InvalidFileError: as for :func:`read_roster`.
+        ConfigurationError: not UTF-8, or no ``email`` column.
+    """
+    try:
+        rows = list(csv.DictReader(StringIO(source.decode("utf-8-sig")), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigurationError(f"this is no CSV file in UTF-8: {error}", file=file) from error
+    if not rows or "email" not in rows[0]:
+        columns = ",".join(COLUMNS)
+        raise ConfigurationError(f"the first line must name the columns: {columns}", file=file)
+    document = _as_document([_entry(row) for row in rows], file)
+    found = validated(RosterSettings, document).subscribers
+    errors = [*_duplicates(found, document), *_unknown_topics(found, document, topics)]
+    if errors:
+        raise InvalidFileError(errors)
+    return tuple(settings.subscriber for settings in found)
+
+
+def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]:
+    """A CSV row as an entry of subscribers.yaml; empty fields are left out."""
+    entry: dict[str, Value] = {}
+    for column, text in row.items():
+        if column is None or isinstance(text, list):
+            entry["(beyond the last column)"] = str(text)
+        elif text and column in _LISTS:
+            entry[column] = [part.strip() for part in text.split(";") if part.strip()]
+        elif text:
+            entry[column] = text
+    return entry
+
+
+def _as_document(entries: list[dict[str, Value]], file: str) -> Document:
+    # A row's line is its place below the header; a quoted line break would shift it.
+    lines: dict[Path, int] = {("subscribers", place): place + 2 for place in range(len(entries))}
+    return Document(file, {"subscribers": list(entries)}, lines)
+
+
+def write_csv(subscribers: Iterable[Subscriber]) -> str:
+    """Subscribers as CSV, lists joined by semicolons."""
+    out = StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for subscriber in subscribers:
+        writer.writerow(
+            {
+                key: ";".join(value) if isinstance(value, list) else value
+                for key, value in as_entry(subscriber).items()
+            }
+        )
+    return out.getvalue()
+
+
+def write_yaml(subscribers: Iterable[Subscriber]) -> str:
+    """Subscribers in the form of subscribers.yaml."""
+    yaml, out = YAML(typ="safe", pure=True), StringIO()
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.allow_unicode = True
+    yaml.dump({"subscribers": [as_entry(subscriber) for subscriber in subscribers]}, out)
+    return out.getvalue()
+
+
+def as_entry(subscriber: Subscriber) -> dict[str, str | int | list[str]]:
+    """A subscriber as plain values, what is at its default left out."""
+    wants = subscriber.filter
+    paused_until = subscriber.paused_until
+    entry: dict[str, str | int | list[str] | None] = {
+        "email": subscriber.email,
+        "name": subscriber.name,
+        "topics": list(wants.topics),
+        "include": [rule.text for rule in wants.include],
+        "exclude": [rule.text for rule in wants.exclude],
+        "min_upvotes": wants.min_upvotes,
+        "max_items": wants.max_items,
+        "cadence": subscriber.cadence,
+        "day": _WEEKDAYS[subscriber.day] if subscriber.cadence == "weekly" else None,
+        "paused_until": None if paused_until is None else paused_until.isoformat(),
+        "at": subscriber.at,
+        "timezone": subscriber.timezone,
+        "summary": None if subscriber.summary == "short" else subscriber.summary,
+    }
+    return {key: value for key, value in entry.items() if value}
