@@ -5,10 +5,10 @@ They know ports and the pure rooms below, never an adapter.
 
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.gathering import gather
-from newsletter.publisher.previewing import Proof, preview
+from newsletter.publisher.previewing import Proof, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
-from newsletter.publisher.reporting import IssueReport, report
 from newsletter.publisher.reasons import why
+from newsletter.publisher.reporting import IssueReport, report
 
 __all__ = [
     "Desk",
@@ -18,6 +18,7 @@ __all__ = [
     "gather",
     "preview",
     "publish",
+    "rehearse",
     "report",
     "waiting",
     "why",

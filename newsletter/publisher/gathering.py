@@ -59,7 +59,7 @@ def _entry(item: Item, listing: Listing) -> Entry:
     return Entry(item=item, identity=identify(item), past=listing.past)
 
 
-def _health(  # noqa: PLR0913 - everything a verdict on a source rests on
+def _health(
     source: Source,
     listings: Sequence[Listing],
     failure: str,

@@ -1,0 +1,54 @@
+"""``newsletter fetch``."""
+
+import asyncio
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
+from newsletter.cli.output import Voice
+from newsletter.cli.reports import SOURCE_FAILED, source_document, source_lines
+from newsletter.publisher import gather
+from newsletter.wiring import open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def fetch(
+    *,
+    date: Day = None,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Pull the listings of a day into the store.
+
+    Example: newsletter fetch --date 2026-08-03
+
+    A table says what each source's answer meant and how many papers were new, seen before, or
+    revised. Exit code 4: a source failed, the others were read.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        day = issue_day(date, house.clock, house.settings.timezone)
+        desk = house.desk
+        with voice.progress("fetching", len(desk.sources)) as done:
+            told: list[str] = []
+            reports = asyncio.run(
+                gather(
+                    desk.sources,
+                    desk.store,
+                    day,
+                    desk.clock,
+                    lambda report: (told.append(report.name), done(len(told)))[1],
+                )
+            )
+    totals = {
+        "new": sum(report.new for report in reports),
+        "seen": sum(report.seen for report in reports),
+        "revised": sum(report.revised for report in reports),
+    }
+    document = {**totals, "sources": [source_document(report) for report in reports]}
+    voice.give(document, lambda: source_lines(reports))
+    return SOURCE_FAILED if any(report.missing for report in reports) else 0

@@ -1,0 +1,61 @@
+"""How issues, sources and their counts are shown, as JSON and for a person."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from newsletter.cli.output import table
+from newsletter.model import SourceReport
+from newsletter.publisher import IssueReport
+
+SOURCE_FAILED = 4
+DELIVERIES_FAILED = 5
+
+
+def issue_document(report: IssueReport) -> dict[str, Any]:
+    """An issue's report as ``send --json`` and ``status --json`` give it."""
+    return {
+        "issue": report.day.isoformat(),
+        "state": report.state,
+        "reason": report.reason,
+        "papers": report.papers,
+        "planned": report.counts.planned,
+        **asdict(report.counts),
+        "open": report.counts.open,
+        "sources": [source_document(source) for source in report.sources],
+    }
+
+
+def source_document(source: SourceReport) -> dict[str, Any]:
+    """A source's report as JSON."""
+    return {
+        "name": source.name,
+        "state": source.state,
+        "new": source.new,
+        "seen": source.seen,
+        "revised": source.revised,
+        "detail": source.detail,
+    }
+
+
+def issue_lines(report: IssueReport) -> str:
+    """An issue's report for a person: its state, and each state that has deliveries."""
+    if report.state is None:
+        return f"{report.day}: no issue yet"
+    counts = {"planned": report.counts.planned, **asdict(report.counts)}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    reason = f" ({report.reason})" if report.reason else ""
+    return f"{report.day}: {report.state}{reason}, {report.papers} papers; {told or 'no letters'}"
+
+
+def source_lines(sources: Sequence[SourceReport]) -> str:
+    """The sources in a table."""
+    rows = [(s.name, s.state, s.new, s.seen, s.revised, s.detail) for s in sources]
+    return table(("source", "state", "new", "seen", "revised", ""), rows) if rows else ""
+
+
+def exit_code(report: IssueReport, sources: Sequence[SourceReport]) -> int:
+    """What a run ends with: deliveries in trouble weigh more than a missing source."""
+    if report.troubled:
+        return DELIVERIES_FAILED
+    return SOURCE_FAILED if any(source.missing for source in sources) else 0

@@ -1,0 +1,137 @@
+"""``newsletter send``."""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Sequence
+from datetime import date as Date  # noqa: N812 - `date` is the option's name
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
+from newsletter.cli.output import Voice
+from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
+from newsletter.errors import UsageError
+from newsletter.model import Counts, Reader, SourceReport
+from newsletter.publisher import (
+    Desk,
+    freeze,
+    gather,
+    preview,
+    publish,
+    rehearse,
+    report,
+    waiting,
+)
+from newsletter.wiring import House, open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def send(
+    *,
+    date: Day = None,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", metavar="EMAIL", help="Only this reader; again.")
+    ] = None,
+    everyone: Annotated[
+        bool, typer.Option("--everyone", help="Whatever their cadence, never their pause.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Letters into a folder; no issue is stored.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Fetch, compose and deliver one issue; run again, finish what is open.
+
+    Example: newsletter send --yes
+
+    Nothing is sent twice: the issue of a date is frozen once, and each reader has one delivery of
+    it. On a terminal it shows the counts and asks; elsewhere it needs --yes.
+    """
+    voice = Voice(json, quiet, verbose)
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise UsageError("this is no terminal to ask on; say --yes")
+    with open_house(config) as house:
+        day = issue_day(date, house.clock, house.settings.timezone)
+        desk = house.desk
+        readers = _asked_for(desk, day, to, everyone=everyone)
+        fetched = _fetched(desk, day, voice) if readers and not desk.store.waves(day) else ()
+        if dry_run:
+            return _dry_run(house, day, readers, voice)
+        if not (readers or desk.store.issue_state(day)):
+            voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
+        if yes or _agreed(desk, day, readers, fetched):
+            freeze(desk, day, readers, fetched)
+            asyncio.run(_publish(house, day, to, voice))
+        found = report(desk.store, day, fetched or None)
+    voice.give(issue_document(found), lambda: issue_lines(found))
+    return exit_code(found, fetched)
+
+
+def _asked_for(
+    desk: Desk, day: Date, to: Sequence[str] | None, *, everyone: bool
+) -> tuple[Reader, ...]:
+    known = {reader.subscriber.email for reader in desk.store.readers(emails=to)} if to else set()
+    for email in to or ():
+        if email not in known:
+            raise UsageError(
+                f"there is no reader {email}; `newsletter subscribers list` names them"
+            )
+    return waiting(desk, day, emails=to, everyone=everyone)
+
+
+def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:
+    reports = asyncio.run(gather(desk.sources, desk.store, day, desk.clock, lambda _report: None))
+    for source in reports:
+        if source.missing:
+            voice.say(f"{source.name}: {source.detail}")
+    voice.detail(source_lines(reports))
+    return reports
+
+
+def _agreed(
+    desk: Desk, day: Date, readers: Sequence[Reader], fetched: Sequence[SourceReport]
+) -> bool:
+    """Show what would be sent and ask."""
+    new = sum(source.new for source in fetched)
+    open_before = desk.store.counts(day).open
+    told = f"Issue of {day}: {new} new papers, {len(readers)} readers, {open_before} letters open."
+    return typer.confirm(f"{told} Send?", err=True)
+
+
+async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voice) -> None:
+    desk = house.desk
+    planned = desk.store.counts(day)
+    if not planned.open:
+        return
+    only = None if to is None else [reader.id for reader in desk.store.readers(emails=to)]
+    with voice.progress("sending", planned.planned) as done:
+
+        def progress(counts: Counts) -> None:
+            done(counts.planned - counts.open)
+
+        await publish(
+            desk,
+            day,
+            house.smtp(),
+            run=secrets.token_hex(8),
+            readers=only,
+            progress=progress,
+        )
+
+
+def _dry_run(house: House, day: Date, readers: Sequence[Reader], voice: Voice) -> int:
+    """Set every letter that would go and put it into a folder."""
+    folder = house.own_folder / "dry-run" / day.isoformat()
+    proofs = (proof for proof in preview(house.desk, day, readers) if proof.edition.papers)
+    letters = asyncio.run(rehearse(proofs, house.to_folder(folder)))
+    document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
+    voice.give(document, lambda: f"{letters} letters in {folder}; nothing was sent")
+    return 0

@@ -1,0 +1,55 @@
+"""``newsletter status``."""
+
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
+from newsletter.cli.output import Voice, table
+from newsletter.cli.reports import issue_document, issue_lines, source_lines
+from newsletter.model import Delivery
+from newsletter.publisher import report
+from newsletter.wiring import open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+WELL = frozenset({"accepted", "empty", "pending"})
+
+
+@app.command()
+def status(
+    issue: Annotated[str | None, typer.Argument(metavar="YYYY-MM-DD", help="The newest.")] = None,
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Where an issue stands: its state, its deliveries in counts, its sources.
+
+    Example: newsletter status 2026-08-03
+
+    Readers whose letter failed, is in doubt or waits are named.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        days = house.store.days()
+        today = issue_day(issue, house.clock, house.settings.timezone)
+        day = today if issue or not days else days[0]
+        found = report(house.store, day)
+        troubled = [d for d in house.store.deliveries(day) if d.state not in WELL]
+    document = {
+        **issue_document(found),
+        "readers": [
+            {"email": d.email, "state": d.state, "attempts": d.attempts, "reply": d.reply}
+            for d in troubled
+        ],
+    }
+    parts = (issue_lines(found), source_lines(found.sources), _readers(troubled))
+    voice.give(document, lambda: "\n\n".join(part for part in parts if part))
+    return 0
+
+
+def _readers(troubled: list[Delivery]) -> str:
+    rows = [(d.email, d.state, d.attempts, d.reply) for d in troubled]
+    return table(("reader", "state", "attempts", "the server said"), rows) if rows else ""

@@ -1,0 +1,61 @@
+"""The pressroom: from an edition to the letter's bytes, each issue's pieces encoded once."""
+
+from datetime import date
+
+from newsletter.message import Press
+from newsletter.model import Claim, Edition, Envelope, Rendering
+from newsletter.publisher.desk import Desk
+from newsletter.render import Personal, Sheet, set_edition
+from newsletter.tokens import Keyring, links
+
+
+def keyring(desk: Desk) -> Keyring:
+    """The keys that sign this newsletter's links and name its letters."""
+    return Keyring(desk.keys, audience=desk.publication.sender_email)
+
+
+class Printer:
+    """Makes the letters of one sheet."""
+
+    def __init__(self, sheet: Sheet, keys: Keyring) -> None:
+        self.sheet = sheet
+        self.keys = keys.signing_as(sheet.signed_by)
+        self.press = Press(sheet, keys)
+
+    def letter(self, edition: Edition) -> tuple[Rendering, Envelope]:
+        """One reader's letter, as pieces of text and as bytes.
+
+        Raises:
+            RenderError: this reader's letter cannot be made.
+        """
+        reader, sheet = edition.standing.reader, self.sheet
+        personal = Personal(
+            reader=reader.id,
+            email=reader.subscriber.email,
+            name=reader.subscriber.name,
+            links=links(sheet.publication, self.keys, sheet.day, sheet.frozen_at, reader.id),
+        )
+        rendering = set_edition(sheet, edition, personal)
+        return rendering, self.press.address(rendering, personal)
+
+
+class Pressroom:
+    """Makes the letters of a day's frozen waves."""
+
+    def __init__(self, desk: Desk, day: date) -> None:
+        keys = keyring(desk)
+        self._printers = {
+            wave.id: Printer(Sheet.load(wave.pieces), keys) for wave in desk.store.waves(day)
+        }
+
+    def envelope(self, claim: Claim) -> Envelope:
+        """The letter a claim gives the right to send.
+
+        Raises:
+            RenderError: this reader's letter cannot be made.
+        """
+        return self.letter(claim.wave, claim.edition)[1]
+
+    def letter(self, wave: int, edition: Edition) -> tuple[Rendering, Envelope]:
+        """A letter of a wave, as pieces of text and as bytes."""
+        return self._printers[wave].letter(edition)

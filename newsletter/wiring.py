@@ -1,0 +1,199 @@
+"""Wiring: the only place where ports meet adapters."""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import assert_never
+
+from newsletter import templates
+from newsletter.clock import SystemClock
+from newsletter.config import (
+    ArxivSource,
+    FeedSource,
+    HuggingFaceSource,
+    PageSource,
+    Settings,
+    read_settings,
+)
+from newsletter.errors import ConfigurationError
+from newsletter.matchers import RulesMatcher
+from newsletter.model import Subscriber
+from newsletter.ports import Clock, Source, Store, Transport
+from newsletter.publisher import Desk
+from newsletter.roster import read_roster
+from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
+from newsletter.stores import open_store
+from newsletter.transports.folder import FolderTransport
+from newsletter.transports.smtp import SmtpTransport
+from newsletter.transports.smtp.settings import SmtpSettings
+
+OWN_FOLDER = ".newsletter"
+"""Beside the configuration: what the newsletter keeps for itself."""
+
+
+@dataclass(frozen=True)
+class House:
+    """A newsletter as its configuration describes it; its parts are made when first asked for.
+
+    Attributes:
+        path: the configuration file; what is relative in it is relative to its folder.
+        settings: what it says.
+        environment: what ``${NAME}`` stood for in it.
+    """
+
+    path: Path
+    settings: Settings
+    environment: Mapping[str, str]
+    clock: Clock
+
+    @property
+    def folder(self) -> Path:
+        """The folder the configuration stands in."""
+        return self.path.parent
+
+    @property
+    def own_folder(self) -> Path:
+        """The folder the newsletter keeps for itself, made where there is none."""
+        folder = self.folder / OWN_FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened and brought up to date."""
+        return open_store(_placed(self.settings.store, self.folder))
+
+    @cached_property
+    def roster(self) -> tuple[Subscriber, ...]:
+        """The readers of the operator's file; nobody where there is no file."""
+        path = self.folder / self.settings.subscribers
+        names = [topic.name for topic in self.settings.topics]
+        return read_roster(read(path), str(path.name), names, self.environment)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """The publisher's desk, with the store's readers brought up to date from the file."""
+        self.store.sync_roster(self.roster, now=self.clock.now())
+        folder = self.settings.templates
+        return Desk(
+            publication=self.settings.publication,
+            topics=tuple(settings.topic for settings in self.settings.topics),
+            cadence=self.settings.schedule.days,
+            max_items=self.settings.issue.max_items,
+            when_empty=self.settings.issue.when_empty,
+            keys=self._keys(),
+            templates=templates.load(None if folder is None else self.folder / folder),
+            sources=self._sources(),
+            store=self.store,
+            matcher=RulesMatcher(),
+            clock=self.clock,
+        )
+
+    def smtp(self) -> Transport:
+        """The door letters leave by."""
+        smtp = self.settings.smtp
+        return SmtpTransport(
+            SmtpSettings(
+                host=smtp.host,
+                port=smtp.port,
+                security=smtp.security,
+                username=smtp.username,
+                password=None if smtp.password is None else smtp.password.get_secret_value(),
+                ca_file=smtp.ca_file,
+                allow_cleartext=smtp.allow_cleartext,
+                connections=smtp.connections,
+                rate_per_second=smtp.per_second,
+            ),
+            self.clock,
+        )
+
+    def to_folder(self, folder: Path) -> Transport:
+        """A door that leads into a folder."""
+        return FolderTransport(folder)
+
+    def _keys(self) -> tuple[str, ...]:
+        """What signs links: the configured secrets, or one drawn once and kept beside them."""
+        if self.settings.secret:
+            return tuple(secret.get_secret_value() for secret in self.settings.secret)
+        path = self.own_folder / "secret"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        return (path.read_text(encoding="ascii"),)
+
+    def _sources(self) -> tuple[Source, ...]:
+        contact = self.settings.operator or self.settings.publication.sender_email
+        client = Client(contact=contact, cache=self.own_folder / "http.db", clock=self.clock)
+        named = zip(self.settings.source_names, self.settings.sources, strict=True)
+        return tuple(self._source(name, settings, client) for name, settings in named)
+
+    def _source(
+        self,
+        name: str,
+        settings: HuggingFaceSource | ArxivSource | FeedSource | PageSource,
+        client: Client,
+    ) -> Source:
+        options = Options(
+            timeout=settings.timeout,
+            headers=settings.headers,
+            allow_private_addresses=settings.allow_private_addresses,
+        )
+        match settings:
+            case HuggingFaceSource():
+                path = None if settings.path is None else self.folder / settings.path
+                return HuggingFace(name, client, options, url=settings.url, path=path)
+            case ArxivSource():
+                return Arxiv(
+                    name, client, options, url=settings.url, categories=settings.categories
+                )
+            case FeedSource():
+                return Feed(name, client, options, url=settings.url)
+            case PageSource():
+                return Page(name, self.folder / settings.path)
+            case _:
+                assert_never(settings)
+
+
+@contextmanager
+def open_house(path: Path) -> Iterator[House]:
+    """The newsletter a configuration file describes, closed at the end of the block.
+
+    Raises:
+        ConfigurationError: the file is not there, cannot be read, or is wrong.
+    """
+    environment = dict(os.environ)
+    settings = read_settings(read(path), path.name, environment)
+    house = House(path.absolute(), settings, environment, SystemClock())
+    try:
+        yield house
+    finally:
+        if "store" in vars(house):
+            house.store.close()
+
+
+def read(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        ConfigurationError: there is no such file, or it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            "there is no such file; `newsletter init` writes one", file=str(path)
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", file=str(path)) from error
+
+
+def _placed(url: str, folder: Path) -> str:
+    """A store's address, a relative SQLite file taken from the configuration's folder."""
+    scheme, slashes, path = url.partition("sqlite:///")
+    if not slashes or scheme or path.startswith(("/", ":memory:")) or not path:
+        return url
+    return f"sqlite:///{folder / path}"
