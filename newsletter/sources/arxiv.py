@@ -1,0 +1,112 @@
+"""arXiv's daily announcements, as Atom: the RSS form loses abstract text to its parser."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, get_args
+
+from newsletter.errors import SourceError
+from newsletter.identity import arxiv_id
+from newsletter.model import Announcement, Item, Listing
+from newsletter.sources import entries, feedchild, sandbox
+from newsletter.sources.http import Client
+from newsletter.sources.options import Options
+from newsletter.text import clean, http_url
+
+PACE = 3.0
+"""Seconds between requests, over all sources (https://info.arxiv.org/help/api/tou.html)."""
+
+_HEAD = re.compile(
+    r"^\s*(?:arXiv:\S+\s+)?Announce Type:\s*[\w-]+\s*(?:\n|\s)\s*Abstract:\s*", re.IGNORECASE
+)
+_WITHDRAWN = re.compile(r"^(?:this|the) (?:paper|article|submission|manuscript) (?:has been|is) "
+                        r"withdrawn", re.IGNORECASE)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Arxiv:
+    """What arXiv announces in these categories, one query an archive."""
+
+    name: str
+    client: Client
+    options: Options
+    categories: tuple[str, ...]
+    url: str = "https://rss.arxiv.org"
+
+    @property
+    def daily(self) -> bool:
+        """There is an announcement every working day."""
+        return True
+
+    async def fetch(self, day: date) -> tuple[Listing, ...]:
+        """The announcement there is.
+
+        Raises:
+            SourceError: arXiv did not answer with one.
+        """
+        items: dict[str, Item] = {}
+        for query in queries(self.categories):
+            url = f"{self.url.rstrip('/')}/atom/{query}"
+            async with self.client.turn(PACE):
+                answer = await self.options.get(self.client, url)
+            found = await sandbox.entries(answer.body, answer.headers, url)
+            items |= {item.ids[0]: item for item in _items(found, url)}
+        return (Listing(self.name, day, tuple(items.values())),)
+
+
+def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:
+    """The items of an announcement or of an answer of arXiv's API, parsed here and now.
+
+    Args:
+        body: the Atom (or RSS) document.
+        headers: of the answer it came in.
+        url: where it came from.
+
+    Raises:
+        SourceError: it is none, or arXiv's own error.
+    """
+    return tuple(_items(sandbox.listed(feedchild.reduced(body, headers), body, url), url))
+
+
+def queries(categories: Sequence[str]) -> tuple[str, ...]:
+    """One query an archive: a broad one is cut at 2,000 rows, replacements first."""
+    by_archive: dict[str, list[str]] = {}
+    for category in dict.fromkeys(categories):
+        by_archive.setdefault(category.partition(".")[0], []).append(category)
+    return tuple("+".join(names) for names in by_archive.values())
+
+
+def _items(found: Iterable[Mapping[str, Any]], url: str) -> Iterator[Item]:
+    for entry in found:
+        if entry["title"].strip() in {"Error", "Feed error"} or "/api/errors" in entry["guid"]:
+            raise SourceError(f"{url}: arXiv says: {clean(entry['summary'])[:200]}")
+        yield _item(entry, url)
+
+
+def _item(entry: Mapping[str, Any], url: str) -> Item:
+    """One announced paper; one without an arXiv number keeps the names the entry gives it."""
+    number = next((n for raw in entry["ids"] if (n := arxiv_id(raw)) is not None), None)
+    item = replace(
+        entries.item({**entry, "summary": _HEAD.sub("", entry["summary"])}, url),
+        announcement=_announcement(entry["announcement"]),
+    )
+    if number is None:
+        return item
+    name, version = number
+    dois = (raw for raw in entry["ids"] if "10." in raw and arxiv_id(raw) is None)
+    return replace(
+        item,
+        ids=(name, *(clean(raw) for raw in dois)),
+        url=http_url(f"https://arxiv.org/abs/{name}"),
+        pdf=http_url(f"https://arxiv.org/pdf/{name}"),
+        version=version,
+        withdrawn=bool(_WITHDRAWN.match(item.abstract)),
+    )
+
+
+def _announcement(word: str) -> Announcement:
+    for known in get_args(Announcement):
+        if word.strip().lower() == known:
+            return known  # type: ignore[no-any-return]
+    return "new"

@@ -1,0 +1,96 @@
+"""A feed's entries, read by feedparser where it can be killed.
+
+This file is run as a program of its own (see :mod:`newsletter.sources.sandbox`): a line of JSON
+with the answer's headers and then the body on standard input, JSON on standard output. It imports
+nothing of the newsletter, so that it starts fast and has nothing to lose.
+"""
+
+import io
+import json
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import feedparser
+
+CPU_SECONDS = 10
+MEMORY = 512 * 1024 * 1024
+MAX_ENTRIES = 5000
+MAX_TEXT = 50_000
+MAX_LIST = 1000
+
+_IDS = ("id", "prism_doi", "dc_identifier", "arxiv_doi", "citation_doi", "link")
+
+
+def reduced(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """A feed's version and entries, each cut down to what an item is made of.
+
+    Args:
+        body: the feed. Bytes only: feedparser would open a path and fetch an address.
+        headers: of the answer it came in; ``content-type`` may name the encoding.
+
+    Returns:
+        ``version`` (empty for what is no feed), ``trouble`` in the parser's words, ``entries``.
+    """
+    found = feedparser.parse(io.BytesIO(body), response_headers=dict(headers))
+    entries = [_entry(entry) for entry in found.entries[:MAX_ENTRIES]]
+    trouble = str(found.get("bozo_exception", ""))[:200]
+    return {"version": found.get("version") or "", "trouble": trouble, "entries": entries}
+
+
+def _entry(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - feedparser is untyped
+    contents = [str(part.get("value") or "") for part in entry.get("content") or []]
+    summary = str(entry.get("summary") or "")
+    return {
+        "title": str(entry.get("title") or "")[:MAX_TEXT],
+        "summary": (summary or max(contents, key=len, default=""))[:MAX_TEXT],
+        "link": str(entry.get("link") or "")[:MAX_TEXT],
+        "comments": str(entry.get("comments") or "")[:MAX_TEXT],
+        "ids": list(dict.fromkeys(_ids(entry))),
+        "guid": str(entry.get("id") or "")[:MAX_TEXT],
+        "authors": list(dict.fromkeys(_authors(entry)))[:MAX_LIST],
+        "categories": [str(tag.get("term") or "") for tag in (entry.get("tags") or [])[:MAX_LIST]],
+        "date": _date(entry),
+        "announcement": str(entry.get("arxiv_announce_type") or ""),
+    }
+
+
+def _ids(entry: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+    for name in _IDS:
+        value = entry.get(name)
+        if isinstance(value, str) and value:
+            yield value[:MAX_TEXT]
+
+
+def _authors(entry: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+    people = entry.get("authors") or []
+    for person in people:
+        name = person.get("name") if isinstance(person, dict) else None
+        if name:
+            yield str(name)[:MAX_TEXT]
+    if not any(isinstance(person, dict) and person.get("name") for person in people):
+        author = entry.get("author")
+        if author:
+            yield str(author)[:MAX_TEXT]
+
+
+def _date(entry: Any) -> list[int] | None:  # noqa: ANN401 - as above
+    """Year, month and day (UTC) of publication, or else of the last change."""
+    for name in ("published_parsed", "updated_parsed", "created_parsed"):
+        found = entry.get(name)
+        if found:
+            return [int(part) for part in found[:3]]
+    return None
+
+
+def main() -> None:
+    """Read standard input, write standard output, within the limits."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    headers = json.loads(sys.stdin.buffer.readline())
+    json.dump(reduced(sys.stdin.buffer.read(), headers), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

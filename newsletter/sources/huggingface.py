@@ -1,0 +1,192 @@
+"""Hugging Face Daily Papers, as JSON of every era since 2024."""
+
+import ast
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from newsletter.errors import SourceError
+from newsletter.identity import arxiv_id
+from newsletter.model import Item, Listing
+from newsletter.sources.http import Client
+from newsletter.sources.options import Options
+from newsletter.sources.saved import matching
+from newsletter.text import clean, http_url, plain
+
+PAGE = 100
+"""Items a page; the API's own default truncates a long day in silence."""
+
+BACK = 3
+"""Days behind the issue's own that are read again: a day's list fills over hours."""
+
+MAX_PAGES = 20
+
+_NO_LIST = frozenset({400})
+"""What the API answers for a day that has not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class HuggingFace:
+    """Daily Papers from the API, or from saved answers where ``path`` is a file or pattern."""
+
+    name: str
+    client: Client
+    options: Options
+    url: str = "https://huggingface.co"
+    path: Path | None = None
+
+    @property
+    def daily(self) -> bool:
+        """There is a list every working day."""
+        return True
+
+    async def fetch(self, day: date) -> tuple[Listing, ...]:
+        """The lists of ``day`` and of the three days before.
+
+        The current one is the day's own or, where that has nothing yet, the newest that has.
+
+        Raises:
+            SourceError: the API did not answer with a list.
+        """
+        days = [day - timedelta(days=back) for back in range(BACK + 1)]
+        found = [(each, await self._list(each)) for each in days]
+        current = next((each for each, items in found if items), day)
+        return tuple(Listing(self.name, each, items, past=each != current) for each, items in found)
+
+    async def _list(self, day: date) -> tuple[Item, ...]:
+        return self._saved(day) if self.path is not None else await self._asked(day)
+
+    async def _asked(self, day: date) -> tuple[Item, ...]:
+        items: list[Item] = []
+        for page in range(MAX_PAGES):
+            url = f"{self.url.rstrip('/')}/api/daily_papers?date={day}&limit={PAGE}&p={page}"
+            answer = await self.options.get(self.client, url, expect=_NO_LIST)
+            if answer.status in _NO_LIST:
+                break
+            entries = _entries(answer.body, url)
+            items += map(_item, entries)
+            if len(entries) < PAGE:
+                break
+        return tuple(items)
+
+    def _saved(self, day: date) -> tuple[Item, ...]:
+        """The items of saved answers that were on the list of ``day``."""
+        assert self.path is not None
+        return tuple(
+            _item(entry)
+            for file in matching(self.path)
+            for entry in _entries(file.read_bytes(), str(file))
+            if _listed_on(entry) == day
+        )
+
+
+def parse(body: bytes, origin: str) -> tuple[Item, ...]:
+    """The papers in an answer of the API.
+
+    Args:
+        body: the answer.
+        origin: where it came from, for errors.
+
+    Raises:
+        SourceError: it is no list of papers.
+    """
+    return tuple(_item(entry) for entry in _entries(body, origin))
+
+
+def _entries(body: bytes, origin: str) -> list[Mapping[str, Any]]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        words = " ".join(body[:80].decode("utf-8", "replace").split())
+        raise SourceError(f"{origin}: not JSON but {words!r}") from error
+    if isinstance(found, Mapping) and isinstance(found.get("data"), list):
+        found = [_literal(entry, origin) for entry in found["data"]]
+    if not isinstance(found, list):
+        raise SourceError(f"{origin}: no list of papers but {str(found)[:80]}")
+    return [entry for entry in found if _paper(entry).get("id") and _title(entry)]
+
+
+def _literal(entry: Any, origin: str) -> Any:  # noqa: ANN401 - any JSON
+    """An entry that some archives hold as Python wrote it."""
+    if not isinstance(entry, str):
+        return entry
+    try:
+        return ast.literal_eval(entry)
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise SourceError(f"{origin}: an entry that cannot be read: {entry[:80]!r}") from error
+
+
+def _item(entry: Mapping[str, Any]) -> Item:
+    paper = _paper(entry)
+    number, version = arxiv_id(str(paper["id"])) or (clean(str(paper["id"])), None)
+    page = http_url(f"https://huggingface.co/papers/{number}")
+    return Item(
+        title=_title(entry),
+        abstract=plain(_text(paper.get("summary") or entry.get("summary"))),
+        ids=(number,),
+        url=page,
+        pdf=http_url(f"https://arxiv.org/pdf/{number}") if arxiv_id(number) else None,
+        code=http_url(_text(paper.get("githubRepo")) or None),
+        code_stars=_count(paper.get("githubStars")),
+        project=_project(paper),
+        discussion=page,
+        authors=tuple(_authors(paper.get("authors"))),
+        organization=_organization(paper.get("organization") or entry.get("organization")),
+        published=_date(paper.get("publishedAt")),
+        upvotes=_count(paper.get("upvotes")),
+        comments=_count(entry.get("numComments")),
+        version=version,
+    )
+
+
+def _paper(entry: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON
+    paper = entry.get("paper") if isinstance(entry, Mapping) else None
+    return paper if isinstance(paper, Mapping) else {}
+
+
+def _title(entry: Mapping[str, Any]) -> str:
+    return plain(_text(_paper(entry).get("title") or entry.get("title")))
+
+
+def _authors(authors: object) -> Iterator[str]:
+    """The names to be shown: those hidden on the site stay hidden."""
+    for author in authors if isinstance(authors, Sequence) else ():
+        if isinstance(author, Mapping) and not author.get("hidden"):
+            name = clean(_text(author.get("name")))
+            if name:
+                yield name
+
+
+def _project(paper: Mapping[str, Any]) -> str | None:
+    """The project's page, unless it is the repository once more."""
+    page, code = http_url(_text(paper.get("projectPage")) or None), paper.get("githubRepo")
+    return None if page == code else page
+
+
+def _organization(value: object) -> str | None:
+    if not isinstance(value, Mapping):
+        return None
+    return clean(_text(value.get("fullname") or value.get("name"))) or None
+
+
+def _listed_on(entry: Mapping[str, Any]) -> date | None:
+    """The day an entry was put on the list, where its era says so, else when it came out."""
+    return _date(_paper(entry).get("submittedOnDailyAt") or entry.get("publishedAt"))
+
+
+def _date(value: object) -> date | None:
+    try:
+        return date.fromisoformat(_text(value)[:10])
+    except ValueError:
+        return None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,61 @@
+"""Runs the feed parser in a child process with limits on time and memory."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from newsletter.errors import SourceError
+from newsletter.sources import feedchild
+
+WALL_SECONDS = 30.0
+
+_OUT_OF_TIME = frozenset({-24, -9})
+"""The child's exit by SIGXCPU or SIGKILL: its CPU seconds are used up."""
+
+
+async def entries(body: bytes, headers: Mapping[str, str], url: str) -> list[Mapping[str, Any]]:
+    """A feed's entries, as :func:`newsletter.sources.feedchild.reduced` gives them.
+
+    Raises:
+        SourceError: the parser ran out of time or memory, or the body is no feed.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        str(Path(feedchild.__file__)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    told = json.dumps({"content-type": headers.get("content-type", "")}).encode() + b"\n"
+    try:
+        async with asyncio.timeout(WALL_SECONDS):
+            out, err = await child.communicate(told + body)
+    except TimeoutError as error:
+        raise SourceError(f"{url}: parsing took over {WALL_SECONDS:g} seconds") from error
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode in _OUT_OF_TIME:
+        raise SourceError(f"{url}: parsing took over {feedchild.CPU_SECONDS} seconds of CPU")
+    if child.returncode:
+        last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise SourceError(f"{url}: cannot be parsed: {last[:200] or child.returncode}")
+    return listed(json.loads(out), body, url)
+
+
+def listed(found: Mapping[str, Any], body: bytes, url: str) -> list[Mapping[str, Any]]:
+    """The entries of a reduced feed.
+
+    Raises:
+        SourceError: it is no feed; the message shows how the body begins.
+    """
+    if not found["version"]:
+        words = " ".join(body[:80].decode("utf-8", "replace").split())
+        raise SourceError(f"{url}: not a feed but {words!r}")
+    entries_: list[Mapping[str, Any]] = found["entries"]
+    return entries_
