@@ -25,8 +25,10 @@ def due(
     """
     if is_paused(subscriber, day):
         return False
-    chosen = default if subscriber.cadence in {None, "paused"} else subscriber.cadence
-    return everyone or _FALLS_ON[chosen or default](day, subscriber.day)
+    chosen = subscriber.cadence
+    if chosen is None or chosen == "paused":
+        chosen = default
+    return everyone or _FALLS_ON[chosen](day, subscriber.day)
 
 
 def is_paused(subscriber: Subscriber, day: date) -> bool:

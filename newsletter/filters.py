@@ -14,17 +14,25 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import get_args
 
 from newsletter.errors import FilterError
 from newsletter.model import All, AnyOf, Expression, Field, Not, Rule, Term
 from newsletter.text import clean, folded
 
 MAX_LENGTH = 4096
-MAX_TERMS = 1000
-MAX_DEPTH = 50
+"""Characters of one filter, which leaves room for some 800 terms."""
 
-_PREFIXES: tuple[str, ...] = tuple(name for name in get_args(Field) if name != "text")
+MAX_DEPTH = 50
+"""Brackets and negations within one another."""
+
+_PREFIXES: Mapping[str, Field] = {
+    "title": "title",
+    "author": "author",
+    "org": "org",
+    "category": "category",
+    "about": "about",
+}
+_RESERVED = frozenset({"and", "or", "not"})
 _TOKEN = re.compile(
     r"\s*(?:(?P<bracket>[()])"
     r"|(?P<prefix>[A-Za-z]+):(?!//)\s*"
@@ -53,7 +61,7 @@ def parse(text: str) -> Rule:
             text=text[:60] + "…",
             column=0,
         )
-    return _Parser(text).rule()
+    return _Parser(clean(text)).rule()
 
 
 def terms(expression: Expression) -> Iterator[Term]:
@@ -63,8 +71,8 @@ def terms(expression: Expression) -> Iterator[Term]:
             yield expression
         case Not(of=inner):
             yield from terms(inner)
-        case All(of=parts) | AnyOf(of=parts):
-            for part in parts:
+        case _:
+            for part in expression.of:
                 yield from terms(part)
 
 
@@ -86,9 +94,9 @@ def mask(expression: Expression, occurs: Mapping[Term, int], everything: int) ->
             for part in parts:
                 found &= mask(part, occurs, everything)
             return found
-        case AnyOf(of=parts):
+        case _:
             found = 0
-            for part in parts:
+            for part in expression.of:
                 found |= mask(part, occurs, everything)
             return found
 
@@ -101,15 +109,14 @@ class _Parser:
         self.tokens = list(self._scan())
         self.place = 0
         self.depth = 0
-        self.count = 0
 
     def rule(self) -> Rule:
         if not self.tokens:
             raise self.wrong("this filter is empty; write a word or a phrase", 0)
         expression = self.either()
         if (token := self.peek()) is not None:
-            raise self.wrong(f"did not expect {token.text!r} here; is an “and” missing?", token.at)
-        return Rule(text=clean(self.text), expression=expression)
+            raise self.wrong(f"did not expect “{token.text}” here; {_remedy(token)}", token.at)
+        return Rule(text=self.text, expression=expression)
 
     def either(self) -> Expression:
         parts = [self.both()]
@@ -154,35 +161,38 @@ class _Parser:
         return self.phrase(field)
 
     def field(self, token: _Token) -> Field:
-        for field in get_args(Field):
-            if field == token.text and field in _PREFIXES:
-                return field  # type: ignore[no-any-return]
+        if token.text in _PREFIXES:
+            return _PREFIXES[token.text]
         near = difflib.get_close_matches(token.text, _PREFIXES, 1, 0.5)
-        hint = f"did you mean “{near[0]}:”?" if near else f"there are {', '.join(_PREFIXES)}"
+        known = ", ".join(f"{prefix}:" for prefix in _PREFIXES)
+        hint = f"did you mean “{near[0]}:”?" if near else f"the prefixes are {known}."
         raise self.wrong(
-            f"“{token.text}:” is no prefix; {hint} To look for the text, put it in quotes", token.at
+            f"“{token.text}:” is no prefix; {hint} To look for the text itself, put it in quotes",
+            token.at,
         )
 
     def phrase(self, field: Field) -> Term:
         token = self.peek()
         if token is None or token.kind not in {"word", "quoted"}:
-            at = len(self.text) if token is None else token.at
-            raise self.wrong("a word or a phrase is missing here", at)
+            raise self._missing(token)
         words = [token.text]
         self.place += 1
         if token.kind == "word":
             while (after := self.peek()) is not None and after.kind == "word":
                 words.append(after.text)
                 self.place += 1
-        return self.counted(field, " ".join(words), token)
+        return self.named(field, " ".join(words), token)
 
-    def counted(self, field: Field, words: str, token: _Token) -> Term:
-        self.count += 1
-        if self.count > MAX_TERMS:
-            raise self.wrong(f"this has more than {MAX_TERMS} terms; split it in two", token.at)
-        text = clean(folded(clean(words)))
+    def _missing(self, token: _Token | None) -> FilterError:
+        if token is None:
+            return self.wrong("a word or a phrase is missing at the end", len(self.text))
+        hint = "; to look for it, put it in quotes" if token.kind in _RESERVED else ""
+        return self.wrong(f"a word or a phrase is missing before “{token.text}”{hint}", token.at)
+
+    def named(self, field: Field, words: str, token: _Token) -> Term:
+        text = clean(folded(words))
         if not any(character.isalnum() for character in text):
-            raise self.wrong(f"{words!r} has no letter or digit to look for", token.at)
+            raise self.wrong(f"“{words}” has no letter or digit to look for", token.at)
         return Term(field, text)
 
     def peek(self) -> _Token | None:
@@ -218,6 +228,12 @@ class _Parser:
         return _Token("quoted", match["quoted"], start)
 
 
+def _remedy(token: _Token) -> str:
+    if token.kind == ")":
+        return "no bracket is open; take it away or open one"
+    return "write “and” or “or” between two things to look for"
+
+
 def _word(word: str, start: int) -> _Token:
-    reserved = word.lower() in {"and", "or", "not"}
-    return _Token(word.lower() if reserved else "word", word, start)
+    lowered = word.lower()
+    return _Token(lowered if lowered in _RESERVED else "word", word, start)

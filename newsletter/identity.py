@@ -20,8 +20,13 @@ from newsletter.text import folded, http_url
 ORDER = ("arxiv", "doi", "acl", "openreview", "pmid", "url", "feed", "title")
 """The schemes, in the order in which one of a paper's names becomes its key."""
 
-EXCLUSIVE = frozenset({"arxiv"})
+EXCLUSIVE = ("arxiv",)
 """Schemes under which a paper has one name only: two of them are two papers."""
+
+STRONG = (*EXCLUSIVE, "doi", "acl", "openreview", "pmid")
+"""Schemes of the archives: equal words are not enough where two papers differ in one of these."""
+
+WORDS = ("text:", "title:")
 
 _ARXIV_PREFIX = re.compile(
     r"^(?:(?:https?://)?(?:dx\.)?doi\.org/10\.48550/arxiv\.|(?:doi:\s*)?10\.48550/arxiv\."
@@ -69,16 +74,20 @@ def identify(item: Item) -> Identity:
 def same(newcomer: Identity, known: frozenset[str]) -> bool:
     """Whether a newcomer is the paper that answers to these names.
 
-    One name in common is enough, unless each has an arXiv number the other lacks: a DOI or an
-    equal text never joins two different arXiv numbers.
+    One name in common is enough, unless each has an arXiv number the other lacks: a DOI never
+    joins two different arXiv numbers (53 DOIs sit on two or more). Where nothing but the words
+    are in common, no other archive's ids may differ either.
     """
-    if not newcomer.aliases & known:
-        return False
-    return all(
-        not mine or not theirs or bool(mine & theirs)
-        for scheme in EXCLUSIVE
-        for mine, theirs in [(_of(scheme, newcomer.aliases), _of(scheme, known))]
-    )
+    shared = newcomer.aliases & known
+    words_alone = all(name.startswith(WORDS) for name in shared)
+    schemes = STRONG if words_alone else EXCLUSIVE
+    return bool(shared) and not any(_differ(newcomer.aliases, known, scheme) for scheme in schemes)
+
+
+def _differ(one: frozenset[str], other: frozenset[str], scheme: str) -> bool:
+    """Whether both have names of this scheme, and none in common."""
+    mine, theirs = _of(scheme, one), _of(scheme, other)
+    return bool(mine and theirs and not mine & theirs)
 
 
 def _of(scheme: str, names: frozenset[str]) -> set[str]:

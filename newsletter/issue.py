@@ -20,10 +20,11 @@ def compose(
     """An issue of these papers.
 
     Papers that turned out to be one (a group) stand once, as the one numbered last, so that a
-    reader who has decided the earlier one is still asked about the later. The order is by
-    upvotes and comments, then the newest first; it depends on nothing else.
+    reader who has decided the earlier one is still asked about the later; a muted one, which
+    nobody is owed, gives way to any other. The order is by upvotes and comments, then the newest
+    first; it depends on nothing else.
     """
-    latest = {paper.group: paper for paper in sorted(papers, key=lambda paper: paper.number)}
+    latest = {paper.group: paper for paper in sorted(papers, key=_precedence)}
     return Issue(
         day=day,
         papers=tuple(sorted(latest.values(), key=_rank)),
@@ -33,6 +34,10 @@ def compose(
         frozen_at=frozen_at,
         missing=tuple(missing),
     )
+
+
+def _precedence(paper: Paper) -> tuple[bool, int]:
+    return not paper.muted, paper.number
 
 
 def _rank(paper: Paper) -> tuple[float, int]:

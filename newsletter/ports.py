@@ -98,7 +98,7 @@ class Transport(Protocol):
         For each letter: everything up to the final dot, then ``await mark(letter)``, then the
         dot if it said True (if not, the connection is dropped before the dot and nothing is
         settled: the claim was lost), then ``await settle(letter, outcome)``. A letter cut off
-        before its mark settles as ``NotSent``; one cut off between mark and answer as
+        before its dot settles as ``NotSent``; one cut off between dot and answer as
         ``Unknown``. A refusal that names one recipient or message is that letter's
         ``Refused`` or ``Deferred``.
 
@@ -157,12 +157,16 @@ class Store(Protocol):
         """Make the readers of the operator's file exactly these.
 
         New ones join confirmed (their ``decided`` is the last freeze's cutoff, or 0); known ones
-        take the file's words; those of origin ``file`` no longer in it become ``removed``, and
-        confirmed again when they come back. ``unsubscribed`` and ``blocked`` stay as they are.
+        take the file's words and are the file's from then on; those of origin ``file`` no longer
+        in it become ``removed``, and confirmed again when they come back. ``unsubscribed`` and
+        ``blocked`` stay as they are.
         """
 
     def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
-        """Add or replace a reader of origin ``store`` under this status."""
+        """Add a reader of origin ``store`` under this status, or replace what is known of one.
+
+        A reader of the file stays the file's.
+        """
 
     def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
         """Give a reader another status; False where there is no such reader.
@@ -197,6 +201,8 @@ class Store(Protocol):
         editions without a paper start as ``empty`` (and decide the freeze at once), the others
         as ``pending``; a reader who already has a delivery of that day is left out. The issue
         becomes ``frozen`` (or stays ``sending``), or ``done`` when nothing is open.
+        Where a wave of that day and due instant is stored already, that one is returned, and the
+        editions count only if they speak of the same papers in the same order.
         """
 
     def skip(self, day: date, *, reason: str, now: datetime) -> None:
@@ -246,13 +252,19 @@ class Store(Protocol):
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
         """Record what became of claims; void tokens change nothing.
 
+        A claim taken back as ``unknown`` is not void: a late answer still ends the doubt.
+
         ``Accepted`` records every paper of the edition as sent to the reader and moves their
         ``decided`` up to the issue's cutoff. ``Deferred`` waits for its ``next_try``; ``NotSent``
         is pending again; ``Refused`` is ``failed``; ``Unknown`` is ``unknown``.
         """
 
     def finish(self, day: date) -> IssueState:
-        """Close the issue if nothing is open: ``done``, or ``done_with_errors``; the state."""
+        """Close the issue if nothing is open: ``done``, or ``done_with_errors``; the state.
+
+        Raises:
+            StoreError: the day has no issue.
+        """
 
     def counts(self, day: date) -> Counts:
         """The day's deliveries by state."""

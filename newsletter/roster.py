@@ -96,7 +96,20 @@ def read_roster(
         InvalidFileError: all that is wrong: unknown keys, addresses, filters, topics, duplicates.
         ConfigurationError: the file is no YAML at all.
     """
-    document = load(source, file, environment)
+    return _checked(load(source, file, environment), topics)
+
+
+def one_subscriber(entry: Mapping[str, Value], topics: Collection[str]) -> Subscriber:
+    """A single subscriber from the values a command was given.
+
+    Raises:
+        InvalidFileError: all that is wrong with them.
+    """
+    document = Document("", {"subscribers": [dict(entry)]}, {})
+    return _checked(document, topics)[0]
+
+
+def _checked(document: Document, topics: Collection[str]) -> tuple[Subscriber, ...]:
     found = validated(RosterSettings, document).subscribers
     errors = [*_duplicates(found, document), *_unknown_topics(found, document, topics)]
     if errors:
@@ -146,12 +159,7 @@ def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[Subscri
     if not rows or "email" not in rows[0]:
         columns = ",".join(COLUMNS)
         raise ConfigurationError(f"the first line must name the columns: {columns}", file=file)
-    document = _as_document([_entry(row) for row in rows], file)
-    found = validated(RosterSettings, document).subscribers
-    errors = [*_duplicates(found, document), *_unknown_topics(found, document, topics)]
-    if errors:
-        raise InvalidFileError(errors)
-    return tuple(settings.subscriber for settings in found)
+    return _checked(_as_document([_entry(row) for row in rows], file), topics)
 
 
 def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]:

@@ -43,12 +43,14 @@ def match(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Matching
     )
 
 
-def bits(papers: int) -> Iterator[int]:
+def bits(papers: int) -> list[int]:
     """The papers of a mask, lowest first."""
+    found = []
     while papers:
         low = papers & -papers
-        yield low.bit_length() - 1
+        found.append(low.bit_length() - 1)
         papers ^= low
+    return found
 
 
 def _of_topics(topics: Sequence[Topic]) -> Iterator[Term]:
@@ -65,9 +67,10 @@ def _of_filters(filters: Iterable[Filter]) -> Iterator[Term]:
 
 
 def _positive(topic: Topic) -> tuple[Rule, ...]:
-    """The rules that put a paper into a topic, its categories among them."""
+    """The rules that put a paper into a topic, its categories and description among them."""
     named = (Rule(name, Term("category", folded(name))) for name in topic.categories)
-    return (*topic.any, *named)
+    about = [Rule(topic.about, Term("about", folded(topic.about)))] if topic.about else []
+    return (*topic.any, *named, *about)
 
 
 def _in_title(term: Term) -> Term:
@@ -75,7 +78,7 @@ def _in_title(term: Term) -> Term:
 
 
 def _members(topic: Topic, occurs: Mapping[Term, int], everything: int) -> int:
-    """The papers in a topic: one of ``any`` or ``categories``, none of ``none``."""
+    """The papers in a topic: one of ``any``, ``categories`` or ``about``, none of ``none``."""
     inside = 0
     for rule in _positive(topic):
         inside |= mask(rule.expression, occurs, everything)

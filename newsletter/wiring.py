@@ -21,9 +21,10 @@ from newsletter.config import (
 )
 from newsletter.errors import ConfigurationError
 from newsletter.matchers import RulesMatcher
-from newsletter.model import Subscriber
+from newsletter.model import Reader, Subscriber
 from newsletter.ports import Clock, Source, Store, Transport
 from newsletter.publisher import Desk
+from newsletter.render import Templates
 from newsletter.roster import read_roster
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
 from newsletter.stores import open_store
@@ -71,14 +72,27 @@ class House:
     def roster(self) -> tuple[Subscriber, ...]:
         """The readers of the operator's file; nobody where there is no file."""
         path = self.folder / self.settings.subscribers
-        names = [topic.name for topic in self.settings.topics]
-        return read_roster(read(path), str(path.name), names, self.environment)
+        return read_roster(read(path), path.name, self.topic_names, self.environment)
+
+    @property
+    def topic_names(self) -> list[str]:
+        """The topics a reader may follow."""
+        return [topic.name for topic in self.settings.topics]
+
+    def readers(self) -> tuple[Reader, ...]:
+        """Every reader, the store brought up to date from the file."""
+        self.store.sync_roster(self.roster, now=self.clock.now())
+        return self.store.readers()
+
+    def load_templates(self) -> Templates:
+        """The letter's templates, compiled and tried out."""
+        folder = self.settings.templates
+        return templates.load(None if folder is None else self.folder / folder)
 
     @cached_property
     def desk(self) -> Desk:
         """The publisher's desk, with the store's readers brought up to date from the file."""
-        self.store.sync_roster(self.roster, now=self.clock.now())
-        folder = self.settings.templates
+        self.readers()
         return Desk(
             publication=self.settings.publication,
             topics=tuple(settings.topic for settings in self.settings.topics),
@@ -86,7 +100,7 @@ class House:
             max_items=self.settings.issue.max_items,
             when_empty=self.settings.issue.when_empty,
             keys=self._keys(),
-            templates=templates.load(None if folder is None else self.folder / folder),
+            templates=self.load_templates(),
             sources=self._sources(),
             store=self.store,
             matcher=RulesMatcher(),

@@ -139,12 +139,17 @@ def open_inbox(answer: Callable[[str], str | None] = lambda _recipient: None) ->
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         server.close()
-        pending = asyncio.all_tasks(loop)
-        for task in pending:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(_quiet())
         loop.close()
+
+
+async def _quiet() -> None:
+    """End the sessions that are still open."""
+    sessions = asyncio.all_tasks() - {asyncio.current_task()}
+    for session in sessions:
+        session.cancel()
+    await asyncio.gather(*sessions, return_exceptions=True)
+    await asyncio.sleep(0)  # noqa: TID251 - a turn of the loop, for the sockets to close
 
 
 Page = tuple[int, Mapping[str, str], bytes]

@@ -1,6 +1,7 @@
 """``newsletter fetch``."""
 
 import asyncio
+import itertools
 
 import typer
 
@@ -34,15 +35,9 @@ def fetch(
         day = issue_day(date, house.clock, house.settings.timezone)
         desk = house.desk
         with voice.progress("fetching", len(desk.sources)) as done:
-            told: list[str] = []
+            count = itertools.count(1)
             reports = asyncio.run(
-                gather(
-                    desk.sources,
-                    desk.store,
-                    day,
-                    desk.clock,
-                    lambda report: (told.append(report.name), done(len(told)))[1],
-                )
+                gather(desk.sources, desk.store, day, desk.clock, lambda _report: done(next(count)))
             )
     totals = {
         "new": sum(report.new for report in reports),

@@ -1,7 +1,6 @@
 """The kinds of values settings take, each with an error that says what to write instead."""
 
 import re
-from email.utils import parseaddr
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -30,23 +29,28 @@ def address(text: str) -> str:
     Raises:
         ValueError: nobody can be mailed there, with the reason.
     """
-    try:
-        found = validate_email(
-            text, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False
-        )
-    except EmailNotValidError as error:
-        raise ValueError(f"{clean(text)!r} is not an address to write to: {error}") from error
-    return found.ascii_email or found.normalized
+    return _validated(text, display_name=False)[1]
 
 
 def mailbox(text: str) -> tuple[str, str]:
     """Display name and address of ``Name <address>`` or a plain address (RFC 5322, 3.4)."""
     if clean(text) != text:
         raise ValueError("a sender has no line breaks or control characters")
-    name, spec = parseaddr(text, strict=True)
-    if not spec:
-        raise ValueError("write a sender as: Daily Papers <papers@example.org>")
-    return name, address(spec)
+    return _validated(text, display_name=True)
+
+
+def _validated(text: str, *, display_name: bool) -> tuple[str, str]:
+    try:
+        found = validate_email(
+            text,
+            check_deliverability=False,
+            allow_smtputf8=False,
+            allow_display_name=display_name,
+            globally_deliverable=False,
+        )
+    except EmailNotValidError as error:
+        raise ValueError(f"{clean(text)!r} is not an address to write to: {error}") from error
+    return found.display_name or "", found.ascii_email or found.normalized
 
 
 def _mailbox(text: str) -> str:

@@ -4,12 +4,15 @@ One Aho-Corasick automaton (Aho & Corasick, CACM 18:6, 1975) a field holds every
 cost of a paper does not grow with the number of filters.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import ahocorasick
 
 from newsletter.model import Field, Item, Term
-from newsletter.text import folded
+from newsletter.text import display, folded
+
+_WORD = re.compile(r"\w(?:[\w.+#-]*[\w+#])?")
 
 
 class RulesMatcher:
@@ -36,7 +39,7 @@ def _automata(terms: Collection[Term]) -> Mapping[Field, ahocorasick.Automaton]:
 
 def _needles(term: Term) -> Sequence[str]:
     """What is looked for: the phrase, or, where meaning is asked for, each of its words."""
-    return term.text.split() if term.field == "about" else (term.text,)
+    return _WORD.findall(folded(term.text)) if term.field == "about" else (folded(term.text),)
 
 
 def _automaton(needles: Mapping[str, list[Term]]) -> ahocorasick.Automaton:
@@ -63,7 +66,7 @@ def _about(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
     """Terms all of whose words occur somewhere in title and abstract."""
     present = dict(_words(item, "text", automaton))
     for term in {term: None for terms in present.values() for term in terms}:
-        if all(word in present for word in term.text.split()):
+        if all(words in present for words in _needles(term)):
             yield term
 
 
@@ -101,10 +104,10 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 def _texts(item: Item, field: Field) -> Sequence[str]:
     match field:
         case "title":
-            return (folded(item.title),)
+            return (folded(display(item.title)),)
         case "author":
             return tuple(folded(name) for name in item.authors)
         case "org":
             return (folded(item.organization or ""),)
         case _:
-            return (folded(item.title), folded(item.abstract))
+            return (folded(display(item.title)), folded(display(item.abstract)))

@@ -67,7 +67,8 @@ class Rule:
 class Topic:
     """A subject papers are grouped under.
 
-    A paper is in it when one of ``any`` or ``categories`` matches and none of ``none`` does.
+    A paper is in it when one of ``any`` or ``categories``, or ``about``, matches and none of
+    ``none`` does.
     """
 
     name: str
@@ -81,9 +82,9 @@ class Topic:
 class Filter:
     """What one reader wants.
 
-    ``topics`` are names in the reader's own order; empty follows every topic. A reader with
-    neither ``topics`` nor ``include`` gets every paper. ``max_items`` of None leaves the cap
-    to the issue.
+    ``topics`` are names in the reader's own order. A reader with neither ``topics`` nor
+    ``include`` gets every paper, under every topic. ``max_items`` of None leaves the cap to the
+    issue.
     """
 
     topics: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ They know ports and the pure rooms below, never an adapter.
 """
 
 from newsletter.publisher.desk import Desk
+from newsletter.publisher.drafting import last_decided
 from newsletter.publisher.gathering import gather
 from newsletter.publisher.previewing import Proof, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
@@ -16,6 +17,7 @@ __all__ = [
     "Proof",
     "freeze",
     "gather",
+    "last_decided",
     "preview",
     "publish",
     "rehearse",

@@ -99,3 +99,9 @@ def _in_question(store: Store, day: date, after: int, now: datetime) -> tuple[Pa
         for paper in papers
     }
     return tuple(found[number] for number in sorted(found))
+
+
+def last_decided(desk: Desk) -> int:
+    """Up to which ingest number the last frozen issue decided, 0 where there is none."""
+    waves = (desk.store.waves(day) for day in desk.store.days())
+    return next((found[-1].issue.cutoff for found in waves if found), 0)

@@ -20,6 +20,8 @@ def waiting(
     """The confirmed readers the issue of ``day`` is for who have no delivery of it yet.
 
     Args:
+        desk: the newsletter.
+        day: the issue's date.
         emails: only these; all where it is None.
         everyone: whatever their cadence; a pause stays a pause.
     """
@@ -64,6 +66,9 @@ async def publish(
     """Deliver what is open of the frozen issue of ``day``.
 
     Args:
+        desk: the newsletter.
+        day: the issue's date.
+        transport: the door the letters leave by.
         run: a word unique to this run; claims are made under it.
         readers: only these, by id; all where it is None.
         progress: told the counts now and then.

@@ -17,11 +17,17 @@ from newsletter.text import clean, http_url
 PACE = 3.0
 """Seconds between requests, over all sources (https://info.arxiv.org/help/api/tou.html)."""
 
+_REFUSED = frozenset({400})
+"""What arXiv answers, with its reason in a feed, to categories it does not know."""
+
 _HEAD = re.compile(
     r"^\s*(?:arXiv:\S+\s+)?Announce Type:\s*[\w-]+\s*(?:\n|\s)\s*Abstract:\s*", re.IGNORECASE
 )
-_WITHDRAWN = re.compile(r"^(?:this|the) (?:paper|article|submission|manuscript) (?:has been|is) "
-                        r"withdrawn", re.IGNORECASE)  # fmt: skip
+_WITHDRAWN = re.compile(
+    r"^(?:(?:this|the) (?:paper|article|submission|manuscript|work)\b.{0,40}?)?\bwithdrawn\b",
+    re.IGNORECASE,
+)
+"""How an abstract or a comment begins that takes the paper back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,9 @@ class Arxiv:
         for query in queries(self.categories):
             url = f"{self.url.rstrip('/')}/atom/{query}"
             async with self.client.turn(PACE):
-                answer = await self.options.get(self.client, url)
+                answer = await self.options.get(self.client, url, expect=_REFUSED)
+            if answer.status in _REFUSED:
+                raise SourceError(f"{url}: arXiv says: {_reason(answer.body)}")
             found = await sandbox.entries(answer.body, answer.headers, url)
             items |= {item.ids[0]: item for item in _items(found, url)}
         return (Listing(self.name, day, tuple(items.values())),)
@@ -66,7 +74,8 @@ def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]
     Raises:
         SourceError: it is none, or arXiv's own error.
     """
-    return tuple(_items(sandbox.listed(feedchild.reduced(body, headers), body, url), url))
+    found = feedchild.reduced(body, sandbox.context(headers, url))
+    return tuple(_items(sandbox.listed(found, body, url), url))
 
 
 def queries(categories: Sequence[str]) -> tuple[str, ...]:
@@ -88,9 +97,11 @@ def _item(entry: Mapping[str, Any], url: str) -> Item:
     """One announced paper; one without an arXiv number keeps the names the entry gives it."""
     number = next((n for raw in entry["ids"] if (n := arxiv_id(raw)) is not None), None)
     item = replace(
-        entries.item({**entry, "summary": _HEAD.sub("", entry["summary"])}, url),
+        entries.item({**entry, "summary": _HEAD.sub("", entry["summary"])}, url, clean),
+        authors=tuple(_authors(entry["authors"])),
         announcement=_announcement(entry["announcement"]),
     )
+    withdrawn = _WITHDRAWN.search(item.abstract) or _WITHDRAWN.search(entry["comment"])
     if number is None:
         return item
     name, version = number
@@ -101,8 +112,21 @@ def _item(entry: Mapping[str, Any], url: str) -> Item:
         url=http_url(f"https://arxiv.org/abs/{name}"),
         pdf=http_url(f"https://arxiv.org/pdf/{name}"),
         version=version,
-        withdrawn=bool(_WITHDRAWN.match(item.abstract)),
+        withdrawn=withdrawn is not None,
     )
+
+
+def _authors(written: Iterable[str]) -> Iterator[str]:
+    """The names, from one string with commas or from several; affiliations left out."""
+    for names in written:
+        bare = re.sub(r"\s*\([^()]*\)", "", clean(names))
+        yield from (name for name in re.split(r",\s+(?!(?:Jr|Sr|I{2,3}|IV)\b)", bare) if name)
+
+
+def _reason(body: bytes) -> str:
+    """Why arXiv refuses, as the feed it refuses with says."""
+    found = re.search(rb"<(?:subtitle|description)>(.*?)</", body, re.DOTALL)
+    return clean((found[1] if found else body[:200]).decode("utf-8", "replace"))
 
 
 def _announcement(word: str) -> Announcement:

@@ -1,7 +1,7 @@
 """From a feed's entry to an item: what RSS, Atom, RDF and JSON Feed have in common."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,11 +20,17 @@ UNTITLED = "Untitled"
 _INITIALS = re.compile(r"(?:[^\W\d_]{1,2}\.?[ -]?){1,4}")
 
 
-def item(entry: Mapping[str, Any], feed_url: str) -> Item:
-    """An entry as an item; one without a title is called by how its text begins, or its link."""
-    abstract = plain(entry["summary"])
+def item(entry: Mapping[str, Any], feed_url: str, read: Callable[[str], str] = plain) -> Item:
+    """An entry as an item; one without a title is called by how its text begins, or its link.
+
+    Args:
+        entry: as :mod:`newsletter.sources.feedchild` reduces it.
+        feed_url: the feed's address, which a guid belongs to.
+        read: makes plain text of titles and summaries; ``clean`` where they are no markup.
+    """
+    abstract = read(entry["summary"])
     link = http_url(entry["link"])
-    title = plain(entry["title"]) or shorten(abstract, TITLE) or link or UNTITLED
+    title = read(entry["title"]) or shorten(abstract, TITLE) or link or UNTITLED
     return Item(
         title=title,
         abstract=abstract,

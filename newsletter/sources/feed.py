@@ -1,7 +1,8 @@
 """Any feed: RSS 0.9 to 2.0, Atom and RDF through feedparser, and JSON Feed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -41,7 +42,7 @@ class Feed:
             entries = json_entries(answer.body, self.url)
         else:
             entries = await sandbox.entries(answer.body, answer.headers, self.url)
-        return by_age(self.name, day, (item(entry, self.url) for entry in entries))
+        return by_age(self.name, day, _items(entries, self.url))
 
 
 def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:
@@ -58,8 +59,16 @@ def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]
     if is_json(body):
         entries = json_entries(body, url)
     else:
-        entries = sandbox.listed(feedchild.reduced(body, headers), body, url)
-    return tuple(item(entry, url) for entry in entries)
+        entries = sandbox.listed(feedchild.reduced(body, sandbox.context(headers, url)), body, url)
+    return tuple(_items(entries, url))
+
+
+def _items(entries: Sequence[Mapping[str, Any]], url: str) -> Iterator[Item]:
+    """The entries as items. A link that several share (a home page) names none of them."""
+    shared = Counter(entry["link"] for entry in entries)
+    for entry in entries:
+        own = [raw for raw in entry["ids"] if shared[raw] <= 1]
+        yield item({**entry, "ids": own}, url)
 
 
 def is_json(body: bytes) -> bool:

@@ -19,6 +19,8 @@ MEMORY = 512 * 1024 * 1024
 MAX_ENTRIES = 5000
 MAX_TEXT = 50_000
 MAX_LIST = 1000
+MAX_OUTPUT = 20 * 1024 * 1024
+"""Characters of JSON: entities may expand to far more text than the feed has."""
 
 _IDS = ("id", "prism_doi", "dc_identifier", "arxiv_doi", "citation_doi", "link")
 
@@ -28,7 +30,8 @@ def reduced(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         body: the feed. Bytes only: feedparser would open a path and fetch an address.
-        headers: of the answer it came in; ``content-type`` may name the encoding.
+        headers: ``content-type`` may name the encoding; relative links are resolved against
+            ``content-location``.
 
     Returns:
         ``version`` (empty for what is no feed), ``trouble`` in the parser's words, ``entries``.
@@ -53,6 +56,7 @@ def _entry(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - feedparser is untype
         "categories": [str(tag.get("term") or "") for tag in (entry.get("tags") or [])[:MAX_LIST]],
         "date": _date(entry),
         "announcement": str(entry.get("arxiv_announce_type") or ""),
+        "comment": str(entry.get("arxiv_comment") or "")[:MAX_TEXT],
     }
 
 
@@ -88,8 +92,12 @@ def main() -> None:
     """Read standard input, write standard output, within the limits."""
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     headers = json.loads(sys.stdin.buffer.readline())
-    json.dump(reduced(sys.stdin.buffer.read(), headers), sys.stdout)
+    found = json.dumps(reduced(sys.stdin.buffer.read(), headers))
+    if len(found) > MAX_OUTPUT:
+        sys.exit(f"its entries come to more than {MAX_OUTPUT // 2**20} MB")
+    sys.stdout.write(found)
 
 
 if __name__ == "__main__":

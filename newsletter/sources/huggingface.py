@@ -2,6 +2,7 @@
 
 import ast
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,7 +15,9 @@ from newsletter.model import Item, Listing
 from newsletter.sources.http import Client
 from newsletter.sources.options import Options
 from newsletter.sources.saved import matching
-from newsletter.text import clean, http_url, plain
+from newsletter.text import clean, http_url
+
+logger = logging.getLogger(__name__)
 
 PAGE = 100
 """Items a page; the API's own default truncates a long day in silence."""
@@ -60,26 +63,29 @@ class HuggingFace:
         return self._saved(day) if self.path is not None else await self._asked(day)
 
     async def _asked(self, day: date) -> tuple[Item, ...]:
-        items: list[Item] = []
+        items: dict[str, Item] = {}
         for page in range(MAX_PAGES):
             url = f"{self.url.rstrip('/')}/api/daily_papers?date={day}&limit={PAGE}&p={page}"
             answer = await self.options.get(self.client, url, expect=_NO_LIST)
             if answer.status in _NO_LIST:
                 break
             entries = _entries(answer.body, url)
-            items += map(_item, entries)
-            if len(entries) < PAGE:
+            known = len(items)
+            items |= {item.ids[0]: item for item in _items(entries, url)}
+            if len(entries) < PAGE or len(items) == known:
                 break
-        return tuple(items)
+        return tuple(items.values())
 
     def _saved(self, day: date) -> tuple[Item, ...]:
         """The items of saved answers that were on the list of ``day``."""
         assert self.path is not None
         return tuple(
-            _item(entry)
+            item
             for file in matching(self.path)
-            for entry in _entries(file.read_bytes(), str(file))
-            if _listed_on(entry) == day
+            for item in _items(
+                [e for e in _entries(file.read_bytes(), str(file)) if _listed_on(e) == day],
+                str(file),
+            )
         )
 
 
@@ -93,10 +99,19 @@ def parse(body: bytes, origin: str) -> tuple[Item, ...]:
     Raises:
         SourceError: it is no list of papers.
     """
-    return tuple(_item(entry) for entry in _entries(body, origin))
+    return tuple(_items(_entries(body, origin), origin))
 
 
-def _entries(body: bytes, origin: str) -> list[Mapping[str, Any]]:
+def _items(entries: Sequence[object], origin: str) -> Iterator[Item]:
+    """The entries that can be read; the others are named in the log."""
+    for place, entry in enumerate(entries, 1):
+        if isinstance(entry, Mapping) and _paper(entry).get("id") and _title(entry):
+            yield _item(entry)
+        else:
+            logger.warning("%s: entry %d has no id or no title; it is left out", origin, place)
+
+
+def _entries(body: bytes, origin: str) -> list[object]:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -106,7 +121,7 @@ def _entries(body: bytes, origin: str) -> list[Mapping[str, Any]]:
         found = [_literal(entry, origin) for entry in found["data"]]
     if not isinstance(found, list):
         raise SourceError(f"{origin}: no list of papers but {str(found)[:80]}")
-    return [entry for entry in found if _paper(entry).get("id") and _title(entry)]
+    return found
 
 
 def _literal(entry: Any, origin: str) -> Any:  # noqa: ANN401 - any JSON
@@ -125,7 +140,7 @@ def _item(entry: Mapping[str, Any]) -> Item:
     page = http_url(f"https://huggingface.co/papers/{number}")
     return Item(
         title=_title(entry),
-        abstract=plain(_text(paper.get("summary") or entry.get("summary"))),
+        abstract=clean(_text(paper.get("summary") or entry.get("summary"))),
         ids=(number,),
         url=page,
         pdf=http_url(f"https://arxiv.org/pdf/{number}") if arxiv_id(number) else None,
@@ -148,7 +163,7 @@ def _paper(entry: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON
 
 
 def _title(entry: Mapping[str, Any]) -> str:
-    return plain(_text(_paper(entry).get("title") or entry.get("title")))
+    return clean(_text(_paper(entry).get("title") or entry.get("title")))
 
 
 def _authors(authors: object) -> Iterator[str]:
@@ -172,8 +187,10 @@ def _organization(value: object) -> str | None:
     return clean(_text(value.get("fullname") or value.get("name"))) or None
 
 
-def _listed_on(entry: Mapping[str, Any]) -> date | None:
+def _listed_on(entry: object) -> date | None:
     """The day an entry was put on the list, where its era says so, else when it came out."""
+    if not isinstance(entry, Mapping):
+        return None
     return _date(_paper(entry).get("submittedOnDailyAt") or entry.get("publishedAt"))
 
 

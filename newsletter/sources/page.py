@@ -15,6 +15,9 @@ _DATE = re.compile(r"(?P<day>[A-Z][a-z]{2} \d{1,2})(?:, (?P<year>\d{4}))?(?: (?P
 _AUTHORS = re.compile(r"•\s*(\d+)\s+authors?")
 _DOT = "·"
 
+LEAP_YEARS_APART = 8
+"""Years within which every date occurs, 29 February around 1900 and 2100 included."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -56,7 +59,7 @@ def parse(text: str, issue: date, file: str = "page") -> tuple[date, tuple[Item,
     Raises:
         SourceError: the page has no day, or breaks off within a paper.
     """
-    lines = [(at, clean(line)) for at, line in enumerate(text.splitlines(), 1)]
+    lines = [(at, clean(line)) for at, line in enumerate(re.split(r"\r\n?|\n", text), 1)]
     lines = [(at, line) for at, line in lines if line]
     head = next((place for place, (_, line) in enumerate(lines) if _DATE.fullmatch(line)), None)
     if head is None:
@@ -69,13 +72,10 @@ def parse(text: str, issue: date, file: str = "page") -> tuple[date, tuple[Item,
 def _page_day(head: str, issue: date, lines: Sequence[str]) -> date:
     """The newest day of that name that is not after the issue nor before a full date below."""
     full = [found for line in lines if (found := _full_date(line)) is not None]
-    year = issue.year
-    day = _on(head, year)
-    if day is None or day > issue:
-        day = _on(head, year - 1) or issue
-    while full and day < max(full) and (later := _on(head, day.year + 1)) is not None:
-        day = later
-    return day
+    around = range(issue.year + LEAP_YEARS_APART, issue.year - LEAP_YEARS_APART - 1, -1)
+    days = [day for year in around if (day := _on(head, year)) is not None]
+    possible = [day for day in days if not full or day >= max(full)] or days
+    return next((day for day in possible if day <= issue), possible[-1])
 
 
 def _full_date(line: str) -> date | None:
@@ -95,6 +95,8 @@ def _items(lines: Sequence[tuple[int, str]], year: int, file: str) -> Iterator[I
     place = 0
     while place < len(lines):
         at, title = lines[place]
+        if title == _DOT or _AUTHORS.fullmatch(title) or _DATE.fullmatch(title):
+            raise SourceError(f"{file}:{at}: a title should stand here, not {title[:60]!r}")
         if place + 1 == len(lines):
             raise SourceError(f"{file}:{at}: the page ends after the title {title[:60]!r}")
         abstract = lines[place + 1][1]

@@ -29,8 +29,9 @@ async def entries(body: bytes, headers: Mapping[str, str], url: str) -> list[Map
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={},
     )
-    told = json.dumps({"content-type": headers.get("content-type", "")}).encode() + b"\n"
+    told = json.dumps(context(headers, url)).encode() + b"\n"
     try:
         async with asyncio.timeout(WALL_SECONDS):
             out, err = await child.communicate(told + body)
@@ -46,6 +47,12 @@ async def entries(body: bytes, headers: Mapping[str, str], url: str) -> list[Map
         last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise SourceError(f"{url}: cannot be parsed: {last[:200] or child.returncode}")
     return listed(json.loads(out), body, url)
+
+
+def context(headers: Mapping[str, str], url: str) -> Mapping[str, str]:
+    """What of an answer's headers the parser needs, and where its relative links start from."""
+    content_type = headers.get("content-type")
+    return {"content-location": url} | ({"content-type": content_type} if content_type else {})
 
 
 def listed(found: Mapping[str, Any], body: bytes, url: str) -> list[Mapping[str, Any]]:

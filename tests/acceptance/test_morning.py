@@ -218,7 +218,7 @@ def test_one_refused_reader_fails_alone_and_a_deferred_one_is_not_blamed(tmp_pat
             result = newsletter.send("2026-08-03", code=5)
             again = newsletter.send("2026-08-03", code=5)
     assert (result["accepted"], result["failed"], result["deferred"]) == (2, 1, 1)
-    assert again == result
+    assert (again["accepted"], again["failed"], again["deferred"]) == (2, 1, 1)
     assert sorted(a.recipient for a in inbox.arrivals) == ["ada@example.org", "dee@example.org"]
 
 

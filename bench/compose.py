@@ -1,0 +1,218 @@
+"""How long it takes to compose letters, against the obvious way, interleaved in one run.
+
+``python -m bench.compose [--readers N] [--papers N] [--json FILE]``
+
+*compile* loads the templates' output for one issue and encodes every shared piece; *compose* makes
+one reader's letter, links to last byte. The obvious way renders Jinja to MJML, MJML to HTML and an
+``EmailMessage`` for each reader; it is measured on a sample of them.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from email.message import EmailMessage
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import jinja2
+import mjml
+
+from bench.workload import DAY, FROZEN, Morning, filters, morning, standings
+from newsletter import topics
+from newsletter.edition import Budget, Table, cut
+from newsletter.matchers.rules import RulesMatcher
+from newsletter.message import Press
+from newsletter.model import Edition, Envelope, Publication
+from newsletter.render import (
+    PaperView,
+    Personal,
+    Sheet,
+    Templates,
+    paper_view,
+    set_edition,
+    set_issue,
+)
+from newsletter.templates import HTML, TEXT, environment, folders, load
+from newsletter.tokens import Keyring, links
+
+T = TypeVar("T")
+
+KEYS = Keyring(("a secret of the benchmark",), "papers@example.org")
+PUBLICATION = Publication(
+    name="Daily Papers",
+    sender_name="Daily Papers",
+    sender_email="papers@example.org",
+    url="https://papers.example.org",
+    postal_address="1 Example Street, Example",
+)
+ROUNDS = 5
+OBVIOUS_A_ROUND = 6
+
+OBVIOUS_HTML = """\
+<mjml><mj-head><mj-title>{{ publication.name }}</mj-title></mj-head><mj-body>
+<mj-section><mj-column><mj-text><h1>{{ publication.name }}</h1></mj-text></mj-column></mj-section>
+{% for name, papers in sections %}<mj-section><mj-column><mj-text><h2>{{ name }}</h2></mj-text>
+{% for paper, because in papers %}<mj-text><h3><a href="{{ paper.url }}">{{ paper.title }}</a></h3>
+<p>{{ paper.byline }}</p><p>{{ paper.summaries.short }}</p><p>because: {{ because }}</p></mj-text>
+{% endfor %}</mj-column></mj-section>{% endfor %}
+<mj-section><mj-column><mj-text><p>{{ email }} <a href="{{ links.unsubscribe }}">Unsubscribe</a></p>
+</mj-text></mj-column></mj-section></mj-body></mjml>"""
+
+OBVIOUS_TEXT = """\
+{{ publication.name }}
+{% for name, papers in sections %}{{ name }}
+{% for paper, because in papers %}{{ paper.title }}
+{{ paper.byline }}
+{{ paper.summaries.short }}
+because: {{ because }}
+{% endfor %}{% endfor %}{{ email }} {{ links.unsubscribe }}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured; times are medians of CPU over the rounds."""
+
+    readers: int
+    papers: int
+    compile_ms: float
+    compose_us: float
+    obvious_us: float
+    bytes_of_last: int
+    peak_mb: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times the obvious way's cost ours fits into."""
+        return self.obvious_us / self.compose_us
+
+
+def measure(papers: int, readers: int) -> Figures:
+    """Run the rounds, each with a compilation, all letters, and a sample of the obvious way."""
+    day, templates = morning(papers, readers), load()
+    editions = list(_editions(day, templates))
+    compiled, composed, obvious = [], [], []
+    views = [paper_view(paper.item) for paper in day.issue.papers]
+    for number in range(ROUNDS):
+        seconds, (sheet, press) = _timed(partial(_compile, day, templates))
+        compiled.append(seconds)
+        seconds, last = _timed(partial(_compose, sheet, press, editions))
+        composed.append(seconds / len(editions))
+        sample = editions[number * OBVIOUS_A_ROUND :][:OBVIOUS_A_ROUND]
+        seconds, _ = _timed(partial(_obvious, sample, views))
+        obvious.append(seconds / len(sample))
+    return Figures(
+        readers=len(editions),
+        papers=papers,
+        compile_ms=statistics.median(compiled) * 1e3,
+        compose_us=statistics.median(composed) * 1e6,
+        obvious_us=statistics.median(obvious) * 1e6,
+        bytes_of_last=sum(map(len, last.content)),
+        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+def _editions(day: Morning, templates: Templates) -> Iterator[Edition]:
+    matching = topics.match(day.issue, filters(day.readers), RulesMatcher())
+    sheet, _ = set_issue(day.issue, PUBLICATION, templates)
+    table, budget = Table(day.issue, matching), Budget(sheet.sizes, max_items=60)
+    for standing in standings(day.readers):
+        made = cut(table, standing, budget)
+        if made.papers:
+            yield made
+
+
+def _compile(day: Morning, templates: Templates) -> tuple[Sheet, Press]:
+    sheet, quarantined = set_issue(day.issue, PUBLICATION, templates)
+    assert not quarantined
+    return sheet, Press(sheet, KEYS)
+
+
+def _compose(sheet: Sheet, press: Press, editions: Sequence[Edition]) -> Envelope:
+    """Make every letter and let go of it; the last one."""
+    for edition in editions:
+        to = _personal(edition)
+        envelope = press.address(set_edition(sheet, edition, to), to)
+    return envelope
+
+
+def _personal(edition: Edition) -> Personal:
+    reader = edition.standing.reader
+    made = links(PUBLICATION, KEYS, DAY, FROZEN, reader.id)
+    return Personal(reader.id, reader.subscriber.email, reader.subscriber.name, made)
+
+
+def _obvious(editions: Sequence[Edition], views: Sequence[PaperView]) -> int:
+    """Every letter from the templates, one after the other."""
+    where, size = folders(), 0
+    sources = {HTML: OBVIOUS_HTML, TEXT: OBVIOUS_TEXT}
+    html, text = (
+        environment(where, sources, autoescape=name == HTML).get_template(name)
+        for name in (HTML, TEXT)
+    )
+    for edition in editions:
+        size += len(_obvious_letter(edition, views, html, text))
+    return size
+
+
+def _obvious_letter(
+    edition: Edition, views: Sequence[PaperView], html: jinja2.Template, text: jinja2.Template
+) -> bytes:
+    to = _personal(edition)
+    context = {
+        "publication": PUBLICATION,
+        "email": to.email,
+        "links": to.links,
+        "sections": [
+            (section.name, [(views[p.paper], p.because) for p in section.cards])
+            for section in edition.sections
+        ],
+    }
+    message = EmailMessage()
+    message["From"], message["To"] = PUBLICATION.sender_email, to.email
+    message["Subject"] = views[edition.papers[0]].title
+    message.set_content(text.render(context), cte="quoted-printable")
+    page = mjml.mjml2html(html.render(context), fonts={})
+    message.add_alternative(page, subtype="html", cte="quoted-printable")
+    return message.as_bytes()
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
+def table(figures: Figures) -> str:
+    """The figures to be read."""
+    rows = (
+        ("compile an issue", f"{figures.compile_ms:.0f} ms", "<= 150 ms"),
+        ("compose a letter", f"{figures.compose_us:.0f} us", "<= 100 us"),
+        ("the obvious way", f"{figures.obvious_us:.0f} us", ""),
+        ("obvious / ours", f"{figures.ratio:.0f} x", ""),
+        ("bytes of the last", f"{figures.bytes_of_last}", ""),
+        ("peak memory", f"{figures.peak_mb:.0f} MB", "<= 150 MB"),
+    )
+    head = f"{figures.readers} letters of {figures.papers} papers, CPU, medians of {ROUNDS} rounds"
+    return "\n".join([head, *(f"{name:<20}{value:>12}   {goal}" for name, value, goal in rows)])
+
+
+def main() -> None:
+    """Measure, print the table, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--readers", type=int, default=10_000)
+    parser.add_argument("--papers", type=int, default=200)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    figures = measure(asked.papers, asked.readers)
+    print(table(figures))
+    if asked.json:
+        asked.json.write_text(json.dumps(asdict(figures) | {"ratio": figures.ratio}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""``newsletter config``."""
+
+from typing import Any
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.output import Voice
+from newsletter.config import schema as settings_schema
+from newsletter.errors import ConfigurationError, InvalidFileError
+from newsletter.roster import RosterSettings
+from newsletter.wiring import open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def config_commands() -> None:
+    """Check the configuration, show it, print its schema.
+
+    Example: newsletter config check
+    """
+
+
+@app.command()
+def check(
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Read the configuration, the readers' file and the templates; tell every mistake at once.
+
+    Example: newsletter config check
+    """
+    voice = Voice(json, quiet, verbose)
+    try:
+        with open_house(config) as house:
+            readers = len(house.roster)
+            house.load_templates()
+    except ConfigurationError as error:
+        if not json:
+            raise
+        found = error.errors if isinstance(error, InvalidFileError) else (error,)
+        voice.give({"ok": False, "errors": [_document(each) for each in found]}, str)
+        return error.exit_code
+    document = {"ok": True, "errors": [], "readers": readers}
+    voice.give(document, lambda: f"{config}: well; {readers} readers in the file")
+    return 0
+
+
+def _document(error: ConfigurationError) -> dict[str, Any]:
+    return {
+        "file": error.file,
+        "line": error.line,
+        "where": error.where,
+        "problem": error.problem,
+    }
+
+
+@app.command()
+def show(
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Every setting as it is understood, defaults included, secrets masked.
+
+    Example: newsletter config show
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        document = house.settings.model_dump(mode="json")
+    document["store"] = masked(document["store"])
+    voice.give(document, lambda: "\n".join(_lines(document, "")))
+    return 0
+
+
+def masked(url: str) -> str:
+    """A store's address without its password."""
+    scheme, _, rest = url.partition("://")
+    login, at, place = rest.rpartition("@")
+    name = login.partition(":")[0]
+    return f"{scheme}://{name}:**********@{place}" if at and ":" in login else url
+
+
+def _lines(value: Any, path: str) -> list[str]:  # noqa: ANN401 - any JSON
+    """Dotted settings, one a line."""
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list) and value:
+        parts = {str(at): part for at, part in enumerate(value)}.items()
+    else:
+        return [f"{path} = {value}"]
+    return [
+        line for key, part in parts for line in _lines(part, f"{path}.{key}" if path else str(key))
+    ]
+
+
+@app.command()
+def schema(
+    *,
+    subscribers: bool = typer.Option(False, "--subscribers", help="That of the readers' file."),
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """The JSON Schema of newsletter.yaml, for editors that complete and check as one types.
+
+    Example: newsletter config schema
+    """
+    del config, json
+    document = RosterSettings.model_json_schema() if subscribers else settings_schema()
+    Voice(json=True, quiet=quiet, verbose=verbose).give(document, str)
+    return 0

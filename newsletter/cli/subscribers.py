@@ -1,0 +1,191 @@
+"""``newsletter subscribers``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.output import Voice, table
+from newsletter.errors import UsageError
+from newsletter.model import Reader, Subscriber
+from newsletter.roster import as_entry, one_subscriber, read_csv, read_roster, write_csv, write_yaml
+from newsletter.wiring import House, open_house, read
+from newsletter.yamlfile import Value
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(help="The reader's address.")]
+Words = Annotated[list[str] | None, typer.Option(help="May be given again.")]
+GONE = frozenset({"unsubscribed", "blocked"})
+
+
+@app.callback()
+def subscribers_commands() -> None:
+    """List, add, remove, import and export readers.
+
+    Example: newsletter subscribers add ada@example.org --topics Reasoning
+    """
+
+
+@app.command("list")
+def list_readers(
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Every reader: the file's and those added here, with where their subscription stands.
+
+    Example: newsletter subscribers list --json
+    """
+    with open_house(config) as house:
+        found = house.readers()
+    document = [{**as_entry(r.subscriber), "status": r.status, "origin": r.origin} for r in found]
+    rows = [(r.subscriber.email, r.status, r.origin, _wants(r.subscriber)) for r in found]
+    voice = Voice(json, quiet, verbose)
+    voice.give(document, lambda: table(("reader", "status", "from", "wants"), rows))
+    return 0
+
+
+def _wants(subscriber: Subscriber) -> str:
+    wants = subscriber.filter
+    rules = [rule.text for rule in wants.include] + [f"not {rule.text}" for rule in wants.exclude]
+    return ", ".join((*wants.topics, *rules)) or "everything"
+
+
+@app.command()
+def add(
+    email: Email,
+    *,
+    name: Annotated[str, typer.Option(help="What to call them.")] = "",
+    topics: Words = None,
+    include: Words = None,
+    exclude: Words = None,
+    again: Annotated[bool, typer.Option("--again", help="Even if they left before.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Add a reader to the store, confirmed; subscribers.yaml stays as it is.
+
+    Example: newsletter subscribers add ada@example.org --topics Reasoning --include LoRA
+    """
+    voice = Voice(json, quiet, verbose)
+    entry: dict[str, Value] = {"email": email, "name": name}
+    lists = {"topics": topics, "include": include, "exclude": exclude}
+    entry |= {key: [*words] for key, words in lists.items() if words}
+    with open_house(config) as house:
+        subscriber = one_subscriber(entry, house.topic_names)
+        _save(house, [subscriber], again=again)
+    voice.give({"added": [subscriber.email]}, lambda: f"{subscriber.email}: confirmed")
+    return 0
+
+
+@app.command()
+def remove(
+    email: Email,
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """End a subscription, whoever it belongs to. The departure outlives the file.
+
+    Example: newsletter subscribers remove ada@example.org
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        house.readers()
+        now = house.clock.now()
+        if not house.store.set_status(email, "unsubscribed", now=now):
+            raise UsageError(
+                f"there is no reader {email}; `newsletter subscribers list` names them"
+            )
+        listed = any(subscriber.email == email for subscriber in house.roster)
+    voice.give({"removed": [email]}, lambda: f"{email}: unsubscribed")
+    if listed:
+        voice.say(
+            f"{house.settings.subscribers} still lists them; they get no letters all the same"
+        )
+    return 0
+
+
+@app.command("import")
+def import_readers(
+    file: Annotated[Path, typer.Argument(help="A .csv or .yaml file.")],
+    *,
+    again: Annotated[bool, typer.Option("--again", help="Even those who left before.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Add all readers of a file to the store, confirmed; all of them or, on a mistake, none.
+
+    Example: newsletter subscribers import readers.csv
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        names = house.topic_names
+        if file.suffix == ".csv":
+            found = read_csv(read(file), str(file), names)
+        else:
+            found = read_roster(read(file), str(file), names, house.environment)
+        saved = _save(house, found, again=again)
+    left = len(found) - len(saved)
+    voice.give({"added": saved, "left_out": left}, lambda: f"{len(saved)} readers added")
+    if left:
+        voice.say(f"{left} left before and stay away; --again adds them")
+    return 0
+
+
+def _save(
+    house: House, found: tuple[Subscriber, ...] | list[Subscriber], *, again: bool
+) -> list[str]:
+    """Store readers, those who left only if asked to; the addresses stored.
+
+    Raises:
+        UsageError: the only one left before.
+    """
+    known = {reader.subscriber.email: reader for reader in house.readers()}
+    welcome = [s for s in found if again or not _left(known.get(s.email))]
+    if found and not welcome and len(found) == 1:
+        raise UsageError(f"{found[0].email} left; --again adds them if they asked for it")
+    for subscriber in welcome:
+        house.store.save_reader(subscriber, status="confirmed", now=house.clock.now())
+    return [subscriber.email for subscriber in welcome]
+
+
+def _left(reader: Reader | None) -> bool:
+    return reader is not None and reader.status in GONE
+
+
+@app.command()
+def export(
+    file: Annotated[
+        Path | None, typer.Argument(help="A .csv or .yaml file; YAML on standard output.")
+    ] = None,
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Write the confirmed readers as CSV or YAML, in the form `import` reads.
+
+    Example: newsletter subscribers export readers.csv
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        found = [r.subscriber for r in house.readers() if r.status == "confirmed"]
+    text = write_csv(found) if file and file.suffix == ".csv" else write_yaml(found)
+    if file is None:
+        voice.give([as_entry(subscriber) for subscriber in found], text.rstrip)
+        return 0
+    file.write_text(text, encoding="utf-8")
+    voice.say(f"{len(found)} readers in {file}")
+    return 0

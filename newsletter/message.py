@@ -1,0 +1,218 @@
+"""From a rendering to the bytes that are sent (RFC 5322, 2045, 2369, 2919, 8058).
+
+What readers share is encoded once. Each piece ends on a line boundary of its own, a hard one or a
+soft break of quoted-printable, so letters are lists of encoded pieces; none of their lines begins
+with a dot, so nothing on the way to the wire has to look at them again.
+"""
+
+import binascii
+import re
+from collections.abc import Sequence
+from email.header import Header
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
+from email.message import EmailMessage
+from email.policy import SMTP, Policy
+from email.utils import format_datetime
+from functools import lru_cache
+
+from newsletter.errors import RenderError
+from newsletter.model import Envelope, Publication, Rendering
+from newsletter.render import Personal, Sheet
+from newsletter.tokens import Keyring, bounce_tag, keyed_hash
+
+LINE = 76
+"""Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
+
+_SHARED = 32_768
+"""Encoded pieces kept: all an issue shares, and the personal ones of the last few thousand."""
+
+_PART = (
+    "Content-Type: text/{kind}; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+)
+
+_LEADING_DOTS = re.compile(rb"^\.+", re.MULTILINE)
+_BLANK_ENDS = re.compile(r"[ \t]+\n")
+_UNMAILABLE = re.compile(r"[^!-~]|[<>,;:()\[\]\\\"]")
+
+
+class _AsWritten(UnstructuredHeader, BaseHeader):
+    """A header of addresses in angle brackets, which must never become encoded words.
+
+    On its own, the standard library turns an address longer than a line into ``=?utf-8?q?…``,
+    and no mail program can follow it then.
+    """
+
+    def fold(self, *, policy: Policy) -> str:
+        """The header on one line, as it is."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _registry() -> HeaderRegistry:
+    registry = HeaderRegistry()
+    for name in ("list-id", "list-help", "list-owner", "list-archive", "feedback-id"):
+        registry.map_to_type(name, _AsWritten)
+    return registry
+
+
+_POLICY = SMTP.clone(header_factory=_registry())
+
+
+class Press:
+    """Makes the letters of one issue, byte for byte the same whenever it is asked.
+
+    Args:
+        sheet: the issue's sheet, with the newsletter as it was named at the freeze.
+        keys: what Message-IDs and return paths are made with; the key the sheet names signs.
+    """
+
+    def __init__(self, sheet: Sheet, keys: Keyring) -> None:
+        self._publication = sheet.publication
+        self._day = sheet.day.isoformat()
+        self._keys = keys.signing_as(sheet.signed_by)
+        self._head, self._between, self._end = _constant(sheet)
+        self._quoted = lru_cache(maxsize=_SHARED)(quoted)
+        self._encoded = lru_cache(maxsize=_SHARED)(encoded)
+
+    def address(self, rendering: Rendering, personal: Personal) -> Envelope:
+        """One reader's letter, ready for the wire.
+
+        Raises:
+            RenderError: the address is not one a header can hold.
+        """
+        if _UNMAILABLE.search(personal.email):
+            raise RenderError(f"{personal.email!r} cannot stand in a header; correct the address.")
+        reader = keyed_hash(f"{self._day}:{personal.reader}", self._keys)[:16]
+        message_id = f"<{self._day}.{reader}@{self._publication.domain}>"
+        return Envelope(
+            sender=self._sender(personal),
+            recipient=personal.email,
+            message_id=message_id,
+            content=(
+                self._personal(rendering, personal, message_id),
+                self._head,
+                *map(self._quoted, rendering.text),
+                self._between,
+                *map(self._quoted, rendering.html),
+                self._end,
+            ),
+        )
+
+    def _personal(self, rendering: Rendering, personal: Personal, message_id: str) -> bytes:
+        ways_out = f"<{personal.links.mail}>"
+        one_click = ""
+        if personal.links.post:
+            ways_out = f"<{personal.links.post}>,\r\n {ways_out}"
+            one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        return (
+            f"To: {personal.email}\r\n"
+            f"Subject: {self._subject(rendering.subject)}\r\n"
+            f"Message-ID: {message_id}\r\n"
+            f"List-Unsubscribe: {ways_out}\r\n{one_click}"
+        ).encode("ascii")
+
+    def _subject(self, pieces: Sequence[str]) -> str:
+        """The subject encoded; its paper only once, where a plain count follows it."""
+        paper, count = pieces[0], "".join(pieces[1:])
+        if not (count and paper.endswith(" ") and _is_plain(count)):
+            return self._encoded(paper + count)
+        title = self._encoded(paper)
+        column = len(title) - (title.rfind("\r\n") + 2 if "\r\n" in title else -len("Subject: "))
+        fold = " " if column + 1 + len(count) <= LINE else "\r\n "
+        return f"{title}{fold}{count}"
+
+    def _sender(self, personal: Personal) -> str:
+        """The return path (RFC 5321): one of each reader's own where bounces are read back."""
+        if self._publication.bounces is None:
+            return self._publication.sender_email
+        local, _, domain = self._publication.bounces.rpartition("@")
+        return f"{local}+{bounce_tag(personal.reader, self._keys)}@{domain}"
+
+
+def quoted(piece: str) -> bytes:
+    """A piece in quoted-printable (RFC 2045, 6.7), ending on a line boundary.
+
+    A piece that does not end a line ends in a soft break. No line begins with a dot. White space
+    at a line's end is dropped: it means nothing in either part, and transports eat it.
+    """
+    text = piece.replace("\r\n", "\n").replace("\r", "\n") if "\r" in piece else piece
+    if " \n" in text or "\t\n" in text:
+        text = _BLANK_ENDS.sub("\n", text)
+    lines = _lines(text.encode())
+    if b"\n." in lines or lines.startswith(b"."):
+        lines = _LEADING_DOTS.sub(_dots, lines)
+    return lines.replace(b"\n", b"\r\n")
+
+
+def _lines(text: bytes) -> bytes:
+    if not text or text.endswith(b"\n"):
+        return binascii.b2a_qp(text)
+    # A letter after the end keeps the column free that the soft break needs.
+    lines = binascii.b2a_qp(text + b"x")[:-1]
+    return lines if lines.endswith(b"\n") else lines + b"=\n"
+
+
+def _dots(match: re.Match[bytes]) -> bytes:
+    return b"=2E=\n" * len(match[0])
+
+
+def encoded(subject: str) -> str:
+    """A subject as a header's value: plain where it can be, else in encoded words (RFC 2047).
+
+    What looks like an encoded word is encoded itself, so that nobody decodes it.
+    """
+    text = " ".join(subject.split())
+    charset = "us-ascii" if _is_plain(text) else "utf-8"
+    header = Header(text, charset, maxlinelen=LINE, header_name="Subject")
+    return header.encode(linesep="\r\n")
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable() and "=?" not in text
+
+
+def _constant(sheet: Sheet) -> tuple[bytes, bytes, bytes]:
+    """What every letter of the issue has before its text, between text and HTML, and at its end.
+
+    The boundary cannot occur inside: in quoted-printable an underscore never follows ``=``.
+    """
+    boundary = f"=_{sheet.day.isoformat()}"
+    message = EmailMessage(policy=_POLICY)
+    for name, value in _headers(sheet).items():
+        message[name] = value
+    head = b"".join(_POLICY.fold_binary(name, value) for name, value in message.items())
+    head += f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'.encode()
+    text, html = (f"\r\n--{boundary}\r\n{_PART.format(kind=kind)}" for kind in ("plain", "html"))
+    return head + text.encode(), html.encode(), f"\r\n--{boundary}--\r\n".encode()
+
+
+def _headers(sheet: Sheet) -> dict[str, object]:
+    """The headers that are the same in every letter of the issue."""
+    publication = sheet.publication
+    mailbox = f"<mailto:{publication.operator or publication.sender_email}>"
+    headers: dict[str, object] = {
+        "From": _from(publication),
+        "Date": format_datetime(sheet.frozen_at),
+        "MIME-Version": "1.0",
+        "List-Id": f"<{_label(publication)}.{publication.domain}>",
+        "List-Help": mailbox,
+        "List-Owner": mailbox,
+        "List-Post": "NO",
+        "Precedence": "bulk",
+        "Auto-Submitted": "auto-generated",
+        "Feedback-ID": f"{sheet.day.isoformat()}:{_label(publication)}:issue:{publication.domain}",
+    }
+    if publication.url:
+        headers["List-Archive"] = f"<{publication.url.rstrip('/')}/archive>"
+    return headers
+
+
+def _from(publication: Publication) -> Address:
+    name = " ".join(publication.sender_name.replace("=?", "= ?").split())
+    return Address(display_name=name, addr_spec=publication.sender_email)
+
+
+def _label(publication: Publication) -> str:
+    """The sender's local part as a label of List-Id (RFC 2919)."""
+    local = publication.sender_email.rpartition("@")[0].lower()
+    return re.sub(r"[^a-z0-9]+", "-", local).strip("-") or "newsletter"

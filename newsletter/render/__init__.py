@@ -1,0 +1,28 @@
+"""From a cut edition to a letter in pieces: everything readers share is set once an issue.
+
+:func:`set_issue` runs the templates: once for each paper and length of summary, each heading, each
+line of the frame. What comes of it is a :class:`Sheet`, which is frozen with the issue. From then
+on a reader's letter is a choice of its pieces, :func:`set_edition`, without a template engine:
+what is personal (address, links, counts) goes into holes the templates left.
+"""
+
+from newsletter.render.composing import Personal, set_edition
+from newsletter.render.display import longdate, shown, wrap
+from newsletter.render.setting import Templates, set_issue
+from newsletter.render.sheet import Face, Sheet
+from newsletter.render.views import Link, PaperView, paper_view
+
+__all__ = [
+    "Face",
+    "Link",
+    "PaperView",
+    "Personal",
+    "Sheet",
+    "Templates",
+    "longdate",
+    "paper_view",
+    "set_edition",
+    "set_issue",
+    "shown",
+    "wrap",
+]

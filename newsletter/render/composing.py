@@ -1,0 +1,172 @@
+"""Set the edition: a reader's letter is a choice of the sheet's pieces, with the holes filled."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from markupsafe import escape
+
+from newsletter.model import Edition, Rendering
+from newsletter.render.display import shown, wrap
+from newsletter.render.sheet import REASON_BYTES, Face, Piece, Sheet
+from newsletter.text import shorten
+from newsletter.tokens import Links
+
+WORDS_A_MINUTE = 220
+"""How fast people read a text of this kind."""
+
+REASON_WIDTH = 62
+"""Columns of a reason in the text part, beside what the template puts before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What of a letter is one reader's alone.
+
+    ``reader`` is their id, which names the letter; ``links`` are made for this issue.
+    """
+
+    reader: int
+    email: str
+    name: str
+    links: Links
+
+
+def set_edition(sheet: Sheet, edition: Edition, personal: Personal) -> Rendering:
+    """Set one reader's letter.
+
+    Pieces that readers share are the sheet's own strings; personal ones stand alone.
+    """
+    papers = edition.papers
+    counted = {
+        "papers": len(papers),
+        "minutes": _minutes(sheet, edition) if papers else 0,
+        "left_out": edition.left_out,
+        "more": len(edition.more),
+    }
+    numbers = {name: str(count) for name, count in counted.items()}
+    preheader = _preheader(sheet, papers)
+    own = _own(personal)
+    plain = {**own, **numbers, "preheader": preheader}
+    escaped = {name: str(escape(value)) for name, value in own.items()}
+    safe = {**escaped, **numbers, "preheader": _shared_html(preheader)}
+    return Rendering(
+        subject=_subject(sheet, papers),
+        html=tuple(_pieces(sheet.html, edition, counted, safe, _html_reason)),
+        text=tuple(_pieces(sheet.text, edition, counted, plain, _text_reason)),
+    )
+
+
+def _own(personal: Personal) -> dict[str, str]:
+    """What fills the holes that are this reader's alone."""
+    links = personal.links
+    return {
+        "email": personal.email,
+        "name": shown(personal.name),
+        "preferences": links.preferences,
+        "pause": links.pause,
+        "weekly": links.weekly,
+        "unsubscribe": links.unsubscribe,
+        "edition": links.edition,
+    }
+
+
+Reason = Callable[[Piece, str], str]
+"""Sets a reason between the two halves of its frame."""
+
+
+def _pieces(
+    face: Face,
+    edition: Edition,
+    counted: Mapping[str, int],
+    values: Mapping[str, str],
+    reason: Reason,
+) -> list[str]:
+    frame = face.frame
+    pieces = _filled(frame["opening"], values)
+    for name in ("papers", "minutes", "left_out"):
+        if counted[name] or name == "papers":
+            pieces += _filled(face.counts[name][min(counted[name], 2)], values)
+    pieces += frame["dateline_end"]
+    if not counted["papers"]:
+        pieces += frame["quiet"]
+    pieces += frame["masthead_end"]
+    pieces += _sections(face, edition, reason)
+    if edition.more:
+        pieces += _filled(face.counts["more"][min(counted["more"], 2)], values)
+    pieces += _filled(frame["ending"], values)
+    return [piece for piece in pieces if piece]
+
+
+def _sections(face: Face, edition: Edition, reason: Reason) -> list[str]:
+    cards, rows = face.cards[edition.summary], face.rows
+    because = _reason_frame(face)
+    closing = face.frame["closing"]
+    pieces: list[str] = []
+    for section in edition.sections:
+        pieces.append(face.headings[section.name])
+        for placed in section.cards:
+            pieces += (cards[placed.paper], reason(because, placed.because))
+        pieces += [rows[placed.paper] for placed in section.rows]
+        pieces += closing
+    return pieces
+
+
+def _filled(piece: Piece, values: Mapping[str, str]) -> list[str]:
+    """A piece with its holes filled; fixed text and values stay apart, to be encoded apart."""
+    if len(piece) == 1:
+        return [*piece]
+    return [values[part] if place % 2 else part for place, part in enumerate(piece)]
+
+
+def _minutes(sheet: Sheet, edition: Edition) -> int:
+    """Minutes the cards take to read, at least one."""
+    words = sheet.words[edition.summary]
+    read = sum(words[placed.paper] for section in edition.sections for placed in section.cards)
+    return max(1, round(read / WORDS_A_MINUTE))
+
+
+def _subject(sheet: Sheet, papers: Sequence[int]) -> Piece:
+    if not papers:
+        return (sheet.quiet_subject,)
+    alone, several = sheet.subjects[papers[0]]
+    more = len(papers) - 1
+    return tuple(_filled(several, {"more": str(more)})) if more else alone
+
+
+def _preheader(sheet: Sheet, papers: Sequence[int]) -> str:
+    """A line on the second paper, since the subject has the first; on the first if it is alone."""
+    if not papers:
+        return sheet.quiet_preheader
+    return sheet.preheaders[papers[1]][1] if len(papers) > 1 else sheet.preheaders[papers[0]][0]
+
+
+@lru_cache(maxsize=4096)
+def _shared_html(text: str) -> str:
+    return str(escape(text))
+
+
+def _reason_frame(face: Face) -> Piece:
+    """What stands around a reason, down to the end of its card."""
+    before, *_, after = face.frame["because"]
+    return before, after + "".join(face.frame["card_end"])
+
+
+@lru_cache(maxsize=16_384)
+def _html_reason(frame: Piece, because: str) -> str:
+    before, after = frame
+    return f"{before}{_bounded(because)}{after}"
+
+
+@lru_cache(maxsize=16_384)
+def _text_reason(frame: Piece, because: str) -> str:
+    before, after = frame
+    return f"{before}{wrap(shown(because), '    ', REASON_WIDTH)}{after}"
+
+
+def _bounded(because: str) -> str:
+    """A reason as HTML, shortened to the bytes the cut reckons with."""
+    text = shorten(shown(because), REASON_BYTES)
+    while len(str(escape(text)).encode()) > REASON_BYTES:
+        text = shorten(text, len(text) - 8)
+    return str(escape(text))

@@ -1,0 +1,36 @@
+"""How dates and texts stand in a letter; the templates' filters."""
+
+from datetime import date
+
+from newsletter.text import clean
+
+WIDTH = 78
+"""Columns of the text part."""
+
+
+def longdate(day: date) -> str:
+    """A day in full: ``Monday, 3 August 2026``."""
+    return f"{day:%A}, {day.day} {day:%B} {day.year}"
+
+
+def shown(text: str) -> str:
+    """A text fit for a letter: what cannot be printed or encoded is left out.
+
+    Sources clean what they read, so this finds something only where a text came another way.
+    """
+    return (text if text.isprintable() else clean(text)).strip()
+
+
+def wrap(text: str, indent: str = "", width: int = WIDTH) -> str:
+    """A text in lines of at most ``width`` columns, all but the first one indented.
+
+    A word longer than a line, such as an address, has a line of its own.
+    """
+    lines, line, room = [], "", width
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > room:
+            lines.append(line)
+            line, room = word, width - len(indent)
+        else:
+            line = f"{line} {word}" if line else word
+    return f"\n{indent}".join([*lines, line])

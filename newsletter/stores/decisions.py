@@ -1,0 +1,87 @@
+"""What every store decides alike: the states that outcomes, counts and rosters lead to."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from newsletter.model import (
+    Accepted,
+    Counts,
+    Deferred,
+    DeliveryState,
+    Issue,
+    IssueState,
+    NotSent,
+    Outcome,
+    Refused,
+    Status,
+    Unknown,
+)
+
+SETTLED: dict[type[Outcome], DeliveryState] = {
+    Accepted: "accepted",
+    Refused: "failed",
+    Deferred: "deferred",
+    NotSent: "pending",
+    Unknown: "unknown",
+}
+"""The state each outcome leads to."""
+
+UNDER_CLAIM: frozenset[DeliveryState] = frozenset({"claimed", "committing", "unknown"})
+"""States a settlement may end. A claim taken back in doubt keeps its token: a late answer of
+the server is still the truth about that letter."""
+
+T = TypeVar("T")
+
+
+def words_of(outcome: Outcome) -> str:
+    """The server's reply, or why there is none."""
+    said = outcome.reason if isinstance(outcome, NotSent | Unknown) else outcome.reply
+    return storable(said)
+
+
+def closed(counts: Counts, state: IssueState) -> IssueState:
+    """The state of an issue with these counts: it is closed when nothing is open."""
+    if counts.open or state not in {"frozen", "sending", "done", "done_with_errors"}:
+        return state
+    return "done_with_errors" if counts.failed + counts.held + counts.expired else "done"
+
+
+def reopened(counts: Counts, state: IssueState) -> IssueState:
+    """The state of an issue after a freeze: open again, or closed if nothing is."""
+    stays = state in {"sending", "held", "cancelled"}
+    return closed(counts, state if stays else "frozen")
+
+
+def listed(status: Status) -> Status:
+    """The status of a known reader who stands in the operator's file."""
+    return status if status in {"unsubscribed", "blocked"} else "confirmed"
+
+
+def struck(status: Status) -> Status:
+    """The status of a reader of the file who stands in it no longer."""
+    return status if status in {"unsubscribed", "blocked"} else "removed"
+
+
+def numbers_of(issue: Issue) -> list[int]:
+    """The ingest numbers of an issue's papers, in its order."""
+    return [paper.number for paper in issue.papers]
+
+
+def token_for(token: str, reader: int) -> str:
+    """The token of one reader's claim within a run's."""
+    return f"{token}.{reader}"
+
+
+def storable(words: str) -> str:
+    """Text from outside that every database takes: no NUL, no half of a character."""
+    return (
+        words.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    )
+
+
+def chunks(values: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    """The values in pieces of ``size``, without ever holding more."""
+    rest = iter(values)
+    while piece := tuple(islice(rest, size)):
+        yield piece

@@ -1,0 +1,125 @@
+"""Readers and where they stand, in memory."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from newsletter.model import (
+    Origin,
+    Paper,
+    Reader,
+    Standing,
+    Status,
+    Subscriber,
+)
+from newsletter.stores.decisions import (
+    listed,
+    struck,
+)
+from newsletter.stores.memory.papers import Papers
+from newsletter.stores.memory.rows import DayIssue
+
+DECIDING = frozenset({"accepted", "empty"})
+"""The ends of a delivery that decide a freeze."""
+
+
+class Readers(Papers):
+    """The readers of a :class:`~newsletter.stores.memory.MemoryStore`, and what they were sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._readers: dict[str, Reader] = {}
+        self._issues: dict[date, DayIssue] = {}
+        self._sent: dict[int, set[int]] = {}
+
+    def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:  # noqa: ARG002
+        """See :meth:`newsletter.ports.Store.sync_roster`."""
+        with self._lock:
+            there = {subscriber.email for subscriber in roster}
+            for email, reader in self._readers.items():
+                if reader.origin == "file" and email not in there:
+                    self._readers[email] = replace(reader, status=struck(reader.status))
+            for subscriber in roster:
+                known = self._readers.get(subscriber.email)
+                status = "confirmed" if known is None else listed(known.status)
+                self._put(subscriber, status, "file")
+
+    def save_reader(
+        self,
+        subscriber: Subscriber,
+        *,
+        status: Status,
+        now: datetime,  # noqa: ARG002 - nobody asks memory when
+    ) -> Reader:
+        """See :meth:`newsletter.ports.Store.save_reader`."""
+        with self._lock:
+            known = self._readers.get(subscriber.email)
+            return self._put(subscriber, status, "store" if known is None else known.origin)
+
+    def _put(self, subscriber: Subscriber, status: Status, origin: Origin) -> Reader:
+        """Add a reader, for whom all up to the last freeze is decided, or change one."""
+        cutoffs = [wave.issue.cutoff for issue in self._issues.values() for wave in issue.waves]
+        new = Reader(
+            id=len(self._readers) + 1,
+            subscriber=subscriber,
+            status=status,
+            decided=max(cutoffs, default=0),
+            origin=origin,
+        )
+        known = self._readers.get(subscriber.email, new)
+        changed = replace(known, subscriber=subscriber, status=status, origin=origin)
+        self._readers[subscriber.email] = changed
+        return changed
+
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:  # noqa: ARG002
+        """See :meth:`newsletter.ports.Store.set_status`."""
+        with self._lock:
+            known = self._readers.get(email)
+            if known is not None:
+                self._readers[email] = replace(known, status=status)
+            return known is not None
+
+    def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
+        """See :meth:`newsletter.ports.Store.readers`."""
+        with self._lock:
+            asked = self._readers.keys() if emails is None else self._readers.keys() & set(emails)
+            return tuple(sorted((self._readers[e] for e in asked), key=lambda reader: reader.id))
+
+    def standings(
+        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
+    ) -> tuple[Standing, ...]:
+        """See :meth:`newsletter.ports.Store.standings`."""
+        with self._lock:
+            groups = {paper.group for paper in papers}
+            numbers = {paper.number for paper in papers}
+            return tuple(
+                Standing(
+                    reader=reader,
+                    again=self._again(reader.id, since) & numbers,
+                    sent=self._sent_groups(reader.id) & groups,
+                )
+                for reader in readers
+            )
+
+    def recent_short(self, *, since: datetime) -> frozenset[int]:
+        """See :meth:`newsletter.ports.Store.recent_short`."""
+        with self._lock:
+            return frozenset().union(
+                *(self._again(reader.id, since) for reader in self._readers.values())
+            )
+
+    def _again(self, reader: int, since: datetime) -> frozenset[int]:
+        """What fell short of upvotes alone in editions decided since, and was not sent."""
+        rows = (issue.rows[reader] for issue in self._issues.values() if reader in issue.rows)
+        short = (
+            row.numbers(row.edition.short)
+            for row in rows
+            if row.state in DECIDING and row.wave.issue.frozen_at >= since
+        )
+        sent = self._sent_groups(reader)
+        numbers = frozenset[int]().union(*short)
+        return frozenset(n for n in numbers if self._catalogue.papers[n].group not in sent)
+
+    def _sent_groups(self, reader: int) -> frozenset[int]:
+        sent = self._sent.get(reader, set())
+        return frozenset(self._catalogue.papers[number].group for number in sent)

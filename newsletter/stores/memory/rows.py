@@ -1,0 +1,66 @@
+"""What the store in memory keeps of an issue."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from newsletter.model import (
+    Counts,
+    DeliveryState,
+    Edition,
+    IssueState,
+    Wave,
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """One delivery."""
+
+    wave: Wave
+    edition: Edition
+    state: DeliveryState
+    token: str = ""
+    lease_until: datetime | None = None
+    attempts: int = 0
+    reply: str = ""
+    next_try: datetime | None = None
+
+    @property
+    def reader(self) -> int:
+        """The reader's id."""
+        return self.edition.standing.reader.id
+
+    @property
+    def email(self) -> str:
+        """The reader's address."""
+        return self.edition.subscriber.email
+
+    def numbers(self, places: Iterable[int]) -> frozenset[int]:
+        """The ingest numbers of the papers at these places of the issue."""
+        return frozenset(self.wave.issue.papers[place].number for place in places)
+
+    def runs_out(self, now: datetime) -> bool:
+        """Whether the claim's lease is over."""
+        return self.lease_until is not None and self.lease_until <= now
+
+    def is_free(self, now: datetime) -> bool:
+        """Whether it may be claimed."""
+        due = self.next_try is None or self.next_try <= now
+        return self.state == "pending" or (self.state == "deferred" and due)
+
+
+@dataclass(slots=True)
+class DayIssue:
+    """A day's issue: its waves, and its deliveries by reader."""
+
+    state: IssueState
+    reason: str = ""
+    waves: list[Wave] = field(default_factory=list)
+    rows: dict[int, Row] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Counts:
+        """The deliveries by state."""
+        return Counts(**Counter[str](row.state for row in self.rows.values()))

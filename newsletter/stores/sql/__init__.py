@@ -1,0 +1,5 @@
+"""The store on a database: SQLAlchemy Core on SQLite or PostgreSQL."""
+
+from newsletter.stores.sql.store import SqlStore
+
+__all__ = ["SqlStore"]

@@ -1,0 +1,136 @@
+"""Domain values as JSON and back: compact, and still readable after the model has grown.
+
+A dataclass becomes an object of its fields, those with their default left out; tuples and sets
+become lists, dates ISO 8601, rules the words they were written in. Reading ignores keys the model
+no longer has; a change of meaning needs a migration.
+"""
+
+import json
+import types
+import zlib
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from newsletter.filters import parse
+from newsletter.model import Rule
+
+T = TypeVar("T")
+
+Plain = Any
+"""What JSON knows: objects, lists, strings, numbers, booleans, null."""
+
+Step = Callable[[Any], Any]
+"""Turns a value into a plain one, or back."""
+
+
+def dump(value: object) -> str:
+    """A value as JSON; escaped to ASCII, so that no text can trouble a database."""
+    kind: Any = type(value)
+    return json.dumps(_writer(kind)(value), separators=(",", ":"))
+
+
+def load(kind: type[T], text: str | bytes) -> T:
+    """The value of this type that :func:`dump` wrote."""
+    hint: Any = kind
+    value: T = _reader(hint)(json.loads(text))
+    return value
+
+
+def pack(value: object) -> bytes:
+    """A large value as compressed JSON."""
+    return zlib.compress(dump(value).encode(), level=6)
+
+
+def unpack(kind: type[T], packed: bytes) -> T:
+    """The value of this type that :func:`pack` wrote."""
+    return load(kind, zlib.decompress(packed))
+
+
+@cache
+def _writer(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
+    """What turns values of this type into plain ones."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is types.UnionType:
+        return _optional(_writer(inner[0]))
+    if origin is tuple:
+        return _sequence(list, inner, [_writer(part) for part in inner])
+    if origin is frozenset:
+        return sorted
+    if is_dataclass(kind) and kind is not Rule:
+        return _object_writer(kind)
+    return _WRITERS.get(kind, _itself)
+
+
+@cache
+def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
+    """What turns plain values into values of this type."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is types.UnionType:
+        return _optional(_reader(inner[0]))
+    if origin is tuple:
+        return _sequence(tuple, inner, [_reader(part) for part in inner])
+    if origin is frozenset:
+        return frozenset
+    if is_dataclass(kind) and kind is not Rule:
+        return _object_reader(kind)
+    return _READERS.get(kind, _itself)
+
+
+_WRITERS: dict[type, Step] = {
+    Rule: lambda rule: rule.text,
+    date: date.isoformat,
+    datetime: datetime.isoformat,
+}
+
+_READERS: dict[type, Step] = {
+    Rule: parse,
+    date: date.fromisoformat,
+    datetime: datetime.fromisoformat,
+}
+
+
+def _itself(value: Plain) -> Plain:
+    return value
+
+
+def _optional(step: Step) -> Step:
+    return lambda value: None if value is None else step(value)
+
+
+def _sequence(kind: type, inner: tuple[Any, ...], steps: list[Step]) -> Step:
+    """For ``tuple[X, ...]``, or for a tuple with a type for each place."""
+    if all(step is _itself for step in steps):
+        return kind
+    if inner[-1] is Ellipsis:
+        step = steps[0]
+        return lambda values: kind(map(step, values))
+    return lambda values: kind(step(value) for step, value in zip(steps, values, strict=True))
+
+
+def _object_writer(kind: Any) -> Step:  # noqa: ANN401 - as above
+    hints = get_type_hints(kind)
+    parts = [(field.name, _default(field), _writer(hints[field.name])) for field in fields(kind)]
+
+    def write(value: Any) -> dict[str, Plain]:  # noqa: ANN401 - a value of this type
+        found = ((name, getattr(value, name), default, step) for name, default, step in parts)
+        return {name: step(part) for name, part, default, step in found if part != default}
+
+    return write
+
+
+def _object_reader(kind: Any) -> Step:  # noqa: ANN401 - as above
+    hints = get_type_hints(kind)
+    steps = {field.name: _reader(hints[field.name]) for field in fields(kind)}
+
+    def read(plain: dict[str, Plain]) -> Any:  # noqa: ANN401 - a value of this type
+        return kind(**{name: steps[name](part) for name, part in plain.items() if name in steps})
+
+    return read
+
+
+def _default(field: Field[Any]) -> object:
+    """The field's default; where it has none, something nothing equals."""
+    return object() if field.default is MISSING else field.default

@@ -1,0 +1,134 @@
+"""Opening a database, and the two kinds of transaction the store makes."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from newsletter.errors import StoreError
+from newsletter.stores.sql.failures import explained
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another before it gives up."""
+
+WRITING = "newsletter_writing"
+"""The execution option under which a transaction takes SQLite's write lock as it begins."""
+
+
+class Database:
+    """A database's connections; every error that leaves its transactions is a StoreError."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self._engine = _engine(self.url)
+        self._writer = self._engine.execution_options(**{WRITING: True})
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with explained(self.url), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes: all of it or nothing."""
+        with explained(self.url), self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+
+def alone(connection: Connection, task: int) -> None:
+    """Let nobody else be at this task until the transaction ends.
+
+    On SQLite a writing transaction is alone from its beginning.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_SPACE, task)))
+
+
+_LOCK_SPACE = 0x64706E6C
+"""Keeps our advisory locks apart from those of other programs in the same database: ``dpnl``."""
+
+
+def _parsed(url: str) -> URL:
+    """The address with the driver we use.
+
+    Raises:
+        StoreError: it is no database's address; it names no file.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StoreError(
+            "store: this is no database's address; write sqlite:///newsletter.db or "
+            "postgresql://user:password@host/name (an @ or / in the password as %40 or %2F)."
+        ) from None
+    if parsed.get_backend_name() != "sqlite":
+        return parsed.set(drivername="postgresql+psycopg")
+    if not parsed.database or parsed.database == ":memory:" or parsed.host:
+        raise StoreError("store: no file is named; write sqlite:///newsletter.db (three slashes).")
+    return parsed.set(drivername="sqlite")
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    try:
+        return create_engine(url, pool_pre_ping=True, max_overflow=-1)
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            "store: the PostgreSQL driver is not installed; "
+            "run pip install 'daily-papers-newsletter[postgres]'."
+        ) from error
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    """An engine whose transactions begin when we say so, not when sqlite3 guesses."""
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: ANN401 - DBAPI
+    """Set what SQLite sets for each connection.
+
+    The journal's mode is of the file. Changing it needs the file for oneself and does not wait,
+    so whoever finds another at it goes on: that other is making the same change.
+    """
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        with _unless_locked():
+            connection.execute("PRAGMA journal_mode = WAL")
+
+
+@contextlib.contextmanager
+def _unless_locked() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+
+
+def _begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get(WRITING)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

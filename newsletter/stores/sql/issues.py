@@ -1,0 +1,234 @@
+"""Issues, frozen in waves, with every reader's edition."""
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from newsletter.errors import StoreError
+from newsletter.model import Counts, Delivery, Edition, Issue, IssueState, Wave
+from newsletter.stores.decisions import chunks, closed, numbers_of, reopened
+from newsletter.stores.sql import schema
+from newsletter.stores.sql.codec import dump, load, pack, unpack
+from newsletter.stores.sql.papers import MANY
+from newsletter.stores.sql.statements import insert_into, insert_new
+
+
+def freeze(connection: Connection, wave: Wave, editions: Iterable[Edition]) -> Wave:
+    """See :meth:`newsletter.ports.Store.freeze`."""
+    day = wave.issue.day
+    issue = _issue(connection, day)
+    stored, fits = _wave(connection, issue, wave)
+    if fits:
+        _plan(connection, issue, stored, editions)
+    (state,) = connection.execute(
+        select(schema.issues.c.state).where(schema.issues.c.id == issue)
+    ).one()
+    set_state(connection, issue, reopened(counts(connection, day), state))
+    return stored
+
+
+def _issue(connection: Connection, day: date) -> int:
+    """The issue of a day, made if need be, and held against other freezes until we commit."""
+    values = {"day": day, "state": "frozen", "reason": ""}
+    connection.execute(insert_new(connection, schema.issues), values)
+    held = select(schema.issues.c.id).where(schema.issues.c.day == day).with_for_update()
+    found: int = connection.execute(held).scalar_one()
+    return found
+
+
+def _wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
+    """The stored wave of this due instant, and whether editions of ``wave`` speak of its papers."""
+    there = select(schema.waves).where(
+        schema.waves.c.issue == issue, schema.waves.c.due == wave.due
+    )
+    row = connection.execute(there).one_or_none()
+    if row is not None:
+        stored = Wave(row.id, unpack(Issue, row.body), row.due, zlib.decompress(row.pieces))
+        return stored, numbers_of(stored.issue) == numbers_of(wave.issue)
+    values = {
+        "issue": issue,
+        "due": wave.due,
+        "cutoff": wave.issue.cutoff,
+        "frozen": wave.issue.frozen_at,
+        "numbers": json.dumps(numbers_of(wave.issue)),
+        "body": pack(wave.issue),
+        "pieces": zlib.compress(wave.pieces),
+    }
+    made = connection.execute(insert(schema.waves).values(values).returning(schema.waves.c.id))
+    return Wave(made.scalar_one(), wave.issue, wave.due, wave.pieces), True
+
+
+def _plan(connection: Connection, issue: int, wave: Wave, editions: Iterable[Edition]) -> None:
+    """Store the editions of readers who have no delivery of this issue, and one for each."""
+    there = select(schema.deliveries.c.reader).where(schema.deliveries.c.issue == issue)
+    planned = set(connection.execute(there).scalars())
+    for some in chunks(_of_others(editions, planned), MANY):
+        _store_editions(connection, wave, some)
+        _store_deliveries(connection, issue, wave, some)
+        decide(connection, [e.standing.reader.id for e in some if not e.papers], wave.issue.cutoff)
+
+
+def _of_others(editions: Iterable[Edition], planned: set[int]) -> Iterator[Edition]:
+    """The editions of readers who are not planned yet, one a reader."""
+    for edition in editions:
+        reader = edition.standing.reader.id
+        if reader not in planned:
+            planned.add(reader)
+            yield edition
+
+
+def _store_editions(connection: Connection, wave: Wave, editions: Sequence[Edition]) -> None:
+    numbers = numbers_of(wave.issue)
+    rows = [
+        {
+            "wave": wave.id,
+            "reader": edition.standing.reader.id,
+            "short": json.dumps([numbers[i] for i in edition.short]) if edition.short else "",
+            "body": dump(edition),
+        }
+        for edition in editions
+    ]
+    connection.execute(insert(schema.editions), rows)
+
+
+def _store_deliveries(
+    connection: Connection, issue: int, wave: Wave, editions: Sequence[Edition]
+) -> None:
+    rows = [
+        {
+            "issue": issue,
+            "reader": edition.standing.reader.id,
+            "wave": wave.id,
+            "state": "pending" if edition.papers else "empty",
+            "attempts": 0,
+            "reply": "",
+        }
+        for edition in editions
+    ]
+    connection.execute(insert(schema.deliveries), rows)
+
+
+def decide(connection: Connection, readers: Sequence[int], cutoff: int) -> None:
+    """Record that everything up to this cutoff is decided for these readers.
+
+    The rows are held in the order of their ids first: two who take them in another order could
+    wait for each other for ever.
+    """
+    columns = schema.readers.c
+    for some in chunks(sorted(readers), MANY):
+        behind = columns.id.in_(some) & (columns.decided < cutoff)
+        held = select(columns.id).where(behind).order_by(columns.id).with_for_update()
+        connection.execute(held)
+        connection.execute(update(schema.readers).where(behind).values(decided=cutoff))
+
+
+def skip(connection: Connection, day: date, *, reason: str, now: datetime) -> None:
+    """See :meth:`newsletter.ports.Store.skip`."""
+    statement = insert_into(connection, schema.issues).values(
+        day=day, state="skipped", reason=reason, skipped=now
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["day"],
+            set_={"reason": reason, "skipped": now},
+            where=schema.issues.c.state == "skipped",
+        )
+    )
+
+
+def waves(connection: Connection, day: date) -> tuple[Wave, ...]:
+    """See :meth:`newsletter.ports.Store.waves`."""
+    query = select(schema.waves).join(schema.issues).where(schema.issues.c.day == day)
+    return tuple(
+        Wave(row.id, unpack(Issue, row.body), row.due, zlib.decompress(row.pieces))
+        for row in connection.execute(query.order_by(schema.waves.c.id))
+    )
+
+
+def edition(connection: Connection, day: date, email: str) -> tuple[int, Edition] | None:
+    """See :meth:`newsletter.ports.Store.edition`."""
+    editions, waves, readers = schema.editions, schema.waves, schema.readers
+    query = (
+        select(editions.c.wave, editions.c.body)
+        .select_from(editions.join(waves).join(schema.issues))
+        .join(readers, readers.c.id == editions.c.reader)
+        .where(schema.issues.c.day == day, readers.c.email == email)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row.wave, load(Edition, row.body))
+
+
+def issue_state(connection: Connection, day: date) -> tuple[IssueState, str] | None:
+    """See :meth:`newsletter.ports.Store.issue_state`."""
+    query = select(schema.issues.c.state, schema.issues.c.reason)
+    row = connection.execute(query.where(schema.issues.c.day == day)).one_or_none()
+    return None if row is None else (row.state, row.reason)
+
+
+def set_state(connection: Connection, issue: int, state: IssueState) -> None:
+    """Record where an issue stands."""
+    there = update(schema.issues).where(schema.issues.c.id == issue)
+    connection.execute(there.values(state=state, reason=""))
+
+
+def begin_sending(connection: Connection, issue: int) -> None:
+    """Record that letters of a frozen issue begin to leave."""
+    frozen = (schema.issues.c.id == issue) & (schema.issues.c.state == "frozen")
+    connection.execute(update(schema.issues).where(frozen).values(state="sending"))
+
+
+def days(connection: Connection) -> tuple[date, ...]:
+    """See :meth:`newsletter.ports.Store.days`."""
+    return tuple(
+        connection.execute(
+            select(schema.issues.c.day).order_by(schema.issues.c.day.desc())
+        ).scalars()
+    )
+
+
+def planned(connection: Connection, day: date) -> frozenset[int]:
+    """See :meth:`newsletter.ports.Store.planned`."""
+    query = select(schema.deliveries.c.reader).join(schema.issues)
+    return frozenset(connection.execute(query.where(schema.issues.c.day == day)).scalars())
+
+
+def counts(connection: Connection, day: date) -> Counts:
+    """See :meth:`newsletter.ports.Store.counts`."""
+    state = schema.deliveries.c.state
+    query = (
+        select(state, func.count().label("number"))
+        .join(schema.issues)
+        .where(schema.issues.c.day == day)
+    )
+    rows = connection.execute(query.group_by(state))
+    return Counts(**{row.state: row.number for row in rows})
+
+
+def finish(connection: Connection, day: date) -> IssueState:
+    """See :meth:`newsletter.ports.Store.finish`."""
+    query = select(schema.issues.c.id, schema.issues.c.state).where(schema.issues.c.day == day)
+    row = connection.execute(query.with_for_update()).one_or_none()
+    if row is None:
+        raise StoreError(f"there is no issue of {day}; newsletter send makes one.")
+    state = closed(counts(connection, day), row.state)
+    if state != row.state:
+        set_state(connection, row.id, state)
+    return state
+
+
+def deliveries(connection: Connection, day: date) -> tuple[Delivery, ...]:
+    """See :meth:`newsletter.ports.Store.deliveries`."""
+    query = (
+        select(schema.deliveries, schema.readers.c.email)
+        .join(schema.issues)
+        .join(schema.readers)
+        .where(schema.issues.c.day == day)
+    )
+    found = [
+        Delivery(day, row.email, row.state, row.attempts, row.reply, row.next_try)
+        for row in connection.execute(query)
+    ]
+    return tuple(sorted(found, key=lambda delivery: delivery.email))

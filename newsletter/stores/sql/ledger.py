@@ -1,0 +1,281 @@
+"""The ledger of deliveries: claimed under a token, marked before the dot, settled by the answer.
+
+Every change here reads its rows ``FOR UPDATE`` first: on PostgreSQL that is what makes it a
+compare-and-set, and claims skip what others hold; on SQLite a writing transaction is alone.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    or_,
+    select,
+    update,
+)
+
+from newsletter.model import (
+    Accepted,
+    Claim,
+    Deferred,
+    Edition,
+    Settlement,
+)
+from newsletter.stores.decisions import (
+    SETTLED,
+    UNDER_CLAIM,
+    chunks,
+    token_for,
+    words_of,
+)
+from newsletter.stores.sql import issues, schema
+from newsletter.stores.sql.codec import load
+from newsletter.stores.sql.papers import MANY
+from newsletter.stores.sql.statements import insert_new
+
+_ledger = schema.deliveries.c
+
+
+def claim(
+    connection: Connection,
+    day: date,
+    *,
+    limit: int,
+    now: datetime,
+    lease: float,
+    token: str,
+    readers: Collection[int] | None = None,
+) -> tuple[Claim, ...]:
+    """See :meth:`newsletter.ports.Store.claim`."""
+    issue = connection.execute(
+        select(schema.issues.c.id).where(schema.issues.c.day == day)
+    ).scalar()
+    if issue is None:
+        return ()
+    _take_back(connection, issue, now)
+    free = _free(issue, now, readers)
+    _suppress(connection, free, now)
+    rows = _take(connection, _unheld(free).limit(limit), token, now=now, lease=lease)
+    if rows:
+        issues.begin_sending(connection, issue)
+    return _claims(connection, rows, token)
+
+
+def _free(issue: int, now: datetime, readers: Collection[int] | None) -> ColumnElement[bool]:
+    """What is there to be claimed. The ids stand in the statement: there may be any number."""
+    due = or_(_ledger.next_try.is_(None), _ledger.next_try <= now)
+    free = and_(
+        _ledger.issue == issue,
+        or_(_ledger.state == "pending", and_(_ledger.state == "deferred", due)),
+    )
+    if readers is None:
+        return free
+    ids = bindparam("ids", sorted(readers), Integer, expanding=True, literal_execute=True)
+    return and_(free, _ledger.reader.in_(ids))
+
+
+def _unheld(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """The deliveries of which this is true and that no other transaction holds; now we do."""
+    return (
+        select(schema.deliveries)
+        .where(*conditions)
+        .order_by(_ledger.reader)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _take_back(connection: Connection, issue: int, now: datetime) -> None:
+    """End the claims whose lease ran out; those in doubt keep their token (see UNDER_CLAIM)."""
+    over = and_(_ledger.issue == issue, _ledger.lease_until <= now)
+    for held, state, kept in (("claimed", "pending", False), ("committing", "unknown", True)):
+        rows = connection.execute(_unheld(over, _ledger.state == held)).all()
+        changes = [
+            _change(row, state=state, token=row.token if kept else None, lease_until=None)
+            for row in rows
+        ]
+        _apply(connection, changes)
+
+
+def _suppress(connection: Connection, free: ColumnElement[bool], now: datetime) -> None:
+    """End the free deliveries of readers who are not confirmed any more."""
+    gone = select(schema.readers.c.id).where(schema.readers.c.status != "confirmed")
+    rows = connection.execute(_unheld(free, _ledger.reader.in_(gone))).all()
+    _apply(connection, [_change(row, state="suppressed", settled=now) for row in rows])
+
+
+def _take(
+    connection: Connection, free: Select[Any], token: str, *, now: datetime, lease: float
+) -> Sequence[Row[Any]]:
+    rows = connection.execute(free).all()
+    until = now + timedelta(seconds=lease)
+    changes = [
+        _change(
+            row,
+            state="claimed",
+            token=token_for(token, row.reader),
+            lease_until=until,
+            attempts=row.attempts + 1,
+            next_try=None,
+            claimed=now,
+            marked=None,
+        )
+        for row in rows
+    ]
+    _apply(connection, changes)
+    return rows
+
+
+def _claims(connection: Connection, rows: Sequence[Row[Any]], token: str) -> tuple[Claim, ...]:
+    editions = {
+        (row.wave, row.reader): load(Edition, row.body)
+        for some in chunks(rows, MANY)
+        for row in connection.execute(
+            select(schema.editions).where(
+                schema.editions.c.wave.in_({row.wave for row in some}),
+                schema.editions.c.reader.in_([row.reader for row in some]),
+            )
+        )
+    }
+    return tuple(
+        Claim(
+            wave=row.wave,
+            reader=row.reader,
+            token=token_for(token, row.reader),
+            edition=editions[row.wave, row.reader],
+            attempt=row.attempts + 1,
+        )
+        for row in rows
+    )
+
+
+def mark(
+    connection: Connection, claims: Sequence[Claim], *, now: datetime, lease: float
+) -> frozenset[str]:
+    """See :meth:`newsletter.ports.Store.mark`."""
+    rows = [
+        row
+        for row in _held(connection, claims).values()
+        if row.state == "claimed" and row.lease_until > now
+    ]
+    confirmed = _confirmed(connection, [row.reader for row in rows])
+    granted = [row for row in rows if row.reader in confirmed]
+    until = now + timedelta(seconds=lease)
+    _apply(
+        connection,
+        [_change(row, state="committing", lease_until=until, marked=now) for row in granted],
+    )
+    return frozenset(row.token for row in granted)
+
+
+def _confirmed(connection: Connection, readers: Sequence[int]) -> frozenset[int]:
+    """Which of these readers are confirmed, and stay so until we commit."""
+    columns = schema.readers.c
+    return frozenset(
+        reader
+        for some in chunks(sorted(readers), MANY)
+        for reader in connection.execute(
+            select(columns.id)
+            .where(columns.id.in_(some), columns.status == "confirmed")
+            .order_by(columns.id)
+            .with_for_update(read=True)
+        ).scalars()
+    )
+
+
+_Key = tuple[int, int, str]
+"""What a claim is known by: its wave, its reader and its token."""
+
+
+def _held(connection: Connection, claims: Iterable[Claim]) -> dict[_Key, Row[Any]]:
+    """The rows these claims hold; void claims have none."""
+    wanted = {_key(claim) for claim in claims}
+    rows = (
+        row
+        for some in chunks(sorted(wanted), MANY)
+        for row in connection.execute(
+            select(schema.deliveries)
+            .where(_ledger.token.in_([token for _, _, token in some]))
+            .order_by(_ledger.reader)
+            .with_for_update()
+        )
+    )
+    found: dict[_Key, Row[Any]] = {(row.wave, row.reader, row.token): row for row in rows}
+    return {key: row for key, row in found.items() if key in wanted}
+
+
+def _key(claim: Claim) -> _Key:
+    return claim.wave, claim.reader, claim.token
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement], *, now: datetime) -> None:
+    """See :meth:`newsletter.ports.Store.settle`."""
+    held = _held(connection, [settlement.claim for settlement in settlements])
+    changes: list[dict[str, Any]] = []
+    accepted: list[Claim] = []
+    for settlement in settlements:
+        row = held.pop(_key(settlement.claim), None)
+        if row is None or row.state not in UNDER_CLAIM:
+            continue
+        changes.append(_change(row, **_end(settlement), settled=now))
+        if isinstance(settlement.outcome, Accepted):
+            accepted.append(settlement.claim)
+    _apply(connection, changes)
+    _record_sent(connection, accepted)
+
+
+def _end(settlement: Settlement) -> dict[str, Any]:
+    outcome = settlement.outcome
+    return {
+        "state": SETTLED[type(outcome)],
+        "reply": words_of(outcome),
+        "next_try": settlement.next_try if isinstance(outcome, Deferred) else None,
+        "token": None,
+        "lease_until": None,
+    }
+
+
+def _record_sent(connection: Connection, claims: Sequence[Claim]) -> None:
+    """Every paper of these editions is sent, and their freeze decided."""
+    columns = schema.waves.c
+    for wave in sorted({claim.wave for claim in claims}):
+        theirs = [claim for claim in claims if claim.wave == wave]
+        query = select(columns.cutoff, columns.numbers).where(columns.id == wave)
+        cutoff, text = connection.execute(query).one()
+        numbers = json.loads(text)
+        rows = [
+            {"reader": claim.reader, "paper": numbers[place]}
+            for claim in theirs
+            for place in claim.edition.papers
+        ]
+        connection.execute(insert_new(connection, schema.sent), rows)
+        issues.decide(connection, [claim.reader for claim in theirs], cutoff)
+
+
+def _change(row: Row[Any], **values: object) -> dict[str, Any]:
+    """A row of the ledger under new values, as parameters of :data:`_UPDATE`."""
+    return {f"new_{name}": value for name, value in {**row._mapping, **values}.items()}  # noqa: SLF001 - SQLAlchemy's public name
+
+
+_CHANGING = (
+    "state", "token", "lease_until", "attempts", "reply", "next_try", "claimed", "marked", "settled"
+)  # fmt: skip
+
+_UPDATE: Update = (
+    update(schema.deliveries)
+    .where(_ledger.issue == bindparam("new_issue"), _ledger.reader == bindparam("new_reader"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
+)
+
+
+def _apply(connection: Connection, changes: Sequence[dict[str, Any]]) -> None:
+    if changes:
+        connection.execute(_UPDATE, changes)

@@ -1,0 +1,118 @@
+"""Readers: the operator's file and the store's own."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from newsletter.model import Reader, Status, Subscriber
+from newsletter.stores.decisions import chunks, listed, struck
+from newsletter.stores.sql import schema
+from newsletter.stores.sql.codec import dump, load
+from newsletter.stores.sql.engine import alone
+from newsletter.stores.sql.papers import MANY
+
+ROSTER = 2
+"""The task of adding readers."""
+
+
+def sync_roster(connection: Connection, roster: Sequence[Subscriber], *, now: datetime) -> None:
+    """See :meth:`newsletter.ports.Store.sync_roster`."""
+    alone(connection, ROSTER)
+    rows = connection.execute(select(schema.readers).order_by(schema.readers.c.id))
+    known = {row.email: row for row in rows}
+    bodies = {subscriber.email: dump(subscriber) for subscriber in roster}
+    new = {email: body for email, body in bodies.items() if email not in known}
+    changed = list(_changes(known.values(), bodies))
+    if new:
+        _join(connection, new, status="confirmed", origin="file", now=now)
+    if changed:
+        statement = (
+            update(schema.readers)
+            .where(schema.readers.c.id == bindparam("reader"))
+            .values(status=bindparam("to"), origin="file", body=bindparam("text"), changed=now)
+        )
+        connection.execute(statement, changed)
+
+
+def _changes(known: Iterable[Row[Any]], bodies: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The rows that the file changes, as parameters of an update."""
+    for row in known:
+        body = bodies.get(row.email)
+        if body is not None:
+            wanted = (listed(row.status), "file", body)
+        elif row.origin == "file":
+            wanted = (struck(row.status), "file", row.body)
+        else:
+            continue
+        if wanted != (row.status, row.origin, row.body):
+            yield {"reader": row.id, "to": wanted[0], "text": wanted[2]}
+
+
+def save_reader(
+    connection: Connection, subscriber: Subscriber, *, status: Status, now: datetime
+) -> Reader:
+    """See :meth:`newsletter.ports.Store.save_reader`."""
+    alone(connection, ROSTER)
+    body = dump(subscriber)
+    replaced = connection.execute(
+        update(schema.readers)
+        .where(schema.readers.c.email == subscriber.email)
+        .values(status=status, body=body, changed=now)
+    )
+    if not replaced.rowcount:
+        _join(connection, {subscriber.email: body}, status=status, origin="store", now=now)
+    (reader,) = readers(connection, emails=[subscriber.email])
+    return reader
+
+
+def _join(
+    connection: Connection, bodies: Mapping[str, str], *, status: Status, origin: str, now: datetime
+) -> None:
+    """Add readers: all papers up to the last freeze are decided for them."""
+    last = select(func.coalesce(func.max(schema.waves.c.cutoff), 0))
+    decided = connection.execute(last).scalar_one()
+    rows = [
+        {
+            "email": email,
+            "status": status,
+            "decided": decided,
+            "origin": origin,
+            "body": body,
+            "joined": now,
+            "changed": now,
+        }
+        for email, body in bodies.items()
+    ]
+    connection.execute(insert(schema.readers), rows)
+
+
+def set_status(connection: Connection, email: str, status: Status, *, now: datetime) -> bool:
+    """See :meth:`newsletter.ports.Store.set_status`."""
+    statement = update(schema.readers).where(schema.readers.c.email == email)
+    return bool(connection.execute(statement.values(status=status, changed=now)).rowcount)
+
+
+def readers(connection: Connection, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
+    """See :meth:`newsletter.ports.Store.readers`."""
+    query = select(schema.readers)
+    if emails is None:
+        rows = list(connection.execute(query))
+    else:
+        rows = [
+            row
+            for some in chunks(sorted(set(emails)), MANY)
+            for row in connection.execute(query.where(schema.readers.c.email.in_(some)))
+        ]
+    return tuple(_reader(row) for row in sorted(rows, key=lambda row: row.id))
+
+
+def _reader(row: Row[Any]) -> Reader:
+    return Reader(
+        id=row.id,
+        subscriber=load(Subscriber, row.body),
+        status=row.status,
+        decided=row.decided,
+        origin=row.origin,
+    )

@@ -1,0 +1,189 @@
+"""The tables. Where a constraint can prove a promise, it does."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import get_args
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+from newsletter.model import DeliveryState, IssueState, Origin, Status
+from newsletter.stores.decisions import storable
+
+REVISION = "0001"
+"""The schema's version: the newest in ``stores/migrations/versions``."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant, aware and in UTC on either database; SQLite keeps it without its zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC, and bare for SQLite."""
+        if value is None:
+            return None
+        instant = value.astimezone(UTC)
+        return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """Text from outside, such as a source's error, made fit to be stored."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Without what a database cannot hold."""
+        return None if value is None else storable(value)
+
+
+def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    allowed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({allowed})", name=column)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+papers = Table(
+    "papers",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("first_seen", Instant, nullable=False),
+    Column("group", Integer, nullable=False, index=True),
+    Column("muted", Boolean, nullable=False),
+    Column("body", Text, nullable=False),  # Item, JSON
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("paper", Integer, ForeignKey("papers.number"), nullable=False, index=True),
+)
+
+readings = Table(
+    "readings",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("paper", Integer, ForeignKey("papers.number"), primary_key=True),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("detail", Words, nullable=False),
+    Column("checked", Instant),
+    Column("last_ok", Instant),
+    Column("digest", Text, nullable=False),
+)
+
+readers = Table(
+    "readers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),
+    Column("status", String(16), nullable=False),
+    Column("decided", Integer, nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("body", Text, nullable=False),  # Subscriber, JSON
+    Column("joined", Instant, nullable=False),
+    Column("changed", Instant, nullable=False),
+    _one_of("status", get_args(Status)),
+    _one_of("origin", get_args(Origin)),
+)
+
+issues = Table(
+    "issues",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("day", Date, nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("skipped", Instant),
+    _one_of("state", get_args(IssueState)),
+)
+
+waves = Table(
+    "waves",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("issue", Integer, ForeignKey("issues.id"), nullable=False),
+    Column("due", Instant, nullable=False),
+    Column("cutoff", Integer, nullable=False),
+    Column("frozen", Instant, nullable=False),
+    Column("numbers", Text, nullable=False),  # of the issue's papers in its order, JSON
+    Column("body", LargeBinary, nullable=False),  # Issue, JSON, zlib
+    Column("pieces", LargeBinary, nullable=False),  # the rendered sheet, zlib
+    UniqueConstraint("issue", "due"),
+)
+
+editions = Table(
+    "editions",
+    metadata,
+    Column("wave", Integer, ForeignKey("waves.id"), primary_key=True),
+    Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
+    Column("short", Text, nullable=False),  # ingest numbers, JSON; empty where there are none
+    Column("body", Text, nullable=False),  # Edition, JSON
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("issue", Integer, ForeignKey("issues.id"), primary_key=True),
+    Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
+    Column("wave", Integer, ForeignKey("waves.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("token", Text, index=True),
+    Column("lease_until", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("next_try", Instant),
+    Column("claimed", Instant),
+    Column("marked", Instant),
+    Column("settled", Instant),
+    _one_of("state", get_args(DeliveryState)),
+    Index(None, "issue", "state"),
+)
+
+sent = Table(
+    "sent",
+    metadata,
+    Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
+    Column("paper", Integer, ForeignKey("papers.number"), primary_key=True),
+    sqlite_with_rowid=False,
+)

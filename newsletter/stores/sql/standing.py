@@ -1,0 +1,129 @@
+"""Where readers stand before a freeze: what they were sent, and what is to be judged again."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from newsletter.model import Paper, Reader, Standing
+from newsletter.stores.decisions import chunks
+from newsletter.stores.sql import schema
+from newsletter.stores.sql.papers import MANY
+
+DECIDING = ("accepted", "empty")
+"""The ends of a delivery that decide a freeze."""
+
+
+def standings(
+    connection: Connection, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
+) -> tuple[Standing, ...]:
+    """See :meth:`newsletter.ports.Store.standings`."""
+    groups = {paper.number: paper.group for paper in papers}
+    members = _members(connection, frozenset(groups.values()))
+    return tuple(
+        standing
+        for some in chunks(readers, MANY)
+        for standing in _standings(connection, some, groups, members, since)
+    )
+
+
+def _standings(
+    connection: Connection,
+    readers: Sequence[Reader],
+    groups: Mapping[int, int],
+    members: Mapping[int, int],
+    since: datetime,
+) -> Iterator[Standing]:
+    ids = [reader.id for reader in readers]
+    sent = _sent(connection, ids, members)
+    short = _short(connection, ids, since)
+    for reader in readers:
+        had = sent[reader.id]
+        again = (n for n in short.get(reader.id, ()) if n in groups and groups[n] not in had)
+        yield Standing(reader, frozenset(again), had)
+
+
+def recent_short(connection: Connection, *, since: datetime) -> frozenset[int]:
+    """See :meth:`newsletter.ports.Store.recent_short`."""
+    short = _short(connection, None, since)
+    missing = set().union(*short.values())
+    members = _members(connection, _groups(connection, missing))
+    found: set[int] = set()
+    for some in chunks(sorted(short), MANY):
+        sent = _sent(connection, some, members)
+        for reader in some:
+            found |= {n for n in short[reader] & missing if members[n] not in sent[reader]}
+        missing -= found
+    return frozenset(found)
+
+
+def _groups(connection: Connection, numbers: Collection[int]) -> frozenset[int]:
+    columns = schema.papers.c
+    return frozenset(
+        group
+        for some in chunks(sorted(numbers), MANY)
+        for group in connection.execute(
+            select(columns.group).where(columns.number.in_(some))
+        ).scalars()
+    )
+
+
+def _members(connection: Connection, groups: frozenset[int]) -> dict[int, int]:
+    """The group of every paper in one of these groups."""
+    columns = schema.papers.c
+    return {
+        row.number: row.group
+        for some in chunks(sorted(groups), MANY)
+        for row in connection.execute(
+            select(columns.number, columns.group).where(columns.group.in_(some))
+        )
+    }
+
+
+def _sent(
+    connection: Connection, readers: Sequence[int], members: Mapping[int, int]
+) -> dict[int, frozenset[int]]:
+    """The groups each of these readers was sent a member of.
+
+    The papers are asked for as a range, which is a walk along the primary key; a join lets
+    PostgreSQL choose badly while its statistics are behind a day's letters.
+    """
+    columns = schema.sent.c
+    query = select(schema.sent).where(
+        columns.reader.in_(readers),
+        columns.paper.between(min(members, default=0), max(members, default=0)),
+    )
+    found: dict[int, set[int]] = {reader: set() for reader in readers}
+    for reader, paper in connection.execute(query):
+        if paper in members:
+            found[reader].add(members[paper])
+    return {reader: frozenset(had) for reader, had in found.items()}
+
+
+def _short(
+    connection: Connection, readers: Sequence[int] | None, since: datetime
+) -> dict[int, set[int]]:
+    """What fell short of upvotes alone for each reader, in decided editions since then."""
+    editions, deliveries = schema.editions.c, schema.deliveries.c
+    there = select(schema.waves.c.id, schema.waves.c.issue).where(schema.waves.c.frozen >= since)
+    waves = connection.execute(there).all()
+    query = (
+        select(editions.reader, editions.short)
+        .join(
+            schema.deliveries,
+            (deliveries.wave == editions.wave) & (deliveries.reader == editions.reader),
+        )
+        .where(
+            deliveries.issue.in_({wave.issue for wave in waves}),
+            editions.wave.in_([wave.id for wave in waves]),
+            deliveries.state.in_(DECIDING),
+            editions.short != "",
+        )
+    )
+    if readers is not None:
+        query = query.where(editions.reader.in_(readers), deliveries.reader.in_(readers))
+    short: dict[int, set[int]] = {}
+    for reader, numbers in connection.execute(query):
+        short.setdefault(reader, set()).update(json.loads(numbers))
+    return short

@@ -1,0 +1,204 @@
+"""The SQL store: the port's methods, each one transaction over the functions beside it."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+
+from sqlalchemy import Connection, inspect, text
+
+from newsletter.model import (
+    Claim,
+    Counts,
+    Delivery,
+    Edition,
+    Entry,
+    Intake,
+    IssueState,
+    Paper,
+    Reader,
+    Settlement,
+    SourceHealth,
+    Standing,
+    Status,
+    Subscriber,
+    Wave,
+)
+from newsletter.stores.sql import issues, ledger, papers, readers, schema, standing
+from newsletter.stores.sql.engine import Database, alone
+from newsletter.stores.sql.failures import shown
+
+MIGRATE = 3
+"""The task of changing the tables."""
+
+
+class SqlStore:
+    """:class:`newsletter.ports.Store` on SQLite or PostgreSQL."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+        try:
+            self._bring_up_to_date()
+        except BaseException:
+            self.close()
+            raise
+
+    def _bring_up_to_date(self) -> None:
+        with self._database.reading() as connection:
+            if _revision(connection) == schema.REVISION:
+                return
+        with self._database.writing() as connection:
+            alone(connection, MIGRATE)
+            if _revision(connection) != schema.REVISION:
+                from newsletter.stores.sql.migrating import migrate  # noqa: PLC0415 - seldom needed
+
+                migrate(connection, shown(self._database.url))
+
+    def close(self) -> None:
+        """Let go of every connection and file."""
+        self._database.close()
+
+    def ingest(
+        self, day: date, source: SourceHealth, entries: Sequence[Entry], *, now: datetime
+    ) -> Intake:
+        """See :meth:`newsletter.ports.Store.ingest`."""
+        with self._database.writing() as connection:
+            return papers.ingest(connection, day, source, entries, now=now)
+
+    def sources(self) -> Mapping[str, SourceHealth]:
+        """See :meth:`newsletter.ports.Store.sources`."""
+        with self._database.reading() as connection:
+            return papers.sources(connection)
+
+    def papers(self, *, after: int, since: datetime) -> tuple[Paper, ...]:
+        """See :meth:`newsletter.ports.Store.papers`."""
+        with self._database.reading() as connection:
+            return papers.papers(connection, after=after, since=since)
+
+    def papers_numbered(self, numbers: Collection[int]) -> tuple[Paper, ...]:
+        """See :meth:`newsletter.ports.Store.papers_numbered`."""
+        with self._database.reading() as connection:
+            return papers.papers_numbered(connection, numbers)
+
+    def papers_read(self, day: date) -> tuple[Paper, ...]:
+        """See :meth:`newsletter.ports.Store.papers_read`."""
+        with self._database.reading() as connection:
+            return papers.papers_read(connection, day)
+
+    def cutoff(self) -> int:
+        """See :meth:`newsletter.ports.Store.cutoff`."""
+        with self._database.reading() as connection:
+            return papers.cutoff(connection)
+
+    def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.sync_roster`."""
+        with self._database.writing() as connection:
+            return readers.sync_roster(connection, roster, now=now)
+
+    def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
+        """See :meth:`newsletter.ports.Store.save_reader`."""
+        with self._database.writing() as connection:
+            return readers.save_reader(connection, subscriber, status=status, now=now)
+
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.set_status`."""
+        with self._database.writing() as connection:
+            return readers.set_status(connection, email, status, now=now)
+
+    def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
+        """See :meth:`newsletter.ports.Store.readers`."""
+        with self._database.reading() as connection:
+            return readers.readers(connection, emails=emails)
+
+    def standings(
+        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
+    ) -> tuple[Standing, ...]:
+        """See :meth:`newsletter.ports.Store.standings`."""
+        with self._database.reading() as connection:
+            return standing.standings(connection, readers, papers, since=since)
+
+    def recent_short(self, *, since: datetime) -> frozenset[int]:
+        """See :meth:`newsletter.ports.Store.recent_short`."""
+        with self._database.reading() as connection:
+            return standing.recent_short(connection, since=since)
+
+    def freeze(self, wave: Wave, editions: Iterable[Edition]) -> Wave:
+        """See :meth:`newsletter.ports.Store.freeze`."""
+        with self._database.writing() as connection:
+            return issues.freeze(connection, wave, editions)
+
+    def skip(self, day: date, *, reason: str, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.skip`."""
+        with self._database.writing() as connection:
+            return issues.skip(connection, day, reason=reason, now=now)
+
+    def waves(self, day: date) -> tuple[Wave, ...]:
+        """See :meth:`newsletter.ports.Store.waves`."""
+        with self._database.reading() as connection:
+            return issues.waves(connection, day)
+
+    def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
+        """See :meth:`newsletter.ports.Store.edition`."""
+        with self._database.reading() as connection:
+            return issues.edition(connection, day, email)
+
+    def issue_state(self, day: date) -> tuple[IssueState, str] | None:
+        """See :meth:`newsletter.ports.Store.issue_state`."""
+        with self._database.reading() as connection:
+            return issues.issue_state(connection, day)
+
+    def days(self) -> tuple[date, ...]:
+        """See :meth:`newsletter.ports.Store.days`."""
+        with self._database.reading() as connection:
+            return issues.days(connection)
+
+    def planned(self, day: date) -> frozenset[int]:
+        """See :meth:`newsletter.ports.Store.planned`."""
+        with self._database.reading() as connection:
+            return issues.planned(connection, day)
+
+    def claim(
+        self,
+        day: date,
+        *,
+        limit: int,
+        now: datetime,
+        lease: float,
+        token: str,
+        readers: Collection[int] | None = None,
+    ) -> tuple[Claim, ...]:
+        """See :meth:`newsletter.ports.Store.claim`."""
+        with self._database.writing() as connection:
+            return ledger.claim(
+                connection, day, limit=limit, now=now, lease=lease, token=token, readers=readers
+            )
+
+    def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.mark`."""
+        with self._database.writing() as connection:
+            return ledger.mark(connection, claims, now=now, lease=lease)
+
+    def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.settle`."""
+        with self._database.writing() as connection:
+            return ledger.settle(connection, settlements, now=now)
+
+    def finish(self, day: date) -> IssueState:
+        """See :meth:`newsletter.ports.Store.finish`."""
+        with self._database.writing() as connection:
+            return issues.finish(connection, day)
+
+    def counts(self, day: date) -> Counts:
+        """See :meth:`newsletter.ports.Store.counts`."""
+        with self._database.reading() as connection:
+            return issues.counts(connection, day)
+
+    def deliveries(self, day: date) -> tuple[Delivery, ...]:
+        """See :meth:`newsletter.ports.Store.deliveries`."""
+        with self._database.reading() as connection:
+            return issues.deliveries(connection, day)
+
+
+def _revision(connection: Connection) -> str | None:
+    """The version of the tables; None where there are none yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

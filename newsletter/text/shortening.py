@@ -1,0 +1,45 @@
+"""Less of a text: its first sentences, its first words, its first authors."""
+
+# ruff: noqa: RUF001 - characters that look alike are the subject here
+
+import re
+from collections.abc import Sequence
+
+ELLIPSIS = "…"
+
+_END = re.compile(r"[.!?][\"')\]”’]*(?=\s+[\"'(\[“‘]*[A-Z0-9À-Þ])")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|resp|approx|Figs?|Eqs?|Secs?|Tab|Refs?|Nos?|Dr|Prof|Mrs?|Ms|St"
+    r"|w\.r\.t|a\.k\.a)|\b[A-Z])\.[\"')\]”’]*$"
+)
+_LONGEST_ABBREVIATION = 16
+
+
+def sentences(text: str, count: int) -> str:
+    """The first ``count`` sentences of a text, whole; abbreviations do not end one."""
+    for match in _END.finditer(text):
+        tail = text[max(0, match.end() - _LONGEST_ABBREVIATION) : match.end()]
+        if _ABBREVIATION.search(tail):
+            continue
+        count -= 1
+        if count <= 0:
+            return text[: match.end()]
+    return text
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most ``limit`` characters of a text: whole, or cut at a word's end with an ellipsis."""
+    if len(text) <= limit:
+        return text
+    cut = text[: max(limit - 1, 0)]
+    head, space, _ = text[: len(cut) + 1].rpartition(" ")
+    return (head if space and len(head) > limit // 2 else cut).rstrip(" ,;:.-") + ELLIPSIS
+
+
+def authors_line(names: Sequence[str], count: int | None = None, *, shown: int = 3) -> str:
+    """The first authors and how many more; a count alone where no one is named."""
+    total = max(len(names), count or 0)
+    if not names:
+        return "" if not total else f"{total} author{'s' if total > 1 else ''}"
+    more = total - len(names[:shown])
+    return ", ".join(names[:shown]) + (f" and {more} more" if more else "")

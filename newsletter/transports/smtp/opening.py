@@ -1,0 +1,81 @@
+"""Opening a session: connect, secure, greet, authenticate; aiosmtplib does each step."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+
+import aiosmtplib
+
+from newsletter.errors import TransportError
+from newsletter.transports.smtp.refusals import BROKEN, ServerGoneError, failure
+from newsletter.transports.smtp.session import Session
+from newsletter.transports.smtp.settings import SmtpSettings
+
+_MEND_CONNECT = "check smtp.host and smtp.port, and that the server runs and takes mail from here"
+_MEND_STARTTLS = (
+    "nothing was sent, as STARTTLS was asked for and not given: the server lacks it, or something "
+    "between strips it; smtp.security: tls is what port 465 speaks"
+)
+_MEND_LOGIN = "check smtp.username and smtp.password, and that smtp.security is what it wants"
+
+
+def tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
+    """What verifies the server's certificate and name; None where it goes in the clear.
+
+    Raises:
+        TransportError: ``ca_file`` cannot be read.
+    """
+    if settings.security == "none":
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:
+        raise TransportError(
+            f"smtp.ca_file {settings.ca_file}: {error.strerror or error}; it must be a readable "
+            "file of PEM certificates"
+        ) from error
+
+
+async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Session:
+    """Connect, secure and authenticate.
+
+    Raises:
+        ServerGoneError: the server cannot be reached, or asks to come back later.
+        TransportError: it refuses us, or cannot be trusted.
+    """
+    client = aiosmtplib.SMTP(
+        hostname=settings.host,
+        port=settings.port,
+        use_tls=settings.security == "tls",
+        start_tls=False,
+        tls_context=tls,
+        local_hostname=settings.local_hostname,
+        timeout=settings.timeout,
+    )
+    for step, remedy in _steps(settings, client):
+        try:
+            await step()
+        except BROKEN as error:
+            client.close()
+            raise failure(settings, error, remedy) from error
+        except asyncio.CancelledError:
+            client.close()
+            raise
+    if client.protocol is None or not client.is_connected:
+        raise ServerGoneError(f"{settings.place}: it closed the connection; {_MEND_CONNECT}")
+    return Session(settings, client, client.protocol)
+
+
+def _steps(
+    settings: SmtpSettings, client: aiosmtplib.SMTP
+) -> list[tuple[Callable[[], Awaitable[object]], str]]:
+    async def login() -> None:
+        await client.login(settings.username or "", settings.password or "")
+
+    steps: list[tuple[Callable[[], Awaitable[object]], str]] = [(client.connect, _MEND_CONNECT)]
+    if settings.security == "starttls":
+        steps.append((client.starttls, _MEND_STARTTLS))
+    steps.append((client.ehlo, _MEND_CONNECT))
+    if settings.username is not None:
+        steps.append((login, _MEND_LOGIN))
+    return steps

@@ -1,0 +1,149 @@
+"""The newsletter's own letter: its looks and its bytes."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from newsletter.model import Edition, Publication
+from tests.demo_letter import NO_SITE, PAPERS, WHOLE, demo
+from tests.hostile import check_bytes
+from tests.letters import SITE, content, edition, letter, parsed, part, section
+from tests.outline import Outline
+
+
+def html_of(cut: Edition, publication: Publication = SITE) -> str:
+    return part(parsed(content(letter(demo(publication), cut)[1])), "html")
+
+
+# -- golden letters: read them when they change ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "cut", "publication"),
+    [
+        ("whole", WHOLE, SITE),
+        ("no-site", WHOLE, NO_SITE),
+        ("quiet", edition(left_out=5), SITE),
+    ],
+)
+def test_the_letter_is_as_it_was(
+    golden: Callable[[str, bytes], None], name: str, cut: Edition, publication: Publication
+) -> None:
+    rendering, envelope = letter(demo(publication), cut)
+    golden(f"{name}.html", "".join(rendering.html).encode())
+    golden(f"{name}.txt", "".join(rendering.text).encode())
+    golden(f"{name}.eml", content(envelope))
+
+
+# -- what readers see ------------------------------------------------------------------------
+
+
+def test_it_has_one_title_a_heading_a_section_and_a_title_a_paper() -> None:
+    outline = Outline(html_of(WHOLE))
+    assert [len(outline.all(f"h{level}")) for level in (1, 2, 3)] == [1, 2, 3]
+    assert not outline.open
+    (page,) = outline.all("html")
+    assert (page["lang"], page["dir"]) == ("en", "ltr")
+    assert len(outline.all("title")) == 1
+    assert all(table["role"] == "presentation" for table in outline.all("table"))
+
+
+def test_each_papers_title_stands_alone_in_its_element() -> None:
+    titles = re.findall(r'class="paper"[^>]*>(.*?)</(?:a|span)>', html_of(WHOLE))
+    assert titles == [
+        "Routing Without Regret: Sparse Experts at Constant Cost",
+        "Does &lt;think&gt; Help? 7 &lt; 8 &amp; Other Inequalities of Reasoning",
+        "Größere Sprachmodelle, kleinere Fehler",
+        "A Survey of Surveys",
+    ]
+
+
+def test_it_says_what_is_in_it_and_what_is_not() -> None:
+    html = html_of(WHOLE)
+    for said in (
+        "Monday, 3 August 2026 · 5 papers · 1 minute to read · 23 left out by your filters",
+        "Ada Example, Bo Sample, Cy Specimen and 2 more · Example Labs",
+        "▲ 87 · 12 comments · 1 August 2026",
+        ">Code ★ 1204</a>",
+        "because: topic Mixture of Experts: “experts” in the title",
+        "1 more in your whole edition on the web",
+        "Missing today: bioRxiv genomics",
+        "ada@example.org is subscribed",
+        "1 Example Street, Example",
+    ):
+        assert said in html
+
+
+def test_every_link_is_absolute_and_nothing_is_loaded() -> None:
+    outline = Outline(html_of(WHOLE))
+    links = [link["href"] or "" for link in outline.all("a")]
+    assert links
+    assert all(re.match(r"https://[a-z]+\.example\.org/", link) for link in links)
+    tags = {tag for tag, _ in outline.elements}
+    assert not tags & {"img", "script", "form", "link", "iframe", "input", "video", "object"}
+    assert not re.search(r"@import|url\(", html_of(WHOLE))
+
+
+def test_without_a_site_every_way_is_a_mail_to_the_mailbox() -> None:
+    html = html_of(WHOLE, NO_SITE)
+    own = [
+        link["href"] or "" for link in Outline(html).all("a") if "mailto" in (link["href"] or "")
+    ]
+    verbs = [link.partition("?subject=")[2].partition("%20")[0] for link in own]
+    assert verbs == ["preferences", "pause", "weekly", "unsubscribe"]
+    assert "1 more that did not fit" in html
+
+
+def test_the_preheader_has_40_to_110_characters_and_is_not_the_title() -> None:
+    for cut in (WHOLE, edition(section("Other", 2)), edition()):
+        (line,) = re.findall(r'<div style="display:none[^>]*>(.*?)</div>', html_of(cut))
+        assert 40 <= len(line) <= 120
+        assert PAPERS[0].item.title not in line
+
+
+def test_the_text_part_keeps_to_78_columns_but_for_addresses() -> None:
+    text = part(parsed(content(letter(demo(), WHOLE)[1])), "plain")
+    long = [line for line in text.splitlines() if len(line) > 78]
+    assert all("https://" in line for line in long)
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_its_colours_can_be_read_in_light_and_dark() -> None:
+    html = html_of(WHOLE)
+    dark = html[html.index("prefers-color-scheme: dark") : html.index("[data-ogsb]")]
+    light_inks = set(re.findall(r"[^-]color:(#\w{6})", html.partition("<body")[2])) - {"#ffffff"}
+    dark_inks = set(re.findall(r"[ {]color: (#\w{6})", dark))
+    assert len(light_inks) == len(dark_inks) == 3
+    assert all(contrast(ink, "#ffffff") >= 4.5 for ink in light_inks)
+    assert all(contrast(ink, "#16191d") >= 4.5 for ink in dark_inks)
+    assert ":root { color-scheme: light dark;" in html
+    assert '<meta name="color-scheme" content="light dark"' in html
+
+
+def test_no_text_is_smaller_than_14_pixels() -> None:
+    sizes = [int(size) for size in re.findall(r"font-size:\s*(\d+)px", html_of(WHOLE))]
+    assert {size for size in sizes if size < 14} <= {0, 1}
+
+
+def contrast(ink: str, paper: str) -> float:
+    """The contrast ratio of WCAG 2.1."""
+    lighter, darker = sorted((luminance(ink), luminance(paper)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+# -- what machines see -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cut", [WHOLE, edition(), edition(section("Other", 2))])
+def test_its_bytes_keep_every_rule(cut: Edition) -> None:
+    check_bytes(content(letter(demo(), cut)[1]))

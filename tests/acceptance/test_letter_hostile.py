@@ -1,0 +1,62 @@
+"""Hostile papers in the newsletter's own letter, under every Python that is here."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from newsletter.render import set_issue
+from tests.demo_letter import templates
+from tests.factories import paper
+from tests.hostile import TEXTS, check_bytes
+from tests.letters import SITE, content, edition, issue, letter, parsed, part, section
+from tests.outline import Outline
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("hostile", TEXTS)
+def test_a_hostile_paper_is_shown_literally_or_not_at_all(hostile: str) -> None:
+    papers = (
+        paper(1, hostile, abstract=hostile, authors=(hostile,) * 5, organization=hostile),
+        paper(2, "Untouched", abstract="It is as it was.", url="https://example.org/2"),
+    )
+    sheet, quarantined = set_issue(issue(papers, "Reasoning"), SITE, templates())
+    assert quarantined == ()
+    cut = edition(section("Reasoning", 0, 1, because=hostile))
+    message = content(letter(sheet, cut)[1])
+    check_bytes(message)
+    outline = Outline(part(parsed(message), "html"))
+    assert not outline.open
+    assert len(outline.all("h3")) == 2
+    assert not {"script", "img"} & {tag for tag, _ in outline.elements}
+
+
+@pytest.mark.parametrize("minor", [12, 13])
+def test_hostile_papers_are_harmless_under_other_pythons(minor: int) -> None:
+    python = other_python(minor)
+    if python is None:
+        pytest.skip(f"Python 3.{minor} is not installed here")
+    packages = Path(jinja2.__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": f"{CHECKOUT}{os.pathsep}{packages}"}
+    run = subprocess.run(  # noqa: S603 - an interpreter found on this machine, our own script
+        [python, "-B", str(CHECKOUT / "tests" / "hostile.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if "ImportError" in run.stderr or "ModuleNotFoundError" in run.stderr:
+        pytest.skip(f"a compiled package here does not load under Python 3.{minor}: {run.stderr}")
+    assert run.returncode == 0, run.stderr
+
+
+def other_python(minor: int) -> str | None:
+    """An interpreter of that version: on the path, or one of pyenv's."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    installed = sorted(root.glob(f"versions/3.{minor}.*/bin/python"))
+    return str(installed[-1]) if installed else shutil.which(f"python3.{minor}")

@@ -1,0 +1,146 @@
+"""A whole issue over real SMTP: each letter once, whatever the server does."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from newsletter.delivery import deliver
+from newsletter.errors import TransportError
+from newsletter.model import (
+    Claim,
+    Counts,
+    Edition,
+    Envelope,
+    Issue,
+    Placed,
+    Section,
+    Standing,
+    Wave,
+)
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from newsletter.transports.folder import FolderTransport
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.factories import DAY, NOON, paper, subscriber
+from tests.posting import BODY
+from tests.servers import Answer, Fault, FaultyServer, QuickClock, Stage, faulty
+
+
+def frozen(count: int) -> Store:
+    """A store with an issue frozen for this many readers."""
+    store = open_store("memory://")
+    readers = [
+        store.save_reader(subscriber(f"reader{n}@example.org"), status="confirmed", now=NOON)
+        for n in range(count)
+    ]
+    issue = Issue(DAY, papers=(paper(),), topics=(), cutoff=1, frozen_at=NOON)
+    section = Section("Other", cards=(Placed(0, "every paper"),))
+    editions = [Edition(Standing(one), (section,)) for one in readers]
+    store.freeze(Wave(0, issue, due=NOON, pieces=b""), editions)
+    return store
+
+
+def address(claim: Claim) -> Envelope:
+    """The letter of a claim."""
+    email = claim.edition.subscriber.email
+    return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
+
+
+async def run(store: Store, server: FaultyServer, clock: QuickClock, name: str) -> Counts:
+    """One run over four connections."""
+    settings = SmtpSettings(
+        server.host, server.port, "none", connections=4, timeout=1.0, answer_timeout=1.0
+    )
+    return await deliver(store, SmtpTransport(settings, clock), clock, DAY, address, run=name)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {},
+        {"connect": ["220 hello", "421 too many", "220 hello", Fault.EOF]},
+        {"MAIL": ["250 ok"] * 9 + [Fault.EOF, "451 4.3.0 later", Fault.RESET]},
+        {"RCPT": ["250 ok"] * 9 + [Fault.EOF, "421 4.3.0 closing"]},
+        {"DATA": ["354 go"] * 9 + [Fault.RESET, "xyz"]},
+    ],
+)
+def test_every_reader_gets_one_letter(script: Mapping[Stage, Sequence[Answer]]) -> None:
+    async def scene() -> None:
+        store, clock = frozen(60), QuickClock()
+        async with faulty(script) as server:
+            assert await run(store, server, clock, "first") == Counts(accepted=60)
+            assert await run(store, server, clock, "second") == Counts(accepted=60)
+            assert Counter(Counter(one.recipient for one in server.taken).values()) == {1: 60}
+        assert store.issue_state(DAY) == ("done", "")
+
+    asyncio.run(scene())
+
+
+def test_what_went_wrong_with_one_reader_stays_with_that_reader() -> None:
+    async def scene() -> None:
+        store, clock = frozen(60), QuickClock()
+        script: Mapping[Stage, Sequence[Answer]] = {
+            "RCPT": ["250 ok"] * 5 + ["550 5.1.1 nobody", "450 4.2.0 greylisted"],
+            "dot": ["250 ok"] * 5 + ["554 5.6.0 no", "452 4.3.1 full", Fault.RESET],
+        }
+        async with faulty(script) as server:
+            first = await run(store, server, clock, "first")
+            assert first == Counts(accepted=55, failed=2, deferred=2, unknown=1)
+            await clock.sleep(300)
+            second = await run(store, server, clock, "second")
+            assert second == Counts(accepted=57, failed=2, unknown=1)
+            assert max(Counter(one.recipient for one in server.taken).values()) == 1
+
+    asyncio.run(scene())
+
+
+def test_a_server_that_dies_on_the_way_leaves_the_rest_to_the_next_run() -> None:
+    async def scene() -> None:
+        store, clock = frozen(60), QuickClock()
+        script: Mapping[Stage, Sequence[Answer]] = {"MAIL": ["250 ok"] * 20 + [Fault.EOF] * 99}
+        async with faulty(script) as server:
+            with pytest.raises(TransportError, match="again and again"):
+                await run(store, server, clock, "first")
+            counts = store.counts(DAY)
+            assert counts.accepted == len(server.taken) == 20
+            assert counts.pending + counts.deferred == 40
+            server.script.clear()
+            await clock.sleep(300)
+            assert await run(store, server, clock, "second") == Counts(accepted=60)
+            assert Counter(Counter(one.recipient for one in server.taken).values()) == {1: 60}
+
+    asyncio.run(scene())
+
+
+def test_a_run_that_is_cancelled_and_run_again_sends_no_letter_twice() -> None:
+    async def scene() -> None:
+        store, clock = frozen(200), QuickClock()
+        async with faulty({}) as server:
+            for n in range(5):
+                running = asyncio.create_task(run(store, server, clock, f"run{n}"))
+                while len(server.taken) < 30 * (n + 1):
+                    await clock.sleep(0)
+                running.cancel()
+                await asyncio.wait({running})
+                counts = store.counts(DAY)
+                assert counts.claimed + counts.committing == 0
+            assert (await run(store, server, clock, "last")).open == 0
+            assert max(Counter(one.recipient for one in server.taken).values()) == 1
+            assert len(server.taken) == 200
+
+    asyncio.run(scene())
+
+
+def test_a_folder_that_cannot_be_written_gives_the_letters_back(tmp_path: Path) -> None:
+    async def scene() -> None:
+        store, clock = frozen(3), QuickClock()
+        (tmp_path / "file").write_text("in the way", encoding="utf-8")
+        transport = FolderTransport(tmp_path / "file" / "out")
+        with pytest.raises(TransportError, match="choose a folder that can be written"):
+            await deliver(store, transport, clock, DAY, address, run="first")
+        assert store.counts(DAY) == Counts(pending=3)
+
+    asyncio.run(scene())

@@ -1,0 +1,331 @@
+"""SMTP servers that misbehave: nobody loses a letter, nobody is blamed for the server."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from newsletter.errors import TransportError
+from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.posting import Counter, letter, letters
+from tests.servers import Answer, Fault, FaultyServer, QuickClock, Stage, faulty
+
+ADA = "ada@example.org"
+FIVE = letters(5)
+
+
+async def send_over(server: FaultyServer, counter: Counter, sent: Sequence[Letter]) -> None:
+    """Send over one connection, with little patience."""
+    settings = SmtpSettings(
+        server.host, server.port, "none", connections=1, timeout=0.5, answer_timeout=0.5
+    )
+    transport = SmtpTransport(settings, QuickClock())
+    await transport.send(counter.stream(sent), counter.mark, counter.settle)
+
+
+def outcomes(
+    script: Mapping[Stage, Sequence[Answer]], sent: Sequence[Letter]
+) -> tuple[list[Outcome], FaultyServer]:
+    """What becomes of these letters at such a server, in their order."""
+
+    async def scene() -> tuple[list[Outcome], FaultyServer]:
+        counter = Counter()
+        async with faulty(script) as server:
+            await send_over(server, counter, sent)
+        assert [name for name, _ in counter.settled] == [one.envelope.recipient for one in sent]
+        return [outcome for _, outcome in counter.settled], server
+
+    return asyncio.run(scene())
+
+
+def server_wide(
+    script: Mapping[Stage, Sequence[Answer]],
+) -> tuple[TransportError, Counter, FaultyServer]:
+    """The error, when the server as a whole fails; the first letter must be known unsent."""
+
+    async def scene() -> tuple[TransportError, Counter, FaultyServer]:
+        counter = Counter()
+        async with faulty(script) as server:
+            with pytest.raises(TransportError) as caught:
+                await send_over(server, counter, FIVE)
+        assert f"127.0.0.1:{server.port}" in str(caught.value)
+        assert all(isinstance(outcome, NotSent) for _, outcome in counter.settled)
+        assert len(counter.settled) == counter.taken
+        assert server.taken == []
+        return caught.value, counter, server
+
+    return asyncio.run(scene())
+
+
+@pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "421 busy"])
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA"])
+def test_a_letter_cut_off_before_its_dot_is_known_unsent_and_the_next_goes(
+    stage: Stage, fault: Answer
+) -> None:
+    (first, second), server = outcomes({stage: [fault]}, letters(2))
+    assert isinstance(first, NotSent)
+    assert second == Accepted("250 2.0.0 taken")
+    assert [one.recipient for one in server.taken] == ["reader2@example.org"]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL])
+def test_a_letter_cut_off_in_its_body_is_known_unsent_and_never_marked(fault: Fault) -> None:
+    async def scene() -> None:
+        counter, endless = Counter(), (b"x" * 76 + b"\r\n") * 200_000
+        async with faulty({"body": [fault]}) as server:
+            sent = [letter(ADA, endless), letter("b@example.org", number=2)]
+            await send_over(server, counter, sent)
+            assert [one.recipient for one in server.taken] == ["b@example.org"]
+        assert isinstance(counter.outcome(), NotSent)
+        assert counter.marked == ["b@example.org"]
+
+    asyncio.run(scene())
+
+
+def test_a_letter_cut_off_between_its_mark_and_its_dot_is_known_unsent() -> None:
+    async def scene() -> None:
+        counter, clock = Counter(), QuickClock()
+        async with faulty({"body": [Fault.RESET]}) as server:
+
+            async def mark(one: Letter) -> bool:
+                while server.script["body"]:
+                    await clock.sleep(0)
+                for _ in range(20):
+                    await clock.sleep(0)
+                return await counter.mark(one)
+
+            settings = SmtpSettings(server.host, server.port, "none", connections=1)
+            await SmtpTransport(settings, clock).send(
+                counter.stream([letter()]), mark, counter.settle
+            )
+            assert server.taken == []
+        assert counter.marked == [ADA]
+        assert isinstance(counter.outcome(), NotSent)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "354 go on"])
+def test_a_letter_cut_off_after_its_dot_is_in_doubt_and_the_next_goes(fault: Answer) -> None:
+    (first, second), server = outcomes({"dot": [fault]}, letters(2))
+    assert isinstance(first, Unknown)
+    assert second == Accepted("250 2.0.0 taken")
+    assert len(server.taken) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ("452 4.3.1 no room", Deferred("452 4.3.1 no room")),
+        ("554 5.6.0 no", Refused("554 5.6.0 no")),
+        ("554 5.7.1 looks like spam", Deferred("554 5.7.1 looks like spam")),
+        ("421 4.3.2 closing", Deferred("421 4.3.2 closing")),
+    ],
+)
+def test_an_answer_to_the_dot_is_that_letters_alone(answer: str, outcome: Outcome) -> None:
+    (first, second), server = outcomes({"dot": [answer]}, letters(2))
+    assert first == outcome
+    assert second == Accepted("250 2.0.0 taken")
+    assert [one.recipient for one in server.taken] == ["reader2@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ("550 5.1.1 no such user", Refused("550 5.1.1 no such user")),
+        ("450 4.2.1 greylisted", Deferred("450 4.2.1 greylisted")),
+        ("550-5.7.1 not from\r\n550 5.7.1 you", Deferred("550 5.7.1 not from 5.7.1 you")),
+    ],
+)
+def test_one_refused_recipient_among_many_is_refused_alone(answer: str, outcome: Outcome) -> None:
+    script: Mapping[Stage, Sequence[Answer]] = {"RCPT": ["250 ok", "250 ok", answer]}
+    all_outcomes, server = outcomes(script, FIVE)
+    taken = Accepted("250 2.0.0 taken")
+    assert all_outcomes == [taken, taken, outcome, taken, taken]
+    assert server.connections == 1
+    assert server.commands.count("RSET") == 1
+
+
+def test_a_refusal_at_data_is_that_letters_alone() -> None:
+    (first, second), _ = outcomes({"DATA": ["554 5.5.1 no valid recipients"]}, letters(2))
+    assert first == Refused("554 5.5.1 no valid recipients")
+    assert isinstance(second, Accepted)
+
+
+@pytest.mark.parametrize("answer", ["503 5.5.1 what", Fault.EOF, Fault.STALL, "421 closing"])
+def test_a_server_that_cannot_reset_is_left_for_a_new_connection(answer: Answer) -> None:
+    script: Mapping[Stage, Sequence[Answer]] = {"RCPT": ["550 5.1.1 nobody"], "RSET": [answer]}
+    (first, second), server = outcomes(script, letters(2))
+    assert first == Refused("550 5.1.1 nobody")
+    assert second == Accepted("250 2.0.0 taken")
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "remedy"),
+    [
+        ({"connect": ["554 5.7.1 blocked"]}, "554 5.7.1 blocked", "smtp.host"),
+        ({"connect": ["421 4.3.2 too busy"]}, "421 4.3.2 too busy", "smtp.host"),
+        ({"connect": [Fault.EOF]}, "Unexpected EOF", "smtp.host"),
+        ({"connect": [Fault.STALL]}, "Timed out", "smtp.host"),
+        ({"connect": ["hello"]}, "Malformed", "smtp.host"),
+        ({"EHLO": ["421 4.3.2 closing"]}, "421 4.3.2 closing", "smtp.host"),
+        ({"MAIL": ["553 5.1.8 unknown sender"]}, "553 5.1.8 unknown sender", "sender:"),
+    ],
+)
+def test_a_server_that_refuses_us_all_is_named_and_no_reader_is_blamed(
+    script: Mapping[Stage, Sequence[Answer]], words: str, remedy: str
+) -> None:
+    error, counter, server = server_wide(script)
+    assert words in str(error)
+    assert remedy in str(error)
+    assert counter.taken == 1
+    assert server.connections == 1
+
+
+def test_a_server_that_was_there_and_is_gone_gets_a_few_tries() -> None:
+    script: Mapping[Stage, Sequence[Answer]] = {
+        "connect": ["220 hello", "421 busy", Fault.EOF, "220 hello"],
+        "dot": ["421 4.3.2 restarting"],
+    }
+    (first, second), server = outcomes(script, letters(2))
+    assert first == Deferred("421 4.3.2 restarting")
+    assert isinstance(second, Accepted)
+    assert server.connections == 4
+
+
+def test_a_server_that_never_gets_beyond_the_sender_is_given_up() -> None:
+    error, counter, _ = server_wide({"MAIL": ["451 4.3.0 later"] * 9})
+    assert "451 4.3.0 later" in str(error)
+    assert counter.taken == 5
+
+
+def test_a_server_that_leaves_letters_in_doubt_is_given_up_after_two() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        async with faulty({"dot": [Fault.EOF] * 9}) as server:
+            with pytest.raises(TransportError, match="again and again"):
+                await send_over(server, counter, FIVE)
+        assert [type(outcome) for _, outcome in counter.settled] == [Unknown, Unknown]
+
+    asyncio.run(scene())
+
+
+def test_nobody_listening_is_said_at_once_with_the_remedy() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        async with faulty({}) as server:
+            pass
+        with pytest.raises(TransportError, match=r"smtp\.host and smtp\.port") as caught:
+            await send_over(server, counter, FIVE)
+        assert f"127.0.0.1:{server.port}" in str(caught.value)
+        assert [type(outcome) for _, outcome in counter.settled] == [NotSent]
+
+    asyncio.run(scene())
+
+
+def test_a_connection_too_many_leaves_its_letter_to_the_others() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        async with faulty({"connect": ["220 hello", "421 too many", "421 too many"]}) as server:
+            settings = SmtpSettings(server.host, server.port, "none", connections=3)
+            transport = SmtpTransport(settings, QuickClock())
+            await transport.send(counter.stream(letters(30)), counter.mark, counter.settle)
+            assert len({one.recipient for one in server.taken}) == len(server.taken) == 30
+        assert all(isinstance(outcome, Accepted) for _, outcome in counter.settled)
+
+    asyncio.run(scene())
+
+
+def test_cancelled_it_settles_each_letter_by_how_far_it_had_come() -> None:
+    async def scene() -> None:
+        counter, waiting = Counter(), asyncio.Event()
+        script: Mapping[Stage, Sequence[Answer]] = {"dot": [Fault.STALL]}
+        async with faulty(script) as server:
+            settings = SmtpSettings(server.host, server.port, "none", connections=2)
+            transport = SmtpTransport(settings, QuickClock())
+
+            async def mark(one: Letter) -> bool:
+                if len(counter.marked) == 1:
+                    waiting.set()
+                    await asyncio.Event().wait()
+                return await counter.mark(one)
+
+            sending = asyncio.create_task(
+                transport.send(counter.stream(letters(9)), mark, counter.settle)
+            )
+            await waiting.wait()
+            while not server.taken:
+                await QuickClock().sleep(0)
+            sending.cancel()
+            await asyncio.wait({sending})
+            assert sending.cancelled()
+        kinds = sorted(type(outcome).__name__ for _, outcome in counter.settled)
+        assert kinds == ["NotSent", "Unknown"]
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"a\n.\nMAIL FROM:<x@y.org>\n",
+        b"a\r\n.\r\nMAIL FROM:<x@y.org>\r\n",
+        b"a\n.\r\nMAIL FROM:<x@y.org>\r\n",
+        b"a\r\n.\nMAIL FROM:<x@y.org>\r\n",
+        b"a\r.\rMAIL FROM:<x@y.org>\r\n",
+    ],
+)
+def test_no_body_can_smuggle_a_second_message(body: bytes) -> None:
+    sent = [letter(ADA, b"Subject: x\r\n\r\n", body), letter("b@example.org", number=2)]
+    _, server = outcomes({}, sent)
+    assert [one.recipient for one in server.taken] == [ADA, "b@example.org"]
+    assert len([line for line in server.commands if line.startswith("MAIL")]) == 2
+
+
+@pytest.mark.parametrize(
+    "address", ["a,b@x.org", "u@x.org,v@y.org", "@a,@b:u@x.org", "u\x00@x.org", "é@x.org"]
+)
+def test_an_address_smtp_cannot_carry_reaches_nobody(address: str) -> None:
+    (first, second), server = outcomes({}, [letter(address), letter("b@example.org", number=2)])
+    assert isinstance(first, Refused)
+    assert isinstance(second, Accepted)
+    assert [one.recipient for one in server.taken] == ["b@example.org"]
+
+
+@pytest.mark.parametrize("address", ["-oQ@x.org", '"a@b"@x.org', "o'neil+x@x.org", "a..b@x.org"])
+def test_an_odd_address_is_written_to_exactly(address: str) -> None:
+    _, server = outcomes({}, [letter(address)])
+    assert [one.recipient for one in server.taken] == [address]
+
+
+def test_a_sender_smtp_cannot_carry_stops_the_run_and_is_named() -> None:
+    async def scene() -> None:
+        counter, first = Counter(), letter()
+        sent = [replace(first, envelope=replace(first.envelope, sender="a,b@example.org"))]
+        async with faulty({}) as server:
+            with pytest.raises(TransportError, match=r"'a,b@example\.org'.*sender:"):
+                await send_over(server, counter, sent)
+            assert not any(line.startswith("MAIL") for line in server.commands)
+
+    asyncio.run(scene())
+
+
+def test_letters_keep_to_the_rate_over_all_connections() -> None:
+    async def scene() -> None:
+        counter, clock = Counter(), QuickClock()
+        async with faulty({}) as server:
+            settings = SmtpSettings(
+                server.host, server.port, "none", connections=4, rate_per_second=2.0
+            )
+            start = clock.now()
+            await SmtpTransport(settings, clock).send(
+                counter.stream(letters(10)), counter.mark, counter.settle
+            )
+            assert len(server.taken) == 10
+        assert (clock.now() - start).total_seconds() >= 4.5
+
+    asyncio.run(scene())

@@ -1,0 +1,151 @@
+"""SMTP with TLS and a login: verified, never weaker than asked for."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+
+from newsletter.errors import ConfigurationError, TransportError
+from newsletter.model import Accepted, NotSent
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from newsletter.transports.smtp.settings import Security
+from tests.posting import Counter, letter
+from tests.servers import QuickClock, faulty, good
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate authority of our own, and a server's end of TLS signed by it."""
+
+    ca_file: str
+    server: ssl.SSLContext
+
+
+def authority(folder: Path, host: str = "localhost") -> Authority:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert(host).configure_cert(context)
+    return Authority(str(folder / "ca.pem"), context)
+
+
+def send(settings: SmtpSettings) -> Counter:
+    """Send one letter; the counter it left from."""
+
+    async def scene() -> Counter:
+        counter = Counter()
+        await SmtpTransport(settings, QuickClock()).send(
+            counter.stream([letter()]), counter.mark, counter.settle
+        )
+        return counter
+
+    return asyncio.run(scene())
+
+
+async def refused(settings: SmtpSettings, words: str) -> str:
+    """Sending one letter must fail for the server's sake, with these words; the message."""
+    counter = Counter()
+    with pytest.raises(TransportError, match=words) as caught:
+        await SmtpTransport(settings, QuickClock()).send(
+            counter.stream([letter()]), counter.mark, counter.settle
+        )
+    assert isinstance(counter.outcome(), NotSent)
+    assert counter.marked == []
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_it_sends_over_verified_tls_after_a_login(security: Security, tmp_path: Path) -> None:
+    async def scene() -> None:
+        ours, counter = authority(tmp_path), Counter()
+        starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
+        async with good(starttls=starttls, tls=tls, login=security == "starttls") as server:
+            settings = SmtpSettings(
+                "localhost",
+                server.port,
+                security,
+                username="ada" if security == "starttls" else None,
+                password="s3cret",
+                ca_file=ours.ca_file,
+            )
+            transport = SmtpTransport(settings, QuickClock())
+            await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
+            assert len(server.taken) == 1
+        assert isinstance(counter.outcome(), Accepted)
+
+    asyncio.run(scene())
+
+
+def test_a_wrong_password_names_the_settings_to_mend(tmp_path: Path) -> None:
+    async def scene() -> None:
+        ours = authority(tmp_path)
+        async with good(starttls=ours.server, login=True) as server:
+            settings = SmtpSettings(
+                "localhost", server.port, username="ada", password="no", ca_file=ours.ca_file
+            )
+            message = await refused(settings, "535")
+            assert "smtp.username and smtp.password" in message
+            assert server.taken == []
+
+    asyncio.run(scene())
+
+
+def test_a_login_at_a_server_without_one_is_refused() -> None:
+    async def scene() -> None:
+        async with good() as server:
+            settings = SmtpSettings("localhost", server.port, "none", "ada", "s3cret")
+            await refused(settings, "AUTH")
+
+    asyncio.run(scene())
+
+
+def test_a_stripped_starttls_sends_nothing() -> None:
+    async def scene() -> None:
+        async with faulty({}) as server:
+            message = await refused(SmtpSettings("localhost", server.port), "STARTTLS")
+            assert "strips it" in message
+            assert server.taken == []
+            assert not any(line.startswith(("MAIL", "AUTH")) for line in server.commands)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+@pytest.mark.parametrize("fault", ["unknown authority", "wrong host"])
+def test_a_certificate_that_cannot_be_trusted_sends_nothing(
+    security: Security, fault: str, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        ours = authority(tmp_path, "localhost" if fault == "unknown authority" else "other.test")
+        starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
+        async with good(starttls=starttls, tls=tls) as server:
+            settings = SmtpSettings(
+                "localhost",
+                server.port,
+                security,
+                ca_file=None if fault == "unknown authority" else ours.ca_file,
+            )
+            assert "smtp.ca_file" in await refused(settings, "(?i)certificate")
+            assert server.taken == []
+
+    asyncio.run(scene())
+
+
+def test_an_unreadable_ca_file_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.pem")
+    with pytest.raises(TransportError, match=r"smtp\.ca_file .*missing\.pem"):
+        send(SmtpSettings("localhost", 1, ca_file=missing))
+
+
+def test_cleartext_to_another_machine_has_to_be_meant() -> None:
+    with pytest.raises(ConfigurationError, match="allow_cleartext"):
+        SmtpSettings("mail.example.org", 25, "none")
+    assert SmtpSettings("10.0.0.1", 25, "none", allow_cleartext=True).place == "10.0.0.1:25"
+    assert SmtpSettings("::1", 25, "none").security == "none"
+
+
+def test_the_password_is_not_in_the_settings_words() -> None:
+    assert "s3cret" not in repr(SmtpSettings("localhost", 25, password="s3cret"))

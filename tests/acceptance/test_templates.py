@@ -1,0 +1,135 @@
+"""Finding and compiling the letter's templates."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import TemplateError
+from newsletter.render import set_issue
+from newsletter.templates import HTML, SUBJECT, TEXT, Folders, compiled, folders, load
+from tests.factories import paper
+from tests.letters import SITE, edition, issue, letter, section
+
+OWN = Path(__file__).parents[2] / "templates"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a copy of the newsletter's own templates."""
+    return Path(shutil.copytree(OWN, tmp_path / "templates"))
+
+
+def change(folder: Path, name: str, old: str, new: str) -> int:
+    """Replace a text in a template; the line where it was."""
+    path = folder / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return text[: text.index(old)].count("\n") + 1
+
+
+def fault(folder: Path) -> TemplateError:
+    with pytest.raises(TemplateError) as caught:
+        load(folder)
+    return caught.value
+
+
+def test_it_compiles_the_newsletters_own() -> None:
+    sheet, quarantined = set_issue(issue([paper(1, "Routing")]), SITE, load())
+    assert quarantined == ()
+    rendering, _ = letter(sheet, edition(section("Other", 0)))
+    assert ">Routing</a>" in "".join(rendering.html) or ">Routing</span>" in "".join(rendering.html)
+
+
+def test_it_needs_nothing_from_elsewhere() -> None:
+    html = compiled(folders())
+    assert not re.search(r"@import|<link|<script|<img|url\(|src=", html)
+
+
+def test_an_operators_template_goes_before_the_own_one(tmp_path: Path) -> None:
+    (tmp_path / SUBJECT).write_text("{{ publication.name }} of {{ day | longdate }}")
+    sheet, _ = set_issue(issue([]), SITE, load(tmp_path))
+    assert sheet.quiet_subject == "Daily Papers of Monday, 3 August 2026"
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    error = fault(tmp_path / "gone")
+    assert error.file.endswith("gone")
+    assert "does not exist" in error.problem
+
+
+@pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", "link.txt", "partials", ""])
+def test_it_finds_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    inside = tmp_path / "templates"
+    (inside / "partials").mkdir(parents=True)
+    (inside / "link.txt").symlink_to(tmp_path / "secret.txt")
+    assert Folders((inside,)).find(name) is None
+    with pytest.raises(TemplateError, match="no such template"):
+        Folders((inside,)).read(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "problem"),
+    [
+        (HTML, "<mj-section padding", "<mj-sectoin padding", "did you mean <mj-section>"),
+        (HTML, "<mj-raw>{% endblock %}{% block row", "<mj-blink>{% block row", "not an element"),
+        (HTML, "</mj-head>", "", "<mj-head> is not closed|closes nothing"),
+        (HTML, 'path="partials/head.mjml"', 'path="../secret.mjml"', "to include"),
+        (HTML, "{% if paper.url %}", "{% if paper.url }", "not Jinja"),
+        (HTML, "{{ name }}", "{{ nmae }}", "'nmae' is not among"),
+        (HTML, "paper.byline }}", "paper.biline }}", "biline"),
+        (TEXT, "{{ name | wrap }}", "{{ name | warp }}", "warp"),
+        (TEXT, "paper.byline | wrap", "paper.biline | wrap", "biline"),
+        (TEXT, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
+        (HTML, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
+        (SUBJECT, "publication.name", "publication.nmae", "nmae"),
+    ],
+)
+def test_an_error_names_file_line_and_problem(
+    folder: Path, name: str, old: str, new: str, problem: str
+) -> None:
+    line = change(folder, name, old, new)
+    error = fault(folder)
+    assert re.search(problem, error.problem)
+    assert error.file == name
+    assert error.line is not None
+    assert error.line == line or "closes" in error.problem
+
+
+def test_an_element_left_open_is_named(folder: Path) -> None:
+    change(folder, HTML, "</mjml>", "")
+    error = fault(folder)
+    assert error.problem == "<mjml> is not closed."
+
+
+def test_html_that_does_not_balance_is_an_error(folder: Path) -> None:
+    change(folder, HTML, "</h2>", "")
+    assert "not MJML" in fault(folder).problem
+
+
+def test_a_missing_block_is_named(folder: Path) -> None:
+    change(folder, TEXT, "{% block more %}", "{% block less %}")
+    error = fault(folder)
+    assert (error.file, error.problem) == (TEXT, "These blocks are missing: more.")
+
+
+def test_a_template_that_is_not_utf8_is_said(folder: Path) -> None:
+    (folder / SUBJECT).write_bytes(b"\xff")
+    assert "UTF-8" in fault(folder).problem
+
+
+def test_a_template_may_include_another_of_its_folder_alone(folder: Path) -> None:
+    (folder / "partials" / "foot.txt").write_text("A foot.")
+    change(folder, TEXT, "{{ email }}", "{% include 'partials/foot.txt' %} {{ email }}")
+    sheet, _ = set_issue(issue([]), SITE, load(folder))
+    assert "A foot." in "".join(letter(sheet, edition())[0].text)
+    change(folder, TEXT, "partials/foot.txt", "../secret.txt")
+    assert "secret.txt" in fault(folder).problem
+
+
+def test_a_fault_met_by_some_papers_alone_is_found_at_once(folder: Path) -> None:
+    change(folder, TEXT, "{{ paper.url }}", "{{ paper.url + 1 }}")
+    assert fault(folder).file == TEXT

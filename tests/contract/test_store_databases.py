@@ -1,0 +1,305 @@
+"""What only a database can do wrong: be missing, full, foreign, newer; and what proves the rest."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event, insert, text, update
+from sqlalchemy.exc import IntegrityError
+
+from newsletter.errors import StoreError
+from newsletter.model import Accepted
+from newsletter.stores import open_store
+from newsletter.stores.sql import SqlStore, schema
+from newsletter.stores.sql.engine import Database
+from newsletter.stores.sql.migrating import MIGRATIONS
+from tests.factories import DAY, NOON, subscriber
+from tests.frozen import claim, freeze, join, ledger, list_papers, one_issue, settle
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sql_store(database_url: str) -> Iterator[SqlStore]:
+    opened = SqlStore(database_url)
+    yield opened
+    opened.close()
+
+
+# -- opening -----------------------------------------------------------------------------------
+
+
+def test_what_was_stored_is_there_when_the_store_is_opened_again(database_url: str) -> None:
+    first = open_store(database_url)
+    one_issue(first, "ada")
+    claim(first)
+    first.close()
+    second = open_store(database_url)
+    assert ledger(second) == [("ada", "claimed")]
+    second.close()
+
+
+def test_the_newest_migration_is_the_schemas_version() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == schema.REVISION
+
+
+@pytest.mark.usefixtures("sql_store")
+def test_the_migrated_tables_are_those_the_code_speaks_of(database: Database) -> None:
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_a_store_of_a_newer_version_is_refused(
+    database_url: str, database: Database, sql_store: SqlStore
+) -> None:
+    sql_store.close()
+    _set_version(database, "9999")
+    try:
+        with pytest.raises(StoreError, match=r"newer version.*Upgrade"):
+            open_store(database_url)
+    finally:
+        _set_version(database, schema.REVISION)
+
+
+def _set_version(database: Database, version: str) -> None:
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+
+
+def test_processes_that_open_a_new_store_at_once_all_find_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    code = f"from newsletter.stores import open_store; open_store({url!r}).cutoff()"
+    command = [sys.executable, "-c", code]
+    running = [
+        subprocess.Popen(command, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2])  # noqa: S603
+        for _ in range(4)
+    ]
+    said = [process.communicate(timeout=60)[1].decode() for process in running]
+    assert [process.returncode for process in running] == [0] * 4, said
+
+
+def test_importing_the_stores_does_not_import_a_database() -> None:
+    code = (
+        "import sys, newsletter.stores as s; s.open_store('memory://').close();"
+        "sys.exit('sqlalchemy' in sys.modules)"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=root)  # noqa: S603
+
+
+# -- addresses -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://localhost/x", "'mysql' is no kind of store; write sqlite:///"),
+        ("newsletter.db", "is no kind of store"),
+        ("sqlite://", "no file is named"),
+        ("sqlite://newsletter.db", "no file is named"),
+        ("sqlite:///:memory:", "no file is named"),
+        ("postgresql://user:pass@host:port/x", "this is no database's address"),
+    ],
+)
+def test_an_address_that_names_no_store_is_refused(url: str, message: str) -> None:
+    with pytest.raises(StoreError, match=message):
+        open_store(url)
+
+
+def test_a_relative_path_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_store("sqlite:///here.db").close()
+    assert (tmp_path / "here.db").exists()
+
+
+def test_postgres_is_another_word_for_postgresql(postgres: str) -> None:
+    open_store(postgres.replace("postgresql://", "postgres://")).close()
+
+
+def test_a_missing_driver_names_the_extra() -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from newsletter.errors import StoreError\n"
+        "from newsletter.stores import open_store\n"
+        "try: open_store('postgresql://u:secret@h/x')\n"
+        "except StoreError as error: print(error)"
+    )
+    said = _run(code)
+    assert "pip install 'daily-papers-newsletter[postgres]'" in said
+
+
+def _run(code: str) -> str:
+    """Run Python code on its own; what it printed."""
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    return done.stdout + done.stderr
+
+
+# -- what can be wrong with it ---------------------------------------------------------------
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"there is no folder .*/nowhere\. Create it"):
+        open_store(f"sqlite:///{tmp_path}/nowhere/store.db")
+
+
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="this is a folder"):
+        open_store(f"sqlite:///{tmp_path}")
+
+
+def test_another_kind_of_file_is_no_store(tmp_path: Path) -> None:
+    file = tmp_path / "subscribers.yaml"
+    file.write_text("subscribers: []\n" * 100)
+    with pytest.raises(StoreError, match=r"subscribers\.yaml: this file is no SQLite database"):
+        open_store(f"sqlite:///{file}")
+    assert file.read_text().startswith("subscribers:")
+
+
+def test_a_file_one_may_not_write_is_named(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match="this user may not write"):
+        open_store(f"sqlite:///{tmp_path}/store.db")
+
+
+def test_a_place_that_takes_no_files_is_named() -> None:
+    if not Path("/proc/self").is_dir():
+        pytest.skip("there is no /proc here")
+    with pytest.raises(StoreError, match=r"/proc/self/store\.db: "):
+        open_store("sqlite:////proc/self/store.db")
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(StoreError, match="no PostgreSQL server answers there") as raised:
+            open_store(f"postgresql://ada:hunter2@127.0.0.1:{port}/news")
+    assert f"postgresql://ada:***@127.0.0.1:{port}/news" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_missing_database_is_named(postgres: str) -> None:
+    with pytest.raises(StoreError, match="the server has no such database or user"):
+        open_store(postgres.replace("/postgres?", "/elsewhere?"))
+
+
+def test_a_full_disk_stops_a_freeze_and_harms_nothing(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path}/store.db")
+    readers = join(store, *(f"reader{n}" for n in range(300)))
+    papers = list_papers(store, "arxiv:1")
+    event.listen(store._database._engine, "begin", _let_grow_little)
+    with pytest.raises(StoreError, match=r"the disk is full\. Make room; nothing stored is lost"):
+        freeze(store, readers, papers)
+    event.remove(store._database._engine, "begin", _let_grow_little)
+    assert (store.issue_state(DAY), store.planned(DAY)) == (None, frozenset())
+    store.close()
+    again = open_store(f"sqlite:///{tmp_path}/store.db")
+    freeze(again, readers, papers)
+    assert again.counts(DAY).pending == 300
+    again.close()
+
+
+def _let_grow_little(connection: Connection) -> None:
+    """Let the file grow by four pages only, as a full disk would."""
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")
+
+
+def test_a_file_that_may_not_grow_stops_a_write_and_harms_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    open_store(url).close()
+    said = _run(
+        "import resource\n"
+        "from newsletter.errors import StoreError\n"
+        "from newsletter.stores import open_store\n"
+        "from tests.frozen import join\n"
+        f"store = open_store({url!r})\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "try: join(store, *(f'reader{n}' for n in range(9000)))\n"
+        "except StoreError as error: print(error)\n"
+    )
+    assert f"{tmp_path}/store.db: " in said
+    assert "disk is full" in said
+    again = open_store(url)
+    assert again.readers() == ()
+    again.close()
+
+
+def test_a_store_held_by_another_writer_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.stores.sql.engine.BUSY_SECONDS", 0.1)
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    with sqlite3.connect(tmp_path / "store.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="another program has been writing"):
+            store.sync_roster([subscriber()], now=NOON)
+        assert store.readers() == ()
+    other.close()
+    store.sync_roster([subscriber()], now=NOON)
+    store.close()
+
+
+# -- what the tables themselves prove ------------------------------------------------------------
+
+
+def test_a_second_issue_of_a_day_or_a_state_unheard_of_is_impossible(
+    sql_store: SqlStore, database: Database
+) -> None:
+    one_issue(sql_store, "ada")
+    for statement in (
+        insert(schema.issues).values(day=DAY, state="frozen", reason=""),
+        update(schema.deliveries).values(state="sleeping"),
+    ):
+        with pytest.raises(StoreError) as raised, database.writing() as connection:
+            connection.execute(statement)
+        assert isinstance(raised.value.__cause__, IntegrityError)
+
+
+def test_two_deliveries_of_a_reader_or_two_sendings_of_a_paper_are_impossible(
+    sql_store: SqlStore, database: Database
+) -> None:
+    one_issue(sql_store, "ada")
+    settle(sql_store, *claim(sql_store), outcome=Accepted("250 taken"))
+    for table in (schema.deliveries, schema.editions, schema.sent):
+        with database.reading() as connection:
+            row = connection.execute(table.select()).mappings().first()
+        assert row is not None
+        with pytest.raises(StoreError), database.writing() as connection:
+            connection.execute(insert(table).values(**row))
+
+
+def test_an_unchanged_roster_is_not_written_again(sql_store: SqlStore, database: Database) -> None:
+    sql_store.sync_roster([subscriber(), subscriber("bob@example.org")], now=NOON)
+    later = NOON + timedelta(days=1)
+    changed = subscriber("bob@example.org", name="Bob")
+    sql_store.sync_roster([subscriber(), changed], now=later)
+    with database.reading() as connection:
+        rows = connection.execute(schema.readers.select().order_by(schema.readers.c.id)).all()
+    assert [row.changed for row in rows] == [NOON, later]

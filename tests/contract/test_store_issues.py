@@ -1,0 +1,296 @@
+"""The store's issues: frozen in waves, each reader planned once a day, owed what was not sent."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from newsletter.filters import parse
+from newsletter.model import (
+    Accepted,
+    Counts,
+    Edition,
+    Entry,
+    Filter,
+    Issue,
+    Placed,
+    Refused,
+    Section,
+    Standing,
+    Subscriber,
+    Topic,
+    Wave,
+)
+from newsletter.ports import Store
+from tests.factories import DAY, NOON, identity, item, reader
+from tests.frozen import (
+    HEALTH,
+    at,
+    claim,
+    cut,
+    decided,
+    freeze,
+    join,
+    ledger,
+    list_papers,
+    one_issue,
+    settle,
+    wave_of,
+)
+
+LATER = NOON + timedelta(hours=1)
+TOMORROW = DAY + timedelta(days=1)
+TAKEN = Accepted("250 taken")
+
+
+def test_a_frozen_wave_comes_back_whole(store: Store) -> None:
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    topics = (
+        Topic("Experts", any=(parse("mixture of experts"), parse("MoE or (a and not b)"))),
+        Topic("Speech", none=(parse("title:music"),), categories=("eess.AS",), about="voices"),
+    )
+    issue = Issue(
+        DAY, papers, topics, 2, NOON, ("bioRxiv",), (("arxiv:9", "a broken title"),), after=1
+    )
+    wave = Wave(0, issue, NOON, b"pieces \x00\xff")
+    stored = store.freeze(wave, [])
+    assert stored.id > 0
+    assert store.waves(DAY) == (stored,)
+    assert replace(stored, id=0) == wave
+    assert store.waves(TOMORROW) == ()
+
+
+def test_a_frozen_edition_comes_back_whole(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    wants = Filter(("Experts",), (parse("LoRA"),), (parse("speech"),), 5, 20)
+    snapshot = replace(ada, subscriber=Subscriber(ada.subscriber.email, "Ada", wants))
+    edition = Edition(
+        standing=Standing(snapshot, again=frozenset({7, 3}), sent=frozenset({1})),
+        sections=(
+            Section("Experts", (Placed(1, "“LoRA”"),), (Placed(0, "row"),)),
+            Section("Other", ()),
+        ),
+        more=(2,),
+        short=(3,),
+        left_out=4,
+    )
+    papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3", "arxiv:4")
+    wave = store.freeze(wave_of(papers), [edition])
+    assert store.edition(DAY, "ada@example.org") == (wave.id, edition)
+    assert store.edition(TOMORROW, "ada@example.org") is None
+    assert store.edition(DAY, "bob@example.org") is None
+    (claimed,) = claim(store)
+    assert (claimed.edition, claimed.wave, claimed.reader) == (edition, wave.id, ada.id)
+
+
+def test_freezing_plans_a_delivery_for_each_reader(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
+    assert store.planned(DAY) == {1, 2}
+    assert store.planned(TOMORROW) == frozenset()
+    assert store.issue_state(DAY) == ("frozen", "")
+    assert store.counts(DAY) == Counts(pending=2)
+
+
+def test_an_edition_without_a_paper_is_decided_at_once(store: Store) -> None:
+    ada, bob = join(store, "ada", "bob")
+    papers = list_papers(store, "arxiv:1")
+    store.freeze(wave_of(papers), [cut(ada), cut(bob, 0)])
+    assert ledger(store) == [("ada", "empty"), ("bob", "pending")]
+    assert decided(store) == [1, 0]
+
+
+def test_an_issue_with_nothing_open_is_done(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    store.freeze(wave_of(list_papers(store, "arxiv:1")), [cut(ada)])
+    assert store.issue_state(DAY) == ("done", "")
+    assert store.edition(DAY, "ada@example.org") is not None
+
+
+def test_freezing_again_changes_nothing(store: Store) -> None:
+    first = one_issue(store, "ada", "bob")
+    papers = store.papers_numbered([1, 2])
+    again = freeze(store, store.readers(), papers)
+    assert again == first
+    assert store.waves(DAY) == (first,)
+    assert store.counts(DAY) == Counts(pending=2)
+
+
+def test_a_known_wave_plans_those_who_have_no_delivery(store: Store) -> None:
+    first = one_issue(store, "ada")
+    readers = join(store, "ada", "bob")
+    assert freeze(store, readers, store.papers_numbered([1, 2])) == first
+    assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
+
+
+def test_a_known_waves_pieces_are_the_stored_ones(store: Store) -> None:
+    first = one_issue(store, "ada")
+    papers = store.papers_numbered([1, 2])
+    stored = store.freeze(replace(wave_of(papers), pieces=b"others"), [])
+    assert stored == first
+
+
+def test_editions_of_other_papers_are_not_put_under_a_known_wave(store: Store) -> None:
+    first = one_issue(store, "ada")
+    readers = join(store, "ada", "bob")
+    papers = list_papers(store, "arxiv:3")
+    assert freeze(store, readers, papers[::-1]) == first
+    assert ledger(store) == [("ada", "pending")]
+
+
+def test_a_second_wave_takes_those_who_are_not_planned(store: Store) -> None:
+    first = one_issue(store, "ada")
+    ada, bob = join(store, "ada", "bob")
+    papers = store.papers_numbered([1, 2])
+    second = store.freeze(wave_of(papers, due=LATER), [cut(ada, 0), cut(bob, 0)])
+    assert store.waves(DAY) == (first, second)
+    assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
+    found = store.edition(DAY, "bob@example.org")
+    assert found is not None
+    assert found[0] == second.id
+
+
+def test_two_editions_of_one_reader_make_one_delivery(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    store.freeze(wave_of(list_papers(store, "arxiv:1")), [cut(ada, 0), cut(ada)])
+    assert ledger(store) == [("ada", "pending")]
+
+
+def test_the_editions_may_be_cut_from_the_store_while_it_freezes(store: Store) -> None:
+    readers = join(store, "ada", "bob")
+    papers = list_papers(store, "arxiv:1")
+
+    def editions() -> Iterator[Edition]:
+        for standing in store.standings(readers, papers, since=NOON):
+            yield cut(standing.reader, 0)
+
+    store.freeze(wave_of(papers), editions())
+    assert store.counts(DAY) == Counts(pending=2)
+
+
+def test_a_freeze_that_breaks_off_leaves_nothing(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "arxiv:1")
+
+    def editions() -> Iterator[Edition]:
+        yield cut(ada, 0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.freeze(wave_of(papers), editions())
+    assert (store.issue_state(DAY), store.waves(DAY), store.planned(DAY)) == (None, (), frozenset())
+
+
+def test_a_new_reader_joins_after_the_last_freeze(store: Store) -> None:
+    one_issue(store, "ada")
+    join(store, "ada", "bob")
+    store.save_reader(Subscriber("cyd@example.org"), status="confirmed", now=NOON)
+    assert decided(store) == [0, 2, 2]
+
+
+def test_a_skipped_issue_has_its_reason_and_may_be_frozen_yet(store: Store) -> None:
+    assert store.issue_state(DAY) is None
+    store.skip(DAY, reason="no new papers", now=NOON)
+    assert store.issue_state(DAY) == ("skipped", "no new papers")
+    store.skip(DAY, reason="still none", now=LATER)
+    assert store.issue_state(DAY) == ("skipped", "still none")
+    assert store.finish(DAY) == "skipped"
+    one_issue(store, "ada")
+    assert store.issue_state(DAY) == ("frozen", "")
+
+
+def test_a_frozen_issue_is_not_skipped(store: Store) -> None:
+    one_issue(store, "ada")
+    store.skip(DAY, reason="no new papers", now=NOON)
+    assert store.issue_state(DAY) == ("frozen", "")
+
+
+def test_days_are_those_with_an_issue_newest_first(store: Store) -> None:
+    assert store.days() == ()
+    store.skip(DAY, reason="none", now=NOON)
+    store.freeze(at(wave_of(()), TOMORROW, LATER), [])
+    assert store.days() == (TOMORROW, DAY)
+
+
+def test_a_day_without_an_issue_has_nothing(store: Store) -> None:
+    assert store.counts(DAY) == Counts()
+    assert store.deliveries(DAY) == ()
+    assert claim(store) == ()
+
+
+# -- standings ----------------------------------------------------------------------------------
+
+
+def test_a_standing_knows_what_was_accepted(store: Store) -> None:
+    ada, bob = join(store, "ada", "bob")
+    papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
+    store.freeze(wave_of(papers), [cut(ada, 0, 2), cut(bob, 1)])
+    first, second = claim(store)
+    settle(store, first, outcome=TAKEN)
+    settle(store, second, outcome=Refused("550 no"))
+    of_bob, of_ada = store.standings([bob, ada], papers[:2], since=NOON)
+    assert (of_ada.reader, of_ada.sent) == (ada, frozenset({1}))
+    assert (of_bob.reader, of_bob.sent) == (bob, frozenset())
+    assert store.standings([], papers, since=NOON) == ()
+    assert store.standings([ada], [], since=NOON) == (Standing(ada),)
+
+
+def test_sent_as_one_means_sent_as_all(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "doi:10.1/a", "arxiv:2608.00002")
+    store.freeze(wave_of(papers), [cut(ada, 1)])
+    settle(store, *claim(store), outcome=TAKEN)
+    assert store.standings([ada], papers, since=NOON)[0].sent == {2}
+    _join_the_two(store)
+    (standing,) = store.standings([ada], store.papers_numbered([1, 2]), since=NOON)
+    assert standing.sent == {1}
+
+
+def _join_the_two(store: Store) -> None:
+    both = Entry(item("Both"), identity("arxiv:2608.00002", "doi:10.1/a"))
+    store.ingest(DAY, HEALTH, [both], now=NOON)
+
+
+def test_what_fell_short_is_judged_again(store: Store) -> None:
+    ada, bob, cyd = join(store, "ada", "bob", "cyd")
+    papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
+    editions = [cut(ada, short=(1, 2)), cut(bob, 0, short=(1,)), cut(cyd, 0, short=(0,))]
+    store.freeze(wave_of(papers), editions)
+    settle(store, claim(store)[0], outcome=TAKEN)
+    again = [s.again for s in store.standings([ada, bob, cyd], papers, since=NOON)]
+    assert again == [{2, 3}, {2}, frozenset()]
+    assert store.recent_short(since=NOON) == {2, 3}
+
+
+def test_only_papers_in_question_are_judged_again(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
+    (standing,) = store.standings([ada], papers[1:], since=NOON)
+    assert standing.again == {2}
+
+
+def test_what_fell_short_long_ago_is_let_go(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "arxiv:1")
+    store.freeze(wave_of(papers), [cut(ada, short=(0,))])
+    since = NOON + timedelta(microseconds=1)
+    assert store.standings([ada], papers, since=since)[0].again == frozenset()
+    assert store.recent_short(since=since) == frozenset()
+
+
+def test_what_was_sent_since_is_not_judged_again(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
+    store.freeze(wave_of(papers, day=TOMORROW, due=LATER), [cut(ada, 0)])
+    settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
+    assert store.standings([ada], papers, since=NOON)[0].again == {2}
+    assert store.recent_short(since=NOON) == {2}
+
+
+def test_a_reader_unknown_to_any_issue_stands_nowhere(store: Store) -> None:
+    papers = list_papers(store, "arxiv:1")
+    stranger = reader(77, "stranger@example.org")
+    assert store.standings([stranger], papers, since=NOON) == (Standing(stranger),)

@@ -1,0 +1,382 @@
+"""The store's ledger: claimed under a token, marked before the dot, settled by the answer."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+
+from newsletter.model import (
+    Accepted,
+    Claim,
+    Counts,
+    Deferred,
+    Entry,
+    NotSent,
+    Outcome,
+    Refused,
+    Status,
+    Unknown,
+    Wave,
+)
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from tests.factories import DAY, NOON, identity, item
+from tests.frozen import (
+    HEALTH,
+    LEASE,
+    at,
+    claim,
+    cut,
+    decided,
+    freeze,
+    join,
+    ledger,
+    list_papers,
+    mark,
+    one_issue,
+    rows,
+    settle,
+    wave_of,
+)
+
+LATER = NOON + timedelta(hours=1)
+TOMORROW = DAY + timedelta(days=1)
+LEASE_OVER = NOON + timedelta(seconds=LEASE)
+TAKEN = Accepted("250 taken")
+
+
+def test_a_claim_takes_what_is_pending_up_to_its_limit(store: Store) -> None:
+    one_issue(store, "ada", "bob", "cyd")
+    assert [c.reader for c in claim(store, limit=2, run="one")] == [1, 2]
+    assert [c.reader for c in claim(store, limit=2, run="two")] == [3]
+    assert claim(store, run="three") == ()
+    assert store.counts(DAY) == Counts(claimed=3)
+    assert store.issue_state(DAY) == ("sending", "")
+
+
+def test_every_claim_has_its_own_token_made_from_the_runs(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    tokens = {made.token for made in claim(store, run="run-7")}
+    assert len(tokens) == 2
+    assert all("run-7" in token for token in tokens)
+
+
+def test_a_claim_may_be_restricted_to_some_readers(store: Store) -> None:
+    one_issue(store, "ada", "bob", "cyd")
+    asked = store.claim(DAY, limit=9, now=NOON, lease=LEASE, token="run", readers=[2, 99])
+    assert [made.reader for made in asked] == [2]
+    assert store.claim(DAY, limit=9, now=NOON, lease=LEASE, token="run", readers=[]) == ()
+    assert ledger(store) == [("ada", "pending"), ("bob", "claimed"), ("cyd", "pending")]
+
+
+def test_a_claim_is_of_one_day(store: Store) -> None:
+    one_issue(store, "ada")
+    wave = wave_of(store.papers_numbered([1, 2]))
+    store.freeze(at(wave, TOMORROW, LATER), [cut(store.readers()[0], 0)])
+    assert len(claim(store)) == 1
+    assert len(claim(store, day=TOMORROW)) == 1
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", "blocked", "removed", "unconfirmed"])
+def test_a_reader_who_left_is_suppressed(store: Store, status: Status) -> None:
+    one_issue(store, "ada", "bob")
+    store.set_status("ada@example.org", status, now=NOON)
+    assert [made.reader for made in claim(store, limit=1)] == [2]
+    assert ledger(store) == [("ada", "suppressed"), ("bob", "claimed")]
+    assert decided(store) == [0, 0]
+
+
+def test_attempts_are_counted(store: Store) -> None:
+    one_issue(store, "ada")
+    (first,) = claim(store)
+    settle(store, first, outcome=NotSent("cut off"))
+    (second,) = claim(store, run="again")
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert rows(store)[0].attempts == 2
+
+
+def test_a_claim_whose_lease_ran_out_is_pending_again(store: Store) -> None:
+    one_issue(store, "ada")
+    (lost,) = claim(store)
+    assert claim(store, now=LEASE_OVER - timedelta(microseconds=1), run="two") == ()
+    (found,) = claim(store, now=LEASE_OVER, run="three")
+    assert mark(store, lost, now=LEASE_OVER) == frozenset()
+    settle(store, lost, outcome=TAKEN, now=LEASE_OVER)
+    assert ledger(store) == [("ada", "claimed")]
+    assert mark(store, found, now=LEASE_OVER) == {found.token}
+
+
+def test_a_mark_whose_lease_ran_out_is_in_doubt(store: Store) -> None:
+    one_issue(store, "ada")
+    (lost,) = claim(store)
+    mark(store, lost)
+    assert claim(store, now=LEASE_OVER, run="two") == ()
+    assert ledger(store) == [("ada", "unknown")]
+    assert store.finish(DAY) == "sending"
+
+
+def test_a_late_answer_ends_the_doubt(store: Store) -> None:
+    one_issue(store, "ada")
+    (late,) = claim(store)
+    mark(store, late)
+    claim(store, now=LATER, run="two")
+    settle(store, late, outcome=TAKEN, now=LATER)
+    assert ledger(store) == [("ada", "accepted")]
+    assert decided(store) == [2]
+
+
+def test_a_mark_is_granted_while_the_claim_holds(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
+    assert mark(store, ada) == {ada.token}
+    assert ledger(store) == [("ada", "committing"), ("bob", "claimed")]
+    assert mark(store, ada) == frozenset()
+    assert mark(store, bob, now=LEASE_OVER) == frozenset()
+    assert mark(store) == frozenset()
+
+
+def test_a_mark_renews_the_lease(store: Store) -> None:
+    one_issue(store, "ada")
+    (ada,) = claim(store)
+    store.mark([ada], now=NOON, lease=660.0)
+    claim(store, now=LEASE_OVER, run="two")
+    assert ledger(store) == [("ada", "committing")]
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", "blocked", "removed"])
+def test_no_mark_after_a_departure(store: Store, status: Status) -> None:
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
+    store.set_status("ada@example.org", status, now=NOON)
+    assert mark(store, ada, bob) == {bob.token}
+    assert ledger(store) == [("ada", "claimed"), ("bob", "committing")]
+
+
+def void(held: Claim) -> list[Claim]:
+    """Claims that are like this one and are not it."""
+    return [
+        replace(held, token="other"),
+        replace(held, reader=held.reader + 1),
+        replace(held, wave=held.wave + 1),
+    ]
+
+
+def test_void_tokens_change_nothing(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    ada, _bob = claim(store)
+    assert mark(store, *void(ada)) == frozenset()
+    settle(store, *void(ada), outcome=TAKEN)
+    assert store.counts(DAY) == Counts(claimed=2)
+    assert decided(store) == [0, 0]
+
+
+def test_a_settled_claim_is_void(store: Store) -> None:
+    one_issue(store, "ada")
+    (ada,) = claim(store)
+    settle(store, ada, outcome=TAKEN)
+    settle(store, ada, outcome=Refused("550 no"))
+    assert (rows(store)[0].state, rows(store)[0].reply) == ("accepted", "250 taken")
+    assert mark(store, ada) == frozenset()
+
+
+def test_acceptance_records_every_paper_and_decides_the_freeze(store: Store) -> None:
+    ada, bob = join(store, "ada", "bob")
+    papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
+    edition = replace(cut(ada, 2, 0), more=(1,))
+    store.freeze(wave_of(papers), [edition, cut(bob, 0)])
+    first, second = claim(store)
+    mark(store, first, second)
+    settle(store, first, outcome=TAKEN)
+    assert [s.sent for s in store.standings([ada, bob], papers, since=NOON)] == [
+        {1, 2, 3},
+        frozenset(),
+    ]
+    assert decided(store) == [3, 0]
+
+
+def test_an_older_issue_accepted_late_takes_nothing_back(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    store.freeze(wave_of(papers, cutoff=1), [cut(ada, 0)])
+    store.freeze(wave_of(papers, day=TOMORROW, due=LATER, cutoff=2), [cut(ada, 0, 1)])
+    settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
+    settle(store, *claim(store), outcome=TAKEN)
+    assert decided(store) == [2]
+    assert store.standings([ada], papers, since=NOON)[0].sent == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "reply"),
+    [
+        (Refused("550 no such user"), "failed", "550 no such user"),
+        (Deferred("450 later"), "deferred", "450 later"),
+        (NotSent("cut off"), "pending", "cut off"),
+        (Unknown("no\0 answer"), "unknown", "no\ufffd answer"),
+    ],
+)
+def test_other_ends_leave_the_papers_owed(
+    store: Store, outcome: Outcome, state: str, reply: str
+) -> None:
+    one_issue(store, "ada")
+    (ada,) = claim(store)
+    mark(store, ada)
+    settle(store, ada, outcome=outcome, next_try=LATER)
+    (row,) = rows(store)
+    assert (row.state, row.reply) == (state, reply)
+    assert row.next_try == (LATER if state == "deferred" else None)
+    assert decided(store) == [0]
+    papers = store.papers_numbered([1, 2])
+    assert store.standings(store.readers(), papers, since=NOON)[0].sent == frozenset()
+
+
+def test_a_deferred_delivery_waits_for_its_next_try(store: Store) -> None:
+    one_issue(store, "ada")
+    settle(store, *claim(store), outcome=Deferred("450 later"), next_try=LATER)
+    assert claim(store, now=LATER - timedelta(microseconds=1), run="two") == ()
+    (again,) = claim(store, now=LATER, run="three")
+    assert again.attempt == 2
+    assert rows(store)[0].next_try is None
+
+
+def test_ended_deliveries_are_not_claimed_again(store: Store) -> None:
+    one_issue(store, "ada", "bob", "cyd")
+    ada, bob, cyd = claim(store)
+    settle(store, ada, outcome=TAKEN)
+    settle(store, bob, outcome=Refused("550 no"))
+    settle(store, cyd, outcome=Unknown("no answer"))
+    assert claim(store, now=LATER + timedelta(days=2), run="two") == ()
+
+
+def test_an_issue_closes_when_nothing_is_open(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
+    settle(store, ada, outcome=TAKEN)
+    assert store.finish(DAY) == "sending"
+    settle(store, bob, outcome=TAKEN)
+    assert store.finish(DAY) == "done"
+    assert store.issue_state(DAY) == ("done", "")
+
+
+def test_an_issue_with_failures_closes_with_errors(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
+    settle(store, ada, outcome=TAKEN)
+    settle(store, bob, outcome=Refused("550 no"))
+    assert store.finish(DAY) == "done_with_errors"
+
+
+def test_a_later_wave_opens_a_closed_issue(store: Store) -> None:
+    one_issue(store, "ada")
+    settle(store, *claim(store), outcome=TAKEN)
+    store.finish(DAY)
+    readers = join(store, "ada", "bob")
+    papers = store.papers_numbered([1, 2])
+    store.freeze(wave_of(papers, due=LATER), [cut(readers[1], 0)])
+    assert store.issue_state(DAY) == ("frozen", "")
+    settle(store, *claim(store, run="two"), outcome=TAKEN)
+    assert store.finish(DAY) == "done"
+
+
+def test_a_wave_frozen_while_letters_leave_leaves_the_issue_sending(store: Store) -> None:
+    one_issue(store, "ada")
+    claim(store)
+    readers = join(store, "ada", "bob")
+    papers = store.papers_numbered([1, 2])
+    store.freeze(wave_of(papers, due=LATER), [cut(readers[1], 0)])
+    assert store.issue_state(DAY) == ("sending", "")
+
+
+def test_the_ledger_is_told_by_address_and_its_counts_add_up(store: Store) -> None:
+    readers = join(store, "dee", "ada", "Bob", "cyd", "eve")
+    papers = list_papers(store, "arxiv:1")
+    editions = [cut(reader, 0) for reader in readers[:-1]]
+    store.freeze(wave_of(papers), [*editions, cut(readers[-1])])
+    dee, ada, bob = claim(store, limit=3)
+    settle(store, dee, outcome=TAKEN)
+    settle(store, ada, outcome=Deferred("450 later"), next_try=LATER)
+    mark(store, bob)
+    assert ledger(store) == [
+        ("Bob", "committing"),
+        ("ada", "deferred"),
+        ("cyd", "pending"),
+        ("dee", "accepted"),
+        ("eve", "empty"),
+    ]
+    counts = store.counts(DAY)
+    assert (counts.planned, counts.open) == (5, 3)
+
+
+# -- several at once ---------------------------------------------------------------------------
+
+
+def test_eight_threads_claim_a_thousand_deliveries_once_each(store: Store) -> None:
+    one_issue(store, *(f"reader{n}" for n in range(1000)))
+    start = Barrier(8)
+
+    def work(run: int) -> list[int]:
+        start.wait()
+        mine: list[int] = []
+        while taken := claim(store, limit=50, run=f"run{run}-{len(mine)}"):
+            assert mark(store, *taken) == {made.token for made in taken}
+            settle(store, *taken, outcome=TAKEN)
+            mine += [made.reader for made in taken]
+        return mine
+
+    with ThreadPoolExecutor(8) as pool:
+        done = [reader for mine in pool.map(work, range(8)) for reader in mine]
+    assert sorted(done) == list(range(1, 1001))
+    assert store.counts(DAY) == Counts(accepted=1000)
+    assert store.finish(DAY) == "done"
+
+
+def test_two_freezes_at_once_make_one_delivery_a_reader(url: str, store: Store) -> None:
+    readers = join(store, *(f"reader{n}" for n in range(50)))
+    papers = list_papers(store, "arxiv:1")
+    others = store if url == "memory://" else open_store(url)
+    start = Barrier(4)
+
+    def work(which: int) -> Wave:
+        start.wait()
+        return freeze((store, others)[which % 2], readers, papers)
+
+    with ThreadPoolExecutor(4) as pool:
+        waves = list(pool.map(work, range(4)))
+    if others is not store:
+        others.close()
+    assert len({wave.id for wave in waves}) == 1
+    assert store.counts(DAY) == Counts(pending=50)
+
+
+def test_sources_ingested_at_once_number_their_papers_without_a_gap(store: Store) -> None:
+    def work(run: int) -> int:
+        mine = [Entry(item(), identity(f"arxiv:{n}")) for n in range(run, run + 40)]
+        return store.ingest(DAY, replace(HEALTH, name=f"source{run}"), mine, now=NOON).new
+
+    with ThreadPoolExecutor(8) as pool:
+        new = sum(pool.map(work, range(0, 160, 20)))
+    assert (new, store.cutoff()) == (180, 180)
+    assert len(store.papers(after=0, since=NOON)) == 180
+
+
+def test_a_departure_and_the_marks_at_once_agree(store: Store) -> None:
+    one_issue(store, *(f"reader{n}" for n in range(40)))
+    claims = claim(store)
+    start = Barrier(2)
+
+    def leave() -> None:
+        start.wait()
+        for made in claims:
+            store.set_status(made.edition.subscriber.email, "unsubscribed", now=NOON)
+
+    def commit() -> frozenset[str]:
+        start.wait()
+        return frozenset().union(*(mark(store, made) for made in claims))
+
+    with ThreadPoolExecutor(2) as pool:
+        left, marked = pool.submit(leave), pool.submit(commit)
+        left.result()
+        granted = len(marked.result())
+    assert store.counts(DAY) == Counts(committing=granted, claimed=40 - granted)
+    assert mark(store, *claims) == frozenset()

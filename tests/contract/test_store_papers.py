@@ -1,0 +1,177 @@
+"""The store's first half: what is new, under whatever name it comes."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from newsletter.model import Entry, Intake, Item, Paper, SourceHealth
+from newsletter.ports import Store
+from tests.factories import DAY, NOON, identity, item
+
+HEALTH = SourceHealth("arXiv", "ok", checked=NOON, last_ok=NOON)
+
+
+def entry(key: str, *aliases: str, past: bool = False, **fields: object) -> Entry:
+    return Entry(item(f"About {key}", **fields), identity(key, *aliases), past=past)
+
+
+def ingest(store: Store, *entries: Entry, day: date = DAY, source: str = "arXiv") -> Intake:
+    return store.ingest(day, replace(HEALTH, name=source), entries, now=NOON)
+
+
+def keys(papers: tuple[Paper, ...]) -> list[str]:
+    return [paper.key for paper in papers]
+
+
+def test_a_paper_never_heard_of_gets_the_next_number(store: Store) -> None:
+    assert store.cutoff() == 0
+    assert ingest(store, entry("arxiv:1"), entry("arxiv:2")) == Intake(new=2)
+    assert store.cutoff() == 2
+    first, second = store.papers(after=0, since=NOON)
+    assert (first.number, first.key, first.group, first.muted) == (1, "arxiv:1", 1, False)
+    assert (second.number, second.first_seen, second.item.title) == (2, NOON, "About arxiv:2")
+
+
+def test_a_known_name_is_the_known_paper(store: Store) -> None:
+    ingest(store, entry("arxiv:1", "doi:10.1/a"))
+    assert ingest(store, entry("doi:10.1/a", "acl:7")) == Intake(seen=1)
+    assert ingest(store, entry("acl:7")) == Intake(seen=1)
+    assert keys(store.papers(after=0, since=NOON)) == ["arxiv:1"]
+
+
+def test_a_paper_listed_twice_at_once_is_counted_once(store: Store) -> None:
+    assert ingest(store, entry("arxiv:1"), entry("arxiv:1", version=2)) == Intake(new=1)
+    assert ingest(store, entry("arxiv:1"), entry("arxiv:1", version=3)) == Intake(revised=1)
+
+
+def test_a_risen_version_is_revised_once(store: Store) -> None:
+    ingest(store, entry("arxiv:1", version=1))
+    assert ingest(store, entry("arxiv:1", version=2)) == Intake(revised=1)
+    assert ingest(store, entry("arxiv:1", version=2)) == Intake(seen=1)
+    (paper,) = store.papers_numbered([1])
+    assert (paper.item.version, paper.number, paper.key) == (2, 1, "arxiv:1")
+
+
+def test_upvotes_grow_without_a_new_number(store: Store) -> None:
+    ingest(store, entry("arxiv:1", upvotes=3))
+    ingest(store, entry("arxiv:1", upvotes=8))
+    (paper,) = store.papers(after=0, since=NOON)
+    assert (paper.item.upvotes, store.cutoff()) == (8, 1)
+
+
+def test_an_entry_of_two_known_papers_puts_them_in_one_group(store: Store) -> None:
+    ingest(store, entry("doi:10.1/a"), entry("arxiv:2"), entry("acl:3"))
+    assert ingest(store, entry("arxiv:2", "doi:10.1/a", upvotes=4)) == Intake(seen=1)
+    assert [paper.group for paper in store.papers_numbered([1, 2, 3])] == [1, 1, 3]
+    ingest(store, entry("acl:3", "arxiv:2"))
+    assert [paper.group for paper in store.papers_numbered([1, 2, 3])] == [1, 1, 1]
+    assert [paper.item.upvotes for paper in store.papers_numbered([1, 2])] == [4, 4]
+
+
+def test_every_paper_of_a_group_is_brought_up_to_date_under_any_name(store: Store) -> None:
+    ingest(store, entry("doi:10.1/a"), entry("arxiv:2"))
+    ingest(store, entry("arxiv:2", "doi:10.1/a"))
+    ingest(store, entry("arxiv:2", upvotes=9))
+    assert [paper.item.upvotes for paper in store.papers_numbered([1, 2])] == [9, 9]
+
+
+def test_a_doi_does_not_join_two_arxiv_papers(store: Store) -> None:
+    ingest(store, entry("arxiv:2608.00001", "doi:10.1/a"))
+    assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == Intake(new=1)
+    assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == Intake(seen=1)
+    assert [paper.group for paper in store.papers_numbered([1, 2])] == [1, 2]
+
+
+def test_what_lies_behind_a_new_source_is_muted(store: Store) -> None:
+    ingest(store, entry("arxiv:1"), entry("arxiv:2", past=True))
+    assert [paper.muted for paper in store.papers_numbered([1, 2])] == [False, True]
+
+
+def test_what_is_new_behind_a_known_source_is_news(store: Store) -> None:
+    ingest(store, entry("arxiv:1"))
+    ingest(store, entry("arxiv:2", past=True))
+    assert [paper.muted for paper in store.papers_numbered([1, 2])] == [False, False]
+
+
+def test_a_source_that_only_ever_failed_is_still_new(store: Store) -> None:
+    failed = SourceHealth("arXiv", "failed", "no answer", checked=NOON)
+    store.ingest(DAY, failed, [], now=NOON)
+    ingest(store, entry("arxiv:1", past=True))
+    assert [paper.muted for paper in store.papers_numbered([1])] == [True]
+
+
+def test_a_paper_listed_now_and_behind_is_news(store: Store) -> None:
+    ingest(store, entry("arxiv:1", past=True), entry("arxiv:1"))
+    assert [paper.muted for paper in store.papers_numbered([1])] == [False]
+
+
+def test_papers_are_found_by_number_and_by_when_they_were_first_seen(store: Store) -> None:
+    ingest(store, entry("arxiv:1"))
+    later = NOON + timedelta(hours=1)
+    store.ingest(DAY, HEALTH, [entry("arxiv:2"), entry("arxiv:3")], now=later)
+    assert keys(store.papers(after=1, since=NOON)) == ["arxiv:2", "arxiv:3"]
+    assert keys(store.papers(after=0, since=later)) == ["arxiv:2", "arxiv:3"]
+    assert keys(store.papers_numbered([3, 1, 3, 99])) == ["arxiv:1", "arxiv:3"]
+    assert store.papers_numbered([]) == ()
+
+
+def test_papers_read_are_those_any_source_listed_for_the_day(store: Store) -> None:
+    ingest(store, entry("arxiv:1"), entry("arxiv:2"))
+    ingest(store, entry("arxiv:2"), entry("arxiv:3"), source="bioRxiv")
+    ingest(store, entry("arxiv:1"), day=DAY + timedelta(days=1))
+    assert keys(store.papers_read(DAY)) == ["arxiv:1", "arxiv:2", "arxiv:3"]
+    assert keys(store.papers_read(DAY + timedelta(days=1))) == ["arxiv:1"]
+    assert store.papers_read(DAY - timedelta(days=1)) == ()
+
+
+def test_a_sources_last_word_is_remembered(store: Store) -> None:
+    before = SourceHealth("arXiv", "ok", "", NOON, NOON, "abc")
+    after = SourceHealth("arXiv", "failed", "no\0 answer", NOON + timedelta(hours=1), NOON, "abc")
+    store.ingest(DAY, before, [], now=NOON)
+    assert store.sources() == {"arXiv": before}
+    store.ingest(DAY, after, [], now=NOON)
+    assert list(store.sources()) == ["arXiv"]
+    assert store.sources()["arXiv"].checked == NOON + timedelta(hours=1)
+    assert store.sources()["arXiv"].last_ok == NOON
+    assert store.sources()["arXiv"].detail.startswith("no")
+
+
+def test_every_word_of_an_item_comes_back(store: Store) -> None:
+    whole = Item(
+        title="Ünïcödé 数学 \U0001d54f \u202e <think> & “quotes”",
+        abstract="\u03b1 < β \\ 'x' %s",
+        ids=("2608.00001v2", "https://doi.org/10.1/x"),
+        url="https://example.org/a?b=c&d",
+        pdf="https://example.org/a.pdf",
+        code="https://example.org/code",
+        code_stars=12,
+        project="https://example.org/p",
+        discussion="https://example.org/d",
+        authors=("Ada Lovelace", "Émilie du Châtelet"),
+        author_count=664,
+        organization="Example Labs",
+        categories=("cs.CL", "cs.LG"),
+        published=date(2026, 8, 1),
+        upvotes=0,
+        comments=5,
+        version=2,
+        announcement="replace-cross",
+        withdrawn=True,
+    )
+    store.ingest(DAY, HEALTH, [Entry(whole, identity("arxiv:1"))], now=NOON)
+    (paper,) = store.papers(after=0, since=NOON)
+    assert paper.item == whole
+
+
+@pytest.mark.parametrize("name", ["url:https://example.org/" + "x" * 9000, "feed:a\0b\ud800"])
+def test_a_hostile_name_is_a_name_like_any_other(store: Store, name: str) -> None:
+    assert ingest(store, entry(name), entry(name + "y")) == Intake(new=2)
+    assert ingest(store, entry(name)) == Intake(seen=1)
+
+
+def test_a_large_listing_is_taken_whole(store: Store) -> None:
+    entries = [entry(f"arxiv:{n}", f"doi:10.1/{n}") for n in range(1500)]
+    assert ingest(store, *entries) == Intake(new=1500)
+    assert ingest(store, *entries, day=DAY + timedelta(days=1)) == Intake(seen=1500)
+    assert len(store.papers_numbered(range(2000))) == 1500

@@ -1,0 +1,131 @@
+"""The store's readers: the operator's file, the page's own, and those who left."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from newsletter.filters import parse
+from newsletter.model import Filter, Reader, Status, Subscriber
+from newsletter.ports import Store
+from tests.factories import NOON, subscriber
+
+LATER = NOON + timedelta(days=1)
+
+
+def sync(store: Store, *emails: str) -> None:
+    store.sync_roster([subscriber(email) for email in emails], now=NOON)
+
+
+def statuses(store: Store) -> dict[str, Status]:
+    return {reader.subscriber.email: reader.status for reader in store.readers()}
+
+
+def only(store: Store) -> Reader:
+    (reader,) = store.readers()
+    return reader
+
+
+def test_those_new_in_the_file_join_confirmed(store: Store) -> None:
+    sync(store, "ada@example.org", "bob@example.org")
+    ada, bob = store.readers()
+    assert (ada.id, ada.subscriber.email, ada.status) == (1, "ada@example.org", "confirmed")
+    assert (ada.origin, ada.decided, bob.id) == ("file", 0, 2)
+
+
+def test_every_word_of_a_subscriber_comes_back(store: Store) -> None:
+    whole = Subscriber(
+        email="ada@example.org",
+        name="Ada Ω “King”",
+        filter=Filter(
+            topics=("Reasoning", "Mixture of Experts"),
+            include=(parse("LoRA"), parse('author:Shazeer and not "large scale"')),
+            exclude=(parse("category:eess.AS or (speech and org:Labs)"),),
+            min_upvotes=5,
+            max_items=0,
+        ),
+        cadence="weekly",
+        day=4,
+        paused_until=date(2026, 9, 1),
+        at="07:30",
+        timezone="Europe/London",
+        summary="titles",
+    )
+    store.sync_roster([whole], now=NOON)
+    assert only(store).subscriber == whole
+
+
+def test_the_files_words_replace_those_known(store: Store) -> None:
+    sync(store, "ada@example.org")
+    store.sync_roster([subscriber(name="Ada", day=2)], now=LATER)
+    assert only(store).subscriber == subscriber(name="Ada", day=2)
+    assert only(store).id == 1
+
+
+def test_those_struck_from_the_file_are_removed_and_may_come_back(store: Store) -> None:
+    sync(store, "ada@example.org", "bob@example.org")
+    sync(store, "bob@example.org")
+    assert statuses(store) == {"ada@example.org": "removed", "bob@example.org": "confirmed"}
+    sync(store, "ada@example.org", "bob@example.org")
+    assert statuses(store)["ada@example.org"] == "confirmed"
+    assert [reader.id for reader in store.readers()] == [1, 2]
+
+
+@pytest.mark.parametrize("gone", ["unsubscribed", "blocked"])
+def test_a_departure_outlives_the_file(store: Store, gone: Status) -> None:
+    sync(store, "ada@example.org")
+    assert store.set_status("ada@example.org", gone, now=NOON)
+    sync(store, "ada@example.org")
+    assert only(store).status == gone
+    sync(store)
+    assert only(store).status == gone
+    sync(store, "ada@example.org")
+    assert only(store).status == gone
+
+
+def test_a_reader_of_the_store_stays_when_the_file_lacks_them(store: Store) -> None:
+    store.save_reader(subscriber(), status="confirmed", now=NOON)
+    sync(store, "bob@example.org")
+    assert statuses(store)["ada@example.org"] == "confirmed"
+
+
+def test_a_reader_of_the_store_becomes_the_files_when_it_names_them(store: Store) -> None:
+    store.save_reader(subscriber(name="Ada"), status="unconfirmed", now=NOON)
+    store.sync_roster([subscriber(name="A.")], now=LATER)
+    reader = only(store)
+    assert (reader.origin, reader.status, reader.subscriber.name) == ("file", "confirmed", "A.")
+
+
+def test_saving_adds_a_reader_of_the_store_or_replaces_one(store: Store) -> None:
+    joined = store.save_reader(subscriber(), status="unconfirmed", now=NOON)
+    assert joined == Reader(1, subscriber(), "unconfirmed", 0, "store")
+    changed = store.save_reader(subscriber(name="Ada"), status="confirmed", now=LATER)
+    assert changed == Reader(1, subscriber(name="Ada"), "confirmed", 0, "store")
+    assert store.readers() == (changed,)
+
+
+def test_what_a_reader_of_the_file_saves_leaves_them_the_files(store: Store) -> None:
+    sync(store, "ada@example.org")
+    saved = store.save_reader(subscriber(name="Ada"), status="confirmed", now=LATER)
+    assert (saved.origin, saved.subscriber.name) == ("file", "Ada")
+    sync(store)
+    assert only(store).status == "removed"
+
+
+def test_a_departure_of_someone_unknown_stores_nothing(store: Store) -> None:
+    assert not store.set_status("nobody@example.org", "unsubscribed", now=NOON)
+    assert store.readers() == ()
+
+
+def test_readers_are_found_by_address(store: Store) -> None:
+    sync(store, "cyd@example.org", "ada@example.org", "bob@example.org")
+    found = store.readers(emails=["bob@example.org", "cyd@example.org", "nobody@example.org"])
+    assert [reader.id for reader in found] == [1, 3]
+    assert store.readers(emails=[]) == ()
+
+
+def test_a_large_roster_is_kept(store: Store) -> None:
+    emails = [f"reader{n}@example.org" for n in range(1200)]
+    sync(store, *emails)
+    sync(store, *emails[:-1])
+    assert len(store.readers(emails=emails)) == 1200
+    assert list(statuses(store).values()).count("removed") == 1

@@ -1,0 +1,65 @@
+"""The newsletter's own letter of five made-up papers, which several suites look at."""
+
+from dataclasses import replace
+from datetime import date
+from functools import cache
+
+from newsletter.model import Publication
+from newsletter.render import Sheet, Templates, set_issue
+from newsletter.templates import load
+from tests.factories import paper
+from tests.letters import SITE, edition, issue, section
+
+NO_SITE = replace(SITE, url=None)
+
+PAPERS = (
+    paper(
+        1,
+        "Routing Without Regret: Sparse Experts at Constant Cost",
+        abstract="We route tokens to experts with a bounded queue. Training costs a third less at "
+        "equal quality. The effect grows with the number of experts. Code is public.",
+        url="https://papers.example.org/abs/1",
+        pdf="https://papers.example.org/pdf/1",
+        code="https://code.example.org/routing",
+        code_stars=1204,
+        discussion="https://talk.example.org/1",
+        authors=("Ada Example", "Bo Sample", "Cy Specimen", "Di Muster", "El Modèle"),
+        organization="Example Labs",
+        upvotes=87,
+        comments=12,
+        published=date(2026, 8, 1),
+    ),
+    paper(
+        2,
+        "Does <think> Help? 7 < 8 & Other Inequalities of Reasoning",
+        abstract="Longer chains of thought are not always better ones. On nine benchmarks the best "
+        "length follows a simple law. We give the law.",
+        url="https://papers.example.org/abs/2",
+        authors=("Fé Müller",),
+        upvotes=41,
+        comments=1,
+        published=date(2026, 8, 2),
+    ),
+    paper(3, "Größere Sprachmodelle, kleinere Fehler", url="https://papers.example.org/abs/3"),
+    paper(4, "A Survey of Surveys", url="https://papers.example.org/abs/4", author_count=3),
+    paper(5, "One More Benchmark", url="https://papers.example.org/abs/5"),
+)
+
+WHOLE = edition(
+    section("Mixture of Experts", 0, because="topic Mixture of Experts: “experts” in the title"),
+    section("Reasoning", 1, 2, because="your rule “chain of thought”", rows=[3]),
+    more=[4],
+    left_out=23,
+)
+
+
+@cache
+def templates() -> Templates:
+    return load()
+
+
+def demo(publication: Publication = SITE) -> Sheet:
+    made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
+    sheet, quarantined = set_issue(made, publication, templates())
+    assert quarantined == ()
+    return sheet

@@ -1,0 +1,109 @@
+"""Small issues frozen into a store, for its contract: papers, readers, one edition a reader."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from newsletter.model import (
+    Claim,
+    Delivery,
+    Edition,
+    Entry,
+    Issue,
+    Outcome,
+    Paper,
+    Placed,
+    Reader,
+    Section,
+    Settlement,
+    SourceHealth,
+    Standing,
+    Wave,
+)
+from newsletter.ports import Store
+from tests.factories import DAY, NOON, identity, item, subscriber
+
+LEASE = 60.0
+HEALTH = SourceHealth("arXiv", "ok", checked=NOON, last_ok=NOON)
+
+
+def list_papers(store: Store, *keys: str, now: datetime = NOON) -> tuple[Paper, ...]:
+    """Ingest a paper under each of these keys; all papers known then."""
+    entries = [Entry(item(f"About {key}"), identity(key)) for key in keys]
+    store.ingest(DAY, HEALTH, entries, now=now)
+    return store.papers_numbered(range(store.cutoff() + 1))
+
+
+def join(store: Store, *names: str) -> tuple[Reader, ...]:
+    """Make the roster exactly these people at example.org."""
+    store.sync_roster([subscriber(f"{name}@example.org") for name in names], now=NOON)
+    return store.readers(emails=[f"{name}@example.org" for name in names])
+
+
+def wave_of(
+    papers: Sequence[Paper], *, day: date = DAY, due: datetime = NOON, cutoff: int | None = None
+) -> Wave:
+    """A wave of these papers."""
+    last = max((paper.number for paper in papers), default=0)
+    issue = Issue(day, tuple(papers), (), last if cutoff is None else cutoff, frozen_at=due)
+    return Wave(0, issue, due, b"pieces \x00\xff")
+
+
+def cut(reader: Reader, *places: int, short: Sequence[int] = ()) -> Edition:
+    """A reader's edition with these papers as cards."""
+    cards = tuple(Placed(place, "every paper") for place in places)
+    sections = (Section("Other", cards),) if cards else ()
+    return Edition(Standing(reader), sections, short=tuple(short))
+
+
+def freeze(store: Store, readers: Sequence[Reader], papers: Sequence[Paper]) -> Wave:
+    """Freeze an issue in which each of these readers gets all of these papers."""
+    return store.freeze(wave_of(papers), [cut(reader, *range(len(papers))) for reader in readers])
+
+
+def one_issue(store: Store, *names: str) -> Wave:
+    """Two papers, these readers, one frozen issue."""
+    return freeze(store, join(store, *names), list_papers(store, "arxiv:1", "arxiv:2"))
+
+
+def claim(
+    store: Store, *, limit: int = 100, now: datetime = NOON, run: str = "run", day: date = DAY
+) -> tuple[Claim, ...]:
+    """Claim what there is."""
+    return store.claim(day, limit=limit, now=now, lease=LEASE, token=run)
+
+
+def mark(store: Store, *claims: Claim, now: datetime = NOON) -> frozenset[str]:
+    """Mark these claims."""
+    return store.mark(claims, now=now, lease=LEASE)
+
+
+def settle(
+    store: Store,
+    *claims: Claim,
+    outcome: Outcome,
+    now: datetime = NOON,
+    next_try: datetime | None = None,
+) -> None:
+    """Settle these claims with one outcome."""
+    store.settle([Settlement(claim, outcome, next_try) for claim in claims], now=now)
+
+
+def ledger(store: Store) -> list[tuple[str, str]]:
+    """Who stands where, by address."""
+    return [(delivery.email.partition("@")[0], delivery.state) for delivery in rows(store)]
+
+
+def rows(store: Store) -> tuple[Delivery, ...]:
+    """The day's ledger."""
+    return store.deliveries(DAY)
+
+
+def decided(store: Store) -> list[int]:
+    """What is decided for each reader, by id."""
+    return [reader.decided for reader in store.readers()]
+
+
+def at(wave: Wave, day: date, due: datetime) -> Wave:
+    """The same wave on another day."""
+    return replace(wave, issue=replace(wave.issue, day=day, frozen_at=due), due=due)

@@ -1,0 +1,112 @@
+"""Papers that try to break out of a letter, and what must hold of its bytes all the same.
+
+Run as a program under any Python, it sets and checks a letter for each of them.
+"""
+
+from tests.factories import paper
+from tests.letters import content, edition, letter, parsed, part, section, sheet_of
+
+TEXTS = (
+    "</mj-text><mj-raw><script>alert(1)</script></mj-raw>",
+    "{{7*7}} {% raw %} {% endblock %} {# gone #}",
+    "{% include '/etc/passwd' %}",
+    "a\r\nBcc: e@x.org\r\n\r\nbody",
+    "a\nBcc: e@x.org",
+    "a\rBcc: e@x.org",
+    "=?utf-8?q?a=0D=0ABcc:_e@x.org?=",
+    "x =?utf-8?b?DQpCY2M6IGVAeC5vcmc=?= y",
+    "Grüße =?utf-8?q?a=0D=0ABcc:_e@x.org?=",
+    "nul \x00 esc \x1b del \x7f bell \x07",
+    "lone \ud800 surrogate \udfff",
+    "line \u2028 paragraph \u2029 next \x85 vt \x0b ff \x0c",
+    "not a character \ufffe \uffff",
+    "a hole \ue000email\ue001 of ours",
+    "]]> <![CDATA[ <!-- --> <!--[if mso]>",
+    "\n.\r\nMAIL FROM:<e@x.org>\r\n.\r\n",
+    "." * 300,
+    "w" * 10_000,
+    "word " * 2_000,
+    "漢" * 10_000,
+    "=?" * 5_000,
+    "\u202eright to left\u202c",
+    "'\"><img src=x onerror=alert(1)>",
+    " ",
+    "",
+)
+
+HEADERS = [
+    "To",
+    "Subject",
+    "Message-ID",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+    "From",
+    "Date",
+    "MIME-Version",
+    "List-Id",
+    "List-Help",
+    "List-Owner",
+    "List-Post",
+    "Precedence",
+    "Auto-Submitted",
+    "Feedback-ID",
+    "List-Archive",
+    "Content-Type",
+]
+"""The headers of a letter, in their order, and no other."""
+
+
+def check_bytes(message: bytes) -> None:
+    """What must hold of every message: its lines, its headers, its parts."""
+    assert message.endswith(b"\r\n")
+    lines = message[:-2].split(b"\r\n")
+    head = lines[: lines.index(b"")]
+    assert not [line for line in lines if b"\r" in line or b"\n" in line]
+    assert not [line for line in lines if line.startswith(b".")]
+    assert not [line for line in lines[len(head) :] if len(line) > 76]
+    assert not [line for line in head if len(line) > 998]
+    assert message.isascii()
+    read = parsed(message)
+    assert [name for name, _ in read.items()] == HEADERS
+    assert not [defect for each in read.walk() for defect in each.defects]
+    assert not [defect for _, value in read.items() for defect in value.defects]
+    assert [each.get_content_type() for each in read.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+
+
+def check(hostile: str) -> None:
+    """A letter whose paper is made of this text is set, and keeps every rule."""
+    sheet = sheet_of(
+        paper(
+            1,
+            hostile,
+            abstract=hostile,
+            authors=(hostile,) * 5,
+            organization=hostile,
+            url=f"https://example.org/{hostile}",
+            code=f"javascript:{hostile}",
+        )
+    )
+    cut = edition(section("Reasoning", 0, because=hostile))
+    rendering, envelope = letter(sheet, cut)
+    message = content(envelope)
+    check_bytes(message)
+    assert part(parsed(message), "html") == "".join(rendering.html)
+    assert part(parsed(message), "plain") == "".join(rendering.text)
+    html = part(parsed(message), "html")
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "javascript:" not in html
+
+
+def main() -> None:
+    """Check them all."""
+    for hostile in TEXTS:
+        check(hostile)
+
+
+if __name__ == "__main__":
+    main()

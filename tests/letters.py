@@ -1,0 +1,162 @@
+"""Makers of what a letter is set from, and templates small enough to be read in a test."""
+
+from collections.abc import Sequence
+from datetime import date
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import jinja2
+from jinja2.sandbox import SandboxedEnvironment
+
+from newsletter.message import Press
+from newsletter.model import (
+    Edition,
+    Envelope,
+    Issue,
+    Paper,
+    Placed,
+    Publication,
+    Rendering,
+    Section,
+    Standing,
+    Summary,
+    Topic,
+)
+from newsletter.model.readers import Reader, Subscriber
+from newsletter.render import Personal, Sheet, Templates, longdate, set_edition, set_issue, wrap
+from newsletter.text import shorten
+from newsletter.tokens import Keyring, links
+from tests.factories import DAY, NOON, paper
+
+KEYS = Keyring(("a key",), "papers@example.org")
+
+SITE = Publication(
+    name="Daily Papers",
+    sender_name="Daily Papers",
+    sender_email="papers@example.org",
+    url="https://papers.example.org",
+    postal_address="1 Example Street, Example",
+    operator="editor@example.org",
+    bounces="bounce@papers.example.org",
+)
+
+TINY_HTML = """\
+{% block opening %}<html><p>{{ preheader }}</p><h1>{{ publication.name }}</h1>{% endblock %}
+{% block papers %}<i>{{ n }} papers</i>{% endblock %}
+{% block minutes %}<i>{{ n }} min</i>{% endblock %}
+{% block left_out %}<i>{{ n }} out</i>{% endblock %}
+{% block dateline_end %}<hr>{% endblock %}
+{% block quiet %}quiet{% endblock %}
+{% block masthead_end %}</head>{% endblock %}
+{% block heading %}<h2>{{ name }}</h2>{% endblock %}
+{% block card %}<h3><a href="{{ paper.url }}">{{ paper.title }}</a></h3>{{ paper.byline }}
+{{ summary }}{% endblock %}
+{% block because %}<p>because: {{ because }}</p>{% endblock %}
+{% block card_end %}</card>{% endblock %}
+{% block row %}<li>{{ paper.title }}</li>{% endblock %}
+{% block closing %}</section>{% endblock %}
+{% block more %}<a href="{{ links.edition }}">{{ n }} more</a>{% endblock %}
+{% block ending %}{{ missing | join }} {{ name }} {{ email }}
+<a href="{{ links.unsubscribe }}">leave</a></html>{% endblock %}
+"""
+
+TINY_TEXT = TINY_HTML.replace("<", "[").replace(">", "]")
+
+TINY_SUBJECT = (
+    "{% if paper %}{{ paper.title | shorten(62) }}{% if more %} and {{ more }} more{% endif %}"
+    "{% else %}{{ publication.name }}: nothing{% endif %}"
+)
+
+
+def template(source: str, *, autoescape: bool = False) -> jinja2.Template:
+    """One template out of its source."""
+    made = SandboxedEnvironment(
+        autoescape=autoescape,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.DictLoader({"tiny": source}),
+    )
+    made.filters.update(longdate=longdate, shorten=shorten, wrap=wrap)
+    return made.get_template("tiny")
+
+
+def tiny(html: str = TINY_HTML, text: str = TINY_TEXT, subject: str = TINY_SUBJECT) -> Templates:
+    """Templates in memory."""
+    return Templates(template(html, autoescape=True), template(text), template(subject))
+
+
+def issue(papers: Sequence[Paper], *topics: str, day: date = DAY) -> Issue:
+    """An issue of these papers."""
+    return Issue(
+        day=day,
+        papers=tuple(papers),
+        topics=tuple(Topic(name) for name in topics),
+        cutoff=len(papers),
+        frozen_at=NOON,
+    )
+
+
+def edition(
+    *sections: Section, more: Sequence[int] = (), left_out: int = 0, summary: Summary = "short"
+) -> Edition:
+    """Ada's edition."""
+    ada = Subscriber("ada@example.org", name="Ada", summary=summary)
+    return Edition(
+        standing=Standing(Reader(1, ada, "confirmed", 0, "file")),
+        sections=sections,
+        more=tuple(more),
+        left_out=left_out,
+    )
+
+
+def section(name: str, *papers: int, because: str = "topic", rows: Sequence[int] = ()) -> Section:
+    """A section with these papers as cards and rows, all for one reason."""
+    return Section(
+        name,
+        tuple(Placed(paper, because) for paper in papers),
+        tuple(Placed(paper, because) for paper in rows),
+    )
+
+
+def personal(
+    publication: Publication = SITE, reader: int = 1, email: str = "ada@example.org"
+) -> Personal:
+    """What is Ada's alone."""
+    return Personal(reader, email, "Ada", links(publication, KEYS, DAY, NOON, reader))
+
+
+def sheet_of(
+    *papers: Paper, publication: Publication = SITE, templates: Templates | None = None
+) -> Sheet:
+    """The sheet of an issue of these papers (or of two plain ones) in the topic Reasoning."""
+    chosen = papers or (paper(1, "First"), paper(2, "Second"))
+    sheet, quarantined = set_issue(issue(chosen, "Reasoning"), publication, templates or tiny())
+    assert quarantined == ()
+    return sheet
+
+
+def letter(sheet: Sheet, cut: Edition, to: Personal | None = None) -> tuple[Rendering, Envelope]:
+    """One letter, set and addressed."""
+    to = to or personal(sheet.publication)
+    rendering = set_edition(sheet, cut, to)
+    return rendering, Press(sheet, KEYS).address(rendering, to)
+
+
+def content(envelope: Envelope) -> bytes:
+    """The message's bytes."""
+    return b"".join(envelope.content)
+
+
+def parsed(message: bytes) -> EmailMessage:
+    """The message as Python's own parser reads it."""
+    made = message_from_bytes(message, policy=policy.default)
+    assert isinstance(made, EmailMessage)
+    return made
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    """The text of one part, with plain line ends."""
+    body = message.get_body((kind,))
+    assert body is not None
+    text = body.get_content()
+    assert isinstance(text, str)
+    return text.replace("\r\n", "\n")

@@ -1,0 +1,63 @@
+"""Letters to post in tests, and a counter that notes what a transport asks and settles."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+
+from newsletter.model import Claim, Edition, Envelope, Letter, Outcome, Standing
+from tests.factories import reader
+
+BODY = (b"Subject: papers\r\n", b"\r\n", b"One paper.\r\n")
+
+
+def claim(number: int = 1, recipient: str = "ada@example.org") -> Claim:
+    """A claim on this reader's letter."""
+    edition = Edition(Standing(reader(number, recipient)), sections=())
+    return Claim(wave=1, reader=number, token=f"run.1.{number}", edition=edition, attempt=1)
+
+
+def letter(recipient: str = "ada@example.org", *content: bytes, number: int = 1) -> Letter:
+    """A letter to this recipient."""
+    envelope = Envelope(
+        sender="papers@example.org",
+        recipient=recipient,
+        message_id=f"<{number}@example.org>",
+        content=content or (f"To: {recipient}\r\n".encode(), *BODY),
+    )
+    return Letter(claim(number, recipient), envelope)
+
+
+def letters(count: int) -> list[Letter]:
+    """Letters to as many readers."""
+    return [letter(f"reader{n}@example.org", number=n) for n in range(1, count + 1)]
+
+
+@dataclass
+class Counter:
+    """Marks what it is asked to, but for ``refuse``, and notes all in ``marked``, ``settled``."""
+
+    refuse: frozenset[str] = frozenset()
+    before_mark: Callable[[str], None] = lambda _recipient: None
+    marked: list[str] = field(default_factory=list)
+    settled: list[tuple[str, Outcome]] = field(default_factory=list)
+    taken: int = 0
+
+    async def stream(self, waiting: Iterable[Letter]) -> AsyncIterator[Letter]:
+        """The letters, counted as they are taken."""
+        for one in waiting:
+            self.taken += 1
+            yield one
+
+    async def mark(self, one: Letter) -> bool:
+        """Whether it may be sent."""
+        self.before_mark(one.envelope.recipient)
+        self.marked.append(one.envelope.recipient)
+        return one.envelope.recipient not in self.refuse
+
+    async def settle(self, one: Letter, outcome: Outcome) -> None:
+        """Note what became of it."""
+        self.settled.append((one.envelope.recipient, outcome))
+
+    def outcome(self, recipient: str = "ada@example.org") -> Outcome:
+        """What became of one letter; it must have been settled once."""
+        (found,) = [outcome for name, outcome in self.settled if name == recipient]
+        return found

@@ -1,0 +1,241 @@
+"""Real SMTP servers on loopback that misbehave as they are told, and clocks to test them by.
+
+The vocabulary: a script says, for a stage, what to answer each time it is reached, in turn; past
+the end of its list, and where it says nothing, the server behaves. An answer is a line of SMTP,
+or one of :class:`Fault`. What the server took responsibility for is in ``taken``.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Literal
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.factories import NOON
+
+Stage = Literal["connect", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "body", "dot", "RSET", "QUIT"]
+"""Where a server may misbehave; ``body`` is while the content comes."""
+
+
+class Fault(Enum):
+    """What a server does instead of answering."""
+
+    EOF = "closes the connection"
+    RESET = "aborts the connection"
+    STALL = "says nothing more"
+
+
+Answer = str | Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message the server took, as it stands after the dots are unstuffed."""
+
+    sender: str
+    recipient: str
+    content: bytes
+
+
+_GOOD: Mapping[str, str] = {
+    "connect": "220 localhost ESMTP",
+    "EHLO": "250-localhost\r\n250 8BITMIME",
+    "AUTH": "235 2.7.0 welcome",
+    "MAIL": "250 2.1.0 ok",
+    "RCPT": "250 2.1.5 ok",
+    "DATA": "354 go on",
+    "dot": "250 2.0.0 taken",
+    "RSET": "250 2.0.0 ok",
+    "QUIT": "221 2.0.0 bye",
+}
+
+
+@dataclass
+class FaultyServer:
+    """An SMTP server with a script. A dot answered by a fault or by garbage was still taken."""
+
+    script: dict[Stage, list[Answer]] = field(default_factory=dict)
+    taken: list[Taken] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    connections: int = 0
+    host: str = "127.0.0.1"
+    port: int = 0
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Speak with one client."""
+        self.connections += 1
+        try:
+            if await self._say("connect", writer):
+                await self._obey(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            writer.transport.abort()
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sender = recipient = ""
+        while line := (await reader.readline()).decode().strip():
+            self.commands.append(line)
+            verb = _stage(line)
+            sender = line[len("MAIL FROM:<") : -1] if verb == "MAIL" else sender
+            recipient = line[len("RCPT TO:<") : -1] if verb == "RCPT" else recipient
+            go_on = await self._say(verb, writer)
+            if verb == "DATA" and go_on == "354":
+                go_on = await self._receive(sender, recipient, reader, writer)
+            if not go_on or verb == "QUIT":
+                return
+
+    async def _receive(
+        self,
+        sender: str,
+        recipient: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> str:
+        if self.script.get("body"):
+            await reader.readline()
+            return await self._say("body", writer)
+        lines = []
+        while (line := await reader.readuntil(b"\r\n")) != b".\r\n":
+            lines.append(line.removeprefix(b"."))
+        answer = self._next("dot")
+        if isinstance(answer, Fault) or not answer.startswith(("4", "5")):
+            self.taken.append(Taken(sender, recipient, b"".join(lines)))
+        return await self._give(answer, writer)
+
+    def _next(self, stage: Stage) -> Answer:
+        answers = self.script.get(stage)
+        return answers.pop(0) if answers else _GOOD[stage]
+
+    async def _say(self, stage: Stage, writer: asyncio.StreamWriter) -> str:
+        return await self._give(self._next(stage), writer)
+
+    async def _give(self, answer: Answer, writer: asyncio.StreamWriter) -> str:
+        """Give an answer; its code, empty when the conversation is over."""
+        match answer:
+            case Fault.EOF:
+                return ""
+            case Fault.RESET:
+                writer.transport.abort()
+                return ""
+            case Fault.STALL:
+                await asyncio.Event().wait()
+                return ""
+            case str():
+                writer.write(answer.encode() + b"\r\n")
+                await writer.drain()
+                return "" if answer.startswith("421") else answer[:3]
+
+
+def _stage(line: str) -> Stage:
+    verb = line.partition(" ")[0].upper()
+    stages: Sequence[Stage] = ("EHLO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT")
+    return next(stage for stage in stages if stage == verb)
+
+
+@contextlib.asynccontextmanager
+async def faulty(script: Mapping[Stage, Sequence[Answer]]) -> AsyncIterator[FaultyServer]:
+    """A server that follows a script until the block ends."""
+    faulty_server = FaultyServer({stage: list(answers) for stage, answers in script.items()})
+    talks: set[asyncio.Task[None]] = set()
+
+    def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.add(asyncio.ensure_future(faulty_server.talk(reader, writer)))
+
+    server = await asyncio.start_server(greet, faulty_server.host, 0)
+    faulty_server.port = server.sockets[0].getsockname()[1]
+    try:
+        yield faulty_server
+    finally:
+        server.close()
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+@dataclass
+class GoodServer:
+    """A real aiosmtpd server, which keeps what it takes."""
+
+    taken: list[Taken] = field(default_factory=list)
+    host: str = "localhost"
+    port: int = 0
+
+    async def handle_DATA(  # noqa: N802 - the name aiosmtpd calls
+        self, _server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
+        assert isinstance(envelope.content, bytes)
+        (recipient,) = envelope.rcpt_tos
+        self.taken.append(Taken(envelope.mail_from or "", recipient, envelope.content))
+        return "250 2.0.0 taken"
+
+    def authenticate(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, who: object
+    ) -> AuthResult:
+        """Let ``ada`` in with the password ``s3cret``, and nobody else."""
+        assert isinstance(who, LoginPassword)
+        return AuthResult(success=(who.login, who.password) == (b"ada", b"s3cret"), handled=False)
+
+
+@contextlib.asynccontextmanager
+async def good(
+    *,
+    starttls: ssl.SSLContext | None = None,
+    tls: ssl.SSLContext | None = None,
+    login: bool = False,
+) -> AsyncIterator[GoodServer]:
+    """A server that behaves, with STARTTLS, with TLS from the first byte, with a login."""
+    server = GoodServer()
+    loop = asyncio.get_running_loop()
+
+    def greet() -> SMTP:
+        return SMTP(
+            server,
+            hostname="localhost",
+            loop=loop,
+            tls_context=starttls,
+            require_starttls=starttls is not None,
+            auth_required=login,
+            authenticator=server.authenticate if login else None,
+        )
+
+    listening = await loop.create_server(greet, "127.0.0.1", 0, ssl=tls)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+
+
+@dataclass
+class QuickClock:
+    """A clock that stands at noon but for the waiting, which takes no time and is counted.
+
+    ``sleep_waits_for`` makes a sleep last until something else has happened.
+    """
+
+    instant: datetime = NOON
+    slept: list[float] = field(default_factory=list)
+    sleep_waits_for: asyncio.Event | None = None
+
+    def now(self) -> datetime:
+        """Noon, and whatever was slept since."""
+        return self.instant
+
+    async def sleep(self, seconds: float) -> None:
+        """Let that time pass at once."""
+        self.slept.append(seconds)
+        self.instant += timedelta(seconds=seconds)
+        if self.sleep_waits_for is not None:
+            await self.sleep_waits_for.wait()
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        loop.call_soon(turn.set_result, None)
+        await turn

@@ -1,0 +1,358 @@
+"""Delivery: each letter once, whatever stops a run."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from newsletter.delivery import BATCH, DRAIN, deliver, next_try
+from newsletter.errors import RenderError, StoreError, TransportError
+from newsletter.model import (
+    Accepted,
+    Claim,
+    Counts,
+    Deferred,
+    Edition,
+    Envelope,
+    Issue,
+    Letter,
+    NotSent,
+    Outcome,
+    Placed,
+    Refused,
+    Section,
+    Settlement,
+    Standing,
+    Unknown,
+    Wave,
+)
+from newsletter.ports import Mark, Settle, Transport
+from newsletter.stores.memory import MemoryStore
+from newsletter.transports.memory import MemoryTransport
+from tests.factories import DAY, NOON, paper, subscriber
+from tests.posting import BODY
+from tests.servers import QuickClock
+
+
+def frozen(count: int, store: MemoryStore | None = None) -> MemoryStore:
+    """A store with an issue frozen for this many readers: reader1@example.org and so on."""
+    store = store or MemoryStore()
+    readers = [
+        store.save_reader(subscriber(f"reader{n}@example.org"), status="confirmed", now=NOON)
+        for n in range(1, count + 1)
+    ]
+    issue = Issue(DAY, papers=(paper(),), topics=(), cutoff=1, frozen_at=NOON)
+    section = Section("Other", cards=(Placed(0, "every paper"),))
+    editions = [Edition(Standing(one), (section,)) for one in readers]
+    store.freeze(Wave(0, issue, due=NOON, pieces=b""), editions)
+    return store
+
+
+def address(claim: Claim) -> Envelope:
+    """The letter of a claim."""
+    email = claim.edition.subscriber.email
+    return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
+
+
+@dataclass
+class Morning:
+    """A day's issue, and runs over it."""
+
+    store: MemoryStore
+    clock: QuickClock = field(default_factory=QuickClock)
+    address: Callable[[Claim], Envelope] = address
+    told: list[Counts] = field(default_factory=list)
+    runs: int = 0
+
+    async def run(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:
+        """One run."""
+        self.runs += 1
+        return await deliver(
+            self.store,
+            transport,
+            self.clock,
+            DAY,
+            self.address,
+            run=f"run{self.runs}",
+            readers=readers,
+            progress=self.told.append,
+        )
+
+    def send(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:
+        """One run, to its end."""
+        return asyncio.run(self.run(transport, readers))
+
+    def states(self) -> Counter[str]:
+        """The ledger, by state."""
+        return Counter(delivery.state for delivery in self.store.deliveries(DAY))
+
+
+def recipients(transport: MemoryTransport) -> list[str]:
+    """Who got a letter, in the order of sending."""
+    return [letter.envelope.recipient for letter in transport.letters]
+
+
+class Stuck(MemoryTransport):
+    """Sends some letters, then sticks at the next until ``answered``, before or after its mark."""
+
+    def __init__(self, after: int, *, marked: bool) -> None:
+        super().__init__()
+        self.after, self.marked = after, marked
+        self.stuck, self.answered = asyncio.Event(), asyncio.Event()
+
+    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+        async for letter in letters:
+            if not self.marked:
+                await self._stick()
+            if not await mark(letter):
+                continue
+            outcome: Outcome = Unknown("no answer")
+            try:
+                if self.marked:
+                    await self._stick()
+                self.letters.append(letter)
+                outcome = Accepted("250 kept")
+            finally:
+                await settle(letter, outcome)
+
+    async def _stick(self) -> None:
+        if len(self.letters) == self.after:
+            self.stuck.set()
+            await self.answered.wait()
+
+
+def test_everyone_gets_their_letter_once_and_a_second_run_sends_nothing() -> None:
+    morning, first, second = Morning(frozen(2 * BATCH + 5)), MemoryTransport(), MemoryTransport()
+    counts = morning.send(first)
+    assert counts.accepted == counts.planned == len(set(recipients(first))) == 2 * BATCH + 5
+    assert len(first.letters) == 2 * BATCH + 5
+    assert morning.store.issue_state(DAY) == ("done", "")
+    assert morning.send(second) == counts
+    assert second.letters == []
+
+
+def test_only_the_readers_asked_for_get_theirs() -> None:
+    morning, transport = Morning(frozen(3)), MemoryTransport()
+    (wanted,) = morning.store.readers(emails=["reader2@example.org"])
+    counts = morning.send(transport, readers=[wanted.id])
+    assert recipients(transport) == ["reader2@example.org"]
+    assert counts == Counts(pending=2, accepted=1)
+
+
+def test_a_letter_that_cannot_be_set_fails_alone() -> None:
+    def poisoned(claim: Claim) -> Envelope:
+        if claim.edition.subscriber.email == "reader2@example.org":
+            raise RenderError("no such font")
+        return address(claim)
+
+    morning, transport = Morning(frozen(3), address=poisoned), MemoryTransport()
+    assert morning.send(transport) == Counts(accepted=2, failed=1)
+    assert recipients(transport) == ["reader1@example.org", "reader3@example.org"]
+    assert morning.store.deliveries(DAY)[1].reply == "cannot be set: no such font"
+    assert morning.store.issue_state(DAY) == ("done_with_errors", "")
+
+
+def test_a_refused_reader_fails_alone() -> None:
+    morning = Morning(frozen(3))
+    transport = MemoryTransport({"reader2@example.org": Refused("550 no such user")})
+    assert morning.send(transport) == Counts(accepted=2, failed=1)
+
+
+def test_a_letter_in_doubt_is_counted_and_not_sent_again() -> None:
+    morning = Morning(frozen(2))
+    doubtful = MemoryTransport({"reader2@example.org": Unknown("no answer")})
+    assert morning.send(doubtful) == Counts(accepted=1, unknown=1)
+    again = MemoryTransport()
+    assert morning.send(again) == Counts(accepted=1, unknown=1)
+    assert again.letters == []
+
+
+def test_a_deferred_letter_is_tried_again_only_when_it_is_due() -> None:
+    morning = Morning(frozen(2))
+    busy = MemoryTransport({"reader2@example.org": Deferred("450 greylisted")})
+    assert morning.send(busy) == Counts(accepted=1, deferred=1)
+    morning.clock.instant = NOON + timedelta(minutes=4, seconds=59)
+    early = MemoryTransport()
+    assert morning.send(early) == Counts(accepted=1, deferred=1)
+    assert early.letters == []
+    morning.clock.instant = NOON + timedelta(minutes=5)
+    due = MemoryTransport()
+    assert morning.send(due) == Counts(accepted=2)
+    assert recipients(due) == ["reader2@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "minutes"), [(1, 5), (2, 10), (3, 20), (4, 40), (5, 60), (6, 60), (99, 60)]
+)
+def test_a_next_try_waits_longer_each_time(attempt: int, minutes: int) -> None:
+    assert next_try(attempt, NOON) == NOON + timedelta(minutes=minutes)
+
+
+def test_a_letter_cut_off_goes_again_in_the_same_run() -> None:
+    class CutsOnce(MemoryTransport):
+        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+            if not self.letters:
+                await settle(await anext(letters), NotSent("cut off"))
+            await super().send(letters, mark, settle)
+
+    morning, transport = Morning(frozen(3)), CutsOnce()
+    assert morning.send(transport) == Counts(accepted=3)
+    assert sorted(recipients(transport)) == [f"reader{n}@example.org" for n in (1, 2, 3)]
+
+
+def test_a_letter_cut_off_again_and_again_has_to_wait() -> None:
+    morning = Morning(frozen(2))
+    transport = MemoryTransport({"reader1@example.org": NotSent("cut off")})
+    assert morning.send(transport) == Counts(accepted=1, deferred=1)
+    assert morning.store.deliveries(DAY)[0].reply == "cut off"
+
+
+def test_a_lost_server_gives_everything_back_and_the_next_run_goes_on() -> None:
+    class Lost(MemoryTransport):
+        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+            one = await anext(letters)
+            await mark(one)
+            await settle(one, Accepted("250 ok"))
+            await settle(await anext(letters), NotSent("gone"))
+            raise TransportError("mail.example.org:25: gone")
+
+    morning = Morning(frozen(5))
+    with pytest.raises(TransportError, match=r"mail\.example\.org"):
+        morning.send(Lost())
+    assert morning.states() == {"accepted": 1, "pending": 4}
+    rest = MemoryTransport()
+    assert morning.send(rest) == Counts(accepted=5)
+    assert len(rest.letters) == 4
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_stopped_it_waits_for_marked_letters_and_the_next_run_sends_the_rest(
+    marked: bool,  # noqa: FBT001 - the case
+) -> None:
+    morning = Morning(frozen(5))
+
+    async def stopped() -> Stuck:
+        transport = Stuck(after=2, marked=marked)
+        running = asyncio.create_task(morning.run(transport))
+        await transport.stuck.wait()
+        morning.clock.sleep_waits_for = transport.answered
+        running.cancel()
+        await QuickClock().sleep(0)
+        transport.answered.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return transport
+
+    first, second = asyncio.run(stopped()), MemoryTransport()
+    gone = 3 if marked else 2
+    assert morning.states() == {"accepted": gone, "pending": 5 - gone}
+    assert morning.send(second) == Counts(accepted=5)
+    everyone = sorted(recipients(first) + recipients(second))
+    assert everyone == [f"reader{n}@example.org" for n in range(1, 6)]
+
+
+def test_stopped_without_an_answer_it_leaves_the_marked_letter_in_doubt() -> None:
+    morning = Morning(frozen(5))
+
+    async def stopped() -> None:
+        transport = Stuck(after=2, marked=True)
+        running = asyncio.create_task(morning.run(transport))
+        await transport.stuck.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(stopped())
+    assert morning.clock.slept == [DRAIN]
+    assert morning.states() == {"accepted": 2, "unknown": 1, "pending": 2}
+    second = MemoryTransport()
+    assert morning.send(second) == Counts(accepted=4, unknown=1)
+    assert len(second.letters) == 2
+
+
+def test_a_reader_who_leaves_before_their_mark_gets_nothing() -> None:
+    morning = Morning(frozen(3))
+
+    def leaving(claim: Claim) -> Envelope:
+        morning.store.set_status("reader2@example.org", "unsubscribed", now=NOON)
+        return address(claim)
+
+    morning.address = leaving
+    transport = MemoryTransport()
+    assert morning.send(transport) == Counts(accepted=2, suppressed=1)
+    assert recipients(transport) == ["reader1@example.org", "reader3@example.org"]
+
+
+def test_claims_that_wait_too_long_are_given_back_and_claimed_anew() -> None:
+    morning = Morning(frozen(10))
+
+    class Slow(MemoryTransport):
+        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+            async def slowly() -> AsyncIterator[Letter]:
+                async for letter in letters:
+                    await morning.clock.sleep(20)
+                    yield letter
+
+            await super().send(slowly(), mark, settle)
+
+    transport = Slow()
+    assert morning.send(transport) == Counts(accepted=10)
+    assert len(transport.letters) == 10
+
+
+def test_nothing_leaves_when_marks_cannot_be_recorded() -> None:
+    class ReadOnly(MemoryStore):
+        def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
+            raise StoreError(f"the disk is full: {len(claims)} marks at {now} for {lease} s")
+
+    morning, transport = Morning(frozen(3, ReadOnly())), MemoryTransport()
+    with pytest.raises(StoreError, match="the disk is full"):
+        morning.send(transport)
+    assert transport.letters == []
+
+
+def test_a_settlement_that_failed_is_tried_once_more_at_the_end() -> None:
+    class Hiccup(MemoryStore):
+        failures = 1
+
+        def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("the database is locked")
+            super().settle(settlements, now=now)
+
+    morning, transport = Morning(frozen(1, Hiccup())), MemoryTransport()
+    assert morning.send(transport) == Counts(accepted=1)
+
+
+def test_marks_of_one_turn_of_the_loop_are_one_call_of_the_store() -> None:
+    @dataclass
+    class Counting(MemoryStore):
+        groups: list[int] = field(default_factory=list)
+
+        def __post_init__(self) -> None:
+            super().__init__()
+
+        def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
+            self.groups.append(len(claims))
+            return super().mark(claims, now=now, lease=lease)
+
+    class AllAtOnce(MemoryTransport):
+        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+            taken = [letter async for letter in letters]
+            assert all(await asyncio.gather(*(mark(letter) for letter in taken)))
+            for letter in taken:
+                await settle(letter, Accepted("250 ok"))
+
+    store = Counting()
+    assert Morning(frozen(50, store)).send(AllAtOnce()) == Counts(accepted=50)
+    assert store.groups == [50]
+
+
+def test_it_tells_the_counts_at_the_start_and_at_the_end() -> None:
+    morning = Morning(frozen(3))
+    morning.send(MemoryTransport())
+    assert morning.told == [Counts(pending=3), Counts(accepted=3)]

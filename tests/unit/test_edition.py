@@ -1,0 +1,296 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter import topics
+from newsletter.edition import REACH, Budget, Sizes, Table, cut, explain
+from newsletter.filters import parse
+from newsletter.issue import compose
+from newsletter.matchers import RulesMatcher
+from newsletter.model import (
+    BY_FILTER,
+    EVERY_PAPER,
+    OTHER,
+    Edition,
+    Filter,
+    Issue,
+    Paper,
+    Placed,
+    Reader,
+    Standing,
+    Topic,
+    Verdict,
+)
+from tests.factories import DAY, NOON, paper, reader
+
+TOPICS = (
+    Topic("Reasoning", any=(parse("reasoning"),)),
+    Topic("Agents", any=(parse("agents"),)),
+    Topic("Speech", any=(parse("speech"),)),
+)
+
+
+def issue_of(*papers: Paper) -> Issue:
+    return compose(papers, TOPICS, day=DAY, cutoff=len(papers), after=0, frozen_at=NOON)
+
+
+def table_of(issue: Issue, *filters: Filter) -> Table:
+    return Table(issue, topics.match(issue, filters, RulesMatcher()))
+
+
+def budget(papers: int, *, html: int = 102_400, cap: int = 60) -> Budget:
+    sizes = Sizes(
+        1000, 100, 50, {"short": (1000,) * papers, "full": (3000,) * papers}, (200,) * papers
+    )
+    return Budget(sizes, cap, html)
+
+
+def edition_of(issue: Issue, who: Reader, **room: int) -> Edition:
+    table = table_of(issue, who.subscriber.filter)
+    return cut(table, Standing(who), budget(len(issue.papers), **room))
+
+
+def verdict_on(issue: Issue, standing: Standing) -> Verdict:
+    table = table_of(issue, standing.reader.subscriber.filter)
+    (verdict,) = explain(table, standing)
+    return verdict
+
+
+def shown(issue: Issue, edition: Edition) -> dict[str, list[int]]:
+    """The papers' numbers, by section."""
+    return {
+        section.name: [issue.papers[p.paper].number for p in (*section.cards, *section.rows)]
+        for section in edition.sections
+    }
+
+
+FIVE = issue_of(
+    paper(1, "Reasoning agents with reasoning", upvotes=50, abstract="reasoning"),
+    paper(2, "Agents", upvotes=40),
+    paper(3, "Speech by agents", upvotes=30, abstract="speech"),
+    paper(4, "Proteins", upvotes=20),
+    paper(5, "Cells", upvotes=10),
+)
+
+
+def test_who_asks_for_no_choice_gets_every_paper_by_topic_and_the_rest_under_other() -> None:
+    edition = edition_of(FIVE, reader())
+    assert shown(FIVE, edition) == {"Reasoning": [1], "Agents": [2, 3], OTHER: [4, 5]}
+    assert edition.sections[-1].cards == (Placed(3, EVERY_PAPER), Placed(4, EVERY_PAPER))
+    assert (edition.left_out, edition.short, edition.more) == (0, (), ())
+
+
+def test_sections_follow_the_readers_own_order_and_a_paper_stands_once() -> None:
+    wants = Filter(topics=("Speech", "Nowhere", "Agents"), include=(parse("cells"),))
+    edition = edition_of(FIVE, reader(wants=wants))
+    assert shown(FIVE, edition) == {"Speech": [3], "Agents": [1, 2], BY_FILTER: [5]} or shown(
+        FIVE, edition
+    ) == {"Agents": [1, 2, 3], BY_FILTER: [5]}
+    assert edition.left_out == 1
+
+
+def test_a_paper_whose_best_topic_is_not_followed_stands_under_the_first_that_is() -> None:
+    edition = edition_of(FIVE, reader(wants=Filter(topics=("Agents",))))
+    assert shown(FIVE, edition) == {"Agents": [1, 2, 3]}
+    assert edition.sections[0].cards[0] == Placed(0, "topic Agents: “agents”")
+
+
+def test_a_reader_of_includes_alone_gets_what_they_bring_under_your_filters() -> None:
+    wants = Filter(
+        include=(parse("cells or proteins"), parse("agents")), exclude=(parse("speech"),)
+    )
+    edition = edition_of(FIVE, reader(wants=wants))
+    assert shown(FIVE, edition) == {BY_FILTER: [1, 2, 4, 5]}
+    assert [placed.because for placed in edition.sections[0].cards] == [
+        "include “agents”",
+        "include “agents”",
+        "include “cells or proteins”",
+        "include “cells or proteins”",
+    ]
+
+
+def test_a_topic_called_other_loses_no_paper() -> None:
+    issue = replace(FIVE, topics=(*TOPICS, Topic(OTHER, any=(parse("cells"),))))
+    edition = edition_of(issue, reader())
+    assert sorted(edition.papers) == [0, 1, 2, 3, 4]
+
+
+def test_the_best_become_cards_up_to_the_readers_cap_and_the_rest_rows() -> None:
+    edition = edition_of(FIVE, reader(wants=Filter(max_items=2)))
+    assert [len(section.cards) for section in edition.sections] == [1, 1, 0]
+    assert [len(section.rows) for section in edition.sections] == [0, 1, 2]
+    assert edition_of(FIVE, reader(), cap=0).sections[0].cards == ()
+
+
+@pytest.mark.parametrize(
+    ("html", "cards", "rows", "more"),
+    [(102_400, 5, 0, 0), (5_700, 4, 1, 0), (4_500, 3, 0, 2), (1_800, 0, 2, 3), (900, 0, 0, 5)],
+)
+def test_what_does_not_fit_the_bytes_is_a_row_then_within_more(
+    html: int, cards: int, rows: int, more: int
+) -> None:
+    edition = edition_of(FIVE, reader(), html=html)
+    assert sum(len(section.cards) for section in edition.sections) == cards
+    assert sum(len(section.rows) for section in edition.sections) == rows
+    assert len(edition.more) == more
+    assert sorted(edition.papers) == [0, 1, 2, 3, 4]
+
+
+def test_titles_alone_are_rows_up_to_the_cap() -> None:
+    who = reader(wants=Filter(max_items=3))
+    titles = replace(who, subscriber=replace(who.subscriber, summary="titles"))
+    edition = edition_of(FIVE, titles)
+    assert [(len(section.cards), len(section.rows)) for section in edition.sections] == [
+        (0, 1),
+        (0, 2),
+    ]
+    assert edition.more == (3, 4)
+
+
+def test_upvotes_are_asked_only_of_papers_that_carry_them() -> None:
+    issue = issue_of(paper(1, upvotes=4), paper(2, upvotes=5), paper(3))
+    edition = edition_of(issue, reader(wants=Filter(min_upvotes=5)))
+    assert shown(issue, edition) == {OTHER: [2, 3]}
+    assert [issue.papers[place].number for place in edition.short] == [1]
+
+
+AGAIN = frozenset({1})
+ASKS = Filter(topics=("Reasoning",), exclude=(parse("speech or (not a)"),), min_upvotes=5)
+
+
+@pytest.mark.parametrize(
+    ("standing", "change", "reason"),
+    [
+        (Standing(reader()), lambda p: replace(p, muted=True), "listed before its source was"),
+        (Standing(reader(), sent=AGAIN), lambda p: p, "already sent"),
+        (Standing(reader(decided=1)), lambda p: p, "decided in an earlier issue"),
+        (
+            Standing(reader()),
+            lambda p: replace(p, first_seen=NOON - REACH - timedelta(seconds=1)),
+            "first seen more than 14 days ago",
+        ),
+        (Standing(reader(wants=Filter(topics=("Speech",)))), lambda p: p, "in no topic followed"),
+        (
+            Standing(reader(wants=replace(ASKS, exclude=(parse("speech"), parse("a"))))),
+            lambda p: p,
+            "exclude “a”",
+        ),
+        (Standing(reader(wants=ASKS)), lambda p: p, "has 4 upvotes, fewer than 5"),
+    ],
+)
+def test_a_paper_kept_out_has_one_reason(
+    standing: Standing, change: Callable[[Paper], Paper], reason: str
+) -> None:
+    issue = issue_of(change(paper(1, "A reasoning paper", upvotes=4)))
+    verdict = verdict_on(issue, standing)
+    assert not verdict.included
+    assert verdict.reason.startswith(reason)
+    assert cut(table_of(issue, standing.reader.subscriber.filter), standing, budget(1)).papers == ()
+
+
+def test_a_quarantined_paper_is_in_nobodys_edition_and_is_named() -> None:
+    issue = replace(issue_of(paper(1)), quarantined=((paper(1).key, "no template takes it"),))
+    verdict = verdict_on(issue, Standing(reader()))
+    assert (verdict.included, verdict.reason) == (False, "quarantined: no template takes it")
+    assert edition_of(issue, reader()).papers == ()
+
+
+@pytest.mark.parametrize(
+    ("wants", "reason"),
+    [
+        (Filter(), EVERY_PAPER),
+        (Filter(topics=("Reasoning",)), "topic Reasoning: “reasoning”"),
+        (Filter(include=(parse("author:Shazeer"),)), "include “author:Shazeer”"),
+        (Filter(include=(parse("about:" + "reasoning " * 20),)), "include “about:reasoning"),
+    ],
+)
+def test_a_paper_that_is_in_says_why(wants: Filter, reason: str) -> None:
+    issue = issue_of(paper(1, "M$^3$ reasoning", authors=("Noam Shazeer",)))
+    verdict = verdict_on(issue, Standing(reader(wants=wants)))
+    assert verdict.included
+    assert verdict.reason.startswith(reason)
+    assert len(verdict.reason) < 100
+    assert (verdict.title, verdict.paper) == ("M³ reasoning", paper(1).key)
+
+
+def test_a_paper_short_of_upvotes_is_judged_again_though_decided() -> None:
+    issue = issue_of(paper(1, upvotes=7))
+    standing = Standing(reader(wants=Filter(min_upvotes=5), decided=1), again=frozenset({1, 99}))
+    assert verdict_on(issue, standing).included
+
+
+WORDS = ("reasoning", "agents", "speech", "cells")
+RULES = st.sampled_from(
+    [parse(text) for text in (*WORDS, "title:agents", "agents and not cells", "about: cells")]
+)
+FILTERS = st.builds(
+    Filter,
+    topics=st.lists(st.sampled_from(["Reasoning", "Agents", "Speech", "Gone"]), max_size=3).map(
+        tuple
+    ),
+    include=st.lists(RULES, max_size=2).map(tuple),
+    exclude=st.lists(RULES, max_size=1).map(tuple),
+    min_upvotes=st.sampled_from([0, 3]),
+    max_items=st.none() | st.integers(0, 5),
+)
+ISSUES = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join),
+        st.none() | st.integers(0, 5),
+        st.booleans(),
+        st.sampled_from([0, 20]),
+    ),
+    max_size=12,
+).map(
+    lambda drawn: issue_of(
+        *(
+            replace(
+                paper(number, title, upvotes=upvotes),
+                muted=muted,
+                first_seen=NOON - timedelta(days=age),
+            )
+            for number, (title, upvotes, muted, age) in enumerate(drawn, 1)
+        )
+    )
+)
+
+
+@given(ISSUES, FILTERS, st.integers(0, 6), st.frozensets(st.integers(1, 12)), st.integers(0, 9000))
+def test_an_edition_is_exactly_what_its_reasons_say(
+    issue: Issue, wants: Filter, decided: int, numbers: frozenset[int], html: int
+) -> None:
+    table = table_of(issue, wants)
+    standing = Standing(reader(wants=wants, decided=decided), again=numbers, sent=numbers)
+    edition = cut(table, standing, budget(len(issue.papers), html=html))
+    verdicts = list(explain(table, standing))
+    assert [verdict.paper for verdict in verdicts] == [paper.key for paper in issue.papers]
+    assert all(verdict.reason for verdict in verdicts)
+    included = {place for place, verdict in enumerate(verdicts) if verdict.included}
+    assert set(edition.papers) == included
+    assert len(edition.papers) == len(included)
+    assert not set(edition.short) & included
+
+
+@given(ISSUES, st.integers(0, 9000))
+def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> None:
+    one, other = Filter(include=(parse("agents"),)), Filter(include=(parse("not agents"),))
+    table, room = table_of(issue, one, other), budget(len(issue.papers), html=html)
+    first, second = (cut(table, Standing(reader(wants=w)), room).papers for w in (one, other))
+    everyone = cut(table, Standing(reader()), room).papers
+    assert not set(first) & set(second)
+    assert set(first) | set(second) == set(everyone)
+
+
+@given(ISSUES, FILTERS, st.integers(1500, 12_000))
+def test_an_edition_is_within_its_bytes(issue: Issue, wants: Filter, html: int) -> None:
+    room = budget(len(issue.papers), html=html)
+    edition = cut(table_of(issue, wants), Standing(reader(wants=wants)), room)
+    cards = sum(len(section.cards) for section in edition.sections)
+    rows = sum(len(section.rows) for section in edition.sections)
+    used = 1000 + 100 * len(edition.sections) + 1050 * cards + 200 * rows
+    assert used <= html
+    assert cards <= (60 if wants.max_items is None else wants.max_items)

@@ -1,0 +1,131 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import FilterError
+from newsletter.filters import MAX_DEPTH, MAX_LENGTH, mask, parse, terms
+from newsletter.model import All, AnyOf, Expression, Not, Term
+
+A, B, C = (Term("text", word) for word in "abc")
+FILTER_LIKE = st.lists(
+    st.sampled_from(["and", "or", "not", "(", ")", '"', "title:", "autor:", "a", "B-c", "!", " "]),
+    max_size=30,
+).map(" ".join)
+EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(
+    st.sampled_from([A, B, C]),
+    lambda inner: (
+        st.builds(Not, inner)
+        | st.builds(All, st.lists(inner, min_size=1, max_size=3).map(tuple))
+        | st.builds(AnyOf, st.lists(inner, min_size=1, max_size=3).map(tuple))
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expression"),
+    [
+        ("LoRA", Term("text", "lora")),
+        ("clinical  notes", Term("text", "clinical notes")),
+        ('"search and rescue"', Term("text", "search and rescue")),
+        ("author:Shazeer", Term("author", "shazeer")),
+        ("AUTHOR: Noam Shazeer", Term("author", "noam shazeer")),
+        ('title:"Attention (is)"', Term("title", "attention (is)")),
+        ("about: clinical notes", Term("about", "clinical notes")),
+        ("category:eess.AS", Term("category", "eess.as")),
+        ("org:Example Labs", Term("org", "example labs")),
+        ("C++", Term("text", "c++")),
+        ("https://x.org", Term("text", "https://x.org")),
+        ("a AND b", All((A, B))),
+        ("a or b and not c", AnyOf((A, All((B, Not(C)))))),
+        ("(a or b) and c", All((AnyOf((A, B)), C))),
+        ("not not a", Not(Not(A))),
+        ("((a))", A),
+    ],
+)
+def test_it_parses(text: str, expression: Expression) -> None:
+    assert parse(text).expression == expression
+
+
+def test_a_rule_keeps_the_words_it_was_written_in() -> None:
+    assert parse(" title: LoRA  or\tMoE ").text == "title: LoRA or MoE"
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "hint"),
+    [
+        ("", 0, "empty"),
+        ("   ", 0, "empty"),
+        ("a and", 5, "missing at the end"),
+        ("and a", 0, "put it in quotes"),
+        ("a or or b", 5, "put it in quotes"),
+        ("title:", 6, "missing at the end"),
+        ("title:(a)", 6, "missing before"),
+        ("title:author:a", 6, "missing before"),
+        ("(a or b", 0, "never closed"),
+        ("(a b", 0, "never closed"),
+        ("(a (b)", 0, "never closed"),
+        ("a) or b", 1, "no bracket is open"),
+        ('a "b"', 2, "write “and” or “or”"),
+        ("a title:b", 2, "write “and” or “or”"),
+        ('a or "b', 5, "never closed"),
+        ("autor:x", 0, "did you mean “author:”"),
+        ("zzz:x", 0, "the prefixes are title:, author:"),
+        ('""', 0, "no letter or digit"),
+        ("a or --", 5, "no letter or digit"),
+    ],
+)
+def test_an_error_points_at_the_place_and_says_what_to_do(
+    text: str, column: int, hint: str
+) -> None:
+    with pytest.raises(FilterError, match=".") as caught:
+        parse(text)
+    assert caught.value.column == column
+    assert hint in caught.value.reason
+    assert str(caught.value).splitlines()[-1] == " " * (4 + column) + "^"
+
+
+def test_it_is_bounded() -> None:
+    assert len(list(terms(parse(" or ".join(["x"] * 800)).expression))) == 800
+    with pytest.raises(FilterError, match=f"has 49996 characters; {MAX_LENGTH} is the most"):
+        parse(" or ".join(["x"] * 10_000))
+    with pytest.raises(FilterError, match=f"deeper than {MAX_DEPTH}"):
+        parse("(" * 60 + "a" + ")" * 60)
+    with pytest.raises(FilterError, match=f"deeper than {MAX_DEPTH}"):
+        parse("not " * 60 + "a")
+
+
+@given(st.text() | FILTER_LIKE)
+def test_parsing_raises_nothing_but_filter_errors_that_point_into_the_text(text: str) -> None:
+    try:
+        rule = parse(text)
+    except FilterError as error:
+        assert 0 <= error.column <= len(error.text)  # noqa: PT017 - a rule is as good an outcome
+    else:
+        assert list(terms(rule.expression))
+        assert parse(rule.text) == rule
+
+
+def test_terms_come_from_left_to_right() -> None:
+    assert list(terms(parse("a and (b or not c)").expression)) == [A, B, C]
+
+
+@given(EXPRESSIONS, st.tuples(*[st.integers(0, 15)] * 3))
+def test_masks_are_what_asking_every_paper_gives(
+    expression: Expression, occurring: tuple[int, int, int]
+) -> None:
+    occurs = dict(zip((A, B, C), occurring, strict=True))
+
+    def holds(part: Expression, place: int) -> bool:
+        match part:
+            case Term():
+                return bool(occurs[part] >> place & 1)
+            case Not(of=inner):
+                return not holds(inner, place)
+            case All(of=parts):
+                return all(holds(inner, place) for inner in parts)
+            case AnyOf(of=parts):
+                return any(holds(inner, place) for inner in parts)
+
+    expected = sum(1 << place for place in range(4) if holds(expression, place))
+    assert mask(expression, occurs, 0b1111) == expected

@@ -1,0 +1,41 @@
+from dataclasses import replace
+from itertools import permutations
+
+from newsletter.issue import compose
+from newsletter.model import Issue, Paper, Topic
+from tests.factories import DAY, NOON, paper
+
+
+def composed(*papers: Paper) -> Issue:
+    return compose(papers, (), day=DAY, cutoff=9, after=0, frozen_at=NOON)
+
+
+def test_the_most_upvoted_and_discussed_come_first_then_the_newest() -> None:
+    papers = [
+        paper(1, upvotes=5),
+        paper(2, upvotes=3, comments=3),
+        paper(3),
+        paper(4, upvotes=0),
+        paper(5, upvotes=1),
+    ]
+    for order in permutations(papers):
+        assert [p.number for p in composed(*order).papers] == [2, 1, 5, 4, 3]
+
+
+def test_papers_that_are_one_stand_once_as_the_one_numbered_last() -> None:
+    first, other, last = paper(1, upvotes=9), paper(2), replace(paper(3), group=1)
+    assert composed(last, first, other).papers == (last, other)
+
+
+def test_a_muted_paper_gives_way_to_one_that_is_owed() -> None:
+    owed, muted = paper(1), replace(paper(3), group=1, muted=True)
+    assert composed(owed, muted).papers == (owed,)
+    assert composed(muted).papers == (muted,)
+
+
+def test_it_carries_what_it_was_composed_with() -> None:
+    topics = (Topic("Reasoning"),)
+    issue = compose(
+        [paper()], topics, day=DAY, cutoff=9, after=4, frozen_at=NOON, missing=["arXiv"]
+    )
+    assert issue == Issue(DAY, (paper(),), topics, 9, NOON, missing=("arXiv",), after=4)

@@ -1,0 +1,236 @@
+"""Messages, byte for byte."""
+
+import quopri
+from dataclasses import replace
+from email.header import decode_header, make_header
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import RenderError
+from newsletter.message import Press, encoded, quoted
+from newsletter.model import Publication, Rendering
+from newsletter.tokens import Keyring, read_bounce_tag
+from tests.factories import paper
+from tests.hostile import HEADERS, TEXTS, check, check_bytes
+from tests.letters import (
+    KEYS,
+    SITE,
+    content,
+    edition,
+    letter,
+    parsed,
+    part,
+    personal,
+    section,
+    sheet_of,
+)
+
+NO_SITE = Publication("Papers", "Papers", "papers@example.org")
+TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r"))
+DOTTED = st.text(alphabet=". =a\n\té漢", max_size=400)
+
+
+def unquoted(encoded_pieces: bytes) -> str:
+    return quopri.decodestring(encoded_pieces).decode().replace("\r\n", "\n")
+
+
+def without_blank_ends(text: str) -> str:
+    *lines, last = text.split("\n")
+    return "\n".join([*(line.rstrip(" \t") for line in lines), last])
+
+
+@given(TEXT | DOTTED)
+def test_it_decodes_to_what_was_encoded(text: str) -> None:
+    assert unquoted(quoted(text)) == without_blank_ends(text)
+
+
+@given(st.lists(DOTTED))
+def test_encoded_pieces_join_into_the_encoded_whole(pieces: list[str]) -> None:
+    expected = "".join(without_blank_ends(piece) for piece in pieces)
+    assert unquoted(b"".join(map(quoted, pieces))) == expected
+
+
+@given(TEXT | DOTTED)
+def test_no_encoded_line_is_long_or_begins_with_a_dot(text: str) -> None:
+    made = quoted(text)
+    assert made == b"" or made.endswith(b"\r\n")
+    for line in made.split(b"\r\n"):
+        assert len(line) <= 76
+        assert not line.startswith(b".")
+        assert b"\r" not in line
+        assert b"\n" not in line
+
+
+def test_it_takes_every_line_end_for_one() -> None:
+    assert quoted("a\r\nb\rc\n") == b"a\r\nb\r\nc\r\n"
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=200))
+def test_a_subject_is_read_as_it_was_written(text: str) -> None:
+    value = encoded(text)
+    assert value.isascii()
+    assert str(make_header(decode_header(value.replace("\r\n", "")))) == " ".join(text.split())
+
+
+@pytest.mark.parametrize("hostile", TEXTS)
+def test_a_hostile_paper_gives_a_letter_that_keeps_every_rule(hostile: str) -> None:
+    check(hostile)
+
+
+def test_an_encoded_word_in_a_title_is_shown_and_not_obeyed() -> None:
+    title = "=?utf-8?q?a=0D=0ABcc:_e@x.org?="
+    message = content(letter(sheet_of(paper(1, title)), edition(section("Reasoning", 0)))[1])
+    assert parsed(message)["Subject"] == title
+    assert b"\r\nBcc" not in message
+
+
+def test_it_is_a_letter_from_the_newsletter_to_one_reader() -> None:
+    _, envelope = letter(sheet_of(), edition(section("Reasoning", 0, 1)))
+    message = content(envelope)
+    check_bytes(message)
+    read = parsed(message)
+    assert read["From"] == "Daily Papers <papers@example.org>"
+    assert read["To"] == envelope.recipient == "ada@example.org"
+    assert read["Subject"] == "First and 1 more"
+    assert read["Date"] == "Mon, 03 Aug 2026 12:00:00 +0000"
+    assert read["Message-ID"] == envelope.message_id
+    assert envelope.message_id.startswith("<2026-08-03.")
+    assert envelope.message_id.endswith("@example.org>")
+
+
+def test_it_says_how_to_leave_in_one_click_and_by_mail() -> None:
+    message = content(letter(sheet_of(), edition(section("Reasoning", 0)))[1])
+    links = personal().links
+    unfolded = message.replace(b"\r\n ", b" ").decode()
+    assert f"\r\nList-Unsubscribe: <{links.post}>, <{links.mail}>\r\n" in unfolded
+    assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in unfolded
+    assert b"=?" not in message.partition(b"\r\n\r\n")[0]
+
+
+def test_without_a_site_one_leaves_by_mail_alone() -> None:
+    message = content(letter(sheet_of(publication=NO_SITE), edition(section("Reasoning", 0)))[1])
+    read = parsed(message)
+    assert read["List-Unsubscribe"].startswith("<mailto:papers@example.org?subject=unsubscribe")
+    absent = {"List-Unsubscribe-Post", "List-Archive"}
+    assert [name for name, _ in read.items()] == [name for name in HEADERS if name not in absent]
+    assert "https://" not in part(read, "html")
+
+
+def test_it_carries_the_headers_of_a_list() -> None:
+    read = parsed(content(letter(sheet_of(), edition(section("Reasoning", 0)))[1]))
+    assert read["List-Id"] == "<papers.example.org>"
+    assert read["List-Help"] == read["List-Owner"] == "<mailto:editor@example.org>"
+    assert read["List-Archive"] == "<https://papers.example.org/archive>"
+    assert read["List-Post"] == "NO"
+    assert read["Precedence"] == "bulk"
+    assert read["Auto-Submitted"] == "auto-generated"
+    assert len(read["Feedback-ID"].split(":")) == 4
+    assert "ada" not in read["Feedback-ID"]
+
+
+def test_long_addresses_in_headers_stay_addresses() -> None:
+    site = f"https://{'long.' * 30}example.org"
+    sheet = sheet_of(publication=replace(SITE, url=site))
+    message = content(letter(sheet, edition(section("Reasoning", 0)))[1])
+    check_bytes(message)
+    assert b"=?" not in message.partition(b"\r\n\r\n")[0]
+    assert parsed(message)["List-Archive"] == f"<{site}/archive>"
+
+
+@pytest.mark.parametrize(
+    "name", ["Grüße, täglich", "=?utf-8?q?a=0D=0ABcc:_e@x.org?=", "a\r\nB: c", ""]
+)
+def test_any_sender_name_makes_one_from(name: str) -> None:
+    sheet = sheet_of(publication=replace(SITE, sender_name=name))
+    message = content(letter(sheet, edition(section("Reasoning", 0)))[1])
+    check_bytes(message)
+    (address,) = parsed(message)["From"].addresses
+    assert address.addr_spec == "papers@example.org"
+
+
+def test_a_sender_without_letters_still_names_its_list() -> None:
+    sheet = sheet_of(publication=replace(SITE, sender_email="+@example.org"))
+    message = content(letter(sheet, edition(section("Reasoning", 0)))[1])
+    assert parsed(message)["List-Id"] == "<newsletter.example.org>"
+
+
+def test_the_parts_decode_to_what_was_set() -> None:
+    rendering, envelope = letter(sheet_of(), edition(section("Reasoning", 0, 1), left_out=3))
+    read = parsed(content(envelope))
+    assert part(read, "plain") == "".join(rendering.text)
+    assert part(read, "html") == "".join(rendering.html)
+
+
+def test_a_letter_made_again_is_the_same() -> None:
+    cut = edition(section("Reasoning", 0, 1))
+    assert content(letter(sheet_of(), cut)[1]) == content(letter(sheet_of(), cut)[1])
+
+
+def test_another_reader_has_another_message_id_and_return_path() -> None:
+    sheet, cut = sheet_of(), edition(section("Reasoning", 0))
+    _, ada = letter(sheet, cut)
+    _, bob = letter(sheet, cut, personal(reader=2, email="bob@example.org"))
+    assert ada.message_id != bob.message_id
+    assert ada.sender != bob.sender
+
+
+def test_the_return_path_says_whose_letter_came_back() -> None:
+    _, envelope = letter(sheet_of(), edition(section("Reasoning", 0)))
+    local, _, domain = envelope.sender.partition("@")
+    mailbox, _, tag = local.partition("+")
+    assert (mailbox, domain) == ("bounce", "papers.example.org")
+    assert read_bounce_tag(tag, KEYS) == 1
+
+
+def test_without_a_bounce_mailbox_the_sender_is_the_return_path() -> None:
+    sheet = sheet_of(publication=replace(SITE, bounces=None))
+    _, envelope = letter(sheet, edition(section("Reasoning", 0)))
+    assert envelope.sender == "papers@example.org"
+
+
+def test_a_rotated_key_does_not_change_a_frozen_letter() -> None:
+    sheet = replace(sheet_of(), signed_by=KEYS.fingerprint)
+    rendering, before = letter(sheet, edition(section("Reasoning", 0)))
+    rotated = Keyring(("newer key", *KEYS.secrets), KEYS.audience)
+    assert Press(sheet, rotated).address(rendering, personal()) == before
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "a@x.org\r\nBcc: e@x.org",
+        "a@x.org,b@y.org",
+        "a b@x.org",
+        "<a@x.org>",
+        "ü@x.org",
+        "a@x.org\x00",
+    ],
+)
+def test_it_refuses_an_address_that_is_not_one(email: str) -> None:
+    sheet = sheet_of()
+    rendering = Rendering(("s",), ("h",), ("t",))
+    with pytest.raises(RenderError, match="cannot stand in a header"):
+        Press(sheet, KEYS).address(rendering, personal(email=email))
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        (("A title and ", "7", " more"), "A title and 7 more"),
+        (("Grüße and ", "7", " more"), "Grüße and 7 more"),
+        (("Grüße ", "7", " übrig"), "Grüße 7 übrig"),
+        (("", "7", " new"), "7 new"),
+        (("w" * 62 + " and ", "1000", " more"), "w" * 62 + " and 1000 more"),
+        (("漢" * 62 + " and ", "1000", " more"), "漢" * 62 + " and 1000 more"),
+        (("alone",), "alone"),
+    ],
+)
+def test_subjects_in_pieces_are_read_whole(subject: tuple[str, ...], expected: str) -> None:
+    rendering = Rendering(subject, ("h",), ("t",))
+    message = content(Press(sheet_of(), KEYS).address(rendering, personal()))
+    check_bytes(message)
+    assert parsed(message)["Subject"] == expected
+    head = message.partition(b"\r\nMessage-ID")[0]
+    assert max(map(len, head.split(b"\r\n"))) <= 78

@@ -1,0 +1,129 @@
+"""What may go on the wire, and what an answer means."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown
+from newsletter.transports.smtp.wire import (
+    answer_to_dot,
+    cut_off,
+    is_mailbox,
+    refusal,
+    reply_text,
+    wire_form,
+)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ada@example.org",
+        "a.b+c=d_e-f@sub.example.org",
+        "-oQ@x.org",
+        '"a@b"@x.org',
+        '"a\\"b"@x.org',
+        "a..b.@docomo.example",
+        "ada@[127.0.0.1]",
+        "ada@[IPv6:::1]",
+        "u@localhost",
+    ],
+)
+def test_it_knows_a_mailbox(address: str) -> None:
+    assert is_mailbox(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "ada",
+        "a,b@x.org",
+        "u@x.org,v@y.org",
+        "@a,@b:u@x.org",
+        "u\x00@x.org",
+        "u@x.org\r\nRCPT TO:<v@y.org>",
+        "u@x.org\n",
+        "u@x.org>",
+        "<u@x.org>",
+        "u u@x.org",
+        '"u u"@x.org',
+        "u@x.org SIZE=1",
+        "a" * 65 + "@x.org",
+        "ü@x.org",
+    ],
+)
+def test_it_writes_to_nothing_else(address: str) -> None:
+    assert not is_mailbox(address)
+
+
+def test_it_leaves_a_content_that_keeps_the_law_as_it_is() -> None:
+    content = (b"Subject: x\r\n", b"", b"\r\n"[:0], b"A line. ", b"Its end.\r\n")
+    assert wire_form(content) is content
+
+
+@pytest.mark.parametrize(
+    ("content", "wire"),
+    [
+        ((b"a\r\n.\r\nb\r\n",), b"a\r\n..\r\nb\r\n"),
+        ((b"a\r\n", b".\r\n", b"b\r\n"), b"a\r\n..\r\nb\r\n"),
+        ((b"a\n.\nb\n",), b"a\r\n..\r\nb\r\n"),
+        ((b"a\n.\r\nb\r\n",), b"a\r\n..\r\nb\r\n"),
+        ((b"a\r.\rb\r\n",), b"a\r\n..\r\nb\r\n"),
+        ((b"a\r\n.\nb\r\n",), b"a\r\n..\r\nb\r\n"),
+        ((b"a\r", b"\n", b".", b"\r\n"), b"a\r\n..\r\n"),
+        ((b"a", b".b\r\n"), b"a.b\r\n"),
+        ((b"no end",), b"no end\r\n"),
+        ((b"half an end\r",), b"half an end\r\n"),
+        ((b"x" * 20_000 + b"\n.\r\n",), b"x" * 20_000 + b"\r\n..\r\n"),
+    ],
+)
+def test_it_mends_a_content_that_breaks_the_law(content: tuple[bytes, ...], wire: bytes) -> None:
+    assert b"".join(wire_form(content)) == wire
+
+
+@given(st.lists(st.binary(max_size=6) | st.sampled_from([b"\r", b"\n", b".", b"\r\n"])))
+def test_no_content_can_end_the_message_early(pieces: list[bytes]) -> None:
+    wire = b"\r\n" + b"".join(wire_form(tuple(pieces)))
+    assert b"\r\n.\r" not in wire
+    assert wire.endswith(b"\r\n")
+    assert wire.count(b"\r\n") == wire.count(b"\r") == wire.count(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "outcome"),
+    [
+        (250, "2.0.0 queued", Accepted("250 2.0.0 queued")),
+        (452, "4.3.1 full", Deferred("452 4.3.1 full")),
+        (421, "closing", Deferred("421 closing")),
+        (554, "5.6.0 no", Refused("554 5.6.0 no")),
+        (550, "5.7.1 policy", Deferred("550 5.7.1 policy")),
+        (354, "go on", Unknown("not an answer to the final dot: 354 go on")),
+    ],
+)
+def test_it_knows_what_the_answer_to_the_dot_means(code: int, words: str, outcome: Outcome) -> None:
+    assert answer_to_dot(code, words) == outcome
+
+
+def test_an_unexpected_yes_to_a_command_is_no_refusal_for_good() -> None:
+    assert refusal(252, "perhaps") == Deferred("252 perhaps")
+
+
+def test_a_reply_is_one_printable_line_of_bounded_length() -> None:
+    assert reply_text(550, "no\nsuch\x1b[31m \udcff user") == "550 no such [31m user"
+    assert len(reply_text(550, "x" * 10_000)) == 500
+
+
+@pytest.mark.parametrize(
+    ("fate", "expected"),
+    [
+        (NotSent("so far"), NotSent("gone")),
+        (Unknown("so far"), Unknown("gone")),
+        (Refused("550"), Refused("550")),
+        (None, None),
+    ],
+)
+def test_a_cut_changes_the_reason_of_what_is_open(
+    fate: Outcome | None, expected: Outcome | None
+) -> None:
+    assert cut_off(fate, "gone") == expected

@@ -1,0 +1,280 @@
+# ruff: noqa: RUF001 - characters that look alike are the subject here
+import re
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.text import (
+    authors_line,
+    clean,
+    display,
+    folded,
+    http_url,
+    plain,
+    sentences,
+    shorten,
+)
+
+ANY_TEXT = st.text(st.characters(codec=None, categories=None))
+TEX = st.text(st.sampled_from("\\$^_{}'`\"~ abcH12%&()[]\n"), max_size=60)
+XML_CHARACTERS = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+
+
+@given(ANY_TEXT)
+def test_cleaned_text_is_utf_8_legal_xml_composed_and_stays_as_it_is(text: str) -> None:
+    cleaned = clean(text)
+    cleaned.encode("utf-8")
+    assert XML_CHARACTERS.fullmatch(cleaned)
+    assert unicodedata.is_normalized("NFC", cleaned)
+    assert clean(cleaned) == cleaned
+    assert cleaned == " ".join(cleaned.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("  a\t b\r\n c\u2028d\x85e ", "a b c d e"),
+        ("Hel\x00lo\x1b", "Hello"),
+        ("e\u0301", "é"),
+        ("a\ud800b\udfff", "ab"),
+        ("\ud83d\ude00", "😀"),
+        ("a\u202eb\u2066c\u200fd", "abcd"),
+        ("a\ufffeb\uffff\U0001fffe\U0010ffffc", "abc"),
+        ("in\u00advi\u200bsi\ufeffble", "invisible"),
+        ("👩\u200d🔬", "👩\u200d🔬"),
+        ("\ue000private\U000f0001", "private"),
+    ],
+)
+def test_clean_keeps_what_can_be_shown(text: str, cleaned: str) -> None:
+    assert clean(text) == cleaned
+
+
+def test_a_pile_of_combining_marks_is_cut_and_costs_no_time() -> None:
+    started = time.process_time()
+    cleaned = clean("a" + "\u0316\u0300" * 50_000)
+    assert time.process_time() - started < 1
+    assert len(cleaned) <= 32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A < B & C",
+        "<think> first, <EOS> then </think>",
+        "15<alpha<165",
+        "a<b and c>d",
+        "if x<p-value> y",
+        "R&D &copy now &notit",
+        "vector<int>",
+        "an <a without end",
+    ],
+)
+def test_text_that_is_not_html_comes_back_as_itself(text: str) -> None:
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>Hello <b>wor</b>ld</p><p>Again</p>", "Hello world Again"),
+        ("one<br>two<br/>three", "one two three"),
+        ("H<sub>2</sub>O &amp; CO<sub>2</sub>", "H2O & CO2"),
+        ("&lt;think&gt; &#955; &#x3bb; &hellip;", "<think> λ λ …"),
+        ("x<script>alert('<p>')</script>y<STYLE>p{}</STYLE >z", "xyz"),
+        ("x<!-- <p>hidden</p> -->y", "xy"),
+        ("x <!-- never closed", "x <!-- never closed"),
+        ("<a href=\"https://x.org/?a>b\" title='>'>link</a>", "link"),
+        ('<img src=x onerror="alert(1)">', ""),
+        ("<jats:p>JATS <jats:italic>too</jats:italic></jats:p>", "JATS too"),
+        ("<DIV CLASS='x'>a</DIV>b", "a b"),
+        ("&#xd800;&#0;x", "\ufffd\ufffdx"),
+    ],
+)
+def test_markup_leaves_its_text(markup: str, text: str) -> None:
+    assert plain(markup) == text
+
+
+@pytest.mark.parametrize(
+    "bomb", ["<div>" * 100_000, "<a " * 100_000, '<a "' * 100_000, "<!--" * 100_000, "<p" * 100_000]
+)
+def test_hostile_markup_costs_linear_time(bomb: str) -> None:
+    started = time.process_time()
+    plain(bomb)
+    assert time.process_time() - started < 5
+
+
+@given(ANY_TEXT)
+def test_plain_is_clean_whatever_comes(text: str) -> None:
+    assert clean(plain(text)) == plain(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("https://arxiv.org/abs/2503.02130", "https://arxiv.org/abs/2503.02130"),
+        (" HTTP://Example.ORG:8080/ä?q=ü#é ", "http://example.org:8080/%C3%A4?q=%C3%BC#%C3%A9"),
+        ("https://münchen.de/%20?a=1&b=2", "https://xn--mnchen-3ya.de/%20?a=1&b=2"),
+        ("http://[::1]:80/", "http://[::1]:80/"),
+        ('https://x.org/"><script>', "https://x.org/%22%3E%3Cscript%3E"),
+    ],
+)
+def test_an_absolute_address_becomes_a_link(value: str, url: str) -> None:
+    assert http_url(value) == url
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "javascript:alert(1)",
+        "JaVa\tscript:alert(1)",
+        "data:text/html,x",
+        "//evil.org/x",
+        "/relative",
+        "https://",
+        "https://x.org/a b",
+        "https://x.org/\x00",
+        "https://user:secret@x.org/",
+        "https://x.org\\@evil.org",
+        "https://x.org:99999/",
+        "https://a..b/",
+        "https://exa<mple.org/",
+        "https://[::1/",
+        "ftp://x.org/",
+        "https://x.org/" + "a" * 3000,
+        "https://x.org/\ud800",
+    ],
+)
+def test_what_is_no_plain_web_address_becomes_no_link(value: str | None) -> None:
+    assert http_url(value) is None
+
+
+@given(ANY_TEXT)
+def test_a_link_is_ascii_and_stays_itself(text: str) -> None:
+    url = http_url("https://x.org/" + text)
+    assert url is None or (url.isascii() and http_url(url) == url)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("M$^3$ViT", "M³ViT"),
+        ("$\\pi_0$: a $\\tau^{2}$-bench", "π₀: a τ²-bench"),
+        ('Pok\\\'eChamp, G\\"odel, Erd\\H{o}s, na\\"{\\i}ve', "PokéChamp, Gödel, Erdős, naïve"),
+        ("Stra\\ss e, {\\L}ukasz, \\O rsted", "Straße, Łukasz, Ørsted"),
+        ("10\\% of R\\&D", "10% of R&D"),
+        ("\\textbf{bold}, \\emph{soft} and {\\em old}", "bold, soft and old"),
+        ("see \\url{https://x.org/a_b}", "see https://x.org/a_b"),
+        ("``quoted''", "“quoted”"),
+        ("$\\mathcal{O}(n \\log n)$", "𝒪(n log n)"),
+        ("\\(O(n^2)\\) and \\[x_{ij}\\]", "O(n²) and xᵢⱼ"),
+        ("$\\mathbb R^n$, $\\frac{1}{2}$, $\\sqrt{d_k}$", "ℝⁿ, 1/2, √(dₖ)"),
+        ("$\\approx$90, 2$\\times$ faster", "≈90, 2× faster"),
+    ],
+)
+def test_tex_is_shown_in_unicode_where_that_is_sure(written: str, shown: str) -> None:
+    assert display(written) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A < B & C",
+        "R&D",
+        "$5 to $10",
+        "$5-$10 and $5M/$10M",
+        "$5 or $",
+        "C_3 and snake_case a^b",
+        "we introduce \\framework, \\ie a system",
+        "$e^{\\lambda t}$",
+        "$\\frac{a+b}{c}$",
+        "$x_{\\foo}$",
+        "$some words are prose$",
+        "$\\cite{x}$",
+        "$x^$",
+        "$x_\\sqrt{a}$",
+        "$\\hat\\frac{a}{b}$",
+        "$\\hat$",
+        "$\\sqrt[3]{x}$",
+        "$\\today$",
+        "$\\input{/etc/hostname}$",
+        "${{{{x}}}}$",
+        "$\\,$",
+        "$\\text{x}^{}$",
+        "C:\\new\\path",
+        "\\",
+        "$$x$$",
+    ],
+)
+def test_what_is_not_surely_tex_stays_as_it_is_written(text: str) -> None:
+    assert display(text) == text
+
+
+@given(ANY_TEXT | TEX)
+def test_display_never_raises_and_shows_plain_text_as_it_is(text: str) -> None:
+    shown = display(text)
+    assert shown == text or "\\" in text or "$" in text or "``" in text
+
+
+def test_sentences_end_where_sentences_end() -> None:
+    text = "We use 3.5 B models, e.g. Llama (cf. Fig. 2). It works! By J. Doe et al. in 2024. Done."
+    assert sentences(text, 1) == "We use 3.5 B models, e.g. Llama (cf. Fig. 2)."
+    assert sentences(text, 2).endswith("It works!")
+    assert sentences(text, 9) == text
+    assert sentences('He said "Yes." Then left.', 1) == 'He said "Yes."'
+    assert sentences("no end", 1) == "no end"
+
+
+def test_many_sentences_cost_linear_time() -> None:
+    started = time.process_time()
+    assert sentences("Ab cd. " * 100_000, 10**9)
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "short"),
+    [
+        ("short", 5, "short"),
+        ("a few words, here", 13, "a few words…"),
+        ("a few words here", 12, "a few words…"),
+        ("unbreakable", 6, "unbre…"),
+        ("x abcdefghijkl", 8, "x abcde…"),
+        ("abc", 1, "…"),
+    ],
+)
+def test_shorten_cuts_at_a_word(text: str, limit: int, short: str) -> None:
+    assert shorten(text, limit) == short
+
+
+@given(st.text(), st.integers(1, 50))
+def test_a_shortened_text_is_within_its_limit(text: str, limit: int) -> None:
+    assert len(shorten(text, limit)) <= limit
+
+
+@pytest.mark.parametrize(
+    ("names", "count", "line"),
+    [
+        ((), None, ""),
+        ((), 1, "1 author"),
+        ((), 7, "7 authors"),
+        (("Ada",), None, "Ada"),
+        (("Ada", "Bo", "Cy"), 3, "Ada, Bo, Cy"),
+        (("Ada", "Bo", "Cy", "Di"), None, "Ada, Bo, Cy and 1 more"),
+        (("Ada", "Bo", "Cy", "Di"), 664, "Ada, Bo, Cy and 661 more"),
+    ],
+)
+def test_the_first_three_authors_and_how_many_more(
+    names: tuple[str, ...], count: int | None, line: str
+) -> None:
+    assert authors_line(names, count) == line
+
+
+def test_folding_forgets_case_accents_and_kinds_of_hyphens() -> None:
+    assert folded("Łódź ÉCOLE") == "łodz ecole"
+    assert folded("STRASSE") == folded("Straße")
+    assert folded("chain‑of–thought’s M³ViT") == "chain-of-thought's m3vit"
+    assert folded("LoRA") == "lora"

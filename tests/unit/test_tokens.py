@@ -1,0 +1,155 @@
+"""Signed links."""
+
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import TokenError
+from newsletter.model import Publication
+from newsletter.tokens import (
+    MAX_AGE,
+    Keyring,
+    Links,
+    Purpose,
+    bounce_tag,
+    keyed_hash,
+    links,
+    read,
+    read_bounce_tag,
+    sign,
+)
+from tests.factories import DAY, NOON
+
+KEYS = Keyring(("new key", "old key"), "papers@example.org")
+SITE = Publication("Papers", "Papers", "papers@example.org", url="https://papers.example.org/")
+NO_SITE = Publication("Papers", "Papers", "papers@example.org")
+YEARS = timedelta(days=3650)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.sampled_from([*MAX_AGE]))
+def test_it_reads_back_what_it_signed(payload: str, purpose: Purpose) -> None:
+    assert read(sign(payload, purpose, KEYS, NOON), purpose, KEYS, NOON, None) == payload
+
+
+def test_it_gives_the_same_token_for_the_same_instant() -> None:
+    assert sign("7", "edition", KEYS, NOON) == sign("7", "edition", KEYS, NOON)
+    later = NOON + timedelta(seconds=1)
+    assert sign("7", "edition", KEYS, NOON) != sign("7", "edition", KEYS, later)
+
+
+def test_it_signs_at_the_very_beginning_of_time() -> None:
+    dawn = datetime.fromtimestamp(0, UTC)
+    assert read(sign("7", "edition", KEYS, dawn), "edition", KEYS, dawn, YEARS) == "7"
+
+
+def test_it_refuses_a_token_with_any_bit_flipped() -> None:
+    token = sign("7", "unsubscribe", KEYS, NOON).encode()
+    for place in range(len(token)):
+        for bit in range(8):
+            forged = bytearray(token)
+            forged[place] ^= 1 << bit
+            with pytest.raises(TokenError):
+                read(forged.decode("latin-1"), "unsubscribe", KEYS, NOON, None)
+
+
+def test_it_refuses_the_token_of_another_purpose() -> None:
+    purposes: tuple[Purpose, ...] = get_args(Purpose)
+    for made in purposes:
+        for asked in set(purposes) - {made}:
+            with pytest.raises(TokenError, match="not made here"):
+                read(sign("7", made, KEYS, NOON), asked, KEYS, NOON, None)
+
+
+def test_it_refuses_the_token_of_another_newsletter_with_the_same_key() -> None:
+    other = Keyring(KEYS.secrets, "other@example.org")
+    with pytest.raises(TokenError):
+        read(sign("7", "unsubscribe", other, NOON), "unsubscribe", KEYS, NOON, None)
+
+
+def test_it_accepts_a_retired_key_and_refuses_a_removed_one() -> None:
+    token = sign("7", "unsubscribe", Keyring(("old key",), KEYS.audience), NOON)
+    assert read(token, "unsubscribe", KEYS, NOON, None) == "7"
+    with pytest.raises(TokenError):
+        read(token, "unsubscribe", Keyring(("new key",), KEYS.audience), NOON, None)
+
+
+@pytest.mark.parametrize("purpose", ["preferences", "confirm", "edition"])
+def test_it_refuses_a_token_past_its_age(purpose: Purpose) -> None:
+    token, age = sign("7", purpose, KEYS, NOON), MAX_AGE[purpose]
+    assert age is not None
+    assert read(token, purpose, KEYS, NOON + age, age) == "7"
+    with pytest.raises(TokenError, match="too old"):
+        read(token, purpose, KEYS, NOON + age + timedelta(seconds=1), age)
+
+
+def test_it_lets_people_leave_after_years() -> None:
+    token = sign("7", "unsubscribe", KEYS, NOON)
+    later = NOON + timedelta(days=3650)
+    assert read(token, "unsubscribe", KEYS, later, MAX_AGE["unsubscribe"]) == "7"
+
+
+@pytest.mark.parametrize("junk", ["", ".", "..", "a.b.c", "é.1.x", "\ud800", "a" * 10_000])
+def test_it_refuses_junk(junk: str) -> None:
+    with pytest.raises(TokenError):
+        read(junk, "unsubscribe", KEYS, NOON, None)
+
+
+def test_it_makes_a_link_for_each_purpose() -> None:
+    made = links(SITE, KEYS, DAY, NOON, 7)
+    tokens: dict[Purpose, str] = {
+        "preferences": made.preferences,
+        "unsubscribe": made.unsubscribe,
+        "edition": made.edition,
+    }
+    for purpose, link in tokens.items():
+        start = f"https://papers.example.org/{purpose}/"
+        assert link.startswith(start)
+        payload = "7/2026-08-03" if purpose == "edition" else "7"
+        assert read(link.removeprefix(start), purpose, KEYS, NOON, YEARS) == payload
+    assert made.post == made.unsubscribe
+    assert made.pause == f"{made.preferences}?pause=2"
+    assert made.weekly == f"{made.preferences}?cadence=weekly"
+    assert made.mail.startswith("mailto:papers@example.org?subject=unsubscribe%20")
+
+
+def test_it_leads_to_the_mailbox_where_there_is_no_site() -> None:
+    publication = Publication("P", "P", "p@example.org", bounces="bounce@example.org")
+    made = links(publication, KEYS, DAY, NOON, 7)
+    assert isinstance(made, Links)
+    assert (made.post, made.edition) == ("", "")
+    verbs = {
+        "preferences": made.preferences,
+        "pause": made.pause,
+        "weekly": made.weekly,
+        "unsubscribe": made.unsubscribe,
+    }
+    for verb, link in verbs.items():
+        assert link.startswith(f"mailto:bounce@example.org?subject={verb}%20")
+    assert links(NO_SITE, KEYS, DAY, NOON, 7).mail.startswith("mailto:papers@example.org?")
+
+
+def test_it_keeps_signing_with_the_key_an_issue_was_frozen_under() -> None:
+    old = Keyring(("old key",), KEYS.audience)
+    assert sign("7", "edition", KEYS.signing_as(old.fingerprint), NOON) == sign(
+        "7", "edition", old, NOON
+    )
+    assert KEYS.signing_as("a key nobody has") == KEYS
+
+
+def test_it_names_things_so_that_only_the_holder_of_the_key_can() -> None:
+    assert keyed_hash("7", KEYS) != keyed_hash("8", KEYS)
+    assert keyed_hash("7", KEYS) != keyed_hash("7", Keyring(("old key",)))
+
+
+def test_it_knows_whose_letter_came_back_whatever_became_of_the_capitals() -> None:
+    tag = bounce_tag(7, Keyring(("old key",), KEYS.audience))
+    assert read_bounce_tag(tag.upper(), KEYS) == 7
+
+
+@pytest.mark.parametrize("tag", ["", "7", "8-", "7-0123456789abcdef", "x-y", "٣-a", "9" * 5000])
+def test_it_refuses_a_return_path_that_was_not_made_here(tag: str) -> None:
+    with pytest.raises(TokenError, match="return path"):
+        read_bounce_tag(tag, KEYS)

@@ -1,0 +1,84 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter import topics
+from newsletter.filters import parse
+from newsletter.issue import compose
+from newsletter.matchers import RulesMatcher
+from newsletter.model import Filter, Issue, Matching, Paper, Term, Topic
+from newsletter.topics import bits
+from tests.factories import DAY, NOON, paper
+
+REASONING = Topic("Reasoning", any=(parse("reasoning"), parse("chain of thought")))
+AGENTS = Topic("Agents", any=(parse("agent or agents"),), none=(parse("title:survey"),))
+VISION = Topic("Vision", categories=("cs.CV",), about="moving pictures")
+
+
+def issue_of(*papers: Paper) -> Issue:
+    made = (REASONING, AGENTS, VISION)
+    return Issue(DAY, papers, made, cutoff=len(papers), frozen_at=NOON)
+
+
+def match(*papers: Paper, wants: Filter | None = None) -> Matching:
+    return topics.match(issue_of(*papers), [wants or Filter()], RulesMatcher())
+
+
+def test_a_paper_is_in_a_topic_when_any_rule_matches_and_none_forbids() -> None:
+    matching = match(
+        paper(1, "Reasoning agents"),
+        paper(2, "A survey of agents"),
+        paper(3, "Nothing"),
+        paper(4, "Reasonings"),
+    )
+    assert matching.topics == {"Reasoning": 0b0001, "Agents": 0b0001, "Vision": 0}
+
+
+def test_a_category_or_a_description_puts_a_paper_into_a_topic() -> None:
+    matching = match(
+        paper(1, categories=("cs.CV",)), paper(2, abstract="Pictures that keep moving.")
+    )
+    assert matching.topics["Vision"] == 0b11
+    assert matching.because["Vision", 0] == "cs.CV"
+    assert matching.because["Vision", 1] == "moving pictures"
+
+
+def test_the_best_topic_has_the_most_hits_and_titles_count_three() -> None:
+    matching = match(
+        paper(1, "An agent", abstract="with reasoning"),
+        paper(2, "A chain of thought", abstract="of agents, with reasoning"),
+        paper(3, "Agents", abstract="reasoning by chain of thought"),
+        paper(4, "Both", abstract="reasoning agents"),
+    )
+    assert matching.best == {"Reasoning": 0b1010, "Agents": 0b0101, "Vision": 0}
+
+
+def test_the_reason_is_the_rule_that_counts_most() -> None:
+    matching = match(
+        paper(1, "A chain of thought", abstract="with reasoning"),
+        paper(2, "Both", abstract="reasoning by chain of thought"),
+    )
+    assert matching.because["Reasoning", 0] == "chain of thought"
+    assert matching.because["Reasoning", 1] == "reasoning"
+
+
+def test_every_term_of_every_filter_has_a_mask() -> None:
+    wants = Filter(include=(parse("LoRA and not author:Li"),), exclude=(parse("speech"),))
+    matching = match(paper(1, "LoRA for speech"), paper(2, "speech"), wants=wants)
+    assert matching.terms[Term("text", "lora")] == 0b01
+    assert matching.terms[Term("text", "speech")] == 0b11
+    assert matching.terms[Term("author", "li")] == 0
+
+
+def test_upvotes_are_those_the_sources_count() -> None:
+    assert match(paper(1, upvotes=3), paper(2)).upvotes == (3, None)
+
+
+def test_an_issue_without_papers_matches_nothing() -> None:
+    empty = compose([], [REASONING], day=DAY, cutoff=0, after=0, frozen_at=NOON)
+    matching = topics.match(empty, [], RulesMatcher())
+    assert (matching.topics, matching.best) == ({"Reasoning": 0}, {"Reasoning": 0})
+
+
+@given(st.sets(st.integers(0, 300)))
+def test_bits_are_the_places_of_a_mask(places: set[int]) -> None:
+    assert bits(sum(1 << place for place in places)) == sorted(places)
