@@ -51,10 +51,14 @@ _PMID = re.compile(
 )
 _BIORXIV = re.compile(
     r"^https?://(?:www\.|connect\.)?(?:bio|med)rxiv\.org/(?:cgi/)?content/"
-    r"(?:short/|early/[\d/]+/)?(10\.\d+/[\d.]+|\d+)(?:v\d+)?"
+    r"(?:short/|early/[\d/]+/)?(10\.\d+/[\d.]+|[\d.]+)(?:v\d+)?"
 )
 _TRACKING = re.compile(r"^(?:utm_.*|rss|ref|source|fbclid|gclid|mc_[ce]id|af|via)$", re.IGNORECASE)
-_TEX = re.compile(r"\\[a-zA-Z]+|\\.|[${}^_~]")
+_TEX = re.compile(r"\\(?P<word>[a-zA-Z]+)|\\.|[${}^_~]")
+_GREEK = re.compile(
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma"
+    "|tau|upsilon|phi|chi|psi|omega"
+)
 _TELLING = 40
 """Letters an abstract must have to tell a paper, with its title, from every other."""
 
@@ -156,16 +160,21 @@ def dois(raw: str) -> tuple[str, ...]:
 
 def title_key(title: str) -> str:
     """A title as it is compared: no markup, accents, case, punctuation or spaces."""
-    text = _TEX.sub("", html.unescape(title))
+    text = _TEX.sub(_untexed, html.unescape(title))
     text = "".join(_greek(character) for character in text)
     return "".join(character for character in folded(text) if character.isalnum())
+
+
+def _untexed(macro: re.Match[str]) -> str:
+    word = (macro["word"] or "").lower().removeprefix("var")
+    return word if _GREEK.fullmatch(word) else ""
 
 
 def _greek(character: str) -> str:
     """A Greek letter by its name, as TeX writes it; anything else as it is."""
     name = unicodedata.name(character, "")
     if name.startswith(("GREEK SMALL LETTER ", "GREEK CAPITAL LETTER ")):
-        return name.split()[3].lower()
+        return name.split()[3].lower().replace("lamda", "lambda")
     return character
 
 

@@ -3,13 +3,16 @@
 from pathlib import Path
 
 from newsletter.cli.output import Voice
+from newsletter.templates import folders
 from newsletter.web.letters import letters_app, serve
+
+PAGE = "web/letters.html"
 
 
 def show(folder: Path, port: int, voice: Voice) -> None:
     """Serve the letters in a folder on loopback, and say where."""
-    serve(
-        letters_app(folder),
-        port,
-        lambda address: voice.say(f"The letters: {address} (Ctrl-C ends)"),
-    )
+
+    def told(address: str) -> None:
+        voice.say(f"The letters: {address} (Ctrl-C ends)")
+
+    serve(letters_app(folder, folders().read(PAGE)), port, told)

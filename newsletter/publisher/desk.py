@@ -7,6 +7,7 @@ from typing import Literal
 from newsletter.model import Cadence, Publication, Topic
 from newsletter.ports import Clock, Matcher, Source, Store
 from newsletter.render import Templates
+from newsletter.tokens import Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,8 @@ class Desk:
     store: Store
     matcher: Matcher
     clock: Clock
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys that sign this newsletter's links and name its letters."""
+        return Keyring(self.keys, audience=self.publication.sender_email)

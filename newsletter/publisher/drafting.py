@@ -39,7 +39,9 @@ def draft(desk: Desk, day: date, readers: Sequence[Reader], missing: Sequence[st
     Papers that cannot be set are quarantined: named in the issue, in nobody's edition.
     """
     issue = draft_issue(desk, day, readers, missing)
-    sheet, quarantined = set_issue(issue, desk.publication, desk.templates)
+    sheet, quarantined = set_issue(
+        issue, desk.publication, desk.templates, signed_by=desk.keyring.fingerprint
+    )
     issue = replace(issue, quarantined=quarantined)
     return Draft(issue, match(desk, issue, readers), sheet)
 

@@ -9,11 +9,6 @@ from newsletter.render import Personal, Sheet, set_edition
 from newsletter.tokens import Keyring, links
 
 
-def keyring(desk: Desk) -> Keyring:
-    """The keys that sign this newsletter's links and name its letters."""
-    return Keyring(desk.keys, audience=desk.publication.sender_email)
-
-
 class Printer:
     """Makes the letters of one sheet."""
 
@@ -43,9 +38,9 @@ class Pressroom:
     """Makes the letters of a day's frozen waves."""
 
     def __init__(self, desk: Desk, day: date) -> None:
-        keys = keyring(desk)
         self._printers = {
-            wave.id: Printer(Sheet.load(wave.pieces), keys) for wave in desk.store.waves(day)
+            wave.id: Printer(Sheet.load(wave.pieces), desk.keyring)
+            for wave in desk.store.waves(day)
         }
 
     def envelope(self, claim: Claim) -> Envelope:

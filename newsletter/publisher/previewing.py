@@ -9,7 +9,7 @@ from newsletter.model import Accepted, Claim, Edition, Envelope, Letter, Outcome
 from newsletter.ports import Transport
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import draft, editions
-from newsletter.publisher.pressroom import Pressroom, Printer, keyring
+from newsletter.publisher.pressroom import Pressroom, Printer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def preview(desk: Desk, day: date, readers: Sequence[Reader]) -> Iterator[Proof]
             yield Proof(frozen[1], *pressroom.letter(*frozen))
     if rest:
         made = draft(desk, day, rest, ())
-        printer = Printer(made.sheet, keyring(desk))
+        printer = Printer(made.sheet, desk.keyring)
         for edition in editions(desk, made, rest):
             yield Proof(edition, *printer.letter(edition))
 

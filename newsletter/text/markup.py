@@ -23,7 +23,7 @@ _INLINE = (
 )
 _ATTRIBUTES = r"""(?:"[^"]{0,2000}"|'[^']{0,2000}'|[^<>])*+"""
 _TAG = re.compile(
-    rf"</?(?:(?P<block>p|{_BLOCKS})|{_SHORT}|{_INLINE})(?:\s*/)?>"
+    rf"</?(?:{_SHORT}|{_BLOCKS}|{_INLINE})(?:\s*/)?>"
     # 'a <b and c> d' is no tag: an attribute of a short one must have a value.
     rf"|<(?:{_SHORT})\s+[a-z:_-]+\s*=\s*{_ATTRIBUTES}>"
     rf"|<(?:{_BLOCKS}|{_INLINE}|!doctype)\s{_ATTRIBUTES}>",

@@ -78,7 +78,7 @@ def test_a_rule_keeps_the_words_it_was_written_in() -> None:
 def test_an_error_points_at_the_place_and_says_what_to_do(
     text: str, column: int, hint: str
 ) -> None:
-    with pytest.raises(FilterError, match=".") as caught:
+    with pytest.raises(FilterError) as caught:
         parse(text)
     assert caught.value.column == column
     assert hint in caught.value.reason

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+import httpcore2
 import httpx2
 from hishel import AsyncSqliteStorage, CacheOptions
 from hishel.httpx2 import AsyncCacheTransport
@@ -57,6 +58,7 @@ class Client:
         clock: for waiting.
         cache: the file to keep answers in; None keeps none.
         resolver: how hosts become addresses.
+        network: what connects to an address once it has been checked; None: sockets.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class Client:
         clock: Clock,
         cache: Path | None = None,
         resolver: Resolver = resolve,
+        network: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
         version = metadata.version("daily-papers-newsletter")
         self._agent = f"daily-papers-newsletter/{version} (+mailto:{contact})"
         self._clock, self._cache, self._resolver = clock, cache, resolver
+        self._network = network or httpcore2.AnyIOBackend()
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
             WeakKeyDictionary()
         )
@@ -134,7 +138,7 @@ class Client:
         return httpx2.create_ssl_context(trust_env=False)
 
     def _session(self, *, allow_private: bool) -> httpx2.AsyncClient:
-        backend = GuardedBackend(self._resolver, allow_private=allow_private)
+        backend = GuardedBackend(self._resolver, self._network, allow_private=allow_private)
         transport: httpx2.AsyncBaseTransport = GuardedTransport(backend, self._context)
         if self._cache is not None:
             storage = AsyncSqliteStorage(

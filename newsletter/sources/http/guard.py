@@ -34,10 +34,15 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     that resolves differently the second time (DNS rebinding) gains nothing.
     """
 
-    def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
-        self._resolver = resolver
+    def __init__(
+        self,
+        resolver: Resolver,
+        network: httpcore2.AsyncNetworkBackend,
+        *,
+        allow_private: bool,
+    ) -> None:
+        self._resolver, self._network = resolver, network
         self._allow_private = allow_private
-        self._network = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
         self,

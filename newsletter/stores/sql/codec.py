@@ -56,7 +56,7 @@ def _writer(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
     if origin is types.UnionType:
         return _optional(_writer(inner[0]))
     if origin is tuple:
-        return _sequence(list, inner, [_writer(part) for part in inner])
+        return _sequence(list, _writer(inner[0]))
     if origin is frozenset:
         return sorted
     if is_dataclass(kind) and kind is not Rule:
@@ -71,7 +71,7 @@ def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
     if origin is types.UnionType:
         return _optional(_reader(inner[0]))
     if origin is tuple:
-        return _sequence(tuple, inner, [_reader(part) for part in inner])
+        return _sequence(tuple, _reader(inner[0]))
     if origin is frozenset:
         return frozenset
     if is_dataclass(kind) and kind is not Rule:
@@ -100,14 +100,9 @@ def _optional(step: Step) -> Step:
     return lambda value: None if value is None else step(value)
 
 
-def _sequence(kind: type, inner: tuple[Any, ...], steps: list[Step]) -> Step:
-    """For ``tuple[X, ...]``, or for a tuple with a type for each place."""
-    if all(step is _itself for step in steps):
-        return kind
-    if inner[-1] is Ellipsis:
-        step = steps[0]
-        return lambda values: kind(map(step, values))
-    return lambda values: kind(step(value) for step, value in zip(steps, values, strict=True))
+def _sequence(kind: type, step: Step) -> Step:
+    """For a tuple whose members are all of one type, however many they are."""
+    return kind if step is _itself else lambda values: kind(map(step, values))
 
 
 def _object_writer(kind: Any) -> Step:  # noqa: ANN401 - as above

@@ -1,0 +1,188 @@
+"""What matching costs: bitmasks for all readers, against a search for each reader and paper.
+
+Both ways run in turns on the same made-up morning and must choose the same papers. Figures are
+medians of CPU time::
+
+    python -m bench.match [--readers 10000] [--papers 200] [--abstracts FILE.jsonl.gz] [--json FILE]
+"""
+
+import argparse
+import json
+import re
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import ParamSpec, TypeVar
+
+from bench.workload import Morning, filters, morning, standings
+from newsletter import topics
+from newsletter.edition import Budget, Sizes, Table, cut
+from newsletter.edition.judging import judge
+from newsletter.matchers import RulesMatcher
+from newsletter.model import (
+    All,
+    AnyOf,
+    Expression,
+    Filter,
+    Item,
+    Matching,
+    Not,
+    Rule,
+    Standing,
+    Term,
+    Topic,
+)
+from newsletter.text import display, folded
+
+MEGABYTE = 1 << 20
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def main() -> None:
+    """Run the bench as the command line says and print its figures."""
+    asked = _arguments()
+    made = morning(asked.papers, asked.readers, abstracts=asked.abstracts)
+    figures = measure(made, rounds=asked.rounds, searched=asked.searched)
+    for name, figure in figures.items():
+        print(f"{name:<44}{figure:>14,.2f}")
+    if asked.json:
+        asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--readers", type=int, default=10_000)
+    parser.add_argument("--papers", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--searched", type=int, default=40, help="readers searched for a round")
+    parser.add_argument("--abstracts", type=Path, help="JSON lines with title and abstract")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    return parser.parse_args()
+
+
+def measure(made: Morning, *, rounds: int, searched: int) -> Mapping[str, float]:
+    """Time every step ``rounds`` times, the ways in turns; figures by name."""
+    at = standings(made.readers)
+    budget = _budget(len(made.issue.papers))
+    spent: dict[str, list[float]] = {name: [] for name in ("match", "select", "cut", "search")}
+    for turn in range(rounds):
+        table = Table(made.issue, _timed(spent["match"], _match, made))
+        chosen = _timed(spent["select"], _select, table, at)
+        _timed(spent["cut"], _cut, table, at, budget)
+        some = slice(turn * searched, (turn + 1) * searched)
+        found = _timed(spent["search"], _search, made, at[some])
+        assert found, "more rounds than readers to search for"
+        assert found == chosen[some], "the two ways chose different papers"
+    return _figures(spent, readers=len(at), searched=searched)
+
+
+def _figures(
+    spent: Mapping[str, Sequence[float]], *, readers: int, searched: int
+) -> Mapping[str, float]:
+    match, select, cutting, search = (median(seconds) for seconds in spent.values())
+    selecting, searching = select / readers * 1e6, search / searched * 1e6
+    return {
+        "match the issue, all filters (ms)": match * 1e3,
+        "select, a reader (µs)": selecting,
+        "match and select, a reader (µs)": (match + select) / readers * 1e6,
+        "select and cut, a reader (µs)": cutting / readers * 1e6,
+        "the obvious way, a reader (µs)": searching,
+        "the obvious way ÷ match and select": searching / ((match + select) / readers * 1e6),
+        "peak memory (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE,
+    }
+
+
+def _timed(
+    spent: list[float],
+    run: Callable[Arguments, Result],
+    *args: Arguments.args,
+    **kw: Arguments.kwargs,
+) -> Result:
+    started = time.process_time()
+    result = run(*args, **kw)
+    spent.append(time.process_time() - started)
+    return result
+
+
+def _match(made: Morning) -> Matching:
+    return topics.match(made.issue, filters(made.readers), RulesMatcher())
+
+
+def _select(table: Table, at: Sequence[Standing]) -> list[int]:
+    return [judge(table, standing).chosen for standing in at]
+
+
+def _cut(table: Table, at: Sequence[Standing], budget: Budget) -> None:
+    for standing in at:
+        cut(table, standing, budget)
+
+
+def _budget(papers: int) -> Budget:
+    return Budget(Sizes(8000, 900, 120, {"short": (1200,) * papers}, (250,) * papers), 60)
+
+
+# The obvious way: for each reader and paper, search the text for every rule.
+
+
+def _search(made: Morning, at: Sequence[Standing]) -> list[int]:
+    return [_found(made, standing) for standing in at]
+
+
+def _found(made: Morning, standing: Standing) -> int:
+    wants, issue = standing.reader.subscriber.filter, made.issue
+    return sum(
+        1 << place
+        for place, paper in enumerate(issue.papers)
+        if _wanted(paper.item, wants, issue.topics)
+    )
+
+
+def _wanted(item: Item, wants: Filter, known: Sequence[Topic]) -> bool:
+    rules = [rule for topic in known if topic.name in wants.topics for rule in topic.any]
+    brought = wants.everything or _any_holds((*rules, *wants.include), item)
+    if not brought or _any_holds(wants.exclude, item):
+        return False
+    return item.upvotes is None or item.upvotes >= wants.min_upvotes
+
+
+def _any_holds(rules: Sequence[Rule], item: Item) -> bool:
+    return any(_holds(rule.expression, item) for rule in rules)
+
+
+def _holds(expression: Expression, item: Item) -> bool:
+    match expression:
+        case Term():
+            return any(_occurs(expression, text) for text in _texts(expression, item))
+        case Not(of=inner):
+            return not _holds(inner, item)
+        case All(of=parts):
+            return all(_holds(part, item) for part in parts)
+        case AnyOf(of=parts):
+            return any(_holds(part, item) for part in parts)
+
+
+def _occurs(term: Term, text: str) -> bool:
+    if term.field == "category":
+        return term.text in {text, text.partition(".")[0]}
+    return re.search(rf"(?<![^\W_]){re.escape(term.text)}(?![^\W_])", text) is not None
+
+
+def _texts(term: Term, item: Item) -> Iterator[str]:
+    """The texts a term is looked for in, as they are compared (and, being cached, for free)."""
+    match term.field:
+        case "author":
+            yield from map(folded, item.authors)
+        case "category":
+            yield from map(folded, item.categories)
+        case "title":
+            yield folded(display(item.title))
+        case _:
+            yield folded(display(item.title))
+            yield folded(display(item.abstract))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,450 @@
+import asyncio
+import gzip
+import resource
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpcore2
+import pytest
+
+from newsletter.errors import BlockedAddressError, SourceError
+from newsletter.sources.http import Answer, Client, Resolver
+from newsletter.sources.http.client import LARGEST_BODY
+from newsletter.sources.http.guard import resolve
+from tests.fixtures.sources.web import Response, Site, response, serving
+from tests.servers import QuickClock
+
+MB = 1024 * 1024
+
+
+def client(cache: Path | None = None, resolver: Resolver = resolve) -> Client:
+    return Client(contact="editor@example.org", clock=QuickClock(), cache=cache, resolver=resolver)
+
+
+def visit(
+    answers: dict[str, Response], what: Callable[[Site, Client], Awaitable[Answer]]
+) -> tuple[Answer, Site]:
+    async def run() -> tuple[Answer, Site]:
+        async with serving(answers) as site:
+            return await what(site, client()), site
+
+    return asyncio.run(run())
+
+
+def get(answer: Response, *, timeout: float = 5, **more: Response) -> Answer:
+    answers = {"/": answer, **{f"/{name}": given for name, given in more.items()}}
+    return visit(
+        answers, lambda site, http: http.get(f"{site.url}/", timeout=timeout, allow_private=True)
+    )[0]
+
+
+def resolving(*answers: Sequence[str]) -> tuple[Resolver, list[str]]:
+    """A resolver that gives these addresses in turn, and the hosts it was asked for."""
+    turns, hosts = list(answers), []
+
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        del port
+        hosts.append(host)
+        return turns.pop(0) if len(turns) > 1 else turns[0]
+
+    return resolver, hosts
+
+
+# -- S01, S02: addresses ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "0x7f.1",
+        "2130706433",
+        "0",
+        "localhost",
+        "[::1]",
+        "[::]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b:1::1]",
+        "[2002:7f00:1::]",
+        "[2001::1]",
+        "[fd00::1]",
+        "[fe80::1]",
+        "[fec0::1]",
+        "[ff02::1]",
+        "0.0.0.0",  # noqa: S104 - refused, not bound to
+        "10.1.2.3",
+        "100.64.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "192.0.0.8",
+        "192.168.1.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+    ],
+)
+def test_an_address_that_leads_inside_is_blocked(host: str) -> None:
+    with pytest.raises(BlockedAddressError, match="allow_private_addresses"):
+        asyncio.run(client().get(f"http://{host}:8080/feed"))
+
+
+def test_a_host_in_disguise_is_refused() -> None:
+    with pytest.raises(SourceError, match="Invalid IDNA hostname"):
+        asyncio.run(client().get("http://①②⑦.⓪.⓪.①:8080/feed"))
+
+
+def test_a_source_of_the_own_network_is_fetched_when_it_says_so() -> None:
+    assert get(response(body=b"hello")).body == b"hello"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "ftp://example.org/x",
+        "gopher://example.org",
+        "feed.xml",
+    ],
+)
+def test_only_http_and_https_are_fetched(url: str) -> None:
+    with pytest.raises(BlockedAddressError, match="only http and https"):
+        asyncio.run(client().get(url))
+
+
+@pytest.mark.parametrize("port", [22, 25, 1023])
+def test_ports_of_other_trades_are_not_fetched_from(port: int) -> None:
+    with pytest.raises(BlockedAddressError, match=f"port {port}"):
+        asyncio.run(client().get(f"http://example.org:{port}/", allow_private=True))
+
+
+def test_credentials_in_an_address_are_refused() -> None:
+    with pytest.raises(BlockedAddressError, match="headers"):
+        asyncio.run(client().get("http://ada:secret@example.org/"))
+
+
+# -- S03: redirects and names that change --------------------------------------------------------
+
+
+def test_one_private_address_among_public_ones_blocks_the_name() -> None:
+    resolver, _ = resolving(["93.184.216.34", "127.0.0.1"])
+    with pytest.raises(BlockedAddressError, match=r"leads to 127\.0\.0\.1"):
+        asyncio.run(client(resolver=resolver).get("http://mixed.example/"))
+
+
+def test_a_name_is_resolved_once_a_connection_and_that_address_is_used() -> None:
+    async def run() -> tuple[Answer, list[str]]:
+        async with serving({"/": response(body=b"here")}) as site:
+            resolver, hosts = resolving(["127.0.0.1"], ["192.0.2.1"])
+            url = f"http://turncoat.example:{site.port}/"
+            return await client(resolver=resolver).get(url, allow_private=True), hosts
+
+    answer, hosts = asyncio.run(run())
+    assert answer.body == b"here"
+    assert hosts == ["turncoat.example"]
+
+
+@pytest.mark.parametrize(
+    "target", ["http://127.0.0.1:22/", "file:///etc/passwd", "ftp://127.0.0.1/x"]
+)
+def test_a_redirect_is_checked_like_the_first_address(target: str) -> None:
+    with pytest.raises(BlockedAddressError, match=r"^http://127\.0\.0\.1"):
+        get(response(302, Location=target))
+
+
+class Detour(httpcore2.AnyIOBackend):
+    """A network on which every address leads to loopback, and which remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's interface
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        self.asked.append(host)
+        return await super().connect_tcp("127.0.0.1", port, timeout, local_address, socket_options)
+
+
+def roaming(hosts: Mapping[str, Sequence[str]]) -> tuple[Client, Detour]:
+    """A client in a world where these hosts are at these addresses, all of them loopback."""
+
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        del port
+        return hosts[host]
+
+    network = Detour()
+    http = Client(
+        contact="editor@example.org", clock=QuickClock(), resolver=resolver, network=network
+    )
+    return http, network
+
+
+def test_a_redirect_from_a_public_place_to_a_private_one_is_blocked() -> None:
+    http, network = roaming({"outside.example": ["8.8.8.8"], "inside.example": ["10.0.0.7"]})
+
+    async def run() -> None:
+        async with serving({"/": response(302, Location="http://inside.example:8080/")}) as site:
+            await http.get(f"http://outside.example:{site.port}/")
+
+    with pytest.raises(BlockedAddressError, match=r"inside\.example leads to 10\.0\.0\.7"):
+        asyncio.run(run())
+    assert network.asked == ["8.8.8.8"]
+
+
+def test_the_address_that_was_checked_is_the_one_connected_to() -> None:
+    http, network = roaming({"outside.example": ["2606:4700::1111", "8.8.8.8"]})
+
+    async def run() -> Answer:
+        async with serving({"/": response(body=b"x")}) as site:
+            return await http.get(f"http://outside.example:{site.port}/")
+
+    assert asyncio.run(run()).body == b"x"
+    assert network.asked == ["2606:4700::1111"]
+
+
+def test_a_name_that_turns_private_between_two_hops_is_blocked() -> None:
+    resolver, _ = resolving(["8.8.8.8"], ["127.0.0.1"])
+    http = Client(
+        contact="editor@example.org", clock=QuickClock(), resolver=resolver, network=Detour()
+    )
+
+    async def run() -> None:
+        async with serving({"/": response(302, Location="/again")}) as site:
+            await http.get(f"http://rebind.example:{site.port}/")
+
+    with pytest.raises(BlockedAddressError, match=r"leads to 127\.0\.0\.1"):
+        asyncio.run(run())
+
+
+def test_five_redirects_are_followed_and_a_sixth_is_not() -> None:
+    hops: dict[str, Response] = {f"r{n}": response(302, Location=f"/r{n + 1}") for n in range(1, 5)}
+    assert get(response(301, Location="/r1"), **hops, r5=response(body=b"end")).body == b"end"
+    with pytest.raises(SourceError, match="more than 5 redirects"):
+        get(response(302, Location="/"))
+
+
+def test_a_sources_headers_are_not_told_to_another_host() -> None:
+    async def run() -> tuple[Site, Site]:
+        async with serving({"/": response(body=b"x")}) as other:
+            moved = response(302, Location=f"{other.url}/")
+            async with serving({"/": moved}) as first:
+                headers = {"X-Api-Key": "s3cret"}
+                await client().get(f"{first.url}/", headers=headers, allow_private=True)
+                return first, other
+
+    first, other = asyncio.run(run())
+    assert first.asked[0].headers["x-api-key"] == "s3cret"
+    assert "x-api-key" not in other.asked[0].headers
+
+
+# -- S05: sizes and times --------------------------------------------------------------------------
+
+
+def test_a_gzip_bomb_stops_at_ten_megabytes() -> None:
+    squeeze = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(squeeze.compress(bytes(MB)) for _ in range(1000)) + squeeze.flush()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SourceError, match="larger than 10 MB"):
+        get(response(body=bomb, Content_Encoding="gzip"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
+
+
+def test_a_bomb_within_a_bomb_stops_as_well() -> None:
+    bomb = gzip.compress(gzip.compress(bytes(100 * MB)))
+    with pytest.raises(SourceError, match="larger than 10 MB"):
+        get(response(body=bomb, Content_Encoding="gzip, gzip"))
+
+
+def test_an_endless_body_stops_at_ten_megabytes() -> None:
+    sent = 0
+
+    async def pour(writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while True:
+            writer.write(bytes(MB))
+            sent += 1
+            await writer.drain()
+
+    with pytest.raises(SourceError, match="larger than 10 MB"):
+        get(pour)
+    assert sent < 50
+
+
+def test_a_body_of_just_ten_megabytes_is_read() -> None:
+    assert len(get(response(body=bytes(LARGEST_BODY))).body) == LARGEST_BODY
+
+
+def test_a_body_that_drips_stops_at_the_deadline() -> None:
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await QuickClock().sleep(0)
+
+    with pytest.raises(SourceError, match=r"within 0\.5 s"):
+        get(drip, timeout=0.5)
+
+
+def test_headers_that_never_end_stop() -> None:
+    async def babble(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            writer.write(b"X-More: " + b"x" * 1000 + b"\r\n")
+            await writer.drain()
+
+    with pytest.raises(SourceError):
+        get(babble)
+
+
+def test_a_server_that_says_nothing_stops_at_the_deadline() -> None:
+    async def stall(writer: asyncio.StreamWriter) -> None:
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    with pytest.raises(SourceError, match=r"within 0\.3 s"):
+        get(stall, timeout=0.3)
+
+
+def test_a_body_that_is_no_gzip_is_an_error_of_the_source() -> None:
+    with pytest.raises(SourceError):
+        get(response(body=b"plain", Content_Encoding="gzip"))
+
+
+def test_a_body_cut_short_is_an_error_of_the_source() -> None:
+    async def cut(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
+        await writer.drain()
+
+    with pytest.raises(SourceError):
+        get(cut)
+
+
+# -- statuses, retries, conditional requests --------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 418, 500, 503])
+def test_a_status_that_is_no_success_is_named(status: int) -> None:
+    with pytest.raises(SourceError, match=f"status {status}"):
+        get(response(status))
+
+
+def test_a_status_that_is_expected_is_an_answer() -> None:
+    answer, _ = visit(
+        {"/": response(400, b"no such day")},
+        lambda site, http: http.get(f"{site.url}/", allow_private=True, expect={400}),
+    )
+    assert (answer.status, answer.body) == (400, b"no such day")
+
+
+def test_it_waits_as_long_as_a_busy_server_asks() -> None:
+    async def run() -> tuple[Answer, list[float]]:
+        wait = [response(429, Retry_After="7"), response(503, Retry_After="2")]
+        clock = QuickClock()
+        async with serving({"/": [*wait, response(body=b"x")]}) as site:
+            http = Client(contact="editor@example.org", clock=clock)
+            return await http.get(f"{site.url}/", allow_private=True), clock.slept
+
+    answer, slept = asyncio.run(run())
+    assert answer.body == b"x"
+    assert slept == [7, 2]
+
+
+def test_it_does_not_wait_beyond_the_deadline() -> None:
+    with pytest.raises(SourceError, match="status 429"):
+        get(response(429, Retry_After="3600"))
+
+
+def test_nobody_listening_is_an_error_that_names_the_address() -> None:
+    async def run() -> None:
+        async with serving({}) as site:
+            url = f"{site.url}/gone"
+        await client().get(url, allow_private=True)
+
+    with pytest.raises(SourceError, match=r"/gone: .*check the address"):
+        asyncio.run(run())
+
+
+def test_a_name_that_does_not_exist_is_an_error_that_names_it() -> None:
+    async def nowhere(host: str, port: int) -> Sequence[str]:
+        raise OSError(f"{host}:{port} is nowhere")
+
+    with pytest.raises(SourceError, match=r"nowhere\.example cannot be resolved"):
+        asyncio.run(client(resolver=nowhere).get("http://nowhere.example/"))
+
+
+def test_it_says_who_it_is_and_how_to_reach_them() -> None:
+    _, site = visit(
+        {"/": response()}, lambda site, http: http.get(f"{site.url}/", allow_private=True)
+    )
+    agent = site.asked[0].headers["user-agent"]
+    assert agent.startswith("daily-papers-newsletter/")
+    assert "editor@example.org" in agent
+
+
+def test_it_takes_no_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    assert get(response(body=b"direct")).body == b"direct"
+
+
+def test_what_is_cached_is_asked_about_every_time(tmp_path: Path) -> None:
+    async def run() -> tuple[list[Answer], Site]:
+        first = response(body=b"list", ETag='"1"', Cache_Control="max-age=86400")
+        same, longer = response(304, ETag='"1"'), response(body=b"longer", ETag='"2"')
+        async with serving({"/": [first, same, longer]}) as site:
+            http = client(tmp_path / "http.db")
+            url = f"{site.url}/"
+            return [await http.get(url, allow_private=True) for _ in range(3)], site
+
+    answers, site = asyncio.run(run())
+    assert [(each.status, each.body) for each in answers] == [
+        (200, b"list"),
+        (200, b"list"),
+        (200, b"longer"),
+    ]
+    assert [each.headers.get("if-none-match") for each in site.asked] == [None, '"1"', '"1"']
+
+
+def test_an_old_last_modified_is_no_reason_not_to_ask(tmp_path: Path) -> None:
+    async def run() -> Site:
+        old = response(body=b"x", Last_Modified="Mon, 01 Jan 2024 00:00:00 GMT")
+        async with serving({"/": old}) as site:
+            http = client(tmp_path / "http.db")
+            for _ in range(2):
+                await http.get(f"{site.url}/", allow_private=True)
+            return site
+
+    site = asyncio.run(run())
+    assert "if-modified-since" in site.asked[1].headers
+
+
+def test_turns_are_taken_one_at_a_time_and_seconds_apart() -> None:
+    clock = QuickClock()
+    http = Client(contact="editor@example.org", clock=clock)
+    inside = 0
+
+    async def take() -> None:
+        nonlocal inside
+        async with http.turn(3):
+            inside += 1
+            assert inside == 1
+            await clock.sleep(0)
+            inside -= 1
+
+    async def run() -> None:
+        await asyncio.gather(take(), take(), take())
+
+    asyncio.run(run())
+    assert [seconds for seconds in clock.slept if seconds] == [3, 3]

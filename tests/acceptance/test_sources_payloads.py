@@ -1,0 +1,169 @@
+"""What the world really served, beside the checkout; skipped where it is not."""
+
+import csv
+from collections import Counter
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import SourceError
+from newsletter.identity import identify, same
+from newsletter.model import Item
+from newsletter.sources import arxiv, feed, huggingface, page
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+PAYLOADS = SHARED / "payloads"
+
+pytestmark = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the folder `shared` with real payloads is not beside the checkout"
+)
+
+NO_FEED = {
+    "arxiv_api/arxivpy_id_abc_s0_m100.xml": "incorrect id format",
+    "hn/hn_algolia_2026-08-02.json": "no JSON Feed",
+    "jsonfeed/ScriptingNews.json": "no JSON Feed",
+    "jsonfeed/allthis-partial.json": "not JSON",
+}
+
+
+def listed(*kinds: str) -> list[tuple[str, int]]:
+    """The manifest's files of these kinds that are listings, and how many items each has."""
+    if not PAYLOADS.is_dir():
+        return []
+    with (PAYLOADS / "MANIFEST.tsv").open(encoding="utf-8", newline="") as manifest:
+        rows = list(csv.DictReader(manifest, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [
+        (row["file"], int(row["items"]))
+        for row in rows
+        if row["kind"] in kinds and row["file"] not in NO_FEED
+    ]
+
+
+def read(file: str) -> bytes:
+    return (PAYLOADS / file).read_bytes()
+
+
+@pytest.mark.parametrize(("file", "count"), listed("hf_daily", "hf_other"))
+def test_every_era_of_hugging_face_parses(file: str, count: int) -> None:
+    items = huggingface.parse(read(file), file)
+    assert len(items) == count
+    for each in items:
+        assert each.title
+        assert each.abstract
+        assert each.authors
+        assert identify(each).key.startswith("arxiv:")
+        assert each.upvotes is not None
+        assert each.published is not None
+
+
+def test_a_repost_and_a_grown_list_are_the_same_papers() -> None:
+    def keys(day: str) -> set[str]:
+        return {identify(each).key for each in huggingface.parse(read(f"hf_daily/{day}.json"), day)}
+
+    assert keys("2025-01-22@2025-01-22T0416") <= keys("2025-01-22@2025-01-22T1415")
+
+
+@pytest.mark.parametrize(
+    ("file", "count"),
+    listed("arxiv_rss", "arxiv_api", "arxiv_feed_service", "arxiv_feed_scale"),
+)
+def test_every_announcement_of_arxiv_parses(file: str, count: int) -> None:
+    items = arxiv.parse(read(file), {}, f"https://rss.arxiv.org/{file}")
+    assert len(items) == count
+    assert all("Announce Type" not in each.abstract for each in items)
+
+
+def test_an_announcement_keeps_its_abstracts_whole_and_its_authors_apart() -> None:
+    items = arxiv.parse(read("arxiv_rss/atom_cs.AI_2025-08-20.xml"), {}, "https://rss.arxiv.org/")
+    first = items[0]
+    assert first.ids == ("2508.13426",)
+    assert first.version == 1
+    assert first.announcement == "cross"
+    assert first.authors == ("Chunhua Liu", "Kabir Manandhar Shrestha", "Sukai Huang")
+    assert first.categories == ("cs.CL", "cs.AI")
+    assert first.published == date(2025, 8, 20)
+    assert first.abstract.startswith("As large language models (LLMs)")
+    assert first.abstract.endswith("cultural alignment in AI models.")
+    assert first.url == "https://arxiv.org/abs/2508.13426"
+
+
+@pytest.mark.parametrize(("file", "count"), listed("journals", "hn", "jsonfeed"))
+def test_every_feed_parses(file: str, count: int) -> None:
+    items = feed.parse(read(file), {}, f"https://feeds.example/{file}")
+    assert len(items) == count
+    assert all(each.title for each in items)
+
+
+@pytest.mark.parametrize(("file", "said"), NO_FEED.items())
+def test_what_is_no_feed_is_an_error_that_says_what_it_is(file: str, said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        if file.startswith("arxiv"):
+            arxiv.parse(read(file), {}, file)
+        else:
+            feed.parse(read(file), {}, file)
+
+
+def test_a_journal_gives_dois_and_a_preprint_server_no_versions() -> None:
+    nature = feed.parse(read("journals/nature_2024-09.rdf"), {}, "https://nature.example/")
+    assert {identify(each).key.partition(":")[0] for each in nature} == {"doi"}
+    assert len({identify(each).key for each in nature}) == 75
+    plant = feed.parse(read("journals/biorxiv_plant_2019.rdf"), {}, "https://biorxiv.example/")
+    assert {identify(each).key for each in plant} >= {"doi:10.1101/743294"}
+    assert len({identify(each).key for each in plant}) == 30
+
+
+def test_links_on_a_news_page_without_guids_are_what_names_them() -> None:
+    items = feed.parse(read("hn/hn_rss_2022-04.xml"), {}, "https://news.example/rss")
+    assert len({identify(each).key for each in items}) == 30
+
+
+def test_an_html_page_is_no_feed() -> None:
+    body = read("arxiv_listing/list_cs.AI_new_2026-08-12.html")
+    with pytest.raises(SourceError, match="not a feed but"):
+        feed.parse(body, {"content-type": "text/html"}, "https://arxiv.org/list/cs.AI/new")
+
+
+@cache
+def pages() -> dict[str, tuple[date, tuple[Item, ...]]]:
+    return {
+        file.stem.removeprefix("daily-papers-"): page.parse(
+            file.read_text(encoding="utf-8"), date(2026, 11, 21), file.name
+        )
+        for file in sorted((SHARED / "pages").glob("*.txt"))
+    }
+
+
+def test_the_saved_pages_hold_225_listings_of_203_papers() -> None:
+    found = [identify(each) for _, items in pages().values() for each in items]
+    papers: list[frozenset[str]] = []
+    for newcomer in found:
+        known = [names for names in papers if same(newcomer, names)]
+        papers = [names for names in papers if names not in known]
+        papers.append(newcomer.aliases.union(*known))
+    assert (len(found), len(papers)) == (225, 203)
+
+
+def test_the_saved_pages_years_are_the_newest_that_fit() -> None:
+    days = {name: day for name, (day, _) in pages().items()}
+    assert days == {
+        "dec-12": date(2025, 12, 12),
+        "mar-12": date(2026, 3, 12),
+        "mar-14": date(2026, 3, 14),
+    }
+
+
+def test_the_lines_about_a_saved_paper_are_read() -> None:
+    _, items = pages()["dec-12"]
+    first, by_title = items[0], {each.title: each for each in items}
+    assert (first.author_count, first.published, first.comments) == (5, date(2024, 7, 16), None)
+    assert [each.organization for each in items if each.organization] == ["facebook AI at Meta"]
+    assert sum(each.author_count is not None for each in items) == 53
+    assert Counter(each.comments for each in items if each.comments) == {
+        **{2: 5, 1: 2, 3: 2, 4: 1, 7: 1},
+    }
+    assert by_title["$VILA^2$: VILA Augmented VILA"].comments == 7
+    meta = next(each for each in items if each.organization)
+    assert (meta.author_count, meta.published, meta.comments) == (None, date(2025, 9, 29), 1)
+    assert all(len(each.abstract) > 300 for _, found in pages().values() for each in found)

@@ -1,0 +1,202 @@
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.errors import SourceError
+from newsletter.sources import sandbox
+
+URL = "https://feeds.example/atom"
+CORPORA = Path(__file__).parents[2].parent / "shared" / "data" / "corpora"
+
+GOOD = b"""<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title>
+<item><title>One</title><link>/one</link></item></channel></rss>"""
+
+LAUGHS = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a0 "ha ha ha">' + b"".join(
+    b'<!ENTITY a%d "%s">' % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 12)
+)
+
+
+def read(body: bytes) -> list[Mapping[str, Any]]:
+    return asyncio.run(sandbox.entries(body, {"content-type": "text/xml"}, URL))
+
+
+def rss(title: bytes, before: bytes = b"") -> bytes:
+    start = before or b'<?xml version="1.0"?>'
+    return start + b'<rss version="2.0"><channel><item><title>%s</title></item></channel></rss>' % (
+        title
+    )
+
+
+def outcome(body: bytes) -> str:
+    """``titles`` or the error: the other sources go on either way."""
+    try:
+        return "".join(entry["title"] for entry in read(body))
+    except SourceError as error:
+        return str(error)
+
+
+def test_a_feed_is_read_in_the_child_and_its_links_are_made_whole() -> None:
+    (entry,) = read(GOOD)
+    assert (entry["title"], entry["link"]) == ("One", "https://feeds.example/one")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\x00\xff\xfe", b"<html><body>Sorry</body></html>", b"nothing", b'{"a": 1}']
+)
+def test_what_is_no_feed_is_an_error_that_says_what_came(body: bytes) -> None:
+    with pytest.raises(SourceError, match="https://feeds.example/atom: not a feed but"):
+        read(body)
+
+
+def test_a_billion_laughs_do_not_reach_the_parent() -> None:
+    said = outcome(rss(b"&a11;", LAUGHS + b"]>"))
+    assert len(said) < 100_000
+
+
+def test_a_huge_entity_does_not_reach_the_parent() -> None:
+    big = b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY big "' + b"x" * 5_000_000 + b'">]>'
+    assert len(outcome(rss(b"&big;" * 100, big))) < 100_000
+
+
+@pytest.mark.slow
+def test_two_hundred_thousand_nested_tags_end() -> None:
+    said = outcome(rss(b"<b>" * 200_000 + b"deep" + b"</b>" * 200_000))
+    assert len(said) < 1_000_000
+
+
+def test_an_external_entity_is_not_read() -> None:
+    steal = b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+    assert "root:" not in outcome(rss(b"before &x; after", steal))
+
+
+@pytest.mark.parametrize("body", [b"/etc/passwd", b"file:///etc/passwd", b"http://127.0.0.1/"])
+def test_a_path_or_an_address_is_bytes_like_any(body: bytes) -> None:
+    with pytest.raises(SourceError, match="not a feed but"):
+        read(body)
+
+
+def test_the_child_knows_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEWSLETTER_SECRET", "s3cret")
+    started: list[Mapping[str, str]] = []
+
+    async def run() -> None:
+        reading = asyncio.ensure_future(sandbox.entries(GOOD, {}, URL))
+        while not (children := _children()):
+            await asyncio.wait({reading}, timeout=0.001)
+        started.append({"environment": Path(f"/proc/{children[0]}/environ").read_text()})
+        await reading
+
+    asyncio.run(run())
+    assert "s3cret" not in started[0]["environment"]
+
+
+def _children() -> list[str]:
+    task = f"/proc/{os.getpid()}/task"
+    return [
+        child
+        for thread in os.listdir(task)
+        for child in Path(task, thread, "children").read_text().split()
+        if b"feedchild" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def test_a_child_whose_reader_is_cancelled_is_gone() -> None:
+    async def run() -> None:
+        reading = asyncio.ensure_future(sandbox.entries(rss(b"<b>" * 200_000), {}, URL))
+        while not _children():
+            await asyncio.wait({reading}, timeout=0.001)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        assert _children() == []
+
+    asyncio.run(run())
+
+
+WATCHED = """
+import json, sys, time
+from pathlib import Path
+from newsletter.errors import SourceError
+from newsletter.sources import feed
+import encodings.idna, encodings.utf_16, encodings.utf_32, email.utils
+
+files = [Path(line) for line in sys.stdin.read().split("\\n") if line]
+bodies = [(file, file.read_bytes()) for file in files]
+for _ in range(2):
+    feed.parse(b"<rss version='2.0'><channel><item><title>x</title></item></channel></rss>", {}, "")
+seen, slow, watching = [], [], False
+
+def watch(event, arguments):
+    if not watching:
+        return
+    own = event == "open" and str(arguments[0]).startswith((sys.prefix, sys.base_prefix))
+    if (event == "open" and not own) or event.startswith(("socket.", "subprocess.", "os.system",
+                                                           "urllib.")):
+        seen.append([event, str(arguments)[:100]])
+
+sys.addaudithook(watch)
+read = refused = 0
+for file, body in bodies:
+    begun = time.monotonic()
+    watching = True
+    try:
+        feed.parse(body, {}, "https://feeds.example/f")
+        read += 1
+    except SourceError:
+        refused += 1
+    finally:
+        watching = False
+    if time.monotonic() - begun > 5:
+        slow.append(str(file))
+print(json.dumps({"read": read, "refused": refused, "seen": seen, "slow": slow}))
+"""
+
+
+def parse_watched(files: list[Path]) -> dict[str, Any]:
+    """Parse these files in a process that notes every file opened and every connection made."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", WATCHED],
+        input="\n".join(map(str, files)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def corpus() -> list[Path]:
+    if not CORPORA.is_dir():
+        pytest.skip("the folder `shared` with feed corpora is not beside the checkout")
+    return sorted(file for file in CORPORA.rglob("*") if file.is_file())
+
+
+def test_a_sample_of_the_corpora_opens_no_file_and_makes_no_connection() -> None:
+    files = corpus()[::12]
+    found = parse_watched(files)
+    assert found["seen"] == []
+    assert found["slow"] == []
+    assert found["read"] + found["refused"] == len(files)
+    assert found["read"] > len(files) // 2
+
+
+@pytest.mark.slow
+def test_all_of_the_corpora_open_no_file_and_make_no_connection() -> None:
+    files = corpus()
+    found = parse_watched(files)
+    assert found["seen"] == []
+    assert found["read"] + found["refused"] == len(files)
+    assert found["read"] > len(files) // 2
+
+
+@pytest.mark.slow
+def test_each_of_the_corpora_is_read_in_the_child_or_refused() -> None:
+    for file in corpus()[::40]:
+        outcome(file.read_bytes())

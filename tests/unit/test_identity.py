@@ -1,0 +1,258 @@
+from dataclasses import replace
+
+import pytest
+
+from newsletter.identity import arxiv_id, dois, identify, merge, revised, same, title_key
+from newsletter.model import Identity
+from tests.factories import identity, item
+
+ABSTRACT = "We show, at some length, that a paper is told from others by its abstract."
+
+
+def named(*ids: str, title: str = "A paper", abstract: str = "") -> Identity:
+    return identify(item(title, ids=ids, abstract=abstract))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "2508.13426",
+        "2508.13426v3",
+        " 2508.13426 ",
+        "arXiv:2508.13426v1",
+        "arXiv: 2508.13426",
+        "info:arxiv:2508.13426",
+        "oai:arXiv.org:2508.13426v1",
+        "http://arxiv.org/abs/2508.13426v1",
+        "arxiv.org/abs/2508.13426",
+        "https://arxiv.org/pdf/2508.13426",
+        "https://arxiv.org/pdf/2508.13426v2.pdf",
+        "https://arxiv.org/html/2508.13426v1",
+        "https://arxiv.org/abs/2508.13426?context=cs#top",
+        "https://export.arxiv.org/abs/2508.13426",
+        "https://de.arxiv.org/abs/2508.13426",
+        "https://huggingface.co/papers/2508.13426",
+        "https://huggingface.co/papers/2508.13426.md",
+        "hf.co/papers/2508.13426",
+        "10.48550/arXiv.2508.13426",
+        "https://doi.org/10.48550/ARXIV.2508.13426",
+        "doi:10.48550/arxiv.2508.13426",
+        "https://www.alphaxiv.org/abs/2508.13426",
+        "https://ar5iv.labs.arxiv.org/html/2508.13426",
+        "https://ar5iv.org/abs/2508.13426/",
+    ],
+)
+def test_it_knows_an_arxiv_id_in_every_form(raw: str) -> None:
+    found = arxiv_id(raw)
+    assert found is not None
+    assert found[0] == "2508.13426"
+    assert named(raw).key == "arxiv:2508.13426"
+
+
+@pytest.mark.parametrize(
+    ("raw", "paper", "version"),
+    [
+        ("2508.13426v12", "2508.13426", 12),
+        ("cs/0601001", "cs/0601001", None),
+        ("cs.AI/0601001v2", "cs/0601001", 2),
+        ("arXiv:math.CA/0611800v2", "math/0611800", 2),
+        ("http://arxiv.org/abs/astro-ph/0601001v1", "astro-ph/0601001", 1),
+        ("https://export.arxiv.org/abs/hep-th/9901001", "hep-th/9901001", None),
+        ("cond-mat.supr-con/9901001", "cond-mat/9901001", None),
+        ("0704.0001", "0704.0001", None),
+        ("1412.7878", "1412.7878", None),
+        ("1501.00001", "1501.00001", None),
+    ],
+)
+def test_it_takes_the_version_off_and_the_old_styles_subject_class(
+    raw: str, paper: str, version: int | None
+) -> None:
+    assert arxiv_id(raw) == (paper, version)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "2503.0213",  # what a float makes of 2503.02130
+        "1501.0001",
+        "0704.00001",
+        "0703.0001",
+        "1313.0001",
+        "2405.1234567",
+        "2508.13426v0",
+        "abc",
+        "",
+        "10.5802/jep.257",
+        "https://arxiv.org/api/errors#incorrect_id_format_for_abc",
+        "s41586-024-07956-2",
+        "https://example.org/2508.13426",
+        "see arXiv:2508.13426",
+    ],
+)
+def test_it_takes_nothing_else_for_an_arxiv_id(raw: str) -> None:
+    assert arxiv_id(raw) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        ("10.1038/S41586-024-07956-2", ("10.1038/s41586-024-07956-2",)),
+        ("doi:10.1038/x.1", ("10.1038/x.1",)),
+        ("https://doi.org/10.1038/x.1", ("10.1038/x.1",)),
+        ("http://dx.doi.org/10.1038/x.1", ("10.1038/x.1",)),
+        ("10.1038/x.1, 10.1103/y.2", ("10.1038/x.1", "10.1103/y.2")),
+        ("10.1038/x.1 10.1103/y.2", ("10.1038/x.1", "10.1103/y.2")),
+        ("10.1101/2023.12.16.571984v1", ("10.1101/2023.12.16.571984",)),
+        ("10.1101/2023.12.16.571984v1.full", ("10.1101/2023.12.16.571984",)),
+        ("https://example.org/10.1038/x.1", ()),
+        ("10.x/y", ()),
+    ],
+)
+def test_it_normalises_the_dois_of_a_field(raw: str, found: tuple[str, ...]) -> None:
+    assert dois(raw) == found
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [
+        ("https://aclanthology.org/2024.acl-long.1/", "acl:2024.acl-long.1"),
+        ("https://aclanthology.org/P19-1001.pdf", "acl:P19-1001"),
+        ("https://openreview.net/forum?id=AbC_d-1", "openreview:AbC_d-1"),
+        ("https://openreview.net/pdf?id=AbC_d-1", "openreview:AbC_d-1"),
+        ("pmid:123456", "pmid:123456"),
+        ("https://pubmed.ncbi.nlm.nih.gov/123456/", "pmid:123456"),
+        ("feed:https://a.org/rss#guid 1", "feed:https://a.org/rss#guid 1"),
+        (
+            "http://biorxiv.org/cgi/content/short/2023.12.16.571984v1?rss=1",
+            "doi:10.1101/2023.12.16.571984",
+        ),
+        (
+            "https://www.biorxiv.org/content/10.1101/2023.12.16.571984v2.full",
+            "doi:10.1101/2023.12.16.571984",
+        ),
+    ],
+)
+def test_it_knows_the_other_archives(raw: str, key: str) -> None:
+    assert named(raw).key == key
+
+
+def test_links_to_one_page_are_one_name() -> None:
+    links = (
+        "https://example.org/a",
+        "http://www.example.org/a/",
+        "https://EXAMPLE.org/a#part",
+        "https://example.org/a?utm_source=x&rss=1",
+    )
+    assert len({named(link).key for link in links}) == 1
+    assert named("https://example.org/a?id=1").key != named("https://example.org/a?id=2").key
+
+
+def test_its_key_is_the_strongest_of_its_names_and_all_are_aliases() -> None:
+    found = named("feed:https://a.org/f#1", "https://a.org/x", "10.1038/x", "2508.13426v2")
+    assert found.key == "arxiv:2508.13426"
+    assert {name.partition(":")[0] for name in found.aliases} >= {"arxiv", "doi", "url", "feed"}
+
+
+def test_an_id_that_is_nothing_known_leaves_the_title() -> None:
+    assert named("who knows").key.startswith("title:")
+
+
+def test_its_address_names_it_where_it_has_no_ids() -> None:
+    assert identify(item(url="https://arxiv.org/abs/2508.13426")).key == "arxiv:2508.13426"
+
+
+def test_titles_compare_without_case_accents_markup_and_punctuation() -> None:
+    assert title_key("PokéChamp: an Agent") == title_key("Pok\\'eChamp -- An agent")
+    assert title_key("M$^3$ViT") == title_key("M3ViT")
+    assert title_key("$\\beta$-VAE") == title_key("β-VAE")
+
+
+def test_the_same_title_with_another_abstract_is_another_paper() -> None:
+    one, other = named(abstract=ABSTRACT), named(abstract=f"{ABSTRACT} Or does it?")
+    assert one.key != other.key
+    assert one.key.startswith("title:")
+    assert not same(other, one.aliases)
+
+
+def test_the_same_title_and_abstract_are_one_paper_with_an_id_or_without() -> None:
+    saved, listed = named(abstract=ABSTRACT), named("2508.13426", abstract=ABSTRACT.upper())
+    assert same(saved, listed.aliases)
+    assert same(listed, saved.aliases)
+    assert same(saved, named(abstract=ABSTRACT).aliases)
+
+
+def test_a_title_alone_joins_no_paper_that_has_an_abstract() -> None:
+    assert not same(named("https://a.org/1"), named("https://b.org/2").aliases)
+    assert not same(named(), named(abstract=ABSTRACT).aliases)
+    assert same(named(), named().aliases)
+
+
+def test_a_shared_name_joins_and_nothing_shared_does_not() -> None:
+    assert same(named("10.1038/x", "https://a.org/1"), named("doi:10.1038/X").aliases)
+    assert not same(named("10.1038/x"), named("10.1038/y").aliases)
+
+
+def test_a_shared_doi_never_joins_two_arxiv_ids() -> None:
+    one, other = named("2508.00001", "10.1038/x"), named("2508.00002", "10.1038/x")
+    assert not same(one, other.aliases)
+    assert same(named("10.1038/x"), one.aliases)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [("2508.00001", "2508.00002"), ("10.1038/x", "10.1038/y"), ("pmid:1", "pmid:2")],
+)
+def test_equal_words_never_join_what_an_archive_tells_apart(mine: str, theirs: str) -> None:
+    assert not same(named(mine, abstract=ABSTRACT), named(theirs, abstract=ABSTRACT).aliases)
+
+
+def test_a_paper_that_came_to_have_two_arxiv_ids_answers_to_both() -> None:
+    both = identity("arxiv:2508.00001", "arxiv:2508.00002").aliases
+    assert same(named("2508.00002"), both)
+
+
+def test_a_later_version_brings_its_words_and_an_earlier_one_does_not() -> None:
+    known = item("Old", abstract="Old words", version=1, authors=("Ada",))
+    newer = item("New", abstract="New words", version=2)
+    assert revised(known, newer)
+    merged = merge(known, newer)
+    assert (merged.title, merged.abstract, merged.version) == ("New", "New words", 2)
+    assert merged.authors == ("Ada",)
+    assert merge(merged, known) == merged
+    assert not revised(newer, known)
+
+
+def test_a_version_met_for_the_first_time_is_no_revision() -> None:
+    assert not revised(item(), item(version=2))
+    assert not revised(item(version=1), item())
+
+
+def test_merging_fills_in_what_was_absent() -> None:
+    known = item("A", ids=("2508.13426",), url="https://a.org/1", categories=("cs.CL",))
+    newcomer = item(
+        "B",
+        abstract="Words",
+        ids=("2508.13426", "10.1/x"),
+        url="https://b.org/2",
+        code="https://c.org/3",
+        categories=("cs.LG", "cs.CL"),
+        author_count=3,
+    )
+    merged = merge(known, newcomer)
+    assert (merged.title, merged.abstract) == ("A", "Words")
+    assert merged.ids == ("2508.13426", "10.1/x")
+    assert (merged.url, merged.code) == ("https://a.org/1", "https://c.org/3")
+    assert merged.categories == ("cs.CL", "cs.LG")
+    assert merged.author_count == 3
+
+
+def test_counts_take_the_newer_value_even_when_it_is_nought() -> None:
+    known = item(upvotes=7, comments=2)
+    merged = merge(known, item(upvotes=0))
+    assert (merged.upvotes, merged.comments) == (0, 2)
+
+
+def test_a_withdrawal_stays() -> None:
+    gone = replace(item(version=2), withdrawn=True)
+    assert merge(item(version=1), gone).withdrawn
+    assert merge(gone, item(version=3)).withdrawn
