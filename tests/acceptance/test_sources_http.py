@@ -227,7 +227,7 @@ def test_a_name_that_turns_private_between_two_hops_is_blocked() -> None:
 
 
 def test_five_redirects_are_followed_and_a_sixth_is_not() -> None:
-    hops: dict[str, Response] = {f"r{n}": response(302, Location=f"/r{n + 1}") for n in range(1, 5)}
+    hops: dict[str, Any] = {f"r{n}": response(302, Location=f"/r{n + 1}") for n in range(1, 5)}
     assert get(response(301, Location="/r1"), **hops, r5=response(body=b"end")).body == b"end"
     with pytest.raises(SourceError, match="more than 5 redirects"):
         get(response(302, Location="/"))
@@ -331,7 +331,7 @@ def test_a_body_cut_short_is_an_error_of_the_source() -> None:
         get(cut)
 
 
-# -- statuses, retries, conditional requests --------------------------------------------------------
+# -- statuses, retries, conditional requests --------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 418, 500, 503])

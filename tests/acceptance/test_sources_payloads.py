@@ -98,11 +98,9 @@ def test_every_feed_parses(file: str, count: int) -> None:
 
 @pytest.mark.parametrize(("file", "said"), NO_FEED.items())
 def test_what_is_no_feed_is_an_error_that_says_what_it_is(file: str, said: str) -> None:
+    parse = arxiv.parse if file.startswith("arxiv") else feed.parse
     with pytest.raises(SourceError, match=said):
-        if file.startswith("arxiv"):
-            arxiv.parse(read(file), {}, file)
-        else:
-            feed.parse(read(file), {}, file)
+        parse(read(file), {}, file)
 
 
 def test_a_journal_gives_dois_and_a_preprint_server_no_versions() -> None:
@@ -161,7 +159,11 @@ def test_the_lines_about_a_saved_paper_are_read() -> None:
     assert [each.organization for each in items if each.organization] == ["facebook AI at Meta"]
     assert sum(each.author_count is not None for each in items) == 53
     assert Counter(each.comments for each in items if each.comments) == {
-        **{2: 5, 1: 2, 3: 2, 4: 1, 7: 1},
+        2: 5,
+        1: 2,
+        3: 2,
+        4: 1,
+        7: 1,
     }
     assert by_title["$VILA^2$: VILA Augmented VILA"].comments == 7
     meta = next(each for each in items if each.organization)

@@ -1,6 +1,7 @@
 """The SQL store: the port's methods, each one transaction over the functions beside it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import date, datetime
 
 from sqlalchemy import Connection, inspect, text
@@ -35,11 +36,10 @@ class SqlStore:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
-        try:
+        with ExitStack() as undone:
+            undone.callback(self.close)
             self._bring_up_to_date()
-        except BaseException:
-            self.close()
-            raise
+            undone.pop_all()
 
     def _bring_up_to_date(self) -> None:
         with self._database.reading() as connection:

@@ -1,0 +1,56 @@
+"""Where templates are, and what may be read of there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from newsletter.errors import TemplateError
+
+HTML, TEXT, SUBJECT = "issue.mjml", "issue.txt", "issue.subject.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where templates are looked for: the first folder that has one wins."""
+
+    paths: tuple[Path, ...]
+
+    def find(self, name: str) -> Path | None:
+        """The file of a template; None for what is not there or lies outside its folder."""
+        for folder in self.paths:
+            path = (folder / name).resolve()
+            if path.is_relative_to(folder.resolve()) and path.is_file():
+                return path
+        return None
+
+    def read(self, path: str) -> str:
+        """A template's text.
+
+        Raises:
+            TemplateError: there is none of that name, or it is not UTF-8.
+        """
+        file = self.find(path)
+        if file is None:
+            places = ", ".join(str(folder) for folder in self.paths)
+            raise TemplateError(f"There is no such template in {places}.", file=path)
+        try:
+            return file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise TemplateError("This is not UTF-8; save it as UTF-8.", file=path) from error
+
+
+def folders(folder: Path | None = None) -> Folders:
+    """The operator's folder, where there is one, then the newsletter's own.
+
+    Its own is ``templates/`` of the checkout the package runs from, else the installed copy.
+
+    Raises:
+        TemplateError: the operator's folder does not exist.
+    """
+    package = Path(__file__).parents[1]
+    checkout = package.parent / "templates"
+    own = checkout if (checkout / HTML).is_file() else package / "_templates"
+    if folder is None:
+        return Folders((own,))
+    if not folder.is_dir():
+        raise TemplateError("This folder of templates does not exist.", file=str(folder))
+    return Folders((folder, own))

@@ -1,0 +1,290 @@
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import date
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from newsletter.errors import BlockedAddressError, SourceError
+from newsletter.model import Listing
+from newsletter.ports import Source
+from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
+from tests.fixtures.sources.web import Response, Site, response, serving
+from tests.servers import QuickClock
+
+MONDAY = date(2026, 8, 3)
+OURS = Options(timeout=10, allow_private_addresses=True)
+
+ATOM = """<?xml version='1.0' encoding='UTF-8'?>
+<feed xmlns:arxiv="http://arxiv.org/schemas/atom" xmlns="http://www.w3.org/2005/Atom">
+<id>x</id><title>arXiv</title>{entries}</feed>"""
+
+
+def atom(*numbers: str) -> bytes:
+    entries = "".join(
+        f"<entry><id>oai:arXiv.org:{number}v1</id><title>Paper {number}</title></entry>"
+        for number in numbers
+    )
+    return ATOM.format(entries=entries).encode()
+
+
+def daily(first: int, count: int) -> bytes:
+    numbers = range(first, first + count)
+    return json.dumps(
+        [{"paper": {"id": f"2608.{n:05d}", "title": f"Paper {n}"}} for n in numbers]
+    ).encode()
+
+
+def client(clock: QuickClock | None = None) -> Client:
+    return Client(contact="editor@example.org", clock=clock or QuickClock())
+
+
+def listings(
+    answers: dict[str, Response],
+    source: Callable[[Site], Source],
+    day: date = MONDAY,
+) -> tuple[tuple[Listing, ...], Site]:
+    async def run() -> tuple[tuple[Listing, ...], Site]:
+        async with serving(answers) as site:
+            return await source(site).fetch(day), site
+
+    return asyncio.run(run())
+
+
+def hugging_face(site: Site) -> Source:
+    return HuggingFace("hf", client(), OURS, url=site.url)
+
+
+def day_page(day: date, page: int = 0) -> str:
+    return f"/api/daily_papers?date={day}&limit=100&p={page}"
+
+
+# -- Hugging Face ------------------------------------------------------------------------------
+
+
+def test_hugging_face_is_paged_until_a_short_page() -> None:
+    found, site = listings(
+        {
+            day_page(MONDAY): response(body=daily(1, 100)),
+            day_page(MONDAY, 1): response(body=daily(101, 100)),
+            day_page(MONDAY, 2): response(body=daily(201, 7)),
+            "/api/daily_papers": response(body=b"[]"),
+        },
+        hugging_face,
+    )
+    (current,) = [each for each in found if not each.past]
+    assert (current.day, len(current.items)) == (MONDAY, 207)
+    asked = [parse_qs(urlsplit(each.target).query) for each in site.asked]
+    assert [(each["date"][0], each["p"][0]) for each in asked] == [
+        ("2026-08-03", "0"),
+        ("2026-08-03", "1"),
+        ("2026-08-03", "2"),
+        ("2026-08-02", "0"),
+        ("2026-08-01", "0"),
+        ("2026-07-31", "0"),
+    ]
+
+
+def test_an_api_that_knows_no_pages_is_not_asked_for_ever() -> None:
+    found, site = listings({"/api/daily_papers": response(body=daily(1, 100))}, hugging_face)
+    assert [len(each.items) for each in found] == [100] * 4
+    assert len(site.asked) == 8
+
+
+def test_an_empty_day_gives_the_newest_before_it_and_keeps_the_others_as_past() -> None:
+    friday, thursday = date(2026, 7, 31), date(2026, 7, 30)
+    found, _ = listings(
+        {
+            day_page(friday): response(body=daily(1, 3)),
+            day_page(thursday): response(body=daily(4, 5)),
+            "/api/daily_papers": response(body=b"[]"),
+        },
+        hugging_face,
+        day=date(2026, 8, 2),
+    )
+    assert [(each.day, len(each.items)) for each in found if not each.past] == [(friday, 3)]
+    assert [len(each.items) for each in found if each.past and each.items] == [5]
+
+
+def test_a_day_that_has_not_come_is_an_empty_one() -> None:
+    found, _ = listings({"/api/daily_papers": response(400, b'{"error":"x"}')}, hugging_face)
+    assert [each.items for each in found] == [()] * 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (response(500), "status 500"),
+        (response(429), "status 429"),
+        (response(404), "status 404"),
+        (response(body=b"<html>Down</html>"), "not JSON but '<html>Down"),
+    ],
+)
+def test_no_list_is_an_error_that_names_the_address(answer: bytes, said: str) -> None:
+    with pytest.raises(SourceError, match=said) as caught:
+        listings({"/api/daily_papers": answer}, hugging_face)
+    assert "/api/daily_papers?date=2026-08-03" in str(caught.value)
+
+
+def test_saved_answers_are_read_from_files(tmp_path: Path) -> None:
+    entry = {"paper": {"id": "2608.00001", "title": "T", "submittedOnDailyAt": "2026-08-03T07:00Z"}}
+    (tmp_path / "a.json").write_text(json.dumps([entry]), encoding="utf-8")
+    source = HuggingFace("hf", client(), OURS, path=tmp_path / "*.json")
+    found = asyncio.run(source.fetch(MONDAY))
+    assert [item.title for each in found if not each.past for item in each.items] == ["T"]
+
+
+def test_no_saved_answer_is_an_error_that_names_the_pattern(tmp_path: Path) -> None:
+    source = HuggingFace("hf", client(), OURS, path=tmp_path / "*.json")
+    with pytest.raises(SourceError, match=r"\*\.json: no file is there"):
+        asyncio.run(source.fetch(MONDAY))
+
+
+# -- arXiv ----------------------------------------------------------------------------------------
+
+
+def test_arxiv_is_asked_once_an_archive_three_seconds_apart() -> None:
+    clock = QuickClock()
+
+    def source(site: Site) -> Source:
+        categories = ("cs.CL", "math.CO", "cs.LG")
+        return Arxiv("arXiv", client(clock), OURS, categories, url=site.url)
+
+    (listing,), site = listings(
+        {
+            "/atom/cs.CL+cs.LG": response(body=atom("2608.00001", "2608.00002")),
+            "/atom/math.CO": response(body=atom("2608.00002", "2608.00003")),
+        },
+        source,
+    )
+    assert [item.ids[0] for item in listing.items] == ["2608.00001", "2608.00002", "2608.00003"]
+    assert [each.target for each in site.asked] == ["/atom/cs.CL+cs.LG", "/atom/math.CO"]
+    assert clock.slept == [3]
+
+
+def test_two_arxiv_sources_with_one_client_wait_for_one_another() -> None:
+    clock = QuickClock()
+
+    async def run() -> None:
+        async with serving({"/atom/cs.CL": response(body=atom("2608.00001"))}) as site:
+            http = client(clock)
+            sources = [Arxiv(f"arXiv {n}", http, OURS, ("cs.CL",), url=site.url) for n in (1, 2)]
+            await asyncio.gather(*(source.fetch(MONDAY) for source in sources))
+
+    asyncio.run(run())
+    assert clock.slept == [3]
+
+
+def test_a_weekend_of_arxiv_has_no_papers() -> None:
+    (listing,), _ = listings(
+        {"/atom/cs.CL": response(body=atom())},
+        lambda site: Arxiv("arXiv", client(), OURS, ("cs.CL",), url=site.url),
+    )
+    assert listing.items == ()
+
+
+def test_what_arxiv_says_about_a_bad_category_is_passed_on() -> None:
+    body = b"<feed><title>Feed error</title><subtitle>Bad archive 'nope'.</subtitle></feed>"
+    with pytest.raises(SourceError, match="arXiv says: Bad archive 'nope'"):
+        listings(
+            {"/atom/nope": response(400, body)},
+            lambda site: Arxiv("arXiv", client(), OURS, ("nope",), url=site.url),
+        )
+
+
+# -- feeds ------------------------------------------------------------------------------------------
+
+RSS = b"""<?xml version="1.0"?><rss version="2.0"><channel><title>Feed</title>
+<item><title>Today</title><pubDate>Mon, 03 Aug 2026 07:00:00 GMT</pubDate></item>
+<item><title>Undated</title></item>
+<item><title>Old</title><pubDate>Mon, 06 Jul 2026 07:00:00 GMT</pubDate></item>
+</channel></rss>"""
+
+
+def feed(site: Site) -> Source:
+    return Feed("feed", client(), OURS, f"{site.url}/rss")
+
+
+def test_a_feeds_old_entries_are_its_past() -> None:
+    found, _ = listings({"/rss": response(body=RSS)}, feed)
+    assert [[item.title for item in each.items] for each in found] == [
+        ["Today", "Undated"],
+        ["Old"],
+    ]
+    assert [each.past for each in found] == [False, True]
+
+
+def test_a_json_feed_is_fetched_like_any() -> None:
+    body = {"version": "https://jsonfeed.org/version/1", "items": [{"id": "1", "title": "T"}]}
+    found, _ = listings({"/rss": response(body=json.dumps(body).encode())}, feed)
+    assert [item.title for item in found[0].items] == ["T"]
+
+
+def test_a_page_where_a_feed_should_be_is_an_error_that_shows_it() -> None:
+    with pytest.raises(SourceError, match="/rss: not a feed but '<!DOCTYPE html>"):
+        listings({"/rss": response(body=b"<!DOCTYPE html><html><p>Moved</html>")}, feed)
+
+
+def test_a_feed_on_the_own_network_is_blocked_unless_it_says_so() -> None:
+    with pytest.raises(BlockedAddressError, match="allow_private_addresses"):
+        listings(
+            {"/rss": response(body=RSS)},
+            lambda site: Feed("feed", client(), Options(), f"{site.url}/rss"),
+        )
+
+
+@pytest.mark.parametrize("url", ["/etc/passwd", "file:///etc/passwd", "subscribers.yaml"])
+def test_a_local_path_as_a_feed_is_refused(url: str) -> None:
+    source = Feed("feed", client(), OURS, url)
+    with pytest.raises(SourceError):
+        asyncio.run(source.fetch(MONDAY))
+
+
+def test_a_hostile_feed_leaves_the_others_alone() -> None:
+    bomb = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "' + b"x" * 3_000_000 + b'">]>'
+    bomb += b"<rss version='2.0'><channel><item><title>" + b"&a;" * 300 + b"</title></item>"
+    bomb += b"</channel></rss>"
+
+    async def run() -> list[tuple[Listing, ...] | BaseException]:
+        async with serving({"/bomb": response(body=bomb), "/rss": response(body=RSS)}) as site:
+            fetches: list[Awaitable[tuple[Listing, ...]]] = [
+                Feed("bomb", client(), OURS, f"{site.url}/bomb").fetch(MONDAY),
+                feed(site).fetch(MONDAY),
+            ]
+            return await asyncio.gather(*fetches, return_exceptions=True)
+
+    _, good = asyncio.run(run())
+    assert not isinstance(good, BaseException)
+    assert len(good[0].items) == 2
+
+
+# -- pages --------------------------------------------------------------------------------------------
+
+
+def test_saved_pages_are_read_each_as_its_own_day(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("new\n\nMar 14\n\nOne\n\nText one.\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("\ufeffnew\n\nMar 12\n\nTwo\n\nText.\n", encoding="utf-8")
+    found = asyncio.run(Page("page", tmp_path / "*.txt").fetch(date(2026, 11, 21)))
+    assert [(each.day, each.items[0].title, each.past) for each in found] == [
+        (date(2026, 3, 14), "One", False),
+        (date(2026, 3, 12), "Two", False),
+    ]
+
+
+def test_a_file_that_is_no_page_is_an_error_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("new\n\nMar 14\n\nA title alone\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"a\.txt:5: the page ends after the title"):
+        asyncio.run(Page("page", tmp_path / "a.txt").fetch(MONDAY))
+
+
+def test_no_page_at_all_is_an_error_that_names_the_pattern(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"\*\.txt: no file is there"):
+        asyncio.run(Page("page", tmp_path / "*.txt").fetch(MONDAY))
+
+
+def test_bytes_that_are_no_text_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00broken")
+    with pytest.raises(SourceError, match=r"a\.txt: cannot be read as UTF-8 text"):
+        asyncio.run(Page("page", tmp_path / "a.txt").fetch(MONDAY))

@@ -1,0 +1,151 @@
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from newsletter.errors import SourceError
+from newsletter.identity import identify
+from newsletter.model import Item
+from newsletter.sources.entries import by_age
+from newsletter.sources.feed import parse
+from tests.factories import item
+
+URL = "https://feeds.example/rss"
+
+RSS = """<?xml version="1.0"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:prism="http://prismstandard.org/namespaces/basic/2.0/"><channel><title>Feed</title>
+<link>https://feeds.example/</link>{items}</channel></rss>"""
+
+
+def entries(*items: str) -> tuple[Item, ...]:
+    body = RSS.format(items="".join(f"<item>{each}</item>" for each in items))
+    return parse(body.encode(), {"content-type": "application/rss+xml"}, URL)
+
+
+def one(inside: str) -> Item:
+    (found,) = entries(inside)
+    return found
+
+
+def json_feed(*items: object, **fields: object) -> bytes:
+    return json.dumps(
+        {"version": "https://jsonfeed.org/version/1.1", "items": items, **fields}
+    ).encode()
+
+
+def test_an_entry_is_read_whole() -> None:
+    found = one(
+        '<title>A &amp;amp; B</title><link>https://a.example/1</link><guid isPermaLink="false">g1</guid>'
+        "<description>&lt;p&gt;Some &lt;b&gt;text&lt;/b&gt;&lt;/p&gt;</description>"
+        "<dc:creator>Ada Lovelace</dc:creator><prism:doi>10.1038/x</prism:doi>"
+        "<category>Biology</category><pubDate>Mon, 03 Aug 2026 07:00:00 GMT</pubDate>"
+        "<comments>https://a.example/talk</comments>"
+    )
+    assert (found.title, found.abstract) == ("A & B", "Some text")
+    assert found.url == "https://a.example/1"
+    assert set(found.ids) >= {"10.1038/x", "https://a.example/1", f"feed:{URL}#g1"}
+    assert found.authors == ("Ada Lovelace",)
+    assert found.categories == ("Biology",)
+    assert found.published == date(2026, 8, 3)
+    assert found.discussion == "https://a.example/talk"
+    assert identify(found).key == "doi:10.1038/x"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>safe",
+        "<img src=x onerror=alert(1)>safe",
+        "<form action=x><input></form>safe",
+        "<!--[if mso]>x<![endif]-->safe",
+        "<iframe src=x></iframe>safe",
+    ],
+)
+def test_markup_in_a_title_or_an_abstract_becomes_plain_text(hostile: str) -> None:
+    escaped = hostile.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    found = one(f"<title>{escaped}</title><description>{escaped}</description>")
+    for text in (found.title, found.abstract):
+        assert "safe" in text
+        assert "<" not in text
+        assert "alert" not in text
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "JaVa&#9;script:alert(1)", "data:text/html,x"]
+)
+def test_a_link_that_is_no_web_address_is_none(link: str) -> None:
+    assert one(f"<title>T</title><link>{link}</link>").url is None
+
+
+def test_an_entry_without_a_title_is_called_by_its_text() -> None:
+    assert one("<description>What it says</description>").title == "What it says"
+
+
+def test_a_link_that_all_entries_share_names_none_of_them() -> None:
+    home = "<link>https://a.example/</link>"
+    found = entries(f"<title>One</title>{home}<guid>1</guid>", f"<title>Two</title>{home}")
+    assert len({identify(each).key for each in found}) == 2
+    assert found[0].url == "https://a.example/"
+
+
+def test_entries_are_recent_for_two_days_and_undated_ones_always() -> None:
+    days = (date(2026, 8, 3), date(2026, 8, 1), date(2026, 7, 31), date(2026, 8, 4), None)
+    current, past = by_age("f", date(2026, 8, 3), [item(published=day) for day in days])
+    assert [each.published for each in current.items] == [*days[:2], *days[3:]]
+    assert [each.published for each in past.items] == [date(2026, 7, 31)]
+    assert (current.past, past.past) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html><body>Sorry</body></html>", "not a feed but '<html><body>Sorry"),
+        (b"", "not a feed but ''"),
+        (b"{}", "no JSON Feed"),
+        (b"[1, 2]", "no JSON Feed"),
+        (b'{"version": "234", "items": []}', "no JSON Feed"),
+        (b"{" * 50_000, "not JSON"),
+    ],
+)
+def test_what_is_no_feed_is_an_error_that_shows_it(body: bytes, said: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        parse(body, {}, URL)
+    assert said in str(caught.value)
+    assert str(caught.value).startswith(URL)
+
+
+def test_a_json_feed_is_read_like_any() -> None:
+    (found,) = parse(
+        json_feed(
+            {
+                "id": "1",
+                "url": "https://a.example/1",
+                "title": "T",
+                "content_html": "<p>Some <b>text</b></p>",
+                "date_published": "2026-08-03T07:00:00Z",
+                "authors": [{"name": "Ada Lovelace"}],
+                "tags": ["Biology"],
+            }
+        ),
+        {},
+        URL,
+    )
+    assert (found.title, found.abstract, found.url) == ("T", "Some text", "https://a.example/1")
+    assert f"feed:{URL}#1" in found.ids
+    assert (found.authors, found.categories) == (("Ada Lovelace",), ("Biology",))
+    assert found.published == date(2026, 8, 3)
+
+
+def test_a_json_feeds_fields_of_the_wrong_kind_are_absent() -> None:
+    odd = {"id": 3.5, "title": 7, "content_text": ["x"], "url": {}, "tags": "x", "authors": [1]}
+    (found,) = parse(json_feed(odd, 7, None, author="x"), {}, URL)
+    assert (found.url, found.authors, found.categories) == (None, (), ())
+
+
+def test_a_feed_in_another_encoding_is_read() -> None:
+    body = RSS.format(items="<item><title>Caf\xe9</title></item>").replace(
+        '<?xml version="1.0"?>', '<?xml version="1.0" encoding="iso-8859-1"?>'
+    )
+    (found,) = parse(body.encode("latin-1"), {}, URL)
+    assert found.title == "Caf\xe9"

@@ -1,0 +1,125 @@
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from newsletter.errors import SourceError
+from newsletter.model import Item
+from newsletter.sources.huggingface import parse
+
+
+def entry(paper: dict[str, Any] | None = None, **outer: object) -> dict[str, Any]:
+    inner = {"id": "2608.00001", "title": "A title", "summary": "A text.", "authors": []}
+    return {"paper": {**inner, **(paper or {})}, **outer}
+
+
+def one(paper: dict[str, Any] | None = None, **outer: object) -> Item:
+    (item,) = parse(json.dumps([entry(paper, **outer)]).encode(), "saved.json")
+    return item
+
+
+def test_a_paper_is_read_whole() -> None:
+    found = one(
+        {
+            "title": "A title\n  in two lines",
+            "summary": "Text with a\nbreak",
+            "publishedAt": "2026-08-11T00:00:00.000Z",
+            "upvotes": 12,
+            "githubRepo": "https://github.com/a/b",
+            "githubStars": 7,
+            "projectPage": "https://a.example/",
+            "authors": [{"name": "Ada"}, {"name": "Secret", "hidden": True}, {"name": "Alan"}],
+            "organization": {"name": "ex", "fullname": "Example Labs"},
+        },
+        numComments=3,
+    )
+    assert (found.title, found.abstract) == ("A title in two lines", "Text with a break")
+    assert found.ids == ("2608.00001",)
+    assert found.url == found.discussion == "https://huggingface.co/papers/2608.00001"
+    assert found.pdf == "https://arxiv.org/pdf/2608.00001"
+    assert (found.code, found.code_stars) == ("https://github.com/a/b", 7)
+    assert found.project == "https://a.example/"
+    assert found.authors == ("Ada", "Alan")
+    assert found.organization == "Example Labs"
+    assert found.published == date(2026, 8, 11)
+    assert (found.upvotes, found.comments) == (12, 3)
+
+
+@pytest.mark.parametrize("text", ["<think> step", "A < B & C", "x<a and y>b", "<b>not bold</b>"])
+def test_texts_are_literal(text: str) -> None:
+    found = one({"title": text, "summary": text})
+    assert (found.title, found.abstract) == (text, text)
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "//evil.example", "github.com/a/b", "data:text/html,x", 7, None]
+)
+def test_a_link_that_is_no_web_address_is_left_out(link: object) -> None:
+    found = one({"githubRepo": link, "projectPage": link})
+    assert (found.code, found.project) == (None, None)
+
+
+def test_a_project_page_that_is_the_repository_is_said_once() -> None:
+    found = one({"githubRepo": "https://github.com/a/b", "projectPage": "https://github.com/a/b"})
+    assert (found.code, found.project) == ("https://github.com/a/b", None)
+
+
+def test_what_stands_outside_serves_where_the_inside_is_bare() -> None:
+    found = one(
+        {"title": "", "summary": None}, title="Outer", summary="Text", organization={"name": "Labs"}
+    )
+    assert (found.title, found.abstract, found.organization) == ("Outer", "Text", "Labs")
+
+
+def test_fields_of_the_wrong_kind_are_absent() -> None:
+    found = one(
+        {
+            "upvotes": "12",
+            "githubStars": True,
+            "publishedAt": "soon",
+            "authors": ["Ada", {"name": 7}, None],
+            "organization": "Labs",
+        },
+        numComments=None,
+    )
+    assert (found.upvotes, found.code_stars, found.comments) == (None, None, None)
+    assert (found.published, found.authors, found.organization) == (None, (), None)
+
+
+def test_an_entry_that_cannot_be_read_is_left_out_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad = [None, 7, "x", {}, {"paper": None}, {"paper": {"id": "2608.00002"}}, entry()]
+    assert len(parse(json.dumps(bad).encode(), "saved.json")) == 1
+    assert [record.getMessage() for record in caplog.records][:1] == [
+        "saved.json: entry 1 has no id or no title; it is left out"
+    ]
+    assert len(caplog.records) == 6
+
+
+def test_an_archive_of_entries_as_python_wrote_them_is_read() -> None:
+    body = json.dumps({"status": "success", "date": "2025-01-10", "data": [repr(entry())]})
+    assert len(parse(body.encode(), "saved.json")) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html>Bad gateway</html>", "not JSON but '<html>Bad gateway"),
+        (b'{"error": "Invalid date"}', "no list of papers but"),
+        (b"[" * 100_000, "not JSON but"),
+        (b'{"data": ["__import__(1)"]}', "an entry that cannot be read"),
+        (b"7", "no list of papers but 7"),
+        (b"", "not JSON but ''"),
+    ],
+)
+def test_what_is_no_list_is_an_error_that_shows_it(body: bytes, said: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        parse(body, "https://huggingface.co/api")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("https://huggingface.co/api: ")
+
+
+def test_an_empty_day_has_no_papers() -> None:
+    assert parse(b"[]", "saved.json") == ()

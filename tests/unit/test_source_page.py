@@ -1,0 +1,110 @@
+from datetime import date
+
+import pytest
+
+from newsletter.errors import SourceError
+from newsletter.sources.page import parse
+
+ISSUE = date(2026, 11, 21)
+
+PAGE = """new
+
+Get trending papers in your email inbox!
+
+Subscribe
+
+Daily Papers
+
+byAK and the research community
+
+{head}
+
+A title of its own
+
+{abstract}
+
+{about}"""
+
+
+def page(head: str = "Mar 14", about: str = "", abstract: str = "An abstract.") -> str:
+    return PAGE.format(head=head, about=about, abstract=abstract)
+
+
+def test_a_paper_is_its_title_and_its_abstract() -> None:
+    day, (paper,) = parse(page(), ISSUE)
+    assert day == date(2026, 3, 14)
+    assert (paper.title, paper.abstract) == ("A title of its own", "An abstract.")
+    assert (paper.author_count, paper.organization, paper.published) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("about", "authors", "organization", "published", "comments"),
+    [
+        ("  • 5 authors\n·\nJul 16, 2024", 5, None, date(2024, 7, 16), None),
+        ("  • 1 author\n·\nFeb 5", 1, None, date(2026, 2, 5), None),
+        ("  • 6 authors\n·\nMar 14, 2024 3", 6, None, date(2024, 3, 14), 3),
+        ("  • 6 authors\n·\nJun 20 2", 6, None, date(2026, 6, 20), 2),
+        ("facebook AI at Meta\n·\nSep 29 1", None, "facebook AI at Meta", date(2026, 9, 29), 1),
+    ],
+)
+def test_the_lines_below_an_abstract_say_who_and_when(
+    about: str, authors: int | None, organization: str | None, published: date, comments: int | None
+) -> None:
+    _, (paper,) = parse(page(about=about), ISSUE)
+    assert (paper.author_count, paper.organization) == (authors, organization)
+    assert (paper.published, paper.comments) == (published, comments)
+
+
+@pytest.mark.parametrize(
+    ("head", "issue", "about", "year"),
+    [
+        ("Dec 12", date(2026, 11, 21), "", 2025),
+        ("Dec 12", date(2026, 12, 12), "", 2026),
+        ("Dec 12", date(2026, 12, 11), "", 2025),
+        ("Feb 29", date(2026, 11, 21), "", 2024),
+        ("Dec 12", date(2025, 1, 1), "• 2 authors\n·\nMar 1, 2025", 2025),
+        ("Jan 3", date(2026, 1, 2), "• 2 authors\n·\nMay 1, 2024", 2025),
+    ],
+)
+def test_the_pages_year_is_the_newest_that_fits(
+    head: str, issue: date, about: str, year: int
+) -> None:
+    day, _ = parse(page(head, about), issue)
+    assert day.year == year
+
+
+def test_a_paper_follows_one_with_lines_about_it_and_one_without() -> None:
+    text = page(about="• 2 authors\n·\nFeb 5\n\nSecond\n\nText two\n\nThird\n\nText three")
+    _, items = parse(text, ISSUE)
+    assert [(each.title, each.author_count) for each in items] == [
+        ("A title of its own", 2),
+        ("Second", None),
+        ("Third", None),
+    ]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x0b", "\x0c", "\x85", "\x1e"])
+def test_only_line_ends_end_a_line(separator: str) -> None:
+    _, (paper,) = parse(page(abstract=f"One{separator}two"), ISSUE)
+    assert paper.abstract.startswith("One")
+
+
+def test_lines_may_end_as_on_windows() -> None:
+    _, items = parse(page(about="• 2 authors\n·\nFeb 5").replace("\n", "\r\n"), ISSUE)
+    assert items[0].author_count == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "page:1: no day"),
+        ("<html><body>Not Found</body></html>", "page:1: no day"),
+        ("new\nMar 14\nA title", "page:3: the page ends after the title 'A title'"),
+        ("new\nMar 14\n• 3 authors\n·\nFeb 5", "page:3: a title should stand here"),
+        ("Mar 14\nTitle\nText\n·\nFeb 5", "page:4: a title should stand here"),
+    ],
+)
+def test_what_is_no_such_page_is_an_error_with_its_line(text: str, said: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        parse(text, ISSUE)
+    assert said in str(caught.value)
