@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow golden lint types walls bars check bench clean
+.PHONY: help demo test test-slow golden lint types walls bars check bench picture clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ check: lint types walls bars ## everything that is not a test
 bench: $(VENV)/developed ## what matching and composing cost, against the obvious way
 	@$(BIN)/python bench/match.py
 	@$(BIN)/python bench/compose.py
+
+picture: $(VENV)/developed ## the README's picture of a letter, with the system's Chromium
+	@$(BIN)/python tools/picture.py
 
 clean: ## away with .venv and every cache
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist

@@ -61,7 +61,7 @@ def day_page(day: date, page: int = 0) -> str:
     return f"/api/daily_papers?date={day}&limit=100&p={page}"
 
 
-# -- Hugging Face ------------------------------------------------------------------------------
+# -- Hugging Face ---------------------------------------------------------------------------------
 
 
 def test_hugging_face_is_paged_until_a_short_page() -> None:
@@ -194,7 +194,7 @@ def test_what_arxiv_says_about_a_bad_category_is_passed_on() -> None:
         )
 
 
-# -- feeds ------------------------------------------------------------------------------------------
+# -- feeds ----------------------------------------------------------------------------------------
 
 RSS = b"""<?xml version="1.0"?><rss version="2.0"><channel><title>Feed</title>
 <item><title>Today</title><pubDate>Mon, 03 Aug 2026 07:00:00 GMT</pubDate></item>
@@ -260,7 +260,7 @@ def test_a_hostile_feed_leaves_the_others_alone() -> None:
     assert len(good[0].items) == 2
 
 
-# -- pages --------------------------------------------------------------------------------------------
+# -- pages ----------------------------------------------------------------------------------------
 
 
 def test_saved_pages_are_read_each_as_its_own_day(tmp_path: Path) -> None:

@@ -430,6 +430,29 @@ def test_an_old_last_modified_is_no_reason_not_to_ask(tmp_path: Path) -> None:
     assert "if-modified-since" in site.asked[1].headers
 
 
+def test_sources_share_the_cache_at_the_same_time(tmp_path: Path) -> None:
+    async def run() -> list[Answer]:
+        answers: dict[str, Response] = {
+            f"/{n}": response(body=b"%d" % n, ETag=f'"{n}"') for n in range(8)
+        }
+        async with serving(answers) as site:
+            http = client(tmp_path / "http.db")
+            gets = (http.get(f"{site.url}/{n}", allow_private=True) for n in range(8))
+            return await asyncio.gather(*gets)
+
+    assert [each.body for each in asyncio.run(run())] == [b"%d" % n for n in range(8)]
+
+
+def test_a_cache_that_cannot_be_read_costs_a_fetch_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "http.db").write_bytes(b"this is no database" * 100)
+
+    async def run() -> Answer:
+        async with serving({"/": response(body=b"x", ETag='"1"')}) as site:
+            return await client(tmp_path / "http.db").get(f"{site.url}/", allow_private=True)
+
+    assert asyncio.run(run()).body == b"x"
+
+
 def test_turns_are_taken_one_at_a_time_and_seconds_apart() -> None:
     clock = QuickClock()
     http = Client(contact="editor@example.org", clock=clock)

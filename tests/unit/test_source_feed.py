@@ -1,6 +1,5 @@
 import json
 from datetime import date
-from typing import Any
 
 import pytest
 

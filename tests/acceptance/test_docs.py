@@ -1,0 +1,136 @@
+"""The docs are true: every command and setting is in them, and their examples work."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from newsletter.cli import COMMANDS
+from newsletter.config import (
+    ArxivSource,
+    BouncesSettings,
+    FeedSource,
+    HuggingFaceSource,
+    IssueSettings,
+    PageSource,
+    Schedule,
+    Settings,
+    SmtpSettings,
+    TopicSettings,
+    WebSettings,
+    read_settings,
+)
+from newsletter.roster import SubscriberSettings, read_roster
+from tests.morning import Newsletter
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PREFIXES: dict[str, tuple[type[BaseModel], ...]] = {
+    "": (Settings, SubscriberSettings),
+    "smtp.": (SmtpSettings,),
+    "schedule.": (Schedule,),
+    "issue.": (IssueSettings,),
+    "bounces.": (BouncesSettings,),
+    "web.": (WebSettings,),
+    "topics.": (TopicSettings,),
+    "sources.": (HuggingFaceSource, ArxivSource, FeedSource, PageSource),
+}
+SECTIONS = {"smtp", "sources", "topics", "issue", "bounces", "web"}
+"""Settings that have a heading of their own."""
+
+
+def settings() -> Iterator[str]:
+    for prefix, models in PREFIXES.items():
+        for model in models:
+            yield from (f"{prefix}{name}" for name in model.model_fields)
+
+
+def blocks(file: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", file.read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("setting", sorted(set(settings()) - SECTIONS))
+def test_every_setting_has_its_row(setting: str) -> None:
+    rows = [line for line in (DOCS / "configuration.md").read_text().splitlines() if "|" in line]
+    assert any(f"`{setting}`" in row.split("|")[1] for row in rows)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_documented_and_helps(command: str, tmp_path: Path) -> None:
+    assert f"## `newsletter {command}" in (DOCS / "commands.md").read_text()
+    helped = Newsletter(tmp_path).run(command, "--help")
+    assert f"Example: newsletter {command}" in helped.stdout
+
+
+def test_the_commands_are_in_the_help(tmp_path: Path) -> None:
+    helped = Newsletter(tmp_path).run("--help").stdout
+    assert [line.split()[0] for line in helped.splitlines() if line.startswith("  ")][-1]
+    for command in COMMANDS:
+        assert f"\n  {command} " in helped
+
+
+@pytest.mark.parametrize("file", [ROOT / "README.md", DOCS / "configuration.md"])
+def test_the_examples_of_configuration_are_right(file: Path) -> None:
+    for block in blocks(file, "yaml"):
+        if block.startswith("subscribers:\n"):
+            topics = ["Mixture of Experts", "Reasoning"]
+            assert read_roster(block.encode(), file.name, topics, {})
+        else:
+            assert read_settings(block.encode(), file.name, {}).sources
+
+
+def test_the_readme_begins_with_two_commands() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert lines.index("make demo") < 20
+    assert lines.index("make test") < 20
+
+
+def test_the_readme_names_documents_and_pictures_that_are_there() -> None:
+    for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)", file.read_text()):
+            if not target.startswith("http"):
+                assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_the_set_up_of_the_readme_works(tmp_path: Path) -> None:
+    newsletter = Newsletter(tmp_path)
+    newsletter.run("init", "my-papers")
+    mine = Newsletter(tmp_path / "my-papers")
+    mine.run("config", "check")
+    assert (mine.folder / "newsletter.schema.json").exists()
+    before = (mine.folder / "newsletter.yaml").read_text()
+    (mine.folder / "subscribers.yaml").write_text("subscribers: []\n")
+    mine.run("init", ".")
+    assert (mine.folder / "newsletter.yaml").read_text() == before
+    assert (mine.folder / "subscribers.yaml").read_text() == "subscribers: []\n"
+
+
+def test_the_makefile_offers_what_the_docs_name() -> None:
+    named = set(re.findall(r"\bmake ([a-z][a-z-]*)", (ROOT / "CONTRIBUTING.md").read_text()))
+    done = subprocess.run(  # noqa: S603 - our own Makefile
+        [shutil.which("make") or "make", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    offered = {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
+    assert named <= offered
+
+
+def test_the_help_is_there_at_once() -> None:
+    """What makes it so: no command's module, no library behind one, is imported for it."""
+    probe = (
+        "import sys; from newsletter.cli import run; run(['--help']);"
+        "print(sorted({m.partition('.')[0] for m in sys.modules}"
+        " & {'sqlalchemy', 'pydantic', 'httpx2', 'mjml', 'rich', 'starlette'}))"
+    )
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
