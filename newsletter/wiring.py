@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import assert_never
 
-from newsletter import templates
 from newsletter.clock import SystemClock
 from newsletter.config import (
     ArxivSource,
@@ -28,6 +27,7 @@ from newsletter.render import Templates
 from newsletter.roster import read_roster
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
 from newsletter.stores import open_store
+from newsletter.templates import load as load_templates
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpTransport
 from newsletter.transports.smtp.settings import SmtpSettings
@@ -81,17 +81,19 @@ class House:
 
     def readers(self) -> tuple[Reader, ...]:
         """Every reader, the store brought up to date from the file."""
-        self.store.sync_roster(self.roster, now=self.clock.now())
+        roster = self.roster  # first: a wrong file is told before a store is made
+        self.store.sync_roster(roster, now=self.clock.now())
         return self.store.readers()
 
     def load_templates(self) -> Templates:
         """The letter's templates, compiled and tried out."""
         folder = self.settings.templates
-        return templates.load(None if folder is None else self.folder / folder)
+        return load_templates(None if folder is None else self.folder / folder)
 
     @cached_property
     def desk(self) -> Desk:
         """The publisher's desk, with the store's readers brought up to date from the file."""
+        templates = self.load_templates()
         self.readers()
         return Desk(
             publication=self.settings.publication,
@@ -100,7 +102,7 @@ class House:
             max_items=self.settings.issue.max_items,
             when_empty=self.settings.issue.when_empty,
             keys=self._keys(),
-            templates=self.load_templates(),
+            templates=templates,
             sources=self._sources(),
             store=self.store,
             matcher=RulesMatcher(),

@@ -46,6 +46,7 @@ def _validated(text: str, *, display_name: bool) -> tuple[str, str]:
             check_deliverability=False,
             allow_smtputf8=False,
             allow_display_name=display_name,
+            strict=True,
             globally_deliverable=False,
         )
     except EmailNotValidError as error:

@@ -71,11 +71,21 @@ def _health(
     """The source's health after this answer."""
     if failure:
         return SourceHealth(source.name, "failed", failure, now, before.last_ok, before.digest)
-    current = [item for listing in listings if not listing.past for item in listing.items]
+    current = [
+        item
+        for listing in listings
+        if not listing.past and (_is_for(listing, source, day) or before.last_ok is None)
+        for item in listing.items
+    ]
     digest = _digest(current)
     again = digest == before.digest and _was_yesterday(before, now)
     state = listing_state(len(current), day, daily=source.daily, again=again)
     return SourceHealth(source.name, state, _NOTES[state], now, now, digest)
+
+
+def _is_for(listing: Listing, source: Source, day: date) -> bool:
+    """Whether a listing is that day's own, and not an earlier one in its place."""
+    return not source.daily or listing.day == day
 
 
 def listing_state(items: int, day: date, *, daily: bool, again: bool) -> ListingState:

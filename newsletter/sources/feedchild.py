@@ -82,7 +82,8 @@ def _authors(entry: Any) -> Iterator[str]:  # noqa: ANN401 - as above
 def _date(entry: Any) -> list[int] | None:  # noqa: ANN401 - as above
     """Year, month and day (UTC) of publication, or else of the last change."""
     for name in ("published_parsed", "updated_parsed", "created_parsed"):
-        found = entry.get(name)
+        # Asked for what is not there, feedparser answers with another date, and a warning.
+        found = entry.get(name) if name in entry else None
         if found:
             return [int(part) for part in found[:3]]
     return None

@@ -138,12 +138,13 @@ def _item(entry: Mapping[str, Any]) -> Item:
     paper = _paper(entry)
     number, version = arxiv_id(str(paper["id"])) or (clean(str(paper["id"])), None)
     page = http_url(f"https://huggingface.co/papers/{number}")
+    on_arxiv = arxiv_id(number) is not None
     return Item(
         title=_title(entry),
         abstract=clean(_text(paper.get("summary") or entry.get("summary"))),
         ids=(number,),
-        url=page,
-        pdf=http_url(f"https://arxiv.org/pdf/{number}") if arxiv_id(number) else None,
+        url=http_url(f"https://arxiv.org/abs/{number}") if on_arxiv else page,
+        pdf=http_url(f"https://arxiv.org/pdf/{number}") if on_arxiv else None,
         code=http_url(_text(paper.get("githubRepo")) or None),
         code_stars=_count(paper.get("githubStars")),
         project=_project(paper),

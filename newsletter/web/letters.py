@@ -1,5 +1,6 @@
 """The page that shows the letters in a folder: each as HTML, as text, and in its source."""
 
+import contextlib
 import html
 import socket
 from collections.abc import Awaitable, Callable
@@ -139,12 +140,6 @@ def serve(app: Starlette, port: int, told: Callable[[str], None]) -> None:
 
 def _listen(port: int) -> socket.socket:
     for each in range(port, port + TRIES):
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((HOST, each))
-        except OSError:
-            listening.close()
-        else:
-            return listening
+        with contextlib.suppress(OSError):
+            return socket.create_server((HOST, each))
     return socket.create_server((HOST, 0))

@@ -35,7 +35,8 @@ def json_feed(*items: object, **fields: object) -> bytes:
 
 def test_an_entry_is_read_whole() -> None:
     found = one(
-        '<title>A &amp;amp; B</title><link>https://a.example/1</link><guid isPermaLink="false">g1</guid>'
+        "<title>A &amp;amp; B</title><link>https://a.example/1</link>"
+        '<guid isPermaLink="false">g1</guid>'
         "<description>&lt;p&gt;Some &lt;b&gt;text&lt;/b&gt;&lt;/p&gt;</description>"
         "<dc:creator>Ada Lovelace</dc:creator><prism:doi>10.1038/x</prism:doi>"
         "<category>Biology</category><pubDate>Mon, 03 Aug 2026 07:00:00 GMT</pubDate>"
@@ -148,3 +149,20 @@ def test_a_feed_in_another_encoding_is_read() -> None:
     )
     (found,) = parse(body.encode("latin-1"), {}, URL)
     assert found.title == "Caf\xe9"
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("LAPALU, N., SIMON, A., Plaumann, P.-L.", ("N. LAPALU", "A. SIMON", "P.-L. Plaumann")),
+        ("Ada Lovelace, Alan Turing", ("Ada Lovelace", "Alan Turing")),
+        ("Ada Lovelace", ("Ada Lovelace",)),
+    ],
+)
+def test_authors_in_one_field_are_taken_apart(written: str, names: tuple[str, ...]) -> None:
+    assert one(f"<title>T</title><dc:creator>{written}</dc:creator>").authors == names
+
+
+@pytest.mark.parametrize("written", ["someday", "Mon, 99 Foo 0000"])
+def test_a_date_that_is_none_leaves_an_entry_undated(written: str) -> None:
+    assert one(f"<title>T</title><pubDate>{written}</pubDate>").published is None

@@ -36,7 +36,8 @@ def test_a_paper_is_read_whole() -> None:
     )
     assert (found.title, found.abstract) == ("A title in two lines", "Text with a break")
     assert found.ids == ("2608.00001",)
-    assert found.url == found.discussion == "https://huggingface.co/papers/2608.00001"
+    assert found.url == "https://arxiv.org/abs/2608.00001"
+    assert found.discussion == "https://huggingface.co/papers/2608.00001"
     assert found.pdf == "https://arxiv.org/pdf/2608.00001"
     assert (found.code, found.code_stars) == ("https://github.com/a/b", 7)
     assert found.project == "https://a.example/"

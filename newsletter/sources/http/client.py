@@ -41,11 +41,6 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    @property
-    def content_type(self) -> str:
-        """The media type as the server names it, without parameters; ``unknown`` if it does not."""
-        return self.headers.get("content-type", "unknown").partition(";")[0].strip().lower()
-
 
 class Client:
     """Fetches listings, and nothing that is not one.

@@ -10,7 +10,7 @@ import httpcore2
 import httpx2
 
 from newsletter.errors import BlockedAddressError
-from newsletter.sources.http.addresses import is_public, is_web_port
+from newsletter.sources.http.addresses import is_public
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the IP addresses of a host; raises ``OSError`` where it has none."""
@@ -55,7 +55,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         """Connect to the first address of a host that answers, all of them having been checked.
 
         Raises:
-            BlockedAddressError: the port, or any of the addresses, is not one we fetch from.
+            BlockedAddressError: one of the addresses is not public.
             httpcore2.ConnectError: none of the addresses answers, or there is none.
         """
         failure: Exception = httpcore2.ConnectError(f"{host} has no address")
@@ -73,10 +73,6 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             addresses = await self._resolver(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError(f"{host} cannot be resolved: {error}") from error
-        if not is_web_port(port):
-            raise BlockedAddressError(
-                f"port {port} is not one we fetch from; use 80, 443, or one from 1024 up"
-            )
         private = [address for address in addresses if not is_public(address)]
         if private and not self._allow_private:
             raise BlockedAddressError(

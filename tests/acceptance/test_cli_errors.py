@@ -1,0 +1,235 @@
+"""Bad input and bad weather: one clear error, the exit code of the contract, nothing half done."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.morning import Newsletter, daily_papers, open_inbox, serve
+
+ROOT = Path(__file__).parents[2]
+DAY = "2026-08-03"
+PAPERS = [
+    {
+        "paper": {
+            "id": f"2608.{number:05d}",
+            "title": f"Paper {number}",
+            "summary": "About it.",
+            "authors": [],
+            "upvotes": number,
+        }
+    }
+    for number in range(1, 4)
+]
+
+
+@pytest.fixture
+def newsletter(tmp_path: Path) -> Newsletter:
+    made = Newsletter(tmp_path)
+    made.configure()
+    made.subscribe({"email": "ada@example.org"})
+    return made
+
+
+def test_no_configuration_says_how_to_get_one(tmp_path: Path) -> None:
+    done = Newsletter(tmp_path).run("send", "--yes", code=3)
+    assert done.stderr == (
+        "newsletter: newsletter.yaml: there is no such file; `newsletter init` writes one\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_files_are_told_by_place_and_touch_nothing(newsletter: Newsletter) -> None:
+    newsletter.subscribe({"email": "ada@example.org"}, {"email": "nobody", "include": ["a and"]})
+    done = newsletter.run("send", "--yes", code=3)
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("newsletter: subscribers.yaml:7: subscribers.1.email: 'nobody' is")
+    assert lines[1].startswith("subscribers.yaml:9: subscribers.1.include.0: ")
+    assert "Traceback" not in done.stderr
+    assert not (newsletter.folder / "newsletter.db").exists()
+
+
+def test_a_missing_readers_file_is_named(newsletter: Newsletter) -> None:
+    (newsletter.folder / "subscribers.yaml").unlink()
+    assert "subscribers.yaml" in newsletter.run("send", "--yes", code=3).stderr
+
+
+def test_config_check_gives_every_mistake_as_json(newsletter: Newsletter) -> None:
+    newsletter.configure(colour="red", timezone="Mars")
+    found = newsletter.json("config", "check", code=3)
+    assert [error["where"] for error in found["errors"]] == ["timezone", "colour"]
+    assert all(error["file"] == "newsletter.yaml" and error["line"] for error in found["errors"])
+
+
+def test_config_show_masks_secrets(newsletter: Newsletter) -> None:
+    newsletter.configure(
+        secret="a-secret-of-many-letters",
+        store="postgresql://me:hunter2@127.0.0.1:1/none",
+        smtp={"host": "localhost", "port": 25, "security": "none", "password": "hunter3"},
+    )
+    shown = (
+        newsletter.run("config", "show").stdout + newsletter.run("config", "show", "--json").stdout
+    )
+    assert "a-secret" not in shown
+    assert "hunter" not in shown
+    assert "smtp.port = 25" in shown
+
+
+def test_words_that_do_not_fit_are_usage_errors(newsletter: Newsletter) -> None:
+    newsletter.run("nonsense", code=2)
+    newsletter.run("send", "--nonsense", code=2)
+    assert "2026-08-03" in newsletter.run("fetch", "--date", "yesterday", code=2).stderr
+    assert "--yes" in newsletter.run("send", code=2).stderr
+    assert "subscribers list" in newsletter.run("why", "eve@example.org", code=2).stderr
+    assert "--all" in newsletter.run("why", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"this is no database, not at all" * 40, "newsletter.db"), (None, "newsletter.db")],
+)
+def test_an_unreadable_store_is_named_with_the_remedy(
+    newsletter: Newsletter, content: bytes | None, said: str
+) -> None:
+    store = newsletter.folder / "newsletter.db"
+    if content is None:
+        store.mkdir()
+    else:
+        store.write_bytes(content)
+    done = newsletter.run("send", "--yes", code=1)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    if content is not None:
+        assert store.read_bytes() == content
+
+
+def test_a_store_that_is_not_there_is_named_without_its_password(newsletter: Newsletter) -> None:
+    newsletter.configure(store="postgresql://me:hunter2@127.0.0.1:1/none")
+    done = newsletter.run("status", code=1)
+    assert "127.0.0.1" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """The limit on the size of files stands in for a disk that is full from then on."""
+    with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
+        newsletter = Newsletter(tmp_path, inbox.port)
+        newsletter.configure(
+            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
+        )
+        newsletter.subscribe(*({"email": f"reader{n}@example.org"} for n in range(200)))
+        newsletter.run("subscribers", "list")
+        room = sum(path.stat().st_size for path in tmp_path.glob("newsletter.db*")) + 40_000
+
+        def full() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+        done = subprocess.run(  # noqa: S603 - our own command, in a process of its own
+            [sys.executable, "-m", "newsletter", "send", "--date", DAY, "--yes"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=full,
+        )
+        assert done.returncode == 1, (done.stdout, done.stderr)
+        assert "newsletter.db" in done.stderr
+        assert "Traceback" not in done.stderr
+        before = len(inbox.arrivals)
+        result = newsletter.send(DAY)
+    assert result["accepted"] == 200
+    recipients = [arrival.recipient for arrival in inbox.arrivals]
+    assert len(recipients) == len(set(recipients)) == 200
+    assert before < 200
+
+
+def test_subscribers_come_and_go_by_command(newsletter: Newsletter) -> None:
+    newsletter.configure(topics=["Reasoning"])
+    newsletter.run("subscribers", "add", "bob@example.org", "--topics", "Reasoning")
+    assert (
+        "no topic"
+        in newsletter.run("subscribers", "add", "cy@example.org", "--topics", "Nope", code=3).stderr
+    )
+    listed = {reader["email"]: reader for reader in newsletter.json("subscribers", "list")}
+    assert listed["ada@example.org"]["origin"] == "file"
+    assert listed["bob@example.org"]["topics"] == ["Reasoning"]
+    newsletter.run("subscribers", "remove", "bob@example.org")
+    assert "--again" in newsletter.run("subscribers", "add", "bob@example.org", code=2).stderr
+    newsletter.run("subscribers", "add", "bob@example.org", "--again")
+    newsletter.run("subscribers", "export", "readers.csv")
+    newsletter.run("subscribers", "export", "readers.yaml")
+    csv = (newsletter.folder / "readers.csv").read_text()
+    assert [line.split(",")[0] for line in csv.splitlines()] == [
+        "email",
+        "ada@example.org",
+        "bob@example.org",
+    ]
+    newsletter.run("subscribers", "import", "readers.csv")
+    newsletter.run("subscribers", "import", "readers.yaml")
+    assert (
+        "subscribers list"
+        in newsletter.run("subscribers", "remove", "eve@example.org", code=2).stderr
+    )
+
+
+def test_an_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
+    (newsletter.folder / "more.csv").write_text("email\nbob@example.org\nnobody\n")
+    done = newsletter.run("subscribers", "import", "more.csv", code=3)
+    assert done.stderr.startswith("newsletter: more.csv:3: subscribers.1.email")
+    assert [r["email"] for r in newsletter.json("subscribers", "list")] == ["ada@example.org"]
+
+
+def test_preview_writes_the_bytes_that_send_would(tmp_path: Path) -> None:
+    with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
+        newsletter = Newsletter(tmp_path, inbox.port)
+        newsletter.configure(
+            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
+        )
+        newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
+        newsletter.run("preview", "--date", DAY, "--out", "anyone")
+        newsletter.run("preview", "--date", DAY, "--as", "all", "--out", "all")
+        assert newsletter.send(DAY)["accepted"] == 2
+        newsletter.run("preview", "--date", DAY, "--as", "ada@example.org", "--out", "sent")
+    html = (tmp_path / "anyone" / "issue.html").read_text()
+    assert "Paper 3" in html
+    assert (tmp_path / "all" / "bob@example.org" / "issue.txt").exists()
+    sent = (tmp_path / "sent" / "issue.eml").read_bytes()
+    assert sent == inbox.to("ada@example.org")[0].content
+
+
+def test_status_and_fetch_speak_json(tmp_path: Path) -> None:
+    with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
+        newsletter = Newsletter(tmp_path, inbox.port)
+        newsletter.configure(
+            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
+        )
+        newsletter.subscribe({"email": "ada@example.org"})
+        assert newsletter.json("status")["state"] is None
+        fetched = newsletter.json("fetch", "--date", DAY)
+        assert (fetched["new"], fetched["seen"]) == (3, 0)
+        assert newsletter.json("fetch", "--date", DAY)["seen"] == 3
+        newsletter.send(DAY)
+        status = newsletter.json("status")
+    assert (status["issue"], status["state"], status["accepted"]) == (DAY, "done", 1)
+    counted = ("accepted", "failed", "suppressed", "empty", "expired", "held", "open")
+    assert status["planned"] == sum(status[name] for name in counted)
+    assert json.dumps(status["readers"]) == "[]"
+
+
+def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:
+    with serve(daily_papers({DAY: PAPERS})) as origin:
+        newsletter = Newsletter(tmp_path)
+        newsletter.configure(
+            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
+        )
+        newsletter.subscribe({"email": "ada@example.org", "min_upvotes": 2})
+        newsletter.run("fetch", "--date", DAY)
+        for name in ("arxiv:2608.00001", "2608.00001v2", "https://arxiv.org/abs/2608.00001"):
+            (verdict,) = newsletter.json("why", "ada@example.org", name, "--date", DAY)
+            assert verdict["reason"] == "has 1 upvotes, fewer than 2"

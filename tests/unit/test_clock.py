@@ -1,0 +1,12 @@
+import asyncio
+from datetime import UTC, timedelta
+
+from newsletter.clock import SystemClock
+
+
+def test_it_tells_utc_and_goes_on() -> None:
+    clock = SystemClock()
+    before = clock.now()
+    asyncio.run(clock.sleep(0))
+    assert before.tzinfo is UTC
+    assert timedelta(0) <= clock.now() - before < timedelta(minutes=1)

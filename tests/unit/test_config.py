@@ -1,0 +1,151 @@
+import json
+
+import pytest
+from pydantic import SecretStr
+
+from newsletter.config import Settings, curated_topics, read_settings, schema
+from newsletter.errors import ConfigurationError, InvalidFileError
+from newsletter.model import Publication
+
+LEAST = {"name": "N", "sender": "N <n@example.org>"}
+
+
+def read(**settings: object) -> Settings:
+    return read_settings(json.dumps({**LEAST, **settings}).encode(), "newsletter.yaml", {})
+
+
+def wrong(text: str) -> list[str]:
+    with pytest.raises(InvalidFileError) as caught:
+        read_settings(text.encode(), "newsletter.yaml", {})
+    return [str(error) for error in caught.value.errors]
+
+
+def test_little_must_be_set_and_the_rest_has_defaults() -> None:
+    settings = read()
+    assert settings.publication == Publication("N", "N", "n@example.org")
+    assert (settings.store, settings.schedule.days) == ("sqlite:///newsletter.db", "weekdays")
+    assert (settings.smtp.security, settings.smtp.connections) == ("starttls", 8)
+    assert settings.issue.max_items == 60
+
+
+def test_an_empty_file_says_what_to_do() -> None:
+    with pytest.raises(ConfigurationError, match="newsletter init"):
+        read_settings(b"", "newsletter.yaml", {})
+
+
+def test_every_mistake_is_told_at_once_each_with_its_line() -> None:
+    found = wrong(
+        "name: N\n"
+        "sender: nobody\n"
+        "timezone: Mars/Olympus\n"
+        "shedule: {at: '07:00'}\n"
+        "smtp:\n"
+        "  host: mail.example.org\n"
+        "  port: 99999\n"
+        "sources:\n"
+        "  - kind: huggingface\n"
+        "  - kind: feed\n"
+        "    url: ftp://example.org/\n"
+        "  - kind: page\n"
+        "  - url: x\n"
+        "topics:\n"
+        "  - name: T\n"
+        "    any: [fine, 'vision and']\n"
+        "  - Resoning\n"
+    )
+    starts = [error.partition(": ")[0] + ": " + error.split(": ")[1] for error in found]
+    assert starts == [
+        "newsletter.yaml:2: sender",
+        "newsletter.yaml:3: timezone",
+        "newsletter.yaml:7: smtp.port",
+        "newsletter.yaml:11: sources.1.url",
+        "newsletter.yaml:12: sources.2.path",
+        "newsletter.yaml:13: sources.3",
+        "newsletter.yaml:16: topics.0.any.1",
+        "newsletter.yaml:17: topics.1",
+        "newsletter.yaml:4: shedule",
+    ]
+    assert "did you mean 'schedule'?" in found[-1]
+    assert "did you mean 'Reasoning'?" in found[-2]
+    assert found[6].endswith("vision and\n              ^")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"smtp": {"host": "mail.example.org", "security": "none"}}, "in the clear"),
+        ({"smtp": {"rate": "fast"}}, "50/second"),
+        ({"smtp": {"rate": "0/second"}}, "50/second"),
+        ({"secret": "short"}, "16 characters"),
+        ({"schedule": {"at": "25:00"}}, "07:30"),
+        ({"sources": [{"kind": "feed", "url": "http://h:22/"}]}, "port 22"),
+        ({"sources": [{"kind": "arxiv", "categories": ["cs CL"]}]}, "cs.CL"),
+        ({"sources": [{"kind": "huggingface"}, {"kind": "huggingface"}]}, "two sources"),
+        ({"topics": [{"name": "A"}, {"name": "A"}]}, "two topics"),
+        ({"topics": ["Zzzz"]}, "newsletter topics list"),
+        ({"issue": {"when_empty": "maybe"}}, "skip"),
+        ({"sender": "N\r\nBcc: x@example.org <n@example.org>"}, "sender"),
+        ({"operator": "a,b@example.org"}, "not an address"),
+        ({"sources": [{"kind": "gopher"}]}, "sources.0"),
+    ],
+)
+def test_a_wrong_setting_says_what_to_write_instead(settings: dict[str, object], said: str) -> None:
+    assert said in "\n".join(wrong(json.dumps({**LEAST, **settings})))
+
+
+def test_cleartext_is_taken_from_this_machine_or_when_said_out_loud() -> None:
+    assert read(smtp={"host": "127.0.0.1", "security": "none"}).smtp.security == "none"
+    said = {"host": "relay.lan", "security": "none", "allow_cleartext": "true"}
+    assert read(smtp=said).smtp.allow_cleartext
+
+
+@pytest.mark.parametrize(
+    ("rate", "per_second"), [("50/second", 50), ("3000/minute", 50), ("3600 / hour", 1)]
+)
+def test_rates_are_read(rate: str, per_second: float) -> None:
+    assert read(smtp={"rate": rate}).smtp.per_second == per_second
+
+
+def test_sources_are_called_by_name_or_by_what_they_are() -> None:
+    settings = read(
+        sources=[
+            {"kind": "huggingface"},
+            {"kind": "arxiv", "categories": ["cs.CL", "math"]},
+            {"kind": "feed", "url": "https://example.org/rss"},
+            {"kind": "feed", "url": "https://example.org/rss", "name": "Mine"},
+            {"kind": "page", "path": "saved/*.txt"},
+        ]
+    )
+    assert settings.source_names == (
+        "Hugging Face Daily Papers",
+        "arXiv cs.CL, math",
+        "https://example.org/rss",
+        "Mine",
+        "saved/*.txt",
+    )
+
+
+def test_secrets_rotate_and_are_never_shown() -> None:
+    settings = read(secret=["a" * 16, "b" * 16], smtp={"password": "hunter2hunter2"})
+    assert settings.secret == (SecretStr("a" * 16), SecretStr("b" * 16))
+    shown = repr(settings) + settings.model_dump_json()
+    assert "aaaa" not in shown
+    assert "hunter2" not in shown
+
+
+def test_a_topic_is_taken_by_name_or_described() -> None:
+    described = {"name": "Mine", "any": ["a b"], "none": ["c"], "categories": ["cs.CL"]}
+    settings = read(topics=["Reasoning", described])
+    topics = [each.topic for each in settings.topics]
+    assert topics[0] in curated_topics()
+    assert [rule.text for rule in topics[1].any] == ["a b"]
+    assert topics[1].categories == ("cs.CL",)
+
+
+def test_the_curated_topics_are_many_and_apart() -> None:
+    names = [topic.name for topic in curated_topics()]
+    assert len(names) == len(set(names)) >= 18
+
+
+def test_the_schema_names_every_setting() -> None:
+    assert set(schema()["properties"]) == set(Settings.model_fields)

@@ -1,0 +1,147 @@
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from newsletter.errors import ConfigurationError, InvalidFileError
+from newsletter.filters import parse
+from newsletter.model import Filter, Subscriber
+from newsletter.roster import (
+    as_entry,
+    one_subscriber,
+    read_csv,
+    read_roster,
+    write_csv,
+    write_yaml,
+)
+
+TOPICS = ["Reasoning", "Vision"]
+ADA = Subscriber(
+    email="ada@example.org",
+    name="Ada",
+    filter=Filter(
+        topics=("Vision", "Reasoning"),
+        include=(parse("author:Shazeer"),),
+        exclude=(parse("a and b"), parse("speech")),
+        min_upvotes=5,
+        max_items=20,
+    ),
+    cadence="weekly",
+    day=4,
+    paused_until=date(2026, 9, 1),
+    at="07:30",
+    timezone="Europe/London",
+    summary="full",
+)
+
+
+def read(*entries: dict[str, object]) -> tuple[Subscriber, ...]:
+    text = json.dumps({"subscribers": entries}, indent=1)
+    return read_roster(text.encode(), "subscribers.yaml", TOPICS, {})
+
+
+def wrong(text: str) -> str:
+    with pytest.raises(InvalidFileError) as caught:
+        read_roster(text.encode(), "subscribers.yaml", TOPICS, {})
+    return str(caught.value)
+
+
+def test_an_address_is_enough() -> None:
+    assert read({"email": "ada@example.org"}) == (Subscriber("ada@example.org"),)
+
+
+@pytest.mark.parametrize("text", ["", "subscribers:\n", "subscribers: []"])
+def test_nobody_is_nobody(text: str) -> None:
+    assert read_roster(text.encode(), "f", TOPICS, {}) == ()
+
+
+@pytest.mark.parametrize("written", [write_yaml([ADA]), write_csv([ADA])])
+def test_what_is_written_reads_back_the_same(written: str) -> None:
+    if written.startswith("email,"):
+        assert read_csv(written.encode(), "f.csv", TOPICS) == (ADA,)
+    else:
+        assert read_roster(written.encode(), "f.yaml", TOPICS, {}) == (ADA,)
+
+
+def test_an_entry_leaves_out_what_is_at_its_default() -> None:
+    assert as_entry(Subscriber("ada@example.org")) == {"email": "ada@example.org"}
+    assert as_entry(replace(ADA, cadence="daily")).get("day") is None
+
+
+def test_a_domain_becomes_ascii_and_small() -> None:
+    assert read({"email": "Ada@BÜCHER.example"})[0].email == "Ada@xn--bcher-kva.example"
+
+
+def test_a_hostile_name_is_cleaned() -> None:
+    (found,) = read({"email": "ada@example.org", "name": "Ada\r\nBcc: eve@example.org\u202e\x00"})
+    assert found.name == "Ada Bcc: eve@example.org"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a,b@x.org",
+        "u@x.org,v@y.org",
+        "@a,@b:u@x.org",
+        "u@x.org\x00",
+        "u@x.org\r\nRCPT TO:<e@x.org>",
+        "<u@x.org> <v@y.org>",
+        "Name <u@x.org>",
+        f"{'a' * 65}@x.org",
+        "ü@x.org",
+        "u@x .org",
+        "u@x..org",
+        "group: a@x.org;",
+        "",
+    ],
+)
+def test_a_hostile_address_is_refused_with_its_line(address: str) -> None:
+    text = json.dumps({"subscribers": [{"email": "ok@x.org"}, {"email": address}]}, indent=1)
+    assert wrong(text).startswith("subscribers.yaml:7: subscribers.1.email: ")
+
+
+def test_one_reader_twice_is_refused_naming_both_lines() -> None:
+    addresses = ("ada@example.org", "bob@example.org", "ADA@example.org")
+    text = "subscribers:\n" + "".join(f"- email: {address}\n" for address in addresses)
+    assert wrong(text) == (
+        "subscribers.yaml:4: subscribers.2.email: ADA@example.org stands in line 2 already"
+    )
+
+
+def test_topics_filters_and_keys_nobody_knows_are_refused() -> None:
+    assert "did you mean 'Vision'?" in wrong("subscribers:\n- {email: a@x.org, topics: [Vison]}")
+    assert "did you mean 'topics'?" in wrong("subscribers:\n- {email: a@x.org, topic: [Vision]}")
+    pointed = wrong("subscribers:\n- email: a@x.org\n  include:\n  - LoRA\n  - (a or\n")
+    assert pointed.startswith("subscribers.yaml:5: subscribers.0.include.1: ")
+    assert pointed.endswith("^")
+
+
+@pytest.mark.parametrize(
+    ("csv", "said"),
+    [
+        ("", "the first line must name the columns"),
+        ("name\nAda\n", "the first line must name the columns"),
+        ("email,colour\na@x.org,red\n", "colour"),
+        ("email\na@x.org,extra\n", "beyond the last column"),
+        ("email\na@x.org\nnobody\n", "readers.csv:3: subscribers.1.email"),
+        ("email\na@x.org\na@x.org\n", "stands in line 2 already"),
+        ("email,topics\na@x.org,Reasoning;Vison\n", "'Vison'"),
+    ],
+)
+def test_a_wrong_csv_file_is_refused_with_its_line(csv: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_csv(csv.encode(), "readers.csv", TOPICS)
+    assert said in str(caught.value)
+
+
+def test_a_csv_file_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        read_csv(b"email\n\xff", "readers.csv", TOPICS)
+
+
+def test_one_subscriber_is_checked_like_a_file() -> None:
+    entry = one_subscriber({"email": "a@x.org", "topics": ["Vision"]}, TOPICS)
+    assert entry.filter.topics == ("Vision",)
+    with pytest.raises(InvalidFileError, match="no topic"):
+        one_subscriber({"email": "a@x.org", "topics": ["Nope"]}, TOPICS)
