@@ -40,8 +40,8 @@ bars: $(VENV)/developed ## function lengths, module sizes, docstrings, frozen ty
 check: lint types walls bars ## everything that is not a test
 
 bench: $(VENV)/developed ## what matching and composing cost, against the obvious way
-	@$(BIN)/python bench/match.py
-	@$(BIN)/python bench/compose.py
+	@$(BIN)/python -m bench.match
+	@$(BIN)/python -m bench.compose
 
 picture: $(VENV)/developed ## the README's picture of a letter, with the system's Chromium
 	@$(BIN)/python tools/picture.py
