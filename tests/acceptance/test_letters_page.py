@@ -77,6 +77,7 @@ def test_every_letter_is_shown_as_html_text_and_headers(letters: Path) -> None:
         status, headers, page = get(port, "/?letter=0")
         html = get(port, "/letters/0.html")
         text = get(port, "/letters/0.txt")
+        source = get(port, "/letters/0.eml")
         missing = get(port, "/letters/77.html")
         outside = get(port, "/letters/..%2f..%2fnewsletter.html")
     assert status == 200
@@ -88,12 +89,17 @@ def test_every_letter_is_shown_as_html_text_and_headers(letters: Path) -> None:
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["referrer-policy"] == "no-referrer"
     assert "because: topic" in text[2]
+    assert source[1]["content-type"].startswith("text/plain")
+    assert source[2].encode() == min(letters.glob("*.eml")).read_bytes()
     assert (missing[0], outside[0]) == (404, 404)
 
 
 def test_another_host_is_refused_and_nothing_in_a_letter_runs(letters: Path) -> None:
     with shown(letters, free_port()) as port:
         assert get(port, "/", host="evil.example:80")[0] == 400
+        assert get(port, "/", host=f"evil.example:{port}")[0] == 400
+        assert get(port, "/", host="127.0.0.1")[0] == 400
+        assert get(port, "/letters/0.eml", host="evil.example")[0] == 400
         assert get(port, "/", host=f"localhost:{port}")[0] == 200
         page = get(port, "/?letter=3")[2]
     assert SCRIPT not in page

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.hostile import TEXTS, check_bytes
 from tests.morning import SHARED, Inbox, Newsletter, daily_papers, open_inbox, serve
 
 PAGES = SHARED / "data" / "pages"
@@ -311,3 +312,43 @@ def test_another_day_than_the_newsletters_own_sends_nothing_and_says_so(
     done = newsletter.run("send", "--date", "2026-08-08", "--yes")
     assert "2026-08-08" in done.stderr
     assert not inbox.arrivals
+
+
+def test_a_morning_on_postgresql_is_the_same(
+    newsletter: Newsletter, inbox: Inbox, empty_postgres: str
+) -> None:
+    days = {"2026-08-03": [a_paper(1, "The first")], "2026-08-04": [a_paper(2, "The second")]}
+    with serve(daily_papers(days)) as origin:
+        newsletter.configure(sources=[huggingface(origin)], store=empty_postgres)
+        newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
+        for day in days:
+            assert newsletter.send(day)["accepted"] == 2
+            assert newsletter.send(day)["state"] == "done"
+    assert [letter.titles for letter in inbox.to("bob@example.org")] == [
+        ["The first"],
+        ["The second"],
+    ]
+
+
+def test_hostile_titles_go_out_literally_and_stop_nothing(
+    newsletter: Newsletter, inbox: Inbox
+) -> None:
+    papers = [
+        a_paper(number, f"Hostile {number} {text}", summary=text)
+        for number, text in enumerate(TEXTS, 1)
+    ]
+    with serve(daily_papers({"2026-08-03": [*papers, a_paper(99, "A good one")]})) as origin:
+        newsletter.configure(sources=[huggingface(origin)], url="https://papers.example.org")
+        newsletter.subscribe({"email": "ada@example.org", "max_items": 100, "summary": "full"})
+        result = newsletter.send("2026-08-03")
+        verdicts = newsletter.json("why", "ada@example.org", "--date", "2026-08-03")
+    assert (result["accepted"], result["papers"]) == (1, len(TEXTS) + 1)
+    (letter,) = inbox.arrivals
+    check_bytes(letter.content)
+    assert "A good one" in letter.titles
+    assert "Hostile 2 {{7*7}} {% raw %} {% endblock %} {# gone #}" in letter.titles
+    assert "Hostile 1 </mj-text><mj-raw><script>alert(1)</script></mj-raw>" in letter.titles
+    assert "<script" not in letter.html
+    assert all(
+        verdict["in"] or verdict["reason"].startswith("quarantined: ") for verdict in verdicts
+    )
