@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice
+from newsletter.cli.output import Voice, counted
 from newsletter.config import schema as settings_schema
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.roster import RosterSettings
@@ -46,7 +46,7 @@ def check(
         voice.give({"ok": False, "errors": [_document(each) for each in found]}, str)
         return error.exit_code
     document = {"ok": True, "errors": [], "readers": readers}
-    voice.give(document, lambda: f"{config}: well; {readers} readers in the file")
+    voice.give(document, lambda: f"{config}: well; {counted(readers, 'reader')} in the file")
     return 0
 
 

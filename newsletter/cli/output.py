@@ -48,6 +48,11 @@ class Voice:
             yield lambda done: bar.update(task, completed=done)
 
 
+def counted(count: int, what: str) -> str:
+    """A count with its noun: ``1 paper``, ``2 papers``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Rows under a header, in columns as wide as they need to be."""
     cells = [list(header), *([str(cell) for cell in row] for row in rows)]

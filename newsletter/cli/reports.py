@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from newsletter.cli.output import table
+from newsletter.cli.output import counted, table
 from newsletter.model import SourceReport
 from newsletter.publisher import IssueReport
 
@@ -45,7 +45,8 @@ def issue_lines(report: IssueReport) -> str:
     counts = {"planned": report.counts.planned, **asdict(report.counts)}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     reason = f" ({report.reason})" if report.reason else ""
-    return f"{report.day}: {report.state}{reason}, {report.papers} papers; {told or 'no letters'}"
+    papers = counted(report.papers, "paper")
+    return f"{report.day}: {report.state}{reason}, {papers}; {told or 'no letters'}"
 
 
 def source_lines(sources: Sequence[SourceReport]) -> str:

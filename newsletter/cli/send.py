@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
-from newsletter.cli.output import Voice
+from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
 from newsletter.errors import UsageError
 from newsletter.model import Counts, Reader, SourceReport
@@ -100,10 +100,12 @@ def _agreed(
     desk: Desk, day: Date, readers: Sequence[Reader], fetched: Sequence[SourceReport]
 ) -> bool:
     """Show what would be sent and ask."""
-    new = sum(source.new for source in fetched)
-    open_before = desk.store.counts(day).open
-    told = f"Issue of {day}: {new} new papers, {len(readers)} readers, {open_before} letters open."
-    return typer.confirm(f"{told} Send?", err=True)
+    told = (
+        counted(sum(source.new for source in fetched), "new paper"),
+        counted(len(readers), "reader"),
+        f"{counted(desk.store.counts(day).open, 'letter')} open",
+    )
+    return typer.confirm(f"Issue of {day}: {', '.join(told)}. Send?", err=True)
 
 
 async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voice) -> None:
@@ -133,5 +135,5 @@ def _dry_run(house: House, day: Date, readers: Sequence[Reader], voice: Voice) -
     proofs = (proof for proof in preview(house.desk, day, readers) if proof.edition.papers)
     letters = asyncio.run(rehearse(proofs, house.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
-    voice.give(document, lambda: f"{letters} letters in {folder}; nothing was sent")
+    voice.give(document, lambda: f"{counted(letters, 'letter')} in {folder}; nothing was sent")
     return 0

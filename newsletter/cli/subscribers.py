@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice, table
+from newsletter.cli.output import Voice, counted, table
 from newsletter.errors import UsageError
 from newsletter.model import Reader, Subscriber
 from newsletter.roster import as_entry, one_subscriber, read_csv, read_roster, write_csv, write_yaml
@@ -137,7 +137,7 @@ def import_readers(
             found = read_roster(read(file), str(file), names, house.environment)
         saved = _save(house, found, again=again)
     left = len(found) - len(saved)
-    voice.give({"added": saved, "left_out": left}, lambda: f"{len(saved)} readers added")
+    voice.give({"added": saved, "left_out": left}, lambda: f"{counted(len(saved), 'reader')} added")
     if left:
         voice.say(f"{left} left before and stay away; --again adds them")
     return 0
@@ -187,5 +187,5 @@ def export(
         voice.give([as_entry(subscriber) for subscriber in found], text.rstrip)
         return 0
     file.write_text(text, encoding="utf-8")
-    voice.say(f"{len(found)} readers in {file}")
+    voice.say(f"{counted(len(found), 'reader')} in {file}")
     return 0

@@ -1,0 +1,70 @@
+"""On a terminal the commands ask and show progress; elsewhere they do neither."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.morning import Newsletter, daily_papers, open_inbox, serve
+
+ROOT = Path(__file__).parents[2]
+DAY = "2026-08-03"
+PAPER = {"paper": {"id": "2608.00001", "title": "The first", "summary": "About it.", "authors": []}}
+
+
+def on_a_terminal(folder: Path, *words: str, answer: str) -> tuple[int, str]:
+    """Run the command on a terminal of its own, answer its question; exit code and screen."""
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "newsletter", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    screen = b""
+    while running.poll() is None or select.select([ours], [], [], 0)[0]:
+        if select.select([ours], [], [], 0.1)[0]:
+            try:
+                screen += os.read(ours, 4096)
+            except OSError:
+                break
+            if screen.rstrip().endswith(b"[y/N]:"):
+                os.write(ours, f"{answer}\n".encode())
+                screen += b"\n"
+    code = running.wait(timeout=30)
+    os.close(ours)
+    return code, screen.decode()
+
+
+def test_it_shows_the_counts_and_asks_before_it_sends(tmp_path: Path) -> None:
+    with open_inbox() as inbox, serve(daily_papers({DAY: [PAPER]})) as origin:
+        newsletter = Newsletter(tmp_path, inbox.port)
+        newsletter.configure(
+            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
+        )
+        newsletter.subscribe({"email": "ada@example.org"})
+        code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answer="n")
+        assert "1 new paper, 1 reader, 0 letters open. Send? [y/N]:" in screen
+        assert (code, inbox.arrivals) == (0, [])
+        code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answer="y")
+        assert (code, len(inbox.arrivals)) == (0, 1)
+        assert "1 accepted" in screen
+        assert "\x1b[" in screen
+
+
+def test_it_shows_no_progress_where_there_is_no_terminal(tmp_path: Path) -> None:
+    with open_inbox() as inbox, serve(daily_papers({DAY: [PAPER]})) as origin:
+        newsletter = Newsletter(tmp_path, inbox.port)
+        newsletter.configure(
+            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
+        )
+        newsletter.subscribe({"email": "ada@example.org"})
+        done = newsletter.run("send", "--date", DAY, "--yes")
+    assert done.stderr == ""
+    assert "\x1b[" not in done.stdout
+    assert done.stdout == f"{DAY}: done, 1 paper; 1 planned, 1 accepted\n"
