@@ -146,7 +146,8 @@ class Session:
 
     async def _write(self, content: tuple[bytes, ...]) -> None:
         """Put the content on the wire, and wait until it has left this process."""
-        self._writer.writelines(wire_form(content))
+        # Joined, since from Python 3.12 on writelines() does not wake the flow control drain() asks.
+        self._writer.write(b"".join(wire_form(content)))
         async with asyncio.timeout(self._settings.timeout):
             await self._writer.drain()
         if self._transport.is_closing():
