@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.clock import SystemClock
 from newsletter.delivery import deliver
 from newsletter.errors import TransportError
 from newsletter.model import (
@@ -20,7 +21,7 @@ from newsletter.model import (
     Standing,
     Wave,
 )
-from newsletter.ports import Store
+from newsletter.ports import Clock, Store
 from newsletter.stores import open_store
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
@@ -49,7 +50,7 @@ def address(claim: Claim) -> Envelope:
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
 
 
-async def run(store: Store, server: FaultyServer, clock: QuickClock, name: str) -> Counts:
+async def run(store: Store, server: FaultyServer, clock: Clock, name: str) -> Counts:
     """One run over four connections."""
     settings = SmtpSettings(
         server.host, server.port, "none", connections=4, timeout=1.0, answer_timeout=1.0
@@ -117,7 +118,7 @@ def test_a_server_that_dies_on_the_way_leaves_the_rest_to_the_next_run() -> None
 
 def test_a_run_that_is_cancelled_and_run_again_sends_no_letter_twice() -> None:
     async def scene() -> None:
-        store, clock = frozen(200), QuickClock()
+        store, clock = frozen(200), SystemClock()
         async with faulty({}) as server:
             for n in range(5):
                 running = asyncio.create_task(run(store, server, clock, f"run{n}"))

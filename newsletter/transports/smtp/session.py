@@ -146,7 +146,7 @@ class Session:
 
     async def _write(self, content: tuple[bytes, ...]) -> None:
         """Put the content on the wire, and wait until it has left this process."""
-        # Joined, since from Python 3.12 on writelines() does not wake the flow control drain() asks.
+        # Joined: from Python 3.12 on writelines() passes by the flow control that drain() asks.
         self._writer.write(b"".join(wire_form(content)))
         async with asyncio.timeout(self._settings.timeout):
             await self._writer.drain()
