@@ -12,6 +12,7 @@ import typer
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
+from newsletter.cli.stopping import until_terminated
 from newsletter.errors import UsageError
 from newsletter.model import Counts, Reader, SourceReport
 from newsletter.publisher import (
@@ -69,7 +70,7 @@ def send(
             voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
         if yes or _agreed(desk, day, readers, fetched):
             freeze(desk, day, readers, fetched)
-            asyncio.run(_publish(house, day, to, voice))
+            asyncio.run(until_terminated(_publish(house, day, to, voice)))
         found = report(desk.store, day, fetched or None)
     voice.give(issue_document(found), lambda: issue_lines(found))
     return exit_code(found, fetched)

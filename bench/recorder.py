@@ -1,0 +1,101 @@
+"""An SMTP server that writes down what it takes before it says so, and strikes by a plan.
+
+What is in its record was received, whatever the sender came to know of it.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email.parser import BytesHeaderParser
+from email.policy import SMTP
+from typing import Literal
+
+Phase = Literal["MAIL", "DATA", "dot", "answered"]
+"""When to strike: at MAIL, at DATA, between the dot and its answer, after the answer."""
+
+LIMIT = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One message, as it was received."""
+
+    message_id: str
+    recipient: str
+    digest: str
+
+
+@dataclass
+class Recorder:
+    """The record, and what to do at each phase of each message.
+
+    ``strike`` is called with the phase and the number of messages taken so far.
+    """
+
+    strike: Callable[[Phase, int], None] = lambda _phase, _count: None
+    taken: list[Taken] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def by_recipient(self) -> Counter[str]:
+        """How often each address got something."""
+        return Counter(one.recipient for one in self.taken)
+
+    async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until the other end has had enough."""
+        try:
+            await self._talk(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the sender was struck
+        finally:
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        recipient = ""
+        writer.write(b"220 recorder ready\r\n")
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            if verb == b"EHLO":
+                writer.write(b"250-recorder\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n")
+            elif verb == b"MAIL":
+                self.strike("MAIL", len(self.taken))
+                writer.write(b"250 2.1.0 ok\r\n")
+            elif verb == b"RCPT":
+                recipient = line.decode().partition("<")[2].partition(">")[0]
+                writer.write(b"250 2.1.5 ok\r\n")
+            elif verb == b"DATA":
+                await self._take(reader, writer, recipient)
+            elif verb == b"QUIT":
+                writer.write(b"221 2.0.0 bye\r\n")
+                return
+            else:
+                writer.write(b"250 2.0.0 ok\r\n")
+
+    async def _take(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, recipient: str
+    ) -> None:
+        """Read a message, write it down, and only then answer."""
+        self.strike("DATA", len(self.taken))
+        writer.write(b"354 go on\r\n")
+        content = await reader.readuntil(b"\r\n.\r\n")
+        headers = BytesHeaderParser(policy=SMTP).parsebytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        self.taken.append(Taken(str(headers["Message-ID"]), recipient, digest))
+        self.strike("dot", len(self.taken))
+        writer.write(b"250 2.0.0 taken\r\n")
+        await writer.drain()
+        self.strike("answered", len(self.taken))
+
+
+@asynccontextmanager
+async def recording(recorder: Recorder) -> AsyncIterator[Recorder]:
+    """The recorder, listening on loopback until the block ends."""
+    server = await asyncio.start_server(recorder.session, "127.0.0.1", 0, limit=LIMIT)
+    recorder.port = server.sockets[0].getsockname()[1]
+    try:
+        yield recorder
+    finally:
+        server.close()

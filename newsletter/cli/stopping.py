@@ -1,0 +1,25 @@
+"""SIGTERM: a run that is asked to stop finishes what is past its mark and gives the rest back."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+from newsletter.errors import TryAgainError
+
+
+async def until_terminated(work: Coroutine[Any, Any, object]) -> None:
+    """Do the work; on SIGTERM cancel it, which lets it drain.
+
+    Raises:
+        TryAgainError: it was told to stop; the same command goes on.
+    """
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError as error:
+        raise TryAgainError("stopped when told to; the same command goes on") from error
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
