@@ -132,8 +132,9 @@ class Store(Protocol):
         recorded ``last_ok``). One that answers to a known name is that paper (``identity.same``
         decides where names conflict): its new names become aliases, its item is brought up to
         date (``identity.merge``), its key and number stay. One that joins several known papers
-        puts them in one group. All papers of the entries are recorded as read on ``day``.
-        A paper is counted once: new, or revised (its version rose), or seen.
+        puts them in one group. A replacement (``item.announcement``) of a paper nobody knows is
+        passed over: a new version of an old paper is no news. All papers of the entries are
+        recorded as read on ``day``. A paper is counted once: new, or revised (its version rose), or seen.
         """
 
     def sources(self) -> Mapping[str, SourceHealth]:

@@ -46,10 +46,13 @@ class Catalogue:
     ) -> tuple[Intake, frozenset[int]]:
         """Learn these entries; what they came to, and the numbers of the papers they are.
 
-        What is listed now comes before what lies behind it, so that a paper in both is news.
+        What is listed now comes before what lies behind it, so that a paper in both is news. A
+        replacement of a paper nobody knows is passed over.
         """
         fates: dict[int, Fate] = {}
-        for entry in sorted(entries, key=lambda entry: entry.past):
+        for entry in sorted(entries, key=_precedence):
+            if _is_replacement(entry) and not self._answering(_bounded(entry.identity)):
+                continue
             number, fate = self._take(entry, muted=mute_past and entry.past, now=now)
             fates[number] = _stronger(fates.get(number, "seen"), fate)
         counted = Counter(self._by_group(fates).values())
@@ -111,6 +114,14 @@ class Catalogue:
             group = self.papers[number].group
             grouped[group] = _stronger(grouped.get(group, "seen"), fate)
         return grouped
+
+
+def _precedence(entry: Entry) -> tuple[bool, bool]:
+    return entry.past, _is_replacement(entry)
+
+
+def _is_replacement(entry: Entry) -> bool:
+    return entry.item.announcement in {"replace", "replace-cross"}
 
 
 def _short(name: str) -> str:

@@ -352,3 +352,58 @@ def test_hostile_titles_go_out_literally_and_stop_nothing(
     assert all(
         verdict["in"] or verdict["reason"].startswith("quarantined: ") for verdict in verdicts
     )
+
+
+ANNOUNCED = """<entry><id>oai:arXiv.org:{number}v{version}</id><title>{title}</title>
+<link href="https://arxiv.org/abs/{number}" rel="alternate" type="text/html"/>
+<summary>arXiv:{number}v{version} Announce Type: {how} Abstract: Where 15&lt;alpha&lt;165.</summary>
+<category term="cs.CL"/><arxiv:announce_type>{how}</arxiv:announce_type>
+<dc:creator>Ada Lovelace, Noam Shazeer</dc:creator></entry>"""
+
+
+def announcement(*papers: tuple[str, int, str, str]) -> bytes:
+    """An arXiv announcement of (number, version, title, how)."""
+    entries = "".join(
+        ANNOUNCED.format(number=number, version=version, title=title, how=how)
+        for number, version, title, how in papers
+    )
+    return (
+        '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:arxiv="http://arxiv.org/schemas/atom"'
+        f' xmlns:dc="http://purl.org/dc/elements/1.1/"><title>cs.CL</title>{entries}</feed>'
+    ).encode()
+
+
+def test_arxiv_announces_each_paper_once_whatever_follows(
+    newsletter: Newsletter, inbox: Inbox
+) -> None:
+    bodies = {
+        "2026-08-03": announcement(
+            ("2608.00001", 1, "New here", "new"),
+            ("2607.00001", 4, "An old one, replaced", "replace"),
+            ("2608.00002", 1, "Cross-listed", "cross"),
+        ),
+        "2026-08-04": announcement(
+            ("2608.00001", 2, "New here, again", "replace"),
+            ("2608.00002", 1, "Cross-listed", "replace-cross"),
+            ("2608.00003", 1, "The next day's", "new"),
+        ),
+    }
+    day = "2026-08-03"
+    asked = []
+
+    def answer(path: str, _query: object) -> tuple[int, dict[str, str], bytes]:
+        asked.append(path)
+        return 200, {"Content-Type": "application/atom+xml"}, bodies[day]
+
+    with serve(answer) as origin:
+        source = {"kind": "arxiv", "categories": ["cs.CL", "cs.LG"], "url": origin}
+        newsletter.configure(sources=[{**source, "allow_private_addresses": True}])
+        newsletter.subscribe({"email": "ada@example.org", "summary": "full"})
+        newsletter.send(day)
+        day = "2026-08-04"
+        newsletter.send(day)
+    assert set(asked) == {"/atom/cs.CL+cs.LG"}
+    assert sorted(inbox.arrivals[0].titles) == ["Cross-listed", "New here"]
+    assert inbox.arrivals[1].titles == ["The next day's"]
+    assert "Where 15<alpha<165." in inbox.arrivals[0].text
+    assert "Ada Lovelace, Noam Shazeer" in inbox.arrivals[0].text

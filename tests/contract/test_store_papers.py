@@ -53,6 +53,16 @@ def test_a_risen_version_is_revised_once(store: Store) -> None:
     assert (paper.item.version, paper.number, paper.key) == (2, 1, "arxiv:1")
 
 
+def test_a_replacement_is_news_of_a_known_paper_only(store: Store) -> None:
+    first = entry("arxiv:2608.00001", version=1)
+    assert ingest(store, entry("arxiv:2607.00009", announcement="replace")) == Intake()
+    replacement = entry("arxiv:2608.00001", version=2, announcement="replace")
+    assert ingest(store, replacement, first) == Intake(new=1)
+    again = entry("arxiv:2608.00001", version=3, announcement="replace-cross")
+    assert ingest(store, again) == Intake(revised=1)
+    assert keys(store.papers(after=0, since=NOON)) == ["arxiv:2608.00001"]
+
+
 def test_upvotes_grow_without_a_new_number(store: Store) -> None:
     ingest(store, entry("arxiv:1", upvotes=3))
     ingest(store, entry("arxiv:1", upvotes=8))
@@ -156,7 +166,7 @@ def test_every_word_of_an_item_comes_back(store: Store) -> None:
         upvotes=0,
         comments=5,
         version=2,
-        announcement="replace-cross",
+        announcement="cross",
         withdrawn=True,
     )
     store.ingest(DAY, HEALTH, [Entry(whole, identity("arxiv:1"))], now=NOON)
