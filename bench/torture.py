@@ -1,12 +1,12 @@
-"""Kills a sending newsletter again and again and counts what came of it.
+"""Kills a sender again and again and counts what came of it, beside the usual ways.
 
 ``python -m bench.torture [--kills N] [--letters N] [--connections N] [--signal KILL] [--seed N]``
 
 A recorder at the other end writes down each message before it answers, so its record is the truth.
 The process is struck at a message and a phase drawn from the seed: at MAIL, at DATA, between the
-final dot and its answer, or after the answer. Then the same command is run again, until the issue
-is done. Lost are readers who neither received the letter nor are named as in doubt; a duplicate is
-explained when its first copy was taken between a dot and its answer at a strike.
+final dot and its answer, or after the answer. Then the same command is run again, until it is
+done. Lost are readers who neither received the letter nor are named as in doubt; a duplicate is
+explained when a copy of it was taken on one of the open connections at a strike.
 """
 
 import argparse
@@ -16,20 +16,28 @@ import os
 import random
 import signal
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
+from bench.contenders import CONTENDERS, ROOT, Contender, Words
 from bench.recorder import Phase, Recorder, recording
 
-ROOT = Path(__file__).parents[1]
-DAY = "2026-08-12"
-LISTING = ROOT / "newsletter" / "data" / "demo" / "listing.json"
 MAX_RUNS = 5000
+ENDED_WELL = frozenset({0, 4, 5})
+STRUCK = frozenset({75, 130, -9, -15, 1})
+FIGURES = (
+    "kills",
+    "received",
+    "lost",
+    "duplicates_explained",
+    "duplicates_unexplained",
+    "wrong_content",
+    "in_doubt",
+    "seconds",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class Plan:
     connections: int
     signal: str
     seed: int
+    contender: str = "newsletter"
 
 
 @dataclass
@@ -60,10 +69,10 @@ class Outcome:
 
 
 class Torture:
-    """One torture: a newsletter in a folder, a recorder, and a plan of strikes."""
+    """One torture: a sender in a folder, a recorder, and a plan of strikes."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        self.plan, self.folder = plan, folder
+    def __init__(self, plan: Plan, contender: Contender, folder: Path) -> None:
+        self.plan, self.contender, self.folder = plan, contender, folder
         self.random = random.Random(plan.seed)
         self.recorder = Recorder(self.strike)
         self.outcome = Outcome(plan)
@@ -82,62 +91,41 @@ class Torture:
             return
         self.at = None
         self.outcome.kills += 1
-        if phase in {"dot", "answered"}:
-            self.doubtful |= {
-                one.recipient for one in self.recorder.taken[-self.plan.connections :]
-            }
+        last = self.recorder.taken[-self.plan.connections :]
+        self.doubtful |= {one.recipient for one in last}
         self.child.send_signal(getattr(signal, f"SIG{self.plan.signal}"))
 
     async def run(self) -> Outcome:
-        """Send, strike, send again, until the issue is done."""
+        """Send, strike, send again, until it is done."""
         began = time.perf_counter()
         async with recording(self.recorder):
-            self.set_up()
-            await self.command("subscribers", "import", "readers.csv")
+            plan, port = self.plan, self.recorder.port
+            for words in self.contender.prepare(self.folder, port, plan.letters, plan.connections):
+                await self.command(words)
             for _ in range(MAX_RUNS):
-                state = await self.send()
-                if state.get("state") in {"done", "done_with_errors"}:
+                output = await self.send()
+                if output is not None and self.contender.is_done(output):
                     break
         self.outcome.seconds = round(time.perf_counter() - began, 1)
-        return self.judged(await self.status())
+        asking = self.contender.asking()
+        said = b"" if asking is None else await self.command(asking)
+        return self.judged(self.contender.named(said or b""))
 
-    def set_up(self) -> None:
-        """The newsletter's files: the demo's listing and as many readers as letters."""
-        smtp = {"host": "127.0.0.1", "port": self.recorder.port, "security": "none"}
-        settings = {
-            "name": "Torture",
-            "sender": "papers@example.org",
-            "schedule": {"days": "daily"},
-            "smtp": {**smtp, "connections": self.plan.connections},
-            "sources": [{"kind": "huggingface", "path": str(LISTING)}],
-        }
-        (self.folder / "newsletter.yaml").write_text(json.dumps(settings), encoding="utf-8")
-        (self.folder / "subscribers.yaml").write_text("subscribers: []", encoding="utf-8")
-        readers = "\n".join(f"reader{n}@example.org" for n in range(self.plan.letters))
-        (self.folder / "readers.csv").write_text(f"email\n{readers}\n", encoding="utf-8")
-
-    async def send(self) -> dict[str, Any]:
-        """One run of the command, struck if strikes are left; its report, if it gave one."""
+    async def send(self) -> bytes | None:
+        """One run, struck if strikes are left; its output, if it came to an end by itself."""
         left = self.plan.kills - self.outcome.kills
         if left > 0:
             spread = max(1, 2 * (self.plan.letters - len(self.recorder.taken)) // (left + 1))
             phase: Phase = self.random.choice(["MAIL", "DATA", "dot", "dot", "answered"])
             self.at = (phase, len(self.recorder.taken) + self.random.randint(1, spread))
         self.started, self.waiting = time.perf_counter(), True
-        out = await self.command("send", "--date", DAY, "--yes", "--json")
+        output = await self.command(self.contender.sending())
         self.at = None
-        return dict(json.loads(out)) if out else {}
+        return output
 
-    async def status(self) -> dict[str, Any]:
-        """What the newsletter says came of it."""
-        return dict(json.loads(await self.command("status", DAY, "--json")))
-
-    async def command(self, *words: str) -> bytes:
-        """Run the real command; what it gave on standard output."""
+    async def command(self, words: Words) -> bytes | None:
+        """Run a command; its output, None where it was struck."""
         self.child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "newsletter",
             *words,
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -146,21 +134,20 @@ class Torture:
             stdin=asyncio.subprocess.DEVNULL,
         )
         out, err = await self.child.communicate()
-        if self.child.returncode not in {0, 4, 5, 75, 130, -9, -15}:
-            raise RuntimeError(f"newsletter {' '.join(words)}: {err.decode()}")
-        return out if self.child.returncode in {0, 4, 5} else b""
+        if self.child.returncode not in ENDED_WELL | STRUCK:
+            raise RuntimeError(f"{' '.join(words)}: {err.decode()}")
+        return out if self.child.returncode in ENDED_WELL else None
 
-    def judged(self, status: dict[str, Any]) -> Outcome:
-        """Hold what the newsletter says against what was received."""
+    def judged(self, named: set[str]) -> Outcome:
+        """Hold what the sender says against what was received."""
         outcome, got = self.outcome, self.recorder.by_recipient
-        named = {reader["email"] for reader in status["readers"]}
         everyone = {f"reader{n}@example.org" for n in range(self.plan.letters)}
         outcome.received = len(got)
         outcome.lost = len(everyone - set(got) - named)
         outcome.in_doubt = len(named)
-        copies = {email: count for email, count in got.items() if count > 1}
-        outcome.duplicates_explained = sum(1 for email in copies if email in self.doubtful)
-        outcome.duplicates_unexplained = len(copies) - outcome.duplicates_explained
+        copies = {email for email, count in got.items() if count > 1}
+        outcome.duplicates_explained = len(copies & self.doubtful)
+        outcome.duplicates_unexplained = len(copies - self.doubtful)
         contents = Counter(
             (one.recipient, one.message_id, one.digest) for one in self.recorder.taken
         )
@@ -171,29 +158,37 @@ class Torture:
 def tortured(plan: Plan) -> Outcome:
     """Carry out a plan in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(Torture(plan, Path(folder)).run())
+        torture = Torture(plan, CONTENDERS[plan.contender], Path(folder))
+        return asyncio.run(torture.run())
 
 
 def main() -> None:
-    """Print what came of it."""
+    """Print what came of it, a column for each contender."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--kills", type=int, default=50)
     asked.add_argument("--letters", type=int, default=2000)
     asked.add_argument("--connections", type=int, default=8)
     asked.add_argument("--signal", choices=["KILL", "TERM"], default="KILL")
     asked.add_argument("--seed", type=int, default=1)
+    asked.add_argument("--only", choices=list(CONTENDERS), help="one contender alone")
     asked.add_argument("--json", type=Path, help="a file for the figures")
     words = asked.parse_args()
-    plan = Plan(words.kills, words.letters, words.connections, words.signal, words.seed)
-    outcome = tortured(plan)
-    waits = outcome.seconds_to_first_dot
-    for name, value in asdict(outcome).items():
-        if name not in {"plan", "seconds_to_first_dot"}:
-            print(f"{name.replace('_', ' '):28} {value:>10}")
-    print(f"{'first dot after a start, s':28} {statistics.median(waits):>10.2f}")
-    print(f"{'the slowest first dot, s':28} {max(waits):>10.2f}")
+    names = [words.only] if words.only else list(CONTENDERS)
+    outcomes = [
+        tortured(
+            Plan(words.kills, words.letters, words.connections, words.signal, words.seed, name)
+        )
+        for name in names
+    ]
+    print(f"{'':26}" + "".join(f"{name:>14}" for name in names))
+    for figure in FIGURES:
+        values = "".join(f"{getattr(outcome, figure):>14}" for outcome in outcomes)
+        print(f"{figure.replace('_', ' '):26}{values}")
+    for title, of in (("first dot, median s", statistics.median), ("first dot, slowest s", max)):
+        values = "".join(f"{of(outcome.seconds_to_first_dot):>14.2f}" for outcome in outcomes)
+        print(f"{title:26}{values}")
     if words.json is not None:
-        words.json.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
+        words.json.write_text(json.dumps([asdict(o) for o in outcomes], indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

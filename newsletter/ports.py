@@ -134,7 +134,8 @@ class Store(Protocol):
         date (``identity.merge``), its key and number stay. One that joins several known papers
         puts them in one group. A replacement (``item.announcement``) of a paper nobody knows is
         passed over: a new version of an old paper is no news. All papers of the entries are
-        recorded as read on ``day``. A paper is counted once: new, or revised (its version rose), or seen.
+        recorded as read on ``day``. A paper is counted once: new, or revised (its version rose),
+        or seen.
         """
 
     def sources(self) -> Mapping[str, SourceHealth]:
