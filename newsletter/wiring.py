@@ -85,7 +85,8 @@ class House:
         self.store.sync_roster(roster, now=self.clock.now())
         return self.store.readers()
 
-    def load_templates(self) -> Templates:
+    @cached_property
+    def templates(self) -> Templates:
         """The letter's templates, compiled and tried out."""
         folder = self.settings.templates
         return load_templates(None if folder is None else self.folder / folder)
@@ -93,8 +94,13 @@ class House:
     @cached_property
     def desk(self) -> Desk:
         """The publisher's desk, with the store's readers brought up to date from the file."""
-        templates = self.load_templates()
+        _ = self.templates  # as in readers(): before there is a store
         self.readers()
+        return self.trial_desk
+
+    @cached_property
+    def trial_desk(self) -> Desk:
+        """The publisher's desk, the store's readers left as they are."""
         return Desk(
             publication=self.settings.publication,
             topics=tuple(settings.topic for settings in self.settings.topics),
@@ -102,7 +108,7 @@ class House:
             max_items=self.settings.issue.max_items,
             when_empty=self.settings.issue.when_empty,
             keys=self._keys(),
-            templates=templates,
+            templates=self.templates,
             sources=self._sources(),
             store=self.store,
             matcher=RulesMatcher(),

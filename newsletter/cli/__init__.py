@@ -23,7 +23,7 @@ COMMANDS = {
     "status": "Where an issue stands, in counts.",
     "why": "For every paper of the day, the one reason it is in a letter or is not.",
     "subscribers": "List, add, remove, import and export readers.",
-    "topics": "The topics that ship, to be taken by name.",
+    "topics": "The topics that ship, and what filters would have brought.",
 }
 """Every command with its line in the help, in the order a newcomer needs them."""
 

@@ -38,7 +38,7 @@ def check(
     try:
         with open_house(config) as house:
             readers = len(house.roster)
-            house.load_templates()
+            _ = house.templates
     except ConfigurationError as error:
         if not json:
             raise

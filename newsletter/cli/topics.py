@@ -1,17 +1,24 @@
 """``newsletter topics``."""
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import typer
 
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice, table
+from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
+from newsletter.cli.output import Voice, counted, table
 from newsletter.config import curated_topics
+from newsletter.errors import UsageError
+from newsletter.model import Filter, Subscriber, Verdict
+from newsletter.publisher import Trial, try_out
+from newsletter.wiring import House, open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
 
 @app.callback()
 def topics_commands() -> None:
-    """The topics that ship with the newsletter.
+    """The topics that ship, and what topics and filters would have brought.
 
     Example: newsletter topics list
     """
@@ -45,3 +52,86 @@ def list_topics(
     rows = [(topic.name, topic.about) for topic in topics]
     voice.give(document, lambda: table(("topic", "about"), rows))
     return 0
+
+
+SHOWN = 5
+"""Titles shown of the last matches and of the near misses."""
+
+
+@app.command("test")
+def try_filters(
+    *,
+    reader: Annotated[
+        str | None, typer.Option("--as", metavar="EMAIL", help="This reader's filter.")
+    ] = None,
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How far back.")] = 14,
+    date: Day = None,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """What filters would have brought over the stored days: papers a day, matches, near misses.
+
+    Example: newsletter topics test --as ada@example.org --days 7
+
+    The reader's filter is taken from the file as it stands, saved or not. Without --as it is each
+    topic of newsletter.yaml. Nothing is stored.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        today = issue_day(date, house.clock, house.settings.timezone)
+        tried = {
+            name: try_out(house.trial_desk, subscriber, today, days)
+            for name, subscriber in _candidates(house, reader).items()
+        }
+    voice.give(
+        [_document(name, trials) for name, trials in tried.items()],
+        lambda: "\n\n".join(_lines(name, trials) for name, trials in tried.items()),
+    )
+    return 0
+
+
+def _candidates(house: House, email: str | None) -> dict[str, Subscriber]:
+    if email is None:
+        sender = house.settings.publication.sender_email
+        return {
+            name: Subscriber(sender, filter=Filter(topics=(name,))) for name in house.topic_names
+        }
+    stored = (reader.subscriber for reader in house.store.readers(emails=[email]))
+    found = [each for each in (*house.roster, *stored) if each.email == email]
+    if not found:
+        raise UsageError(f"there is no reader {email}; `newsletter subscribers list` names them")
+    return {email: found[0]}
+
+
+def _document(name: str, trials: Sequence[Trial]) -> dict[str, object]:
+    return {
+        "filter": name,
+        "days": [
+            {
+                "date": trial.day.isoformat(),
+                "papers": trial.papers,
+                "included": [_verdict(verdict) for verdict in trial.included],
+                "near_misses": [_verdict(verdict) for verdict in trial.near_misses],
+            }
+            for trial in trials
+        ],
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, str]:
+    return {"paper": verdict.paper, "title": verdict.title, "reason": verdict.reason}
+
+
+def _lines(name: str, trials: Sequence[Trial]) -> str:
+    matches = [verdict for trial in trials for verdict in trial.included]
+    misses = [verdict for trial in trials for verdict in trial.near_misses]
+    a_day = len(matches) / len(trials) if trials else 0
+    return "\n".join(
+        (
+            f"{name}: {a_day:.1f} papers a day over {counted(len(trials), 'day')}",
+            *(f"  in    {verdict.title} ({verdict.reason})" for verdict in matches[:SHOWN]),
+            *(f"  near  {verdict.title} ({verdict.reason})" for verdict in misses[:SHOWN]),
+        )
+    )

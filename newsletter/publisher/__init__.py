@@ -10,11 +10,13 @@ from newsletter.publisher.previewing import Proof, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reasons import why
 from newsletter.publisher.reporting import IssueReport, report
+from newsletter.publisher.trying import Trial, try_out
 
 __all__ = [
     "Desk",
     "IssueReport",
     "Proof",
+    "Trial",
     "freeze",
     "gather",
     "last_decided",
@@ -22,6 +24,7 @@ __all__ = [
     "publish",
     "rehearse",
     "report",
+    "try_out",
     "waiting",
     "why",
 ]

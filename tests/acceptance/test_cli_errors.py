@@ -233,3 +233,30 @@ def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:
         for name in ("arxiv:2608.00001", "2608.00001v2", "https://arxiv.org/abs/2608.00001"):
             (verdict,) = newsletter.json("why", "ada@example.org", name, "--date", DAY)
             assert verdict["reason"] == "has 1 upvotes, fewer than 2"
+
+
+def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:
+    with serve(daily_papers({DAY: PAPERS})) as origin:
+        newsletter = Newsletter(tmp_path)
+        newsletter.configure(
+            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}],
+            topics=[{"name": "Threes", "any": ['"paper 3"']}],
+        )
+        newsletter.subscribe({"email": "ada@example.org"})
+        newsletter.run("fetch", "--date", DAY)
+        newsletter.subscribe(
+            {"email": "ada@example.org", "min_upvotes": 2, "exclude": ['"paper 3"']}
+        )
+        (topic,) = newsletter.json("topics", "test", "--date", DAY)
+        (ada,) = newsletter.json("topics", "test", "--as", "ada@example.org", "--date", DAY)
+        said = newsletter.run("topics", "test", "--as", "ada@example.org", "--date", DAY).stdout
+        stored = newsletter.json("why", "ada@example.org", "2608.00003", "--date", DAY)
+    assert [paper["title"] for paper in topic["days"][0]["included"]] == ["Paper 3"]
+    (day,) = ada["days"]
+    assert (day["papers"], [paper["title"] for paper in day["included"]]) == (3, ["Paper 2"])
+    assert [paper["reason"] for paper in day["near_misses"]] == [
+        'exclude “"paper 3"”',
+        "has 1 upvotes, fewer than 2",
+    ]
+    assert said.startswith("ada@example.org: 1.0 papers a day over 1 day\n  in    Paper 2")
+    assert stored[0]["in"] is False
