@@ -27,6 +27,9 @@ from bench.recorder import Phase, Recorder, recording
 
 MAX_RUNS = 5000
 ENDED_WELL = frozenset({0, 4, 5})
+SETTLING = 0.05
+"""Seconds for what a killed sender had put on the wire to arrive."""
+
 STRUCK = frozenset({75, 130, -9, -15, 1})
 FIGURES = (
     "kills",
@@ -36,6 +39,7 @@ FIGURES = (
     "duplicates_unexplained",
     "wrong_content",
     "in_doubt",
+    "most_copies",
     "seconds",
 )
 
@@ -64,6 +68,7 @@ class Outcome:
     duplicates_unexplained: int = 0
     wrong_content: int = 0
     in_doubt: int = 0
+    most_copies: int = 0
     seconds_to_first_dot: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -80,6 +85,7 @@ class Torture:
         self.at: tuple[Phase, int] | None = None
         self.started = 0.0
         self.waiting = False
+        self.struck_at: list[int] = []
         self.doubtful: set[str] = set()
 
     def strike(self, phase: Phase, count: int) -> None:
@@ -91,8 +97,7 @@ class Torture:
             return
         self.at = None
         self.outcome.kills += 1
-        last = self.recorder.taken[-self.plan.connections :]
-        self.doubtful |= {one.recipient for one in last}
+        self.struck_at.append(len(self.recorder.taken))
         self.child.send_signal(getattr(signal, f"SIG{self.plan.signal}"))
 
     async def run(self) -> Outcome:
@@ -121,6 +126,10 @@ class Torture:
         self.started, self.waiting = time.perf_counter(), True
         output = await self.command(self.contender.sending())
         self.at = None
+        if output is None and self.struck_at:
+            await asyncio.sleep(SETTLING)  # noqa: TID251 - what was on the wire arrives
+            first = max(0, self.struck_at[-1] - self.plan.connections)
+            self.doubtful |= {one.recipient for one in self.recorder.taken[first:]}
         return output
 
     async def command(self, words: Words) -> bytes | None:
@@ -145,6 +154,7 @@ class Torture:
         outcome.received = len(got)
         outcome.lost = len(everyone - set(got) - named)
         outcome.in_doubt = len(named)
+        outcome.most_copies = max(got.values())
         copies = {email for email, count in got.items() if count > 1}
         outcome.duplicates_explained = len(copies & self.doubtful)
         outcome.duplicates_unexplained = len(copies - self.doubtful)

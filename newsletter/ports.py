@@ -89,6 +89,17 @@ Settle = Callable[[Letter, Outcome], Awaitable[None]]
 """Called once for every letter taken, with what became of it."""
 
 
+class Owner(Protocol):
+    """A run's own name, and whether other runs are still alive."""
+
+    @property
+    def name(self) -> str:
+        """The run's name, without a dot: the tokens of its claims begin with it."""
+
+    def gone(self, runs: Collection[str]) -> frozenset[str]:
+        """Those of these runs that are known to have ended; the others may be alive."""
+
+
 class Transport(Protocol):
     """A door for letters."""
 
@@ -237,13 +248,21 @@ class Store(Protocol):
         token: str,
         readers: Collection[int] | None = None,
     ) -> tuple[Claim, ...]:
-        """Take up to ``limit`` deliveries that are pending, or deferred and due, under a token.
+        """Take up to ``limit`` deliveries that are pending, deferred and due, or unknown.
 
-        The claims carry tokens made from ``token`` and the reader's id. Rows whose lease (in
-        seconds) ran out are taken back first: claimed ones become pending, committing ones
-        ``unknown``. A reader who is not ``confirmed`` any more becomes ``suppressed`` instead.
-        ``readers`` restricts the claim to those ids.
+        The claims carry tokens made from ``token`` (its part before the first dot names the run)
+        and the reader's id. Rows whose lease (in seconds) ran out are taken back first: claimed
+        ones become pending; committing ones ``unknown``, or ``held`` when they were in doubt
+        before, so that a letter is sent again once at most. Deferred ones whose wave was frozen
+        20 hours ago are ``expired``. A reader who is not ``confirmed`` any more becomes
+        ``suppressed`` instead. ``readers`` restricts the claim to those ids.
         """
+
+    def owners(self, day: date) -> frozenset[str]:
+        """The runs that have deliveries of that day's issue in hand, as their tokens name them."""
+
+    def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
+        """End the leases of these runs' claims: they are gone, and the next claim takes over."""
 
     def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
         """Record, before their dots, that these are about to be sent; the tokens that may be.
@@ -258,7 +277,8 @@ class Store(Protocol):
 
         ``Accepted`` records every paper of the edition as sent to the reader and moves their
         ``decided`` up to the issue's cutoff. ``Deferred`` waits for its ``next_try``; ``NotSent``
-        is pending again; ``Refused`` is ``failed``; ``Unknown`` is ``unknown``.
+        is pending again; ``Refused`` is ``failed``; ``Unknown`` is ``unknown``, the second time
+        ``held``.
         """
 
     def finish(self, day: date) -> IssueState:

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,8 @@ from newsletter.config import (
 from newsletter.errors import ConfigurationError
 from newsletter.matchers import RulesMatcher
 from newsletter.model import Reader, Subscriber
-from newsletter.ports import Clock, Source, Store, Transport
+from newsletter.owners import LockedOwner
+from newsletter.ports import Clock, Owner, Source, Store, Transport
 from newsletter.publisher import Desk
 from newsletter.render import Templates
 from newsletter.roster import read_roster
@@ -114,6 +115,10 @@ class House:
             matcher=RulesMatcher(),
             clock=self.clock,
         )
+
+    def owner(self) -> AbstractContextManager[Owner]:
+        """This run, holding its lock until the block ends."""
+        return LockedOwner(self.own_folder / "runs", secrets.token_hex(8)).holding()
 
     def smtp(self) -> Transport:
         """The door letters leave by."""

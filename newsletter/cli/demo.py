@@ -1,7 +1,6 @@
 """``newsletter demo``."""
 
 import asyncio
-import secrets
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -75,8 +74,8 @@ async def _sent(house: House) -> tuple[IssueReport, tuple[SourceReport, ...]]:
     day, desk = issue_day(DAY, house.clock, house.settings.timezone), house.desk
     sources = await gather(desk.sources, desk.store, day, desk.clock, lambda _report: None)
     freeze(desk, day, waiting(desk, day), sources)
-    run = secrets.token_hex(8)
-    await publish(desk, day, house.smtp(), run=run, progress=lambda _counts: None)
+    with house.owner() as owner:
+        await publish(desk, day, house.smtp(), owner=owner, progress=lambda _counts: None)
     return report(desk.store, day, sources), sources
 
 

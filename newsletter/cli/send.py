@@ -1,7 +1,6 @@
 """``newsletter send``."""
 
 import asyncio
-import secrets
 import sys
 from collections.abc import Sequence
 from datetime import date as Date  # noqa: N812 - `date` is the option's name
@@ -115,7 +114,7 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
     if not planned.open:
         return
     only = None if to is None else [reader.id for reader in desk.store.readers(emails=to)]
-    with voice.progress("sending", planned.planned) as done:
+    with voice.progress("sending", planned.planned) as done, house.owner() as owner:
 
         def progress(counts: Counts) -> None:
             done(counts.planned - counts.open)
@@ -124,7 +123,7 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
             desk,
             day,
             house.smtp(),
-            run=secrets.token_hex(8),
+            owner=owner,
             readers=only,
             progress=progress,
         )

@@ -6,7 +6,7 @@ from datetime import date
 from newsletter.cadence import due
 from newsletter.delivery import deliver
 from newsletter.model import Counts, Reader, SourceReport
-from newsletter.ports import Transport
+from newsletter.ports import Owner, Transport
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import draft, editions, wave
 from newsletter.publisher.pressroom import Pressroom
@@ -59,7 +59,7 @@ async def publish(
     day: date,
     transport: Transport,
     *,
-    run: str,
+    owner: Owner,
     readers: Collection[int] | None = None,
     progress: Callable[[Counts], None],
 ) -> Counts:
@@ -69,7 +69,8 @@ async def publish(
         desk: the newsletter.
         day: the issue's date.
         transport: the door the letters leave by.
-        run: a word unique to this run; claims are made under it.
+        owner: this run; claims are made under its name, and those of runs that are gone are
+            taken over at once.
         readers: only these, by id; all where it is None.
         progress: told the counts now and then.
 
@@ -77,6 +78,8 @@ async def publish(
         TransportError: the server as a whole refuses us; what was sent is settled, and the same
             call later goes on.
     """
+    gone = owner.gone(desk.store.owners(day))
+    desk.store.abandon(day, gone, now=desk.clock.now())
     pressroom = Pressroom(desk, day)
     return await deliver(
         desk.store,
@@ -84,7 +87,7 @@ async def publish(
         desk.clock,
         day,
         pressroom.envelope,
-        run=run,
+        run=owner.name,
         readers=readers,
         progress=progress,
     )

@@ -1,6 +1,7 @@
 """What every store decides alike: the states that outcomes, counts and rosters lead to."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -27,11 +28,31 @@ SETTLED: dict[type[Outcome], DeliveryState] = {
 }
 """The state each outcome leads to."""
 
-UNDER_CLAIM: frozenset[DeliveryState] = frozenset({"claimed", "committing", "unknown"})
+UNDER_CLAIM: frozenset[DeliveryState] = frozenset({"claimed", "committing", "unknown", "held"})
 """States a settlement may end. A claim taken back in doubt keeps its token: a late answer of
 the server is still the truth about that letter."""
 
+FREE: frozenset[DeliveryState] = frozenset({"pending", "deferred", "unknown"})
+"""States a delivery may be claimed in; a deferred one when its next try has come."""
+
+PATIENCE = timedelta(hours=20)
+"""How long after its freeze a deferred letter is tried; then its papers go into the next."""
+
 T = TypeVar("T")
+
+
+def in_doubt(doubts: int) -> DeliveryState:
+    """The state of a letter nobody knows the fate of, by how often that was so before.
+
+    It is sent again once, the same bytes under the same Message-ID; in doubt a second time it
+    is held and named.
+    """
+    return "held" if doubts else "unknown"
+
+
+def run_of(token: str) -> str:
+    """The run a claim's token was made by."""
+    return token.partition(".")[0]
 
 
 def words_of(outcome: Outcome) -> str:

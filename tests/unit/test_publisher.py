@@ -1,7 +1,8 @@
 """The use cases over the in-memory store: what the morning decides, without a network."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -42,6 +43,17 @@ class SteadyClock:
 
     async def sleep(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that knows which others are gone."""
+
+    name: str
+    over: frozenset[str] = frozenset()
+
+    def gone(self, runs: Collection[str]) -> frozenset[str]:
+        return self.over & frozenset(runs)
 
 
 class Listed:
@@ -96,7 +108,8 @@ def send(desk: Desk, day: date = DAY, run: str = "run") -> MemoryTransport:
     transport = MemoryTransport()
     freeze(desk, day, waiting(desk, day), ())
     if desk.store.counts(day).open:
-        asyncio.run(publish(desk, day, transport, run=run, progress=lambda _counts: None))
+        owner = Run(run)
+        asyncio.run(publish(desk, day, transport, owner=owner, progress=lambda _counts: None))
     return transport
 
 

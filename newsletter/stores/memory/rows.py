@@ -12,6 +12,7 @@ from newsletter.model import (
     IssueState,
     Wave,
 )
+from newsletter.stores.decisions import FREE, PATIENCE, in_doubt
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Row:
     token: str = ""
     lease_until: datetime | None = None
     attempts: int = 0
+    doubts: int = 0
     reply: str = ""
     next_try: datetime | None = None
 
@@ -45,10 +47,23 @@ class Row:
         """Whether the claim's lease is over."""
         return self.lease_until is not None and self.lease_until <= now
 
+    @property
+    def is_under_claim(self) -> bool:
+        """Whether a run has it in hand."""
+        return self.state in {"claimed", "committing"}
+
     def is_free(self, now: datetime) -> bool:
         """Whether it may be claimed."""
         due = self.next_try is None or self.next_try <= now
-        return self.state == "pending" or (self.state == "deferred" and due)
+        return self.state in FREE and due
+
+    def is_past(self, now: datetime) -> bool:
+        """Whether it was deferred long enough."""
+        return self.state == "deferred" and self.wave.issue.frozen_at <= now - PATIENCE
+
+    def doubt(self) -> None:
+        """Nobody knows what became of it."""
+        self.state, self.doubts = in_doubt(self.doubts), self.doubts + 1
 
 
 @dataclass(slots=True)

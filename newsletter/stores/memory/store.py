@@ -14,6 +14,7 @@ from newsletter.model import (
     Edition,
     IssueState,
     Settlement,
+    Unknown,
     Wave,
 )
 from newsletter.stores.decisions import (
@@ -22,6 +23,7 @@ from newsletter.stores.decisions import (
     closed,
     numbers_of,
     reopened,
+    run_of,
     token_for,
     words_of,
 )
@@ -121,8 +123,9 @@ class MemoryStore(Readers):
     ) -> tuple[Claim, ...]:
         """See :meth:`newsletter.ports.Store.claim`."""
         with self._lock:
-            rows = sorted(self._rows(day), key=lambda row: row.reader)
+            rows = list(self._rows(day))
             _take_back(rows, now)
+            rows.sort(key=lambda row: (row.state == "unknown", row.reader))
             asked = [row for row in rows if readers is None or row.reader in readers]
             free = [row for row in asked if row.is_free(now) and self._is_still_reading(row)]
             taken = free[:limit]
@@ -141,6 +144,18 @@ class MemoryStore(Readers):
         if self._readers[row.email].status != "confirmed":
             row.state = "suppressed"
         return row.state != "suppressed"
+
+    def owners(self, day: date) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.owners`."""
+        with self._lock:
+            return frozenset(run_of(row.token) for row in self._rows(day) if row.is_under_claim)
+
+    def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.abandon`."""
+        with self._lock:
+            for row in self._rows(day):
+                if row.is_under_claim and run_of(row.token) in runs:
+                    row.lease_until = now
 
     def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
@@ -171,7 +186,11 @@ class MemoryStore(Readers):
 
     def _end(self, row: Row, settlement: Settlement) -> None:
         outcome = settlement.outcome
-        row.state, row.reply = SETTLED[type(outcome)], words_of(outcome)
+        row.reply = words_of(outcome)
+        if isinstance(outcome, Unknown):
+            row.doubt()
+        else:
+            row.state = SETTLED[type(outcome)]
         row.next_try = settlement.next_try if isinstance(outcome, Deferred) else None
         row.token, row.lease_until = "", None
         if isinstance(outcome, Accepted):
@@ -210,9 +229,15 @@ class MemoryStore(Readers):
 
 
 def _take_back(rows: Iterable[Row], now: datetime) -> None:
-    """End the claims whose lease ran out; those in doubt keep their token."""
+    """End the claims whose lease ran out, and what was deferred long enough.
+
+    Those in doubt keep their token.
+    """
     for row in rows:
         if row.runs_out(now) and row.state == "claimed":
             row.state, row.token, row.lease_until = "pending", "", None
         elif row.runs_out(now) and row.state == "committing":
-            row.state, row.lease_until = "unknown", None
+            row.lease_until = None
+            row.doubt()
+        elif row.is_past(now):
+            row.state = "expired"

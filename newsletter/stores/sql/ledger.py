@@ -29,11 +29,16 @@ from newsletter.model import (
     Deferred,
     Edition,
     Settlement,
+    Unknown,
 )
 from newsletter.stores.decisions import (
+    FREE,
+    PATIENCE,
     SETTLED,
     UNDER_CLAIM,
     chunks,
+    in_doubt,
+    run_of,
     token_for,
     words_of,
 )
@@ -62,9 +67,12 @@ def claim(
     if issue is None:
         return ()
     _take_back(connection, issue, now)
+    _expire(connection, issue, now)
     free = _free(issue, now, readers)
     _suppress(connection, free, now)
-    rows = _take(connection, _unheld(free).limit(limit), token, now=now, lease=lease)
+    # What is in doubt comes last: whatever stops this run too soon again must not meet it twice.
+    in_turn = _unheld(free).order_by(None).order_by(_ledger.state == "unknown", _ledger.reader)
+    rows = _take(connection, in_turn.limit(limit), token, now=now, lease=lease)
     if rows:
         issues.begin_sending(connection, issue)
     return _claims(connection, rows, token)
@@ -73,10 +81,7 @@ def claim(
 def _free(issue: int, now: datetime, readers: Collection[int] | None) -> ColumnElement[bool]:
     """What is there to be claimed. The ids stand in the statement: there may be any number."""
     due = or_(_ledger.next_try.is_(None), _ledger.next_try <= now)
-    free = and_(
-        _ledger.issue == issue,
-        or_(_ledger.state == "pending", and_(_ledger.state == "deferred", due)),
-    )
+    free = and_(_ledger.issue == issue, _ledger.state.in_(sorted(FREE)), due)
     if readers is None:
         return free
     ids = bindparam("ids", sorted(readers), Integer, expanding=True, literal_execute=True)
@@ -96,13 +101,45 @@ def _unheld(*conditions: ColumnElement[bool]) -> Select[Any]:
 def _take_back(connection: Connection, issue: int, now: datetime) -> None:
     """End the claims whose lease ran out; those in doubt keep their token (see UNDER_CLAIM)."""
     over = and_(_ledger.issue == issue, _ledger.lease_until <= now)
-    for held, state, kept in (("claimed", "pending", False), ("committing", "unknown", True)):
-        rows = connection.execute(_unheld(over, _ledger.state == held)).all()
-        changes = [
-            _change(row, state=state, token=row.token if kept else None, lease_until=None)
-            for row in rows
-        ]
-        _apply(connection, changes)
+    claimed = connection.execute(_unheld(over, _ledger.state == "claimed")).all()
+    unsent = [_change(row, state="pending", token=None, lease_until=None) for row in claimed]
+    marked = connection.execute(_unheld(over, _ledger.state == "committing")).all()
+    _apply(connection, unsent + [_change(row, **_doubt(row), lease_until=None) for row in marked])
+
+
+def _doubt(row: Row[Any]) -> dict[str, Any]:
+    return {"state": in_doubt(row.doubts), "doubts": row.doubts + 1}
+
+
+def _expire(connection: Connection, issue: int, now: datetime) -> None:
+    """End the deferred deliveries that were tried long enough."""
+    old = select(schema.waves.c.id).where(
+        schema.waves.c.issue == issue, schema.waves.c.frozen <= now - PATIENCE
+    )
+    deferred = _unheld(_ledger.state == "deferred", _ledger.wave.in_(old))
+    rows = connection.execute(deferred).all()
+    _apply(connection, [_change(row, state="expired", settled=now) for row in rows])
+
+
+def owners(connection: Connection, day: date) -> frozenset[str]:
+    """See :meth:`newsletter.ports.Store.owners`."""
+    issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
+    under = _ledger.state.in_(("claimed", "committing"))
+    tokens = connection.execute(select(_ledger.token).where(_ledger.issue == issue, under))
+    return frozenset(run_of(token) for token in tokens.scalars())
+
+
+def abandon(connection: Connection, day: date, runs: Collection[str], *, now: datetime) -> None:
+    """See :meth:`newsletter.ports.Store.abandon`."""
+    issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
+    under = _ledger.state.in_(("claimed", "committing"))
+    for run in sorted(runs):
+        theirs = _ledger.token.startswith(f"{run}.", autoescape=True)
+        connection.execute(
+            update(schema.deliveries)
+            .where(_ledger.issue == issue, under, theirs)
+            .values(lease_until=now)
+        )
 
 
 def _suppress(connection: Connection, free: ColumnElement[bool], now: datetime) -> None:
@@ -225,17 +262,18 @@ def settle(connection: Connection, settlements: Sequence[Settlement], *, now: da
         row = held.pop(_key(settlement.claim), None)
         if row is None or row.state not in UNDER_CLAIM:
             continue
-        changes.append(_change(row, **_end(settlement), settled=now))
+        changes.append(_change(row, **_end(row, settlement), settled=now))
         if isinstance(settlement.outcome, Accepted):
             accepted.append(settlement.claim)
     _apply(connection, changes)
     _record_sent(connection, accepted)
 
 
-def _end(settlement: Settlement) -> dict[str, Any]:
+def _end(row: Row[Any], settlement: Settlement) -> dict[str, Any]:
     outcome = settlement.outcome
+    known = {"state": SETTLED[type(outcome)]}
     return {
-        "state": SETTLED[type(outcome)],
+        **(_doubt(row) if isinstance(outcome, Unknown) else known),
         "reply": words_of(outcome),
         "next_try": settlement.next_try if isinstance(outcome, Deferred) else None,
         "token": None,
@@ -266,7 +304,8 @@ def _change(row: Row[Any], **values: object) -> dict[str, Any]:
 
 
 _CHANGING = (
-    "state", "token", "lease_until", "attempts", "reply", "next_try", "claimed", "marked", "settled"
+    "state", "token", "lease_until", "attempts", "doubts", "reply", "next_try", "claimed", "marked",
+    "settled",
 )  # fmt: skip
 
 _UPDATE: Update = (

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from newsletter.model import DeliveryState, IssueState, Origin, Status
 from newsletter.stores.decisions import storable
 
-REVISION = "0001"
+REVISION = "0002"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 
@@ -171,6 +171,7 @@ deliveries = Table(
     Column("token", Text, index=True),
     Column("lease_until", Instant),
     Column("attempts", Integer, nullable=False),
+    Column("doubts", Integer, nullable=False, server_default="0"),
     Column("reply", Text, nullable=False),
     Column("next_try", Instant),
     Column("claimed", Instant),

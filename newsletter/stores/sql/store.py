@@ -171,6 +171,16 @@ class SqlStore:
                 connection, day, limit=limit, now=now, lease=lease, token=token, readers=readers
             )
 
+    def owners(self, day: date) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.owners`."""
+        with self._database.reading() as connection:
+            return ledger.owners(connection, day)
+
+    def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.abandon`."""
+        with self._database.writing() as connection:
+            ledger.abandon(connection, day, runs, now=now)
+
     def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
         with self._database.writing() as connection:

@@ -1,0 +1,63 @@
+"""Who is still alive: every run holds an operating-system lock that ends with its process.
+
+A lease is for machines that vanish; a process that died on this machine is known at once, since
+the system lets go of its lock. Runs of other machines, or of other folders, are left to their
+leases.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import socket
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+
+class LockedOwner:
+    """A :class:`newsletter.ports.Owner` by a locked file in a folder all its peers share.
+
+    Attributes:
+        name: the run's name; its beginning says which machine and folder it is of.
+    """
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self._folder = folder
+        self._family = _family(folder)
+        self.name = f"{self._family}-{run}"
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator["LockedOwner"]:
+        """Hold the lock until the block ends."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(self.name)
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield self
+            finally:
+                path.unlink(missing_ok=True)
+
+    def gone(self, runs: Collection[str]) -> frozenset[str]:
+        """Those of these runs whose process is known to have ended."""
+        family = (run for run in runs if run.startswith(f"{self._family}-"))
+        return frozenset(run for run in family if run != self.name and not self._is_held(run))
+
+    def _is_held(self, run: str) -> bool:
+        try:
+            with self._path(run).open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        self._path(run).unlink(missing_ok=True)
+        return False
+
+    def _path(self, run: str) -> Path:
+        return self._folder / f"{run}.lock"
+
+
+def _family(folder: Path) -> str:
+    """A name for this machine and folder: runs of one family can see each other's locks."""
+    place = f"{socket.gethostname()}:{folder.absolute()}"
+    return hashlib.blake2b(place.encode(), digest_size=6).hexdigest()
