@@ -22,6 +22,7 @@ from newsletter.model import (
     Delivery,
     Edition,
     Entry,
+    Heartbeat,
     Intake,
     IssueState,
     Item,
@@ -271,3 +272,11 @@ class Store(Protocol):
 
     def deliveries(self, day: date) -> tuple[Delivery, ...]:
         """The day's ledger, by address."""
+
+    # -- who is at work -----------------------------------------------------------------------
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Record a sign of life, in the place of the last one under its name."""
+
+    def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """The last sign of life of each, latest first."""

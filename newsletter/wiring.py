@@ -18,6 +18,7 @@ from newsletter.config import (
     Settings,
     read_settings,
 )
+from newsletter.due import Rhythm
 from newsletter.errors import ConfigurationError
 from newsletter.matchers import RulesMatcher
 from newsletter.model import Reader, Subscriber
@@ -71,8 +72,30 @@ class House:
     @cached_property
     def roster(self) -> tuple[Subscriber, ...]:
         """The readers of the operator's file; nobody where there is no file."""
-        path = self.folder / self.settings.subscribers
+        return self._read_roster()
+
+    def _read_roster(self) -> tuple[Subscriber, ...]:
+        path = self.roster_file
         return read_roster(read(path), path.name, self.topic_names, self.environment)
+
+    @property
+    def roster_file(self) -> Path:
+        """Where the operator writes who reads."""
+        return self.folder / self.settings.subscribers
+
+    def take_roster(self) -> None:
+        """Bring the store up to date from the readers' file as it is now.
+
+        Raises:
+            ConfigurationError: the file is wrong; the readers stay as they were.
+        """
+        self.store.sync_roster(self._read_roster(), now=self.clock.now())
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When readers who chose nothing get their letter."""
+        schedule = self.settings.schedule
+        return Rhythm(schedule.at, self.settings.timezone, schedule.days)
 
     @property
     def topic_names(self) -> list[str]:
