@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import assert_never
@@ -30,7 +30,7 @@ from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
 from newsletter.stores import open_store
 from newsletter.templates import load as load_templates
 from newsletter.transports.folder import FolderTransport
-from newsletter.transports.smtp import SmtpTransport
+from newsletter.transports.smtp import SmtpTransport, greet
 from newsletter.transports.smtp.settings import SmtpSettings
 
 OWN_FOLDER = ".newsletter"
@@ -134,20 +134,28 @@ class House:
 
     def smtp(self) -> Transport:
         """The door letters leave by."""
+        return SmtpTransport(self._smtp_settings(), self.clock)
+
+    async def try_smtp(self, timeout: float) -> None:  # noqa: ASYNC109 - of each answer
+        """Connect to the SMTP server, secure the line, log in, and go; no letter is sent.
+
+        Raises:
+            TransportError: it cannot be reached, be trusted, or does not let us in.
+        """
+        await greet(replace(self._smtp_settings(), timeout=timeout))
+
+    def _smtp_settings(self) -> SmtpSettings:
         smtp = self.settings.smtp
-        return SmtpTransport(
-            SmtpSettings(
-                host=smtp.host,
-                port=smtp.port,
-                security=smtp.security,
-                username=smtp.username,
-                password=None if smtp.password is None else smtp.password.get_secret_value(),
-                ca_file=smtp.ca_file,
-                allow_cleartext=smtp.allow_cleartext,
-                connections=smtp.connections,
-                rate_per_second=smtp.per_second,
-            ),
-            self.clock,
+        return SmtpSettings(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=None if smtp.password is None else smtp.password.get_secret_value(),
+            ca_file=smtp.ca_file,
+            allow_cleartext=smtp.allow_cleartext,
+            connections=smtp.connections,
+            rate_per_second=smtp.per_second,
         )
 
     def to_folder(self, folder: Path) -> Transport:

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "A whole morning on the bundled listing: offline, three readers, real SMTP.",
     "init": "Write a commented configuration into a folder.",
     "config": "Check the configuration, show it, print its schema.",
+    "doctor": "Is all well: store, SMTP login, sender's domain, clock, disk, last run.",
     "fetch": "Pull today's listings into the store.",
     "preview": "See the letters before they go.",
     "send": "Fetch, compose and deliver today's issue; again: finish what is open.",
