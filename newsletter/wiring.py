@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import assert_never
@@ -18,6 +18,7 @@ from newsletter.config import (
     Settings,
     read_settings,
 )
+from newsletter.due import Rhythm
 from newsletter.errors import ConfigurationError
 from newsletter.matchers import RulesMatcher
 from newsletter.model import Reader, Subscriber
@@ -30,7 +31,7 @@ from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
 from newsletter.stores import open_store
 from newsletter.templates import load as load_templates
 from newsletter.transports.folder import FolderTransport
-from newsletter.transports.smtp import SmtpTransport
+from newsletter.transports.smtp import SmtpTransport, greet
 from newsletter.transports.smtp.settings import SmtpSettings
 
 OWN_FOLDER = ".newsletter"
@@ -72,8 +73,30 @@ class House:
     @cached_property
     def roster(self) -> tuple[Subscriber, ...]:
         """The readers of the operator's file; nobody where there is no file."""
-        path = self.folder / self.settings.subscribers
+        return self._read_roster()
+
+    def _read_roster(self) -> tuple[Subscriber, ...]:
+        path = self.roster_file
         return read_roster(read(path), path.name, self.topic_names, self.environment)
+
+    @property
+    def roster_file(self) -> Path:
+        """Where the operator writes who reads."""
+        return self.folder / self.settings.subscribers
+
+    def take_roster(self) -> None:
+        """Bring the store up to date from the readers' file as it is now.
+
+        Raises:
+            ConfigurationError: the file is wrong; the readers stay as they were.
+        """
+        self.store.sync_roster(self._read_roster(), now=self.clock.now())
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When readers who chose nothing get their letter."""
+        schedule = self.settings.schedule
+        return Rhythm(schedule.at, self.settings.timezone, schedule.days)
 
     @property
     def topic_names(self) -> list[str]:
@@ -122,20 +145,28 @@ class House:
 
     def smtp(self) -> Transport:
         """The door letters leave by."""
+        return SmtpTransport(self._smtp_settings(), self.clock)
+
+    async def try_smtp(self, timeout: float) -> None:  # noqa: ASYNC109 - of each answer
+        """Connect to the SMTP server, secure the line, log in, and go; no letter is sent.
+
+        Raises:
+            TransportError: it cannot be reached, be trusted, or does not let us in.
+        """
+        await greet(replace(self._smtp_settings(), timeout=timeout))
+
+    def _smtp_settings(self) -> SmtpSettings:
         smtp = self.settings.smtp
-        return SmtpTransport(
-            SmtpSettings(
-                host=smtp.host,
-                port=smtp.port,
-                security=smtp.security,
-                username=smtp.username,
-                password=None if smtp.password is None else smtp.password.get_secret_value(),
-                ca_file=smtp.ca_file,
-                allow_cleartext=smtp.allow_cleartext,
-                connections=smtp.connections,
-                rate_per_second=smtp.per_second,
-            ),
-            self.clock,
+        return SmtpSettings(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=None if smtp.password is None else smtp.password.get_secret_value(),
+            ca_file=smtp.ca_file,
+            allow_cleartext=smtp.allow_cleartext,
+            connections=smtp.connections,
+            rate_per_second=smtp.per_second,
         )
 
     def to_folder(self, folder: Path) -> Transport:

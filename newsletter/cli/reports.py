@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from newsletter.cli.output import counted, table
-from newsletter.model import SourceReport
+from newsletter.model import Heartbeat, SourceReport
 from newsletter.publisher import IssueReport
 
 SOURCE_FAILED = 4
@@ -53,6 +53,24 @@ def source_lines(sources: Sequence[SourceReport]) -> str:
     """The sources in a table."""
     rows = [(s.name, s.state, s.new, s.seen, s.revised, s.detail) for s in sources]
     return table(("source", "state", "new", "seen", "revised", ""), rows) if rows else ""
+
+
+def heartbeat_document(heartbeat: Heartbeat) -> dict[str, str]:
+    """A sign of life as JSON."""
+    return {
+        "name": heartbeat.name,
+        "started": heartbeat.started.isoformat(),
+        "seen": heartbeat.seen.isoformat(),
+        "said": heartbeat.said,
+    }
+
+
+def heartbeat_lines(heartbeats: Sequence[Heartbeat]) -> str:
+    """Who was last awake, a line each."""
+    return "\n".join(
+        f"{one.name}: last awake {one.seen:%Y-%m-%d %H:%M:%S} UTC{one.said and f' ({one.said})'}"
+        for one in heartbeats
+    )
 
 
 def exit_code(report: IssueReport, sources: Sequence[SourceReport]) -> int:

@@ -6,7 +6,13 @@ import typer
 
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, table
-from newsletter.cli.reports import issue_document, issue_lines, source_lines
+from newsletter.cli.reports import (
+    heartbeat_document,
+    heartbeat_lines,
+    issue_document,
+    issue_lines,
+    source_lines,
+)
 from newsletter.model import Delivery
 from newsletter.publisher import report
 from newsletter.wiring import open_house
@@ -29,7 +35,7 @@ def status(
 
     Example: newsletter status 2026-08-03
 
-    Readers whose letter failed, is in doubt or waits are named.
+    Readers whose letter failed, is in doubt or waits are named, and who was last awake.
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
@@ -37,6 +43,7 @@ def status(
         today = issue_day(issue, house.clock, house.settings.timezone)
         day = today if issue or not days else days[0]
         found = report(house.store, day)
+        awake = house.store.heartbeats()
         troubled = [d for d in house.store.deliveries(day) if d.state not in WELL]
     document = {
         **issue_document(found),
@@ -44,8 +51,14 @@ def status(
             {"email": d.email, "state": d.state, "attempts": d.attempts, "reply": d.reply}
             for d in troubled
         ],
+        "awake": [heartbeat_document(heartbeat) for heartbeat in awake],
     }
-    parts = (issue_lines(found), source_lines(found.sources), _readers(troubled))
+    parts = (
+        issue_lines(found),
+        heartbeat_lines(awake),
+        source_lines(found.sources),
+        _readers(troubled),
+    )
     voice.give(document, lambda: "\n\n".join(part for part in parts if part))
     return 0
 

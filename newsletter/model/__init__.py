@@ -77,6 +77,7 @@ from newsletter.model.readers import (
     Term,
     Topic,
 )
+from newsletter.model.runs import Heartbeat
 
 __all__ = [
     "BY_FILTER",
@@ -98,6 +99,7 @@ __all__ = [
     "Expression",
     "Field",
     "Filter",
+    "Heartbeat",
     "Identity",
     "Intake",
     "Issue",

@@ -1,6 +1,6 @@
 """The use cases: gather the listings, draft and freeze the issue, preview it, say why, publish.
 
-They know ports and the pure rooms below, never an adapter.
+A tick does each at its time. They know ports and the pure rooms below, never an adapter.
 """
 
 from newsletter.publisher.desk import Desk
@@ -10,20 +10,25 @@ from newsletter.publisher.previewing import Proof, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reasons import why
 from newsletter.publisher.reporting import IssueReport, report
+from newsletter.publisher.ticking import Rota, deliver_open, look, tick
 from newsletter.publisher.trying import Trial, try_out
 
 __all__ = [
     "Desk",
     "IssueReport",
     "Proof",
+    "Rota",
     "Trial",
+    "deliver_open",
     "freeze",
     "gather",
     "last_decided",
+    "look",
     "preview",
     "publish",
     "rehearse",
     "report",
+    "tick",
     "try_out",
     "waiting",
     "why",

@@ -84,9 +84,9 @@ def editions(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Edi
         yield cut(table, standing, budget)
 
 
-def wave(made: Draft) -> Wave:
-    """The draft as it is frozen."""
-    return Wave(0, made.issue, made.issue.frozen_at, made.sheet.dump())
+def wave(made: Draft, due: datetime) -> Wave:
+    """The draft as it is frozen for the readers due at an instant."""
+    return Wave(0, made.issue, due, made.sheet.dump())
 
 
 def _in_question(store: Store, day: date, after: int, now: datetime) -> tuple[Paper, ...]:

@@ -78,7 +78,7 @@ def _health(
         for item in listing.items
     ]
     digest = _digest(current)
-    again = digest == before.digest and _was_yesterday(before, now)
+    again = digest == before.digest and _is_old(before, now)
     state = listing_state(len(current), day, daily=source.daily, again=again)
     return SourceHealth(source.name, state, _NOTES[state], now, now, digest)
 
@@ -112,8 +112,11 @@ _NOTES: dict[ListingState, str] = {
 }
 
 
-def _was_yesterday(before: SourceHealth, now: datetime) -> bool:
-    return before.checked is not None and before.checked.date() < now.date()
+def _is_old(before: SourceHealth, now: datetime) -> bool:
+    """Whether what was listed before is an earlier day's list, or was found to be one today."""
+    if before.last_ok is None:
+        return False
+    return before.state in {"stale", "quiet"} or before.last_ok.date() < now.date()
 
 
 def _digest(items: Sequence[Item]) -> str:

@@ -35,13 +35,11 @@ class Printer:
 
 
 class Pressroom:
-    """Makes the letters of a day's frozen waves."""
+    """Makes the letters of a day's frozen waves, also of those frozen while it is at work."""
 
     def __init__(self, desk: Desk, day: date) -> None:
-        self._printers = {
-            wave.id: Printer(Sheet.load(wave.pieces), desk.keyring)
-            for wave in desk.store.waves(day)
-        }
+        self._desk, self._day = desk, day
+        self._printers: dict[int, Printer] = {}
 
     def envelope(self, claim: Claim) -> Envelope:
         """The letter a claim gives the right to send.
@@ -53,4 +51,12 @@ class Pressroom:
 
     def letter(self, wave: int, edition: Edition) -> tuple[Rendering, Envelope]:
         """A letter of a wave, as pieces of text and as bytes."""
+        if wave not in self._printers:
+            self._fetch_waves()
         return self._printers[wave].letter(edition)
+
+    def _fetch_waves(self) -> None:
+        for wave in self._desk.store.waves(self._day):
+            if wave.id not in self._printers:
+                sheet = Sheet.load(wave.pieces)
+                self._printers[wave.id] = Printer(sheet, self._desk.keyring)

@@ -1,7 +1,7 @@
 """Publish: decide who is waiting for the issue, freeze it for them, deliver what is open."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from newsletter.cadence import due
 from newsletter.delivery import deliver
@@ -36,17 +36,36 @@ def waiting(
 
 
 def freeze(
-    desk: Desk, day: date, readers: Sequence[Reader], reports: Sequence[SourceReport]
-) -> None:
-    """Freeze the issue of ``day`` for these readers, or record that there was nothing to send."""
+    desk: Desk,
+    day: date,
+    readers: Sequence[Reader],
+    reports: Sequence[SourceReport],
+    *,
+    due: datetime | None = None,
+) -> bool:
+    """Freeze the issue of ``day`` for these readers, or record that there was nothing to send.
+
+    Args:
+        desk: the newsletter.
+        day: the issue's date.
+        readers: those the wave is for.
+        reports: what the sources said; the letter names those that are missing.
+        due: the wave's instant; now where it is None, and for those who come after their wave.
+
+    Returns:
+        Whether there was a wave to freeze.
+    """
     if not readers:
-        return
+        return False
+    late = due in {there.due for there in desk.store.waves(day)}
     made = draft(desk, day, readers, missing_from(reports))
     again = desk.store.recent_short(since=made.since)
     if desk.when_empty == "skip" and not made.issue.in_question and not again:
         desk.store.skip(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
-        return
-    desk.store.freeze(wave(made), editions(desk, made, readers))
+        return False
+    frozen = wave(made, made.issue.frozen_at if late or due is None else due)
+    desk.store.freeze(frozen, editions(desk, made, readers))
+    return True
 
 
 def missing_from(reports: Sequence[SourceReport]) -> tuple[str, ...]:
@@ -60,6 +79,7 @@ async def publish(
     transport: Transport,
     *,
     owner: Owner,
+    turn: str = "1",
     readers: Collection[int] | None = None,
     progress: Callable[[Counts], None],
 ) -> Counts:
@@ -71,6 +91,7 @@ async def publish(
         transport: the door the letters leave by.
         owner: this run; claims are made under its name, and those of runs that are gone are
             taken over at once.
+        turn: which of the owner's deliveries this is; no two have claims of one name.
         readers: only these, by id; all where it is None.
         progress: told the counts now and then.
 
@@ -87,7 +108,7 @@ async def publish(
         desk.clock,
         day,
         pressroom.envelope,
-        run=owner.name,
+        run=f"{owner.name}.{turn}",
         readers=readers,
         progress=progress,
     )

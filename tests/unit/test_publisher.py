@@ -1,17 +1,13 @@
 """The use cases over the in-memory store: what the morning decides, without a network."""
 
 import asyncio
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 
 import pytest
 
-from newsletter import templates
 from newsletter.errors import SourceError
-from newsletter.filters import parse
-from newsletter.matchers import RulesMatcher
-from newsletter.model import Filter, Listing, Publication, SourceReport, Subscriber, Topic
+from newsletter.model import Filter, SourceReport, Subscriber
 from newsletter.ports import Source
 from newsletter.publisher import (
     Desk,
@@ -25,74 +21,17 @@ from newsletter.publisher import (
     why,
 )
 from newsletter.publisher.gathering import listing_state
+from newsletter.publisher.pressroom import Pressroom
 from newsletter.stores import open_store
 from newsletter.transports.memory import MemoryTransport
-from tests.factories import DAY, NOON, item
-
-TEMPLATES = templates.load()
-
-
-class SteadyClock:
-    """A clock that stands where it is put."""
-
-    def __init__(self, now: datetime = NOON) -> None:
-        self.time = now
-
-    def now(self) -> datetime:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run that knows which others are gone."""
-
-    name: str
-    over: frozenset[str] = frozenset()
-
-    def gone(self, runs: Collection[str]) -> frozenset[str]:
-        return self.over & frozenset(runs)
-
-
-class Listed:
-    """A source that lists what it is told to, or fails as it is told to."""
-
-    def __init__(
-        self, *titles: str, name: str = "Listed", failing: Exception | None = None
-    ) -> None:
-        self.name, self.daily = name, True
-        self.titles, self.failing = titles, failing
-        self.listed_on: date | None = None
-
-    async def fetch(self, day: date) -> tuple[Listing, ...]:
-        day = self.listed_on or day
-        if self.failing is not None:
-            raise self.failing
-        items = tuple(
-            item(title, ids=(f"https://example.org/{title}",), upvotes=len(title))
-            for title in self.titles
-        )
-        return (Listing(self.name, day, items),)
+from tests.desks import Listed, Run, SteadyClock, desk_over
+from tests.factories import DAY, NOON
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     store = open_store("memory://")
-    yield Desk(
-        publication=Publication("N", "N", "n@example.org"),
-        topics=(Topic("Vision", any=(parse("vision"),)),),
-        cadence="daily",
-        max_items=10,
-        when_empty="skip",
-        keys=("a key of many letters",),
-        templates=TEMPLATES,
-        sources=(),
-        store=store,
-        matcher=RulesMatcher(),
-        clock=SteadyClock(),
-    )
+    yield desk_over(store)
     store.close()
 
 
@@ -143,6 +82,7 @@ def test_the_same_list_on_a_later_day_is_stale(desk: Desk) -> None:
     assert listed(desk, Listed("One"))[0].state == "ok"
     assert isinstance(desk.clock, SteadyClock)
     desk.clock.time += timedelta(days=1)
+    assert listed(desk, Listed("One"))[0].state == "stale"
     assert listed(desk, Listed("One"))[0].state == "stale"
     assert listed(desk, Listed("One", "Two"))[0].state == "ok"
 
@@ -204,6 +144,15 @@ def test_nobody_to_send_to_freezes_nothing(desk: Desk) -> None:
     listed(desk, Listed("One"))
     assert recipients(send(desk)) == []
     assert report(desk.store, DAY).state is None
+
+
+def test_a_wave_frozen_while_letters_leave_is_set_too(desk: Desk) -> None:
+    join(desk, Subscriber("ada@example.org"))
+    listed(desk, Listed("One"))
+    pressroom = Pressroom(desk, DAY)
+    freeze(desk, DAY, waiting(desk, DAY), ())
+    (claim,) = desk.store.claim(DAY, limit=9, now=NOON, lease=60, token="run")
+    assert pressroom.envelope(claim).recipient == "ada@example.org"
 
 
 def test_a_preview_shows_what_is_frozen_or_what_would_be(desk: Desk) -> None:

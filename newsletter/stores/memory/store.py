@@ -12,6 +12,7 @@ from newsletter.model import (
     Deferred,
     Delivery,
     Edition,
+    Heartbeat,
     IssueState,
     Settlement,
     Unknown,
@@ -37,6 +38,7 @@ class MemoryStore(Readers):
     def __init__(self) -> None:
         super().__init__()
         self._waves = 0
+        self._heartbeats: dict[str, Heartbeat] = {}
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -226,6 +228,17 @@ class MemoryStore(Readers):
                 for row in self._rows(day)
             ]
             return tuple(sorted(found, key=lambda delivery: delivery.email))
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """See :meth:`newsletter.ports.Store.beat`."""
+        with self._lock:
+            self._heartbeats[heartbeat.name] = heartbeat
+
+    def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """See :meth:`newsletter.ports.Store.heartbeats`."""
+        with self._lock:
+            by_name = sorted(self._heartbeats.values(), key=lambda beat: beat.name)
+            return tuple(sorted(by_name, key=lambda beat: beat.seen, reverse=True))
 
 
 def _take_back(rows: Iterable[Row], now: datetime) -> None:

@@ -15,12 +15,10 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
-    Update,
     and_,
     bindparam,
     or_,
     select,
-    update,
 )
 
 from newsletter.model import (
@@ -33,21 +31,18 @@ from newsletter.model import (
 )
 from newsletter.stores.decisions import (
     FREE,
-    PATIENCE,
     SETTLED,
     UNDER_CLAIM,
     chunks,
-    in_doubt,
-    run_of,
     token_for,
     words_of,
 )
 from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.codec import load
+from newsletter.stores.sql.leases import doubt, expire, take_back
 from newsletter.stores.sql.papers import MANY
+from newsletter.stores.sql.rows import LEDGER, apply, change, unheld
 from newsletter.stores.sql.statements import insert_new
-
-_ledger = schema.deliveries.c
 
 
 def claim(
@@ -66,12 +61,12 @@ def claim(
     ).scalar()
     if issue is None:
         return ()
-    _take_back(connection, issue, now)
-    _expire(connection, issue, now)
+    take_back(connection, issue, now)
+    expire(connection, issue, now)
     free = _free(issue, now, readers)
     _suppress(connection, free, now)
     # What is in doubt comes last: whatever stops this run too soon again must not meet it twice.
-    in_turn = _unheld(free).order_by(None).order_by(_ledger.state == "unknown", _ledger.reader)
+    in_turn = unheld(free).order_by(None).order_by(LEDGER.state == "unknown", LEDGER.reader)
     rows = _take(connection, in_turn.limit(limit), token, now=now, lease=lease)
     if rows:
         issues.begin_sending(connection, issue)
@@ -80,73 +75,19 @@ def claim(
 
 def _free(issue: int, now: datetime, readers: Collection[int] | None) -> ColumnElement[bool]:
     """What is there to be claimed. The ids stand in the statement: there may be any number."""
-    due = or_(_ledger.next_try.is_(None), _ledger.next_try <= now)
-    free = and_(_ledger.issue == issue, _ledger.state.in_(sorted(FREE)), due)
+    due = or_(LEDGER.next_try.is_(None), LEDGER.next_try <= now)
+    free = and_(LEDGER.issue == issue, LEDGER.state.in_(sorted(FREE)), due)
     if readers is None:
         return free
     ids = bindparam("ids", sorted(readers), Integer, expanding=True, literal_execute=True)
-    return and_(free, _ledger.reader.in_(ids))
-
-
-def _unheld(*conditions: ColumnElement[bool]) -> Select[Any]:
-    """The deliveries of which this is true and that no other transaction holds; now we do."""
-    return (
-        select(schema.deliveries)
-        .where(*conditions)
-        .order_by(_ledger.reader)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _take_back(connection: Connection, issue: int, now: datetime) -> None:
-    """End the claims whose lease ran out; those in doubt keep their token (see UNDER_CLAIM)."""
-    over = and_(_ledger.issue == issue, _ledger.lease_until <= now)
-    claimed = connection.execute(_unheld(over, _ledger.state == "claimed")).all()
-    unsent = [_change(row, state="pending", token=None, lease_until=None) for row in claimed]
-    marked = connection.execute(_unheld(over, _ledger.state == "committing")).all()
-    _apply(connection, unsent + [_change(row, **_doubt(row), lease_until=None) for row in marked])
-
-
-def _doubt(row: Row[Any]) -> dict[str, Any]:
-    return {"state": in_doubt(row.doubts), "doubts": row.doubts + 1}
-
-
-def _expire(connection: Connection, issue: int, now: datetime) -> None:
-    """End the deferred deliveries that were tried long enough."""
-    old = select(schema.waves.c.id).where(
-        schema.waves.c.issue == issue, schema.waves.c.frozen <= now - PATIENCE
-    )
-    deferred = _unheld(_ledger.state == "deferred", _ledger.wave.in_(old))
-    rows = connection.execute(deferred).all()
-    _apply(connection, [_change(row, state="expired", settled=now) for row in rows])
-
-
-def owners(connection: Connection, day: date) -> frozenset[str]:
-    """See :meth:`newsletter.ports.Store.owners`."""
-    issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
-    under = _ledger.state.in_(("claimed", "committing"))
-    tokens = connection.execute(select(_ledger.token).where(_ledger.issue == issue, under))
-    return frozenset(run_of(token) for token in tokens.scalars())
-
-
-def abandon(connection: Connection, day: date, runs: Collection[str], *, now: datetime) -> None:
-    """See :meth:`newsletter.ports.Store.abandon`."""
-    issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
-    under = _ledger.state.in_(("claimed", "committing"))
-    for run in sorted(runs):
-        theirs = _ledger.token.startswith(f"{run}.", autoescape=True)
-        connection.execute(
-            update(schema.deliveries)
-            .where(_ledger.issue == issue, under, theirs)
-            .values(lease_until=now)
-        )
+    return and_(free, LEDGER.reader.in_(ids))
 
 
 def _suppress(connection: Connection, free: ColumnElement[bool], now: datetime) -> None:
     """End the free deliveries of readers who are not confirmed any more."""
     gone = select(schema.readers.c.id).where(schema.readers.c.status != "confirmed")
-    rows = connection.execute(_unheld(free, _ledger.reader.in_(gone))).all()
-    _apply(connection, [_change(row, state="suppressed", settled=now) for row in rows])
+    rows = connection.execute(unheld(free, LEDGER.reader.in_(gone))).all()
+    apply(connection, [change(row, state="suppressed", settled=now) for row in rows])
 
 
 def _take(
@@ -155,7 +96,7 @@ def _take(
     rows = connection.execute(free).all()
     until = now + timedelta(seconds=lease)
     changes = [
-        _change(
+        change(
             row,
             state="claimed",
             token=token_for(token, row.reader),
@@ -167,7 +108,7 @@ def _take(
         )
         for row in rows
     ]
-    _apply(connection, changes)
+    apply(connection, changes)
     return rows
 
 
@@ -206,9 +147,9 @@ def mark(
     confirmed = _confirmed(connection, [row.reader for row in rows])
     granted = [row for row in rows if row.reader in confirmed]
     until = now + timedelta(seconds=lease)
-    _apply(
+    apply(
         connection,
-        [_change(row, state="committing", lease_until=until, marked=now) for row in granted],
+        [change(row, state="committing", lease_until=until, marked=now) for row in granted],
     )
     return frozenset(row.token for row in granted)
 
@@ -240,8 +181,8 @@ def _held(connection: Connection, claims: Iterable[Claim]) -> dict[_Key, Row[Any
         for some in chunks(sorted(wanted), MANY)
         for row in connection.execute(
             select(schema.deliveries)
-            .where(_ledger.token.in_([token for _, _, token in some]))
-            .order_by(_ledger.reader)
+            .where(LEDGER.token.in_([token for _, _, token in some]))
+            .order_by(LEDGER.reader)
             .with_for_update()
         )
     )
@@ -262,10 +203,10 @@ def settle(connection: Connection, settlements: Sequence[Settlement], *, now: da
         row = held.pop(_key(settlement.claim), None)
         if row is None or row.state not in UNDER_CLAIM:
             continue
-        changes.append(_change(row, **_end(row, settlement), settled=now))
+        changes.append(change(row, **_end(row, settlement), settled=now))
         if isinstance(settlement.outcome, Accepted):
             accepted.append(settlement.claim)
-    _apply(connection, changes)
+    apply(connection, changes)
     _record_sent(connection, accepted)
 
 
@@ -273,7 +214,7 @@ def _end(row: Row[Any], settlement: Settlement) -> dict[str, Any]:
     outcome = settlement.outcome
     known = {"state": SETTLED[type(outcome)]}
     return {
-        **(_doubt(row) if isinstance(outcome, Unknown) else known),
+        **(doubt(row) if isinstance(outcome, Unknown) else known),
         "reply": words_of(outcome),
         "next_try": settlement.next_try if isinstance(outcome, Deferred) else None,
         "token": None,
@@ -296,25 +237,3 @@ def _record_sent(connection: Connection, claims: Sequence[Claim]) -> None:
         ]
         connection.execute(insert_new(connection, schema.sent), rows)
         issues.decide(connection, [claim.reader for claim in theirs], cutoff)
-
-
-def _change(row: Row[Any], **values: object) -> dict[str, Any]:
-    """A row of the ledger under new values, as parameters of :data:`_UPDATE`."""
-    return {f"new_{name}": value for name, value in {**row._mapping, **values}.items()}  # noqa: SLF001 - SQLAlchemy's public name
-
-
-_CHANGING = (
-    "state", "token", "lease_until", "attempts", "doubts", "reply", "next_try", "claimed", "marked",
-    "settled",
-)  # fmt: skip
-
-_UPDATE: Update = (
-    update(schema.deliveries)
-    .where(_ledger.issue == bindparam("new_issue"), _ledger.reader == bindparam("new_reader"))
-    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
-)
-
-
-def _apply(connection: Connection, changes: Sequence[dict[str, Any]]) -> None:
-    if changes:
-        connection.execute(_UPDATE, changes)

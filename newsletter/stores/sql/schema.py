@@ -26,7 +26,7 @@ from sqlalchemy import (
 from newsletter.model import DeliveryState, IssueState, Origin, Status
 from newsletter.stores.decisions import storable
 
-REVISION = "0002"
+REVISION = "0003"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 
@@ -187,4 +187,13 @@ sent = Table(
     Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
     Column("paper", Integer, ForeignKey("papers.number"), primary_key=True),
     sqlite_with_rowid=False,
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started", Instant, nullable=False),
+    Column("seen", Instant, nullable=False),
+    Column("said", Words, nullable=False),
 )

@@ -12,6 +12,7 @@ from newsletter.model import (
     Delivery,
     Edition,
     Entry,
+    Heartbeat,
     Intake,
     IssueState,
     Paper,
@@ -23,7 +24,16 @@ from newsletter.model import (
     Subscriber,
     Wave,
 )
-from newsletter.stores.sql import issues, ledger, papers, readers, schema, standing
+from newsletter.stores.sql import (
+    heartbeats,
+    issues,
+    leases,
+    ledger,
+    papers,
+    readers,
+    schema,
+    standing,
+)
 from newsletter.stores.sql.engine import Database, alone
 from newsletter.stores.sql.failures import shown
 
@@ -174,12 +184,12 @@ class SqlStore:
     def owners(self, day: date) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.owners`."""
         with self._database.reading() as connection:
-            return ledger.owners(connection, day)
+            return leases.owners(connection, day)
 
     def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.abandon`."""
         with self._database.writing() as connection:
-            ledger.abandon(connection, day, runs, now=now)
+            leases.abandon(connection, day, runs, now=now)
 
     def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
@@ -205,6 +215,16 @@ class SqlStore:
         """See :meth:`newsletter.ports.Store.deliveries`."""
         with self._database.reading() as connection:
             return issues.deliveries(connection, day)
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """See :meth:`newsletter.ports.Store.beat`."""
+        with self._database.writing() as connection:
+            return heartbeats.beat(connection, heartbeat)
+
+    def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """See :meth:`newsletter.ports.Store.heartbeats`."""
+        with self._database.reading() as connection:
+            return heartbeats.heartbeats(connection)
 
 
 def _revision(connection: Connection) -> str | None:

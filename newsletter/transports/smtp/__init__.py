@@ -4,7 +4,8 @@
 ``transport`` keeps several going; ``wire`` and ``refusals`` know what words mean.
 """
 
+from newsletter.transports.smtp.opening import greet
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.transports.smtp.transport import SmtpTransport
 
-__all__ = ["SmtpSettings", "SmtpTransport"]
+__all__ = ["SmtpSettings", "SmtpTransport", "greet"]

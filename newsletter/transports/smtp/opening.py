@@ -66,6 +66,16 @@ async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Se
     return Session(settings, client, client.protocol)
 
 
+async def greet(settings: SmtpSettings) -> None:
+    """Connect, secure, authenticate, and say goodbye.
+
+    Raises:
+        TransportError: as :func:`open_session`.
+    """
+    session = await open_session(settings, tls_context(settings))
+    await session.close()
+
+
 def _steps(
     settings: SmtpSettings, client: aiosmtplib.SMTP
 ) -> list[tuple[Callable[[], Awaitable[object]], str]]:

@@ -1,0 +1,45 @@
+"""``newsletter doctor``."""
+
+from dataclasses import asdict
+
+import typer
+from dns.exception import DNSException
+from dns.resolver import Resolver
+
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.output import Voice
+from newsletter.doctor import Finding, ask_dns, examine
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def doctor(
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Is all well: configuration, store, SMTP login, sender's domain, clock, disk, last run.
+
+    Example: newsletter doctor
+
+    One line each, with what mends it; nothing is changed and no letter is sent. Exit code 1:
+    something is wrong.
+    """
+    voice = Voice(json, quiet, verbose)
+    try:
+        ask = ask_dns(Resolver())
+    except DNSException:
+        ask = None
+    findings = list(examine(config, ask))
+    well = all(finding.state != "wrong" for finding in findings)
+    document = {"ok": well, "checks": [asdict(finding) for finding in findings]}
+    voice.give(document, lambda: "\n".join(map(_line, findings)))
+    return 0 if well else 1
+
+
+def _line(finding: Finding) -> str:
+    fix = f"; {finding.fix}" if finding.fix else ""
+    return f"{finding.state:11}  {finding.name:13}  {finding.said}{fix}"

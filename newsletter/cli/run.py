@@ -1,0 +1,45 @@
+"""``newsletter run``."""
+
+import asyncio
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.output import Voice
+from newsletter.scheduler import stay_awake
+from newsletter.wiring import open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def run(
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Stay awake, and send every reader's issue at that reader's own time.
+
+    Example: newsletter run
+
+    SIGTERM or Ctrl-C ends it: letters on the wire get up to 30 seconds for their answers, and
+    nothing is lost. What happens is told on standard error, a line each, with the time in UTC.
+    Readers' files are taken in again as they change; newsletter.yaml is read at the start.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        clock = house.clock
+        started = clock.now()
+
+        def told(line: str) -> None:
+            voice.say(f"{clock.now():%Y-%m-%dT%H:%M:%SZ} {line}")
+
+        schedule = house.settings.schedule
+        told(f"awake; letters go at {schedule.at} ({house.settings.timezone}), {schedule.days}")
+        asyncio.run(stay_awake(house, told))
+        told("stopped; nothing is lost")
+        document = {"started": started.isoformat(), "stopped": clock.now().isoformat()}
+    voice.give(document, lambda: "")
+    return 0

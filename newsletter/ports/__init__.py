@@ -1,0 +1,10 @@
+"""The doors of the house, as those inside need them; what lies behind them is wiring's affair.
+
+Each docstring is the law its adapters keep; ``tests/contract`` runs one suite a port over every
+adapter.
+"""
+
+from newsletter.ports.doors import Clock, Mark, Matcher, Owner, Settle, Source, Transport
+from newsletter.ports.store import Store
+
+__all__ = ["Clock", "Mark", "Matcher", "Owner", "Settle", "Source", "Store", "Transport"]

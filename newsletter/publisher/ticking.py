@@ -1,0 +1,186 @@
+"""Tick: what the newsletter does whenever it looks at the clock.
+
+It fetches for the issues that come due within the hour, freezes those whose time has come, and
+delivers what is open. All that must outlast the process is in the store; what a :class:`Rota`
+remembers only spares the sources and the server.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from newsletter.due import LATE, Due, Rhythm, agenda, horizon
+from newsletter.errors import TransportError
+from newsletter.model import Counts, IssueState
+from newsletter.ports import Owner, Transport
+from newsletter.publisher.asking import Answers, Vain
+from newsletter.publisher.desk import Desk
+from newsletter.publisher.gathering import gather
+from newsletter.publisher.publishing import freeze, publish
+
+ASLEEP = timedelta(minutes=30)
+"""So long without a tick is a sleep, after which what was slept through is caught up."""
+
+OPEN: frozenset[IssueState] = frozenset({"frozen", "sending"})
+"""States of an issue that has letters to deliver."""
+
+RECENT = 7
+"""How many issues back open letters are looked for."""
+
+NO_SOURCE = "no source answered"
+
+Told = Callable[[str], None]
+"""Told, in a line, what a person should know."""
+
+
+@dataclass(slots=True)
+class Rota:
+    """What a newsletter that stays awake remembers between two ticks.
+
+    Attributes:
+        rhythm: what readers follow who chose nothing else.
+        seen: the last tick, of this process or of the one before it.
+        asleep_since: the last tick before the latest sleep, until what was slept through is old.
+        answers: what the sources said.
+        over: the issues, by date and instant, that had nothing to send.
+        server: attempts to deliver that the server refused as a whole.
+    """
+
+    rhythm: Rhythm
+    seen: datetime | None = None
+    asleep_since: datetime | None = None
+    answers: Answers = field(default_factory=Answers)
+    over: set[tuple[date, datetime]] = field(default_factory=set)
+    server: Vain = field(default_factory=Vain)
+    _woke: datetime | None = None
+
+    def look_up(self, now: datetime) -> None:
+        """Note that it is awake now, and whether it slept before."""
+        if self.seen is not None and now - self.seen > ASLEEP:
+            self.asleep_since, self._woke = self.seen, now
+        elif self._woke is not None and now - self._woke > LATE:
+            self.asleep_since = self._woke = None
+        self.seen = now
+
+
+async def tick(
+    desk: Desk, rota: Rota, transport: Transport, *, owner: Owner, turn: str, told: Told
+) -> None:
+    """Do whatever the present instant asks for; see :func:`look` and :func:`deliver_open`."""
+    await look(desk, rota, told)
+    await deliver_open(desk, rota, transport, owner=owner, turn=turn, told=told)
+
+
+async def look(desk: Desk, rota: Rota, told: Told) -> None:
+    """Fetch for what comes due within the hour, and freeze what is due.
+
+    Two that look at once freeze one wave: the store sees to that.
+
+    Raises:
+        StoreError: the store cannot be read or written; the next tick tries again.
+    """
+    now = desk.clock.now()
+    rota.look_up(now)
+    found = await asyncio.to_thread(_agenda, desk, rota, now)
+    for day in sorted({due.day for due in found}):
+        await _fetch(desk, rota, day, min(due.instant for due in found if due.day == day), told)
+    for due in found:
+        said = await asyncio.to_thread(_freeze, desk, rota, due) if due.instant <= now else ""
+        if said:
+            told(said)
+
+
+def _agenda(desk: Desk, rota: Rota, now: datetime) -> list[Due]:
+    since = horizon(now, asleep_since=rota.asleep_since)
+    found = agenda(desk.store.readers(), rota.rhythm, desk.store.planned, now=now, since=since)
+    return [due for due in found if (due.day, due.instant) not in rota.over]
+
+
+async def _fetch(desk: Desk, rota: Rota, day: date, due: datetime, told: Told) -> None:
+    asked = rota.answers.to_ask(desk.sources, day, due, desk.clock.now())
+    if not asked:
+        return
+    for report in await gather(asked, desk.store, day, desk.clock, lambda _report: None):
+        rota.answers.note(day, report, desk.clock.now())
+        detail = f": {report.detail}" if report.detail else ""
+        told(f"{day}: {report.name} is {report.state}, {report.new} new papers{detail}")
+
+
+def _freeze(desk: Desk, rota: Rota, due: Due) -> str:
+    """Freeze what is due for those who have no delivery by now; in a line, what that changed."""
+    planned = desk.store.planned(due.day)
+    readers = [reader for reader in due.readers if reader.id not in planned]
+    if not readers:
+        return ""
+    if rota.answers.none_up(desk.sources, due.day):
+        return _wait_for_sources(desk, due.day)
+    reports = rota.answers.reports(desk.sources, due.day)
+    if freeze(desk, due.day, readers, reports, due=due.instant):
+        return f"{due.day}: frozen for {len(readers)} readers, due {due.instant:%Y-%m-%d %H:%M} UTC"
+    rota.over.add((due.day, due.instant))
+    return f"{due.day}: nothing to send to {len(readers)} readers"
+
+
+def _wait_for_sources(desk: Desk, day: date) -> str:
+    if desk.store.issue_state(day) == ("skipped", NO_SOURCE):
+        return ""
+    desk.store.skip(day, reason=NO_SOURCE, now=desk.clock.now())
+    return f"{day}: {NO_SOURCE}; nothing is sent until one does"
+
+
+async def deliver_open(
+    desk: Desk, rota: Rota, transport: Transport, *, owner: Owner, turn: str, told: Told
+) -> None:
+    """Deliver what is open of the last issues, deferred letters that are due included.
+
+    A server that refuses us as a whole is tried again after 1, 2, 4, 8, 15 minutes.
+
+    Args:
+        desk: the newsletter.
+        rota: what it remembers.
+        transport: the door the letters leave by.
+        owner: this process; claims are made under its name.
+        turn: which of its deliveries this is.
+        told: told what came of it, where something did.
+
+    Raises:
+        StoreError: the store cannot be read or written; the next tick tries again.
+    """
+    if not rota.server.may_try(desk.clock.now()):
+        return
+    for day in await asyncio.to_thread(_open_days, desk):
+        before = desk.store.counts(day)
+        try:
+            after = await publish(
+                desk,
+                day,
+                transport,
+                owner=owner,
+                turn=f"{turn}.{day:%m%d}",
+                progress=lambda _counts: None,
+            )
+        except TransportError as error:
+            rota.server.failed(desk.clock.now())
+            told(f"{day}: {error}")
+            return
+        rota.server = Vain()
+        if after != before:
+            told(f"{day}: {_in_words(after)}")
+
+
+def _open_days(desk: Desk) -> list[date]:
+    """The issues that have letters to deliver, oldest first."""
+    states = ((day, desk.store.issue_state(day)) for day in desk.store.days()[:RECENT])
+    return sorted(day for day, state in states if state is not None and state[0] in OPEN)
+
+
+def _in_words(counts: Counts) -> str:
+    troubled = {
+        "failed": counts.failed,
+        "deferred": counts.deferred,
+        "in doubt": counts.unknown + counts.held,
+        "empty": counts.empty,
+    }
+    told = [f"{counts.accepted} of {counts.planned} accepted"]
+    return ", ".join((*told, *(f"{count} {state}" for state, count in troubled.items() if count)))

@@ -1,0 +1,230 @@
+"""The doctor, over real servers: SMTP with TLS and a login, names from a real name server."""
+
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dns.exception import DNSException
+from dns.flags import QR, RA
+from dns.message import from_wire, make_response
+from dns.rcode import NXDOMAIN
+from dns.resolver import Resolver
+from dns.rrset import from_text
+
+from newsletter.clock import SystemClock
+from newsletter.doctor import Finding, ask_dns, examine
+from newsletter.doctor.checks import clock, http_date
+from newsletter.doctor.records import Ask, sender_records
+from newsletter.model import Heartbeat
+from newsletter.stores import open_store
+from newsletter.wiring import open_house
+from tests.desks import SteadyClock
+from tests.factories import NOON
+from tests.morning import Newsletter, daily_papers, open_inbox, serve
+
+GOOD = {
+    "org": [],
+    "example.org": ["some-verification=1", "v=spf1 mx -all"],
+    "_domainkey.example.org": [],
+    "_dmarc.example.org": ["v=DMARC1; p=none"],
+}
+
+
+class NameServer:
+    """A name server that knows what it is told, over UDP on loopback."""
+
+    def __init__(self, zone: Mapping[str, list[str]]) -> None:
+        self.zone = dict(zone)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.answer, daemon=True)
+
+    def answer(self) -> None:
+        while True:
+            wire, who = self.socket.recvfrom(4096)
+            if not wire:
+                return
+            query = from_wire(wire)
+            response = make_response(query)
+            response.flags |= QR | RA
+            name = query.question[0].name
+            texts = self.zone.get(name.to_text(omit_final_dot=True))
+            if texts is None:
+                response.set_rcode(NXDOMAIN)
+            elif texts:
+                quoted = [f'"{text}"' for text in texts]
+                response.answer.append(from_text(name, 60, "IN", "TXT", *quoted))
+            self.socket.sendto(response.to_wire(), who)
+
+    def ask(self) -> Ask:
+        resolver = Resolver(configure=False)
+        resolver.nameservers = ["127.0.0.1"]
+        resolver.port = self.socket.getsockname()[1]
+        return ask_dns(resolver)
+
+
+@pytest.fixture
+def names() -> Iterator[NameServer]:
+    server = NameServer(GOOD)
+    server.thread.start()
+    yield server
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+        last.sendto(b"", server.socket.getsockname())
+    server.thread.join()
+    server.socket.close()
+
+
+@pytest.fixture
+def newsletter(tmp_path: Path) -> Iterator[Newsletter]:
+    with open_inbox() as inbox:
+        made = Newsletter(tmp_path, inbox.port)
+        made.configure()
+        made.subscribe({"email": "ada@example.org"})
+        yield made
+
+
+def examined(newsletter: Newsletter, ask: Ask | None = None) -> dict[str, Finding]:
+    found = examine(newsletter.folder / "newsletter.yaml", ask)
+    return {finding.name: finding for finding in found}
+
+
+def test_all_is_well(newsletter: Newsletter, names: NameServer) -> None:
+    with serve(lambda _path, _query: (200, {}, b"the pages")) as origin:
+        newsletter.configure(url=origin)
+        found = examined(newsletter, names.ask())
+    assert {name for name, finding in found.items() if finding.state == "wrong"} == set()
+    unknown = {name for name, finding in found.items() if finding.state == "not checked"}
+    assert unknown == {"last run", "last issue"}
+    assert found["SPF"].said == "v=spf1 mx -all"
+    assert found["public URL"].said.endswith("answers 200")
+
+
+@pytest.mark.parametrize("status", [500, None])
+def test_pages_that_fail_are_told(newsletter: Newsletter, status: int | None) -> None:
+    with serve(lambda _path, _query: (status or 200, {}, b"")) as origin:
+        newsletter.configure(url=origin)
+        if status is not None:
+            assert examined(newsletter)["public URL"].said.endswith("answers 500")
+    if status is None:
+        assert "does not answer" in examined(newsletter)["public URL"].said
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("SPF", {"example.org": []}, "example.org has no SPF records"),
+        ("SPF", {"example.org": ["v=spf1 a", "v=spf1 mx"]}, "example.org has 2 SPF records"),
+        ("SPF", {"example.org": ["v=spf1 +all"]}, "example.org lets everybody send: v=spf1 +all"),
+        ("DKIM", {"_domainkey.example.org": None}, "no keys below _domainkey.example.org"),
+        ("DMARC", {"_dmarc.example.org": None}, "example.org has no DMARC policy"),
+    ],
+)
+def test_what_the_domain_lacks_is_named_with_its_remedy(
+    names: NameServer, name: str, change: Mapping[str, Any], said: str
+) -> None:
+    names.zone = {k: v for k, v in {**GOOD, **change}.items() if v is not None}
+    found = {finding.name: finding for finding in sender_records("example.org", names.ask())}
+    assert said in found.pop(name).said
+    assert {finding.state for finding in found.values()} == {"ok"}
+
+
+def test_a_policy_of_the_domain_above_counts(names: NameServer) -> None:
+    names.zone |= {"news.example.org": ["v=spf1 mx ~all"], "_domainkey.news.example.org": []}
+    found = sender_records("news.example.org", names.ask())
+    assert [finding.state for finding in found] == ["ok", "ok", "ok"]
+
+
+def no_answer(_name: str) -> tuple[str, ...]:
+    raise DNSException
+
+
+@pytest.mark.parametrize("ask", [None, no_answer, lambda _name: None])
+def test_offline_the_dns_is_not_checked(newsletter: Newsletter, ask: Ask | None) -> None:
+    found = examined(newsletter, ask)
+    assert {found[name].state for name in ("SPF", "DKIM", "DMARC")} == {"not checked"}
+
+
+def test_it_tells_each_thing_that_is_wrong_and_ends_with_1(newsletter: Newsletter) -> None:
+    smtp = {"host": "127.0.0.1", "port": 1, "security": "none"}
+    newsletter.configure(smtp=smtp, url="http://papers.example.org", templates="nowhere")
+    told = newsletter.json("doctor", code=1)
+    wrong = {check["name"]: check for check in told["checks"] if check["state"] == "wrong"}
+    assert not told["ok"]
+    assert {"SMTP", "public URL", "templates"} <= set(wrong)
+    assert all(check["fix"] for check in wrong.values())
+    assert "smtp.host and smtp.port" in wrong["SMTP"]["fix"]
+    assert newsletter.run("doctor", code=1).stdout.count("\n") == len(told["checks"])
+
+
+def test_a_wrong_configuration_is_all_it_tells(newsletter: Newsletter) -> None:
+    newsletter.configure(timezone="Nowhere/Land")
+    (check,) = newsletter.json("doctor", code=1)["checks"]
+    assert (check["name"], check["state"]) == ("configuration", "wrong")
+    assert "timezone" in check["said"]
+
+
+def test_a_store_that_cannot_be_opened_is_told(newsletter: Newsletter) -> None:
+    newsletter.configure(store="sqlite:////nowhere/at/all.db")
+    found = examined(newsletter)
+    assert found["store"].state == "wrong"
+    assert "last run" not in found
+
+
+@pytest.mark.parametrize(
+    ("said", "ago", "state"),
+    [
+        ("", timedelta(seconds=20), "ok"),
+        ("", timedelta(hours=1), "wrong"),
+        ("stopped", timedelta(hours=1), "ok"),
+        ("StoreError: locked", timedelta(seconds=20), "wrong"),
+    ],
+)
+def test_the_last_run_is_judged_by_its_sign_of_life(
+    newsletter: Newsletter, said: str, ago: timedelta, state: str
+) -> None:
+    seen = SystemClock().now() - ago
+    store = open_store(f"sqlite:///{newsletter.folder}/newsletter.db")
+    store.beat(Heartbeat("run here", seen, seen, said))
+    store.close()
+    assert examined(newsletter)["last run"].state == state
+
+
+def test_a_clock_behind_what_has_been_is_told(newsletter: Newsletter) -> None:
+    seen = SystemClock().now() + timedelta(hours=1)
+    store = open_store(f"sqlite:///{newsletter.folder}/newsletter.db")
+    store.beat(Heartbeat("run here", seen, seen))
+    store.close()
+    assert examined(newsletter)["clock"].state == "wrong"
+
+
+def test_a_clock_that_differs_from_a_servers_is_told(newsletter: Newsletter) -> None:
+    with open_house(newsletter.folder / "newsletter.yaml") as house:
+        elsewhere = http_date("Mon, 03 Aug 2026 12:10:00 GMT")
+        late = clock(replace(house, clock=SteadyClock(NOON)), elsewhere, stored=False)
+        right = clock(replace(house, clock=SteadyClock(NOON)), NOON, stored=False)
+    assert (late.state, right.state) == ("wrong", "ok")
+    assert "2026-08-03 12:00:00 UTC here, 12:10:00 elsewhere" in late.said
+
+
+@pytest.mark.parametrize("header", [None, "", "yesterday", "Mon, 99 Aug 2026 12:00:00 GMT"])
+def test_a_date_that_is_none_says_nothing(header: str | None) -> None:
+    assert http_date(header) is None
+
+
+def test_letters_in_trouble_are_told(tmp_path: Path) -> None:
+    entry = {"paper": {"id": "2608.00001", "title": "A paper", "summary": "A text."}}
+    listing = daily_papers({"2026-08-03": [entry]})
+    with open_inbox(lambda _who: "550 5.1.1 no such user") as inbox, serve(listing) as origin:
+        newsletter = Newsletter(tmp_path, inbox.port)
+        source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
+        newsletter.configure(sources=[source])
+        newsletter.subscribe({"email": "ada@example.org"})
+        newsletter.send("2026-08-03", code=5)
+        found = examined(newsletter)
+    assert found["last issue"].state == "wrong"
+    assert found["last issue"].said == "2026-08-03 is done_with_errors: 0 of 1 accepted"

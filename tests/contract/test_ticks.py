@@ -1,0 +1,330 @@
+"""Days of a newsletter that stays awake, over every store: its clock is the test's to turn."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from newsletter.due import Rhythm
+from newsletter.errors import SourceError, TransportError
+from newsletter.model import Letter, Outcome, Subscriber
+from newsletter.ports import Store
+from newsletter.publisher import Desk, Rota, tick
+from newsletter.transports.memory import MemoryTransport
+from tests.desks import Listed, Run, SteadyClock, desk_over
+from tests.factories import DAY, subscriber
+
+RHYTHM = Rhythm("07:00", "Europe/Zurich", "daily")
+SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
+"""Seven o'clock in Zurich on DAY."""
+TICK = timedelta(seconds=30)
+MINUTE, HOUR, ONE_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DOWN = SourceError("Listed: no answer")
+
+
+@dataclass
+class Night:
+    """A newsletter that ticks, its sources, and what it sent when."""
+
+    store: Store
+    listed: Listed
+    clock: SteadyClock
+    desk: Desk
+    rota: Rota = field(default_factory=lambda: Rota(RHYTHM))
+    transport: MemoryTransport = field(default_factory=MemoryTransport)
+    told: list[str] = field(default_factory=list)
+    sent: list[tuple[datetime, str]] = field(default_factory=list)
+    ticks: int = 0
+
+    def subscribe(self, *subscribers: Subscriber) -> None:
+        self.store.sync_roster(subscribers, now=self.clock.now())
+
+    def tick(self, now: datetime) -> None:
+        """Look at the clock, which shows this."""
+        self.clock.time = now
+        self.ticks += 1
+        before = len(self.transport.letters)
+        done = tick(
+            self.desk,
+            self.rota,
+            self.transport,
+            owner=Run("run"),
+            turn=str(self.ticks),
+            told=self.told.append,
+        )
+        asyncio.run(done)
+        for letter in self.transport.letters[before:]:
+            self.sent.append((now, letter.envelope.recipient.partition("@")[0]))
+
+    def awake(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        step: timedelta = TICK,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Tick from one instant to another."""
+        while since <= until:
+            self.tick(since)
+            then()
+            since += step
+
+    def restart(self) -> None:
+        """Forget what only the process knew."""
+        self.rota = Rota(RHYTHM, seen=self.rota.seen)
+
+
+@pytest.fixture
+def night(store: Store) -> Night:
+    clock = SteadyClock(SEVEN - 2 * HOUR)
+    listed = Listed("One", "Two")
+    made = Night(store, listed, clock, desk_over(store, listed, clock=clock))
+    made.subscribe(subscriber())
+    return made
+
+
+def test_letters_go_at_their_time_and_sources_are_fetched_within_the_hour_before(
+    night: Night,
+) -> None:
+    asked: list[tuple[datetime, int]] = []
+    night.awake(
+        SEVEN - 61 * MINUTE,
+        SEVEN + 10 * MINUTE,
+        then=lambda: asked.append((night.clock.now(), night.listed.asked)),
+    )
+    assert next(at for at, times in asked if times) == SEVEN - HOUR
+    assert night.listed.asked == 1
+    assert night.sent == [(SEVEN, "ada")]
+    assert night.store.waves(DAY)[0].due == SEVEN
+
+
+def test_readers_of_one_date_get_it_at_their_own_times(night: Night) -> None:
+    night.subscribe(
+        subscriber("ada@example.org"),
+        subscriber("bob@example.org", timezone="Pacific/Auckland"),
+        subscriber("cy@example.org", at="07:15"),
+        subscriber("dee@example.org", cadence="weekly", day=5),
+        subscriber("eve@example.org", paused_until=DAY + ONE_DAY),
+    )
+    auckland = datetime(2026, 8, 2, 19, 0, tzinfo=UTC)
+    night.awake(auckland - HOUR, SEVEN + HOUR, step=5 * MINUTE)
+    assert night.sent == [(auckland, "bob"), (SEVEN, "ada"), (SEVEN + 15 * MINUTE, "cy")]
+    assert [wave.due for wave in night.store.waves(DAY)] == [at for at, _ in night.sent]
+    assert night.store.issue_state(DAY) == ("done", "")
+
+
+def test_asleep_at_the_due_time_it_sends_when_it_wakes(night: Night) -> None:
+    woke = SEVEN + 4 * HOUR
+    night.awake(SEVEN - 2 * HOUR, SEVEN - 2 * HOUR + MINUTE)
+    night.awake(woke, woke + HOUR)
+    assert night.sent == [(woke, "ada")]
+    assert night.store.days() == (DAY,)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_three_days_asleep_are_one_merged_issue(night: Night, restarted: bool) -> None:  # noqa: FBT001 - a case
+    night.awake(SEVEN, SEVEN + MINUTE)
+    if restarted:
+        night.restart()
+    woke = SEVEN + 3 * ONE_DAY + 4 * HOUR
+    night.listed.titles = ("Three", "Four")
+    night.awake(woke, woke + HOUR)
+    assert night.sent == [(SEVEN, "ada"), (woke, "ada")]
+    assert night.store.days() == (DAY + 3 * ONE_DAY, DAY)
+
+
+def test_a_weekly_letter_slept_through_goes_on_waking_though_no_source_was_up_at_first(
+    night: Night,
+) -> None:
+    night.subscribe(subscriber(cadence="weekly"))
+    night.tick(SEVEN - 3 * HOUR)
+    woke = SEVEN + 30 * HOUR
+    night.listed.failing = DOWN
+    night.awake(woke, woke + 2 * MINUTE)
+    assert night.store.issue_state(DAY) == ("skipped", "no source answered")
+    night.listed.failing = None
+    night.awake(woke + 3 * MINUTE, woke + 5 * MINUTE)
+    assert [name for _, name in night.sent] == ["ada"]
+    assert night.store.days() == (DAY,)
+
+
+def test_a_clock_set_back_or_far_forward_repeats_nothing(night: Night) -> None:
+    night.awake(SEVEN - MINUTE, SEVEN + MINUTE)
+    night.awake(SEVEN - 2 * HOUR, SEVEN + MINUTE)
+    assert len(night.sent) == 1
+    ahead = SEVEN + 3 * ONE_DAY
+    night.listed.titles = ("Three",)
+    night.awake(ahead, ahead + MINUTE)
+    assert len(night.sent) == 2
+    night.listed.titles = ("Four",)
+    night.awake(SEVEN + HOUR, SEVEN + ONE_DAY, step=15 * MINUTE)
+    assert [at for at, _ in night.sent] == [SEVEN, ahead, SEVEN + ONE_DAY]
+
+
+def test_a_clock_stepped_while_sending_repeats_nothing(night: Night) -> None:
+    night.subscribe(*(subscriber(f"r{n}@example.org") for n in range(5)))
+
+    class Stepping(MemoryTransport):
+        async def send(self, letters, mark, settle) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+            async def settled(letter: Letter, outcome: Outcome) -> None:
+                night.clock.time += timedelta(days=3) if letter.claim.reader % 2 else -2 * HOUR
+                await settle(letter, outcome)
+
+            await super().send(letters, mark, settled)
+
+    night.transport = Stepping()
+    night.tick(SEVEN)
+    night.awake(SEVEN, SEVEN + 5 * MINUTE)
+    assert Counter(name for _, name in night.sent) == {f"r{n}": 1 for n in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Pacific/Auckland", "America/Los_Angeles"), ("America/Los_Angeles", "Pacific/Auckland")],
+)
+def test_a_reader_who_moves_gets_one_letter_a_date(night: Night, before: str, after: str) -> None:
+    def day_of(at: datetime) -> None:
+        night.listed.titles = (f"Paper of {at:%d %H}",)
+
+    start = SEVEN - 2 * ONE_DAY
+    at = start
+    while at < SEVEN + 2 * ONE_DAY:
+        day_of(at)
+        night.subscribe(subscriber(timezone=before if at < SEVEN else after))
+        night.tick(at)
+        at += 30 * MINUTE
+    rows = [row for day in night.store.days() for row in night.store.deliveries(day)]
+    assert len(rows) == len({row.day for row in rows}) == len(night.sent)
+    assert {DAY - ONE_DAY, DAY, DAY + ONE_DAY} <= {row.day for row in rows}
+
+
+def test_a_failed_source_is_asked_again_after_longer_and_longer_waits(night: Night) -> None:
+    night.listed.failing = DOWN
+    other = Listed("Other", name="Other")
+    night.desk = replace(night.desk, sources=(night.listed, other))
+    asked: list[float] = []
+
+    def note() -> None:
+        if night.listed.asked > len(asked):
+            asked.append((night.clock.now() - (SEVEN - HOUR)) / MINUTE)
+
+    night.awake(SEVEN - HOUR, SEVEN + HOUR, then=note)
+    assert asked == [0, 1, 3, 7, 15, 30, 45, 59]
+    assert other.asked == 1
+    assert night.sent == [(SEVEN, "ada")]
+    assert night.store.waves(DAY)[0].issue.missing == ("Listed",)
+    night.listed.failing = None
+    night.awake(SEVEN + 23 * HOUR, SEVEN + ONE_DAY)
+    assert night.sent[1:] == [(SEVEN + ONE_DAY, "ada")]
+    (wave,) = night.store.waves(DAY + ONE_DAY)
+    assert {paper.item.title for paper in wave.issue.in_question} == {"One", "Two"}
+
+
+def test_a_quiet_source_is_asked_until_it_has_papers(night: Night) -> None:
+    night.listed.titles = ()
+    night.awake(SEVEN - HOUR, SEVEN - 50 * MINUTE)
+    quiet = night.listed.asked
+    night.listed.titles = ("Late",)
+    night.awake(SEVEN - 49 * MINUTE, SEVEN + HOUR)
+    assert (quiet, night.listed.asked) == (4, 5)
+    assert night.sent == [(SEVEN, "ada")]
+
+
+def test_yesterdays_list_under_todays_date_is_asked_for_again(night: Night) -> None:
+    night.awake(SEVEN - HOUR, SEVEN)
+    night.awake(SEVEN + 23 * HOUR, SEVEN + ONE_DAY - 30 * MINUTE)
+    assert night.store.sources()["Listed"].state == "stale"
+    night.listed.titles = ("Three",)
+    night.awake(SEVEN + ONE_DAY - 29 * MINUTE, SEVEN + ONE_DAY)
+    assert [at for at, _ in night.sent] == [SEVEN, SEVEN + ONE_DAY]
+
+
+def test_a_day_off_is_asked_for_once(night: Night) -> None:
+    saturday = SEVEN + 5 * ONE_DAY
+    night.listed.titles = ()
+    night.awake(saturday - HOUR, saturday + HOUR)
+    assert night.listed.asked == 1
+    assert night.store.issue_state(DAY + 5 * ONE_DAY) == ("skipped", "no new papers")
+
+
+def test_nothing_new_is_said_once_and_not_tried_all_day(night: Night) -> None:
+    night.listed.titles = ()
+    night.awake(SEVEN - MINUTE, SEVEN + HOUR)
+    assert night.store.issue_state(DAY) == ("skipped", "no new papers")
+    assert sum("nothing to send" in line for line in night.told) == 1
+    assert night.sent == []
+
+
+def test_without_any_source_nothing_is_sent_until_one_answers(night: Night) -> None:
+    night.listed.failing = DOWN
+    night.awake(SEVEN - HOUR, SEVEN + 10 * MINUTE)
+    assert night.store.issue_state(DAY) == ("skipped", "no source answered")
+    assert sum("nothing is sent" in line for line in night.told) == 1
+    assert night.sent == []
+    night.listed.failing = None
+    night.awake(SEVEN + 10 * MINUTE, SEVEN + HOUR)
+    assert [name for _, name in night.sent] == ["ada"]
+
+
+def test_a_reader_who_joins_after_the_time_gets_the_days_letter_only_if_there_is_news(
+    night: Night,
+) -> None:
+    night.awake(SEVEN, SEVEN + MINUTE)
+    night.subscribe(subscriber("ada@example.org"), subscriber("bob@example.org"))
+    night.awake(SEVEN + HOUR, SEVEN + 2 * HOUR)
+    assert night.sent == [(SEVEN, "ada")]
+    states = {row.email: row.state for row in night.store.deliveries(DAY)}
+    assert states.get("bob@example.org", "empty") == "empty"
+
+
+class Sulking(MemoryTransport):
+    """Refuses as a whole until it is told to work, and counts the attempts."""
+
+    attempts = 0
+    works = False
+
+    async def send(self, letters, mark, settle) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        self.attempts += 1
+        if not self.works:
+            raise TransportError("relay.example: nobody there")
+        await super().send(letters, mark, settle)
+
+
+def test_a_server_that_is_gone_is_tried_at_longer_and_longer_waits(night: Night) -> None:
+    night.transport = sulking = Sulking()
+    night.awake(SEVEN, SEVEN + 10 * MINUTE)
+    assert sulking.attempts == 4
+    assert "2026-08-03: relay.example: nobody there" in night.told
+    sulking.works = True
+    night.awake(SEVEN + 10 * MINUTE, SEVEN + 20 * MINUTE)
+    assert [name for _, name in night.sent] == ["ada"]
+
+
+def test_a_process_that_ends_after_freezing_is_followed_by_one_that_sends(night: Night) -> None:
+    night.transport = Sulking()
+    night.tick(SEVEN)
+    night.restart()
+    night.transport = MemoryTransport()
+    night.tick(SEVEN + MINUTE)
+    assert [name for _, name in night.sent] == ["ada"]
+
+
+def test_what_a_week_lists_reaches_a_reader_once_each(night: Night) -> None:
+    day = date(2026, 8, 3)
+    for n in range(7):
+        night.listed.titles = (f"Paper {n}", f"Paper {n + 1}")
+        seven = SEVEN + n * ONE_DAY
+        night.awake(seven - HOUR, seven, step=10 * MINUTE)
+    found = Counter(
+        wave.issue.papers[place].item.title
+        for n in range(7)
+        for wave in night.store.waves(day + n * ONE_DAY)
+        for place in (night.store.edition(day + n * ONE_DAY, "ada@example.org") or (0, None))[
+            1
+        ].papers  # type: ignore[union-attr]
+    )
+    assert found == {f"Paper {n}": 1 for n in range(8)}

@@ -1,0 +1,243 @@
+import itertools
+import os
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import available_timezones
+
+import pytest
+
+from newsletter.due import Rhythm, agenda, exists, horizon, instant
+from newsletter.model import Reader, Subscriber
+from tests.factories import DAY, subscriber
+
+RHYTHM = Rhythm("07:00", "Europe/Zurich", "daily")
+SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
+"""Seven o'clock in Zurich on DAY."""
+WALLS = ("00:00", "00:30", "01:00", "01:30", "02:00", "02:30", "07:00", "12:00", "23:00", "23:30")
+STRANGE = ("Australia/Lord_Howe", "America/Nuuk", "Pacific/Apia", "Africa/Cairo", "America/Havana")
+STEP = timedelta(days=1)
+FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
+ZONES = sorted(available_timezones())[:: 1 if FULL else 60]
+YEARS = (2011, 2025, 2026, 2027) if FULL else (2026,)
+
+
+def days(first: date, last: date) -> Iterable[date]:
+    return (first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def readers(*subscribers: Subscriber) -> list[Reader]:
+    return [
+        Reader(id=n, subscriber=s, status="confirmed", decided=0, origin="file")
+        for n, s in enumerate(subscribers, start=1)
+    ]
+
+
+class Ledger:
+    """Notes who was planned for which date."""
+
+    def __init__(self) -> None:
+        self.by_day: defaultdict[date, list[int]] = defaultdict(list)
+
+    def planned(self, day: date) -> Collection[int]:
+        return set(self.by_day[day])
+
+    def look(
+        self, reading: list[Reader], now: datetime, *, asleep_since: datetime | None = None
+    ) -> list[date]:
+        """Plan whatever is due; the dates, one for each reader."""
+        since = horizon(now, asleep_since=asleep_since)
+        found = agenda(reading, RHYTHM, self.planned, now=now, since=since)
+        due = [one for one in found if one.instant <= now]
+        for one in due:
+            self.by_day[one.day] += [reader.id for reader in one.readers]
+        return [one.day for one in due for _ in one.readers]
+
+
+@pytest.mark.parametrize(
+    ("day", "at", "zone", "expected"),
+    [
+        ("2026-08-03", "07:00", "Europe/Zurich", "2026-08-03T05:00"),
+        ("2026-03-29", "02:30", "Europe/Zurich", "2026-03-29T01:30"),
+        ("2026-10-25", "02:30", "Europe/Zurich", "2026-10-25T00:30"),
+        ("2026-04-24", "00:00", "Africa/Cairo", "2026-04-23T22:00"),
+        ("2026-10-04", "02:15", "Australia/Lord_Howe", "2026-10-03T15:45"),
+        ("2026-04-05", "01:45", "Australia/Lord_Howe", "2026-04-04T14:45"),
+        ("2026-03-28", "23:30", "America/Nuuk", "2026-03-29T01:30"),
+    ],
+)
+def test_a_wall_time_is_the_first_of_two_and_moves_on_by_a_gap(
+    day: str, at: str, zone: str, expected: str
+) -> None:
+    found = instant(date.fromisoformat(day), at, zone)
+    assert found == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+def test_a_date_that_a_zone_left_out_does_not_exist() -> None:
+    assert not exists(date(2011, 12, 30), "Pacific/Apia")
+    assert exists(date(2011, 12, 29), "Pacific/Apia")
+    assert exists(date(2011, 12, 31), "Pacific/Apia")
+    assert exists(date(2011, 12, 30), "Pacific/Pago_Pago")
+
+
+def test_readers_come_into_view_an_hour_before_and_are_due_at_their_time() -> None:
+    ledger, reading = Ledger(), readers(subscriber())
+    early = SEVEN - timedelta(minutes=59)
+
+    def found(now: datetime) -> list[tuple[date, datetime, int]]:
+        seen = agenda(reading, RHYTHM, ledger.planned, now=now, since=now - timedelta(hours=12))
+        return [(one.day, one.instant, len(one.readers)) for one in seen]
+
+    assert found(SEVEN - timedelta(minutes=61)) == []
+    assert found(early) == found(SEVEN) == [(DAY, SEVEN, 1)]
+    assert ledger.look(reading, early) == []
+    assert ledger.look(reading, SEVEN) == [DAY]
+    assert ledger.look(reading, SEVEN) == []
+
+
+def test_readers_are_gathered_by_the_instant_and_the_local_date_that_is_due() -> None:
+    reading = readers(
+        subscriber("a@example.org"),
+        subscriber("b@example.org", at="06:00", timezone="Europe/London"),
+        subscriber("c@example.org", at="17:00", timezone="Pacific/Auckland"),
+        subscriber("d@example.org", at="19:00", timezone="Pacific/Honolulu"),
+    )
+    found = agenda(reading, RHYTHM, lambda _day: (), now=SEVEN, since=SEVEN)
+    assert [(one.day, [r.id for r in one.readers]) for one in found] == [
+        (date(2026, 8, 2), [4]),
+        (DAY, [1, 2, 3]),
+    ]
+    assert {one.instant for one in found} == {SEVEN}
+
+
+def test_cadence_pause_and_status_are_honoured() -> None:
+    sunday = SEVEN - STEP
+    reading = readers(
+        subscriber("a@example.org", cadence="weekdays"),
+        subscriber("b@example.org", cadence="weekly", day=6),
+        subscriber("c@example.org", paused_until=DAY),
+        subscriber("d@example.org", cadence="paused"),
+    )
+    reading.append(Reader(5, subscriber("e@example.org"), "unconfirmed", 0, "store"))
+    ledger = Ledger()
+    ledger.look(reading, sunday)
+    ledger.look(reading, SEVEN)
+    assert dict(ledger.by_day) == {date(2026, 8, 2): [2], DAY: [1, 3]}
+
+
+@pytest.mark.parametrize("slept", [timedelta(hours=5), timedelta(days=3), timedelta(days=40)])
+def test_a_sleep_however_long_is_followed_by_one_issue(slept: timedelta) -> None:
+    woke = SEVEN + timedelta(hours=4)
+    ledger, reading = Ledger(), readers(subscriber())
+    ledger.look(reading, SEVEN - STEP)
+    assert ledger.look(reading, woke, asleep_since=woke - slept) == [DAY]
+    assert ledger.look(reading, woke, asleep_since=woke - slept) == []
+
+
+def test_a_weekly_reader_whose_day_was_slept_through_gets_the_issue_of_that_day() -> None:
+    reading = readers(subscriber(cadence="weekly"))
+    woke = SEVEN + 2 * STEP
+    assert Ledger().look(reading, woke, asleep_since=SEVEN - STEP) == [DAY]
+
+
+def test_what_was_not_slept_through_is_not_caught_up_the_next_day() -> None:
+    """One who joins on Wednesday and reads on Mondays waits for Monday."""
+    reading = readers(subscriber(cadence="weekly"))
+    assert Ledger().look(reading, SEVEN + 2 * STEP) == []
+
+
+def test_a_clock_that_is_set_back_or_far_forward_repeats_nothing() -> None:
+    ledger, reading = Ledger(), readers(subscriber())
+    ledger.look(reading, SEVEN - STEP)
+    sent = [
+        ledger.look(reading, now, asleep_since=SEVEN - STEP)
+        for now in (SEVEN, SEVEN - timedelta(hours=2), SEVEN, SEVEN + 3 * STEP, SEVEN, SEVEN + STEP)
+    ]
+    assert sent == [[DAY], [], [], [DAY + 3 * STEP], [], [DAY + STEP]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Pacific/Auckland", "America/Los_Angeles"), ("America/Los_Angeles", "Pacific/Auckland")],
+)
+def test_a_reader_who_moves_gets_one_issue_a_date(before: str, after: str) -> None:
+    ledger = Ledger()
+    now = SEVEN - 3 * STEP
+    moved = SEVEN
+    while now < SEVEN + 3 * STEP:
+        zone = before if now < moved else after
+        ledger.look(readers(subscriber(timezone=zone)), now)
+        now += timedelta(minutes=30)
+    assert set(map(len, ledger.by_day.values())) <= {0, 1}
+    assert all(ledger.by_day[day] == [1] for day in days(DAY - 2 * STEP, DAY + STEP))
+
+
+def walked(zone: str, first: date, last: date, step: timedelta) -> Counter[tuple[date, int]]:
+    """What a newsletter sends that looks at its agenda every ``step``, by date and reader."""
+    reading = readers(
+        *(subscriber(f"{n}@example.org", at=at, timezone=zone) for n, at in enumerate(WALLS))
+    )
+    ledger = Ledger()
+    now = datetime(first.year, first.month, first.day, tzinfo=UTC) - STEP
+    while now.date() <= last + STEP:
+        ledger.look(reading, now)
+        now += step
+    return Counter((day, reader) for day, ids in ledger.by_day.items() for reader in ids)
+
+
+def check_walk(zone: str, first: date, last: date, step: timedelta) -> None:
+    sent = walked(zone, first, last, step)
+    assert set(sent.values()) == {1}, zone
+    for day in days(first, last):
+        expected = len(WALLS) if exists(day, zone) else 0
+        assert sum(sent[day, n] for n in range(1, len(WALLS) + 1)) == expected, (zone, day)
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("Australia/Lord_Howe", date(2026, 4, 3), date(2026, 4, 8)),
+        ("Australia/Lord_Howe", date(2026, 10, 2), date(2026, 10, 7)),
+        ("America/Nuuk", date(2026, 3, 26), date(2026, 3, 31)),
+        ("America/Nuuk", date(2026, 10, 22), date(2026, 10, 27)),
+        ("Pacific/Apia", date(2011, 12, 27), date(2012, 1, 2)),
+        ("Africa/Cairo", date(2026, 4, 22), date(2026, 4, 26)),
+        ("Africa/Cairo", date(2026, 10, 28), date(2026, 11, 1)),
+        ("Europe/Zurich", date(2026, 3, 27), date(2026, 3, 31)),
+        ("Europe/Zurich", date(2026, 10, 23), date(2026, 10, 27)),
+    ],
+)
+def test_one_issue_for_every_date_where_clocks_are_strange(
+    zone: str, first: date, last: date
+) -> None:
+    check_walk(zone, first, last, timedelta(minutes=30))
+
+
+def check_instants(zones: Iterable[str], years: Iterable[int]) -> int:
+    """That instants of one wall time follow each other as their dates do; how many dates."""
+    checked = 0
+    for zone in zones:
+        for year in years:
+            for at in WALLS:
+                there = [d for d in days(date(year, 1, 1), date(year, 12, 31)) if exists(d, zone)]
+                found = [instant(day, at, zone) for day in there]
+                assert all(one < other for one, other in itertools.pairwise(found)), zone
+                checked += len(found)
+    return checked
+
+
+def test_every_date_of_a_year_has_an_instant_of_its_own_in_strange_zones() -> None:
+    assert check_instants(STRANGE, [2026]) == len(STRANGE) * 365 * len(WALLS)
+
+
+@pytest.mark.slow
+def test_every_date_of_four_years_has_an_instant_of_its_own_in_every_zone() -> None:
+    checked = check_instants(ZONES, YEARS)
+    assert checked >= len(ZONES) * len(YEARS) * len(WALLS) * 364
+
+
+@pytest.mark.slow
+def test_one_issue_for_every_date_of_four_years_in_every_zone() -> None:
+    for zone in ZONES:
+        for year in YEARS:
+            check_walk(zone, date(year, 1, 1), date(year, 12, 31), timedelta(hours=6))

@@ -1,0 +1,110 @@
+"""The ticks themselves, with a store in memory and a clock in the test's hands."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, timedelta
+
+import pytest
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from newsletter.due import Rhythm
+from newsletter.errors import StoreError
+from newsletter.ports import Store
+from newsletter.publisher import Rota
+from newsletter.scheduler import TICK, Watch, call_back
+from newsletter.stores import open_store
+from newsletter.transports.memory import MemoryTransport
+from tests.desks import Listed, Run, SteadyClock, desk_over
+from tests.factories import NOON, subscriber
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = open_store("memory://")
+    opened.sync_roster([subscriber()], now=NOON)
+    yield opened
+    opened.close()
+
+
+def watch_over(
+    store: Store, refresh: Callable[[], None] = lambda: None
+) -> tuple[Watch, MemoryTransport, list[str]]:
+    transport, told = MemoryTransport(), list[str]()
+    watch = Watch(
+        desk=desk_over(store, Listed("One")),
+        rota=Rota(Rhythm("12:00", "UTC", "daily")),
+        transport=transport,
+        refresh=refresh,
+        told=told.append,
+        name="run here",
+        owner=Run("here"),
+    )
+    return watch, transport, told
+
+
+def kept(watch: Watch, condition: Callable[[], object]) -> None:
+    """Let it tick until something is true, then stop it."""
+
+    async def main() -> None:
+        stopping = asyncio.Event()
+        keeping = asyncio.create_task(watch.keep(stopping))
+        while not condition():
+            await watch.desk.clock.sleep(0)
+            await asyncio.wait({keeping}, timeout=0.005)
+        stopping.set()
+        await keeping
+
+    asyncio.run(main())
+
+
+def test_it_sends_gives_signs_of_life_and_says_when_it_stops(store: Store) -> None:
+    watch, transport, told = watch_over(store)
+    kept(watch, lambda: "2026-08-03: 1 of 1 accepted" in told)
+    assert len(transport.letters) == 1
+    (last,) = store.heartbeats()
+    assert (last.name, last.started, last.seen, last.said) == ("run here", NOON, NOON, "stopped")
+
+
+@pytest.mark.parametrize("failure", [StoreError("locked"), ValueError("a mistake of ours")])
+def test_what_goes_wrong_is_told_and_the_rest_goes_on(store: Store, failure: Exception) -> None:
+    said: list[str] = []
+
+    def refresh() -> None:
+        raise failure
+
+    watch, transport, told = watch_over(store, refresh)
+
+    def heard() -> bool:
+        said.extend(heartbeat.said for heartbeat in store.heartbeats())
+        return bool(said and transport.letters)
+
+    kept(watch, heard)
+    assert f"{type(failure).__name__}: {failure}" in told
+    assert f"{type(failure).__name__}: {failure}" in said
+
+
+def test_one_look_at_a_time(store: Store) -> None:
+    watch, _, told = watch_over(store)
+
+    async def main() -> None:
+        await asyncio.gather(*(watch.tick() for _ in range(5)))
+        await asyncio.wait({task for task in asyncio.all_tasks() if task != asyncio.current_task()})
+
+    asyncio.run(main())
+    assert sum("frozen" in line for line in told) == 1
+
+
+def test_a_tick_that_a_clock_set_back_left_far_ahead_is_called_back() -> None:
+    async def main() -> None:
+        clock = SteadyClock()
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        scheduler.start(paused=True)
+        job = scheduler.add_job(main, "interval", seconds=30, next_run_time=NOON + TICK)
+        call_back(job, clock.now())
+        assert job.next_run_time == NOON + TICK
+        clock.time -= timedelta(hours=2)
+        call_back(job, clock.now())
+        assert job.next_run_time == clock.now()
+        scheduler.shutdown(wait=False)
+
+    asyncio.run(main())
