@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow golden lint types walls bars check bench picture clean
+.PHONY: help demo test test-long test-slow golden lint types walls bars check bench picture clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -18,10 +18,13 @@ help: ## what can be made
 demo: $(VENV)/installed ## the whole morning, offline; ARGS=--no-serve stops after delivery
 	@$(BIN)/newsletter demo $(ARGS)
 
-test: $(VENV)/developed ## every test but the slow ones at full size; ARGS goes to pytest
-	@$(BIN)/pytest -n auto $(ARGS)
+test: $(VENV)/developed ## the tests of every day; ARGS goes to pytest
+	@$(BIN)/pytest -n auto -m "not slow" $(ARGS)
 
-test-slow: $(VENV)/developed ## the long tests, whole: full corpora, sweeps
+test-long: $(VENV)/developed ## the long tests at a reduced size, as CI runs them: torture, sweeps
+	@$(BIN)/pytest -n auto -m slow $(ARGS)
+
+test-slow: $(VENV)/developed ## the long tests, whole
 	@NEWSLETTER_TESTS=full $(BIN)/pytest -m slow $(ARGS)
 
 golden: $(VENV)/developed ## write the golden letters anew; look at the difference before you commit
