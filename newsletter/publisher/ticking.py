@@ -84,7 +84,7 @@ async def look(desk: Desk, rota: Rota, told: Told) -> None:
     for day in sorted({due.day for due in found}):
         await _fetch(desk, rota, day, min(due.instant for due in found if due.day == day), told)
     for due in found:
-        said = await asyncio.to_thread(_freeze, desk, rota, due) if due.instant <= now else ""
+        said = await asyncio.to_thread(freeze_due, desk, rota, due) if due.instant <= now else ""
         if said:
             told(said)
 
@@ -105,7 +105,7 @@ async def _fetch(desk: Desk, rota: Rota, day: date, due: datetime, told: Told) -
         told(f"{day}: {report.name} is {report.state}, {report.new} new papers{detail}")
 
 
-def _freeze(desk: Desk, rota: Rota, due: Due) -> str:
+def freeze_due(desk: Desk, rota: Rota, due: Due) -> str:
     """Freeze what is due for those who have no delivery by now; in a line, what that changed."""
     planned = desk.store.planned(due.day)
     readers = [reader for reader in due.readers if reader.id not in planned]
