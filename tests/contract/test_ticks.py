@@ -121,6 +121,14 @@ def test_asleep_at_the_due_time_it_sends_when_it_wakes(night: Night) -> None:
     assert night.store.days() == (DAY,)
 
 
+def test_on_waking_all_that_was_due_goes_as_one_wave(night: Night) -> None:
+    night.subscribe(*(subscriber(f"r{n}@example.org", at=f"0{5 + n}:30") for n in range(3)))
+    woke = SEVEN + 4 * HOUR
+    night.awake(woke, woke + MINUTE)
+    assert night.sent == [(woke, "r0"), (woke, "r1"), (woke, "r2")]
+    assert len(night.store.waves(DAY)) == 1
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_three_days_asleep_are_one_merged_issue(night: Night, restarted: bool) -> None:  # noqa: FBT001 - a case
     night.awake(SEVEN, SEVEN + MINUTE)
@@ -160,7 +168,7 @@ def test_what_was_slept_through_is_caught_up_for_half_a_day(night: Night) -> Non
 def test_readers_whom_another_process_planned_meanwhile_are_left_to_it(night: Night) -> None:
     reader = night.store.readers()
     night.tick(SEVEN)
-    assert freeze_due(night.desk, night.rota, Due(DAY, SEVEN, reader)) == ""
+    assert freeze_due(night.desk, night.rota, [Due(DAY, SEVEN, reader)]) == ""
     assert len(night.store.waves(DAY)) == 1
 
 
