@@ -12,7 +12,7 @@ from newsletter.errors import ConfigurationError
 from newsletter.scheduler import Roster
 from newsletter.wiring import open_house
 from tests.daemons import awake, not_at_midnight, papers, set_up, stop, until
-from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
+from tests.morning import Inbox, Newsletter, Page, daily_papers, open_inbox, serve
 
 
 @pytest.fixture
@@ -78,6 +78,23 @@ def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
         with pytest.raises(ConfigurationError, match="no such file"):
             refresh()
         assert len(house.store.readers()) == 2
+
+
+def test_a_source_that_hangs_does_not_keep_it_from_ending(newsletter: Newsletter) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(_path: str, _query: object) -> Page:
+        asked.set()
+        over.wait(60)
+        return 500, {}, b""
+
+    with serve(hang) as origin:
+        set_up(newsletter, origin)
+        with awake(newsletter) as daemon:
+            until(asked.is_set, daemon)
+            daemon.send_signal(signal.SIGTERM)
+            assert daemon.wait(timeout=20) == 0
+        over.set()
 
 
 def test_stopped_while_sending_nothing_is_lost_or_sent_twice(tmp_path: Path) -> None:
