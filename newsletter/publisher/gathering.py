@@ -114,9 +114,8 @@ _NOTES: dict[ListingState, str] = {
 
 def _is_old(before: SourceHealth, now: datetime) -> bool:
     """Whether what was listed before is an earlier day's list, or was found to be one today."""
-    if before.last_ok is None:
-        return False
-    return before.state in {"stale", "quiet"} or before.last_ok.date() < now.date()
+    known_old = before.state in {"stale", "quiet"}
+    return before.last_ok is not None and (known_old or before.last_ok.date() < now.date())
 
 
 def _digest(items: Sequence[Item]) -> str:

@@ -6,7 +6,7 @@ remembers only spares the sources and the server.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -84,11 +84,15 @@ async def look(desk: Desk, rota: Rota, told: Told) -> None:
     rota.look_up(now)
     found = await asyncio.to_thread(_agenda, desk, rota, now)
     for day in sorted({due.day for due in found}):
-        await _fetch(desk, rota, day, min(due.instant for due in found if due.day == day), told)
-    for due in found:
-        said = await asyncio.to_thread(_freeze, desk, rota, due) if due.instant <= now else ""
+        dues = [due for due in found if due.day == day]
+        await _fetch(desk, rota, day, dues[0].instant, told)
+        said = await asyncio.to_thread(freeze_due, desk, rota, _ripe(dues, now))
         if said:
             told(said)
+
+
+def _ripe(dues: Sequence[Due], now: datetime) -> list[Due]:
+    return [due for due in dues if due.instant <= now]
 
 
 def _agenda(desk: Desk, rota: Rota, now: datetime) -> list[Due]:
@@ -107,19 +111,24 @@ async def _fetch(desk: Desk, rota: Rota, day: date, due: datetime, told: Told) -
         told(f"{day}: {report.name} is {report.state}, {report.new} new papers{detail}")
 
 
-def _freeze(desk: Desk, rota: Rota, due: Due) -> str:
-    """Freeze what is due for those who have no delivery by now; in a line, what that changed."""
-    planned = desk.store.planned(due.day)
-    readers = [reader for reader in due.readers if reader.id not in planned]
+def freeze_due(desk: Desk, rota: Rota, dues: Sequence[Due]) -> str:
+    """Freeze what is due of one date for those without a delivery; in a line, what that changed.
+
+    Several instants at once, as after a sleep, become one wave under the last of them.
+    """
+    late = [reader for due in dues for reader in due.readers]
+    planned = desk.store.planned(dues[-1].day) if dues else ()
+    readers = sorted((r for r in late if r.id not in planned), key=lambda reader: reader.id)
     if not readers:
         return ""
-    if rota.answers.none_up(desk.sources, due.day):
-        return _wait_for_sources(desk, due.day)
-    reports = rota.answers.reports(desk.sources, due.day)
-    if freeze(desk, due.day, readers, reports, due=due.instant):
-        return f"{due.day}: frozen for {len(readers)} readers, due {due.instant:%Y-%m-%d %H:%M} UTC"
-    rota.over.add((due.day, due.instant))
-    return f"{due.day}: nothing to send to {len(readers)} readers"
+    day, instant = dues[-1].day, dues[-1].instant
+    if rota.answers.none_up(desk.sources, day):
+        return _wait_for_sources(desk, day)
+    reports = rota.answers.reports(desk.sources, day)
+    if freeze(desk, day, readers, reports, due=instant):
+        return f"{day}: frozen for {len(readers)} readers, due {instant:%Y-%m-%d %H:%M} UTC"
+    rota.over.update((day, due.instant) for due in dues)
+    return f"{day}: nothing to send to {len(readers)} readers"
 
 
 def _wait_for_sources(desk: Desk, day: date) -> str:

@@ -1,28 +1,18 @@
-"""The daemon itself: real processes, signals, servers; several at once."""
+"""The daemon itself: real processes, signals, servers."""
 
-import contextlib
-import os
 import signal
-import subprocess
-import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from newsletter.clock import SystemClock
 from newsletter.errors import ConfigurationError
 from newsletter.scheduler import Roster
 from newsletter.wiring import open_house
-from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
-
-FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
-PATIENCE = 60.0
+from tests.daemons import awake, not_at_midnight, papers, set_up, stop, until
+from tests.morning import Inbox, Newsletter, Page, daily_papers, open_inbox, serve
 
 
 @pytest.fixture
@@ -36,74 +26,7 @@ def newsletter(tmp_path: Path, inbox: Inbox) -> Newsletter:
     return Newsletter(tmp_path, inbox.port)
 
 
-def at(minutes: float) -> str:
-    """A wall time in UTC, so many minutes from now."""
-    return f"{SystemClock().now() + timedelta(minutes=minutes):%H:%M}"
-
-
-def papers() -> dict[str, list[Any]]:
-    """Three papers for the days around now."""
-    entries = [
-        {"paper": {"id": f"2608.0000{n}", "title": f"Paper {n}", "summary": "A text."}}
-        for n in range(1, 4)
-    ]
-    today = SystemClock().now().date()
-    return {(today + timedelta(days=n)).isoformat(): entries for n in (-1, 0, 1)}
-
-
-@contextlib.contextmanager
-def awake(newsletter: Newsletter) -> Iterator[subprocess.Popen[str]]:
-    """A daemon in a process of its own; killed if the test did not end it."""
-    daemon = subprocess.Popen(
-        [sys.executable, "-m", "newsletter", "run"],
-        cwd=newsletter.folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "NO_COLOR": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield daemon
-    finally:
-        if daemon.poll() is None:
-            daemon.kill()
-        daemon.communicate()
-
-
-def stop(daemon: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
-    """Ask it to end, see that it ends well; what it said."""
-    daemon.send_signal(number)
-    _, said = daemon.communicate(timeout=PATIENCE)
-    assert daemon.returncode == 0, said
-    return said
-
-
-def until(condition: Any, *daemons: subprocess.Popen[str]) -> None:  # noqa: ANN401 - any callable
-    """Wait for something to be true, while these processes live."""
-    turn = threading.Event()
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        for daemon in daemons:
-            assert daemon.poll() is None, daemon.communicate()
-        turn.wait(0.05)
-
-
-def set_up(newsletter: Newsletter, origin: str, *, readers: int = 1, due: float = 0) -> None:
-    newsletter.configure(
-        sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}],
-        schedule={"at": at(due), "days": "daily"},
-    )
-    newsletter.subscribe(*({"email": f"r{n}@example.org"} for n in range(readers)))
-
-
-def close_to_midnight() -> bool:
-    """Whether a due time a few minutes off would fall on another day."""
-    now = SystemClock().now()
-    return (now + timedelta(minutes=10)).date() != (now - timedelta(minutes=10)).date()
-
-
-pytestmark = pytest.mark.skipif(close_to_midnight(), reason="the day changes in these minutes")
+pytestmark = not_at_midnight
 
 
 def test_it_sends_what_is_due_lives_on_and_ends_well_when_asked(
@@ -157,6 +80,23 @@ def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
         assert len(house.store.readers()) == 2
 
 
+def test_a_source_that_hangs_does_not_keep_it_from_ending(newsletter: Newsletter) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(_path: str, _query: object) -> Page:
+        asked.set()
+        over.wait(60)
+        return 500, {}, b""
+
+    with serve(hang) as origin:
+        set_up(newsletter, origin)
+        with awake(newsletter) as daemon:
+            until(asked.is_set, daemon)
+            daemon.send_signal(signal.SIGTERM)
+            assert daemon.wait(timeout=20) == 0
+        over.set()
+
+
 def test_stopped_while_sending_nothing_is_lost_or_sent_twice(tmp_path: Path) -> None:
     count = 300
     slowly = threading.Event()
@@ -179,23 +119,3 @@ def test_stopped_while_sending_nothing_is_lost_or_sent_twice(tmp_path: Path) -> 
             stop(daemon)
     arrived = Counter(arrival.recipient for arrival in inbox.arrivals)
     assert (len(arrived), set(arrived.values())) == (count, {1})
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("round_", range(100 if FULL else 2))
-def test_two_daemons_and_a_send_at_once_are_one_issue_and_one_letter_each(
-    newsletter: Newsletter, inbox: Inbox, round_: int
-) -> None:
-    readers = 20 + round_ % 7
-    with serve(daily_papers(papers())) as origin:
-        set_up(newsletter, origin, readers=readers)
-        today = SystemClock().now().date().isoformat()
-        with awake(newsletter) as one, awake(newsletter) as other:
-            newsletter.run("send", "--yes", "--date", today)
-            until(lambda: len(inbox.arrivals) >= readers, one, other)
-            until(lambda: newsletter.json("status", today)["state"] == "done", one, other)
-            stop(one)
-            stop(other)
-    arrived = Counter(arrival.recipient for arrival in inbox.arrivals)
-    assert (len(arrived), set(arrived.values())) == (readers, {1})
-    assert len({arrival.message["Message-ID"] for arrival in inbox.arrivals}) == readers

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import trustme
 
 from newsletter.errors import ConfigurationError, TransportError
 from newsletter.model import Accepted, NotSent
-from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport, greet
 from newsletter.transports.smtp.settings import Security
 from tests.posting import Counter, letter
 from tests.servers import QuickClock, faulty, good
@@ -75,6 +75,27 @@ def test_it_sends_over_verified_tls_after_a_login(security: Security, tmp_path: 
             await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
             assert len(server.taken) == 1
         assert isinstance(counter.outcome(), Accepted)
+
+    asyncio.run(scene())
+
+
+def test_a_greeting_goes_as_far_as_the_login_and_sends_nothing(tmp_path: Path) -> None:
+    async def scene() -> None:
+        ours = authority(tmp_path)
+        async with good(starttls=ours.server, login=True) as server:
+            right = SmtpSettings(
+                "localhost",
+                server.port,
+                username="ada",
+                password="s3cret",
+                ca_file=ours.ca_file,
+            )
+            await greet(right)
+            with pytest.raises(TransportError, match=r"check smtp\.username"):
+                await greet(replace(right, password="guessed"))
+            with pytest.raises(TransportError, match=r"set smtp\.ca_file"):
+                await greet(replace(right, ca_file=None))
+            assert server.taken == []
 
     asyncio.run(scene())
 

@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from newsletter.due import Rhythm
+from newsletter.due import Due, Rhythm
 from newsletter.errors import SourceError, TransportError
 from newsletter.model import Letter, Outcome, Subscriber
 from newsletter.ports import Store
 from newsletter.publisher import Desk, Rota, tick
+from newsletter.publisher.ticking import freeze_due
 from newsletter.transports.memory import MemoryTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, subscriber
@@ -125,6 +126,14 @@ def test_asleep_at_the_due_time_it_sends_when_it_wakes(night: Night) -> None:
     assert night.store.days() == (DAY,)
 
 
+def test_on_waking_all_that_was_due_goes_as_one_wave(night: Night) -> None:
+    night.subscribe(*(subscriber(f"r{n}@example.org", at=f"0{5 + n}:30") for n in range(3)))
+    woke = SEVEN + 4 * HOUR
+    night.awake(woke, woke + MINUTE)
+    assert night.sent == [(woke, "r0"), (woke, "r1"), (woke, "r2")]
+    assert len(night.store.waves(DAY)) == 1
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_three_days_asleep_are_one_merged_issue(night: Night, restarted: bool) -> None:  # noqa: FBT001 - a case
     night.awake(SEVEN, SEVEN + MINUTE)
@@ -150,6 +159,22 @@ def test_a_weekly_letter_slept_through_goes_on_waking_though_no_source_was_up_at
     night.awake(woke + 3 * MINUTE, woke + 5 * MINUTE)
     assert [name for _, name in night.sent] == ["ada"]
     assert night.store.days() == (DAY,)
+
+
+def test_what_was_slept_through_is_caught_up_for_half_a_day(night: Night) -> None:
+    night.tick(SEVEN - ONE_DAY)
+    woke = SEVEN + ONE_DAY
+    night.tick(woke)
+    assert night.rota.asleep_since == SEVEN - ONE_DAY
+    night.awake(woke, woke + 13 * HOUR, step=20 * MINUTE)
+    assert night.rota.asleep_since is None
+
+
+def test_readers_whom_another_process_planned_meanwhile_are_left_to_it(night: Night) -> None:
+    reader = night.store.readers()
+    night.tick(SEVEN)
+    assert freeze_due(night.desk, night.rota, [Due(DAY, SEVEN, reader)]) == ""
+    assert len(night.store.waves(DAY)) == 1
 
 
 def test_a_clock_set_back_or_far_forward_repeats_nothing(night: Night) -> None:

@@ -153,6 +153,11 @@ def test_a_wave_frozen_while_letters_leave_is_set_too(desk: Desk) -> None:
     freeze(desk, DAY, waiting(desk, DAY), ())
     (claim,) = desk.store.claim(DAY, limit=9, now=NOON, lease=60, token="run")
     assert pressroom.envelope(claim).recipient == "ada@example.org"
+    join(desk, Subscriber("ada@example.org"), Subscriber("bob@example.org"))
+    listed(desk, Listed("Two"))
+    freeze(desk, DAY, waiting(desk, DAY), (), due=NOON + timedelta(hours=1))
+    (later,) = desk.store.claim(DAY, limit=9, now=NOON, lease=60, token="run.2")
+    assert pressroom.envelope(later).recipient == "bob@example.org"
 
 
 def test_a_preview_shows_what_is_frozen_or_what_would_be(desk: Desk) -> None:

@@ -1,0 +1,99 @@
+"""Daemons in processes of their own: started, watched, asked to end."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.clock import SystemClock
+from tests.morning import Newsletter
+
+PATIENCE = 60.0
+
+
+def at(minutes: float) -> str:
+    """A wall time in UTC, so many minutes from now."""
+    return f"{SystemClock().now() + timedelta(minutes=minutes):%H:%M}"
+
+
+def papers() -> dict[str, list[Any]]:
+    """Three papers for the days around now."""
+    entries = [
+        {"paper": {"id": f"2608.0000{n}", "title": f"Paper {n}", "summary": "A text."}}
+        for n in range(1, 4)
+    ]
+    today = SystemClock().now().date()
+    return {(today + timedelta(days=n)).isoformat(): entries for n in (-1, 0, 1)}
+
+
+@contextlib.contextmanager
+def awake(newsletter: Newsletter) -> Iterator[subprocess.Popen[str]]:
+    """A daemon in a process of its own; killed if the test did not end it."""
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "newsletter", "run"],
+        cwd=newsletter.folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield daemon
+    finally:
+        if daemon.poll() is None:
+            daemon.kill()
+        daemon.communicate()
+
+
+def stop(daemon: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
+    """Ask it to end, see that it ends well; what it said."""
+    daemon.send_signal(number)
+    _, said = daemon.communicate(timeout=PATIENCE)
+    assert daemon.returncode == 0, said
+    return said
+
+
+def until(condition: Any, *daemons: subprocess.Popen[str]) -> None:  # noqa: ANN401 - any callable
+    """Wait for something to be true, while these processes live."""
+    turn = threading.Event()
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        for daemon in daemons:
+            assert daemon.poll() is None, daemon.communicate()
+        turn.wait(0.05)
+
+
+def set_up(
+    newsletter: Newsletter,
+    origin: str,
+    *,
+    readers: int = 1,
+    due: float = 0,
+    store: str = "sqlite:///newsletter.db",
+) -> None:
+    """Configure a newsletter with three papers a day, due so many minutes from now."""
+    newsletter.configure(
+        sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}],
+        schedule={"at": at(due), "days": "daily"},
+        store=store,
+    )
+    newsletter.subscribe(*({"email": f"r{n}@example.org"} for n in range(readers)))
+
+
+def close_to_midnight() -> bool:
+    """Whether a due time a few minutes off would fall on another day."""
+    now = SystemClock().now()
+    return (now + timedelta(minutes=10)).date() != (now - timedelta(minutes=10)).date()
+
+
+not_at_midnight = pytest.mark.skipif(close_to_midnight(), reason="the day changes in these minutes")
