@@ -33,6 +33,9 @@ def preview(
         Path | None, typer.Option("--out", metavar="DIR", help="Write the files and stop.")
     ] = None,
     port: Annotated[int, typer.Option("--port", help="Where the page is served.")] = 8025,
+    browse: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
+    ] = True,
     date: Day = None,
     config: Config = CONFIG,
     json: Json = False,
@@ -58,7 +61,7 @@ def preview(
         written = [_write(proof, folder, alone=reader != EVERYONE) for proof in made]
     voice.give({"issue": day.isoformat(), "files": written}, lambda: "\n".join(written))
     if out is None:
-        show(folder, port, voice)
+        show(folder, port, voice, browse=browse)
     return 0
 
 
