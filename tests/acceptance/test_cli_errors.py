@@ -114,6 +114,7 @@ def test_a_store_that_is_not_there_is_named_without_its_password(newsletter: New
     assert "hunter2" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [30_000, 40_000], ids=["while it freezes", "while it sends"])
 def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path, left: int) -> None:
     """The limit on the size of files stands in for a disk that is full from then on."""

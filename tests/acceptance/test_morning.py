@@ -103,6 +103,7 @@ def test_the_same_pages_one_a_day_reach_a_reader_once_each(
     assert len(inbox.arrivals) == 3
 
 
+@pytest.mark.slow
 @needs_recordings
 def test_eight_recorded_days_reach_a_reader_once_each_and_a_second_run_sends_nothing(
     newsletter: Newsletter, inbox: Inbox

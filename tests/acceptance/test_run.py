@@ -97,6 +97,7 @@ def test_a_source_that_hangs_does_not_keep_it_from_ending(newsletter: Newsletter
         over.set()
 
 
+@pytest.mark.slow
 def test_stopped_while_sending_nothing_is_lost_or_sent_twice(tmp_path: Path) -> None:
     count = 300
     slowly = threading.Event()
