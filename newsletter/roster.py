@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
-from newsletter.config.fields import Address, RuleText, Strict, WallTime, Zone
-from newsletter.config.reading import validated
+from newsletter.config.fields import Address, RuleText, Strict, WallTime, Zone, address
+from newsletter.config.reading import in_order, validated
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.filters import parse
 from newsletter.model import Cadence, Filter, Subscriber, Summary
@@ -77,8 +77,8 @@ class RosterSettings(Strict):
     @model_validator(mode="before")
     @classmethod
     def allow_nobody(cls, value: Value) -> Value:
-        """An empty file, or an empty list, is nobody."""
-        return {} if value is None or value == {"subscribers": None} else value
+        """An empty file is nobody."""
+        return {} if value is None else value
 
 
 def read_roster(
@@ -110,32 +110,52 @@ def one_subscriber(entry: Mapping[str, Value], topics: Collection[str]) -> Subsc
 
 
 def _checked(document: Document, topics: Collection[str]) -> tuple[Subscriber, ...]:
-    found = validated(RosterSettings, document).subscribers
-    errors = [*_duplicates(found, document), *_unknown_topics(found, document, topics)]
-    if errors:
-        raise InvalidFileError(errors)
-    return tuple(settings.subscriber for settings in found)
+    across = [*_duplicates(document), *_unknown_topics(document, topics)]
+    try:
+        found = validated(RosterSettings, document)
+    except InvalidFileError as error:
+        raise InvalidFileError(in_order([*error.errors, *across])) from error
+    if across:
+        raise InvalidFileError(in_order(across))
+    return tuple(settings.subscriber for settings in found.subscribers)
 
 
-def _duplicates(
-    found: Iterable[SubscriberSettings], document: Document
-) -> Iterator[ConfigurationError]:
+def _entries(document: Document) -> Iterator[tuple[int, dict[str, Value]]]:
+    """What has the form of a reader, with its place; of the rest, validation tells."""
+    readers = document.value.get("subscribers") if isinstance(document.value, dict) else None
+    for place, entry in enumerate(readers if isinstance(readers, list) else ()):
+        if isinstance(entry, dict):
+            yield place, entry
+
+
+def _duplicates(document: Document) -> Iterator[ConfigurationError]:
     first: dict[str, int] = {}
-    for place, settings in enumerate(found):
-        path = ("subscribers", place, "email")
-        before = first.setdefault(settings.email.casefold(), place)
+    for place, entry in _entries(document):
+        email = entry.get("email")
+        if not isinstance(email, str):
+            continue
+        before = first.setdefault(same_mailbox(email), place)
         if before != place:
             line = document.line(("subscribers", before, "email"))
-            yield document.wrong(path, f"{settings.email} stands in line {line} already")
+            path = ("subscribers", place, "email")
+            yield document.wrong(path, f"{email} stands in line {line} already")
 
 
-def _unknown_topics(
-    found: Iterable[SubscriberSettings], document: Document, topics: Collection[str]
-) -> Iterator[ConfigurationError]:
-    for place, settings in enumerate(found):
-        for at, name in enumerate(settings.topics):
-            if name not in topics:
-                yield document.wrong(("subscribers", place, "topics", at), unknown(name, topics))
+def _unknown_topics(document: Document, topics: Collection[str]) -> Iterator[ConfigurationError]:
+    for place, entry in _entries(document):
+        named = entry.get("topics")
+        for at, name in enumerate(named if isinstance(named, list) else ()):
+            if isinstance(name, str) and name.strip() not in topics:
+                path = ("subscribers", place, "topics", at)
+                yield document.wrong(path, unknown(name.strip(), topics))
+
+
+def same_mailbox(email: str) -> str:
+    """What two spellings of one person's address have in common, to find a reader by."""
+    try:
+        return address(email.strip()).casefold()
+    except ValueError:
+        return email.casefold()
 
 
 def unknown(name: str, topics: Collection[str]) -> str:

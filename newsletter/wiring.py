@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -90,7 +90,16 @@ class House:
         Raises:
             ConfigurationError: the file is wrong; the readers stay as they were.
         """
-        self.store.sync_roster(self._read_roster(), now=self.clock.now())
+        self._sync(self._read_roster())
+
+    def _sync(self, roster: Sequence[Subscriber]) -> None:
+        """Make the file's readers the store's, known ones under the spelling they are known by.
+
+        One mailbox spelt with other capitals is one reader: who left does not come back by them.
+        """
+        known = {r.subscriber.email.casefold(): r.subscriber.email for r in self.store.readers()}
+        spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in roster]
+        self.store.sync_roster(spelt, now=self.clock.now())
 
     @property
     def rhythm(self) -> Rhythm:
@@ -105,8 +114,7 @@ class House:
 
     def readers(self) -> tuple[Reader, ...]:
         """Every reader, the store brought up to date from the file."""
-        roster = self.roster  # first: a wrong file is told before a store is made
-        self.store.sync_roster(roster, now=self.clock.now())
+        self._sync(self.roster)
         return self.store.readers()
 
     @cached_property

@@ -1,5 +1,6 @@
 """``newsletter config``."""
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -36,18 +37,43 @@ def check(
     """
     voice = Voice(json, quiet, verbose)
     try:
-        with open_house(config) as house:
-            readers = len(house.roster)
-            _ = house.templates
-    except ConfigurationError as error:
+        readers = _checked(config)
+    except InvalidFileError as error:
         if not json:
             raise
-        found = error.errors if isinstance(error, InvalidFileError) else (error,)
-        voice.give({"ok": False, "errors": [_document(each) for each in found]}, str)
+        voice.give({"ok": False, "errors": [_document(each) for each in error.errors]}, str)
         return error.exit_code
     document = {"ok": True, "errors": [], "readers": readers}
     voice.give(document, lambda: f"{config}: well; {counted(readers, 'reader')} in the file")
     return 0
+
+
+def _checked(config: Path) -> int:
+    """How many readers the file has.
+
+    Raises:
+        InvalidFileError: every mistake in the readers' file and the templates; where there is
+            one in newsletter.yaml, those alone, since it says what the others must fit.
+    """
+    found: list[ConfigurationError] = []
+    readers = 0
+    try:
+        with open_house(config) as house:
+            try:
+                readers = len(house.roster)
+            except ConfigurationError as error:
+                found += each_of(error)
+            _ = house.templates
+    except ConfigurationError as error:
+        found += each_of(error)
+    if found:
+        raise InvalidFileError(found)
+    return readers
+
+
+def each_of(error: ConfigurationError) -> tuple[ConfigurationError, ...]:
+    """The mistakes an error tells of."""
+    return error.errors if isinstance(error, InvalidFileError) else (error,)
 
 
 def _document(error: ConfigurationError) -> dict[str, Any]:
@@ -74,17 +100,8 @@ def show(
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
         document = house.settings.model_dump(mode="json")
-    document["store"] = masked(document["store"])
     voice.give(document, lambda: "\n".join(_lines(document, "")))
     return 0
-
-
-def masked(url: str) -> str:
-    """A store's address without its password."""
-    scheme, _, rest = url.partition("://")
-    login, at, place = rest.rpartition("@")
-    name = login.partition(":")[0]
-    return f"{scheme}://{name}:**********@{place}" if at and ":" in login else url
 
 
 def _lines(value: Any, path: str) -> list[str]:  # noqa: ANN401 - any JSON

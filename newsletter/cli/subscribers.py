@@ -1,5 +1,8 @@
 """``newsletter subscribers``."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +12,15 @@ from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted, table
 from newsletter.errors import UsageError
 from newsletter.model import Reader, Subscriber
-from newsletter.roster import as_entry, one_subscriber, read_csv, read_roster, write_csv, write_yaml
+from newsletter.roster import (
+    as_entry,
+    one_subscriber,
+    read_csv,
+    read_roster,
+    same_mailbox,
+    write_csv,
+    write_yaml,
+)
 from newsletter.wiring import House, open_house, read
 from newsletter.yamlfile import Value
 
@@ -18,6 +29,13 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=T
 Email = Annotated[str, typer.Argument(help="The reader's address.")]
 Words = Annotated[list[str] | None, typer.Option(help="May be given again.")]
 GONE = frozenset({"unsubscribed", "blocked"})
+
+
+class Form(StrEnum):
+    """How readers are written down."""
+
+    CSV = "csv"
+    YAML = "yaml"
 
 
 @app.callback()
@@ -99,19 +117,24 @@ def remove(
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
-        house.readers()
-        now = house.clock.now()
-        if not house.store.set_status(email, "unsubscribed", now=now):
+        emails = [r.subscriber.email for r in house.readers() if _is(r.subscriber, email)]
+        if not emails:
             raise UsageError(
                 f"there is no reader {email}; `newsletter subscribers list` names them"
             )
-        listed = any(subscriber.email == email for subscriber in house.roster)
-    voice.give({"removed": [email]}, lambda: f"{email}: unsubscribed")
+        for found in emails:
+            house.store.set_status(found, "unsubscribed", now=house.clock.now())
+        listed = any(_is(subscriber, email) for subscriber in house.roster)
+    voice.give({"removed": emails}, lambda: "\n".join(f"{one}: unsubscribed" for one in emails))
     if listed:
         voice.say(
             f"{house.settings.subscribers} still lists them; they get no letters all the same"
         )
     return 0
+
+
+def _is(subscriber: Subscriber, email: str) -> bool:
+    return same_mailbox(subscriber.email) == same_mailbox(email)
 
 
 @app.command("import")
@@ -131,7 +154,7 @@ def import_readers(
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
         names = house.topic_names
-        if file.suffix == ".csv":
+        if _form(file) is Form.CSV:
             found = read_csv(read(file), str(file), names)
         else:
             found = read_roster(read(file), str(file), names, house.environment)
@@ -143,16 +166,25 @@ def import_readers(
     return 0
 
 
-def _save(
-    house: House, found: tuple[Subscriber, ...] | list[Subscriber], *, again: bool
-) -> list[str]:
+def _form(file: Path) -> Form:
+    return Form.CSV if file.suffix.lower() == ".csv" else Form.YAML
+
+
+def _save(house: House, found: Sequence[Subscriber], *, again: bool) -> list[str]:
     """Store readers, those who left only if asked to; the addresses stored.
+
+    A reader known by another spelling of the address keeps that one: it is one mailbox, and
+    must neither get two letters nor come back by a capital letter.
 
     Raises:
         UsageError: the only one left before.
     """
-    known = {reader.subscriber.email: reader for reader in house.readers()}
-    welcome = [s for s in found if again or not _left(known.get(s.email))]
+    known = {same_mailbox(reader.subscriber.email): reader for reader in house.readers()}
+    welcome = [
+        subscriber if before is None else replace(subscriber, email=before.subscriber.email)
+        for subscriber in found
+        if not _left(before := known.get(same_mailbox(subscriber.email))) or again
+    ]
     if found and not welcome and len(found) == 1:
         raise UsageError(f"{found[0].email} left; --again adds them if they asked for it")
     for subscriber in welcome:
@@ -170,6 +202,9 @@ def export(
         Path | None, typer.Argument(help="A .csv or .yaml file; YAML on standard output.")
     ] = None,
     *,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="Whatever the file's suffix; yaml without one.")
+    ] = None,
     config: Config = CONFIG,
     json: Json = False,
     quiet: Quiet = False,
@@ -182,10 +217,14 @@ def export(
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
         found = [r.subscriber for r in house.readers() if r.status == "confirmed"]
-    text = write_csv(found) if file and file.suffix == ".csv" else write_yaml(found)
+    form = form or (_form(file) if file else Form.YAML)
+    text = write_csv(found) if form is Form.CSV else write_yaml(found)
     if file is None:
         voice.give([as_entry(subscriber) for subscriber in found], text.rstrip)
         return 0
-    file.write_text(text, encoding="utf-8")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
     voice.say(f"{counted(len(found), 'reader')} in {file}")
     return 0

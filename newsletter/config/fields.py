@@ -1,12 +1,12 @@
 """The kinds of values settings take, each with an error that says what to write instead."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, model_validator
 
 from newsletter.errors import FilterError
 from newsletter.filters import parse
@@ -15,12 +15,24 @@ from newsletter.text import clean, http_url
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LOWEST_PORT = 1024
 WEB_PORTS = frozenset({80, 443})
+STORES = frozenset({"sqlite", "postgresql", "postgres", "memory"})
+MASK = "**********"
+"""What stands for a secret wherever settings are shown."""
 
 
 class Strict(BaseModel):
     """Settings are frozen, and a key nobody knows is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def leave_out_nothing(cls, value: Any) -> Any:  # noqa: ANN401 - before validation
+        """A setting of nothing (``null``, or no value at all) is one left out."""
+        if not isinstance(value, dict):
+            return value
+        known = cls.model_fields
+        return {key: part for key, part in value.items() if part is not None or key not in known}
 
 
 def address(text: str) -> str:
@@ -82,6 +94,24 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _store(text: str) -> str:
+    if text.partition("://")[0].partition("+")[0] not in STORES:
+        raise ValueError("write sqlite:///newsletter.db, or postgresql://user:password@host/name")
+    return text
+
+
+def masked(url: str) -> str:
+    """A store's address without its password, be it in the login or in the query."""
+    url = re.sub(r"(?<=://)([^:/@]*):.*@", rf"\1:{MASK}@", url)
+    return re.sub(r"(password=)[^&]*", rf"\1{MASK}", url)
+
+
+def _header(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a header is one line without control characters")
+    return text
+
+
 def _rule(text: str) -> str:
     try:
         parse(text)
@@ -105,9 +135,13 @@ def per_second(text: str) -> float:
 
 
 Address = Annotated[str, AfterValidator(address)]
+Header = Annotated[str, AfterValidator(_header), PlainSerializer(lambda _: MASK, when_used="json")]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 RuleText = Annotated[str, AfterValidator(_rule)]
 Rate = Annotated[str, AfterValidator(_rate)]
+StoreAddress = Annotated[
+    str, AfterValidator(_store), PlainSerializer(masked, return_type=str, when_used="json")
+]
 WallTime = Annotated[str, AfterValidator(_wall_time)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Zone = Annotated[str, AfterValidator(_zone)]

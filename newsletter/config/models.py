@@ -9,9 +9,11 @@ from newsletter.config.fields import (
     LOOPBACK,
     Address,
     Days,
+    Header,
     Mailbox,
     Rate,
     RuleText,
+    StoreAddress,
     Strict,
     WallTime,
     WebAddress,
@@ -23,6 +25,8 @@ from newsletter.filters import parse
 from newsletter.model import Publication, Topic
 
 SHORTEST_SECRET = 16
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+"""A header's name (RFC 9110, 5.1)."""
 
 
 class Schedule(Strict):
@@ -66,7 +70,9 @@ class _Source(Strict):
 
     name: str | None = None
     timeout: float = Field(default=30, gt=0, le=300)
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[Annotated[str, Field(pattern=HEADER_NAME)], Header] = Field(
+        default_factory=dict, repr=False
+    )
     allow_private_addresses: bool = False
 
 
@@ -169,7 +175,7 @@ class Settings(Strict):
     postal_address: str = ""
     timezone: Zone = "UTC"
     schedule: Schedule = Schedule()
-    store: str = "sqlite:///newsletter.db"
+    store: StoreAddress = Field(default="sqlite:///newsletter.db", repr=False)
     subscribers: str = "subscribers.yaml"
     secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_as_list)] = ()
     smtp: SmtpSettings = SmtpSettings()

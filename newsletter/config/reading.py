@@ -1,7 +1,7 @@
 """Reading a settings file: every mistake in it at once, each with its line."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +11,18 @@ from newsletter.config.models import Settings
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.yamlfile import Document, Path, Value, load
 
-_SECRET = frozenset({"secret", "password"})
+_SECRET = frozenset({"secret", "password", "headers", "store"})
+_KINDS = "huggingface, arxiv, feed or page"
+_SETTINGS = "this takes settings of its own; write them below it as `key: value`"
+_IN_WORDS = {
+    "missing": "this must be set",
+    "union_tag_not_found": f"a source needs a kind: {_KINDS}",
+    "model_type": _SETTINGS,
+    "model_attributes_type": _SETTINGS,
+    "dict_type": _SETTINGS,
+    "tuple_type": "this takes a list; write [one, two], or lines below it that begin with `- `",
+    "string_type": "this takes a text, not a list or settings of its own",
+}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -38,7 +49,12 @@ def validated(model: type[Model], document: Document) -> Model:
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
-        raise InvalidFileError(list(_explained(error, document))) from error
+        raise InvalidFileError(in_order(_explained(error, document))) from error
+
+
+def in_order(errors: Iterable[ConfigurationError]) -> list[ConfigurationError]:
+    """Errors in the order of their lines."""
+    return sorted(errors, key=lambda error: error.line or 0)
 
 
 def schema() -> dict[str, Any]:
@@ -67,15 +83,16 @@ def _path_in(value: Value, location: tuple[int | str, ...]) -> Path:
 
 
 def _problem(found: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is not exported
+    """What is wrong, in words that quote no secret, nor a value that may have one in it."""
     match found["type"]:
         case "extra_forbidden":
             return _unknown(str(found["loc"][-1]))
-        case "missing":
-            return "this must be set"
         case "value_error":
             return str(found["ctx"]["error"])
-        case "union_tag_not_found":
-            return "a source needs a kind: huggingface, arxiv, feed or page"
+        case "union_tag_invalid":
+            return f"no source is of kind {found['ctx']['tag']!r}; write {_KINDS}"
+        case kind if kind in _IN_WORDS:
+            return _IN_WORDS[kind]
         case _:
             secret = _SECRET.intersection(found["loc"])
             return found["msg"] if secret else f"{found['msg']} (here: {found['input']!r})"

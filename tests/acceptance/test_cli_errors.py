@@ -65,10 +65,27 @@ def test_config_check_gives_every_mistake_as_json(newsletter: Newsletter) -> Non
     assert all(error["file"] == "newsletter.yaml" and error["line"] for error in found["errors"])
 
 
+def test_config_check_tells_of_readers_and_templates_at_once(newsletter: Newsletter) -> None:
+    newsletter.configure(templates="mine")
+    newsletter.subscribe({"email": "nobody"})
+    (newsletter.folder / "mine").mkdir()
+    (newsletter.folder / "mine" / "issue.txt").write_text("{{ nonsense")
+    found = newsletter.json("config", "check", code=3)
+    assert [error["where"] for error in found["errors"]] == ["subscribers.0.email", ""]
+    assert "issue.txt" in found["errors"][1]["file"]
+
+
 def test_config_show_masks_secrets(newsletter: Newsletter) -> None:
     newsletter.configure(
         secret="a-secret-of-many-letters",
         store="postgresql://me:hunter2@127.0.0.1:1/none",
+        sources=[
+            {
+                "kind": "feed",
+                "url": "https://example.org/rss",
+                "headers": {"Authorization": "Bearer hunter4"},
+            }
+        ],
         smtp={"host": "localhost", "port": 25, "security": "none", "password": "hunter3"},
     )
     shown = (
@@ -180,6 +197,40 @@ def test_subscribers_come_and_go_by_command(newsletter: Newsletter) -> None:
     )
 
 
+def test_a_reader_is_found_by_any_spelling_of_the_address(newsletter: Newsletter) -> None:
+    newsletter.run("subscribers", "add", "Bob@BÜCHER.example")
+    removed = newsletter.json("subscribers", "remove", "bob@bücher.EXAMPLE")
+    assert removed == {"removed": ["Bob@xn--bcher-kva.example"]}
+    done = newsletter.run("subscribers", "remove", "ADA@Example.org")
+    assert "subscribers.yaml still lists them" in done.stderr
+
+
+def test_who_left_does_not_come_back_by_another_spelling(newsletter: Newsletter) -> None:
+    newsletter.run("subscribers", "remove", "ada@example.org")
+    assert "--again" in newsletter.run("subscribers", "add", "ADA@example.org", code=2).stderr
+    (newsletter.folder / "more.CSV").write_text("email\nAda@Example.org\nbob@example.org\n")
+    assert newsletter.json("subscribers", "import", "more.CSV") == {
+        "added": ["bob@example.org"],
+        "left_out": 1,
+    }
+    newsletter.run("subscribers", "add", "ADA@example.org", "--again")
+    listed = {r["email"]: r["status"] for r in newsletter.json("subscribers", "list")}
+    assert listed == {"ada@example.org": "confirmed", "bob@example.org": "confirmed"}
+
+
+def test_readers_are_exported_in_the_form_asked_for(newsletter: Newsletter) -> None:
+    assert newsletter.run("subscribers", "export", "--format", "csv").stdout.startswith("email,")
+    newsletter.run("subscribers", "export", "readers.txt", "--format", "csv")
+    newsletter.run("subscribers", "export", "readers.CSV")
+    newsletter.run("subscribers", "export", "odd.csv", "--format", "yaml")
+    written = {
+        name: (newsletter.folder / name).read_text().splitlines()[0].split(",")[0]
+        for name in ("readers.txt", "readers.CSV", "odd.csv")
+    }
+    assert written == {"readers.txt": "email", "readers.CSV": "email", "odd.csv": "subscribers:"}
+    assert "cannot be written" in newsletter.run("subscribers", "export", "no/x.csv", code=2).stderr
+
+
 def test_an_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
     (newsletter.folder / "more.csv").write_text("email\nbob@example.org\nnobody\n")
     done = newsletter.run("subscribers", "import", "more.csv", code=3)
@@ -262,3 +313,12 @@ def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:
     ]
     assert said.startswith("ada@example.org: 1.0 papers a day over 1 day\n  in    Paper 2")
     assert stored[0]["in"] is False
+
+
+def test_who_left_does_not_come_back_by_another_spelling_in_the_file(
+    newsletter: Newsletter,
+) -> None:
+    newsletter.run("subscribers", "remove", "ada@example.org")
+    newsletter.subscribe({"email": "ADA@Example.org"})
+    listed = newsletter.json("subscribers", "list")
+    assert [(r["email"], r["status"]) for r in listed] == [("ada@example.org", "unsubscribed")]

@@ -7,6 +7,7 @@ from newsletter.config import Settings, curated_topics, read_settings, schema
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Publication
 
+FEED = {"kind": "feed", "url": "https://example.org/rss"}
 LEAST = {"name": "N", "sender": "N <n@example.org>"}
 
 
@@ -57,17 +58,17 @@ def test_every_mistake_is_told_at_once_each_with_its_line() -> None:
     assert starts == [
         "newsletter.yaml:2: sender",
         "newsletter.yaml:3: timezone",
+        "newsletter.yaml:4: shedule",
         "newsletter.yaml:7: smtp.port",
         "newsletter.yaml:11: sources.1.url",
         "newsletter.yaml:12: sources.2.path",
         "newsletter.yaml:13: sources.3",
         "newsletter.yaml:16: topics.0.any.1",
         "newsletter.yaml:17: topics.1",
-        "newsletter.yaml:4: shedule",
     ]
-    assert "did you mean 'schedule'?" in found[-1]
-    assert "did you mean 'Reasoning'?" in found[-2]
-    assert found[6].endswith("vision and\n              ^")
+    assert "did you mean 'schedule'?" in found[2]
+    assert "did you mean 'Reasoning'?" in found[-1]
+    assert found[7].endswith("vision and\n              ^")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,13 @@ def test_every_mistake_is_told_at_once_each_with_its_line() -> None:
         ({"issue": {"when_empty": "maybe"}}, "skip"),
         ({"sender": "N\r\nBcc: x@example.org <n@example.org>"}, "sender"),
         ({"operator": "a,b@example.org"}, "not an address"),
-        ({"sources": [{"kind": "gopher"}]}, "sources.0"),
+        ({"sources": [{"kind": "gopher"}]}, "write huggingface, arxiv, feed or page"),
+        ({"store": "mongodb://h/n"}, "newsletter.yaml:1: store: write sqlite:///"),
+        ({"store": {"url": "x"}}, "store: this takes a text"),
+        ({"smtp": "localhost"}, "smtp: this takes settings of its own"),
+        ({"topics": "Reasoning"}, "topics: this takes a list"),
+        ({"sources": [FEED | {"headers": {"X": "a\r\nHost: b"}}]}, "headers.X: a header is one"),
+        ({"sources": [FEED | {"headers": {"X: y\r\nZ": "a"}}]}, "String should match pattern"),
     ],
 )
 def test_a_wrong_setting_says_what_to_write_instead(settings: dict[str, object], said: str) -> None:
@@ -131,6 +138,65 @@ def test_secrets_rotate_and_are_never_shown() -> None:
     shown = repr(settings) + settings.model_dump_json()
     assert "aaaa" not in shown
     assert "hunter2" not in shown
+
+
+def test_what_is_shown_of_sources_and_store_has_no_secret_in_it() -> None:
+    headers = {"Authorization": "Bearer hunter2"}
+    settings = read(store="postgresql://me:hunt@er2@h/n", sources=[FEED | {"headers": headers}])
+    shown = repr(settings) + settings.model_dump_json()
+    assert "er2" not in shown
+    assert settings.model_dump(mode="json")["store"] == "postgresql://me:**********@h/n"
+    assert settings.sources[0].headers == headers
+    assert settings.store == "postgresql://me:hunt@er2@h/n"
+
+
+@pytest.mark.parametrize(
+    ("store", "shown"),
+    [
+        ("sqlite:////srv/a:b@c.db", "sqlite:////srv/a:b@c.db"),
+        ("postgresql://me@h:5432/n", "postgresql://me@h:5432/n"),
+        (
+            "postgresql://h/n?user=me&password=p&x=y",
+            "postgresql://h/n?user=me&password=**********&x=y",
+        ),
+    ],
+)
+def test_of_the_store_only_the_password_is_masked(store: str, shown: str) -> None:
+    assert read(store=store).model_dump(mode="json")["store"] == shown
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"smtp": [{"password": "hunter2"}]},
+        {"smtp": "me:hunter2"},
+        {"smtp": {"password": ["hunter2"]}},
+        {"smtp": {"pasword": "hunter2"}},
+        {"secret": {"key": "hunter2"}},
+        {"secret": "hunter2"},
+        {"store": ["postgresql://me:hunter2@h/n"]},
+        {"store": "mongodb://me:hunter2@h/n"},
+        {"sources": [FEED | {"headers": "Authorization: hunter2"}]},
+        {"sources": [FEED | {"headers": {"Authorization": ["hunter2"]}}]},
+        {"sources": [{"kind": "gopher", "headers": {"Authorization": "hunter2"}}]},
+        {"sources": [{"headers": {"Authorization": "hunter2"}}]},
+        {"url": "https://me:hunter2@example.org/"},
+    ],
+)
+def test_no_error_quotes_a_secret(settings: dict[str, object]) -> None:
+    assert "hunter2" not in "\n".join(wrong(json.dumps({**LEAST, **settings})))
+
+
+def test_a_setting_of_nothing_is_one_left_out() -> None:
+    bare = read_settings(
+        b"name: N\nsender: N <n@example.org>\nsecret:\nsources:\ntopics: ~\nsmtp: {rate: null}",
+        "newsletter.yaml",
+        {},
+    )
+    assert bare == read()
+    name, colour = wrong("name:\nsender: N <n@example.org>\ncolour:")
+    assert name == "newsletter.yaml:1: name: this must be set"
+    assert colour.startswith("newsletter.yaml:3: colour: no setting is called 'colour'; see docs/")
 
 
 def test_a_topic_is_taken_by_name_or_described() -> None:

@@ -12,6 +12,7 @@ from newsletter.roster import (
     one_subscriber,
     read_csv,
     read_roster,
+    same_mailbox,
     write_csv,
     write_yaml,
 )
@@ -107,6 +108,33 @@ def test_one_reader_twice_is_refused_naming_both_lines() -> None:
     assert wrong(text) == (
         "subscribers.yaml:4: subscribers.2.email: ADA@example.org stands in line 2 already"
     )
+
+
+def test_every_mistake_in_every_reader_is_told_at_once() -> None:
+    told = wrong(
+        "subscribers:\n- email: a@x.org\n- {email: A@X.org, topics: [Vison, [x]]}\n- nobody\n"
+        "- {email: [a@x.org]}\n- {email: nobody, topics: Vision}\n"
+    )
+    assert [line.split(": ")[:2] for line in told.splitlines()] == [
+        ["subscribers.yaml:3", "subscribers.1.topics.1"],
+        ["subscribers.yaml:3", "subscribers.1.email"],
+        ["subscribers.yaml:3", "subscribers.1.topics.0"],
+        ["subscribers.yaml:4", "subscribers.2"],
+        ["subscribers.yaml:5", "subscribers.3.email"],
+        ["subscribers.yaml:6", "subscribers.4.email"],
+        ["subscribers.yaml:6", "subscribers.4.topics"],
+    ]
+
+
+def test_a_file_of_another_form_is_refused() -> None:
+    assert "this takes settings of its own" in wrong("- email: a@x.org")
+    assert "this takes a list" in wrong("subscribers: a@x.org")
+
+
+def test_one_mailbox_is_known_by_any_spelling() -> None:
+    assert same_mailbox(" Ada@BÜCHER.example ") == same_mailbox("ada@xn--bcher-kva.Example")
+    assert same_mailbox("ada@example.org") != same_mailbox("adam@example.org")
+    assert same_mailbox("Not an address") == "not an address"
 
 
 def test_topics_filters_and_keys_nobody_knows_are_refused() -> None:

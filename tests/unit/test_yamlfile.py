@@ -53,6 +53,26 @@ def test_aliases_are_read_and_bombs_are_not() -> None:
     assert "aliases expand beyond reason" in wrong(bomb)
 
 
+def test_an_alias_has_the_lines_of_what_it_stands_for() -> None:
+    document = read("a: &x\n  - b: 1\nc: *x\n&k key: *x\nd: *k\n")
+    assert document.value == {"a": (one := [{"b": "1"}]), "c": one, "key": one, "d": "key"}
+    assert [document.line(path) for path in [("c",), ("c", 0), ("c", 0, "b"), ("d",)]] == [
+        3,
+        2,
+        2,
+        5,
+    ]
+
+
+def test_all_that_can_be_told_at_once_is() -> None:
+    assert wrong("a: ${B}\nc: !x 1\na: [2, '${D}']").splitlines() == [
+        "file.yaml:1: a: the environment has no B; set it or write the value",
+        "file.yaml:2: c: tags like !x are not read; write a plain value",
+        "file.yaml:3: a: this key stands in line 1 already",
+        "file.yaml:3: a.1: the environment has no D; set it or write the value",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -65,7 +85,12 @@ def test_aliases_are_read_and_bombs_are_not() -> None:
         ("? [a]\n: b", "file.yaml:1: a key must be a word"),
         ("[" * 60 + "]" * 60, "nested deeper than 50 levels"),
         ("[" * 9000, "file.yaml"),
-        ("a: *nobody", "file.yaml:1: not YAML: found undefined alias"),
+        ("a: *nobody", "file.yaml:1: a: *nobody stands for nothing"),
+        ("a:\n  - &b [*b]", "file.yaml:2: a.0.0: *b stands for nothing"),
+        ('a: 1\nb: "\\U00110000"', "file.yaml:2: not YAML: chr()"),
+        ("a: 1\nb: \0", "file.yaml:2: not YAML: a character that may not stand in it (U+0000)"),
+        ("a: 1\nb: !e!x y", "file.yaml:2: not YAML: found undefined tag handle"),
+        ("a:\n" + "".join(f"{' ' * n}a:\n" for n in range(1, 60)), "file.yaml:52: a.a: nested"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(text: str, said: str) -> None:
