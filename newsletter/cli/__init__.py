@@ -23,6 +23,8 @@ COMMANDS = {
     "send": "Fetch, compose and deliver today's issue; again: finish what is open.",
     "run": "Stay awake: every reader's issue at that reader's own time.",
     "status": "Where an issue stands, in counts.",
+    "audit": "Prove from the ledger that an issue went out as promised.",
+    "issue": "Cancel an issue, release a held one, end a doubt about a letter.",
     "why": "For every paper of the day, the one reason it is in a letter or is not.",
     "subscribers": "List, add, remove, import and export readers.",
     "topics": "The topics that ship, and what filters would have brought.",

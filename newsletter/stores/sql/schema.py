@@ -26,7 +26,7 @@ from sqlalchemy import (
 from newsletter.model import DeliveryState, IssueState, Origin, Status
 from newsletter.stores.decisions import storable
 
-REVISION = "0003"
+REVISION = "0004"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 
@@ -159,6 +159,14 @@ editions = Table(
     Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
     Column("short", Text, nullable=False),  # ingest numbers, JSON; empty where there are none
     Column("body", Text, nullable=False),  # Edition, JSON
+    Column(
+        "papers", Text, nullable=False, server_default="[]"
+    ),  # ingest numbers of all its papers, JSON
+    Column("lowest", Integer),  # of them
+    Column("highest", Integer),
+    Column("owed", Integer),  # how many papers the reader was owed when it was frozen
+    Column("left_out", Integer),  # how many of them the filters kept away
+    Column("email", Text),  # whose it is, as it was frozen
 )
 
 deliveries = Table(
@@ -168,7 +176,7 @@ deliveries = Table(
     Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
     Column("wave", Integer, ForeignKey("waves.id"), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("token", Text, index=True),
+    Column("token", Text),
     Column("lease_until", Instant),
     Column("attempts", Integer, nullable=False),
     Column("doubts", Integer, nullable=False, server_default="0"),
@@ -177,16 +185,11 @@ deliveries = Table(
     Column("claimed", Instant),
     Column("marked", Instant),
     Column("settled", Instant),
+    Column("message_id", Text),
+    Column("recipient", Text),  # of the envelope, as it was marked
+    Column("digest", Text),  # of the letter's bytes, as it was marked
     _one_of("state", get_args(DeliveryState)),
-    Index(None, "issue", "state"),
-)
-
-sent = Table(
-    "sent",
-    metadata,
-    Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
-    Column("paper", Integer, ForeignKey("papers.number"), primary_key=True),
-    sqlite_with_rowid=False,
+    Index(None, "issue", "state", "reader"),
 )
 
 heartbeats = Table(
