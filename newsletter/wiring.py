@@ -174,6 +174,7 @@ class House:
             ca_file=smtp.ca_file,
             allow_cleartext=smtp.allow_cleartext,
             connections=smtp.connections,
+            per_connection=smtp.per_connection,
             rate_per_second=smtp.per_second,
         )
 

@@ -47,6 +47,7 @@ class SmtpSettings(Strict):
     ca_file: str | None = None
     allow_cleartext: bool = False
     connections: int = Field(default=8, ge=1, le=64)
+    per_connection: int = Field(default=1000, ge=1)
     rate: Rate | None = None
 
     @model_validator(mode="after")
