@@ -1,9 +1,10 @@
 """What every store decides alike: the states that outcomes, counts and rosters lead to."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, replace
 from datetime import timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from newsletter.model import (
     Accepted,
@@ -12,12 +13,15 @@ from newsletter.model import (
     DeliveryState,
     Issue,
     IssueState,
+    Item,
     NotSent,
     Outcome,
     Refused,
     Status,
+    Subscriber,
     Unknown,
 )
+from newsletter.text import clean, folded
 
 SETTLED: dict[type[Outcome], DeliveryState] = {
     Accepted: "accepted",
@@ -82,6 +86,30 @@ def listed(status: Status) -> Status:
 def struck(status: Status) -> Status:
     """The status of a reader of the file who stands in it no longer."""
     return status if status in {"unsubscribed", "blocked"} else "removed"
+
+
+def taken_in(known: Subscriber, before: Subscriber, listed: Subscriber) -> Subscriber:
+    """A reader of the file after its words changed from ``before`` to ``listed``.
+
+    What they chose on the page wins until the file's value for that very field changes.
+    """
+    wants = replace(known.filter, **_changes(before.filter, listed.filter))
+    return replace(known, **(_changes(before, listed) | {"filter": wants}))
+
+
+def _changes(before: Any, after: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    values = {field.name: getattr(after, field.name) for field in fields(after)}
+    return {name: value for name, value in values.items() if value != getattr(before, name)}
+
+
+def wording(item: Item) -> str:
+    """What a paper is searched in: every word follows a space, so that its beginning is found."""
+    return f" {folded(clean(' '.join((item.title, item.abstract, *item.authors))))}"
+
+
+def sought(words: Sequence[str]) -> list[str]:
+    """What is looked for in a :func:`wording`, for these words."""
+    return [f" {word}" for word in folded(clean(" ".join(words))).split()]
 
 
 def numbers_of(issue: Issue) -> list[int]:

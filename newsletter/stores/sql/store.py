@@ -34,6 +34,7 @@ from newsletter.stores.sql import (
     schema,
     standing,
 )
+from newsletter.stores.sql.door import Door
 from newsletter.stores.sql.engine import Database, alone
 from newsletter.stores.sql.failures import shown
 
@@ -41,7 +42,7 @@ MIGRATE = 3
 """The task of changing the tables."""
 
 
-class SqlStore:
+class SqlStore(Door):
     """:class:`newsletter.ports.Store` on SQLite or PostgreSQL."""
 
     def __init__(self, url: str) -> None:
