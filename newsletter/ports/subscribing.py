@@ -13,6 +13,9 @@ class Subscribing(Protocol):
     def reader(self, number: int) -> Reader | None:
         """The reader of this id, whatever their status."""
 
+    def reader_at(self, email: str) -> Reader | None:
+        """The reader of this mailbox, however its letters are capitalised."""
+
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """Record that a letter is asked for, if every cap allows it; whether it does.
 

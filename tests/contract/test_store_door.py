@@ -29,6 +29,13 @@ def test_a_reader_is_found_by_id(store: Store) -> None:
     assert store.reader(77) is None
 
 
+def test_a_reader_is_found_by_mailbox_however_it_is_capitalised(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    assert store.reader_at("ADA@Example.org") == ada
+    assert store.reader_at("ada@example.org' OR '1'='1") is None
+    assert store.reader_at("%") is None
+
+
 # -- the file's words and the reader's own ---------------------------------------------------
 
 

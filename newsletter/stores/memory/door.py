@@ -25,6 +25,14 @@ class Door(Readers):
         with self._lock:
             return next((r for r in self._readers.values() if r.id == number), None)
 
+    def reader_at(self, email: str) -> Reader | None:
+        """See :meth:`newsletter.ports.Store.reader_at`."""
+        with self._lock:
+            same = (
+                r for r in self._readers.values() if r.subscriber.email.lower() == email.lower()
+            )
+            return next(same, None)
+
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.admit`."""
         with self._lock:

@@ -41,6 +41,14 @@ class Door:
             row = connection.execute(query).one_or_none()
         return None if row is None else reader_of(row)
 
+    def reader_at(self, email: str) -> Reader | None:
+        """See :meth:`newsletter.ports.Store.reader_at`."""
+        columns = schema.readers.c
+        same = select(schema.readers).where(func.lower(columns.email) == email.lower())
+        with self._database.reading() as connection:
+            row = connection.execute(same.order_by(columns.id).limit(1)).one_or_none()
+        return None if row is None else reader_of(row)
+
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.admit`."""
         with self._database.writing() as connection:
