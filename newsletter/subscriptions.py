@@ -134,6 +134,11 @@ def follow(here: Reception, reader: Reader, wanted: Subscriber, now: datetime) -
     return here.store.save_reader(changed, status=reader.status, now=now)
 
 
+def choose(here: Reception, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
+    """A reader chose anew; a pause that has an end goes on to it."""
+    return follow(here, reader, replace(wanted, paused_until=reader.subscriber.paused_until), now)
+
+
 def pause(here: Reception, reader: Reader, until: date | None, now: datetime) -> Reader:
     """A reader wants nothing until a day, or (None) wants letters again."""
     subscriber = replace(reader.subscriber, paused_until=until)

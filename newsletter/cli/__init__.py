@@ -22,6 +22,7 @@ COMMANDS = {
     "preview": "See the letters before they go.",
     "send": "Fetch, compose and deliver today's issue; again: finish what is open.",
     "run": "Stay awake: every reader's issue at that reader's own time.",
+    "serve": "The readers' pages alone: join, choose, read, leave.",
     "status": "Where an issue stands, in counts.",
     "why": "For every paper of the day, the one reason it is in a letter or is not.",
     "subscribers": "List, add, remove, import and export readers.",

@@ -1,5 +1,6 @@
 """The settings of newsletter.yaml. ``docs/configuration.md`` says the same in prose."""
 
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
@@ -160,6 +161,20 @@ class WebSettings(Strict):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    trusted_proxies: tuple[str, ...] = ()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what is no address or network."""
+        for text in value:
+            try:
+                ip_network(text)
+            except ValueError as error:
+                raise ValueError(
+                    f"{text!r} is no address; write one like 127.0.0.1 or 10.0.0.0/8"
+                ) from error
+        return value
 
 
 def _as_list(value: Any) -> Any:  # noqa: ANN401 - before validation anything may stand here

@@ -1,0 +1,53 @@
+"""Setting a page: templates of ``web/``, with what every page may name."""
+
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from starlette.responses import HTMLResponse, Response
+
+from newsletter.model import Publication
+from newsletter.roster import WEEKDAYS
+from newsletter.templates import environment, folders
+
+AREAS = (
+    "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/",
+    "Indian/", "Pacific/",
+)  # fmt: skip
+"""How the time zones begin that people live in."""
+
+STYLE = "web/door.css"
+
+
+class Pages:
+    """The templates of the readers' pages, the operator's own first.
+
+    Attributes:
+        base: what every path on the site begins with; empty without a path prefix.
+    """
+
+    def __init__(self, publication: Publication, folder: Path | None) -> None:
+        where = folders(folder)
+        self.base = urlsplit(publication.url or "").path.rstrip("/")
+        self.site = (publication.url or "").rstrip("/")
+        self.style = where.read(STYLE)
+        self._set = environment(where, {}, autoescape=True)
+        self._set.globals.update(
+            base=self.base,
+            site=self.site,
+            publication=publication,
+            zones=zones(),
+            weekdays=WEEKDAYS,
+        )
+
+    def show(self, name: str, status: int = 200, **values: object) -> Response:
+        """A page of this template."""
+        text = self._set.get_template(f"web/{name}.html").render(**values)
+        return HTMLResponse(text, status)
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """The time zones offered, by name."""
+    return ("UTC", *sorted(zone for zone in available_timezones() if zone.startswith(AREAS)))
