@@ -1,18 +1,21 @@
 """The readers' door as a test comes to it: real HTTP on loopback, real letters, a clock in hand."""
 
+import asyncio
 import contextlib
 import http.client
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Literal
+from datetime import date, timedelta
+from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 from newsletter import templates
 from newsletter.due import Rhythm
 from newsletter.model import Publication, Reader
 from newsletter.ports import Store
+from newsletter.publisher import Desk, freeze, gather, publish, waiting
 from newsletter.stores.memory import MemoryStore
 from newsletter.subscriptions import Reception
 from newsletter.tokens import Purpose, sign
@@ -24,7 +27,7 @@ from newsletter.web.pages import Pages
 from newsletter.web.postroom import Postroom
 from newsletter.web.server import serving
 from tests.daemons import until
-from tests.desks import SteadyClock, desk_over
+from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.morning import Arrival, Inbox, open_inbox
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
@@ -52,8 +55,27 @@ class House:
     inbox: Inbox
     clock: SteadyClock
     reception: Reception
+    desk: Desk
     port: int = 0
     told: list[str] = field(default_factory=list)
+
+    def publish(self, day: date, *titles: str) -> None:
+        """List these papers, freeze the day's issue, and deliver it."""
+        source = Listed(*titles)
+        apart(self._published(day, source))
+
+    async def _published(self, day: date, source: Listed) -> None:
+        reports = await gather([source], self.store, day, self.clock, lambda _: None)
+        freeze(self.desk, day, waiting(self.desk, day), reports)
+        await publish(self.desk, day, self.smtp, owner=Run("run"), progress=lambda _: None)
+
+    @property
+    def smtp(self) -> SmtpTransport:
+        """The door letters leave by."""
+        settings = SmtpSettings(
+            host="127.0.0.1", port=self.inbox.port, security="none", connections=1
+        )
+        return SmtpTransport(settings, self.clock)
 
     def ask(
         self,
@@ -125,11 +147,18 @@ class House:
         self.clock.time += timedelta(**time)
 
 
+def apart(work: Coroutine[Any, Any, None]) -> None:
+    """Do it in a thread of its own: a browser under test has this one's event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
 @contextlib.contextmanager
 def open_house(
     *,
     store: Store | None = None,
     url: str = "https://n.example.org",
+    port: int = 0,
     proxies: tuple[str, ...] = (),
     publication: Publication | None = None,
 ) -> Iterator[House]:
@@ -140,12 +169,11 @@ def open_house(
     desk = replace(desk_over(kept, clock=clock), publication=chosen)
     with open_inbox() as inbox:
         reception = Reception(chosen, kept, desk.keyring)
-        house = House(kept, inbox, clock, reception)
-        smtp = SmtpSettings(host="127.0.0.1", port=inbox.port, security="none", connections=1)
+        house = House(kept, inbox, clock, reception, desk)
         notes = templates.load_notes()
-        postroom = Postroom(reception, notes, SmtpTransport(smtp, clock), clock, house.told.append)
+        postroom = Postroom(reception, notes, house.smtp, clock, house.told.append)
         rhythm = Rhythm("07:00", "UTC", "daily")
         front = Front(desk, reception, rhythm, Pages(chosen, None), postroom)
-        with serving(door_app(front), "127.0.0.1", 0, proxies) as port:
-            house.port = port
+        with serving(door_app(front), "127.0.0.1", port, proxies) as listening:
+            house.port = listening
             yield house
