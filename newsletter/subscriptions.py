@@ -127,6 +127,11 @@ def preferences(here: Reception, reader: Reader, now: datetime) -> str:
     return here.page(f"preferences/{sign(str(reader.id), 'preferences', here.keys, now)}")
 
 
+def feed(here: Reception, reader: Reader, now: datetime) -> str:
+    """The address of a reader's own feed, without the ending that says its format."""
+    return here.page(f"mine/{sign(str(reader.id), 'feed', here.keys, now)}/feed")
+
+
 def follow(here: Reception, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
     """A reader wants something else from now on; address, name and status stay."""
     subscriber = reader.subscriber

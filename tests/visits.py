@@ -26,6 +26,7 @@ from newsletter.web.front import Front
 from newsletter.web.pages import Pages
 from newsletter.web.postroom import Postroom
 from newsletter.web.server import serving
+from newsletter.web.shelf import Shelf
 from tests.daemons import until
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.morning import Arrival, Inbox, open_inbox
@@ -173,7 +174,7 @@ def open_house(
         notes = templates.load_notes()
         postroom = Postroom(reception, notes, house.smtp, clock, house.told.append)
         rhythm = Rhythm("07:00", "UTC", "daily")
-        front = Front(desk, reception, rhythm, Pages(chosen, None), postroom)
+        front = Front(desk, reception, rhythm, Pages(chosen, None), postroom, Shelf(desk))
         with serving(door_app(front), "127.0.0.1", port, proxies) as listening:
             house.port = listening
             yield house

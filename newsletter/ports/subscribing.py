@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.model import Caps, Consent, Delivery, Paper, Reader
+from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader
 
 
 class Subscribing(Protocol):
@@ -47,6 +47,9 @@ class Subscribing(Protocol):
 
 class Archive(Protocol):
     """The part of :class:`newsletter.ports.Store` that the archive is read from."""
+
+    def published(self) -> tuple[Published, ...]:
+        """The issues that were frozen and are neither held nor cancelled, the last one first."""
 
     def paper_called(self, name: str) -> Paper | None:
         """The paper that answers to this name: its key or an alias."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from newsletter.model import (
     Item,
     NotSent,
     Outcome,
+    Published,
     Refused,
     Status,
     Subscriber,
@@ -31,6 +32,9 @@ SETTLED: dict[type[Outcome], DeliveryState] = {
     Unknown: "unknown",
 }
 """The state each outcome leads to."""
+
+WITHHELD: frozenset[IssueState] = frozenset({"held", "cancelled"})
+"""States of issues that nobody is shown."""
 
 UNDER_CLAIM: frozenset[DeliveryState] = frozenset({"claimed", "committing", "unknown", "held"})
 """States a settlement may end. A claim taken back in doubt keeps its token: a late answer of
@@ -110,6 +114,15 @@ def wording(item: Item) -> str:
 def sought(words: Sequence[str]) -> list[str]:
     """What is looked for in a :func:`wording`, for these words."""
     return [f" {word}" for word in folded(clean(" ".join(words))).split()]
+
+
+def in_turn(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[Published, ...]:
+    """The issues frozen on these days, then, with these cutoffs; the last one first."""
+    found, after = [], 0
+    for day, at, cutoff in sorted(frozen, key=lambda each: each[1]):
+        found.append(Published(day, after, max(after, cutoff), at))
+        after = found[-1].cutoff
+    return tuple(reversed(found))
 
 
 def numbers_of(issue: Issue) -> list[int]:

@@ -124,6 +124,7 @@ class Choosing:
             pauses=PAUSES,
             paused=is_paused(reader.subscriber, self.front.today(reader)),
             token=visit.token,
+            feed=subscriptions.feed(self.front.reception, reader, self.front.now),
         )
 
     def export(self, request: Request, _form: Form) -> Response:

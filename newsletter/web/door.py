@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 
 from newsletter import subscriptions
 from newsletter.errors import StoreError, TokenError
-from newsletter.model import Wave
 from newsletter.subscriptions import WORDS
+from newsletter.web.archive import Archive
 from newsletter.web.choosing import Choosing
 from newsletter.web.editions import whole
 from newsletter.web.forms import Form, WrongFieldsError, form_of, wanted
@@ -60,6 +60,7 @@ class Door:
             topics=self.front.desk.topics,
             rhythm=self.front.rhythm,
             words=self._words,
+            newest=next(iter(self.front.shelf.published()), None),
         )
 
     async def joining(self, request: Request) -> Response:
@@ -116,11 +117,8 @@ class Door:
         if found is None:
             raise HTTPException(404, "There is no edition of that day for you.")
         number, edition = found
-        issue = self._wave(date.fromisoformat(day), number).issue
+        issue = self.front.shelf.frozen(date.fromisoformat(day), number)
         return self.front.pages.show("edition", issue=issue, blocks=whole(issue, edition))
-
-    def _wave(self, day: date, number: int) -> Wave:
-        return next(wave for wave in self.front.desk.store.waves(day) if wave.id == number)
 
     async def style(self, _request: Request) -> Response:
         """The style sheet of every page."""
@@ -147,7 +145,7 @@ def door_app(front: Front) -> ASGIApp:
         return PlainTextResponse("Something is out of order here; please try again later.", 503)
 
     app = Starlette(
-        routes=[*Door(front).routes, *Choosing(front).routes],
+        routes=[*Door(front).routes, *Choosing(front).routes, *Archive(front).routes],
         lifespan=open_hours,
         exception_handlers={TokenError: refused, HTTPException: missing, StoreError: ill},
     )

@@ -18,6 +18,7 @@ from newsletter.subscriptions import Reception
 from newsletter.web.forms import Form, form_of
 from newsletter.web.pages import Pages
 from newsletter.web.postroom import Postroom
+from newsletter.web.shelf import Shelf
 
 Handler = Callable[[Request, Form], Response]
 """Answers a request, in a thread of its own; a GET comes with an empty form."""
@@ -33,6 +34,7 @@ class Front:
         rhythm: when those get their letter who chose nothing else.
         pages: the templates.
         postroom: where notes leave.
+        shelf: the issues everybody may see.
     """
 
     desk: Desk
@@ -40,6 +42,7 @@ class Front:
     rhythm: Rhythm
     pages: Pages
     postroom: Postroom
+    shelf: Shelf
 
     @property
     def now(self) -> datetime:

@@ -10,6 +10,7 @@ from newsletter.web.front import Front
 from newsletter.web.pages import Pages
 from newsletter.web.postroom import Postroom
 from newsletter.web.server import serving
+from newsletter.web.shelf import Shelf
 from newsletter.wiring import House
 
 
@@ -26,13 +27,14 @@ def front_of(house: House, told: Callable[[str], None]) -> Front:
             file=house.path.name,
             where="url",
         )
-    reception = house.reception
+    reception, desk = house.reception, house.desk
     return Front(
-        desk=house.desk,
+        desk=desk,
         reception=reception,
         rhythm=house.rhythm,
         pages=Pages(reception.publication, house.template_folder),
         postroom=Postroom(reception, house.notes, house.smtp(), house.clock, told),
+        shelf=Shelf(desk),
     )
 
 

@@ -1,5 +1,6 @@
 """Setting a page: templates of ``web/``, with what every page may name."""
 
+from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ class Pages:
         self.site = (publication.url or "").rstrip("/")
         self.style = where.read(STYLE)
         self._set = environment(where, {}, autoescape=True)
+        self._set.filters["maildate"] = format_datetime
         self._set.globals.update(
             base=self.base,
             site=self.site,
@@ -41,10 +43,13 @@ class Pages:
             weekdays=WEEKDAYS,
         )
 
-    def show(self, name: str, status: int = 200, **values: object) -> Response:
+    def show(self, name: str, status: int = 200, /, **values: object) -> Response:
         """A page of this template."""
-        text = self._set.get_template(f"web/{name}.html").render(**values)
-        return HTMLResponse(text, status)
+        return HTMLResponse(self.text(f"{name}.html", **values), status)
+
+    def text(self, name: str, /, **values: object) -> str:
+        """What a template says."""
+        return self._set.get_template(f"web/{name}").render(**values)
 
 
 @cache

@@ -5,7 +5,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from datetime import date, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -120,7 +120,7 @@ def test_the_keyboard_alone_is_enough(house: House, browser: Browser) -> None:
     page.goto(house.site)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "To the content"
-    for _ in range(2):
+    for _ in range(4):
         page.keyboard.press("Tab")
     page.keyboard.type(ADA)
     page.keyboard.press("Tab")
@@ -167,6 +167,11 @@ def paths(house: House) -> dict[str, str]:
         "pause": f"{prefer}?pause=2",
         "unsubscribe": house.path("unsubscribe"),
         "edition": house.path("edition", f"1/{date.isoformat(DAY)}"),
+        "archive": "/archive",
+        "issue": f"/archive/{DAY}",
+        "topic": "/topic/Vision",
+        "paper": f"/paper/{quote(house.store.papers_numbered([1])[0].key)}",
+        "search": "/search?q=vision",
         "refused": "/preferences/nothing",
         "missing": "/nowhere",
     }

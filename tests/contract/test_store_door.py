@@ -6,11 +6,22 @@ from pathlib import Path
 import pytest
 
 from newsletter.filters import parse
-from newsletter.model import Caps, Consent, Entry, Filter, Reader, Refused, Status
+from newsletter.model import Caps, Consent, Entry, Filter, Published, Reader, Refused, Status
 from newsletter.ports import Store
 from newsletter.stores import open_store
 from tests.factories import DAY, NOON, identity, item, subscriber
-from tests.frozen import HEALTH, claim, freeze, join, list_papers, mark, one_issue, settle
+from tests.frozen import (
+    HEALTH,
+    claim,
+    cut,
+    freeze,
+    join,
+    list_papers,
+    mark,
+    one_issue,
+    settle,
+    wave_of,
+)
 
 CAPS = Caps(a_day=1, ever=3, client_an_hour=4, all_an_hour=6)
 AGREED = Consent(NOON, "confirmed on the page", "Yes, send me N.")
@@ -175,6 +186,24 @@ def test_no_byte_of_an_erased_address_stays_in_the_files(tmp_path: Path) -> None
 
 
 # -- the archive -----------------------------------------------------------------------------------
+
+
+def test_every_paper_is_new_with_one_published_issue(store: Store) -> None:
+    assert store.published() == ()
+    readers = join(store, "ada", "bob")
+    later = DAY + timedelta(days=1)
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    freeze(store, readers[:1], papers)
+    more = list_papers(store, "arxiv:3")
+    evening = wave_of(more, due=NOON + timedelta(hours=9))
+    store.freeze(evening, [cut(readers[1], 0)])
+    more = list_papers(store, "arxiv:4", "arxiv:5")
+    store.freeze(wave_of(more, day=later, due=NOON + timedelta(days=1)), [cut(readers[0], 0)])
+    store.skip(later + timedelta(days=1), reason="no new papers", now=NOON)
+    assert store.published() == (
+        Published(later, 3, 5, NOON + timedelta(days=1)),
+        Published(DAY, 0, 3, NOON),
+    )
 
 
 def test_a_paper_is_found_by_any_of_its_names(store: Store) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from newsletter.model import Caps, Consent, Delivery, Paper, Reader, Subscriber
-from newsletter.stores.decisions import sought, wording
+from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Subscriber
+from newsletter.stores.decisions import WITHHELD, in_turn, sought, wording
 from newsletter.stores.memory.readers import Readers
 
 DAY = timedelta(days=1)
@@ -102,6 +102,19 @@ class Door(Readers):
                     row.edition = replace(
                         row.edition, standing=replace(row.edition.standing, reader=blank)
                     )
+
+    def published(self) -> tuple[Published, ...]:
+        """See :meth:`newsletter.ports.Store.published`."""
+        with self._lock:
+            return in_turn(
+                (
+                    day,
+                    min(wave.issue.frozen_at for wave in issue.waves),
+                    max(wave.issue.cutoff for wave in issue.waves),
+                )
+                for day, issue in self._issues.items()
+                if issue.waves and issue.state not in WITHHELD
+            )
 
     def paper_called(self, name: str) -> Paper | None:
         """See :meth:`newsletter.ports.Store.paper_called`."""

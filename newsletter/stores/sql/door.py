@@ -12,10 +12,11 @@ from newsletter.model import (
     Delivery,
     Edition,
     Paper,
+    Published,
     Reader,
     Subscriber,
 )
-from newsletter.stores.decisions import sought
+from newsletter.stores.decisions import WITHHELD, in_turn, sought
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Database, alone
@@ -106,6 +107,18 @@ class Door:
         with self._database.writing() as connection:
             _erase(connection, reader, alias, now)
         self._database.scrub()
+
+    def published(self) -> tuple[Published, ...]:
+        """See :meth:`newsletter.ports.Store.published`."""
+        days, waves = schema.issues.c, schema.waves.c
+        query = (
+            select(days.day, func.min(waves.frozen), func.max(waves.cutoff))
+            .select_from(schema.issues.join(schema.waves))
+            .where(days.state.not_in(WITHHELD))
+            .group_by(days.day)
+        )
+        with self._database.reading() as connection:
+            return in_turn((day, at, cutoff) for day, at, cutoff in connection.execute(query))
 
     def paper_called(self, name: str) -> Paper | None:
         """See :meth:`newsletter.ports.Store.paper_called`."""
