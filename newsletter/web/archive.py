@@ -1,13 +1,13 @@
 """The archive, for everybody: issues, topics, papers, search, feeds. Nothing of any reader."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter import subscriptions
@@ -90,19 +90,30 @@ class Archive:
         at = next((at for at, each in enumerate(issues) if each.day == day), None)
         if at is None:
             raise HTTPException(404, "There is no issue of that day.")
-        return self.front.pages.show(
-            "issue",
-            public=self.front.shelf.public(issues[at]),
-            before=issues[at - 1].day if at else None,
-            after=issues[at + 1].day if at + 1 < len(issues) else None,
+        return self._kept(
+            request,
+            lambda: self.front.pages.text(
+                "issue.html",
+                public=self.front.shelf.public(issues[at]),
+                before=issues[at - 1].day if at else None,
+                after=issues[at + 1].day if at + 1 < len(issues) else None,
+            ),
         )
 
     def topic(self, request: Request, _form: Form) -> Response:
         """The papers of a topic in the last issues."""
         name = self._topic(request)
-        issues = [(public.day, public.entries(name)) for public in self._recent()]
-        found = [(day, entries) for day, entries in issues if entries]
-        return self.front.pages.show("topic", name=name, issues=found)
+
+        def text() -> str:
+            issues = [(public.day, public.entries(name)) for public in self._recent()]
+            found = [(day, entries) for day, entries in issues if entries]
+            return self.front.pages.text("topic.html", name=name, issues=found)
+
+        return self._kept(request, text)
+
+    def _kept(self, request: Request, text: Callable[[], str]) -> Response:
+        """A page everybody sees alike, set once a minute at most."""
+        return HTMLResponse(self.front.shelf.at_hand(("page", request.url.path), text))
 
     def paper(self, request: Request, _form: Form) -> Response:
         """A paper, with the days it was listed."""
@@ -132,18 +143,25 @@ class Archive:
         """The feed of all papers, or of a topic's."""
 
         def answer(request: Request, _form: Form) -> Response:
-            here, pages = self.front.reception, self.front.pages
             name = self._topic(request) if "name" in request.path_params else None
-            path = "" if name is None else f"topic/{quote(name, safe='')}"
-            feed = Feed(
-                title=here.publication.name if name is None else f"{here.publication.name}: {name}",
-                home=here.page(path or "archive"),
-                own=here.page(f"{path}/feed" if path else "feed"),
-                entries=feeds.newest([*_told(here, self._recent(), name)]),
+            body = self.front.shelf.at_hand(
+                ("feed", name, form),
+                lambda: feeds.written(self.front.pages, self._public_feed(name), form),
             )
-            return feeds.answer(pages, request, feed, form, secret=False)
+            return feeds.answer(request, body, form, secret=False)
 
         return answer
+
+    def _public_feed(self, topic: str | None) -> Feed:
+        here = self.front.reception
+        title = here.publication.name
+        path = "" if topic is None else f"topic/{quote(topic, safe='')}"
+        return Feed(
+            title=title if topic is None else f"{title}: {topic}",
+            home=here.page(path or "archive"),
+            own=here.page(f"{path}/feed" if path else "feed"),
+            entries=feeds.newest([*_told(here, self._recent(), topic)]),
+        )
 
     def _own_feed(self, form: feeds.Format) -> Handler:
         """The feed of a reader's own editions."""
@@ -160,7 +178,8 @@ class Archive:
                 own=here.page(f"mine/{token}/feed"),
                 entries=feeds.newest(entries),
             )
-            return feeds.answer(self.front.pages, request, feed, form, secret=True)
+            body = feeds.written(self.front.pages, feed, form)
+            return feeds.answer(request, body, form, secret=True)
 
         return answer
 

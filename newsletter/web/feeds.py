@@ -62,9 +62,13 @@ def told(publication: Publication, page: str, at: datetime, entry: Entry) -> Tol
     return Told(f"tag:{publication.domain},2026:{entry.key}", page, at, entry)
 
 
-def answer(pages: Pages, request: Request, feed: Feed, form: Format, *, secret: bool) -> Response:
-    """A feed in a format, or word that nothing has changed (RFC 9110, 13.1.2)."""
-    body = _json(feed) if form == "json" else pages.text(f"feed.{form}", feed=feed)
+def written(pages: Pages, feed: Feed, form: Format) -> str:
+    """A feed in a format."""
+    return _json(feed) if form == "json" else pages.text(f"feed.{form}", feed=feed)
+
+
+def answer(request: Request, body: str, form: Format, *, secret: bool) -> Response:
+    """A written feed, or word that nothing has changed (RFC 9110, 13.1.2)."""
     tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": f"{'private' if secret else 'public'}, max-age=900"}
     if tag in request.headers.get("if-none-match", ""):

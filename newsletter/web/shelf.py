@@ -16,8 +16,8 @@ from newsletter.web.editions import Block, Entry, entry
 FRESH = timedelta(minutes=1)
 """How old may be what is shown."""
 
-MOST = 64
-"""Issues kept at hand."""
+MOST = 128
+"""Issues, and pages set from them, kept at hand."""
 
 T = TypeVar("T")
 
@@ -50,20 +50,21 @@ class Shelf:
 
     def published(self) -> tuple[Published, ...]:
         """Every issue there is, the last one first."""
-        return self._at_hand("published", self._desk.store.published)
+        return self.at_hand("published", self._desk.store.published)
 
     def public(self, published: Published) -> Public:
         """One of them, with its papers."""
-        return self._at_hand(published, lambda: Public(published, self._blocks(published)))
+        return self.at_hand(published, lambda: Public(published, self._blocks(published)))
 
     def frozen(self, day: date, wave: int) -> Issue:
         """The issue a wave was frozen with."""
         waves = self._desk.store.waves
-        return self._at_hand(
+        return self.at_hand(
             (day, wave), lambda: next(each.issue for each in waves(day) if each.id == wave)
         )
 
-    def _at_hand(self, name: Hashable, make: Callable[[], T]) -> T:
+    def at_hand(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What is kept under a name; made anew where there is nothing, or nothing fresh."""
         now = self._desk.clock.now()
         with self._lock:
             at, value = self._kept.get(name, (datetime.min.replace(tzinfo=UTC), None))

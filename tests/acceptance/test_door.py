@@ -4,8 +4,11 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date
+from urllib.parse import quote, urlencode
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from newsletter.model import Publication, Reader, Status
 from tests.factories import DAY, NOON, subscriber
@@ -417,6 +420,33 @@ def test_every_page_forbids_what_it_does_not_need(open_door: House) -> None:
         assert not re.search(r"\son\w+=|style=", answer.body)
     assert "noindex" in open_door.get(open_door.path("preferences")).body
     assert "max-age" in open_door.get("/style.css").headers["cache-control"]
+
+
+WORDS = st.text(max_size=40) | st.sampled_from(
+    ["0", "-1", "9" * 30, "2026-08-03", "2026-02-30", "' OR 1=1 --", "../..", "\0", "%s", "[*]"]
+)
+PATHS = (
+    "/", "/join", "/confirm/{}", "/preferences/{}", "/preferences/{}/export.json",
+    "/unsubscribe/{}", "/edition/{}", "/archive", "/archive/{}", "/topic/{}", "/paper/{}",
+    "/search", "/feed.atom", "/topic/{}/feed.rss", "/mine/{}/feed.json", "/{}",
+)  # fmt: skip
+FIELDS = ("email", "topics", "include", "at", "timezone", "do", "weeks", "q", "before", "pause")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(PATHS), WORDS, st.dictionaries(st.sampled_from(FIELDS), WORDS), st.data())
+def test_nothing_anybody_asks_for_is_an_error_of_ours(
+    open_door: House, path: str, word: str, form: dict[str, str], data: st.DataObject
+) -> None:
+    ada(open_door)
+    filled = path.format(quote(word, safe=""))
+    own = data.draw(st.sampled_from(["", "preferences", "confirm", "edition"]))
+    if own and path.startswith(f"/{own}/"):
+        filled = open_door.path(own, "1" if own != "edition" else f"1/{DAY}")  # type: ignore[arg-type]
+    query = urlencode(form, errors="replace")
+    for answer in (open_door.get(f"{filled}?{query}"), open_door.post(filled, form)):
+        assert answer.status < 500
+        assert answer.headers["referrer-policy"] == "no-referrer"
 
 
 # -- where it stands ----------------------------------------------------------------------------
