@@ -23,6 +23,9 @@ KNOWN = replace(NEWCOMERS, ever=50)
 WORDS = "I want to get {name} by mail. I can leave at any time by a link in every letter."
 """What a reader agrees to, which is kept with the consent."""
 
+UNCONFIRMED = timedelta(days=7)
+"""How long somebody who never confirms is remembered."""
+
 HOW = "by the link in the confirmation letter"
 ERASED = "@erased.invalid"
 """What the aliases of erased readers end in: a domain that never is (RFC 2606)."""
@@ -71,6 +74,7 @@ def join(
     One note goes there, as far as the caps allow; nothing else happens until its link is
     followed. Who asks is told the same whatever comes of it.
     """
+    here.store.forget_unconfirmed(before=now - UNCONFIRMED)
     known = here.store.reader_at(wanted.email)
     reads = known is not None and known.status == "confirmed"
     address = keyed_hash(f"address:{wanted.email.lower()}", here.keys)

@@ -25,7 +25,7 @@ COMMANDS = {
     "serve": "The readers' pages alone: join, choose, read, leave.",
     "status": "Where an issue stands, in counts.",
     "why": "For every paper of the day, the one reason it is in a letter or is not.",
-    "subscribers": "List, add, remove, import and export readers.",
+    "subscribers": "List, add, remove, import, export and erase readers.",
     "topics": "The topics that ship, and what filters would have brought.",
 }
 """Every command with its line in the help, in the order a newcomer needs them."""

@@ -23,6 +23,13 @@ class Subscribing(Protocol):
         of the client nothing after a day. What is refused is not counted.
         """
 
+    def forget_unconfirmed(self, *, before: datetime) -> int:
+        """Forget those of the store who were last heard of before then and never confirmed.
+
+        Returns:
+            How many they were.
+        """
+
     def consent(self, reader: int, consent: Consent) -> bool:
         """Confirm a reader on their own word, which is kept.
 

@@ -96,11 +96,33 @@ def test_serve_ends_well_and_an_erased_reader_of_the_file_stays_away(
         preferences = path_of(inbox.arrivals[0].text, "preferences", port)
         assert ask(port, "POST", preferences, do="erase", sure="yes")[0] == 200
         stop(serving)
-    found = {reader["email"]: reader["status"] for reader in newsletter.json("subscribers", "list")}
-    assert found.pop("bob@example.org") == "confirmed"
-    assert list(found.values()) == ["unsubscribed"]
+    (bob,) = newsletter.json("subscribers", "list")
+    assert (bob["email"], bob["status"]) == ("bob@example.org", "confirmed")
     for file in newsletter.folder.glob("newsletter.db*"):
         assert b"ada@example.org" not in file.read_bytes()
+
+
+def test_the_operator_erases_a_reader_whom_no_list_brings_back(newsletter: Newsletter) -> None:
+    newsletter.configure()
+    newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
+    said = newsletter.run("subscribers", "erase", "ADA@example.org", code=2).stderr
+    assert "say --yes" in said
+    erased = newsletter.json("subscribers", "erase", "ADA@example.org", "--yes")
+    assert erased == {"erased": 1}
+    assert (
+        "there is no reader"
+        in newsletter.run("subscribers", "erase", "ada@example.org", "--yes", code=2).stderr
+    )
+    (newsletter.folder / "more.csv").write_text("email\nada@example.org\ncyd@example.org\n")
+    imported = newsletter.json("subscribers", "import", "more.csv")
+    assert imported == {"added": ["cyd@example.org"], "left_out": 1}
+    newsletter.run("subscribers", "add", "ada@example.org", code=2)
+    assert [r["email"] for r in newsletter.json("subscribers", "list")] == [
+        "bob@example.org",
+        "cyd@example.org",
+    ]
+    newsletter.run("subscribers", "add", "ada@example.org", "--again")
+    assert len(newsletter.json("subscribers", "list")) == 3
 
 
 def test_what_keeps_the_pages_from_being_served_is_said(newsletter: Newsletter) -> None:

@@ -121,6 +121,15 @@ def test_a_client_and_everybody_have_caps_an_hour(store: Store) -> None:
     assert store.admit("c", "one", CAPS, now=later)
 
 
+def test_those_who_never_confirmed_are_forgotten(store: Store) -> None:
+    for number, status in enumerate(("unconfirmed", "unconfirmed", "confirmed", "unsubscribed")):
+        at = NOON + timedelta(days=number == 1)
+        store.save_reader(subscriber(f"r{number}@example.org"), status=status, now=at)  # type: ignore[arg-type]
+    assert store.forget_unconfirmed(before=NOON + timedelta(hours=1)) == 1
+    assert [reader.id for reader in store.readers()] == [2, 3, 4]
+    assert store.forget_unconfirmed(before=NOON + timedelta(hours=1)) == 0
+
+
 # -- what is known of a reader, and its end -----------------------------------------------------
 
 

@@ -99,6 +99,13 @@ def test_a_confirmation_is_good_for_two_days(office: Office) -> None:
     assert office.status() == "unconfirmed"
 
 
+def test_who_does_not_confirm_is_forgotten_after_a_week(office: Office) -> None:
+    office.join()
+    office.join("bob@example.org", hours=24 * 8)
+    assert office.status() is None
+    assert office.status("bob@example.org") == "unconfirmed"
+
+
 def test_a_hundred_requests_for_an_address_are_one_note(office: Office) -> None:
     for n in range(100):
         office.join(ADA if n % 2 else ADA.upper(), client=f"2001:db8:{n}::")

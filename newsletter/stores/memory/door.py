@@ -52,6 +52,18 @@ class Door(Readers):
                 self._requests.append((address, client, now))
             return may
 
+    def forget_unconfirmed(self, *, before: datetime) -> int:
+        """See :meth:`newsletter.ports.Store.forget_unconfirmed`."""
+        with self._lock:
+            stale = [
+                email
+                for email, reader in self._readers.items()
+                if reader.status == "unconfirmed" and self._saved[email] < before
+            ]
+            for email in stale:
+                del self._readers[email]
+            return len(stale)
+
     def consent(self, reader: int, consent: Consent) -> bool:
         """See :meth:`newsletter.ports.Store.consent`."""
         with self._lock:

@@ -31,6 +31,7 @@ class Readers(Papers):
         super().__init__()
         self._readers: dict[str, Reader] = {}
         self._listed: dict[str, Subscriber] = {}
+        self._saved: dict[str, datetime] = {}
         self._issues: dict[date, DayIssue] = {}
         self._sent: dict[int, set[int]] = {}
 
@@ -59,17 +60,18 @@ class Readers(Papers):
         subscriber: Subscriber,
         *,
         status: Status,
-        now: datetime,  # noqa: ARG002 - nobody asks memory when
+        now: datetime,
     ) -> Reader:
         """See :meth:`newsletter.ports.Store.save_reader`."""
         with self._lock:
+            self._saved[subscriber.email] = now
             known = self._readers.get(subscriber.email)
             return self._put(subscriber, status, "store" if known is None else known.origin)
 
     def _put(self, subscriber: Subscriber, status: Status, origin: Origin) -> Reader:
         """Add a reader, for whom all up to the last freeze is decided, or change one."""
         new = Reader(
-            id=len(self._readers) + 1,
+            id=max((reader.id for reader in self._readers.values()), default=0) + 1,
             subscriber=subscriber,
             status=status,
             decided=self._last_decided(),

@@ -62,6 +62,13 @@ class Door:
                 connection.execute(insert(schema.requests), row)
             return may
 
+    def forget_unconfirmed(self, *, before: datetime) -> int:
+        """See :meth:`newsletter.ports.Store.forget_unconfirmed`."""
+        columns = schema.readers.c
+        stale = (columns.status == "unconfirmed") & (columns.changed < before)
+        with self._database.writing() as connection:
+            return connection.execute(delete(schema.readers).where(stale)).rowcount
+
     def consent(self, reader: int, consent: Consent) -> bool:
         """See :meth:`newsletter.ports.Store.consent`."""
         columns = schema.readers.c
