@@ -162,6 +162,7 @@ def open_house(
     port: int = 0,
     proxies: tuple[str, ...] = (),
     publication: Publication | None = None,
+    operator_password: str | None = None,
 ) -> Iterator[House]:
     """A newsletter with its door open and a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
@@ -174,7 +175,9 @@ def open_house(
         notes = templates.load_notes()
         postroom = Postroom(reception, notes, house.smtp, clock, house.told.append)
         rhythm = Rhythm("07:00", "UTC", "daily")
-        front = Front(desk, reception, rhythm, Pages(chosen, None), postroom, Shelf(desk))
+        front = Front(
+            desk, reception, rhythm, Pages(chosen, None), postroom, Shelf(desk), operator_password
+        )
         with serving(door_app(front), "127.0.0.1", port, proxies) as listening:
             house.port = listening
             yield house

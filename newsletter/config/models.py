@@ -30,6 +30,15 @@ HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 """A header's name (RFC 9110, 5.1)."""
 
 
+def _unguessable(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < SHORTEST_SECRET:
+        raise ValueError(
+            f"a secret has {SHORTEST_SECRET} characters at least; draw one with:"
+            " python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return secret
+
+
 class Schedule(Strict):
     """When readers who chose nothing else get their letter."""
 
@@ -162,6 +171,13 @@ class WebSettings(Strict):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     trusted_proxies: tuple[str, ...] = ()
+    operator_password: SecretStr | None = None
+
+    @field_validator("operator_password")
+    @classmethod
+    def long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a password that can be guessed."""
+        return value if value is None else _unguessable(value)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -206,12 +222,7 @@ class Settings(Strict):
     @classmethod
     def long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         """Refuse a secret that can be guessed."""
-        if any(len(key.get_secret_value()) < SHORTEST_SECRET for key in value):
-            raise ValueError(
-                f"a secret has {SHORTEST_SECRET} characters at least; draw one with:"
-                " python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-            )
-        return value
+        return tuple(map(_unguessable, value))
 
     @field_validator("topics")
     @classmethod

@@ -1,10 +1,10 @@
 """What the store owes the readers' pages: one reader, their word, their past, their going."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader
+from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Status
 
 
 class Subscribing(Protocol):
@@ -15,6 +15,9 @@ class Subscribing(Protocol):
 
     def reader_at(self, email: str) -> Reader | None:
         """The reader of this mailbox, however its letters are capitalised."""
+
+    def tally(self) -> Mapping[Status, int]:
+        """How many readers there are of each status that anybody has."""
 
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """Record that a letter is asked for, if every cap allows it; whether it does.

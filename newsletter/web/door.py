@@ -21,6 +21,7 @@ from newsletter.web.editions import whole
 from newsletter.web.forms import Form, WrongFieldsError, form_of, wanted
 from newsletter.web.front import Front, both, client_of, shows, token_of
 from newsletter.web.guard import Guard
+from newsletter.web.overview import Overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,12 @@ def door_app(front: Front) -> ASGIApp:
         return PlainTextResponse("Something is out of order here; please try again later.", 503)
 
     app = Starlette(
-        routes=[*Door(front).routes, *Choosing(front).routes, *Archive(front).routes],
+        routes=[
+            *Door(front).routes,
+            *Choosing(front).routes,
+            *Archive(front).routes,
+            *Overview(front).routes,
+        ],
         lifespan=open_hours,
         exception_handlers={TokenError: refused, HTTPException: missing, StoreError: ill},
     )

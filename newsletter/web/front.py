@@ -35,6 +35,7 @@ class Front:
         pages: the templates.
         postroom: where notes leave.
         shelf: the issues everybody may see.
+        operator_password: what opens the operator's page; None where there is none.
     """
 
     desk: Desk
@@ -43,6 +44,7 @@ class Front:
     pages: Pages
     postroom: Postroom
     shelf: Shelf
+    operator_password: str | None = None
 
     @property
     def now(self) -> datetime:

@@ -35,7 +35,13 @@ def front_of(house: House, told: Callable[[str], None]) -> Front:
         pages=Pages(reception.publication, house.template_folder),
         postroom=Postroom(reception, house.notes, house.smtp(), house.clock, told),
         shelf=Shelf(desk),
+        operator_password=_password(house),
     )
+
+
+def _password(house: House) -> str | None:
+    password = None if house.settings.web is None else house.settings.web.operator_password
+    return None if password is None else password.get_secret_value()
 
 
 @contextlib.contextmanager

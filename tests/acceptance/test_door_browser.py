@@ -17,6 +17,7 @@ from tests.visits import House, open_house
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ADA = "ada@example.org"
+PASSWORD = "a password of sixteen"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 pytestmark = [
@@ -45,7 +46,7 @@ def house() -> Iterator[House]:
     own = Publication(
         "Papers", "Papers", "n@example.org", f"http://127.0.0.1:{port}", "1 Example Street"
     )
-    with open_house(port=port, publication=own) as opened:
+    with open_house(port=port, publication=own, operator_password=PASSWORD) as opened:
         yield opened
 
 
@@ -172,6 +173,7 @@ def paths(house: House) -> dict[str, str]:
         "topic": "/topic/Vision",
         "paper": f"/paper/{quote(house.store.papers_numbered([1])[0].key)}",
         "search": "/search?q=vision",
+        "operator": "/operator",
         "refused": "/preferences/nothing",
         "missing": "/nowhere",
     }
@@ -189,6 +191,7 @@ def test_every_page_is_for_everybody(
     page = browser.new_page(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
+        http_credentials={"username": "operator", "password": PASSWORD},
     )
 
     def look(name: str) -> None:

@@ -47,6 +47,13 @@ def test_a_reader_is_found_by_mailbox_however_it_is_capitalised(store: Store) ->
     assert store.reader_at("%") is None
 
 
+def test_readers_are_counted_by_status(store: Store) -> None:
+    assert store.tally() == {}
+    join(store, "ada", "bob", "cyd")
+    store.set_status(ADA, "unsubscribed", now=NOON)
+    assert store.tally() == {"confirmed": 2, "unsubscribed": 1}
+
+
 # -- the file's words and the reader's own ---------------------------------------------------
 
 

@@ -1,10 +1,11 @@
 """What the readers' pages ask of the store, in memory."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Subscriber
+from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Status, Subscriber
 from newsletter.stores.decisions import WITHHELD, in_turn, sought, wording
 from newsletter.stores.memory.readers import Readers
 
@@ -32,6 +33,11 @@ class Door(Readers):
                 r for r in self._readers.values() if r.subscriber.email.lower() == email.lower()
             )
             return next(same, None)
+
+    def tally(self) -> Mapping[Status, int]:
+        """See :meth:`newsletter.ports.Store.tally`."""
+        with self._lock:
+            return Counter[Status](reader.status for reader in self._readers.values())
 
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.admit`."""

@@ -1,6 +1,6 @@
 """What the readers' pages ask of the store, in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -14,6 +14,7 @@ from newsletter.model import (
     Paper,
     Published,
     Reader,
+    Status,
     Subscriber,
 )
 from newsletter.stores.decisions import WITHHELD, in_turn, sought
@@ -49,6 +50,13 @@ class Door:
         with self._database.reading() as connection:
             row = connection.execute(same.order_by(columns.id).limit(1)).one_or_none()
         return None if row is None else reader_of(row)
+
+    def tally(self) -> Mapping[Status, int]:
+        """See :meth:`newsletter.ports.Store.tally`."""
+        status = schema.readers.c.status
+        query = select(status, func.count().label("number")).group_by(status)
+        with self._database.reading() as connection:
+            return {row.status: row.number for row in connection.execute(query)}
 
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.admit`."""
