@@ -18,13 +18,10 @@ from newsletter.web.editions import entry, whole
 from newsletter.web.feeds import Feed, Told, told
 from newsletter.web.forms import Form
 from newsletter.web.front import Front, Handler, shows, token_of
-from newsletter.web.shelf import Public
+from newsletter.web.shelf import RECENT, Public
 
 A_PAGE = 100
 """Issues listed on one page of the archive."""
-
-RECENT = 10
-"""Issues a topic's page, and a feed, look back on."""
 
 FOUND = 50
 """Papers a search shows."""
@@ -105,7 +102,7 @@ class Archive:
         name = self._topic(request)
 
         def text() -> str:
-            issues = [(public.day, public.entries(name)) for public in self._recent()]
+            issues = [(public.day, public.entries(name)) for public in self.front.shelf.recent()]
             found = [(day, entries) for day, entries in issues if entries]
             return self.front.pages.text("topic.html", name=name, issues=found)
 
@@ -160,7 +157,7 @@ class Archive:
             title=title if topic is None else f"{title}: {topic}",
             home=here.page(path or "archive"),
             own=here.page(f"{path}/feed" if path else "feed"),
-            entries=feeds.newest([*_told(here, self._recent(), topic)]),
+            entries=feeds.newest([*_told(here, self.front.shelf.recent(), topic)]),
         )
 
     def _own_feed(self, form: feeds.Format) -> Handler:
@@ -194,9 +191,6 @@ class Archive:
                 for block in whole(issue, edition):
                     for each in block.entries:
                         yield told(here.publication, _page(here, each.key), issue.frozen_at, each)
-
-    def _recent(self) -> list[Public]:
-        return [self.front.shelf.public(each) for each in self.front.shelf.published()[:RECENT]]
 
     def _topic(self, request: Request) -> str:
         name: str = request.path_params["name"]

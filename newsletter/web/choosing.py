@@ -121,6 +121,7 @@ class Choosing:
             reader=reader,
             topics=self.front.desk.topics,
             rhythm=self.front.rhythm,
+            a_week=self.front.shelf.a_week(),
             pauses=PAUSES,
             paused=is_paused(reader.subscriber, self.front.today(reader)),
             token=visit.token,

@@ -61,7 +61,8 @@ class Door:
             topics=self.front.desk.topics,
             rhythm=self.front.rhythm,
             words=self._words,
-            newest=next(iter(self.front.shelf.published()), None),
+            a_week=self.front.shelf.a_week(),
+            newest=next(iter(self.front.shelf.recent()), None),
         )
 
     async def joining(self, request: Request) -> Response:

@@ -5,7 +5,17 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 from newsletter.errors import NewsletterError, TransportError
-from newsletter.model import Claim, Deferred, Edition, Envelope, Letter, NotSent, Outcome, Standing
+from newsletter.model import (
+    Accepted,
+    Claim,
+    Deferred,
+    Edition,
+    Envelope,
+    Letter,
+    NotSent,
+    Outcome,
+    Standing,
+)
 from newsletter.notes import Stationery, written
 from newsletter.ports import Clock, Transport
 from newsletter.subscriptions import Note, Reception
@@ -62,6 +72,9 @@ class Postroom:
             if not isinstance(outcome, Deferred | NotSent) or wait is None:
                 break
             await self._clock.sleep(wait.total_seconds())
+        if not isinstance(outcome, Accepted):
+            # What a server says may name the address, which no log is to have.
+            self._told(f"a note was given up: {type(outcome).__name__}")
 
     async def _try(self, note: Note, envelope: Envelope) -> Outcome:
         edition = Edition(Standing(note.reader), sections=())

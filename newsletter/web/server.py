@@ -10,6 +10,9 @@ from starlette.types import ASGIApp
 
 from newsletter.errors import UsageError
 
+MOST = 1000
+"""Requests under way at once; to more it answers that it is busy (503)."""
+
 GRACE = 10
 """Seconds that requests under way have when the server ends."""
 
@@ -37,6 +40,7 @@ def serving(
         log_level="error",
         access_log=False,
         server_header=False,
+        limit_concurrency=MOST,
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=GRACE,

@@ -1,7 +1,8 @@
 """The issues on the shelf: what was published, grouped by topic, kept at hand for a minute."""
 
 import threading
-from collections.abc import Callable, Hashable
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -18,6 +19,11 @@ FRESH = timedelta(minutes=1)
 
 MOST = 128
 """Issues, and pages set from them, kept at hand."""
+
+RECENT = 10
+"""Issues that topics and feeds look back on."""
+
+WEEK = 7
 
 T = TypeVar("T")
 
@@ -55,6 +61,22 @@ class Shelf:
     def public(self, published: Published) -> Public:
         """One of them, with its papers."""
         return self.at_hand(published, lambda: Public(published, self._blocks(published)))
+
+    def recent(self) -> tuple[Public, ...]:
+        """The last issues, the newest first."""
+        return tuple(self.public(each) for each in self.published()[:RECENT])
+
+    def a_week(self) -> Mapping[str, int]:
+        """How many papers a week each topic had in the last issues, by its name."""
+        return self.at_hand("a week", self._a_week)
+
+    def _a_week(self) -> Mapping[str, int]:
+        issues = self.recent()
+        days = (issues[0].day - issues[-1].day).days + 1 if issues else 1
+        counted = Counter[str]()
+        for public in issues:
+            counted.update({block.name: len(block.entries) for block in public.blocks})
+        return {name: round(count * WEEK / max(days, WEEK)) for name, count in counted.items()}
 
     def frozen(self, day: date, wave: int) -> Issue:
         """The issue a wave was frozen with."""

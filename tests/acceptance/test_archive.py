@@ -78,7 +78,7 @@ def test_the_archive_lists_days_and_topics_newest_first(house: House) -> None:
     assert str(DAY) in earlier
     assert f"/archive/{LATER}" not in earlier
     assert house.get("/archive?before='").status == 404
-    assert f"/papers/archive/{LATER}" in checked(house, "/").body
+    assert f'href="/papers/archive/{LATER}"' in checked(house, "/").body
 
 
 def test_a_topics_page_shows_its_papers_alone(house: House) -> None:
@@ -89,6 +89,14 @@ def test_a_topics_page_shows_its_papers_alone(house: House) -> None:
     assert "Of other things" in checked(house, "/topic/Other").words
     assert house.get("/topic/Nothing").status == 404
     assert house.get("/topic/%27%20OR%201").status == 404
+
+
+def test_those_who_choose_see_how_much_a_topic_brings(house: House) -> None:
+    two_days(house)
+    for path in ("/", house.path("preferences")):
+        assert "Vision 2 a week" in house.get(path).words
+    first = checked(house, "/").words
+    assert f"Such as these, of Tuesday, {LATER.day} August 2026 Vision once more Vision" in first
 
 
 def test_a_papers_page_tells_the_days_it_was_listed(house: House) -> None:

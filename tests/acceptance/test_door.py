@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.model import Publication, Reader, Status
+from tests.daemons import until
 from tests.factories import DAY, NOON, subscriber
 from tests.frozen import freeze, list_papers
 from tests.visits import House, open_house
@@ -497,6 +498,14 @@ def test_a_server_that_defers_gets_the_note_again() -> None:
         house.join()
         assert house.mail(1)[0].recipient == ADA
     assert house.told == []
+
+
+def test_a_note_that_is_refused_is_given_up_without_naming_anybody() -> None:
+    with open_house() as house:
+        house.inbox.answer = lambda recipient: f"550 <{recipient}> is unknown"
+        house.join()
+        until(lambda: house.told)
+    assert house.told == ["a note was given up: Refused"]
 
 
 def test_notes_come_back_to_the_readers_own_return_path() -> None:
