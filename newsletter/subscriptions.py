@@ -144,8 +144,15 @@ def follow(here: Reception, reader: Reader, wanted: Subscriber, now: datetime) -
 
 
 def choose(here: Reception, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
-    """A reader chose anew; a pause that has an end goes on to it."""
-    return follow(here, reader, replace(wanted, paused_until=reader.subscriber.paused_until), now)
+    """A reader chose anew; a pause that has an end goes on, topics keep the reader's order."""
+    before = reader.subscriber
+    had, chosen = before.filter.topics, wanted.filter.topics
+    kept = tuple(topic for topic in had if topic in chosen)
+    topics = (*kept, *(topic for topic in chosen if topic not in had))
+    wants = replace(wanted.filter, topics=topics)
+    return follow(
+        here, reader, replace(wanted, filter=wants, paused_until=before.paused_until), now
+    )
 
 
 def pause(here: Reception, reader: Reader, until: date | None, now: datetime) -> Reader:

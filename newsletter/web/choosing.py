@@ -20,6 +20,9 @@ from newsletter.web.front import Front, both, shows, token_of
 PAUSES = (1, 2, 4)
 """The weeks a pause may last."""
 
+WEEKS = frozenset(map(str, PAUSES))
+"""The same as forms and addresses say them."""
+
 TRIED_DAYS = 7
 """How many days a filter is tried on."""
 
@@ -56,7 +59,8 @@ class Choosing:
         form = filled(visit.reader.subscriber)
         if request.query_params.get("cadence") == "weekly":
             form = form.having("cadence", "weekly")
-        return self._preferences(visit, form, offered=request.query_params.get("pause", ""))
+        weeks = request.query_params.get("pause", "")
+        return self._preferences(visit, form, offered=weeks if weeks in WEEKS else "")
 
     def change(self, request: Request, form: Form) -> Response:
         """A reader changed something: the button says what."""
@@ -93,7 +97,7 @@ class Choosing:
         reader = visit.reader
         until: date | None = None
         if weeks:
-            if weeks not in map(str, PAUSES):
+            if weeks not in WEEKS:
                 raise HTTPException(400, "A pause lasts 1, 2 or 4 weeks.")
             until = subscriptions.weeks_from(self.front.today(reader), int(weeks))
         changed = subscriptions.pause(self.front.reception, reader, until, self.front.now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -73,7 +74,7 @@ class Door:
                 form, form.one("email"), [topic.name for topic in self.front.desk.topics]
             )
         except WrongFieldsError as error:
-            return self._joining(form, error.problems, 422)
+            return await run_in_threadpool(self._joining, form, error.problems, 422)
         client, now = client_of(request), self.front.desk.clock.now()
         self.front.postroom.later(
             lambda post: subscriptions.join(self.front.reception, asked, client, post, now)

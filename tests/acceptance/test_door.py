@@ -177,6 +177,7 @@ def test_a_pause_is_offered_by_the_letters_link_and_made_by_a_button(house: Hous
     offered = house.get(f"{page}?pause=2")
     assert "Pause your letters for 2 weeks?" in offered.words
     assert house.reader().subscriber.paused_until is None
+    assert "Pause your letters" not in house.get(f"{page}?pause=520").words
     house.post(f"{page}?pause=2", {"do": "pause", "weeks": "2"})
     assert house.reader().subscriber.paused_until == date(2026, 8, 17)
     assert "until Monday, 17 August 2026" in house.get(page).words

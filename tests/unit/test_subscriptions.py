@@ -12,6 +12,7 @@ from newsletter.subscriptions import (
     WORDS,
     Note,
     Reception,
+    choose,
     confirm,
     erase,
     export,
@@ -206,6 +207,15 @@ def test_following_changes_what_is_wanted_and_nothing_else(office: Office) -> No
     changed = follow(office.here, reader, subscriber("eve@example.org", name="Eve", day=3), NOON)
     assert changed.subscriber == subscriber(name="Ada", day=3)
     assert changed.status == "unsubscribed"
+
+
+def test_choosing_keeps_the_order_of_topics_and_a_pause(office: Office) -> None:
+    until = date(2026, 9, 1)
+    office.known(filter=Filter(topics=("C", "A", "B")), paused_until=until)
+    reader, _ = whose(office.here, office.signed("preferences"), "preferences", NOON)
+    wanted = subscriber(filter=Filter(topics=("A", "C", "D")))
+    chosen = choose(office.here, reader, wanted, NOON).subscriber
+    assert (chosen.filter.topics, chosen.paused_until) == (("C", "A", "D"), until)
 
 
 def test_a_pause_ends_by_itself_or_when_the_reader_says(office: Office) -> None:
