@@ -49,10 +49,10 @@ class Note:
     """A short letter outside any issue, and the link it carries.
 
     ``confirm`` asks whether it was them; ``known`` tells somebody who reads already where their
-    preferences are.
+    preferences are; ``move`` asks whether a reader's letters are to come to this address.
     """
 
-    kind: Literal["confirm", "known"]
+    kind: Literal["confirm", "known", "move"]
     reader: Reader
     link: str
 
@@ -77,10 +77,7 @@ def join(
     here.store.forget_unconfirmed(before=now - UNCONFIRMED)
     known = here.store.reader_at(wanted.email)
     reads = known is not None and known.status == "confirmed"
-    address = keyed_hash(f"address:{wanted.email.lower()}", here.keys)
-    asked_by = keyed_hash(f"client:{client}", here.keys)
-    caps = KNOWN if reads else NEWCOMERS
-    if not here.store.admit(address, asked_by, caps, now=now):
+    if not _admitted(here, wanted.email, client, KNOWN if reads else NEWCOMERS, now):
         return
     if known is not None and reads:
         post(Note("known", known, preferences(here, known, now)))
@@ -88,6 +85,12 @@ def join(
         reader = _expected(here, known, wanted, now)
         token = sign(str(reader.id), "confirm", here.keys, now)
         post(Note("confirm", reader, here.page(f"confirm/{token}")))
+
+
+def _admitted(here: Reception, email: str, client: str, caps: Caps, now: datetime) -> bool:
+    """Whether one more note may go to an address; it is counted."""
+    address = keyed_hash(f"address:{email.lower()}", here.keys)
+    return here.store.admit(address, keyed_hash(f"client:{client}", here.keys), caps, now=now)
 
 
 def _expected(here: Reception, known: Reader | None, wanted: Subscriber, now: datetime) -> Reader:
@@ -129,6 +132,36 @@ def confirm(here: Reception, token: str, now: datetime) -> Reader:
 def preferences(here: Reception, reader: Reader, now: datetime) -> str:
     """The address of a reader's preferences, from now on."""
     return here.page(f"preferences/{sign(str(reader.id), 'preferences', here.keys, now)}")
+
+
+def ask_move(
+    here: Reception,
+    reader: Reader,
+    email: str,
+    client: str,
+    post: Callable[[Note], None],
+    now: datetime,
+) -> None:
+    """A reader wants the letters at another address: a note there asks whether it is theirs.
+
+    An address that is somebody's gets none; the reader is told the same.
+    """
+    if here.store.reader_at(email) is None and _admitted(here, email, client, NEWCOMERS, now):
+        there = replace(reader, subscriber=replace(reader.subscriber, email=email))
+        token = sign(f"{reader.id}/{email}", "move", here.keys, now)
+        post(Note("move", there, here.page(f"move/{token}")))
+
+
+def move(here: Reception, token: str, now: datetime) -> Reader:
+    """The reader of this link has their letters at the address it was sent to, from now on.
+
+    Raises:
+        TokenError: as for :func:`whose`, or the address became somebody's since.
+    """
+    reader, email = whose(here, token, "move", now)
+    if reader.subscriber.email != email and not here.store.move(reader.id, email, now=now):
+        raise TokenError("Letters to this address belong to somebody already.")
+    return whose(here, token, "move", now)[0]
 
 
 def feed(here: Reception, reader: Reader, now: datetime) -> str:

@@ -19,7 +19,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from newsletter.errors import TokenError
 from newsletter.model import Publication
 
-Purpose = Literal["unsubscribe", "preferences", "edition", "confirm", "feed"]
+Purpose = Literal["unsubscribe", "preferences", "edition", "confirm", "feed", "move"]
 """What a token allows; each purpose signs under a salt of its own."""
 
 MAX_AGE: dict[Purpose, timedelta | None] = {
@@ -28,6 +28,7 @@ MAX_AGE: dict[Purpose, timedelta | None] = {
     "edition": timedelta(days=365),
     "confirm": timedelta(hours=48),
     "feed": None,
+    "move": timedelta(hours=48),
 }
 """How long a token is good, from its signing.
 

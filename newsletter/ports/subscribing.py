@@ -47,6 +47,13 @@ class Subscribing(Protocol):
     def letters(self, reader: int) -> tuple[Delivery, ...]:
         """Every delivery a reader had a line for, oldest first."""
 
+    def move(self, reader: int, email: str, *, now: datetime) -> bool:
+        """Give a reader of the store another address.
+
+        False, and nothing changes, where it is somebody's already, or the reader is the file's or
+        unknown.
+        """
+
     def erase(self, reader: int, alias: str, *, now: datetime) -> None:
         """Forget who a reader is: from now on they are ``alias``, who has left and wants nothing.
 

@@ -29,11 +29,8 @@ FOUND = 50
 LONGEST_SEARCH = 200
 """Characters of a search."""
 
-ROBOTS = (
-    "User-agent: *\n"
-    "Disallow: {base}/preferences/\nDisallow: {base}/unsubscribe/\nDisallow: {base}/confirm/\n"
-    "Disallow: {base}/edition/\nDisallow: {base}/mine/\nDisallow: {base}/search\n"
-)
+HIDDEN = ("preferences", "unsubscribe", "confirm", "move", "edition", "mine", "search")
+"""What search engines are to leave alone: somebody's own pages, and endless ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,9 @@ class Archive:
     def robots(self, _request: Request, _form: Form) -> Response:
         """What search engines may read (RFC 9309): nothing that is somebody's."""
         headers = {"Cache-Control": "public, max-age=86400"}
-        return PlainTextResponse(ROBOTS.format(base=self.front.pages.base), headers=headers)
+        hidden = (f"Disallow: {self.front.pages.base}/{name}" for name in HIDDEN)
+        lines = ("User-agent: *", *hidden)
+        return PlainTextResponse("\n".join(lines) + "\n", headers=headers)
 
     # -- feeds -----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from newsletter.model import Reader
 from newsletter.publisher import try_out
 from newsletter.roster import as_entry
 from newsletter.web.forms import Form, WrongFieldsError, filled, wanted
-from newsletter.web.front import Front, both, shows, token_of
+from newsletter.web.front import Front, both, client_of, shows, token_of
 
 PAUSES = (1, 2, 4)
 """The weeks a pause may last."""
@@ -51,6 +51,7 @@ class Choosing:
         return [
             *both("/preferences/{token}", self.preferences, self.change),
             Route("/preferences/{token}/export.json", shows(self.export)),
+            *both("/move/{token}", self.ask_move, self.move),
         ]
 
     def preferences(self, request: Request, _form: Form) -> Response:
@@ -59,8 +60,18 @@ class Choosing:
         form = filled(visit.reader.subscriber)
         if request.query_params.get("cadence") == "weekly":
             form = form.having("cadence", "weekly")
+        for word in ("more", "less"):
+            if topic := request.query_params.get(word):
+                form = self._with_topic(form, topic, more=word == "more")
         weeks = request.query_params.get("pause", "")
         return self._preferences(visit, form, offered=weeks if weeks in WEEKS else "")
+
+    def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
+        """A form with a topic ticked or not; whoever gets every paper is left with the others."""
+        names = [each.name for each in self.front.desk.topics]
+        chosen = form.all("topics") or ([] if more or form.one("include") else names)
+        ticked = {*chosen, topic} if more else {*chosen} - {topic}
+        return form.having("topics", *(name for name in names if name in ticked))
 
     def change(self, request: Request, form: Form) -> Response:
         """A reader changed something: the button says what."""
@@ -70,6 +81,8 @@ class Choosing:
                 return self._save(visit, form)
             case "pause" | "resume" as do:
                 return self._pause(visit, form.one("weeks") if do == "pause" else "")
+            case "move":
+                return self._move(visit, form, client_of(request))
             case "erase":
                 return self._erase(visit, form)
             case _:
@@ -103,6 +116,33 @@ class Choosing:
         changed = subscriptions.pause(self.front.reception, reader, until, self.front.now)
         said = "Your letters pause." if until else "Your letters come again."
         return self._saved(visit, changed, said)
+
+    def _move(self, visit: Visit, form: Form, client: str) -> Response:
+        here, reader, now = self.front.reception, visit.reader, self.front.now
+        if reader.origin == "file":
+            raise HTTPException(400, "The editor keeps your address; ask them to change it.")
+        try:
+            asked = wanted(Form({}), form.one("email"), ())
+        except WrongFieldsError as error:
+            filled_in = filled(reader.subscriber).having("email", form.one("email"))
+            return self._preferences(visit, filled_in, problems=error.problems, status=422)
+        self.front.postroom.later(
+            lambda post: subscriptions.ask_move(here, reader, asked.email, client, post, now)
+        )
+        return self.front.pages.show("sent", email=asked.email)
+
+    def ask_move(self, request: Request, _form: Form) -> Response:
+        """The page the letter to a new address leads to; its button says yes."""
+        reader, email = subscriptions.whose(
+            self.front.reception, token_of(request), "move", self.front.now
+        )
+        return self.front.pages.show("move", email=email, before=reader.subscriber.email)
+
+    def move(self, request: Request, _form: Form) -> Response:
+        """They said yes."""
+        reader = subscriptions.move(self.front.reception, token_of(request), self.front.now)
+        link = subscriptions.preferences(self.front.reception, reader, self.front.now)
+        return self.front.pages.show("confirmed", email=reader.subscriber.email, preferences=link)
 
     def _erase(self, visit: Visit, form: Form) -> Response:
         if form.one("sure") != "yes":

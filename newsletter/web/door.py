@@ -134,6 +134,7 @@ def door_app(front: Front) -> ASGIApp:
 
     @asynccontextmanager
     async def open_hours(_app: Starlette) -> AsyncIterator[None]:
+        await front.postroom.open()
         yield
         await front.postroom.close()
 

@@ -33,9 +33,9 @@ class Form:
         """A field's text; empty where it was not sent."""
         return next(iter(self._fields.get(name, ())), "").strip()
 
-    def having(self, name: str, text: str) -> "Form":
-        """The same form with another text in one field."""
-        return Form({**self._fields, name: [text]})
+    def having(self, name: str, *texts: str) -> "Form":
+        """The same form with other texts in one field."""
+        return Form({**self._fields, name: texts})
 
     def all(self, name: str) -> list[str]:
         """Every text sent under a name."""

@@ -20,6 +20,9 @@ from newsletter.notes import Stationery, written
 from newsletter.ports import Clock, Transport
 from newsletter.subscriptions import Note, Reception
 
+Work = Callable[[Callable[[Note], None]], None]
+"""What is done after an answer: it gets what posts a note."""
+
 WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
 """How long to wait before a note that did not get through is tried again."""
 
@@ -49,14 +52,23 @@ class Postroom:
         self._here, self._stationery = here, stationery
         self._transport, self._clock, self._told = transport, clock, told
         self._under_way: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def later(self, work: Callable[[Callable[[Note], None]], None]) -> None:
-        """Do this in a thread once the answer is out; it is given what posts a note."""
+    async def open(self) -> None:
+        """Work in this event loop from now on."""
+        self._loop = asyncio.get_running_loop()
+
+    def later(self, work: Work) -> None:
+        """Do this in a thread of its own; it is given what posts a note. From any thread."""
+        assert self._loop is not None, "the postroom is not open"
+        self._loop.call_soon_threadsafe(self._begin, work)
+
+    def _begin(self, work: Work) -> None:
         task = asyncio.create_task(self._do(work))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _do(self, work: Callable[[Callable[[Note], None]], None]) -> None:
+    async def _do(self, work: Work) -> None:
         notes: list[Note] = []
         try:
             await asyncio.to_thread(work, notes.append)

@@ -192,7 +192,7 @@ def test_a_readers_own_feed_is_by_signed_link_and_ends_with_the_subscription(hou
 def test_robots_are_kept_from_what_is_somebodys(house: House) -> None:
     robots = house.get("/robots.txt").body
     for word in ("preferences", "unsubscribe", "confirm", "edition", "mine"):
-        assert f"Disallow: /papers/{word}/" in robots
+        assert f"Disallow: /papers/{word}\n" in robots
     assert "noindex" in house.get(house.path("preferences")).body
     assert "noindex" not in house.get("/archive").body
 

@@ -191,6 +191,32 @@ def test_a_pause_is_offered_by_the_letters_link_and_made_by_a_button(house: Hous
     assert house.reader().subscriber.cadence is None
 
 
+def test_the_letters_move_to_an_address_that_says_yes(house: House) -> None:
+    ada(house)
+    page = house.path("preferences")
+    assert 'id="email-problem"' in house.post(page, {"do": "move", "email": "a,b@x.org"}).body
+    assert house.post(page, {"do": "move", "email": "new@example.org"}).status == 200
+    note = house.mail_to("new@example.org")
+    assert "Is this your address?" in note.message["Subject"]
+    path = house.link(note)
+    assert house.get(path).status == 200
+    assert house.reader().subscriber.email == ADA
+    assert house.post(path).status == 200
+    assert house.reader().subscriber.email == "new@example.org"
+    house.store.sync_roster([subscriber("bob@example.org")], now=NOON)
+    answer = house.post(house.path("preferences", "2"), {"do": "move", "email": "x@example.org"})
+    assert (answer.status, "ask them to change it" in answer.words) == (400, True)
+
+
+def test_more_and_less_of_a_topic_is_chosen_and_saved_by_the_reader(house: House) -> None:
+    ada(house)
+    page = house.path("preferences")
+    assert 'value="Vision" checked' in house.get(f"{page}?more=Vision").body
+    assert 'value="Vision" checked' not in house.get(f"{page}?less=Vision").body
+    assert house.get(f"{page}?more=<script>&less=%00").status == 200
+    assert house.reader().subscriber == subscriber(ADA)
+
+
 def test_all_that_is_kept_is_shown_and_can_be_erased(house: House) -> None:
     house.join(topics=["Vision"])
     house.post(house.link(house.mail(1)[0]))
@@ -251,7 +277,9 @@ def test_looking_at_a_link_changes_nothing_however_it_is_looked_at(house: House)
         house.path("confirm", "2"), prefer, f"{prefer}?pause=2", f"{prefer}?cadence=weekly",
         f"{prefer}?do=erase&sure=yes", f"{prefer}/export.json", house.path("unsubscribe"),
         f"{house.path('unsubscribe')}?List-Unsubscribe=One-Click",
-        house.path("edition", f"1/{DAY}"), "/", "/join?email=eve@example.org",
+        house.path("edition", f"1/{DAY}"), house.path("move", "1/new@example.org"),
+        f"{prefer}?less=Vision", house.path("feed", "1").replace("feed", "mine") + "/feed.atom",
+        "/", "/join?email=eve@example.org",
     )  # fmt: skip
     for path in paths:
         for purpose in ("", "prefetch"):

@@ -164,6 +164,7 @@ def paths(house: House) -> dict[str, str]:
     return {
         "first": "/",
         "confirm": house.path("confirm", "2"),
+        "move": house.path("move", "1/new@example.org"),
         "preferences": prefer,
         "pause": f"{prefer}?pause=2",
         "unsubscribe": house.path("unsubscribe"),

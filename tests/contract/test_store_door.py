@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from newsletter.filters import parse
-from newsletter.model import Caps, Consent, Entry, Filter, Published, Reader, Refused, Status
+from newsletter.model import (
+    Accepted,
+    Caps,
+    Consent,
+    Entry,
+    Filter,
+    Published,
+    Reader,
+    Refused,
+    Status,
+)
 from newsletter.ports import Store
 from newsletter.stores import open_store
 from tests.factories import DAY, NOON, identity, item, subscriber
@@ -182,6 +192,21 @@ def test_an_erased_address_may_join_again_and_be_erased_again(store: Store) -> N
     assert again.id == 2
     store.erase(2, "x.2@erased.invalid", now=NOON)
     assert {r.status for r in store.readers()} == {"unsubscribed"}
+
+
+def test_a_reader_of_the_store_moves_to_a_free_address(store: Store) -> None:
+    reader = store.save_reader(subscriber(ADA, at="09:00"), status="confirmed", now=NOON)
+    freeze(store, [reader], list_papers(store, "arxiv:1"))
+    join(store, "bob")
+    assert not store.move(reader.id, "BOB@example.org", now=NOON)
+    assert not store.move(2, "new@example.org", now=NOON)
+    assert not store.move(77, "new@example.org", now=NOON)
+    assert store.move(reader.id, "new@example.org", now=NOON)
+    assert known(store).subscriber == subscriber("new@example.org", at="09:00")
+    assert store.reader_at(ADA) is None
+    assert [delivery.email for delivery in store.deliveries(DAY)] == ["new@example.org"]
+    settle(store, *claim(store), outcome=Accepted("250 ok"))
+    assert known(store).decided == 1
 
 
 def test_no_byte_of_an_erased_address_stays_in_the_files(tmp_path: Path) -> None:

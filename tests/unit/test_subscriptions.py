@@ -12,6 +12,7 @@ from newsletter.subscriptions import (
     WORDS,
     Note,
     Reception,
+    ask_move,
     choose,
     confirm,
     erase,
@@ -21,6 +22,7 @@ from newsletter.subscriptions import (
     join,
     leave,
     leaving,
+    move,
     not_erased,
     pause,
     preferences,
@@ -60,6 +62,9 @@ class Office:
         saved = subscriber(ADA, **fields)
         self.here.store.save_reader(saved, status=status, now=NOON)
         return saved
+
+    def known_as(self, email: str) -> None:
+        self.here.store.save_reader(subscriber(email), status="confirmed", now=NOON)
 
     def signed(self, purpose: Purpose, payload: str = "1") -> str:
         return sign(payload, purpose, KEYS, NOON)
@@ -157,7 +162,7 @@ def test_no_note_goes_to_a_blocked_address(office: Office) -> None:
 # -- links -------------------------------------------------------------------------------------
 
 
-PURPOSES: tuple[Purpose, ...] = ("confirm", "preferences", "edition", "unsubscribe")
+PURPOSES: tuple[Purpose, ...] = ("confirm", "preferences", "edition", "move", "feed", "unsubscribe")
 
 
 @pytest.mark.parametrize("made_for", PURPOSES)
@@ -258,6 +263,24 @@ def test_leaving_by_a_retired_key_works(office: Office) -> None:
     assert office.status() == "unsubscribed"
 
 
+def test_the_letters_move_when_the_new_address_says_yes(office: Office) -> None:
+    office.known()
+    office.known_as("bob@example.org")
+    reader, _ = whose(office.here, office.signed("preferences"), "preferences", NOON)
+    for email in ("new@example.org", "BOB@example.org", "new@example.org"):
+        ask_move(office.here, reader, email, "::1", office.notes.append, NOON)
+    (note,) = office.notes
+    assert (note.kind, note.reader.subscriber.email) == ("move", "new@example.org")
+    assert office.status() == "confirmed"
+    for _ in range(2):
+        assert move(office.here, office.token, NOON).subscriber.email == "new@example.org"
+    assert office.status() is None
+    with pytest.raises(TokenError, match="too old"):
+        move(office.here, office.token, NOON + timedelta(hours=49))
+    with pytest.raises(TokenError, match="somebody"):
+        move(office.here, office.signed("move", "1/bob@example.org"), NOON)
+
+
 # -- what is kept, and its end -------------------------------------------------------------------
 
 
@@ -273,7 +296,7 @@ def test_after_an_erasure_links_lead_nowhere_and_leaving_does_nothing(office: Of
     reader, _ = whose(office.here, office.signed("preferences"), "preferences", NOON)
     erase(office.here, reader, NOON)
     assert office.status() is None
-    for purpose in PURPOSES[:3]:
+    for purpose in PURPOSES[:-1]:
         with pytest.raises(TokenError):
             whose(office.here, office.signed(purpose), purpose, NOON)
     before = office.here.store.readers()

@@ -100,6 +100,27 @@ class Door(Readers):
                 if row is not None
             )
 
+    def move(self, reader: int, email: str, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.move`."""
+        with self._lock:
+            known = self.reader(reader)
+            if known is None or known.origin == "file" or self.reader_at(email) is not None:
+                return False
+            subscriber = replace(known.subscriber, email=email)
+            self._become(known, replace(known, subscriber=subscriber))
+            self._saved[email] = now
+            return True
+
+    def _become(self, known: Reader, changed: Reader) -> None:
+        """A reader goes by another address, in what is frozen too."""
+        del self._readers[known.subscriber.email]
+        self._readers[changed.subscriber.email] = changed
+        for issue in self._issues.values():
+            row = issue.rows.get(known.id)
+            if row is not None:
+                standing = replace(row.edition.standing, reader=changed)
+                row.edition = replace(row.edition, standing=standing)
+
     def erase(self, reader: int, alias: str, *, now: datetime) -> None:  # noqa: ARG002
         """See :meth:`newsletter.ports.Store.erase`."""
         with self._lock:
@@ -109,17 +130,12 @@ class Door(Readers):
             blank = replace(
                 known, subscriber=Subscriber(alias), status="unsubscribed", origin="store"
             )
-            del self._readers[known.subscriber.email]
+            self._become(known, blank)
             self._listed.pop(known.subscriber.email, None)
             self._consents.pop(reader, None)
-            self._readers[alias] = blank
             for issue in self._issues.values():
-                row = issue.rows.get(reader)
-                if row is not None:
-                    row.reply = ""
-                    row.edition = replace(
-                        row.edition, standing=replace(row.edition.standing, reader=blank)
-                    )
+                if reader in issue.rows:
+                    issue.rows[reader].reply = ""
 
     def published(self) -> tuple[Published, ...]:
         """See :meth:`newsletter.ports.Store.published`."""

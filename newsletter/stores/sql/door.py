@@ -22,7 +22,7 @@ from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Database, alone
 from newsletter.stores.sql.papers import read_papers
-from newsletter.stores.sql.readers import last_decided, reader_of
+from newsletter.stores.sql.readers import ROSTER, last_decided, reader_of
 
 REQUESTS = 4
 """The task of counting requests."""
@@ -116,6 +116,21 @@ class Door:
                 Delivery(row.day, row.email, row.state, row.attempts, row.reply, row.next_try)
                 for row in connection.execute(query)
             )
+
+    def move(self, reader: int, email: str, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.move`."""
+        columns = schema.readers.c
+        taken = select(columns.id).where(func.lower(columns.email) == email.lower())
+        theirs = select(columns.body).where(columns.id == reader, columns.origin == "store")
+        with self._database.writing() as connection:
+            alone(connection, ROSTER)
+            body = connection.execute(theirs).scalar_one_or_none()
+            if body is None or connection.execute(taken).first() is not None:
+                return False
+            moved = dump(replace(load(Subscriber, body), email=email))
+            changed = update(schema.readers).where(columns.id == reader)
+            connection.execute(changed.values(email=email, body=moved, changed=now))
+            return True
 
     def erase(self, reader: int, alias: str, *, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.erase`."""
