@@ -142,7 +142,9 @@ class Choosing:
         """They said yes."""
         reader = subscriptions.move(self.front.reception, token_of(request), self.front.now)
         link = subscriptions.preferences(self.front.reception, reader, self.front.now)
-        return self.front.pages.show("confirmed", email=reader.subscriber.email, preferences=link)
+        return self.front.pages.show(
+            "confirmed", email=reader.subscriber.email, preferences=link, newest=None
+        )
 
     def _erase(self, visit: Visit, form: Form) -> Response:
         if form.one("sure") != "yes":

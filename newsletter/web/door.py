@@ -92,7 +92,10 @@ class Door:
         """They said yes."""
         reader = subscriptions.confirm(self.front.reception, token_of(request), self.front.now)
         link = subscriptions.preferences(self.front.reception, reader, self.front.now)
-        return self.front.pages.show("confirmed", email=reader.subscriber.email, preferences=link)
+        newest = next(iter(self.front.shelf.published()), None)
+        return self.front.pages.show(
+            "confirmed", email=reader.subscriber.email, preferences=link, newest=newest
+        )
 
     @property
     def _words(self) -> str:

@@ -6,11 +6,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+import jinja2
 from starlette.responses import HTMLResponse, Response
 
+from newsletter.errors import TemplateError
 from newsletter.model import Publication
 from newsletter.roster import WEEKDAYS
-from newsletter.templates import environment, folders
+from newsletter.templates import Folders, environment, folders
 
 AREAS = (
     "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/",
@@ -19,6 +21,13 @@ AREAS = (
 """How the time zones begin that people live in."""
 
 STYLE = "web/door.css"
+NAMES = (
+    "archive.html", "confirm.html", "confirmed.html", "edition.html", "erased.html",
+    "farewell.html", "feed.atom", "feed.rss", "issue.html", "join.html", "move.html",
+    "operator.html", "paper.html", "preferences.html", "problem.html", "refused.html",
+    "search.html", "sent.html", "topic.html", "unsubscribe.html",
+)  # fmt: skip
+"""Every page and feed there is a template for."""
 
 
 class Pages:
@@ -26,6 +35,9 @@ class Pages:
 
     Attributes:
         base: what every path on the site begins with; empty without a path prefix.
+
+    Raises:
+        TemplateError: a template is missing, or is no Jinja.
     """
 
     def __init__(self, publication: Publication, folder: Path | None) -> None:
@@ -42,6 +54,18 @@ class Pages:
             zones=zones(),
             weekdays=WEEKDAYS,
         )
+        for name in NAMES:
+            self._compile(where, name)
+
+    def _compile(self, where: Folders, name: str) -> None:
+        """Find a fault in a template now, and not when somebody asks for the page."""
+        where.read(f"web/{name}")
+        try:
+            self._set.get_template(f"web/{name}")
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(
+                f"{error.message}.", file=f"web/{name}", line=error.lineno
+            ) from error
 
     def show(self, name: str, status: int = 200, /, **values: object) -> Response:
         """A page of this template."""

@@ -1,16 +1,23 @@
 """The readers' door over real HTTP, with real letters: what it does and what it refuses."""
 
+import contextlib
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsletter.errors import TemplateError
 from newsletter.model import Publication, Reader, Status
+from newsletter.stores import open_store
+from newsletter.templates import folders, load_notes
+from newsletter.web.pages import NAMES, Pages
 from tests.daemons import until
 from tests.factories import DAY, NOON, subscriber
 from tests.frozen import freeze, list_papers
@@ -311,6 +318,28 @@ def test_a_readers_own_edition_is_shown_whole(house: House) -> None:
     assert house.get(path).status == 403
 
 
+def test_what_the_letter_left_to_this_page_is_on_it(house: House) -> None:
+    ada(house)
+    house.publish(DAY, *(f"Paper {n} {'x' * 250}" for n in range(400)))
+    letter = house.mail_to(ADA)
+    assert len(letter.titles) < 400
+    (own,) = set(re.findall(r"https://n\.example\.org(/edition/[\w.-]+)", letter.html))
+    page = house.get(own)
+    assert "<h2 id=" in page.body
+    assert ">More</h2>" in page.body
+    assert all(f"Paper {n} " in page.words for n in range(400))
+
+
+def test_a_store_that_does_not_answer_is_said_without_its_secrets(tmp_path: Path) -> None:
+    opened = open_store(f"sqlite:///{tmp_path}/store.db")
+    with contextlib.closing(opened) as store, open_house(store=store) as house:
+        with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as other:
+            other.execute("ALTER TABLE readers RENAME TO elsewhere")
+        answer = house.get(house.path("preferences"))
+    assert answer.status == 503
+    assert "store.db" not in answer.body
+
+
 def test_a_hostile_title_is_text(house: House) -> None:
     script = "<script>document.title='pwned'</script>"
     reader = ada(house, name=script)
@@ -535,6 +564,22 @@ def test_a_note_that_is_refused_is_given_up_without_naming_anybody() -> None:
         house.join()
         until(lambda: house.told)
     assert house.told == ["a note was given up: Refused"]
+
+
+def test_a_faulty_template_of_the_operators_is_found_at_the_start(tmp_path: Path) -> None:
+    publication = Publication("N", "N", "n@example.org", "https://n.example.org")
+    there = {path.name for path in (folders().find("web/join.html") or tmp_path).parent.iterdir()}
+    assert there - {*NAMES} == {"base.html", "parts.html", "door.css", "letters.html"}
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "door.css").write_text("body { color: green }")
+    assert Pages(publication, tmp_path).style == "body { color: green }"
+    (tmp_path / "web" / "join.html").write_text("<p>\n{% if %}")
+    with pytest.raises(TemplateError, match=r"web/join\.html:2: "):
+        Pages(publication, tmp_path)
+    (tmp_path / "web" / "join.html").unlink()
+    (tmp_path / "confirm.txt").write_text("{{ note.link }")
+    with pytest.raises(TemplateError, match=r"confirm\.txt:1: "):
+        load_notes(tmp_path)
 
 
 def test_notes_come_back_to_the_readers_own_return_path() -> None:

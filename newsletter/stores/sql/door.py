@@ -62,7 +62,8 @@ class Door:
         """See :meth:`newsletter.ports.Store.admit`."""
         with self._database.writing() as connection:
             alone(connection, REQUESTS)
-            old = schema.requests.c.at < now - DAY
+            asked = schema.requests.c
+            old = (asked.at < now - DAY) & (asked.client != "")
             connection.execute(update(schema.requests).where(old).values(client=""))
             may = _fits(connection, address, client, caps, now)
             if may:
