@@ -1,5 +1,6 @@
 """A note as a message: one short letter to one person, outside any issue (RFC 5322, 3834)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -12,6 +13,13 @@ from newsletter.model import Envelope, Publication
 from newsletter.subscriptions import Note, Reception
 from newsletter.tokens import bounce_tag, keyed_hash
 
+LINKS = {"confirm": "confirm", "known": "preferences", "move": "confirm"}
+"""For each kind of note what its templates call the link it carries."""
+
+KINDS = tuple(LINKS)
+HOURS = "48"
+"""How long a link to confirm by is good, as templates say it."""
+
 _BOUNDARY = "=_note"
 _PART = (
     "\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
@@ -22,12 +30,12 @@ _PART = (
 class Template(Protocol):
     """What a note's part is set by; Jinja's templates are such."""
 
-    def render(self, *, note: Note, publication: Publication) -> str:
+    def render(self, *, publication: Publication, **words: str) -> str:
         """The part's text."""
 
 
 class Stationery(Protocol):
-    """The templates of a note."""
+    """The templates of a kind of note."""
 
     @property
     def subject(self) -> Template:
@@ -42,10 +50,14 @@ class Stationery(Protocol):
         """Of its HTML part."""
 
 
-def written(note: Note, here: Reception, stationery: Stationery, now: datetime) -> Envelope:
+def written(
+    note: Note, here: Reception, stationery: Mapping[str, Stationery], now: datetime
+) -> Envelope:
     """A note ready for the wire. Nothing in it is in the words of whoever asked for it."""
     publication, email = here.publication, note.reader.subscriber.email
-    subject = " ".join(stationery.subject.render(note=note, publication=publication).split())
+    sheets = stationery[note.kind]
+    words = {LINKS[note.kind]: note.link, "hours": HOURS}
+    subject = " ".join(sheets.subject.render(publication=publication, **words).split())
     message_id = (
         f"<note.{keyed_hash(f'{now.isoformat()}:{email}', here.keys)[:24]}@{publication.domain}>"
     )
@@ -58,8 +70,8 @@ def written(note: Note, here: Reception, stationery: Stationery, now: datetime) 
     head["Content-Type"] = f'multipart/alternative; boundary="{_BOUNDARY}"'
     named = f"Subject: {encoded(subject)}\r\nMessage-ID: {message_id}\r\n".encode()
     parts = (
-        _part(kind, template.render(note=note, publication=publication))
-        for kind, template in (("plain", stationery.text), ("html", stationery.html))
+        _part(kind, template.render(publication=publication, **words))
+        for kind, template in (("plain", sheets.text), ("html", sheets.html))
     )
     ending = f"\r\n--{_BOUNDARY}--\r\n".encode()
     fields = b"".join(SMTP.fold_binary(name, value) for name, value in head.items())

@@ -22,6 +22,7 @@ from newsletter.due import Rhythm
 from newsletter.errors import ConfigurationError
 from newsletter.matchers import RulesMatcher
 from newsletter.model import Reader, Subscriber
+from newsletter.notes import KINDS
 from newsletter.owners import LockedOwner
 from newsletter.ports import Clock, Owner, Source, Store, Transport
 from newsletter.publisher import Desk
@@ -30,7 +31,7 @@ from newsletter.roster import read_roster
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
 from newsletter.stores import open_store
 from newsletter.subscriptions import Reception, not_erased
-from newsletter.templates import Notes, load_notes
+from newsletter.templates import NoteTemplates, load_notes
 from newsletter.templates import load as load_templates
 from newsletter.tokens import Keyring
 from newsletter.transports.folder import FolderTransport
@@ -128,9 +129,9 @@ class House:
         return load_templates(self.template_folder)
 
     @cached_property
-    def notes(self) -> Notes:
-        """The templates of short letters, compiled."""
-        return load_notes(self.template_folder)
+    def notes(self) -> Mapping[str, NoteTemplates]:
+        """The templates of notes, compiled, by their kind."""
+        return load_notes(KINDS, self.template_folder)
 
     @property
     def template_folder(self) -> Path | None:

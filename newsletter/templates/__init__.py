@@ -6,14 +6,14 @@ Jinja template: no paper's text ever meets the MJML parser. Templates run in Jin
 
 from newsletter.templates.compiling import compiled, environment, load
 from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
-from newsletter.templates.noting import Notes, load_notes
+from newsletter.templates.noting import NoteTemplates, load_notes
 
 __all__ = [
     "HTML",
     "SUBJECT",
     "TEXT",
     "Folders",
-    "Notes",
+    "NoteTemplates",
     "compiled",
     "environment",
     "folders",

@@ -1,5 +1,6 @@
-"""The templates of short letters: ``confirm.subject.txt``, ``confirm.txt``, ``confirm.html``."""
+"""The templates of notes: of a kind ``confirm.subject.txt``, ``confirm.txt``, ``confirm.html``."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,26 +10,31 @@ from newsletter.errors import TemplateError
 from newsletter.templates.compiling import environment
 from newsletter.templates.finding import Folders, folders
 
-NAMES = ("confirm.subject.txt", "confirm.txt", "confirm.html")
-
 
 @dataclass(frozen=True, slots=True)
-class Notes:
-    """The templates a note is set by."""
+class NoteTemplates:
+    """The templates a kind of note is set by."""
 
     subject: jinja2.Template
     text: jinja2.Template
     html: jinja2.Template
 
 
-def load_notes(folder: Path | None = None) -> Notes:
-    """The templates of notes, the operator's own first.
+def load_notes(kinds: Iterable[str], folder: Path | None = None) -> Mapping[str, NoteTemplates]:
+    """The templates of these kinds of notes, the operator's own first.
 
     Raises:
         TemplateError: one is missing, or is no Jinja.
     """
     where = folders(folder)
-    return Notes(*(_compiled(where, name) for name in NAMES))
+    return {
+        kind: NoteTemplates(
+            subject=_compiled(where, f"{kind}.subject.txt"),
+            text=_compiled(where, f"{kind}.txt"),
+            html=_compiled(where, f"{kind}.html"),
+        )
+        for kind in kinds
+    }
 
 
 def _compiled(where: Folders, name: str) -> jinja2.Template:

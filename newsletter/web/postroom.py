@@ -1,7 +1,7 @@
 """Where the pages' notes leave: after the answer, so that nobody can tell by the time it takes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 
 from newsletter.errors import NewsletterError, TransportError
@@ -35,7 +35,7 @@ class Postroom:
 
     Args:
         here: whose notes they are.
-        stationery: their templates.
+        stationery: their templates, by kind.
         transport: the door they leave by.
         clock: for their dates and the waiting.
         told: told, in a line, what went wrong; never an address.
@@ -44,7 +44,7 @@ class Postroom:
     def __init__(
         self,
         here: Reception,
-        stationery: Stationery,
+        stationery: Mapping[str, Stationery],
         transport: Transport,
         clock: Clock,
         told: Callable[[str], None],

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from newsletter.errors import TemplateError
 from newsletter.model import Publication, Reader, Status
+from newsletter.notes import KINDS
 from newsletter.stores import open_store
 from newsletter.templates import folders, load_notes
 from newsletter.web.pages import NAMES, Pages
@@ -577,9 +578,9 @@ def test_a_faulty_template_of_the_operators_is_found_at_the_start(tmp_path: Path
     with pytest.raises(TemplateError, match=r"web/join\.html:2: "):
         Pages(publication, tmp_path)
     (tmp_path / "web" / "join.html").unlink()
-    (tmp_path / "confirm.txt").write_text("{{ note.link }")
-    with pytest.raises(TemplateError, match=r"confirm\.txt:1: "):
-        load_notes(tmp_path)
+    (tmp_path / "move.txt").write_text("{{ confirm }")
+    with pytest.raises(TemplateError, match=r"move\.txt:1: "):
+        load_notes(KINDS, tmp_path)
 
 
 def test_notes_come_back_to_the_readers_own_return_path() -> None:

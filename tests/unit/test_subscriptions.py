@@ -7,6 +7,7 @@ import pytest
 
 from newsletter.errors import TokenError
 from newsletter.model import Filter, Publication, Status, Subscriber
+from newsletter.notes import HOURS
 from newsletter.stores.memory import MemoryStore
 from newsletter.subscriptions import (
     WORDS,
@@ -29,7 +30,7 @@ from newsletter.subscriptions import (
     weeks_from,
     whose,
 )
-from newsletter.tokens import Keyring, Purpose, sign
+from newsletter.tokens import MAX_AGE, Keyring, Purpose, sign
 from tests.factories import NOON, subscriber
 
 KEYS = Keyring(("a key of many letters",), "n@example.org")
@@ -157,6 +158,11 @@ def test_no_note_goes_to_a_blocked_address(office: Office) -> None:
     assert office.notes == []
     with pytest.raises(TokenError, match="No letters go to this address"):
         confirm(office.here, office.signed("confirm"), NOON)
+
+
+def test_notes_say_how_long_their_links_are_good() -> None:
+    for purpose in ("confirm", "move"):
+        assert MAX_AGE[purpose] == timedelta(hours=int(HOURS))
 
 
 # -- links -------------------------------------------------------------------------------------
