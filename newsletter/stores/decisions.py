@@ -1,5 +1,6 @@
 """What every store decides alike: the states that outcomes, counts and rosters lead to."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
@@ -45,6 +46,8 @@ FREE: frozenset[DeliveryState] = frozenset({"pending", "deferred", "unknown"})
 
 PATIENCE = timedelta(hours=20)
 """How long after its freeze a deferred letter is tried; then its papers go into the next."""
+
+_CODES = re.compile(r"\d{3}( \d\.\d{1,3}\.\d{1,3})?\b")
 
 T = TypeVar("T")
 
@@ -123,6 +126,12 @@ def in_turn(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[Published, ..
         found.append(Published(day, after, max(after, cutoff), at))
         after = found[-1].cutoff
     return tuple(reversed(found))
+
+
+def bare(reply: str) -> str:
+    """A server's reply without its words, which may name somebody: its codes (RFC 5321, 3463)."""
+    found = _CODES.match(reply)
+    return found[0] if found else ""
 
 
 def numbers_of(issue: Issue) -> list[int]:

@@ -162,7 +162,7 @@ def test_a_readers_letters_are_told_oldest_first(store: Store) -> None:
 def test_an_erased_reader_is_an_alias_who_left(store: Store) -> None:
     one_issue(store, "ada", "bob")
     store.consent(1, AGREED)
-    settle(store, *claim(store), outcome=Refused("550 <ada@example.org> is unknown"))
+    settle(store, *claim(store), outcome=Refused("550 5.1.1 <ada@example.org> is unknown"))
     before = store.counts(DAY)
     store.erase(1, "x@erased.invalid", now=NOON)
     assert known(store).subscriber == subscriber("x@erased.invalid")
@@ -175,6 +175,7 @@ def test_an_erased_reader_is_an_alias_who_left(store: Store) -> None:
     found = store.edition(DAY, "x@erased.invalid")
     assert found is not None
     assert ADA not in repr((found, store.letters(1), store.readers()))
+    assert [letter.reply for letter in store.letters(1)] == ["550 5.1.1"]
     store.erase(77, "y@erased.invalid", now=NOON)
 
 

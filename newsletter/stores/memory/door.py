@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Status, Subscriber
-from newsletter.stores.decisions import WITHHELD, in_turn, sought, wording
+from newsletter.stores.decisions import WITHHELD, bare, in_turn, sought, wording
 from newsletter.stores.memory.readers import Readers
 
 DAY = timedelta(days=1)
@@ -135,7 +135,7 @@ class Door(Readers):
             self._consents.pop(reader, None)
             for issue in self._issues.values():
                 if reader in issue.rows:
-                    issue.rows[reader].reply = ""
+                    issue.rows[reader].reply = bare(issue.rows[reader].reply)
 
     def published(self) -> tuple[Published, ...]:
         """See :meth:`newsletter.ports.Store.published`."""

@@ -17,7 +17,7 @@ from newsletter.model import (
     Status,
     Subscriber,
 )
-from newsletter.stores.decisions import WITHHELD, in_turn, sought
+from newsletter.stores.decisions import WITHHELD, bare, in_turn, sought
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Database, alone
@@ -206,8 +206,13 @@ def _fits(connection: Connection, address: str, client: str, caps: Caps, now: da
 def _erase(connection: Connection, reader: int, alias: str, now: datetime) -> None:
     nobody = Subscriber(alias)
     connection.execute(delete(schema.consents).where(schema.consents.c.reader == reader))
-    deliveries = update(schema.deliveries).where(schema.deliveries.c.reader == reader)
-    connection.execute(deliveries.values(reply=""))
+    ledger = schema.deliveries.c
+    for row in connection.execute(
+        select(ledger.issue, ledger.reply).where(ledger.reader == reader)
+    ).all():
+        line = (ledger.issue == row.issue) & (ledger.reader == reader)
+        replied = update(schema.deliveries).where(line).values(reply=bare(row.reply))
+        connection.execute(replied)
     there = schema.editions.c
     for row in connection.execute(select(schema.editions).where(there.reader == reader)).all():
         edition = load(Edition, row.body)
