@@ -190,7 +190,7 @@ class _Run:
         if self.stopping:
             self._record(letter.claim, NotSent("stopped before the final dot"))
             return False
-        granted = await self.records.mark(letter.claim)
+        granted = await self.records.mark(letter)
         if not granted:
             # Void where the claim was lost; where the reader left, the next claim suppresses it.
             await self._settle(letter, NotSent("not to be sent any more"))
@@ -216,7 +216,7 @@ class _Run:
 class _Group:
     """Marks and settlements that are recorded together."""
 
-    claims: list[Claim] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
 
 
@@ -236,11 +236,11 @@ class _Records:
         self._group_written: asyncio.Task[frozenset[str]] | None = None
         self._unwritten: dict[str, Settlement] = {}
 
-    async def mark(self, claim: Claim) -> bool:
-        """Whether the letter of this claim may leave; recorded when it may."""
+    async def mark(self, letter: Letter) -> bool:
+        """Whether this letter may leave; recorded when it may."""
         group, written = self._gather()
-        group.claims.append(claim)
-        return claim.token in await asyncio.shield(written)
+        group.letters.append(letter)
+        return letter.claim.token in await asyncio.shield(written)
 
     def settle(self, settlement: Settlement) -> None:
         """Record it with the next group."""
@@ -276,16 +276,18 @@ class _Records:
         """Write a group; the tokens of it that may be sent."""
         async with self._writing:
             self._gathering = None
-            granted = await asyncio.to_thread(self._commit, group.settlements, group.claims)
+            granted = await asyncio.to_thread(self._commit, group.settlements, group.letters)
             for settlement in group.settlements:
                 del self._unwritten[settlement.claim.token]
             return granted
 
-    def _commit(self, settlements: Sequence[Settlement], claims: Sequence[Claim]) -> frozenset[str]:
+    def _commit(
+        self, settlements: Sequence[Settlement], letters: Sequence[Letter]
+    ) -> frozenset[str]:
         now = self._clock.now()
         if settlements:
             self._store.settle(settlements, now=now)
-        return self._store.mark(claims, now=now, lease=MARK_LEASE) if claims else frozenset()
+        return self._store.mark(letters, now=now, lease=MARK_LEASE) if letters else frozenset()
 
 
 def _heard(written: asyncio.Task[frozenset[str]]) -> None:

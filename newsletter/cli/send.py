@@ -12,7 +12,7 @@ from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, is
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
 from newsletter.cli.stopping import until_terminated
-from newsletter.errors import UsageError
+from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, Reader, SourceReport
 from newsletter.publisher import (
     Desk,
@@ -61,6 +61,7 @@ def send(
     with open_house(config) as house:
         day = issue_day(date, house.clock, house.settings.timezone)
         desk = house.desk
+        _stop_if_held(desk, day)
         readers = _asked_for(desk, day, to, everyone=everyone)
         fetched = _fetched(desk, day, voice) if readers and not desk.store.waves(day) else ()
         if dry_run:
@@ -73,6 +74,15 @@ def send(
         found = report(desk.store, day, fetched or None)
     voice.give(issue_document(found), lambda: issue_lines(found))
     return exit_code(found, fetched)
+
+
+def _stop_if_held(desk: Desk, day: Date) -> None:
+    state = desk.store.issue_state(day)
+    if state is not None and state[0] == "held":
+        raise TryAgainError(
+            f"the issue of {day} is held ({state[1]}); "
+            f"`newsletter issue release {day}` lets it go, `cancel` ends it"
+        )
 
 
 def _asked_for(

@@ -19,6 +19,7 @@ Nothing here reads a clock, a file or a socket.
 
 from newsletter.model.deliveries import (
     Accepted,
+    Audit,
     Claim,
     Counts,
     Deferred,
@@ -29,6 +30,7 @@ from newsletter.model.deliveries import (
     Letter,
     NotSent,
     Outcome,
+    Proof,
     Refused,
     Settlement,
     Unknown,
@@ -90,6 +92,7 @@ __all__ = [
     "All",
     "Announcement",
     "AnyOf",
+    "Audit",
     "Cadence",
     "Caps",
     "Claim",
@@ -120,6 +123,7 @@ __all__ = [
     "Outcome",
     "Paper",
     "Placed",
+    "Proof",
     "Publication",
     "Published",
     "Reader",

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from newsletter.model import (
+    Audit,
     Claim,
     Counts,
     Delivery,
@@ -13,6 +14,7 @@ from newsletter.model import (
     Heartbeat,
     Intake,
     IssueState,
+    Letter,
     Paper,
     Reader,
     Settlement,
@@ -161,8 +163,11 @@ class Store(Subscribing, Archive, Protocol):
         and the reader's id. Rows whose lease (in seconds) ran out are taken back first: claimed
         ones become pending; committing ones ``unknown``, or ``held`` when they were in doubt
         before, so that a letter is sent again once at most. Deferred ones whose wave was frozen
-        20 hours ago are ``expired``. A reader who is not ``confirmed`` any more becomes
-        ``suppressed`` instead. ``readers`` restricts the claim to those ids.
+        20 hours ago are ``expired``; so are open ones whose reader is in a wave of another issue
+        frozen later, but for those in doubt, which are ``held``: their papers are in that
+        letter. A reader who is not ``confirmed`` any more
+        becomes ``suppressed`` instead. ``readers`` restricts the claim to those ids. Of an issue
+        that is held or cancelled nothing is taken.
         """
 
     def owners(self, day: date) -> frozenset[str]:
@@ -171,10 +176,12 @@ class Store(Subscribing, Archive, Protocol):
     def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
         """End the leases of these runs' claims: they are gone, and the next claim takes over."""
 
-    def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
+    def mark(self, letters: Sequence[Letter], *, now: datetime, lease: float) -> frozenset[str]:
         """Record, before their dots, that these are about to be sent; the tokens that may be.
 
-        A token is granted when its claim still holds and its reader is still confirmed.
+        A token is granted when its claim still holds, its reader is still confirmed and its issue
+        neither held nor cancelled. A letter that was in doubt before and has other bytes now is
+        ``held`` instead.
         """
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
@@ -190,6 +197,31 @@ class Store(Subscribing, Archive, Protocol):
 
     def finish(self, day: date) -> IssueState:
         """Close the issue if nothing is open: ``done``, or ``done_with_errors``; the state.
+
+        Raises:
+            StoreError: the day has no issue.
+        """
+
+    def rule(
+        self, day: date, state: IssueState, *, reason: str, among: Collection[IssueState | None]
+    ) -> bool:
+        """Put a day's issue into another state by the operator's word, if it is in one of these.
+
+        None among them stands for a day that has no issue; it gets one. The answer is whether it
+        was so. An issue that is let go again opens, or closes if nothing of it is open.
+        """
+
+    def resolve(
+        self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+    ) -> frozenset[str]:
+        """End the doubt about these readers' ``held`` letters; the addresses of those it ended.
+
+        Those that arrived are ``accepted``; the papers of the others stay owed, and the letters
+        are ``failed``.
+        """
+
+    def audit(self, day: date) -> Audit:
+        """Look in the ledger of a day's issue for whatever breaks an invariant.
 
         Raises:
             StoreError: the day has no issue.

@@ -10,24 +10,30 @@ from newsletter.publisher.previewing import Proof, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reasons import why
 from newsletter.publisher.reporting import IssueReport, report
+from newsletter.publisher.ruling import STOPPED, cancel, hold, release, resolve
 from newsletter.publisher.ticking import Rota, deliver_open, look, tick
 from newsletter.publisher.trying import Trial, try_out
 
 __all__ = [
+    "STOPPED",
     "Desk",
     "IssueReport",
     "Proof",
     "Rota",
     "Trial",
+    "cancel",
     "deliver_open",
     "freeze",
     "gather",
+    "hold",
     "last_decided",
     "look",
     "preview",
     "publish",
     "rehearse",
+    "release",
     "report",
+    "resolve",
     "tick",
     "try_out",
     "waiting",

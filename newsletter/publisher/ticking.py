@@ -17,7 +17,7 @@ from newsletter.ports import Owner, Transport
 from newsletter.publisher.asking import Answers, Vain
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.gathering import gather
-from newsletter.publisher.publishing import freeze, publish
+from newsletter.publisher.publishing import freeze, is_stopped, publish
 
 ASLEEP = timedelta(minutes=30)
 """So long without a tick is a sleep, after which what was slept through is caught up."""
@@ -122,6 +122,8 @@ def freeze_due(desk: Desk, rota: Rota, dues: Sequence[Due]) -> str:
     if not readers:
         return ""
     day, instant = dues[-1].day, dues[-1].instant
+    if is_stopped(desk, day):
+        return ""
     if rota.answers.none_up(desk.sources, day):
         return _wait_for_sources(desk, day)
     reports = rota.answers.reports(desk.sources, day)

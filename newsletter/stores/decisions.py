@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
+from newsletter.edition import REACH
 from newsletter.model import (
     Accepted,
     Counts,
@@ -19,6 +21,7 @@ from newsletter.model import (
     Outcome,
     Published,
     Refused,
+    Standing,
     Status,
     Subscriber,
     Unknown,
@@ -41,13 +44,29 @@ UNDER_CLAIM: frozenset[DeliveryState] = frozenset({"claimed", "committing", "unk
 """States a settlement may end. A claim taken back in doubt keeps its token: a late answer of
 the server is still the truth about that letter."""
 
-FREE: frozenset[DeliveryState] = frozenset({"pending", "deferred", "unknown"})
-"""States a delivery may be claimed in; a deferred one when its next try has come."""
+FREE: tuple[DeliveryState, ...] = ("pending", "deferred", "unknown")
+"""States a delivery may be claimed in, in this order; a deferred one when its next try came."""
+
+OPEN: frozenset[DeliveryState] = frozenset(
+    {"pending", "claimed", "committing", "deferred", "unknown"}
+)
+"""States of a delivery that a later run may still change."""
+
+NO_ISSUE = "there is no issue of {}; `newsletter send` makes one, `newsletter status` shows others."
+"""What is told of a day that has no issue."""
+
+OPERATORS_WORD = "operator: "
+"""What the reply of a delivery begins with where the operator said what became of it."""
+
+OPEN_ISSUE: frozenset[IssueState] = frozenset({"frozen", "sending"})
+"""States of an issue whose letters may leave."""
 
 PATIENCE = timedelta(hours=20)
 """How long after its freeze a deferred letter is tried; then its papers go into the next."""
 
 _CODES = re.compile(r"\d{3}( \d\.\d{1,3}\.\d{1,3})?\b")
+OTHER_BYTES = "not sent again: its bytes are no longer those that may have left before"
+"""What is told of a letter in doubt that cannot be made again byte for byte."""
 
 T = TypeVar("T")
 
@@ -83,6 +102,13 @@ def reopened(counts: Counts, state: IssueState) -> IssueState:
     """The state of an issue after a freeze: open again, or closed if nothing is."""
     stays = state in {"sending", "held", "cancelled"}
     return closed(counts, state if stays else "frozen")
+
+
+def resolved(*, arrived: bool) -> tuple[DeliveryState, str]:
+    """The end of a held letter that the operator knows the fate of, and what is told of it."""
+    if arrived:
+        return "accepted", f"{OPERATORS_WORD}it arrived"
+    return "failed", f"{OPERATORS_WORD}it did not arrive"
 
 
 def listed(status: Status) -> Status:
@@ -129,7 +155,12 @@ def in_turn(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[Published, ..
 
 
 def bare(reply: str) -> str:
-    """A server's reply without its words, which may name somebody: its codes (RFC 5321, 3463)."""
+    """A server's reply without its words, which may name somebody: its codes (RFC 5321, 3463).
+
+    What the operator said names nobody, and stays.
+    """
+    if reply.startswith(OPERATORS_WORD):
+        return reply
     found = _CODES.match(reply)
     return found[0] if found else ""
 
@@ -139,7 +170,33 @@ def numbers_of(issue: Issue) -> list[int]:
     return [paper.number for paper in issue.papers]
 
 
-def token_for(token: str, reader: int) -> str:
+class Owing:
+    """How many papers of an issue readers are owed, worked out apart from how editions are cut.
+
+    The audit holds the editions against it.
+    """
+
+    def __init__(self, issue: Issue) -> None:
+        oldest = issue.frozen_at - REACH
+        self._papers = [
+            (paper.number, paper.group)
+            for paper in issue.papers
+            if not paper.muted and paper.first_seen >= oldest
+        ]
+        self._count = lru_cache(maxsize=1024)(self._counted)
+
+    def to(self, standing: Standing) -> int:
+        """How many this reader is owed: new since their last letter or again, and not sent."""
+        return self._count(standing.reader.decided, standing.again, standing.sent)
+
+    def _counted(self, decided: int, again: frozenset[int], sent: frozenset[int]) -> int:
+        return sum(
+            (number > decided or number in again) and group not in sent
+            for number, group in self._papers
+        )
+
+
+def token_for(token: str, reader: object) -> str:
     """The token of one reader's claim within a run's."""
     return f"{token}.{reader}"
 

@@ -315,12 +315,12 @@ def test_a_second_issue_of_a_day_or_a_state_unheard_of_is_impossible(
         assert isinstance(raised.value.__cause__, IntegrityError)
 
 
-def test_two_deliveries_of_a_reader_or_two_sendings_of_a_paper_are_impossible(
+def test_two_deliveries_or_editions_of_a_reader_in_one_issue_are_impossible(
     sql_store: SqlStore, database: Database
 ) -> None:
     one_issue(sql_store, "ada")
     settle(sql_store, *claim(sql_store), outcome=Accepted("250 taken"))
-    for table in (schema.deliveries, schema.editions, schema.sent):
+    for table in (schema.deliveries, schema.editions):
         with database.reading() as connection:
             row = connection.execute(table.select()).mappings().first()
         assert row is not None

@@ -179,6 +179,19 @@ def test_an_erased_reader_is_an_alias_who_left(store: Store) -> None:
     store.erase(77, "y@erased.invalid", now=NOON)
 
 
+def test_the_audit_stays_true_after_an_erasure_or_a_move(store: Store) -> None:
+    reader = store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)
+    one_issue(store, "ada", "bob")
+    freeze(store, [*store.readers(emails=["ada@example.org"]), reader], store.papers_numbered([1]))
+    mark(store, *(claims := claim(store)))
+    settle(store, *claims, outcome=Accepted("250 2.0.0 ok"))
+    assert store.move(reader.id, "new@example.org", now=NOON)
+    (ada,) = store.readers(emails=[ADA])
+    store.erase(ada.id, "x@erased.invalid", now=NOON)
+    assert store.audit(DAY).ok, [p for p in store.audit(DAY).proofs if p.rows]
+    assert ADA not in repr(store.audit(DAY))
+
+
 def test_a_letter_in_hand_does_not_go_to_an_erased_reader(store: Store) -> None:
     one_issue(store, "ada")
     claims = claim(store)

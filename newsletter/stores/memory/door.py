@@ -7,13 +7,13 @@ from datetime import date, datetime, timedelta
 
 from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Status, Subscriber
 from newsletter.stores.decisions import WITHHELD, bare, in_turn, sought, wording
-from newsletter.stores.memory.readers import Readers
+from newsletter.stores.memory.issues import Issues
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
 
-class Door(Readers):
+class Door(Issues):
     """The readers' side of a :class:`~newsletter.stores.memory.MemoryStore`."""
 
     def __init__(self) -> None:
@@ -118,8 +118,12 @@ class Door(Readers):
         for issue in self._issues.values():
             row = issue.rows.get(known.id)
             if row is not None:
-                standing = replace(row.edition.standing, reader=changed)
+                frozen = replace(row.edition.standing.reader, subscriber=changed.subscriber)
+                standing = replace(row.edition.standing, reader=frozen)
                 row.edition = replace(row.edition, standing=standing)
+                if row.envelope is not None:
+                    email = changed.subscriber.email
+                    row.envelope = replace(row.envelope, recipient=email)
 
     def erase(self, reader: int, alias: str, *, now: datetime) -> None:  # noqa: ARG002
         """See :meth:`newsletter.ports.Store.erase`."""

@@ -208,18 +208,21 @@ def _erase(connection: Connection, reader: int, alias: str, now: datetime) -> No
     connection.execute(delete(schema.consents).where(schema.consents.c.reader == reader))
     ledger = schema.deliveries.c
     for row in connection.execute(
-        select(ledger.issue, ledger.reply).where(ledger.reader == reader)
+        select(ledger.issue, ledger.reply, ledger.recipient).where(ledger.reader == reader)
     ).all():
         line = (ledger.issue == row.issue) & (ledger.reader == reader)
-        replied = update(schema.deliveries).where(line).values(reply=bare(row.reply))
-        connection.execute(replied)
+        recipient = None if row.recipient is None else alias
+        bared = update(schema.deliveries).where(line)
+        connection.execute(bared.values(reply=bare(row.reply), recipient=recipient))
     there = schema.editions.c
     for row in connection.execute(select(schema.editions).where(there.reader == reader)).all():
         edition = load(Edition, row.body)
         blank = replace(edition.standing.reader, subscriber=nobody)
         edition = replace(edition, standing=replace(edition.standing, reader=blank))
         this = (there.wave == row.wave) & (there.reader == reader)
-        connection.execute(update(schema.editions).where(this).values(body=dump(edition)))
+        connection.execute(
+            update(schema.editions).where(this).values(body=dump(edition), email=alias)
+        )
     connection.execute(
         update(schema.readers)
         .where(schema.readers.c.id == reader)

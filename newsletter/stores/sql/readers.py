@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from newsletter.model import Reader, Status, Subscriber
-from newsletter.stores.decisions import chunks, listed, struck, taken_in
+from newsletter.stores.decisions import OPEN_ISSUE, chunks, listed, struck, taken_in
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import alone
@@ -115,7 +115,23 @@ def _join(
 def set_status(connection: Connection, email: str, status: Status, *, now: datetime) -> bool:
     """See :meth:`newsletter.ports.Store.set_status`."""
     statement = update(schema.readers).where(schema.readers.c.email == email)
-    return bool(connection.execute(statement.values(status=status, changed=now)).rowcount)
+    changed = max(now, _last_mark(connection, email) or now)
+    return bool(connection.execute(statement.values(status=status, changed=changed)).rowcount)
+
+
+def _last_mark(connection: Connection, email: str) -> datetime | None:
+    """When this reader's last letter that has no answer yet was marked.
+
+    A mark that was written while a departure waited for its turn came before it.
+    """
+    ledger, readers, issues = schema.deliveries.c, schema.readers.c, schema.issues.c
+    sending = select(issues.id).where(issues.state.in_(sorted(OPEN_ISSUE)))
+    reader = select(readers.id).where(readers.email == email).scalar_subquery()
+    query = select(func.max(ledger.marked)).where(
+        ledger.issue.in_(sending), ledger.reader == reader, ledger.state == "committing"
+    )
+    marked: datetime | None = connection.execute(query).scalar()
+    return marked
 
 
 def readers(connection: Connection, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:

@@ -186,6 +186,14 @@ editions = Table(
     Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
     Column("short", Text, nullable=False),  # ingest numbers, JSON; empty where there are none
     Column("body", Text, nullable=False),  # Edition, JSON
+    Column(
+        "papers", Text, nullable=False, server_default="[]"
+    ),  # ingest numbers of all its papers, JSON
+    Column("lowest", Integer),  # of them
+    Column("highest", Integer),
+    Column("owed", Integer),  # how many papers the reader was owed when it was frozen
+    Column("left_out", Integer),  # how many of them the filters kept away
+    Column("email", Text),  # whose it is, as it was frozen
 )
 
 deliveries = Table(
@@ -195,7 +203,7 @@ deliveries = Table(
     Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
     Column("wave", Integer, ForeignKey("waves.id"), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("token", Text, index=True),
+    Column("token", Text),
     Column("lease_until", Instant),
     Column("attempts", Integer, nullable=False),
     Column("doubts", Integer, nullable=False, server_default="0"),
@@ -204,16 +212,11 @@ deliveries = Table(
     Column("claimed", Instant),
     Column("marked", Instant),
     Column("settled", Instant),
+    Column("message_id", Text),
+    Column("recipient", Text),  # of the envelope, as it was marked
+    Column("digest", Text),  # of the letter's bytes, as it was marked
     _one_of("state", get_args(DeliveryState)),
-    Index(None, "issue", "state"),
-)
-
-sent = Table(
-    "sent",
-    metadata,
-    Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
-    Column("paper", Integer, ForeignKey("papers.number"), primary_key=True),
-    sqlite_with_rowid=False,
+    Index(None, "issue", "state", "reader"),
 )
 
 heartbeats = Table(

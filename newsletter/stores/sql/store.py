@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, inspect, text
 
 from newsletter.model import (
+    Audit,
     Claim,
     Counts,
     Delivery,
@@ -15,6 +16,7 @@ from newsletter.model import (
     Heartbeat,
     Intake,
     IssueState,
+    Letter,
     Paper,
     Reader,
     Settlement,
@@ -25,11 +27,13 @@ from newsletter.model import (
     Wave,
 )
 from newsletter.stores.sql import (
+    claims,
     heartbeats,
     issues,
     leases,
     ledger,
     papers,
+    proofs,
     readers,
     schema,
     standing,
@@ -178,7 +182,7 @@ class SqlStore(Door):
     ) -> tuple[Claim, ...]:
         """See :meth:`newsletter.ports.Store.claim`."""
         with self._database.writing() as connection:
-            return ledger.claim(
+            return claims.claim(
                 connection, day, limit=limit, now=now, lease=lease, token=token, readers=readers
             )
 
@@ -192,10 +196,10 @@ class SqlStore(Door):
         with self._database.writing() as connection:
             leases.abandon(connection, day, runs, now=now)
 
-    def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
+    def mark(self, letters: Sequence[Letter], *, now: datetime, lease: float) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
         with self._database.writing() as connection:
-            return ledger.mark(connection, claims, now=now, lease=lease)
+            return ledger.mark(connection, letters, now=now, lease=lease)
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.settle`."""
@@ -206,6 +210,25 @@ class SqlStore(Door):
         """See :meth:`newsletter.ports.Store.finish`."""
         with self._database.writing() as connection:
             return issues.finish(connection, day)
+
+    def rule(
+        self, day: date, state: IssueState, *, reason: str, among: Collection[IssueState | None]
+    ) -> bool:
+        """See :meth:`newsletter.ports.Store.rule`."""
+        with self._database.writing() as connection:
+            return issues.rule(connection, day, state, reason=reason, among=among)
+
+    def resolve(
+        self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+    ) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.resolve`."""
+        with self._database.writing() as connection:
+            return ledger.resolve(connection, day, emails, arrived=arrived, now=now)
+
+    def audit(self, day: date) -> Audit:
+        """See :meth:`newsletter.ports.Store.audit`."""
+        with self._database.reading() as connection:
+            return proofs.audit(connection, day)
 
     def counts(self, day: date) -> Counts:
         """See :meth:`newsletter.ports.Store.counts`."""
