@@ -118,7 +118,8 @@ class Door(Readers):
         for issue in self._issues.values():
             row = issue.rows.get(known.id)
             if row is not None:
-                standing = replace(row.edition.standing, reader=changed)
+                frozen = replace(row.edition.standing.reader, subscriber=changed.subscriber)
+                standing = replace(row.edition.standing, reader=frozen)
                 row.edition = replace(row.edition, standing=standing)
 
     def erase(self, reader: int, alias: str, *, now: datetime) -> None:  # noqa: ARG002
