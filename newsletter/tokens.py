@@ -19,7 +19,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from newsletter.errors import TokenError
 from newsletter.model import Publication
 
-Purpose = Literal["unsubscribe", "preferences", "edition", "confirm"]
+Purpose = Literal["unsubscribe", "preferences", "edition", "confirm", "feed", "move"]
 """What a token allows; each purpose signs under a salt of its own."""
 
 MAX_AGE: dict[Purpose, timedelta | None] = {
@@ -27,8 +27,12 @@ MAX_AGE: dict[Purpose, timedelta | None] = {
     "preferences": timedelta(days=30),
     "edition": timedelta(days=365),
     "confirm": timedelta(hours=48),
+    "feed": None,
+    "move": timedelta(hours=48),
 }
-"""How long a token is good, from its signing; a way out never expires."""
+"""How long a token is good, from its signing.
+
+A way out never expires; a feed ends with its reader's subscription."""
 
 _LONGEST_ID = 20
 """More digits than any reader's id has."""

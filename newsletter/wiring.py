@@ -22,6 +22,7 @@ from newsletter.due import Rhythm
 from newsletter.errors import ConfigurationError
 from newsletter.matchers import RulesMatcher
 from newsletter.model import Reader, Subscriber
+from newsletter.notes import KINDS
 from newsletter.owners import LockedOwner
 from newsletter.ports import Clock, Owner, Source, Store, Transport
 from newsletter.publisher import Desk
@@ -29,7 +30,10 @@ from newsletter.render import Templates
 from newsletter.roster import read_roster
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
 from newsletter.stores import open_store
+from newsletter.subscriptions import Reception, not_erased
+from newsletter.templates import NoteTemplates, load_notes
 from newsletter.templates import load as load_templates
+from newsletter.tokens import Keyring
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpTransport, greet
 from newsletter.transports.smtp.settings import SmtpSettings
@@ -97,8 +101,10 @@ class House:
 
         One mailbox spelt with other capitals is one reader: who left does not come back by them.
         """
-        known = {r.subscriber.email.casefold(): r.subscriber.email for r in self.store.readers()}
-        spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in roster]
+        readers = self.store.readers()
+        known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
+        here = not_erased(roster, readers, self.reception.keys)
+        spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in here]
         self.store.sync_roster(spelt, now=self.clock.now())
 
     @property
@@ -120,8 +126,24 @@ class House:
     @cached_property
     def templates(self) -> Templates:
         """The letter's templates, compiled and tried out."""
+        return load_templates(self.template_folder)
+
+    @cached_property
+    def notes(self) -> Mapping[str, NoteTemplates]:
+        """The templates of notes, compiled, by their kind."""
+        return load_notes(KINDS, self.template_folder)
+
+    @property
+    def template_folder(self) -> Path | None:
+        """The operator's own templates, where there are any."""
         folder = self.settings.templates
-        return load_templates(None if folder is None else self.folder / folder)
+        return None if folder is None else self.folder / folder
+
+    @cached_property
+    def reception(self) -> Reception:
+        """Where readers are received."""
+        publication = self.settings.publication
+        return Reception(publication, self.store, Keyring(self._keys(), publication.sender_email))
 
     @cached_property
     def desk(self) -> Desk:

@@ -1,5 +1,6 @@
 """``newsletter subscribers``."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -21,6 +22,8 @@ from newsletter.roster import (
     write_csv,
     write_yaml,
 )
+from newsletter.subscriptions import erase as erase_reader
+from newsletter.subscriptions import is_erased, not_erased
 from newsletter.wiring import House, open_house, read
 from newsletter.yamlfile import Value
 
@@ -40,7 +43,7 @@ class Form(StrEnum):
 
 @app.callback()
 def subscribers_commands() -> None:
-    """List, add, remove, import and export readers.
+    """List, add, remove, import, export and erase readers.
 
     Example: newsletter subscribers add ada@example.org --topics Reasoning
     """
@@ -59,7 +62,7 @@ def list_readers(
     Example: newsletter subscribers list --json
     """
     with open_house(config) as house:
-        found = house.readers()
+        found = [reader for reader in house.readers() if not is_erased(reader)]
     document = [{**as_entry(r.subscriber), "status": r.status, "origin": r.origin} for r in found]
     rows = [(r.subscriber.email, r.status, r.origin, _wants(r.subscriber)) for r in found]
     voice = Voice(json, quiet, verbose)
@@ -133,6 +136,39 @@ def remove(
     return 0
 
 
+@app.command()
+def erase(
+    email: Email,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Forget a reader: no more letters, and their address and choices erased. It is for good.
+
+    Example: newsletter subscribers erase ada@example.org
+
+    A hash made with the secret stays, so that neither the file nor an import brings them back.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        found = [reader for reader in house.readers() if _is(reader.subscriber, email)]
+        if not found:
+            raise UsageError(
+                f"there is no reader {email}; `newsletter subscribers list` names them"
+            )
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("erasing cannot be undone; say --yes")
+            typer.confirm(f"Erase all that is known of {email}?", abort=True, err=True)
+        for reader in found:
+            erase_reader(house.reception, reader, house.clock.now())
+    voice.give({"erased": len(found)}, lambda: f"{counted(len(found), 'reader')} erased")
+    return 0
+
+
 def _is(subscriber: Subscriber, email: str) -> bool:
     return same_mailbox(subscriber.email) == same_mailbox(email)
 
@@ -170,7 +206,7 @@ def _form(file: Path) -> Form:
     return Form.CSV if file.suffix.lower() == ".csv" else Form.YAML
 
 
-def _save(house: House, found: Sequence[Subscriber], *, again: bool) -> list[str]:
+def _save(house: House, asked: Sequence[Subscriber], *, again: bool) -> list[str]:
     """Store readers, those who left only if asked to; the addresses stored.
 
     A reader known by another spelling of the address keeps that one: it is one mailbox, and
@@ -179,14 +215,16 @@ def _save(house: House, found: Sequence[Subscriber], *, again: bool) -> list[str
     Raises:
         UsageError: the only one left before.
     """
-    known = {same_mailbox(reader.subscriber.email): reader for reader in house.readers()}
+    readers = house.readers()
+    known = {same_mailbox(reader.subscriber.email): reader for reader in readers}
+    found = asked if again else not_erased(asked, readers, house.reception.keys)
     welcome = [
         subscriber if before is None else replace(subscriber, email=before.subscriber.email)
         for subscriber in found
         if not _left(before := known.get(same_mailbox(subscriber.email))) or again
     ]
-    if found and not welcome and len(found) == 1:
-        raise UsageError(f"{found[0].email} left; --again adds them if they asked for it")
+    if len(asked) == 1 and not welcome:
+        raise UsageError(f"{asked[0].email} left; --again adds them if they asked for it")
     for subscriber in welcome:
         house.store.save_reader(subscriber, status="confirmed", now=house.clock.now())
     return [subscriber.email for subscriber in welcome]

@@ -171,6 +171,20 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """A day's issue as everybody may see it: the papers that were new with it.
+
+    They are those numbered above ``after`` up to ``cutoff``; so each paper is in one day's.
+    ``at`` is when the day's first wave was frozen.
+    """
+
+    day: date
+    after: int
+    cutoff: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Wave:
     """An issue frozen for the readers due at one instant, with the pieces its letters are set from.
 

@@ -24,9 +24,10 @@ from newsletter.model import (
     Subscriber,
     Wave,
 )
+from newsletter.ports.subscribing import Archive, Subscribing
 
 
-class Store(Protocol):
+class Store(Subscribing, Archive, Protocol):
     """What the newsletter remembers. Every method is one transaction: all of it or nothing.
 
     Methods are synchronous and may be called from any thread. All instants are aware UTC.
@@ -77,7 +78,8 @@ class Store(Protocol):
         """Make the readers of the operator's file exactly these.
 
         New ones join confirmed (their ``decided`` is the last freeze's cutoff, or 0); known ones
-        take the file's words and are the file's from then on; those of origin ``file`` no longer
+        take each of the file's words that is new to the file, what they chose themselves stays
+        until then, and are the file's from then on; those of origin ``file`` no longer
         in it become ``removed``, and confirmed again when they come back. ``unsubscribed`` and
         ``blocked`` stay as they are.
         """

@@ -1,10 +1,12 @@
 """What every store decides alike: the states that outcomes, counts and rosters lead to."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from dataclasses import fields, replace
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from newsletter.edition import REACH
 from newsletter.model import (
@@ -14,13 +16,17 @@ from newsletter.model import (
     DeliveryState,
     Issue,
     IssueState,
+    Item,
     NotSent,
     Outcome,
+    Published,
     Refused,
     Standing,
     Status,
+    Subscriber,
     Unknown,
 )
+from newsletter.text import clean, folded
 
 SETTLED: dict[type[Outcome], DeliveryState] = {
     Accepted: "accepted",
@@ -30,6 +36,9 @@ SETTLED: dict[type[Outcome], DeliveryState] = {
     Unknown: "unknown",
 }
 """The state each outcome leads to."""
+
+WITHHELD: frozenset[IssueState] = frozenset({"held", "cancelled"})
+"""States of issues that nobody is shown."""
 
 UNDER_CLAIM: frozenset[DeliveryState] = frozenset({"claimed", "committing", "unknown", "held"})
 """States a settlement may end. A claim taken back in doubt keeps its token: a late answer of
@@ -55,6 +64,7 @@ OPEN_ISSUE: frozenset[IssueState] = frozenset({"frozen", "sending"})
 PATIENCE = timedelta(hours=20)
 """How long after its freeze a deferred letter is tried; then its papers go into the next."""
 
+_CODES = re.compile(r"\d{3}( \d\.\d{1,3}\.\d{1,3})?\b")
 OTHER_BYTES = "not sent again: its bytes are no longer those that may have left before"
 """What is told of a letter in doubt that cannot be made again byte for byte."""
 
@@ -109,6 +119,50 @@ def listed(status: Status) -> Status:
 def struck(status: Status) -> Status:
     """The status of a reader of the file who stands in it no longer."""
     return status if status in {"unsubscribed", "blocked"} else "removed"
+
+
+def taken_in(known: Subscriber, before: Subscriber, listed: Subscriber) -> Subscriber:
+    """A reader of the file after its words changed from ``before`` to ``listed``.
+
+    What they chose on the page wins until the file's value for that very field changes.
+    """
+    wants = replace(known.filter, **_changes(before.filter, listed.filter))
+    return replace(known, **(_changes(before, listed) | {"filter": wants}))
+
+
+def _changes(before: Any, after: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    values = {field.name: getattr(after, field.name) for field in fields(after)}
+    return {name: value for name, value in values.items() if value != getattr(before, name)}
+
+
+def wording(item: Item) -> str:
+    """What a paper is searched in: every word follows a space, so that its beginning is found."""
+    return f" {folded(clean(' '.join((item.title, item.abstract, *item.authors))))}"
+
+
+def sought(words: Sequence[str]) -> list[str]:
+    """What is looked for in a :func:`wording`, for these words."""
+    return [f" {word}" for word in folded(clean(" ".join(words))).split()]
+
+
+def in_turn(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[Published, ...]:
+    """The issues frozen on these days, then, with these cutoffs; the last one first."""
+    found, after = [], 0
+    for day, at, cutoff in sorted(frozen, key=lambda each: each[1]):
+        found.append(Published(day, after, max(after, cutoff), at))
+        after = found[-1].cutoff
+    return tuple(reversed(found))
+
+
+def bare(reply: str) -> str:
+    """A server's reply without its words, which may name somebody: its codes (RFC 5321, 3463).
+
+    What the operator said names nobody, and stays.
+    """
+    if reply.startswith(OPERATORS_WORD):
+        return reply
+    found = _CODES.match(reply)
+    return found[0] if found else ""
 
 
 def numbers_of(issue: Issue) -> list[int]:

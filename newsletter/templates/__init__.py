@@ -6,5 +6,17 @@ Jinja template: no paper's text ever meets the MJML parser. Templates run in Jin
 
 from newsletter.templates.compiling import compiled, environment, load
 from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
+from newsletter.templates.noting import NoteTemplates, load_notes
 
-__all__ = ["HTML", "SUBJECT", "TEXT", "Folders", "compiled", "environment", "folders", "load"]
+__all__ = [
+    "HTML",
+    "SUBJECT",
+    "TEXT",
+    "Folders",
+    "NoteTemplates",
+    "compiled",
+    "environment",
+    "folders",
+    "load",
+    "load_notes",
+]

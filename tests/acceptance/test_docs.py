@@ -134,3 +134,11 @@ def test_the_help_is_there_at_once() -> None:
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_container_runs_a_command_there_is_on_the_port_there_is() -> None:
+    text = (ROOT / "Containerfile").read_text()
+    found = re.search(r'^CMD \["newsletter", "(\w+)"\]$', text, re.MULTILINE)
+    assert found
+    assert found[1] in COMMANDS
+    assert f"EXPOSE {WebSettings().port}\n" in text

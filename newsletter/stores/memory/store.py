@@ -27,12 +27,12 @@ from newsletter.stores.decisions import (
     token_for,
     words_of,
 )
-from newsletter.stores.memory.issues import Issues
+from newsletter.stores.memory.door import Door
 from newsletter.stores.memory.proofs import audit
 from newsletter.stores.memory.rows import Row
 
 
-class MemoryStore(Issues):
+class MemoryStore(Door):
     """:class:`newsletter.ports.Store` in this process' memory."""
 
     def __init__(self) -> None:

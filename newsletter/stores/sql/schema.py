@@ -26,7 +26,7 @@ from sqlalchemy import (
 from newsletter.model import DeliveryState, IssueState, Origin, Status
 from newsletter.stores.decisions import storable
 
-REVISION = "0004"
+REVISION = "0006"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 
@@ -121,10 +121,37 @@ readers = Table(
     Column("decided", Integer, nullable=False),
     Column("origin", String(16), nullable=False),
     Column("body", Text, nullable=False),  # Subscriber, JSON
+    Column("listed", Text),  # Subscriber, JSON: what the operator's file said last
     Column("joined", Instant, nullable=False),
     Column("changed", Instant, nullable=False),
     _one_of("status", get_args(Status)),
     _one_of("origin", get_args(Origin)),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("reader", Integer, ForeignKey("readers.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("address", Text, nullable=False, index=True),  # a keyed hash
+    Column("client", Text, nullable=False),  # a keyed hash; empty after a day
+    Column("at", Instant, nullable=False, index=True),
+)
+
+wordings = Table(
+    "wordings",
+    metadata,
+    Column("paper", Integer, ForeignKey("papers.number"), primary_key=True, autoincrement=False),
+    Column("words", Text, nullable=False),
 )
 
 issues = Table(

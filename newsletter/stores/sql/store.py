@@ -38,6 +38,7 @@ from newsletter.stores.sql import (
     schema,
     standing,
 )
+from newsletter.stores.sql.door import Door
 from newsletter.stores.sql.engine import Database, alone
 from newsletter.stores.sql.failures import shown
 
@@ -45,7 +46,7 @@ MIGRATE = 3
 """The task of changing the tables."""
 
 
-class SqlStore:
+class SqlStore(Door):
     """:class:`newsletter.ports.Store` on SQLite or PostgreSQL."""
 
     def __init__(self, url: str) -> None:
