@@ -77,6 +77,7 @@ from newsletter.model.readers import (
     Term,
     Topic,
 )
+from newsletter.model.returns import Returned, ReturnEffect, ReturnKind, Suppression
 from newsletter.model.runs import Heartbeat
 
 __all__ = [
@@ -119,6 +120,9 @@ __all__ = [
     "Reader",
     "Refused",
     "Rendering",
+    "ReturnEffect",
+    "ReturnKind",
+    "Returned",
     "Rule",
     "Section",
     "Settlement",
@@ -128,6 +132,7 @@ __all__ = [
     "Status",
     "Subscriber",
     "Summary",
+    "Suppression",
     "Term",
     "Topic",
     "Unknown",

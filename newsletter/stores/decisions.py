@@ -1,7 +1,7 @@
 """What every store decides alike: the states that outcomes, counts and rosters lead to."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -15,6 +15,8 @@ from newsletter.model import (
     NotSent,
     Outcome,
     Refused,
+    ReturnEffect,
+    ReturnKind,
     Status,
     Unknown,
 )
@@ -37,6 +39,12 @@ FREE: frozenset[DeliveryState] = frozenset({"pending", "deferred", "unknown"})
 
 PATIENCE = timedelta(hours=20)
 """How long after its freeze a deferred letter is tried; then its papers go into the next."""
+
+HARD_DAYS = 3
+"""Hard bounces on so many different days block a reader: one may be a server's bad day."""
+
+HARD_WITHIN = timedelta(days=90)
+"""How far apart these days may be."""
 
 T = TypeVar("T")
 
@@ -82,6 +90,49 @@ def listed(status: Status) -> Status:
 def struck(status: Status) -> Status:
     """The status of a reader of the file who stands in it no longer."""
     return status if status in {"unsubscribed", "blocked"} else "removed"
+
+
+def fate(status: Status, kind: ReturnKind, hard_days: Iterable[date]) -> Status:
+    """The status of a reader after a return of this kind.
+
+    Args:
+        status: as it was.
+        kind: what came back.
+        hard_days: the days of all hard bounces that count, this one's included.
+    """
+    if kind == "unsubscribe":
+        return "unsubscribed"
+    ends = kind == "complaint" or (kind == "hard" and too_many(hard_days))
+    return "blocked" if ends and status != "unsubscribed" else status
+
+
+def too_many(hard_days: Iterable[date]) -> bool:
+    """Whether hard bounces came on so many days, close enough to one another."""
+    days = sorted(set(hard_days))
+    return any(
+        last - first <= HARD_WITHIN
+        for first, last in zip(days, days[HARD_DAYS - 1 :], strict=False)
+    )
+
+
+def effect(after: Status) -> ReturnEffect:
+    """What a return did to a reader whose status is this one now."""
+    if after == "blocked":
+        return "suppressed"
+    return "unsubscribed" if after == "unsubscribed" else "noted"
+
+
+def why_blocked(returns: Sequence[tuple[ReturnKind, date, str]]) -> str:
+    """Why a reader is blocked, from the returns that count, oldest first."""
+    complaints = [(day, said) for kind, day, said in returns if kind == "complaint"]
+    bounces = [(day, said) for kind, day, said in returns if kind == "hard"]
+    if complaints:
+        day, said = complaints[-1]
+        return f"complained on {day}" + (f": {said}" if said else "")
+    if bounces:
+        days = len({day for day, _ in bounces})
+        return f"hard bounces on {days} days, last on {bounces[-1][0]}: {bounces[-1][1]}"
+    return "blocked by the operator"
 
 
 def numbers_of(issue: Issue) -> list[int]:

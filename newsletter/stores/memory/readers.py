@@ -31,6 +31,7 @@ class Readers(Papers):
         self._readers: dict[str, Reader] = {}
         self._issues: dict[date, DayIssue] = {}
         self._sent: dict[int, set[int]] = {}
+        self._changed: dict[int, datetime] = {}
 
     def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:  # noqa: ARG002
         """See :meth:`newsletter.ports.Store.sync_roster`."""
@@ -71,12 +72,13 @@ class Readers(Papers):
         self._readers[subscriber.email] = changed
         return changed
 
-    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:  # noqa: ARG002
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.set_status`."""
         with self._lock:
             known = self._readers.get(email)
             if known is not None:
                 self._readers[email] = replace(known, status=status)
+                self._changed[known.id] = now
             return known is not None
 
     def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:

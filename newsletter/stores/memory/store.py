@@ -28,11 +28,11 @@ from newsletter.stores.decisions import (
     token_for,
     words_of,
 )
-from newsletter.stores.memory.readers import Readers
+from newsletter.stores.memory.returns import Returns
 from newsletter.stores.memory.rows import DayIssue, Row
 
 
-class MemoryStore(Readers):
+class MemoryStore(Returns):
     """:class:`newsletter.ports.Store` in this process' memory."""
 
     def __init__(self) -> None:

@@ -17,11 +17,14 @@ from newsletter.model import (
     IssueState,
     Paper,
     Reader,
+    Returned,
+    ReturnEffect,
     Settlement,
     SourceHealth,
     Standing,
     Status,
     Subscriber,
+    Suppression,
     Wave,
 )
 from newsletter.stores.sql import (
@@ -31,6 +34,7 @@ from newsletter.stores.sql import (
     ledger,
     papers,
     readers,
+    returns,
     schema,
     standing,
 )
@@ -117,6 +121,21 @@ class SqlStore:
         """See :meth:`newsletter.ports.Store.readers`."""
         with self._database.reading() as connection:
             return readers.readers(connection, emails=emails)
+
+    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
+        """See :meth:`newsletter.ports.Store.take_return`."""
+        with self._database.writing() as connection:
+            return returns.take_return(connection, returned, now=now)
+
+    def suppressed(self) -> tuple[Suppression, ...]:
+        """See :meth:`newsletter.ports.Store.suppressed`."""
+        with self._database.reading() as connection:
+            return returns.suppressed(connection)
+
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.unsuppress`."""
+        with self._database.writing() as connection:
+            return returns.unsuppress(connection, email, now=now)
 
     def standings(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
