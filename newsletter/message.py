@@ -18,7 +18,7 @@ from functools import lru_cache
 from newsletter.errors import RenderError
 from newsletter.model import Envelope, Publication, Rendering
 from newsletter.render import Personal, Sheet
-from newsletter.tokens import Keyring, bounce_tag, keyed_hash
+from newsletter.tokens import Keyring, bounce_tag, letter_tag
 
 LINE = 76
 """Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
@@ -68,7 +68,7 @@ class Press:
 
     def __init__(self, sheet: Sheet, keys: Keyring) -> None:
         self._publication = sheet.publication
-        self._day = sheet.day.isoformat()
+        self._day = sheet.day
         self._keys = keys.signing_as(sheet.signed_by)
         self._head, self._between, self._end = _constant(sheet)
         self._quoted = lru_cache(maxsize=_SHARED)(quoted)
@@ -82,8 +82,8 @@ class Press:
         """
         if _UNMAILABLE.search(personal.email):
             raise RenderError(f"{personal.email!r} cannot stand in a header; correct the address.")
-        reader = keyed_hash(f"{self._day}:{personal.reader}", self._keys)[:16]
-        message_id = f"<{self._day}.{reader}@{self._publication.domain}>"
+        tag = letter_tag(self._day, personal.reader, self._keys)
+        message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
         return Envelope(
             sender=self._sender(personal),
             recipient=personal.email,
