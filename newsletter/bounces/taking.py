@@ -42,6 +42,33 @@ class Taking:
     said: str = ""
 
 
+def in_words(taking: Taking) -> str:
+    """A taking in a line, for a person."""
+    who = taking.reader or "nobody we know"
+    said = f": {taking.said}" if taking.said else ""
+    return f"{taking.name}: {_MEANINGS[taking.meaning]}, {who}, {_EFFECTS[taking.effect]}{said}"
+
+
+_MEANINGS: dict[Meaning, str] = {
+    "hard": "hard bounce",
+    "soft": "soft bounce",
+    "complaint": "complaint",
+    "unsubscribe": "unsubscribe",
+    "wish": "wish",
+    "aside": "nothing to do",
+    "unreadable": "unreadable",
+}
+
+_EFFECTS: dict[Effect, str] = {
+    "again": "counted before",
+    "noted": "counted",
+    "suppressed": "blocked",
+    "unsubscribed": "unsubscribed",
+    "aside": "put away",
+    "left": "left where it is",
+}
+
+
 class Taker:
     """Takes mails that came back, for one newsletter.
 
@@ -98,7 +125,13 @@ class Taker:
         day = (min(came.sent, now) if came.sent else now).date()
         returned = Returned(digest, came.meaning, reader, day, came.said[:_LONGEST])
         effect = self._store.take_return(returned, now=now)
-        return Taking(name, came.meaning, effect, self._emails[reader], came.said)
+        return Taking(
+            name,
+            came.meaning,
+            "left" if effect == "unknown" else effect,
+            self._emails[reader],
+            came.said,
+        )
 
     def _reader(self, came: Came, now: datetime) -> int:
         """Whom a mail is about.

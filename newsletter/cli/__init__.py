@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Stay awake: every reader's issue at that reader's own time.",
     "status": "Where an issue stands, in counts.",
     "why": "For every paper of the day, the one reason it is in a letter or is not.",
+    "bounces": "Take in what comes back by mail: bounces, complaints, unsubscribes.",
     "subscribers": "List, add, remove, import and export readers.",
     "topics": "The topics that ship, and what filters would have brought.",
 }

@@ -3,7 +3,7 @@
 A tick does each at its time. They know ports and the pure rooms below, never an adapter.
 """
 
-from newsletter.publisher.desk import Desk
+from newsletter.publisher.desk import Desk, keyring
 from newsletter.publisher.drafting import last_decided
 from newsletter.publisher.gathering import gather
 from newsletter.publisher.previewing import Proof, preview, rehearse
@@ -22,6 +22,7 @@ __all__ = [
     "deliver_open",
     "freeze",
     "gather",
+    "keyring",
     "last_decided",
     "look",
     "preview",
