@@ -8,6 +8,7 @@ with a dot, so nothing on the way to the wire has to look at them again.
 import binascii
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
@@ -127,6 +128,36 @@ class Press:
             return self._publication.sender_email
         local, _, domain = self._publication.bounces.rpartition("@")
         return f"{local}+{bounce_tag(personal.reader, self._keys)}@{domain}"
+
+
+def note(
+    publication: Publication, recipient: str, *, subject: str, text: str, name: str, at: datetime
+) -> Envelope:
+    """A plain letter to the operator: nobody answers it automatically (RFC 3834).
+
+    Args:
+        publication: the newsletter; its sender writes, and gets what comes back.
+        recipient: the operator's address.
+        subject: the subject, in one line.
+        text: the text, in lines.
+        name: what the Message-ID begins with.
+        at: its date.
+    """
+    message_id = f"<{name}@{publication.domain}>"
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = _from(publication)
+    message["To"] = recipient
+    message["Subject"] = " ".join(subject.split())
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = message_id
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text, cte="quoted-printable")
+    content = _LEADING_DOTS.sub(_coded_dots, message.as_bytes())
+    return Envelope(publication.sender_email, recipient, message_id, (content,))
+
+
+def _coded_dots(match: re.Match[bytes]) -> bytes:
+    return b"=2E" * len(match[0])
 
 
 def quoted(piece: str) -> bytes:

@@ -19,7 +19,7 @@ from newsletter.bounces import in_words
 from newsletter.errors import UsageError
 from newsletter.model import Heartbeat
 from newsletter.ports import Owner, Transport
-from newsletter.publisher import Desk, Rota, deliver_open, look
+from newsletter.publisher import Desk, Rota, deliver_open, look, tell_operator
 from newsletter.wiring import House
 
 TICK = timedelta(seconds=30)
@@ -106,6 +106,7 @@ class Watch:
             self.desk, self.rota, self.transport, owner=self.owner, turn=turn, told=self.told
         )
         await self._guarded(delivering)
+        await self._guarded(tell_operator(self.desk, self.rota, self.transport, self.told))
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it; what goes wrong is told, and the next tick tries again."""

@@ -128,6 +128,17 @@ class Store(Protocol):
         False where no blocked reader has this address.
         """
 
+    # -- what the operator is told -----------------------------------------------------------
+
+    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """Those of these events that were not announced before; from now on they are.
+
+        Two that announce at once do not both get an event.
+        """
+
+    def retract(self, events: Collection[str]) -> None:
+        """Take back that these were announced: nobody could be told."""
+
     # -- issue: frozen in waves -----------------------------------------------------------------
 
     def freeze(

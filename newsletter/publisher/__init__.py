@@ -6,6 +6,7 @@ A tick does each at its time. They know ports and the pure rooms below, never an
 from newsletter.publisher.desk import Desk, keyring
 from newsletter.publisher.drafting import last_decided
 from newsletter.publisher.gathering import gather
+from newsletter.publisher.notifying import tell_operator
 from newsletter.publisher.previewing import Proof, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reasons import why
@@ -29,6 +30,7 @@ __all__ = [
     "publish",
     "rehearse",
     "report",
+    "tell_operator",
     "tick",
     "try_out",
     "waiting",

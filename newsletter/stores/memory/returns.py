@@ -1,5 +1,6 @@
-"""What comes back by mail, in memory."""
+"""What comes back by mail, and what the operator was told, in memory."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,11 +19,12 @@ class _Noted:
 
 
 class Returns(Readers):
-    """The returns of a :class:`~newsletter.stores.memory.MemoryStore`."""
+    """The returns and notices of a :class:`~newsletter.stores.memory.MemoryStore`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._returns: dict[str, _Noted] = {}
+        self._announced: set[str] = set()
 
     def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
         """See :meth:`newsletter.ports.Store.take_return`."""
@@ -40,6 +42,18 @@ class Returns(Readers):
                 self._changed[reader.id] = now
             self._readers[reader.subscriber.email] = replace(reader, status=after)
             return effect(after)
+
+    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:  # noqa: ARG002
+        """See :meth:`newsletter.ports.Store.announce`."""
+        with self._lock:
+            new = frozenset(events) - self._announced
+            self._announced |= new
+            return new
+
+    def retract(self, events: Collection[str]) -> None:
+        """See :meth:`newsletter.ports.Store.retract`."""
+        with self._lock:
+            self._announced -= set(events)
 
     def _counting(self, reader: int) -> list[Returned]:
         """A reader's returns that count, oldest first."""

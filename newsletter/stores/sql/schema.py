@@ -198,6 +198,13 @@ heartbeats = Table(
     Column("said", Words, nullable=False),
 )
 
+notices = Table(
+    "notices",
+    metadata,
+    Column("event", Words, primary_key=True),
+    Column("told", Instant, nullable=False),
+)
+
 returns = Table(
     "returns",
     metadata,

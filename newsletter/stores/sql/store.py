@@ -32,6 +32,7 @@ from newsletter.stores.sql import (
     issues,
     leases,
     ledger,
+    notices,
     papers,
     readers,
     returns,
@@ -136,6 +137,16 @@ class SqlStore:
         """See :meth:`newsletter.ports.Store.unsuppress`."""
         with self._database.writing() as connection:
             return returns.unsuppress(connection, email, now=now)
+
+    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.announce`."""
+        with self._database.writing() as connection:
+            return notices.announce(connection, events, now=now)
+
+    def retract(self, events: Collection[str]) -> None:
+        """See :meth:`newsletter.ports.Store.retract`."""
+        with self._database.writing() as connection:
+            notices.retract(connection, events)
 
     def standings(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime

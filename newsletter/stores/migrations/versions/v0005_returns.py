@@ -1,4 +1,4 @@
-"""What came back by mail."""
+"""What came back by mail, and what the operator was told."""
 
 from alembic import op
 from sqlalchemy import CheckConstraint, Column, Date, DateTime, ForeignKey, Integer, String, Text
@@ -8,7 +8,12 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Make its table."""
+    """Make their tables."""
+    op.create_table(
+        "notices",
+        Column("event", Text, primary_key=True),
+        Column("told", DateTime(timezone=True), nullable=False),
+    )
     op.create_table(
         "returns",
         Column("digest", Text, primary_key=True),
