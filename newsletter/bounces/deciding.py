@@ -9,8 +9,8 @@ from newsletter.model import ReturnKind
 Blame = ReturnKind | Literal["aside"]
 """``aside``: the report is of no failure."""
 
-_STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
-_REPLY = re.compile(r"(?:^|;|\s)([45]\d\d)[ -]")
+_STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
+"""An enhanced status code (RFC 3463), and no part of an IP address."""
 
 _NOT_THE_READER = frozenset({(1, 7), (1, 8)})
 """Among the addresses of X.1: these two are the sender's."""
@@ -19,8 +19,13 @@ _NOBODY_THERE = frozenset({(2, 1), (4, 1), (4, 4)})
 """Beside X.1: a mailbox that is closed, how Exchange refuses unknown users, a domain without
 a server."""
 
-_NO_MAILBOX = frozenset({"521", "550", "551", "553", "556"})
-"""Replies (RFC 5321, RFC 7504) that say so where nothing more exact is said."""
+_NO_MAILBOX = re.compile(
+    r"no such (?:user|mailbox|recipient|address|person)|(?:user|mailbox|recipient|address|account)"
+    r".{0,40}(?:unknown|not found|not exist|invalid|disabled|inactive)"
+    r"|(?:unknown|invalid) (?:user|mailbox|recipient|address|account)|unrouteable address",
+    re.IGNORECASE,
+)
+"""How servers say so where they give no exact code."""
 
 
 def blame(recipients: Iterable[Mapping[str, str]]) -> Blame:
@@ -47,7 +52,7 @@ def _of_one(fields: Mapping[str, str]) -> Blame:
     if found is None or found.groups()[1:] == ("0", "0"):  # Exim says no more; the reply may
         found = _STATUS.search(said) or found
     if found is None or found.groups()[1:] == ("0", "0"):
-        return _by_reply(said, permanent=found is None or found[1] == "5")
+        return "soft" if found is not None and found[1] == "4" else _by_words(said)
     if found[1] != "5":
         return "soft"
     subject, detail = int(found[2]), int(found[3])
@@ -55,8 +60,10 @@ def _of_one(fields: Mapping[str, str]) -> Blame:
     return "hard" if address or (subject, detail) in _NOBODY_THERE else "soft"
 
 
-def _by_reply(said: str, *, permanent: bool) -> ReturnKind:
-    reply = _REPLY.search(said)
-    if reply is None:
-        return "hard" if permanent else "soft"
-    return "hard" if reply[1] in _NO_MAILBOX else "soft"
+def _by_words(said: str) -> ReturnKind:
+    """What a refusal without an exact code means.
+
+    A relay that begins to refuse everything says 550, too: only words about the mailbox blame
+    the reader.
+    """
+    return "hard" if _NO_MAILBOX.search(said) and "sender" not in said.lower() else "soft"
