@@ -56,8 +56,8 @@ class Maildir:
             UsageError: there is no Maildir, or it cannot be read.
         """
         try:
-            new = [path for path in (self.path / "new").iterdir() if not _hidden(path)]
-            cur = [path for path in (self.path / "cur").iterdir() if not _hidden(path)]
+            new = [path for path in (self.path / "new").iterdir() if _is_mail(path)]
+            cur = [path for path in (self.path / "cur").iterdir() if _is_mail(path)]
         except OSError as error:
             raise UsageError(
                 f"{self.path}: no Maildir can be read there ({error.strerror}); "
@@ -70,8 +70,8 @@ def _name(path: Path) -> str:
     return path.name
 
 
-def _hidden(path: Path) -> bool:
-    return path.name.startswith(".")
+def _is_mail(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")
 
 
 def _flags(path: Path) -> str:
@@ -79,15 +79,26 @@ def _flags(path: Path) -> str:
 
 
 def _first(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(LARGEST)
+    """A mail's first octets; none where it is not ours to read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST)
+    except PermissionError:
+        return b""
 
 
 def _seen(path: Path) -> None:
     flags = "".join(sorted({*_flags(path), "S"}))
     name = path.name.partition(":")[0]
-    with contextlib.suppress(FileNotFoundError):
+    try:
         path.rename(path.parents[1] / "cur" / f"{name}:2,{flags}")
+    except FileNotFoundError:
+        return  # another reader was faster
+    except OSError as error:
+        raise UsageError(
+            f"{path}: was counted and cannot be put away ({error.strerror}); "
+            "let the newsletter's user write in new and cur"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ class Came:
 def parse(content: bytes) -> Came:
     """What a mail means."""
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    if not content.strip():
+        return Came(digest, "unreadable", "it is empty, or not ours to read")
     try:
         return _parsed(message_from_bytes(content), digest)
     except RecursionError:

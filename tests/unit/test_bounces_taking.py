@@ -151,6 +151,32 @@ def test_one_in_a_hundred_that_bounces_is_the_only_one_concerned() -> None:
     store.close()
 
 
+def test_odd_things_in_a_maildir_are_passed_over_or_named(tmp_path: Path, store: Store) -> None:
+    for name in ("new/folder", "cur", "tmp"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "new" / ".hidden").write_bytes(postfix(path(1)))
+    (tmp_path / "new" / "empty").touch()
+    (taking,) = taker(store).take_all(Maildir(tmp_path).mails(), NOON)
+    assert (taking.name, taking.effect) == ("empty", "left")
+    assert taking.said == "it is empty, or not ours to read"
+
+
+def test_a_mail_that_cannot_be_put_away_is_named_and_counted_once(
+    tmp_path: Path, store: Store
+) -> None:
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "new" / "one").write_bytes(bounced_on(0))
+    (tmp_path / "cur" / "one:2,S" / "in the way").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(UsageError, match="was counted and cannot be put away"):
+            list(taker(store).take_all(Maildir(tmp_path).mails(), NOON))
+    (tmp_path / "cur" / "one:2,S" / "in the way").rmdir()
+    (tmp_path / "cur" / "one:2,S").rmdir()
+    (taking,) = taker(store).take_all(Maildir(tmp_path).mails(), NOON)
+    assert taking.effect == "again"
+
+
 def test_a_folder_that_is_no_maildir_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="new, cur and tmp"):
         list(Maildir(tmp_path).mails())
