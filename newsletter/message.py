@@ -8,6 +8,7 @@ with a dot, so nothing on the way to the wire has to look at them again.
 import binascii
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
@@ -18,7 +19,7 @@ from functools import lru_cache
 from newsletter.errors import RenderError
 from newsletter.model import Envelope, Publication, Rendering
 from newsletter.render import Personal, Sheet
-from newsletter.tokens import Keyring, bounce_tag, keyed_hash
+from newsletter.tokens import Keyring, bounce_tag, letter_tag
 
 LINE = 76
 """Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
@@ -68,7 +69,7 @@ class Press:
 
     def __init__(self, sheet: Sheet, keys: Keyring) -> None:
         self._publication = sheet.publication
-        self._day = sheet.day.isoformat()
+        self._day = sheet.day
         self._keys = keys.signing_as(sheet.signed_by)
         self._head, self._between, self._end = _constant(sheet)
         self._quoted = lru_cache(maxsize=_SHARED)(quoted)
@@ -82,8 +83,8 @@ class Press:
         """
         if _UNMAILABLE.search(personal.email):
             raise RenderError(f"{personal.email!r} cannot stand in a header; correct the address.")
-        reader = keyed_hash(f"{self._day}:{personal.reader}", self._keys)[:16]
-        message_id = f"<{self._day}.{reader}@{self._publication.domain}>"
+        tag = letter_tag(self._day, personal.reader, self._keys)
+        message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
         return Envelope(
             sender=self._sender(personal),
             recipient=personal.email,
@@ -127,6 +128,36 @@ class Press:
             return self._publication.sender_email
         local, _, domain = self._publication.bounces.rpartition("@")
         return f"{local}+{bounce_tag(personal.reader, self._keys)}@{domain}"
+
+
+def note(
+    publication: Publication, recipient: str, *, subject: str, text: str, name: str, at: datetime
+) -> Envelope:
+    """A plain letter to the operator: nobody answers it automatically (RFC 3834).
+
+    Args:
+        publication: the newsletter; its sender writes, and gets what comes back.
+        recipient: the operator's address.
+        subject: the subject, in one line.
+        text: the text, in lines.
+        name: what the Message-ID begins with.
+        at: its date.
+    """
+    message_id = f"<{name}@{publication.domain}>"
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = _from(publication)
+    message["To"] = recipient
+    message["Subject"] = " ".join(subject.split())
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = message_id
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text, cte="quoted-printable")
+    content = _LEADING_DOTS.sub(_coded_dots, message.as_bytes())
+    return Envelope(publication.sender_email, recipient, message_id, (content,))
+
+
+def _coded_dots(match: re.Match[bytes]) -> bytes:
+    return b"=2E" * len(match[0])
 
 
 def quoted(piece: str) -> bytes:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import assert_never
 
+from newsletter.bounces import Maildir, Taker
 from newsletter.clock import SystemClock
 from newsletter.config import (
     ArxivSource,
@@ -25,7 +26,7 @@ from newsletter.model import Reader, Subscriber
 from newsletter.notes import KINDS
 from newsletter.owners import LockedOwner
 from newsletter.ports import Clock, Owner, Source, Store, Transport
-from newsletter.publisher import Desk
+from newsletter.publisher import Desk, keyring
 from newsletter.render import Templates
 from newsletter.roster import read_roster
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
@@ -203,6 +204,19 @@ class House:
     def to_folder(self, folder: Path) -> Transport:
         """A door that leads into a folder."""
         return FolderTransport(folder)
+
+    @property
+    def maildir(self) -> Maildir | None:
+        """Where what comes back by mail is read; None where the settings name no place."""
+        bounces = self.settings.bounces
+        if bounces is None or bounces.maildir is None:
+            return None
+        return Maildir(self.folder / bounces.maildir)
+
+    def taker(self) -> Taker:
+        """Who takes in what comes back by mail."""
+        publication = self.settings.publication
+        return Taker(self.store, publication, keyring(self._keys(), publication))
 
     def _keys(self) -> tuple[str, ...]:
         """What signs links: the configured secrets, or one drawn once and kept beside them."""

@@ -27,6 +27,7 @@ COMMANDS = {
     "audit": "Prove from the ledger that an issue went out as promised.",
     "issue": "Cancel an issue, release a held one, end a doubt about a letter.",
     "why": "For every paper of the day, the one reason it is in a letter or is not.",
+    "bounces": "Take in what comes back by mail: bounces, complaints, unsubscribes.",
     "subscribers": "List, add, remove, import, export and erase readers.",
     "topics": "The topics that ship, and what filters would have brought.",
 }

@@ -63,9 +63,20 @@ def list_readers(
     """
     with open_house(config) as house:
         found = [reader for reader in house.readers() if not is_erased(reader)]
-    document = [{**as_entry(r.subscriber), "status": r.status, "origin": r.origin} for r in found]
+        why = {one.email: one.why for one in house.store.suppressed()}
+    document = [
+        {
+            **as_entry(r.subscriber),
+            "status": r.status,
+            "origin": r.origin,
+            "why_blocked": why.get(r.subscriber.email, ""),
+        }
+        for r in found
+    ]
     rows = [(r.subscriber.email, r.status, r.origin, _wants(r.subscriber)) for r in found]
     voice = Voice(json, quiet, verbose)
+    for email, reason in why.items():
+        voice.say(f"{email} is blocked: {reason}")
     voice.give(document, lambda: table(("reader", "status", "from", "wants"), rows))
     return 0
 
@@ -166,6 +177,37 @@ def erase(
         for reader in found:
             erase_reader(house.reception, reader, house.clock.now())
     voice.give({"erased": len(found)}, lambda: f"{counted(len(found), 'reader')} erased")
+    return 0
+
+
+@app.command()
+def unsuppress(
+    email: Email,
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Send to a blocked reader again; what came back from them so far counts no longer.
+
+    Example: newsletter subscribers unsuppress ada@example.org
+
+    Only who was blocked, by bounces or a complaint, comes back so; never who unsubscribed.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        house.readers()
+        blocked = {same_mailbox(one.email): one for one in house.store.suppressed()}
+        found = blocked.get(same_mailbox(email))
+        if found is None or not house.store.unsuppress(found.email, now=house.clock.now()):
+            raise UsageError(
+                f"{email} is not blocked; `newsletter subscribers list` shows who is, and "
+                "`add --again` lets back who left and asks for it"
+            )
+        house.take_roster()  # who was struck from the file meanwhile stays struck
+    document = {"unsuppressed": found.email, "why_blocked": found.why}
+    voice.give(document, lambda: f"{found.email}: gets letters again (was blocked: {found.why})")
     return 0
 
 

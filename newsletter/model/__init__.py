@@ -82,6 +82,7 @@ from newsletter.model.readers import (
     Term,
     Topic,
 )
+from newsletter.model.returns import Returned, ReturnEffect, ReturnKind, Suppression
 from newsletter.model.runs import Heartbeat
 
 __all__ = [
@@ -129,6 +130,9 @@ __all__ = [
     "Reader",
     "Refused",
     "Rendering",
+    "ReturnEffect",
+    "ReturnKind",
+    "Returned",
     "Rule",
     "Section",
     "Settlement",
@@ -138,6 +142,7 @@ __all__ = [
     "Status",
     "Subscriber",
     "Summary",
+    "Suppression",
     "Term",
     "Topic",
     "Unknown",

@@ -17,11 +17,14 @@ from newsletter.model import (
     Letter,
     Paper,
     Reader,
+    Returned,
+    ReturnEffect,
     Settlement,
     SourceHealth,
     Standing,
     Status,
     Subscriber,
+    Suppression,
     Wave,
 )
 from newsletter.ports.subscribing import Archive, Subscribing
@@ -109,6 +112,36 @@ class Store(Subscribing, Archive, Protocol):
 
     def recent_short(self, *, since: datetime) -> frozenset[int]:
         """Ingest numbers in anyone's ``again`` for editions frozen at or after ``since``."""
+
+    # -- what comes back by mail ------------------------------------------------------------------
+
+    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
+        """Note a mail that came back, once under its digest, and do what it asks for.
+
+        An ``unsubscribe`` ends the subscription. A ``complaint`` blocks the reader, and so does a
+        ``hard`` bounce where hard bounces that count came on three days within ninety. An
+        ``unsubscribed`` reader is never blocked.
+        """
+
+    def suppressed(self) -> tuple[Suppression, ...]:
+        """The blocked readers and why they are, by address."""
+
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        """Confirm a blocked reader again: what came back so far counts no longer.
+
+        False where no blocked reader has this address.
+        """
+
+    # -- what the operator is told -----------------------------------------------------------
+
+    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """Those of these events that were not announced before; from now on they are.
+
+        Two that announce at once do not both get an event.
+        """
+
+    def retract(self, events: Collection[str]) -> None:
+        """Take back that these were announced: nobody could be told."""
 
     # -- issue: frozen in waves -----------------------------------------------------------------
 

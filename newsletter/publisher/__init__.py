@@ -3,9 +3,10 @@
 A tick does each at its time. They know ports and the pure rooms below, never an adapter.
 """
 
-from newsletter.publisher.desk import Desk
+from newsletter.publisher.desk import Desk, keyring
 from newsletter.publisher.drafting import last_decided
 from newsletter.publisher.gathering import gather
+from newsletter.publisher.notifying import tell_operator
 from newsletter.publisher.previewing import Proof, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reasons import why
@@ -26,6 +27,7 @@ __all__ = [
     "freeze",
     "gather",
     "hold",
+    "keyring",
     "last_decided",
     "look",
     "preview",
@@ -34,6 +36,7 @@ __all__ = [
     "release",
     "report",
     "resolve",
+    "tell_operator",
     "tick",
     "try_out",
     "waiting",

@@ -45,6 +45,8 @@ class Rota:
         answers: what the sources said.
         over: the issues, by date and instant, that had nothing to send.
         server: attempts to deliver that the server refused as a whole.
+        paused: why, by date, delivery paused.
+        telling: attempts to tell the operator that failed.
     """
 
     rhythm: Rhythm
@@ -53,6 +55,8 @@ class Rota:
     answers: Answers = field(default_factory=Answers)
     over: set[tuple[date, datetime]] = field(default_factory=set)
     server: Vain = field(default_factory=Vain)
+    paused: dict[date, str] = field(default_factory=dict)
+    telling: Vain = field(default_factory=Vain)
     _woke: datetime | None = None
 
     def look_up(self, now: datetime) -> None:
@@ -173,6 +177,7 @@ async def deliver_open(
             )
         except TransportError as error:
             rota.server.failed(desk.clock.now())
+            rota.paused = {desk.clock.now().date(): str(error)}
             told(f"{day}: {error}")
             return
         rota.server = Vain()

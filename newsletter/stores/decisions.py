@@ -21,6 +21,8 @@ from newsletter.model import (
     Outcome,
     Published,
     Refused,
+    ReturnEffect,
+    ReturnKind,
     Standing,
     Status,
     Subscriber,
@@ -64,9 +66,16 @@ OPEN_ISSUE: frozenset[IssueState] = frozenset({"frozen", "sending"})
 PATIENCE = timedelta(hours=20)
 """How long after its freeze a deferred letter is tried; then its papers go into the next."""
 
-_CODES = re.compile(r"\d{3}( \d\.\d{1,3}\.\d{1,3})?\b")
 OTHER_BYTES = "not sent again: its bytes are no longer those that may have left before"
 """What is told of a letter in doubt that cannot be made again byte for byte."""
+
+HARD_DAYS = 3
+"""Hard bounces on so many different days block a reader: one may be a server's bad day."""
+
+HARD_WITHIN = timedelta(days=90)
+"""How far apart these days may be."""
+
+_CODES = re.compile(r"\d{3}( \d\.\d{1,3}\.\d{1,3})?\b")
 
 T = TypeVar("T")
 
@@ -163,6 +172,49 @@ def bare(reply: str) -> str:
         return reply
     found = _CODES.match(reply)
     return found[0] if found else ""
+
+
+def fate(status: Status, kind: ReturnKind, hard_days: Iterable[date]) -> Status:
+    """The status of a reader after a return of this kind.
+
+    Args:
+        status: as it was.
+        kind: what came back.
+        hard_days: the days of all hard bounces that count, this one's included.
+    """
+    if kind == "unsubscribe":
+        return "unsubscribed"
+    ends = kind == "complaint" or (kind == "hard" and too_many(hard_days))
+    return "blocked" if ends and status != "unsubscribed" else status
+
+
+def too_many(hard_days: Iterable[date]) -> bool:
+    """Whether hard bounces came on so many days, close enough to one another."""
+    days = sorted(set(hard_days))
+    return any(
+        last - first <= HARD_WITHIN
+        for first, last in zip(days, days[HARD_DAYS - 1 :], strict=False)
+    )
+
+
+def effect(after: Status) -> ReturnEffect:
+    """What a return did to a reader whose status is this one now."""
+    if after == "blocked":
+        return "suppressed"
+    return "unsubscribed" if after == "unsubscribed" else "noted"
+
+
+def why_blocked(returns: Sequence[tuple[ReturnKind, date, str]]) -> str:
+    """Why a reader is blocked, from the returns that count, oldest first."""
+    complaints = [(day, said) for kind, day, said in returns if kind == "complaint"]
+    bounces = [(day, said) for kind, day, said in returns if kind == "hard"]
+    if complaints:
+        day, said = complaints[-1]
+        return f"complained on {day}" + (f": {said}" if said else "")
+    if bounces:
+        days = len({day for day, _ in bounces})
+        return f"hard bounces on {days} days, last on {bounces[-1][0]}: {bounces[-1][1]}"
+    return "blocked by the operator"
 
 
 def numbers_of(issue: Issue) -> list[int]:

@@ -34,7 +34,7 @@ def watch_over(
         desk=desk_over(store, Listed("One")),
         rota=Rota(Rhythm("12:00", "UTC", "daily")),
         transport=transport,
-        refresh=refresh,
+        refresh=(refresh,),
         told=told.append,
         name="run here",
         owner=Run("here"),

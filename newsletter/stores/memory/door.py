@@ -8,12 +8,13 @@ from datetime import date, datetime, timedelta
 from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Status, Subscriber
 from newsletter.stores.decisions import WITHHELD, bare, in_turn, sought, wording
 from newsletter.stores.memory.issues import Issues
+from newsletter.stores.memory.returns import Returns
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
 
-class Door(Issues):
+class Door(Issues, Returns):
     """The readers' side of a :class:`~newsletter.stores.memory.MemoryStore`."""
 
     def __init__(self) -> None:
@@ -137,6 +138,7 @@ class Door(Issues):
             self._become(known, blank)
             self._listed.pop(known.subscriber.email, None)
             self._consents.pop(reader, None)
+            self._forget_words(reader)
             for issue in self._issues.values():
                 if reader in issue.rows:
                     issue.rows[reader].reply = bare(issue.rows[reader].reply)

@@ -34,6 +34,7 @@ class Readers(Papers):
         self._saved: dict[str, datetime] = {}
         self._issues: dict[date, DayIssue] = {}
         self._sent: dict[int, set[int]] = {}
+        self._changed: dict[int, datetime] = {}
 
     def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:  # noqa: ARG002
         """See :meth:`newsletter.ports.Store.sync_roster`."""
@@ -87,12 +88,13 @@ class Readers(Papers):
         cutoffs = [wave.issue.cutoff for issue in self._issues.values() for wave in issue.waves]
         return max(cutoffs, default=0)
 
-    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:  # noqa: ARG002
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.set_status`."""
         with self._lock:
             known = self._readers.get(email)
             if known is not None:
                 self._readers[email] = replace(known, status=status)
+                self._changed[known.id] = now
             return known is not None
 
     def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:

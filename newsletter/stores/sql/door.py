@@ -206,6 +206,8 @@ def _fits(connection: Connection, address: str, client: str, caps: Caps, now: da
 def _erase(connection: Connection, reader: int, alias: str, now: datetime) -> None:
     nobody = Subscriber(alias)
     connection.execute(delete(schema.consents).where(schema.consents.c.reader == reader))
+    back = update(schema.returns).where(schema.returns.c.reader == reader)
+    connection.execute(back.values(said=""))
     ledger = schema.deliveries.c
     for row in connection.execute(
         select(ledger.issue, ledger.reply, ledger.recipient).where(ledger.reader == reader)

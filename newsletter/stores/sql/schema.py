@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from newsletter.model import DeliveryState, IssueState, Origin, Status
+from newsletter.model import DeliveryState, IssueState, Origin, ReturnKind, Status
 from newsletter.stores.decisions import storable
 
 REVISION = "0006"
@@ -226,4 +226,24 @@ heartbeats = Table(
     Column("started", Instant, nullable=False),
     Column("seen", Instant, nullable=False),
     Column("said", Words, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("event", Words, primary_key=True),
+    Column("told", Instant, nullable=False),
+)
+
+returns = Table(
+    "returns",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("reader", Integer, ForeignKey("readers.id"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("said", Words, nullable=False),
+    Column("noted", Instant, nullable=False),
+    Column("forgiven", Instant),  # from then on it counts no longer
+    _one_of("kind", get_args(ReturnKind)),
 )

@@ -19,11 +19,14 @@ from newsletter.model import (
     Letter,
     Paper,
     Reader,
+    Returned,
+    ReturnEffect,
     Settlement,
     SourceHealth,
     Standing,
     Status,
     Subscriber,
+    Suppression,
     Wave,
 )
 from newsletter.stores.sql import (
@@ -32,9 +35,11 @@ from newsletter.stores.sql import (
     issues,
     leases,
     ledger,
+    notices,
     papers,
     proofs,
     readers,
+    returns,
     schema,
     standing,
 )
@@ -122,6 +127,31 @@ class SqlStore(Door):
         """See :meth:`newsletter.ports.Store.readers`."""
         with self._database.reading() as connection:
             return readers.readers(connection, emails=emails)
+
+    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
+        """See :meth:`newsletter.ports.Store.take_return`."""
+        with self._database.writing() as connection:
+            return returns.take_return(connection, returned, now=now)
+
+    def suppressed(self) -> tuple[Suppression, ...]:
+        """See :meth:`newsletter.ports.Store.suppressed`."""
+        with self._database.reading() as connection:
+            return returns.suppressed(connection)
+
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.unsuppress`."""
+        with self._database.writing() as connection:
+            return returns.unsuppress(connection, email, now=now)
+
+    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.announce`."""
+        with self._database.writing() as connection:
+            return notices.announce(connection, events, now=now)
+
+    def retract(self, events: Collection[str]) -> None:
+        """See :meth:`newsletter.ports.Store.retract`."""
+        with self._database.writing() as connection:
+            notices.retract(connection, events)
 
     def standings(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime

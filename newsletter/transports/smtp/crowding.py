@@ -19,20 +19,19 @@ class Crowd:
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._limit = float(most)
-        self._inside = 0
+        self._most = self._limit = most
+        self._taken = self._inside = 0
         self._changed = asyncio.Event()
         self._closed = False
 
     @property
     def crowded(self) -> bool:
         """Whether somebody should leave."""
-        return self._inside > int(self._limit)
+        return self._inside > self._limit
 
     async def enter(self) -> bool:
         """Wait until there is room for one more; False when there will be none."""
-        while not self._closed and self._inside >= int(self._limit):
+        while not self._closed and self._inside >= self._limit:
             self._changed.clear()
             await self._changed.wait()
         self._inside += not self._closed
@@ -51,14 +50,16 @@ class Crowd:
     def note(self, outcome: Outcome) -> None:
         """Grow by what the server takes, shrink where it breaks off."""
         if isinstance(outcome, Accepted):
-            self._limit = min(self._most, self._limit + 1 / GROWTH)
-            self._changed.set()
+            self._taken += 1
+            if self._taken % GROWTH == 0:
+                self._limit = min(self._most, self._limit + 1)
+                self._changed.set()
         elif isinstance(outcome, NotSent):
             self.strained()
 
     def strained(self) -> None:
         """The server has enough: half of those inside are to leave."""
-        self._limit = max(1.0, min(self._limit, self._inside) / 2)
+        self._limit = max(1, min(self._limit, self._inside) // 2)
 
 
 class Domains:

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, DateTime, ForeignKey, Integer, Text, 
 from newsletter.text import clean, folded
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:
