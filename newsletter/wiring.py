@@ -121,7 +121,8 @@ class House:
     def templates(self) -> Templates:
         """The letter's templates, compiled and tried out."""
         folder = self.settings.templates
-        return load_templates(None if folder is None else self.folder / folder)
+        own = None if folder is None else self.folder / folder
+        return load_templates(own, self.settings.issue.theme)
 
     @cached_property
     def desk(self) -> Desk:

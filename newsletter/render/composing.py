@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from markupsafe import escape
 
-from newsletter.model import Edition, Rendering
+from newsletter.edition import opening_length
+from newsletter.model import Edition, Length, Rendering, Section
 from newsletter.render.display import shown, wrap
 from newsletter.render.sheet import REASON_BYTES, Face, Piece, Sheet
 from newsletter.text import shorten
@@ -99,12 +100,13 @@ def _pieces(
 
 
 def _sections(face: Face, edition: Edition, reason: Reason) -> list[str]:
-    cards, rows = face.cards[edition.summary], face.rows
+    rows = face.rows
     because = _reason_frame(face)
     closing = face.frame["closing"]
     pieces: list[str] = []
     for section in edition.sections:
         pieces.append(face.headings[section.name])
+        cards = face.cards[_length(section, edition)]
         for placed in section.cards:
             pieces += (cards[placed.paper], reason(because, placed.because))
         pieces += [rows[placed.paper] for placed in section.rows]
@@ -121,9 +123,16 @@ def _filled(piece: Piece, values: Mapping[str, str]) -> list[str]:
 
 def _minutes(sheet: Sheet, edition: Edition) -> int:
     """Minutes the cards take to read, at least one."""
-    words = sheet.words[edition.summary]
-    read = sum(words[placed.paper] for section in edition.sections for placed in section.cards)
+    read = 0
+    for section in edition.sections:
+        words = sheet.words[_length(section, edition)]
+        read += sum([words[placed.paper] for placed in section.cards])
     return max(1, round(read / WORDS_A_MINUTE))
+
+
+def _length(section: Section, edition: Edition) -> Length:
+    """How much of their abstracts a section's cards show."""
+    return opening_length(edition.summary) if section.leads else edition.summary
 
 
 def _subject(sheet: Sheet, papers: Sequence[int]) -> Piece:

@@ -1,8 +1,9 @@
 """How dates and texts stand in a letter; the templates' filters."""
 
+from collections.abc import Callable, Mapping
 from datetime import date
 
-from newsletter.text import clean
+from newsletter.text import clean, direction, language, shorten
 
 WIDTH = 78
 """Columns of the text part."""
@@ -34,3 +35,13 @@ def wrap(text: str, indent: str = "", width: int = WIDTH) -> str:
         else:
             line = f"{line} {word}" if line else word
     return f"\n{indent}".join([*lines, line])
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "direction": direction,
+    "language": language,
+    "longdate": longdate,
+    "shorten": shorten,
+    "wrap": wrap,
+}
+"""What templates may pass a value through, besides Jinja's own filters."""

@@ -6,7 +6,7 @@ import pytest
 
 from newsletter.edition import Budget, Table, cut
 from newsletter.matchers.rules import RulesMatcher
-from newsletter.model import Edition, Issue, Standing, Summary
+from newsletter.model import TOP, Edition, Issue, Standing, Summary
 from newsletter.render import Personal, longdate, paper_view, set_edition, set_issue, wrap
 from newsletter.render.composing import REASON_WIDTH
 from newsletter.templates import HTML, TEXT, compiled, environment, folders
@@ -28,7 +28,7 @@ SKELETON = """\
 {%- block dateline_end %}{% endblock %}
 {%- if not papers %}{% block quiet %}{% endblock %}{% endif %}
 {%- block masthead_end %}{% endblock %}
-{%- for name, cards, rows in sections %}
+{%- for name, lead, cards, rows in sections %}
     {%- block heading scoped %}{% endblock %}
     {%- for paper, summary, because in cards %}
         {%- block card scoped %}{% endblock %}
@@ -70,8 +70,13 @@ def in_one_pass(name: str, whole: Edition, made: Issue, to: Personal, preheader:
             sections=[
                 (
                     each.name,
+                    each.leads,
                     [
-                        (views[p.paper], views[p.paper].summaries[length], reason(p.because))
+                        (
+                            views[p.paper],
+                            views[p.paper].summaries["lead" if each.leads else length],
+                            reason(p.because),
+                        )
                         for p in each.cards
                     ],
                     [views[p.paper] for p in each.rows],
@@ -82,7 +87,12 @@ def in_one_pass(name: str, whole: Edition, made: Issue, to: Personal, preheader:
     )
 
 
-@pytest.mark.parametrize("whole", [WHOLE, edition(), edition(section("Other", 2, 0), left_out=1)])
+LED = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, rows=[3, 4]))
+
+
+@pytest.mark.parametrize(
+    "whole", [WHOLE, edition(), edition(section("Other", 2, 0), left_out=1), LED]
+)
 def test_its_pieces_join_into_what_one_pass_of_the_template_gives(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
     rendering = set_edition(demo(), whole, personal())

@@ -12,6 +12,7 @@ from newsletter.templates import HTML, SUBJECT, TEXT, Folders, compiled, folders
 from tests.factories import paper
 from tests.letters import SITE, edition, issue, letter, section
 
+CARD, HEADING, FOOT = (f"partials/{name}.mjml" for name in ("card", "heading", "foot"))
 OWN = Path(__file__).parents[2] / "templates"
 
 
@@ -78,13 +79,15 @@ def test_it_finds_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
         (HTML, "<mj-raw>{% endblock %}{% block row", "<mj-blink>{% block row", "not an element"),
         (HTML, "</mj-head>", "", "<mj-head> is not closed|closes nothing"),
         (HTML, 'path="partials/head.mjml"', 'path="../secret.mjml"', "to include"),
-        (HTML, "{% if paper.url %}", "{% if paper.url }", "not Jinja"),
-        (HTML, "{{ name }}", "{{ nmae }}", "'nmae' is not among"),
-        (HTML, "paper.byline }}", "paper.biline }}", "biline"),
+        (CARD, "{% if paper.url %}", "{% if paper.url }", "not Jinja"),
+        (HEADING, "{{ name }}", "{{ nmae }}", "'nmae' is not among"),
+        (CARD, "paper.byline }}", "paper.biline }}", "biline"),
         (TEXT, "{{ name | wrap }}", "{{ name | warp }}", "warp"),
         (TEXT, "paper.byline | wrap", "paper.biline | wrap", "biline"),
         (TEXT, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
-        (HTML, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
+        (FOOT, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
+        (CARD, "<mj-text css-class", "<mj-txt css-class", "did you mean <mj-text>"),
+        (CARD, "theme.quiet", "theme.quite", "quite"),
         (SUBJECT, "publication.name", "publication.nmae", "nmae"),
     ],
 )
@@ -106,7 +109,7 @@ def test_an_element_left_open_is_named(folder: Path) -> None:
 
 
 def test_html_that_does_not_balance_is_an_error(folder: Path) -> None:
-    change(folder, HTML, "</h2>", "")
+    change(folder, HEADING, "</h2>", "")
     assert "not MJML" in fault(folder).problem
 
 

@@ -90,6 +90,7 @@ def test_a_view_says_what_is_known() -> None:
         "short": "One thing is said. Another follows.",
         "full": ABSTRACT,
         "titles": "",
+        "lead": ABSTRACT,
     }
 
 

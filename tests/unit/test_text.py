@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from newsletter.text import (
     authors_line,
     clean,
+    direction,
     display,
     folded,
     http_url,
+    language,
+    opening,
     plain,
     sentences,
     shorten,
@@ -278,3 +281,51 @@ def test_folding_forgets_case_accents_and_kinds_of_hyphens() -> None:
     assert folded("STRASSE") == folded("Straße")
     assert folded("chain‑of–thought’s M³ViT") == "chain-of-thought's m3vit"
     assert folded("LoRA") == "lora"
+
+
+# -- languages -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "way"),
+    [
+        ("Attention Is All You Need", "", "ltr"),
+        ("Größere Sprachmodelle, kleinere Fehler", "", "ltr"),
+        ("大规模语言模型综述", "zh", "ltr"),
+        ("日本語の大規模言語モデル", "ja", "ltr"),
+        ("한국어 언어 모델", "ko", "ltr"),
+        ("מודלי שפה גדולים", "he", "rtl"),
+        ("نماذج اللغة الكبيرة", "und-Arab", "rtl"),
+        ("Языковые модели", "und-Cyrl", "ltr"),
+        ("Γλωσσικά μοντέλα", "el", "ltr"),
+        ("Learning α, β and γ with 漢字", "", "ltr"),
+        ("2026: مراجعة GPT", "und-Arab", "rtl"),
+        ("Attention נ", "", "ltr"),
+        ("α² + β² → 𝒪(n)", "", "ltr"),
+        ("… —", "", "ltr"),
+        ("", "", "ltr"),
+    ],
+)
+def test_a_text_is_marked_as_far_as_its_letters_tell(text: str, tag: str, way: str) -> None:
+    assert (language(text), direction(text)) == (tag, way)
+
+
+# -- openings --------------------------------------------------------------------------------
+
+TEN = "One two three four five six seven eight nine ten."
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most", "expected"),
+    [
+        (f"{TEN} {TEN} {TEN}", 15, 25, f"{TEN} {TEN}"),
+        (f"{TEN} {TEN}", 15, 12, f"{TEN} One two…"),
+        (TEN, 50, 70, TEN),
+        ("", 50, 70, ""),
+        ("word " * 100, 5, 8, "word word word word word word word word…"),
+    ],
+)
+def test_an_opening_is_whole_sentences_of_enough_words(
+    text: str, least: int, most: int, expected: str
+) -> None:
+    assert opening(text, least, most) == expected
