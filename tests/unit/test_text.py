@@ -172,11 +172,15 @@ def test_a_link_is_ascii_and_stays_itself(text: str) -> None:
         ("10\\% of R\\&D", "10% of R&D"),
         ("\\textbf{bold}, \\emph{soft} and {\\em old}", "bold, soft and old"),
         ("see \\url{https://x.org/a_b}", "see https://x.org/a_b"),
+        ("\\$5\\$ and $5\\% to $10", "$5$ and $5% to $10"),
         ("``quoted''", "“quoted”"),
         ("$\\mathcal{O}(n \\log n)$", "𝒪(n log n)"),
         ("\\(O(n^2)\\) and \\[x_{ij}\\]", "O(n²) and xᵢⱼ"),
         ("$\\mathbb R^n$, $\\frac{1}{2}$, $\\sqrt{d_k}$", "ℝⁿ, 1/2, √(dₖ)"),
         ("$\\approx$90, 2$\\times$ faster", "≈90, 2× faster"),
+        ("$5\\%$, 6$\\%$ and $50\\%-85\\%$ of 10\\%", "5%, 6% and 50%-85% of 10%"),
+        ("\\texttt{S$^2$COR} and \\emph {it}", "S²COR and it"),
+        ("a factor of 1+{\\epsilon}", "a factor of 1+ϵ"),
     ],
 )
 def test_tex_is_shown_in_unicode_where_that_is_sure(written: str, shown: str) -> None:
@@ -198,6 +202,7 @@ def test_tex_is_shown_in_unicode_where_that_is_sure(written: str, shown: str) ->
         "$x_{\\foo}$",
         "$some words are prose$",
         "$\\cite{x}$",
+        "{\\framework} and {\\today}",
         "$x^$",
         "$x_\\sqrt{a}$",
         "$\\hat\\frac{a}{b}$",
