@@ -16,6 +16,9 @@ from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
 from newsletter.templates.linting import ISSUE, NOTE, check_names, check_tags
 from newsletter.templates.specimens import PUBLICATIONS, SPECIMENS
 
+_WRAPPER = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
+_END = re.compile(r"</div>\s*</body>")
+
 THEME = "serif"
 """The theme of newsletters that choose none."""
 
@@ -89,7 +92,16 @@ def _page(where: Folders, name: str, given: Collection[str], wrapped: Callable[[
         html = mjml.mjml2html(where.joined(name), disable_comments=True, fonts={})
     except ValueError as error:
         raise TemplateError(f"This is not MJML: {error}.", file=name) from error
-    return wrapped(html)
+    return wrapped(_landmark(html))
+
+
+def _landmark(html: str) -> str:
+    """The page with its letter as the main landmark, which screen readers jump to.
+
+    The compiler makes it a ``div`` with the role of an article, which is no landmark.
+    """
+    begun = _WRAPPER.sub(r"<main\1", html, count=1)
+    return _END.sub("</main></body>", begun, count=1) if begun != html else html
 
 
 def environment(

@@ -133,8 +133,8 @@ def test_its_colours_can_be_read_in_light_and_dark(theme: str) -> None:
     assert len(inks) == len(dark_inks) == 3
     assert all(contrast(ink, paper) >= 4.5 for ink in inks)
     assert all(contrast(ink, dark_paper) >= 4.5 for ink in dark_inks)
-    assert ":root { color-scheme: light dark;" in html
-    assert '<meta name="color-scheme" content="light dark"' in html
+    for name in ("color-scheme", "supported-color-schemes"):
+        assert f'<meta name="{name}" content="light dark"' in html
 
 
 def test_the_themes_differ_in_letters_and_colours_alone() -> None:

@@ -85,5 +85,5 @@ def test_a_summary_ends_where_a_sentence_does_and_authors_are_few() -> None:
         assert len(view.byline.split(" · ")[0].split(", ")) <= 3 or len(item.authors) <= 3
         for summary in (view.summaries["short"], view.summaries["lead"]):
             whole = summary == view.summaries["full"]
-            assert whole or not summary or re.search(r"[.!?…][\"')\]”’]*$", summary), summary
+            assert whole or not summary or re.search(r"[.!?…][\"')\]”’]*$", summary), summary  # noqa: RUF001 - what ends a sentence
             assert len(summary.split()) <= 70 or summary == view.summaries["short"]
