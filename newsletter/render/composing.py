@@ -22,8 +22,8 @@ WORDS_A_MINUTE = 220
 _BETWEEN = "\ue002"
 """Stands between values that are escaped at once; a private character, which none of them has."""
 
-REASON_WIDTH = 62
-"""Columns of a reason in the text part, beside what the template puts before it."""
+REASON_INDENT = " " * 15
+"""Under what the template puts before a reason in the text part, its other lines stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _html_reason(frame: Piece, because: str) -> str:
 @lru_cache(maxsize=16_384)
 def _text_reason(frame: Piece, because: str) -> str:
     before, after = frame
-    return f"{before}{wrap(shown(because), '    ', REASON_WIDTH)}{after}"
+    return f"{before}{wrap(shown(because), REASON_INDENT)}{after}"
 
 
 def _bounded(because: str) -> str:

@@ -23,15 +23,16 @@ def shown(text: str) -> str:
 
 
 def wrap(text: str, indent: str = "", width: int = WIDTH) -> str:
-    """A text in lines of at most ``width`` columns, all but the first one indented.
+    """A text in lines that end by column ``width``, all but the first one indented.
 
-    A word longer than a line, such as an address, has a line of its own.
+    What stands before the first line is as wide as the indent. A word longer than a line, such as
+    an address, has a line of its own.
     """
-    lines, line, room = [], "", width
+    lines, line, room = [], "", width - len(indent)
     for word in text.split():
         if line and len(line) + 1 + len(word) > room:
             lines.append(line)
-            line, room = word, width - len(indent)
+            line = word
         else:
             line = f"{line} {word}" if line else word
     return f"\n{indent}".join([*lines, line])

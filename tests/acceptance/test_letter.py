@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from newsletter.model import TOP, Edition, Publication
+from newsletter.render import set_issue
 from newsletter.templates import THEME
-from tests.demo_letter import NO_SITE, PAPERS, THEMES, WHOLE, demo
+from tests.demo_letter import NO_SITE, PAPERS, THEMES, WHOLE, demo, templates
+from tests.factories import paper
 from tests.hostile import check_bytes
-from tests.letters import SITE, content, edition, letter, parsed, part, section
+from tests.letters import SITE, content, edition, issue, letter, parsed, part, section
 from tests.outline import Outline
 
 LED = edition(
@@ -60,6 +62,37 @@ def test_it_has_one_title_a_heading_a_section_and_a_title_a_paper() -> None:
     assert (page["lang"], page["dir"]) == ("en", "ltr")
     assert len(outline.all("title")) == 1
     assert all(table["role"] == "presentation" for table in outline.all("table"))
+
+
+def test_the_letter_is_the_pages_main_landmark() -> None:
+    (main,) = Outline(html_of(LED)).all("main")
+    assert main["aria-label"] == "Daily Papers, Monday, 3 August 2026"
+    assert not [
+        tag for tag, marks in Outline(html_of(LED)).elements if marks.get("role") == "article"
+    ]
+
+
+def test_the_best_three_come_first_each_with_more_of_its_abstract() -> None:
+    html, short = html_of(LED), html_of(WHOLE)
+    top, _, topics = html.partition(">Reasoning</h2>")
+    assert ">Top three</h2>" in top
+    assert "The effect grows with the number of experts. Code is public." in top
+    assert "The effect grows" not in short
+    assert html.count('class="lead"') == 2
+    assert "Größere Sprachmodelle" in topics
+
+
+def test_other_scripts_are_marked_with_language_and_direction() -> None:
+    papers = (
+        paper(1, "نماذج اللغة الكبيرة", abstract="ملخص قصير."),
+        paper(2, "大规模语言模型综述", abstract="In English."),
+    )
+    sheet, _ = set_issue(issue(papers, "Reasoning"), SITE, templates())
+    outline = Outline("".join(letter(sheet, edition(section("Reasoning", 0, 1)))[0].html))
+    titles = [(each["lang"], each["dir"]) for each in outline.all("h3")]
+    assert titles == [("und-Arab", "rtl"), ("zh", "ltr")]
+    summaries = [(p["lang"], p["dir"]) for p in outline.all("p") if p.get("lang")]
+    assert summaries == [("und-Arab", "rtl"), ("en", "ltr")]
 
 
 def test_each_papers_title_stands_alone_in_its_element() -> None:
