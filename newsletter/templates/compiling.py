@@ -122,9 +122,16 @@ def environment(
 
 
 def _theme(made: SandboxedEnvironment, where: Folders, name: str) -> object:
-    """What a theme's file sets, by name."""
+    """What a theme's file sets, by name.
+
+    Raises:
+        TemplateError: it does what no template may.
+    """
     check_names(where.read(name), name, ())
-    return made.get_template(name).module
+    try:
+        return made.get_template(name).module
+    except jinja2.TemplateError as error:
+        raise TemplateError(str(error), file=name) from error
 
 
 def _source(where: Folders, sources: Mapping[str, str], name: str) -> str | None:

@@ -29,11 +29,9 @@ def sentences(text: str, count: int) -> str:
 
 def opening(text: str, least: int, most: int) -> str:
     """The first sentences of a text, as many as ``least`` words take, at most ``most`` words."""
-    begun = text
-    for count in range(1, least + 1):
-        begun = sentences(text, count)
-        if len(begun.split()) >= least or begun == text:
-            break
+    count = 1
+    while len((begun := sentences(text, count)).split()) < least and begun != text:
+        count += 1
     words = begun.split(" ")
     return begun if len(words) <= most else " ".join(words[:most]).rstrip(" ,;:.-") + ELLIPSIS
 

@@ -136,3 +136,31 @@ def test_a_template_may_include_another_of_its_folder_alone(folder: Path) -> Non
 def test_a_fault_met_by_some_papers_alone_is_found_at_once(folder: Path) -> None:
     change(folder, TEXT, "{{ paper.url }}", "{{ paper.url + 1 }}")
     assert fault(folder).file == TEXT
+
+
+def test_a_theme_of_the_operators_own_goes_before_the_one_that_ships(tmp_path: Path) -> None:
+    (tmp_path / "themes").mkdir()
+    own = (OWN / "themes" / "sans.jinja").read_text(encoding="utf-8").replace("#0b559f", "#006633")
+    (tmp_path / "themes" / "sans.jinja").write_text(own, encoding="utf-8")
+    for theme, used in (("sans", True), ("serif", False)):
+        sheet, _ = set_issue(issue([paper(1)]), SITE, load(tmp_path, theme))
+        html = "".join(letter(sheet, edition(section("Other", 0)))[0].html)
+        assert ("#006633" in html) == used
+
+
+def test_a_theme_that_lacks_a_name_is_told_where_it_is_asked_for(folder: Path) -> None:
+    change(folder, "themes/serif.jinja", "{% set quiet", "{% set calm")
+    error = fault(folder)
+    assert "'quiet'" in error.problem
+    assert (error.file, error.line is not None) == ("partials/head.mjml", True)
+
+
+def test_a_theme_runs_in_the_sandbox(folder: Path) -> None:
+    change(folder, "themes/serif.jinja", '"#685e55"', "cycler.__init__.__globals__")
+    assert fault(folder).file == "themes/serif.jinja"
+
+
+def test_a_part_that_includes_itself_is_named(folder: Path) -> None:
+    (folder / CARD).write_text(f'<mj-include path="{CARD}" />', encoding="utf-8")
+    error = fault(folder)
+    assert (error.file, error.problem) == (CARD, "This includes itself.")
