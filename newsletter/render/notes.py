@@ -11,11 +11,13 @@ NOTES: Mapping[str, tuple[str, ...]] = {
     "confirm": ("confirm", "hours"),
     "welcome": ("email", "preferences", "unsubscribe"),
     "farewell": ("email", "subscribe"),
+    "report": ("headline", "lines"),
 }
 """Every kind of note, and what it is told besides the publication.
 
 ``confirm``, ``preferences``, ``unsubscribe`` and ``subscribe`` are addresses of pages, ``hours``
-is how long the first one holds, ``email`` is the reader's. Nothing a stranger typed is among
+is how long the first one holds, ``email`` is the reader's; ``report`` goes to the operator, its
+``lines`` are what happened and what mends it, one a line. Nothing a stranger typed is among
 what a confirmation says: whoever signs an address up may not be its owner.
 """
 
@@ -36,7 +38,7 @@ def note(
     """
     if missing := [word for word in NOTES[kind] if word not in words]:
         raise RenderError(f"The note {kind} is not told: {', '.join(missing)}.")
-    said = {word: shown(words[word]) for word in NOTES[kind]}
+    said = {word: "\n".join(map(shown, words[word].splitlines())) for word in NOTES[kind]}
     context = {"publication": presentable(publication), **said}
     return Rendering(
         subject=(" ".join(run(templates.subject, context).split()),),

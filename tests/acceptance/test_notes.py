@@ -21,6 +21,8 @@ WORDS = {
     "preferences": "https://papers.example.org/preferences/a-token",
     "unsubscribe": "https://papers.example.org/unsubscribe/a-token",
     "subscribe": "https://papers.example.org/",
+    "headline": "Three letters are in doubt",
+    "lines": "The server went away within the dot.\nNothing to mend: they are sent once more.",
 }
 
 
@@ -41,9 +43,9 @@ def test_a_note_says_all_it_is_told_in_both_parts(kind: str) -> None:
     made = written(kind)
     html, text = Outline("".join(made.html)), "".join(made.text)
     links = [link["href"] for link in html.all("a")]
-    for word in NOTES[kind]:
-        assert WORDS[word] in text
-        assert WORDS[word] in links or WORDS[word] in "".join(made.html)
+    for said in (line for word in NOTES[kind] for line in WORDS[word].splitlines()):
+        assert said in text
+        assert said in links or said in "".join(made.html)
     assert not html.open
     assert [len(html.all(tag)) for tag in ("h1", "title", "img", "script", "link")] == [
         1,
