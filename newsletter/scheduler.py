@@ -20,6 +20,7 @@ from newsletter.errors import UsageError
 from newsletter.model import Heartbeat
 from newsletter.ports import Owner, Transport
 from newsletter.publisher import Desk, Rota, deliver_open, look, tell_operator
+from newsletter.render import Templates
 from newsletter.wiring import House
 
 TICK = timedelta(seconds=30)
@@ -44,6 +45,7 @@ class Watch:
         transport: the door the letters leave by.
         refresh: called at each tick, in a thread: what takes in news from the operator and
             by mail.
+        stationery: the templates of letters to the operator, compiled when asked for.
         told: told, in a line, what happens.
         name: whose sign of life this is.
         owner: this process, whose name its claims bear.
@@ -53,6 +55,7 @@ class Watch:
     rota: Rota
     transport: Transport
     refresh: Sequence[Callable[[], None]]
+    stationery: Callable[[], Templates]
     told: Told
     name: str
     owner: Owner
@@ -106,7 +109,9 @@ class Watch:
             self.desk, self.rota, self.transport, owner=self.owner, turn=turn, told=self.told
         )
         await self._guarded(delivering)
-        await self._guarded(tell_operator(self.desk, self.rota, self.transport, self.told))
+        await self._guarded(
+            tell_operator(self.desk, self.rota, self.transport, self.stationery, self.told)
+        )
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it; what goes wrong is told, and the next tick tries again."""
@@ -221,6 +226,7 @@ async def stay_awake(house: House, told: Told) -> None:
             rota=Rota(house.rhythm),
             transport=house.smtp(),
             refresh=(roster, Returns(house, told)),
+            stationery=lambda: house.notes["report"],
             told=told,
             name=f"run on {platform.node()}",
             owner=owner,

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from newsletter import templates
 from newsletter.due import Rhythm
 from newsletter.model import Publication, Reader
-from newsletter.notes import KINDS
+from newsletter.notes import LINKS
 from newsletter.ports import Store
 from newsletter.publisher import Desk, freeze, gather, publish, waiting
 from newsletter.stores.memory import MemoryStore
@@ -173,7 +173,7 @@ def open_house(
     with open_inbox() as inbox:
         reception = Reception(chosen, kept, desk.keyring)
         house = House(kept, inbox, clock, reception, desk)
-        notes = templates.load_notes(KINDS)
+        notes = {kind: templates.load_note(kind) for kind in LINKS}
         postroom = Postroom(reception, notes, house.smtp, clock, house.told.append)
         rhythm = Rhythm("07:00", "UTC", "daily")
         front = Front(

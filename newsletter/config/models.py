@@ -160,10 +160,11 @@ class BouncesSettings(Strict):
 
 
 class IssueSettings(Strict):
-    """How much a letter holds, and what a day without papers does."""
+    """How much a letter holds, what a day without papers does, and how it looks."""
 
     max_items: int = Field(default=60, ge=1, le=1000)
     when_empty: Literal["skip", "send"] = "skip"
+    theme: Literal["serif", "sans"] = "serif"
 
 
 class WebSettings(Strict):

@@ -9,6 +9,7 @@ Field = Literal["text", "title", "author", "org", "category", "about"]
 where no matcher of meaning is there, for its words in title and abstract."""
 
 Summary = Literal["short", "full", "titles"]
+Length = Literal["short", "full", "titles", "lead"]
 """How much of an abstract a reader wants."""
 
 Cadence = Literal["daily", "weekdays", "weekly", "paused"]

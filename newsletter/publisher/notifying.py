@@ -1,29 +1,21 @@
 """Tell the operator, by a letter, what paused, failed or went stale: each once a day."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from newsletter.delivery import post
 from newsletter.errors import TransportError
 from newsletter.message import note
-from newsletter.model import (
-    Accepted,
-    Claim,
-    Edition,
-    Envelope,
-    Letter,
-    NotSent,
-    Outcome,
-    Reader,
-    Standing,
-    Subscriber,
-)
+from newsletter.model import Accepted, Envelope, NotSent
 from newsletter.ports import Transport
 from newsletter.publisher.asking import Vain
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.reporting import IssueReport, report
 from newsletter.publisher.ticking import NO_SOURCE, Rota
+from newsletter.render import Templates
+from newsletter.render import note as rendering
 from newsletter.text import clean
 from newsletter.tokens import keyed_hash
 
@@ -35,7 +27,11 @@ _LONGEST = 500
 
 
 async def tell_operator(
-    desk: Desk, rota: Rota, transport: Transport, told: Callable[[str], None]
+    desk: Desk,
+    rota: Rota,
+    transport: Transport,
+    stationery: Callable[[], Templates],
+    told: Callable[[str], None],
 ) -> None:
     """Send the operator a letter of what happened and was not told yet, where there is one.
 
@@ -53,7 +49,11 @@ async def tell_operator(
     if not new:
         return
     told_of = {event: words for event, words in events.items() if event in new}
-    outcome = await _post(transport, _envelope(desk, operator, told_of))
+    envelope = _envelope(desk, operator, told_of, stationery())
+    try:
+        outcome = await post(transport, envelope)
+    except TransportError as error:
+        outcome = NotSent(str(error))
     if isinstance(outcome, Accepted):
         rota.telling = Vain()
         told(f"told {operator}: {'; '.join(told_of.values())}")
@@ -99,38 +99,15 @@ def _short(words: str) -> str:
     return clean(words)[:_LONGEST]
 
 
-def _envelope(desk: Desk, operator: str, events: dict[str, str]) -> Envelope:
+def _envelope(desk: Desk, operator: str, events: dict[str, str], stationery: Templates) -> Envelope:
     words = [*events.values()]
     more = f" (and {len(words) - 1} more)" if len(words) > 1 else ""
     named = keyed_hash("operator:" + "\n".join(sorted(events)), desk.keyring)[:16]
-    lines = [*words, "", "newsletter status and newsletter doctor say more."]
+    said = {"headline": f"{words[0][:120]}{more}", "lines": "\n".join(words)}
     return note(
         desk.publication,
+        rendering("report", stationery, desk.publication, said),
         operator,
-        subject=f"{desk.publication.name}: {words[0][:120]}{more}",
-        text="\n".join(lines) + "\n",
         name=f"operator.{named}",
         at=desk.clock.now(),
     )
-
-
-async def _post(transport: Transport, envelope: Envelope) -> Outcome:
-    """Send one letter that is in no issue, and say what became of it."""
-    reader = Reader(0, Subscriber(envelope.recipient), "confirmed", 0, "store")
-    claim = Claim(0, 0, "operator", Edition(Standing(reader), sections=()), 1)
-    outcomes: list[Outcome] = []
-
-    async def letters() -> AsyncIterator[Letter]:
-        yield Letter(claim, envelope)
-
-    async def mark(_letter: Letter) -> bool:
-        return True
-
-    async def settle(_letter: Letter, outcome: Outcome) -> None:
-        outcomes.append(outcome)
-
-    try:
-        await transport.send(letters(), mark, settle)
-    except TransportError as error:
-        return NotSent(str(error))
-    return outcomes[-1] if outcomes else NotSent("nothing was said of it")

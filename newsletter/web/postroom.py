@@ -1,23 +1,21 @@
 """Where the pages' notes leave: after the answer, so that nobody can tell by the time it takes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from newsletter.delivery import post
 from newsletter.errors import NewsletterError, TransportError
 from newsletter.model import (
     Accepted,
-    Claim,
     Deferred,
-    Edition,
     Envelope,
-    Letter,
     NotSent,
     Outcome,
-    Standing,
 )
-from newsletter.notes import Stationery, written
+from newsletter.notes import written
 from newsletter.ports import Clock, Transport
+from newsletter.render import Templates
 from newsletter.subscriptions import Note, Reception
 
 Work = Callable[[Callable[[Note], None]], None]
@@ -44,7 +42,7 @@ class Postroom:
     def __init__(
         self,
         here: Reception,
-        stationery: Mapping[str, Stationery],
+        stationery: Mapping[str, Templates],
         transport: Transport,
         clock: Clock,
         told: Callable[[str], None],
@@ -80,7 +78,7 @@ class Postroom:
     async def _send(self, note: Note) -> None:
         envelope = written(note, self._here, self._stationery, self._clock.now())
         for wait in (*WAITS, None):
-            outcome = await self._try(note, envelope)
+            outcome = await self._try(envelope)
             if not isinstance(outcome, Deferred | NotSent) or wait is None:
                 break
             await self._clock.sleep(wait.total_seconds())
@@ -88,25 +86,12 @@ class Postroom:
             # What a server says may name the address, which no log is to have.
             self._told(f"a note was given up: {type(outcome).__name__}")
 
-    async def _try(self, note: Note, envelope: Envelope) -> Outcome:
-        edition = Edition(Standing(note.reader), sections=())
-        letter = Letter(Claim(0, note.reader.id, "note", edition, 1), envelope)
-        outcomes: list[Outcome] = []
-
-        async def letters() -> AsyncIterator[Letter]:
-            yield letter
-
-        async def mark(_letter: Letter) -> bool:
-            return True
-
-        async def settle(_letter: Letter, outcome: Outcome) -> None:
-            outcomes.append(outcome)
-
+    async def _try(self, envelope: Envelope) -> Outcome:
         try:
-            await self._transport.send(letters(), mark, settle)
+            return await post(self._transport, envelope)
         except TransportError as error:
             self._told(f"a note waits: {error}")
-        return outcomes[-1] if outcomes else NotSent("the server did not take it")
+            return NotSent("the server did not take it")
 
     async def close(self) -> None:
         """Let what is under way come to its end, for a moment."""

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from newsletter.errors import TemplateError
 from newsletter.model import Publication, Reader, Status
-from newsletter.notes import KINDS
 from newsletter.stores import open_store
-from newsletter.templates import folders, load_notes
+from newsletter.templates import folders, load_note
 from newsletter.web.pages import NAMES, Pages
 from tests.daemons import until
 from tests.factories import DAY, NOON, subscriber
@@ -86,7 +85,7 @@ def test_the_note_has_no_word_of_the_signer_and_every_header_it_needs(house: Hou
     assert message["From"] == "N <n@example.org>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"].endswith("@example.org>")
-    assert message["Subject"] == "Please confirm: N by mail"
+    assert message["Subject"] == "Please confirm: N"
     assert not message.defects
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     for said in ("evil", "Buy now", "Vision"):
@@ -580,7 +579,7 @@ def test_a_faulty_template_of_the_operators_is_found_at_the_start(tmp_path: Path
     (tmp_path / "web" / "join.html").unlink()
     (tmp_path / "move.txt").write_text("{{ confirm }")
     with pytest.raises(TemplateError, match=r"move\.txt:1: "):
-        load_notes(KINDS, tmp_path)
+        load_note("move", tmp_path)
 
 
 def test_notes_come_back_to_the_readers_own_return_path() -> None:

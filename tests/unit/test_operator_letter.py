@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 
 import pytest
 
@@ -14,10 +15,12 @@ from newsletter.model import Refused
 from newsletter.ports import Mark, Settle, Store
 from newsletter.publisher import Desk, Rota, tell_operator, tick
 from newsletter.stores import open_store
+from newsletter.templates import load_note
 from newsletter.transports.memory import MemoryTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import NOON, subscriber
 
+REPORT = load_note("report")
 OPERATOR = "editor@example.org"
 
 
@@ -50,7 +53,7 @@ def look(desk: Desk, what: Rota, transport: MemoryTransport | Gone, turn: str = 
 
     async def main() -> None:
         await tick(desk, what, transport, owner=Run("here"), turn=turn, told=told.append)
-        await tell_operator(desk, what, transport, told.append)
+        await tell_operator(desk, what, transport, lambda: REPORT, told.append)
 
     asyncio.run(main())
     return told
@@ -58,8 +61,21 @@ def look(desk: Desk, what: Rota, transport: MemoryTransport | Gone, turn: str = 
 
 def to_operator(transport: MemoryTransport) -> list[str]:
     found = [x.envelope for x in transport.letters if x.envelope.recipient == OPERATOR]
-    mails = [message_from_bytes(b"".join(e.content), policy=policy.default) for e in found]
-    return [f"{mail['Subject']}\n{mail.get_content()}" for mail in mails]
+    mails = [_parsed(b"".join(e.content)) for e in found]
+    return [f"{mail['Subject']}\n{_unwrapped(mail)}" for mail in mails]
+
+
+def _parsed(content: bytes) -> EmailMessage:
+    mail = message_from_bytes(content, policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+def _unwrapped(mail: EmailMessage) -> str:
+    """What the text part says, its lines joined."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return " ".join(part.get_content().split())
 
 
 def test_a_failed_letter_is_told_once(store: Store) -> None:
