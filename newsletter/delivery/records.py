@@ -87,9 +87,10 @@ class Records:
         self, settlements: Sequence[Settlement], letters: Sequence[Letter]
     ) -> frozenset[str]:
         now = self._clock.now()
-        if settlements:
-            self._store.settle(settlements, now=now)
-        return self._store.mark(letters, now=now, lease=MARK_LEASE) if letters else frozenset()
+        if letters:
+            return self._store.mark(letters, now=now, lease=MARK_LEASE, settled=settlements)
+        self._store.settle(settlements, now=now)
+        return frozenset()
 
 
 def _heard(written: asyncio.Task[frozenset[str]]) -> None:

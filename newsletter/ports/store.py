@@ -209,9 +209,17 @@ class Store(Subscribing, Archive, Protocol):
     def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
         """End the leases of these runs' claims: they are gone, and the next claim takes over."""
 
-    def mark(self, letters: Sequence[Letter], *, now: datetime, lease: float) -> frozenset[str]:
+    def mark(
+        self,
+        letters: Sequence[Letter],
+        *,
+        now: datetime,
+        lease: float,
+        settled: Sequence[Settlement] = (),
+    ) -> frozenset[str]:
         """Record, before their dots, that these are about to be sent; the tokens that may be.
 
+        What is ``settled`` is recorded first, as by :meth:`settle` and in the same transaction.
         A token is granted when its claim still holds, its reader is still confirmed and its issue
         neither held nor cancelled. A letter that was in doubt before and has other bytes now is
         ``held`` instead.

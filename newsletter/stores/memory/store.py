@@ -104,9 +104,18 @@ class MemoryStore(Door):
                 if row.is_under_claim and run_of(row.token) in runs:
                     row.lease_until = now
 
-    def mark(self, letters: Sequence[Letter], *, now: datetime, lease: float) -> frozenset[str]:
+    def mark(
+        self,
+        letters: Sequence[Letter],
+        *,
+        now: datetime,
+        lease: float,
+        settled: Sequence[Settlement] = (),
+    ) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
         with self._lock:
+            if settled:
+                self.settle(settled, now=now)
             until = now + timedelta(seconds=lease)
             return frozenset(
                 letter.claim.token for letter in letters if self._marked(letter, now, until)

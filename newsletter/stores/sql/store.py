@@ -226,9 +226,18 @@ class SqlStore(Door):
         with self._database.writing() as connection:
             leases.abandon(connection, day, runs, now=now)
 
-    def mark(self, letters: Sequence[Letter], *, now: datetime, lease: float) -> frozenset[str]:
+    def mark(
+        self,
+        letters: Sequence[Letter],
+        *,
+        now: datetime,
+        lease: float,
+        settled: Sequence[Settlement] = (),
+    ) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
         with self._database.writing() as connection:
+            if settled:
+                ledger.settle(connection, settled, now=now)
             return ledger.mark(connection, letters, now=now, lease=lease)
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
