@@ -122,6 +122,8 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
     desk = house.desk
     planned = desk.store.counts(day)
     if not planned.open:
+        if desk.store.waves(day):
+            desk.store.finish(day)  # a run may have ended between its last letter and this
         return
     only = None if to is None else [reader.id for reader in desk.store.readers(emails=to)]
     with voice.progress("sending", planned.planned) as done, house.owner() as owner:

@@ -1,6 +1,7 @@
 """`audit` and `issue`: what the ledger proves, and what only the operator decides."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -117,3 +118,12 @@ def test_a_run_that_is_sending_stops_within_a_second_of_the_cancelling(
     assert found["accepted"] == len(inbox.arrivals)
     assert found["accepted"] + found["open"] == found["planned"] == 200
     assert newsletter.json("audit", DAY)["ok"]
+
+
+def test_an_issue_whose_run_ended_after_its_last_letter_is_closed_by_the_next(
+    newsletter: Newsletter, tmp_path: Path
+) -> None:
+    newsletter.send(DAY)
+    with sqlite3.connect(tmp_path / "newsletter.db") as ledger:
+        ledger.execute("UPDATE issues SET state = 'sending'")
+    assert newsletter.send(DAY)["state"] == "done"
