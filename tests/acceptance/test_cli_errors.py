@@ -132,7 +132,7 @@ def test_a_store_that_is_not_there_is_named_without_its_password(newsletter: New
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("left", [30_000, 40_000], ids=["while it freezes", "while it sends"])
+@pytest.mark.parametrize("left", [8_000, 40_000], ids=["while it freezes", "while it sends"])
 def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path, left: int) -> None:
     """The limit on the size of files stands in for a disk that is full from then on."""
     with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
@@ -163,9 +163,13 @@ def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path, left
         before = len(inbox.arrivals)
         result = newsletter.send(DAY)
     assert result["accepted"] == 200
-    recipients = [arrival.recipient for arrival in inbox.arrivals]
-    assert len(recipients) == len(set(recipients)) == 200
-    assert before < 200
+        assert newsletter.json("audit", DAY)["ok"]
+    copies = Counter(arrival.recipient for arrival in inbox.arrivals)
+    assert len(copies) == 200
+    assert (before == 0) == (left == 8_000)
+    # What was answered and could not be written down is in doubt: one letter a connection at most.
+    assert sum(copies.values()) <= 200 + 8 * (before > 0)
+    assert max(copies.values()) <= 2
 
 
 def test_subscribers_come_and_go_by_command(newsletter: Newsletter) -> None:
