@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import issue_document, issue_lines
@@ -85,7 +86,8 @@ def resolve_letters(
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
         day = issue_day(issue, house.clock, house.settings.timezone)
-        done = resolve(house.store, day, email or (), arrived=arrived, now=house.clock.now())
+        theirs = [reader.subscriber.email for reader in readers_called(house.store, email or ())]
+        done = resolve(house.store, day, theirs, arrived=arrived, now=house.clock.now())
         house.store.finish(day)
         voice.say(f"{counted(len(done), 'letter')} {'arrived' if arrived else 'lost'}")
         return _tell(house, day, voice)

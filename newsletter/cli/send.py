@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
@@ -62,7 +63,9 @@ def send(
         day = issue_day(date, house.clock, house.settings.timezone)
         desk = house.desk
         _stop_if_held(desk, day)
-        readers = _asked_for(desk, day, to, everyone=everyone)
+        if to:
+            to = [reader.subscriber.email for reader in readers_called(desk.store, to)]
+        readers = waiting(desk, day, emails=to, everyone=everyone)
         fetched = _fetched(desk, day, voice) if readers and not desk.store.waves(day) else ()
         if dry_run:
             return _dry_run(house, day, readers, voice)
@@ -83,18 +86,6 @@ def _stop_if_held(desk: Desk, day: Date) -> None:
             f"the issue of {day} is held ({state[1]}); "
             f"`newsletter issue release {day}` lets it go, `cancel` ends it"
         )
-
-
-def _asked_for(
-    desk: Desk, day: Date, to: Sequence[str] | None, *, everyone: bool
-) -> tuple[Reader, ...]:
-    known = {reader.subscriber.email for reader in desk.store.readers(emails=to)} if to else set()
-    for email in to or ():
-        if email not in known:
-            raise UsageError(
-                f"there is no reader {email}; `newsletter subscribers list` names them"
-            )
-    return waiting(desk, day, emails=to, everyone=everyone)
 
 
 def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:

@@ -87,8 +87,8 @@ def test_letters_in_doubt_twice_are_named_and_resolved(
     assert found["ok"]
     assert found["in_doubt"] == ["ada@example.org", "bob@example.org"]
     words = newsletter.run("issue", "resolve", DAY, "eve@example.org", "--lost", code=2).stderr
-    assert "no letter of 2026-08-03 to eve@example.org is held" in words
-    ended = newsletter.json("issue", "resolve", DAY, "ada@example.org", "--arrived")
+    assert "there is no reader eve@example.org" in words
+    ended = newsletter.json("issue", "resolve", DAY, "Ada@Example.org", "--arrived")
     assert (ended["accepted"], ended["held"]) == (1, 1)
     ended = newsletter.json("issue", "resolve", DAY, "--lost")
     assert (ended["failed"], ended["held"], ended["state"]) == (1, 0, "done_with_errors")

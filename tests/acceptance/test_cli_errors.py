@@ -312,7 +312,7 @@ def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:
         (topic,) = newsletter.json("topics", "test", "--date", DAY)
         (ada,) = newsletter.json("topics", "test", "--as", "ada@example.org", "--date", DAY)
         said = newsletter.run("topics", "test", "--as", "ada@example.org", "--date", DAY).stdout
-        stored = newsletter.json("why", "ada@example.org", "2608.00003", "--date", DAY)
+        stored = newsletter.json("why", "ADA@example.org", "2608.00003", "--date", DAY)
     assert [paper["title"] for paper in topic["days"][0]["included"]] == ["Paper 3"]
     (day,) = ada["days"]
     assert (day["papers"], [paper["title"] for paper in day["included"]]) == (3, ["Paper 2"])
