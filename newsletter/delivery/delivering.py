@@ -56,6 +56,7 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
     *,
     run: str,
     readers: Collection[int] | None = None,
+    resend: bool = True,
     progress: Callable[[Counts], None] = lambda _counts: None,
 ) -> Counts:
     """Send what is open of a day's frozen issue, and close it if nothing is left open.
@@ -72,6 +73,7 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
         address: makes the letter of a claim; it may raise RenderError.
         run: a word unique to this run, from which the tokens of its claims are made.
         readers: only these, by id; all where it is None.
+        resend: whether what is in doubt is sent again, once; else it is held.
         progress: told the counts, about once in ``TELL`` seconds and at the end.
 
     Returns:
@@ -81,7 +83,7 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
         TransportError: the server as a whole refuses us or is gone. Everything taken is settled.
         StoreError: the store cannot be read or written. No letter left without its mark.
     """
-    delivery = _Run(store, clock, day, address, run, readers, progress)
+    delivery = _Run(store, clock, day, address, run, readers, progress, resend)
     working = asyncio.ensure_future(delivery.work(transport))
     try:
         await asyncio.shield(working)
@@ -107,6 +109,7 @@ class _Run:
     run: str
     readers: Collection[int] | None
     progress: Callable[[Counts], None]
+    resend: bool
     stopping: bool = False
     batches: int = 0
     told: datetime | None = None
@@ -145,6 +148,7 @@ class _Run:
             lease=CLAIM_LEASE,
             token=f"{self.run}.{self.batches}",
             readers=self.readers,
+            resend=self.resend,
         )
 
     async def _tell(self) -> None:

@@ -122,6 +122,7 @@ async def publish(
         pressroom.envelope,
         run=f"{owner.name}.{turn}",
         readers=readers,
+        resend=desk.in_doubt == "resend",
         progress=progress,
     )
     if counts.failed:

@@ -195,6 +195,7 @@ class House:
             store=self.store,
             matcher=RulesMatcher(),
             clock=self.clock,
+            in_doubt=self.settings.issue.in_doubt,
         )
 
     def owner(self) -> AbstractContextManager[Owner]:

@@ -57,6 +57,22 @@ def test_a_claim_takes_what_is_pending_up_to_its_limit(store: Store) -> None:
     assert store.issue_state(DAY) == ("sending", "")
 
 
+def test_where_doubts_are_not_sent_again_they_are_held_and_a_late_answer_ends_them(
+    store: Store,
+) -> None:
+    one_issue(store, "ada", "bob", "cyd")
+    ada, bob, cyd = claim(store, run="one")
+    mark(store, ada, bob)
+    settle(store, ada, outcome=Unknown("cut off"))
+    later = LEASE_OVER
+    taken = store.claim(DAY, limit=9, now=later, lease=LEASE, token="two", resend=False)
+    assert [one.reader for one in taken] == [cyd.reader]
+    assert ledger(store) == [("ada", "held"), ("bob", "held"), ("cyd", "claimed")]
+    settle(store, bob, outcome=TAKEN, now=later)
+    assert ledger(store)[1] == ("bob", "accepted")
+    assert store.claim(DAY, limit=9, now=later, lease=LEASE, token="three") == ()
+
+
 def test_every_claim_has_its_own_token_made_from_the_runs(store: Store) -> None:
     one_issue(store, "ada", "bob")
     tokens = {made.token for made in claim(store, run="run-7")}

@@ -26,6 +26,18 @@ def take_back(connection: Connection, issue: int, now: datetime) -> None:
     put(connection, issue, [row.reader for row in marked], **doubt())
 
 
+def hold_doubts(connection: Connection, day: date, now: datetime) -> None:
+    """Hold what is in doubt; it keeps its token, as a late answer would still end the doubt."""
+    issue = connection.execute(
+        select(schema.issues.c.id).where(schema.issues.c.day == day)
+    ).scalar()
+    if issue is None:
+        return
+    take_back(connection, issue, now)
+    doubts = unheld(connection, LEDGER.issue == issue, LEDGER.state == "unknown")
+    put(connection, issue, [row.reader for row in doubts], state="held", settled=now)
+
+
 def expire(connection: Connection, issue: int, now: datetime) -> None:
     """End the open deliveries that are past: deferred too long, or with a later letter."""
     waves = schema.waves.c

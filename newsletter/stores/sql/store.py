@@ -209,9 +209,12 @@ class SqlStore(Door):
         lease: float,
         token: str,
         readers: Collection[int] | None = None,
+        resend: bool = True,
     ) -> tuple[Claim, ...]:
         """See :meth:`newsletter.ports.Store.claim`."""
         with self._database.writing() as connection:
+            if not resend:
+                leases.hold_doubts(connection, day, now)
             return claims.claim(
                 connection, day, limit=limit, now=now, lease=lease, token=token, readers=readers
             )

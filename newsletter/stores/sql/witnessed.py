@@ -70,10 +70,19 @@ class WitnessedStore(SqlStore):
         lease: float,
         token: str,
         readers: Collection[int] | None = None,
+        resend: bool = True,
     ) -> tuple[Claim, ...]:
         """See :meth:`newsletter.ports.Store.claim`."""
         self._look(now)
-        claims = super().claim(day, limit=limit, now=now, lease=lease, token=token, readers=readers)
+        claims = super().claim(
+            day,
+            limit=limit,
+            now=now,
+            lease=lease,
+            token=token,
+            readers=readers,
+            resend=resend,
+        )
         self._introduce(day, claims)
         return claims
 
