@@ -211,6 +211,13 @@ class Store(Subscribing, Archive, Protocol):
     def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
         """End the leases of these runs' claims: they are gone, and the next claim takes over."""
 
+    def renew(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+        """Lengthen the leases of what this run has in hand to ``lease`` seconds from now.
+
+        ``run`` is what its tokens begin with, up to a dot. A longer lease stays, and one that has
+        ended is over: whoever slept through it may have been given up.
+        """
+
     def mark(
         self,
         letters: Sequence[Letter],

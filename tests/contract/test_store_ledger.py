@@ -194,6 +194,24 @@ def test_a_mark_is_granted_while_the_claim_holds(store: Store) -> None:
     assert mark(store) == frozenset()
 
 
+def test_a_run_renews_the_leases_of_its_own_living_claims_alone(store: Store) -> None:
+    one_issue(store, "ada", "bob", "cyd", "dan")
+    (ada,) = claim(store, limit=1, run="one.1")
+    (bob,) = claim(store, limit=1, run="one.2", now=NOON - timedelta(seconds=50))
+    (cyd,) = claim(store, limit=1, run="two.1")
+    (dan,) = claim(store, limit=1, run="one.3")
+    store.mark([letter_of(dan)], now=NOON, lease=720)
+    soon = NOON + timedelta(seconds=40)
+    store.renew(DAY, "one", now=soon, lease=LEASE)
+    after = LEASE_OVER + timedelta(seconds=1)
+    taken = claim(store, now=after, run="three.1")
+    assert [one.reader for one in taken] == [bob.reader, cyd.reader], "too late, and another's"
+    assert mark(store, ada, now=after) == {ada.token}
+    store.renew(DAY, "one", now=after, lease=LEASE)
+    settle(store, dan, outcome=TAKEN, now=after + timedelta(seconds=500))
+    assert dict(ledger(store))["dan"] == "accepted", "its longer lease stays"
+
+
 def test_a_mark_renews_the_lease(store: Store) -> None:
     one_issue(store, "ada")
     (ada,) = claim(store)

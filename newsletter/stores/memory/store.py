@@ -107,6 +107,15 @@ class MemoryStore(Door):
                 if row.is_under_claim and run_of(row.token) in runs:
                     row.lease_until = now
 
+    def renew(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+        """See :meth:`newsletter.ports.Store.renew`."""
+        until = now + timedelta(seconds=lease)
+        with self._lock:
+            for row in self._rows(day):
+                ours = row.is_under_claim and row.token.startswith(f"{run}.")
+                if ours and row.lease_until is not None and now < row.lease_until < until:
+                    row.lease_until = until
+
     def mark(
         self,
         letters: Sequence[Letter],
