@@ -45,9 +45,12 @@ bars: $(VENV)/developed ## function lengths, module sizes, docstrings, frozen ty
 
 check: lint types walls bars ## everything that is not a test
 
-bench: $(VENV)/developed ## what matching and composing cost, against the obvious way
+bench: $(VENV)/developed ## what matching, composing, the ledger, its audit and a feed cost
 	@$(BIN)/python -m bench.match
 	@$(BIN)/python -m bench.compose
+	@$(BIN)/python -m bench.ledger
+	@$(BIN)/python -m bench.audit
+	@$(BIN)/python -m bench.fetch
 
 picture: $(VENV)/developed ## the pictures of letters in README and docs, with the system's Chromium
 	@$(BIN)/python -m tools.picture

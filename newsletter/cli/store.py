@@ -82,6 +82,8 @@ def store_restored(
         "failed": found.failed,
         "held": found.held,
         "gone": found.gone,
+        "left": list(found.left),
+        "erased": list(found.erased),
         "held_issues": [day.isoformat() for day in held],
     }
     told = (
@@ -91,6 +93,11 @@ def store_restored(
     lines = [
         *(f"{day}: taken up; newsletter status {day}" for day in found.issues),
         told,
+        *(f"{email} had left, and has left again" for email in found.left),
+        *(
+            f"{email} had been erased: newsletter subscribers erase {email}"
+            for email in found.erased
+        ),
         *(f"{day}: held; newsletter issue release {day}, or cancel" for day in held),
     ]
     voice.give(document, lambda: "\n".join(lines))

@@ -3,8 +3,9 @@
 A store restored from an older backup has forgotten letters that readers have got. The witness has
 not: two files for each issue, in a folder of its own, each a line of JSON after the other.
 ``DATE.waves`` says which papers stood in whose letter, ``DATE.letters`` which letters were marked
-and what became of them. Lines are appended after the store's own commit, so that the witness is
-never ahead of a store that was not restored. It names nobody: readers stand under keyed hashes.
+and what became of them; ``readers`` tells who left, or came back. Lines are appended after the
+store's own commit, so that the witness is never ahead of a store that was not restored. It names
+nobody: readers stand under keyed hashes.
 """
 
 import errno
@@ -16,10 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from newsletter.errors import StoreError
-from newsletter.model import DeliveryState, Letter
+from newsletter.model import DeliveryState, Letter, Status
 from newsletter.stores.decisions import OPEN
 
 KEEP = timedelta(days=30)
@@ -31,7 +32,10 @@ NEWEST = 4
 TAIL = 64 * 1024
 """Octets at the end of a file that hold what left last: some hundreds of letters."""
 
-_LETTERS, _WAVES = ".letters", ".waves"
+_LETTERS, _WAVES, _READERS = ".letters", ".waves", "readers"
+
+Word = Status | Literal["erased"]
+"""What became of a reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ class SeenWave:
 class Restoration:
     """What was taken up: letters by what became of them, and the issues they are of.
 
-    ``gone`` counts letters of readers the restored store does not know.
+    ``gone`` counts letters of readers the restored store does not know. ``left`` are the readers
+    who had left since, by address, ``erased`` those of them who had asked to be forgotten.
     """
 
     issues: tuple[date, ...] = ()
@@ -91,6 +96,8 @@ class Restoration:
     failed: int = 0
     held: int = 0
     gone: int = 0
+    left: tuple[str, ...] = ()
+    erased: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -122,8 +129,8 @@ class Witness:
 
     @property
     def is_there(self) -> bool:
-        """Whether anything was ever written."""
-        return self.folder.is_dir()
+        """Whether it was there when letters left, or since the store was restored without it."""
+        return any(path.name != _READERS for path in self.folder.glob("*"))
 
     def days(self) -> list[date]:
         """The issues it knows letters of, oldest first."""
@@ -175,12 +182,24 @@ class Witness:
             ]
         self._append(self.folder / f"{day}{_LETTERS}", line)
 
+    def see_reader(self, email: str, word: Word, *, now: datetime) -> None:
+        """Write down that a reader's status changed, or that they were erased."""
+        line = {"at": now.isoformat(), "reader": self.names(email)[0], "word": word}
+        self._append(self.folder / _READERS, line, sync=word != "confirmed")
+
+    def last_words(self) -> dict[str, tuple[Word, datetime]]:
+        """The last change of each reader, by the name of their address, and when it was."""
+        path = self.folder / _READERS
+        lines = _lines(path.read_bytes()) if path.exists() else []
+        return {
+            line["reader"]: (line["word"], datetime.fromisoformat(line["at"])) for line in lines
+        }
+
     def close_book(self, now: datetime) -> None:
         """Note that the store was restored and holds all this now."""
-        self.begin()
-        for day in self.days():
-            line = {"at": now.isoformat(), "restored": True}
-            self._append(self.folder / f"{day}{_LETTERS}", line, sync=True)
+        line = {"at": now.isoformat(), "restored": True}
+        for name in ("restored", *(f"{day}{_LETTERS}" for day in self.days())):
+            self._append(self.folder / name, line, sync=True)
 
     def last_letters(self) -> Iterator[tuple[date, list[Noted]]]:
         """What left last of the newest issues, since the store was restored if it was."""

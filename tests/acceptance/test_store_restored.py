@@ -68,6 +68,8 @@ def test_nothing_is_sent_from_an_older_store_until_it_knows_what_left(
         "failed": 0,
         "held": 0,
         "gone": 0,
+        "left": [],
+        "erased": [],
         "held_issues": [],
     }
     assert newsletter.send(SECOND)["accepted"] == 4
@@ -170,6 +172,22 @@ def test_without_a_witness_the_issue_is_held_until_the_operator_decides(
     assert "newsletter store restored" in words, "it warns, once there is nothing to go by"
     assert letters(inbox) == each_has(2)
     assert "restored" not in newsletter.run("send", "--date", THIRD, "--yes").stderr
+
+
+def test_who_left_since_the_backup_has_left(
+    newsletter: Newsletter, inbox: Inbox, tmp_path: Path
+) -> None:
+    newsletter.run("store", "copy", "backup.db")
+    newsletter.run("subscribers", "remove", READERS[0])
+    newsletter.run("subscribers", "remove", READERS[1])
+    newsletter.run("subscribers", "add", READERS[1], "--again")
+    newsletter.run("subscribers", "erase", READERS[2], "--yes")
+    restore(tmp_path)
+    found = newsletter.json("store", "restored")
+    assert (found["left"], found["erased"]) == ([READERS[0], READERS[2]], [READERS[2]])
+    newsletter.send(SECOND)
+    assert [arrival.recipient for arrival in inbox.arrivals[4:]] == [READERS[1], READERS[3]]
+    assert newsletter.json("store", "restored")["left"] == []
 
 
 def test_a_copy_is_whole_and_overwrites_nothing(newsletter: Newsletter, tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from newsletter.errors import OldStoreError, StoreError
-from newsletter.model import Accepted, NotSent, Refused
-from newsletter.stores.sql import WitnessedStore
+from newsletter.model import Accepted, Consent, NotSent, Refused, Returned
+from newsletter.stores.sql import WitnessedStore, schema
 from newsletter.stores.sql.engine import Database
 from newsletter.stores.witness import Restoration, Witness
 from tests.factories import DAY, NOON
@@ -18,6 +18,7 @@ from tests.frozen import (
     cut,
     decided,
     freeze,
+    join,
     ledger,
     list_papers,
     mark,
@@ -150,6 +151,35 @@ def test_a_line_torn_by_a_crash_costs_that_line_alone(
     mark(store, bob)
     forget_all_but_readers(database_url)
     assert store.take_from_witness(now=LATER).held == 2
+
+
+def test_who_left_since_is_let_go_again_but_not_who_came_back(
+    store: WitnessedStore, database_url: str
+) -> None:
+    ada, bob, cec, dan, eve = join(store, "ada", "bob", "cec", "dan", "eve")
+    soon, later = NOON + timedelta(minutes=1), NOON + timedelta(minutes=2)
+    store.set_status(ada.subscriber.email, "unsubscribed", now=soon)
+    store.take_return(Returned("mail", "complaint", bob.id, DAY), now=soon)
+    store.erase(cec.id, "c0ffee.erased@example.invalid", now=soon)
+    store.set_status(dan.subscriber.email, "unsubscribed", now=soon)
+    store.consent(dan.id, Consent(later, "by the page", "Yes."))
+    store.take_return(Returned("other", "complaint", eve.id, DAY), now=soon)
+    store.unsuppress(eve.subscriber.email, now=later)
+    database = Database(database_url)
+    with database.writing() as connection:
+        table = schema.readers
+        for reader in (ada, bob, cec, dan, eve):
+            connection.execute(
+                update(table)
+                .where(table.c.id == reader.id)
+                .values(status="confirmed", email=reader.subscriber.email, changed=NOON)
+            )
+    database.close()
+    found = store.take_from_witness(now=LATER)
+    assert found.left == ("ada@example.org", "bob@example.org", "cec@example.org")
+    assert found.erased == ("cec@example.org",)
+    assert [one.email for one in store.suppressed()] == ["bob@example.org"]
+    assert store.tally() == {"blocked": 1, "confirmed": 2, "unsubscribed": 2}
 
 
 def test_no_letter_leaves_that_cannot_be_written_down(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from operator import itemgetter
 
 from sqlalchemy import Connection, select, update
 
@@ -25,7 +26,7 @@ from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.codec import unpack
 from newsletter.stores.sql.deciding import decide
 from newsletter.stores.sql.papers import take_back_in
-from newsletter.stores.sql.readers import readers
+from newsletter.stores.sql.readers import readers, set_status
 from newsletter.stores.sql.rows import LEDGER
 from newsletter.stores.witness import Noted, Restoration, SeenWave, Witness
 
@@ -34,6 +35,9 @@ UNHEARD = "the store was restored; no witness heard what became of this letter"
 
 BECAUSE = "it was in the letter that left"
 """Why a paper is in an edition of which the witness alone knows."""
+
+_GONE = frozenset({"unsubscribed", "blocked", "erased"})
+"""What a reader does not come back from unasked."""
 
 _ENDS: Mapping[DeliveryState, DeliveryState] = {
     "accepted": "accepted",
@@ -64,6 +68,7 @@ def restore(connection: Connection, witness: Witness, now: datetime) -> Restorat
             ]
             found += [(day, "gone")] * (len(theirs) - len(known))
             found += [(day, end) for end in _take_up(connection, day, wave, known, now)]
+    departed, erased = _take_leave(connection, witness)
     ends = Counter(end for _, end in found)
     return Restoration(
         issues=tuple(sorted({day for day, end in found if end != "gone"})),
@@ -71,7 +76,31 @@ def restore(connection: Connection, witness: Witness, now: datetime) -> Restorat
         failed=ends["failed"],
         held=ends["held"],
         gone=ends["gone"],
+        left=departed,
+        erased=erased,
     )
+
+
+def _take_leave(
+    connection: Connection, witness: Witness
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Let those go again who had left; their addresses, and those who asked to be forgotten."""
+    words = witness.last_words()
+    columns = schema.readers.c
+    there = select(columns.email, columns.changed).where(
+        columns.status.in_(("confirmed", "unconfirmed"))
+    )
+    left, erased = [], []
+    for email, changed in connection.execute(there.order_by(columns.email)).all():
+        named = [words[name] for name in witness.names(email) if name in words]
+        word, at = max(named, key=itemgetter(1), default=("confirmed", changed))
+        if word not in _GONE or at <= changed:
+            continue
+        set_status(connection, email, "blocked" if word == "blocked" else "unsubscribed", now=at)
+        left.append(email)
+        if word == "erased":
+            erased.append(email)
+    return tuple(left), tuple(erased)
 
 
 Known = Sequence[tuple[Reader, Noted]]

@@ -8,7 +8,20 @@ from threading import Lock
 from sqlalchemy import Connection, select
 
 from newsletter.errors import OldStoreError
-from newsletter.model import Claim, DeliveryState, Edition, Letter, Settlement, Wave
+from newsletter.model import (
+    Claim,
+    Consent,
+    DeliveryState,
+    Edition,
+    Letter,
+    Reader,
+    Returned,
+    ReturnEffect,
+    Settlement,
+    Status,
+    Subscriber,
+    Wave,
+)
 from newsletter.stores.decisions import SETTLED, chunks, words_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.papers import MANY
@@ -103,6 +116,53 @@ class WitnessedStore(SqlStore):
         """See :meth:`newsletter.ports.Store.settle`."""
         super().settle(settlements, now=now)
         self._note((), settlements, now)
+
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.set_status`."""
+        done = super().set_status(email, status, now=now)
+        if done:
+            self._witness.see_reader(email, status, now=now)
+        return done
+
+    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
+        """See :meth:`newsletter.ports.Store.take_return`."""
+        effect = super().take_return(returned, now=now)
+        if effect in {"suppressed", "unsubscribed"}:
+            self._see_reader(returned.reader, now)
+        return effect
+
+    def consent(self, reader: int, consent: Consent) -> bool:
+        """See :meth:`newsletter.ports.Store.consent`."""
+        done = super().consent(reader, consent)
+        if done:
+            self._see_reader(reader, consent.at)
+        return done
+
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.unsuppress`."""
+        done = super().unsuppress(email, now=now)
+        if done:
+            self._witness.see_reader(email, "confirmed", now=now)
+        return done
+
+    def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
+        """See :meth:`newsletter.ports.Store.save_reader`."""
+        saved = super().save_reader(subscriber, status=status, now=now)
+        if saved.status == "confirmed":
+            self._witness.see_reader(subscriber.email, "confirmed", now=now)
+        return saved
+
+    def erase(self, reader: int, alias: str, *, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.erase`."""
+        known = self.reader(reader)
+        super().erase(reader, alias, now=now)
+        if known is not None:
+            self._witness.see_reader(known.subscriber.email, "erased", now=now)
+
+    def _see_reader(self, number: int, now: datetime) -> None:
+        reader = self.reader(number)
+        if reader is not None:
+            self._witness.see_reader(reader.subscriber.email, reader.status, now=now)
 
     def _look(self, now: datetime) -> None:
         """See that the store knows what left last.

@@ -1,0 +1,97 @@
+"""How long `newsletter audit` takes: ten invariants, a query each, over a whole issue.
+
+``python -m bench.audit [--readers N] [--before N] [--rounds N] [--json FILE]``
+
+Every reader has got the issue, and one on each of the days before; all of them are of the same
+papers, no reader ever getting one twice: the most that I7 (no paper twice) can have to look
+through. Every invariant must hold. Medians, on SQLite and on PostgreSQL where it is there.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from bench.databases import databases
+from bench.ledger import deliver, editions_of, freeze
+from bench.workload import DAY, FROZEN, Morning, morning
+from newsletter.model import Edition, Placed, Section
+from newsletter.stores import open_store
+from newsletter.stores.sql import SqlStore
+from newsletter.stores.sql.proofs import QUERIES
+
+GROUP = 1000
+
+
+def share(edition: Edition, part: int, parts: int) -> Edition:
+    """One of so many parts of an edition's papers, as an edition; the rest counts as left out."""
+    mine = [Placed(paper, "every paper") for paper in edition.papers[part::parts]]
+    rest = len(edition.papers) - len(mine)
+    sections = (Section("Other", tuple(mine)),) if mine else ()
+    return replace(edition, sections=sections, more=(), short=(), left_out=edition.left_out + rest)
+
+
+def fill(store: SqlStore, made: Morning, before: int) -> int:
+    """Deliver the issue and those before it to every reader; how many got the issue."""
+    store.sync_roster([reader.subscriber for reader in made.readers], now=FROZEN)
+    ids = {reader.subscriber.email: reader for reader in store.readers()}
+    editions = editions_of(made)
+    for back in range(before, -1, -1):
+        shares = [share(edition, back, before + 1) for edition in editions]
+        theirs = [
+            replace(e, standing=replace(e.standing, reader=ids[e.subscriber.email])) for e in shares
+        ]
+        wave = freeze(store, made, theirs, back=back)
+        open_letters = store.counts(wave.issue.day).open
+        deliver(store, wave, GROUP, open_letters)
+        store.finish(wave.issue.day)
+    return open_letters
+
+
+def measure(url: str, made: Morning, before: int, rounds: int) -> dict[str, float]:
+    """Milliseconds of the audit, and of each of its queries."""
+    store = open_store(url)
+    assert isinstance(store, SqlStore)
+    letters = fill(store, made, before)
+    whole = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        found = store.audit(DAY)
+        whole.append((time.perf_counter() - began) * 1000)
+        assert found.ok, [proof for proof in found.proofs if not proof.ok]
+    figures = {"letters": float(letters), "audit": statistics.median(whole)}
+    with store._database.reading() as connection:  # noqa: SLF001 - each query by itself
+        for name, find in QUERIES.items():
+            began = time.perf_counter()
+            connection.execute(find(connection, before + 1)).all()
+            figures[name] = (time.perf_counter() - began) * 1000
+    store.close()
+    return figures
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--readers", type=int, default=10_000)
+    parser.add_argument("--before", type=int, default=5, help="issues of the days before")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    wanted = parser.parse_args()
+    made = morning(200, wanted.readers)
+    with databases() as urls:
+        figures = {
+            name: measure(url, made, wanted.before, wanted.rounds) for name, url in urls.items()
+        }
+    for name, found in figures.items():
+        told = "  ".join(f"{query} {ms:.0f}" for query, ms in found.items() if query[0] == "I")
+        audit = f"{found['letters']:.0f} letters, audit {found['audit']:.0f} ms"
+        sys.stdout.write(f"{name:12} {audit} ({told})\n")
+    if wanted.json:
+        wanted.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What the ledger costs: claims, marks and settlements a second, by the size of their groups.
+
+``python -m bench.ledger [--letters N] [--groups 1,8,100,1000] [--json FILE]``
+
+Each letter is claimed, marked and settled as a run does it: claims of a group in one transaction,
+then the marks of a group and the settlements of the one before in one. The store is on SQLite, on
+SQLite with the witness beside it, and on PostgreSQL where it is there; groups and stores take
+turns on issues of their own. At the end every letter must be accepted.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from bench.databases import databases
+from bench.workload import FROZEN, Morning, filters, morning, standings
+from newsletter import topics
+from newsletter.edition import Budget, Sizes, Table, cut
+from newsletter.matchers import RulesMatcher
+from newsletter.model import Accepted, Claim, Edition, Envelope, Length, Letter, Settlement, Wave
+from newsletter.ports import Store
+from newsletter.stores import Witness, open_store
+
+LEASE = 60.0
+FEW = 400
+"""Letters of a round whose groups are of one: each is a synced transaction."""
+
+TAKEN = Accepted("250 2.0.0 Ok: queued as 4XyZ1234abcd")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a group's size came to on one store: letters a second, and CPU a letter in µs."""
+
+    store: str
+    group: int
+    claims: float
+    marks_and_settles: float
+    cpu_us: float
+
+
+def editions_of(made: Morning) -> list[Edition]:
+    """Each reader's edition of the morning; those who get none are left out."""
+    matching = topics.match(made.issue, filters(made.readers), RulesMatcher())
+    table = Table(made.issue, matching)
+    papers = len(made.issue.papers)
+    cards: dict[Length, tuple[int, ...]] = {"short": (1200,) * papers, "lead": (1500,) * papers}
+    budget = Budget(Sizes(8000, 900, 120, cards, (250,) * papers), max_items=60)
+    cuts = (cut(table, standing, budget) for standing in standings(made.readers))
+    return [edition for edition in cuts if edition.papers]
+
+
+def letters_of(claims: Sequence[Claim]) -> list[Letter]:
+    """A letter for each of these claims."""
+    return [
+        Letter(
+            claim,
+            Envelope(
+                "papers@example.org",
+                claim.edition.subscriber.email,
+                f"<{claim.wave}.{claim.reader}@example.org>",
+                (b"A letter.\r\n", str(claim.reader).encode()),
+            ),
+        )
+        for claim in claims
+    ]
+
+
+def freeze(store: Store, made: Morning, editions: Sequence[Edition], *, back: int = 0) -> Wave:
+    """Freeze these editions as the issue of so many days before."""
+    at = FROZEN - timedelta(days=back)
+    issue = replace(made.issue, day=made.issue.day - timedelta(days=back), frozen_at=at)
+    return store.freeze(Wave(0, issue, at, b"pieces"), editions)
+
+
+def deliver(store: Store, wave: Wave, group: int, letters: int) -> tuple[float, float]:
+    """Deliver a wave in groups; the seconds of the claims, and those of all that follows."""
+    day, now, began = wave.issue.day, wave.issue.frozen_at, time.perf_counter()
+    claims: list[Claim] = []
+    while len(claims) < letters:
+        token = f"run.{len(claims)}"
+        some = min(group, letters - len(claims))
+        claims += store.claim(day, limit=some, now=now, lease=LEASE, token=token)
+    claimed = time.perf_counter()
+    before: list[Settlement] = []
+    for first in range(0, letters, group):
+        batch = letters_of(claims[first : first + group])
+        granted = store.mark(batch, now=now, lease=LEASE, settled=before)
+        assert len(granted) == len(batch), "a mark was refused"
+        before = [Settlement(letter.claim, TAKEN) for letter in batch]
+    store.settle(before, now=now)
+    return claimed - began, time.perf_counter() - claimed
+
+
+@contextlib.contextmanager
+def stores() -> Iterator[dict[str, Store]]:
+    """The stores, by name."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        urls = stack.enter_context(databases())
+        witness = Witness(folder / "witness", lambda email: (email[::-1],))
+        opened = {name: open_store(url) for name, url in urls.items()}
+        opened["SQLite, witness"] = open_store(f"sqlite:///{folder}/witnessed.db", witness)
+        for store in opened.values():
+            stack.callback(store.close)
+        yield opened
+
+
+def measure(letters: int, groups: Sequence[int]) -> list[Row]:
+    """A row a store and group."""
+    made = morning(200, letters + letters // 10)
+    editions = editions_of(made)[:letters]
+    rows = []
+    with stores() as opened:
+        for store in opened.values():
+            store.sync_roster([reader.subscriber for reader in made.readers], now=FROZEN)
+        for back, group in enumerate(groups):
+            some = min(FEW, letters) if group == 1 else letters
+            for name, store in opened.items():
+                ids = {r.subscriber.email: r for r in store.readers()}
+                theirs = [_of(edition, ids[edition.subscriber.email].id) for edition in editions]
+                wave = freeze(store, made, theirs[:some], back=len(groups) - back)
+                cpu = time.process_time()
+                claiming, sending = deliver(store, wave, group, some)
+                spent = (time.process_time() - cpu) / some * 1e6
+                assert store.counts(wave.issue.day).accepted == some
+                rows.append(Row(name, group, some / claiming, some / sending, spent))
+    return rows
+
+
+def _of(edition: Edition, reader: int) -> Edition:
+    """The edition of the reader under this id."""
+    standing = replace(edition.standing, reader=replace(edition.standing.reader, id=reader))
+    return replace(edition, standing=standing)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows for a person."""
+    header = f"{'store':16} {'group':>6} {'claims/s':>10} {'marked, settled/s':>18} {'CPU µs':>8}"
+    lines = [
+        f"{row.store:16} {row.group:6} {row.claims:10.0f} {row.marks_and_settles:18.0f} "
+        f"{row.cpu_us:8.0f}"
+        for row in sorted(rows, key=lambda row: (row.store, row.group))
+    ]
+    return "\n".join((header, *lines))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--letters", type=int, default=5000)
+    parser.add_argument("--groups", default="1,8,100,1000")
+    parser.add_argument("--json", type=Path)
+    wanted = parser.parse_args()
+    rows = measure(wanted.letters, [int(group) for group in wanted.groups.split(",")])
+    sys.stdout.write(table(rows) + "\n")
+    if wanted.json:
+        wanted.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+
+
+if __name__ == "__main__":
+    main()
