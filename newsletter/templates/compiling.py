@@ -1,7 +1,7 @@
 """Compile the templates and try them out."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def compiled(where: Folders) -> str:
     return _page(where, HTML, ISSUE, _wrapped)
 
 
-def _page(where: Folders, name: str, given: Collection[str], wrapped: Callable[[str], str]) -> str:
+def _page(where: Folders, name: str, given: frozenset[str], wrapped: Callable[[str], str]) -> str:
     for part, source in where.parts(name):
         check_tags(where, source, part)
         check_names(wrapped(source), part, given)
@@ -127,7 +127,7 @@ def _theme(made: SandboxedEnvironment, where: Folders, name: str) -> object:
     Raises:
         TemplateError: it does what no template may.
     """
-    check_names(where.read(name), name, ())
+    check_names(where.read(name), name, frozenset())
     try:
         return made.get_template(name).module
     except jinja2.TemplateError as error:
@@ -140,7 +140,7 @@ def _source(where: Folders, sources: Mapping[str, str], name: str) -> str | None
     return where.read(name) if where.find(name) else None
 
 
-def _plain(where: Folders, name: str, given: Collection[str] = ISSUE) -> str:
+def _plain(where: Folders, name: str, given: frozenset[str] = ISSUE) -> str:
     source = where.read(name)
     check_names(source, name, given)
     return source

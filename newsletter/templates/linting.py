@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 
 import jinja2
 from jinja2 import meta, nodes
@@ -101,13 +102,14 @@ def _check_include(where: Folders, path: str, name: str, line: int) -> None:
         raise TemplateError(f"There is no template {path} to include.", file=name, line=line)
 
 
-def check_names(source: str, name: str, given: Collection[str] = ISSUE) -> None:
+@lru_cache(maxsize=256)
+def check_names(source: str, name: str, given: frozenset[str] = ISSUE) -> None:
     """It is Jinja, and names only what templates are given."""
     sandbox = SandboxedEnvironment()
     sandbox.filters.update(FILTERS)
     try:
         tree = sandbox.parse(source, name)
-        unknown = meta.find_undeclared_variables(tree) - set(given)
+        unknown = meta.find_undeclared_variables(tree) - given
     except jinja2.TemplateSyntaxError as error:
         problem = f"This is not Jinja: {error.message}"
         raise TemplateError(problem, file=name, line=error.lineno) from error
