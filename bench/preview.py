@@ -4,8 +4,7 @@
 
 The demo's listing; `newsletter preview` in a process of its own, and a real Chromium at its page.
 First paint: from the start of the process until the letter stands in the page. Reload: from the
-end of the write to a template, the readers' file or the configuration until the new letter stands
-there. The middle and the worst of the rounds.
+end of the write to a template or the configuration until the new letter stands there. The middle and the worst of the rounds.
 """
 
 import argparse
@@ -82,7 +81,6 @@ def reloads(page: Page, folder: Path, rounds: int) -> Mapping[str, list[float]]:
     edits = {
         "template": (folder / "own" / "partials" / "foot.mjml", "You get this because"),
         "configuration": (folder / "newsletter.yaml", "1 Example Street, Example"),
-        "readers": (folder / "subscribers.yaml", "Reasoning, Evaluation"),
     }
     found: dict[str, list[float]] = {}
     for name, (path, words) in edits.items():
@@ -95,7 +93,7 @@ def reloads(page: Page, folder: Path, rounds: int) -> Mapping[str, list[float]]:
             saved = time.time() * 1000  # noqa: TID251 - compared with the browser's clock
             shown: float = page.evaluate("window.shown")
             found.setdefault(name, []).append(shown - saved)
-            page.wait_for_timeout(300)
+            page.wait_for_timeout(500)
     return found
 
 
@@ -110,7 +108,7 @@ def main() -> int:
         folder = Path(made)
         prepared(folder)
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        for _ in range(max(3, rounds // 4)):
+        for _ in range(max(5, rounds // 4)):
             page = browser.new_page(viewport={"width": 1300, "height": 900})
             with previewing(folder) as (address, started):
                 page.goto(address, wait_until="commit")
