@@ -4,7 +4,8 @@
 
 The demo's listing; `newsletter preview` in a process of its own, and a real Chromium at its page.
 First paint: from the start of the process until the letter stands in the page. Reload: from the
-end of the write to a template or the configuration until the new letter stands there. The middle and the worst of the rounds.
+end of the write to a template or the configuration until the new letter stands there. The middle
+and the worst of the rounds.
 """
 
 import argparse

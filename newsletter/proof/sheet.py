@@ -18,7 +18,7 @@ from newsletter.errors import NewsletterError
 from newsletter.proof.choice import Choice, choice_of
 from newsletter.proof.guard import LETTER, Guard
 from newsletter.proof.letter import on
-from newsletter.proof.linting import findings, spam_finding
+from newsletter.proof.linting import Finding, Weight, findings, spam_finding
 from newsletter.proof.news import News
 from newsletter.proof.trial import DAYS, tried
 from newsletter.proof.workshop import THEMES, Made, Workshop
@@ -69,6 +69,7 @@ class Sheet:
                 Route("/letter.txt", self.as_text),
                 Route("/letter.eml", self.as_source),
                 Route("/spam", self.spam),
+                Route("/templates", self.templates),
                 Route("/trial", self.trial),
                 Route("/test", self.test, methods=["POST"]),
                 Route("/events", self.events),
@@ -120,6 +121,13 @@ class Sheet:
         """What the spam filter says of the letter."""
         made = self._letter(self._choice(request.query_params))
         found = await spam_finding(b"".join(made.proof.envelope.content))
+        return self._page("proof.finding.html", {"finding": found})
+
+    async def templates(self, _request: Request) -> Response:
+        """What is wrong with any template, those of short notes too."""
+        faults = "; ".join(str(fault) for fault in self._workshop.mistakes())
+        weight: Weight = "wrong" if faults else "fine"
+        found = Finding(weight, "templates", faults or "nothing found")
         return self._page("proof.finding.html", {"finding": found})
 
     async def trial(self, request: Request) -> Response:

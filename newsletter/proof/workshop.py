@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import get_args
 
 from newsletter.config import IssueSettings
-from newsletter.errors import ConfigurationError, InvalidFileError, NewsletterError
+from newsletter.errors import ConfigurationError, InvalidFileError, NewsletterError, TemplateError
 from newsletter.model import Filter, Reader, Subscriber, Verdict
 from newsletter.proof.choice import Choice
 from newsletter.proof.letter import Letter
 from newsletter.publisher import Desk, Proof, anew, last_decided, preview, why, why_anew
 from newsletter.roster import same_mailbox
-from newsletter.templates import folders
+from newsletter.templates import check, folders
 from newsletter.wiring import House
 
 THEMES: tuple[str, ...] = get_args(IssueSettings.model_fields["theme"].annotation)
@@ -72,6 +72,9 @@ class Workshop:
     def _try(self, house: House, *, readers: bool = True) -> None:
         try:
             desk = house.desk if readers else house.trial_desk
+        except TemplateError as error:
+            self.faults = check(house.template_folder) or (error,)
+            return
         except ConfigurationError as error:
             self.faults = _each(error)
             return
@@ -116,6 +119,13 @@ class Workshop:
             return anew(desk, choice.day, reader, to)
         (proof,) = preview(desk, choice.day, [reader], to)
         return proof
+
+    def mistakes(self) -> tuple[ConfigurationError, ...]:
+        """What is wrong with any template, notes included, as ``newsletter templates check``."""
+        try:
+            return check(self.house.template_folder)
+        except TemplateError as error:
+            return (error,)
 
     def readers(self) -> list[str]:
         """Whose letters may be looked at."""

@@ -89,7 +89,7 @@ async function show({ letter = true } = {}) {
   if (letter && one("#letter")) await swapLetter(page);
   if (mine !== latest) return;
   document.documentElement.dataset.number = page.documentElement.dataset.number;
-  askSpam();
+  askLater();
 }
 
 // The test form is about the letter that is shown; the address typed into it stays.
@@ -100,17 +100,18 @@ function swapHidden(page) {
   fresh.querySelectorAll("[type=hidden]").forEach((each) => form.append(document.importNode(each)));
 }
 
-// SpamAssassin takes seconds: it is asked once the person rests.
-function askSpam() {
+// What takes its time is asked for once the person rests.
+function askLater() {
   clearTimeout(asked);
   asked = setTimeout(async () => {
-    const mine = latest, row = one("#spam");
-    if (!row) return;
-    const answer = await fragment("/spam" + address().slice(1));
-    const found = one("li", new DOMParser().parseFromString(answer, "text/html"));
-    if (mine !== latest || !found) return;
-    row.className = found.className;
-    one(".said", row).textContent = one(".said", found).textContent;
+    const mine = latest;
+    for (const name of ["templates", "spam"]) {
+      const answer = await fragment(`/${name}${address().slice(1)}`);
+      const found = one("li", new DOMParser().parseFromString(answer, "text/html")), row = one(`#${name}`);
+      if (mine !== latest || !found || !row) return;
+      row.className = found.className;
+      one(".said", row).textContent = one(".said", found).textContent;
+    }
   }, 1500);
 }
 
@@ -136,4 +137,4 @@ function gone() {
 
 new EventSource("/events").onmessage = (event) => saved(event.data);
 addEventListener("unhandledrejection", (event) => { if (event.reason instanceof TypeError) { event.preventDefault(); gone(); } });
-askSpam();
+askLater();
