@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, sync_playwright
 from newsletter.edition import MAX_HTML
 from newsletter.render import NOTES
 from newsletter.templates import HTML, environment, folders
+from tools.rspamd import running
 from tools.samples import ROOT, THEMES, Sample, sample
 
 CHECKS = ROOT / "tools" / "checks"
@@ -36,6 +37,9 @@ SCREENS: tuple[tuple[Literal["light", "dark"], int], ...] = (
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 TIMEOUT = 120
 """Seconds any one checker may take."""
+
+GOOD = "no action"
+"""What rspamd does with a letter it has nothing against."""
 
 SPAM_BAR = 0.0
 """The highest score of SpamAssassin; without network and training, it is about the bytes."""
@@ -54,6 +58,7 @@ def main() -> int:
             ("mjml --validate", _mjml(Path(folder))),
             ("e-mail clients", _clients(pages)),
             ("SpamAssassin", _spamassassin(letters)),
+            ("rspamd", _rspamd(letters)),
         ):
             faults += _told(name, found)
     return 1 if faults else 0
@@ -161,6 +166,16 @@ def _spamassassin(letters: Sequence[Sample]) -> Iterator[str]:
         score = status.partition("score=")[2].split(" ")[0]
         if not score or float(score) > SPAM_BAR:
             yield f"{letter.name}: {' '.join(status.split())}"
+
+
+def _rspamd(letters: Sequence[Sample]) -> Iterator[str]:
+    with running() as server:
+        if server is None:
+            raise SkippedError("it is not installed; on Debian: apt-get install rspamd")
+        for letter in letters:
+            action, why = server.judged(letter.message)
+            if action != GOOD:
+                yield f"{letter.name}: {action}, {why}"
 
 
 def _node(tool: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -1,6 +1,7 @@
 """Takes the pictures of letters that README and docs show, with Chromium: ``make picture``.
 
-Both themes, light and dark, on a phone and on a desktop, as ``docs/letters/*.png``.
+Both themes, light and dark, on a phone and on a desktop, and the proof sheet, light and dark, as
+``docs/letters/*.png``.
 """
 
 import shutil
@@ -9,14 +10,20 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from bench.preview import READER, prepared, previewing
 from tools.samples import ROOT, THEMES, sample
 
 PICTURES = ROOT / "docs" / "letters"
 SCREENS = {"desktop": (760, 1180), "phone": (360, 780)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SHEET: ViewportSize = {"width": 1280, "height": 800}
 PAPERS = 40
+PATIENCE = 60_000
+"""Milliseconds that SpamAssassin may take."""
+
+ALL_FOUND = "() => !document.querySelector('#findings').textContent.includes('…')"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -33,8 +40,27 @@ def main() -> int:
             page = Path(folder, f"{theme}.html")
             page.write_text(sample(theme, PAPERS).html, encoding="utf-8")
             _take(browser, page)
+        _take_sheet(browser, Path(folder))
         browser.close()
     return 0
+
+
+def _take_sheet(browser: Browser, folder: Path) -> None:
+    """The proof sheet on the demo, served by the command itself."""
+    prepared(folder)
+    with previewing(folder) as (address, _):
+        for scheme in SCHEMES:
+            page = browser.new_page(viewport=SHEET, color_scheme=scheme)
+            page.goto(f"{address}?email={READER}&scheme={scheme}")
+            page.wait_for_function(ALL_FOUND, timeout=PATIENCE)
+            _kept(page, f"proof-sheet-{scheme}")
+            page.close()
+
+
+def _kept(page: Page, name: str) -> None:
+    picture = PICTURES / f"{name}.png"
+    page.screenshot(path=picture)
+    print(picture.relative_to(ROOT))
 
 
 def _take(browser: Browser, letter: Path) -> None:
@@ -45,10 +71,8 @@ def _take(browser: Browser, letter: Path) -> None:
                 viewport={"width": width, "height": height}, color_scheme=scheme
             )
             page.goto(letter.as_uri())
-            picture = PICTURES / f"{letter.stem}-{scheme}-{screen}.png"
-            page.screenshot(path=picture)
+            _kept(page, f"{letter.stem}-{scheme}-{screen}")
             page.close()
-            print(picture.relative_to(ROOT))
 
 
 if __name__ == "__main__":

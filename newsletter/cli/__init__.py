@@ -30,6 +30,7 @@ COMMANDS = {
     "why": "For every paper of the day, the one reason it is in a letter or is not.",
     "bounces": "Take in what comes back by mail: bounces, complaints, unsubscribes.",
     "subscribers": "List, add, remove, import, export and erase readers.",
+    "templates": "Copy the templates for editing, and look them through for mistakes.",
     "topics": "The topics that ship, and what filters would have brought.",
 }
 """Every command with its line in the help, in the order a newcomer needs them."""

@@ -13,6 +13,7 @@ from newsletter.cli.reports import exit_code, issue_document, issue_lines, sourc
 from newsletter.cli.showing import show
 from newsletter.inbox import Inbox
 from newsletter.model import SourceReport
+from newsletter.proof import open_sheet
 from newsletter.publisher import IssueReport, freeze, gather, publish, report, waiting
 from newsletter.wiring import House, open_house
 
@@ -21,13 +22,16 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 DAY = "2026-08-12"
 """The date of the bundled listing."""
 
+READER = "ada@example.org"
+"""Whose letter is shown first."""
+
 _FILES = ("newsletter.yaml", "subscribers.yaml", "listing.json")
 
 
 @app.command()
 def demo(
     *,
-    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Show the letters.")] = True,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Show the proof sheet.")] = True,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where the demo's files go.")
     ] = Path("demo"),
@@ -41,33 +45,47 @@ def demo(
 
     Example: newsletter demo --no-serve
 
-    It ends with the letters on disk and, unless --no-serve, a page that shows them. Each demo
-    begins anew in its folder.
+    It ends with the letters on disk and, unless --no-serve, the proof sheet, which shows them.
+    Each demo begins anew in its folder.
     """
     del config
     voice = Voice(json, quiet, verbose)
-    letters = out / "letters"
-    found, sources = asyncio.run(_morning(out, letters))
+    return asyncio.run(_demonstrated(out, voice, port if serve else None))
+
+
+async def _demonstrated(folder: Path, voice: Voice, port: int | None) -> int:
+    """Everything `newsletter send` does, with an inbox of our own at the other end, then the sheet.
+
+    The inbox stays open as long as the proof sheet, which can send tests.
+    """
+    letters = folder / "letters"
+    _clear(folder, letters)
+    async with Inbox(letters) as inbox:
+        _set_up(folder, inbox.port)
+        with open_house(folder / "newsletter.yaml") as house:
+            found, sources = await _sent(house)
+            _tell(voice, found, sources, letters)
+            if port is not None:
+                day = issue_day(DAY, house.clock, house.settings.timezone)
+                await show(open_sheet(house, day, READER), port, voice)
+    return exit_code(found, sources)
+
+
+def _set_up(folder: Path, port: int) -> None:
+    for name in _FILES:
+        text = files("newsletter").joinpath("data", "demo", name).read_text("utf-8")
+        text = text.replace("port: 1025", f"port: {port}")
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _tell(
+    voice: Voice, found: IssueReport, sources: tuple[SourceReport, ...], letters: Path
+) -> None:
     delivered = sorted(letters.glob("*.eml"))
     document = {**issue_document(found), "letters": [str(path) for path in delivered]}
     rows = [(path, f"{path.stat().st_size:,} bytes") for path in delivered]
     parts = (source_lines(sources), issue_lines(found), table(("letter", ""), rows))
     voice.give(document, lambda: "\n\n".join(parts))
-    if serve:
-        show(letters, port, voice)
-    return exit_code(found, sources)
-
-
-async def _morning(folder: Path, letters: Path) -> tuple[IssueReport, tuple[SourceReport, ...]]:
-    """Everything `newsletter send` does, with an inbox of our own at the other end."""
-    _clear(folder, letters)
-    async with Inbox(letters) as inbox:
-        for name in _FILES:
-            text = files("newsletter").joinpath("data", "demo", name).read_text("utf-8")
-            text = text.replace("port: 1025", f"port: {inbox.port}")
-            (folder / name).write_text(text, encoding="utf-8")
-        with open_house(folder / "newsletter.yaml") as house:
-            return await _sent(house)
 
 
 async def _sent(house: House) -> tuple[IssueReport, tuple[SourceReport, ...]]:

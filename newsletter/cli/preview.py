@@ -1,7 +1,7 @@
 """``newsletter preview``."""
 
 import asyncio
-import tempfile
+from datetime import date as Date  # noqa: N812 - `date` is the option's name
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +12,11 @@ from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, is
 from newsletter.cli.output import Voice
 from newsletter.cli.showing import show
 from newsletter.model import Filter, Reader, Subscriber
-from newsletter.publisher import Desk, Proof, gather, last_decided
+from newsletter.proof import open_sheet
+from newsletter.publisher import Proof, gather, last_decided
 from newsletter.publisher import preview as proofs
 from newsletter.transports.folder import file_name
-from newsletter.wiring import open_house
+from newsletter.wiring import House, open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -44,28 +45,42 @@ def preview(
 ) -> int:
     """See letters before they go; nothing of them is stored.
 
-    Example: newsletter preview --as ada@example.org --out preview
+    Example: newsletter preview --as ada@example.org
 
-    With --out it writes issue.html, issue.txt and issue.eml, and with `--as all` one folder of
-    them for each reader. Without, it shows the letters on a page. Without --as it is the letter
-    of a reader who wants everything.
+    It is the proof sheet: a local page that follows the templates, the configuration and the
+    readers' file as they are saved. With --out it writes issue.html, issue.txt and issue.eml and
+    stops, and with `--as all` one folder of them for each reader. Without --as it is the letter of
+    a reader who wants everything.
     """
     voice = Voice(json, quiet, verbose)
-    folder = out or Path(tempfile.mkdtemp(prefix="newsletter-"))
     with open_house(config) as house:
         day = issue_day(date, house.clock, house.settings.timezone)
-        desk = house.desk
-        if not desk.store.waves(day):
-            asyncio.run(gather(desk.sources, desk.store, day, desk.clock, lambda _report: None))
-        made = list(proofs(desk, day, _readers(desk, reader)))
-        written = [_write(proof, folder, alone=reader != EVERYONE) for proof in made]
+        _read(house, day)
+        if out is None:
+            email = "" if reader is None or reader == EVERYONE else _called(house, reader)
+            asyncio.run(show(open_sheet(house, day, email), port, voice, browse=browse))
+            return 0
+        made = list(proofs(house.desk, day, _readers(house, reader)))
+        written = [_write(proof, out, alone=reader != EVERYONE) for proof in made]
     voice.give({"issue": day.isoformat(), "files": written}, lambda: "\n".join(written))
-    if out is None:
-        show(folder, port, voice, browse=browse)
     return 0
 
 
-def _readers(desk: Desk, email: str | None) -> list[Reader]:
+def _read(house: House, day: Date) -> None:
+    """Read the day's listings, where the store has nothing of that day."""
+    store = house.store
+    if not store.waves(day) and not store.papers_read(day):
+        asyncio.run(gather(house.sources, store, day, house.clock, lambda _report: None))
+
+
+def _called(house: House, email: str) -> str:
+    """The address a reader is known by."""
+    house.readers()
+    return readers_called(house.store, [email])[0].subscriber.email
+
+
+def _readers(house: House, email: str | None) -> list[Reader]:
+    desk = house.desk
     if email is None:
         anyone = Subscriber(email=desk.publication.sender_email, filter=Filter())
         return [Reader(0, anyone, "confirmed", last_decided(desk), "store")]

@@ -7,9 +7,9 @@ from newsletter.publisher.desk import Desk, keyring
 from newsletter.publisher.drafting import last_decided
 from newsletter.publisher.gathering import gather
 from newsletter.publisher.notifying import tell_operator
-from newsletter.publisher.previewing import Proof, preview, rehearse
+from newsletter.publisher.previewing import Proof, anew, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
-from newsletter.publisher.reasons import why
+from newsletter.publisher.reasons import why, why_anew
 from newsletter.publisher.reporting import IssueReport, report
 from newsletter.publisher.ruling import STOPPED, cancel, hold, release, resolve
 from newsletter.publisher.ticking import Rota, deliver_open, look, tick
@@ -22,6 +22,7 @@ __all__ = [
     "Proof",
     "Rota",
     "Trial",
+    "anew",
     "cancel",
     "deliver_open",
     "freeze",
@@ -41,4 +42,5 @@ __all__ = [
     "try_out",
     "waiting",
     "why",
+    "why_anew",
 ]

@@ -38,7 +38,11 @@ def draft(desk: Desk, day: date, readers: Sequence[Reader], missing: Sequence[st
 
     Papers that cannot be set are quarantined: named in the issue, in nobody's edition.
     """
-    issue = draft_issue(desk, day, readers, missing)
+    return typeset(desk, draft_issue(desk, day, readers, missing), readers)
+
+
+def typeset(desk: Desk, issue: Issue, readers: Sequence[Reader]) -> Draft:
+    """Set a composed issue, and match it for these readers."""
     sheet, quarantined = set_issue(
         issue, desk.publication, desk.templates, signed_by=desk.keyring.fingerprint
     )

@@ -1,15 +1,27 @@
 """Preview and rehearse: the letters as they would go, nothing of them stored."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+from newsletter.edition import Budget, Table, cut
 from newsletter.errors import TransportError
-from newsletter.model import Accepted, Claim, Edition, Envelope, Letter, Outcome, Reader, Rendering
+from newsletter.model import (
+    Accepted,
+    Claim,
+    Edition,
+    Envelope,
+    Letter,
+    Outcome,
+    Reader,
+    Rendering,
+    Standing,
+)
 from newsletter.ports import Transport
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.drafting import draft, editions
+from newsletter.publisher.drafting import draft, editions, typeset
 from newsletter.publisher.pressroom import Pressroom, Printer
+from newsletter.publisher.trying import unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +33,18 @@ class Proof:
     envelope: Envelope
 
 
-def preview(desk: Desk, day: date, readers: Sequence[Reader]) -> Iterator[Proof]:
-    """Each reader's letter: as it was frozen, where it was, else as it would be cut now."""
+def preview(
+    desk: Desk, day: date, readers: Sequence[Reader], to: str | None = None
+) -> Iterator[Proof]:
+    """Each reader's letter: as it was frozen, where it was, else as it would be cut now.
+
+    Args:
+        desk: the newsletter.
+        day: the issue's.
+        readers: whose letters.
+        to: the address each is made out to instead, as that of a reader who does not exist: its
+            links change nothing.
+    """
     pressroom = Pressroom(desk, day)
     rest = []
     for reader in readers:
@@ -30,12 +52,41 @@ def preview(desk: Desk, day: date, readers: Sequence[Reader]) -> Iterator[Proof]
         if frozen is None:
             rest.append(reader)
         else:
-            yield Proof(frozen[1], *pressroom.letter(*frozen))
+            wave, edition = frozen[0], _made_out(desk, frozen[1], to)
+            yield Proof(edition, *pressroom.letter(wave, edition))
     if rest:
         made = draft(desk, day, rest, ())
         printer = Printer(made.sheet, desk.keyring)
         for edition in editions(desk, made, rest):
-            yield Proof(edition, *printer.letter(edition))
+            redirected = _made_out(desk, edition, to)
+            yield Proof(redirected, *printer.letter(redirected))
+
+
+def anew(desk: Desk, day: date, reader: Reader, to: str | None = None) -> Proof:
+    """A letter of all papers read for a day as if nothing had ever been sent.
+
+    It is set with the templates as they are, also where the day's issue was frozen before.
+    ``to`` is as for :func:`preview`.
+    """
+    new = replace(reader, decided=0)
+    made = typeset(desk, unsent(desk, day, desk.store.papers_read(day)), [new])
+    budget = Budget(made.sheet.sizes, desk.max_items)
+    edition = cut(Table(made.issue, made.matching), Standing(new), budget)
+    edition = _made_out(desk, edition, to)
+    return Proof(edition, *Printer(made.sheet, desk.keyring).letter(edition))
+
+
+def _made_out(desk: Desk, edition: Edition, to: str | None) -> Edition:
+    """The edition as somebody else's, under an id that no reader has and no other letter had.
+
+    Mail programs show a letter once whose Message-ID they know, and that is made from the id.
+    """
+    if to is None:
+        return edition
+    standing = edition.standing
+    subscriber = replace(standing.reader.subscriber, email=to)
+    stranger = Reader(-int(desk.clock.now().timestamp()), subscriber, "confirmed", 0, "store")
+    return replace(edition, standing=replace(standing, reader=stranger))
 
 
 async def rehearse(proofs: Iterable[Proof], transport: Transport) -> int:

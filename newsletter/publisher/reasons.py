@@ -1,12 +1,14 @@
 """Why: for every paper of a day, one reason it is in a reader's edition or is not."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 
 from newsletter.edition import Table, explain
 from newsletter.model import Edition, Issue, Reader, Standing, Verdict
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import draft_issue, match, standings
+from newsletter.publisher.trying import unsent
 
 
 def why(desk: Desk, day: date, readers: Sequence[Reader]) -> Iterator[Verdict]:
@@ -25,6 +27,13 @@ def why(desk: Desk, day: date, readers: Sequence[Reader]) -> Iterator[Verdict]:
         latest = max(waves, default=None)
         issue = draft_issue(desk, day, rest, ()) if latest is None else waves[latest]
         yield from _explained(desk, issue, list(standings(desk, rest, issue)))
+
+
+def why_anew(desk: Desk, day: date, reader: Reader) -> tuple[Verdict, ...]:
+    """The reasons of :func:`newsletter.publisher.anew`: as if nothing had ever been sent."""
+    new = replace(reader, decided=0)
+    issue = unsent(desk, day, desk.store.papers_read(day))
+    return tuple(_explained(desk, issue, [Standing(new)]))
 
 
 def _frozen(desk: Desk, day: date, reader: Reader) -> tuple[int, Edition] | None:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from newsletter import issue as issues
 from newsletter.edition import Table, explain
-from newsletter.model import Paper, Reader, Standing, Subscriber, Verdict
+from newsletter.model import Issue, Paper, Reader, Standing, Subscriber, Verdict
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import match
 
@@ -42,11 +42,16 @@ def _read(desk: Desk, today: date, days: int) -> Iterator[tuple[date, Sequence[P
             yield day, papers
 
 
-def _trial(desk: Desk, reader: Reader, day: date, papers: Sequence[Paper]) -> Trial:
+def unsent(desk: Desk, day: date, papers: Sequence[Paper]) -> Issue:
+    """The issue of a day's papers as if they were all new and nothing had ever been sent."""
     now = desk.clock.now()
     fresh = [replace(paper, muted=False, first_seen=now) for paper in papers]
-    cutoff = max(paper.number for paper in papers)
-    made = issues.compose(fresh, desk.topics, day=day, cutoff=cutoff, after=0, frozen_at=now)
+    cutoff = max((paper.number for paper in papers), default=0)
+    return issues.compose(fresh, desk.topics, day=day, cutoff=cutoff, after=0, frozen_at=now)
+
+
+def _trial(desk: Desk, reader: Reader, day: date, papers: Sequence[Paper]) -> Trial:
+    made = unsent(desk, day, papers)
     table = Table(made, match(desk, made, [reader]))
     verdicts = tuple(explain(table, Standing(reader)))
     return Trial(

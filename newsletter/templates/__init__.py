@@ -4,6 +4,7 @@ The HTML part is written in MJML with Jinja inside. MJML is compiled once, what 
 Jinja template: no paper's text ever meets the MJML parser. Templates run in Jinja's sandbox.
 """
 
+from newsletter.templates.checking import check
 from newsletter.templates.compiling import THEME, compiled, environment, load, load_note
 from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
 
@@ -13,6 +14,7 @@ __all__ = [
     "TEXT",
     "THEME",
     "Folders",
+    "check",
     "compiled",
     "environment",
     "folders",

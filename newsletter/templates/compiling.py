@@ -1,7 +1,7 @@
 """Compile the templates and try them out."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from newsletter.errors import RenderError, TemplateError
 from newsletter.render import FILTERS, NOTES, Templates, note, set_issue
 from newsletter.render.setting import BLOCKS
 from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
-from newsletter.templates.linting import ISSUE, NOTE, check_names, check_tags
+from newsletter.templates.linting import ISSUE, NOTE, first, name_faults, tag_faults
 from newsletter.templates.specimens import PUBLICATIONS, SPECIMENS
 
 _WRAPPER = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
@@ -81,13 +81,13 @@ def compiled(where: Folders) -> str:
     Raises:
         TemplateError: as in :func:`load`.
     """
-    return _page(where, HTML, ISSUE, _wrapped)
+    return _page(where, HTML, ISSUE, opening_wrapped)
 
 
-def _page(where: Folders, name: str, given: Collection[str], wrapped: Callable[[str], str]) -> str:
+def _page(where: Folders, name: str, given: frozenset[str], wrapped: Callable[[str], str]) -> str:
     for part, source in where.parts(name):
-        check_tags(where, source, part)
-        check_names(wrapped(source), part, given)
+        first(tag_faults(where, source, part))
+        first(name_faults(wrapped(source), part, given))
     try:
         html = mjml.mjml2html(where.joined(name), disable_comments=True, fonts={})
     except ValueError as error:
@@ -127,7 +127,7 @@ def _theme(made: SandboxedEnvironment, where: Folders, name: str) -> object:
     Raises:
         TemplateError: it does what no template may.
     """
-    check_names(where.read(name), name, ())
+    first(name_faults(where.read(name), name, frozenset()))
     try:
         return made.get_template(name).module
     except jinja2.TemplateError as error:
@@ -140,13 +140,13 @@ def _source(where: Folders, sources: Mapping[str, str], name: str) -> str | None
     return where.read(name) if where.find(name) else None
 
 
-def _plain(where: Folders, name: str, given: Collection[str] = ISSUE) -> str:
+def _plain(where: Folders, name: str, given: frozenset[str] = ISSUE) -> str:
     source = where.read(name)
-    check_names(source, name, given)
+    first(name_faults(source, name, given))
     return source
 
 
-def _wrapped(source: str) -> str:
+def opening_wrapped(source: str) -> str:
     """The file's first block begins, and its last one ends, by itself."""
     return f"{{% block opening %}}{source}{{% endblock %}}"
 

@@ -1,7 +1,8 @@
 r"""TeX as people write it in titles and abstracts, shown in Unicode where that is sure.
 
 Sure are accents (``\'e``), escaped signs (``\%``), font macros around text (``\emph{…}``), and
-formulas whose every macro is known and whose every index exists in Unicode (``M$^3$ViT``).
+formulas whose every macro is known and whose every index exists in Unicode (``M$^3$ViT``), ties
+between words (``Fig.~3``).
 Everything else stays as it is written: ``$5 to $10``, ``R&D``, ``\framework``.
 """
 
@@ -15,6 +16,22 @@ from pylatexenc.latex2text import LatexNodes2Text, get_default_latex_context_db
 
 _UNICODE = LatexNodes2Text(math_mode="text", keep_comments=True, strict_latex_spaces=False)
 
+_STYLES = r"\\(?:text(?:bf|it|tt|sc|rm|sf|sl|up|md|normal)?|emph|mbox|uline|underline)\s?\{"
+
+_WORDS = {
+    "ldots": "…",
+    "dots": "…",
+    "textgreater": ">",
+    "textless": "<",
+    "textasciitilde": "~",
+    "textendash": "–",
+    "textemdash": "—",
+    "textdegree": "°",
+    "textregistered": "®",
+    "texttrademark": "™",
+}
+"""Signs that have a name in running text."""
+
 _TEX = re.compile(
     r"(?P<formula>(?<![\\$])\$(?P<dollars>[^\s$\\]|[^\s$][^$]{0,300}[^\s$\\])\$(?P<digit>(?=\d))?(?!\$)"
     r"|\\\((?P<round>[^$]{1,300}?)\\\)|\\\[(?P<square>[^$]{1,300}?)\\\])"
@@ -23,23 +40,33 @@ _TEX = re.compile(
     r"|\\[Hcvukrbd](?:\{(?:\\[ij]|[A-Za-z])\}|\s[A-Za-z](?![A-Za-z]))"
     r"|\{?\\(?:ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?:\{\}|\}|(?![A-Za-z]))\s?)"
     r"|\\(?P<sign>[%&#_{}$])"
-    r"|\\(?:text(?:bf|it|tt|sc|rm|sf|sl|up|md|normal)?|emph|mbox|uline|underline)"
-    r"\s?\{(?P<styled>(?:[^{}\\$]|\$[^$]{1,100}\$)*)\}"
+    rf"|{_STYLES}(?P<styled>(?:[^{{}}\\$]|\\[%&#_$]|\$[^$]{{1,100}}\$|{_STYLES}[^{{}}\\$]*\}})*)\}}"
     r"|\{\\(?:em|bf|it|tt|sc|rm|sf|sl)\s+(?P<switched>[^{}\\$]*)\}"
     r"|\{\\(?P<symbol>[A-Za-z]+)\}"
-    r"|\\url\{(?P<url>[^{}\s]*)\}"
+    r"|\\url\{(?P<url>[^{}\s]*)\}|\\href\{[^{}\s]*\}\{(?P<linked>[^{}\\$]*)\}"
+    rf"|\\(?P<word>{'|'.join(_WORDS)})"
+    r"(?:\{\}|(?![A-Za-z]))"
+    r"|(?<=[A-Za-z.)])~(?=[A-Za-z0-9($\\])|(?<=[0-9])~(?=[A-Za-z(])"
     r"|``(?P<quoted>[^`'$\\]{1,300})''"
 )
+_SIGNS = re.compile(r"[\\$~]|``")
 _SCRIPT = re.compile(r"([\^_])\s*(?:\{([^{}]*)\}|(\\[A-Za-z]+)|([^\s{}\\]))")
 _MACRO = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _MACRO_WITH_WORDS = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
+_ENDING_MACRO = re.compile(r"\\[A-Za-z]+\Z")
 _SPACED = re.compile(r"\\([A-Za-z]+)\s+")
+_FORMULAS = ("dollars", "round", "square")
+_GROWING = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?=[\s()\[\]|\\/.])\.?")
+_OPERATOR = re.compile(r"\\operatorname\*?\s*\{")
+_AT_A_LETTER = re.compile(r"(\\[A-Za-z]+)(?=[^\W\d_A-Za-z])")
+"""A macro before a letter outside ASCII, which would be taken for a part of its name."""
+
 _FRACTION = re.compile(r"\\frac(?![a-z])")
 _SIMPLE_FRACTION = re.compile(r"\\frac\s*(?:\{(?:\w+|\\[A-Za-z]+)\}\s*){2}")
 _LEFT_OVER = re.compile(r"[\\^_]")
 _BARE_WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 _BALANCED = re.compile(r"(?:\\.|[^{}\\]|\{(?:\\.|[^{}\\]|\{(?:\\.|[^{}\\])*+\})*+\})*+", re.DOTALL)
-_ARGUMENT = re.compile(r"\s*(?:\{[^}]|[A-Za-z0-9]|\\([A-Za-z]+))")
+_ARGUMENT = re.compile(r"\s*(?:\{[^}]|[^\W_]|\\([A-Za-z]+))")
 
 _SYMBOLS = frozenset(
     spec.macroname
@@ -67,7 +94,7 @@ class _UnsureError(Exception):
 @lru_cache(maxsize=8192)
 def display(text: str) -> str:
     """The text as people should see it: TeX in Unicode where that is sure, else as written."""
-    if "\\" not in text and "$" not in text and "``" not in text:
+    if not _SIGNS.search(text):
         return text
     return unicodedata.normalize("NFC", _TEX.sub(_shown, text))
 
@@ -85,11 +112,13 @@ def _set(match: re.Match[str]) -> str:
         return _formula(match)
     if match["symbol"]:
         return _symbol(match)
+    if match[0] == "~" or match["word"]:
+        return _WORDS.get(match["word"], " ")
     if match["quoted"]:
         return f"“{match['quoted']}”"
     if match["styled"] is not None:
         return _TEX.sub(_shown, match["styled"])
-    kept = (match["sign"], match["switched"], match["url"])
+    kept = (match["sign"], match["switched"], match["url"], match["linked"])
     return next(part for part in kept if part is not None)
 
 
@@ -110,14 +139,21 @@ def _formula(match: re.Match[str]) -> str:
     Raises:
         _UnsureError: it holds a macro we do not know, an index that Unicode lacks, or prose.
     """
-    source = next(part for part in match.group("dollars", "round", "square") if part).strip()
+    source = next(part for part in match.group(*_FORMULAS) if part).strip()
     if match["digit"] is not None and "\\" not in source:  # "$5-$10" are two prices
         raise _UnsureError
+    source = _AT_A_LETTER.sub(r"\1 ", _plainer(source))
     _check(source)
     shown = _converted(_SPACED.sub(_spaced, _SCRIPT.sub(_script, source))).strip()
     if not shown or _LEFT_OVER.search(shown):
         raise _UnsureError
     return shown
+
+
+def _plainer(source: str) -> str:
+    """A formula without what only says how large its brackets are and how its names are set."""
+    source = _GROWING.sub("", source)
+    return _OPERATOR.sub(r"\\mathrm{", source).replace("\\|", "‖").replace("\\colon", ":")
 
 
 def _check(source: str) -> None:
@@ -150,7 +186,9 @@ def _script(match: re.Match[str]) -> str:
     table = _RAISED if script == "^" else _LOWERED
     if not content or not all(ord(character) in table for character in content):
         raise _UnsureError
-    return content.translate(table)
+    # Indices are letters: after a macro they would be taken for a part of its name.
+    apart = "{}" if _ENDING_MACRO.search(match.string, 0, match.start()) else ""
+    return apart + content.translate(table)
 
 
 def _converted(source: str) -> str:

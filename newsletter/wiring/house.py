@@ -20,7 +20,7 @@ from newsletter.due import Rhythm
 from newsletter.matchers import RulesMatcher
 from newsletter.model import Reader, Subscriber
 from newsletter.owners import LockedOwner
-from newsletter.ports import Clock, Owner, Store, Transport
+from newsletter.ports import Clock, Owner, Source, Store, Transport
 from newsletter.publisher import Desk, keyring
 from newsletter.render import NOTES, Templates
 from newsletter.roster import read_roster
@@ -115,6 +115,27 @@ class House:
         """Where the operator writes who reads."""
         return self.folder / self.settings.subscribers
 
+    def renewed(self) -> "House":
+        """The newsletter as its files say now, over the store that is open.
+
+        Raises:
+            ConfigurationError: the configuration is wrong.
+        """
+        settings = read_settings(read(self.path), self.path.name, self.environment)
+        house = replace(self, settings=settings)
+        vars(house)["store"] = self.store
+        return house
+
+    def themed(self, theme: str) -> Desk:
+        """The publisher's desk with the letter set in another theme.
+
+        Raises:
+            TemplateError: there is no such theme, or it cannot be compiled.
+        """
+        if theme == self.settings.issue.theme:
+            return self.trial_desk
+        return replace(self.trial_desk, templates=load_templates(self.template_folder, theme))
+
     def take_roster(self) -> None:
         """Bring the store up to date from the readers' file as it is now.
 
@@ -191,12 +212,17 @@ class House:
             when_empty=self.settings.issue.when_empty,
             keys=self._keys(),
             templates=self.templates,
-            sources=sources(self.settings, self.folder, self._client()),
+            sources=self.sources,
             store=self.store,
             matcher=RulesMatcher(),
             clock=self.clock,
             in_doubt=self.settings.issue.in_doubt,
         )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where papers are read."""
+        return sources(self.settings, self.folder, self._client())
 
     def owner(self) -> AbstractContextManager[Owner]:
         """This run, holding its lock until the block ends."""

@@ -11,6 +11,7 @@ from newsletter.model import Filter, SourceReport, Subscriber
 from newsletter.ports import Source
 from newsletter.publisher import (
     Desk,
+    anew,
     freeze,
     gather,
     last_decided,
@@ -19,6 +20,7 @@ from newsletter.publisher import (
     report,
     waiting,
     why,
+    why_anew,
 )
 from newsletter.publisher.gathering import listing_state
 from newsletter.publisher.pressroom import Pressroom
@@ -158,6 +160,34 @@ def test_a_wave_frozen_while_letters_leave_is_set_too(desk: Desk) -> None:
     freeze(desk, DAY, waiting(desk, DAY), (), due=NOON + timedelta(hours=1))
     (later,) = desk.store.claim(DAY, limit=9, now=NOON, lease=60, token="run.2")
     assert pressroom.envelope(later).recipient == "bob@example.org"
+
+
+def test_a_day_is_shown_anew_as_if_nothing_had_been_sent(desk: Desk) -> None:
+    join(desk, Subscriber("ada@example.org", filter=Filter(topics=("Vision",))))
+    listed(desk, Listed("Vision one", "Sound two"))
+    assert recipients(send(desk)) == ["ada@example.org"]
+    (ada,) = desk.store.readers()
+    shown = anew(desk, DAY, ada)
+    assert len(shown.edition.papers) == 1
+    assert [(v.title, v.included) for v in why_anew(desk, DAY, ada)] == [
+        ("Vision one", True),
+        ("Sound two", False),
+    ]
+
+
+def test_a_letter_made_out_to_another_is_of_a_reader_who_does_not_exist(desk: Desk) -> None:
+    join(desk, Subscriber("ada@example.org"))
+    listed(desk, Listed("Vision one"))
+    (ada,) = desk.store.readers()
+    (before,) = preview(desk, DAY, [ada])
+    (redirected,) = preview(desk, DAY, [ada], "me@example.org")
+    send(desk)
+    (frozen,) = preview(desk, DAY, [ada], "me@example.org")
+    for proof in (redirected, frozen, anew(desk, DAY, ada, "me@example.org")):
+        assert proof.envelope.recipient == "me@example.org"
+        assert proof.edition.papers == before.edition.papers
+        assert proof.envelope.message_id != before.envelope.message_id
+        assert desk.store.reader(proof.edition.standing.reader.id) is None
 
 
 def test_a_preview_shows_what_is_frozen_or_what_would_be(desk: Desk) -> None:

@@ -181,6 +181,15 @@ def test_a_link_is_ascii_and_stays_itself(text: str) -> None:
         ("$5\\%$, 6$\\%$ and $50\\%-85\\%$ of 10\\%", "5%, 6% and 50%-85% of 10%"),
         ("\\texttt{S$^2$COR} and \\emph {it}", "S²COR and it"),
         ("a factor of 1+{\\epsilon}", "a factor of 1+ϵ"),
+        ("\\emph{a \\textbf{nested} one}, \\texttt{a\\_b\\%}", "a nested one, a_b%"),
+        (
+            "Fig.~3 of Qwen~3.7, networks~(FFN), 3~GB of~$x$",
+            "Fig. 3 of Qwen 3.7, networks (FFN), 3 GB of x",
+        ),
+        ("$\\ell_p$ and $\\tildeΘ(n)$", "ℓₚ and Θ̃(n)"),
+        ("$\\left(\\|x\\|\\right)$, $f\\colon A\\to B$", "(‖x‖), f: A→ B"),
+        ("$\\operatorname{rank}(A)$", "rank(A)"),
+        ("a \\textgreater{} b, \\ldots, \\href{https://example.org}{words}", "a > b, …, words"),
     ],
 )
 def test_tex_is_shown_in_unicode_where_that_is_sure(written: str, shown: str) -> None:
@@ -216,6 +225,8 @@ def test_tex_is_shown_in_unicode_where_that_is_sure(written: str, shown: str) ->
         "C:\\new\\path",
         "\\",
         "$$x$$",
+        "~10% of 1%~4%, 5~10, 1 ~ 2, https://example.org/~ada",
+        "\\footnote{a} \\cite{b} \\textbf{",
     ],
 )
 def test_what_is_not_surely_tex_stays_as_it_is_written(text: str) -> None:
@@ -225,7 +236,7 @@ def test_what_is_not_surely_tex_stays_as_it_is_written(text: str) -> None:
 @given(ANY_TEXT | TEX)
 def test_display_never_raises_and_shows_plain_text_as_it_is(text: str) -> None:
     shown = display(text)
-    assert shown == text or "\\" in text or "$" in text or "``" in text
+    assert shown == text or "\\" in text or "$" in text or "``" in text or "~" in text
 
 
 def test_sentences_end_where_sentences_end() -> None:

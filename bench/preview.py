@@ -1,0 +1,132 @@
+"""How long a person waits for the proof sheet: until it is there, and after a file was saved.
+
+``python -m bench.preview [--rounds N]``
+
+The demo's listing; `newsletter preview` in a process of its own, and a real Chromium at its page.
+First paint: from the start of the process until the letter stands in the page. Reload: from the
+end of the write to a template or the configuration until the new letter stands there. The best,
+the middle and the worst of the rounds.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from bench.contenders import ROOT
+
+DAY = "2026-08-12"
+READER = "ada@example.org"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+WATCH = """word => new Promise(done => {
+    const look = () => {
+        const frame = document.querySelector("#letter iframe:not(.coming)");
+        const text = frame?.contentDocument?.body?.textContent ?? "";
+        return text.includes(word) ? done(performance.timeOrigin + performance.now())
+            : requestAnimationFrame(look);
+    };
+    look();
+})"""
+"""Resolves, at the frame that shows it, to when a word stands in the letter (ms since 1970)."""
+
+
+def newsletter(folder: Path, *words: str) -> list[str]:
+    """A command of ours on the demo in a folder."""
+    return [sys.executable, "-m", "newsletter", *words, "--config", str(folder / "newsletter.yaml")]
+
+
+@contextmanager
+def previewing(folder: Path) -> Iterator[tuple[str, float]]:
+    """The proof sheet of the demo in a folder: its address, and when its process was started."""
+    started = time.time() * 1000  # noqa: TID251 - compared with the browser's clock
+    command = [*newsletter(folder, "preview"), "--date", DAY, "--as", READER, "--no-open"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+    assert process.stderr is not None
+    try:
+        said = process.stderr.readline()
+        found = re.search(r"http://\S+", said)
+        assert found, said
+        yield found[0], started
+    finally:
+        process.terminate()
+        process.wait()
+        process.stderr.close()
+
+
+def prepared(folder: Path) -> None:
+    """The demo in a folder, its issue not frozen yet, with templates of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "newsletter", "demo", "--no-serve", "--out", str(folder)]
+    subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True)  # noqa: S603 - our own command
+    for path in folder.glob("newsletter.db*"):
+        path.unlink()
+    shutil.copytree(ROOT / "templates", folder / "own")
+    configuration = folder / "newsletter.yaml"
+    text = configuration.read_text(encoding="utf-8")
+    configuration.write_text(f"{text}templates: own\n", encoding="utf-8")
+
+
+def reloads(page: Page, folder: Path, rounds: int) -> Mapping[str, list[float]]:
+    """Milliseconds from a save until the letter shows it, by what was saved."""
+    edits = {
+        "template": (folder / "own" / "partials" / "foot.mjml", "You get this because"),
+        "configuration": (folder / "newsletter.yaml", "1 Example Street, Example"),
+    }
+    found: dict[str, list[float]] = {}
+    for name, (path, words) in edits.items():
+        before = path.read_text(encoding="utf-8")
+        for each in range(rounds):
+            word = f"Round {name} {each}"
+            changed = before.replace(words, f"{word} {words}" if name == "template" else word)
+            page.evaluate(f"word => {{ window.shown = ({WATCH})(word) }}", word)
+            path.write_text(changed, encoding="utf-8")
+            saved = time.time() * 1000  # noqa: TID251 - compared with the browser's clock
+            shown: float = page.evaluate("window.shown")
+            found.setdefault(name, []).append(shown - saved)
+            page.wait_for_timeout(500)
+    return found
+
+
+def main() -> int:
+    """Measure, print a table and the figures as JSON."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rounds", type=int, default=20)
+    rounds: int = arguments.parse_args().rounds
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    paints: list[float] = []
+    with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
+        folder = Path(made)
+        prepared(folder)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for _ in range(max(5, rounds // 4)):
+            page = browser.new_page(viewport={"width": 1300, "height": 900})
+            with previewing(folder) as (address, started):
+                page.goto(address, wait_until="commit")
+                paints.append(page.evaluate(WATCH, "You get this because") - started)
+                page.close()
+        with previewing(folder) as (address, _):
+            page = browser.new_page(viewport={"width": 1300, "height": 900})
+            page.goto(address)
+            page.wait_for_timeout(1000)
+            waits = {"first paint": paints, **reloads(page, folder, rounds)}
+        browser.close()
+    for name, times in waits.items():
+        best, middle, worst = min(times), statistics.median(times), max(times)
+        print(f"{name:14} best {best:5.0f}   middle {middle:5.0f}   worst {worst:5.0f} ms")
+    print(json.dumps({name: statistics.median(times) for name, times in waits.items()}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

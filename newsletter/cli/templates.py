@@ -1,0 +1,86 @@
+"""``newsletter templates``."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.output import Voice, counted
+from newsletter.errors import ConfigurationError, UsageError
+from newsletter.templates import check, folders
+from newsletter.wiring import open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def templates_commands() -> None:
+    """The letter's templates: copied for editing, and looked through for mistakes.
+
+    Example: newsletter templates check
+    """
+
+
+@app.command("check")
+def check_templates(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The templates; those the configuration names.")
+    ] = None,
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Look templates through: misspelt MJML, unknown names and filters, `| safe`, missing parts.
+
+    Example: newsletter templates check
+
+    Every fault with file, line and what mends it. Exit code 3: there is one.
+    """
+    voice = Voice(json, quiet, verbose)
+    if folder is None:
+        with open_house(config) as house:
+            folder = house.template_folder
+    faults = check(folder)
+    document = [{"file": f.file, "line": f.line, "problem": f.problem} for f in faults]
+    voice.give({"ok": not faults, "faults": document}, lambda: "\n".join(map(str, faults)))
+    voice.say(f"{counted(len(faults), 'fault')} in {folder or 'the templates that ship'}")
+    return ConfigurationError.exit_code if faults else 0
+
+
+@app.command()
+def eject(
+    folder: Annotated[Path, typer.Argument(help="Where the copies go.")] = Path("templates"),
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Copy the templates that ship into a folder, for editing; nothing is overwritten.
+
+    Example: newsletter templates eject templates
+    """
+    del config
+    voice = Voice(json, quiet, verbose)
+    (own,) = folders().paths
+    names = sorted(path.relative_to(own) for path in own.rglob("*") if _is_for_editing(path))
+    if there := [folder / name for name in names if (folder / name).exists()]:
+        raise UsageError(f"{there[0]} is there already; name another folder, or take it away")
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(own / name, folder / name)
+    voice.give([str(folder / name) for name in names], lambda: "")
+    voice.say(
+        f"{counted(len(names), 'template')} in {folder}; now write `templates: {folder}` into"
+        " newsletter.yaml, take away those you do not change, and see: newsletter preview"
+    )
+    return 0
+
+
+def _is_for_editing(path: Path) -> bool:
+    """Whether an operator may change it; the proof sheet's own page is not read from elsewhere."""
+    return path.is_file() and not path.name.startswith("proof.")

@@ -1,0 +1,143 @@
+"""Templates looked through by the real command, and copied for editing."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from newsletter.templates import check
+from newsletter.templates.elements import ELEMENTS
+from tests.morning import Newsletter
+from tests.previews import ADA, demo, previewing
+
+OWN = Path(__file__).parents[2] / "templates"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a copy of the newsletter's own templates."""
+    return Path(shutil.copytree(OWN, tmp_path / "own"))
+
+
+def change(folder: Path, name: str, old: str, new: str) -> None:
+    path = folder / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_our_own_are_without_fault() -> None:
+    assert check() == ()
+
+
+def test_a_folder_with_one_file_alone_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "issue.subject.txt").write_text("{{ day | longdate }}")
+    assert check(tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        (
+            "partials/card.mjml",
+            'padding="24px 20px 0"',
+            'paddin="1px"',
+            "partials/card.mjml:1: <mj-text> has no attribute paddin; did you mean padding?",
+        ),
+        (
+            "partials/head.mjml",
+            "<mj-all font-family",
+            "<mj-all font-famly",
+            "partials/head.mjml:7: <mj-all> has no attribute font-famly; did you mean font-family?",
+        ),
+        (
+            "confirm.mjml",
+            "<mj-button",
+            "<mj-buton",
+            "confirm.mjml:15: <mj-buton> is not an element of MJML; did you mean <mj-button>?",
+        ),
+        (
+            "partials/card.mjml",
+            "{{ summary }}",
+            "{{ summary | safe }}",
+            "partials/card.mjml:4: '| safe' turns escaping off",
+        ),
+        (
+            "partials/row.mjml",
+            "{{ paper.title }}",
+            "{% autoescape false %}{{ paper.title }}{% endautoescape %}",
+            "partials/row.mjml:2: 'autoescape' may not be changed",
+        ),
+        (
+            "issue.txt",
+            "{{ email }}",
+            "{{ emial }}",
+            "issue.txt:77: 'emial' is not among what templates are given",
+        ),
+        (
+            "confirm.txt",
+            "publication.name",
+            "publicaton.name",
+            "'publicaton' is not among what templates are given",
+        ),
+        ("issue.txt", "| longdate", "| longdat", "issue.txt:3: There is no filter 'longdat'; did"),
+        (
+            "issue.txt",
+            "{{ email }}",
+            '{% include "partials/gone.txt" %}',
+            "issue.txt:77: There is no template partials/gone.txt to include.",
+        ),
+        ("themes/sans.jinja", "{% set quiet", "{% set quite", "quiet"),
+        ("partials/card.mjml", "paper.byline", "paper.biline", "biline"),
+    ],
+)
+def test_a_fault_is_told_with_file_line_and_remedy(
+    folder: Path, name: str, old: str, new: str, told: str
+) -> None:
+    change(folder, name, old, new)
+    faults = [str(fault) for fault in check(folder)]
+    assert [fault for fault in faults if told in fault], faults
+
+
+def test_all_faults_are_told_at_once_and_each_once(folder: Path) -> None:
+    change(folder, "partials/head.mjml", "<mj-section", "<mj-secton")
+    change(folder, "issue.txt", "{{ email }}", "{{ emial }}")
+    (folder / "partials" / "crad.mjml").write_text("")
+    (folder / "notes.md").write_text("not a template")
+    files = [fault.file for fault in check(folder)]
+    assert files == ["issue.txt", "partials/crad.mjml", "partials/head.mjml"]
+
+
+def test_the_elements_have_the_attributes_that_mjml_says() -> None:
+    assert "background-color" in ELEMENTS["mj-section"]
+    assert "css-class" in ELEMENTS["mj-text"]
+    assert "href" in ELEMENTS["mj-button"]
+    assert "href" not in ELEMENTS["mj-section"]
+
+
+def test_the_commands_eject_and_check(tmp_path: Path) -> None:
+    newsletter = Newsletter(tmp_path)
+    newsletter.configure(templates="own")
+    written = json.loads(newsletter.run("templates", "eject", "own", "--json").stdout)
+    assert "own/issue.mjml" in written
+    assert not [name for name in written if "proof." in name]
+    assert json.loads(newsletter.run("templates", "check", "--json").stdout)["ok"]
+    change(tmp_path / "own", "issue.mjml", "<mj-section padding", "<mj-section paddin")
+    done = newsletter.run("templates", "check", code=3)
+    assert "issue.mjml:18: <mj-section> has no attribute paddin" in done.stdout
+    before = (tmp_path / "own" / "issue.mjml").read_text()
+    refused = newsletter.run("templates", "eject", "own", code=2)
+    assert "is there already" in refused.stderr
+    assert (tmp_path / "own" / "issue.mjml").read_text() == before
+    assert "does not exist" in newsletter.run("templates", "check", "nowhere", code=3).stderr
+
+
+def test_the_proof_sheet_shows_the_faults_of_every_template(tmp_path: Path) -> None:
+    demo(tmp_path)
+    change(tmp_path / "own", "confirm.mjml", "<mj-button", "<mj-buton")
+    with previewing(tmp_path, "--as", ADA) as sheet:
+        told = sheet.ask("/templates").body
+        assert 'id="letter"' in sheet.ask("/").body
+    assert 'class="wrong"' in told
+    assert "confirm.mjml:15: &lt;mj-buton&gt; is not an element of MJML" in told

@@ -1,0 +1,97 @@
+"""The proof sheet in a process of its own, and a person's questions to it."""
+
+import contextlib
+import http.client
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from tests.morning import Newsletter
+
+ROOT = Path(__file__).parents[1]
+DAY = "2026-08-12"
+ADA = "ada@example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A proof sheet that is served."""
+
+    port: int
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def ask(
+        self, path: str, form: Mapping[str, str] | None = None, /, method: str = "", **headers: str
+    ) -> Answer:
+        """One request; a form is posted."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = None if form is None else urlencode(form)
+        connection.request(method or ("GET" if form is None else "POST"), path, body, named)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, text)
+
+
+def demo(folder: Path) -> Newsletter:
+    """The demo in a folder, nothing of it sent yet, its templates the operator's own."""
+    made = Newsletter(folder)
+    made.run("demo", "--no-serve", "--out", ".")
+    for path in folder.glob("newsletter.db*"):
+        path.unlink()
+    shutil.copytree(ROOT / "templates", folder / "own")
+    configuration = folder / "newsletter.yaml"
+    configuration.write_text(configuration.read_text("utf-8") + "templates: own\n", "utf-8")
+    return made
+
+
+@contextlib.contextmanager
+def previewing(folder: Path, *words: str, port: int | None = None) -> Iterator[Sheet]:
+    """``newsletter preview`` of the demo in a folder."""
+    command = [sys.executable, "-m", "newsletter", "preview", "--date", DAY, "--no-open"]
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [*command, "--port", str(port or free_port()), *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        said = process.stderr.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/", said)
+        assert found, said + process.stderr.read()
+        yield Sheet(int(found[1]), folder)
+    finally:
+        process.terminate()
+        process.wait()
+        process.stderr.close()
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
