@@ -32,9 +32,9 @@ from newsletter.templates import load_note
 from newsletter.tokens import Keyring, keyed_hash
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpTransport, greet
-from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.wiring.files import placed, read
 from newsletter.wiring.listings import sources
+from newsletter.wiring.relay import smtp_settings
 
 OWN_FOLDER = ".newsletter"
 """Beside the configuration: what the newsletter keeps for itself."""
@@ -230,7 +230,7 @@ class House:
 
     def smtp(self) -> Transport:
         """The door letters leave by."""
-        return SmtpTransport(self._smtp_settings(), self.clock)
+        return SmtpTransport(smtp_settings(self.settings.smtp, self.folder), self.clock)
 
     async def try_smtp(self, timeout: float) -> None:  # noqa: ASYNC109 - of each answer
         """Connect to the SMTP server, secure the line, log in, and go; no letter is sent.
@@ -238,22 +238,8 @@ class House:
         Raises:
             TransportError: it cannot be reached, be trusted, or does not let us in.
         """
-        await greet(replace(self._smtp_settings(), timeout=timeout))
-
-    def _smtp_settings(self) -> SmtpSettings:
-        smtp = self.settings.smtp
-        return SmtpSettings(
-            host=smtp.host,
-            port=smtp.port,
-            security=smtp.security,
-            username=smtp.username,
-            password=None if smtp.password is None else smtp.password.get_secret_value(),
-            ca_file=None if smtp.ca_file is None else str(self.folder / smtp.ca_file),
-            allow_cleartext=smtp.allow_cleartext,
-            connections=smtp.connections,
-            per_connection=smtp.per_connection,
-            rate_per_second=smtp.per_second,
-        )
+        settings = smtp_settings(self.settings.smtp, self.folder)
+        await greet(replace(settings, timeout=timeout))
 
     def to_folder(self, folder: Path) -> Transport:
         """A door that leads into a folder."""
