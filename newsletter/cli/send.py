@@ -112,6 +112,8 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
     desk = house.desk
     planned = desk.store.counts(day)
     if not planned.open:
+        if planned.planned:
+            desk.store.finish(day)  # left undone by a run that died right after its last letter
         return
     only = None if to is None else [reader.id for reader in desk.store.readers(emails=to)]
     with voice.progress("sending", planned.planned) as done, house.owner() as owner:
