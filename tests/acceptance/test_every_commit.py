@@ -17,7 +17,7 @@ from tests.morning import Newsletter, open_inbox
 
 READERS = 3
 LINES = 2
-STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 5
+STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 9
 
 
 def commits_survived(folder: Path, what: str, url: str | None = None) -> int:

@@ -12,7 +12,7 @@ FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 
 def struck(axis: str, connections: int = 8, store: Kind = "sqlite") -> Outcome:
     """What came of so many strikes; what must hold whatever the strike has been looked at."""
-    kills, letters = (50, 2000) if FULL else (5, 400)
+    kills, letters = (50, 2000) if FULL else (4, 300)
     outcome = tortured(Plan(kills, letters, connections, axis=axis, seed=2, store=store))
     assert outcome.kills == kills
     assert (outcome.lost, outcome.unmarked, outcome.wrong_content) == (0, 0, 0)
