@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-slow golden lint types walls bars check bench picture clean
+.PHONY: help demo test test-long test-slow golden lint types walls bars check bench picture check-letter clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,8 +49,13 @@ bench: $(VENV)/developed ## what matching and composing cost, against the obviou
 	@$(BIN)/python -m bench.match
 	@$(BIN)/python -m bench.compose
 
-picture: $(VENV)/developed ## the README's picture of a letter, with the system's Chromium
-	@$(BIN)/python tools/picture.py
+picture: $(VENV)/developed ## the pictures of letters in README and docs, with the system's Chromium
+	@$(BIN)/python -m tools.picture
+
+check-letter: $(VENV)/developed ## letters looked at with axe, html-validate, MJML's validator and others
+	@command -v npm >/dev/null || echo "npm is not installed: what it brings is skipped"
+	@! command -v npm >/dev/null || npm install --prefix tools/checks --no-package-lock --no-audit --no-fund --silent
+	@$(BIN)/python -m tools.check_letter
 
 clean: ## away with .venv and every cache
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist

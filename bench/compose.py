@@ -94,7 +94,7 @@ class Figures:
 def measure(papers: int, readers: int) -> Figures:
     """Run the rounds, each with a compilation, all letters, and a sample of the obvious way."""
     day, templates = morning(papers, readers), load()
-    editions = list(_editions(day, templates))
+    editions = list(editions_of(day, templates))
     compiled, composed, obvious = [], [], []
     views = [paper_view(paper.item) for paper in day.issue.papers]
     for number in range(ROUNDS):
@@ -116,7 +116,8 @@ def measure(papers: int, readers: int) -> Figures:
     )
 
 
-def _editions(day: Morning, templates: Templates) -> Iterator[Edition]:
+def editions_of(day: Morning, templates: Templates) -> Iterator[Edition]:
+    """An edition for each reader who gets a paper."""
     matching = topics.match(day.issue, filters(day.readers), RulesMatcher())
     sheet, _ = set_issue(day.issue, PUBLICATION, templates)
     table, budget = Table(day.issue, matching), Budget(sheet.sizes, max_items=60)
@@ -147,21 +148,26 @@ def _personal(edition: Edition) -> Personal:
 
 
 def _obvious(editions: Sequence[Edition], views: Sequence[PaperView]) -> int:
+    return sum(len(letter.as_bytes()) for letter in obvious_letters(editions, views))
+
+
+def obvious_letters(
+    editions: Sequence[Edition], views: Sequence[PaperView]
+) -> Iterator[EmailMessage]:
     """Every letter from the templates, one after the other."""
-    where, size = folders(), 0
+    where = folders()
     sources = {HTML: OBVIOUS_HTML, TEXT: OBVIOUS_TEXT}
     html, text = (
         environment(where, sources, autoescape=name == HTML).get_template(name)
         for name in (HTML, TEXT)
     )
     for edition in editions:
-        size += len(_obvious_letter(edition, views, html, text))
-    return size
+        yield _obvious_letter(edition, views, html, text)
 
 
 def _obvious_letter(
     edition: Edition, views: Sequence[PaperView], html: jinja2.Template, text: jinja2.Template
-) -> bytes:
+) -> EmailMessage:
     to = _personal(edition)
     context = {
         "publication": PUBLICATION,
@@ -178,7 +184,7 @@ def _obvious_letter(
     message.set_content(text.render(context), cte="quoted-printable")
     page = mjml.mjml2html(html.render(context), fonts={})
     message.add_alternative(page, subtype="html", cte="quoted-printable")
-    return message.as_bytes()
+    return message
 
 
 def _timed(work: Callable[[], T]) -> tuple[float, T]:

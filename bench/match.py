@@ -121,7 +121,12 @@ def _cut(table: Table, at: Sequence[Standing], budget: Budget) -> None:
 
 
 def _budget(papers: int) -> Budget:
-    return Budget(Sizes(8000, 900, 120, {"short": (1200,) * papers}, (250,) * papers), 60)
+    return Budget(
+        Sizes(
+            8000, 900, 120, {"short": (1200,) * papers, "lead": (1500,) * papers}, (250,) * papers
+        ),
+        60,
+    )
 
 
 # The obvious way: for each reader and paper, search the text for every rule.

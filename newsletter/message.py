@@ -8,6 +8,7 @@ with a dot, so nothing on the way to the wire has to look at them again.
 import binascii
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
@@ -18,7 +19,7 @@ from functools import lru_cache
 from newsletter.errors import RenderError
 from newsletter.model import Envelope, Publication, Rendering
 from newsletter.render import Personal, Sheet
-from newsletter.tokens import Keyring, bounce_tag, keyed_hash
+from newsletter.tokens import Keyring, bounce_tag, letter_tag
 
 LINE = 76
 """Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
@@ -68,7 +69,7 @@ class Press:
 
     def __init__(self, sheet: Sheet, keys: Keyring) -> None:
         self._publication = sheet.publication
-        self._day = sheet.day.isoformat()
+        self._day = sheet.day
         self._keys = keys.signing_as(sheet.signed_by)
         self._head, self._between, self._end = _constant(sheet)
         self._quoted = lru_cache(maxsize=_SHARED)(quoted)
@@ -82,10 +83,10 @@ class Press:
         """
         if _UNMAILABLE.search(personal.email):
             raise RenderError(f"{personal.email!r} cannot stand in a header; correct the address.")
-        reader = keyed_hash(f"{self._day}:{personal.reader}", self._keys)[:16]
-        message_id = f"<{self._day}.{reader}@{self._publication.domain}>"
+        tag = letter_tag(self._day, personal.reader, self._keys)
+        message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
         return Envelope(
-            sender=self._sender(personal),
+            sender=bounced_to(self._publication, personal.reader, self._keys),
             recipient=personal.email,
             message_id=message_id,
             content=(
@@ -121,12 +122,59 @@ class Press:
         fold = " " if column + 1 + len(count) <= LINE else "\r\n "
         return f"{title}{fold}{count}"
 
-    def _sender(self, personal: Personal) -> str:
-        """The return path (RFC 5321): one of each reader's own where bounces are read back."""
-        if self._publication.bounces is None:
-            return self._publication.sender_email
-        local, _, domain = self._publication.bounces.rpartition("@")
-        return f"{local}+{bounce_tag(personal.reader, self._keys)}@{domain}"
+
+def note(
+    publication: Publication,
+    rendering: Rendering,
+    recipient: str,
+    *,
+    name: str,
+    at: datetime,
+    sender: str | None = None,
+) -> Envelope:
+    """A short letter to one person, outside any issue; nobody answers it by machine (RFC 3834).
+
+    Args:
+        publication: the newsletter that writes.
+        rendering: what it says.
+        recipient: whom it goes to.
+        name: what the Message-ID begins with.
+        at: its date.
+        sender: the return path (RFC 5321); the newsletter's own address where it is None.
+    """
+    message_id = f"<{name}@{publication.domain}>"
+    subject = encoded("".join(rendering.subject))
+    named = f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode()
+    head = EmailMessage(policy=_POLICY)
+    head["From"] = _from(publication)
+    head["To"] = Address(addr_spec=recipient)
+    head["Date"] = format_datetime(at)
+    head["MIME-Version"] = "1.0"
+    head["Auto-Submitted"] = "auto-generated"
+    fields = b"".join(_POLICY.fold_binary(key, value) for key, value in head.items())
+    before, between, end = _parts("note")
+    text, html = map(quoted, ("".join(rendering.text), "".join(rendering.html)))
+    content = (named, fields, before, text, between, html, end)
+    return Envelope(sender or publication.sender_email, recipient, message_id, content)
+
+
+def _parts(name: str) -> tuple[bytes, bytes, bytes]:
+    """What stands before the text part, between it and the HTML part, and at the end.
+
+    The boundary cannot occur inside: in quoted-printable an underscore never follows ``=``.
+    """
+    boundary = f"=_{name}"
+    head = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'
+    text, html = (f"\r\n--{boundary}\r\n{_PART.format(kind=kind)}" for kind in ("plain", "html"))
+    return (head + text).encode(), html.encode(), f"\r\n--{boundary}--\r\n".encode()
+
+
+def bounced_to(publication: Publication, reader: int, keys: Keyring) -> str:
+    """The return path (RFC 5321): one of each reader's own where bounces are read back."""
+    if publication.bounces is None:
+        return publication.sender_email
+    local, _, domain = publication.bounces.rpartition("@")
+    return f"{local}+{bounce_tag(reader, keys)}@{domain}"
 
 
 def quoted(piece: str) -> bytes:
@@ -172,18 +220,13 @@ def _is_plain(text: str) -> bool:
 
 
 def _constant(sheet: Sheet) -> tuple[bytes, bytes, bytes]:
-    """What every letter of the issue has before its text, between text and HTML, and at its end.
-
-    The boundary cannot occur inside: in quoted-printable an underscore never follows ``=``.
-    """
-    boundary = f"=_{sheet.day.isoformat()}"
+    """What every letter of the issue has before its text, between text and HTML, and at its end."""
     message = EmailMessage(policy=_POLICY)
     for name, value in _headers(sheet).items():
         message[name] = value
     head = b"".join(_POLICY.fold_binary(name, value) for name, value in message.items())
-    head += f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'.encode()
-    text, html = (f"\r\n--{boundary}\r\n{_PART.format(kind=kind)}" for kind in ("plain", "html"))
-    return head + text.encode(), html.encode(), f"\r\n--{boundary}--\r\n".encode()
+    before, between, end = _parts(sheet.day.isoformat())
+    return head + before, between, end
 
 
 def _headers(sheet: Sheet) -> dict[str, object]:

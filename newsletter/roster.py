@@ -19,9 +19,11 @@ from newsletter.text import clean
 from newsletter.yamlfile import Document, Path, Value, load
 
 Weekday = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-_WEEKDAYS: tuple[Weekday, ...] = (
+WEEKDAYS: tuple[Weekday, ...] = (
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
 )  # fmt: skip
+"""The days of the week as they are written, Monday first."""
+
 _LISTS = ("topics", "include", "exclude")
 COLUMNS = (
     "email", "name", "topics", "include", "exclude", "min_upvotes", "max_items", "cadence", "day",
@@ -61,7 +63,7 @@ class SubscriberSettings(Strict):
                 max_items=self.max_items,
             ),
             cadence=self.cadence,
-            day=_WEEKDAYS.index(self.day),
+            day=WEEKDAYS.index(self.day),
             paused_until=self.paused_until,
             at=self.at,
             timezone=self.timezone,
@@ -239,7 +241,7 @@ def as_entry(subscriber: Subscriber) -> dict[str, str | int | list[str]]:
         "min_upvotes": wants.min_upvotes,
         "max_items": wants.max_items,
         "cadence": subscriber.cadence,
-        "day": _WEEKDAYS[subscriber.day] if subscriber.cadence == "weekly" else None,
+        "day": WEEKDAYS[subscriber.day] if subscriber.cadence == "weekly" else None,
         "paused_until": None if paused_until is None else paused_until.isoformat(),
         "at": subscriber.at,
         "timezone": subscriber.timezone,

@@ -7,7 +7,7 @@ cron triggers skip and repeat around clock changes, so :mod:`newsletter.due` wor
 import asyncio
 import platform
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +15,12 @@ from typing import Any
 from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from newsletter.bounces import in_words
+from newsletter.errors import UsageError
 from newsletter.model import Heartbeat
 from newsletter.ports import Owner, Transport
-from newsletter.publisher import Desk, Rota, deliver_open, look
+from newsletter.publisher import Desk, Rota, deliver_open, look, tell_operator
+from newsletter.render import Templates
 from newsletter.wiring import House
 
 TICK = timedelta(seconds=30)
@@ -40,7 +43,9 @@ class Watch:
         desk: the newsletter.
         rota: what it remembers between two ticks.
         transport: the door the letters leave by.
-        refresh: called at each tick, in a thread: takes in what the operator changed.
+        refresh: called at each tick, in a thread: what takes in news from the operator and
+            by mail.
+        stationery: the templates of letters to the operator, compiled when asked for.
         told: told, in a line, what happens.
         name: whose sign of life this is.
         owner: this process, whose name its claims bear.
@@ -49,7 +54,8 @@ class Watch:
     desk: Desk
     rota: Rota
     transport: Transport
-    refresh: Callable[[], None]
+    refresh: Sequence[Callable[[], None]]
+    stationery: Callable[[], Templates]
     told: Told
     name: str
     owner: Owner
@@ -90,7 +96,8 @@ class Watch:
 
     async def _look(self) -> None:
         self._said = ""
-        await self._guarded(asyncio.to_thread(self.refresh))
+        for take_in in self.refresh:
+            await self._guarded(asyncio.to_thread(take_in))
         await self._guarded(look(self.desk, self.rota, self.told))
         if self._delivering is None or self._delivering.done():
             self._deliveries += 1
@@ -102,6 +109,9 @@ class Watch:
             self.desk, self.rota, self.transport, owner=self.owner, turn=turn, told=self.told
         )
         await self._guarded(delivering)
+        await self._guarded(
+            tell_operator(self.desk, self.rota, self.transport, self.stationery, self.told)
+        )
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it; what goes wrong is told, and the next tick tries again."""
@@ -165,6 +175,40 @@ class Roster:
         return found.st_mtime_ns, found.st_size
 
 
+class Returns:
+    """Takes in what came back by mail, where the settings name a Maildir.
+
+    What was left there, and a Maildir that cannot be read, is told once.
+    """
+
+    def __init__(self, house: House, told: Told) -> None:
+        self._house, self._told = house, told
+        self._left: set[str] = set()
+        self._failure = ""
+
+    def __call__(self) -> None:
+        """Take in what has come since the last call.
+
+        Raises:
+            StoreError: the store cannot be read or written; the mails stay where they are.
+        """
+        maildir = self._house.maildir
+        if maildir is None:
+            return
+        failure = ""
+        try:
+            mails = maildir.mails(passed=self._left)
+            for taking in self._house.taker().take_all(mails, self._house.clock.now()):
+                self._told(f"by mail: {in_words(taking)}")
+                if taking.effect == "left":
+                    self._left.add(taking.name)
+        except UsageError as error:
+            failure = str(error)
+        if failure and failure != self._failure:
+            self._told(failure)
+        self._failure = failure
+
+
 async def stay_awake(house: House, told: Told) -> None:
     """Run the newsletter until SIGTERM or SIGINT.
 
@@ -181,7 +225,8 @@ async def stay_awake(house: House, told: Told) -> None:
             desk=house.desk,
             rota=Rota(house.rhythm),
             transport=house.smtp(),
-            refresh=roster,
+            refresh=(roster, Returns(house, told)),
+            stationery=lambda: house.notes["report"],
             told=told,
             name=f"run on {platform.node()}",
             owner=owner,

@@ -8,6 +8,7 @@ secret in a token: it is signed, not encrypted.
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -19,7 +20,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from newsletter.errors import TokenError
 from newsletter.model import Publication
 
-Purpose = Literal["unsubscribe", "preferences", "edition", "confirm"]
+Purpose = Literal["unsubscribe", "preferences", "edition", "confirm", "feed", "move"]
 """What a token allows; each purpose signs under a salt of its own."""
 
 MAX_AGE: dict[Purpose, timedelta | None] = {
@@ -27,8 +28,12 @@ MAX_AGE: dict[Purpose, timedelta | None] = {
     "preferences": timedelta(days=30),
     "edition": timedelta(days=365),
     "confirm": timedelta(hours=48),
+    "feed": None,
+    "move": timedelta(hours=48),
 }
-"""How long a token is good, from its signing; a way out never expires."""
+"""How long a token is good, from its signing.
+
+A way out never expires; a feed ends with its reader's subscription."""
 
 _LONGEST_ID = 20
 """More digits than any reader's id has."""
@@ -139,6 +144,17 @@ def keyed_hash(text: str, keys: Keyring) -> str:
     """A name for ``text`` that only a holder of the signing key can compute: 64 hex digits."""
     named = f"name:{keys.audience}:{text}".encode()
     return hmac.digest(keys.secrets[0].encode(), named, "sha256").hex()
+
+
+def letter_tag(day: date, reader: int, keys: Keyring) -> str:
+    """What names one reader's letter of ``day`` in its Message-ID: 16 hex digits."""
+    return keyed_hash(f"{day.isoformat()}:{reader}", keys)[:16]
+
+
+def letter_tags(day: date, readers: Iterable[int], keys: Keyring) -> dict[str, int]:
+    """Whose letters of ``day`` those are, by the tags they may have under any of these keys."""
+    rings = [Keyring((secret,), keys.audience) for secret in keys.secrets]
+    return {letter_tag(day, reader, ring): reader for reader in readers for ring in rings}
 
 
 def bounce_tag(reader: int, keys: Keyring) -> str:

@@ -30,6 +30,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
     def compare(name: str, content: bytes) -> None:
         path = GOLDEN / name
         if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
         assert path.is_file(), f"{name} is missing: run pytest --update-golden and read it"
         assert content.decode() == path.read_bytes().decode(), (

@@ -36,10 +36,10 @@ def papers() -> dict[str, list[Any]]:
 
 
 @contextlib.contextmanager
-def awake(newsletter: Newsletter) -> Iterator[subprocess.Popen[str]]:
+def awake(newsletter: Newsletter, command: str = "run") -> Iterator[subprocess.Popen[str]]:
     """A daemon in a process of its own; killed if the test did not end it."""
-    daemon = subprocess.Popen(
-        [sys.executable, "-m", "newsletter", "run"],
+    daemon = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "newsletter", command],
         cwd=newsletter.folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
@@ -80,12 +80,14 @@ def set_up(
     readers: int = 1,
     due: float = 0,
     store: str = "sqlite:///newsletter.db",
+    **settings: object,
 ) -> None:
     """Configure a newsletter with three papers a day, due so many minutes from now."""
     newsletter.configure(
         sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}],
         schedule={"at": at(due), "days": "daily"},
         store=store,
+        **settings,
     )
     newsletter.subscribe(*({"email": f"r{n}@example.org"} for n in range(readers)))
 

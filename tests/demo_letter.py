@@ -6,7 +6,7 @@ from functools import cache
 
 from newsletter.model import Publication
 from newsletter.render import Sheet, Templates, set_issue
-from newsletter.templates import load
+from newsletter.templates import THEME, load
 from tests.factories import paper
 from tests.letters import SITE, edition, issue, section
 
@@ -52,14 +52,16 @@ WHOLE = edition(
     left_out=23,
 )
 
+THEMES = ("serif", "sans")
+
 
 @cache
-def templates() -> Templates:
-    return load()
+def templates(theme: str = THEME) -> Templates:
+    return load(theme=theme)
 
 
-def demo(publication: Publication = SITE) -> Sheet:
+def demo(publication: Publication = SITE, theme: str = THEME) -> Sheet:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
-    sheet, quarantined = set_issue(made, publication, templates())
+    sheet, quarantined = set_issue(made, publication, templates(theme))
     assert quarantined == ()
     return sheet

@@ -9,7 +9,9 @@ from newsletter.model import (
     Delivery,
     Edition,
     Entry,
+    Envelope,
     Issue,
+    Letter,
     Outcome,
     Paper,
     Placed,
@@ -74,8 +76,16 @@ def claim(
 
 
 def mark(store: Store, *claims: Claim, now: datetime = NOON) -> frozenset[str]:
-    """Mark these claims."""
-    return store.mark(claims, now=now, lease=LEASE)
+    """Mark the letters of these claims."""
+    return store.mark([letter_of(claim) for claim in claims], now=now, lease=LEASE)
+
+
+def letter_of(claim: Claim, *content: bytes) -> Letter:
+    """The letter a claim is for, of these bytes."""
+    email = claim.edition.subscriber.email
+    name = f"<{claim.wave}.{claim.reader}@example.org>"
+    envelope = Envelope("papers@example.org", email, name, content or (b"One paper.\r\n",))
+    return Letter(claim, envelope)
 
 
 def settle(

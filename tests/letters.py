@@ -23,8 +23,7 @@ from newsletter.model import (
     Topic,
 )
 from newsletter.model.readers import Reader, Subscriber
-from newsletter.render import Personal, Sheet, Templates, longdate, set_edition, set_issue, wrap
-from newsletter.text import shorten
+from newsletter.render import FILTERS, Personal, Sheet, Templates, set_edition, set_issue
 from newsletter.tokens import Keyring, links
 from tests.factories import DAY, NOON, paper
 
@@ -75,7 +74,7 @@ def template(source: str, *, autoescape: bool = False) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         loader=jinja2.DictLoader({"tiny": source}),
     )
-    made.filters.update(longdate=longdate, shorten=shorten, wrap=wrap)
+    made.filters.update(FILTERS)
     return made.get_template("tiny")
 
 

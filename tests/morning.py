@@ -93,11 +93,13 @@ class Inbox:
     """A real SMTP server on loopback, in a thread of its own.
 
     ``answer`` may refuse: it gets a recipient and says what to answer at RCPT, or None for yes.
+    One that is ``dropping`` takes a letter and cuts the line instead of saying so.
     """
 
     answer: Callable[[str], str | None] = lambda _recipient: None
     arrivals: list[Arrival] = field(default_factory=list)
     port: int = 0
+    dropping: bool = False
 
     async def handle_RCPT(  # noqa: N802 - the name aiosmtpd calls
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _opts: list[str]
@@ -109,12 +111,15 @@ class Inbox:
         return "250 OK"
 
     async def handle_DATA(  # noqa: N802 - the name aiosmtpd calls
-        self, _server: SMTP, _session: Session, envelope: Envelope
+        self, server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         assert isinstance(envelope.content, bytes)
         assert envelope.mail_from is not None
         (recipient,) = envelope.rcpt_tos
         self.arrivals.append(Arrival(envelope.mail_from, recipient, envelope.content))
+        if self.dropping:
+            assert isinstance(server.transport, asyncio.Transport)
+            server.transport.abort()
         return "250 taken"
 
     def to(self, email: str) -> list[Arrival]:

@@ -61,6 +61,7 @@ class FaultyServer:
     """An SMTP server with a script. A dot answered by a fault or by garbage was still taken."""
 
     script: dict[Stage, list[Answer]] = field(default_factory=dict)
+    greeting: str = _GOOD["EHLO"]
     taken: list[Taken] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     connections: int = 0
@@ -113,6 +114,8 @@ class FaultyServer:
 
     def _next(self, stage: Stage) -> Answer:
         answers = self.script.get(stage)
+        if not answers and stage == "EHLO":
+            return self.greeting
         return answers.pop(0) if answers else _GOOD[stage]
 
     async def _say(self, stage: Stage, writer: asyncio.StreamWriter) -> str:
@@ -145,10 +148,19 @@ def _stage(line: str) -> Stage:
     return next(stage for stage in stages if stage == verb)
 
 
+PIPELINING = "250-localhost\r\n250-PIPELINING\r\n250 8BITMIME"
+"""The answer to EHLO of a server that takes commands in groups (RFC 2920)."""
+
+
 @contextlib.asynccontextmanager
-async def faulty(script: Mapping[Stage, Sequence[Answer]]) -> AsyncIterator[FaultyServer]:
+async def faulty(
+    script: Mapping[Stage, Sequence[Answer]], *, pipelining: bool = False
+) -> AsyncIterator[FaultyServer]:
     """A server that follows a script until the block ends."""
-    faulty_server = FaultyServer({stage: list(answers) for stage, answers in script.items()})
+    greeting = PIPELINING if pipelining else _GOOD["EHLO"]
+    faulty_server = FaultyServer(
+        {stage: list(answers) for stage, answers in script.items()}, greeting
+    )
     talks: set[asyncio.Task[None]] = set()
 
     def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,49 +1,54 @@
-"""Takes the picture of a letter that the README shows, with Chromium: ``make picture``.
+"""Takes the pictures of letters that README and docs show, with Chromium: ``make picture``.
 
-It is the demo's letter for Ada, as it was delivered.
+Both themes, light and dark, on a phone and on a desktop, as ``docs/letters/*.png``.
 """
 
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
-from newsletter.web.letters import Shown
+from playwright.sync_api import Browser, sync_playwright
 
-ROOT = Path(__file__).parents[1]
-PICTURE = ROOT / "docs" / "letter.png"
-WIDTH, HEIGHT = 720, 1180
+from tools.samples import ROOT, THEMES, sample
+
+PICTURES = ROOT / "docs" / "letters"
+SCREENS = {"desktop": (760, 1180), "phone": (360, 780)}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PAPERS = 40
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def main() -> int:
-    """Run the demo, open Ada's letter, take the picture."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
+    """Set the letters, open them, take the pictures."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
         print("Chromium is not installed; on Debian: apt-get install chromium", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory() as folder:
-        demo = [
-            sys.executable,
-            "-m",
-            "newsletter",
-            "demo",
-            "--no-serve",
-            "--quiet",
-            "--out",
-            folder,
-        ]
-        subprocess.run(demo, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
-        (letter,) = Path(folder, "letters").glob("*ada@*.eml")
-        page = Path(folder, "letter.html")
-        page.write_text(Shown.read(letter).html, encoding="utf-8")
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        size = f"--window-size={WIDTH},{HEIGHT}"
-        profile = f"--user-data-dir={folder}/profile"
-        shot = [browser, *flags, size, profile, f"--screenshot={PICTURE}", page.as_uri()]
-        subprocess.run(shot, check=True, capture_output=True)  # noqa: S603 - the browser found above
-    print(PICTURE.relative_to(ROOT))
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        for theme in THEMES:
+            page = Path(folder, f"{theme}.html")
+            page.write_text(sample(theme, PAPERS).html, encoding="utf-8")
+            _take(browser, page)
+        browser.close()
     return 0
+
+
+def _take(browser: Browser, letter: Path) -> None:
+    """One letter in light and dark on every screen."""
+    for scheme in SCHEMES:
+        for screen, (width, height) in SCREENS.items():
+            page = browser.new_page(
+                viewport={"width": width, "height": height}, color_scheme=scheme
+            )
+            page.goto(letter.as_uri())
+            picture = PICTURES / f"{letter.stem}-{scheme}-{screen}.png"
+            page.screenshot(path=picture)
+            page.close()
+            print(picture.relative_to(ROOT))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,13 @@ COMMANDS = {
     "preview": "See the letters before they go.",
     "send": "Fetch, compose and deliver today's issue; again: finish what is open.",
     "run": "Stay awake: every reader's issue at that reader's own time.",
+    "serve": "The readers' pages alone: join, choose, read, leave.",
     "status": "Where an issue stands, in counts.",
+    "audit": "Prove from the ledger that an issue went out as promised.",
+    "issue": "Cancel an issue, release a held one, end a doubt about a letter.",
     "why": "For every paper of the day, the one reason it is in a letter or is not.",
-    "subscribers": "List, add, remove, import and export readers.",
+    "bounces": "Take in what comes back by mail: bounces, complaints, unsubscribes.",
+    "subscribers": "List, add, remove, import, export and erase readers.",
     "topics": "The topics that ship, and what filters would have brought.",
 }
 """Every command with its line in the help, in the order a newcomer needs them."""

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice
 from newsletter.cli.showing import show
-from newsletter.errors import UsageError
 from newsletter.model import Filter, Reader, Subscriber
 from newsletter.publisher import Desk, Proof, gather, last_decided
 from newsletter.publisher import preview as proofs
@@ -69,10 +69,9 @@ def _readers(desk: Desk, email: str | None) -> list[Reader]:
     if email is None:
         anyone = Subscriber(email=desk.publication.sender_email, filter=Filter())
         return [Reader(0, anyone, "confirmed", last_decided(desk), "store")]
-    found = desk.store.readers(emails=None if email == EVERYONE else [email])
-    if not found:
-        raise UsageError(f"there is no reader {email}; `newsletter subscribers list` names them")
-    return [reader for reader in found if email != EVERYONE or reader.status == "confirmed"]
+    if email != EVERYONE:
+        return readers_called(desk.store, [email])
+    return [reader for reader in desk.store.readers() if reader.status == "confirmed"]
 
 
 def _write(proof: Proof, folder: Path, *, alone: bool) -> str:

@@ -1,12 +1,14 @@
 """``newsletter run``."""
 
 import asyncio
+import contextlib
 
 import typer
 
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice
 from newsletter.scheduler import stay_awake
+from newsletter.web.opening import open_door
 from newsletter.wiring import open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -26,6 +28,7 @@ def run(
 
     SIGTERM or Ctrl-C ends it: letters on the wire get up to 30 seconds for their answers, and
     nothing is lost. What happens is told on standard error, a line each, with the time in UTC.
+    With `web:` in the configuration the readers' pages are served too.
     Readers' files are taken in again as they change; newsletter.yaml is read at the start.
     """
     voice = Voice(json, quiet, verbose)
@@ -38,7 +41,9 @@ def run(
 
         schedule = house.settings.schedule
         told(f"awake; letters go at {schedule.at} ({house.settings.timezone}), {schedule.days}")
-        asyncio.run(stay_awake(house, told))
+        pages = contextlib.nullcontext() if house.settings.web is None else open_door(house, told)
+        with pages:
+            asyncio.run(stay_awake(house, told))
         told("stopped; nothing is lost")
         document = {"started": started.isoformat(), "stopped": clock.now().isoformat()}
     voice.give(document, lambda: "")

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
 from newsletter.cli.stopping import until_terminated
-from newsletter.errors import UsageError
+from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, Reader, SourceReport
 from newsletter.publisher import (
     Desk,
@@ -61,7 +62,10 @@ def send(
     with open_house(config) as house:
         day = issue_day(date, house.clock, house.settings.timezone)
         desk = house.desk
-        readers = _asked_for(desk, day, to, everyone=everyone)
+        _stop_if_held(desk, day)
+        if to:
+            to = [reader.subscriber.email for reader in readers_called(desk.store, to)]
+        readers = waiting(desk, day, emails=to, everyone=everyone)
         fetched = _fetched(desk, day, voice) if readers and not desk.store.waves(day) else ()
         if dry_run:
             return _dry_run(house, day, readers, voice)
@@ -75,16 +79,13 @@ def send(
     return exit_code(found, fetched)
 
 
-def _asked_for(
-    desk: Desk, day: Date, to: Sequence[str] | None, *, everyone: bool
-) -> tuple[Reader, ...]:
-    known = {reader.subscriber.email for reader in desk.store.readers(emails=to)} if to else set()
-    for email in to or ():
-        if email not in known:
-            raise UsageError(
-                f"there is no reader {email}; `newsletter subscribers list` names them"
-            )
-    return waiting(desk, day, emails=to, everyone=everyone)
+def _stop_if_held(desk: Desk, day: Date) -> None:
+    state = desk.store.issue_state(day)
+    if state is not None and state[0] == "held":
+        raise TryAgainError(
+            f"the issue of {day} is held ({state[1]}); "
+            f"`newsletter issue release {day}` lets it go, `cancel` ends it"
+        )
 
 
 def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:
@@ -112,8 +113,8 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
     desk = house.desk
     planned = desk.store.counts(day)
     if not planned.open:
-        if planned.planned:
-            desk.store.finish(day)  # left undone by a run that died right after its last letter
+        if desk.store.waves(day):
+            desk.store.finish(day)  # a run may have ended between its last letter and this
         return
     only = None if to is None else [reader.id for reader in desk.store.readers(emails=to)]
     with voice.progress("sending", planned.planned) as done, house.owner() as owner:

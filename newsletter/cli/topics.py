@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted, table
 from newsletter.config import curated_topics
-from newsletter.errors import UsageError
 from newsletter.model import Filter, Subscriber, Verdict
 from newsletter.publisher import Trial, try_out
+from newsletter.roster import same_mailbox
 from newsletter.wiring import House, open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
@@ -98,11 +99,10 @@ def _candidates(house: House, email: str | None) -> dict[str, Subscriber]:
         return {
             name: Subscriber(sender, filter=Filter(topics=(name,))) for name in house.topic_names
         }
-    stored = (reader.subscriber for reader in house.store.readers(emails=[email]))
-    found = [each for each in (*house.roster, *stored) if each.email == email]
-    if not found:
-        raise UsageError(f"there is no reader {email}; `newsletter subscribers list` names them")
-    return {email: found[0]}
+    for listed in house.roster:
+        if same_mailbox(listed.email) == same_mailbox(email):
+            return {email: listed}
+    return {email: readers_called(house.store, [email])[0].subscriber}
 
 
 def _document(name: str, trials: Sequence[Trial]) -> dict[str, object]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice
 from newsletter.errors import UsageError
@@ -53,10 +54,9 @@ def _readers(house: House, email: str | None, *, every: bool) -> list[Reader]:
     if every == (email is not None):
         raise UsageError("name a reader, or ask for --all")
     desk = house.desk
-    found = desk.store.readers(emails=None if email is None else [email])
-    if email is not None and not found:
-        raise UsageError(f"there is no reader {email}; `newsletter subscribers list` names them")
-    return [reader for reader in found if email or reader.status == "confirmed"]
+    if email is not None:
+        return readers_called(desk.store, [email])
+    return [reader for reader in desk.store.readers() if reader.status == "confirmed"]
 
 
 def _document(verdict: Verdict) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The settings of newsletter.yaml. ``docs/configuration.md`` says the same in prose."""
 
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
@@ -29,6 +30,15 @@ HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 """A header's name (RFC 9110, 5.1)."""
 
 
+def _unguessable(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < SHORTEST_SECRET:
+        raise ValueError(
+            f"a secret has {SHORTEST_SECRET} characters at least; draw one with:"
+            " python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return secret
+
+
 class Schedule(Strict):
     """When readers who chose nothing else get their letter."""
 
@@ -47,6 +57,7 @@ class SmtpSettings(Strict):
     ca_file: str | None = None
     allow_cleartext: bool = False
     connections: int = Field(default=8, ge=1, le=64)
+    per_connection: int = Field(default=1000, ge=1)
     rate: Rate | None = None
 
     @model_validator(mode="after")
@@ -149,10 +160,11 @@ class BouncesSettings(Strict):
 
 
 class IssueSettings(Strict):
-    """How much a letter holds, and what a day without papers does."""
+    """How much a letter holds, what a day without papers does, and how it looks."""
 
     max_items: int = Field(default=60, ge=1, le=1000)
     when_empty: Literal["skip", "send"] = "skip"
+    theme: Literal["serif", "sans"] = "serif"
 
 
 class WebSettings(Strict):
@@ -160,6 +172,27 @@ class WebSettings(Strict):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    trusted_proxies: tuple[str, ...] = ()
+    operator_password: SecretStr | None = None
+
+    @field_validator("operator_password")
+    @classmethod
+    def long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a password that can be guessed."""
+        return value if value is None else _unguessable(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what is no address or network."""
+        for text in value:
+            try:
+                ip_network(text)
+            except ValueError as error:
+                raise ValueError(
+                    f"{text!r} is no address; write one like 127.0.0.1 or 10.0.0.0/8"
+                ) from error
+        return value
 
 
 def _as_list(value: Any) -> Any:  # noqa: ANN401 - before validation anything may stand here
@@ -191,12 +224,7 @@ class Settings(Strict):
     @classmethod
     def long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         """Refuse a secret that can be guessed."""
-        if any(len(key.get_secret_value()) < SHORTEST_SECRET for key in value):
-            raise ValueError(
-                f"a secret has {SHORTEST_SECRET} characters at least; draw one with:"
-                " python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-            )
-        return value
+        return tuple(map(_unguessable, value))
 
     @field_validator("topics")
     @classmethod

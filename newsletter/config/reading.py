@@ -11,7 +11,7 @@ from newsletter.config.models import Settings
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.yamlfile import Document, Path, Value, load
 
-_SECRET = frozenset({"secret", "password", "headers", "store"})
+_SECRET = frozenset({"secret", "password", "operator_password", "headers", "store"})
 _KINDS = "huggingface, arxiv, feed or page"
 _SETTINGS = "this takes settings of its own; write them below it as `key: value`"
 _IN_WORDS = {

@@ -1,6 +1,7 @@
 """The checks, in the order in which a newcomer mends things."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ import httpx2
 
 from newsletter.doctor.findings import Finding, unchecked, well, wrong
 from newsletter.doctor.records import Ask, sender_records
-from newsletter.errors import ConfigurationError, StoreError, TransportError
+from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
 from newsletter.publisher import report
 from newsletter.wiring import House, open_house
 
@@ -57,6 +58,7 @@ def _of_house(house: House, ask: Ask | None) -> Iterator[Finding]:
     yield from _sender(house.settings.publication.domain, ask)
     url, date = _public_url(house.settings.url)
     yield url
+    yield _bounces(house)
     yield clock(house, date, stored=store.state == "ok")
     yield _disk(house)
     if store.state == "ok":
@@ -146,6 +148,26 @@ def clock(house: House, told: datetime | None, *, stored: bool) -> Finding:
     if latest - now > SKEW:
         return wrong("clock", f"it is behind {latest:%Y-%m-%d %H:%M} UTC, which has been", fix)
     return well("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC; zone {house.settings.timezone}")
+
+
+def _bounces(house: House) -> Finding:
+    """Whether what comes back by mail is read, and can be put away."""
+    name = "bounces"
+    if house.settings.bounces is None:
+        said = "no bounces: is set; what comes back goes to the sender, and nobody counts it"
+        return unchecked(name, said)
+    maildir = house.maildir
+    if maildir is None:
+        said = "no bounces.maildir is set; newsletter bounces read takes an mbox or a pipe"
+        return unchecked(name, said)
+    fix = "let the mail server deliver there, as the newsletter's user"
+    try:
+        waiting = len(maildir.unread())
+    except UsageError as error:
+        return wrong(name, str(error), fix)
+    if not os.access(maildir.path / "new", os.W_OK) or not os.access(maildir.path / "cur", os.W_OK):
+        return wrong(name, f"{maildir.path}: what is read there cannot be put away", fix)
+    return well(name, f"{maildir.path}, {waiting} mails waiting")
 
 
 def _disk(house: House) -> Finding:

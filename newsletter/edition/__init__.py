@@ -4,8 +4,8 @@ Both are read off the same bitmasks (:mod:`newsletter.edition.judging`), so what
 says is what :func:`cut` did.
 """
 
-from newsletter.edition.cutting import MAX_HTML, Budget, Sizes, cut
+from newsletter.edition.cutting import MAX_HTML, Budget, Sizes, cut, opening_length
 from newsletter.edition.explaining import explain
 from newsletter.edition.table import REACH, Table
 
-__all__ = ["MAX_HTML", "REACH", "Budget", "Sizes", "Table", "cut", "explain"]
+__all__ = ["MAX_HTML", "REACH", "Budget", "Sizes", "Table", "cut", "explain", "opening_length"]

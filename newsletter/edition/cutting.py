@@ -1,13 +1,19 @@
 """An edition cut: the chosen papers as cards, as rows while they fit, and the rest as more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from newsletter.edition.judging import Heading, headings, judge
 from newsletter.edition.table import Table
-from newsletter.model import Edition, Section, Standing, Summary
+from newsletter.model import TOP, Edition, Length, Section, Standing, Summary
 from newsletter.topics import bits
+
+LEADS = 3
+"""How many papers open a letter, before its topics."""
+
+FEWEST_CARDS = 6
+"""A letter of fewer cards has no papers of its own to open it: it is short enough."""
 
 MAX_HTML = 102_400
 """Bytes of HTML that Gmail shows before it clips a message."""
@@ -24,7 +30,7 @@ class Sizes:
     frame: int
     heading: int
     because: int
-    cards: Mapping[Summary, tuple[int, ...]]
+    cards: Mapping[Length, tuple[int, ...]]
     rows: tuple[int, ...]
 
 
@@ -44,25 +50,43 @@ def cut(table: Table, standing: Standing, budget: Budget) -> Edition:
     under = headings(table, wants, judged.chosen)
     cap = budget.max_items if wants.max_items is None else wants.max_items
     listed = _first(judged.chosen, cap) if summary == "titles" else judged.chosen
-    cards, rows = _fit(listed, len(under), summary, cap, budget)
-    shown = cards | rows
+    top = _top(listed, summary, cap)
+    cards, rows = _fit(listed, top, len(under) + bool(top), _limit(summary, cap), summary, budget)
+    shown, top = cards | rows, top & cards
     return Edition(
         standing=standing,
-        sections=tuple(_section(h, cards, rows) for h in under if h.papers & shown),
+        sections=(
+            *_leading(under, top),
+            *(_section(h, cards & ~top, rows) for h in under if h.papers & shown & ~top),
+        ),
         more=tuple(bits(judged.chosen & ~shown)),
         short=tuple(bits(judged.short)),
         left_out=(judged.owed & ~judged.chosen & ~judged.sent).bit_count(),
     )
 
 
-def _fit(chosen: int, sections: int, summary: Summary, cap: int, budget: Budget) -> tuple[int, int]:
+def _limit(summary: Summary, cap: int) -> int:
+    """How many cards a letter has at most."""
+    return 0 if summary == "titles" else cap
+
+
+def _top(chosen: int, summary: Summary, cap: int) -> int:
+    """The papers that open the letter, if it has enough others."""
+    enough = min(_limit(summary, cap), chosen.bit_count()) >= FEWEST_CARDS
+    return _first(chosen, LEADS) if enough else 0
+
+
+def _fit(
+    chosen: int, top: int, sections: int, limit: int, summary: Summary, budget: Budget
+) -> tuple[int, int]:
     """Which of the chosen become cards and which rows: the best first, while they fit."""
     sizes = budget.sizes
+    of_cards, of_leads = sizes.cards[summary], sizes.cards[opening_length(summary)]
     room = budget.max_html - sizes.frame - sections * sizes.heading
     cards = rows = count = 0
-    limit = 0 if summary == "titles" else cap
     for place in bits(chosen):
-        if count < limit and (card := sizes.cards[summary][place] + sizes.because) <= room:
+        card = sizes.because + (of_leads if top >> place & 1 else of_cards)[place]
+        if count < limit and card <= room:
             cards |= 1 << place
             room -= card
             count += 1
@@ -73,6 +97,19 @@ def _fit(chosen: int, sections: int, summary: Summary, cap: int, budget: Budget)
         else:
             break
     return cards, rows
+
+
+def opening_length(summary: Summary) -> Length:
+    """How much of their abstracts the papers that open a letter show its reader."""
+    return "lead" if summary == "short" else summary
+
+
+def _leading(under: Sequence[Heading], top: int) -> tuple[Section, ...]:
+    """The section of the papers that open the letter, each with the reason that brought it."""
+    if not top:
+        return ()
+    placed = {place: h.placed[place] for h in under for place in bits(h.papers & top)}
+    return (Section(TOP, tuple(placed[place] for place in bits(top)), leads=True),)
 
 
 def _first(papers: int, count: int) -> int:

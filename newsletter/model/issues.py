@@ -13,6 +13,9 @@ OTHER = "Other"
 BY_FILTER = "Your filters"
 """The section of papers that a reader's own rules brought, outside the topics they follow."""
 
+TOP = "Top three"
+"""The section that opens a letter: its best papers, each with more of its abstract."""
+
 EVERY_PAPER = "every paper"
 """Why a reader without topics and rules gets a paper."""
 
@@ -93,11 +96,15 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One heading of an edition, with its papers as cards and, past the cap, as one-line rows."""
+    """One heading of an edition, with its papers as cards and, past the cap, as one-line rows.
+
+    ``leads`` says that its papers open the letter, whatever their topics.
+    """
 
     name: str
     cards: tuple[Placed, ...]
     rows: tuple[Placed, ...] = ()
+    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,20 @@ class Rendering:
     subject: tuple[str, ...]
     html: tuple[str, ...]
     text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A day's issue as everybody may see it: the papers that were new with it.
+
+    They are those numbered above ``after`` up to ``cutoff``; so each paper is in one day's.
+    ``at`` is when the day's first wave was frozen.
+    """
+
+    day: date
+    after: int
+    cutoff: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

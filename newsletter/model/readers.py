@@ -1,7 +1,7 @@
 """Who reads, and what they want: topics, rules, filters, subscribers."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 Field = Literal["text", "title", "author", "org", "category", "about"]
@@ -9,6 +9,7 @@ Field = Literal["text", "title", "author", "org", "category", "about"]
 where no matcher of meaning is there, for its words in title and abstract."""
 
 Summary = Literal["short", "full", "titles"]
+Length = Literal["short", "full", "titles", "lead"]
 """How much of an abstract a reader wants."""
 
 Cadence = Literal["daily", "weekdays", "weekly", "paused"]
@@ -132,3 +133,26 @@ class Reader:
     status: Status
     decided: int
     origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """When a reader agreed to get the letters, how, and to which words."""
+
+    at: datetime
+    how: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many letters may be asked for by people who are not known to be who they say.
+
+    ``a_day`` and ``ever`` are for one address, ``client_an_hour`` for one client,
+    ``all_an_hour`` for everybody together.
+    """
+
+    a_day: int
+    ever: int
+    client_an_hour: int
+    all_an_hour: int

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from newsletter.model import (
+    Audit,
     Claim,
     Counts,
     Delivery,
@@ -13,18 +14,23 @@ from newsletter.model import (
     Heartbeat,
     Intake,
     IssueState,
+    Letter,
     Paper,
     Reader,
+    Returned,
+    ReturnEffect,
     Settlement,
     SourceHealth,
     Standing,
     Status,
     Subscriber,
+    Suppression,
     Wave,
 )
+from newsletter.ports.subscribing import Archive, Subscribing
 
 
-class Store(Protocol):
+class Store(Subscribing, Archive, Protocol):
     """What the newsletter remembers. Every method is one transaction: all of it or nothing.
 
     Methods are synchronous and may be called from any thread. All instants are aware UTC.
@@ -75,7 +81,8 @@ class Store(Protocol):
         """Make the readers of the operator's file exactly these.
 
         New ones join confirmed (their ``decided`` is the last freeze's cutoff, or 0); known ones
-        take the file's words and are the file's from then on; those of origin ``file`` no longer
+        take each of the file's words that is new to the file, what they chose themselves stays
+        until then, and are the file's from then on; those of origin ``file`` no longer
         in it become ``removed``, and confirmed again when they come back. ``unsubscribed`` and
         ``blocked`` stay as they are.
         """
@@ -105,6 +112,36 @@ class Store(Protocol):
 
     def recent_short(self, *, since: datetime) -> frozenset[int]:
         """Ingest numbers in anyone's ``again`` for editions frozen at or after ``since``."""
+
+    # -- what comes back by mail ------------------------------------------------------------------
+
+    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
+        """Note a mail that came back, once under its digest, and do what it asks for.
+
+        An ``unsubscribe`` ends the subscription. A ``complaint`` blocks the reader, and so does a
+        ``hard`` bounce where hard bounces that count came on three days within ninety. An
+        ``unsubscribed`` reader is never blocked.
+        """
+
+    def suppressed(self) -> tuple[Suppression, ...]:
+        """The blocked readers and why they are, by address."""
+
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        """Confirm a blocked reader again: what came back so far counts no longer.
+
+        False where no blocked reader has this address.
+        """
+
+    # -- what the operator is told -----------------------------------------------------------
+
+    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """Those of these events that were not announced before; from now on they are.
+
+        Two that announce at once do not both get an event.
+        """
+
+    def retract(self, events: Collection[str]) -> None:
+        """Take back that these were announced: nobody could be told."""
 
     # -- issue: frozen in waves -----------------------------------------------------------------
 
@@ -159,8 +196,11 @@ class Store(Protocol):
         and the reader's id. Rows whose lease (in seconds) ran out are taken back first: claimed
         ones become pending; committing ones ``unknown``, or ``held`` when they were in doubt
         before, so that a letter is sent again once at most. Deferred ones whose wave was frozen
-        20 hours ago are ``expired``. A reader who is not ``confirmed`` any more becomes
-        ``suppressed`` instead. ``readers`` restricts the claim to those ids.
+        20 hours ago are ``expired``; so are open ones whose reader is in a wave of another issue
+        frozen later, but for those in doubt, which are ``held``: their papers are in that
+        letter. A reader who is not ``confirmed`` any more
+        becomes ``suppressed`` instead. ``readers`` restricts the claim to those ids. Of an issue
+        that is held or cancelled nothing is taken.
         """
 
     def owners(self, day: date) -> frozenset[str]:
@@ -169,10 +209,20 @@ class Store(Protocol):
     def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
         """End the leases of these runs' claims: they are gone, and the next claim takes over."""
 
-    def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
+    def mark(
+        self,
+        letters: Sequence[Letter],
+        *,
+        now: datetime,
+        lease: float,
+        settled: Sequence[Settlement] = (),
+    ) -> frozenset[str]:
         """Record, before their dots, that these are about to be sent; the tokens that may be.
 
-        A token is granted when its claim still holds and its reader is still confirmed.
+        What is ``settled`` is recorded first, as by :meth:`settle` and in the same transaction.
+        A token is granted when its claim still holds, its reader is still confirmed and its issue
+        neither held nor cancelled. A letter that was in doubt before and has other bytes now is
+        ``held`` instead.
         """
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
@@ -188,6 +238,31 @@ class Store(Protocol):
 
     def finish(self, day: date) -> IssueState:
         """Close the issue if nothing is open: ``done``, or ``done_with_errors``; the state.
+
+        Raises:
+            StoreError: the day has no issue.
+        """
+
+    def rule(
+        self, day: date, state: IssueState, *, reason: str, among: Collection[IssueState | None]
+    ) -> bool:
+        """Put a day's issue into another state by the operator's word, if it is in one of these.
+
+        None among them stands for a day that has no issue; it gets one. The answer is whether it
+        was so. An issue that is let go again opens, or closes if nothing of it is open.
+        """
+
+    def resolve(
+        self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+    ) -> frozenset[str]:
+        """End the doubt about these readers' ``held`` letters; the addresses of those it ended.
+
+        Those that arrived are ``accepted``; the papers of the others stay owed, and the letters
+        are ``failed``.
+        """
+
+    def audit(self, day: date) -> Audit:
+        """Look in the ledger of a day's issue for whatever breaks an invariant.
 
         Raises:
             StoreError: the day has no issue.

@@ -3,31 +3,40 @@
 A tick does each at its time. They know ports and the pure rooms below, never an adapter.
 """
 
-from newsletter.publisher.desk import Desk
+from newsletter.publisher.desk import Desk, keyring
 from newsletter.publisher.drafting import last_decided
 from newsletter.publisher.gathering import gather
+from newsletter.publisher.notifying import tell_operator
 from newsletter.publisher.previewing import Proof, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reasons import why
 from newsletter.publisher.reporting import IssueReport, report
+from newsletter.publisher.ruling import STOPPED, cancel, hold, release, resolve
 from newsletter.publisher.ticking import Rota, deliver_open, look, tick
 from newsletter.publisher.trying import Trial, try_out
 
 __all__ = [
+    "STOPPED",
     "Desk",
     "IssueReport",
     "Proof",
     "Rota",
     "Trial",
+    "cancel",
     "deliver_open",
     "freeze",
     "gather",
+    "hold",
+    "keyring",
     "last_decided",
     "look",
     "preview",
     "publish",
     "rehearse",
+    "release",
     "report",
+    "resolve",
+    "tell_operator",
     "tick",
     "try_out",
     "waiting",

@@ -10,6 +10,11 @@ from newsletter.render import Templates
 from newsletter.tokens import Keyring
 
 
+def keyring(keys: tuple[str, ...], publication: Publication) -> Keyring:
+    """The keys of a newsletter; its sender tells it from others that share them."""
+    return Keyring(keys, audience=publication.sender_email)
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """A newsletter ready to work.
@@ -38,4 +43,4 @@ class Desk:
     @property
     def keyring(self) -> Keyring:
         """The keys that sign this newsletter's links and name its letters."""
-        return Keyring(self.keys, audience=self.publication.sender_email)
+        return keyring(self.keys, self.publication)

@@ -10,6 +10,7 @@ from newsletter.ports import Owner, Transport
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import draft, editions, wave
 from newsletter.publisher.pressroom import Pressroom
+from newsletter.publisher.ruling import STOPPED
 
 NOTHING_NEW = "no new papers"
 
@@ -53,9 +54,9 @@ def freeze(
         due: the wave's instant; now where it is None, and for those who come after their wave.
 
     Returns:
-        Whether there was a wave to freeze.
+        Whether there was a wave to freeze; for an issue that is held or cancelled there is none.
     """
-    if not readers:
+    if not readers or is_stopped(desk, day):
         return False
     late = due in {there.due for there in desk.store.waves(day)}
     made = draft(desk, day, readers, missing_from(reports))
@@ -66,6 +67,12 @@ def freeze(
     frozen = wave(made, made.issue.frozen_at if late or due is None else due)
     desk.store.freeze(frozen, editions(desk, made, readers))
     return True
+
+
+def is_stopped(desk: Desk, day: date) -> bool:
+    """Whether the issue of ``day`` is held or cancelled."""
+    state = desk.store.issue_state(day)
+    return state is not None and state[0] in STOPPED
 
 
 def missing_from(reports: Sequence[SourceReport]) -> tuple[str, ...]:

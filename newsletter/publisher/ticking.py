@@ -17,7 +17,7 @@ from newsletter.ports import Owner, Transport
 from newsletter.publisher.asking import Answers, Vain
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.gathering import gather
-from newsletter.publisher.publishing import freeze, publish
+from newsletter.publisher.publishing import freeze, is_stopped, publish
 
 ASLEEP = timedelta(minutes=30)
 """So long without a tick is a sleep, after which what was slept through is caught up."""
@@ -45,6 +45,8 @@ class Rota:
         answers: what the sources said.
         over: the issues, by date and instant, that had nothing to send.
         server: attempts to deliver that the server refused as a whole.
+        paused: why, by date, delivery paused.
+        telling: attempts to tell the operator that failed.
     """
 
     rhythm: Rhythm
@@ -53,6 +55,8 @@ class Rota:
     answers: Answers = field(default_factory=Answers)
     over: set[tuple[date, datetime]] = field(default_factory=set)
     server: Vain = field(default_factory=Vain)
+    paused: dict[date, str] = field(default_factory=dict)
+    telling: Vain = field(default_factory=Vain)
     _woke: datetime | None = None
 
     def look_up(self, now: datetime) -> None:
@@ -122,6 +126,8 @@ def freeze_due(desk: Desk, rota: Rota, dues: Sequence[Due]) -> str:
     if not readers:
         return ""
     day, instant = dues[-1].day, dues[-1].instant
+    if is_stopped(desk, day):
+        return ""
     if rota.answers.none_up(desk.sources, day):
         return _wait_for_sources(desk, day)
     reports = rota.answers.reports(desk.sources, day)
@@ -171,6 +177,7 @@ async def deliver_open(
             )
         except TransportError as error:
             rota.server.failed(desk.clock.now())
+            rota.paused = {desk.clock.now().date(): str(error)}
             told(f"{day}: {error}")
             return
         rota.server = Vain()

@@ -7,12 +7,15 @@ what is personal (address, links, counts) goes into holes the templates left.
 """
 
 from newsletter.render.composing import Personal, set_edition
-from newsletter.render.display import longdate, shown, wrap
+from newsletter.render.display import FILTERS, longdate, shown, wrap
+from newsletter.render.notes import NOTES, note
 from newsletter.render.setting import Templates, set_issue
 from newsletter.render.sheet import Face, Sheet
 from newsletter.render.views import Link, PaperView, paper_view
 
 __all__ = [
+    "FILTERS",
+    "NOTES",
     "Face",
     "Link",
     "PaperView",
@@ -20,6 +23,7 @@ __all__ = [
     "Sheet",
     "Templates",
     "longdate",
+    "note",
     "paper_view",
     "set_edition",
     "set_issue",

@@ -3,20 +3,27 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from markupsafe import escape
 
-from newsletter.model import Edition, Rendering
+from newsletter.edition import opening_length
+from newsletter.model import Edition, Length, Rendering
 from newsletter.render.display import shown, wrap
 from newsletter.render.sheet import REASON_BYTES, Face, Piece, Sheet
 from newsletter.text import shorten
 from newsletter.tokens import Links
 
+T = TypeVar("T")
+
 WORDS_A_MINUTE = 220
 """How fast people read a text of this kind."""
 
-REASON_WIDTH = 62
-"""Columns of a reason in the text part, beside what the template puts before it."""
+_BETWEEN = "\ue002"
+"""Stands between values that are escaped at once; a private character, which none of them has."""
+
+REASON_INDENT = " " * 15
+"""Under what the template puts before a reason in the text part, its other lines stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,8 @@ def set_edition(sheet: Sheet, edition: Edition, personal: Personal) -> Rendering
     preheader = _preheader(sheet, papers)
     own = _own(personal)
     plain = {**own, **numbers, "preheader": preheader}
-    escaped = {name: str(escape(value)) for name, value in own.items()}
+    at_once = str(escape(_BETWEEN.join(own.values()))).split(_BETWEEN)
+    escaped = dict(zip(own, at_once, strict=True))
     safe = {**escaped, **numbers, "preheader": _shared_html(preheader)}
     return Rendering(
         subject=_subject(sheet, papers),
@@ -61,7 +69,7 @@ def _own(personal: Personal) -> dict[str, str]:
     """What fills the holes that are this reader's alone."""
     links = personal.links
     return {
-        "email": personal.email,
+        "email": shown(personal.email),
         "name": shown(personal.name),
         "preferences": links.preferences,
         "pause": links.pause,
@@ -99,12 +107,13 @@ def _pieces(
 
 
 def _sections(face: Face, edition: Edition, reason: Reason) -> list[str]:
-    cards, rows = face.cards[edition.summary], face.rows
+    rows, cards_of = face.rows, _lengths(face.cards, edition)
     because = _reason_frame(face)
     closing = face.frame["closing"]
     pieces: list[str] = []
     for section in edition.sections:
         pieces.append(face.headings[section.name])
+        cards = cards_of[section.leads]
         for placed in section.cards:
             pieces += (cards[placed.paper], reason(because, placed.because))
         pieces += [rows[placed.paper] for placed in section.rows]
@@ -121,9 +130,17 @@ def _filled(piece: Piece, values: Mapping[str, str]) -> list[str]:
 
 def _minutes(sheet: Sheet, edition: Edition) -> int:
     """Minutes the cards take to read, at least one."""
-    words = sheet.words[edition.summary]
-    read = sum(words[placed.paper] for section in edition.sections for placed in section.cards)
+    words_of, read = _lengths(sheet.words, edition), 0
+    for section in edition.sections:
+        words = words_of[section.leads]
+        read += sum([words[placed.paper] for placed in section.cards])
     return max(1, round(read / WORDS_A_MINUTE))
+
+
+def _lengths(by_length: Mapping[Length, T], edition: Edition) -> tuple[T, T]:
+    """What stands for the summary this reader gets, and for that of papers that open a letter."""
+    summary = edition.summary
+    return by_length[summary], by_length[opening_length(summary)]
 
 
 def _subject(sheet: Sheet, papers: Sequence[int]) -> Piece:
@@ -161,7 +178,7 @@ def _html_reason(frame: Piece, because: str) -> str:
 @lru_cache(maxsize=16_384)
 def _text_reason(frame: Piece, because: str) -> str:
     before, after = frame
-    return f"{before}{wrap(shown(because), '    ', REASON_WIDTH)}{after}"
+    return f"{before}{wrap(shown(because), REASON_INDENT)}{after}"
 
 
 def _bounded(because: str) -> str:

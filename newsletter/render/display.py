@@ -1,8 +1,9 @@
 """How dates and texts stand in a letter; the templates' filters."""
 
+from collections.abc import Callable, Mapping
 from datetime import date
 
-from newsletter.text import clean
+from newsletter.text import clean, direction, language, shorten
 
 WIDTH = 78
 """Columns of the text part."""
@@ -22,15 +23,26 @@ def shown(text: str) -> str:
 
 
 def wrap(text: str, indent: str = "", width: int = WIDTH) -> str:
-    """A text in lines of at most ``width`` columns, all but the first one indented.
+    """A text in lines that end by column ``width``, all but the first one indented.
 
-    A word longer than a line, such as an address, has a line of its own.
+    What stands before the first line is as wide as the indent. A word longer than a line, such as
+    an address, has a line of its own.
     """
-    lines, line, room = [], "", width
+    lines, line, room = [], "", width - len(indent)
     for word in text.split():
         if line and len(line) + 1 + len(word) > room:
             lines.append(line)
-            line, room = word, width - len(indent)
+            line = word
         else:
             line = f"{line} {word}" if line else word
     return f"\n{indent}".join([*lines, line])
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "direction": direction,
+    "language": language,
+    "longdate": longdate,
+    "shorten": shorten,
+    "wrap": wrap,
+}
+"""What templates may pass a value through, besides Jinja's own filters."""

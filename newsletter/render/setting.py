@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import jinja2
 
 from newsletter.errors import RenderError, TemplateError
-from newsletter.model import BY_FILTER, OTHER, Issue, Publication, Summary
+from newsletter.model import BY_FILTER, OTHER, TOP, Issue, Length, Publication
 from newsletter.render.display import longdate, shown
 from newsletter.render.sheet import Face, Forms, Piece, Sheet
 from newsletter.render.views import PaperView, paper_view
 
-SUMMARIES: tuple[Summary, ...] = ("short", "full", "titles")
-"""Each length a card is set in."""
+LENGTHS: tuple[Length, ...] = ("short", "full", "titles", "lead")
+"""Each length a card is set in: those a reader may choose, and that of a letter's first papers."""
 
 FRAME = (
     "opening",
@@ -63,8 +63,8 @@ class Templates:
 class _Leaf:
     """One paper in every form it is set in: per summary its card, and its row, per part."""
 
-    html: tuple[str, ...] = ("",) * (len(SUMMARIES) + 1)
-    text: tuple[str, ...] = ("",) * (len(SUMMARIES) + 1)
+    html: tuple[str, ...] = ("",) * (len(LENGTHS) + 1)
+    text: tuple[str, ...] = ("",) * (len(LENGTHS) + 1)
     subject: tuple[Piece, Piece] = (("",), ("",))
     fault: str = ""
 
@@ -87,13 +87,13 @@ def set_issue(
     Raises:
         TemplateError: the frame, which has nothing of a paper in it, cannot be set.
     """
-    publication = _presentable(publication)
+    publication = presentable(publication)
     base = _base(issue, publication)
     views = [paper_view(paper.item) for paper in issue.papers]
     leaves = [_leaf(view, templates, base) for view in views]
     faults = [(p.key, leaf.fault) for p, leaf in zip(issue.papers, leaves, strict=True)]
     quarantined = tuple(fault for fault in faults if fault[1])
-    names = list(dict.fromkeys([*(topic.name for topic in issue.topics), OTHER, BY_FILTER]))
+    names = list(dict.fromkeys([TOP, *(topic.name for topic in issue.topics), OTHER, BY_FILTER]))
     day = longdate(issue.day)
     sheet = Sheet(
         publication=publication,
@@ -108,12 +108,13 @@ def set_issue(
             (view.preheader("", day), view.preheader(f"Also: {view.title}", day)) for view in views
         ),
         quiet_preheader=QUIET,
-        words={length: tuple(view.words(length) for view in views) for length in SUMMARIES},
+        words={length: tuple(view.words(length) for view in views) for length in LENGTHS},
     )
     return sheet, quarantined
 
 
-def _presentable(publication: Publication) -> Publication:
+def presentable(publication: Publication) -> Publication:
+    """The newsletter with what cannot be printed left out of its names."""
     return replace(
         publication,
         name=shown(publication.name),
@@ -157,8 +158,9 @@ def _leaf(view: PaperView, templates: Templates, base: Context) -> _Leaf:
 
 
 def _paper(template: jinja2.Template, view: PaperView, context: Context) -> Iterator[str]:
-    for length in SUMMARIES:
-        yield _block(template, "card", {**context, "summary": view.summaries[length]})
+    for length in LENGTHS:
+        card = {"summary": view.summaries[length], "lead": length == "lead"}
+        yield _block(template, "card", {**context, **card})
     yield _block(template, "row", context)
 
 
@@ -168,7 +170,7 @@ def _face(
     names: Sequence[str],
     leaves: Sequence[tuple[str, ...]],
 ) -> Face:
-    *cards, rows = zip(*leaves, strict=True) if leaves else [()] * (len(SUMMARIES) + 1)
+    *cards, rows = zip(*leaves, strict=True) if leaves else [()] * (len(LENGTHS) + 1)
     frame = {**base, "because": hole("because")}
     return Face(
         frame={name: _piece(_checked(template, name, frame)) for name in FRAME},
@@ -176,7 +178,7 @@ def _face(
         headings={
             name: _checked(template, "heading", {**base, "name": shown(name)}) for name in names
         },
-        cards=dict(zip(SUMMARIES, cards, strict=True)),
+        cards=dict(zip(LENGTHS, cards, strict=True)),
         rows=rows,
     )
 
@@ -200,11 +202,20 @@ def _checked(template: jinja2.Template, name: str | None, context: Context) -> s
         raise TemplateError(str(error), file=template.name or "") from error
 
 
+def run(template: jinja2.Template, context: Context) -> str:
+    """All of a template.
+
+    Raises:
+        RenderError: it cannot be set with this context; names the template.
+    """
+    return _block(template, None, context)
+
+
 def _block(template: jinja2.Template, name: str | None, context: Context) -> str:
     """One block of a template, or all of it; what UTF-8 cannot hold is a fault."""
-    run = template.root_render_func if name is None else template.blocks[name]
+    setting = template.root_render_func if name is None else template.blocks[name]
     try:
-        text = "".join(run(template.new_context(dict(context))))
+        text = "".join(setting(template.new_context(dict(context))))
         text.encode()
     except _FAULTS as error:
         place = template.name if name is None else f"{template.name}, block {name}"

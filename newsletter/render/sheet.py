@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from newsletter.edition import Sizes
-from newsletter.model import Publication, Summary
+from newsletter.model import Length, Publication
 
 Piece = tuple[str, ...]
 """A text with holes: fixed text at even places, the names of what goes between at odd ones."""
@@ -46,14 +46,14 @@ class Face:
         frame: the pieces around the papers, by the name of their block.
         counts: the lines that count something, by the name of their block.
         headings: what begins a section, by the section's name.
-        cards: for each length of summary a card for every paper, by its place in the issue.
+        cards: for each length a card for every paper, by its place in the issue.
         rows: a one-line title for every paper.
     """
 
     frame: Mapping[str, Piece]
     counts: Mapping[str, Forms]
     headings: Mapping[str, str]
-    cards: Mapping[Summary, tuple[str, ...]]
+    cards: Mapping[Length, tuple[str, ...]]
     rows: tuple[str, ...]
 
 
@@ -86,7 +86,7 @@ class Sheet:
     quiet_subject: str
     preheaders: tuple[tuple[str, str], ...]
     quiet_preheader: str
-    words: Mapping[Summary, tuple[int, ...]]
+    words: Mapping[Length, tuple[int, ...]]
 
     @property
     def sizes(self) -> Sizes:

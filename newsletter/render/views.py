@@ -4,15 +4,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from newsletter.model import Item, Summary
+from newsletter.model import Item, Length
 from newsletter.render.display import longdate, shown
-from newsletter.text import authors_line, display, http_url, sentences, shorten
+from newsletter.text import authors_line, display, http_url, opening, sentences, shorten
 
 TITLE_LIMIT = 300
 """Characters of a title; the longest real ones have about 250."""
 
 SHORT_LIMIT = 420
 """Characters of a short summary: two sentences, or what fits of them."""
+
+LEAD_WORDS = (50, 70)
+"""Fewest and most words of the abstract with one of the papers that open the letter."""
+
+LEAD_LIMIT = 700
+"""Characters of those words: where words are longer, fewer are shown."""
 
 FULL_LIMIT = 4000
 """Characters of a full abstract; real ones have up to about 2,500."""
@@ -42,7 +48,7 @@ class PaperView:
         byline: the first authors, how many more, and the organisation; may be empty.
         facts: upvotes, comments and date, those that are known.
         links: paper, PDF, code, project and discussion, those that are known.
-        summaries: the abstract for each length a reader may choose.
+        summaries: the abstract in every length a card is set in.
     """
 
     title: str
@@ -50,9 +56,9 @@ class PaperView:
     byline: str
     facts: tuple[str, ...]
     links: tuple[Link, ...]
-    summaries: Mapping[Summary, str]
+    summaries: Mapping[Length, str]
 
-    def words(self, summary: Summary) -> int:
+    def words(self, summary: Length) -> int:
         """How many words a card with this summary gives to read."""
         return len(self.title.split()) + len(self.summaries[summary].split())
 
@@ -78,6 +84,7 @@ def paper_view(item: Item) -> PaperView:
             "short": shorten(sentences(abstract, 2), SHORT_LIMIT),
             "full": shorten(abstract, FULL_LIMIT),
             "titles": "",
+            "lead": shorten(opening(abstract, *LEAD_WORDS), LEAD_LIMIT),
         },
     )
 

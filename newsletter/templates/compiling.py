@@ -1,7 +1,7 @@
 """Compile the templates and try them out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,33 +9,70 @@ import jinja2
 import mjml
 from jinja2.sandbox import SandboxedEnvironment
 
-from newsletter.errors import TemplateError
-from newsletter.render import Templates, longdate, set_issue, wrap
+from newsletter.errors import RenderError, TemplateError
+from newsletter.render import FILTERS, NOTES, Templates, note, set_issue
 from newsletter.render.setting import BLOCKS
 from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
-from newsletter.templates.linting import check_names, check_tags
+from newsletter.templates.linting import ISSUE, NOTE, check_names, check_tags
 from newsletter.templates.specimens import PUBLICATIONS, SPECIMENS
-from newsletter.text import shorten
+
+_WRAPPER = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
+_END = re.compile(r"</div>\s*</body>")
+
+THEME = "serif"
+"""The theme of newsletters that choose none."""
 
 
-def load(folder: Path | None = None) -> Templates:
-    """The compiled templates, tried out on specimen papers.
+def load(folder: Path | None = None, theme: str = THEME) -> Templates:
+    """The letter's compiled templates, tried out on specimen papers.
+
+    Args:
+        folder: the operator's own templates, which go before those that ship.
+        theme: its letters and colours: ``themes/<theme>.jinja``.
 
     Raises:
         TemplateError: a template is missing, cannot be compiled, or cannot set the specimens.
     """
     where = folders(folder)
-    html = compiled(where)
-    templates = Templates(
-        html=environment(where, {HTML: html}, autoescape=True).get_template(HTML),
-        text=_plain(where, TEXT),
-        subject=_plain(where, SUBJECT),
-    )
+    sources = {HTML: compiled(where), TEXT: _plain(where, TEXT), SUBJECT: _plain(where, SUBJECT)}
+    templates = _templates(where, sources, theme)
     for name, template in ((HTML, templates.html), (TEXT, templates.text)):
         if missing := sorted(BLOCKS - set(template.blocks)):
             raise TemplateError(f"These blocks are missing: {', '.join(missing)}.", file=name)
-    _try_out(templates, where)
+    for fault in _faults(templates):
+        raise _located(fault, where, tuple(sources))
     return templates
+
+
+def load_note(kind: str, folder: Path | None = None, theme: str = THEME) -> Templates:
+    """The compiled templates of a note (:data:`newsletter.render.NOTES`), tried out.
+
+    Raises:
+        TemplateError: as :func:`load`.
+    """
+    where = folders(folder)
+    given = NOTE | set(NOTES[kind])
+    html, *plain = f"{kind}.mjml", f"{kind}.txt", f"{kind}.subject.txt"
+    sources = {html: _page(where, html, given, str)}
+    sources |= {name: _plain(where, name, given) for name in plain}
+    templates = _templates(where, sources, theme)
+    for publication in PUBLICATIONS:
+        try:
+            note(kind, templates, publication, dict.fromkeys(given, "https://example.org"))
+        except RenderError as error:
+            raise _located(str(error), where, tuple(sources)) from error
+    return templates
+
+
+def _templates(where: Folders, sources: Mapping[str, str], theme: str) -> Templates:
+    html, text, subject = sources
+    escaping = environment(where, sources, autoescape=True, theme=theme)
+    plain = environment(where, sources, autoescape=False, theme=theme)
+    return Templates(
+        html=escaping.get_template(html),
+        text=plain.get_template(text),
+        subject=plain.get_template(subject),
+    )
 
 
 def compiled(where: Folders) -> str:
@@ -44,20 +81,33 @@ def compiled(where: Folders) -> str:
     Raises:
         TemplateError: as in :func:`load`.
     """
-    source = where.read(HTML)
-    check_tags(where, source, HTML)
-    check_names(_wrapped(source), HTML)
+    return _page(where, HTML, ISSUE, _wrapped)
+
+
+def _page(where: Folders, name: str, given: Collection[str], wrapped: Callable[[str], str]) -> str:
+    for part, source in where.parts(name):
+        check_tags(where, source, part)
+        check_names(wrapped(source), part, given)
     try:
-        html = mjml.mjml2html(source, disable_comments=True, fonts={}, include_loader=where.read)
+        html = mjml.mjml2html(where.joined(name), disable_comments=True, fonts={})
     except ValueError as error:
-        raise TemplateError(f"This is not MJML: {error}.", file=HTML) from error
-    return _wrapped(html)
+        raise TemplateError(f"This is not MJML: {error}.", file=name) from error
+    return wrapped(_landmark(html))
+
+
+def _landmark(html: str) -> str:
+    """The page with its letter as the main landmark, which screen readers jump to.
+
+    The compiler makes it a ``div`` with the role of an article, which is no landmark.
+    """
+    begun = _WRAPPER.sub(r"<main\1", html, count=1)
+    return _END.sub("</main></body>", begun, count=1) if begun != html else html
 
 
 def environment(
-    where: Folders, sources: dict[str, str], *, autoescape: bool
+    where: Folders, sources: Mapping[str, str], *, autoescape: bool, theme: str = THEME
 ) -> SandboxedEnvironment:
-    """A sandbox for these sources, and for what they include from the folders."""
+    """A sandbox for these sources in a theme, and for what they include from the folders."""
     made = SandboxedEnvironment(
         loader=jinja2.FunctionLoader(partial(_source, where, sources)),
         undefined=jinja2.StrictUndefined,
@@ -66,20 +116,34 @@ def environment(
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(longdate=longdate, shorten=shorten, wrap=wrap)
+    made.filters.update(FILTERS)
+    made.globals["theme"] = _theme(made, where, f"themes/{theme}.jinja")
     return made
 
 
-def _source(where: Folders, sources: dict[str, str], name: str) -> str | None:
+def _theme(made: SandboxedEnvironment, where: Folders, name: str) -> object:
+    """What a theme's file sets, by name.
+
+    Raises:
+        TemplateError: it does what no template may.
+    """
+    check_names(where.read(name), name, ())
+    try:
+        return made.get_template(name).module
+    except jinja2.TemplateError as error:
+        raise TemplateError(str(error), file=name) from error
+
+
+def _source(where: Folders, sources: Mapping[str, str], name: str) -> str | None:
     if name in sources:
         return sources[name]
     return where.read(name) if where.find(name) else None
 
 
-def _plain(where: Folders, name: str) -> jinja2.Template:
+def _plain(where: Folders, name: str, given: Collection[str] = ISSUE) -> str:
     source = where.read(name)
-    check_names(source, name)
-    return environment(where, {name: source}, autoescape=False).get_template(name)
+    check_names(source, name, given)
+    return source
 
 
 def _wrapped(source: str) -> str:
@@ -87,26 +151,26 @@ def _wrapped(source: str) -> str:
     return f"{{% block opening %}}{source}{{% endblock %}}"
 
 
-def _try_out(templates: Templates, where: Folders) -> None:
-    """Set specimens: a paper of which all is known and one of which little is, with a site or not.
+def _faults(templates: Templates) -> Iterator[str]:
+    """What goes wrong with a paper of which all is known and one of which little is.
 
-    A fault in the templates is found here and not in the morning.
+    With a site and without one. A fault in the templates is found here and not in the morning.
     """
     for publication in PUBLICATIONS:
         try:
             _, faults = set_issue(SPECIMENS, publication, templates)
         except TemplateError as error:
-            raise _located(error.problem, where) from error
-        for _, fault in faults:
-            raise _located(fault, where)
+            yield error.problem
+        else:
+            yield from (fault for _, fault in faults)
 
 
-def _located(problem: str, where: Folders) -> TemplateError:
+def _located(problem: str, where: Folders, names: Sequence[str]) -> TemplateError:
     """The error with file and line, found by the word the problem is about."""
-    file = next((name for name in (HTML, TEXT, SUBJECT) if name in problem), "")
+    file = next((name for name in names if name in problem), "")
     words: Sequence[str] = re.findall(r"'(\w+)'", problem)
-    lines = where.read(file).splitlines() if file else []
-    for number, line in enumerate(lines, 1):
-        if words and re.search(rf"\.{words[-1]}\b|\b{words[0]}\b", line):
-            return TemplateError(problem, file=file, line=number)
+    for name, source in where.parts(file) if file else ():
+        for number, line in enumerate(source.splitlines(), 1):
+            if words and re.search(rf"\.{words[-1]}\b|\b{words[0]}\b", line):
+                return TemplateError(problem, file=name, line=number)
     return TemplateError(problem, file=file)

@@ -1,11 +1,16 @@
 """Where templates are, and what may be read of there."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.errors import TemplateError
 
 HTML, TEXT, SUBJECT = "issue.mjml", "issue.txt", "issue.subject.txt"
+
+_INCLUDE = re.compile(r"<mj-include\s+path=\"([^\"]*)\"\s*/>")
+_DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,29 @@ class Folders:
             return file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise TemplateError("This is not UTF-8; save it as UTF-8.", file=path) from error
+
+    def parts(self, name: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+        """An MJML template and all that it includes, each before its own includes.
+
+        Yields:
+            Name and source of each.
+
+        Raises:
+            TemplateError: one is missing, or they include each other without end.
+        """
+        if depth > _DEEPEST:
+            raise TemplateError("This includes itself.", file=name)
+        source = self.read(name)
+        yield name, source
+        for path in _INCLUDE.findall(source):
+            yield from self.parts(path, depth + 1)
+
+    def joined(self, name: str) -> str:
+        """An MJML template with its includes in place, :meth:`parts` having been looked at.
+
+        The compiler's own way with includes leaves out the table around an element in a column.
+        """
+        return _INCLUDE.sub(lambda include: self.joined(include[1]), self.read(name))
 
 
 def folders(folder: Path | None = None) -> Folders:

@@ -2,16 +2,15 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import jinja2
 from jinja2 import meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.errors import TemplateError
-from newsletter.render import longdate, wrap
+from newsletter.render import FILTERS
 from newsletter.templates.finding import Folders
-from newsletter.text import shorten
 
 _TAGS = frozenset(
     [
@@ -43,7 +42,7 @@ _TAGS = frozenset(
 )
 """The elements a letter may use. The compiler drops those it does not know without a word."""
 
-_NAMES = frozenset(
+ISSUE = frozenset(
     [
         "publication",
         "day",
@@ -57,9 +56,14 @@ _NAMES = frozenset(
         "paper",
         "summary",
         "more",
+        "lead",
+        "theme",
     ]
 )
-"""What the templates are given, each block those it is about."""
+"""What the templates of an issue are given, each block those it is about."""
+
+NOTE = frozenset({"publication", "theme"})
+"""What those of every note are given, besides its own words."""
 
 _TAG = re.compile(r"<!--.*?-->|<(/?)(mj[\w-]*)((?:\"[^\"]*\"|[^\">])*)>", re.DOTALL)
 _PATH = re.compile(r"\bpath\s*=\s*\"([^\"]*)\"")
@@ -95,16 +99,15 @@ def _tags(source: str) -> Iterator[tuple[int, bool, str, str]]:
 def _check_include(where: Folders, path: str, name: str, line: int) -> None:
     if where.find(path) is None:
         raise TemplateError(f"There is no template {path} to include.", file=name, line=line)
-    check_tags(where, where.read(path), path)
 
 
-def check_names(source: str, name: str) -> None:
+def check_names(source: str, name: str, given: Collection[str] = ISSUE) -> None:
     """It is Jinja, and names only what templates are given."""
     sandbox = SandboxedEnvironment()
-    sandbox.filters.update(longdate=longdate, shorten=shorten, wrap=wrap)
+    sandbox.filters.update(FILTERS)
     try:
         tree = sandbox.parse(source, name)
-        unknown = meta.find_undeclared_variables(tree) - _NAMES
+        unknown = meta.find_undeclared_variables(tree) - set(given)
     except jinja2.TemplateSyntaxError as error:
         problem = f"This is not Jinja: {error.message}"
         raise TemplateError(problem, file=name, line=error.lineno) from error
@@ -112,7 +115,7 @@ def check_names(source: str, name: str) -> None:
         if variable.name in unknown:
             raise TemplateError(
                 f"'{variable.name}' is not among what templates are given: "
-                f"{', '.join(sorted(_NAMES))}.",
+                f"{', '.join(sorted(given))}.",
                 file=name,
                 line=variable.lineno,
             )

@@ -27,6 +27,15 @@ def sentences(text: str, count: int) -> str:
     return text
 
 
+def opening(text: str, least: int, most: int) -> str:
+    """The first sentences of a text, as many as ``least`` words take, at most ``most`` words."""
+    count = 1
+    while len((begun := sentences(text, count)).split()) < least and begun != text:
+        count += 1
+    words = begun.split(" ")
+    return begun if len(words) <= most else " ".join(words[:most]).rstrip(" ,;:.-") + ELLIPSIS
+
+
 def shorten(text: str, limit: int) -> str:
     """At most ``limit`` characters of a text: whole, or cut at a word's end with an ellipsis."""
     if len(text) <= limit:

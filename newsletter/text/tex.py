@@ -24,8 +24,9 @@ _TEX = re.compile(
     r"|\{?\\(?:ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?:\{\}|\}|(?![A-Za-z]))\s?)"
     r"|\\(?P<sign>[%&#_{}$])"
     r"|\\(?:text(?:bf|it|tt|sc|rm|sf|sl|up|md|normal)?|emph|mbox|uline|underline)"
-    r"\{(?P<styled>[^{}\\$]*)\}"
+    r"\s?\{(?P<styled>(?:[^{}\\$]|\$[^$]{1,100}\$)*)\}"
     r"|\{\\(?:em|bf|it|tt|sc|rm|sf|sl)\s+(?P<switched>[^{}\\$]*)\}"
+    r"|\{\\(?P<symbol>[A-Za-z]+)\}"
     r"|\\url\{(?P<url>[^{}\s]*)\}"
     r"|``(?P<quoted>[^`'$\\]{1,300})''"
 )
@@ -44,7 +45,7 @@ _SYMBOLS = frozenset(
     spec.macroname
     for spec in get_default_latex_context_db().iter_macro_specs()
     if isinstance(spec.simplify_repl, str) and not re.search("[%<]", spec.simplify_repl)
-) - {"today"}  # which would read the clock
+) - {"today"} | {"%"}  # the one would read the clock, the other is left out as a pattern is
 _SHAPES = re.compile(
     r"(?:math(?:rm|bf|it|sf|bb|tt|cal|scr|frak)|text(?:rm|it|bf|sc|sl)?|emph|hat|bar|tilde|vec|d?dot"
     r"|check|breve|sqrt|frac)"
@@ -82,10 +83,25 @@ def _shown(match: re.Match[str]) -> str:
 def _set(match: re.Match[str]) -> str:
     if match["formula"]:
         return _formula(match)
+    if match["symbol"]:
+        return _symbol(match)
     if match["quoted"]:
         return f"“{match['quoted']}”"
-    kept = (match["sign"], match["styled"], match["switched"], match["url"])
+    if match["styled"] is not None:
+        return _TEX.sub(_shown, match["styled"])
+    kept = (match["sign"], match["switched"], match["url"])
     return next(part for part in kept if part is not None)
+
+
+def _symbol(match: re.Match[str]) -> str:
+    r"""A sign in brackets, outside a formula: ``{\epsilon}``.
+
+    Raises:
+        _UnsureError: it is none we know.
+    """
+    if match["symbol"] not in _SYMBOLS:
+        raise _UnsureError
+    return _converted(match[0]) or match[0]
 
 
 def _formula(match: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -131,8 +132,12 @@ def test_a_store_that_is_not_there_is_named_without_its_password(newsletter: New
     assert "hunter2" not in done.stderr
 
 
+FREEZING = -70_000
+"""Bytes a file may grow by, less than it has: too few for the issue to be frozen."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("left", [30_000, 40_000], ids=["while it freezes", "while it sends"])
+@pytest.mark.parametrize("left", [FREEZING, 40_000], ids=["while it freezes", "while it sends"])
 def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path, left: int) -> None:
     """The limit on the size of files stands in for a disk that is full from then on."""
     with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
@@ -162,10 +167,14 @@ def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path, left
         assert "Traceback" not in done.stderr
         before = len(inbox.arrivals)
         result = newsletter.send(DAY)
+        assert newsletter.json("audit", DAY)["ok"]
     assert result["accepted"] == 200
-    recipients = [arrival.recipient for arrival in inbox.arrivals]
-    assert len(recipients) == len(set(recipients)) == 200
-    assert before < 200
+    copies = Counter(arrival.recipient for arrival in inbox.arrivals)
+    assert len(copies) == 200
+    assert (before == 0) == (left == FREEZING)
+    # What was answered and could not be written down is in doubt: one letter a connection at most.
+    assert sum(copies.values()) <= 200 + 8 * (before > 0)
+    assert max(copies.values()) <= 2
 
 
 def test_subscribers_come_and_go_by_command(newsletter: Newsletter) -> None:
@@ -303,7 +312,7 @@ def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:
         (topic,) = newsletter.json("topics", "test", "--date", DAY)
         (ada,) = newsletter.json("topics", "test", "--as", "ada@example.org", "--date", DAY)
         said = newsletter.run("topics", "test", "--as", "ada@example.org", "--date", DAY).stdout
-        stored = newsletter.json("why", "ada@example.org", "2608.00003", "--date", DAY)
+        stored = newsletter.json("why", "ADA@example.org", "2608.00003", "--date", DAY)
     assert [paper["title"] for paper in topic["days"][0]["included"]] == ["Paper 3"]
     (day,) = ada["days"]
     assert (day["papers"], [paper["title"] for paper in day["included"]]) == (3, ["Paper 2"])

@@ -149,3 +149,11 @@ def test_every_fault_has_its_row_and_every_test_it_names_is_there(fault: str) ->
     for file, test in named:
         (path,) = (ROOT / "tests").glob(f"*/{file}")
         assert re.search(rf"^def {test}\(", path.read_text(), re.MULTILINE), f"{file}::{test}"
+
+
+def test_the_container_runs_a_command_there_is_on_the_port_there_is() -> None:
+    text = (ROOT / "Containerfile").read_text()
+    found = re.search(r'^CMD \["newsletter", "(\w+)"\]$', text, re.MULTILINE)
+    assert found
+    assert found[1] in COMMANDS
+    assert f"EXPOSE {WebSettings().port}\n" in text

@@ -2,38 +2,53 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from newsletter.model import Edition, Publication
-from tests.demo_letter import NO_SITE, PAPERS, WHOLE, demo
+from newsletter.model import TOP, Edition, Publication
+from newsletter.render import set_issue
+from newsletter.templates import THEME
+from tests.demo_letter import NO_SITE, PAPERS, THEMES, WHOLE, demo, templates
+from tests.factories import paper
 from tests.hostile import check_bytes
-from tests.letters import SITE, content, edition, letter, parsed, part, section
+from tests.letters import SITE, content, edition, issue, letter, parsed, part, section
 from tests.outline import Outline
 
+LED = edition(
+    replace(section(TOP, 0, 1, because="topic Reasoning: “reasoning”"), leads=True),
+    section("Reasoning", 2, because="your rule “chain of thought”", rows=[3, 4]),
+)
 
-def html_of(cut: Edition, publication: Publication = SITE) -> str:
-    return part(parsed(content(letter(demo(publication), cut)[1])), "html")
+
+def html_of(cut: Edition, publication: Publication = SITE, theme: str = THEME) -> str:
+    return part(parsed(content(letter(demo(publication, theme), cut)[1])), "html")
 
 
 # -- golden letters: read them when they change ----------------------------------------------
 
 
+@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize(
     ("name", "cut", "publication"),
     [
         ("whole", WHOLE, SITE),
+        ("led", LED, SITE),
         ("no-site", WHOLE, NO_SITE),
         ("quiet", edition(left_out=5), SITE),
     ],
 )
 def test_the_letter_is_as_it_was(
-    golden: Callable[[str, bytes], None], name: str, cut: Edition, publication: Publication
+    golden: Callable[[str, bytes], None],
+    name: str,
+    cut: Edition,
+    publication: Publication,
+    theme: str,
 ) -> None:
-    rendering, envelope = letter(demo(publication), cut)
-    golden(f"{name}.html", "".join(rendering.html).encode())
-    golden(f"{name}.txt", "".join(rendering.text).encode())
-    golden(f"{name}.eml", content(envelope))
+    rendering, envelope = letter(demo(publication, theme), cut)
+    golden(f"{theme}/{name}.html", "".join(rendering.html).encode())
+    golden(f"{theme}/{name}.txt", "".join(rendering.text).encode())
+    golden(f"{theme}/{name}.eml", content(envelope))
 
 
 # -- what readers see ------------------------------------------------------------------------
@@ -47,6 +62,37 @@ def test_it_has_one_title_a_heading_a_section_and_a_title_a_paper() -> None:
     assert (page["lang"], page["dir"]) == ("en", "ltr")
     assert len(outline.all("title")) == 1
     assert all(table["role"] == "presentation" for table in outline.all("table"))
+
+
+def test_the_letter_is_the_pages_main_landmark() -> None:
+    (main,) = Outline(html_of(LED)).all("main")
+    assert main["aria-label"] == "Daily Papers, Monday, 3 August 2026"
+    assert not [
+        tag for tag, marks in Outline(html_of(LED)).elements if marks.get("role") == "article"
+    ]
+
+
+def test_the_best_three_come_first_each_with_more_of_its_abstract() -> None:
+    html, short = html_of(LED), html_of(WHOLE)
+    top, _, topics = html.partition(">Reasoning</h2>")
+    assert ">Top three</h2>" in top
+    assert "The effect grows with the number of experts. Code is public." in top
+    assert "The effect grows" not in short
+    assert html.count('class="lead"') == 2
+    assert "Größere Sprachmodelle" in topics
+
+
+def test_other_scripts_are_marked_with_language_and_direction() -> None:
+    papers = (
+        paper(1, "نماذج اللغة الكبيرة", abstract="ملخص قصير."),
+        paper(2, "大规模语言模型综述", abstract="In English."),
+    )
+    sheet, _ = set_issue(issue(papers, "Reasoning"), SITE, templates())
+    outline = Outline("".join(letter(sheet, edition(section("Reasoning", 0, 1)))[0].html))
+    titles = [(each["lang"], each["dir"]) for each in outline.all("h3")]
+    assert titles == [("und-Arab", "rtl"), ("zh", "ltr")]
+    summaries = [(p["lang"], p["dir"]) for p in outline.all("p") if p.get("lang")]
+    assert summaries == [("und-Arab", "rtl"), ("en", "ltr")]
 
 
 def test_each_papers_title_stands_alone_in_its_element() -> None:
@@ -64,7 +110,7 @@ def test_it_says_what_is_in_it_and_what_is_not() -> None:
     for said in (
         "Monday, 3 August 2026 · 5 papers · 1 minute to read · 23 left out by your filters",
         "Ada Example, Bo Sample, Cy Specimen and 2 more · Example Labs",
-        "▲ 87 · 12 comments · 1 August 2026",
+        "▲\N{NO-BREAK SPACE}87 · 12\N{NO-BREAK SPACE}comments · ",
         ">Code ★ 1204</a>",
         "because: topic Mixture of Experts: “experts” in the title",
         "1 more in your whole edition on the web",
@@ -109,16 +155,26 @@ def test_the_text_part_keeps_to_78_columns_but_for_addresses() -> None:
     assert not [line for line in text.splitlines() if line != line.rstrip()]
 
 
-def test_its_colours_can_be_read_in_light_and_dark() -> None:
-    html = html_of(WHOLE)
+@pytest.mark.parametrize("theme", THEMES)
+def test_its_colours_can_be_read_in_light_and_dark(theme: str) -> None:
+    html = html_of(WHOLE, theme=theme)
     dark = html[html.index("prefers-color-scheme: dark") : html.index("[data-ogsb]")]
-    light_inks = set(re.findall(r"[^-]color:(#\w{6})", html.partition("<body")[2])) - {"#ffffff"}
-    dark_inks = set(re.findall(r"[ {]color: (#\w{6})", dark))
-    assert len(light_inks) == len(dark_inks) == 3
-    assert all(contrast(ink, "#ffffff") >= 4.5 for ink in light_inks)
-    assert all(contrast(ink, "#16191d") >= 4.5 for ink in dark_inks)
-    assert ":root { color-scheme: light dark;" in html
-    assert '<meta name="color-scheme" content="light dark"' in html
+    (paper,) = set(re.findall(r"background-color:(#\w{6})", html.partition("<body")[2]))
+    (dark_paper,) = re.findall(r"\.page { background-color: (#\w{6})", dark)
+    inks = set(re.findall(r"[^-]color:(#\w{6})", html.partition("</div>")[2]))
+    dark_inks = set(re.findall(r"[^-r]color: (#\w{6})", dark.partition(".button")[0]))
+    assert len(inks) == len(dark_inks) == 3
+    assert all(contrast(ink, paper) >= 4.5 for ink in inks)
+    assert all(contrast(ink, dark_paper) >= 4.5 for ink in dark_inks)
+    for name in ("color-scheme", "supported-color-schemes"):
+        assert f'<meta name="{name}" content="light dark"' in html
+
+
+def test_the_themes_differ_in_letters_and_colours_alone() -> None:
+    serif, sans = (Outline(html_of(WHOLE, theme=theme)) for theme in THEMES)
+    assert [tag for tag, _ in serif.elements] == [tag for tag, _ in sans.elements]
+    assert "Georgia" in html_of(WHOLE)
+    assert "Georgia" not in html_of(WHOLE, theme="sans")
 
 
 def test_no_text_is_smaller_than_14_pixels() -> None:

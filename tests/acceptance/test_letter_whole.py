@@ -6,9 +6,9 @@ import pytest
 
 from newsletter.edition import Budget, Table, cut
 from newsletter.matchers.rules import RulesMatcher
-from newsletter.model import Edition, Issue, Standing, Summary
+from newsletter.model import TOP, Edition, Issue, Standing, Summary
 from newsletter.render import Personal, longdate, paper_view, set_edition, set_issue, wrap
-from newsletter.render.composing import REASON_WIDTH
+from newsletter.render.composing import REASON_INDENT
 from newsletter.templates import HTML, TEXT, compiled, environment, folders
 from newsletter.topics import match
 from tests.demo_letter import PAPERS, WHOLE, demo, templates
@@ -28,7 +28,7 @@ SKELETON = """\
 {%- block dateline_end %}{% endblock %}
 {%- if not papers %}{% block quiet %}{% endblock %}{% endif %}
 {%- block masthead_end %}{% endblock %}
-{%- for name, cards, rows in sections %}
+{%- for name, lead, cards, rows in sections %}
     {%- block heading scoped %}{% endblock %}
     {%- for paper, summary, because in cards %}
         {%- block card scoped %}{% endblock %}
@@ -50,7 +50,7 @@ def in_one_pass(name: str, whole: Edition, made: Issue, to: Personal, preheader:
     source = "{% extends 'skeleton' %}" + (compiled(where) if html else where.read(TEXT))
     sources = {name: source, "skeleton": SKELETON}
     views = [paper_view(paper.item) for paper in made.papers]
-    reason = str if html else (lambda text: wrap(text, "    ", REASON_WIDTH))
+    reason = str if html else (lambda text: wrap(text, REASON_INDENT))
     length: Summary = whole.summary
     return (
         environment(where, sources, autoescape=html)
@@ -70,8 +70,13 @@ def in_one_pass(name: str, whole: Edition, made: Issue, to: Personal, preheader:
             sections=[
                 (
                     each.name,
+                    each.leads,
                     [
-                        (views[p.paper], views[p.paper].summaries[length], reason(p.because))
+                        (
+                            views[p.paper],
+                            views[p.paper].summaries["lead" if each.leads else length],
+                            reason(p.because),
+                        )
                         for p in each.cards
                     ],
                     [views[p.paper] for p in each.rows],
@@ -82,7 +87,12 @@ def in_one_pass(name: str, whole: Edition, made: Issue, to: Personal, preheader:
     )
 
 
-@pytest.mark.parametrize("whole", [WHOLE, edition(), edition(section("Other", 2, 0), left_out=1)])
+LED = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, rows=[3, 4]))
+
+
+@pytest.mark.parametrize(
+    "whole", [WHOLE, edition(), edition(section("Other", 2, 0), left_out=1), LED]
+)
 def test_its_pieces_join_into_what_one_pass_of_the_template_gives(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
     rendering = set_edition(demo(), whole, personal())
@@ -96,14 +106,19 @@ def test_its_pieces_join_into_what_one_pass_of_the_template_gives(whole: Edition
 
 
 @pytest.mark.parametrize("papers", [1, 50, 332, 1000])
-@pytest.mark.parametrize("summary", ["short", "full", "titles"])
-def test_a_letter_fits_however_many_papers_there_are(papers: int, summary: Summary) -> None:
+@pytest.mark.parametrize(
+    ("summary", "theme"),
+    [("short", "serif"), ("full", "serif"), ("titles", "serif"), ("short", "sans")],
+)
+def test_a_letter_fits_however_many_papers_there_are(
+    papers: int, summary: Summary, theme: str
+) -> None:
     abstract = "Large mixtures route tokens to experts & the cost falls by half. " * 20
     made = issue(
         [paper(n, f"Paper {n} on {'routing ' * 8}", abstract=abstract) for n in range(papers)],
         "Reasoning",
     )
-    sheet, _ = set_issue(made, SITE, templates())
+    sheet, _ = set_issue(made, SITE, templates(theme))
     ada = reader(decided=-1)
     wants = replace(ada.subscriber, summary=summary)
     standing = Standing(replace(ada, subscriber=wants))
@@ -112,5 +127,7 @@ def test_a_letter_fits_however_many_papers_there_are(papers: int, summary: Summa
     assert len(fitted.papers) == papers
     html = "".join(set_edition(sheet, fitted, personal()).html)
     assert len(html.encode()) <= GMAIL_CLIPS
+    assert any(each.leads for each in fitted.sections) == (papers > 5 and summary != "titles")
     if fitted.more:
+        assert personal().links.edition in html
         assert len(html.encode()) >= GMAIL_CLIPS * 3 // 4

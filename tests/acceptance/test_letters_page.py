@@ -90,7 +90,7 @@ def test_every_letter_is_shown_as_html_text_and_headers(letters: Path) -> None:
     assert html[1]["content-security-policy"].startswith("sandbox; default-src 'none'")
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["referrer-policy"] == "no-referrer"
-    assert "because: topic" in text[2]
+    assert "because:     topic" in text[2]
     assert source[1]["content-type"].startswith("text/plain")
     assert source[2].encode() == order[ada].read_bytes()
     assert (missing[0], outside[0]) == (404, 404)

@@ -11,7 +11,7 @@ import pytest
 from newsletter.errors import ConfigurationError
 from newsletter.scheduler import Roster
 from newsletter.wiring import open_house
-from tests.daemons import awake, not_at_midnight, papers, set_up, stop, until
+from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
 from tests.morning import Inbox, Newsletter, Page, daily_papers, open_inbox, serve
 
 
@@ -45,6 +45,28 @@ def test_it_sends_what_is_due_lives_on_and_ends_well_when_asked(
     after = newsletter.json("status")
     assert (after["accepted"], after["awake"][0]["said"]) == (3, "stopped")
     assert "last awake" in newsletter.run("status").stdout
+
+
+def test_the_operator_is_told_by_letter_what_failed(tmp_path: Path) -> None:
+    def answer(recipient: str) -> str | None:
+        return "550 5.1.1 no such user" if recipient == "r1@example.org" else None
+
+    with open_inbox(answer) as inbox, serve(daily_papers(papers())) as origin:
+        newsletter = Newsletter(tmp_path, inbox.port)
+        source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
+        set_up(newsletter, origin, readers=3)
+        newsletter.configure(
+            sources=[source],
+            schedule={"at": at(0), "days": "daily"},
+            operator="editor@example.org",
+        )
+        with awake(newsletter) as daemon:
+            until(lambda: inbox.to("editor@example.org"), daemon)
+            stop(daemon)
+    (letter,) = inbox.to("editor@example.org")
+    assert letter.message["From"] == "Daily Papers <papers@example.org>"
+    assert letter.message["Auto-Submitted"] == "auto-generated"
+    assert "of 3 letters 1 failed; newsletter status" in letter.text
 
 
 def test_before_the_time_it_fetches_and_waits(newsletter: Newsletter, inbox: Inbox) -> None:

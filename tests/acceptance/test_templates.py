@@ -12,6 +12,7 @@ from newsletter.templates import HTML, SUBJECT, TEXT, Folders, compiled, folders
 from tests.factories import paper
 from tests.letters import SITE, edition, issue, letter, section
 
+CARD, HEADING, FOOT = (f"partials/{name}.mjml" for name in ("card", "heading", "foot"))
 OWN = Path(__file__).parents[2] / "templates"
 
 
@@ -78,13 +79,15 @@ def test_it_finds_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
         (HTML, "<mj-raw>{% endblock %}{% block row", "<mj-blink>{% block row", "not an element"),
         (HTML, "</mj-head>", "", "<mj-head> is not closed|closes nothing"),
         (HTML, 'path="partials/head.mjml"', 'path="../secret.mjml"', "to include"),
-        (HTML, "{% if paper.url %}", "{% if paper.url }", "not Jinja"),
-        (HTML, "{{ name }}", "{{ nmae }}", "'nmae' is not among"),
-        (HTML, "paper.byline }}", "paper.biline }}", "biline"),
+        (CARD, "{% if paper.url %}", "{% if paper.url }", "not Jinja"),
+        (HEADING, "{{ name }}", "{{ nmae }}", "'nmae' is not among"),
+        (CARD, "paper.byline }}", "paper.biline }}", "biline"),
         (TEXT, "{{ name | wrap }}", "{{ name | warp }}", "warp"),
         (TEXT, "paper.byline | wrap", "paper.biline | wrap", "biline"),
         (TEXT, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
-        (HTML, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
+        (FOOT, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
+        (CARD, "<mj-text css-class", "<mj-txt css-class", "did you mean <mj-text>"),
+        (CARD, "theme.quiet", "theme.quite", "quite"),
         (SUBJECT, "publication.name", "publication.nmae", "nmae"),
     ],
 )
@@ -106,7 +109,7 @@ def test_an_element_left_open_is_named(folder: Path) -> None:
 
 
 def test_html_that_does_not_balance_is_an_error(folder: Path) -> None:
-    change(folder, HTML, "</h2>", "")
+    change(folder, HEADING, "</h2>", "")
     assert "not MJML" in fault(folder).problem
 
 
@@ -133,3 +136,31 @@ def test_a_template_may_include_another_of_its_folder_alone(folder: Path) -> Non
 def test_a_fault_met_by_some_papers_alone_is_found_at_once(folder: Path) -> None:
     change(folder, TEXT, "{{ paper.url }}", "{{ paper.url + 1 }}")
     assert fault(folder).file == TEXT
+
+
+def test_a_theme_of_the_operators_own_goes_before_the_one_that_ships(tmp_path: Path) -> None:
+    (tmp_path / "themes").mkdir()
+    own = (OWN / "themes" / "sans.jinja").read_text(encoding="utf-8").replace("#0b559f", "#006633")
+    (tmp_path / "themes" / "sans.jinja").write_text(own, encoding="utf-8")
+    for theme, used in (("sans", True), ("serif", False)):
+        sheet, _ = set_issue(issue([paper(1)]), SITE, load(tmp_path, theme))
+        html = "".join(letter(sheet, edition(section("Other", 0)))[0].html)
+        assert ("#006633" in html) == used
+
+
+def test_a_theme_that_lacks_a_name_is_told_where_it_is_asked_for(folder: Path) -> None:
+    change(folder, "themes/serif.jinja", "{% set quiet", "{% set calm")
+    error = fault(folder)
+    assert "'quiet'" in error.problem
+    assert (error.file, error.line is not None) == ("partials/head.mjml", True)
+
+
+def test_a_theme_runs_in_the_sandbox(folder: Path) -> None:
+    change(folder, "themes/serif.jinja", '"#685e55"', "cycler.__init__.__globals__")
+    assert fault(folder).file == "themes/serif.jinja"
+
+
+def test_a_part_that_includes_itself_is_named(folder: Path) -> None:
+    (folder / CARD).write_text(f'<mj-include path="{CARD}" />', encoding="utf-8")
+    error = fault(folder)
+    assert (error.file, error.problem) == (CARD, "This includes itself.")

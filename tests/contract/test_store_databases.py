@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -21,9 +22,10 @@ from newsletter.errors import StoreError
 from newsletter.model import Accepted
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore, schema
+from newsletter.stores.sql.codec import dump
 from newsletter.stores.sql.engine import Database
-from newsletter.stores.sql.migrating import MIGRATIONS
-from tests.factories import DAY, NOON, subscriber
+from newsletter.stores.sql.migrating import MIGRATIONS, configuration
+from tests.factories import DAY, NOON, item, subscriber
 from tests.frozen import claim, freeze, join, ledger, list_papers, one_issue, settle
 
 
@@ -80,6 +82,37 @@ def test_a_store_of_a_newer_version_is_refused(
 def _set_version(database: Database, version: str) -> None:
     with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+
+
+def test_a_store_of_before_the_readers_pages_is_brought_along(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    old = Database(url)
+    with old.writing() as connection:
+        command.upgrade(configuration(connection), "0003")
+        connection.execute(
+            text(
+                "INSERT INTO readers (email, status, decided, origin, body, joined, changed) VALUES"
+                " ('ada@example.org', 'confirmed', 0, 'file', :body, :now, :now)"
+            ),
+            {"body": dump(subscriber(at="07:00")), "now": "2026-08-03 12:00:00.000000"},
+        )
+        connection.execute(
+            text(
+                'INSERT INTO papers (number, key, first_seen, "group", muted, body) VALUES'
+                " (1, 'arxiv:1', :now, 1, 0, :body)"
+            ),
+            {
+                "body": dump(item("Étude", authors=("Ada Byron",))),
+                "now": "2026-08-03 12:00:00.000000",
+            },
+        )
+    old.close()
+    store = open_store(url)
+    store.save_reader(subscriber(at="09:00"), status="confirmed", now=NOON)
+    store.sync_roster([subscriber(at="07:00")], now=NOON)
+    assert store.readers()[0].subscriber.at == "09:00"
+    assert [paper.number for paper in store.search(["etude", "byron"], limit=9)] == [1]
+    store.close()
 
 
 def test_processes_that_open_a_new_store_at_once_all_find_it(tmp_path: Path) -> None:
@@ -296,12 +329,12 @@ def test_a_second_issue_of_a_day_or_a_state_unheard_of_is_impossible(
         assert isinstance(raised.value.__cause__, IntegrityError)
 
 
-def test_two_deliveries_of_a_reader_or_two_sendings_of_a_paper_are_impossible(
+def test_two_deliveries_or_editions_of_a_reader_in_one_issue_are_impossible(
     sql_store: SqlStore, database: Database
 ) -> None:
     one_issue(sql_store, "ada")
     settle(sql_store, *claim(sql_store), outcome=Accepted("250 taken"))
-    for table in (schema.deliveries, schema.editions, schema.sent):
+    for table in (schema.deliveries, schema.editions):
         with database.reading() as connection:
             row = connection.execute(table.select()).mappings().first()
         assert row is not None

@@ -218,7 +218,7 @@ def test_a_day_without_an_issue_has_nothing(store: Store) -> None:
     assert store.counts(DAY) == Counts()
     assert store.deliveries(DAY) == ()
     assert claim(store) == ()
-    with pytest.raises(StoreError, match="there is no issue of 2026-08-03; newsletter send"):
+    with pytest.raises(StoreError, match="there is no issue of 2026-08-03; `newsletter send`"):
         store.finish(DAY)
 
 

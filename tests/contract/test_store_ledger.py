@@ -33,6 +33,7 @@ from tests.frozen import (
     freeze,
     join,
     ledger,
+    letter_of,
     list_papers,
     mark,
     one_issue,
@@ -74,8 +75,9 @@ def test_a_claim_may_be_restricted_to_some_readers(store: Store) -> None:
 def test_a_claim_is_of_one_day(store: Store) -> None:
     one_issue(store, "ada")
     wave = wave_of(store.papers_numbered([1, 2]))
-    store.freeze(at(wave, TOMORROW, LATER), [cut(store.readers()[0], 0)])
     assert len(claim(store)) == 1
+    store.freeze(at(wave, TOMORROW, LATER), [cut(store.readers()[0], 0)])
+    assert claim(store) == ()
     assert len(claim(store, day=TOMORROW)) == 1
 
 
@@ -179,7 +181,7 @@ def test_a_mark_is_granted_while_the_claim_holds(store: Store) -> None:
 def test_a_mark_renews_the_lease(store: Store) -> None:
     one_issue(store, "ada")
     (ada,) = claim(store)
-    store.mark([ada], now=NOON, lease=660.0)
+    store.mark([letter_of(ada)], now=NOON, lease=660.0)
     claim(store, now=LEASE_OVER, run="two")
     assert ledger(store) == [("ada", "committing")]
 
@@ -239,9 +241,10 @@ def test_an_older_issue_accepted_late_takes_nothing_back(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers, cutoff=1), [cut(ada, 0)])
+    in_hand = claim(store)
     store.freeze(wave_of(papers, day=TOMORROW, due=LATER, cutoff=2), [cut(ada, 0, 1)])
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
-    settle(store, *claim(store), outcome=TAKEN)
+    settle(store, *in_hand, outcome=TAKEN)
     assert decided(store) == [2]
     assert store.standings([ada], papers, since=NOON)[0].sent == {1, 2}
 

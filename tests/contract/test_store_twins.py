@@ -25,7 +25,7 @@ from newsletter.model import (
 )
 from newsletter.stores import open_store
 from tests.factories import DAY, NOON, identity, item, subscriber
-from tests.frozen import LEASE, cut, wave_of
+from tests.frozen import LEASE, cut, mark, wave_of
 
 NAMES = ["arxiv:2608.00001", "arxiv:2608.00002", "doi:10.1/a", "acl:1", "url:example.org/x"]
 PEOPLE = ["ada", "bob", "cyd"]
@@ -117,7 +117,7 @@ class Twins(RuleBasedStateMachine):
     @rule(which=st.sets(st.integers(0, 5)))
     def mark(self, which: set[int]) -> None:
         claims = [made for place, made in enumerate(reversed(self.claims)) if place in which]
-        one, other = (s.mark(claims, now=self.now, lease=LEASE) for s in self.stores)
+        one, other = (mark(s, *claims, now=self.now) for s in self.stores)
         assert one == other
 
     @rule(which=st.sets(st.integers(0, 5)), outcome=st.sampled_from(OUTCOMES))

@@ -29,6 +29,14 @@ def test_little_must_be_set_and_the_rest_has_defaults() -> None:
     assert settings.issue.max_items == 60
 
 
+def test_a_theme_that_is_not_there_is_told_with_its_line_and_the_choices() -> None:
+    (found,) = wrong("name: N\nsender: n@example.org\nissue:\n  theme: gothic\n")
+    assert found.startswith("newsletter.yaml:4: issue.theme: ")
+    assert "serif" in found
+    assert "sans" in found
+    assert read(issue={"theme": "sans"}).issue.theme == "sans"
+
+
 def test_an_empty_file_says_what_to_do() -> None:
     with pytest.raises(ConfigurationError, match="newsletter init"):
         read_settings(b"", "newsletter.yaml", {})

@@ -305,8 +305,15 @@ def test_claims_that_wait_too_long_are_given_back_and_claimed_anew() -> None:
 
 def test_nothing_leaves_when_marks_cannot_be_recorded() -> None:
     class ReadOnly(MemoryStore):
-        def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
-            raise StoreError(f"the disk is full: {len(claims)} marks at {now} for {lease} s")
+        def mark(
+            self,
+            letters: Sequence[Letter],
+            *,
+            now: datetime,
+            lease: float,
+            settled: Sequence[Settlement] = (),
+        ) -> frozenset[str]:
+            raise StoreError(f"the disk is full: {letters} at {now} for {lease} s after {settled}")
 
     morning, transport = Morning(frozen(3, ReadOnly())), MemoryTransport()
     with pytest.raises(StoreError, match="the disk is full"):
@@ -336,9 +343,16 @@ def test_marks_of_one_turn_of_the_loop_are_one_call_of_the_store() -> None:
         def __post_init__(self) -> None:
             super().__init__()
 
-        def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
-            self.groups.append(len(claims))
-            return super().mark(claims, now=now, lease=lease)
+        def mark(
+            self,
+            letters: Sequence[Letter],
+            *,
+            now: datetime,
+            lease: float,
+            settled: Sequence[Settlement] = (),
+        ) -> frozenset[str]:
+            self.groups.append(len(letters))
+            return super().mark(letters, now=now, lease=lease, settled=settled)
 
     class AllAtOnce(MemoryTransport):
         async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:

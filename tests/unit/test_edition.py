@@ -15,13 +15,16 @@ from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
     OTHER,
+    TOP,
     Edition,
     Filter,
     Issue,
+    Length,
     Paper,
     Placed,
     Reader,
     Standing,
+    Summary,
     Topic,
     Verdict,
 )
@@ -43,10 +46,9 @@ def table_of(issue: Issue, *filters: Filter) -> Table:
 
 
 def budget(papers: int, *, html: int = 102_400, cap: int = 60) -> Budget:
-    sizes = Sizes(
-        1000, 100, 50, {"short": (1000,) * papers, "full": (3000,) * papers}, (200,) * papers
-    )
-    return Budget(sizes, cap, html)
+    lengths: dict[Length, int] = {"short": 1000, "full": 3000, "titles": 500, "lead": 1500}
+    cards = {length: (size,) * papers for length, size in lengths.items()}
+    return Budget(Sizes(1000, 100, 50, cards, (200,) * papers), cap, html)
 
 
 def edition_of(issue: Issue, who: Reader, **room: int) -> Edition:
@@ -123,6 +125,34 @@ def test_the_best_become_cards_up_to_the_readers_cap_and_the_rest_rows() -> None
     assert [len(section.cards) for section in edition.sections] == [1, 1, 0]
     assert [len(section.rows) for section in edition.sections] == [0, 1, 2]
     assert edition_of(FIVE, reader(), cap=0).sections[0].cards == ()
+
+
+SEVEN = issue_of(*(paper(n, f"Agents {n}", upvotes=90 - n) for n in range(1, 8)))
+
+
+def test_the_best_three_open_a_letter_of_many_cards_with_their_own_reasons() -> None:
+    edition = edition_of(SEVEN, reader(wants=Filter(topics=("Agents",), max_items=6)))
+    top, agents = edition.sections
+    assert (top.name, top.leads, top.rows) == (TOP, True, ())
+    assert [placed.paper for placed in top.cards] == [0, 1, 2]
+    assert {placed.because for placed in top.cards} == {"topic Agents: “agents”"}
+    assert (len(agents.cards), len(agents.rows), agents.leads) == (3, 1, False)
+    assert edition.papers == tuple(range(7))
+
+
+@pytest.mark.parametrize(("cap", "summary"), [(5, "short"), (60, "titles"), (60, "full")])
+def test_a_short_letter_and_one_of_titles_have_no_top(cap: int, summary: Summary) -> None:
+    who = reader(wants=Filter(max_items=cap))
+    asks = replace(who, subscriber=replace(who.subscriber, summary=summary))
+    edition = edition_of(SEVEN, asks)
+    assert any(section.leads for section in edition.sections) == (summary == "full")
+    assert sorted(edition.papers) == list(range(7))
+
+
+def test_a_top_that_does_not_fit_gives_way_to_rows_under_its_topic() -> None:
+    edition = edition_of(SEVEN, reader(), html=1000 + 200 + 1550 + 6 * 200)
+    assert shown(SEVEN, edition) == {TOP: [1], "Agents": [2, 3, 4, 5, 6, 7]}
+    assert [len(section.cards) for section in edition.sections] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -290,6 +320,7 @@ def test_an_edition_is_within_its_bytes(issue: Issue, wants: Filter, html: int) 
     edition = cut(table_of(issue, wants), Standing(reader(wants=wants)), room)
     cards = sum(len(section.cards) for section in edition.sections)
     rows = sum(len(section.rows) for section in edition.sections)
-    used = 1000 + 100 * len(edition.sections) + 1050 * cards + 200 * rows
+    leads = sum(len(section.cards) for section in edition.sections if section.leads)
+    used = 1000 + 100 * len(edition.sections) + 1050 * cards + 500 * leads + 200 * rows
     assert used <= html
     assert cards <= (60 if wants.max_items is None else wants.max_items)

@@ -46,7 +46,7 @@ def test_it_leaves_out_what_cannot_be_shown(text: str, expected: str) -> None:
 
 
 def test_it_wraps_at_words_and_never_inside_one() -> None:
-    assert wrap("aa bb cc", "  ", 5) == "aa bb\n  cc"
+    assert wrap("aa bb cc", "  ", 7) == "aa bb\n  cc"
     assert wrap("a https://example.org/long b", "", 6) == "a\nhttps://example.org/long\nb"
     assert wrap("") == ""
 
@@ -90,6 +90,7 @@ def test_a_view_says_what_is_known() -> None:
         "short": "One thing is said. Another follows.",
         "full": ABSTRACT,
         "titles": "",
+        "lead": ABSTRACT,
     }
 
 

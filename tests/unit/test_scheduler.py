@@ -13,6 +13,7 @@ from newsletter.ports import Store
 from newsletter.publisher import Rota
 from newsletter.scheduler import TICK, Watch, call_back
 from newsletter.stores import open_store
+from newsletter.templates import load_note
 from newsletter.transports.memory import MemoryTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import NOON, subscriber
@@ -34,7 +35,8 @@ def watch_over(
         desk=desk_over(store, Listed("One")),
         rota=Rota(Rhythm("12:00", "UTC", "daily")),
         transport=transport,
-        refresh=refresh,
+        refresh=(refresh,),
+        stationery=lambda: load_note("report"),
         told=told.append,
         name="run here",
         owner=Run("here"),

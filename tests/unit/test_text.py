@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from newsletter.text import (
     authors_line,
     clean,
+    direction,
     display,
     folded,
     http_url,
+    language,
+    opening,
     plain,
     sentences,
     shorten,
@@ -169,11 +172,15 @@ def test_a_link_is_ascii_and_stays_itself(text: str) -> None:
         ("10\\% of R\\&D", "10% of R&D"),
         ("\\textbf{bold}, \\emph{soft} and {\\em old}", "bold, soft and old"),
         ("see \\url{https://x.org/a_b}", "see https://x.org/a_b"),
+        ("\\$5\\$ and $5\\% to $10", "$5$ and $5% to $10"),
         ("``quoted''", "“quoted”"),
         ("$\\mathcal{O}(n \\log n)$", "𝒪(n log n)"),
         ("\\(O(n^2)\\) and \\[x_{ij}\\]", "O(n²) and xᵢⱼ"),
         ("$\\mathbb R^n$, $\\frac{1}{2}$, $\\sqrt{d_k}$", "ℝⁿ, 1/2, √(dₖ)"),
         ("$\\approx$90, 2$\\times$ faster", "≈90, 2× faster"),
+        ("$5\\%$, 6$\\%$ and $50\\%-85\\%$ of 10\\%", "5%, 6% and 50%-85% of 10%"),
+        ("\\texttt{S$^2$COR} and \\emph {it}", "S²COR and it"),
+        ("a factor of 1+{\\epsilon}", "a factor of 1+ϵ"),
     ],
 )
 def test_tex_is_shown_in_unicode_where_that_is_sure(written: str, shown: str) -> None:
@@ -195,6 +202,7 @@ def test_tex_is_shown_in_unicode_where_that_is_sure(written: str, shown: str) ->
         "$x_{\\foo}$",
         "$some words are prose$",
         "$\\cite{x}$",
+        "{\\framework} and {\\today}",
         "$x^$",
         "$x_\\sqrt{a}$",
         "$\\hat\\frac{a}{b}$",
@@ -278,3 +286,51 @@ def test_folding_forgets_case_accents_and_kinds_of_hyphens() -> None:
     assert folded("STRASSE") == folded("Straße")
     assert folded("chain‑of–thought’s M³ViT") == "chain-of-thought's m3vit"
     assert folded("LoRA") == "lora"
+
+
+# -- languages -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "way"),
+    [
+        ("Attention Is All You Need", "", "ltr"),
+        ("Größere Sprachmodelle, kleinere Fehler", "", "ltr"),
+        ("大规模语言模型综述", "zh", "ltr"),
+        ("日本語の大規模言語モデル", "ja", "ltr"),
+        ("한국어 언어 모델", "ko", "ltr"),
+        ("מודלי שפה גדולים", "he", "rtl"),
+        ("نماذج اللغة الكبيرة", "und-Arab", "rtl"),
+        ("Языковые модели", "und-Cyrl", "ltr"),
+        ("Γλωσσικά μοντέλα", "el", "ltr"),
+        ("Learning α, β and γ with 漢字", "", "ltr"),
+        ("2026: مراجعة GPT", "und-Arab", "rtl"),
+        ("Attention נ", "", "ltr"),
+        ("α² + β² → 𝒪(n)", "", "ltr"),
+        ("… —", "", "ltr"),
+        ("", "", "ltr"),
+    ],
+)
+def test_a_text_is_marked_as_far_as_its_letters_tell(text: str, tag: str, way: str) -> None:
+    assert (language(text), direction(text)) == (tag, way)
+
+
+# -- openings --------------------------------------------------------------------------------
+
+TEN = "One two three four five six seven eight nine ten."
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most", "expected"),
+    [
+        (f"{TEN} {TEN} {TEN}", 15, 25, f"{TEN} {TEN}"),
+        (f"{TEN} {TEN}", 15, 12, f"{TEN} One two…"),
+        (TEN, 50, 70, TEN),
+        ("", 50, 70, ""),
+        ("word " * 100, 5, 8, "word word word word word word word word…"),
+    ],
+)
+def test_an_opening_is_whole_sentences_of_enough_words(
+    text: str, least: int, most: int, expected: str
+) -> None:
+    assert opening(text, least, most) == expected

@@ -15,6 +15,7 @@ from newsletter.model import (
 from newsletter.stores.decisions import (
     listed,
     struck,
+    taken_in,
 )
 from newsletter.stores.memory.papers import Papers
 from newsletter.stores.memory.rows import DayIssue
@@ -29,8 +30,11 @@ class Readers(Papers):
     def __init__(self) -> None:
         super().__init__()
         self._readers: dict[str, Reader] = {}
+        self._listed: dict[str, Subscriber] = {}
+        self._saved: dict[str, datetime] = {}
         self._issues: dict[date, DayIssue] = {}
         self._sent: dict[int, set[int]] = {}
+        self._changed: dict[int, datetime] = {}
 
     def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:  # noqa: ARG002
         """See :meth:`newsletter.ports.Store.sync_roster`."""
@@ -42,28 +46,36 @@ class Readers(Papers):
             for subscriber in roster:
                 known = self._readers.get(subscriber.email)
                 status = "confirmed" if known is None else listed(known.status)
-                self._put(subscriber, status, "file")
+                self._put(self._taken_in(known, subscriber), status, "file")
+                self._listed[subscriber.email] = subscriber
+
+    def _taken_in(self, known: Reader | None, said: Subscriber) -> Subscriber:
+        """What a reader's words become when the file says this of them."""
+        before = self._listed.get(said.email)
+        if known is None or before is None:
+            return said
+        return taken_in(known.subscriber, before, said)
 
     def save_reader(
         self,
         subscriber: Subscriber,
         *,
         status: Status,
-        now: datetime,  # noqa: ARG002 - nobody asks memory when
+        now: datetime,
     ) -> Reader:
         """See :meth:`newsletter.ports.Store.save_reader`."""
         with self._lock:
+            self._saved[subscriber.email] = now
             known = self._readers.get(subscriber.email)
             return self._put(subscriber, status, "store" if known is None else known.origin)
 
     def _put(self, subscriber: Subscriber, status: Status, origin: Origin) -> Reader:
         """Add a reader, for whom all up to the last freeze is decided, or change one."""
-        cutoffs = [wave.issue.cutoff for issue in self._issues.values() for wave in issue.waves]
         new = Reader(
-            id=len(self._readers) + 1,
+            id=max((reader.id for reader in self._readers.values()), default=0) + 1,
             subscriber=subscriber,
             status=status,
-            decided=max(cutoffs, default=0),
+            decided=self._last_decided(),
             origin=origin,
         )
         known = self._readers.get(subscriber.email, new)
@@ -71,12 +83,18 @@ class Readers(Papers):
         self._readers[subscriber.email] = changed
         return changed
 
-    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:  # noqa: ARG002
+    def _last_decided(self) -> int:
+        """The cutoff of the last freeze, 0 where there is none."""
+        cutoffs = [wave.issue.cutoff for issue in self._issues.values() for wave in issue.waves]
+        return max(cutoffs, default=0)
+
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.set_status`."""
         with self._lock:
             known = self._readers.get(email)
             if known is not None:
                 self._readers[email] = replace(known, status=status)
+                self._changed[known.id] = now
             return known is not None
 
     def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:

@@ -9,6 +9,7 @@ from newsletter.model import (
     Counts,
     DeliveryState,
     Edition,
+    Envelope,
     IssueState,
     Wave,
 )
@@ -28,6 +29,7 @@ class Row:
     doubts: int = 0
     reply: str = ""
     next_try: datetime | None = None
+    envelope: Envelope | None = None
 
     @property
     def reader(self) -> int:
@@ -60,6 +62,18 @@ class Row:
     def is_past(self, now: datetime) -> bool:
         """Whether it was deferred long enough."""
         return self.state == "deferred" and self.wave.issue.frozen_at <= now - PATIENCE
+
+    def give_up(self) -> None:
+        """End it where it is open: held if it is in doubt."""
+        if self.state in {"pending", "deferred"}:
+            self.state = "expired"
+        elif self.state == "unknown":
+            self.state = "held"
+
+    def has_changed(self, envelope: Envelope) -> bool:
+        """Whether other bytes may have left before, under this letter's name."""
+        before = self.envelope
+        return bool(self.doubts) and before is not None and before.digest != envelope.digest
 
     def doubt(self) -> None:
         """Nobody knows what became of it."""

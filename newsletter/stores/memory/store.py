@@ -1,117 +1,46 @@
-"""Issues and the ledger, in memory."""
+"""The ledger, in memory."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 from newsletter.errors import StoreError
 from newsletter.model import (
     Accepted,
+    Audit,
     Claim,
-    Counts,
     Deferred,
-    Delivery,
-    Edition,
     Heartbeat,
-    IssueState,
+    Letter,
     Settlement,
     Unknown,
-    Wave,
 )
 from newsletter.stores.decisions import (
+    FREE,
+    NO_ISSUE,
+    OPEN_ISSUE,
+    OTHER_BYTES,
     SETTLED,
     UNDER_CLAIM,
-    closed,
-    numbers_of,
-    reopened,
+    resolved,
     run_of,
     token_for,
     words_of,
 )
-from newsletter.stores.memory.readers import Readers
-from newsletter.stores.memory.rows import DayIssue, Row
+from newsletter.stores.memory.door import Door
+from newsletter.stores.memory.proofs import audit
+from newsletter.stores.memory.rows import Row
 
 
-class MemoryStore(Readers):
+class MemoryStore(Door):
     """:class:`newsletter.ports.Store` in this process' memory."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._waves = 0
         self._heartbeats: dict[str, Heartbeat] = {}
 
     def close(self) -> None:
         """Nothing to let go of."""
-
-    def freeze(self, wave: Wave, editions: Iterable[Edition]) -> Wave:
-        """See :meth:`newsletter.ports.Store.freeze`."""
-        with self._lock:
-            cut = list(editions)
-            issue = self._issues.setdefault(wave.issue.day, DayIssue("frozen"))
-            stored = self._stored(issue, wave)
-            if numbers_of(stored.issue) == numbers_of(wave.issue):
-                for edition in cut:
-                    self._plan(issue, stored, edition)
-            issue.state, issue.reason = reopened(issue.counts, issue.state), ""
-            return stored
-
-    def _stored(self, issue: DayIssue, wave: Wave) -> Wave:
-        for stored in issue.waves:
-            if stored.due == wave.due:
-                return stored
-        self._waves += 1
-        issue.waves.append(replace(wave, id=self._waves))
-        return issue.waves[-1]
-
-    def _plan(self, issue: DayIssue, wave: Wave, edition: Edition) -> None:
-        row = Row(wave, edition, "pending" if edition.papers else "empty")
-        if issue.rows.setdefault(row.reader, row) is row and row.state == "empty":
-            self._decide(row)
-
-    def _decide(self, row: Row) -> None:
-        reader = self._readers[row.email]
-        decided = max(reader.decided, row.wave.issue.cutoff)
-        self._readers[row.email] = replace(reader, decided=decided)
-
-    def skip(self, day: date, *, reason: str, now: datetime) -> None:  # noqa: ARG002
-        """See :meth:`newsletter.ports.Store.skip`."""
-        with self._lock:
-            issue = self._issues.setdefault(day, DayIssue("skipped"))
-            if issue.state == "skipped":
-                issue.reason = reason
-
-    def waves(self, day: date) -> tuple[Wave, ...]:
-        """See :meth:`newsletter.ports.Store.waves`."""
-        with self._lock:
-            return tuple(self._issues[day].waves) if day in self._issues else ()
-
-    def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
-        """See :meth:`newsletter.ports.Store.edition`."""
-        with self._lock:
-            for row in self._rows(day):
-                if row.email == email:
-                    return row.wave.id, row.edition
-            return None
-
-    def _rows(self, day: date) -> list[Row]:
-        issue = self._issues.get(day)
-        return [] if issue is None else list(issue.rows.values())
-
-    def issue_state(self, day: date) -> tuple[IssueState, str] | None:
-        """See :meth:`newsletter.ports.Store.issue_state`."""
-        with self._lock:
-            issue = self._issues.get(day)
-            return None if issue is None else (issue.state, issue.reason)
-
-    def days(self) -> tuple[date, ...]:
-        """See :meth:`newsletter.ports.Store.days`."""
-        with self._lock:
-            return tuple(sorted(self._issues, reverse=True))
-
-    def planned(self, day: date) -> frozenset[int]:
-        """See :meth:`newsletter.ports.Store.planned`."""
-        with self._lock:
-            return frozenset(row.reader for row in self._rows(day))
 
     def claim(
         self,
@@ -127,10 +56,14 @@ class MemoryStore(Readers):
         with self._lock:
             rows = list(self._rows(day))
             _take_back(rows, now)
-            rows.sort(key=lambda row: (row.state == "unknown", row.reader))
+            if day not in self._issues or self._issues[day].state not in OPEN_ISSUE:
+                return ()
+            self._expire(day, rows, now)
+            rows = [row for row in rows if row.state in FREE]
+            rows.sort(key=lambda row: (FREE.index(row.state), row.reader))
             asked = [row for row in rows if readers is None or row.reader in readers]
-            free = [row for row in asked if row.is_free(now) and self._is_still_reading(row)]
-            taken = free[:limit]
+            free = (row for row in asked if row.is_free(now) and self._is_still_reading(row))
+            taken = list(islice(free, limit))
             for row in taken:
                 row.state, row.token, row.next_try = "claimed", token_for(token, row.reader), None
                 row.lease_until, row.attempts = now + timedelta(seconds=lease), row.attempts + 1
@@ -140,6 +73,18 @@ class MemoryStore(Readers):
                 Claim(row.wave.id, row.reader, row.token, row.edition, row.attempts)
                 for row in taken
             )
+
+    def _expire(self, day: date, rows: Iterable[Row], now: datetime) -> None:
+        """End the open deliveries that are past: deferred too long, or with a later letter."""
+        others = [row for on in self._issues if on != day for row in self._rows(on)]
+        newest: dict[int, int] = {}
+        for other in others:
+            newest[other.reader] = max(other.wave.id, newest.get(other.reader, 0))
+        for row in rows:
+            if row.is_past(now):
+                row.state = "expired"
+            elif newest.get(row.reader, 0) > row.wave.id:
+                row.give_up()
 
     def _is_still_reading(self, row: Row) -> bool:
         """Whether the reader is confirmed; the delivery of one who is not is suppressed."""
@@ -159,16 +104,36 @@ class MemoryStore(Readers):
                 if row.is_under_claim and run_of(row.token) in runs:
                     row.lease_until = now
 
-    def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
+    def mark(
+        self,
+        letters: Sequence[Letter],
+        *,
+        now: datetime,
+        lease: float,
+        settled: Sequence[Settlement] = (),
+    ) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
         with self._lock:
-            granted = set()
-            for row in filter(None, map(self._held, claims)):
-                confirmed = self._readers[row.email].status == "confirmed"
-                if row.state == "claimed" and confirmed and not row.runs_out(now):
-                    row.state, row.lease_until = "committing", now + timedelta(seconds=lease)
-                    granted.add(row.token)
-            return frozenset(granted)
+            if settled:
+                self.settle(settled, now=now)
+            until = now + timedelta(seconds=lease)
+            return frozenset(
+                letter.claim.token for letter in letters if self._marked(letter, now, until)
+            )
+
+    def _marked(self, letter: Letter, now: datetime, until: datetime) -> bool:
+        row = self._held(letter.claim)
+        if row is None or row.state != "claimed" or row.runs_out(now):
+            return False
+        if self._readers[row.email].status != "confirmed":
+            return False
+        if self._issues[row.wave.issue.day].state not in OPEN_ISSUE:
+            return False
+        if row.has_changed(letter.envelope):
+            row.state, row.reply, row.token, row.lease_until = "held", OTHER_BYTES, "", None
+            return False
+        row.state, row.lease_until, row.envelope = "committing", until, letter.envelope
+        return True
 
     def _held(self, claim: Claim) -> Row | None:
         """The delivery a claim holds; a void claim has none."""
@@ -196,38 +161,36 @@ class MemoryStore(Readers):
         row.next_try = settlement.next_try if isinstance(outcome, Deferred) else None
         row.token, row.lease_until = "", None
         if isinstance(outcome, Accepted):
-            self._sent.setdefault(row.reader, set()).update(row.numbers(row.edition.papers))
-            self._decide(row)
+            self._accept(row)
 
-    def finish(self, day: date) -> IssueState:
-        """See :meth:`newsletter.ports.Store.finish`."""
-        with self._lock:
-            issue = self._issues.get(day)
-            if issue is None:
-                raise StoreError(f"there is no issue of {day}; newsletter send makes one.")
-            issue.state = closed(issue.counts, issue.state)
-            return issue.state
+    def _accept(self, row: Row) -> None:
+        self._sent.setdefault(row.reader, set()).update(row.numbers(row.edition.papers))
+        self._decide(row)
 
-    def counts(self, day: date) -> Counts:
-        """See :meth:`newsletter.ports.Store.counts`."""
+    def resolve(
+        self,
+        day: date,
+        emails: Collection[str],
+        *,
+        arrived: bool,
+        now: datetime,  # noqa: ARG002 - nobody asks memory when
+    ) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.resolve`."""
         with self._lock:
-            return self._issues[day].counts if day in self._issues else Counts()
+            rows = [row for row in self._rows(day) if row.state == "held" and row.email in emails]
+            for row in rows:
+                row.state, row.reply = resolved(arrived=arrived)
+                row.token = ""
+                if arrived:
+                    self._accept(row)
+            return frozenset(row.email for row in rows)
 
-    def deliveries(self, day: date) -> tuple[Delivery, ...]:
-        """See :meth:`newsletter.ports.Store.deliveries`."""
+    def audit(self, day: date) -> Audit:
+        """See :meth:`newsletter.ports.Store.audit`."""
         with self._lock:
-            found = [
-                Delivery(
-                    day,
-                    row.email,
-                    row.state,
-                    row.attempts,
-                    row.reply,
-                    row.next_try,
-                )
-                for row in self._rows(day)
-            ]
-            return tuple(sorted(found, key=lambda delivery: delivery.email))
+            if day not in self._issues:
+                raise StoreError(NO_ISSUE.format(day))
+            return audit(self._issues, day)
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """See :meth:`newsletter.ports.Store.beat`."""
@@ -242,15 +205,10 @@ class MemoryStore(Readers):
 
 
 def _take_back(rows: Iterable[Row], now: datetime) -> None:
-    """End the claims whose lease ran out, and what was deferred long enough.
-
-    Those in doubt keep their token.
-    """
+    """End the claims whose lease ran out; those in doubt keep their token."""
     for row in rows:
         if row.runs_out(now) and row.state == "claimed":
             row.state, row.token, row.lease_until = "pending", "", None
         elif row.runs_out(now) and row.state == "committing":
             row.lease_until = None
             row.doubt()
-        elif row.is_past(now):
-            row.state = "expired"

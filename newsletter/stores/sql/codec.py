@@ -123,7 +123,11 @@ def _object_reader(kind: Any) -> Step:  # noqa: ANN401 - as above
     def read(plain: dict[str, Plain]) -> Any:  # noqa: ANN401 - a value of this type
         return kind(**{name: steps[name](part) for name, part in plain.items() if name in steps})
 
-    return read
+    def read_plain(plain: dict[str, Plain]) -> Any:  # noqa: ANN401 - as above
+        # Most of what is stored is of such types; only what an older model wrote has other keys.
+        return kind(**plain) if plain.keys() <= steps.keys() else read(plain)
+
+    return read_plain if all(step is _itself for step in steps.values()) else read
 
 
 def _default(field: Field[Any]) -> object:

@@ -48,6 +48,17 @@ class Database:
         with explained(self.url), self._writer.begin() as connection:
             yield connection
 
+    def scrub(self) -> None:
+        """Leave nothing of former rows in an SQLite file and its journal.
+
+        A PostgreSQL server clears them away itself, as its administrator has set it to.
+        """
+        if self.url.get_backend_name() != "sqlite":
+            return
+        with explained(self.url), contextlib.closing(self._engine.raw_connection()) as connection:
+            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                connection.cursor().execute(statement)
+
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()

@@ -2,14 +2,15 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from newsletter.errors import StoreError
 from newsletter.model import Counts, Delivery, Edition, Issue, IssueState, Wave
-from newsletter.stores.decisions import chunks, closed, numbers_of, reopened
+from newsletter.stores.decisions import NO_ISSUE, Owing, chunks, closed, numbers_of, reopened
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load, pack, unpack
 from newsletter.stores.sql.papers import MANY
@@ -65,8 +66,9 @@ def _plan(connection: Connection, issue: int, wave: Wave, editions: Iterable[Edi
     """Store the editions of readers who have no delivery of this issue, and one for each."""
     there = select(schema.deliveries.c.reader).where(schema.deliveries.c.issue == issue)
     planned = set(connection.execute(there).scalars())
+    owing = Owing(wave.issue)
     for some in chunks(_of_others(editions, planned), MANY):
-        _store_editions(connection, wave, some)
+        _store_editions(connection, wave, some, owing)
         _store_deliveries(connection, issue, wave, some)
         decide(connection, [e.standing.reader.id for e in some if not e.papers], wave.issue.cutoff)
 
@@ -80,7 +82,9 @@ def _of_others(editions: Iterable[Edition], planned: set[int]) -> Iterator[Editi
             yield edition
 
 
-def _store_editions(connection: Connection, wave: Wave, editions: Sequence[Edition]) -> None:
+def _store_editions(
+    connection: Connection, wave: Wave, editions: Sequence[Edition], owing: Owing
+) -> None:
     numbers = numbers_of(wave.issue)
     rows = [
         {
@@ -88,10 +92,22 @@ def _store_editions(connection: Connection, wave: Wave, editions: Sequence[Editi
             "reader": edition.standing.reader.id,
             "short": json.dumps([numbers[i] for i in edition.short]) if edition.short else "",
             "body": dump(edition),
+            **_papers([numbers[i] for i in edition.papers]),
+            "owed": owing.to(edition.standing),
+            "left_out": edition.left_out,
+            "email": edition.subscriber.email,
         }
         for edition in editions
     ]
     connection.execute(insert(schema.editions), rows)
+
+
+def _papers(numbers: Sequence[int]) -> dict[str, Any]:
+    return {
+        "papers": json.dumps(numbers),
+        "lowest": min(numbers, default=None),
+        "highest": max(numbers, default=None),
+    }
 
 
 def _store_deliveries(
@@ -168,10 +184,31 @@ def issue_state(connection: Connection, day: date) -> tuple[IssueState, str] | N
     return None if row is None else (row.state, row.reason)
 
 
-def set_state(connection: Connection, issue: int, state: IssueState) -> None:
+def set_state(connection: Connection, issue: int, state: IssueState, *, reason: str = "") -> None:
     """Record where an issue stands."""
     there = update(schema.issues).where(schema.issues.c.id == issue)
-    connection.execute(there.values(state=state, reason=""))
+    connection.execute(there.values(state=state, reason=reason))
+
+
+def rule(
+    connection: Connection,
+    day: date,
+    state: IssueState,
+    *,
+    reason: str,
+    among: Collection[IssueState | None],
+) -> bool:
+    """See :meth:`newsletter.ports.Store.rule`."""
+    if None in among:
+        values = {"day": day, "state": state, "reason": reason}
+        if connection.execute(insert_new(connection, schema.issues), values).rowcount:
+            return True
+    query = select(schema.issues.c.id, schema.issues.c.state).where(schema.issues.c.day == day)
+    row = connection.execute(query.with_for_update()).one_or_none()
+    if row is None or row.state not in among:
+        return False
+    set_state(connection, row.id, closed(counts(connection, day), state), reason=reason)
+    return True
 
 
 def begin_sending(connection: Connection, issue: int) -> None:
@@ -212,7 +249,7 @@ def finish(connection: Connection, day: date) -> IssueState:
     query = select(schema.issues.c.id, schema.issues.c.state).where(schema.issues.c.day == day)
     row = connection.execute(query.with_for_update()).one_or_none()
     if row is None:
-        raise StoreError(f"there is no issue of {day}; newsletter send makes one.")
+        raise StoreError(NO_ISSUE.format(day))
     state = closed(counts(connection, day), row.state)
     if state != row.state:
         set_state(connection, row.id, state)

@@ -1,44 +1,64 @@
 """Claims that have ended without a settlement: their leases, and the runs that held them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, exists, select, update
 
-from newsletter.stores.decisions import PATIENCE, in_doubt, run_of
+from newsletter.stores.decisions import PATIENCE, run_of
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.rows import LEDGER, apply, change, unheld
+from newsletter.stores.sql.rows import LEDGER, UNDER_LEASE, doubt, give_up, put, unheld
 
 
 def take_back(connection: Connection, issue: int, now: datetime) -> None:
     """End the claims whose lease ran out; those in doubt keep their token (see UNDER_CLAIM)."""
-    over = and_(LEDGER.issue == issue, LEDGER.lease_until <= now)
-    claimed = connection.execute(unheld(over, LEDGER.state == "claimed")).all()
-    unsent = [change(row, state="pending", token=None, lease_until=None) for row in claimed]
-    marked = connection.execute(unheld(over, LEDGER.state == "committing")).all()
-    apply(connection, unsent + [change(row, **doubt(row), lease_until=None) for row in marked])
-
-
-def doubt(row: Row[Any]) -> dict[str, Any]:
-    """What changes when nobody knows what became of a letter."""
-    return {"state": in_doubt(row.doubts), "doubts": row.doubts + 1}
+    over = (LEDGER.issue == issue, LEDGER.lease_until <= now)
+    claimed = unheld(connection, *over, LEDGER.state == "claimed")
+    put(
+        connection,
+        issue,
+        [row.reader for row in claimed],
+        state="pending",
+        token=None,
+        lease_until=None,
+    )
+    marked = unheld(connection, *over, LEDGER.state == "committing")
+    put(connection, issue, [row.reader for row in marked], **doubt())
 
 
 def expire(connection: Connection, issue: int, now: datetime) -> None:
-    """End the deferred deliveries that were tried long enough."""
-    old = select(schema.waves.c.id).where(
-        schema.waves.c.issue == issue, schema.waves.c.frozen <= now - PATIENCE
-    )
-    deferred = unheld(LEDGER.state == "deferred", LEDGER.wave.in_(old))
-    rows = connection.execute(deferred).all()
-    apply(connection, [change(row, state="expired", settled=now) for row in rows])
+    """End the open deliveries that are past: deferred too long, or with a later letter."""
+    waves = schema.waves.c
+    here = select(waves.id, waves.frozen).where(waves.issue == issue)
+    found = connection.execute(here).all()
+    if old := [wave.id for wave in found if wave.frozen <= now - PATIENCE]:
+        deferred = unheld(connection, LEDGER.state == "deferred", LEDGER.wave.in_(old))
+        put(connection, issue, [row.reader for row in deferred], state="expired", settled=now)
+    if later := _frozen_later(connection, issue, [wave.id for wave in found]):
+        other = schema.deliveries.alias()
+        give_up(
+            connection,
+            issue,
+            exists().where(
+                other.c.issue.in_(later),
+                other.c.reader == LEDGER.reader,
+                other.c.wave > LEDGER.wave,
+            ),
+            now=now,
+        )
+
+
+def _frozen_later(connection: Connection, issue: int, own: Sequence[int]) -> Sequence[int]:
+    """The other issues that have waves frozen after one of these."""
+    waves = schema.waves.c
+    query = select(waves.issue).where(waves.issue != issue, waves.id > min(own, default=0))
+    return connection.execute(query.distinct()).scalars().all()
 
 
 def owners(connection: Connection, day: date) -> frozenset[str]:
     """See :meth:`newsletter.ports.Store.owners`."""
     issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
-    under = LEDGER.state.in_(("claimed", "committing"))
+    under = LEDGER.state.in_(UNDER_LEASE)
     tokens = connection.execute(select(LEDGER.token).where(LEDGER.issue == issue, under))
     return frozenset(run_of(token) for token in tokens.scalars())
 
@@ -46,7 +66,7 @@ def owners(connection: Connection, day: date) -> frozenset[str]:
 def abandon(connection: Connection, day: date, runs: Collection[str], *, now: datetime) -> None:
     """See :meth:`newsletter.ports.Store.abandon`."""
     issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
-    under = LEDGER.state.in_(("claimed", "committing"))
+    under = LEDGER.state.in_(UNDER_LEASE)
     for run in sorted(runs):
         theirs = LEDGER.token.startswith(f"{run}.", autoescape=True)
         connection.execute(

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from newsletter.model import Entry, Intake, Item, Paper, SourceHealth
 from newsletter.stores.catalogue import Catalogue, names_of
-from newsletter.stores.decisions import chunks
+from newsletter.stores.decisions import chunks, wording
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import alone
@@ -59,7 +59,7 @@ def papers(connection: Connection, *, after: int, since: datetime) -> tuple[Pape
     """See :meth:`newsletter.ports.Store.papers`."""
     columns = schema.papers.c
     query = select(schema.papers).where(columns.number > after, columns.first_seen >= since)
-    return _read(connection.execute(query.order_by(columns.number)))
+    return read_papers(connection.execute(query.order_by(columns.number)))
 
 
 def papers_numbered(connection: Connection, numbers: Collection[int]) -> tuple[Paper, ...]:
@@ -68,7 +68,7 @@ def papers_numbered(connection: Connection, numbers: Collection[int]) -> tuple[P
     return tuple(
         paper
         for some in chunks(sorted(set(numbers)), MANY)
-        for paper in _read(
+        for paper in read_papers(
             connection.execute(select(schema.papers).where(column.in_(some)).order_by(column))
         )
     )
@@ -82,7 +82,7 @@ def papers_read(connection: Connection, day: date) -> tuple[Paper, ...]:
         .where(schema.readings.c.day == day)
         .order_by(schema.papers.c.number)
     )
-    return _read(connection.execute(query))
+    return read_papers(connection.execute(query))
 
 
 def cutoff(connection: Connection) -> int:
@@ -98,7 +98,7 @@ def _concerned(connection: Connection, names: Collection[str]) -> Catalogue:
     known = [
         paper
         for some in chunks(groups, MANY)
-        for paper in _read(
+        for paper in read_papers(
             connection.execute(select(schema.papers).where(schema.papers.c.group.in_(some)))
         )
     ]
@@ -141,9 +141,10 @@ def _save(connection: Connection, before: Catalogue, after: Catalogue) -> None:
     ]
     if new:
         connection.execute(insert(schema.papers), [_row(paper) for paper in new])
+        rows = [{"paper": paper.number, "words": wording(paper.item)} for paper in new]
+        connection.execute(insert(schema.wordings), rows)
     if changed:
-        rows = [_row(after.papers[paper.number]) for paper in changed]
-        _update_papers(connection, rows)
+        _update_papers(connection, [after.papers[paper.number] for paper in changed])
     names = sorted(after.names.keys() - before.names.keys())
     if names:
         connection.execute(
@@ -151,7 +152,9 @@ def _save(connection: Connection, before: Catalogue, after: Catalogue) -> None:
         )
 
 
-def _update_papers(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def _update_papers(connection: Connection, papers: Sequence[Paper]) -> None:
+    rows = [_row(paper) for paper in papers]
+    words = [{"number": paper.number, "said": wording(paper.item)} for paper in papers]
     statement = (
         update(schema.papers)
         .where(schema.papers.c.number == bindparam("paper"))
@@ -161,6 +164,12 @@ def _update_papers(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
         statement,
         [{"paper": r["number"], "joined": r["group"], "text": r["body"]} for r in rows],
     )
+    reworded = (
+        update(schema.wordings)
+        .where(schema.wordings.c.paper == bindparam("number"))
+        .values(words=bindparam("said"))
+    )
+    connection.execute(reworded, words)
 
 
 def _record_readings(connection: Connection, day: date, numbers: Iterable[int]) -> None:
@@ -192,7 +201,8 @@ def _row(paper: Paper) -> dict[str, Any]:
     }
 
 
-def _read(rows: Iterable[Row[Any]]) -> tuple[Paper, ...]:
+def read_papers(rows: Iterable[Row[Any]]) -> tuple[Paper, ...]:
+    """The papers these rows tell of."""
     return tuple(
         Paper(
             number=row.number,

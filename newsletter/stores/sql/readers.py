@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from newsletter.model import Reader, Status, Subscriber
-from newsletter.stores.decisions import chunks, listed, struck
+from newsletter.stores.decisions import OPEN_ISSUE, chunks, listed, struck, taken_in
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import alone
@@ -31,7 +31,13 @@ def sync_roster(connection: Connection, roster: Sequence[Subscriber], *, now: da
         statement = (
             update(schema.readers)
             .where(schema.readers.c.id == bindparam("reader"))
-            .values(status=bindparam("to"), origin="file", body=bindparam("text"), changed=now)
+            .values(
+                status=bindparam("to"),
+                origin="file",
+                body=bindparam("text"),
+                listed=bindparam("file"),
+                changed=now,
+            )
         )
         connection.execute(statement, changed)
 
@@ -39,15 +45,26 @@ def sync_roster(connection: Connection, roster: Sequence[Subscriber], *, now: da
 def _changes(known: Iterable[Row[Any]], bodies: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The rows that the file changes, as parameters of an update."""
     for row in known:
-        body = bodies.get(row.email)
-        if body is not None:
-            wanted = (listed(row.status), "file", body)
+        said = bodies.get(row.email)
+        if said is not None:
+            wanted = (listed(row.status), "file", _taken_in(row, said), said)
         elif row.origin == "file":
-            wanted = (struck(row.status), "file", row.body)
+            wanted = (struck(row.status), "file", row.body, row.listed)
         else:
             continue
-        if wanted != (row.status, row.origin, row.body):
-            yield {"reader": row.id, "to": wanted[0], "text": wanted[2]}
+        if wanted != (row.status, row.origin, row.body, row.listed):
+            yield {"reader": row.id, "to": wanted[0], "text": wanted[2], "file": wanted[3]}
+
+
+def _taken_in(row: Row[Any], said: str) -> str:
+    """What a reader's body becomes when the file says this of them."""
+    if row.listed is None:
+        return said
+    if row.listed == said:
+        body: str = row.body
+        return body
+    known, before, now = (load(Subscriber, text) for text in (row.body, row.listed, said))
+    return dump(taken_in(known, before, now))
 
 
 def save_reader(
@@ -67,12 +84,18 @@ def save_reader(
     return reader
 
 
+def last_decided(connection: Connection) -> int:
+    """The cutoff of the last freeze, 0 where there is none."""
+    last = select(func.coalesce(func.max(schema.waves.c.cutoff), 0))
+    decided: int = connection.execute(last).scalar_one()
+    return decided
+
+
 def _join(
     connection: Connection, bodies: Mapping[str, str], *, status: Status, origin: str, now: datetime
 ) -> None:
     """Add readers: all papers up to the last freeze are decided for them."""
-    last = select(func.coalesce(func.max(schema.waves.c.cutoff), 0))
-    decided = connection.execute(last).scalar_one()
+    decided = last_decided(connection)
     rows = [
         {
             "email": email,
@@ -80,6 +103,7 @@ def _join(
             "decided": decided,
             "origin": origin,
             "body": body,
+            "listed": body if origin == "file" else None,
             "joined": now,
             "changed": now,
         }
@@ -91,7 +115,23 @@ def _join(
 def set_status(connection: Connection, email: str, status: Status, *, now: datetime) -> bool:
     """See :meth:`newsletter.ports.Store.set_status`."""
     statement = update(schema.readers).where(schema.readers.c.email == email)
-    return bool(connection.execute(statement.values(status=status, changed=now)).rowcount)
+    changed = max(now, _last_mark(connection, email) or now)
+    return bool(connection.execute(statement.values(status=status, changed=changed)).rowcount)
+
+
+def _last_mark(connection: Connection, email: str) -> datetime | None:
+    """When this reader's last letter that has no answer yet was marked.
+
+    A mark that was written while a departure waited for its turn came before it.
+    """
+    ledger, readers, issues = schema.deliveries.c, schema.readers.c, schema.issues.c
+    sending = select(issues.id).where(issues.state.in_(sorted(OPEN_ISSUE)))
+    reader = select(readers.id).where(readers.email == email).scalar_subquery()
+    query = select(func.max(ledger.marked)).where(
+        ledger.issue.in_(sending), ledger.reader == reader, ledger.state == "committing"
+    )
+    marked: datetime | None = connection.execute(query).scalar()
+    return marked
 
 
 def readers(connection: Connection, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
@@ -105,10 +145,11 @@ def readers(connection: Connection, *, emails: Collection[str] | None = None) ->
             for some in chunks(sorted(set(emails)), MANY)
             for row in connection.execute(query.where(schema.readers.c.email.in_(some)))
         ]
-    return tuple(_reader(row) for row in sorted(rows, key=lambda row: row.id))
+    return tuple(reader_of(row) for row in sorted(rows, key=lambda row: row.id))
 
 
-def _reader(row: Row[Any]) -> Reader:
+def reader_of(row: Row[Any]) -> Reader:
+    """The reader a row tells of."""
     return Reader(
         id=row.id,
         subscriber=load(Subscriber, row.body),

@@ -1,44 +1,66 @@
-"""The ledger's rows: read so that nobody else changes them, and written under new values."""
+"""The ledger's rows: held so that nobody else changes them, and written under new values."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    case,
+    null,
+    select,
+    update,
+)
 
+from newsletter.stores.decisions import chunks
 from newsletter.stores.sql import schema
+from newsletter.stores.sql.papers import MANY
 
 LEDGER = schema.deliveries.c
 """The ledger's columns."""
 
+UNDER_LEASE = ("claimed", "committing")
+"""States in which a run has a delivery in hand."""
 
-def unheld(*conditions: ColumnElement[bool]) -> Select[Any]:
+
+def unheld(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[Any]:
     """The deliveries of which this is true and that no other transaction holds; now we do."""
-    return (
-        select(schema.deliveries)
-        .where(*conditions)
-        .order_by(LEDGER.reader)
-        .with_for_update(skip_locked=True)
-    )
+    query = select(LEDGER.reader, LEDGER.doubts).where(*conditions).order_by(LEDGER.reader)
+    return connection.execute(query.with_for_update(skip_locked=True)).all()
 
 
-def change(row: Row[Any], **values: object) -> dict[str, Any]:
-    """A row of the ledger under new values, as parameters of :data:`_UPDATE`."""
-    return {f"new_{name}": value for name, value in {**row._mapping, **values}.items()}  # noqa: SLF001 - SQLAlchemy's public name
+def put(connection: Connection, issue: int, readers: Collection[int], **values: object) -> None:
+    """Write the same values into these readers' deliveries of an issue."""
+    for some in chunks(sorted(readers), MANY):
+        mine = (LEDGER.issue == issue) & LEDGER.reader.in_(some)
+        connection.execute(update(schema.deliveries).where(mine).values(values))
 
 
-_CHANGING = (
-    "state", "token", "lease_until", "attempts", "doubts", "reply", "next_try", "claimed", "marked",
-    "settled",
-)  # fmt: skip
-
-_UPDATE: Update = (
-    update(schema.deliveries)
-    .where(LEDGER.issue == bindparam("new_issue"), LEDGER.reader == bindparam("new_reader"))
-    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
-)
+def doubt() -> dict[str, ColumnElement[Any]]:
+    """What changes when nobody knows what became of a letter; see ``decisions.in_doubt``."""
+    return {
+        "state": case((LEDGER.doubts > 0, "held"), else_="unknown"),
+        "doubts": LEDGER.doubts + 1,
+        "lease_until": null(),
+    }
 
 
-def apply(connection: Connection, changes: Sequence[dict[str, Any]]) -> None:
-    """Write changed rows."""
-    if changes:
-        connection.execute(_UPDATE, changes)
+def give_up(connection: Connection, issue: int, *old: ColumnElement[bool], now: datetime) -> None:
+    """End the open deliveries of which this is true: expired, or held where they are in doubt."""
+    for states, end in ((("pending", "deferred"), "expired"), (("unknown",), "held")):
+        rows = unheld(connection, LEDGER.issue == issue, LEDGER.state.in_(states), *old)
+        put(connection, issue, [row.reader for row in rows], state=end, settled=now)
+
+
+def only(readers: Collection[int] | None) -> list[ColumnElement[bool]]:
+    """The condition that a delivery is of these readers; none for all.
+
+    The ids stand in the statement: there may be any number of them.
+    """
+    if readers is None:
+        return []
+    ids = bindparam("ids", sorted(readers), Integer, expanding=True, literal_execute=True)
+    return [LEDGER.reader.in_(ids)]

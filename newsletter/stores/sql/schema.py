@@ -23,10 +23,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from newsletter.model import DeliveryState, IssueState, Origin, Status
+from newsletter.model import DeliveryState, IssueState, Origin, ReturnKind, Status
 from newsletter.stores.decisions import storable
 
-REVISION = "0003"
+REVISION = "0006"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 
@@ -121,10 +121,37 @@ readers = Table(
     Column("decided", Integer, nullable=False),
     Column("origin", String(16), nullable=False),
     Column("body", Text, nullable=False),  # Subscriber, JSON
+    Column("listed", Text),  # Subscriber, JSON: what the operator's file said last
     Column("joined", Instant, nullable=False),
     Column("changed", Instant, nullable=False),
     _one_of("status", get_args(Status)),
     _one_of("origin", get_args(Origin)),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("reader", Integer, ForeignKey("readers.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("address", Text, nullable=False, index=True),  # a keyed hash
+    Column("client", Text, nullable=False),  # a keyed hash; empty after a day
+    Column("at", Instant, nullable=False, index=True),
+)
+
+wordings = Table(
+    "wordings",
+    metadata,
+    Column("paper", Integer, ForeignKey("papers.number"), primary_key=True, autoincrement=False),
+    Column("words", Text, nullable=False),
 )
 
 issues = Table(
@@ -159,6 +186,14 @@ editions = Table(
     Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
     Column("short", Text, nullable=False),  # ingest numbers, JSON; empty where there are none
     Column("body", Text, nullable=False),  # Edition, JSON
+    Column(
+        "papers", Text, nullable=False, server_default="[]"
+    ),  # ingest numbers of all its papers, JSON
+    Column("lowest", Integer),  # of them
+    Column("highest", Integer),
+    Column("owed", Integer),  # how many papers the reader was owed when it was frozen
+    Column("left_out", Integer),  # how many of them the filters kept away
+    Column("email", Text),  # whose it is, as it was frozen
 )
 
 deliveries = Table(
@@ -168,7 +203,7 @@ deliveries = Table(
     Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
     Column("wave", Integer, ForeignKey("waves.id"), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("token", Text, index=True),
+    Column("token", Text),
     Column("lease_until", Instant),
     Column("attempts", Integer, nullable=False),
     Column("doubts", Integer, nullable=False, server_default="0"),
@@ -177,16 +212,11 @@ deliveries = Table(
     Column("claimed", Instant),
     Column("marked", Instant),
     Column("settled", Instant),
+    Column("message_id", Text),
+    Column("recipient", Text),  # of the envelope, as it was marked
+    Column("digest", Text),  # of the letter's bytes, as it was marked
     _one_of("state", get_args(DeliveryState)),
-    Index(None, "issue", "state"),
-)
-
-sent = Table(
-    "sent",
-    metadata,
-    Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
-    Column("paper", Integer, ForeignKey("papers.number"), primary_key=True),
-    sqlite_with_rowid=False,
+    Index(None, "issue", "state", "reader"),
 )
 
 heartbeats = Table(
@@ -196,4 +226,24 @@ heartbeats = Table(
     Column("started", Instant, nullable=False),
     Column("seen", Instant, nullable=False),
     Column("said", Words, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("event", Words, primary_key=True),
+    Column("told", Instant, nullable=False),
+)
+
+returns = Table(
+    "returns",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("reader", Integer, ForeignKey("readers.id"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("said", Words, nullable=False),
+    Column("noted", Instant, nullable=False),
+    Column("forgiven", Instant),  # from then on it counts no longer
+    _one_of("kind", get_args(ReturnKind)),
 )

@@ -84,21 +84,37 @@ def _members(connection: Connection, groups: frozenset[int]) -> dict[int, int]:
 def _sent(
     connection: Connection, readers: Sequence[int], members: Mapping[int, int]
 ) -> dict[int, frozenset[int]]:
-    """The groups each of these readers was sent a member of.
-
-    The papers are asked for as a range, which is a walk along the primary key; a join lets
-    PostgreSQL choose badly while its statistics are behind a day's letters.
-    """
-    columns = schema.sent.c
-    query = select(schema.sent).where(
-        columns.reader.in_(readers),
-        columns.paper.between(min(members, default=0), max(members, default=0)),
-    )
+    """The groups each of these readers was sent a member of."""
+    editions, deliveries = schema.editions.c, schema.deliveries.c
     found: dict[int, set[int]] = {reader: set() for reader in readers}
-    for reader, paper in connection.execute(query):
-        if paper in members:
-            found[reader].add(members[paper])
+    query = (
+        select(editions.reader, editions.papers)
+        .join(
+            schema.deliveries,
+            (deliveries.wave == editions.wave) & (deliveries.reader == editions.reader),
+        )
+        .where(
+            editions.reader.in_(readers),
+            editions.wave.in_(_waves_with(connection, members)),
+            editions.highest >= min(members, default=0),
+            editions.lowest <= max(members, default=0),
+            deliveries.state == "accepted",
+        )
+    )
+    for reader, papers in connection.execute(query):
+        found[reader].update(members[n] for n in json.loads(papers) if n in members)
     return {reader: frozenset(had) for reader, had in found.items()}
+
+
+def _waves_with(connection: Connection, members: Mapping[int, int]) -> list[int]:
+    """The waves that have one of these papers."""
+    columns = schema.waves.c
+    recent = select(columns.id, columns.numbers).where(columns.cutoff >= min(members, default=0))
+    return [
+        row.id
+        for row in connection.execute(recent)
+        if not members.keys().isdisjoint(json.loads(row.numbers))
+    ]
 
 
 def _short(

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, inspect, text
 
 from newsletter.model import (
+    Audit,
     Claim,
     Counts,
     Delivery,
@@ -15,25 +16,34 @@ from newsletter.model import (
     Heartbeat,
     Intake,
     IssueState,
+    Letter,
     Paper,
     Reader,
+    Returned,
+    ReturnEffect,
     Settlement,
     SourceHealth,
     Standing,
     Status,
     Subscriber,
+    Suppression,
     Wave,
 )
 from newsletter.stores.sql import (
+    claims,
     heartbeats,
     issues,
     leases,
     ledger,
+    notices,
     papers,
+    proofs,
     readers,
+    returns,
     schema,
     standing,
 )
+from newsletter.stores.sql.door import Door
 from newsletter.stores.sql.engine import Database, alone
 from newsletter.stores.sql.failures import shown
 
@@ -41,7 +51,7 @@ MIGRATE = 3
 """The task of changing the tables."""
 
 
-class SqlStore:
+class SqlStore(Door):
     """:class:`newsletter.ports.Store` on SQLite or PostgreSQL."""
 
     def __init__(self, url: str) -> None:
@@ -118,6 +128,31 @@ class SqlStore:
         with self._database.reading() as connection:
             return readers.readers(connection, emails=emails)
 
+    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
+        """See :meth:`newsletter.ports.Store.take_return`."""
+        with self._database.writing() as connection:
+            return returns.take_return(connection, returned, now=now)
+
+    def suppressed(self) -> tuple[Suppression, ...]:
+        """See :meth:`newsletter.ports.Store.suppressed`."""
+        with self._database.reading() as connection:
+            return returns.suppressed(connection)
+
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.unsuppress`."""
+        with self._database.writing() as connection:
+            return returns.unsuppress(connection, email, now=now)
+
+    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.announce`."""
+        with self._database.writing() as connection:
+            return notices.announce(connection, events, now=now)
+
+    def retract(self, events: Collection[str]) -> None:
+        """See :meth:`newsletter.ports.Store.retract`."""
+        with self._database.writing() as connection:
+            notices.retract(connection, events)
+
     def standings(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
     ) -> tuple[Standing, ...]:
@@ -177,7 +212,7 @@ class SqlStore:
     ) -> tuple[Claim, ...]:
         """See :meth:`newsletter.ports.Store.claim`."""
         with self._database.writing() as connection:
-            return ledger.claim(
+            return claims.claim(
                 connection, day, limit=limit, now=now, lease=lease, token=token, readers=readers
             )
 
@@ -191,10 +226,19 @@ class SqlStore:
         with self._database.writing() as connection:
             leases.abandon(connection, day, runs, now=now)
 
-    def mark(self, claims: Sequence[Claim], *, now: datetime, lease: float) -> frozenset[str]:
+    def mark(
+        self,
+        letters: Sequence[Letter],
+        *,
+        now: datetime,
+        lease: float,
+        settled: Sequence[Settlement] = (),
+    ) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
         with self._database.writing() as connection:
-            return ledger.mark(connection, claims, now=now, lease=lease)
+            if settled:
+                ledger.settle(connection, settled, now=now)
+            return ledger.mark(connection, letters, now=now, lease=lease)
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.settle`."""
@@ -205,6 +249,25 @@ class SqlStore:
         """See :meth:`newsletter.ports.Store.finish`."""
         with self._database.writing() as connection:
             return issues.finish(connection, day)
+
+    def rule(
+        self, day: date, state: IssueState, *, reason: str, among: Collection[IssueState | None]
+    ) -> bool:
+        """See :meth:`newsletter.ports.Store.rule`."""
+        with self._database.writing() as connection:
+            return issues.rule(connection, day, state, reason=reason, among=among)
+
+    def resolve(
+        self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+    ) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.resolve`."""
+        with self._database.writing() as connection:
+            return ledger.resolve(connection, day, emails, arrived=arrived, now=now)
+
+    def audit(self, day: date) -> Audit:
+        """See :meth:`newsletter.ports.Store.audit`."""
+        with self._database.reading() as connection:
+            return proofs.audit(connection, day)
 
     def counts(self, day: date) -> Counts:
         """See :meth:`newsletter.ports.Store.counts`."""

@@ -3,12 +3,16 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import aiosmtplib
 
 from newsletter.errors import TransportError
-from newsletter.transports.smtp.refusals import BROKEN, ServerGoneError, failure
-from newsletter.transports.smtp.session import Session
+from newsletter.transports.smtp.connection import Connection
+from newsletter.transports.smtp.lockstep import Lockstep
+from newsletter.transports.smtp.pipeline import Pipeline
+from newsletter.transports.smtp.refusals import UNOPENED, ServerGoneError, failure
+from newsletter.transports.smtp.session import Session, Talk
 from newsletter.transports.smtp.settings import SmtpSettings
 
 _MEND_CONNECT = "check smtp.host and smtp.port, and that the server runs and takes mail from here"
@@ -37,7 +41,17 @@ def tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
 
 
 async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Session:
-    """Connect, secure and authenticate.
+    """A session over a new connection: pipelined where the server can, else in lockstep.
+
+    Raises:
+        TransportError: as :func:`open_talk`.
+    """
+    talk, pipelining = await open_talk(settings, tls)
+    return Pipeline(talk) if pipelining else Lockstep(talk)
+
+
+async def open_talk(settings: SmtpSettings, tls: ssl.SSLContext | None) -> tuple[Talk, bool]:
+    """Connect, secure and authenticate; and whether the server can be spoken to in groups.
 
     Raises:
         ServerGoneError: the server cannot be reached, or asks to come back later.
@@ -55,15 +69,17 @@ async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Se
     for step, remedy in _steps(settings, client):
         try:
             await step()
-        except BROKEN as error:
+        except UNOPENED as error:
             client.close()
             raise failure(settings, error, remedy) from error
         except asyncio.CancelledError:
             client.close()
             raise
-    if client.protocol is None or not client.is_connected:
+    transport = client.transport
+    if transport is None or transport.is_closing():
         raise ServerGoneError(f"{settings.place}: it closed the connection; {_MEND_CONNECT}")
-    return Session(settings, client, client.protocol)
+    talk = Talk(settings, Connection(cast("asyncio.Transport", transport)))
+    return talk, client.supports_extension("pipelining")
 
 
 async def greet(settings: SmtpSettings) -> None:
@@ -72,8 +88,8 @@ async def greet(settings: SmtpSettings) -> None:
     Raises:
         TransportError: as :func:`open_session`.
     """
-    session = await open_session(settings, tls_context(settings))
-    await session.close()
+    talk, _ = await open_talk(settings, tls_context(settings))
+    await talk.goodbye()
 
 
 def _steps(

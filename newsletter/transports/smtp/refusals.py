@@ -8,8 +8,11 @@ from newsletter.errors import TransportError
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.transports.smtp.wire import is_temporary, reply_text
 
-BROKEN = (aiosmtplib.SMTPException, OSError)
-"""How a line breaks: aiosmtplib's own errors, the socket's, and TimeoutError, which is one."""
+UNOPENED = (aiosmtplib.SMTPException, OSError)
+"""How opening a connection fails: aiosmtplib's own errors, and the socket's."""
+
+BROKEN = (OSError,)
+"""How an open connection breaks: the socket's errors, of which TimeoutError is one."""
 
 
 class ServerGoneError(TransportError):

@@ -20,6 +20,7 @@ class SmtpSettings:
         ca_file: a file of PEM certificates to trust in place of the system's.
         allow_cleartext: that ``none`` is meant although the server is not this machine.
         connections: how many letters are under way at once, at most.
+        per_connection: how many letters go over a connection before a new one is opened.
         rate_per_second: letters a second over all connections; None for no limit.
         timeout: how long to wait for connecting and for each answer but the last.
         answer_timeout: how long to wait for the answer to the final dot; RFC 5321 4.5.3.2.6
@@ -38,6 +39,7 @@ class SmtpSettings:
     ca_file: str | None = None
     allow_cleartext: bool = False
     connections: int = 8
+    per_connection: int = 1000
     rate_per_second: float | None = None
     timeout: float = 60.0
     answer_timeout: float = 600.0

@@ -4,14 +4,15 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
-from functools import partial
 
 from newsletter.errors import TransportError
 from newsletter.model import Letter, NotSent, Outcome, Unknown
 from newsletter.ports import Clock, Mark, Settle
+from newsletter.transports.smtp.breaker import Breaker
+from newsletter.transports.smtp.crowding import Crowd, Domains
 from newsletter.transports.smtp.opening import open_session, tls_context
 from newsletter.transports.smtp.pace import Pace
-from newsletter.transports.smtp.refusals import ServerGoneError
+from newsletter.transports.smtp.refusals import ServerGoneError, refused
 from newsletter.transports.smtp.session import Session
 from newsletter.transports.smtp.settings import SmtpSettings
 
@@ -20,6 +21,14 @@ _PAUSES = (1.0, 2.0, 4.0)
 
 _PATIENCE = 5
 """How much strain in a row one connection bears before it gives the server up."""
+
+_MOST_ASIDE = 200
+"""Letters to slowed domains that may wait while others go before them."""
+
+_MEND_REFUSALS = (
+    "no reader is blamed, the letters are tried again; see in the server's log what it holds "
+    "against the sender"
+)
 
 
 class SmtpTransport:
@@ -57,10 +66,12 @@ class _Sending:
         settle: Settle,
     ) -> None:
         self._settings, self._clock, self._tls = settings, clock, tls
-        self._letters, self._mark, self._settle = letters, mark, settle
+        self._letters, self.mark, self._settle = letters, mark, settle
         self._pace = Pace(settings.rate_per_second, clock)
-        self._turn = asyncio.Lock()
-        self._handed_back: deque[Letter] = deque()
+        self._crowd, self._domains = Crowd(settings.connections), Domains()
+        self._breaker = Breaker()
+        self._turn, self._freed = asyncio.Lock(), asyncio.Event()
+        self._aside: deque[Letter] = deque()
         self._met = self._exhausted = self._stopped = False
 
     async def run(self) -> None:
@@ -70,7 +81,9 @@ class _Sending:
         try:
             ends = await asyncio.gather(*lines, return_exceptions=True)
         finally:
-            for letter in self._handed_back:
+            for letter, outcome in self._breaker.rest():
+                await self._settle(letter, outcome)
+            for letter in self._aside:
                 await self._settle(letter, NotSent("no connection to send it over"))
         self._conclude([end for end in ends if isinstance(end, Exception)])
 
@@ -78,47 +91,92 @@ class _Sending:
         """Let the other lines finish what they have where one met more than a lost server."""
         error = None if line.cancelled() else line.exception()
         self._stopped |= error is not None and not isinstance(error, ServerGoneError)
+        self._freed.set()
 
     def _conclude(self, errors: list[Exception]) -> None:
         """Raise the gravest error; lost connections are none while the others did the work."""
-        if self._stopped or self._handed_back or not self._exhausted:
+        if self._breaker.reason:
+            raise refused(self._settings, self._breaker.reason, _MEND_REFUSALS)
+        if self._stopped or self._aside or not self._exhausted:
             raise min(errors, key=_gravity)
 
     async def _line(self) -> None:
-        """One connection: letter after letter, opened anew where it breaks."""
-        session: Session | None = None
-        strain = 0
-        try:
-            while (letter := await self._take()) is not None:
-                if session is None or not session.alive:
-                    session = await self._open(letter)
-                await self._carry(letter, session)
-                strain = self._bear(strain, session.fate)
-        finally:
-            if session is not None:
-                await session.close()
+        """One connection at a time, opened anew where it breaks, while there are letters."""
+        line = _Line(self)
+        while await self._crowd.enter():
+            try:
+                if (letter := await self.take()) is None:
+                    self._crowd.close()
+                    return
+                session = await self._open(letter)
+                await session.converse(line)
+            finally:
+                self._crowd.leave()
+            if line.strain >= _PATIENCE:
+                raise ServerGoneError(
+                    f"{self._settings.place}: the connection broke again and again, last: "
+                    f"{line.reason}; see what the server's log says, then run again"
+                )
 
-    async def _take(self) -> Letter | None:
-        """The next letter; None when there is none, or none is to be sent any more."""
-        async with self._turn:
-            if self._stopped:
+    @property
+    def crowded(self) -> bool:
+        """Whether there are more connections than the server bears."""
+        return self._crowd.crowded
+
+    async def take(self, *, patient: bool = True) -> Letter | None:
+        """The next letter; None when there is none, or none is to be sent any more.
+
+        Only the patient wait: for the pace, and for letters under way to a slowed domain.
+        """
+        if not patient and self._settings.rate_per_second:
+            return None
+        while not (self._stopped or self._breaker.reason):
+            self._freed.clear()
+            async with self._turn:
+                letter = await self._admitted()
+            if letter is not None:
+                self._domains.enter(letter)
+                return letter
+            if not (patient and self._aside):
                 return None
+            await self._freed.wait()
+        return None
+
+    async def _admitted(self) -> Letter | None:
+        """The next letter whose domain takes one more now, be it one that was put aside."""
+        for letter in self._aside:
+            if self._domains.admits(letter):
+                self._aside.remove(letter)
+                return letter
+        while len(self._aside) < _MOST_ASIDE and not self._exhausted:
             await self._pace.turn()
-            if self._handed_back:
-                return self._handed_back.popleft()
-            letter = await anext(self._letters, None)
-            self._exhausted |= letter is None
-            return letter
+            following = await anext(self._letters, None)
+            if following is None:
+                self._exhausted = True
+            elif self._domains.admits(following):
+                return following
+            else:
+                self._aside.append(following)
+        return None
+
+    async def settle(self, letter: Letter, outcome: Outcome) -> None:
+        """Say what became of a letter, as soon as it is clear what that means."""
+        self._crowd.note(outcome)
+        self.gone(letter, outcome)
+        for ended, fate in self._breaker.note(letter, outcome):
+            await self._settle(ended, fate)
+
+    def gone(self, letter: Letter, outcome: Outcome | None = None) -> None:
+        """Note that a letter is under way no more."""
+        self._domains.leave(letter, outcome)
+        self._freed.set()
 
     async def _open(self, letter: Letter) -> Session:
-        """A session for this letter, which goes back to the others if there is none."""
-        opened = False
-        try:
-            session = await self._try_opening()
-            opened = self._met = True
-        finally:
-            if not opened:
-                self._handed_back.append(letter)
+        """A session, as there is this letter to send; it goes back to be taken by whoever can."""
+        self.gone(letter)
+        self._aside.appendleft(letter)
+        session = await self._try_opening()
+        self._met = True
         return session
 
     async def _try_opening(self) -> Session:
@@ -129,33 +187,41 @@ class _Sending:
             except ServerGoneError:
                 if not self._met:
                     raise
+                self._crowd.strained()
             await self._clock.sleep(pause)
         return await open_session(self._settings, self._tls)
 
-    async def _carry(self, letter: Letter, session: Session) -> None:
-        try:
-            await session.send(letter.envelope, partial(self._mark, letter))
-        finally:
-            if session.fate is not None:
-                await self._settle(letter, session.fate)
 
-    def _bear(self, strain: int, fate: Outcome | None) -> int:
-        """The strain after this letter; too much of it in a row gives the server up."""
-        match fate:
-            case None:
-                return strain
+class _Line:
+    """What one connection after the other takes its letters from, and how much it bore."""
+
+    def __init__(self, sending: _Sending) -> None:
+        self._sending = sending
+        self.strain = 0
+        self.reason = ""
+
+    async def take(self, *, patient: bool = True) -> Letter | None:
+        """See :class:`~newsletter.transports.smtp.session.Line`."""
+        return None if self._sending.crowded else await self._sending.take(patient=patient)
+
+    async def mark(self, letter: Letter) -> bool:
+        """See :class:`~newsletter.transports.smtp.session.Line`."""
+        granted = await self._sending.mark(letter)
+        if not granted:
+            self._sending.gone(letter)
+        return granted
+
+    async def settle(self, letter: Letter, outcome: Outcome) -> None:
+        """See :class:`~newsletter.transports.smtp.session.Line`."""
+        match outcome:
             case NotSent(reason):
-                strain += 1
+                self.strain, self.reason = self.strain + 1, reason
             case Unknown(reason):
-                strain += 3  # each of these is a reader in doubt
+                # each of these is a reader in doubt
+                self.strain, self.reason = self.strain + 3, reason
             case _:
-                return 0
-        if strain >= _PATIENCE:
-            raise ServerGoneError(
-                f"{self._settings.place}: the connection broke again and again, last: {reason}; "
-                "see what the server's log says, then run again"
-            )
-        return strain
+                self.strain = 0
+        await self._sending.settle(letter, outcome)
 
 
 def _gravity(error: Exception) -> int:

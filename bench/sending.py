@@ -1,0 +1,101 @@
+"""One sender at work, as a process of its own, so that its CPU can be told from the server's.
+
+``python -m bench.sending newsletter|obvious FOLDER PORT CONNECTIONS LETTERS``
+
+*newsletter* is the product from its ledger to the wire: claims, letters, marks, settlements.
+*obvious* renders Jinja, MJML and an ``EmailMessage`` for each reader, sends it with aiosmtplib's
+``send_message`` and commits a row. Each prints its letters, seconds and CPU seconds as JSON.
+"""
+
+import asyncio
+import json
+import resource
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+import aiosmtplib
+
+from bench.compose import KEYS, PUBLICATION, editions_of, obvious_letters
+from bench.workload import DAY, morning, standings
+from newsletter import topics
+from newsletter.clock import SystemClock
+from newsletter.delivery import deliver
+from newsletter.edition import Budget, Table, cut
+from newsletter.matchers import RulesMatcher
+from newsletter.model import Wave
+from newsletter.publisher.pressroom import Printer
+from newsletter.render import Sheet, paper_view, set_issue
+from newsletter.stores import open_store
+from newsletter.templates import load
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+
+PAPERS = 200
+STORE = "newsletter.db"
+
+
+def prepare(folder: Path, letters: int) -> None:
+    """Freeze an issue for so many readers, each with an edition of their own, in a store."""
+    day = morning(PAPERS, letters)
+    store = open_store(f"sqlite:///{folder / STORE}")
+    store.sync_roster([reader.subscriber for reader in day.readers], now=day.issue.frozen_at)
+    readers = store.readers()
+    sheet, _ = set_issue(day.issue, PUBLICATION, load())
+    filters = [reader.subscriber.filter for reader in readers]
+    table = Table(day.issue, topics.match(day.issue, filters, RulesMatcher()))
+    budget = Budget(sheet.sizes, max_items=60)
+    editions = (cut(table, standing, budget) for standing in standings(readers))
+    store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), editions)
+    store.close()
+
+
+async def newsletter(folder: Path, port: int, connections: int) -> int:
+    """Deliver what is frozen; how many letters were accepted."""
+    store, clock = open_store(f"sqlite:///{folder / STORE}"), SystemClock()
+    transport = SmtpTransport(
+        SmtpSettings("127.0.0.1", port, "none", connections=connections), clock
+    )
+    (wave,) = store.waves(DAY)
+    printer = Printer(Sheet.load(wave.pieces), KEYS)
+    counts = await deliver(
+        store, transport, clock, DAY, lambda claim: printer.letter(claim.edition)[1], run="bench"
+    )
+    store.close()
+    return counts.accepted
+
+
+async def obvious(folder: Path, port: int, letters: int) -> int:
+    """Send so many letters as one would at first."""
+    day = morning(PAPERS, 2 * letters)
+    editions = list(editions_of(day, load()))[:letters]
+    views = [paper_view(paper.item) for paper in day.issue.papers]
+    ledger = sqlite3.connect(folder / "obvious.db")
+    ledger.execute("CREATE TABLE IF NOT EXISTS sent (email TEXT)")
+    async with aiosmtplib.SMTP(
+        hostname="127.0.0.1", port=port, use_tls=False, start_tls=False
+    ) as client:
+        for message in obvious_letters(editions, views):
+            await client.send_message(message)
+            ledger.execute("INSERT INTO sent VALUES (?)", [message["To"]])
+            ledger.commit()
+    ledger.close()
+    return letters
+
+
+def main() -> None:
+    """Work, and tell what it took."""
+    kind, folder, port, connections, letters = sys.argv[1:]
+    before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    if kind == "newsletter":
+        done = asyncio.run(newsletter(Path(folder), int(port), int(connections)))
+    else:
+        done = asyncio.run(obvious(Path(folder), int(port), int(letters)))
+    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    peak = after.ru_maxrss / 1024
+    sys.stdout.write(json.dumps({"letters": done, "seconds": seconds, "cpu": cpu, "peak_mb": peak}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""``newsletter bounces``."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter.bounces import Effect, Maildir, Mbox, Stream, Taking, in_words
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.output import Voice, counted
+from newsletter.errors import UsageError
+from newsletter.wiring import House, open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+EFFECTS: dict[Effect, str] = {
+    "noted": "counted",
+    "suppressed": "blocked",
+    "unsubscribed": "unsubscribed",
+    "again": "counted before",
+    "aside": "put away",
+    "left": "left",
+}
+
+
+@app.callback()
+def bounces_commands() -> None:
+    """Take in what comes back by mail.
+
+    Example: newsletter bounces read --mbox /var/mail/bounce
+    """
+
+
+@app.command("read")
+def read_bounces(
+    stdin: Annotated[
+        str | None, typer.Argument(metavar="[-]", help="One mail on standard input.")
+    ] = None,
+    *,
+    maildir: Annotated[
+        Path | None, typer.Option("--maildir", help="Another than bounces.maildir.")
+    ] = None,
+    mbox: Annotated[Path | None, typer.Option("--mbox", help="An mbox; it stays as it is.")] = None,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Take in bounces, complaints and unsubscribes: from bounces.maildir, or as said here.
+
+    Example: newsletter bounces read
+
+    Three hard bounces on three days, or one complaint, and a reader is blocked; soft bounces are
+    counted alone. Each mail counts once. What was dealt with is marked as seen; what nobody can
+    read, or is about no letter of ours, is named and left where it is.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        chosen = _mailbox(house, stdin, maildir, mbox)
+        house.readers()
+        taken = list(house.taker().take_all(chosen.mails(), house.clock.now()))
+    document = {**_counts(taken), "mails": [asdict(taking) for taking in taken]}
+    voice.give(document, lambda: "\n".join((*map(in_words, taken), _total(taken))))
+    return 0
+
+
+def _mailbox(
+    house: House, stdin: str | None, maildir: Path | None, mbox: Path | None
+) -> Maildir | Mbox | Stream:
+    """The mailbox asked for.
+
+    Raises:
+        UsageError: none is, or more than one.
+    """
+    if stdin not in {None, "-"}:
+        raise UsageError(f"{stdin!r} is no mailbox; say --maildir or --mbox before it, or - alone")
+    asked: list[Maildir | Mbox | Stream] = []
+    if stdin is not None:
+        asked.append(Stream(sys.stdin.buffer))
+    if maildir is not None:
+        asked.append(Maildir(maildir))
+    if mbox is not None:
+        asked.append(Mbox(mbox))
+    if not asked and house.maildir is not None:
+        asked.append(house.maildir)
+    if len(asked) != 1:
+        raise UsageError(
+            "read one mailbox: set bounces.maildir, or give one of --maildir, --mbox and -"
+        )
+    return asked[0]
+
+
+def _counts(taken: Sequence[Taking]) -> dict[str, int]:
+    found = Counter(taking.effect for taking in taken)
+    return {"read": len(taken), **{effect: found[effect] for effect in EFFECTS}}
+
+
+def _total(taken: Sequence[Taking]) -> str:
+    counts = _counts(taken)
+    told = [f"{counts[effect]} {words}" for effect, words in EFFECTS.items() if counts[effect]]
+    return ", ".join((f"{counted(len(taken), 'mail')} read", *told))

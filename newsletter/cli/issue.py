@@ -1,0 +1,99 @@
+"""``newsletter issue``."""
+
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.naming import readers_called
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
+from newsletter.cli.output import Voice, counted
+from newsletter.cli.reports import issue_document, issue_lines
+from newsletter.publisher import cancel, release, report, resolve
+from newsletter.wiring import House, open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+Issue = Annotated[str, typer.Argument(metavar="YYYY-MM-DD", help="The issue's date.")]
+
+
+@app.callback()
+def issue_commands() -> None:
+    """Decide what only the operator can: stop an issue, let it go, end a doubt.
+
+    Example: newsletter issue cancel 2026-08-03
+    """
+
+
+@app.command("cancel")
+def cancel_issue(
+    issue: Issue,
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Let no further letter of an issue leave; a run that is sending stops within a second.
+
+    Example: newsletter issue cancel 2026-08-03
+
+    For good: the papers of the letters that have not left go into the next issue.
+    """
+    with open_house(config) as house:
+        day = issue_day(issue, house.clock, house.settings.timezone)
+        cancel(house.store, day)
+        return _tell(house, day, Voice(json, quiet, verbose))
+
+
+@app.command("release")
+def release_issue(
+    issue: Issue,
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Let the letters of a held issue leave, with the next `newsletter send` or tick of `run`.
+
+    Example: newsletter issue release 2026-08-03
+    """
+    with open_house(config) as house:
+        day = issue_day(issue, house.clock, house.settings.timezone)
+        release(house.store, day)
+        return _tell(house, day, Voice(json, quiet, verbose))
+
+
+@app.command("resolve")
+def resolve_letters(
+    issue: Issue,
+    email: Annotated[list[str] | None, typer.Argument(help="Whose; all that are held.")] = None,
+    *,
+    arrived: Annotated[bool, typer.Option("--arrived/--lost", help="What became of the letters.")],
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """End the doubt about letters that are held, by what you found out.
+
+    Example: newsletter issue resolve 2026-08-03 ada@example.org --arrived
+
+    A letter is held when its answer was lost twice. The papers of a lost one go into the reader's
+    next letter. The relay's log knows it by its Message-ID.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        day = issue_day(issue, house.clock, house.settings.timezone)
+        theirs = [reader.subscriber.email for reader in readers_called(house.store, email or ())]
+        done = resolve(house.store, day, theirs, arrived=arrived, now=house.clock.now())
+        house.store.finish(day)
+        voice.say(f"{counted(len(done), 'letter')} {'arrived' if arrived else 'lost'}")
+        return _tell(house, day, voice)
+
+
+def _tell(house: House, day: date, voice: Voice) -> int:
+    found = report(house.store, day)
+    voice.give(issue_document(found), lambda: issue_lines(found))
+    return 0

@@ -1,0 +1,48 @@
+"""``newsletter serve``."""
+
+import asyncio
+import signal
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.output import Voice
+from newsletter.web.opening import open_door
+from newsletter.wiring import open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def serve(
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Serve the readers' pages: join, confirm, choose, read, leave.
+
+    Example: newsletter serve
+
+    They listen where `web:` says and are for the world where `url:` leads. SIGTERM or Ctrl-C ends
+    it. `newsletter run` serves them too, where `web:` is set.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        started = house.clock.now()
+        with open_door(house, voice.say):
+            asyncio.run(_told_to_end())
+        stopped = house.clock.now()
+    document = {"started": started.isoformat(), "stopped": stopped.isoformat()}
+    voice.give(document, lambda: "")
+    return 0
+
+
+async def _told_to_end() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await stopping.wait()

@@ -1,0 +1,29 @@
+"""What the commands about readers share."""
+
+from typing import Annotated
+
+import typer
+
+from newsletter.model import Subscriber
+from newsletter.roster import (
+    same_mailbox,
+)
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(help="The reader's address.")]
+Words = Annotated[list[str] | None, typer.Option(help="May be given again.")]
+GONE = frozenset({"unsubscribed", "blocked"})
+
+
+@app.callback()
+def subscribers_commands() -> None:
+    """List, add, remove, import, export and erase readers.
+
+    Example: newsletter subscribers add ada@example.org --topics Reasoning
+    """
+
+
+def is_theirs(subscriber: Subscriber, email: str) -> bool:
+    """Whether an address, however it is spelt, is this reader's."""
+    return same_mailbox(subscriber.email) == same_mailbox(email)

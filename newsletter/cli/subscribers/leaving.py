@@ -1,0 +1,111 @@
+"""``newsletter subscribers remove``, ``erase``, ``unsuppress``: who leaves, and comes back."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.output import Voice, counted
+from newsletter.cli.subscribers.common import Email, app, is_theirs
+from newsletter.errors import UsageError
+from newsletter.roster import (
+    same_mailbox,
+)
+from newsletter.subscriptions import erase as erase_reader
+from newsletter.wiring import open_house
+
+
+@app.command()
+def remove(
+    email: Email,
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """End a subscription, whoever it belongs to. The departure outlives the file.
+
+    Example: newsletter subscribers remove ada@example.org
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        emails = [r.subscriber.email for r in house.readers() if is_theirs(r.subscriber, email)]
+        if not emails:
+            raise UsageError(
+                f"there is no reader {email}; `newsletter subscribers list` names them"
+            )
+        for found in emails:
+            house.store.set_status(found, "unsubscribed", now=house.clock.now())
+        listed = any(is_theirs(subscriber, email) for subscriber in house.roster)
+    voice.give({"removed": emails}, lambda: "\n".join(f"{one}: unsubscribed" for one in emails))
+    if listed:
+        voice.say(
+            f"{house.settings.subscribers} still lists them; they get no letters all the same"
+        )
+    return 0
+
+
+@app.command()
+def erase(
+    email: Email,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Forget a reader: no more letters, and their address and choices erased. It is for good.
+
+    Example: newsletter subscribers erase ada@example.org
+
+    A hash made with the secret stays, so that neither the file nor an import brings them back.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        found = [reader for reader in house.readers() if is_theirs(reader.subscriber, email)]
+        if not found:
+            raise UsageError(
+                f"there is no reader {email}; `newsletter subscribers list` names them"
+            )
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("erasing cannot be undone; say --yes")
+            typer.confirm(f"Erase all that is known of {email}?", abort=True, err=True)
+        for reader in found:
+            erase_reader(house.reception, reader, house.clock.now())
+    voice.give({"erased": len(found)}, lambda: f"{counted(len(found), 'reader')} erased")
+    return 0
+
+
+@app.command()
+def unsuppress(
+    email: Email,
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Send to a blocked reader again; what came back from them so far counts no longer.
+
+    Example: newsletter subscribers unsuppress ada@example.org
+
+    Only who was blocked, by bounces or a complaint, comes back so; never who unsubscribed.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        house.readers()
+        blocked = {same_mailbox(one.email): one for one in house.store.suppressed()}
+        found = blocked.get(same_mailbox(email))
+        if found is None or not house.store.unsuppress(found.email, now=house.clock.now()):
+            raise UsageError(
+                f"{email} is not blocked; `newsletter subscribers list` shows who is, and "
+                "`add --again` lets back who left and asks for it"
+            )
+        house.take_roster()  # who was struck from the file meanwhile stays struck
+    document = {"unsuppressed": found.email, "why_blocked": found.why}
+    voice.give(document, lambda: f"{found.email}: gets letters again (was blocked: {found.why})")
+    return 0

@@ -1,0 +1,39 @@
+"""Post: one letter that is in no issue."""
+
+from collections.abc import AsyncGenerator
+
+from newsletter.model import (
+    Claim,
+    Edition,
+    Envelope,
+    Letter,
+    NotSent,
+    Outcome,
+    Reader,
+    Standing,
+    Subscriber,
+)
+from newsletter.ports import Transport
+
+
+async def post(transport: Transport, envelope: Envelope) -> Outcome:
+    """Send one letter that is in no issue, and of which no ledger knows; what became of it.
+
+    Raises:
+        TransportError: the server as a whole refuses us or is gone.
+    """
+    reader = Reader(0, Subscriber(envelope.recipient), "confirmed", decided=0, origin="store")
+    claim = Claim(0, 0, "note", Edition(Standing(reader), sections=()), attempt=1)
+    outcomes: list[Outcome] = []
+
+    async def letters() -> AsyncGenerator[Letter]:
+        yield Letter(claim, envelope)
+
+    async def mark(_letter: Letter) -> bool:
+        return True
+
+    async def settle(_letter: Letter, outcome: Outcome) -> None:
+        outcomes.append(outcome)
+
+    await transport.send(letters(), mark, settle)
+    return outcomes[-1] if outcomes else NotSent("nothing was said of it")

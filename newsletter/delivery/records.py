@@ -1,0 +1,99 @@
+"""Records: marks and settlements, written to the ledger in groups."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from newsletter.model import (
+    Letter,
+    Settlement,
+)
+from newsletter.ports import Clock, Store
+
+MARK_LEASE = 720.0
+"""Seconds a mark holds: longer than the ten minutes an answer to the dot may take."""
+
+
+@dataclass
+class _Group:
+    """Marks and settlements that are recorded together."""
+
+    letters: list[Letter] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+
+
+class Records:
+    """Writes marks and settlements in groups, one group at a time, in a worker thread.
+
+    While a group is written the next one gathers; with none before it, a group gathers for a
+    turn of the event loop. A settlement does not wait for its group, a mark does: so a
+    connection's last settlement and next mark go together, and a kill leaves it one letter in
+    doubt at most.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._writing = asyncio.Lock()
+        self._gathering: _Group | None = None
+        self._group_written: asyncio.Task[frozenset[str]] | None = None
+        self._unwritten: dict[str, Settlement] = {}
+
+    async def mark(self, letter: Letter) -> bool:
+        """Whether this letter may leave; recorded when it may."""
+        group, written = self._gather()
+        group.letters.append(letter)
+        return letter.claim.token in await asyncio.shield(written)
+
+    def settle(self, settlement: Settlement) -> None:
+        """Record it with the next group."""
+        group, _ = self._gather()
+        group.settlements.append(settlement)
+        self._unwritten[settlement.claim.token] = settlement
+
+    async def written(self) -> None:
+        """Wait until what was said so far has been tried to record."""
+        if self._group_written is not None:
+            await asyncio.wait({self._group_written})
+
+    async def flush(self) -> None:
+        """At the end, wait until all is recorded; what a failed group left is tried once more.
+
+        Raises:
+            StoreError: it cannot be recorded.
+        """
+        await self.written()
+        if self._unwritten:
+            left = tuple(self._unwritten.values())
+            await asyncio.to_thread(self._store.settle, left, now=self._clock.now())
+            self._unwritten.clear()
+
+    def _gather(self) -> tuple[_Group, asyncio.Task[frozenset[str]]]:
+        if self._gathering is None or self._group_written is None:
+            self._gathering = _Group()
+            self._group_written = asyncio.create_task(self._write(self._gathering))
+            self._group_written.add_done_callback(_heard)
+        return self._gathering, self._group_written
+
+    async def _write(self, group: _Group) -> frozenset[str]:
+        """Write a group; the tokens of it that may be sent."""
+        async with self._writing:
+            self._gathering = None
+            granted = await asyncio.to_thread(self._commit, group.settlements, group.letters)
+            for settlement in group.settlements:
+                del self._unwritten[settlement.claim.token]
+            return granted
+
+    def _commit(
+        self, settlements: Sequence[Settlement], letters: Sequence[Letter]
+    ) -> frozenset[str]:
+        now = self._clock.now()
+        if letters:
+            return self._store.mark(letters, now=now, lease=MARK_LEASE, settled=settlements)
+        self._store.settle(settlements, now=now)
+        return frozenset()
+
+
+def _heard(written: asyncio.Task[frozenset[str]]) -> None:
+    """Note a group's failure; its settlements stay unwritten, and the flush will tell."""
+    if not written.cancelled():
+        written.exception()

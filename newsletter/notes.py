@@ -1,0 +1,42 @@
+"""A note to a reader as a message: one short letter to one person, outside any issue."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from newsletter.message import bounced_to
+from newsletter.message import note as message
+from newsletter.model import Envelope
+from newsletter.render import Templates
+from newsletter.render import note as rendering
+from newsletter.subscriptions import Note, Reception
+from newsletter.tokens import keyed_hash
+
+LINKS = {"confirm": "confirm", "known": "preferences", "move": "confirm"}
+"""For each kind of note what its templates call the link it carries."""
+
+HOURS = "48"
+"""How long a link to confirm by is good, as templates say it."""
+
+
+def written(
+    note: Note, here: Reception, stationery: Mapping[str, Templates], now: datetime
+) -> Envelope:
+    """A note ready for the wire. Nothing in it is in the words of whoever asked for it.
+
+    Args:
+        note: whom it is to, and the link it carries.
+        here: whose note it is.
+        stationery: the templates of each kind.
+        now: its date.
+    """
+    email = note.reader.subscriber.email
+    words = {LINKS[note.kind]: note.link, "hours": HOURS}
+    name = keyed_hash(f"{now.isoformat()}:{email}", here.keys)[:24]
+    return message(
+        here.publication,
+        rendering(note.kind, stationery[note.kind], here.publication, words),
+        email,
+        name=f"note.{name}",
+        at=now,
+        sender=bounced_to(here.publication, note.reader.id, here.keys),
+    )

@@ -1,0 +1,69 @@
+"""Rule: what only the operator can decide, about an issue or a letter nobody knows the fate of."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+
+from newsletter.errors import UsageError
+from newsletter.model import IssueState
+from newsletter.ports import Store
+
+STOPPED: frozenset[IssueState] = frozenset({"held", "cancelled"})
+"""States of an issue that only the operator ends."""
+
+_LIVE: frozenset[IssueState] = frozenset({"frozen", "sending", "skipped"})
+_BY_OPERATOR = "by the operator"
+
+
+def cancel(store: Store, day: date) -> None:
+    """Let no further letter of this issue leave, not even of one that is not frozen yet.
+
+    The papers of the letters that have not left are owed to the next issue.
+
+    Raises:
+        UsageError: the issue is closed already.
+    """
+    among = (*_LIVE, *STOPPED, None)
+    if not store.rule(day, "cancelled", reason=_BY_OPERATOR, among=among):
+        raise UsageError(f"the issue of {day} is done; there is nothing left to cancel")
+
+
+def hold(store: Store, day: date, *, reason: str) -> bool:
+    """Let no further letter of this issue leave until it is released; whether that changed it."""
+    return store.rule(day, "held", reason=reason, among=(*_LIVE, None))
+
+
+def release(store: Store, day: date) -> None:
+    """Let the letters of a held issue leave.
+
+    Raises:
+        UsageError: it is not held. What was cancelled stays so: the next issue has its papers.
+    """
+    state: IssueState = "frozen" if store.waves(day) else "skipped"
+    if not store.rule(day, state, reason="released " + _BY_OPERATOR, among={"held"}):
+        found = store.issue_state(day)
+        raise UsageError(
+            f"the issue of {day} is not held"
+            + (f": it is {found[0]}" if found else "; there is none")
+        )
+
+
+def resolve(
+    store: Store, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+) -> Sequence[str]:
+    """End the doubt about held letters by what the operator found out; whose they were.
+
+    Args:
+        store: where they are held.
+        day: the issue's date.
+        emails: the readers; all whose letter is held where it is empty.
+        arrived: whether the letters arrived. The papers of those that did not are owed.
+        now: when it was decided.
+
+    Raises:
+        UsageError: one of them has no held letter.
+    """
+    held = {row.email for row in store.deliveries(day) if row.state == "held"}
+    for email in emails:
+        if email not in held:
+            raise UsageError(f"no letter of {day} to {email} is held; `newsletter audit {day}`")
+    return sorted(store.resolve(day, emails or held, arrived=arrived, now=now))

@@ -1,0 +1,91 @@
+"""What comes back by mail, and what the operator was told, in memory."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from newsletter.model import Returned, ReturnEffect, Suppression
+from newsletter.stores.decisions import effect, fate, why_blocked
+from newsletter.stores.memory.readers import Readers
+
+
+@dataclass(slots=True)
+class _Noted:
+    """A return, when it was noted, and whether it still counts."""
+
+    returned: Returned
+    now: datetime
+    counts: bool = True
+
+
+class Returns(Readers):
+    """The returns and notices of a :class:`~newsletter.stores.memory.MemoryStore`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._returns: dict[str, _Noted] = {}
+        self._announced: set[str] = set()
+
+    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
+        """See :meth:`newsletter.ports.Store.take_return`."""
+        with self._lock:
+            found = [r for r in self._readers.values() if r.id == returned.reader]
+            if not found:
+                return "unknown"
+            if returned.digest in self._returns:
+                return "again"
+            self._returns[returned.digest] = _Noted(returned, now)
+            reader = found[0]
+            days = [one.day for one in self._counting(reader.id) if one.kind == "hard"]
+            after = fate(reader.status, returned.kind, days)
+            if after == "blocked" != reader.status:
+                self._changed[reader.id] = now
+            self._readers[reader.subscriber.email] = replace(reader, status=after)
+            return effect(after)
+
+    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:  # noqa: ARG002
+        """See :meth:`newsletter.ports.Store.announce`."""
+        with self._lock:
+            new = frozenset(events) - self._announced
+            self._announced |= new
+            return new
+
+    def retract(self, events: Collection[str]) -> None:
+        """See :meth:`newsletter.ports.Store.retract`."""
+        with self._lock:
+            self._announced -= set(events)
+
+    def _counting(self, reader: int) -> list[Returned]:
+        """A reader's returns that count, oldest first."""
+        noted = [n for n in self._returns.values() if n.returned.reader == reader and n.counts]
+        noted.sort(key=lambda one: (one.returned.day, one.now))
+        return [one.returned for one in noted]
+
+    def suppressed(self) -> tuple[Suppression, ...]:
+        """See :meth:`newsletter.ports.Store.suppressed`."""
+        with self._lock:
+            return tuple(
+                Suppression(email, self._changed[reader.id], self._why(reader.id))
+                for email, reader in sorted(self._readers.items())
+                if reader.status == "blocked"
+            )
+
+    def _forget_words(self, reader: int) -> None:
+        """Keep of an erased reader's returns that they came, and not what they said."""
+        for noted in self._returns.values():
+            if noted.returned.reader == reader:
+                noted.returned = replace(noted.returned, said="")
+
+    def _why(self, reader: int) -> str:
+        return why_blocked([(one.kind, one.day, one.said) for one in self._counting(reader)])
+
+    def unsuppress(self, email: str, *, now: datetime) -> bool:  # noqa: ARG002
+        """See :meth:`newsletter.ports.Store.unsuppress`."""
+        with self._lock:
+            reader = self._readers.get(email)
+            if reader is None or reader.status != "blocked":
+                return False
+            for noted in self._returns.values():
+                noted.counts &= noted.returned.reader != reader.id
+            self._readers[email] = replace(reader, status="confirmed")
+            return True

@@ -1,0 +1,66 @@
+"""The breaker: a server that refuses letter after letter is stopped before readers are blamed."""
+
+from collections import deque
+
+from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
+
+IN_A_ROW = 20
+"""As many refusals in a row are readers' addresses; one more is the server's word about us."""
+
+WINDOW = 200
+"""Over so many answers …"""
+
+SHARE = 10
+"""… no more refusals than this, five in a hundred."""
+
+Ended = tuple[Letter, Outcome]
+
+
+class Breaker:
+    """Counts refusals (5xx), and holds back those in a row until it is clear what they mean.
+
+    Attributes:
+        reason: why no more letters should leave; empty while they may.
+    """
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._held_back: list[Ended] = []
+        self._recent: deque[bool] = deque(maxlen=WINDOW)
+
+    def note(self, letter: Letter, outcome: Outcome) -> list[Ended]:
+        """What can be settled, now that this letter came to this.
+
+        When the breaker trips, refusals in a row become deferrals: they speak of us.
+        """
+        if isinstance(outcome, NotSent | Unknown):
+            return [(letter, outcome)]
+        refused = _is_5xx(outcome)
+        self._recent.append(refused)
+        if not refused:
+            return [*self.rest(), (letter, outcome)]
+        self._held_back.append((letter, outcome))
+        self._judge(outcome)
+        return self.rest() if self.reason else []
+
+    def rest(self) -> list[Ended]:
+        """What is held back still, as it is to be settled."""
+        held, self._held_back = self._held_back, []
+        return [(letter, self._softened(outcome)) for letter, outcome in held]
+
+    def _judge(self, last: Accepted | Refused | Deferred) -> None:
+        if len(self._held_back) > IN_A_ROW:
+            self.reason = f"it refused {len(self._held_back)} letters in a row, last: {last.reply}"
+        elif len(self._recent) == WINDOW and sum(self._recent) > SHARE:
+            share = f"{sum(self._recent)} of the last {WINDOW} letters"
+            self.reason = f"it refused {share}, last: {last.reply}"
+
+    def _softened(self, outcome: Outcome) -> Outcome:
+        if self.reason and isinstance(outcome, Refused):
+            return Deferred(outcome.reply)
+        return outcome
+
+
+def _is_5xx(outcome: Accepted | Refused | Deferred) -> bool:
+    """Whether the server said no for good, be it of the reader or, with 5.7.x, of us."""
+    return outcome.reply.startswith("5")

@@ -1,0 +1,215 @@
+"""The archive, for everybody: issues, topics, papers, search, feeds. Nothing of any reader."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from newsletter import subscriptions
+from newsletter.model import OTHER, Reader
+from newsletter.subscriptions import Reception
+from newsletter.web import feeds
+from newsletter.web.editions import entry, whole
+from newsletter.web.feeds import Feed, Told, told
+from newsletter.web.forms import Form
+from newsletter.web.front import Front, Handler, shows, token_of
+from newsletter.web.shelf import RECENT, Public
+
+A_PAGE = 100
+"""Issues listed on one page of the archive."""
+
+FOUND = 50
+"""Papers a search shows."""
+
+LONGEST_SEARCH = 200
+"""Characters of a search."""
+
+HIDDEN = ("preferences", "unsubscribe", "confirm", "move", "edition", "mine", "search")
+"""What search engines are to leave alone: somebody's own pages, and endless ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The pages everybody may see.
+
+    Attributes:
+        front: what all pages share.
+    """
+
+    front: Front
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The pages and what they answer to."""
+        return [
+            Route("/archive", shows(self.listed)),
+            Route("/archive/{day}", shows(self.issue)),
+            Route("/topic/{name}", shows(self.topic)),
+            Route("/paper/{key:path}", shows(self.paper)),
+            Route("/search", shows(self.search)),
+            Route("/robots.txt", shows(self.robots)),
+            *(
+                route
+                for form in feeds.FORMATS
+                for route in (
+                    Route(f"/feed.{form}", shows(self._feed(form))),
+                    Route(f"/topic/{{name}}/feed.{form}", shows(self._feed(form))),
+                    Route(f"/mine/{{token}}/feed.{form}", shows(self._own_feed(form))),
+                )
+            ),
+        ]
+
+    # -- pages -----------------------------------------------------------------------------------
+
+    def listed(self, request: Request, _form: Form) -> Response:
+        """The days that have an issue, newest first, a page at a time."""
+        before = request.query_params.get("before", "")
+        days = sorted((each.day for each in self.front.shelf.published()), reverse=True)
+        if before:
+            days = [day for day in days if day < _day(before)]
+        more = days[A_PAGE - 1] if len(days) > A_PAGE else None
+        return self.front.pages.show(
+            "archive", days=days[:A_PAGE], more=more, topics=self.front.desk.topics, before=before
+        )
+
+    def issue(self, request: Request, _form: Form) -> Response:
+        """A day's issue: the papers new with it, by topic."""
+        day = _day(request.path_params["day"])
+        issues = sorted(self.front.shelf.published(), key=lambda each: each.day)
+        at = next((at for at, each in enumerate(issues) if each.day == day), None)
+        if at is None:
+            raise HTTPException(404, "There is no issue of that day.")
+        return self._kept(
+            request,
+            lambda: self.front.pages.text(
+                "issue.html",
+                public=self.front.shelf.public(issues[at]),
+                before=issues[at - 1].day if at else None,
+                after=issues[at + 1].day if at + 1 < len(issues) else None,
+            ),
+        )
+
+    def topic(self, request: Request, _form: Form) -> Response:
+        """The papers of a topic in the last issues."""
+        name = self._topic(request)
+
+        def text() -> str:
+            issues = [(public.day, public.entries(name)) for public in self.front.shelf.recent()]
+            found = [(day, entries) for day, entries in issues if entries]
+            return self.front.pages.text("topic.html", name=name, issues=found)
+
+        return self._kept(request, text)
+
+    def _kept(self, request: Request, text: Callable[[], str]) -> Response:
+        """A page everybody sees alike, set once a minute at most."""
+        return HTMLResponse(self.front.shelf.at_hand(("page", request.url.path), text))
+
+    def paper(self, request: Request, _form: Form) -> Response:
+        """A paper, with the days it was listed."""
+        paper = self.front.desk.store.paper_called(request.path_params["key"])
+        if paper is None:
+            raise HTTPException(404, "There is no such paper here.")
+        days = self.front.desk.store.days_listed(paper)
+        issues = {each.day for each in self.front.shelf.published()}
+        shown = entry(paper, "full")
+        return self.front.pages.show("paper", entry=shown, days=days, issues=issues)
+
+    def search(self, request: Request, _form: Form) -> Response:
+        """Papers whose title, abstract or authors have every word."""
+        words = request.query_params.get("q", "")[:LONGEST_SEARCH]
+        found = self.front.desk.store.search(words.split(), limit=FOUND)
+        entries = [entry(paper) for paper in found]
+        return self.front.pages.show("search", words=words, entries=entries, most=FOUND)
+
+    def robots(self, _request: Request, _form: Form) -> Response:
+        """What search engines may read (RFC 9309): nothing that is somebody's."""
+        headers = {"Cache-Control": "public, max-age=86400"}
+        hidden = (f"Disallow: {self.front.pages.base}/{name}" for name in HIDDEN)
+        lines = ("User-agent: *", *hidden)
+        return PlainTextResponse("\n".join(lines) + "\n", headers=headers)
+
+    # -- feeds -----------------------------------------------------------------------------------
+
+    def _feed(self, form: feeds.Format) -> Handler:
+        """The feed of all papers, or of a topic's."""
+
+        def answer(request: Request, _form: Form) -> Response:
+            name = self._topic(request) if "name" in request.path_params else None
+            body = self.front.shelf.at_hand(
+                ("feed", name, form),
+                lambda: feeds.written(self.front.pages, self._public_feed(name), form),
+            )
+            return feeds.answer(request, body, form, secret=False)
+
+        return answer
+
+    def _public_feed(self, topic: str | None) -> Feed:
+        here = self.front.reception
+        title = here.publication.name
+        path = "" if topic is None else f"topic/{quote(topic, safe='')}"
+        return Feed(
+            title=title if topic is None else f"{title}: {topic}",
+            home=here.page(path or "archive"),
+            own=here.page(f"{path}/feed" if path else "feed"),
+            entries=feeds.newest([*_told(here, self.front.shelf.recent(), topic)]),
+        )
+
+    def _own_feed(self, form: feeds.Format) -> Handler:
+        """The feed of a reader's own editions."""
+
+        def answer(request: Request, _form: Form) -> Response:
+            here, token = self.front.reception, token_of(request)
+            reader, _ = subscriptions.whose(here, token, "feed", self.front.now)
+            if reader.status != "confirmed":
+                raise HTTPException(410, "This feed ended with its subscription.")
+            entries = [*self._own(reader)]
+            feed = Feed(
+                title=f"{here.publication.name}, your own",
+                home=here.page(""),
+                own=here.page(f"mine/{token}/feed"),
+                entries=feeds.newest(entries),
+            )
+            body = feeds.written(self.front.pages, feed, form)
+            return feeds.answer(request, body, form, secret=True)
+
+        return answer
+
+    def _own(self, reader: Reader) -> Iterator[Told]:
+        """The papers of a reader's last editions."""
+        here = self.front.reception
+        for published in self.front.shelf.published()[:RECENT]:
+            found = here.store.edition(published.day, reader.subscriber.email)
+            if found is not None:
+                wave, edition = found
+                issue = self.front.shelf.frozen(published.day, wave)
+                for block in whole(issue, edition):
+                    for each in block.entries:
+                        yield told(here.publication, _page(here, each.key), issue.frozen_at, each)
+
+    def _topic(self, request: Request) -> str:
+        name: str = request.path_params["name"]
+        if name not in {OTHER, *(topic.name for topic in self.front.desk.topics)}:
+            raise HTTPException(404, "There is no such topic.")
+        return name
+
+
+def _told(here: Reception, issues: Iterable[Public], topic: str | None) -> Iterator[Told]:
+    for public in issues:
+        for each in public.entries(topic):
+            yield told(here.publication, _page(here, each.key), public.published.at, each)
+
+
+def _page(here: Reception, key: str) -> str:
+    return here.page(f"paper/{quote(key)}")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise HTTPException(404, "There is no issue of that day.") from error

@@ -1,0 +1,164 @@
+"""The readers' door: join, confirm, read, leave. A GET shows, only a POST changes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from newsletter import subscriptions
+from newsletter.errors import StoreError, TokenError
+from newsletter.subscriptions import WORDS
+from newsletter.web.archive import Archive
+from newsletter.web.choosing import Choosing
+from newsletter.web.editions import whole
+from newsletter.web.forms import Form, WrongFieldsError, form_of, wanted
+from newsletter.web.front import Front, both, client_of, shows, token_of
+from newsletter.web.guard import Guard
+from newsletter.web.overview import Overview
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The pages one joins, leaves and reads by.
+
+    Attributes:
+        front: what all pages share.
+    """
+
+    front: Front
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The pages and what they answer to."""
+        return [
+            Route("/", shows(self.welcome)),
+            Route("/join", self.joining, methods=["POST"]),
+            *both("/confirm/{token}", self.ask, self.confirm),
+            *both("/unsubscribe/{token}", self.ask_leave, self.leave, reads_form=False),
+            Route("/edition/{token}", shows(self.edition)),
+            Route("/style.css", self.style),
+        ]
+
+    # -- joining ---------------------------------------------------------------------------------
+
+    def welcome(self, _request: Request, form: Form) -> Response:
+        """The page people come to first, with the form to join by."""
+        return self._joining(form, {}, 200)
+
+    def _joining(self, form: Form, problems: object, status: int) -> Response:
+        return self.front.pages.show(
+            "join",
+            status,
+            form=form,
+            problems=problems,
+            topics=self.front.desk.topics,
+            rhythm=self.front.rhythm,
+            words=self._words,
+            a_week=self.front.shelf.a_week(),
+            newest=next(iter(self.front.shelf.recent()), None),
+        )
+
+    async def joining(self, request: Request) -> Response:
+        """Somebody asks for the letters; what comes of it shows in the mailbox alone."""
+        form = await form_of(request)
+        try:
+            asked = wanted(
+                form, form.one("email"), [topic.name for topic in self.front.desk.topics]
+            )
+        except WrongFieldsError as error:
+            return await run_in_threadpool(self._joining, form, error.problems, 422)
+        client, now = client_of(request), self.front.desk.clock.now()
+        self.front.postroom.later(
+            lambda post: subscriptions.join(self.front.reception, asked, client, post, now)
+        )
+        return self.front.pages.show("sent", email=asked.email)
+
+    def ask(self, request: Request, _form: Form) -> Response:
+        """The page a confirmation letter leads to; its button says yes."""
+        reader, _ = subscriptions.whose(
+            self.front.reception, token_of(request), "confirm", self.front.now
+        )
+        return self.front.pages.show("confirm", email=reader.subscriber.email, words=self._words)
+
+    def confirm(self, request: Request, _form: Form) -> Response:
+        """They said yes."""
+        reader = subscriptions.confirm(self.front.reception, token_of(request), self.front.now)
+        link = subscriptions.preferences(self.front.reception, reader, self.front.now)
+        newest = next(iter(self.front.shelf.published()), None)
+        return self.front.pages.show(
+            "confirmed", email=reader.subscriber.email, preferences=link, newest=newest
+        )
+
+    @property
+    def _words(self) -> str:
+        return WORDS.format(name=self.front.reception.publication.name)
+
+    # -- leaving ---------------------------------------------------------------------------------
+
+    def ask_leave(self, request: Request, _form: Form) -> Response:
+        """The page the letter's way out leads to; its button leaves."""
+        reader = subscriptions.leaving(self.front.reception, token_of(request), self.front.now)
+        return self.front.pages.show("unsubscribe", email=reader and reader.subscriber.email)
+
+    def leave(self, request: Request, _form: Form) -> Response:
+        """They leave: by the button, or by a mailbox provider's one click (RFC 8058)."""
+        reader = subscriptions.leave(self.front.reception, token_of(request), self.front.now)
+        return self.front.pages.show("farewell", email=reader and reader.subscriber.email)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def edition(self, request: Request, _form: Form) -> Response:
+        """A reader's own edition of a day, whole."""
+        token = token_of(request)
+        reader, day = subscriptions.whose(self.front.reception, token, "edition", self.front.now)
+        found = self.front.desk.store.edition(date.fromisoformat(day), reader.subscriber.email)
+        if found is None:
+            raise HTTPException(404, "There is no edition of that day for you.")
+        number, edition = found
+        issue = self.front.shelf.frozen(date.fromisoformat(day), number)
+        return self.front.pages.show("edition", issue=issue, blocks=whole(issue, edition))
+
+    async def style(self, _request: Request) -> Response:
+        """The style sheet of every page."""
+        headers = {"Cache-Control": "public, max-age=3600"}
+        return Response(self.front.pages.style, media_type="text/css", headers=headers)
+
+
+def door_app(front: Front) -> ASGIApp:
+    """The readers' pages, behind their guard."""
+
+    @asynccontextmanager
+    async def open_hours(_app: Starlette) -> AsyncIterator[None]:
+        await front.postroom.open()
+        yield
+        await front.postroom.close()
+
+    def refused(_request: Request, error: Exception) -> Response:
+        return front.pages.show("refused", 403, problem=str(error))
+
+    def missing(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return front.pages.show("problem", error.status_code, problem=error.detail)
+
+    def ill(_request: Request, _error: Exception) -> Response:
+        return PlainTextResponse("Something is out of order here; please try again later.", 503)
+
+    app = Starlette(
+        routes=[
+            *Door(front).routes,
+            *Choosing(front).routes,
+            *Archive(front).routes,
+            *Overview(front).routes,
+        ],
+        lifespan=open_hours,
+        exception_handlers={TokenError: refused, HTTPException: missing, StoreError: ill},
+    )
+    return Guard(app, front.reception.publication.url or "")

@@ -1,0 +1,135 @@
+"""What readers wrote into a form, as a subscriber, or what is wrong with it, field by field."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from urllib.parse import parse_qs
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from newsletter.errors import InvalidFileError
+from newsletter.model import Subscriber
+from newsletter.roster import WEEKDAYS, one_subscriber
+from newsletter.yamlfile import Value
+
+MOST_BYTES = 65_536
+"""The most bytes a form may have; the preferences at their fullest have some 30,000."""
+
+MOST_FIELDS = 500
+MOST_RULES = 100
+"""Rules in one list; more belong into a topic of the newsletter's."""
+
+LISTS = ("include", "exclude")
+PLAIN = ("min_upvotes", "max_items", "cadence", "day", "at", "timezone", "summary")
+
+
+class Form:
+    """A form's fields, as they were sent."""
+
+    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+        self._fields = fields
+
+    def one(self, name: str) -> str:
+        """A field's text; empty where it was not sent."""
+        return next(iter(self._fields.get(name, ())), "").strip()
+
+    def having(self, name: str, *texts: str) -> "Form":
+        """The same form with other texts in one field."""
+        return Form({**self._fields, name: texts})
+
+    def all(self, name: str) -> list[str]:
+        """Every text sent under a name."""
+        return [*self._fields.get(name, ())]
+
+
+async def form_of(request: Request) -> Form:
+    """The form a request carries.
+
+    Raises:
+        HTTPException: it is too long, or no form.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise HTTPException(413, "This form is too long.")
+    try:
+        fields = parse_qs(
+            body.decode(),
+            keep_blank_values=True,
+            max_num_fields=MOST_FIELDS,
+            encoding="utf-8",
+            errors="strict",
+        )
+    except ValueError as error:
+        raise HTTPException(400, "This is no form we sent.") from error
+    return Form(fields)
+
+
+class WrongFieldsError(Exception):
+    """A form that cannot be taken.
+
+    Attributes:
+        problems: what is wrong, by the field's name.
+    """
+
+    def __init__(self, problems: Mapping[str, Sequence[str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(text for texts in problems.values() for text in texts))
+
+
+def wanted(form: Form, email: str, topics: Collection[str]) -> Subscriber:
+    """The subscriber a form describes, under this address.
+
+    Raises:
+        WrongFieldsError: all that is wrong with it.
+    """
+    try:
+        return one_subscriber(_entry(form, email), topics)
+    except InvalidFileError as error:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for each in error.errors:
+            found[_field(each.where)].append(each.problem)
+        raise WrongFieldsError(found) from error
+
+
+def _entry(form: Form, email: str) -> dict[str, Value]:
+    entry: dict[str, Value] = {"email": email}
+    for name in PLAIN:
+        if text := form.one(name):
+            entry[name] = text
+    if chosen := form.all("topics"):
+        entry["topics"] = [*chosen]
+    for name in LISTS:
+        rules = [line.strip() for line in form.one(name).splitlines() if line.strip()]
+        if len(rules) > MOST_RULES:
+            raise WrongFieldsError(
+                {name: [f"{len(rules)} rules; {MOST_RULES} is the most. Join some with “or”"]}
+            )
+        if rules:
+            entry[name] = [*rules]
+    return entry
+
+
+def _field(where: str) -> str:
+    """``include`` of ``subscribers.0.include.2``."""
+    _, _, *rest = where.split(".")
+    return rest[0] if rest else "email"
+
+
+def filled(subscriber: Subscriber) -> Form:
+    """The form that describes a subscriber as they are."""
+    wants = subscriber.filter
+    plain = {
+        "min_upvotes": str(wants.min_upvotes or ""),
+        "max_items": str(wants.max_items or ""),
+        "cadence": subscriber.cadence or "",
+        "day": WEEKDAYS[subscriber.day],
+        "at": subscriber.at or "",
+        "timezone": subscriber.timezone or "",
+        "summary": subscriber.summary,
+        "include": "\n".join(rule.text for rule in wants.include),
+        "exclude": "\n".join(rule.text for rule in wants.exclude),
+        "email": subscriber.email,
+    }
+    return Form({**{name: [text] for name, text in plain.items()}, "topics": wants.topics})

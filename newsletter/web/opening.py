@@ -1,0 +1,59 @@
+"""Opening the readers' door of a newsletter."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from newsletter.config import WebSettings
+from newsletter.errors import ConfigurationError
+from newsletter.web.door import door_app
+from newsletter.web.front import Front
+from newsletter.web.pages import Pages
+from newsletter.web.postroom import Postroom
+from newsletter.web.server import serving
+from newsletter.web.shelf import Shelf
+from newsletter.wiring import House
+
+
+def front_of(house: House, told: Callable[[str], None]) -> Front:
+    """The readers' pages of a newsletter.
+
+    Raises:
+        ConfigurationError: it does not say where the pages are for the world.
+    """
+    if house.settings.url is None:
+        raise ConfigurationError(
+            "must be set for the readers' pages: the links in letters lead there;"
+            " write https://papers.example.org, or http://127.0.0.1:8000 to try it out",
+            file=house.path.name,
+            where="url",
+        )
+    reception, desk = house.reception, house.desk
+    return Front(
+        desk=desk,
+        reception=reception,
+        rhythm=house.rhythm,
+        pages=Pages(reception.publication, house.template_folder),
+        postroom=Postroom(reception, house.notes, house.smtp(), house.clock, told),
+        shelf=Shelf(desk),
+        operator_password=_password(house),
+    )
+
+
+def _password(house: House) -> str | None:
+    password = None if house.settings.web is None else house.settings.web.operator_password
+    return None if password is None else password.get_secret_value()
+
+
+@contextlib.contextmanager
+def open_door(house: House, told: Callable[[str], None]) -> Iterator[None]:
+    """Serve the readers' pages until the block ends.
+
+    Raises:
+        ConfigurationError: as for :func:`front_of`.
+        UsageError: one cannot listen there.
+    """
+    web = house.settings.web or WebSettings()
+    app = door_app(front_of(house, told))
+    with serving(app, web.host, web.port, web.trusted_proxies) as port:
+        told(f"the readers' pages: {house.settings.url} (listening on {web.host}, port {port})")
+        yield

@@ -1,0 +1,90 @@
+"""The operator's page: how things stand, read-only, behind a password (RFC 7617)."""
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass
+from datetime import date
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from newsletter.model import Counts, Wave
+from newsletter.web.forms import Form
+from newsletter.web.front import Front, shows
+
+SHOWN = 14
+"""Issues looked back on."""
+
+HEIGHT = 100
+"""Of the plot's highest bar, in its own units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An issue's line in the table, and its bar in the plot."""
+
+    day: date
+    state: str
+    counts: Counts
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The operator's page.
+
+    Attributes:
+        front: what all pages share.
+    """
+
+    front: Front
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The page."""
+        return [Route("/operator", shows(self.overview))]
+
+    def overview(self, request: Request, _form: Form) -> Response:
+        """How things stand, for whoever knows the password."""
+        if self.front.operator_password is None:
+            raise HTTPException(404, "There is no such page.")
+        if not _knows(request, self.front.operator_password):
+            challenge = {"WWW-Authenticate": 'Basic realm="operator", charset="UTF-8"'}
+            return PlainTextResponse("This page is the operator's.", 401, headers=challenge)
+        store = self.front.desk.store
+        days = store.days()[:SHOWN]
+        return self.front.pages.show(
+            "operator",
+            tally=store.tally(),
+            lines=self._lines(days),
+            sources=store.sources().values(),
+            heartbeats=store.heartbeats(),
+            quarantined=_quarantined(store.waves(days[0])) if days else (),
+        )
+
+    def _lines(self, days: tuple[date, ...]) -> list[Line]:
+        store = self.front.desk.store
+        counted = [(day, store.issue_state(day), store.counts(day)) for day in days]
+        most = max((counts.planned for _, _, counts in counted), default=0) or 1
+        return [
+            Line(day, stands[0] if stands else "", counts, HEIGHT * counts.planned / most)
+            for day, stands, counts in counted
+        ]
+
+
+def _quarantined(waves: tuple[Wave, ...]) -> tuple[tuple[str, str], ...]:
+    """The papers that could not be set, with why."""
+    return tuple(fault for wave in waves for fault in wave.issue.quarantined)
+
+
+def _knows(request: Request, password: str) -> bool:
+    """Whether the request carries the password; compared in constant time."""
+    scheme, _, coded = request.headers.get("authorization", "").partition(" ")
+    try:
+        said = base64.b64decode(coded, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(said, password.encode())

@@ -1,0 +1,102 @@
+"""Where the pages' notes leave: after the answer, so that nobody can tell by the time it takes."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from newsletter.delivery import post
+from newsletter.errors import NewsletterError, TransportError
+from newsletter.model import (
+    Accepted,
+    Deferred,
+    Envelope,
+    NotSent,
+    Outcome,
+)
+from newsletter.notes import written
+from newsletter.ports import Clock, Transport
+from newsletter.render import Templates
+from newsletter.subscriptions import Note, Reception
+
+Work = Callable[[Callable[[Note], None]], None]
+"""What is done after an answer: it gets what posts a note."""
+
+WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
+"""How long to wait before a note that did not get through is tried again."""
+
+FAREWELL = 5.0
+"""Seconds that what is under way has when the pages close."""
+
+
+class Postroom:
+    """Does what need not be waited for, and sends notes.
+
+    Args:
+        here: whose notes they are.
+        stationery: their templates, by kind.
+        transport: the door they leave by.
+        clock: for their dates and the waiting.
+        told: told, in a line, what went wrong; never an address.
+    """
+
+    def __init__(
+        self,
+        here: Reception,
+        stationery: Mapping[str, Templates],
+        transport: Transport,
+        clock: Clock,
+        told: Callable[[str], None],
+    ) -> None:
+        self._here, self._stationery = here, stationery
+        self._transport, self._clock, self._told = transport, clock, told
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def open(self) -> None:
+        """Work in this event loop from now on."""
+        self._loop = asyncio.get_running_loop()
+
+    def later(self, work: Work) -> None:
+        """Do this in a thread of its own; it is given what posts a note. From any thread."""
+        assert self._loop is not None, "the postroom is not open"
+        self._loop.call_soon_threadsafe(self._begin, work)
+
+    def _begin(self, work: Work) -> None:
+        task = asyncio.create_task(self._do(work))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _do(self, work: Work) -> None:
+        notes: list[Note] = []
+        try:
+            await asyncio.to_thread(work, notes.append)
+            for note in notes:
+                await self._send(note)
+        except NewsletterError as error:
+            self._told(f"a note was not sent: {error}")
+
+    async def _send(self, note: Note) -> None:
+        envelope = written(note, self._here, self._stationery, self._clock.now())
+        for wait in (*WAITS, None):
+            outcome = await self._try(envelope)
+            if not isinstance(outcome, Deferred | NotSent) or wait is None:
+                break
+            await self._clock.sleep(wait.total_seconds())
+        if not isinstance(outcome, Accepted):
+            # What a server says may name the address, which no log is to have.
+            self._told(f"a note was given up: {type(outcome).__name__}")
+
+    async def _try(self, envelope: Envelope) -> Outcome:
+        try:
+            return await post(self._transport, envelope)
+        except TransportError as error:
+            self._told(f"a note waits: {error}")
+            return NotSent("the server did not take it")
+
+    async def close(self) -> None:
+        """Let what is under way come to its end, for a moment."""
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=FAREWELL)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,29 @@
+"""The operator's files: where they are, and what is in them."""
+
+from pathlib import Path
+
+from newsletter.errors import ConfigurationError
+
+
+def read(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        ConfigurationError: there is no such file, or it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            "there is no such file; `newsletter init` writes one", file=str(path)
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", file=str(path)) from error
+
+
+def placed(url: str, folder: Path) -> str:
+    """A store's address, a relative SQLite file taken from the configuration's folder."""
+    scheme, slashes, path = url.partition("sqlite:///")
+    if not slashes or scheme or path.startswith(("/", ":memory:")) or not path:
+        return url
+    return f"sqlite:///{folder / path}"

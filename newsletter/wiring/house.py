@@ -1,0 +1,246 @@
+"""The house: a newsletter as its configuration describes it."""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from newsletter.bounces import Maildir, Taker
+from newsletter.clock import SystemClock
+from newsletter.config import (
+    Settings,
+    read_settings,
+)
+from newsletter.due import Rhythm
+from newsletter.matchers import RulesMatcher
+from newsletter.model import Reader, Subscriber
+from newsletter.owners import LockedOwner
+from newsletter.ports import Clock, Owner, Store, Transport
+from newsletter.publisher import Desk, keyring
+from newsletter.render import NOTES, Templates
+from newsletter.roster import read_roster
+from newsletter.sources import Client
+from newsletter.stores import open_store
+from newsletter.subscriptions import Reception, not_erased
+from newsletter.templates import load as load_templates
+from newsletter.templates import load_note
+from newsletter.tokens import Keyring
+from newsletter.transports.folder import FolderTransport
+from newsletter.transports.smtp import SmtpTransport, greet
+from newsletter.transports.smtp.settings import SmtpSettings
+from newsletter.wiring.files import placed, read
+from newsletter.wiring.listings import sources
+
+OWN_FOLDER = ".newsletter"
+"""Beside the configuration: what the newsletter keeps for itself."""
+
+
+@dataclass(frozen=True)
+class House:
+    """A newsletter as its configuration describes it; its parts are made when first asked for.
+
+    Attributes:
+        path: the configuration file; what is relative in it is relative to its folder.
+        settings: what it says.
+        environment: what ``${NAME}`` stood for in it.
+    """
+
+    path: Path
+    settings: Settings
+    environment: Mapping[str, str]
+    clock: Clock
+
+    @property
+    def folder(self) -> Path:
+        """The folder the configuration stands in."""
+        return self.path.parent
+
+    @property
+    def own_folder(self) -> Path:
+        """The folder the newsletter keeps for itself, made where there is none."""
+        folder = self.folder / OWN_FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened and brought up to date."""
+        return open_store(placed(self.settings.store, self.folder))
+
+    @cached_property
+    def roster(self) -> tuple[Subscriber, ...]:
+        """The readers of the operator's file; nobody where there is no file."""
+        return self._read_roster()
+
+    def _read_roster(self) -> tuple[Subscriber, ...]:
+        path = self.roster_file
+        return read_roster(read(path), path.name, self.topic_names, self.environment)
+
+    @property
+    def roster_file(self) -> Path:
+        """Where the operator writes who reads."""
+        return self.folder / self.settings.subscribers
+
+    def take_roster(self) -> None:
+        """Bring the store up to date from the readers' file as it is now.
+
+        Raises:
+            ConfigurationError: the file is wrong; the readers stay as they were.
+        """
+        self._sync(self._read_roster())
+
+    def _sync(self, roster: Sequence[Subscriber]) -> None:
+        """Make the file's readers the store's, known ones under the spelling they are known by.
+
+        One mailbox spelt with other capitals is one reader: who left does not come back by them.
+        """
+        readers = self.store.readers()
+        known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
+        here = not_erased(roster, readers, self.reception.keys)
+        spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in here]
+        self.store.sync_roster(spelt, now=self.clock.now())
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When readers who chose nothing get their letter."""
+        schedule = self.settings.schedule
+        return Rhythm(schedule.at, self.settings.timezone, schedule.days)
+
+    @property
+    def topic_names(self) -> list[str]:
+        """The topics a reader may follow."""
+        return [topic.name for topic in self.settings.topics]
+
+    def readers(self) -> tuple[Reader, ...]:
+        """Every reader, the store brought up to date from the file."""
+        self._sync(self.roster)
+        return self.store.readers()
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The letter's templates, compiled and tried out."""
+        return load_templates(self.template_folder, self.settings.issue.theme)
+
+    @cached_property
+    def notes(self) -> Mapping[str, Templates]:
+        """The templates of notes, compiled, by their kind."""
+        theme = self.settings.issue.theme
+        return {kind: load_note(kind, self.template_folder, theme) for kind in NOTES}
+
+    @property
+    def template_folder(self) -> Path | None:
+        """The operator's own templates, where there are any."""
+        folder = self.settings.templates
+        return None if folder is None else self.folder / folder
+
+    @cached_property
+    def reception(self) -> Reception:
+        """Where readers are received."""
+        publication = self.settings.publication
+        return Reception(publication, self.store, Keyring(self._keys(), publication.sender_email))
+
+    @cached_property
+    def desk(self) -> Desk:
+        """The publisher's desk, with the store's readers brought up to date from the file."""
+        _ = self.templates  # as in readers(): before there is a store
+        self.readers()
+        return self.trial_desk
+
+    @cached_property
+    def trial_desk(self) -> Desk:
+        """The publisher's desk, the store's readers left as they are."""
+        return Desk(
+            publication=self.settings.publication,
+            topics=tuple(settings.topic for settings in self.settings.topics),
+            cadence=self.settings.schedule.days,
+            max_items=self.settings.issue.max_items,
+            when_empty=self.settings.issue.when_empty,
+            keys=self._keys(),
+            templates=self.templates,
+            sources=sources(self.settings, self.folder, self._client()),
+            store=self.store,
+            matcher=RulesMatcher(),
+            clock=self.clock,
+        )
+
+    def owner(self) -> AbstractContextManager[Owner]:
+        """This run, holding its lock until the block ends."""
+        return LockedOwner(self.own_folder / "runs", secrets.token_hex(8)).holding()
+
+    def smtp(self) -> Transport:
+        """The door letters leave by."""
+        return SmtpTransport(self._smtp_settings(), self.clock)
+
+    async def try_smtp(self, timeout: float) -> None:  # noqa: ASYNC109 - of each answer
+        """Connect to the SMTP server, secure the line, log in, and go; no letter is sent.
+
+        Raises:
+            TransportError: it cannot be reached, be trusted, or does not let us in.
+        """
+        await greet(replace(self._smtp_settings(), timeout=timeout))
+
+    def _smtp_settings(self) -> SmtpSettings:
+        smtp = self.settings.smtp
+        return SmtpSettings(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=None if smtp.password is None else smtp.password.get_secret_value(),
+            ca_file=None if smtp.ca_file is None else str(self.folder / smtp.ca_file),
+            allow_cleartext=smtp.allow_cleartext,
+            connections=smtp.connections,
+            per_connection=smtp.per_connection,
+            rate_per_second=smtp.per_second,
+        )
+
+    def to_folder(self, folder: Path) -> Transport:
+        """A door that leads into a folder."""
+        return FolderTransport(folder)
+
+    @property
+    def maildir(self) -> Maildir | None:
+        """Where what comes back by mail is read; None where the settings name no place."""
+        bounces = self.settings.bounces
+        if bounces is None or bounces.maildir is None:
+            return None
+        return Maildir(self.folder / bounces.maildir)
+
+    def taker(self) -> Taker:
+        """Who takes in what comes back by mail."""
+        publication = self.settings.publication
+        return Taker(self.store, publication, keyring(self._keys(), publication))
+
+    def _keys(self) -> tuple[str, ...]:
+        """What signs links: the configured secrets, or one drawn once and kept beside them."""
+        if self.settings.secret:
+            return tuple(secret.get_secret_value() for secret in self.settings.secret)
+        path = self.own_folder / "secret"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        return (path.read_text(encoding="ascii"),)
+
+    def _client(self) -> Client:
+        contact = self.settings.operator or self.settings.publication.sender_email
+        return Client(contact=contact, cache=self.own_folder / "http.db", clock=self.clock)
+
+
+@contextmanager
+def open_house(path: Path) -> Iterator[House]:
+    """The newsletter a configuration file describes, closed at the end of the block.
+
+    Raises:
+        ConfigurationError: the file is not there, cannot be read, or is wrong.
+    """
+    environment = dict(os.environ)
+    settings = read_settings(read(path), path.name, environment)
+    house = House(path.absolute(), settings, environment, SystemClock())
+    try:
+        yield house
+    finally:
+        if "store" in vars(house):
+            house.store.close()

@@ -1,0 +1,209 @@
+"""The archive over real HTTP: what everybody may see, and its feeds."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import quote
+
+import feedparser
+import pytest
+
+from newsletter.model import Entry, SourceHealth
+from tests.factories import DAY, NOON, identity, item, subscriber
+from tests.visits import Answer, House, open_house
+
+LATER = DAY + timedelta(days=1)
+ADA = "ada@example.org"
+SCRIPT = "<script>document.title='pwned'</script> ]]> & “Ω”"
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    with open_house(url="https://example.org/papers") as opened:
+        opened.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+        yield opened
+
+
+def two_days(house: House) -> None:
+    house.publish(DAY, "Vision anew", "Of other things")
+    house.later(days=1)
+    house.publish(LATER, "Vision anew", "Vision once more", SCRIPT)
+
+
+def titles(house: House, path: str) -> list[str]:
+    answer = house.get(path)
+    assert answer.status == 200
+    return [entry.title for entry in feedparser.parse(answer.body).entries]
+
+
+PERSONAL = (ADA, "/preferences/", "/unsubscribe/", "/mine/", "/edition/")
+"""What no public page may have."""
+
+
+def checked(house: House, path: str) -> Answer:
+    answer = house.get(path)
+    assert answer.status == 200, path
+    assert not any(word in answer.body for word in PERSONAL), path
+    assert "<script>" not in answer.body
+    return answer
+
+
+def test_an_issue_shows_the_papers_new_with_it_by_topic(house: House) -> None:
+    two_days(house)
+    first = checked(house, f"/archive/{DAY}")
+    assert (
+        '<link rel="canonical" href="https://example.org/papers/archive/2026-08-03">' in first.body
+    )
+    assert "Vision anew" in first.words
+    assert "Vision once more" not in first.words
+    assert first.body.index("Vision anew") < first.body.index(">Other<")
+    assert f'rel="next" href="/papers/archive/{LATER}"' in first.body
+    second = checked(house, f"/archive/{LATER}")
+    assert "Vision once more" in second.words
+    assert "Vision anew" not in second.words
+    assert f'rel="prev" href="/papers/archive/{DAY}"' in second.body
+    for path in ("/archive/2026-08-09", "/archive/yesterday", "/archive/..", "/archive/2026-8-3"):
+        assert house.get(path).status == 404
+
+
+def test_the_archive_lists_days_and_topics_newest_first(house: House) -> None:
+    assert "None so far." in checked(house, "/archive").words
+    house.later(minutes=2)
+    two_days(house)
+    house.later(minutes=2)
+    listed = checked(house, "/archive").body
+    assert listed.index(str(LATER)) < listed.index(str(DAY))
+    assert 'href="/papers/topic/Vision"' in listed
+    earlier = house.get(f"/archive?before={LATER}").body
+    assert str(DAY) in earlier
+    assert f"/archive/{LATER}" not in earlier
+    assert house.get("/archive?before='").status == 404
+    assert f'href="/papers/archive/{LATER}"' in checked(house, "/").body
+
+
+def test_a_topics_page_shows_its_papers_alone(house: House) -> None:
+    two_days(house)
+    page = checked(house, "/topic/Vision")
+    assert [word in page.words for word in ("Vision anew", "Vision once more")] == [True, True]
+    assert "Of other things" not in page.words
+    assert "Of other things" in checked(house, "/topic/Other").words
+    assert house.get("/topic/Nothing").status == 404
+    assert house.get("/topic/%27%20OR%201").status == 404
+
+
+def test_those_who_choose_see_how_much_a_topic_brings(house: House) -> None:
+    two_days(house)
+    for path in ("/", house.path("preferences")):
+        assert "Vision 2 a week" in house.get(path).words
+    first = checked(house, "/").words
+    assert f"Such as these, of Tuesday, {LATER.day} August 2026 Vision once more Vision" in first
+
+
+def test_a_papers_page_tells_the_days_it_was_listed(house: House) -> None:
+    two_days(house)
+    (paper,) = (p for p in house.store.papers_numbered(range(9)) if p.item.title == "Vision anew")
+    page = checked(house, f"/paper/{quote(paper.key)}")
+    for day in (DAY, LATER):
+        assert f'href="/papers/archive/{day}"' in page.body
+    assert house.get("/paper/arxiv:9999.99999").status == 404
+    assert house.get("/paper/%00").status == 404
+
+
+def test_a_paper_whose_name_has_slashes_has_a_page(house: House) -> None:
+    health = SourceHealth("Other", "ok", checked=NOON, last_ok=NOON)
+    entry = Entry(item("By DOI", abstract=SCRIPT), identity("doi:10.1/x y?z#é"))
+    house.store.ingest(DAY, health, [entry], now=NOON)
+    page = checked(house, f"/paper/{quote('doi:10.1/x y?z#é')}")
+    assert "By DOI" in page.words
+    found = checked(house, "/search?q=doi")
+    assert f'href="/papers/paper/{quote("doi:10.1/x y?z#é")}"' in found.body
+
+
+def test_search_finds_papers_and_bears_anything(house: House) -> None:
+    two_days(house)
+    page = checked(house, "/search?q=vision+once")
+    assert "1 found." in page.words
+    assert "noindex" in page.body
+    for words in ("' OR 1=1 --", "%", "((((", "[a-z]*" * 100, SCRIPT, "\x00", "a" * 9000):
+        assert house.get(f"/search?q={quote(words)}").status == 200
+    assert "found." not in house.get("/search").words
+
+
+@pytest.mark.parametrize("form", ["atom", "rss"])
+def test_the_feeds_are_valid_and_repeat_nothing(house: House, form: str) -> None:
+    two_days(house)
+    answer = checked(house, f"/feed.{form}")
+    assert answer.headers["content-type"].startswith(f"application/{form}+xml")
+    parsed = feedparser.parse(answer.body)
+    assert not parsed.bozo
+    assert [entry.title for entry in parsed.entries].count("Vision anew") == 1
+    assert len(parsed.entries) == 4
+    before = {entry.id for entry in parsed.entries}
+    assert all(
+        entry.link.startswith("https://example.org/papers/paper/") for entry in parsed.entries
+    )
+    house.later(days=1)
+    house.publish(LATER + timedelta(days=1), "Vision anew", "The newest")
+    again = feedparser.parse(house.get(f"/feed.{form}").body)
+    assert len({entry.id for entry in again.entries} - before) == 1
+    assert again.entries[0].title == "The newest"
+    assert sorted(titles(house, f"/topic/Vision/feed.{form}")) == [
+        "Vision anew",
+        "Vision once more",
+    ]
+
+
+def test_the_json_feed_says_the_same(house: House) -> None:
+    two_days(house)
+    answer = house.get("/feed.json")
+    assert answer.headers["content-type"].startswith("application/feed+json")
+    document = json.loads(answer.body)
+    assert document["version"] == "https://jsonfeed.org/version/1.1"
+    assert document["feed_url"] == "https://example.org/papers/feed.json"
+    atom = feedparser.parse(house.get("/feed.atom").body)
+    assert [each["id"] for each in document["items"]] == [entry.id for entry in atom.entries]
+
+
+def test_a_feed_that_has_not_changed_is_not_sent_again(house: House) -> None:
+    two_days(house)
+    first = house.get("/feed.atom")
+    again = house.get("/feed.atom", If_None_Match=first.headers["etag"])
+    assert (again.status, again.body) == (304, "")
+    assert first.headers["cache-control"].startswith("public")
+
+
+def test_a_readers_own_feed_is_by_signed_link_and_ends_with_the_subscription(house: House) -> None:
+    two_days(house)
+    own = house.path("feed").removeprefix("/feed/")
+    answer = house.get(f"/mine/{own}/feed.atom")
+    parsed = feedparser.parse(answer.body)
+    assert not parsed.bozo
+    assert len(parsed.entries) == 4
+    assert answer.headers["cache-control"].startswith("private")
+    ids = {entry.id for entry in parsed.entries}
+    assert ids == {entry.id for entry in feedparser.parse(house.get("/feed.atom").body).entries}
+    assert f"/mine/{own}/feed.atom" not in house.get("/feed.atom").body
+    preferences = house.path("preferences").rpartition("/")[2]
+    assert house.get(f"/mine/{preferences}/feed.rss").status == 403
+    house.post(house.path("unsubscribe"))
+    assert house.get(f"/mine/{own}/feed.atom").status == 410
+
+
+def test_robots_are_kept_from_what_is_somebodys(house: House) -> None:
+    robots = house.get("/robots.txt").body
+    for word in ("preferences", "unsubscribe", "confirm", "edition", "mine"):
+        assert f"Disallow: /papers/{word}\n" in robots
+    assert "noindex" in house.get(house.path("preferences")).body
+    assert "noindex" not in house.get("/archive").body
+
+
+def test_papers_known_before_their_source_was_are_not_shown(house: House) -> None:
+    entries = [
+        Entry(item("Long ago"), identity("arxiv:1"), past=True),
+        Entry(item("Of today"), identity("arxiv:2")),
+    ]
+    health = SourceHealth("A source", "ok", checked=NOON, last_ok=NOON)
+    house.store.ingest(DAY, health, entries, now=NOON)
+    house.publish(DAY, "Vision anew")
+    page = checked(house, f"/archive/{DAY}")
+    assert [word in page.words for word in ("Of today", "Long ago")] == [True, False]

@@ -1,0 +1,261 @@
+"""Mail that came back, in real files, through the real command and the real daemon."""
+
+import mailbox
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.doctor import examine
+from newsletter.scheduler import Returns
+from newsletter.tokens import bounce_tag
+from newsletter.wiring import open_house
+from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
+from tests.factories import NOON
+from tests.morning import Arrival, Newsletter, daily_papers, open_inbox, serve
+from tests.returned import complaint, exim, leaving, postfix
+
+DAY = "2026-08-03"
+BOUNCES = {"address": "bounce@example.org", "maildir": "bounces"}
+ENTRY = {"paper": {"id": "2608.00001", "title": "A paper", "summary": "A text."}}
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Newsletter, list[Arrival]]:
+    """A newsletter that has sent an issue to a hundred readers, with a Maildir for bounces."""
+    folder = tmp_path_factory.mktemp("sent")
+    with open_inbox() as inbox, serve(daily_papers({DAY: [ENTRY]})) as origin:
+        made = Newsletter(folder, inbox.port)
+        source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
+        made.configure(sources=[source], bounces=BOUNCES)
+        made.subscribe(*({"email": f"r{n}@example.net"} for n in range(1, 101)))
+        made.send(DAY)
+    mailbox.Maildir(folder / "bounces").close()
+    return made, inbox.arrivals
+
+
+@pytest.fixture
+def arrivals(sent: tuple[Newsletter, list[Arrival]]) -> list[Arrival]:
+    """The letters the readers got."""
+    return sent[1]
+
+
+@pytest.fixture
+def newsletter(sent: tuple[Newsletter, list[Arrival]], tmp_path: Path) -> Newsletter:
+    """The newsletter as it was after sending."""
+    shutil.copytree(sent[0].folder, tmp_path, dirs_exist_ok=True)
+    return Newsletter(tmp_path)
+
+
+def deliver(newsletter: Newsletter, *mails: bytes) -> None:
+    box = mailbox.Maildir(newsletter.folder / "bounces")
+    for mail in mails:
+        box.add(mailbox.MaildirMessage(message_from_bytes(mail)))
+    box.close()
+
+
+def lying(newsletter: Newsletter) -> dict[str, int]:
+    """How many mails lie in the Maildir, unread and seen."""
+    box = mailbox.Maildir(newsletter.folder / "bounces")
+    flags = [(message.get_subdir(), message.get_flags()) for message in box]
+    box.close()
+    return {"new": flags.count(("new", "")), "seen": flags.count(("cur", "S"))}
+
+
+def to(arrivals: list[Arrival], reader: int) -> Arrival:
+    (found,) = [one for one in arrivals if one.recipient == f"r{reader}@example.net"]
+    return found
+
+
+def bounces_of(arrival: Arrival, days: int = 3) -> list[bytes]:
+    return [
+        postfix(arrival.sender, sent=NOON - timedelta(days=n), name=f"{n}.{arrival.sender}")
+        for n in range(days)
+    ]
+
+
+def blocked(newsletter: Newsletter) -> dict[str, str]:
+    listed: list[dict[str, Any]] = newsletter.json("subscribers", "list")
+    return {r["email"]: r["why_blocked"] for r in listed if r["status"] == "blocked"}
+
+
+def test_every_letter_has_a_return_path_of_its_own_where_bounces_are_read(
+    arrivals: list[Arrival],
+) -> None:
+    assert len({arrival.sender for arrival in arrivals}) == 100
+    assert all(a.sender.startswith("bounce+") for a in arrivals)
+
+
+def test_one_reader_in_a_hundred_bounces_and_is_the_only_one_concerned(
+    newsletter: Newsletter, arrivals: list[Arrival]
+) -> None:
+    deliver(newsletter, *bounces_of(to(arrivals, 7)))
+    found = newsletter.json("bounces", "read")
+    assert (found["read"], found["noted"], found["suppressed"], found["left"]) == (3, 2, 1, 0)
+    assert {mail["reader"] for mail in found["mails"]} == {"r7@example.net"}
+    assert lying(newsletter) == {"new": 0, "seen": 3}
+    assert blocked(newsletter).keys() == {"r7@example.net"}
+    assert "hard bounces on 3 days" in blocked(newsletter)["r7@example.net"]
+    newsletter.subscribe(*({"email": f"r{n}@example.net", "name": "N"} for n in range(1, 101)))
+    assert len(blocked(newsletter)) == 1
+    assert newsletter.json("bounces", "read")["read"] == 0
+
+
+def test_who_is_let_back_gets_letters_again(
+    newsletter: Newsletter, arrivals: list[Arrival]
+) -> None:
+    deliver(newsletter, complaint(back=f"<{to(arrivals, 7).sender}>"))
+    assert "blocked" in newsletter.run("bounces", "read").stdout
+    back = newsletter.run("subscribers", "unsuppress", "R7@Example.net")
+    assert "r7@example.net: gets letters again (was blocked: complained on" in back.stdout
+    assert blocked(newsletter) == {}
+    again = newsletter.run("subscribers", "unsuppress", "r7@example.net", code=2)
+    assert "is not blocked" in again.stderr
+
+
+def test_readers_leave_by_the_header_of_their_letter(
+    newsletter: Newsletter, arrivals: list[Arrival]
+) -> None:
+    header = str(to(arrivals, 3).message["List-Unsubscribe"])
+    mail_to, _, subject = header.strip("<>").removeprefix("mailto:").partition("?subject=")
+    deliver(newsletter, leaving(subject.replace("%20", " "), to=mail_to))
+    assert newsletter.json("bounces", "read")["unsubscribed"] == 1
+    listed = {r["email"]: r["status"] for r in newsletter.json("subscribers", "list")}
+    assert listed.pop("r3@example.net") == "unsubscribed"
+    assert set(listed.values()) == {"confirmed"}
+
+
+def test_a_complaint_that_lost_its_return_path_is_told_from_the_letters_message_id(
+    newsletter: Newsletter, arrivals: list[Arrival]
+) -> None:
+    deliver(newsletter, complaint(letter=str(to(arrivals, 5).message["Message-ID"])))
+    assert newsletter.json("bounces", "read")["suppressed"] == 1
+    assert blocked(newsletter).keys() == {"r5@example.net"}
+
+
+def test_what_is_not_ours_is_named_and_left(newsletter: Newsletter) -> None:
+    deliver(newsletter, b"Subject: hello\n\nhello\n", exim("bounce+1-0123456789abcdef@example.org"))
+    for _ in range(2):
+        found = newsletter.json("bounces", "read")
+        assert (found["read"], found["left"]) == (2, 2)
+        assert all(mail["name"] and mail["said"] for mail in found["mails"])
+    assert lying(newsletter) == {"new": 2, "seen": 0}
+
+
+def test_one_mail_from_an_mbox_a_pipe_and_a_maildir_counts_once(
+    newsletter: Newsletter, arrivals: list[Arrival]
+) -> None:
+    mail = bounces_of(to(arrivals, 9), days=1)[0]
+    box = mailbox.mbox(newsletter.folder / "back.mbox")
+    box.add(mail)
+    box.add(b"Subject: hello\n\nFrom here on\n")
+    box.close()
+    before = (newsletter.folder / "back.mbox").read_bytes()
+    found = newsletter.json("bounces", "read", "--mbox", "back.mbox")
+    assert (found["noted"], found["left"], found["mails"][1]["name"]) == (1, 1, "back.mbox#2")
+    assert (newsletter.folder / "back.mbox").read_bytes() == before
+    piped = subprocess.run(
+        [sys.executable, "-m", "newsletter", "bounces", "read", "-"],
+        cwd=newsletter.folder,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        input=b"From MAILER-DAEMON Mon Aug  3 12:00:00 2026\n" + mail,
+        capture_output=True,
+        check=True,
+    )
+    assert b"hard bounce, r9@example.net, counted before" in piped.stdout
+    deliver(newsletter, mail)
+    assert newsletter.json("bounces", "read", "--maildir", "bounces")["again"] == 1
+    assert lying(newsletter) == {"new": 0, "seen": 1}
+
+
+def test_a_mail_another_program_has_looked_past_is_read_all_the_same(
+    newsletter: Newsletter, arrivals: list[Arrival]
+) -> None:
+    box = mailbox.Maildir(newsletter.folder / "bounces")
+    message = mailbox.MaildirMessage(message_from_bytes(bounces_of(to(arrivals, 2), 1)[0]))
+    message.set_subdir("cur")
+    message.set_flags("F")
+    box.add(message)
+    box.close()
+    assert newsletter.json("bounces", "read")["noted"] == 1
+    assert [path.name[-5:] for path in (newsletter.folder / "bounces/cur").iterdir()] == [":2,FS"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--maildir", "nowhere"), "no Maildir can be read there"),
+        (("--mbox", "nowhere"), "no mbox can be read there"),
+        (("--mbox", "newsletter.yaml"), "is no mbox"),
+        (("--mbox", "newsletter.yaml", "-"), "read one mailbox"),
+        (("back.mbox",), "is no mailbox"),
+    ],
+)
+def test_a_mailbox_that_is_none_is_named(
+    newsletter: Newsletter, words: tuple[str, ...], said: str
+) -> None:
+    assert said in newsletter.run("bounces", "read", *words, code=2).stderr
+
+
+def test_without_a_mailbox_it_says_what_to_set(tmp_path: Path) -> None:
+    newsletter = Newsletter(tmp_path)
+    newsletter.configure()
+    newsletter.subscribe()
+    assert "set bounces.maildir" in newsletter.run("bounces", "read", code=2).stderr
+
+
+def test_the_doctor_looks_at_the_mailbox(newsletter: Newsletter) -> None:
+    def finding() -> tuple[str, str]:
+        found = examine(newsletter.folder / "newsletter.yaml", None)
+        return next((one.state, one.said) for one in found if one.name == "bounces")
+
+    deliver(newsletter, b"Subject: hello\n\nhello\n")
+    assert finding()[0] == "ok"
+    assert finding()[1].endswith("1 mails waiting")
+    newsletter.configure(bounces={**BOUNCES, "maildir": "nowhere"})
+    assert finding()[0] == "wrong"
+    newsletter.configure(bounces={"address": "bounce@example.org"})
+    assert finding()[0] == "not checked"
+    newsletter.configure()
+    assert finding()[0] == "not checked"
+
+
+def test_awake_what_is_left_is_told_once(newsletter: Newsletter) -> None:
+    told: list[str] = []
+    with open_house(newsletter.folder / "newsletter.yaml") as house:
+        returns = Returns(house, told.append)
+        deliver(newsletter, b"Subject: hello\n\nhello\n")
+        for _ in range(3):
+            returns()
+        assert len(told) == 1
+        (newsletter.folder / "bounces" / "cur").rename(newsletter.folder / "bounces" / "old")
+        for _ in range(3):
+            returns()
+    assert len(told) == 2
+    assert "no Maildir can be read there" in told[1]
+
+
+@not_at_midnight
+def test_the_daemon_takes_them_in_before_the_issue(tmp_path: Path) -> None:
+    with open_inbox() as inbox, serve(daily_papers(papers())) as origin:
+        newsletter = Newsletter(tmp_path, inbox.port)
+        set_up(newsletter, origin, readers=2)
+        with open_house(tmp_path / "newsletter.yaml") as house:
+            house.readers()
+            desk = house.desk
+        path = f"bounce+{bounce_tag(1, desk.keyring)}@example.org"
+        source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
+        newsletter.configure(
+            sources=[source], bounces=BOUNCES, schedule={"at": at(0), "days": "daily"}
+        )
+        deliver(newsletter, complaint(back=f"<{path}>"))
+        with awake(newsletter) as daemon:
+            until(lambda: newsletter.json("status")["state"] == "done", daemon)
+            said = stop(daemon)
+    assert "complaint, r0@example.org, blocked" in said
+    assert [arrival.recipient for arrival in inbox.arrivals] == ["r1@example.org"]

@@ -1,0 +1,222 @@
+"""The readers' door in a real browser, with real letters: the whole way, and who may walk it."""
+
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from datetime import date, timedelta
+from urllib.parse import quote, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from newsletter.model import Publication
+from tests.factories import DAY, NOON, subscriber
+from tests.visits import House, open_house
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ADA = "ada@example.org"
+PASSWORD = "a password of sixteen"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open the pages in"),
+]
+
+
+@pytest.fixture
+def browser(house: House) -> Iterator[Browser]:
+    """A browser, opened after the house and closed before it: each has an event loop."""
+    del house
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    own = Publication(
+        "Papers", "Papers", "n@example.org", f"http://127.0.0.1:{port}", "1 Example Street"
+    )
+    with open_house(port=port, publication=own, operator_password=PASSWORD) as opened:
+        yield opened
+
+
+def link_in(text: str, word: str) -> str:
+    found = re.search(rf"http://127\.0\.0\.1:\d+/{word}/[\w.-]+", text)
+    assert found, text
+    return found[0]
+
+
+def subscribed(house: House, page: Page) -> None:
+    """From the first page to the preferences, as a person goes."""
+    page.goto(house.site)
+    page.get_by_label("Your mail address").fill(ADA)
+    page.get_by_role("button", name="Send me the letters").click()
+    assert page.get_by_role("heading", name="Look into your mailbox").is_visible()
+    page.goto(link_in(house.mail_to(ADA).text, "confirm"))
+    assert house.reader().status == "unconfirmed"
+    page.get_by_role("button", name="Yes, send me Papers").click()
+    assert page.get_by_role("status").inner_text() == f"Letters go to {ADA} from now on."
+    page.get_by_role("link", name="Choose what they hold").click()
+
+
+def leave(house: House, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of two ways one
+    letter = house.inbox.to(ADA)[-1]
+    if one_click:
+        (found,) = re.findall(r"<(http://[^>]+)>", letter.message["List-Unsubscribe"])
+        answer = house.ask("POST", urlsplit(found).path, b"List-Unsubscribe=One-Click")
+        assert answer.status == 200
+        return
+    page.goto(link_in(letter.text, "unsubscribe"))
+    assert house.reader().status == "confirmed"
+    page.get_by_role("button", name="Unsubscribe").click()
+    assert page.get_by_role("heading", name="Farewell").is_visible()
+
+
+@pytest.mark.parametrize(("javascript", "one_click"), [(True, True), (False, False)])
+def test_join_choose_read_leave(
+    house: House,
+    browser: Browser,
+    javascript: bool,  # noqa: FBT001 - pytest gives it by name
+    one_click: bool,  # noqa: FBT001 - as above
+) -> None:
+    page = browser.new_page(java_script_enabled=javascript)
+    subscribed(house, page)
+    page.get_by_label("Vision").check()
+    page.get_by_label("Papers I also want").fill('"Word salad')
+    page.get_by_role("button", name="Save").click()
+    assert page.get_by_text("this quote is never closed").is_visible()
+    assert page.get_by_label("Vision").is_checked()
+    page.get_by_label("Papers I also want").fill("salad")
+    page.get_by_role("button", name="Save").click()
+    assert page.get_by_role("status").inner_text() == "Saved."
+    house.publish(DAY, "Vision anew", "Green salad", "Of other things")
+    letter = house.inbox.to(ADA)[-1]
+    assert sorted(letter.titles) == ["Green salad", "Vision anew"]
+    page.goto(link_in(letter.html, "edition"))
+    assert page.get_by_role("heading", name="Green salad").is_visible()
+    assert not page.get_by_text("Of other things").is_visible()
+    leave(house, page, one_click)
+    house.later(days=1)
+    before = len(house.inbox.to(ADA))
+    house.store.save_reader(subscriber("bob@example.org"), status="confirmed", now=NOON)
+    house.publish(DAY + timedelta(days=1), "Vision once more")
+    assert house.inbox.to("bob@example.org")[0].titles == ["Vision once more"]
+    assert len(house.inbox.to(ADA)) == before
+    assert house.reader().status == "unsubscribed"
+    page.close()
+
+
+def test_the_keyboard_alone_is_enough(house: House, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(house.site)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    page.keyboard.type(ADA)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/join")
+    house.mail_to(ADA)
+    assert house.reader().subscriber.filter.topics == ("Vision",)
+    page.close()
+
+
+def test_a_scanner_that_opens_every_link_and_runs_scripts_changes_nothing(
+    house: House, browser: Browser
+) -> None:
+    house.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    house.publish(DAY, "Vision anew")
+    (letter,) = house.inbox.to(ADA)
+    house.join("bob@example.org")
+    note = house.mail_to("bob@example.org")
+    before = house.store.readers()
+    links = set(re.findall(r"https?://127[^\s<>\"]+", letter.text + letter.html + note.html))
+    assert len(links) >= 6
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for link in sorted(links):
+        page.goto(link.replace("&amp;", "&"), wait_until="networkidle")
+    assert house.store.readers() == before
+    assert len(house.inbox.arrivals) == 2
+    assert all(url.startswith(house.site) for url in asked)
+    page.close()
+
+
+def paths(house: House) -> dict[str, str]:
+    """Every page a reader may see, by what it is."""
+    reader = house.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    house.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
+    house.publish(DAY, "Vision anew", "Of other things")
+    prefer = house.path("preferences", str(reader.id))
+    return {
+        "first": "/",
+        "confirm": house.path("confirm", "2"),
+        "move": house.path("move", "1/new@example.org"),
+        "preferences": prefer,
+        "pause": f"{prefer}?pause=2",
+        "unsubscribe": house.path("unsubscribe"),
+        "edition": house.path("edition", f"1/{date.isoformat(DAY)}"),
+        "archive": "/archive",
+        "issue": f"/archive/{DAY}",
+        "topic": "/topic/Vision",
+        "paper": f"/paper/{quote(house.store.papers_numbered([1])[0].key)}",
+        "search": "/search?q=vision",
+        "operator": "/operator",
+        "refused": "/preferences/nothing",
+        "missing": "/nowhere",
+    }
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    return [f"{v['id']}: {[node['html'] for node in v['nodes']]}" for v in found]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
+def test_every_page_is_for_everybody(
+    house: House, browser: Browser, scheme: str, width: int
+) -> None:
+    page = browser.new_page(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        http_credentials={"username": "operator", "password": PASSWORD},
+    )
+
+    def look(name: str) -> None:
+        assert violations(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+    for name, path in paths(house).items():
+        page.goto(f"{house.site}{path}")
+        look(name)
+    page.goto(f"{house.site}{house.path('preferences')}")
+    page.get_by_role("button", name="Try on the last days").click()
+    look("tried")
+    page.get_by_label("Papers I never want").fill("((")
+    page.get_by_role("button", name="Save").click()
+    look("problems")
+    page.get_by_role("button", name="Pause").click()
+    look("paused")
+    page.get_by_label("I want to be forgotten").check()
+    page.get_by_role("button", name="Erase me").click()
+    look("erased")
+    page.goto(f"{house.site}{house.path('confirm', '2')}")
+    page.get_by_role("button", name="Yes").click()
+    look("confirmed")
+    page.goto(f"{house.site}{house.path('unsubscribe', '2')}")
+    page.get_by_role("button", name="Unsubscribe").click()
+    look("farewell")
+    page.close()

@@ -1,0 +1,85 @@
+"""Notes: the short letters about a subscription."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import RenderError, TemplateError
+from newsletter.model import Rendering
+from newsletter.render import NOTES, note
+from newsletter.templates import load_note
+from tests.demo_letter import THEMES
+from tests.letters import SITE
+from tests.outline import Outline
+
+WORDS = {
+    "confirm": "https://papers.example.org/confirm/a-token?a=1&b=2",
+    "hours": "48",
+    "email": "ada@example.org",
+    "preferences": "https://papers.example.org/preferences/a-token",
+    "unsubscribe": "https://papers.example.org/unsubscribe/a-token",
+    "subscribe": "https://papers.example.org/",
+    "headline": "Three letters are in doubt",
+    "lines": "The server went away within the dot.\nNothing to mend: they are sent once more.",
+}
+
+
+def written(kind: str, theme: str = "serif") -> Rendering:
+    return note(kind, load_note(kind, theme=theme), SITE, WORDS)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("kind", NOTES)
+def test_a_note_is_as_it_was(golden: Callable[[str, bytes], None], kind: str, theme: str) -> None:
+    made = written(kind, theme)
+    golden(f"{theme}/{kind}.html", "".join(made.html).encode())
+    golden(f"{theme}/{kind}.txt", "".join((*made.subject, "\n\n", *made.text)).encode())
+
+
+@pytest.mark.parametrize("kind", NOTES)
+def test_a_note_says_all_it_is_told_in_both_parts(kind: str) -> None:
+    made = written(kind)
+    html, text = Outline("".join(made.html)), "".join(made.text)
+    links = [link["href"] for link in html.all("a")]
+    for said in (line for word in NOTES[kind] for line in WORDS[word].splitlines()):
+        assert said in text
+        assert said in links or said in "".join(made.html)
+    assert not html.open
+    assert [len(html.all(tag)) for tag in ("h1", "title", "img", "script", "link")] == [
+        1,
+        1,
+        0,
+        0,
+        0,
+    ]
+    assert not [line for line in text.splitlines() if len(line) > 78]
+    assert not re.search(r"@import|url\(", "".join(made.html))
+
+
+def test_a_confirmation_holds_nothing_a_stranger_typed() -> None:
+    assert set(NOTES["confirm"]) == {"confirm", "hours"}
+
+
+def test_a_word_that_is_missing_is_named() -> None:
+    with pytest.raises(RenderError, match="welcome is not told: preferences, unsubscribe"):
+        note("welcome", load_note("welcome"), SITE, {"email": "ada@example.org"})
+
+
+def test_a_word_cannot_break_out_of_its_place() -> None:
+    words = {**WORDS, "email": '"><script>alert(1)</script>\r\nBcc: eve@example.org'}
+    made = note("farewell", load_note("farewell"), SITE, words)
+    assert "<script" not in "".join(made.html)
+    assert len(made.subject) == 1
+    assert "\n" not in made.subject[0]
+
+
+def test_a_fault_in_a_note_is_found_when_it_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "welcome.txt").write_text("Welcome,\n{{ publication.nmae }}")
+    with pytest.raises(TemplateError, match="nmae") as caught:
+        load_note("welcome", tmp_path)
+    assert (caught.value.file, caught.value.line) == ("welcome.txt", 2)
+    (tmp_path / "welcome.txt").write_text("Welcome,\n{{ because }}")
+    with pytest.raises(TemplateError, match="'because' is not among"):
+        load_note("welcome", tmp_path)

@@ -1,0 +1,65 @@
+"""The operator's page over real HTTP: behind its password, read-only."""
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+
+from newsletter.model import Heartbeat, SourceHealth
+from tests.factories import DAY, NOON, subscriber
+from tests.visits import Answer, House, open_house
+
+PASSWORD = "a pässword of sixteen"
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    with open_house(operator_password=PASSWORD) as opened:
+        yield opened
+
+
+def ask(house: House, password: str, scheme: str = "Basic") -> Answer:
+    coded = base64.b64encode(f"anybody:{password}".encode()).decode()
+    return house.get("/operator", Authorization=f"{scheme} {coded}")
+
+
+def test_it_shows_how_things_stand(house: House) -> None:
+    assert "Nobody so far." in ask(house, PASSWORD).words
+    for name in ("ada", "bob"):
+        saved = subscriber(f"{name}@example.org")
+        house.store.save_reader(saved, status="confirmed", now=NOON)
+    house.store.set_status("bob@example.org", "unsubscribed", now=NOON)
+    house.publish(DAY, "Vision anew")
+    house.store.beat(Heartbeat("run on here", NOON, NOON, SCRIPT))
+    failed = SourceHealth(SCRIPT, "failed", detail=SCRIPT, checked=NOON)
+    house.store.ingest(DAY, failed, [], now=NOON)
+    answer = ask(house, PASSWORD)
+    assert answer.status == 200
+    for words in ("confirmed 1", "unsubscribed 1", f"{DAY} done 1 1 0", "Listed ok", "run on here"):
+        assert words in answer.words
+    assert SCRIPT not in answer.body
+    assert "ada@example.org" not in answer.body
+    assert '<rect x="2" y="0.0" width="16" height="100.0"/>' in answer.body
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_without_the_password_nothing_is_shown(house: House) -> None:
+    refused = (
+        house.get("/operator"),
+        ask(house, PASSWORD[:-1]),
+        ask(house, ""),
+        ask(house, PASSWORD, "Bearer"),
+        house.get("/operator", Authorization="Basic %%%"),
+        house.get("/operator", Authorization="Basic"),
+    )
+    for answer in refused:
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"].startswith("Basic ")
+        assert "Readers" not in answer.body
+    assert house.post("/operator").status == 405
+
+
+def test_there_is_no_such_page_unless_it_is_asked_for() -> None:
+    with open_house() as house:
+        assert ask(house, "").status == 404

@@ -1,0 +1,139 @@
+"""The readers' pages from the real command, in a process of its own, over a real database."""
+
+import http.client
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.daemons import awake, not_at_midnight, papers, set_up, stop, until
+from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
+
+pytestmark = not_at_midnight
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with open_inbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def newsletter(tmp_path: Path, inbox: Inbox) -> Newsletter:
+    return Newsletter(tmp_path, inbox.port)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+def ask(port: int, method: str, path: str, **form: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    try:
+        connection.request(method, path, urlencode(form), headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def is_up(port: int) -> bool:
+    try:
+        return ask(port, "GET", "/")[0] == 200
+    except OSError:
+        return False
+
+
+def path_of(letter: str, word: str, port: int) -> str:
+    found = re.search(rf"http://127\.0\.0\.1:{port}(/{word}/[\w.-]+)", letter)
+    assert found, letter
+    return found[1]
+
+
+def test_join_confirm_a_letter_one_click_and_no_more(newsletter: Newsletter, inbox: Inbox) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with serve(daily_papers(papers())) as origin:
+        set_up(newsletter, origin, readers=0, due=5, url=url, web={"port": port})
+        with awake(newsletter) as daemon:
+            until(lambda: is_up(port), daemon)
+            assert ask(port, "POST", "/join", email="ada@example.org")[0] == 200
+            until(lambda: inbox.arrivals, daemon)
+            confirm = path_of(inbox.arrivals[0].text, "confirm", port)
+            assert ask(port, "POST", confirm)[0] == 200
+            newsletter.run("send", "--yes")
+            _, letter = inbox.arrivals
+            assert letter.titles == ["Paper 3", "Paper 2", "Paper 1"]
+            assert "Paper 2" in ask(port, "GET", path_of(letter.text, "edition", port))[1]
+            (one_click,) = re.findall(
+                r"<http://127\.0\.0\.1:\d+(/[^>]+)>", letter.message["List-Unsubscribe"]
+            )
+            assert ask(port, "POST", one_click, **{"List-Unsubscribe": "One-Click"})[0] == 200
+            said = stop(daemon)
+    assert f"http://127.0.0.1:{port}" in said
+    assert "ada@example.org" not in said
+    assert confirm.rpartition("/")[2] not in said
+    (reader,) = newsletter.json("subscribers", "list")
+    assert (reader["status"], reader["origin"]) == ("unsubscribed", "store")
+
+
+def test_serve_ends_well_and_an_erased_reader_of_the_file_stays_away(
+    newsletter: Newsletter, inbox: Inbox
+) -> None:
+    port = free_port()
+    newsletter.configure(url=f"http://127.0.0.1:{port}", web={"port": port})
+    newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
+    with awake(newsletter, "serve") as serving:
+        until(lambda: is_up(port), serving)
+        ask(port, "POST", "/join", email="ada@example.org")
+        until(lambda: inbox.arrivals, serving)
+        preferences = path_of(inbox.arrivals[0].text, "preferences", port)
+        assert ask(port, "POST", preferences, do="erase", sure="yes")[0] == 200
+        stop(serving)
+    (bob,) = newsletter.json("subscribers", "list")
+    assert (bob["email"], bob["status"]) == ("bob@example.org", "confirmed")
+    for file in newsletter.folder.glob("newsletter.db*"):
+        assert b"ada@example.org" not in file.read_bytes()
+
+
+def test_the_operator_erases_a_reader_whom_no_list_brings_back(newsletter: Newsletter) -> None:
+    newsletter.configure()
+    newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
+    said = newsletter.run("subscribers", "erase", "ADA@example.org", code=2).stderr
+    assert "say --yes" in said
+    erased = newsletter.json("subscribers", "erase", "ADA@example.org", "--yes")
+    assert erased == {"erased": 1}
+    assert (
+        "there is no reader"
+        in newsletter.run("subscribers", "erase", "ada@example.org", "--yes", code=2).stderr
+    )
+    (newsletter.folder / "more.csv").write_text("email\nada@example.org\ncyd@example.org\n")
+    imported = newsletter.json("subscribers", "import", "more.csv")
+    assert imported == {"added": ["cyd@example.org"], "left_out": 1}
+    newsletter.run("subscribers", "add", "ada@example.org", code=2)
+    assert [r["email"] for r in newsletter.json("subscribers", "list")] == [
+        "bob@example.org",
+        "cyd@example.org",
+    ]
+    newsletter.run("subscribers", "add", "ada@example.org", "--again")
+    assert len(newsletter.json("subscribers", "list")) == 3
+
+
+def test_what_keeps_the_pages_from_being_served_is_said(newsletter: Newsletter) -> None:
+    newsletter.configure()
+    newsletter.subscribe()
+    assert "newsletter.yaml: url: must be set" in newsletter.run("serve", code=3).stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        newsletter.configure(url=f"http://127.0.0.1:{port}", web={"port": port})
+        said = newsletter.run("serve", code=2).stderr
+    assert f"cannot listen on 127.0.0.1, port {port}" in said
+    newsletter.configure(url="http://127.0.0.1:8000", web={"trusted_proxies": ["everybody"]})
+    said = newsletter.run("config", "check", code=3).stderr
+    assert "web.trusted_proxies: 'everybody' is no address" in said

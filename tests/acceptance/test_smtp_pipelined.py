@@ -1,0 +1,301 @@
+"""Letters in one stream: fast, and each still with its own fate."""
+
+import asyncio
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from newsletter.errors import TransportError
+from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.posting import Counter, letter, letters
+from tests.servers import Answer, Fault, FaultyServer, QuickClock, Stage, faulty
+
+TAKEN = Accepted("250 2.0.0 taken")
+
+
+async def send_over(
+    server: FaultyServer,
+    counter: Counter,
+    sent: Sequence[Letter],
+    *,
+    connections: int = 1,
+    per_connection: int = 1000,
+) -> None:
+    settings = SmtpSettings(
+        server.host,
+        server.port,
+        "none",
+        connections=connections,
+        per_connection=per_connection,
+        timeout=0.5,
+        answer_timeout=0.5,
+    )
+    transport = SmtpTransport(settings, QuickClock())
+    await transport.send(counter.stream(sent), counter.mark, counter.settle)
+
+
+def outcomes(
+    script: Mapping[Stage, Sequence[Answer]], sent: Sequence[Letter]
+) -> tuple[dict[str, Outcome], FaultyServer]:
+    """What becomes of these letters at such a server, each settled once."""
+
+    async def scene() -> tuple[dict[str, Outcome], FaultyServer]:
+        counter = Counter()
+        async with faulty(script, pipelining=True) as server:
+            await send_over(server, counter, sent)
+        assert Tally(name for name, _ in counter.settled) == Tally(
+            one.envelope.recipient for one in sent
+        )
+        return dict(counter.settled), server
+
+    return asyncio.run(scene())
+
+
+def recipients(server: FaultyServer) -> list[str]:
+    return [one.recipient for one in server.taken]
+
+
+def test_the_next_letter_is_announced_with_the_last_ones_dot() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        async with faulty({}, pipelining=True) as server:
+            await send_over(server, counter, letters(5))
+            assert recipients(server) == [f"reader{n}@example.org" for n in range(1, 6)]
+            assert server.commands.count("DATA") == 5
+            assert server.connections == 1
+        assert [outcome for _, outcome in counter.settled] == [TAKEN] * 5
+        assert counter.marked == [name for name, _ in counter.settled]
+
+    asyncio.run(scene())
+
+
+def test_a_letter_costs_one_round_trip() -> None:
+    groups: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        await reader.readline()
+        writer.write(b"250-hello\r\n250 PIPELINING\r\n")
+        in_content = False
+        while group := await reader.read(65_536):
+            groups.append(group)
+            for line in group.split(b"\r\n")[:-1]:
+                if in_content:
+                    in_content = line != b"."
+                    writer.write(b"" if in_content else b"250 taken\r\n")
+                elif line == b"DATA":
+                    in_content = True
+                    writer.write(b"354 go on\r\n")
+                else:
+                    writer.write(b"221 bye\r\n" if line == b"QUIT" else b"250 ok\r\n")
+        writer.close()
+
+    async def scene() -> None:
+        counter = Counter()
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        settings = SmtpSettings("127.0.0.1", port, "none", connections=1)
+        await SmtpTransport(settings, QuickClock()).send(
+            counter.stream(letters(20)), counter.mark, counter.settle
+        )
+        server.close()
+        assert len(counter.settled) == 20
+
+    asyncio.run(scene())
+    assert len(groups) <= 20 + 2, "one group announces, one says goodbye"
+
+
+@pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "421 busy"])
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA"])
+def test_cut_off_in_the_announcement_a_letter_is_known_unsent(stage: Stage, fault: Answer) -> None:
+    script: Mapping[Stage, Sequence[Answer]] = {stage: ["354 ok" if stage == "DATA" else "250 ok"]}
+    found, server = outcomes({stage: [*script[stage], fault]}, letters(3))
+    assert found["reader1@example.org"] == TAKEN
+    assert isinstance(found["reader2@example.org"], NotSent)
+    assert found["reader3@example.org"] == TAKEN
+    assert recipients(server) == ["reader1@example.org", "reader3@example.org"]
+
+
+@pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "354 go on"])
+def test_cut_off_after_its_dot_a_letter_is_in_doubt_and_the_announced_one_unsent(
+    fault: Answer,
+) -> None:
+    found, server = outcomes({"dot": [fault]}, letters(3))
+    assert isinstance(found["reader1@example.org"], Unknown)
+    assert isinstance(found["reader2@example.org"], NotSent)
+    assert found["reader3@example.org"] == TAKEN
+    assert recipients(server) == ["reader1@example.org", "reader3@example.org"]
+
+
+@pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL])
+def test_cut_off_in_its_content_a_letter_is_in_doubt(fault: Fault) -> None:
+    found, _ = outcomes({"body": [fault]}, letters(3))
+    kinds = [type(outcome) for outcome in found.values()]
+    assert sorted(kind.__name__ for kind in kinds) == ["Accepted", "NotSent", "Unknown"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ("452 4.3.1 no room", Deferred("452 4.3.1 no room")),
+        ("554 5.6.0 no", Refused("554 5.6.0 no")),
+        ("554 5.7.1 looks like spam", Deferred("554 5.7.1 looks like spam")),
+    ],
+)
+def test_an_answer_to_the_dot_is_that_letters_alone(answer: str, outcome: Outcome) -> None:
+    found, server = outcomes({"dot": ["250 ok", answer]}, letters(4))
+    assert found.pop("reader2@example.org") == outcome
+    assert {type(other) for other in found.values()} == {Accepted}
+    assert server.connections == 1
+
+
+def test_a_server_that_closes_with_its_answer_is_left_and_the_answer_counts() -> None:
+    found, server = outcomes({"dot": ["421 4.3.2 closing"]}, letters(3))
+    assert found["reader1@example.org"] == Deferred("421 4.3.2 closing")
+    assert isinstance(found["reader2@example.org"], NotSent)
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("data", ["503 5.5.1 no valid recipients", "354 go on"])
+def test_one_refused_recipient_is_refused_alone_whatever_is_said_to_data(data: str) -> None:
+    script: Mapping[Stage, Sequence[Answer]] = {
+        "RCPT": ["250 ok", "550 5.1.1 no such user"],
+        "DATA": ["354 go on", data],
+        "dot": ["250 taken", "554 5.5.1 no valid recipients"] if data.startswith("354") else [],
+    }
+    found, server = outcomes(script, letters(4))
+    assert found.pop("reader2@example.org") == Refused("550 5.1.1 no such user")
+    assert all(isinstance(other, Accepted) for other in found.values())
+    assert (server.connections, server.commands.count("RSET")) == (1, 1)
+    assert len(server.taken) == 3
+
+
+@pytest.mark.parametrize("answer", ["503 5.5.1 what", Fault.EOF, Fault.STALL, "421 closing"])
+def test_a_server_that_cannot_reset_is_left_for_a_new_connection(answer: Answer) -> None:
+    script: Mapping[Stage, Sequence[Answer]] = {
+        "RCPT": ["550 5.1.1 nobody"],
+        "DATA": ["503 5.5.1 no recipients"],
+        "RSET": [answer],
+    }
+    found, server = outcomes(script, letters(3))
+    assert found["reader1@example.org"] == Refused("550 5.1.1 nobody")
+    assert isinstance(found["reader2@example.org"], NotSent)
+    assert found["reader3@example.org"] == TAKEN
+    assert server.connections == 2
+
+
+def test_a_refused_sender_stops_the_run_and_blames_nobody() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        script: Mapping[Stage, Sequence[Answer]] = {"MAIL": ["553 5.1.8 unknown sender"]}
+        async with faulty(script, pipelining=True) as server:
+            with pytest.raises(TransportError, match=r"553 5\.1\.8 unknown sender; check that"):
+                await send_over(server, counter, letters(3))
+        assert [type(outcome) for _, outcome in counter.settled] == [NotSent]
+
+    asyncio.run(scene())
+
+
+def test_a_letter_whose_mark_is_refused_never_leaves() -> None:
+    async def scene() -> None:
+        counter = Counter(refuse=frozenset({"reader2@example.org"}))
+        async with faulty({}, pipelining=True) as server:
+            await send_over(server, counter, letters(4))
+            assert "reader2@example.org" not in recipients(server)
+        assert len(counter.settled) == 3
+        assert "reader2@example.org" not in dict(counter.settled)
+
+    asyncio.run(scene())
+
+
+def test_a_connection_carries_no_more_than_its_cap() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        async with faulty({}, pipelining=True) as server:
+            await send_over(server, counter, letters(10), per_connection=3)
+            assert (len(server.taken), server.connections) == (10, 4)
+
+    asyncio.run(scene())
+
+
+def test_cancelled_it_settles_all_three_letters_in_hand() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        async with faulty({"dot": [Fault.STALL]}, pipelining=True) as server:
+            sending = asyncio.create_task(send_over(server, counter, letters(9)))
+            while not server.taken:
+                await QuickClock().sleep(0)
+            sending.cancel()
+            await asyncio.wait({sending})
+        kinds = [type(outcome).__name__ for _, outcome in counter.settled]
+        assert sorted(kinds) == ["NotSent", "Unknown"]
+        assert len(counter.settled) == counter.taken
+
+    asyncio.run(scene())
+
+
+# -- what the server bears ---------------------------------------------------------------------
+
+
+def test_a_server_that_refuses_everybody_is_stopped_and_nobody_is_blamed() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        script: Mapping[Stage, Sequence[Answer]] = {
+            "RCPT": ["250 ok"] * 5 + ["550 5.1.0 we do not like you"] * 99,
+            "DATA": ["354 ok"] * 5 + ["503 no recipients"] * 99,
+        }
+        async with faulty(script, pipelining=True) as server:
+            with pytest.raises(TransportError, match=r"21 letters in a row, last: 550 5\.1\.0"):
+                await send_over(server, counter, letters(60))
+        ends = Tally(type(outcome).__name__ for _, outcome in counter.settled)
+        assert (ends["Accepted"], ends["Refused"], ends["Deferred"]) == (5, 0, 21)
+        assert len(counter.settled) == counter.taken < 40
+
+    asyncio.run(scene())
+
+
+def test_one_refused_reader_in_a_hundred_stops_nothing() -> None:
+    script: Mapping[Stage, Sequence[Answer]] = {
+        "RCPT": (["250 ok"] * 99 + ["550 5.1.1 nobody"]) * 5,
+        "DATA": (["354 ok"] * 99 + ["503 no recipients"]) * 5,
+    }
+    found, _ = outcomes(script, letters(500))
+    ends = Tally(type(outcome) for outcome in found.values())
+    assert ends == {Accepted: 495, Refused: 5}
+    assert isinstance(found["reader100@example.org"], Refused)
+
+
+def test_a_domain_that_asks_for_patience_gets_fewer_letters_at_once() -> None:
+    under_way: Tally[str] = Tally()
+    most = 0
+
+    async def scene() -> None:
+        counter = Counter()
+
+        def note(recipient: str) -> None:
+            nonlocal most
+            under_way[recipient.rpartition("@")[2]] += 1
+            if len(counter.settled) > 40:
+                most = max(most, under_way["slow.org"])
+
+        counter.before_mark = note
+        mixed = [
+            letter(f"reader{n}@{'slow.org' if n % 2 else 'fast.org'}", number=n) for n in range(200)
+        ]
+        settle = counter.settle
+
+        async def settled(one: Letter, outcome: Outcome) -> None:
+            under_way[one.envelope.recipient.rpartition("@")[2]] -= 1
+            await settle(one, outcome)
+
+        async with faulty({"dot": ["451 4.7.0 slower"] * 24}, pipelining=True) as server:
+            settings = SmtpSettings(server.host, server.port, "none", connections=8)
+            transport = SmtpTransport(settings, QuickClock())
+            await transport.send(counter.stream(mixed), counter.mark, settled)
+        ends = Tally(type(outcome) for _, outcome in counter.settled)
+        assert ends == {Accepted: 176, Deferred: 24}
+
+    asyncio.run(scene())
+    assert most == 1

@@ -1,0 +1,247 @@
+"""The audit finds whatever breaks an invariant, and nothing where all is well."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from newsletter.errors import StoreError
+from newsletter.model import Accepted, Audit, Deferred, Refused, Unknown
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from newsletter.stores.proofs import LAWS
+from newsletter.stores.sql import SqlStore, schema
+from newsletter.stores.sql.engine import Database
+from tests.factories import DAY, NOON
+from tests.frozen import (
+    LEASE,
+    claim,
+    cut,
+    freeze,
+    join,
+    ledger,
+    letter_of,
+    list_papers,
+    mark,
+    one_issue,
+    rows,
+    settle,
+    wave_of,
+)
+
+LATER = NOON + timedelta(hours=1)
+TOMORROW = DAY + timedelta(days=1)
+TAKEN = Accepted("250 taken")
+
+
+def send_all(store: Store, run: str = "run") -> None:
+    """Claim, mark and accept everything of the day, and close it."""
+    taken = claim(store, run=run)
+    mark(store, *taken)
+    settle(store, *taken, outcome=TAKEN)
+    store.finish(DAY)
+
+
+def broken(audit: Audit) -> dict[str, tuple[str, ...]]:
+    """What does not hold."""
+    return {proof.id: proof.rows for proof in audit.proofs if not proof.ok}
+
+
+def test_a_delivered_issue_holds_all_ten(store: Store) -> None:
+    one_issue(store, "ada", "bob", "cyd", "dee")
+    ada, bob, cyd, dee = claim(store)
+    mark(store, ada, bob, cyd, dee)
+    settle(store, ada, outcome=TAKEN)
+    settle(store, bob, outcome=Refused("550 no"))
+    settle(store, cyd, outcome=Deferred("450 later"), next_try=LATER)
+    settle(store, dee, outcome=Unknown("no answer"))
+    found = store.audit(DAY)
+    assert [proof.id for proof in found.proofs] == list(LAWS)
+    assert (broken(found), found.ok) == ({}, True)
+    assert found.in_doubt == ("dee@example.org",)
+
+
+def test_a_day_without_an_issue_cannot_be_audited(store: Store) -> None:
+    with pytest.raises(StoreError, match="there is no issue of 2026-08-03"):
+        store.audit(DAY)
+
+
+def test_an_acceptance_without_a_mark_or_an_answer_is_found(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
+    mark(store, bob)
+    settle(store, ada, outcome=TAKEN)
+    settle(store, bob, outcome=Accepted("looks fine"))
+    assert broken(store.audit(DAY)) == {
+        "I3": ("ada@example.org",),
+        "I4": ("bob@example.org: looks fine",),
+    }
+
+
+def test_a_paper_accepted_twice_is_found(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    store.freeze(wave_of(papers), [cut(ada, 0, 1)])
+    send_all(store)
+    store.freeze(wave_of(papers, day=TOMORROW, due=LATER), [cut(ada, 1)])
+    again = store.claim(TOMORROW, limit=9, now=NOON, lease=LEASE, token="two")
+    mark(store, *again)
+    settle(store, *again, outcome=TAKEN)
+    assert broken(store.audit(TOMORROW))["I7"] == ("ada@example.org: arxiv:2",)
+
+
+def test_a_paper_owed_and_forgotten_is_found(store: Store) -> None:
+    ada, bob = join(store, "ada", "bob")
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    store.freeze(wave_of(papers), [cut(ada, 0), cut(bob, 0, 1)])
+    assert broken(store.audit(DAY)) == {"I8": ("ada@example.org: 2 owed, 1 told",)}
+
+
+def test_a_name_borne_by_two_letters_is_found(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
+    other = letter_of(bob)
+    namesake = type(other)(bob, letter_of(ada).envelope)
+    store.mark([letter_of(ada), namesake], now=NOON, lease=LEASE)
+    settle(store, ada, bob, outcome=TAKEN)
+    assert broken(store.audit(DAY)) == {
+        "I6": ("ada@example.org", "bob@example.org"),
+        "I10": ("bob@example.org: to ada@example.org",),
+    }
+
+
+def test_a_letter_in_doubt_is_never_sent_again_with_other_bytes(store: Store) -> None:
+    one_issue(store, "ada")
+    (ada,) = claim(store)
+    mark(store, ada)
+    settle(store, ada, outcome=Unknown("no answer"))
+    (again,) = claim(store, run="two")
+    assert store.mark([letter_of(again, b"Another.\r\n")], now=NOON, lease=LEASE) == frozenset()
+    assert ledger(store) == [("ada", "held")]
+    assert "bytes" in rows(store)[0].reply
+    settle(store, again, outcome=TAKEN)
+    assert ledger(store) == [("ada", "held")]
+    assert store.audit(DAY).in_doubt == ("ada@example.org",)
+
+
+def test_a_letter_certainly_not_sent_may_be_made_anew(store: Store) -> None:
+    one_issue(store, "ada")
+    (ada,) = claim(store)
+    mark(store, ada)
+    settle(store, ada, outcome=Deferred("450 later"), next_try=NOON)
+    (again,) = claim(store, run="two")
+    letter = letter_of(again, b"Another.\r\n")
+    assert store.mark([letter], now=NOON, lease=LEASE) == {again.token}
+
+
+# -- the operator's word -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arrived", "state", "decided"), [(True, "accepted", 2), (False, "failed", 0)]
+)
+def test_the_operator_ends_a_doubt(
+    store: Store, *, arrived: bool, state: str, decided: int
+) -> None:
+    one_issue(store, "ada", "bob")
+    for run in ("one", "two"):
+        ada, *_ = claim(store, limit=1, run=run) if run == "one" else claim(store, run=run)[-1:]
+        mark(store, ada)
+        settle(store, ada, outcome=Unknown("no answer"))
+    assert ("ada", "held") in ledger(store)
+    asked = ["ada@example.org", "bob@example.org"]
+    assert store.resolve(DAY, asked, arrived=arrived, now=LATER) == {"ada@example.org"}
+    assert ("ada", state) in ledger(store)
+    assert store.readers()[0].decided == decided
+    assert store.audit(DAY).in_doubt == ()
+    assert store.audit(DAY).ok
+
+
+def test_an_issue_is_held_released_and_cancelled(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    (ada,) = claim(store, limit=1)
+    assert store.rule(DAY, "held", reason="asked", among=("frozen", "sending"))
+    assert store.issue_state(DAY) == ("held", "asked")
+    assert mark(store, ada) == frozenset()
+    assert claim(store, run="two") == ()
+    assert not store.rule(DAY, "held", reason="again", among={"frozen"})
+    assert store.rule(DAY, "frozen", reason="", among={"held"})
+    assert mark(store, ada) == {ada.token}
+    assert len(claim(store, run="three")) == 1
+    assert store.rule(DAY, "cancelled", reason="enough", among={"sending"})
+    assert store.finish(DAY) == "cancelled"
+    counts = store.counts(DAY)
+    assert (counts.planned, counts.open) == (2, 2)
+
+
+def test_a_day_without_an_issue_can_be_ruled_out(store: Store) -> None:
+    assert not store.rule(DAY, "cancelled", reason="strike", among={"frozen"})
+    assert store.issue_state(DAY) is None
+    assert store.rule(DAY, "cancelled", reason="strike", among=("frozen", None))
+    assert store.issue_state(DAY) == ("cancelled", "strike")
+
+
+# -- what only a hand in the database can do -------------------------------------------------------
+
+
+@pytest.fixture
+def sent(database_url: str) -> Iterator[SqlStore]:
+    """A database with one issue sent to Ada and Bob."""
+    opened = open_store(database_url)
+    assert isinstance(opened, SqlStore)
+    one_issue(opened, "ada", "bob")
+    send_all(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("table", "values", "law", "row"),
+    [
+        ("deliveries", {"state": "pending"}, "I5", "ada@example.org: pending"),
+        ("deliveries", {"marked": None}, "I3", "ada@example.org"),
+        ("deliveries", {"digest": None}, "I6", "ada@example.org"),
+        ("deliveries", {"recipient": "eve@x.org"}, "I10", "ada@example.org: to eve@x.org"),
+        ("editions", {"papers": "[1]"}, "I8", "ada@example.org: 2 owed, 1 told"),
+    ],
+)
+def test_a_changed_row_is_found(
+    database_url: str, sent: SqlStore, table: str, values: dict[str, Any], law: str, row: str
+) -> None:
+    _change(database_url, table, values)
+    assert broken(sent.audit(DAY)) == {law: (row,)}
+
+
+def _change(url: str, table: str, values: dict[str, Any]) -> None:
+    """Write into Ada's row by hand."""
+    database = Database(url)
+    changed = schema.metadata.tables[table]
+    with database.writing() as connection:
+        connection.execute(update(changed).where(changed.c.reader == 1).values(values))
+    database.close()
+
+
+def test_a_delivery_that_vanished_is_found(database_url: str, sent: SqlStore) -> None:
+    database = Database(database_url)
+    with database.writing() as connection:
+        connection.execute(schema.deliveries.delete().where(schema.deliveries.c.reader == 1))
+    database.close()
+    assert broken(sent.audit(DAY)) == {"I1": ("ada@example.org",)}
+
+
+def test_a_mark_after_a_departure_is_found(database_url: str, sent: SqlStore) -> None:
+    sent.set_status("ada@example.org", "unsubscribed", now=NOON)
+    assert sent.audit(DAY).ok
+    _change(database_url, "deliveries", {"marked": LATER})
+    assert broken(sent.audit(DAY)) == {"I9": ("ada@example.org",)}
+
+
+def test_one_mailbox_under_two_spellings_is_found(database_url: str) -> None:
+    store = open_store(database_url)
+    readers = join(store, "ada", "Ada")
+    freeze(store, readers, list_papers(store, "arxiv:1"))
+    send_all(store)
+    assert broken(store.audit(DAY)) == {"I2": ("ada@example.org",)}
+    store.close()

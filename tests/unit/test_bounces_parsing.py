@@ -1,0 +1,160 @@
+"""What a mail that came back means, whoever wrote it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.bounces import parse
+from tests.factories import NOON
+from tests.returned import complaint, exchange, exim, gmail, leaving, postfix
+
+TO = "bounce+1-0123456789abcdef@example.org"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (postfix(TO), "5.1.1 550 5.1.1 <ada@example.net>: Recipient address rejected"),
+        (exim(TO), "5.0.0 550 No such user here"),
+        (exchange(TO), "5.1.10 550 5.1.10 RESOLVER.ADR.RecipientNotFound"),
+        (gmail(TO), "5.1.1 550-5.1.1 The email account that you tried to reach does not exist."),
+    ],
+    ids=["Postfix", "Exim", "Exchange", "Gmail"],
+)
+def test_each_servers_report_of_an_unknown_user_is_a_hard_bounce(content: bytes, said: str) -> None:
+    came = parse(content)
+    assert came.meaning == "hard"
+    assert came.said.startswith(said)
+    assert came.sent == NOON
+    assert any(TO in address for address in came.addresses)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "meaning"),
+    [
+        ("5.1.2", "550 5.1.2 no such domain", "hard"),
+        ("5.2.1", "550 5.2.1 this account is disabled", "hard"),
+        ("5.4.1", "550 5.4.1 Recipient address rejected: Access denied", "hard"),
+        ("5.4.4", "", "hard"),
+        ("5.0.0", "550 5.1.1 unknown", "hard"),
+        ("5.0.0", "554 we do not like you", "soft"),
+        ("5.0.0", "550 relay not permitted", "soft"),
+        ("5.0.0", "550 unknown sender address", "soft"),
+        ("5.0.0", "", "soft"),
+        ("5.0.0", "554 your server 5.1.1.9 is on a list", "soft"),
+        ("5.0.0", "550 refused (5.1.1).", "hard"),
+        ("4.0.0", "450 no such user", "soft"),
+        ("", "550 unknown user", "hard"),
+        ("", "550 <ada@example.net>: account is disabled", "hard"),
+        ("5.1.8", "550 5.1.8 sender's domain not found", "soft"),
+        ("5.2.2", "552 5.2.2 mailbox full", "soft"),
+        ("5.2.3", "552 5.2.3 too large", "soft"),
+        ("5.3.0", "554 5.3.0 try elsewhere", "soft"),
+        ("5.7.1", "550 5.7.1 blocked: your address is on a list", "soft"),
+        ("4.4.1", "connect to mail.example.net: timed out", "soft"),
+        ("4.7.0", "450 4.7.0 greylisted", "soft"),
+    ],
+)
+def test_only_a_mailbox_that_is_not_there_is_a_hard_bounce(
+    status: str, said: str, meaning: str
+) -> None:
+    assert parse(postfix(TO, status=status, said=said)).meaning == meaning
+
+
+@pytest.mark.parametrize(
+    ("action", "meaning"), [("delayed", "soft"), ("delivered", "aside"), ("relayed", "aside")]
+)
+def test_a_delay_is_soft_and_a_success_is_nothing(action: str, meaning: str) -> None:
+    assert parse(postfix(TO, action=action)).meaning == meaning
+
+
+def test_an_alias_of_which_one_member_is_gone_is_no_hard_bounce() -> None:
+    other = b"\nFinal-Recipient: rfc822; eve@example.net\nAction: delivered\nStatus: 2.0.0\n"
+    both = postfix(TO).replace(
+        b"\n--4C5D6E.1785758400/mx.example.org\nContent-Description: Und",
+        other + b"\n--4C5D6E.1785758400/mx.example.org\nContent-Description: Und",
+    )
+    assert both != postfix(TO)
+    assert parse(both).meaning == "soft"
+
+
+def test_a_report_in_the_form_of_international_mail_is_read() -> None:
+    content = postfix(TO).replace(b"message/delivery-status", b"message/global-delivery-status")
+    content = content.replace(b"message/rfc822", b"message/global").replace(b"<other@", b"<that@")
+    came = parse(content)
+    assert (came.meaning, came.letters) == ("hard", ("<that@example.net>",))
+
+
+@pytest.mark.parametrize("kind", ["abuse", "fraud", "virus", "other", "opt-out"])
+def test_a_feedback_report_is_a_complaint(kind: str) -> None:
+    came = parse(complaint(kind, back=f"<{TO}>", letter="<that@example.org>"))
+    assert (came.meaning, came.said) == ("complaint", f"{kind} (SomeGenerator/1.0)")
+    assert came.letters == ("<that@example.org>",)
+    assert f"<{TO}>" in came.addresses
+
+
+@pytest.mark.parametrize("kind", ["not-spam", "auth-failure"])
+def test_a_feedback_report_may_be_no_complaint(kind: str) -> None:
+    assert parse(complaint(kind)).meaning == "aside"
+
+
+def test_a_feedback_report_of_no_type_is_not_guessed_at() -> None:
+    assert parse(complaint("")).meaning == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("subject", "meaning", "token"),
+    [
+        ("unsubscribe MQ.tj1abc.sig-_nature", "unsubscribe", "MQ.tj1abc.sig-_nature"),
+        ("unsubscribe\n MQ.tj1abc.sig", "unsubscribe", "MQ.tj1abc.sig"),
+        ("Re: Unsubscribe MQ.tj1abc.sig", "unsubscribe", "MQ.tj1abc.sig"),
+        ("=?utf-8?q?unsubscribe_MQ=2Etj1abc=2Esig?=", "unsubscribe", "MQ.tj1abc.sig"),
+        ("Unsubscribe", "unsubscribe", ""),
+        ("pause MQ.tj1abc.sig", "wish", "MQ.tj1abc.sig"),
+        ("weekly MQ.tj1abc.sig", "wish", "MQ.tj1abc.sig"),
+        ("preferences MQ.tj1abc.sig", "wish", "MQ.tj1abc.sig"),
+        ("How people unsubscribe: a study", "unreadable", ""),
+        ("=?no-such-charset?q?unsubscribe?=", "unreadable", ""),
+        ("", "unreadable", ""),
+    ],
+)
+def test_readers_leave_by_the_subject(subject: str, meaning: str, token: str) -> None:
+    came = parse(leaving(subject))
+    assert (came.meaning, came.token) == (meaning, token)
+
+
+def test_an_automatic_reply_asks_for_nothing() -> None:
+    away = leaving("Away: Unsubscribe", more="Auto-Submitted: auto-replied (vacation)\n")
+    assert parse(away).meaning == "aside"
+
+
+def test_a_report_that_no_machine_can_read_is_left() -> None:
+    content = postfix(TO).replace(b"message/delivery-status", b"text/plain")
+    assert parse(content).meaning == "unreadable"
+    empty = postfix(TO).replace(b"Final-Recipient", b"X-A").replace(b"Action", b"X-B")
+    assert parse(empty.replace(b"Status:", b"X-C:")).meaning == "unreadable"
+
+
+def test_a_mail_counts_under_its_message_id_or_its_bytes() -> None:
+    assert parse(postfix(TO, name="a@b")).name == "<a@b>"
+    without = postfix(TO).replace(b"Message-Id:", b"X-Id:")
+    assert parse(without).name == parse(without).name != parse(without + b"\n").name
+
+
+@pytest.mark.parametrize(
+    "date", ["yesterday", "Mon, 99 Aug 2026", "Fri, 31 Dec 9999 23:00:00 -1400"]
+)
+def test_a_date_that_is_none_is_none(date: str) -> None:
+    assert parse(complaint(date=date)).sent is None
+
+
+def test_parts_nested_without_end_are_left() -> None:
+    level = b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n'
+    content = b"".join(level % (n, n) for n in range(5000))
+    assert parse(content).meaning == "unreadable"
+
+
+@given(st.binary(max_size=300), st.integers(0, 2500), st.integers(0, 200))
+def test_any_bytes_whatever_mean_something(noise: bytes, at: int, cut: int) -> None:
+    for whole in (postfix(TO), exim(TO), complaint(), leaving("unsubscribe a.b.c"), b""):
+        assert parse(whole[:at] + noise + whole[at + cut :]).name

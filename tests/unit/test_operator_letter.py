@@ -1,0 +1,139 @@
+"""The letter to the operator: what paused, failed or went stale, each once a day."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+
+from newsletter.due import Rhythm
+from newsletter.errors import SourceError, TransportError
+from newsletter.model import Refused
+from newsletter.ports import Mark, Settle, Store
+from newsletter.publisher import Desk, Rota, tell_operator, tick
+from newsletter.stores import open_store
+from newsletter.templates import load_note
+from newsletter.transports.memory import MemoryTransport
+from tests.desks import Listed, Run, SteadyClock, desk_over
+from tests.factories import NOON, subscriber
+
+REPORT = load_note("report")
+OPERATOR = "editor@example.org"
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = open_store("memory://")
+    opened.sync_roster([subscriber("ada@example.org"), subscriber("bob@example.org")], now=NOON)
+    yield opened
+    opened.close()
+
+
+class Gone:
+    """A server that is not there."""
+
+    async def send(self, letters: object, mark: Mark, settle: Settle) -> None:  # noqa: ARG002
+        raise TransportError("smtp.example.org:25: refused; check smtp.host")
+
+
+def desk_of(store: Store, clock: SteadyClock, *sources: Listed) -> Desk:
+    desk = desk_over(store, *sources, clock=clock)
+    return replace(desk, publication=replace(desk.publication, operator=OPERATOR))
+
+
+def rota() -> Rota:
+    return Rota(Rhythm("12:00", "UTC", "daily"))
+
+
+def look(desk: Desk, what: Rota, transport: MemoryTransport | Gone, turn: str = "1") -> list[str]:
+    told: list[str] = []
+
+    async def main() -> None:
+        await tick(desk, what, transport, owner=Run("here"), turn=turn, told=told.append)
+        await tell_operator(desk, what, transport, lambda: REPORT, told.append)
+
+    asyncio.run(main())
+    return told
+
+
+def to_operator(transport: MemoryTransport) -> list[str]:
+    found = [x.envelope for x in transport.letters if x.envelope.recipient == OPERATOR]
+    mails = [_parsed(b"".join(e.content)) for e in found]
+    return [f"{mail['Subject']}\n{_unwrapped(mail)}" for mail in mails]
+
+
+def _parsed(content: bytes) -> EmailMessage:
+    mail = message_from_bytes(content, policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+def _unwrapped(mail: EmailMessage) -> str:
+    """What the text part says, its lines joined."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return " ".join(part.get_content().split())
+
+
+def test_a_failed_letter_is_told_once(store: Store) -> None:
+    desk, what = desk_of(store, SteadyClock(), Listed("One")), rota()
+    transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
+    look(desk, what, transport)
+    look(desk, rota(), transport, "2")
+    (letter,) = to_operator(transport)
+    assert "2026-08-03: of 2 letters 1 failed; newsletter status 2026-08-03 names them" in letter
+
+
+def test_a_source_that_failed_is_told_with_the_issue_not_before(store: Store) -> None:
+    clock = SteadyClock(NOON - timedelta(minutes=50))
+    failing = Listed(name="Far away", failing=SourceError("no answer\0\n.from there"))
+    desk, what, transport = desk_of(store, clock, Listed("One"), failing), rota(), MemoryTransport()
+    look(desk, what, transport)
+    assert to_operator(transport) == []
+    clock.time = NOON
+    look(desk, what, transport, "2")
+    (letter,) = to_operator(transport)
+    assert "source Far away is failed: no answer" in letter
+
+
+def test_a_good_day_is_not_told(store: Store) -> None:
+    desk, transport = desk_of(store, SteadyClock(), Listed("One")), MemoryTransport()
+    look(desk, rota(), transport)
+    assert len(transport.letters) == 2
+    assert to_operator(transport) == []
+
+
+def test_a_server_that_is_gone_is_told_when_it_is_back(store: Store) -> None:
+    clock = SteadyClock()
+    desk, what, transport = desk_of(store, clock, Listed("One")), rota(), MemoryTransport()
+    said = look(desk, what, Gone())
+    assert sum("could not be told" in line for line in said) == 1
+    for turn in range(3):
+        again = look(desk, what, Gone(), f"again{turn}")
+        assert not again, "it waits before it tries again"
+    clock.time += timedelta(minutes=2)
+    look(desk, what, transport, "later")
+    (letter,) = to_operator(transport)
+    assert "delivery paused, and is tried again: smtp.example.org:25: refused" in letter
+    assert len(transport.letters) == 3
+
+
+def test_an_operator_who_cannot_be_reached_makes_no_event(store: Store) -> None:
+    clock = SteadyClock()
+    desk, what = desk_of(store, clock, Listed("One")), rota()
+    answers = {name: Refused("550 no") for name in (OPERATOR, "bob@example.org")}
+    for minutes in range(30):
+        clock.time = NOON + timedelta(minutes=minutes)
+        look(desk, what, MemoryTransport(answers), str(minutes))
+    assert what.paused == {}
+    assert store.announce(["2026-08-03: letters"], now=NOON)
+
+
+def test_without_an_operator_nobody_is_told(store: Store) -> None:
+    desk = desk_over(store, Listed("One"))
+    transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
+    look(desk, rota(), transport)
+    assert [x.envelope.recipient for x in transport.letters] == ["ada@example.org"]

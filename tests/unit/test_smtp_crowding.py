@@ -1,0 +1,103 @@
+"""How many at once, and when to stop: the parts of the transport that count."""
+
+import asyncio
+
+from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown
+from newsletter.transports.smtp.breaker import IN_A_ROW, SHARE, WINDOW, Breaker
+from newsletter.transports.smtp.crowding import GROWTH, Crowd, Domains
+from tests.posting import letter
+
+TAKEN: Outcome = Accepted("250 taken")
+REFUSED: Outcome = Refused("550 5.1.1 nobody")
+
+
+def fates(breaker: Breaker, *outcomes: Outcome) -> list[Outcome]:
+    """What is settled, told these outcomes one by one."""
+    return [fate for outcome in outcomes for _, fate in breaker.note(letter(), outcome)]
+
+
+def test_refusals_wait_until_something_else_follows() -> None:
+    breaker = Breaker()
+    assert fates(breaker, REFUSED, REFUSED) == []
+    assert fates(breaker, TAKEN) == [REFUSED, REFUSED, TAKEN]
+    assert fates(breaker, REFUSED) == []
+    assert [fate for _, fate in breaker.rest()] == [REFUSED]
+    assert breaker.reason == ""
+
+
+def test_one_refusal_more_than_a_row_may_have_trips_it_and_blames_nobody() -> None:
+    breaker = Breaker()
+    assert fates(breaker, *[REFUSED] * IN_A_ROW) == []
+    policy = Deferred("554 5.7.1 blocked")
+    assert fates(breaker, policy) == [Deferred("550 5.1.1 nobody")] * IN_A_ROW + [policy]
+    assert breaker.reason == "it refused 21 letters in a row, last: 554 5.7.1 blocked"
+
+
+def test_five_in_a_hundred_are_borne_and_more_are_not() -> None:
+    breaker = Breaker()
+    borne: list[Outcome] = [TAKEN, REFUSED] * SHARE
+    fates(breaker, *borne, *[TAKEN] * (WINDOW - 2 * SHARE))
+    assert breaker.reason == ""
+    fates(breaker, REFUSED, *[TAKEN] * WINDOW, *[TAKEN, REFUSED] * (SHARE + 1))
+    assert breaker.reason.startswith("it refused 11 of the last 200 letters")
+
+
+def test_a_line_that_breaks_is_no_refusal() -> None:
+    breaker = Breaker()
+    broken: list[Outcome] = [NotSent("cut off"), Unknown("no answer")]
+    fates(breaker, *broken * WINDOW)
+    assert breaker.reason == ""
+
+
+def test_strain_halves_the_connections_and_success_brings_them_back() -> None:
+    async def scene() -> None:
+        crowd = Crowd(8)
+        for _ in range(8):
+            assert await crowd.enter()
+        assert not crowd.crowded
+        crowd.note(NotSent("421 too many"))
+        for over in (4, 3, 2, 1, 0):
+            assert crowd.crowded == (over > 0)
+            if over:
+                crowd.leave()
+        waiting = asyncio.ensure_future(crowd.enter())
+        for _ in range(GROWTH):
+            crowd.note(TAKEN)
+        assert await waiting
+        crowd.close()
+        assert not await crowd.enter()
+
+    asyncio.run(scene())
+
+
+def test_one_connection_always_remains() -> None:
+    async def scene() -> None:
+        crowd = Crowd(2)
+        for _ in range(5):
+            crowd.strained()
+        assert await crowd.enter()
+
+    asyncio.run(scene())
+
+
+def test_a_domain_is_unlimited_until_its_first_4xx_then_five_then_halves() -> None:
+    domains, ada = Domains(), letter("ada@Example.org")
+
+    def room() -> int:
+        entered = 0
+        while entered < 50 and domains.admits(ada):
+            domains.enter(ada)
+            entered += 1
+        for _ in range(entered):
+            domains.leave(ada, TAKEN)
+        return entered
+
+    limits = [room()]
+    for _ in range(4):
+        domains.enter(ada)
+        domains.leave(ada, Deferred("451 slower"))
+        limits.append(room())
+    assert limits == [50, 5, 2, 1, 1]
+    domains.enter(ada)
+    assert domains.admits(letter("bob@example.net"))
+    assert not domains.admits(ada)

@@ -1,0 +1,184 @@
+"""The readers' door as a test comes to it: real HTTP on loopback, real letters, a clock in hand."""
+
+import asyncio
+import contextlib
+import http.client
+import re
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
+
+from newsletter import templates
+from newsletter.due import Rhythm
+from newsletter.model import Publication, Reader
+from newsletter.notes import LINKS
+from newsletter.ports import Store
+from newsletter.publisher import Desk, freeze, gather, publish, waiting
+from newsletter.stores.memory import MemoryStore
+from newsletter.subscriptions import Reception
+from newsletter.tokens import Purpose, sign
+from newsletter.transports.smtp import SmtpTransport
+from newsletter.transports.smtp.settings import SmtpSettings
+from newsletter.web.door import door_app
+from newsletter.web.front import Front
+from newsletter.web.pages import Pages
+from newsletter.web.postroom import Postroom
+from newsletter.web.server import serving
+from newsletter.web.shelf import Shelf
+from tests.daemons import until
+from tests.desks import Listed, Run, SteadyClock, desk_over
+from tests.morning import Arrival, Inbox, open_inbox
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    @property
+    def words(self) -> str:
+        """The text without its markup."""
+        return " ".join(re.sub(r"<[^>]+>", " ", self.body).split())
+
+
+@dataclass
+class House:
+    """A newsletter whose door is open."""
+
+    store: Store
+    inbox: Inbox
+    clock: SteadyClock
+    reception: Reception
+    desk: Desk
+    port: int = 0
+    told: list[str] = field(default_factory=list)
+
+    def publish(self, day: date, *titles: str) -> None:
+        """List these papers, freeze the day's issue, and deliver it."""
+        source = Listed(*titles)
+        apart(self._published(day, source))
+
+    async def _published(self, day: date, source: Listed) -> None:
+        reports = await gather([source], self.store, day, self.clock, lambda _: None)
+        freeze(self.desk, day, waiting(self.desk, day), reports)
+        await publish(self.desk, day, self.smtp, owner=Run("run"), progress=lambda _: None)
+
+    @property
+    def smtp(self) -> SmtpTransport:
+        """The door letters leave by."""
+        settings = SmtpSettings(
+            host="127.0.0.1", port=self.inbox.port, security="none", connections=1
+        )
+        return SmtpTransport(settings, self.clock)
+
+    def ask(
+        self,
+        method: Method,
+        path: str,
+        form: Mapping[str, object] | bytes | None = None,
+        **headers: str,
+    ) -> Answer:
+        """One request; ``form`` is posted as browsers do."""
+        body = urlencode(form, doseq=True).encode() if isinstance(form, Mapping) else form
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if isinstance(form, Mapping):
+            named.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body=body, headers=named)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, text)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """What a page shows."""
+        return self.ask("GET", path, None, **headers)
+
+    def post(self, path: str, form: Mapping[str, object] | None = None, **headers: str) -> Answer:
+        """What sending a form brings."""
+        return self.ask("POST", path, form or {}, **headers)
+
+    def join(self, email: str = "ada@example.org", **fields: object) -> Answer:
+        """Ask for letters to an address."""
+        return self.post("/join", {"email": email, **fields})
+
+    def mail_to(self, email: str) -> Arrival:
+        """The first letter to an address, once it came."""
+        until(lambda: bool(self.inbox.to(email)))
+        return self.inbox.to(email)[0]
+
+    def mail(self, count: int) -> list[Arrival]:
+        """The letters that came, once there are so many."""
+        until(lambda: len(self.inbox.arrivals) >= count)
+        return self.inbox.arrivals
+
+    def link(self, arrival: Arrival) -> str:
+        """The path of the one link in a note."""
+        (found,) = re.findall(r"^(https?://\S+)\r?$", arrival.text, re.MULTILINE)
+        path: str = urlsplit(found).path
+        return path.removeprefix(urlsplit(self.site).path.rstrip("/"))
+
+    @property
+    def site(self) -> str:
+        """Where the pages are for the world."""
+        return self.reception.publication.url or ""
+
+    def path(self, purpose: Purpose, payload: str = "1") -> str:
+        """A signed link's path, signed now."""
+        token = sign(payload, purpose, self.reception.keys, self.clock.now())
+        return f"/{purpose}/{token}"
+
+    def reader(self, number: int = 1) -> Reader:
+        """A reader as the store knows them now."""
+        found = self.store.reader(number)
+        assert found is not None
+        return found
+
+    def later(self, **time: float) -> None:
+        """Let time pass."""
+        self.clock.time += timedelta(**time)
+
+
+def apart(work: Coroutine[Any, Any, None]) -> None:
+    """Do it in a thread of its own: a browser under test has this one's event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
+@contextlib.contextmanager
+def open_house(
+    *,
+    store: Store | None = None,
+    url: str = "https://n.example.org",
+    port: int = 0,
+    proxies: tuple[str, ...] = (),
+    publication: Publication | None = None,
+    operator_password: str | None = None,
+) -> Iterator[House]:
+    """A newsletter with its door open and a mail server of its own."""
+    chosen = publication or Publication("N", "N", "n@example.org", url=url)
+    kept = store or MemoryStore()
+    clock = SteadyClock()
+    desk = replace(desk_over(kept, clock=clock), publication=chosen)
+    with open_inbox() as inbox:
+        reception = Reception(chosen, kept, desk.keyring)
+        house = House(kept, inbox, clock, reception, desk)
+        notes = {kind: templates.load_note(kind) for kind in LINKS}
+        postroom = Postroom(reception, notes, house.smtp, clock, house.told.append)
+        rhythm = Rhythm("07:00", "UTC", "daily")
+        front = Front(
+            desk, reception, rhythm, Pages(chosen, None), postroom, Shelf(desk), operator_password
+        )
+        with serving(door_app(front), "127.0.0.1", port, proxies) as listening:
+            house.port = listening
+            yield house

@@ -1,0 +1,180 @@
+"""Looks at letters with every checker that is installed: ``make check-letter``.
+
+Letters of 1, 50 and 332 papers in each theme; says what was skipped, and why. Ends with 1 where a
+checker finds fault.
+"""
+
+import email
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from email import policy
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, sync_playwright
+
+from newsletter.edition import MAX_HTML
+from newsletter.render import NOTES
+from newsletter.templates import HTML, environment, folders
+from tools.samples import ROOT, THEMES, Sample, sample
+
+CHECKS = ROOT / "tools" / "checks"
+MODULES = CHECKS / "node_modules"
+AXE = MODULES / "axe-core" / "axe.min.js"
+PAPERS = (1, 50, 332)
+SCREENS: tuple[tuple[Literal["light", "dark"], int], ...] = (
+    ("light", 1000),
+    ("dark", 1000),
+    ("light", 360),
+    ("dark", 360),
+    ("light", 320),
+)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+TIMEOUT = 120
+"""Seconds any one checker may take."""
+
+SPAM_BAR = 0.0
+"""The highest score of SpamAssassin; without network and training, it is about the bytes."""
+
+
+def main() -> int:
+    """Run every check, print a line each, and the faults."""
+    letters = [sample(theme, papers) for theme in THEMES for papers in PAPERS]
+    faults = 0
+    with tempfile.TemporaryDirectory() as folder:
+        pages = [_written(Path(folder), letter) for letter in letters]
+        for name, found in (
+            ("Python's parser, size", _bytes(letters)),
+            ("axe", _axe(pages)),
+            ("html-validate", _html_validate(pages)),
+            ("mjml --validate", _mjml(Path(folder))),
+            ("e-mail clients", _clients(pages)),
+            ("SpamAssassin", _spamassassin(letters)),
+        ):
+            faults += _told(name, found)
+    return 1 if faults else 0
+
+
+class SkippedError(Exception):
+    """A checker is not installed; says which, and how it is."""
+
+
+def _told(name: str, found: Iterator[str]) -> int:
+    """Print what a checker found; how many faults."""
+    try:
+        faults = list(found)
+    except SkippedError as reason:
+        print(f"skipped  {name}: {reason}")
+        return 0
+    print(f"{'wrong ' if faults else 'ok    '}   {name}")
+    for fault in faults:
+        print(f"         {fault}")
+    return len(faults)
+
+
+def _written(folder: Path, letter: Sample) -> Path:
+    path = folder / f"{letter.name}.html"
+    path.write_text(letter.html, encoding="utf-8")
+    return path
+
+
+def _bytes(letters: Sequence[Sample]) -> Iterator[str]:
+    for letter in letters:
+        if (size := len(letter.html.encode())) > MAX_HTML:
+            yield f"{letter.name}: {size} bytes of HTML, more than {MAX_HTML}"
+        read = email.message_from_bytes(letter.message, policy=policy.default)
+        for part in read.walk():
+            yield from (f"{letter.name}: {defect!r}" for defect in part.defects)
+
+
+def _axe(pages: Sequence[Path]) -> Iterator[str]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise SkippedError("there is no Chromium; on Debian: apt-get install chromium")
+    if not AXE.is_file():
+        raise SkippedError("axe-core is not installed; with npm: make check-letter")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for page in pages:
+            yield from _violations(browser, page)
+        browser.close()
+
+
+def _violations(browser: Browser, letter: Path) -> Iterator[str]:
+    for scheme, width in SCREENS:
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.goto(letter.as_uri())
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        place = f"{letter.stem}, {scheme}, {width} px"
+        for violation in page.evaluate("axe.run().then(found => found.violations)"):
+            node = violation["nodes"][0]["html"][:120]
+            yield f"{place}: {violation['id']}, {len(violation['nodes'])} times: {node}"
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            yield f"{place}: has to be scrolled sideways"
+        page.close()
+
+
+def _html_validate(pages: Sequence[Path]) -> Iterator[str]:
+    answer = _node("html-validate", "--preset", "a11y", "--formatter", "json", *map(str, pages))
+    for page in json.loads(answer.stdout or "[]"):
+        for found in page["messages"]:
+            place = f"{Path(page['filePath']).stem}:{found['line']}"
+            yield f"{place}: {found['ruleId']}: {found['message']}"
+
+
+def _mjml(folder: Path) -> Iterator[str]:
+    """The templates with their theme filled in: what MJML checks of colours and lengths."""
+    where = folders()
+    for theme in THEMES:
+        values = vars(environment(where, {}, autoescape=False, theme=theme).globals["theme"])
+        for name in (HTML, *(f"{kind}.mjml" for kind in NOTES)):
+            source = where.joined(name)
+            for word, value in values.items():
+                source = source.replace(f"{{{{ theme.{word} }}}}", str(value))
+            path = folder / name
+            path.write_text(source, encoding="utf-8")
+            answer = _node("mjml", "--validate", str(path))
+            if answer.returncode:
+                yield f"{theme}: {answer.stderr.strip().replace(str(folder), '')}"
+
+
+def _clients(pages: Sequence[Path]) -> Iterator[str]:
+    if not (MODULES / "@emailens").is_dir():
+        raise SkippedError("@emailens/engine is not installed; with npm: make check-letter")
+    for page in pages:
+        answer = _run("node", str(CHECKS / "clients.js"), str(page))
+        yield from (f"{page.stem}: {line}" for line in answer.stdout.splitlines())
+        if answer.returncode:
+            yield f"{page.stem}: {answer.stderr.strip()}"
+
+
+def _spamassassin(letters: Sequence[Sample]) -> Iterator[str]:
+    if shutil.which("spamassassin") is None:
+        raise SkippedError("it is not installed; on Debian: apt-get install spamassassin")
+    for letter in letters:
+        answer = _run("spamassassin", "-L", "-t", fed=letter.message.decode("ascii"))
+        status = email.message_from_string(answer.stdout)["X-Spam-Status"] or "no score"
+        score = status.partition("score=")[2].split(" ")[0]
+        if not score or float(score) > SPAM_BAR:
+            yield f"{letter.name}: {' '.join(status.split())}"
+
+
+def _node(tool: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    program = MODULES / ".bin" / tool
+    if not program.exists():
+        raise SkippedError(f"{tool} is not installed; with npm: make check-letter")
+    return _run(str(program), *arguments)
+
+
+def _run(*command: str, fed: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603 - the checkers named above
+        command, input=fed, capture_output=True, text=True, timeout=TIMEOUT, check=False
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

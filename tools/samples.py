@@ -1,0 +1,72 @@
+"""Letters to look at and to check: the demo's listing, as often as it takes, in a theme."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from newsletter.config import curated_topics
+from newsletter.edition import Budget, Table, cut
+from newsletter.issue import compose
+from newsletter.matchers import RulesMatcher
+from newsletter.message import Press
+from newsletter.model import Filter, Issue, Paper, Publication, Reader, Standing, Subscriber
+from newsletter.render import Personal, set_edition, set_issue
+from newsletter.sources import huggingface
+from newsletter.templates import load
+from newsletter.tokens import Keyring, links
+from newsletter.topics import match
+
+ROOT = Path(__file__).parents[1]
+THEMES = ("serif", "sans")
+
+_LISTING = ROOT / "newsletter" / "data" / "demo" / "listing.json"
+_TOPICS = ("Agents", "Mixture of Experts", "Reasoning", "Evaluation", "Robotics")
+_DAY = date(2026, 8, 12)
+_FROZEN = datetime(2026, 8, 12, 5, tzinfo=UTC)
+_KEYS = Keyring(("the key of letters nobody gets",), "papers@example.org")
+_PUBLICATION = Publication(
+    name="Daily Papers",
+    sender_name="Daily Papers",
+    sender_email="papers@example.org",
+    url="https://papers.example.org",
+    postal_address="1 Example Street, 12345 Example",
+    operator="editor@example.org",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One letter in all its forms."""
+
+    name: str
+    html: str
+    text: str
+    message: bytes
+
+
+def sample(theme: str, papers: int, cards: int = 12) -> Sample:
+    """The letter of somebody who reads every paper of a day with so many."""
+    issue = _issue(papers)
+    ada = Subscriber("ada@example.org", name="Ada", filter=Filter(max_items=cards))
+    standing = Standing(Reader(1, ada, "confirmed", decided=0, origin="file"))
+    sheet, _ = set_issue(issue, _PUBLICATION, load(theme=theme))
+    table = Table(issue, match(issue, [ada.filter], RulesMatcher()))
+    edition = cut(table, standing, Budget(sheet.sizes, max_items=cards))
+    personal = Personal(1, ada.email, ada.name, links(_PUBLICATION, _KEYS, _DAY, _FROZEN, 1))
+    rendering = set_edition(sheet, edition, personal)
+    return Sample(
+        name=f"{theme}-{papers}",
+        html="".join(rendering.html),
+        text="".join(rendering.text),
+        message=b"".join(Press(sheet, _KEYS).address(rendering, personal).content),
+    )
+
+
+def _issue(count: int) -> Issue:
+    listed = huggingface.parse(_LISTING.read_bytes(), "https://huggingface.co")
+    papers = [
+        Paper(n, f"sample:{n}", replace(listed[n % len(listed)], published=_DAY), _FROZEN, n)
+        for n in range(1, count + 1)
+    ]
+    topics = [topic for topic in curated_topics() if topic.name in _TOPICS]
+    return compose(papers, topics, day=_DAY, cutoff=count, after=0, frozen_at=_FROZEN)
