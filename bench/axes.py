@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -104,9 +105,13 @@ class Locked(Axis):
     """Another process holds its database, for less time than it waits, or for more."""
 
     async def aftermath(self, scene: Scene, sender: Sender) -> None:
-        """Hold it, and let it go."""
+        """Hold it, and let it go. Who writes without a pause is made to pause: it must be had."""
         del sender
-        await asyncio.to_thread(scene.database.lock, scene.draw.choice([0.3, 2.0]))
+        loop, attentive = asyncio.get_running_loop(), scene.recorder.attentive
+        attentive.clear()
+        seconds = scene.draw.choice([0.3, 2.0])
+        held = partial(loop.call_soon_threadsafe, attentive.set)
+        await asyncio.to_thread(scene.database.lock, seconds, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,6 @@ class Stepped(Axis):
         """Step it."""
         del sender
         step(scene.folder, scene.draw.choice([-2 * HOURS, -90.0, 90.0, 0.5 * HOURS, 72 * HOURS]))
-        await pause(SETTLING * 4)
 
 
 @dataclass(frozen=True, slots=True)

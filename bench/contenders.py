@@ -1,15 +1,18 @@
 """Who is tortured: the newsletter itself, and the usual ways beside it."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import create_engine, make_url, select
 
 from bench.schemes import prepared
+from newsletter.stores import open_store
 from newsletter.stores.sql.schema import deliveries, readers
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +56,9 @@ class Contender(Protocol):
 
     def ledger(self, store: str) -> Mapping[str, Entry]:
         """What its record says of each letter, by address; nothing where it keeps none."""
+
+    def broken(self, store: str) -> set[str]:
+        """What of its promise its record breaks, in words; nothing where it promises nothing."""
 
     def asking(self) -> Words | None:
         """The command that names the readers in doubt; None where there is none."""
@@ -106,6 +112,14 @@ class Newsletter:
         engine.dispose()
         return found
 
+    def broken(self, store: str) -> set[str]:
+        """What ``newsletter audit`` would find."""
+        with contextlib.closing(open_store(store)) as opened:
+            if not opened.waves(day := date.fromisoformat(DAY)):
+                return set()
+            proofs = opened.audit(day).proofs
+        return {f"{proof.id}: {row}" for proof in proofs for row in proof.rows}
+
     def asking(self) -> Words | None:
         """``newsletter status``."""
         return self._command("status", DAY, "--json")
@@ -145,6 +159,11 @@ class Usual:
         """It keeps none that could be read."""
         del store
         return {}
+
+    def broken(self, store: str) -> set[str]:
+        """It promises nothing."""
+        del store
+        return set()
 
     def asking(self) -> Words | None:
         """It cannot be asked."""

@@ -6,13 +6,17 @@ import sqlite3
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import psycopg
 
 Kind = Literal["sqlite", "postgres"]
+
+
+def _unheard() -> None:
+    """Nobody waits to be told."""
 
 
 class Database(Protocol):
@@ -22,8 +26,8 @@ class Database(Protocol):
     def url(self) -> str:
         """Its address, as ``store:`` names it."""
 
-    def lock(self, seconds: float) -> None:
-        """Let nobody else write for so long."""
+    def lock(self, seconds: float, held: Callable[[], object] = _unheard) -> None:
+        """Let nobody else write for so long; ``held`` is told when it begins."""
 
     def cut(self, draw: random.Random) -> None:
         """Take it from whoever is using it."""
@@ -36,12 +40,13 @@ class Sqlite:
         self.path = folder / "newsletter.db"
         self.url = f"sqlite:///{self.path}"
 
-    def lock(self, seconds: float) -> None:
+    def lock(self, seconds: float, held: Callable[[], object] = _unheard) -> None:
         """Hold it for ourselves."""
-        with contextlib.closing(sqlite3.connect(self.path, 30, isolation_level=None)) as held:
-            held.execute("BEGIN EXCLUSIVE")
+        with contextlib.closing(sqlite3.connect(self.path, 30, isolation_level=None)) as file:
+            file.execute("BEGIN EXCLUSIVE")
+            held()
             threading.Event().wait(seconds)
-            held.execute("ROLLBACK")
+            file.execute("ROLLBACK")
 
     def cut(self, draw: random.Random) -> None:
         """A file has no server that could go: it is locked for a moment."""
@@ -55,12 +60,13 @@ class Postgres:
         self._server = server
         self.url: str = server.get_uri()
 
-    def lock(self, seconds: float) -> None:
+    def lock(self, seconds: float, held: Callable[[], object] = _unheard) -> None:
         """Hold the ledger for ourselves."""
-        with psycopg.connect(self.url) as held:
-            held.execute("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE")
+        with psycopg.connect(self.url) as session:
+            session.execute("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE")
+            held()
             threading.Event().wait(seconds)
-            held.rollback()
+            session.rollback()
 
     def cut(self, draw: random.Random) -> None:
         """End every connection; one time in four by ending the server, which comes back."""

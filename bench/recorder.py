@@ -50,7 +50,8 @@ class Recorder:
     """The record, and what to do at each phase of each message.
 
     ``strike`` is called with the phase and the number of messages taken so far; ``fault`` befalls
-    the next letter. ``unsaid`` are the recipients of letters taken and never answered.
+    the next letter. ``unsaid`` are the recipients of letters taken and never answered. While it
+    is not ``attentive`` it hears nothing more.
     """
 
     strike: Callable[[Phase, int], None] = lambda _phase, _count: None
@@ -58,6 +59,7 @@ class Recorder:
     fault: Fault | None = None
     unsaid: set[str] = field(default_factory=set)
     port: int = 0
+    attentive: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def by_recipient(self) -> Counter[str]:
@@ -74,9 +76,10 @@ class Recorder:
             writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        recipient = ""
+        recipient: str | None = None
         writer.write(b"220 recorder ready\r\n")
         while line := await reader.readline():
+            await self.attentive.wait()
             verb = line[:4].upper()
             if verb == b"EHLO":
                 writer.write(b"250-recorder\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n")
@@ -84,11 +87,13 @@ class Recorder:
                 self.strike("MAIL", len(self.taken))
                 writer.write(b"250 2.1.0 ok\r\n")
             elif verb == b"RCPT":
-                recipient = line.decode().partition("<")[2].partition(">")[0]
-                deferred = self._befalls(Fault.REFUSED_YET)
-                writer.write(b"450 4.2.0 not yet\r\n" if deferred else b"250 2.1.5 ok\r\n")
+                refused = self._befalls(Fault.REFUSED_YET)
+                recipient = None if refused else line.decode().partition("<")[2].partition(">")[0]
+                writer.write(b"450 4.2.0 not yet\r\n" if refused else b"250 2.1.5 ok\r\n")
             elif verb == b"DATA":
-                if not await self._take(reader, writer, recipient):
+                if recipient is None:
+                    writer.write(b"503 5.5.1 for nobody\r\n")
+                elif not await self._take(reader, writer, recipient):
                     return
             elif verb == b"QUIT":
                 writer.write(b"221 2.0.0 bye\r\n")
@@ -135,6 +140,7 @@ async def recording(recorder: Recorder) -> AsyncIterator[Recorder]:
     """The recorder, listening on loopback until the block ends."""
     server = await asyncio.start_server(recorder.session, "127.0.0.1", 0, limit=LIMIT)
     recorder.port = server.sockets[0].getsockname()[1]
+    recorder.attentive.set()
     try:
         yield recorder
     finally:

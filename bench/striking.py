@@ -7,8 +7,7 @@ import random
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from bench.contenders import CONTENDERS, ROOT, Contender, Entry, Words
 from bench.databases import Database, Kind, database
 from bench.recorder import Phase, Recorder, recording
 from bench.worker import step
+from newsletter.stores.decisions import OPEN
 
 ENDED_WELL = frozenset({0, 4, 5})
 STRUCK = frozenset({75, 130, -9, -15, 1})
@@ -47,9 +47,14 @@ class Outcome:
             or never answered, which the sender's own record holds to have been in doubt.
         wrong_content: copies that differ from their first.
         unmarked: letters received of which the sender's record knew nothing after a run.
+        broken: what an audit of that record found after a strike or a run, in words.
         named: readers the sender names in the end as not served, or in doubt.
+        held: letters in doubt a second time, which are not sent again.
+        held_unnamed: those of them whose readers it does not name.
         doubts: how often its record held a letter in doubt.
         doubts_arrived: how often that letter had arrived.
+        doubts_at_once: the most that came between two looks at the record: of one strike, where
+            it ends the sender.
         recoveries: seconds from the end of each strike, or the next start, to the next dot.
     """
 
@@ -61,9 +66,13 @@ class Outcome:
     duplicates_unexplained: int = 0
     wrong_content: int = 0
     unmarked: int = 0
+    broken: list[str] = field(default_factory=list)
     named: int = 0
+    held: int = 0
+    held_unnamed: int = 0
     doubts: int = 0
     doubts_arrived: int = 0
+    doubts_at_once: int = 0
     most_copies: int = 0
     recoveries: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -75,15 +84,18 @@ class Outcome:
 
 
 class Torture:
-    """A torture while it lasts."""
+    """A torture while it lasts; ``tell`` is told now and then how it stands."""
 
-    def __init__(self, plan: Plan, store: Database, folder: Path) -> None:
-        self.plan, self.database, self.folder = plan, store, folder
+    def __init__(
+        self, plan: Plan, store: Database, folder: Path, tell: Callable[[Outcome], None]
+    ) -> None:
+        self.plan, self.database, self.folder, self.tell = plan, store, folder, tell
         self.contender: Contender = CONTENDERS[plan.contender]
         self.axis: Axis = AXES[plan.axis]
         self.draw = random.Random(plan.seed)
         self.recorder = Recorder(self.strike)
         self.outcome = Outcome(plan)
+        self.began = time.perf_counter()
         self.child: Process | None = None
         self.at: tuple[Phase, int] | None = None
         self.first = 0
@@ -91,6 +103,7 @@ class Torture:
         self.waiting_since: float | None = None
         self.doubtful: set[str] = set()
         self.unmarked: set[str] = set()
+        self.broken: set[str] = set()
 
     def strike(self, phase: Phase, count: int) -> None:
         """Called by the recorder at every phase; strikes where the plan says."""
@@ -112,25 +125,33 @@ class Torture:
         await pause(SETTLING)
         self._doubt()
         if self.axis.goes_on:
-            self._aim()
+            self.recorder.attentive.clear()
+            await asyncio.to_thread(self._audit)
+            await asyncio.to_thread(self._aim)
+            self.recorder.attentive.set()
 
     def _doubt(self) -> None:
         """Whatever was taken since the strike, and on the connections open then, may be twice."""
         self.doubtful |= {one.recipient for one in self.recorder.taken[self.first :]}
 
     def _aim(self) -> None:
-        """Draw where to strike next, if strikes are left."""
+        """Draw where to strike next, if strikes are left: evenly over the letters that are."""
         left, taken = self.plan.kills - self.outcome.kills, len(self.recorder.taken)
         if left > 0:
-            # A sender that goes on does so while the strike lasts: those letters are out of reach.
-            reach = 1 if self.axis.goes_on else 2
-            spread = max(1, reach * (self.plan.letters - taken) // (left + 1))
+            to_come = self._open() - self.plan.connections
+            spread = max(0, min(2 * to_come // (left + 1), to_come))
             phase: Phase = self.draw.choice(["MAIL", "DATA", "dot", "dot", "answered"])
             self.at = (phase, taken + self.draw.randint(0, spread))
 
+    def _open(self) -> int:
+        """How many letters are still to be sent."""
+        ledger = self.contender.ledger(self.database.url)
+        if not ledger:
+            return self.plan.letters - len(self.recorder.taken)
+        return sum(state in OPEN for state, _ in ledger.values())
+
     async def run(self) -> Outcome:
         """Send, strike, send again, until it is done."""
-        began = time.perf_counter()
         async with recording(self.recorder):
             port = self.recorder.port
             for words in self.contender.prepare(self.folder, port, self.plan, self.database.url):
@@ -143,10 +164,10 @@ class Torture:
                     step(self.folder, HOURS)  # what is deferred is due then
             else:
                 raise RuntimeError(f"{self.plan}: it is never done")
-        self.outcome.seconds = round(time.perf_counter() - began, 1)
         asking = self.contender.asking()
         said = b"" if asking is None else await self._command(asking)
-        return self._judged(self.contender.named(said or b""))
+        self._judge(self.contender.named(said or b""))
+        return self.outcome
 
     async def _send(self) -> bytes | None:
         """One run, struck if strikes are left; its output, if it came to an end by itself."""
@@ -201,23 +222,31 @@ class Torture:
             state, doubts = ledger[email]
             if state not in MARKED and not doubts:
                 self.unmarked.add(email)
+        before = self.outcome.doubts
+        self._weigh(ledger)
+        self.outcome.doubts_at_once = max(self.outcome.doubts_at_once, self.outcome.doubts - before)
+        self._audit()
+        self.tell(self.outcome)
 
-    def _judged(self, named: set[str]) -> Outcome:
-        """Hold what the sender says against what was received."""
+    def _audit(self) -> None:
+        """Hold the sender's record against its own promise."""
+        self.broken |= self.contender.broken(self.database.url)
+        self.outcome.broken = sorted(self.broken)
+
+    def _judge(self, named: set[str]) -> None:
+        """Hold what the sender says in the end against what was received."""
         outcome, got = self.outcome, self.recorder.by_recipient
         everyone = {f"reader{n}@example.org" for n in range(self.plan.letters)}
-        outcome.received, outcome.most_copies = len(got), max(got.values())
-        outcome.lost = len(everyone - set(got) - named)
-        outcome.named, outcome.unmarked = len(named), len(self.unmarked)
+        outcome.lost, outcome.named = len(everyone - set(got) - named), len(named)
         contents = {(one.recipient, one.message_id, one.digest) for one in self.recorder.taken}
         outcome.wrong_content = len(contents) - len(got)
         ledger = self.contender.ledger(self.database.url)
+        held = {email for email, (state, _) in ledger.items() if state == "held"}
+        outcome.held, outcome.held_unnamed = len(held), len(held - named)
         explained = self._explained(ledger)
         copies = {email for email, count in got.items() if count > 1}
         outcome.duplicates_explained = len(copies & explained)
         outcome.duplicates_unexplained = len(copies - explained)
-        self._weigh(ledger, got)
-        return outcome
 
     def _explained(self, ledger: Mapping[str, Entry]) -> set[str]:
         """Who may have got two: by what befell the connections, and by the sender's record."""
@@ -225,18 +254,23 @@ class Torture:
         admitted = {email for email, (_, doubts) in ledger.items() if doubts}
         return befallen & admitted if ledger else befallen
 
-    def _weigh(self, ledger: Mapping[str, Entry], got: Counter[str]) -> None:
-        """Count the doubts, and how many of them were letters that had arrived."""
-        for email, (state, doubts) in ledger.items():
-            unsettled = got[email] - (state == "accepted")
-            self.outcome.doubts += doubts
-            self.outcome.doubts_arrived += max(0, min(doubts, unsettled))
+    def _weigh(self, ledger: Mapping[str, Entry]) -> None:
+        """Count what arrived, the doubts, and how many of them were letters that had arrived."""
+        outcome, got = self.outcome, self.recorder.by_recipient
+        outcome.received, outcome.most_copies = len(got), max(got.values(), default=0)
+        outcome.unmarked = len(self.unmarked)
+        outcome.doubts = sum(doubts for _, doubts in ledger.values())
+        outcome.doubts_arrived = sum(
+            max(0, min(doubts, got[email] - (state == "accepted")))
+            for email, (state, doubts) in ledger.items()
+        )
+        outcome.seconds = round(time.perf_counter() - self.began, 1)
 
 
-def tortured(plan: Plan) -> Outcome:
-    """Carry out a plan in a folder of its own."""
+def tortured(plan: Plan, tell: Callable[[Outcome], None] = lambda _outcome: None) -> Outcome:
+    """Carry out a plan in a folder of its own; ``tell`` is told after each of its runs."""
     with (
         tempfile.TemporaryDirectory() as name,
         database(plan.store, folder := Path(name)) as store,
     ):
-        return asyncio.run(Torture(plan, store, folder).run())
+        return asyncio.run(Torture(plan, store, folder, tell).run())

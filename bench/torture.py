@@ -47,7 +47,10 @@ FIGURES = (
     "wrong_content",
     "unmarked",
     "named",
+    "held",
+    "held_unnamed",
     "doubts",
+    "doubts_at_once",
     "doubts_arrived",
     "most_copies",
     "seconds",
@@ -79,6 +82,7 @@ def table(outcomes: list[Outcome]) -> Iterator[str]:
             (name.replace("_", " "), lambda one, name=name: str(getattr(one, name)))
             for name in FIGURES
         ),
+        ("laws broken", lambda one: str(len(one.broken))),
         ("precision of doubt", lambda one: _share(one.precision)),
         ("to the next dot, median s", lambda one: _seconds(one.recoveries, statistics.median)),
         ("to the next dot, slowest s", lambda one: _seconds(one.recoveries, max)),
@@ -93,6 +97,19 @@ def _share(share: float | None) -> str:
 
 def _seconds(measured: list[float], of: Callable[[list[float]], float]) -> str:
     return f"{of(measured):.2f}" if measured else ""
+
+
+def tell(outcome: Outcome) -> None:
+    """Say how a torture stands: one that is stopped half way has said what it saw."""
+    plan = outcome.plan
+    print(
+        f"{plan.contender}, {plan.axis} {outcome.kills} of {plan.kills}: {outcome.received} of "
+        f"{plan.letters} received, {outcome.doubts} doubts ({outcome.doubts_at_once} at once, "
+        f"{outcome.doubts_arrived} arrived), {outcome.unmarked} unmarked, "
+        f"{len(outcome.broken)} laws broken, {_seconds(outcome.recoveries, max) or 0} s to a dot "
+        f"at most, {outcome.seconds:.0f} s",
+        file=sys.stderr,
+    )
 
 
 def document(outcome: Outcome) -> dict[str, object]:
@@ -116,8 +133,10 @@ def main() -> None:
     planned = list(plans(words := asked.parse_args()))
     seconds = sum(plan.kills * A_KILL + plan.letters * A_LETTER for plan in planned)
     print(f"this takes about {seconds / 60:.0f} minutes", file=sys.stderr)
-    outcomes = [tortured(plan) for plan in planned]
+    outcomes = [tortured(plan, tell) for plan in planned]
     print("\n".join(table(outcomes)))
+    for law in (law for outcome in outcomes for law in outcome.broken):
+        print(law)
     if words.json is not None:
         figures = [document(outcome) for outcome in outcomes]
         words.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")

@@ -6,7 +6,8 @@ clock is. The hands are a JSON object, which may hold
 
 - ``busy`` and ``answer``: seconds to wait for another writer, and for the answer to a final dot;
 - ``lost`` and ``at``: what happens at which commit, counted from 1: ``before`` kills the process
-  before it, ``after`` right after it, ``full`` lets no file be written from then on.
+  before it, ``after`` right after it, ``stopped`` stops it there until it is continued, ``full``
+  lets no file be written from then on.
 """
 
 import json
@@ -17,17 +18,21 @@ import sys
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Engine, Pool, event
 
-from newsletter import wiring
 from newsletter.cli import run
 from newsletter.clock import SystemClock
 from newsletter.stores.sql import engine
 from newsletter.transports.smtp.settings import SmtpSettings
+from newsletter.wiring import house
 
 CLOCK = "clock"
+
+ENDS = {"after": signal.SIGKILL, "stopped": signal.SIGSTOP}
+"""What a process gets right after a commit."""
 
 
 class SteppedClock(SystemClock):
@@ -71,8 +76,9 @@ class Loss:
 
     def after(self, _connection: object, _record: object) -> None:
         """Called after each transaction."""
-        if self.what == "after" and self.commits == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.what in ENDS and self.commits == self.at:
+            self.commits += 1  # continued, it is not to be struck again
+            os.kill(os.getpid(), ENDS[self.what])
 
 
 def fill(process: int) -> None:
@@ -83,14 +89,24 @@ def fill(process: int) -> None:
 
 def take_in_hand(hands: dict[str, Any]) -> None:
     """Give this process the clock and the patience the bench wants."""
-    vars(wiring)["SystemClock"] = SteppedClock
+    replace(house, "SystemClock", SteppedClock)
     if "busy" in hands:
-        vars(engine)["BUSY_SECONDS"] = hands["busy"]
+        replace(engine, "BUSY_SECONDS", hands["busy"])
     if "answer" in hands:
-        patience = hands["answer"]
-        vars(wiring)["SmtpSettings"] = partial(SmtpSettings, answer_timeout=patience)
+        replace(house, "SmtpSettings", partial(SmtpSettings, answer_timeout=hands["answer"]))
     if "lost" in hands:
         Loss(hands["lost"], hands["at"])
+
+
+def replace(module: ModuleType, name: str, value: object) -> None:
+    """Put something else in the place of what a module has under this name.
+
+    Raises:
+        KeyError: it has nothing there; a strike that would not be felt shows nothing.
+    """
+    if name not in vars(module):
+        raise KeyError(f"{module.__name__} has no {name}")
+    setattr(module, name, value)
 
 
 if __name__ == "__main__":
