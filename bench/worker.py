@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,7 @@ class Loss:
 
     def __init__(self, what: str, at: int) -> None:
         self.what, self.at, self.commits = what, at, 0
+        self.thread: int | None = None
         event.listen(Engine, "commit", self.before)
         event.listen(Pool, "checkin", self.after)
 
@@ -69,6 +71,7 @@ class Loss:
         self.commits += 1
         if self.commits != self.at:
             return
+        self.thread = threading.get_ident()
         if self.what == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.what == "full":
@@ -76,8 +79,8 @@ class Loss:
 
     def after(self, _connection: object, _record: object) -> None:
         """Called after each transaction."""
-        if self.what in ENDS and self.commits == self.at:
-            self.commits += 1  # continued, it is not to be struck again
+        if self.what in ENDS and self.thread == threading.get_ident():
+            self.thread = None  # continued, it is not to be struck again
             os.kill(os.getpid(), ENDS[self.what])
 
 
