@@ -26,7 +26,7 @@ MARKED = frozenset({"committing", "accepted", "unknown", "held"})
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is done to the sender."""
+    """What is done to the sender; after so many ``minutes`` it is struck no more."""
 
     kills: int
     letters: int
@@ -35,6 +35,7 @@ class Plan:
     seed: int = 1
     contender: str = "newsletter"
     store: Kind = "sqlite"
+    minutes: float | None = None
 
 
 @dataclass
@@ -137,7 +138,8 @@ class Torture:
     def _aim(self) -> None:
         """Draw where to strike next, if strikes are left: evenly over the letters that are."""
         left, taken = self.plan.kills - self.outcome.kills, len(self.recorder.taken)
-        if left > 0:
+        over = self.plan.minutes and time.perf_counter() - self.began > self.plan.minutes * 60
+        if left > 0 and not over:
             to_come = self._open() - self.plan.connections
             spread = max(0, min(2 * to_come // (left + 1), to_come))
             phase: Phase = self.draw.choice(["MAIL", "DATA", "dot", "dot", "answered"])

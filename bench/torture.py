@@ -1,7 +1,7 @@
 """Strikes a sender again and again and counts what came of it, beside the usual ways.
 
 ``python -m bench.torture [--axis NAME ...] [--kills N] [--letters N] [--connections N]
-[--store sqlite|postgres] [--seed N] [--only NAME] [--json FILE]``
+[--store sqlite|postgres] [--seed N] [--only NAME] [--minutes N] [--json FILE]``
 
 A recorder at the other end writes down each message before it answers, so its record is the truth.
 The sender is struck at a message and a phase drawn from the seed: at MAIL, at DATA, between the
@@ -70,6 +70,7 @@ def plans(words: argparse.Namespace) -> Iterator[Plan]:
                     seed=words.seed,
                     contender=name,
                     store=words.store,
+                    minutes=words.minutes,
                 )
 
 
@@ -124,6 +125,7 @@ def main() -> None:
     )
     asked.add_argument("--axis", nargs="+", choices=[*AXES, "all"], default=["kill"])
     asked.add_argument("--kills", type=int, default=50, help="how often to strike")
+    asked.add_argument("--minutes", type=float, help="strike no longer than this")
     asked.add_argument("--letters", type=int, default=2000)
     asked.add_argument("--connections", type=int, default=8)
     asked.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
