@@ -17,7 +17,7 @@ from tests.morning import Newsletter, open_inbox
 
 READERS = 3
 LINES = 2
-STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 9
+STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 13
 
 
 def commits_survived(folder: Path, what: str, url: str | None = None) -> int:
@@ -53,6 +53,7 @@ def struck(folder: Path, hands: Mapping[str, object], url: str | None) -> bool:
         received = Counter(arrival.recipient for arrival in inbox.arrivals)
         assert max(received.values(), default=1) == 1
         sound(folder)
+        assert not CONTENDERS["newsletter"].broken(store)
         if received:
             ledger = CONTENDERS["newsletter"].ledger(store)
             assert all(ledger[email][0] in MARKED for email in received)
@@ -65,6 +66,7 @@ def struck(folder: Path, hands: Mapping[str, object], url: str | None) -> bool:
         assert twice <= doubted
         assert len(doubted) <= LINES
         assert max(copies.values()) <= 2
+        assert not CONTENDERS["newsletter"].broken(store)
     return done.returncode != 0
 
 

@@ -80,6 +80,7 @@ async def struck(url: str, cut: Cut) -> None:
         accepted = {email for email, (state, _) in ledger.items() if state == "accepted"}
         assert accepted <= set(received)
         assert all(ledger[email][0] in MARKED for email in received)
+        audited(url)
         await resumed(url, server)
 
 
@@ -97,6 +98,13 @@ async def resumed(url: str, server: FaultyServer) -> None:
     assert {email for email, copies in received.items() if copies > 1} <= set(in_doubt)
     assert len(in_doubt) <= LINES
     assert max(received.values()) <= 2
+    audited(url)
+
+
+def audited(url: str) -> None:
+    """Whatever is there of the issue keeps every invariant."""
+    with contextlib.closing(open_store(url)) as store:
+        assert not store.waves(DAY) or store.audit(DAY).ok
 
 
 def at_each_statement(url: str, *, done: bool, for_good: bool) -> int:
