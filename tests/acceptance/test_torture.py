@@ -28,7 +28,7 @@ def struck(
 
 
 def is_explained(outcome: Outcome) -> bool:
-    """Whether nothing is doubled but what was in doubt, a letter a connection and strike at most."""
+    """Whether only what was in doubt is doubled: a letter a connection and strike at most."""
     once = outcome.doubts_at_once <= outcome.plan.connections
     return once and outcome.duplicates_explained <= outcome.doubts
 
