@@ -27,7 +27,7 @@ from bench.sending import STORE, prepare
 
 ROOT = Path(__file__).parents[1]
 SIZE = 48_000
-"""Bytes of the constant message, about what the letters of this workload have."""
+"""Bytes of the constant message, what the letters of this workload have in the mean."""
 
 OBVIOUS = 60
 """Letters the obvious way sends in a round; it is too slow for more."""

@@ -32,6 +32,9 @@ from newsletter.templates import load
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 
 PAPERS = 200
+HTML = 42_000
+"""Bytes of HTML a letter of this workload has at most, so that they have 48 KB in the mean."""
+
 STORE = "newsletter.db"
 
 
@@ -44,7 +47,7 @@ def prepare(folder: Path, letters: int) -> None:
     sheet, _ = set_issue(day.issue, PUBLICATION, load())
     filters = [reader.subscriber.filter for reader in readers]
     table = Table(day.issue, topics.match(day.issue, filters, RulesMatcher()))
-    budget = Budget(sheet.sizes, max_items=60)
+    budget = Budget(sheet.sizes, max_items=60, max_html=HTML)
     editions = (cut(table, standing, budget) for standing in standings(readers))
     store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), editions)
     store.close()

@@ -19,6 +19,9 @@ T = TypeVar("T")
 WORDS_A_MINUTE = 220
 """How fast people read a text of this kind."""
 
+_CARDS = 8_192
+"""Cards kept with the reasons they were set with; readers who want the same get the same."""
+
 _BETWEEN = "\ue002"
 """Stands between values that are escaped at once; a private character, which none of them has."""
 
@@ -60,8 +63,8 @@ def set_edition(sheet: Sheet, edition: Edition, personal: Personal) -> Rendering
     safe = {**escaped, **numbers, "preheader": _shared_html(preheader)}
     return Rendering(
         subject=_subject(sheet, papers),
-        html=tuple(_pieces(sheet.html, edition, counted, safe, _html_reason)),
-        text=tuple(_pieces(sheet.text, edition, counted, plain, _text_reason)),
+        html=tuple(_pieces(sheet.html, edition, counted, safe, _html_card)),
+        text=tuple(_pieces(sheet.text, edition, counted, plain, _text_card)),
     )
 
 
@@ -79,8 +82,8 @@ def _own(personal: Personal) -> dict[str, str]:
     }
 
 
-Reason = Callable[[Piece, str], str]
-"""Sets a reason between the two halves of its frame."""
+Reasoned = Callable[[str, Piece, str], str]
+"""Sets a card's reason behind it, between the two halves of its frame."""
 
 
 def _pieces(
@@ -88,7 +91,7 @@ def _pieces(
     edition: Edition,
     counted: Mapping[str, int],
     values: Mapping[str, str],
-    reason: Reason,
+    reasoned: Reasoned,
 ) -> list[str]:
     frame = face.frame
     pieces = _filled(frame["opening"], values)
@@ -99,14 +102,14 @@ def _pieces(
     if not counted["papers"]:
         pieces += frame["quiet"]
     pieces += frame["masthead_end"]
-    pieces += _sections(face, edition, reason)
+    pieces += _sections(face, edition, reasoned)
     if edition.more:
         pieces += _filled(face.counts["more"][min(counted["more"], 2)], values)
     pieces += _filled(frame["ending"], values)
     return [piece for piece in pieces if piece]
 
 
-def _sections(face: Face, edition: Edition, reason: Reason) -> list[str]:
+def _sections(face: Face, edition: Edition, reasoned: Reasoned) -> list[str]:
     rows, cards_of = face.rows, _lengths(face.cards, edition)
     because = _reason_frame(face)
     closing = face.frame["closing"]
@@ -114,8 +117,7 @@ def _sections(face: Face, edition: Edition, reason: Reason) -> list[str]:
     for section in edition.sections:
         pieces.append(face.headings[section.name])
         cards = cards_of[section.leads]
-        for placed in section.cards:
-            pieces += (cards[placed.paper], reason(because, placed.because))
+        pieces += [reasoned(cards[p.paper], because, p.because) for p in section.cards]
         pieces += [rows[placed.paper] for placed in section.rows]
         pieces += closing
     return pieces
@@ -169,16 +171,16 @@ def _reason_frame(face: Face) -> Piece:
     return before, after + "".join(face.frame["card_end"])
 
 
-@lru_cache(maxsize=16_384)
-def _html_reason(frame: Piece, because: str) -> str:
+@lru_cache(maxsize=_CARDS)
+def _html_card(card: str, frame: Piece, because: str) -> str:
     before, after = frame
-    return f"{before}{_bounded(because)}{after}"
+    return f"{card}{before}{_bounded(because)}{after}"
 
 
-@lru_cache(maxsize=16_384)
-def _text_reason(frame: Piece, because: str) -> str:
+@lru_cache(maxsize=_CARDS)
+def _text_card(card: str, frame: Piece, because: str) -> str:
     before, after = frame
-    return f"{before}{wrap(shown(because), REASON_INDENT)}{after}"
+    return f"{card}{before}{wrap(shown(because), REASON_INDENT)}{after}"
 
 
 def _bounded(because: str) -> str:

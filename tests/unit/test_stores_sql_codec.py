@@ -55,3 +55,10 @@ def test_a_rule_is_stored_as_its_words() -> None:
 def test_a_whole_value_comes_back(value: object) -> None:
     assert load(type(value), dump(value)) == value
     assert unpack(type(value), pack(value)) == value
+
+
+def test_a_place_in_an_edition_is_a_pair_and_was_an_object() -> None:
+    placed = Placed(7, "topic Reasoning: “reasoning”")
+    assert json.loads(dump(Section("Reasoning", (placed,))))["cards"] == [[7, placed.because]]
+    before = {"name": "Reasoning", "cards": [{"paper": 7, "because": placed.because}]}
+    assert load(Section, json.dumps(before)) == Section("Reasoning", (placed,))

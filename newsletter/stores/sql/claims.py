@@ -14,7 +14,7 @@ from newsletter.stores.sql.leases import expire, take_back
 from newsletter.stores.sql.rows import LEDGER, only, put
 
 
-def claim(
+def claim(  # noqa: PLR0913 - the port's own, and the start of the machine
     connection: Connection,
     day: date,
     *,
@@ -22,20 +22,22 @@ def claim(
     now: datetime,
     lease: float,
     token: str,
+    boot: str | None,
     readers: Collection[int] | None = None,
 ) -> tuple[Claim, ...]:
-    """See :meth:`newsletter.ports.Store.claim`."""
+    """See :meth:`newsletter.ports.Store.claim`; ``boot`` is the start of the machine it is."""
     there = select(schema.issues.c.id, schema.issues.c.state).where(schema.issues.c.day == day)
     issue = connection.execute(there).one_or_none()
     if issue is None:
         return ()
-    take_back(connection, issue.id, now)
+    take_back(connection, issue.id, now, boot)
     if issue.state not in OPEN_ISSUE:
         return ()
     expire(connection, issue.id, now)
     rows = _free(connection, issue.id, limit, now, only(readers))
     if rows:
-        _take(connection, issue.id, rows, token, now=now, until=now + timedelta(seconds=lease))
+        until = now + timedelta(seconds=lease)
+        _take(connection, issue.id, rows, token, now=now, until=until, boot=boot)
         issues.begin_sending(connection, issue.id)
     return tuple(_claim(row, token) for row in rows)
 
@@ -96,6 +98,7 @@ def _take(
     *,
     now: datetime,
     until: datetime,
+    boot: str | None,
 ) -> None:
     put(
         connection,
@@ -107,6 +110,7 @@ def _take(
         attempts=LEDGER.attempts + 1,
         next_try=None,
         claimed=now,
+        boot=boot,
         marked=None,
     )
 

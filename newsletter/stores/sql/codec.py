@@ -1,8 +1,8 @@
 """Domain values as JSON and back: compact, and still readable after the model has grown.
 
 A dataclass becomes an object of its fields, those with their default left out; tuples and sets
-become lists, dates ISO 8601, rules the words they were written in. Reading ignores keys the model
-no longer has; a change of meaning needs a migration.
+become lists, dates ISO 8601, rules the words they were written in, a paper's place in an edition a
+pair. Reading ignores keys the model no longer has; a change of meaning needs a migration.
 """
 
 import json
@@ -11,11 +11,11 @@ import zlib
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from newsletter.filters import parse
-from newsletter.model import Rule
+from newsletter.model import Placed, Rule
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ def _writer(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
         return _sequence(list, _writer(inner[0]))
     if origin is frozenset:
         return sorted
-    if is_dataclass(kind) and kind is not Rule:
+    if is_dataclass(kind) and kind not in _WRITERS:
         return _object_writer(kind)
     return _WRITERS.get(kind, _itself)
 
@@ -74,19 +74,25 @@ def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
         return _sequence(tuple, _reader(inner[0]))
     if origin is frozenset:
         return frozenset
-    if is_dataclass(kind) and kind is not Rule:
+    if is_dataclass(kind) and kind not in _READERS:
         return _object_reader(kind)
     return _READERS.get(kind, _itself)
 
 
+_rule = lru_cache(maxsize=8_192)(parse)
+_placed = lru_cache(maxsize=32_768)(Placed)
+"""Readers of a newsletter want much the same, and for the same reasons."""
+
 _WRITERS: dict[type, Step] = {
     Rule: lambda rule: rule.text,
+    Placed: lambda placed: (placed.paper, placed.because),
     date: date.isoformat,
     datetime: datetime.isoformat,
 }
 
 _READERS: dict[type, Step] = {
-    Rule: parse,
+    Rule: _rule,
+    Placed: lambda pair: _placed(*pair) if isinstance(pair, list) else Placed(**pair),
     date: date.fromisoformat,
     datetime: datetime.fromisoformat,
 }

@@ -13,6 +13,7 @@ from newsletter.model import Counts, Delivery, Edition, Issue, IssueState, Wave
 from newsletter.stores.decisions import NO_ISSUE, Owing, chunks, closed, numbers_of, reopened
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load, pack, unpack
+from newsletter.stores.sql.deciding import decide
 from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.statements import insert_into, insert_new
 
@@ -70,7 +71,7 @@ def _plan(connection: Connection, issue: int, wave: Wave, editions: Iterable[Edi
     for some in chunks(_of_others(editions, planned), MANY):
         _store_editions(connection, wave, some, owing)
         _store_deliveries(connection, issue, wave, some)
-        decide(connection, [e.standing.reader.id for e in some if not e.papers], wave.issue.cutoff)
+        decide(connection, [(wave.id, e.standing.reader.id) for e in some if not e.papers])
 
 
 def _of_others(editions: Iterable[Edition], planned: set[int]) -> Iterator[Edition]:
@@ -125,20 +126,6 @@ def _store_deliveries(
         for edition in editions
     ]
     connection.execute(insert(schema.deliveries), rows)
-
-
-def decide(connection: Connection, readers: Sequence[int], cutoff: int) -> None:
-    """Record that everything up to this cutoff is decided for these readers.
-
-    The rows are held in the order of their ids first: two who take them in another order could
-    wait for each other for ever.
-    """
-    columns = schema.readers.c
-    for some in chunks(sorted(readers), MANY):
-        behind = columns.id.in_(some) & (columns.decided < cutoff)
-        held = select(columns.id).where(behind).order_by(columns.id).with_for_update()
-        connection.execute(held)
-        connection.execute(update(schema.readers).where(behind).values(decided=cutoff))
 
 
 def skip(connection: Connection, day: date, *, reason: str, now: datetime) -> None:

@@ -3,17 +3,21 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, exists, not_, or_, select, update
 
 from newsletter.stores.decisions import PATIENCE, run_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.rows import LEDGER, UNDER_LEASE, doubt, give_up, put, unheld
 
 
-def take_back(connection: Connection, issue: int, now: datetime) -> None:
-    """End the claims whose lease ran out; those in doubt keep their token (see UNDER_CLAIM)."""
+def take_back(connection: Connection, issue: int, now: datetime, boot: str | None) -> None:
+    """End the claims whose lease ran out; those in doubt keep their token (see UNDER_CLAIM).
+
+    One made before this start of the machine is in doubt too: a power cut may have taken its mark.
+    """
     over = (LEDGER.issue == issue, LEDGER.lease_until <= now)
-    claimed = unheld(connection, *over, LEDGER.state == "claimed")
+    before = LEDGER.boot.is_not(None) & LEDGER.boot.is_distinct_from(boot)
+    claimed = unheld(connection, *over, LEDGER.state == "claimed", not_(before))
     put(
         connection,
         issue,
@@ -22,7 +26,8 @@ def take_back(connection: Connection, issue: int, now: datetime) -> None:
         token=None,
         lease_until=None,
     )
-    marked = unheld(connection, *over, LEDGER.state == "committing")
+    perhaps_sent = or_(LEDGER.state == "committing", (LEDGER.state == "claimed") & before)
+    marked = unheld(connection, *over, perhaps_sent)
     put(connection, issue, [row.reader for row in marked], **doubt())
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from newsletter.model import DeliveryState, IssueState, Origin, ReturnKind, Status
 from newsletter.stores.decisions import storable
 
-REVISION = "0006"
+REVISION = "0007"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 
@@ -48,6 +48,14 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def spelled(value: datetime | None, dialect: Dialect) -> str | None:
+    """An instant as text that the database takes for the same :class:`Instant`."""
+    if value is None:
+        return None
+    words = value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return words if dialect.name == "sqlite" else f"{words}+00"
 
 
 class Words(TypeDecorator[str]):
@@ -210,6 +218,7 @@ deliveries = Table(
     Column("reply", Text, nullable=False),
     Column("next_try", Instant),
     Column("claimed", Instant),
+    Column("boot", Text),  # the start of the machine the claim was made in
     Column("marked", Instant),
     Column("settled", Instant),
     Column("message_id", Text),

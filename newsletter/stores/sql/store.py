@@ -213,7 +213,14 @@ class SqlStore(Door):
         """See :meth:`newsletter.ports.Store.claim`."""
         with self._database.writing() as connection:
             return claims.claim(
-                connection, day, limit=limit, now=now, lease=lease, token=token, readers=readers
+                connection,
+                day,
+                limit=limit,
+                now=now,
+                lease=lease,
+                token=token,
+                boot=self._database.boot,
+                readers=readers,
             )
 
     def owners(self, day: date) -> frozenset[str]:
@@ -235,14 +242,14 @@ class SqlStore(Door):
         settled: Sequence[Settlement] = (),
     ) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
-        with self._database.writing() as connection:
+        with self._database.writing_swiftly(now) as connection:
             if settled:
                 ledger.settle(connection, settled, now=now)
             return ledger.mark(connection, letters, now=now, lease=lease)
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.settle`."""
-        with self._database.writing() as connection:
+        with self._database.writing_swiftly(now) as connection:
             return ledger.settle(connection, settlements, now=now)
 
     def finish(self, day: date) -> IssueState:

@@ -13,8 +13,7 @@ _MAILBOX = re.compile(
     re.VERBOSE,
 )
 _BROKEN_LINES = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_SHARED_PIECES = 2_048
-_CACHED_PIECE = 16_384
+_SHARED_PIECES = 16_384
 _LONGEST_REPLY = 500
 
 
@@ -99,7 +98,7 @@ def cut_off(fate: Outcome | None, reason: str) -> Outcome | None:
 def _kept(content: tuple[bytes, ...]) -> bool:
     """Whether these pieces keep the law of lines in whatever way they are joined."""
     ended = all(piece.endswith(b"\r\n") for piece in content[-1:])
-    return ended and all(_whole(p) if len(p) <= _CACHED_PIECE else _keeps(p) for p in content)
+    return ended and all(map(_whole, content))
 
 
 def _keeps(piece: bytes) -> bool:

@@ -1,0 +1,12 @@
+"""The ledger remembers since which start of the machine a delivery is claimed."""
+
+from alembic import op
+from sqlalchemy import Column, Text
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column("deliveries", Column("boot", Text))

@@ -1,0 +1,103 @@
+"""A power cut: what was written swiftly may be gone from the disk, and nothing is sure of it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from newsletter.model import Accepted
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from newsletter.stores.sql import engine
+from tests.factories import DAY, NOON
+from tests.frozen import LEASE, claim, ledger, mark, one_issue, settle
+
+LEASE_OVER = NOON + timedelta(seconds=LEASE)
+A_MOMENT = timedelta(milliseconds=1)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/newsletter.db"
+
+
+def opened(url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The store as it is opened after this start of the machine."""
+    monkeypatch.setattr(engine, "this_boot", lambda: boot)
+    return open_store(url)
+
+
+@pytest.mark.parametrize("after", ["second", None])
+def test_what_was_claimed_before_a_power_cut_is_in_doubt(
+    url: str, after: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = opened(url, "first", monkeypatch)
+    one_issue(before, "ada")
+    claim(before)
+    before.close()
+    store = opened(url, after, monkeypatch)
+    (again,) = claim(store, now=LEASE_OVER)
+    assert mark(store, again, now=LEASE_OVER) == {again.token}
+    assert claim(store, now=LEASE_OVER + timedelta(seconds=LEASE)) == ()
+    assert ledger(store) == [("ada", "held")]
+    store.close()
+
+
+@pytest.mark.parametrize("boot", ["first", None])
+def test_what_was_claimed_since_the_machine_started_was_not_sent(
+    url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = opened(url, boot, monkeypatch)
+    one_issue(before, "ada")
+    claim(before)
+    before.close()
+    store = opened(url, boot, monkeypatch)
+    for hour in (1, 2, 3):
+        assert len(claim(store, now=NOON + timedelta(hours=hour))) == 1
+    store.close()
+
+
+@pytest.fixture
+def reaches() -> Iterator[list[str]]:
+    """How far each commit from now on reaches, where that changes."""
+    said: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith("PRAGMA synchronous"):
+            said.append(statement.rpartition(" ")[2])
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    yield said
+    event.remove(Engine, "before_cursor_execute", listen)
+
+
+def test_marks_wait_for_the_disk_every_ten_milliseconds(url: str, reaches: list[str]) -> None:
+    store = open_store(url)
+    one_issue(store, *"abcd")
+    claims = claim(store)
+    assert reaches == ["FULL"]
+    mark(store, claims[0])
+    assert reaches == ["FULL"]
+    mark(store, claims[1], now=NOON + A_MOMENT)
+    settle(store, claims[0], outcome=Accepted("250 ok"), now=NOON + 2 * A_MOMENT)
+    assert reaches == ["FULL", "NORMAL"]
+    mark(store, claims[2], now=NOON + 10 * A_MOMENT)
+    assert reaches == ["FULL", "NORMAL", "FULL"]
+    mark(store, claims[3], now=NOON + 11 * A_MOMENT)
+    store.finish(DAY)
+    assert reaches == ["FULL", "NORMAL", "FULL", "NORMAL", "FULL"]
+    store.close()
+
+
+def test_where_no_start_can_be_told_every_mark_waits(
+    url: str, reaches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(url, None, monkeypatch)
+    one_issue(store, "ada", "bob")
+    for made in claim(store):
+        mark(store, made)
+    assert reaches == ["FULL"]
+    store.close()
