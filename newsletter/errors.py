@@ -15,6 +15,7 @@
     ├── RenderError                      1   one paper or one letter that cannot be set
     ├── TokenError                       1   a signed link that is not ours, or too old
     └── TryAgainError                    75  later: a lock, a paused issue, no SMTP server
+        ├── OldStoreError                    the store has forgotten what left: it was restored
         └── TransportError                   the SMTP server as a whole refuses or is gone
 """
 
@@ -123,6 +124,10 @@ class TryAgainError(NewsletterError):
     """Nothing is lost, but now is not the time; the same command later goes on."""
 
     exit_code = 75
+
+
+class OldStoreError(TryAgainError):
+    """The store is older than what has left: nothing is sent until the operator has said why."""
 
 
 class TransportError(TryAgainError):

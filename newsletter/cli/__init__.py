@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "Where an issue stands, in counts.",
     "audit": "Prove from the ledger that an issue went out as promised.",
     "issue": "Cancel an issue, release a held one, end a doubt about a letter.",
+    "store": "Copy the store while it is at work; say that it was restored from a copy.",
     "why": "For every paper of the day, the one reason it is in a letter or is not.",
     "bounces": "Take in what comes back by mail: bounces, complaints, unsubscribes.",
     "subscribers": "List, add, remove, import, export and erase readers.",

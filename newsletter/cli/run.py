@@ -41,6 +41,8 @@ def run(
 
         schedule = house.settings.schedule
         told(f"awake; letters go at {schedule.at} ({house.settings.timezone}), {schedule.days}")
+        if house.doubt:
+            told(house.doubt)
         pages = contextlib.nullcontext() if house.settings.web is None else open_door(house, told)
         with pages:
             asyncio.run(stay_awake(house, told))

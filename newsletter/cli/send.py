@@ -63,6 +63,8 @@ def send(
         day = issue_day(date, house.clock, house.settings.timezone)
         desk = house.desk
         _stop_if_held(desk, day)
+        if house.doubt:
+            voice.say(house.doubt)
         if to:
             to = [reader.subscriber.email for reader in readers_called(desk.store, to)]
         readers = waiting(desk, day, emails=to, everyone=everyone)

@@ -160,11 +160,12 @@ class BouncesSettings(Strict):
 
 
 class IssueSettings(Strict):
-    """How much a letter holds, what a day without papers does, and how it looks."""
+    """How much a letter holds, what a day without papers or a doubt does, and how it looks."""
 
     max_items: int = Field(default=60, ge=1, le=1000)
     when_empty: Literal["skip", "send"] = "skip"
     theme: Literal["serif", "sans"] = "serif"
+    in_doubt: Literal["resend", "hold"] = "resend"
 
 
 class WebSettings(Strict):

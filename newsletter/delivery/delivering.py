@@ -1,6 +1,7 @@
 """Deliver: a day's frozen issue, until nothing of it is left to claim."""
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from newsletter.delivery.records import ANSWERED, MARK_LEASE, Records
-from newsletter.errors import RenderError
+from newsletter.errors import RenderError, StoreError
 from newsletter.model import (
     Claim,
     Counts,
@@ -27,6 +28,9 @@ BATCH = 100
 
 CLAIM_LEASE = 60.0
 """Seconds a claim holds. One that waited half of this is given back and claimed anew."""
+
+RENEW = CLAIM_LEASE / 3
+"""Seconds between two renewals of the leases of what is in hand."""
 
 DRAIN = 30.0
 """Seconds for marked letters to get their answers when a run is stopped."""
@@ -59,6 +63,7 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
     *,
     run: str,
     readers: Collection[int] | None = None,
+    resend: bool = True,
     progress: Callable[[Counts], None] = lambda _counts: None,
 ) -> Counts:
     """Send what is open of a day's frozen issue, and close it if nothing is left open.
@@ -75,6 +80,7 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
         address: makes the letter of a claim; it may raise RenderError.
         run: a word unique to this run, from which the tokens of its claims are made.
         readers: only these, by id; all where it is None.
+        resend: whether what is in doubt is sent again, once; else it is held.
         progress: told the counts, about once in ``TELL`` seconds and at the end.
 
     Returns:
@@ -84,10 +90,10 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
         TransportError: the server as a whole refuses us or is gone. Everything taken is settled.
         StoreError: the store cannot be read or written. No letter left without its mark.
     """
-    delivery = _Run(store, clock, day, address, run, readers, progress)
+    delivery = _Run(store, clock, day, address, run, readers, progress, resend)
     working = asyncio.ensure_future(delivery.work(transport))
     try:
-        await asyncio.shield(working)
+        await delivery.watch(working)
     except asyncio.CancelledError:
         await delivery.stop(working)
         raise
@@ -110,6 +116,7 @@ class _Run:
     run: str
     readers: Collection[int] | None
     progress: Callable[[Counts], None]
+    resend: bool
     stopping: bool = False
     batches: int = 0
     told: datetime | None = None
@@ -123,6 +130,15 @@ class _Run:
         while claims := await self._claim():
             async with aclosing(self._letters(claims)) as letters:
                 await transport.send(letters, self._mark, self._settle)
+
+    async def watch(self, working: asyncio.Future[None]) -> None:
+        """Keep the leases alive until the work is done, however long a letter waits its turn."""
+        while not (await asyncio.wait({working}, timeout=RENEW))[0]:
+            with contextlib.suppress(StoreError):  # the next mark will meet it, and tell
+                await asyncio.to_thread(
+                    self.store.renew, self.day, self.run, now=self.clock.now(), lease=CLAIM_LEASE
+                )
+        working.result()
 
     async def stop(self, working: asyncio.Future[None]) -> None:
         """Let the marked letters get their answers; after ``DRAIN`` seconds they are in doubt."""
@@ -148,6 +164,7 @@ class _Run:
             lease=CLAIM_LEASE,
             token=f"{self.run}.{self.batches}",
             readers=self.readers,
+            resend=self.resend,
         )
 
     async def _tell(self) -> None:

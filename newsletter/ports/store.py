@@ -189,6 +189,7 @@ class Store(Subscribing, Archive, Protocol):
         lease: float,
         token: str,
         readers: Collection[int] | None = None,
+        resend: bool = True,
     ) -> tuple[Claim, ...]:
         """Take up to ``limit`` deliveries that are pending, deferred and due, or unknown.
 
@@ -200,7 +201,8 @@ class Store(Subscribing, Archive, Protocol):
         frozen later, but for those in doubt, which are ``held``: their papers are in that
         letter. A reader who is not ``confirmed`` any more
         becomes ``suppressed`` instead. ``readers`` restricts the claim to those ids. Of an issue
-        that is held or cancelled nothing is taken.
+        that is held or cancelled nothing is taken. Where doubts are not to be sent again
+        (``resend``), those that are ``unknown`` become ``held`` instead of being taken.
         """
 
     def owners(self, day: date) -> frozenset[str]:
@@ -208,6 +210,13 @@ class Store(Subscribing, Archive, Protocol):
 
     def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
         """End the leases of these runs' claims: they are gone, and the next claim takes over."""
+
+    def renew(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+        """Lengthen the leases of what this run has in hand to ``lease`` seconds from now.
+
+        ``run`` is what its tokens begin with, up to a dot. A longer lease stays, and one that has
+        ended is over: whoever slept through it may have been given up.
+        """
 
     def mark(
         self,

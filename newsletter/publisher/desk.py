@@ -26,6 +26,7 @@ class Desk:
         max_items: the cap of readers who set none.
         when_empty: whether a reader without a paper gets a letter that says so.
         keys: what signs links, newest first.
+        in_doubt: whether a letter that may have left is sent again, once, or held.
     """
 
     publication: Publication
@@ -39,6 +40,7 @@ class Desk:
     store: Store
     matcher: Matcher
     clock: Clock
+    in_doubt: Literal["resend", "hold"] = "resend"
 
     @property
     def keyring(self) -> Keyring:

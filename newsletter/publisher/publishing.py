@@ -1,11 +1,13 @@
 """Publish: decide who is waiting for the issue, freeze it for them, deliver what is open."""
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 
+from newsletter.blame import refuses_reader
 from newsletter.cadence import due
 from newsletter.delivery import deliver
-from newsletter.model import Counts, Reader, SourceReport
+from newsletter.model import Counts, Reader, Returned, SourceReport
 from newsletter.ports import Owner, Transport
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import draft, editions, wave
@@ -13,6 +15,9 @@ from newsletter.publisher.pressroom import Pressroom
 from newsletter.publisher.ruling import STOPPED
 
 NOTHING_NEW = "no new papers"
+
+_LONGEST = 500
+"""Characters of a server's words that are kept of a bounce."""
 
 
 def waiting(
@@ -90,7 +95,7 @@ async def publish(
     readers: Collection[int] | None = None,
     progress: Callable[[Counts], None],
 ) -> Counts:
-    """Deliver what is open of the frozen issue of ``day``.
+    """Deliver what is open of the frozen issue of ``day``; note whose mailbox is not there.
 
     Args:
         desk: the newsletter.
@@ -109,7 +114,7 @@ async def publish(
     gone = owner.gone(desk.store.owners(day))
     desk.store.abandon(day, gone, now=desk.clock.now())
     pressroom = Pressroom(desk, day)
-    return await deliver(
+    counts = await deliver(
         desk.store,
         transport,
         desk.clock,
@@ -117,5 +122,26 @@ async def publish(
         pressroom.envelope,
         run=f"{owner.name}.{turn}",
         readers=readers,
+        resend=desk.in_doubt == "resend",
         progress=progress,
     )
+    if counts.failed:
+        await asyncio.to_thread(note_refused, desk, day)
+    return counts
+
+
+def note_refused(desk: Desk, day: date) -> None:
+    """Count as a hard bounce, once, each letter refused because there is no such reader.
+
+    Where more were refused so than taken, the server speaks of us, whatever its words.
+    """
+    ledger = desk.store.deliveries(day)
+    refused = {d.email: d.reply for d in ledger if d.state == "failed" and refuses_reader(d.reply)}
+    if len(refused) > sum(delivery.state == "accepted" for delivery in ledger):
+        return
+    now = desk.clock.now()
+    for reader in desk.store.readers(emails=refused):
+        reply = refused[reader.subscriber.email]
+        digest = f"{day}:{reader.id}"
+        returned = Returned(digest, "hard", reader.id, now.date(), reply[:_LONGEST])
+        desk.store.take_return(returned, now=now)

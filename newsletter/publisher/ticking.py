@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from newsletter.due import LATE, Due, Rhythm, agenda, horizon
-from newsletter.errors import TransportError
+from newsletter.errors import OldStoreError, TryAgainError
 from newsletter.model import Counts, IssueState
 from newsletter.ports import Owner, Transport
 from newsletter.publisher.asking import Answers, Vain
@@ -90,9 +90,18 @@ async def look(desk: Desk, rota: Rota, told: Told) -> None:
     for day in sorted({due.day for due in found}):
         dues = [due for due in found if due.day == day]
         await _fetch(desk, rota, day, dues[0].instant, told)
-        said = await asyncio.to_thread(freeze_due, desk, rota, _ripe(dues, now))
+        try:
+            said = await asyncio.to_thread(freeze_due, desk, rota, _ripe(dues, now))
+        except OldStoreError as error:
+            said = _pause(rota, now, error)
         if said:
             told(said)
+
+
+def _pause(rota: Rota, now: datetime, error: TryAgainError) -> str:
+    """Note why nothing is sent for now; that reason, where it is a new one."""
+    before, rota.paused = rota.paused, {now.date(): str(error)}
+    return "" if before == rota.paused else str(error)
 
 
 def _ripe(dues: Sequence[Due], now: datetime) -> list[Due]:
@@ -175,9 +184,9 @@ async def deliver_open(
                 turn=f"{turn}.{day:%m%d}",
                 progress=lambda _counts: None,
             )
-        except TransportError as error:
+        except TryAgainError as error:
             rota.server.failed(desk.clock.now())
-            rota.paused = {desk.clock.now().date(): str(error)}
+            _pause(rota, desk.clock.now(), error)
             told(f"{day}: {error}")
             return
         rota.server = Vain()

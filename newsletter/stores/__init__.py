@@ -4,18 +4,26 @@ Both keep the law of :class:`newsletter.ports.Store`. What they decide alike sta
 :mod:`~newsletter.stores.catalogue` and :mod:`~newsletter.stores.decisions`.
 """
 
+import contextlib
+from pathlib import Path
+
 from newsletter.errors import StoreError
 from newsletter.ports import Store
+from newsletter.stores.witness import Witness, Witnessed
+
+__all__ = ["FORMS", "Witness", "Witnessed", "copy_store", "open_store"]
 
 FORMS = "sqlite:///newsletter.db, postgresql://user@host/name or memory://"
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, witness: Witness | None = None) -> Store:
     """Open the store at ``url``, making it or bringing it up to date where needed.
 
     Args:
         url: ``sqlite:///`` and a path (relative to the working directory, absolute with a fourth
             slash), ``postgresql://…``, or ``memory://``, which forgets.
+        witness: where what leaves is written down a second time, outside the store; one in
+            memory needs none.
 
     Raises:
         StoreError: the address is none of these, its driver is missing, or the store cannot be
@@ -28,6 +36,20 @@ def open_store(url: str) -> Store:
         return MemoryStore()
     if scheme not in {"sqlite", "postgresql", "postgres"}:
         raise StoreError(f"store: {scheme!r} is no kind of store; write {FORMS}.")
-    from newsletter.stores.sql import SqlStore  # noqa: PLC0415 - SQLAlchemy takes 0.4 s to import
+    from newsletter.stores.sql import SqlStore, WitnessedStore  # noqa: PLC0415 - takes 0.4 s
 
-    return SqlStore(url)
+    return SqlStore(url) if witness is None else WitnessedStore(url, witness)
+
+
+def copy_store(url: str, file: Path) -> None:
+    """Copy the store at ``url`` into a file as it is at this instant, whoever is writing to it.
+
+    Raises:
+        StoreError: it is not in SQLite, cannot be read, or the file cannot be written.
+    """
+    if url.startswith("memory:"):
+        raise StoreError("store: what is in memory ends with the process; there is nothing to copy")
+    from newsletter.stores.sql.engine import Database  # noqa: PLC0415 - as above
+
+    with contextlib.closing(Database(url)) as database:
+        database.copy(file)

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from newsletter.bounces import Maildir, Taker
 from newsletter.clock import SystemClock
@@ -23,11 +25,11 @@ from newsletter.publisher import Desk, keyring
 from newsletter.render import NOTES, Templates
 from newsletter.roster import read_roster
 from newsletter.sources import Client
-from newsletter.stores import open_store
+from newsletter.stores import Witness, Witnessed, copy_store, open_store
 from newsletter.subscriptions import Reception, not_erased
 from newsletter.templates import load as load_templates
 from newsletter.templates import load_note
-from newsletter.tokens import Keyring
+from newsletter.tokens import Keyring, keyed_hash
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpTransport, greet
 from newsletter.transports.smtp.settings import SmtpSettings
@@ -68,7 +70,36 @@ class House:
     @cached_property
     def store(self) -> Store:
         """The store, opened and brought up to date."""
-        return open_store(placed(self.settings.store, self.folder))
+        return open_store(placed(self.settings.store, self.folder), self.witness)
+
+    @cached_property
+    def witness(self) -> Witness:
+        """Where what leaves is written down a second time, outside the store: a folder for each."""
+        parts = urlsplit(self.settings.store)  # without the password, which may change
+        place = f"{parts.hostname}:{parts.port}{parts.path}"
+        named = blake2b(place.encode(), digest_size=6).hexdigest()
+        return Witness(self.folder / OWN_FOLDER / "witness" / named, self._names)
+
+    def _names(self, email: str) -> tuple[str, ...]:
+        """The names an address has in the witness, under each key; the newest first."""
+        keys = self.reception.keys
+        rings = (Keyring((secret,), keys.audience) for secret in keys.secrets)
+        return tuple(keyed_hash(f"witness:{email.lower()}", ring)[:32] for ring in rings)
+
+    def copy_store(self, file: Path) -> None:
+        """Copy the store into a file as it is at this instant."""
+        copy_store(placed(self.settings.store, self.folder), file)
+
+    @property
+    def doubt(self) -> str:
+        """What the operator should be told before anything is sent; mostly nothing."""
+        store = self.store
+        if not isinstance(store, Witnessed) or not store.has_lost_its_witness():
+            return ""
+        return (
+            f"nothing in {self.witness.folder} says what has left so far; if this store was "
+            "restored from a backup, stop and say `newsletter store restored` first"
+        )
 
     @cached_property
     def roster(self) -> tuple[Subscriber, ...]:
@@ -164,6 +195,7 @@ class House:
             store=self.store,
             matcher=RulesMatcher(),
             clock=self.clock,
+            in_doubt=self.settings.issue.in_doubt,
         )
 
     def owner(self) -> AbstractContextManager[Owner]:

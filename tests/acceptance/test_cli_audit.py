@@ -95,6 +95,24 @@ def test_letters_in_doubt_twice_are_named_and_resolved(
     assert newsletter.json("audit", DAY)["in_doubt"] == []
 
 
+def test_by_the_policy_of_holding_no_letter_in_doubt_is_sent_again_unasked(
+    newsletter: Newsletter, inbox: Inbox, tmp_path: Path
+) -> None:
+    settings = json.loads((tmp_path / "newsletter.yaml").read_text(encoding="utf-8"))
+    newsletter.configure(**settings, issue={"in_doubt": "hold"})
+    inbox.dropping = True
+    sent = newsletter.send(DAY, code=5)
+    assert (sent["held"], sent["open"], sent["state"]) == (2, 0, "done_with_errors")
+    inbox.dropping = False
+    assert newsletter.send(DAY, code=5)["held"] == 2
+    assert len(inbox.arrivals) == 2
+    assert newsletter.json("audit", DAY, code=5)["in_doubt"] == [
+        "ada@example.org",
+        "bob@example.org",
+    ]
+    assert newsletter.json("issue", "resolve", DAY, "--arrived")["state"] == "done"
+
+
 def test_a_run_that_is_sending_stops_within_a_second_of_the_cancelling(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:

@@ -57,6 +57,22 @@ def test_a_claim_takes_what_is_pending_up_to_its_limit(store: Store) -> None:
     assert store.issue_state(DAY) == ("sending", "")
 
 
+def test_where_doubts_are_not_sent_again_they_are_held_and_a_late_answer_ends_them(
+    store: Store,
+) -> None:
+    one_issue(store, "ada", "bob", "cyd")
+    ada, bob, cyd = claim(store, run="one")
+    mark(store, ada, bob)
+    settle(store, ada, outcome=Unknown("cut off"))
+    later = LEASE_OVER
+    taken = store.claim(DAY, limit=9, now=later, lease=LEASE, token="two", resend=False)
+    assert [one.reader for one in taken] == [cyd.reader]
+    assert ledger(store) == [("ada", "held"), ("bob", "held"), ("cyd", "claimed")]
+    settle(store, bob, outcome=TAKEN, now=later)
+    assert ledger(store)[1] == ("bob", "accepted")
+    assert store.claim(DAY, limit=9, now=later, lease=LEASE, token="three") == ()
+
+
 def test_every_claim_has_its_own_token_made_from_the_runs(store: Store) -> None:
     one_issue(store, "ada", "bob")
     tokens = {made.token for made in claim(store, run="run-7")}
@@ -176,6 +192,24 @@ def test_a_mark_is_granted_while_the_claim_holds(store: Store) -> None:
     assert mark(store, ada) == frozenset()
     assert mark(store, bob, now=LEASE_OVER) == frozenset()
     assert mark(store) == frozenset()
+
+
+def test_a_run_renews_the_leases_of_its_own_living_claims_alone(store: Store) -> None:
+    one_issue(store, "ada", "bob", "cyd", "dan")
+    (ada,) = claim(store, limit=1, run="one.1")
+    (bob,) = claim(store, limit=1, run="one.2", now=NOON - timedelta(seconds=50))
+    (cyd,) = claim(store, limit=1, run="two.1")
+    (dan,) = claim(store, limit=1, run="one.3")
+    store.mark([letter_of(dan)], now=NOON, lease=720)
+    soon = NOON + timedelta(seconds=40)
+    store.renew(DAY, "one", now=soon, lease=LEASE)
+    after = LEASE_OVER + timedelta(seconds=1)
+    taken = claim(store, now=after, run="three.1")
+    assert [one.reader for one in taken] == [bob.reader, cyd.reader], "too late, and another's"
+    assert mark(store, ada, now=after) == {ada.token}
+    store.renew(DAY, "one", now=after, lease=LEASE)
+    settle(store, dan, outcome=TAKEN, now=after + timedelta(seconds=500))
+    assert dict(ledger(store))["dan"] == "accepted", "its longer lease stays"
 
 
 def test_a_mark_renews_the_lease(store: Store) -> None:

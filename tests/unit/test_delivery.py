@@ -1,6 +1,7 @@
 """Delivery: each letter once, whatever stops a run."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from newsletter.delivery import BATCH, DRAIN, deliver, next_try
+from newsletter.delivery import BATCH, CLAIM_LEASE, DRAIN, deliver, delivering, next_try
 from newsletter.errors import RenderError, StoreError, TransportError
 from newsletter.model import (
     Accepted,
@@ -329,6 +330,38 @@ def test_claims_that_wait_too_long_are_given_back_and_claimed_anew() -> None:
     transport = Slow()
     assert morning.send(transport) == Counts(accepted=10)
     assert len(transport.letters) == 10
+
+
+class HurriedClock(QuickClock):
+    """A clock on which a minute passes in a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = time.monotonic()
+
+    def now(self) -> datetime:
+        return NOON + timedelta(minutes=time.monotonic() - self.began)
+
+
+def test_what_waits_its_turn_for_longer_than_its_lease_is_not_taken_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivering, "RENEW", 0.05)
+    clock = HurriedClock()
+    morning, transport = Morning(frozen(3), clock), Stuck(0, marked=False)
+
+    async def scene() -> Counts:
+        sending = asyncio.create_task(morning.run(transport))
+        await transport.stuck.wait()
+        for _ in range(20):
+            await asyncio.wait({sending}, timeout=0.1)
+            taken = morning.store.claim(DAY, limit=9, now=clock.now(), lease=60, token="thief.1")
+            assert taken == ()
+        transport.answered.set()
+        return await sending
+
+    assert asyncio.run(scene()) == Counts(accepted=3)
+    assert clock.now() > NOON + timedelta(seconds=2 * CLAIM_LEASE - 1)
 
 
 def test_nothing_leaves_when_marks_cannot_be_recorded() -> None:

@@ -51,6 +51,7 @@ class MemoryStore(Door):
         lease: float,
         token: str,
         readers: Collection[int] | None = None,
+        resend: bool = True,
     ) -> tuple[Claim, ...]:
         """See :meth:`newsletter.ports.Store.claim`."""
         with self._lock:
@@ -59,6 +60,8 @@ class MemoryStore(Door):
             if day not in self._issues or self._issues[day].state not in OPEN_ISSUE:
                 return ()
             self._expire(day, rows, now)
+            if not resend:
+                _hold_doubts(rows)
             rows = [row for row in rows if row.state in FREE]
             rows.sort(key=lambda row: (FREE.index(row.state), row.reader))
             asked = [row for row in rows if readers is None or row.reader in readers]
@@ -103,6 +106,15 @@ class MemoryStore(Door):
             for row in self._rows(day):
                 if row.is_under_claim and run_of(row.token) in runs:
                     row.lease_until = now
+
+    def renew(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+        """See :meth:`newsletter.ports.Store.renew`."""
+        until = now + timedelta(seconds=lease)
+        with self._lock:
+            for row in self._rows(day):
+                ours = row.is_under_claim and row.token.startswith(f"{run}.")
+                if ours and row.lease_until is not None and now < row.lease_until < until:
+                    row.lease_until = until
 
     def mark(
         self,
@@ -202,6 +214,13 @@ class MemoryStore(Door):
         with self._lock:
             by_name = sorted(self._heartbeats.values(), key=lambda beat: beat.name)
             return tuple(sorted(by_name, key=lambda beat: beat.seen, reverse=True))
+
+
+def _hold_doubts(rows: Iterable[Row]) -> None:
+    """Hold what is in doubt; it keeps its token, as a late answer would still end the doubt."""
+    for row in rows:
+        if row.state == "unknown":
+            row.state = "held"
 
 
 def _take_back(rows: Iterable[Row], now: datetime) -> None:

@@ -1,9 +1,11 @@
 """Opening a database, and the two kinds of transaction the store makes."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -94,9 +96,44 @@ class Database:
             for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
                 connection.cursor().execute(statement)
 
+    def copy(self, file: Path) -> None:
+        """Copy an SQLite database as it is at this instant, while others go on writing.
+
+        Raises:
+            StoreError: it is on a PostgreSQL server; the file cannot be written.
+        """
+        if self.url.get_backend_name() != "sqlite":
+            name = self.url.set(drivername="postgresql").render_as_string(hide_password=True)
+            raise StoreError(
+                f"{name}: PostgreSQL copies itself: pg_dump --format=custom --file={file} "
+                f"{self.url.database}; pg_restore brings it back."
+            )
+        with explained(self.url), contextlib.closing(self._engine.raw_connection()) as connection:
+            _copy(connection.driver_connection, file)
+
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()
+
+
+def _copy(source: Any, file: Path) -> None:  # noqa: ANN401 - DBAPI
+    """Write a copy beside the file and put it in its place once it is whole and on the disk.
+
+    SQLite's backup is one read transaction when it copies all pages in one step
+    (https://www.sqlite.org/backup.html).
+    """
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    try:
+        unfinished.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(unfinished)) as target:
+            source.backup(target, pages=-1)
+            target.execute("PRAGMA journal_mode = DELETE")
+        with unfinished.open("rb") as written:
+            os.fsync(written.fileno())
+        unfinished.rename(file)
+    except (OSError, sqlite3.Error) as error:
+        unfinished.unlink(missing_ok=True)
+        raise StoreError(f"{file} cannot be written: {error}") from error
 
 
 def alone(connection: Connection, task: int) -> None:

@@ -1,12 +1,13 @@
 """Claims that have ended without a settlement: their leases, and the runs that held them."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, exists, not_, or_, select, update
 
-from newsletter.stores.decisions import PATIENCE, run_of
+from newsletter.stores.decisions import PATIENCE, chunks, run_of
 from newsletter.stores.sql import schema
+from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.rows import LEDGER, UNDER_LEASE, doubt, give_up, put, unheld
 
 
@@ -29,6 +30,18 @@ def take_back(connection: Connection, issue: int, now: datetime, boot: str | Non
     perhaps_sent = or_(LEDGER.state == "committing", (LEDGER.state == "claimed") & before)
     marked = unheld(connection, *over, perhaps_sent)
     put(connection, issue, [row.reader for row in marked], **doubt())
+
+
+def hold_doubts(connection: Connection, day: date, now: datetime, boot: str | None) -> None:
+    """Hold what is in doubt; it keeps its token, as a late answer would still end the doubt."""
+    issue = connection.execute(
+        select(schema.issues.c.id).where(schema.issues.c.day == day)
+    ).scalar()
+    if issue is None:
+        return
+    take_back(connection, issue, now, boot)
+    doubts = unheld(connection, LEDGER.issue == issue, LEDGER.state == "unknown")
+    put(connection, issue, [row.reader for row in doubts], state="held", settled=now)
 
 
 def expire(connection: Connection, issue: int, now: datetime) -> None:
@@ -66,6 +79,23 @@ def owners(connection: Connection, day: date) -> frozenset[str]:
     under = LEDGER.state.in_(UNDER_LEASE)
     tokens = connection.execute(select(LEDGER.token).where(LEDGER.issue == issue, under))
     return frozenset(run_of(token) for token in tokens.scalars())
+
+
+def renew(connection: Connection, day: date, run: str, *, now: datetime, lease: float) -> None:
+    """See :meth:`newsletter.ports.Store.renew`."""
+    issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
+    until = now + timedelta(seconds=lease)
+    ours = unheld(
+        connection,
+        LEDGER.issue == issue,
+        LEDGER.state.in_(UNDER_LEASE),
+        LEDGER.token.startswith(f"{run}.", autoescape=True),
+        LEDGER.lease_until > now,
+        LEDGER.lease_until < until,
+    )
+    for some in chunks([row.reader for row in ours], MANY):
+        mine = (LEDGER.issue == issue) & LEDGER.reader.in_(some)
+        connection.execute(update(schema.deliveries).where(mine).values(lease_until=until))
 
 
 def abandon(connection: Connection, day: date, runs: Collection[str], *, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Papers, the names they answer to, and the sources that list them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -14,7 +15,8 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.model import Entry, Intake, Item, Paper, SourceHealth
+from newsletter.identity import identify
+from newsletter.model import Entry, Identity, Intake, Item, Paper, SourceHealth
 from newsletter.stores.catalogue import Catalogue, names_of
 from newsletter.stores.decisions import chunks, wording
 from newsletter.stores.sql import schema
@@ -47,6 +49,31 @@ def ingest(
     _record_readings(connection, day, numbers)
     _save_source(connection, source)
     return intake
+
+
+def take_back_in(connection: Connection, forgotten: Collection[Paper]) -> dict[int, Paper]:
+    """Know papers again that an older store has forgotten; what they are now, by their old numbers.
+
+    Those it knows stay as they are; the others get the next numbers in their old order.
+    """
+    alone(connection, INGEST)
+    entries = {paper.number: _entry(paper) for paper in forgotten}
+    before = _concerned(connection, names_of(entries.values()))
+    after = Catalogue(before.papers.values(), before.names, last=before.last)
+    found = {}
+    for paper in sorted(forgotten, key=lambda paper: paper.number):
+        entry = entries[paper.number]
+        _, numbers = after.take_all([entry], mute_past=True, now=paper.first_seen)
+        found[paper.number] = min(numbers)
+    _save(connection, before, after)
+    return {old: after.papers[new] for old, new in found.items()}
+
+
+def _entry(paper: Paper) -> Entry:
+    """A paper as a source would list it, muted if it was."""
+    names = identify(paper.item).aliases | {paper.key}
+    item = replace(paper.item, announcement="new")
+    return Entry(item, Identity(paper.key, names), past=paper.muted)
 
 
 def sources(connection: Connection) -> Mapping[str, SourceHealth]:

@@ -13,7 +13,6 @@ from newsletter.model import (
     Delivery,
     Edition,
     Entry,
-    Heartbeat,
     Intake,
     IssueState,
     Letter,
@@ -31,11 +30,9 @@ from newsletter.model import (
 )
 from newsletter.stores.sql import (
     claims,
-    heartbeats,
     issues,
     leases,
     ledger,
-    notices,
     papers,
     proofs,
     readers,
@@ -46,12 +43,13 @@ from newsletter.stores.sql import (
 from newsletter.stores.sql.door import Door
 from newsletter.stores.sql.engine import Database, alone
 from newsletter.stores.sql.failures import shown
+from newsletter.stores.sql.signs import Signs
 
 MIGRATE = 3
 """The task of changing the tables."""
 
 
-class SqlStore(Door):
+class SqlStore(Door, Signs):
     """:class:`newsletter.ports.Store` on SQLite or PostgreSQL."""
 
     def __init__(self, url: str) -> None:
@@ -143,16 +141,6 @@ class SqlStore(Door):
         with self._database.writing() as connection:
             return returns.unsuppress(connection, email, now=now)
 
-    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
-        """See :meth:`newsletter.ports.Store.announce`."""
-        with self._database.writing() as connection:
-            return notices.announce(connection, events, now=now)
-
-    def retract(self, events: Collection[str]) -> None:
-        """See :meth:`newsletter.ports.Store.retract`."""
-        with self._database.writing() as connection:
-            notices.retract(connection, events)
-
     def standings(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
     ) -> tuple[Standing, ...]:
@@ -209,9 +197,12 @@ class SqlStore(Door):
         lease: float,
         token: str,
         readers: Collection[int] | None = None,
+        resend: bool = True,
     ) -> tuple[Claim, ...]:
         """See :meth:`newsletter.ports.Store.claim`."""
         with self._database.writing() as connection:
+            if not resend:
+                leases.hold_doubts(connection, day, now, self._database.boot)
             return claims.claim(
                 connection,
                 day,
@@ -232,6 +223,11 @@ class SqlStore(Door):
         """See :meth:`newsletter.ports.Store.abandon`."""
         with self._database.writing() as connection:
             leases.abandon(connection, day, runs, now=now)
+
+    def renew(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+        """See :meth:`newsletter.ports.Store.renew`."""
+        with self._database.writing() as connection:
+            leases.renew(connection, day, run, now=now, lease=lease)
 
     def mark(
         self,
@@ -285,16 +281,6 @@ class SqlStore(Door):
         """See :meth:`newsletter.ports.Store.deliveries`."""
         with self._database.reading() as connection:
             return issues.deliveries(connection, day)
-
-    def beat(self, heartbeat: Heartbeat) -> None:
-        """See :meth:`newsletter.ports.Store.beat`."""
-        with self._database.writing() as connection:
-            return heartbeats.beat(connection, heartbeat)
-
-    def heartbeats(self) -> tuple[Heartbeat, ...]:
-        """See :meth:`newsletter.ports.Store.heartbeats`."""
-        with self._database.reading() as connection:
-            return heartbeats.heartbeats(connection)
 
 
 def _revision(connection: Connection) -> str | None:

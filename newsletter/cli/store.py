@@ -1,0 +1,104 @@
+"""``newsletter store``."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
+from newsletter.cli.output import Voice, counted
+from newsletter.cli.reports import DELIVERIES_FAILED
+from newsletter.errors import UsageError
+from newsletter.publisher import hold
+from newsletter.stores import Witnessed
+from newsletter.wiring import House, open_house
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+UNWITNESSED = "the store was restored, and nothing says what left since the backup"
+
+
+@app.callback()
+def store_commands() -> None:
+    """Copy the store while it is at work; say that it was restored from a copy.
+
+    Example: newsletter store copy backup.db
+    """
+
+
+@app.command("copy")
+def copy_store(
+    file: Annotated[Path, typer.Argument(help="A file that is not there yet.")],
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Copy the store into a file as it is at this instant, also while letters leave.
+
+    Example: newsletter store copy backup.db
+
+    For SQLite. A PostgreSQL server copies itself, by pg_dump.
+    """
+    if file.exists():
+        raise UsageError(f"{file} is there already; name a file that is not")
+    with open_house(config) as house:
+        house.copy_store(file)
+    Voice(json, quiet, verbose).give({"file": str(file)}, lambda: f"copied into {file}")
+    return 0
+
+
+@app.command("restored")
+def store_restored(
+    *,
+    config: Config = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Say that the store was restored from a backup: what left since is not sent again.
+
+    Example: newsletter store restored
+
+    What left is taken from .newsletter/witness: letters the server answered for end as it said,
+    the others are held for `newsletter issue resolve`. Where that folder is gone, today's issue
+    and those that are open are held; `newsletter issue release` or `cancel` decides. Ends with 5
+    where something is held.
+    """
+    voice = Voice(json, quiet, verbose)
+    with open_house(config) as house:
+        house.readers()
+        today = issue_day(None, house.clock, house.settings.timezone)
+        held = () if house.witness.is_there else _hold(house, today)
+        store = house.store
+        if not isinstance(store, Witnessed):
+            raise UsageError("a store in memory ends with its process; it cannot be restored")
+        found = store.take_from_witness(now=house.clock.now())
+    document = {
+        "issues": [day.isoformat() for day in found.issues],
+        "accepted": found.accepted,
+        "failed": found.failed,
+        "held": found.held,
+        "gone": found.gone,
+        "held_issues": [day.isoformat() for day in held],
+    }
+    told = (
+        f"taken up: {counted(found.accepted, 'letter')} accepted, {found.failed} failed, "
+        f"{found.held} held, {found.gone} of readers this store does not know"
+    )
+    lines = [
+        *(f"{day}: taken up; newsletter status {day}" for day in found.issues),
+        told,
+        *(f"{day}: held; newsletter issue release {day}, or cancel" for day in held),
+    ]
+    voice.give(document, lambda: "\n".join(lines))
+    return DELIVERIES_FAILED if found.held or held else 0
+
+
+def _hold(house: House, today: date) -> tuple[date, ...]:
+    """Hold today's issue and those that have open letters."""
+    there = [day for day in house.store.days() if house.store.counts(day).open]
+    days = sorted({today, *there})
+    return tuple(day for day in days if hold(house.store, day, reason=UNWITNESSED))

@@ -1,0 +1,195 @@
+"""A store that has a witness, and lets nothing leave once it has forgotten what left before."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from threading import Lock
+
+from sqlalchemy import Connection, select
+
+from newsletter.errors import OldStoreError
+from newsletter.model import Claim, DeliveryState, Edition, Letter, Settlement, Wave
+from newsletter.stores.decisions import SETTLED, chunks, words_of
+from newsletter.stores.sql import schema
+from newsletter.stores.sql.papers import MANY
+from newsletter.stores.sql.restoring import restore
+from newsletter.stores.sql.rows import LEDGER
+from newsletter.stores.sql.store import SqlStore
+from newsletter.stores.witness import Noted, Restoration, SeenWave, Witness
+
+LOOK_AGAIN = timedelta(minutes=1)
+"""Between two looks whether the store has been restored under a process that stays awake."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A wave the witness has seen: its issue's day, its name there, and its readers."""
+
+    day: date
+    name: str
+    readers: frozenset[int]
+
+
+class WitnessedStore(SqlStore):
+    """:class:`newsletter.ports.Store` whose letters are written down outside it, too.
+
+    ``freeze`` and ``claim`` raise OldStoreError where the witness knows of letters that the store
+    does not: it was restored from a backup.
+    """
+
+    def __init__(self, url: str, witness: Witness) -> None:
+        super().__init__(url)
+        self._witness = witness
+        self._known: dict[int, _Known] = {}
+        self._marked: set[str] = set()
+        self._looked: datetime | None = None
+        self._introducing = Lock()
+
+    def has_lost_its_witness(self) -> bool:
+        """See :meth:`newsletter.stores.witness.Witnessed.has_lost_its_witness`."""
+        return not self._witness.is_there and bool(self.days())
+
+    def take_from_witness(self, *, now: datetime) -> Restoration:
+        """See :meth:`newsletter.stores.witness.Witnessed.take_from_witness`."""
+        with self._database.writing() as connection:
+            restored = restore(connection, self._witness, now)
+        self._witness.close_book(now)
+        return restored
+
+    def freeze(self, wave: Wave, editions: Iterable[Edition]) -> Wave:
+        """See :meth:`newsletter.ports.Store.freeze`."""
+        self._look(wave.issue.frozen_at)
+        return super().freeze(wave, editions)
+
+    def claim(
+        self,
+        day: date,
+        *,
+        limit: int,
+        now: datetime,
+        lease: float,
+        token: str,
+        readers: Collection[int] | None = None,
+        resend: bool = True,
+    ) -> tuple[Claim, ...]:
+        """See :meth:`newsletter.ports.Store.claim`."""
+        self._look(now)
+        claims = super().claim(
+            day,
+            limit=limit,
+            now=now,
+            lease=lease,
+            token=token,
+            readers=readers,
+            resend=resend,
+        )
+        self._introduce(day, claims)
+        return claims
+
+    def mark(
+        self,
+        letters: Sequence[Letter],
+        *,
+        now: datetime,
+        lease: float,
+        settled: Sequence[Settlement] = (),
+    ) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.mark`."""
+        granted = super().mark(letters, now=now, lease=lease, settled=settled)
+        self._note([one for one in letters if one.claim.token in granted], settled, now)
+        return granted
+
+    def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.settle`."""
+        super().settle(settlements, now=now)
+        self._note((), settlements, now)
+
+    def _look(self, now: datetime) -> None:
+        """See that the store knows what left last.
+
+        Raises:
+            OldStoreError: it does not.
+        """
+        if self._looked is not None and abs(now - self._looked) < LOOK_AGAIN:
+            return
+        with self._database.reading() as connection:
+            for day, letters in self._witness.last_letters():
+                forgotten = _forgotten(connection, day, letters)
+                if forgotten:
+                    raise OldStoreError(
+                        f"the store has forgotten letters of {day} that have left "
+                        f"({len(forgotten)} of the last {len(letters)} in {self._witness.folder}). "
+                        "Was it restored from a backup? `newsletter store restored` takes up what "
+                        "left since; until then nothing is sent."
+                    )
+        self._looked = now
+
+    def _introduce(self, day: date, claims: Sequence[Claim]) -> None:
+        """Let the witness see the waves of these claims, whose readers it may not know yet."""
+        with self._introducing:
+            for wave in sorted({claim.wave for claim in claims}):
+                readers = {claim.reader for claim in claims if claim.wave == wave}
+                known = self._known.get(wave)
+                if known is None or not readers <= known.readers:
+                    self._known[wave] = self._see(day, wave)
+
+    def _see(self, day: date, wave: int) -> _Known:
+        with self._database.reading() as connection:
+            seen = _seen(connection, wave, self._witness)
+        self._witness.see_wave(day, seen)
+        return _Known(day, seen.frozen, frozenset(seen.names))
+
+    def _note(
+        self, letters: Sequence[Letter], settlements: Sequence[Settlement], now: datetime
+    ) -> None:
+        """Write down these marks, and what became of letters marked before."""
+        known = self._known
+        ended = [one for one in settlements if one.claim.token in self._marked]
+        self._marked.difference_update(one.claim.token for one in ended)
+        self._marked.update(letter.claim.token for letter in letters)
+        marks = [(known[letter.claim.wave], letter) for letter in letters]
+        ends = [(known[one.claim.wave], one) for one in ended]
+        for day in {wave.day for wave, _ in marks} | {wave.day for wave, _ in ends}:
+            self._witness.see_letters(
+                day,
+                [(wave.name, letter) for wave, letter in marks if wave.day == day],
+                [_line(one, wave.name) for wave, one in ends if wave.day == day],
+                now=now,
+            )
+
+
+def _line(settlement: Settlement, wave: str) -> tuple[str, int, int, DeliveryState, str]:
+    claim, outcome = settlement.claim, settlement.outcome
+    state = SETTLED.get(type(outcome), "unknown")
+    return wave, claim.reader, claim.attempt, state, words_of(outcome)
+
+
+def _seen(connection: Connection, wave: int, witness: Witness) -> SeenWave:
+    """A wave as it is stored."""
+    columns, editions, people = schema.waves.c, schema.editions, schema.readers.c
+    there = select(columns.frozen, columns.due, columns.body, columns.pieces)
+    row = connection.execute(there.where(columns.id == wave)).one()
+    theirs = select(people.id, people.email, editions.c.papers).join(editions)
+    rows = connection.execute(theirs.where(editions.c.wave == wave)).all()
+    return SeenWave(
+        frozen=row.frozen.isoformat(),
+        due=row.due,
+        body=row.body,
+        pieces=row.pieces,
+        names={row.id: witness.names(row.email)[0] for row in rows},
+        papers={row.id: row.papers for row in rows},
+    )
+
+
+def _forgotten(connection: Connection, day: date, letters: Sequence[Noted]) -> list[Noted]:
+    """Those of these letters that the store knows less of than the witness."""
+    found = {
+        row.reader: (row.state, row.attempts)
+        for some in chunks([letter.reader for letter in letters], MANY)
+        for row in connection.execute(
+            select(LEDGER.reader, LEDGER.state, LEDGER.attempts)
+            .join(schema.issues)
+            .where(schema.issues.c.day == day, LEDGER.reader.in_(some))
+        )
+    }
+    return [one for one in letters if one.reader not in found or one.is_news_to(*found[one.reader])]

@@ -1,0 +1,119 @@
+"""Refusals in our own session: a reader who is not there is blocked, and nobody else."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import TransportError
+from newsletter.model import Subscriber
+from newsletter.publisher import Desk, freeze, gather, publish, waiting
+from newsletter.stores import open_store
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.desks import Listed, Run, SteadyClock, desk_over
+from tests.factories import DAY, NOON
+from tests.servers import Answer, Stage, faulty
+
+OK = "250 2.1.5 ok"
+UNKNOWN = "550 5.1.1 no such user"
+READERS = 100
+
+
+@dataclass
+class Season:
+    """A hundred readers, an issue a day, a server that misbehaves as it is told each day."""
+
+    desk: Desk
+    clock: SteadyClock
+    day: date = DAY
+    sent: dict[date, int] = field(default_factory=dict)
+
+    def issue(self, script: Mapping[Stage, Sequence[Answer]], *, pipelining: bool = True) -> None:
+        """Send the next day's issue into such a server."""
+        titles = Listed(f"Paper of {self.day}")
+        asyncio.run(gather([titles], self.desk.store, self.day, self.clock, lambda _report: None))
+        freeze(self.desk, self.day, waiting(self.desk, self.day), ())
+        self.sent[self.day] = asyncio.run(self._send(script, pipelining))
+        self.day += timedelta(days=1)
+        self.clock.time += timedelta(days=1)
+
+    async def _send(self, script: Mapping[Stage, Sequence[Answer]], pipelining: bool) -> int:  # noqa: FBT001 - handed on
+        async with faulty(script, pipelining=pipelining) as server:
+            settings = SmtpSettings(server.host, server.port, "none", connections=1, timeout=5.0)
+            transport = SmtpTransport(settings, self.clock)
+            run = Run(f"run{self.day:%d}")
+            await publish(self.desk, self.day, transport, owner=run, progress=lambda _counts: None)
+            return sum(bool(one.content) for one in server.taken)
+
+    @property
+    def blocked(self) -> list[str]:
+        return [one.email for one in self.desk.store.suppressed()]
+
+
+@pytest.fixture
+def season(tmp_path: Path) -> Iterator[Season]:
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    roster = [Subscriber(f"r{n:02}@example.org") for n in range(READERS)]
+    store.sync_roster(roster, now=NOON)
+    clock = SteadyClock()
+    yield Season(desk_over(store, clock=clock), clock)
+    store.close()
+
+
+def one(answer: str, place: int = 41) -> Mapping[Stage, Sequence[Answer]]:
+    """A server that refuses one of a hundred readers at RCPT."""
+    return {"RCPT": [*[OK] * place, answer]}
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_a_reader_who_is_not_there_on_three_days_is_blocked_and_nobody_else(
+    season: Season,
+    pipelining: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    for _ in range(2):
+        season.issue(one(UNKNOWN), pipelining=pipelining)
+        assert season.blocked == []
+    season.issue(one(UNKNOWN), pipelining=pipelining)
+    assert season.blocked == ["r41@example.org"]
+    (why,) = season.desk.store.suppressed()
+    assert why.why.startswith("hard bounces on 3 days")
+    assert UNKNOWN in why.why
+    season.issue({})
+    assert [*season.sent.values()] == [99, 99, 99, 99]
+    assert all(season.desk.store.audit(day).ok for day in season.sent)
+
+
+@pytest.mark.parametrize("answer", ["550 5.7.1 blocked by policy", "552 5.2.2 mailbox full"])
+def test_what_is_not_about_the_reader_never_blocks(season: Season, answer: str) -> None:
+    for _ in range(4):
+        season.issue(one(answer))
+    assert season.blocked == []
+
+
+def test_one_issue_counts_once_however_often_it_is_taken_up(season: Season) -> None:
+    for _ in range(3):
+        season.issue(one(UNKNOWN))
+        season.clock.time -= timedelta(days=1)
+    assert season.blocked == [], "three issues on one day are one day"
+
+
+def test_a_server_that_refuses_us_blames_nobody(season: Season) -> None:
+    for _ in range(4):
+        with pytest.raises(TransportError):
+            season.issue({"MAIL": ["550 5.1.8 sender refused"] * READERS})
+        season.day += timedelta(days=1)
+        season.clock.time += timedelta(days=1)
+    assert season.blocked == []
+
+
+def test_a_server_that_knows_nobody_blames_nobody(season: Season) -> None:
+    few = season.desk.store.readers()[5:]
+    for reader in few:
+        season.desk.store.set_status(reader.subscriber.email, "unsubscribed", now=NOON)
+    for _ in range(4):
+        season.issue({"RCPT": [UNKNOWN] * 5})
+    assert season.blocked == []
+    assert [*season.sent.values()] == [0, 0, 0, 0]

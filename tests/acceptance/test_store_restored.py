@@ -1,0 +1,207 @@
+"""A store restored from an older backup: what has left is not sent again."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.test_cli_audit import a_paper
+from tests.daemons import awake, not_at_midnight, papers, set_up, stop, until
+from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
+
+FIRST, SECOND, THIRD = "2026-08-03", "2026-08-04", "2026-08-05"
+READERS = ["ada@example.org", "bob@example.org", "cec@example.org", "dan@example.org"]
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with open_inbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def newsletter(tmp_path: Path, inbox: Inbox) -> Iterator[Newsletter]:
+    """A paper or two a day; the first day's issue has been sent."""
+    made = Newsletter(tmp_path, inbox.port)
+    days = {FIRST: [a_paper(1), a_paper(2)], SECOND: [a_paper(3), a_paper(4)], THIRD: [a_paper(5)]}
+    with serve(daily_papers(days)) as origin:
+        source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
+        smtp = {"host": "127.0.0.1", "port": inbox.port, "security": "none", "connections": 1}
+        made.configure(sources=[source], smtp=smtp)
+        made.subscribe(*({"email": email} for email in READERS))
+        made.send(FIRST)
+        yield made
+
+
+def restore(folder: Path) -> None:
+    """Put the backup in the store's place, as an operator would."""
+    for suffix in ("-wal", "-shm"):
+        (folder / f"newsletter.db{suffix}").unlink(missing_ok=True)
+    shutil.copy(folder / "backup.db", folder / "newsletter.db")
+
+
+def letters(inbox: Inbox) -> dict[str, int]:
+    return {email: len(inbox.to(email)) for email in READERS}
+
+
+def each_has(count: int) -> dict[str, int]:
+    return dict.fromkeys(READERS, count)
+
+
+def test_nothing_is_sent_from_an_older_store_until_it_knows_what_left(
+    newsletter: Newsletter, inbox: Inbox, tmp_path: Path
+) -> None:
+    newsletter.run("store", "copy", "backup.db")
+    newsletter.send(SECOND)
+    restore(tmp_path)
+    for day in (FIRST, SECOND, THIRD):
+        words = newsletter.run("send", "--date", day, "--yes", code=75 if day != FIRST else None)
+        assert day == FIRST or "newsletter store restored" in words.stderr
+    assert letters(inbox) == each_has(2)
+    found = newsletter.json("store", "restored")
+    assert found == {
+        "issues": [SECOND],
+        "accepted": 4,
+        "failed": 0,
+        "held": 0,
+        "gone": 0,
+        "held_issues": [],
+    }
+    assert newsletter.send(SECOND)["accepted"] == 4
+    assert letters(inbox) == each_has(2)
+    assert newsletter.json("audit", SECOND)["ok"]
+    newsletter.send(THIRD)
+    assert [arrival.titles for arrival in inbox.arrivals[-4:]] == [["Paper 5"]] * 4
+    assert newsletter.json("audit", THIRD)["ok"]
+    assert newsletter.json("store", "restored")["accepted"] == 0
+
+
+def test_a_copy_made_while_letters_leave_sends_none_of_them_again(
+    newsletter: Newsletter, inbox: Inbox, tmp_path: Path
+) -> None:
+    """The copy is made in the middle: it has letters in hand whose end it never saw."""
+
+    def copy_at_the_third(recipient: str) -> str | None:
+        if recipient == READERS[2] and not (tmp_path / "backup.db").exists():
+            newsletter.run("store", "copy", "backup.db")
+        return None
+
+    inbox.answer = copy_at_the_third
+    newsletter.send(SECOND)
+    assert letters(inbox) == each_has(2)
+    restore(tmp_path)
+    with sqlite3.connect(tmp_path / "newsletter.db") as ledger:
+        states = {
+            state for (state,) in ledger.execute("SELECT state FROM deliveries WHERE issue=2")
+        }
+    assert states - {"accepted"}, "the copy was made before all had their answers"
+    newsletter.run("send", "--date", SECOND, "--yes", code=75)
+    newsletter.json("store", "restored")
+    assert newsletter.send(SECOND)["state"] == "done"
+    assert letters(inbox) == each_has(2)
+    assert newsletter.json("audit", SECOND)["ok"]
+
+
+def test_who_certainly_got_nothing_gets_the_letter_and_doubts_are_held(
+    newsletter: Newsletter, inbox: Inbox, tmp_path: Path
+) -> None:
+    newsletter.run("store", "copy", "backup.db")
+    answers = {READERS[1]: "450 4.2.1 later", READERS[3]: "550 5.2.1 closed"}
+    inbox.answer = answers.get
+    newsletter.send(SECOND, code=None)
+    cut(tmp_path, READERS[2])
+    restore(tmp_path)
+    found = newsletter.json("store", "restored", code=5)
+    assert (found["accepted"], found["held"]) == (1, 1)
+    assert newsletter.json("audit", SECOND, code=5)["in_doubt"] == [READERS[2]]
+    inbox.answer = lambda _recipient: None
+    newsletter.send(SECOND, code=5)
+    assert letters(inbox) == {READERS[0]: 2, READERS[1]: 2, READERS[2]: 2, READERS[3]: 2}
+    newsletter.json("issue", "resolve", SECOND, "--arrived")
+    newsletter.send(THIRD)
+    assert inbox.to(READERS[2])[-1].titles == ["Paper 5"]
+
+
+def cut(folder: Path, email: str) -> None:
+    """Take from the witness what became of a reader's letter, as if it had died at the dot."""
+    (book,) = (folder / ".newsletter" / "witness").glob(f"*/{SECOND}.letters")
+    with sqlite3.connect(folder / "newsletter.db") as ledger:
+        ((reader,),) = ledger.execute("SELECT id FROM readers WHERE email = ?", (email,))
+    lines = [json.loads(line) for line in book.read_text().splitlines() if line]
+    for line in lines:
+        line["settled"] = [one for one in line.get("settled", []) if one[1] != reader]
+    book.write_text("".join(f"\n{json.dumps(line)}" for line in lines))
+
+
+@not_at_midnight
+def test_who_stays_awake_over_a_restored_store_says_so_and_sends_nothing(
+    tmp_path: Path, inbox: Inbox
+) -> None:
+    made = Newsletter(tmp_path, inbox.port)
+    with serve(daily_papers(papers())) as origin:
+        set_up(made, origin, readers=2)
+        made.run("fetch")
+        made.run("store", "copy", "backup.db")
+        made.run("send", "--yes")
+        restore(tmp_path)
+        with awake(made) as daemon:
+            until(lambda: made.json("status")["awake"], daemon)
+            assert made.json("status")["state"] is None
+            said = stop(daemon)
+    assert said.count("newsletter store restored") == 1
+    assert len(inbox.arrivals) == 2
+
+
+def test_without_a_witness_the_issue_is_held_until_the_operator_decides(
+    newsletter: Newsletter, inbox: Inbox, tmp_path: Path
+) -> None:
+    newsletter.run("store", "copy", "backup.db")
+    restore(tmp_path)
+    shutil.rmtree(tmp_path / ".newsletter" / "witness")
+    found = newsletter.json("store", "restored", code=5)
+    (today,) = found["held_issues"]
+    assert "is held" in newsletter.run("send", "--yes", code=75).stderr
+    newsletter.run("issue", "release", today)
+    shutil.rmtree(tmp_path / ".newsletter" / "witness")
+    words = newsletter.run("send", "--date", SECOND, "--yes").stderr
+    assert "newsletter store restored" in words, "it warns, once there is nothing to go by"
+    assert letters(inbox) == each_has(2)
+    assert "restored" not in newsletter.run("send", "--date", THIRD, "--yes").stderr
+
+
+def test_a_copy_is_whole_and_overwrites_nothing(newsletter: Newsletter, tmp_path: Path) -> None:
+    newsletter.run("store", "copy", "backup.db")
+    with sqlite3.connect(tmp_path / "backup.db") as copied:
+        assert copied.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert copied.execute("SELECT count(*) FROM deliveries").fetchone() == (4,)
+    assert "is there already" in newsletter.run("store", "copy", "backup.db", code=2).stderr
+    words = newsletter.run("store", "copy", "nowhere/backup.db", code=1).stderr
+    assert "nowhere/backup.db cannot be written" in words
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("postgresql://ada:s3cret@127.0.0.1:1/papers", "pg_dump --format=custom"),
+        ("memory://", "in memory"),
+    ],
+)
+def test_what_cannot_be_copied_is_told(store: str, said: str, tmp_path: Path) -> None:
+    made = Newsletter(tmp_path)
+    made.configure(store=store)
+    made.subscribe({"email": "ada@example.org"})
+    words = made.run("store", "copy", "backup.db", code=1).stderr
+    assert said in words
+    assert "s3cret" not in words
+
+
+def test_the_witness_names_nobody(newsletter: Newsletter, tmp_path: Path) -> None:
+    newsletter.send(SECOND)
+    books = [path for path in (tmp_path / ".newsletter" / "witness").rglob("*") if path.is_file()]
+    assert {path.suffix for path in books} == {".letters", ".waves"}
+    for path in books:
+        assert not any(email.encode() in path.read_bytes() for email in READERS)
+        assert path.stat().st_mode & 0o077 == 0

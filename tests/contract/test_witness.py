@@ -1,0 +1,173 @@
+"""The witness: what a restored store has forgotten is taken up, and nothing is sent before."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from newsletter.errors import OldStoreError, StoreError
+from newsletter.model import Accepted, NotSent, Refused
+from newsletter.stores.sql import WitnessedStore
+from newsletter.stores.sql.engine import Database
+from newsletter.stores.witness import Restoration, Witness
+from tests.factories import DAY, NOON
+from tests.frozen import (
+    claim,
+    cut,
+    decided,
+    freeze,
+    ledger,
+    list_papers,
+    mark,
+    one_issue,
+    settle,
+    wave_of,
+)
+
+LATER = NOON + timedelta(hours=2)
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Witness:
+    return Witness(tmp_path / "witness", lambda email: (email[::-1],))
+
+
+@pytest.fixture
+def store(database_url: str, witness: Witness) -> Iterator[WitnessedStore]:
+    opened = WitnessedStore(database_url, witness)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def older(store: WitnessedStore, database_url: str, witness: Witness) -> Iterator[WitnessedStore]:
+    """The store as it was when it knew its readers alone: ada's letter arrived since.
+
+    Bob's was marked, and nobody knows; cec was refused, dan's line broke before the dot, and eve
+    had no turn.
+    """
+    one_issue(store, "ada", "bob", "cec", "dan", "eve")
+    ada, bob, cec, dan = claim(store, limit=4)
+    mark(store, ada, bob, cec, dan)
+    settle(store, ada, outcome=Accepted("250 2.0.0 taken"))
+    settle(store, cec, outcome=Refused("550 5.1.1 nobody"))
+    settle(store, dan, outcome=NotSent("the line broke"))
+    forget_all_but_readers(database_url)
+    opened = WitnessedStore(database_url, witness)
+    yield opened
+    opened.close()
+
+
+def forget_all_but_readers(url: str) -> None:
+    database = Database(url)
+    with database.writing() as connection:
+        for table in (
+            *("deliveries", "editions", "waves", "issues"),
+            *("readings", "wordings", "aliases", "papers", "sources"),
+        ):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own names
+        connection.execute(text("UPDATE readers SET decided = 0"))
+    database.close()
+
+
+def test_an_older_store_neither_freezes_nor_claims(older: WitnessedStore) -> None:
+    papers = list_papers(older, "arxiv:1")
+    readers = older.readers()
+    with pytest.raises(OldStoreError, match="newsletter store restored"):
+        freeze(older, readers, papers)
+    with pytest.raises(OldStoreError, match="4 of the last 4"):
+        claim(older)
+    assert older.days() == ()
+
+
+def test_what_left_is_taken_up_and_the_rest_is_sent(older: WitnessedStore) -> None:
+    list_papers(older, "arxiv:0", "arxiv:2")
+    found = older.take_from_witness(now=LATER)
+    assert found == Restoration(issues=(DAY,), accepted=1, failed=1, held=1)
+    assert ledger(older) == [("ada", "accepted"), ("bob", "held"), ("cec", "failed")]
+    assert older.issue_state(DAY) == ("done_with_errors", "")
+    assert older.audit(DAY).ok
+    (wave,) = older.waves(DAY)
+    assert [paper.key for paper in wave.issue.papers] == ["arxiv:1", "arxiv:2"]
+    assert [paper.number for paper in wave.issue.papers] == [3, 2], "each under its number here"
+    assert decided(older)[0] == 3
+    assert older.take_from_witness(now=LATER) == Restoration()
+    late = wave_of(wave.issue.papers, due=LATER)
+    older.freeze(late, [cut(reader, 0, 1) for reader in older.readers()])
+    assert [each.edition.subscriber.email[:3] for each in claim(older, now=LATER)] == ["dan", "eve"]
+
+
+def test_readers_it_does_not_know_are_counted_and_nobody_takes_their_place(
+    older: WitnessedStore, database_url: str
+) -> None:
+    database = Database(database_url)
+    with database.writing() as connection:
+        connection.execute(
+            text(
+                "UPDATE readers SET email = replace(email, 'ada', 'zoe'), "
+                "body = replace(body, 'ada', 'zoe')"
+            )
+        )
+    database.close()
+    found = older.take_from_witness(now=LATER)
+    assert (found.accepted, found.held, found.gone) == (0, 1, 1)
+    assert "zoe" not in dict(ledger(older))
+
+
+def test_a_store_that_was_not_restored_goes_on_whatever_became_of_its_letters(
+    store: WitnessedStore, database_url: str, witness: Witness
+) -> None:
+    assert not store.has_lost_its_witness()
+    one_issue(store, "ada", "bob", "cec")
+    assert store.has_lost_its_witness()
+    ada, bob, cec = claim(store)
+    assert not store.has_lost_its_witness()
+    mark(store, ada, bob)
+    settle(store, ada, outcome=Accepted("250 taken"))
+    settle(store, cec, outcome=Refused("550 5.1.1 nobody"))
+    again = WitnessedStore(database_url, witness)
+    (bobs,) = claim(again, now=LATER, run="again")
+    settle(store, bob, outcome=Accepted("250 too late"))
+    mark(again, bobs, now=LATER)
+    settle(again, bobs, outcome=NotSent("the line broke"), now=LATER)
+    third = WitnessedStore(database_url, witness)
+    assert len(claim(third, now=LATER, run="third")) == 1
+    assert third.take_from_witness(now=LATER) == Restoration()
+    for opened in (again, third):
+        opened.close()
+
+
+def test_a_line_torn_by_a_crash_costs_that_line_alone(
+    store: WitnessedStore, database_url: str, witness: Witness
+) -> None:
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
+    mark(store, ada)
+    with (witness.folder / f"{DAY}.letters").open("a") as book:
+        book.write('\n{"at":"2026-0')
+    mark(store, bob)
+    forget_all_but_readers(database_url)
+    assert store.take_from_witness(now=LATER).held == 2
+
+
+def test_no_letter_leaves_that_cannot_be_written_down(
+    store: WitnessedStore, witness: Witness
+) -> None:
+    one_issue(store, "ada")
+    claims = claim(store)
+    (witness.folder / f"{DAY}.letters").mkdir()
+    with pytest.raises(StoreError, match="cannot be written down here"):
+        mark(store, *claims)
+
+
+def test_what_is_long_past_is_forgotten(store: WitnessedStore, witness: Witness) -> None:
+    old = DAY - timedelta(days=40)
+    witness.begin()
+    for suffix in ("letters", "waves"):
+        (witness.folder / f"{old}.{suffix}").write_text("")
+    one_issue(store, "ada")
+    mark(store, *claim(store))
+    assert witness.days() == [DAY]
+    assert not (witness.folder / f"{old}.waves").exists()
