@@ -1,12 +1,19 @@
 """Who is tortured: the newsletter itself, and the usual ways beside it."""
 
+import contextlib
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from sqlalchemy import create_engine, make_url, select
 
 from bench.schemes import prepared
+from newsletter.stores import open_store
+from newsletter.stores.sql.schema import deliveries, readers
 
 ROOT = Path(__file__).parents[1]
 DAY = "2026-08-12"
@@ -14,6 +21,21 @@ LISTING = ROOT / "newsletter" / "data" / "demo" / "listing.json"
 
 Words = list[str]
 """A command line."""
+
+Entry = tuple[str, int]
+"""What a record says of a letter: its state, and how often it was in doubt."""
+
+
+class Size(Protocol):
+    """How large an issue is, and over how many connections it goes."""
+
+    @property
+    def letters(self) -> int:
+        """How many readers there are."""
+
+    @property
+    def connections(self) -> int:
+        """How many letters are under way at once."""
 
 
 class Contender(Protocol):
@@ -23,14 +45,20 @@ class Contender(Protocol):
     def name(self) -> str:
         """What the table calls it."""
 
-    def prepare(self, folder: Path, port: int, letters: int, connections: int) -> list[Words]:
+    def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
         """Write its files; the commands to run before it is tortured."""
 
-    def sending(self) -> Words:
-        """The command that sends what is left."""
+    def sending(self, hands: Mapping[str, Any] | None) -> Words:
+        """The command that sends what is left, in the bench's hands where there are any."""
 
     def is_done(self, output: bytes) -> bool:
         """Whether a run that ended by itself says that nothing is left."""
+
+    def ledger(self, store: str) -> Mapping[str, Entry]:
+        """What its record says of each letter, by address; nothing where it keeps none."""
+
+    def broken(self, store: str) -> set[str]:
+        """What of its promise its record breaks, in words; nothing where it promises nothing."""
 
     def asking(self) -> Words | None:
         """The command that names the readers in doubt; None where there is none."""
@@ -45,29 +73,52 @@ class Newsletter:
 
     name: str = "newsletter"
 
-    def prepare(self, folder: Path, port: int, letters: int, connections: int) -> list[Words]:
+    def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
         """The newsletter's files: the demo's listing and as many readers as letters."""
-        smtp = {"host": "127.0.0.1", "port": port, "security": "none", "connections": connections}
+        smtp = {"host": "127.0.0.1", "port": port, "security": "none"}
         settings = {
             "name": "Torture",
             "sender": "papers@example.org",
             "schedule": {"days": "daily"},
-            "smtp": smtp,
+            "store": store,
+            "smtp": {**smtp, "connections": size.connections},
             "sources": [{"kind": "huggingface", "path": str(LISTING)}],
         }
         (folder / "newsletter.yaml").write_text(json.dumps(settings), encoding="utf-8")
         (folder / "subscribers.yaml").write_text("subscribers: []", encoding="utf-8")
-        readers = "\n".join(f"reader{n}@example.org" for n in range(letters))
+        readers = "\n".join(f"reader{n}@example.org" for n in range(size.letters))
         (folder / "readers.csv").write_text(f"email\n{readers}\n", encoding="utf-8")
         return [self._command("subscribers", "import", "readers.csv")]
 
-    def sending(self) -> Words:
+    def sending(self, hands: Mapping[str, Any] | None) -> Words:
         """``newsletter send``, as cron would run it."""
-        return self._command("send", "--date", DAY, "--yes", "--json")
+        words = ["send", "--date", DAY, "--yes", "--json"]
+        return self._command(*words) if hands is None else in_hand(hands, *words)
 
     def is_done(self, output: bytes) -> bool:
         """By the issue's state."""
         return json.loads(output)["state"] in {"done", "done_with_errors"}
+
+    def ledger(self, store: str) -> Mapping[str, Entry]:
+        """Its deliveries."""
+        query = select(readers.c.email, deliveries.c.state, deliveries.c.doubts).join(
+            deliveries, deliveries.c.reader == readers.c.id
+        )
+        url = make_url(store)
+        driver = "sqlite" if url.drivername == "sqlite" else "postgresql+psycopg"
+        engine = create_engine(url.set(drivername=driver))
+        with engine.begin() as connection:
+            found = {row.email: (row.state, row.doubts) for row in connection.execute(query)}
+        engine.dispose()
+        return found
+
+    def broken(self, store: str) -> set[str]:
+        """What ``newsletter audit`` would find."""
+        with contextlib.closing(open_store(store)) as opened:
+            if not opened.waves(day := date.fromisoformat(DAY)):
+                return set()
+            proofs = opened.audit(day).proofs
+        return {f"{proof.id}: {row}" for proof in proofs for row in proof.rows}
 
     def asking(self) -> Words | None:
         """``newsletter status``."""
@@ -87,20 +138,32 @@ class Usual:
 
     name: str
 
-    def prepare(self, folder: Path, port: int, letters: int, connections: int) -> list[Words]:
+    def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
         """A database of readers."""
-        prepared(folder / "scheme.db", letters)
-        self._words = [self.name, "scheme.db", str(port), str(connections)]
+        del store
+        prepared(folder / "scheme.db", size.letters)
+        self._words = [self.name, "scheme.db", str(port), str(size.connections)]
         return []
 
-    def sending(self) -> Words:
+    def sending(self, hands: Mapping[str, Any] | None) -> Words:
         """The scheme's program."""
+        del hands
         return [sys.executable, "-m", "bench.schemes", *self._words]
 
     def is_done(self, output: bytes) -> bool:
         """It ends when nothing is left."""
         del output
         return True
+
+    def ledger(self, store: str) -> Mapping[str, Entry]:
+        """It keeps none that could be read."""
+        del store
+        return {}
+
+    def broken(self, store: str) -> set[str]:
+        """It promises nothing."""
+        del store
+        return set()
 
     def asking(self) -> Words | None:
         """It cannot be asked."""
@@ -110,6 +173,11 @@ class Usual:
         """Nobody."""
         del output
         return set()
+
+
+def in_hand(hands: Mapping[str, Any], *words: str) -> Words:
+    """The newsletter's command with its clock and patience as :mod:`bench.worker` is told."""
+    return [sys.executable, "-m", "bench.worker", json.dumps(hands), *words]
 
 
 CONTENDERS: dict[str, Contender] = {

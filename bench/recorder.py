@@ -1,6 +1,7 @@
 """An SMTP server that writes down what it takes before it says so, and strikes by a plan.
 
-What is in its record was received, whatever the sender came to know of it.
+What is in its record was received, whatever the sender came to know of it. A fault it was asked
+for befalls the next letter.
 """
 
 import asyncio
@@ -11,12 +12,28 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
 from email.policy import SMTP
+from enum import Enum
 from typing import Literal
 
 Phase = Literal["MAIL", "DATA", "dot", "answered"]
 """When to strike: at MAIL, at DATA, between the dot and its answer, after the answer."""
 
 LIMIT = 16 * 1024 * 1024
+
+
+class Fault(Enum):
+    """How a letter fares ill."""
+
+    UNTAKEN = "the line is cut after DATA"
+    REFUSED_YET = "RCPT is answered 450"
+    DEFERRED = "the dot is answered 451"
+    UNANSWERED = "taken, and the line cut before the answer"
+    ANSWERED = "taken, answered, and the line cut"
+    STALLED = "taken, and nothing is said any more"
+
+
+IN_DOUBT = frozenset({Fault.UNANSWERED, Fault.STALLED})
+"""The faults after which no sender can know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +49,17 @@ class Taken:
 class Recorder:
     """The record, and what to do at each phase of each message.
 
-    ``strike`` is called with the phase and the number of messages taken so far.
+    ``strike`` is called with the phase and the number of messages taken so far; ``fault`` befalls
+    the next letter. ``unsaid`` are the recipients of letters taken and never answered. While it
+    is not ``attentive`` it hears nothing more.
     """
 
     strike: Callable[[Phase, int], None] = lambda _phase, _count: None
     taken: list[Taken] = field(default_factory=list)
+    fault: Fault | None = None
+    unsaid: set[str] = field(default_factory=set)
     port: int = 0
+    attentive: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def by_recipient(self) -> Counter[str]:
@@ -54,9 +76,10 @@ class Recorder:
             writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        recipient = ""
+        recipient: str | None = None
         writer.write(b"220 recorder ready\r\n")
         while line := await reader.readline():
+            await self.attentive.wait()
             verb = line[:4].upper()
             if verb == b"EHLO":
                 writer.write(b"250-recorder\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n")
@@ -64,30 +87,52 @@ class Recorder:
                 self.strike("MAIL", len(self.taken))
                 writer.write(b"250 2.1.0 ok\r\n")
             elif verb == b"RCPT":
-                recipient = line.decode().partition("<")[2].partition(">")[0]
-                writer.write(b"250 2.1.5 ok\r\n")
+                refused = self._befalls(Fault.REFUSED_YET)
+                recipient = None if refused else line.decode().partition("<")[2].partition(">")[0]
+                writer.write(b"450 4.2.0 not yet\r\n" if refused else b"250 2.1.5 ok\r\n")
             elif verb == b"DATA":
-                await self._take(reader, writer, recipient)
+                if recipient is None:
+                    writer.write(b"503 5.5.1 for nobody\r\n")
+                elif not await self._take(reader, writer, recipient):
+                    return
             elif verb == b"QUIT":
                 writer.write(b"221 2.0.0 bye\r\n")
                 return
             else:
                 writer.write(b"250 2.0.0 ok\r\n")
 
+    def _befalls(self, *faults: Fault) -> Fault | None:
+        """The fault that was asked for, if it is one of these; it befalls one letter."""
+        fault = self.fault if self.fault in faults else None
+        self.fault = None if fault else self.fault
+        return fault
+
     async def _take(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, recipient: str
-    ) -> None:
-        """Read a message, write it down, and only then answer."""
+    ) -> bool:
+        """Read a message, write it down, and only then answer; whether the line stands."""
         self.strike("DATA", len(self.taken))
         writer.write(b"354 go on\r\n")
+        if self._befalls(Fault.UNTAKEN):
+            return False
         content = await reader.readuntil(b"\r\n.\r\n")
+        if self._befalls(Fault.DEFERRED):
+            writer.write(b"451 4.3.0 not yet\r\n")
+            return True
         headers = BytesHeaderParser(policy=SMTP).parsebytes(content)
         digest = hashlib.sha256(content).hexdigest()
         self.taken.append(Taken(str(headers["Message-ID"]), recipient, digest))
         self.strike("dot", len(self.taken))
-        writer.write(b"250 2.0.0 taken\r\n")
-        await writer.drain()
-        self.strike("answered", len(self.taken))
+        fault = self._befalls(Fault.UNANSWERED, Fault.STALLED, Fault.ANSWERED)
+        if fault in IN_DOUBT:
+            self.unsaid.add(recipient)
+        if fault is Fault.STALLED:
+            await reader.read()
+        if fault not in IN_DOUBT:
+            writer.write(b"250 2.0.0 taken\r\n")
+            await writer.drain()
+            self.strike("answered", len(self.taken))
+        return fault is None
 
 
 @asynccontextmanager
@@ -95,6 +140,7 @@ async def recording(recorder: Recorder) -> AsyncIterator[Recorder]:
     """The recorder, listening on loopback until the block ends."""
     server = await asyncio.start_server(recorder.session, "127.0.0.1", 0, limit=LIMIT)
     recorder.port = server.sockets[0].getsockname()[1]
+    recorder.attentive.set()
     try:
         yield recorder
     finally:

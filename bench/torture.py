@@ -1,36 +1,43 @@
-"""Kills a sender again and again and counts what came of it, beside the usual ways.
+"""Strikes a sender again and again and counts what came of it, beside the usual ways.
 
-``python -m bench.torture [--kills N] [--letters N] [--connections N] [--signal KILL] [--seed N]``
+``python -m bench.torture [--axis NAME ...] [--kills N] [--letters N] [--connections N]
+[--store sqlite|postgres] [--seed N] [--only NAME] [--minutes N] [--json FILE]``
 
 A recorder at the other end writes down each message before it answers, so its record is the truth.
-The process is struck at a message and a phase drawn from the seed: at MAIL, at DATA, between the
+The sender is struck at a message and a phase drawn from the seed: at MAIL, at DATA, between the
 final dot and its answer, or after the answer. Then the same command is run again, until it is
-done. Lost are readers who neither received the letter nor are named as in doubt; a duplicate is
-explained when a copy of it was taken on one of the open connections at a strike.
+done. The axes:
+
+- ``kill``, ``term``: SIGKILL, SIGTERM;
+- ``stop``: SIGSTOP, and SIGCONT a moment later;
+- ``lease``: SIGSTOP until its leases are over and another sender has its letters, then SIGCONT;
+- ``locked``: another process holds the database, for less time than the sender waits, or more;
+- ``cut``: every connection to the database ends, or its server does (SQLite: a short lock);
+- ``full``: no file can be written any more (SQLite);
+- ``clock``: the clock goes back or forward, by 90 seconds to three days;
+- ``faults``: the server drops, defers, or says nothing more.
+
+Beside ``kill`` and ``term`` stand the usual ways to remember what was sent.
 """
 
 import argparse
-import asyncio
 import json
-import os
-import random
-import signal
 import statistics
-import tempfile
-import time
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from bench.contenders import CONTENDERS, ROOT, Contender, Words
-from bench.recorder import Phase, Recorder, recording
+from bench.axes import AXES
+from bench.contenders import CONTENDERS
+from bench.striking import Outcome, Plan, tortured
 
-MAX_RUNS = 5000
-ENDED_WELL = frozenset({0, 4, 5})
-SETTLING = 0.05
-"""Seconds for what a killed sender had put on the wire to arrive."""
+BESIDE = frozenset({"kill", "term"})
+"""The axes that the usual ways, which are plain programs, can be put to as well."""
 
-STRUCK = frozenset({75, 130, -9, -15, 1})
+A_KILL, A_LETTER = 1.5, 1 / 150
+"""Seconds that a strike with its new start, and a letter, take on a small machine."""
+
 FIGURES = (
     "kills",
     "received",
@@ -38,167 +45,103 @@ FIGURES = (
     "duplicates_explained",
     "duplicates_unexplained",
     "wrong_content",
-    "in_doubt",
+    "unmarked",
+    "named",
+    "held",
+    "held_unnamed",
+    "doubts",
+    "doubts_at_once",
+    "doubts_arrived",
     "most_copies",
     "seconds",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is done to the sender."""
-
-    kills: int
-    letters: int
-    connections: int
-    signal: str
-    seed: int
-    contender: str = "newsletter"
-
-
-@dataclass
-class Outcome:
-    """What came of it."""
-
-    plan: Plan
-    kills: int = 0
-    received: int = 0
-    lost: int = 0
-    duplicates_explained: int = 0
-    duplicates_unexplained: int = 0
-    wrong_content: int = 0
-    in_doubt: int = 0
-    most_copies: int = 0
-    seconds_to_first_dot: list[float] = field(default_factory=list)
-    seconds: float = 0.0
+def plans(words: argparse.Namespace) -> Iterator[Plan]:
+    """What was asked for, a plan for each column."""
+    for axis in AXES if words.axis == ["all"] else words.axis:
+        for name in CONTENDERS if axis in BESIDE else ["newsletter"]:
+            if words.only in {None, name} and not (axis == "full" and words.store == "postgres"):
+                yield Plan(
+                    words.kills,
+                    words.letters,
+                    words.connections,
+                    axis=axis,
+                    seed=words.seed,
+                    contender=name,
+                    store=words.store,
+                    minutes=words.minutes,
+                )
 
 
-class Torture:
-    """One torture: a sender in a folder, a recorder, and a plan of strikes."""
-
-    def __init__(self, plan: Plan, contender: Contender, folder: Path) -> None:
-        self.plan, self.contender, self.folder = plan, contender, folder
-        self.random = random.Random(plan.seed)
-        self.recorder = Recorder(self.strike)
-        self.outcome = Outcome(plan)
-        self.child: asyncio.subprocess.Process | None = None
-        self.at: tuple[Phase, int] | None = None
-        self.started = 0.0
-        self.waiting = False
-        self.struck_at: list[int] = []
-        self.doubtful: set[str] = set()
-
-    def strike(self, phase: Phase, count: int) -> None:
-        """Called by the recorder at every phase; strikes where the plan says."""
-        if phase == "dot" and self.waiting:
-            self.waiting = False
-            self.outcome.seconds_to_first_dot.append(time.perf_counter() - self.started)
-        if self.at is None or self.child is None or phase != self.at[0] or count < self.at[1]:
-            return
-        self.at = None
-        self.outcome.kills += 1
-        self.struck_at.append(len(self.recorder.taken))
-        self.child.send_signal(getattr(signal, f"SIG{self.plan.signal}"))
-
-    async def run(self) -> Outcome:
-        """Send, strike, send again, until it is done."""
-        began = time.perf_counter()
-        async with recording(self.recorder):
-            plan, port = self.plan, self.recorder.port
-            for words in self.contender.prepare(self.folder, port, plan.letters, plan.connections):
-                await self.command(words)
-            for _ in range(MAX_RUNS):
-                output = await self.send()
-                if output is not None and self.contender.is_done(output):
-                    break
-        self.outcome.seconds = round(time.perf_counter() - began, 1)
-        asking = self.contender.asking()
-        said = b"" if asking is None else await self.command(asking)
-        return self.judged(self.contender.named(said or b""))
-
-    async def send(self) -> bytes | None:
-        """One run, struck if strikes are left; its output, if it came to an end by itself."""
-        left = self.plan.kills - self.outcome.kills
-        if left > 0:
-            spread = max(1, 2 * (self.plan.letters - len(self.recorder.taken)) // (left + 1))
-            phase: Phase = self.random.choice(["MAIL", "DATA", "dot", "dot", "answered"])
-            self.at = (phase, len(self.recorder.taken) + self.random.randint(1, spread))
-        self.started, self.waiting = time.perf_counter(), True
-        output = await self.command(self.contender.sending())
-        self.at = None
-        if output is None and self.struck_at:
-            await asyncio.sleep(SETTLING)  # noqa: TID251 - what was on the wire arrives
-            first = max(0, self.struck_at[-1] - self.plan.connections)
-            self.doubtful |= {one.recipient for one in self.recorder.taken[first:]}
-        return output
-
-    async def command(self, words: Words) -> bytes | None:
-        """Run a command; its output, None where it was struck."""
-        self.child = await asyncio.create_subprocess_exec(
-            *words,
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            stdin=asyncio.subprocess.DEVNULL,
-        )
-        out, err = await self.child.communicate()
-        if self.child.returncode not in ENDED_WELL | STRUCK:
-            raise RuntimeError(f"{' '.join(words)}: {err.decode()}")
-        return out if self.child.returncode in ENDED_WELL else None
-
-    def judged(self, named: set[str]) -> Outcome:
-        """Hold what the sender says against what was received."""
-        outcome, got = self.outcome, self.recorder.by_recipient
-        everyone = {f"reader{n}@example.org" for n in range(self.plan.letters)}
-        outcome.received = len(got)
-        outcome.lost = len(everyone - set(got) - named)
-        outcome.in_doubt = len(named)
-        outcome.most_copies = max(got.values())
-        copies = {email for email, count in got.items() if count > 1}
-        outcome.duplicates_explained = len(copies & self.doubtful)
-        outcome.duplicates_unexplained = len(copies - self.doubtful)
-        contents = Counter(
-            (one.recipient, one.message_id, one.digest) for one in self.recorder.taken
-        )
-        outcome.wrong_content = len(contents) - len(got)
-        return outcome
+def table(outcomes: list[Outcome]) -> Iterator[str]:
+    """The figures, a column for each outcome."""
+    rows: list[tuple[str, Callable[[Outcome], str]]] = [
+        ("axis", lambda one: one.plan.axis),
+        ("", lambda one: one.plan.contender),
+        *(
+            (name.replace("_", " "), lambda one, name=name: str(getattr(one, name)))
+            for name in FIGURES
+        ),
+        ("laws broken", lambda one: str(len(one.broken))),
+        ("precision of doubt", lambda one: _share(one.precision)),
+        ("to the next dot, median s", lambda one: _seconds(one.recoveries, statistics.median)),
+        ("to the next dot, slowest s", lambda one: _seconds(one.recoveries, max)),
+    ]
+    for title, of in rows:
+        yield f"{title:27}" + "".join(f"{of(one):>12}" for one in outcomes)
 
 
-def tortured(plan: Plan) -> Outcome:
-    """Carry out a plan in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        torture = Torture(plan, CONTENDERS[plan.contender], Path(folder))
-        return asyncio.run(torture.run())
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
+
+
+def _seconds(measured: list[float], of: Callable[[list[float]], float]) -> str:
+    return f"{of(measured):.2f}" if measured else ""
+
+
+def tell(outcome: Outcome) -> None:
+    """Say how a torture stands: one that is stopped half way has said what it saw."""
+    plan = outcome.plan
+    print(
+        f"{plan.contender}, {plan.axis} {outcome.kills} of {plan.kills}: {outcome.received} of "
+        f"{plan.letters} received, {outcome.doubts} doubts ({outcome.doubts_at_once} at once, "
+        f"{outcome.doubts_arrived} arrived), {outcome.unmarked} unmarked, "
+        f"{len(outcome.broken)} laws broken, {_seconds(outcome.recoveries, max) or 0} s to a dot "
+        f"at most, {outcome.seconds:.0f} s",
+        file=sys.stderr,
+    )
+
+
+def document(outcome: Outcome) -> dict[str, object]:
+    """An outcome as JSON."""
+    return {**asdict(outcome), "precision": outcome.precision}
 
 
 def main() -> None:
-    """Print what came of it, a column for each contender."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--kills", type=int, default=50)
+    """Say how long it will take, do it, print what came of it."""
+    asked = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    asked.add_argument("--axis", nargs="+", choices=[*AXES, "all"], default=["kill"])
+    asked.add_argument("--kills", type=int, default=50, help="how often to strike")
+    asked.add_argument("--minutes", type=float, help="strike no longer than this")
     asked.add_argument("--letters", type=int, default=2000)
     asked.add_argument("--connections", type=int, default=8)
-    asked.add_argument("--signal", choices=["KILL", "TERM"], default="KILL")
+    asked.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--only", choices=list(CONTENDERS), help="one contender alone")
     asked.add_argument("--json", type=Path, help="a file for the figures")
-    words = asked.parse_args()
-    names = [words.only] if words.only else list(CONTENDERS)
-    outcomes = [
-        tortured(
-            Plan(words.kills, words.letters, words.connections, words.signal, words.seed, name)
-        )
-        for name in names
-    ]
-    print(f"{'':26}" + "".join(f"{name:>14}" for name in names))
-    for figure in FIGURES:
-        values = "".join(f"{getattr(outcome, figure):>14}" for outcome in outcomes)
-        print(f"{figure.replace('_', ' '):26}{values}")
-    for title, of in (("first dot, median s", statistics.median), ("first dot, slowest s", max)):
-        values = "".join(f"{of(outcome.seconds_to_first_dot):>14.2f}" for outcome in outcomes)
-        print(f"{title:26}{values}")
+    planned = list(plans(words := asked.parse_args()))
+    seconds = sum(plan.kills * A_KILL + plan.letters * A_LETTER for plan in planned)
+    print(f"this takes about {seconds / 60:.0f} minutes", file=sys.stderr)
+    outcomes = [tortured(plan, tell) for plan in planned]
+    print("\n".join(table(outcomes)))
+    for law in (law for outcome in outcomes for law in outcome.broken):
+        print(law)
     if words.json is not None:
-        words.json.write_text(json.dumps([asdict(o) for o in outcomes], indent=1), encoding="utf-8")
+        figures = [document(outcome) for outcome in outcomes]
+        words.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

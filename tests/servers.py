@@ -28,6 +28,7 @@ class Fault(Enum):
     EOF = "closes the connection"
     RESET = "aborts the connection"
     STALL = "says nothing more"
+    LATE = "thinks for a second, and takes it"
 
 
 Answer = str | Fault
@@ -131,6 +132,10 @@ class FaultyServer:
             case Fault.STALL:
                 await asyncio.Event().wait()
                 return ""
+            case Fault.LATE:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.Event().wait(), timeout=1)
+                return await self._give("250 2.0.0 taken", writer)
             case str():
                 writer.write(answer.encode() + b"\r\n")
                 await writer.drain()

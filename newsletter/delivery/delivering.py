@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from newsletter.delivery.records import Records
+from newsletter.delivery.records import ANSWERED, MARK_LEASE, Records
 from newsletter.errors import RenderError, StoreError
 from newsletter.model import (
     Claim,
@@ -34,6 +34,9 @@ RENEW = CLAIM_LEASE / 3
 
 DRAIN = 30.0
 """Seconds for marked letters to get their answers when a run is stopped."""
+
+FRESH = timedelta(seconds=MARK_LEASE - ANSWERED)
+"""A mark older than this is not acted on: the answer to its dot could come after its lease."""
 
 CUTS = 3
 """How often in one run a letter may be cut off before it has to wait like a deferred one."""
@@ -200,7 +203,11 @@ class _Run:
         if self.stopping:
             self._record(letter.claim, NotSent("stopped before the final dot"))
             return False
+        asked = self.clock.now()
         granted = await self.records.mark(letter)
+        if granted and self.clock.now() - asked > FRESH:
+            await self._settle(letter, NotSent("stopped between its mark and its dot"))
+            return False
         if not granted:
             # Void where the claim was lost; where the reader left, the next claim suppresses it.
             await self._settle(letter, NotSent("not to be sent any more"))

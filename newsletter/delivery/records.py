@@ -10,8 +10,11 @@ from newsletter.model import (
 )
 from newsletter.ports import Clock, Store
 
+ANSWERED = 600.0
+"""Seconds in which the answer to a dot comes, or does not any more."""
+
 MARK_LEASE = 720.0
-"""Seconds a mark holds: longer than the ten minutes an answer to the dot may take."""
+"""Seconds a mark holds: longer than the answer to the dot may take."""
 
 
 @dataclass

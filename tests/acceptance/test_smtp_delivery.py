@@ -1,8 +1,10 @@
 """A whole issue over real SMTP: each letter once, whatever the server does."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,64 @@ def test_a_server_that_dies_on_the_way_leaves_the_rest_to_the_next_run() -> None
             await clock.sleep(300)
             assert await run(store, server, clock, "second") == Counts(accepted=60)
             assert Counter(Counter(one.recipient for one in server.taken).values()) == {1: 60}
+
+    asyncio.run(scene())
+
+
+async def minutes_until_done(
+    store: Store, server: FaultyServer, script: Mapping[Stage, Sequence[Answer]], until: int
+) -> int:
+    """Run each minute, the server misbehaving until this one; how many minutes it took."""
+    clock, bad = QuickClock(), {stage: list(answers) for stage, answers in script.items()}
+    for minute in range(240):
+        server.script = {stage: list(answers) for stage, answers in bad.items()}
+        if minute >= until:
+            server.script = {}
+        with contextlib.suppress(TransportError):
+            await run(store, server, clock, f"run{minute}")
+        counts = store.counts(DAY)
+        assert (counts.failed, counts.held, counts.unknown, counts.suppressed) == (0, 0, 0, 0)
+        if not counts.open:
+            return minute
+        assert store.issue_state(DAY) == ("sending", "")
+        clock.instant = NOON + timedelta(minutes=minute + 1)
+    raise AssertionError(store.counts(DAY))
+
+
+def test_greylisted_for_a_quarter_of_an_hour_letters_arrive_within_half_an_hour() -> None:
+    async def scene() -> None:
+        store = frozen(5)
+        async with faulty({}) as server:
+            greylisting: Mapping[Stage, Sequence[Answer]] = {"RCPT": ["450 4.7.1 greylisted"] * 9}
+            minutes = await minutes_until_done(store, server, greylisting, until=15)
+            assert minutes <= 30
+            assert len(server.taken) == 5
+        assert store.counts(DAY) == Counts(accepted=5)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"connect": ["421 4.3.2 too busy"] * 99},
+        {"MAIL": ["421 4.3.2 too busy"] * 99},
+        {"MAIL": ["454 4.7.0 not now"] * 99},
+        {"dot": ["421 4.3.2 too busy"] * 99},
+        {"dot": ["454 4.7.0 not now"] * 99},
+    ],
+)
+def test_a_server_that_puts_everything_off_for_an_hour_fails_nobody(
+    script: Mapping[Stage, Sequence[Answer]],
+) -> None:
+    async def scene() -> None:
+        store = frozen(5)
+        async with faulty({}) as server:
+            minutes = await minutes_until_done(store, server, script, until=60)
+            assert 60 <= minutes <= 120
+            assert len(server.taken) == len({one.recipient for one in server.taken}) == 5
+        assert store.counts(DAY) == Counts(accepted=5)
+        assert store.issue_state(DAY) == ("done", "")
 
     asyncio.run(scene())
 

@@ -214,6 +214,20 @@ def test_a_server_that_leaves_letters_in_doubt_is_given_up_after_two() -> None:
     asyncio.run(scene())
 
 
+def test_an_answer_that_comes_late_is_waited_for() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        async with faulty({"dot": [Fault.LATE]}) as server:
+            settings = SmtpSettings(server.host, server.port, "none", connections=1, timeout=0.3)
+            assert settings.answer_timeout >= 600  # RFC 5321 4.5.3.2.6
+            transport = SmtpTransport(settings, QuickClock())
+            await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
+            assert len(server.taken) == server.connections == 1
+        assert isinstance(counter.outcome(), Accepted)
+
+    asyncio.run(scene())
+
+
 def test_nobody_listening_is_said_at_once_with_the_remedy() -> None:
     async def scene() -> None:
         counter = Counter()

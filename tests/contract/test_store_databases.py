@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -295,6 +296,19 @@ def test_a_store_held_by_another_writer_says_so(
             store.sync_roster([subscriber()], now=NOON)
         assert store.readers() == ()
     other.close()
+    store.sync_roster([subscriber()], now=NOON)
+    store.close()
+
+
+def test_a_postgresql_table_held_by_another_says_so(
+    empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.stores.sql.engine.BUSY_SECONDS", 0.1)
+    store = open_store(empty_postgres)
+    with psycopg.connect(empty_postgres) as other:
+        other.execute("LOCK TABLE readers IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StoreError, match="another program has been holding it"):
+            store.sync_roster([subscriber()], now=NOON)
     store.sync_roster([subscriber()], now=NOON)
     store.close()
 

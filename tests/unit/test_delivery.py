@@ -16,6 +16,7 @@ from newsletter.model import (
     Claim,
     Counts,
     Deferred,
+    Delivery,
     Edition,
     Envelope,
     Issue,
@@ -285,6 +286,33 @@ def test_a_reader_who_leaves_before_their_mark_gets_nothing() -> None:
     transport = MemoryTransport()
     assert morning.send(transport) == Counts(accepted=2, suppressed=1)
     assert recipients(transport) == ["reader1@example.org", "reader3@example.org"]
+
+
+def test_stopped_between_mark_and_dot_a_letter_leaves_under_a_new_mark_alone() -> None:
+    class Suspended(MemoryStore):
+        """The process is stopped for a quarter of an hour once its first mark is made."""
+
+        def mark(
+            self,
+            letters: Sequence[Letter],
+            *,
+            now: datetime,
+            lease: float,
+            settled: Sequence[Settlement] = (),
+        ) -> frozenset[str]:
+            granted = super().mark(letters, now=now, lease=lease, settled=settled)
+            if now == NOON:
+                morning.clock.instant += timedelta(minutes=15)
+                marked.extend(super().deliveries(DAY))
+            return granted
+
+    marked: list[Delivery] = []
+    morning, transport = Morning(frozen(1, Suspended())), MemoryTransport()
+    assert morning.send(transport) == Counts(accepted=1)
+    assert [(one.state, one.attempts) for one in marked] == [("committing", 1)]
+    (delivery,) = morning.store.deliveries(DAY)
+    assert delivery.attempts == 2
+    assert len(transport.letters) == 1
 
 
 def test_claims_that_wait_too_long_are_given_back_and_claimed_anew() -> None:

@@ -173,12 +173,20 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     try:
-        return create_engine(url, pool_pre_ping=True, max_overflow=-1)
+        engine = create_engine(url, pool_pre_ping=True, max_overflow=-1)
     except ModuleNotFoundError as error:
         raise StoreError(
             "store: the PostgreSQL driver is not installed; "
             "run pip install 'daily-papers-newsletter[postgres]'."
         ) from error
+    event.listen(engine, "connect", _bound_waiting)
+    return engine
+
+
+def _bound_waiting(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: ANN401 - DBAPI
+    """Let PostgreSQL wait for another's lock no longer than SQLite does."""
+    connection.execute(f"SET lock_timeout = {int(BUSY_SECONDS * 1000)}")
+    connection.commit()
 
 
 def _sqlite_engine(url: URL) -> Engine:

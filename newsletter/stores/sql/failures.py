@@ -32,6 +32,11 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
         "Let it finish, or stop it, and try again.",
     ),
     (
+        "due to lock timeout",
+        "another program has been holding it for 30 seconds",
+        "Let it finish, or stop it, and try again.",
+    ),
+    (
         "file is not a database",
         "this file is no SQLite database",
         "Name another file under store:, or move this one away to begin afresh.",

@@ -1,5 +1,6 @@
 """The breaker: a server that refuses letter after letter is stopped before readers are blamed."""
 
+import re
 from collections import deque
 
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
@@ -13,7 +14,11 @@ WINDOW = 200
 SHARE = 10
 """… no more refusals than this, five in a hundred."""
 
+_OF_THE_READER = re.compile(r"5\d\d 5\.1\.[^78]")
+"""Of an address, as RFC 3463 puts it; 5.1.7 and 5.1.8 speak of the sender's."""
+
 Ended = tuple[Letter, Outcome]
+_Answered = Accepted | Refused | Deferred
 
 
 class Breaker:
@@ -25,8 +30,9 @@ class Breaker:
 
     def __init__(self) -> None:
         self.reason = ""
-        self._held_back: list[Ended] = []
+        self._held_back: list[tuple[Letter, _Answered]] = []
         self._recent: deque[bool] = deque(maxlen=WINDOW)
+        self._welcome = False
 
     def note(self, letter: Letter, outcome: Outcome) -> list[Ended]:
         """What can be settled, now that this letter came to this.
@@ -38,6 +44,7 @@ class Breaker:
         refused = _is_5xx(outcome)
         self._recent.append(refused)
         if not refused:
+            self._welcome = True
             return [*self.rest(), (letter, outcome)]
         self._held_back.append((letter, outcome))
         self._judge(outcome)
@@ -48,7 +55,18 @@ class Breaker:
         held, self._held_back = self._held_back, []
         return [(letter, self._softened(outcome)) for letter, outcome in held]
 
-    def _judge(self, last: Accepted | Refused | Deferred) -> None:
+    def end(self) -> list[Ended]:
+        """What is held back when there are no more letters.
+
+        Of a short list a server that refuses all of it, and says not that it is for their
+        addresses, is one that refuses us.
+        """
+        replies = [outcome.reply for _, outcome in self._held_back]
+        if not self._welcome and len(replies) > 1 and not all(map(_OF_THE_READER.match, replies)):
+            self.reason = f"it refused each of {len(replies)} letters, last: {replies[-1]}"
+        return self.rest()
+
+    def _judge(self, last: _Answered) -> None:
         if len(self._held_back) > IN_A_ROW:
             self.reason = f"it refused {len(self._held_back)} letters in a row, last: {last.reply}"
         elif len(self._recent) == WINDOW and sum(self._recent) > SHARE:
@@ -61,6 +79,6 @@ class Breaker:
         return outcome
 
 
-def _is_5xx(outcome: Accepted | Refused | Deferred) -> bool:
+def _is_5xx(outcome: _Answered) -> bool:
     """Whether the server said no for good, be it of the reader or, with 5.7.x, of us."""
     return outcome.reply.startswith("5")

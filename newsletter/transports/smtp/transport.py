@@ -81,7 +81,7 @@ class _Sending:
         try:
             ends = await asyncio.gather(*lines, return_exceptions=True)
         finally:
-            for letter, outcome in self._breaker.rest():
+            for letter, outcome in self._breaker.end():
                 await self._settle(letter, outcome)
             for letter in self._aside:
                 await self._settle(letter, NotSent("no connection to send it over"))

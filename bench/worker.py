@@ -1,0 +1,117 @@
+"""The newsletter's own command, with its clock and its patience in the bench's hands.
+
+``python -m bench.worker HANDS WORDS...`` does what ``newsletter WORDS...`` does. The file ``clock``
+in its folder holds the seconds by which its clock differs from the machine's, read each time the
+clock is. The hands are a JSON object, which may hold
+
+- ``busy`` and ``answer``: seconds to wait for another writer, and for the answer to a final dot;
+- ``lost`` and ``at``: what happens at which commit, counted from 1: ``before`` kills the process
+  before it, ``after`` right after it, ``stopped`` stops it there until it is continued, ``full``
+  lets no file be written from then on.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Engine, Pool, event
+
+from newsletter.cli import run
+from newsletter.clock import SystemClock
+from newsletter.stores.sql import engine
+from newsletter.transports.smtp.settings import SmtpSettings
+from newsletter.wiring import house
+
+CLOCK = "clock"
+
+ENDS = {"after": signal.SIGKILL, "stopped": signal.SIGSTOP}
+"""What a process gets right after a commit."""
+
+
+class SteppedClock(SystemClock):
+    """The machine's clock, put forward or back by what a file says."""
+
+    def now(self) -> datetime:
+        """The instant it shows."""
+        return super().now() + timedelta(seconds=stepped(Path()))
+
+
+def stepped(folder: Path) -> float:
+    """By how many seconds the clock of a folder differs."""
+    path = folder / CLOCK
+    return float(path.read_text(encoding="ascii")) if path.exists() else 0.0
+
+
+def step(folder: Path, seconds: float) -> None:
+    """Put the clock of a folder forward, or back."""
+    new = folder / "clock.new"
+    new.write_text(str(stepped(folder) + seconds), encoding="ascii")
+    new.replace(folder / CLOCK)
+
+
+class Loss:
+    """What is lost at one commit of this process: its life, or the room on its disk."""
+
+    def __init__(self, what: str, at: int) -> None:
+        self.what, self.at, self.commits = what, at, 0
+        self.thread: int | None = None
+        event.listen(Engine, "commit", self.before)
+        event.listen(Pool, "checkin", self.after)
+
+    def before(self, _connection: object) -> None:
+        """Called before each commit."""
+        self.commits += 1
+        if self.commits != self.at:
+            return
+        self.thread = threading.get_ident()
+        if self.what == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.what == "full":
+            fill(os.getpid())
+
+    def after(self, _connection: object, _record: object) -> None:
+        """Called after each transaction."""
+        if self.what in ENDS and self.thread == threading.get_ident():
+            self.thread = None  # continued, it is not to be struck again
+            os.kill(os.getpid(), ENDS[self.what])
+
+
+def fill(process: int) -> None:
+    """Let a process write to no file any more, as if its disk were full."""
+    _, hard = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (0, hard))
+
+
+def take_in_hand(hands: dict[str, Any]) -> None:
+    """Give this process the clock and the patience the bench wants."""
+    replace(house, "SystemClock", SteppedClock)
+    if "busy" in hands:
+        replace(engine, "BUSY_SECONDS", hands["busy"])
+    if "answer" in hands:
+        replace(house, "SmtpSettings", partial(SmtpSettings, answer_timeout=hands["answer"]))
+    if "lost" in hands:
+        Loss(hands["lost"], hands["at"])
+
+
+def replace(module: ModuleType, name: str, value: object) -> None:
+    """Put something else in the place of what a module has under this name.
+
+    Raises:
+        KeyError: it has nothing there; a strike that would not be felt shows nothing.
+    """
+    if name not in vars(module):
+        raise KeyError(f"{module.__name__} has no {name}")
+    setattr(module, name, value)
+
+
+if __name__ == "__main__":
+    take_in_hand(json.loads(sys.argv[1]))
+    sys.exit(run(sys.argv[2:]))

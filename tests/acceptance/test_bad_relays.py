@@ -1,0 +1,134 @@
+"""A relay that refuses all, or the sender, for an hour, or one reader in a hundred for good."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+
+from newsletter.delivery import deliver
+from newsletter.errors import TransportError
+from newsletter.model import Claim, Counts, Envelope
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.factories import DAY
+from tests.frozen import one_issue
+from tests.posting import BODY
+from tests.servers import Answer, FaultyServer, QuickClock, Stage, faulty
+
+NEVER = 9999
+"""More answers than a test asks for."""
+
+NOBODY = "550 5.1.1 nobody here"
+
+Refusals = Mapping[Stage, str]
+
+REFUSALS: list[Refusals] = [
+    {"connect": "554 5.7.1 go away"},
+    {"MAIL": "550 5.7.1 not with this sender"},
+    {"MAIL": "550 sender refused"},
+    {"RCPT": "550 5.7.1 relaying denied", "DATA": "503 no recipients"},
+    {"RCPT": "550 refused", "DATA": "503 no recipients"},
+    {"RCPT": "553 5.1.8 your domain is unknown", "DATA": "503 no recipients"},
+    {"dot": "554 5.7.1 spam"},
+    {"dot": "554 refused"},
+]
+
+
+def address(claim: Claim) -> Envelope:
+    """The letter of a claim."""
+    email = claim.edition.subscriber.email
+    return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
+
+
+async def run(store: Store, server: FaultyServer, clock: QuickClock, name: str) -> Counts:
+    """One run over four connections."""
+    settings = SmtpSettings(server.host, server.port, "none", connections=4)
+    return await deliver(store, SmtpTransport(settings, clock), clock, DAY, address, run=name)
+
+
+def frozen(readers: int) -> Store:
+    """A store with an issue for so many."""
+    store = open_store("memory://")
+    one_issue(store, *(f"reader{n}" for n in range(readers)))
+    return store
+
+
+@pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
+@pytest.mark.parametrize("readers", [5, 60])
+@pytest.mark.parametrize("refusals", REFUSALS, ids=lambda refusals: "".join(refusals.values())[:20])
+def test_a_relay_that_refuses_us_for_an_hour_blames_nobody_and_ends_no_issue(
+    refusals: Refusals, readers: int, *, pipelining: bool
+) -> None:
+    async def scene() -> None:
+        store, clock = frozen(readers), QuickClock()
+        script: dict[Stage, list[Answer]] = {
+            stage: [answer] * NEVER for stage, answer in refusals.items()
+        }
+        words = re.escape(next(iter(refusals.values())))
+        async with faulty(script, pipelining=pipelining) as server:
+            for minute in range(0, 60, 5):
+                before = store.counts(DAY).pending + _due(store, clock)
+                if before:
+                    with pytest.raises(TransportError, match=words):
+                        await run(store, server, clock, f"at{minute}")
+                assert store.counts(DAY).open == readers
+                assert store.issue_state(DAY) in {("frozen", ""), ("sending", "")}
+                await clock.sleep(300)
+            server.script.clear()
+            await clock.sleep(3600)
+            assert await run(store, server, clock, "mended") == Counts(accepted=readers)
+            assert Counter(one.recipient for one in server.taken).most_common(1)[0][1] == 1
+            assert len(server.taken) == readers
+        assert {reader.status for reader in store.readers()} == {"confirmed"}
+        assert store.issue_state(DAY) == ("done", "")
+        assert store.audit(DAY).ok
+
+    asyncio.run(scene())
+
+
+def _due(store: Store, clock: QuickClock) -> int:
+    """How many deferred letters have to be tried now."""
+    return sum(
+        one.state == "deferred" and one.next_try is not None and one.next_try <= clock.now()
+        for one in store.deliveries(DAY)
+    )
+
+
+@pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
+def test_a_relay_that_refuses_one_reader_in_a_hundred_ends_that_readers_letter_alone(
+    *, pipelining: bool
+) -> None:
+    async def scene() -> None:
+        store, clock = frozen(400), QuickClock()
+        script: dict[Stage, list[Answer]] = {"RCPT": [*["250 ok"] * 99, NOBODY] * 4}
+        if pipelining:
+            script["DATA"] = [*["354 go on"] * 99, "503 no recipients"] * 4
+        async with faulty(script, pipelining=pipelining) as server:
+            counts = await run(store, server, clock, "run")
+            assert counts == Counts(accepted=396, failed=4)
+            assert await run(store, server, clock, "again") == counts
+            got = Counter(one.recipient for one in server.taken)
+        failed = {one.email: one.reply for one in store.deliveries(DAY) if one.state == "failed"}
+        assert set(failed.values()) == {NOBODY}
+        assert set(got.values()) == {1}
+        assert not failed.keys() & got.keys()
+        assert {reader.status for reader in store.readers()} == {"confirmed"}
+        assert store.issue_state(DAY) == ("done_with_errors", "")
+        assert store.audit(DAY).ok
+
+    asyncio.run(scene())
+
+
+def test_of_a_short_list_those_whose_address_is_refused_are_told_from_a_relay_that_refuses_us() -> (
+    None
+):
+    async def scene() -> None:
+        store, clock = frozen(3), QuickClock()
+        async with faulty({"RCPT": [NOBODY] * NEVER}) as server:
+            assert await run(store, server, clock, "run") == Counts(failed=3)
+        assert store.issue_state(DAY) == ("done_with_errors", "")
+
+    asyncio.run(scene())

@@ -1,0 +1,106 @@
+"""A morning that loses its life or its disk at each commit, and the next one that finds it so."""
+
+import json
+import os
+import sqlite3
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bench.contenders import CONTENDERS, DAY, LISTING, ROOT, in_hand
+from bench.striking import MARKED
+from tests.conftest import _empty
+from tests.morning import Newsletter, open_inbox
+
+READERS = 3
+LINES = 2
+STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 13
+
+
+def commits_survived(folder: Path, what: str, url: str | None = None) -> int:
+    """Lose that at commit after commit, each time from the beginning; how many there are."""
+    at = 1
+    while struck(folder / str(at), {"lost": what, "at": at}, url):
+        if url is not None:
+            _empty(url)
+        at += STEP
+    return at
+
+
+def struck(folder: Path, hands: Mapping[str, object], url: str | None) -> bool:
+    """A morning struck and the one after it; whether it was struck indeed."""
+    folder.mkdir()
+    store = url or f"sqlite:///{folder}/newsletter.db"
+    with open_inbox() as inbox:
+        newsletter = Newsletter(folder, inbox.port)
+        smtp = {"host": "127.0.0.1", "port": inbox.port, "security": "none", "connections": LINES}
+        source = {"kind": "huggingface", "path": str(LISTING)}
+        newsletter.configure(smtp=smtp, sources=[source], store=store)
+        newsletter.subscribe(*({"email": f"reader{n}@example.org"} for n in range(READERS)))
+        done = subprocess.run(  # noqa: S603 - our own command
+            in_hand(hands, "send", "--date", DAY, "--yes"),
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode in {0, 1 if hands["lost"] == "full" else -9}, done.stderr
+        assert b"Traceback" not in done.stderr
+        received = Counter(arrival.recipient for arrival in inbox.arrivals)
+        assert max(received.values(), default=1) == 1
+        sound(folder)
+        assert not CONTENDERS["newsletter"].broken(store)
+        if received:
+            ledger = CONTENDERS["newsletter"].ledger(store)
+            assert all(ledger[email][0] in MARKED for email in received)
+        resumed(newsletter, store)
+        copies = Counter((one.recipient, one.content) for one in inbox.arrivals)
+        assert len(copies) == READERS  # each the same bytes
+        ledger = CONTENDERS["newsletter"].ledger(store)
+        twice = {email for (email, _), count in copies.items() if count > 1}
+        doubted = {email for email, (_, doubts) in ledger.items() if doubts}
+        assert twice <= doubted
+        assert len(doubted) <= LINES
+        assert max(copies.values()) <= 2
+        assert not CONTENDERS["newsletter"].broken(store)
+    return done.returncode != 0
+
+
+def sound(folder: Path) -> None:
+    """An SQLite file, if there is one, is whole."""
+    path = folder / "newsletter.db"
+    if path.exists():
+        with sqlite3.connect(path) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        database.close()
+
+
+def resumed(newsletter: Newsletter, store: str) -> None:
+    """The same command ends the issue well."""
+    result = newsletter.send(DAY)
+    assert (result["state"], result["accepted"]) == ("done", READERS), (store, json.dumps(result))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["before", "after"])
+def test_killed_before_or_after_any_commit_a_morning_on_sqlite_goes_on(
+    tmp_path: Path, what: str
+) -> None:
+    assert commits_survived(tmp_path, what) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["before", "after"])
+def test_killed_before_or_after_any_commit_a_morning_on_postgresql_goes_on(
+    tmp_path: Path, empty_postgres: str, what: str
+) -> None:
+    assert commits_survived(tmp_path, what, empty_postgres) > 10
+
+
+@pytest.mark.slow
+def test_with_a_disk_full_from_any_commit_on_no_letter_leaves_unmarked(tmp_path: Path) -> None:
+    assert commits_survived(tmp_path, "full") > 10

@@ -1,0 +1,88 @@
+"""A database that another process holds, for longer than a sender waits and for less (R16)."""
+
+import asyncio
+import os
+from asyncio.subprocess import PIPE
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bench.contenders import CONTENDERS, ROOT
+from bench.databases import Kind, database
+from bench.recorder import Phase, Recorder, recording
+from bench.striking import MARKED, Plan
+from newsletter.stores.sql.engine import BUSY_SECONDS
+
+PLAN = Plan(kills=1, letters=60, connections=4)
+NEWSLETTER = CONTENDERS["newsletter"]
+FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that came to its end."""
+
+    code: int | None
+    said: str
+
+
+async def run(folder: Path, *words: str) -> Ended:
+    """Run a command of ours."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    child = await asyncio.create_subprocess_exec(
+        *words, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
+    )
+    _, said = await asyncio.wait_for(child.communicate(), 3 * BUSY_SECONDS)
+    return Ended(child.returncode, said.decode())
+
+
+async def held(folder: Path, kind: Kind, seconds: float) -> Ended:
+    """A sender whose database is taken from it after ten letters, and what must hold whatever
+    it does; then the next one, which sends the rest."""
+    reached = asyncio.Event()
+
+    def tenth(phase: Phase, count: int) -> None:
+        if (phase, count) == ("MAIL", 10) and not reached.is_set():
+            recorder.attentive.clear()
+            reached.set()
+
+    async with recording(recorder := Recorder(tenth)):
+        with database(kind, folder) as store:
+            for words in NEWSLETTER.prepare(folder, recorder.port, PLAN, store.url):
+                assert (await run(folder, *words)).code == 0
+            sending = asyncio.create_task(run(folder, *NEWSLETTER.sending(None)))
+            await reached.wait()
+            go_on = partial(asyncio.get_running_loop().call_soon_threadsafe, recorder.attentive.set)
+            await asyncio.to_thread(store.lock, seconds, go_on)
+            first = await sending
+            ledger = NEWSLETTER.ledger(store.url)
+            assert all(ledger[email][0] in MARKED for email in recorder.by_recipient)
+            assert not NEWSLETTER.broken(store.url)
+            assert (await run(folder, *NEWSLETTER.sending(None))).code == 0
+            assert not NEWSLETTER.broken(store.url)
+            doubts = {e for e, (_, doubts) in NEWSLETTER.ledger(store.url).items() if doubts}
+    copies = Counter(recorder.by_recipient.values())
+    assert sum(copies.values()) == PLAN.letters
+    assert len(doubts) <= PLAN.connections
+    assert copies.get(2, 0) <= len(doubts)
+    assert max(copies) <= (2 if doubts else 1)
+    return first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"] if FULL else ["sqlite"])
+def test_a_database_held_longer_than_it_waits_stops_it_before_the_next_dot(
+    tmp_path: Path, kind: Kind
+) -> None:
+    first = asyncio.run(held(tmp_path, kind, 2 * BUSY_SECONDS + 5))
+    assert first.code == 1
+    assert f"for {BUSY_SECONDS} seconds. Let it finish, or stop it, and try again." in first.said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_database_held_for_a_moment_is_waited_for(tmp_path: Path, kind: Kind) -> None:
+    assert asyncio.run(held(tmp_path, kind, 5)) == Ended(0, "")

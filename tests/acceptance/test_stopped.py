@@ -1,0 +1,90 @@
+"""A sender stopped after any of its commits until its leases are over, and then continued (R14)."""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bench.axes import MARK_OVER
+from bench.contenders import CONTENDERS, ROOT, Words
+from bench.striking import Plan
+from bench.worker import step
+from newsletter.clock import SystemClock
+from tests.servers import FaultyServer, faulty
+
+READERS = 3
+STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 7
+
+NEWSLETTER = CONTENDERS["newsletter"]
+
+
+async def started(folder: Path, words: Words) -> Process:
+    """A command of ours at work in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return await asyncio.create_subprocess_exec(
+        *words, cwd=folder, env=environment, stdout=DEVNULL, stderr=PIPE
+    )
+
+
+async def ended(process: Process) -> str:
+    """What it had to complain of; it has not crashed."""
+    _, said = await asyncio.wait_for(process.communicate(), 60)
+    assert b"Traceback" not in said, said.decode()
+    return said.decode()
+
+
+async def is_stopped(process: Process) -> bool:
+    """Whether it stopped; False where it came to its end."""
+    while process.returncode is None:
+        if state(process.pid) == "T":
+            return True
+        await SystemClock().sleep(0.02)
+    return False
+
+
+def state(pid: int) -> str:
+    """A process's state, as the kernel has it."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][:1]
+
+
+async def outlived(folder: Path, server: FaultyServer, hands: Mapping[str, object]) -> bool:
+    """A sender stopped, another that sends what there is, the first continued; whether it was."""
+    store = f"sqlite:///{folder}/newsletter.db"
+    plan = Plan(kills=1, letters=READERS, connections=1)
+    for words in NEWSLETTER.prepare(folder, server.port, plan, store):
+        await ended(await started(folder, words))
+    sender = await started(folder, NEWSLETTER.sending(hands))
+    if stopped := await is_stopped(sender):
+        step(folder, MARK_OVER)
+        rival = await started(folder, NEWSLETTER.sending({}))
+        await ended(rival)
+        assert rival.returncode == 0
+        os.kill(sender.pid, signal.SIGCONT)
+    await ended(sender)
+    copies = Counter(one.recipient for one in server.taken)
+    assert len(copies) == READERS, hands
+    assert set(copies.values()) == {1}, hands
+    assert {state for state, _ in NEWSLETTER.ledger(store).values()} == {"accepted"}
+    assert not NEWSLETTER.broken(store)
+    return stopped
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
+def test_stopped_past_its_leases_it_sends_none_of_the_letters_another_has_sent(
+    tmp_path: Path, *, pipelining: bool
+) -> None:
+    async def scene(at: int) -> bool:
+        async with faulty({}, pipelining=pipelining) as server:
+            (folder := tmp_path / str(at)).mkdir()
+            return await outlived(folder, server, {"lost": "stopped", "at": at})
+
+    at = 1
+    while asyncio.run(scene(at)):
+        at += STEP
+    assert at > READERS * 3

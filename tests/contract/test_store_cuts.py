@@ -1,0 +1,144 @@
+"""The database goes in the middle of a morning: at each statement, each commit among them."""
+
+import asyncio
+import contextlib
+import os
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bench.contenders import CONTENDERS
+from bench.striking import MARKED
+from newsletter.clock import SystemClock
+from newsletter.delivery import deliver
+from newsletter.errors import StoreError
+from newsletter.model import Claim, Counts, Envelope
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from newsletter.stores.sql import SqlStore
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.conftest import _empty
+from tests.cutting import Cut, cut_postgres, cut_sqlite
+from tests.factories import DAY
+from tests.frozen import one_issue
+from tests.posting import BODY
+from tests.servers import FaultyServer, faulty
+
+NAMES = ("ada", "bob", "cyd", "dan", "eve")
+LINES = 2
+STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 15
+
+
+def address(claim: Claim) -> Envelope:
+    """The letter of a claim."""
+    email = claim.edition.subscriber.email
+    return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
+
+
+def freeze_anew(store: Store) -> None:
+    """Freeze the issue, if it is not."""
+    if not store.waves(DAY):
+        one_issue(store, *NAMES)
+
+
+async def morning(store: Store, server: FaultyServer, run: str) -> Counts:
+    """Freeze the issue, if it is not, and deliver what is open."""
+    await asyncio.to_thread(freeze_anew, store)
+    settings = SmtpSettings(server.host, server.port, "none", connections=LINES)
+    clock = SystemClock()
+    return await deliver(store, SmtpTransport(settings, clock), clock, DAY, address, run=run)
+
+
+@contextlib.asynccontextmanager
+async def cut_off(url: str, cut: Cut) -> AsyncIterator[Store]:
+    """A store whose database goes."""
+    if url.startswith("sqlite"):
+        with contextlib.closing(SqlStore(url)) as opened:
+            cut_sqlite(opened, cut)
+            yield opened
+        return
+    async with cut_postgres(url, cut) as proxied:
+        opened = await asyncio.to_thread(SqlStore, proxied)
+        try:
+            yield opened
+        finally:
+            await asyncio.to_thread(opened.close)
+
+
+async def struck(url: str, cut: Cut) -> None:
+    """A morning that is cut off, what must hold then, and the one after it, which ends well."""
+    async with faulty({}) as server:
+        with contextlib.suppress(StoreError):
+            async with cut_off(url, cut) as store:
+                await morning(store, server, "first")
+        received = Counter(one.recipient for one in server.taken)
+        assert max(received.values(), default=1) == 1
+        ledger = CONTENDERS["newsletter"].ledger(url)
+        assert len(ledger) in {0, len(NAMES)}  # frozen whole or not at all
+        accepted = {email for email, (state, _) in ledger.items() if state == "accepted"}
+        assert accepted <= set(received)
+        assert all(ledger[email][0] in MARKED for email in received)
+        audited(url)
+        await resumed(url, server)
+
+
+async def resumed(url: str, server: FaultyServer) -> None:
+    """Whoever comes next, once the first is gone, brings every reader the letter."""
+    store = open_store(url)
+    store.abandon(DAY, store.owners(DAY), now=SystemClock().now())
+    counts = await morning(store, server, "second")
+    store.close()
+    assert counts == Counts(accepted=len(NAMES))
+    ledger = CONTENDERS["newsletter"].ledger(url)
+    received = Counter(one.recipient for one in server.taken)
+    assert set(received) == set(ledger)
+    in_doubt = {email: doubts for email, (_, doubts) in ledger.items() if doubts}
+    assert {email for email, copies in received.items() if copies > 1} <= set(in_doubt)
+    assert len(in_doubt) <= LINES
+    assert max(received.values()) <= 2
+    audited(url)
+
+
+def audited(url: str) -> None:
+    """Whatever is there of the issue keeps every invariant."""
+    with contextlib.closing(open_store(url)) as store:
+        assert not store.waves(DAY) or store.audit(DAY).ok
+
+
+def at_each_statement(url: str, *, done: bool, for_good: bool) -> int:
+    """Cut a morning off at statement after statement; how many it has."""
+    at = 1
+    while True:
+        cut = Cut(at, done, for_good)
+        asyncio.run(struck(url, cut))
+        if not cut.happened:
+            return cut.statements
+        _forget(url)
+        at += STEP
+
+
+def _forget(url: str) -> None:
+    if url.startswith("sqlite"):
+        for path in Path(url.removeprefix("sqlite:///")).parent.glob("store.db*"):
+            path.unlink()
+        return
+    _empty(url)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("for_good", [False, True], ids=["for a moment", "for good"])
+def test_interrupted_at_any_statement_a_morning_on_sqlite_goes_on(
+    tmp_path: Path, *, for_good: bool
+) -> None:
+    assert at_each_statement(f"sqlite:///{tmp_path}/store.db", done=False, for_good=for_good) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("for_good", [False, True], ids=["for a moment", "for good"])
+@pytest.mark.parametrize("done", [False, True], ids=["before it is done", "before it is answered"])
+def test_cut_off_at_any_statement_a_morning_on_postgresql_goes_on(
+    empty_postgres: str, *, done: bool, for_good: bool
+) -> None:
+    assert at_each_statement(empty_postgres, done=done, for_good=for_good) > 50

@@ -1,0 +1,125 @@
+"""Databases that are cut off from whoever uses them, at the statement a test names.
+
+PostgreSQL is spoken to through a proxy that reads its protocol; SQLite itself interrupts the
+statement. The commit of a transaction counts as a statement.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy import event
+
+from newsletter.stores.sql import SqlStore
+
+WHOLE = frozenset({b"Q", b"S"})
+"""The messages that end a request: a simple query, and Sync."""
+
+
+@dataclass
+class Cut:
+    """When the database goes: at which statement, whether it still does what it was asked, and
+    whether it stays away."""
+
+    at: int
+    done: bool
+    for_good: bool
+    statements: int = 0
+    happened: bool = field(default=False)
+
+    def strikes(self) -> bool:
+        """Count a statement; whether it is one to be cut off at."""
+        self.statements += 1
+        strikes = self.statements >= self.at if self.for_good else self.statements == self.at
+        self.happened |= strikes
+        return strikes
+
+
+def cut_sqlite(store: SqlStore, cut: Cut) -> None:
+    """Let SQLite interrupt a statement of this store. One that fails was not done."""
+
+    def interrupted(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's and the driver's
+        if cut.strikes():
+            left = [1]
+            raw: sqlite3.Connection = connection.connection.dbapi_connection
+            raw.set_progress_handler(lambda: left.pop() if left else 0, 1)
+
+    def before(connection: Any, *_: object) -> None:  # noqa: ANN401
+        interrupted(connection)
+
+    event.listen(store._database._engine, "before_cursor_execute", before)
+    event.listen(store._database._engine, "commit", interrupted)
+
+
+@contextlib.asynccontextmanager
+async def cut_postgres(url: str, cut: Cut) -> AsyncIterator[str]:
+    """The address of a proxy to a PostgreSQL server, which cuts a connection off."""
+    (folder,) = parse_qs(urlsplit(url).query)["host"]
+    talks: set[asyncio.Task[None]] = set()
+
+    def greet(reader: StreamReader, writer: StreamWriter) -> None:
+        talks.add(asyncio.ensure_future(_talk(f"{folder}/.s.PGSQL.5432", cut, reader, writer)))
+
+    proxy = await asyncio.start_server(greet, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    try:
+        yield f"postgresql://postgres:@127.0.0.1:{port}/postgres?sslmode=disable"
+    finally:
+        proxy.close()
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+async def _talk(socket: str, cut: Cut, reader: StreamReader, writer: StreamWriter) -> None:
+    """Carry one connection's requests there and the answers back, until it is cut."""
+    server_reader, server = await asyncio.open_unix_connection(socket)
+    try:
+        if cut.for_good and cut.happened:
+            return
+        server.write(await _message(reader, kind=False))
+        await _answer(server_reader, writer)
+        while request := await _request(reader):
+            struck = cut.strikes()
+            if struck and not cut.done:
+                return
+            server.write(request)
+            await _answer(server_reader, None if struck else writer)
+            if struck:
+                return
+    except (ConnectionError, asyncio.IncompleteReadError):
+        pass  # one end has had enough
+    finally:
+        writer.close()
+        server.close()
+
+
+async def _message(reader: StreamReader, *, kind: bool = True) -> bytes:
+    """One message; the first of a connection has no kind."""
+    head = await reader.readexactly(5 if kind else 4)
+    return head + await reader.readexactly(int.from_bytes(head[-4:]) - 4)
+
+
+async def _request(reader: StreamReader) -> bytes:
+    """Messages up to the one that asks for an answer; nothing when the client goes."""
+    request = b""
+    while request[-5:] != b"X\x00\x00\x00\x04":
+        message = await _message(reader)
+        request += message
+        if message[:1] in WHOLE:
+            return request
+    return b""
+
+
+async def _answer(reader: StreamReader, writer: StreamWriter | None) -> None:
+    """The server's messages until it is ready for more; into nothing where nobody listens."""
+    message = b""
+    while message[:1] != b"Z":
+        message = await _message(reader)
+        if writer is not None:
+            writer.write(message)
