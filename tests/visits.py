@@ -24,6 +24,7 @@ from newsletter.transports.smtp import SmtpTransport
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.web.door import door_app
 from newsletter.web.front import Front
+from newsletter.web.opening import delivering
 from newsletter.web.pages import Pages
 from newsletter.web.postroom import Postroom
 from newsletter.web.server import serving
@@ -174,7 +175,8 @@ def open_house(
         reception = Reception(chosen, kept, desk.keyring)
         house = House(kept, inbox, clock, reception, desk)
         notes = {kind: templates.load_note(kind) for kind in LINKS}
-        postroom = Postroom(reception, notes, house.smtp, clock, house.told.append)
+        deliver = delivering(desk, house.smtp, Run("pages"))
+        postroom = Postroom(reception, notes, house.smtp, deliver, clock, house.told.append)
         rhythm = Rhythm("07:00", "UTC", "daily")
         front = Front(
             desk, reception, rhythm, Pages(chosen, None), postroom, Shelf(desk), operator_password

@@ -143,7 +143,7 @@ class Choosing:
         reader = subscriptions.move(self.front.reception, token_of(request), self.front.now)
         link = subscriptions.preferences(self.front.reception, reader, self.front.now)
         return self.front.pages.show(
-            "confirmed", email=reader.subscriber.email, preferences=link, newest=None
+            "confirmed", email=reader.subscriber.email, preferences=link, newest=None, first=False
         )
 
     def _erase(self, visit: Visit, form: Form) -> Response:
@@ -187,6 +187,9 @@ class Choosing:
             ],
             "letters": [
                 {"day": letter.day.isoformat(), "state": letter.state} for letter in record.letters
+            ],
+            "farewells": [
+                {"day": each.day.isoformat(), "said": each.said} for each in record.farewells
             ],
         }
         return Response(

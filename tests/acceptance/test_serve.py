@@ -67,8 +67,10 @@ def test_join_confirm_a_letter_one_click_and_no_more(newsletter: Newsletter, inb
             until(lambda: inbox.arrivals, daemon)
             confirm = path_of(inbox.arrivals[0].text, "confirm", port)
             assert ask(port, "POST", confirm)[0] == 200
+            until(lambda: len(inbox.arrivals) > 1, daemon)
             newsletter.run("send", "--yes")
-            _, letter = inbox.arrivals
+            _, welcome, letter = inbox.arrivals
+            assert path_of(welcome.text, "preferences", port)
             assert letter.titles == ["Paper 3", "Paper 2", "Paper 1"]
             assert "Paper 2" in ask(port, "GET", path_of(letter.text, "edition", port))[1]
             (one_click,) = re.findall(
