@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -17,6 +18,7 @@ from newsletter.model import Publication, Reader
 from newsletter.notes import LINKS
 from newsletter.ports import Store
 from newsletter.publisher import Desk, freeze, gather, publish, waiting
+from newsletter.render import Templates
 from newsletter.stores.memory import MemoryStore
 from newsletter.subscriptions import Reception
 from newsletter.tokens import Purpose, sign
@@ -156,6 +158,12 @@ def apart(work: Coroutine[Any, Any, None]) -> None:
         pool.submit(asyncio.run, work).result()
 
 
+@cache
+def stationery() -> Mapping[str, Templates]:
+    """The templates of the notes, compiled once."""
+    return {kind: templates.load_note(kind) for kind in LINKS}
+
+
 @contextlib.contextmanager
 def open_house(
     *,
@@ -174,9 +182,8 @@ def open_house(
     with open_inbox() as inbox:
         reception = Reception(chosen, kept, desk.keyring)
         house = House(kept, inbox, clock, reception, desk)
-        notes = {kind: templates.load_note(kind) for kind in LINKS}
         deliver = delivering(desk, house.smtp, Run("pages"))
-        postroom = Postroom(reception, notes, house.smtp, deliver, clock, house.told.append)
+        postroom = Postroom(reception, stationery(), house.smtp, deliver, clock, house.told.append)
         rhythm = Rhythm("07:00", "UTC", "daily")
         front = Front(
             desk, reception, rhythm, Pages(chosen, None), postroom, Shelf(desk), operator_password
