@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import http.client
 import re
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
+
+from starlette.routing import BaseRoute
 
 from newsletter import templates
 from newsletter.due import Rhythm
@@ -63,6 +65,7 @@ class House:
     desk: Desk
     port: int = 0
     told: list[str] = field(default_factory=list)
+    routes: Sequence[BaseRoute] = ()
 
     def publish(self, day: date, *titles: str) -> None:
         """List these papers, freeze the day's issue, and deliver it."""
@@ -188,6 +191,8 @@ def open_house(
         front = Front(
             desk, reception, rhythm, Pages(chosen, None), postroom, Shelf(desk), operator_password
         )
-        with serving(door_app(front), "127.0.0.1", port, proxies) as listening:
+        app = door_app(front)
+        house.routes = app.routes
+        with serving(app, "127.0.0.1", port, proxies) as listening:
             house.port = listening
             yield house

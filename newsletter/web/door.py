@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
 from newsletter import subscriptions
 from newsletter.errors import StoreError, TokenError
@@ -161,7 +160,7 @@ class Door:
         return Response(self.front.pages.style, media_type="text/css", headers=headers)
 
 
-def door_app(front: Front) -> ASGIApp:
+def door_app(front: Front) -> Guard:
     """The readers' pages, behind their guard."""
 
     @asynccontextmanager
