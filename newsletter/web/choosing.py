@@ -60,11 +60,14 @@ class Choosing:
         form = filled(visit.reader.subscriber)
         if request.query_params.get("cadence") == "weekly":
             form = form.having("cadence", "weekly")
+        asked = {"more": "", "less": ""}
         for word in ("more", "less"):
-            if topic := request.query_params.get(word):
+            topic = request.query_params.get(word, "")
+            if topic in {each.name for each in self.front.desk.topics}:
                 form = self._with_topic(form, topic, more=word == "more")
+                asked[word] = topic
         weeks = request.query_params.get("pause", "")
-        return self._preferences(visit, form, offered=weeks if weeks in WEEKS else "")
+        return self._preferences(visit, form, offered=weeks if weeks in WEEKS else "", asked=asked)
 
     def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
         """A form with a topic ticked or not; whoever gets every paper is left with the others."""
@@ -158,7 +161,13 @@ class Choosing:
         self, visit: Visit, form: Form, *, status: int = 200, **values: object
     ) -> Response:
         reader = visit.reader
-        known: dict[str, object] = {"problems": {}, "saved": "", "offered": "", "trials": None}
+        known: dict[str, object] = {
+            "problems": {},
+            "saved": "",
+            "offered": "",
+            "trials": None,
+            "asked": {},
+        }
         return self.front.pages.show(
             "preferences",
             status,

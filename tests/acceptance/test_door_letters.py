@@ -1,6 +1,7 @@
 """The first letter and the last word: what leaves when a reader comes, and what is kept."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -79,6 +80,31 @@ def test_a_first_letter_the_server_defers_comes_later(house: House) -> None:
     until(lambda: len(house.inbox.to(ADA)) > 1)
     assert house.inbox.to(ADA)[1].titles == ["Vision anew"]
     assert refusals == []
+
+
+def test_what_a_letter_offers_is_shown_by_its_links_and_done_by_a_button(house: House) -> None:
+    house.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    house.publish(DAY, "Vision anew", "Of other things")
+    letter = house.inbox.to(ADA)[0]
+    base = "https://n.example.org"
+    offers = {
+        link.partition("?")[2]: link.removeprefix(base)
+        for link in re.findall(rf'href="({base}/preferences/[^"]+)"', letter.html)
+    }
+    assert offers.keys() == {
+        "", "pause=1", "pause=2", "pause=4", "cadence=weekly", "more=Vision", "less=Vision",
+    }  # fmt: skip
+    for path in offers.values():
+        assert house.ask("HEAD", path).status == house.get(path).status == 200
+    assert house.reader().subscriber == subscriber(ADA)
+    for weeks in ("1", "2", "4"):
+        assert f'name="weeks" value="{weeks}"' in house.get(offers[f"pause={weeks}"]).body
+    assert 'value="Vision" checked' in house.get(offers["more=Vision"]).body
+    assert "More of Vision: it is ticked below." in house.get(offers["more=Vision"]).words
+    assert "Less of Vision: it is not ticked below." in house.get(offers["less=Vision"]).words
+    house.post(offers["more=Vision"], {"do": "save", "topics": "Vision"})
+    assert house.reader().subscriber.filter.topics == ("Vision",)
+    assert 'value="Vision" checked' not in house.get(offers["less=Vision"]).body
 
 
 def test_a_farewell_may_say_why_and_only_the_operator_reads_it(house: House) -> None:
