@@ -8,10 +8,15 @@ from newsletter.message import note as message
 from newsletter.model import Envelope
 from newsletter.render import Templates
 from newsletter.render import note as rendering
-from newsletter.subscriptions import Note, Reception
+from newsletter.subscriptions import Note, Reception, way_out
 from newsletter.tokens import keyed_hash
 
-LINKS = {"confirm": "confirm", "known": "preferences", "move": "confirm"}
+LINKS = {
+    "confirm": "confirm",
+    "known": "preferences",
+    "move": "confirm",
+    "welcome": "preferences",
+}
 """For each kind of note what its templates call the link it carries."""
 
 HOURS = "48"
@@ -30,7 +35,12 @@ def written(
         now: its date.
     """
     email = note.reader.subscriber.email
-    words = {LINKS[note.kind]: note.link, "hours": HOURS}
+    words = {
+        LINKS[note.kind]: note.link,
+        "hours": HOURS,
+        "email": email,
+        "unsubscribe": way_out(here, note.reader, now),
+    }
     name = keyed_hash(f"{now.isoformat()}:{email}", here.keys)[:24]
     return message(
         here.publication,

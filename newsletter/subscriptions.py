@@ -10,8 +10,9 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from newsletter.errors import TokenError
-from newsletter.model import Caps, Consent, Delivery, Publication, Reader, Subscriber
+from newsletter.model import Caps, Consent, Delivery, Publication, Reader, Returned, Subscriber
 from newsletter.ports import Store
+from newsletter.text import clean
 from newsletter.tokens import MAX_AGE, Keyring, Purpose, keyed_hash, read, sign
 
 NEWCOMERS = Caps(a_day=1, ever=3, client_an_hour=10, all_an_hour=500)
@@ -25,6 +26,12 @@ WORDS = "I want to get {name} by mail. I can leave at any time by a link in ever
 
 UNCONFIRMED = timedelta(days=7)
 """How long somebody who never confirms is remembered."""
+
+LONGEST_FAREWELL = 1000
+"""Characters of a reason to leave."""
+
+KEPT_FAREWELLS = 100
+"""Of one reader, those that are exported."""
 
 HOW = "by the link in the confirmation letter"
 ERASED = "@erased.invalid"
@@ -49,10 +56,11 @@ class Note:
     """A short letter outside any issue, and the link it carries.
 
     ``confirm`` asks whether it was them; ``known`` tells somebody who reads already where their
-    preferences are; ``move`` asks whether a reader's letters are to come to this address.
+    preferences are; ``move`` asks whether a reader's letters are to come to this address;
+    ``welcome`` greets a newcomer for whom the day has no letter.
     """
 
-    kind: Literal["confirm", "known", "move"]
+    kind: Literal["confirm", "known", "move", "welcome"]
     reader: Reader
     link: str
 
@@ -64,6 +72,7 @@ class Record:
     reader: Reader
     consents: tuple[Consent, ...]
     letters: tuple[Delivery, ...]
+    farewells: tuple[Returned, ...]
 
 
 def join(
@@ -114,24 +123,33 @@ def whose(here: Reception, token: str, purpose: Purpose, now: datetime) -> tuple
     return reader, rest
 
 
-def confirm(here: Reception, token: str, now: datetime) -> Reader:
-    """The reader of this link agrees to get the letters.
+def confirm(
+    here: Reception, token: str, now: datetime, welcome: Callable[[Reader], None]
+) -> Reader:
+    """The reader of this link agrees to get the letters; who was none before is welcomed, once.
 
     Raises:
         TokenError: as for :func:`whose`, or no letters may go to this address.
     """
     reader, _ = whose(here, token, "confirm", now)
     words = WORDS.format(name=here.publication.name)
-    here.store.consent(reader.id, Consent(now, HOW, words))
+    new = here.store.consent(reader.id, Consent(now, HOW, words))
     reader, _ = whose(here, token, "confirm", now)
     if reader.status != "confirmed":
         raise TokenError("No letters go to this address any more; ask the editor.")
+    if new:
+        welcome(reader)
     return reader
 
 
 def preferences(here: Reception, reader: Reader, now: datetime) -> str:
     """The address of a reader's preferences, from now on."""
     return here.page(f"preferences/{sign(str(reader.id), 'preferences', here.keys, now)}")
+
+
+def way_out(here: Reception, reader: Reader, now: datetime) -> str:
+    """The address a reader leaves by."""
+    return here.page(f"unsubscribe/{sign(str(reader.id), 'unsubscribe', here.keys, now)}")
 
 
 def ask_move(
@@ -220,10 +238,27 @@ def leaving(here: Reception, token: str, now: datetime) -> Reader | None:
     return None if reader is None or is_erased(reader) else reader
 
 
+def say_why(here: Reception, token: str, said: str, now: datetime) -> None:
+    """The reader of this link, who has left, says why; once a day is kept, for the operator.
+
+    Raises:
+        TokenError: it is no link to leave by.
+    """
+    reader, words = leaving(here, token, now), clean(said)[:LONGEST_FAREWELL]
+    if reader is not None and reader.status == "unsubscribed" and words:
+        name = keyed_hash(f"farewell:{reader.id}:{now.date()}", here.keys)
+        here.store.take_return(Returned(name, "unsubscribe", reader.id, now.date(), words), now=now)
+
+
 def export(here: Reception, reader: Reader) -> Record:
     """All that is kept of a reader."""
     store = here.store
-    return Record(reader, store.consents(reader.id), store.letters(reader.id))
+    return Record(
+        reader,
+        store.consents(reader.id),
+        store.letters(reader.id),
+        store.farewells(limit=KEPT_FAREWELLS, reader=reader.id),
+    )
 
 
 def erase(here: Reception, reader: Reader, now: datetime) -> None:

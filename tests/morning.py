@@ -132,19 +132,18 @@ def open_inbox(answer: Callable[[str], str | None] = lambda _recipient: None) ->
     """An inbox that listens until the block ends."""
     inbox = Inbox(answer)
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(
-        loop.create_server(lambda: SMTP(inbox, enable_SMTPUTF8=True), "127.0.0.1", 0)
-    )
-    inbox.port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    listening = loop.create_server(lambda: SMTP(inbox, enable_SMTPUTF8=True), "127.0.0.1", 0)
+    server = asyncio.run_coroutine_threadsafe(listening, loop).result()
+    inbox.port = server.sockets[0].getsockname()[1]
     try:
         yield inbox
     finally:
+        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(_quiet(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        server.close()
-        loop.run_until_complete(_quiet())
         loop.close()
 
 

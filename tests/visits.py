@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import http.client
 import re
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
+
+from starlette.routing import BaseRoute
 
 from newsletter import templates
 from newsletter.due import Rhythm
@@ -17,6 +20,7 @@ from newsletter.model import Publication, Reader
 from newsletter.notes import LINKS
 from newsletter.ports import Store
 from newsletter.publisher import Desk, freeze, gather, publish, waiting
+from newsletter.render import Templates
 from newsletter.stores.memory import MemoryStore
 from newsletter.subscriptions import Reception
 from newsletter.tokens import Purpose, sign
@@ -24,6 +28,7 @@ from newsletter.transports.smtp import SmtpTransport
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.web.door import door_app
 from newsletter.web.front import Front
+from newsletter.web.opening import delivering
 from newsletter.web.pages import Pages
 from newsletter.web.postroom import Postroom
 from newsletter.web.server import serving
@@ -60,6 +65,7 @@ class House:
     desk: Desk
     port: int = 0
     told: list[str] = field(default_factory=list)
+    routes: Sequence[BaseRoute] = ()
 
     def publish(self, day: date, *titles: str) -> None:
         """List these papers, freeze the day's issue, and deliver it."""
@@ -155,6 +161,12 @@ def apart(work: Coroutine[Any, Any, None]) -> None:
         pool.submit(asyncio.run, work).result()
 
 
+@cache
+def stationery() -> Mapping[str, Templates]:
+    """The templates of the notes, compiled once."""
+    return {kind: templates.load_note(kind) for kind in LINKS}
+
+
 @contextlib.contextmanager
 def open_house(
     *,
@@ -173,12 +185,14 @@ def open_house(
     with open_inbox() as inbox:
         reception = Reception(chosen, kept, desk.keyring)
         house = House(kept, inbox, clock, reception, desk)
-        notes = {kind: templates.load_note(kind) for kind in LINKS}
-        postroom = Postroom(reception, notes, house.smtp, clock, house.told.append)
+        deliver = delivering(desk, house.smtp, Run("pages"))
+        postroom = Postroom(reception, stationery(), house.smtp, deliver, clock, house.told.append)
         rhythm = Rhythm("07:00", "UTC", "daily")
         front = Front(
             desk, reception, rhythm, Pages(chosen, None), postroom, Shelf(desk), operator_password
         )
-        with serving(door_app(front), "127.0.0.1", port, proxies) as listening:
+        app = door_app(front)
+        house.routes = app.routes
+        with serving(app, "127.0.0.1", port, proxies) as listening:
             house.port = listening
             yield house

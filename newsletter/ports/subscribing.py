@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Status
+from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Returned, Status
 
 
 class Subscribing(Protocol):
@@ -46,6 +46,9 @@ class Subscribing(Protocol):
 
     def letters(self, reader: int) -> tuple[Delivery, ...]:
         """Every delivery a reader had a line for, oldest first."""
+
+    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[Returned, ...]:
+        """What those said who left, the last ones first; only this reader's, if one is named."""
 
     def move(self, reader: int, email: str, *, now: datetime) -> bool:
         """Give a reader of the store another address.

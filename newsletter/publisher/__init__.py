@@ -6,6 +6,7 @@ A tick does each at its time. They know ports and the pure rooms below, never an
 from newsletter.publisher.desk import Desk, keyring
 from newsletter.publisher.drafting import last_decided
 from newsletter.publisher.gathering import gather
+from newsletter.publisher.greeting import FirstLetter, greet
 from newsletter.publisher.notifying import tell_operator
 from newsletter.publisher.previewing import Proof, anew, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
@@ -18,6 +19,7 @@ from newsletter.publisher.trying import Trial, try_out
 __all__ = [
     "STOPPED",
     "Desk",
+    "FirstLetter",
     "IssueReport",
     "Proof",
     "Rota",
@@ -27,6 +29,7 @@ __all__ = [
     "deliver_open",
     "freeze",
     "gather",
+    "greet",
     "hold",
     "keyring",
     "last_decided",

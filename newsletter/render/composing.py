@@ -102,20 +102,22 @@ def _pieces(
     if not counted["papers"]:
         pieces += frame["quiet"]
     pieces += frame["masthead_end"]
-    pieces += _sections(face, edition, reasoned)
+    pieces += _sections(face, edition, values, reasoned)
     if edition.more:
         pieces += _filled(face.counts["more"][min(counted["more"], 2)], values)
     pieces += _filled(frame["ending"], values)
     return [piece for piece in pieces if piece]
 
 
-def _sections(face: Face, edition: Edition, reasoned: Reasoned) -> list[str]:
+def _sections(
+    face: Face, edition: Edition, values: Mapping[str, str], reasoned: Reasoned
+) -> list[str]:
     rows, cards_of = face.rows, _lengths(face.cards, edition)
     because = _reason_frame(face)
     closing = face.frame["closing"]
     pieces: list[str] = []
     for section in edition.sections:
-        pieces.append(face.headings[section.name])
+        pieces += _filled(face.headings[section.name], values)
         cards = cards_of[section.leads]
         pieces += [reasoned(cards[p.paper], because, p.because) for p in section.cards]
         pieces += [rows[placed.paper] for placed in section.rows]

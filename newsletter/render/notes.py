@@ -12,14 +12,14 @@ NOTES: Mapping[str, tuple[str, ...]] = {
     "known": ("preferences",),
     "move": ("confirm", "hours"),
     "welcome": ("email", "preferences", "unsubscribe"),
-    "farewell": ("email", "subscribe"),
     "report": ("headline", "lines"),
 }
 """Every kind of note, and what it is told besides the publication.
 
-``confirm``, ``preferences``, ``unsubscribe`` and ``subscribe`` are addresses of pages, ``hours``
-is how long the first one holds, ``email`` is the reader's; ``known`` answers somebody who joins
-again, ``move`` asks at a reader's new address; ``report`` goes to the operator, its
+``confirm``, ``preferences`` and ``unsubscribe`` are addresses of pages, ``hours`` is how long the
+first one holds, ``email`` is the reader's; ``known`` answers somebody who joins again, ``move``
+asks at a reader's new address, ``welcome`` greets a newcomer for whom the day has no letter.
+Nobody who left is written to: there is no farewell. ``report`` goes to the operator, its
 ``lines`` are what happened and what mends it, one a line. Nothing a stranger typed is among
 what a confirmation says: whoever signs an address up may not be its owner.
 """

@@ -176,11 +176,16 @@ def _face(
         frame={name: _piece(_checked(template, name, frame)) for name in FRAME},
         counts={name: _forms(template, name, base) for name in COUNTS},
         headings={
-            name: _checked(template, "heading", {**base, "name": shown(name)}) for name in names
+            name: _piece(_checked(template, "heading", _headed(base, name))) for name in names
         },
         cards=dict(zip(LENGTHS, cards, strict=True)),
         rows=rows,
     )
+
+
+def _headed(base: Context, name: str) -> Context:
+    """What a heading may name: its words, and the topic they are of, if it is one's."""
+    return {**base, "name": shown(name), "topic": "" if name in {TOP, OTHER, BY_FILTER} else name}
 
 
 def _forms(template: jinja2.Template, name: str, base: Context) -> Forms:

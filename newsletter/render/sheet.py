@@ -52,7 +52,7 @@ class Face:
 
     frame: Mapping[str, Piece]
     counts: Mapping[str, Forms]
-    headings: Mapping[str, str]
+    headings: Mapping[str, Piece]
     cards: Mapping[Length, tuple[str, ...]]
     rows: tuple[str, ...]
 
@@ -96,7 +96,8 @@ class Sheet:
         lines = [form for forms in face.counts.values() for form in forms[-1:]]
         return Sizes(
             frame=sum(self._most(piece) for piece in (*frame, *lines)),
-            heading=max(map(_bytes, face.headings.values())) + self._most(face.frame["closing"]),
+            heading=max(map(self._most, face.headings.values()))
+            + self._most(face.frame["closing"]),
             because=REASON_BYTES
             + self._most(face.frame["card_end"])
             + sum(map(_bytes, face.frame["because"][::2])),
@@ -147,7 +148,7 @@ def _face(fields: Mapping[str, Any]) -> Face:
     return Face(
         frame={name: _tuples(piece) for name, piece in fields["frame"].items()},
         counts={name: _tuples(forms) for name, forms in fields["counts"].items()},
-        headings=fields["headings"],
+        headings={name: _tuples(piece) for name, piece in fields["headings"].items()},
         cards={summary: tuple(cards) for summary, cards in fields["cards"].items()},
         rows=tuple(fields["rows"]),
     )

@@ -30,6 +30,7 @@ ISSUE = frozenset(
         "more",
         "lead",
         "theme",
+        "topic",
     ]
 )
 """What the templates of an issue are given, each block those it is about."""

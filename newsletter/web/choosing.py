@@ -60,11 +60,14 @@ class Choosing:
         form = filled(visit.reader.subscriber)
         if request.query_params.get("cadence") == "weekly":
             form = form.having("cadence", "weekly")
+        asked = {"more": "", "less": ""}
         for word in ("more", "less"):
-            if topic := request.query_params.get(word):
+            topic = request.query_params.get(word, "")
+            if topic in {each.name for each in self.front.desk.topics}:
                 form = self._with_topic(form, topic, more=word == "more")
+                asked[word] = topic
         weeks = request.query_params.get("pause", "")
-        return self._preferences(visit, form, offered=weeks if weeks in WEEKS else "")
+        return self._preferences(visit, form, offered=weeks if weeks in WEEKS else "", asked=asked)
 
     def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
         """A form with a topic ticked or not; whoever gets every paper is left with the others."""
@@ -143,7 +146,7 @@ class Choosing:
         reader = subscriptions.move(self.front.reception, token_of(request), self.front.now)
         link = subscriptions.preferences(self.front.reception, reader, self.front.now)
         return self.front.pages.show(
-            "confirmed", email=reader.subscriber.email, preferences=link, newest=None
+            "confirmed", email=reader.subscriber.email, preferences=link, newest=None, first=False
         )
 
     def _erase(self, visit: Visit, form: Form) -> Response:
@@ -158,7 +161,13 @@ class Choosing:
         self, visit: Visit, form: Form, *, status: int = 200, **values: object
     ) -> Response:
         reader = visit.reader
-        known: dict[str, object] = {"problems": {}, "saved": "", "offered": "", "trials": None}
+        known: dict[str, object] = {
+            "problems": {},
+            "saved": "",
+            "offered": "",
+            "trials": None,
+            "asked": {},
+        }
         return self.front.pages.show(
             "preferences",
             status,
@@ -187,6 +196,9 @@ class Choosing:
             ],
             "letters": [
                 {"day": letter.day.isoformat(), "state": letter.state} for letter in record.letters
+            ],
+            "farewells": [
+                {"day": each.day.isoformat(), "said": each.said} for each in record.farewells
             ],
         }
         return Response(

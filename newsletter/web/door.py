@@ -11,11 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
 from newsletter import subscriptions
 from newsletter.errors import StoreError, TokenError
-from newsletter.subscriptions import WORDS
+from newsletter.model import Reader
+from newsletter.publisher import greet
+from newsletter.subscriptions import WORDS, Note
 from newsletter.web.archive import Archive
 from newsletter.web.choosing import Choosing
 from newsletter.web.editions import whole
@@ -23,6 +24,7 @@ from newsletter.web.forms import Form, WrongFieldsError, form_of, wanted
 from newsletter.web.front import Front, both, client_of, shows, token_of
 from newsletter.web.guard import Guard
 from newsletter.web.overview import Overview
+from newsletter.web.postroom import Post
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Door:
             Route("/join", self.joining, methods=["POST"]),
             *both("/confirm/{token}", self.ask, self.confirm),
             *both("/unsubscribe/{token}", self.ask_leave, self.leave, reads_form=False),
+            Route("/farewell/{token}", self.said, methods=["POST"]),
             Route("/edition/{token}", shows(self.edition)),
             Route("/style.css", self.style),
         ]
@@ -89,13 +92,28 @@ class Door:
         return self.front.pages.show("confirm", email=reader.subscriber.email, words=self._words)
 
     def confirm(self, request: Request, _form: Form) -> Response:
-        """They said yes."""
-        reader = subscriptions.confirm(self.front.reception, token_of(request), self.front.now)
+        """They said yes; their first letter, or a welcome, leaves at once."""
+
+        def welcome(reader: Reader) -> None:
+            self.front.postroom.later(lambda post: self._welcome(reader, post))
+
+        reader = subscriptions.confirm(
+            self.front.reception, token_of(request), self.front.now, welcome
+        )
         link = subscriptions.preferences(self.front.reception, reader, self.front.now)
         newest = next(iter(self.front.shelf.published()), None)
         return self.front.pages.show(
-            "confirmed", email=reader.subscriber.email, preferences=link, newest=newest
+            "confirmed",
+            email=reader.subscriber.email,
+            preferences=link,
+            newest=newest,
+            first=True,
         )
+
+    def _welcome(self, reader: Reader, post: Post) -> None:
+        """The day's edition is the welcome; where there is none, a note is."""
+        link = subscriptions.preferences(self.front.reception, reader, self.front.now)
+        post(greet(self.front.desk, reader) or Note("welcome", reader, link))
 
     @property
     def _words(self) -> str:
@@ -110,8 +128,18 @@ class Door:
 
     def leave(self, request: Request, _form: Form) -> Response:
         """They leave: by the button, or by a mailbox provider's one click (RFC 8058)."""
-        reader = subscriptions.leave(self.front.reception, token_of(request), self.front.now)
-        return self.front.pages.show("farewell", email=reader and reader.subscriber.email)
+        token = token_of(request)
+        reader = subscriptions.leave(self.front.reception, token, self.front.now)
+        gone = None if reader is None else reader.subscriber.email
+        return self.front.pages.show("farewell", email=gone, token=token, said=False)
+
+    async def said(self, request: Request) -> Response:
+        """Who left says why, which nobody has to."""
+        form, token = await form_of(request), token_of(request)
+        await run_in_threadpool(
+            subscriptions.say_why, self.front.reception, token, form.one("why"), self.front.now
+        )
+        return self.front.pages.show("farewell", email=None, token=token, said=True)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -132,7 +160,7 @@ class Door:
         return Response(self.front.pages.style, media_type="text/css", headers=headers)
 
 
-def door_app(front: Front) -> ASGIApp:
+def door_app(front: Front) -> Guard:
     """The readers' pages, behind their guard."""
 
     @asynccontextmanager

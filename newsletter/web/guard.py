@@ -2,9 +2,10 @@
 
 from urllib.parse import urlsplit
 
+from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -37,10 +38,14 @@ class Guard:
     Args:
         app: the pages.
         url: where they are for the world.
+
+    Attributes:
+        routes: the pages' own: what they answer to.
     """
 
-    def __init__(self, app: ASGIApp, url: str) -> None:
+    def __init__(self, app: Starlette, url: str) -> None:
         self._app = app
+        self.routes = app.routes
         parts = urlsplit(url)
         self._prefix = parts.path.rstrip("/")
         self._host = parts.netloc.lower()

@@ -1,21 +1,29 @@
 """Opening the readers' door of a newsletter."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
+from itertools import count
 
 from newsletter.config import WebSettings
 from newsletter.errors import ConfigurationError
+from newsletter.model import DeliveryState
+from newsletter.ports import Owner, Transport
+from newsletter.publisher import Desk, FirstLetter, publish
 from newsletter.web.door import door_app
 from newsletter.web.front import Front
 from newsletter.web.pages import Pages
-from newsletter.web.postroom import Postroom
+from newsletter.web.postroom import Deliver, Postroom
 from newsletter.web.server import serving
 from newsletter.web.shelf import Shelf
 from newsletter.wiring import House
 
+ENDS: frozenset[DeliveryState] = frozenset({"accepted", "failed", "suppressed", "expired", "held"})
+"""States of a letter that another try does not change."""
 
-def front_of(house: House, told: Callable[[str], None]) -> Front:
-    """The readers' pages of a newsletter.
+
+def front_of(house: House, owner: Owner, told: Callable[[str], None]) -> Front:
+    """The readers' pages of a newsletter; first letters are claimed under the owner's name.
 
     Raises:
         ConfigurationError: it does not say where the pages are for the world.
@@ -27,16 +35,37 @@ def front_of(house: House, told: Callable[[str], None]) -> Front:
             file=house.path.name,
             where="url",
         )
-    reception, desk = house.reception, house.desk
+    reception, desk, smtp = house.reception, house.desk, house.smtp()
+    deliver = delivering(desk, smtp, owner)
     return Front(
         desk=desk,
         reception=reception,
         rhythm=house.rhythm,
         pages=Pages(reception.publication, house.template_folder),
-        postroom=Postroom(reception, house.notes, house.smtp(), house.clock, told),
+        postroom=Postroom(reception, house.notes, smtp, deliver, house.clock, told),
         shelf=Shelf(desk),
         operator_password=_password(house),
     )
+
+
+def delivering(desk: Desk, transport: Transport, owner: Owner) -> Deliver:
+    """What first letters leave by: the ledger, as every letter does."""
+    turns = count(1)
+
+    async def deliver(letter: FirstLetter) -> bool:
+        await publish(
+            desk,
+            letter.day,
+            transport,
+            owner=owner,
+            turn=f"first{next(turns)}",
+            readers=[letter.reader],
+            progress=lambda _counts: None,
+        )
+        lines = await asyncio.to_thread(desk.store.letters, letter.reader)
+        return all(line.state in ENDS for line in lines if line.day == letter.day)
+
+    return deliver
 
 
 def _password(house: House) -> str | None:
@@ -53,7 +82,8 @@ def open_door(house: House, told: Callable[[str], None]) -> Iterator[None]:
         UsageError: one cannot listen there.
     """
     web = house.settings.web or WebSettings()
-    app = door_app(front_of(house, told))
-    with serving(app, web.host, web.port, web.trusted_proxies) as port:
-        told(f"the readers' pages: {house.settings.url} (listening on {web.host}, port {port})")
-        yield
+    with house.owner() as owner:
+        app = door_app(front_of(house, owner, told))
+        with serving(app, web.host, web.port, web.trusted_proxies) as port:
+            told(f"the readers' pages: {house.settings.url} (listening on {web.host}, port {port})")
+            yield

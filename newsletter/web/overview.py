@@ -18,6 +18,9 @@ from newsletter.web.front import Front, shows
 SHOWN = 14
 """Issues looked back on."""
 
+SAID = 20
+"""Reasons to leave that are shown."""
+
 HEIGHT = 100
 """Of the plot's highest bar, in its own units."""
 
@@ -62,6 +65,7 @@ class Overview:
             lines=self._lines(days),
             sources=store.sources().values(),
             heartbeats=store.heartbeats(),
+            farewells=store.farewells(limit=SAID),
             quarantined=_quarantined(store.waves(days[0])) if days else (),
         )
 

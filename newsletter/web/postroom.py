@@ -1,7 +1,7 @@
-"""Where the pages' notes leave: after the answer, so that nobody can tell by the time it takes."""
+"""Where the pages' mail leaves: after the answer, so that nobody can tell by the time it takes."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from newsletter.delivery import post
@@ -15,26 +15,35 @@ from newsletter.model import (
 )
 from newsletter.notes import written
 from newsletter.ports import Clock, Transport
+from newsletter.publisher import FirstLetter
 from newsletter.render import Templates
 from newsletter.subscriptions import Note, Reception
 
-Work = Callable[[Callable[[Note], None]], None]
-"""What is done after an answer: it gets what posts a note."""
+Post = Callable[[Note | FirstLetter], None]
+"""Takes what is to leave: a note, or a letter that stands in the ledger."""
+
+Work = Callable[[Post], None]
+"""What is done after an answer: it gets what posts."""
+
+Deliver = Callable[[FirstLetter], Awaitable[bool]]
+"""Delivers a letter that stands in the ledger, as far as that goes now; whether it is at its end.
+"""
 
 WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
-"""How long to wait before a note that did not get through is tried again."""
+"""How long to wait before what did not get through is tried again."""
 
 FAREWELL = 5.0
 """Seconds that what is under way has when the pages close."""
 
 
 class Postroom:
-    """Does what need not be waited for, and sends notes.
+    """Does what need not be waited for, and sends notes and first letters.
 
     Args:
         here: whose notes they are.
         stationery: their templates, by kind.
         transport: the door they leave by.
+        deliver: what first letters leave by.
         clock: for their dates and the waiting.
         told: told, in a line, what went wrong; never an address.
     """
@@ -44,11 +53,13 @@ class Postroom:
         here: Reception,
         stationery: Mapping[str, Templates],
         transport: Transport,
+        deliver: Deliver,
         clock: Clock,
         told: Callable[[str], None],
     ) -> None:
         self._here, self._stationery = here, stationery
-        self._transport, self._clock, self._told = transport, clock, told
+        self._transport, self._deliver = transport, deliver
+        self._clock, self._told = clock, told
         self._under_way: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -57,7 +68,7 @@ class Postroom:
         self._loop = asyncio.get_running_loop()
 
     def later(self, work: Work) -> None:
-        """Do this in a thread of its own; it is given what posts a note. From any thread."""
+        """Do this in a thread of its own; it is given what posts. From any thread."""
         assert self._loop is not None, "the postroom is not open"
         self._loop.call_soon_threadsafe(self._begin, work)
 
@@ -67,13 +78,24 @@ class Postroom:
         task.add_done_callback(self._under_way.discard)
 
     async def _do(self, work: Work) -> None:
-        notes: list[Note] = []
+        mail: list[Note | FirstLetter] = []
         try:
-            await asyncio.to_thread(work, notes.append)
-            for note in notes:
-                await self._send(note)
+            await asyncio.to_thread(work, mail.append)
+            for each in mail:
+                await (self._send(each) if isinstance(each, Note) else self._bring(each))
         except NewsletterError as error:
             self._told(f"a note was not sent: {error}")
+
+    async def _bring(self, letter: FirstLetter) -> None:
+        """Deliver a first letter; one that does not get through waits in the ledger for a run."""
+        for wait in (*WAITS, None):
+            try:
+                if await self._deliver(letter):
+                    return
+            except TransportError as error:
+                self._told(f"a first letter waits: {error}")
+            if wait is not None:
+                await self._clock.sleep(wait.total_seconds())
 
     async def _send(self, note: Note) -> None:
         envelope = written(note, self._here, self._stationery, self._clock.now())

@@ -157,3 +157,20 @@ def test_the_container_runs_a_command_there_is_on_the_port_there_is() -> None:
     assert found
     assert found[1] in COMMANDS
     assert f"EXPOSE {WebSettings().port}\n" in text
+
+
+def test_every_row_of_the_security_table_is_held_by_tests_that_exist() -> None:
+    rows = [line.split("|") for line in (DOCS / "security.md").read_text().splitlines()]
+    told = {
+        row[1].strip(): set(re.findall(r"`(test_\w+)`", row[4])) for row in rows if len(row) > 5
+    }
+    held = {number for ids in told for number in re.findall(r"S\d\d", ids)}
+    assert held == {f"S{number:02}" for number in range(1, 31)} - {"S11", "S22"}
+    written = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+    for row, names in told.items():
+        assert names <= written, row
+        assert names or not row.startswith("S"), row

@@ -26,10 +26,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def browser(house: House) -> Iterator[Browser]:
-    """A browser, opened after the house and closed before it: each has an event loop."""
-    del house
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for all of them; its event loop runs in this thread."""
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -82,7 +81,10 @@ def leave(house: House, page: Page, one_click: bool) -> None:  # noqa: FBT001 - 
     assert page.get_by_role("heading", name="Farewell").is_visible()
 
 
-@pytest.mark.parametrize(("javascript", "one_click"), [(True, True), (False, False)])
+@pytest.mark.parametrize(
+    ("javascript", "one_click"),
+    [pytest.param(True, True, marks=pytest.mark.slow), (False, False)],
+)
 def test_join_choose_read_leave(
     house: House,
     browser: Browser,
@@ -133,6 +135,7 @@ def test_the_keyboard_alone_is_enough(house: House, browser: Browser) -> None:
     page.close()
 
 
+@pytest.mark.slow
 def test_a_scanner_that_opens_every_link_and_runs_scripts_changes_nothing(
     house: House, browser: Browser
 ) -> None:
@@ -185,6 +188,7 @@ def violations(page: Page) -> list[str]:
     return [f"{v['id']}: {[node['html'] for node in v['nodes']]}" for v in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
 def test_every_page_is_for_everybody(
     house: House, browser: Browser, scheme: str, width: int

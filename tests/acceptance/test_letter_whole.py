@@ -6,7 +6,7 @@ import pytest
 
 from newsletter.edition import Budget, Table, cut
 from newsletter.matchers.rules import RulesMatcher
-from newsletter.model import TOP, Edition, Issue, Standing, Summary
+from newsletter.model import OTHER, TOP, Edition, Issue, Standing, Summary
 from newsletter.render import Personal, longdate, paper_view, set_edition, set_issue, wrap
 from newsletter.render.composing import REASON_INDENT
 from newsletter.templates import HTML, TEXT, compiled, environment, folders
@@ -28,7 +28,7 @@ SKELETON = """\
 {%- block dateline_end %}{% endblock %}
 {%- if not papers %}{% block quiet %}{% endblock %}{% endif %}
 {%- block masthead_end %}{% endblock %}
-{%- for name, lead, cards, rows in sections %}
+{%- for name, topic, lead, cards, rows in sections %}
     {%- block heading scoped %}{% endblock %}
     {%- for paper, summary, because in cards %}
         {%- block card scoped %}{% endblock %}
@@ -70,6 +70,7 @@ def in_one_pass(name: str, whole: Edition, made: Issue, to: Personal, preheader:
             sections=[
                 (
                     each.name,
+                    "" if each.name in {TOP, OTHER} else each.name,
                     each.leads,
                     [
                         (

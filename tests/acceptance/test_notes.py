@@ -20,7 +20,6 @@ WORDS = {
     "email": "ada@example.org",
     "preferences": "https://papers.example.org/preferences/a-token",
     "unsubscribe": "https://papers.example.org/unsubscribe/a-token",
-    "subscribe": "https://papers.example.org/",
     "headline": "Three letters are in doubt",
     "lines": "The server went away within the dot.\nNothing to mend: they are sent once more.",
 }
@@ -69,7 +68,7 @@ def test_a_word_that_is_missing_is_named() -> None:
 
 def test_a_word_cannot_break_out_of_its_place() -> None:
     words = {**WORDS, "email": '"><script>alert(1)</script>\r\nBcc: eve@example.org'}
-    made = note("farewell", load_note("farewell"), SITE, words)
+    made = note("welcome", load_note("welcome"), SITE, words)
     assert "<script" not in "".join(made.html)
     assert len(made.subject) == 1
     assert "\n" not in made.subject[0]

@@ -67,8 +67,10 @@ def test_join_confirm_a_letter_one_click_and_no_more(newsletter: Newsletter, inb
             until(lambda: inbox.arrivals, daemon)
             confirm = path_of(inbox.arrivals[0].text, "confirm", port)
             assert ask(port, "POST", confirm)[0] == 200
+            until(lambda: len(inbox.arrivals) > 1, daemon)
             newsletter.run("send", "--yes")
-            _, letter = inbox.arrivals
+            _, welcome, letter = inbox.arrivals
+            assert path_of(welcome.text, "preferences", port)
             assert letter.titles == ["Paper 3", "Paper 2", "Paper 1"]
             assert "Paper 2" in ask(port, "GET", path_of(letter.text, "edition", port))[1]
             (one_click,) = re.findall(
@@ -83,6 +85,7 @@ def test_join_confirm_a_letter_one_click_and_no_more(newsletter: Newsletter, inb
     assert (reader["status"], reader["origin"]) == ("unsubscribed", "store")
 
 
+@pytest.mark.slow
 def test_serve_ends_well_and_an_erased_reader_of_the_file_stays_away(
     newsletter: Newsletter, inbox: Inbox
 ) -> None:
@@ -102,6 +105,7 @@ def test_serve_ends_well_and_an_erased_reader_of_the_file_stays_away(
         assert b"ada@example.org" not in file.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_operator_erases_a_reader_whom_no_list_brings_back(newsletter: Newsletter) -> None:
     newsletter.configure()
     newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
@@ -125,6 +129,7 @@ def test_the_operator_erases_a_reader_whom_no_list_brings_back(newsletter: Newsl
     assert len(newsletter.json("subscribers", "list")) == 3
 
 
+@pytest.mark.slow
 def test_what_keeps_the_pages_from_being_served_is_said(newsletter: Newsletter) -> None:
     newsletter.configure()
     newsletter.subscribe()

@@ -181,6 +181,9 @@ def test_a_day_without_an_issue_can_be_ruled_out(store: Store) -> None:
     assert store.issue_state(DAY) is None
     assert store.rule(DAY, "cancelled", reason="strike", among=("frozen", None))
     assert store.issue_state(DAY) == ("cancelled", "strike")
+    assert not store.rule(DAY, "held", reason="too late", among=("frozen", None))
+    assert store.rule(DAY, "held", reason="after all", among=("cancelled", None))
+    assert store.issue_state(DAY) == ("held", "after all")
 
 
 # -- what only a hand in the database can do -------------------------------------------------------

@@ -138,3 +138,16 @@ def test_words_no_database_holds_are_made_fit(store: Store) -> None:
     store.take_return(back("complaint", said="a\0b\ud800"), now=NOON)
     (found,) = store.suppressed()
     assert found.why.startswith("complained on 2026-08-03: a")
+
+
+def test_what_those_said_who_left_is_read_the_last_first(store: Store) -> None:
+    join(store, ADA, "bob@example.org")
+    bob = Returned("b", "unsubscribe", 2, DAY, "moved on")
+    said = [back("unsubscribe", on(n), name=f"a{n}", said=f"word {n}") for n in (0, 1)]
+    for minutes, each in enumerate((said[0], bob, said[1], back("hard"), back("unsubscribe"))):
+        store.take_return(each, now=NOON + timedelta(minutes=minutes))
+    assert store.farewells(limit=9) == (said[1], bob, said[0])
+    assert store.farewells(limit=1) == (said[1],)
+    assert store.farewells(limit=9, reader=2) == (bob,)
+    store.erase(2, "x@erased.invalid", now=NOON)
+    assert store.farewells(limit=9, reader=2) == ()

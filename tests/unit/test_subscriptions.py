@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from newsletter.errors import TokenError
-from newsletter.model import Filter, Publication, Status, Subscriber
+from newsletter.model import Filter, Publication, Reader, Status, Subscriber
 from newsletter.notes import HOURS
 from newsletter.stores.memory import MemoryStore
 from newsletter.subscriptions import (
@@ -44,6 +44,7 @@ class Office:
     def __init__(self) -> None:
         self.here = Reception(SITE, MemoryStore(), KEYS)
         self.notes: list[Note] = []
+        self.welcomed: list[Reader] = []
 
     def join(
         self, email: str = ADA, *, client: str = "::1", hours: float = 0, **wants: object
@@ -85,7 +86,7 @@ def test_who_joins_gets_one_note_and_is_confirmed_by_its_link(office: Office) ->
     assert (note.kind, note.reader.subscriber.email) == ("confirm", ADA)
     assert note.link.startswith("https://n.example.org/papers/confirm/")
     assert office.status() == "unconfirmed"
-    reader = confirm(office.here, office.token, NOON + timedelta(hours=47))
+    reader = confirm(office.here, office.token, NOON + timedelta(hours=47), office.welcomed.append)
     assert (reader.status, reader.subscriber.at) == ("confirmed", "09:00")
     (consent,) = office.here.store.consents(reader.id)
     assert consent.text == WORDS.format(name="N")
@@ -94,15 +95,16 @@ def test_who_joins_gets_one_note_and_is_confirmed_by_its_link(office: Office) ->
 
 def test_confirming_twice_is_confirming_once(office: Office) -> None:
     office.join()
-    confirm(office.here, office.token, NOON)
-    confirm(office.here, office.token, NOON)
+    confirm(office.here, office.token, NOON, office.welcomed.append)
+    confirm(office.here, office.token, NOON, office.welcomed.append)
     assert len(office.here.store.consents(1)) == 1
+    assert [reader.id for reader in office.welcomed] == [1]
 
 
 def test_a_confirmation_is_good_for_two_days(office: Office) -> None:
     office.join()
     with pytest.raises(TokenError, match="too old"):
-        confirm(office.here, office.token, NOON + timedelta(hours=49))
+        confirm(office.here, office.token, NOON + timedelta(hours=49), office.welcomed.append)
     assert office.status() == "unconfirmed"
 
 
@@ -148,7 +150,7 @@ def test_who_left_comes_back_by_the_link_alone(office: Office, status: Status) -
     office.known(status)
     office.join()
     assert office.status() == status
-    confirm(office.here, office.token, NOON)
+    confirm(office.here, office.token, NOON, office.welcomed.append)
     assert office.status() == "confirmed"
 
 
@@ -157,7 +159,7 @@ def test_no_note_goes_to_a_blocked_address(office: Office) -> None:
     office.join()
     assert office.notes == []
     with pytest.raises(TokenError, match="No letters go to this address"):
-        confirm(office.here, office.signed("confirm"), NOON)
+        confirm(office.here, office.signed("confirm"), NOON, office.welcomed.append)
 
 
 def test_notes_say_how_long_their_links_are_good() -> None:
@@ -292,7 +294,7 @@ def test_the_letters_move_when_the_new_address_says_yes(office: Office) -> None:
 
 def test_the_record_has_all_that_is_kept(office: Office) -> None:
     office.join()
-    reader = confirm(office.here, office.token, NOON)
+    reader = confirm(office.here, office.token, NOON, office.welcomed.append)
     record = export(office.here, reader)
     assert (record.reader, len(record.consents), record.letters) == (reader, 1, ())
 
@@ -322,5 +324,5 @@ def test_no_list_brings_an_erased_reader_back_but_they_may_come_themselves(offic
     turned = Keyring(("a newer key by far", *KEYS.secrets), KEYS.audience)
     assert not_erased(roster, store.readers(), turned) == roster[1:]
     office.join()
-    confirm(office.here, office.token, NOON)
+    confirm(office.here, office.token, NOON, office.welcomed.append)
     assert not_erased(roster, store.readers(), turned) == roster

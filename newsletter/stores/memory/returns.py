@@ -61,6 +61,20 @@ class Returns(Readers):
         noted.sort(key=lambda one: (one.returned.day, one.now))
         return [one.returned for one in noted]
 
+    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[Returned, ...]:
+        """See :meth:`newsletter.ports.Store.farewells`."""
+        with self._lock:
+            found = [
+                (noted.now, noted.returned)
+                for noted in self._returns.values()
+                if noted.returned.kind == "unsubscribe"
+                and noted.returned.said
+                and reader in {None, noted.returned.reader}
+            ]
+        found.sort(key=lambda each: each[1].digest)
+        found.sort(key=lambda each: each[0], reverse=True)
+        return tuple(returned for _, returned in found[:limit])
+
     def suppressed(self) -> tuple[Suppression, ...]:
         """See :meth:`newsletter.ports.Store.suppressed`."""
         with self._lock:

@@ -14,6 +14,7 @@ from newsletter.model import (
     Paper,
     Published,
     Reader,
+    Returned,
     Status,
     Subscriber,
 )
@@ -116,6 +117,19 @@ class Door:
             return tuple(
                 Delivery(row.day, row.email, row.state, row.attempts, row.reply, row.next_try)
                 for row in connection.execute(query)
+            )
+
+    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[Returned, ...]:
+        """See :meth:`newsletter.ports.Store.farewells`."""
+        columns = schema.returns.c
+        said = select(schema.returns).where(columns.kind == "unsubscribe", columns.said != "")
+        if reader is not None:
+            said = said.where(columns.reader == reader)
+        last = said.order_by(columns.noted.desc(), columns.digest).limit(limit)
+        with self._database.reading() as connection:
+            return tuple(
+                Returned(row.digest, row.kind, row.reader, row.day, row.said)
+                for row in connection.execute(last)
             )
 
     def move(self, reader: int, email: str, *, now: datetime) -> bool:

@@ -187,8 +187,9 @@ def rule(
 ) -> bool:
     """See :meth:`newsletter.ports.Store.rule`."""
     if None in among:
-        values = {"day": day, "state": state, "reason": reason}
-        if connection.execute(insert_new(connection, schema.issues), values).rowcount:
+        made = insert_new(connection, schema.issues).values(day=day, state=state, reason=reason)
+        # PostgreSQL's driver counts no rows here: what comes back tells whether there was one.
+        if connection.execute(made.returning(schema.issues.c.id)).first() is not None:
             return True
     query = select(schema.issues.c.id, schema.issues.c.state).where(schema.issues.c.day == day)
     row = connection.execute(query.with_for_update()).one_or_none()

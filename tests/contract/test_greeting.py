@@ -1,0 +1,173 @@
+"""A newcomer's first letter, over every store: the day's edition, through the ledger, once."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from newsletter.due import Rhythm
+from newsletter.filters import parse
+from newsletter.model import Consent, Filter, Reader, Status, Subscriber
+from newsletter.ports import Store
+from newsletter.publisher import Desk, Rota, cancel, freeze, gather, greet, publish, tick, waiting
+from newsletter.transports.memory import MemoryTransport
+from tests.desks import Listed, Run, SteadyClock, desk_over
+from tests.factories import DAY, NOON, subscriber
+
+HOUR, ONE_DAY = timedelta(hours=1), timedelta(days=1)
+VISION = Filter(topics=("Vision",))
+BOB = "bob@example.org"
+
+
+@dataclass
+class Press:
+    """A newsletter that Ada reads, and Bob comes to."""
+
+    store: Store
+    listed: Listed
+    clock: SteadyClock
+    desk: Desk
+    transport: MemoryTransport = field(default_factory=MemoryTransport)
+    ticks: int = 0
+
+    def issue(self) -> None:
+        """The day's issue, frozen and delivered."""
+        asyncio.run(self._issue())
+
+    async def _issue(self) -> None:
+        day = self.clock.now().date()
+        reports = await gather([self.listed], self.store, day, self.clock, lambda _: None)
+        freeze(self.desk, day, waiting(self.desk, day), reports)
+        await self._deliver("issue")
+
+    async def _deliver(self, turn: str) -> None:
+        day = self.clock.now().date()
+        await publish(
+            self.desk,
+            day,
+            self.transport,
+            owner=Run("run"),
+            turn=f"{turn}{len(self.transport.letters)}",
+            progress=lambda _: None,
+        )
+
+    def deliver(self) -> None:
+        asyncio.run(self._deliver("first"))
+
+    def confirmed(self, status: Status = "unconfirmed", **wants: object) -> Reader:
+        """Bob says yes."""
+        wanted: Subscriber = subscriber(BOB, **wants)
+        bob = self.store.save_reader(wanted, status=status, now=self.clock.now())
+        self.store.consent(bob.id, Consent(self.clock.now(), "by a link", "Yes."))
+        found = self.store.reader(bob.id)
+        assert found is not None
+        return found
+
+    def tick(self) -> None:
+        """What the scheduler does now."""
+        self.ticks += 1
+        rota = Rota(Rhythm("07:00", "UTC", "daily"))
+        owner = Run("tick")
+        done = tick(
+            self.desk, rota, self.transport, owner=owner, turn=str(self.ticks), told=lambda _: None
+        )
+        asyncio.run(done)
+
+    @property
+    def bobs(self) -> list[str]:
+        """The subjects of what Bob got."""
+        letters = [letter.envelope for letter in self.transport.letters]
+        return [
+            next(line for line in b"".join(each.content).split(b"\r\n") if line[:8] == b"Subject:")[
+                9:
+            ].decode()
+            for each in letters
+            if each.recipient == BOB
+        ]
+
+
+@pytest.fixture
+def press(store: Store) -> Press:
+    clock = SteadyClock(NOON)
+    listed = Listed("Vision anew", "Of other things")
+    store.sync_roster([subscriber()], now=NOON)
+    return Press(store, listed, clock, desk_over(store, listed, clock=clock))
+
+
+def test_a_newcomer_gets_the_days_edition_through_the_ledger_and_once(press: Press) -> None:
+    press.issue()
+    waves = press.store.waves(DAY)
+    press.clock.time += 3 * HOUR
+    bob = press.confirmed(filter=VISION)
+    letter = greet(press.desk, bob)
+    assert letter is not None
+    assert (letter.day, letter.reader) == (DAY, bob.id)
+    assert greet(press.desk, bob) is None
+    assert press.store.waves(DAY) == waves
+    press.deliver()
+    assert press.bobs == ["Vision anew"]
+    assert [line.state for line in press.store.letters(bob.id)] == ["accepted"]
+    assert press.store.issue_state(DAY) == ("done", "")
+    assert press.store.audit(DAY).ok
+    for _ in range(3):
+        press.tick()
+        press.clock.time += 2 * HOUR
+    assert press.bobs == ["Vision anew"]
+    press.clock.time = NOON + ONE_DAY
+    press.listed.titles = ("Vision anew", "Vision of today")
+    press.tick()
+    assert press.bobs == ["Vision anew", "Vision of today"]
+    assert press.store.audit(DAY + ONE_DAY).ok
+
+
+def test_what_comes_first_is_new_with_the_issue_and_nothing_older(press: Press) -> None:
+    press.issue()
+    press.clock.time += ONE_DAY
+    press.listed.titles = ("Of other things", "Of today")
+    press.issue()
+    assert greet(press.desk, press.confirmed()) is not None
+    press.deliver()
+    assert press.bobs == ["Of today"]
+    assert press.store.audit(DAY + ONE_DAY).ok
+
+
+def test_who_came_back_gets_nothing_twice(press: Press) -> None:
+    press.confirmed(filter=VISION)
+    press.issue()
+    assert press.bobs == ["Vision anew"]
+    press.store.set_status(BOB, "unsubscribed", now=press.clock.now())
+    assert greet(press.desk, press.confirmed("unsubscribed")) is None
+    press.clock.time += ONE_DAY
+    press.listed.titles = ("Vision anew", "Of today")
+    press.store.set_status(BOB, "unsubscribed", now=press.clock.now())
+    press.issue()
+    assert greet(press.desk, press.confirmed("unsubscribed")) is not None
+    press.deliver()
+    assert press.bobs == ["Vision anew", "Of today"]
+
+
+def test_where_the_day_has_nothing_for_a_newcomer_nothing_is_planned(press: Press) -> None:
+    assert greet(press.desk, press.confirmed()) is None
+    press.store.set_status(BOB, "unsubscribed", now=NOON)
+    press.issue()
+    planned = press.store.planned(DAY)
+    absent = (
+        Filter(include=(parse("salad"),)),
+        Filter(topics=("Vision",), exclude=(parse("anew"),)),
+    )
+    for wants in absent:
+        assert greet(press.desk, press.confirmed("unsubscribed", filter=wants)) is None
+    away = press.confirmed("unsubscribed", paused_until=DAY + ONE_DAY)
+    assert greet(press.desk, away) is None
+    press.clock.time += 20 * HOUR
+    assert greet(press.desk, press.confirmed("unsubscribed")) is None
+    assert press.store.planned(DAY) == planned
+
+
+def test_of_an_issue_that_was_cancelled_nobody_new_is_sent_anything(press: Press) -> None:
+    press.listed.titles = ("Vision anew",)
+    asyncio.run(gather([press.listed], press.store, DAY, press.clock, lambda _: None))
+    freeze(press.desk, DAY, waiting(press.desk, DAY), ())
+    cancel(press.store, DAY)
+    assert greet(press.desk, press.confirmed()) is None

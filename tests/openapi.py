@@ -1,0 +1,72 @@
+"""The readers' pages as OpenAPI describes them, from the table of their routes."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+
+FIELDS = (
+    "email", "topics", "include", "exclude", "min_upvotes", "max_items", "cadence", "day", "at",
+    "timezone", "summary", "do", "weeks", "sure", "why",
+)  # fmt: skip
+"""What forms have."""
+
+QUERIES = ("q", "before", "pause", "cadence", "more", "less")
+CHOICES = {
+    "do": ("save", "try", "pause", "resume", "move", "erase"),
+    "cadence": ("daily", "weekly"),
+    "summary": ("short", "full"),
+    "weeks": ("1", "2"),
+    "email": ("ada@example.org",),
+    "pause": ("2",),
+}
+"""Values that get further than chance would."""
+
+
+def described(routes: Iterable[BaseRoute], known: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The document: an operation for every route and method.
+
+    Args:
+        routes: the pages' own.
+        known: values of path parameters that lead somewhere, by name.
+    """
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        assert isinstance(route, Route)
+        path = re.sub(r":\w+}", "}", route.path)
+        for method in route.methods or ():
+            names = re.findall(r"{(\w+)}", path)
+            paths.setdefault(path, {})[method.lower()] = _operation(method, names, known)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "The readers' pages", "version": "1"},
+        "paths": paths,
+    }
+
+
+def _operation(
+    method: str, names: Iterable[str], known: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    placed = [_parameter(name, "path", known.get(name, ())) for name in names]
+    asked = [_parameter(name, "query", CHOICES.get(name, ())) for name in QUERIES]
+    answers = {"responses": {"default": {"description": "a page"}}}
+    if method != "POST":
+        return {"parameters": [*placed, *asked], **answers}
+    fields = {name: _text(CHOICES.get(name, ())) for name in FIELDS}
+    form = {"schema": {"type": "object", "properties": fields}}
+    return {
+        "parameters": placed,
+        "requestBody": {"content": {"application/x-www-form-urlencoded": form}},
+        **answers,
+    }
+
+
+def _parameter(name: str, where: str, choices: Sequence[str]) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": where == "path", "schema": _text(choices)}
+
+
+def _text(choices: Sequence[str]) -> dict[str, Any]:
+    if not choices:
+        return {"type": "string"}
+    return {"anyOf": [{"type": "string", "enum": [*choices]}, {"type": "string"}]}
