@@ -16,6 +16,7 @@ from sqlalchemy import (
     cast,
     column,
     exists,
+    false,
     func,
     literal,
     or_,
@@ -108,12 +109,9 @@ def _closed(_connection: Connection, issue: int) -> Query:
 
 def _same_bytes(_connection: Connection, issue: int) -> Query:
     """I6: letters that may have left and whose name or bytes are not on record, or not theirs."""
-    other = schema.deliveries.alias()
-    shared = exists().where(
-        other.c.issue == LEDGER.issue,
-        other.c.message_id == LEDGER.message_id,
-        other.c.reader != LEDGER.reader,
-    )
+    named = schema.deliveries.alias().c
+    twice = select(named.message_id).where(named.issue == issue).group_by(named.message_id)
+    shared = LEDGER.message_id.in_(twice.having(func.count() > 1))
     unrecorded = or_(LEDGER.digest.is_(None), LEDGER.message_id.is_(None))
     return _rows(
         issue,
@@ -125,6 +123,9 @@ def _same_bytes(_connection: Connection, issue: int) -> Query:
 
 def _no_repeats(connection: Connection, issue: int) -> Query:
     """I7: papers that stand in another accepted edition of the reader's too."""
+    elsewhere = _other_waves(connection, issue)
+    if not elsewhere:
+        return select(literal("")).where(false())
     mine, theirs = schema.editions.alias("mine"), schema.editions.alias("theirs")
     here, there = schema.deliveries.alias("here"), schema.deliveries.alias("there")
     papers, others = _numbers(connection, mine.c.papers), _numbers(connection, theirs.c.papers)
@@ -136,7 +137,7 @@ def _no_repeats(connection: Connection, issue: int) -> Query:
             theirs,
             and_(
                 theirs.c.reader == mine.c.reader,
-                theirs.c.wave.in_(_other_waves(connection, issue)),
+                theirs.c.wave.in_(elsewhere),
                 theirs.c.highest >= mine.c.lowest,
                 theirs.c.lowest <= mine.c.highest,
             ),
