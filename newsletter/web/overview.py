@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from newsletter.model import Counts, Wave
 from newsletter.web.forms import Form
 from newsletter.web.front import Front, shows
+from newsletter.web.metrics import exposition
 
 SHOWN = 14
 """Issues looked back on."""
@@ -47,16 +48,13 @@ class Overview:
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """The page."""
-        return [Route("/operator", shows(self.overview))]
+        """The page, and the same in numbers."""
+        return [Route("/operator", shows(self.overview)), Route("/metrics", shows(self.metrics))]
 
     def overview(self, request: Request, _form: Form) -> Response:
         """How things stand, for whoever knows the password."""
-        if self.front.operator_password is None:
-            raise HTTPException(404, "There is no such page.")
-        if not _knows(request, self.front.operator_password):
-            challenge = {"WWW-Authenticate": 'Basic realm="operator", charset="UTF-8"'}
-            return PlainTextResponse("This page is the operator's.", 401, headers=challenge)
+        if (refusal := self._refused(request)) is not None:
+            return refusal
         store = self.front.desk.store
         days = store.days()[:SHOWN]
         return self.front.pages.show(
@@ -68,6 +66,19 @@ class Overview:
             farewells=store.farewells(limit=SAID),
             quarantined=_quarantined(store.waves(days[0])) if days else (),
         )
+
+    def metrics(self, request: Request, _form: Form) -> Response:
+        """The same for Prometheus, behind the same password."""
+        return self._refused(request) or exposition(self.front.desk.store)
+
+    def _refused(self, request: Request) -> Response | None:
+        """What somebody is told who does not know the password; None for who does."""
+        if self.front.operator_password is None:
+            raise HTTPException(404, "There is no such page.")
+        if _knows(request, self.front.operator_password):
+            return None
+        challenge = {"WWW-Authenticate": 'Basic realm="operator", charset="UTF-8"'}
+        return PlainTextResponse("This page is the operator's.", 401, headers=challenge)
 
     def _lines(self, days: tuple[date, ...]) -> list[Line]:
         store = self.front.desk.store

@@ -1,9 +1,11 @@
 """The operator's page over real HTTP: behind its password, read-only."""
 
 import base64
+import sys
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from newsletter.model import Heartbeat, SourceHealth
 from tests.factories import DAY, NOON, subscriber
@@ -60,6 +62,48 @@ def test_without_the_password_nothing_is_shown(house: House) -> None:
     assert house.post("/operator").status == 405
 
 
+def metrics(house: House, password: str = PASSWORD) -> Answer:
+    coded = base64.b64encode(f"prometheus:{password}".encode()).decode()
+    return house.get("/metrics", Authorization=f"Basic {coded}")
+
+
+def test_prometheus_reads_the_same_behind_the_same_password(house: House) -> None:
+    empty = list(text_string_to_metric_families(metrics(house).body))
+    assert [family.samples for family in empty] == [[]] * len(empty)
+    house.store.save_reader(subscriber(), status="confirmed", now=NOON)
+    house.publish(DAY, "Vision anew")
+    house.store.beat(Heartbeat("run on here", NOON, NOON))
+    house.store.ingest(DAY, SourceHealth('F "1"', "failed", checked=NOON), [], now=NOON)
+    answer = metrics(house)
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    told = {
+        (sample.name.removeprefix("newsletter_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.body)
+        for sample in family.samples
+    }
+    noon = NOON.timestamp()
+    assert told["readers", "confirmed"] == 1
+    assert (told["letters", "accepted"], told["letters", "failed"]) == (1, 0)
+    assert told["issue_frozen_seconds", DAY.isoformat()] == noon
+    assert (told["source_ok", "Listed"], told["source_ok", 'F "1"']) == (1, 0)
+    assert told["source_last_ok_seconds", "Listed"] == noon
+    assert ("source_last_ok_seconds", 'F "1"') not in told
+    assert told["heartbeat_seconds", "run on here"] == noon
+    assert "example.org" not in answer.body
+    for refused in (house.get("/metrics"), metrics(house, "wrong")):
+        assert (refused.status, "newsletter_" in refused.body) == (401, False)
+
+
+def test_without_the_extra_the_way_to_it_is_said(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    answer = metrics(house)
+    assert answer.status == 501
+    assert "daily-papers-newsletter[metrics]" in answer.words
+
+
 def test_there_is_no_such_page_unless_it_is_asked_for() -> None:
     with open_house() as house:
         assert ask(house, "").status == 404
+        assert metrics(house).status == 404
