@@ -150,7 +150,8 @@ class Witness:
                 "due": wave.due.isoformat(),
                 "body": b64encode(wave.body).decode(),
                 "pieces": b64encode(wave.pieces).decode(),
-                "readers": b64encode(zlib.compress(json.dumps(readers).encode())).decode(),
+                "count": len(readers),
+                "readers": b64encode(zlib.compress(json.dumps(readers).encode(), 1)).decode(),
             },
             sync=True,
         )
@@ -215,11 +216,18 @@ class Witness:
         """Every letter of an issue that was marked."""
         return [*_noted(_lines((self.folder / f"{day}{_LETTERS}").read_bytes())).values()]
 
+    def seen(self, day: date, frozen: str) -> int:
+        """How many readers of the wave frozen at this instant it knows."""
+        found = (line for line in self._waves(day) if line["wave"] == frozen)
+        return max((line["count"] for line in found), default=0)
+
     def waves(self, day: date) -> dict[str, SeenWave]:
         """An issue's waves by the instant they were frozen; the last word on each."""
+        return {line["wave"]: _wave(line) for line in self._waves(day)}
+
+    def _waves(self, day: date) -> list[dict[str, Any]]:
         path = self.folder / f"{day}{_WAVES}"
-        lines = _lines(path.read_bytes()) if path.exists() else []
-        return {line["wave"]: _wave(line) for line in lines}
+        return _lines(path.read_bytes()) if path.exists() else []
 
     def _append(self, path: Path, line: Mapping[str, Any], *, sync: bool = False) -> None:
         """One write; it begins with the line's end, so that a torn line before it hurts no more.

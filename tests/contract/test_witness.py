@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 
 from newsletter.errors import OldStoreError, StoreError
 from newsletter.model import Accepted, Consent, NotSent, Refused, Returned
-from newsletter.stores.sql import WitnessedStore, schema
+from newsletter.stores.sql import SqlStore, WitnessedStore, schema
 from newsletter.stores.sql.engine import Database
 from newsletter.stores.witness import Restoration, Witness
 from tests.factories import DAY, NOON
@@ -122,7 +122,6 @@ def test_a_store_that_was_not_restored_goes_on_whatever_became_of_its_letters(
 ) -> None:
     assert not store.has_lost_its_witness()
     one_issue(store, "ada", "bob", "cec")
-    assert store.has_lost_its_witness()
     ada, bob, cec = claim(store)
     assert not store.has_lost_its_witness()
     mark(store, ada, bob)
@@ -138,6 +137,24 @@ def test_a_store_that_was_not_restored_goes_on_whatever_became_of_its_letters(
     assert third.take_from_witness(now=LATER) == Restoration()
     for opened in (again, third):
         opened.close()
+
+
+def test_a_store_from_before_there_were_witnesses_gets_one(
+    database_url: str, witness: Witness
+) -> None:
+    before = SqlStore(database_url)
+    one_issue(before, "ada", "bob")
+    (ada,) = claim(before, limit=1)
+    before.close()
+    store = WitnessedStore(database_url, witness)
+    assert store.has_lost_its_witness()
+    (bob,) = claim(store)
+    assert not store.has_lost_its_witness()
+    mark(store, bob)
+    assert [letter.reader for letter in witness.letters(DAY)] == [bob.reader]
+    (wave,) = witness.waves(DAY).values()
+    assert wave.names == {ada.reader: "gro.elpmaxe@ada", bob.reader: "gro.elpmaxe@bob"}
+    store.close()
 
 
 def test_a_line_torn_by_a_crash_costs_that_line_alone(

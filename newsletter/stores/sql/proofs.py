@@ -169,7 +169,8 @@ def _with_repeats(connection: Connection, issue: int, others: Sequence[int]) -> 
         .subquery()
     )
     papers = _numbers(connection, all_papers.c.papers)
-    twice = select(func.count(distinct(papers.c.value)) < func.count()).select_from(papers)
+    numbers = cast(papers.c.value, Integer)
+    twice = select(func.count(distinct(numbers)) < func.count()).select_from(papers)
     query = select(all_papers.c.reader).where(twice.correlate(all_papers).scalar_subquery())
     return list(connection.execute(query).scalars())
 

@@ -72,7 +72,10 @@ class WitnessedStore(SqlStore):
     def freeze(self, wave: Wave, editions: Iterable[Edition]) -> Wave:
         """See :meth:`newsletter.ports.Store.freeze`."""
         self._look(wave.issue.frozen_at)
-        return super().freeze(wave, editions)
+        frozen = super().freeze(wave, editions)
+        with self._introducing:
+            self._known[frozen.id] = self._see(wave.issue.day, frozen.id)
+        return frozen
 
     def claim(
         self,
@@ -194,10 +197,12 @@ class WitnessedStore(SqlStore):
                     self._known[wave] = self._see(day, wave)
 
     def _see(self, day: date, wave: int) -> _Known:
+        """Write a wave down, unless it was as it was frozen."""
         with self._database.reading() as connection:
-            seen = _seen(connection, wave, self._witness)
-        self._witness.see_wave(day, seen)
-        return _Known(day, seen.frozen, frozenset(seen.names))
+            frozen, readers = _planned(connection, wave)
+            if self._witness.seen(day, frozen) < len(readers):
+                self._witness.see_wave(day, _seen(connection, wave, self._witness))
+        return _Known(day, frozen, readers)
 
     def _note(
         self, letters: Sequence[Letter], settlements: Sequence[Settlement], now: datetime
@@ -222,6 +227,14 @@ def _line(settlement: Settlement, wave: str) -> tuple[str, int, int, DeliverySta
     claim, outcome = settlement.claim, settlement.outcome
     state = SETTLED.get(type(outcome), "unknown")
     return wave, claim.reader, claim.attempt, state, words_of(outcome)
+
+
+def _planned(connection: Connection, wave: int) -> tuple[str, frozenset[int]]:
+    """When a wave was frozen, and for whom."""
+    there = select(schema.waves.c.frozen).where(schema.waves.c.id == wave)
+    readers = select(schema.editions.c.reader).where(schema.editions.c.wave == wave)
+    frozen: datetime = connection.execute(there).scalar_one()
+    return frozen.isoformat(), frozenset(connection.execute(readers).scalars())
 
 
 def _seen(connection: Connection, wave: int, witness: Witness) -> SeenWave:
