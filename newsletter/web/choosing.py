@@ -16,6 +16,7 @@ from newsletter.publisher import try_out
 from newsletter.roster import as_entry
 from newsletter.web.forms import Form, WrongFieldsError, filled, wanted
 from newsletter.web.front import Front, both, client_of, shows, token_of
+from newsletter.web.guard import SCRIPTED
 
 PAUSES = (1, 2, 4)
 """The weeks a pause may last."""
@@ -23,8 +24,8 @@ PAUSES = (1, 2, 4)
 WEEKS = frozenset(map(str, PAUSES))
 """The same as forms and addresses say them."""
 
-TRIED_DAYS = 7
-"""How many days a filter is tried on."""
+TRIED_DAYS = {"try": 7, "glance": 2}
+"""How many days a filter is tried on: when asked for, and while one writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Choosing:
         """A reader changed something: the button says what."""
         visit = self._preferring(request)
         match form.one("do"):
-            case "save" | "try":
+            case "save" | "try" | "glance":
                 return self._save(visit, form)
             case "pause" | "resume" as do:
                 return self._pause(visit, form.one("weeks") if do == "pause" else "")
@@ -97,9 +98,12 @@ class Choosing:
         try:
             subscriber = wanted(form, reader.subscriber.email, names)
         except WrongFieldsError as error:
-            return self._preferences(visit, form, problems=error.problems, status=422)
-        if form.one("do") == "try":
-            trials = try_out(self.front.desk, subscriber, self.front.today(reader), TRIED_DAYS)
+            glanced = form.one("do") == "glance"
+            return self._preferences(
+                visit, form, problems=error.problems, glanced=glanced, status=422
+            )
+        if days := TRIED_DAYS.get(form.one("do")):
+            trials = try_out(self.front.desk, subscriber, self.front.today(reader), days)
             return self._preferences(visit, form, trials=trials)
         changed = subscriptions.choose(self.front.reception, reader, subscriber, self.front.now)
         return self._saved(visit, changed, "Saved.")
@@ -167,8 +171,9 @@ class Choosing:
             "offered": "",
             "trials": None,
             "asked": {},
+            "glanced": False,
         }
-        return self.front.pages.show(
+        shown = self.front.pages.show(
             "preferences",
             status,
             **{**known, **values},
@@ -182,6 +187,8 @@ class Choosing:
             token=visit.token,
             feed=subscriptions.feed(self.front.reception, reader, self.front.now),
         )
+        shown.headers["Content-Security-Policy"] = SCRIPTED
+        return shown
 
     def export(self, request: Request, _form: Form) -> Response:
         """All that is kept of a reader, as JSON."""

@@ -24,6 +24,7 @@ from newsletter.web.forms import Form, WrongFieldsError, form_of, wanted
 from newsletter.web.front import Front, both, client_of, shows, token_of
 from newsletter.web.guard import Guard
 from newsletter.web.overview import Overview
+from newsletter.web.pages import script
 from newsletter.web.postroom import Post
 
 
@@ -48,6 +49,7 @@ class Door:
             Route("/farewell/{token}", self.said, methods=["POST"]),
             Route("/edition/{token}", shows(self.edition)),
             Route("/style.css", self.style),
+            Route("/htmx.js", self.script),
         ]
 
     # -- joining ---------------------------------------------------------------------------------
@@ -158,6 +160,11 @@ class Door:
         """The style sheet of every page."""
         headers = {"Cache-Control": "public, max-age=3600"}
         return Response(self.front.pages.style, media_type="text/css", headers=headers)
+
+    async def script(self, _request: Request) -> Response:
+        """The script of the pages that have one; all of them work without."""
+        headers = {"Cache-Control": "public, max-age=3600"}
+        return Response(script(), media_type="text/javascript", headers=headers)
 
 
 def door_app(front: Front) -> Guard:

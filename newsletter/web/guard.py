@@ -7,11 +7,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+"""What a page may load: its style and pictures; no script (Content Security Policy, level 3)."""
+
+SCRIPTED = f"{POLICY}; script-src 'self'; connect-src 'self'"
+"""The same for a page that has a script of ours, which asks us alone; none within the page."""
+
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -20,7 +26,7 @@ HEADERS = {
     "Permissions-Policy": "interest-cohort=()",
     "Cache-Control": "no-store",
 }
-"""What a browser may do with a page; a page may set another ``Cache-Control``."""
+"""What a browser may do with a page; one may set another ``Cache-Control``, or ``SCRIPTED``."""
 
 ONE_CLICK = "/unsubscribe/"
 """Where mailbox providers post from anywhere, without cookies (RFC 8058)."""

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.model import Counts, Wave
+from newsletter.model import Counts, Suppression, Wave
 from newsletter.web.forms import Form
 from newsletter.web.front import Front, shows
 from newsletter.web.metrics import exposition
@@ -20,7 +20,7 @@ SHOWN = 14
 """Issues looked back on."""
 
 SAID = 20
-"""Reasons to leave that are shown."""
+"""Reasons to leave, and readers that bounces block, that are shown."""
 
 HEIGHT = 100
 """Of the plot's highest bar, in its own units."""
@@ -63,6 +63,7 @@ class Overview:
             lines=self._lines(days),
             sources=store.sources().values(),
             heartbeats=store.heartbeats(),
+            blocked=_blocked(store.suppressed()),
             farewells=store.farewells(limit=SAID),
             quarantined=_quarantined(store.waves(days[0])) if days else (),
         )
@@ -93,6 +94,12 @@ class Overview:
 def _quarantined(waves: tuple[Wave, ...]) -> tuple[tuple[str, str], ...]:
     """The papers that could not be set, with why."""
     return tuple(fault for wave in waves for fault in wave.issue.quarantined)
+
+
+def _blocked(suppressed: tuple[Suppression, ...]) -> list[tuple[date, str]]:
+    """Since when readers are blocked and by what, the last first; no address, no server's words."""
+    last = sorted(suppressed, key=lambda each: each.since, reverse=True)[:SAID]
+    return [(each.since.date(), each.why.partition(":")[0]) for each in last]
 
 
 def _knows(request: Request, password: str) -> bool:

@@ -2,6 +2,7 @@
 
 from email.utils import format_datetime
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -74,6 +75,12 @@ class Pages:
     def text(self, name: str, /, **values: object) -> str:
         """What a template says."""
         return self._set.get_template(f"web/{name}").render(**values)
+
+
+@cache
+def script() -> str:
+    """htmx, as ``newsletter/data`` ships it."""
+    return files("newsletter").joinpath("data/htmx.min.js").read_text(encoding="utf-8")
 
 
 @cache

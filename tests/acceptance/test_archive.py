@@ -1,18 +1,22 @@
 """The archive over real HTTP: what everybody may see, and its feeds."""
 
 import json
+import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import feedparser
 import pytest
+from lxml import etree
 
 from newsletter.model import Entry, SourceHealth
 from tests.factories import DAY, NOON, identity, item, subscriber
 from tests.visits import Answer, House, open_house
 
 LATER = DAY + timedelta(days=1)
+FEEDS = Path(__file__).parents[1] / "fixtures" / "feeds"
 ADA = "ada@example.org"
 SCRIPT = "<script>document.title='pwned'</script> ]]> & “Ω”"
 
@@ -151,6 +155,62 @@ def test_the_feeds_are_valid_and_repeat_nothing(house: House, form: str) -> None
         "Vision anew",
         "Vision once more",
     ]
+
+
+def faults(feed: str, form: str) -> list[str]:
+    """What a RELAX NG validator finds wrong with a feed."""
+    grammar = etree.RelaxNG(etree.parse(FEEDS / f"{form}.rng"))
+    grammar.validate(etree.fromstring(feed.encode()))
+    return [f"{fault.line}: {fault.message}" for fault in grammar.error_log]
+
+
+@pytest.mark.parametrize("form", ["atom", "rss"])
+def test_a_validator_finds_no_fault_in_any_feed(house: House, form: str) -> None:
+    own = house.path("feed").removeprefix("/feed/")
+    paths = (f"/feed.{form}", f"/topic/Vision/feed.{form}", f"/mine/{own}/feed.{form}")
+    for path in paths:
+        assert faults(house.get(path).body, form) == [], path
+    two_days(house)
+    for path in paths:
+        feed = house.get(path).body
+        assert faults(feed, form) == [], path
+        assert feed.count('rel="self"') == 1
+        assert faults(feed.replace("title>", "name>"), form)
+    answers = [house.get(f"/feed.{form}").body]
+    house.later(hours=1)
+    answers.append(house.get(f"/feed.{form}").body)
+    assert answers[0] == answers[1]
+
+
+def test_the_json_feed_keeps_every_rule_of_its_version(house: House) -> None:
+    two_days(house)
+    document = json.loads(house.get("/feed.json").body)
+    assert {"version", "title", "items"} <= document.keys()
+    assert document["home_page_url"].startswith("https://")
+    ids = [each["id"] for each in document["items"]]
+    assert len(ids) == len(set(ids)) == 4
+    for each in document["items"]:
+        assert isinstance(each["id"], str)
+        assert each["url"].startswith("https://example.org/papers/paper/")
+        assert each["content_text"]
+        assert datetime.fromisoformat(each["date_published"]).tzinfo is not None
+
+
+def test_every_public_page_names_itself_and_no_other_may_be_indexed(house: House) -> None:
+    two_days(house)
+    key = quote(house.store.papers_numbered([1])[0].key)
+    public = ("/", "/archive", f"/archive/{DAY}", "/topic/Vision", f"/paper/{key}")
+    for path in public:
+        body = house.get(path).body
+        (canonical,) = re.findall(r'<link rel="canonical" href="([^"]+)"', body)
+        assert canonical == f"https://example.org/papers{path}"
+        assert "noindex" not in body
+        assert house.get(canonical.removeprefix("https://example.org")).body == body
+    own = (house.path("preferences"), house.path("unsubscribe"))
+    for path in (*own, "/search?q=x", f"/archive?before={LATER}", "/nowhere"):
+        body = house.get(path).body
+        assert "noindex" in body
+        assert "canonical" not in body
 
 
 def test_the_json_feed_says_the_same(house: House) -> None:

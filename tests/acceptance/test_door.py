@@ -178,6 +178,21 @@ def test_a_filter_is_tried_on_the_last_days_without_being_saved(house: House) ->
     assert house.reader().subscriber == subscriber(ADA)
 
 
+def test_a_glance_while_one_writes_tries_two_days_and_saves_nothing(house: House) -> None:
+    ada(house)
+    list_papers(house.store, "arxiv:1", "arxiv:2")
+    page = house.path("preferences")
+    seen = house.post(page, {"include": '"arxiv:2"', "do": "glance"})
+    assert (seen.status, "1 of 2" in seen.words) == (200, True)
+    wrong = house.post(page, {"include": "(speech", "do": "glance"})
+    assert wrong.status == 422
+    assert "never closed" in wrong.body.partition('id="preview"')[2].partition("</div>")[0]
+    assert house.reader().subscriber == subscriber(ADA)
+    script = house.get("/htmx.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert "htmx" in script.body
+
+
 def test_a_pause_is_offered_by_the_letters_link_and_made_by_a_button(house: House) -> None:
     ada(house, timezone="Asia/Tokyo")
     page = house.path("preferences")
@@ -475,7 +490,9 @@ def test_every_page_forbids_what_it_does_not_need(open_door: House) -> None:
         assert "server" not in answer.headers
         for found in re.findall(r'(?:src|<link[^>]+href)="([^"]+)"', answer.body):
             assert found.startswith("/") or found == "https://n.example.org/"
-        assert "<script" not in answer.body
+        inline = answer.body.replace('<script src="/htmx.js" defer></script>', "")
+        assert "<script" not in inline
+        assert ("script-src 'self'" in policy) is (inline != answer.body)
         assert not re.search(r"\son\w+=|style=", answer.body)
     assert "noindex" in open_door.get(open_door.path("preferences")).body
     assert "max-age" in open_door.get("/style.css").headers["cache-control"]

@@ -118,6 +118,34 @@ def test_join_choose_read_leave(
     page.close()
 
 
+def test_what_a_choice_would_have_brought_shows_while_one_writes(
+    house: House, browser: Browser
+) -> None:
+    house.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    house.publish(DAY, "Vision anew", "Green salad", "Of other things")
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(f"Security Policy or worse: {error}"))
+    page.goto(f"{house.site}{house.path('preferences')}")
+    assert page.locator("#preview").inner_text() == ""
+    page.get_by_label("Papers I also want").press_sequentially("salad")
+    page.get_by_text("Green salad").wait_for()
+    assert "1 of 3" in page.locator("#preview").inner_text()
+    page.get_by_label("Vision").check()
+    page.get_by_text("2 of 3").wait_for()
+    page.get_by_label("Papers I also want").fill("(salad")
+    page.locator("#preview").get_by_text("this bracket is never closed").wait_for()
+    assert page.get_by_label("Papers I also want").input_value() == "(salad"
+    assert violations(page) == []
+    assert house.reader().subscriber == subscriber(ADA)
+    page.get_by_label("Papers I also want").fill("salad")
+    page.get_by_role("button", name="Save").click()
+    assert page.get_by_role("status").inner_text() == "Saved."
+    assert [line for line in said if "Security Policy" in line] == []
+    page.close()
+
+
 def test_the_keyboard_alone_is_enough(house: House, browser: Browser) -> None:
     page = browser.new_page()
     page.goto(house.site)

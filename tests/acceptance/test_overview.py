@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from newsletter.model import Heartbeat, SourceHealth
+from newsletter.model import Heartbeat, Returned, SourceHealth
 from tests.factories import DAY, NOON, subscriber
 from tests.visits import Answer, House, open_house
 
@@ -33,6 +33,9 @@ def test_it_shows_how_things_stand(house: House) -> None:
         house.store.save_reader(saved, status="confirmed", now=NOON)
     house.store.set_status("bob@example.org", "unsubscribed", now=NOON)
     house.publish(DAY, "Vision anew")
+    cyd = house.store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)
+    complaint = Returned("c", "complaint", cyd.id, DAY, "abuse (cyd@example.org)")
+    house.store.take_return(complaint, now=NOON)
     house.store.beat(Heartbeat("run on here", NOON, NOON, SCRIPT))
     failed = SourceHealth(SCRIPT, "failed", detail=SCRIPT, checked=NOON)
     house.store.ingest(DAY, failed, [], now=NOON)
@@ -40,6 +43,8 @@ def test_it_shows_how_things_stand(house: House) -> None:
     assert answer.status == 200
     for words in ("confirmed 1", "unsubscribed 1", f"{DAY} done 1 1 0", "Listed ok", "run on here"):
         assert words in answer.words
+    assert f"{DAY}: complained on {DAY} Who they are" in answer.words
+    assert "cyd" not in answer.body
     assert SCRIPT not in answer.body
     assert "ada@example.org" not in answer.body
     assert '<rect x="2" y="0.0" width="16" height="100.0"/>' in answer.body

@@ -72,6 +72,12 @@ def test_join_confirm_a_letter_one_click_and_no_more(newsletter: Newsletter, inb
             _, welcome, letter = inbox.arrivals
             assert path_of(welcome.text, "preferences", port)
             assert letter.titles == ["Paper 3", "Paper 2", "Paper 1"]
+            ask(port, "POST", "/join", email="bob@example.org")
+            until(lambda: inbox.to("bob@example.org"), daemon)
+            ask(port, "POST", path_of(inbox.to("bob@example.org")[0].text, "confirm", port))
+            until(lambda: len(inbox.to("bob@example.org")) > 1, daemon)
+            assert inbox.to("bob@example.org")[1].titles == letter.titles
+            assert newsletter.json("audit")["ok"]
             assert "Paper 2" in ask(port, "GET", path_of(letter.text, "edition", port))[1]
             (one_click,) = re.findall(
                 r"<http://127\.0\.0\.1:\d+(/[^>]+)>", letter.message["List-Unsubscribe"]
@@ -81,8 +87,12 @@ def test_join_confirm_a_letter_one_click_and_no_more(newsletter: Newsletter, inb
     assert f"http://127.0.0.1:{port}" in said
     assert "ada@example.org" not in said
     assert confirm.rpartition("/")[2] not in said
-    (reader,) = newsletter.json("subscribers", "list")
-    assert (reader["status"], reader["origin"]) == ("unsubscribed", "store")
+    readers = newsletter.json("subscribers", "list")
+    assert [(reader["status"], reader["origin"]) for reader in readers] == [
+        ("unsubscribed", "store"),
+        ("confirmed", "store"),
+    ]
+    assert len(inbox.to("bob@example.org")) == 2
 
 
 @pytest.mark.slow
