@@ -61,6 +61,7 @@ def demo(folder: Path) -> Newsletter:
     made.run("demo", "--no-serve", "--out", ".")
     for path in folder.glob("newsletter.db*"):
         path.unlink()
+    shutil.rmtree(folder / ".newsletter" / "witness")
     shutil.copytree(ROOT / "templates", folder / "own")
     configuration = folder / "newsletter.yaml"
     configuration.write_text(configuration.read_text("utf-8") + "templates: own\n", "utf-8")

@@ -1,6 +1,7 @@
 """``newsletter demo``."""
 
 import asyncio
+import shutil
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from newsletter.inbox import Inbox
 from newsletter.model import SourceReport
 from newsletter.proof import open_sheet
 from newsletter.publisher import IssueReport, freeze, gather, publish, report, waiting
-from newsletter.wiring import House, open_house
+from newsletter.wiring import OWN_FOLDER, House, open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -98,7 +99,8 @@ async def _sent(house: House) -> tuple[IssueReport, tuple[SourceReport, ...]]:
 
 
 def _clear(folder: Path, letters: Path) -> None:
-    """Away with an earlier demo: its store, which would send nothing twice, and its letters."""
+    """Away with an earlier demo: its store and witness, which send nothing twice; its letters."""
     letters.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / OWN_FOLDER / "witness", ignore_errors=True)
     for path in (*folder.glob("newsletter.db*"), *letters.glob("*.eml")):
         path.unlink()

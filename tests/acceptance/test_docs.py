@@ -136,7 +136,7 @@ def test_the_help_is_there_at_once() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-FAULTS = sorted({f"R{number:02d}" for number in range(1, 36)} - {"R18", "R32", "R33"})
+FAULTS = sorted({f"R{number:02d}" for number in range(1, 37)} - {"R18", "R32", "R33"})
 """The faults that deliveries are to survive, by the numbers they have been given."""
 
 
@@ -145,7 +145,7 @@ def test_every_fault_has_its_row_and_every_test_it_names_is_there(fault: str) ->
     (row,) = re.findall(rf"^\| {fault} \|.*$", (DOCS / "delivery.md").read_text(), re.MULTILINE)
     shown_by = row.split("|")[-2]
     named = re.findall(r"`(\w+\.py)::(\w+)`", shown_by)
-    assert named or shown_by.strip() == "—"
+    assert named
     for file, test in named:
         (path,) = (ROOT / "tests").glob(f"*/{file}")
         assert re.search(rf"^def {test}\(", path.read_text(), re.MULTILINE), f"{file}::{test}"

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from newsletter.model import Accepted
+from newsletter.model import Accepted, NotSent
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from newsletter.stores.sql import engine
+from newsletter.stores.sql import engine, schema
+from newsletter.stores.witness import Witness
 from tests.factories import DAY, NOON
 from tests.frozen import LEASE, claim, ledger, mark, one_issue, settle
 
@@ -44,6 +45,36 @@ def test_what_was_claimed_before_a_power_cut_is_in_doubt(
     assert claim(store, now=LEASE_OVER + timedelta(seconds=LEASE)) == ()
     assert ledger(store) == [("ada", "held")]
     store.close()
+
+
+@pytest.mark.parametrize("lost", ["mark", "answer"])
+def test_a_witness_that_a_power_cut_left_more_does_not_stop_the_next_run(
+    tmp_path: Path, url: str, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    witness = Witness(tmp_path / "witness", lambda email: (email,))
+    monkeypatch.setattr(engine, "this_boot", lambda: "first")
+    before = open_store(url, witness)
+    one_issue(before, "ada", "bob")
+    ada, bob = claim(before)
+    mark(before, ada)
+    settle(before, bob, outcome=NotSent("given back"))
+    if lost == "answer":
+        settle(before, ada, outcome=Accepted("250 ok"))
+    before.close()
+    _forget(url, state="claimed" if lost == "mark" else "committing", token=ada.token)
+    monkeypatch.setattr(engine, "this_boot", lambda: "second")
+    store = open_store(url, witness)
+    assert [made.reader for made in claim(store, now=LEASE_OVER)] == [bob.reader, ada.reader]
+    store.close()
+
+
+def _forget(url: str, **values: object) -> None:
+    """Put the first letter back into the state that had reached the disk."""
+    database = engine.Database(url)
+    with database.writing() as connection:
+        row = schema.deliveries.update().where(schema.deliveries.c.reader == 1)
+        connection.execute(row.values(lease_until=LEASE_OVER, **values))
+    database.close()
 
 
 @pytest.mark.parametrize("boot", ["first", None])

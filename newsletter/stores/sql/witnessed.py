@@ -26,7 +26,7 @@ from newsletter.stores.decisions import SETTLED, chunks, words_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.restoring import restore
-from newsletter.stores.sql.rows import LEDGER
+from newsletter.stores.sql.rows import LEDGER, UNDER_LEASE
 from newsletter.stores.sql.store import SqlStore
 from newsletter.stores.witness import Noted, Restoration, SeenWave, Witness
 
@@ -177,7 +177,7 @@ class WitnessedStore(SqlStore):
             return
         with self._database.reading() as connection:
             for day, letters in self._witness.last_letters():
-                forgotten = _forgotten(connection, day, letters)
+                forgotten = _forgotten(connection, day, letters, self._database.boot)
                 if forgotten:
                     raise OldStoreError(
                         f"the store has forgotten letters of {day} that have left "
@@ -254,15 +254,28 @@ def _seen(connection: Connection, wave: int, witness: Witness) -> SeenWave:
     )
 
 
-def _forgotten(connection: Connection, day: date, letters: Sequence[Noted]) -> list[Noted]:
-    """Those of these letters that the store knows less of than the witness."""
+def _forgotten(
+    connection: Connection, day: date, letters: Sequence[Noted], boot: str | None
+) -> list[Noted]:
+    """Those of these letters that the store knows less of than the witness.
+
+    What was in hand before this start of the machine a power cut may have taken from either of
+    them: the next claim finds it in doubt.
+    """
+    columns = select(LEDGER.reader, LEDGER.state, LEDGER.attempts, LEDGER.boot)
     found = {
-        row.reader: (row.state, row.attempts)
+        row.reader: row
         for some in chunks([letter.reader for letter in letters], MANY)
         for row in connection.execute(
-            select(LEDGER.reader, LEDGER.state, LEDGER.attempts)
-            .join(schema.issues)
-            .where(schema.issues.c.day == day, LEDGER.reader.in_(some))
+            columns.join(schema.issues).where(schema.issues.c.day == day, LEDGER.reader.in_(some))
         )
     }
-    return [one for one in letters if one.reader not in found or one.is_news_to(*found[one.reader])]
+
+    def is_forgotten(letter: Noted) -> bool:
+        row = found.get(letter.reader)
+        if row is None:
+            return True
+        is_in_hand = row.state in UNDER_LEASE and row.boot not in {None, boot}
+        return not is_in_hand and letter.is_news_to(row.state, row.attempts)
+
+    return [letter for letter in letters if is_forgotten(letter)]
