@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.processes import run_command
 
 SHARED = Path(__file__).parents[2] / "shared"
 """Other people's listings; the tests that read them skip where they are not."""
@@ -232,17 +233,8 @@ class Newsletter:
         (self.folder / "subscribers.yaml").write_text(text, encoding="utf-8")
 
     def run(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run the real command in the folder; ``code`` is the exit code it must have."""
-        done = subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "newsletter", *words],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        """Run the real command, in the folder; ``code`` is the exit code it must have."""
+        done = run_command(words, self.folder, {**os.environ, "NO_COLOR": "1"})
         assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done
 

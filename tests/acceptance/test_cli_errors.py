@@ -177,6 +177,7 @@ def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path, left
     assert max(copies.values()) <= 2
 
 
+@pytest.mark.slow
 def test_subscribers_come_and_go_by_command(newsletter: Newsletter) -> None:
     newsletter.configure(topics=["Reasoning"])
     newsletter.run("subscribers", "add", "bob@example.org", "--topics", "Reasoning")

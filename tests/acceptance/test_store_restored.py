@@ -81,6 +81,7 @@ def test_nothing_is_sent_from_an_older_store_until_it_knows_what_left(
     assert newsletter.json("store", "restored")["accepted"] == 0
 
 
+@pytest.mark.slow
 def test_a_copy_made_while_letters_leave_sends_none_of_them_again(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_copy_made_while_letters_leave_sends_none_of_them_again(
     assert newsletter.json("audit", SECOND)["ok"]
 
 
+@pytest.mark.slow
 def test_who_certainly_got_nothing_gets_the_letter_and_doubts_are_held(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
@@ -138,6 +140,7 @@ def cut(folder: Path, email: str) -> None:
     book.write_text("".join(f"\n{json.dumps(line)}" for line in lines))
 
 
+@pytest.mark.slow
 @not_at_midnight
 def test_who_stays_awake_over_a_restored_store_says_so_and_sends_nothing(
     tmp_path: Path, inbox: Inbox
@@ -174,6 +177,7 @@ def test_without_a_witness_the_issue_is_held_until_the_operator_decides(
     assert "restored" not in newsletter.run("send", "--date", THIRD, "--yes").stderr
 
 
+@pytest.mark.slow
 def test_who_left_since_the_backup_has_left(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:

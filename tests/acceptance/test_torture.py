@@ -42,6 +42,7 @@ def test_killed_now_and_then_it_loses_nothing() -> None:
     assert is_explained(struck("kill", size=(2, 150)))
 
 
+@pytest.mark.slow
 def test_told_to_stop_now_and_then_it_loses_doubles_and_doubts_nothing() -> None:
     assert is_spotless(struck("term", size=(2, 150)))
 
