@@ -34,6 +34,15 @@ def two_days(house: House) -> None:
     house.publish(LATER, "Vision anew", "Vision once more", SCRIPT)
 
 
+@pytest.fixture(scope="module")
+def shown() -> Iterator[House]:
+    """Two days of issues, for the tests that only look."""
+    with open_house(url="https://example.org/papers") as opened:
+        opened.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+        two_days(opened)
+        yield opened
+
+
 def titles(house: House, path: str) -> list[str]:
     answer = house.get(path)
     assert answer.status == 200
@@ -52,9 +61,8 @@ def checked(house: House, path: str) -> Answer:
     return answer
 
 
-def test_an_issue_shows_the_papers_new_with_it_by_topic(house: House) -> None:
-    two_days(house)
-    first = checked(house, f"/archive/{DAY}")
+def test_an_issue_shows_the_papers_new_with_it_by_topic(shown: House) -> None:
+    first = checked(shown, f"/archive/{DAY}")
     assert (
         '<link rel="canonical" href="https://example.org/papers/archive/2026-08-03">' in first.body
     )
@@ -62,12 +70,12 @@ def test_an_issue_shows_the_papers_new_with_it_by_topic(house: House) -> None:
     assert "Vision once more" not in first.words
     assert first.body.index("Vision anew") < first.body.index(">Other<")
     assert f'rel="next" href="/papers/archive/{LATER}"' in first.body
-    second = checked(house, f"/archive/{LATER}")
+    second = checked(shown, f"/archive/{LATER}")
     assert "Vision once more" in second.words
     assert "Vision anew" not in second.words
     assert f'rel="prev" href="/papers/archive/{DAY}"' in second.body
     for path in ("/archive/2026-08-09", "/archive/yesterday", "/archive/..", "/archive/2026-8-3"):
-        assert house.get(path).status == 404
+        assert shown.get(path).status == 404
 
 
 def test_the_archive_lists_days_and_topics_newest_first(house: House) -> None:
@@ -85,32 +93,29 @@ def test_the_archive_lists_days_and_topics_newest_first(house: House) -> None:
     assert f'href="/papers/archive/{LATER}"' in checked(house, "/").body
 
 
-def test_a_topics_page_shows_its_papers_alone(house: House) -> None:
-    two_days(house)
-    page = checked(house, "/topic/Vision")
+def test_a_topics_page_shows_its_papers_alone(shown: House) -> None:
+    page = checked(shown, "/topic/Vision")
     assert [word in page.words for word in ("Vision anew", "Vision once more")] == [True, True]
     assert "Of other things" not in page.words
-    assert "Of other things" in checked(house, "/topic/Other").words
-    assert house.get("/topic/Nothing").status == 404
-    assert house.get("/topic/%27%20OR%201").status == 404
+    assert "Of other things" in checked(shown, "/topic/Other").words
+    assert shown.get("/topic/Nothing").status == 404
+    assert shown.get("/topic/%27%20OR%201").status == 404
 
 
-def test_those_who_choose_see_how_much_a_topic_brings(house: House) -> None:
-    two_days(house)
-    for path in ("/", house.path("preferences")):
-        assert "Vision 2 a week" in house.get(path).words
-    first = checked(house, "/").words
+def test_those_who_choose_see_how_much_a_topic_brings(shown: House) -> None:
+    for path in ("/", shown.path("preferences")):
+        assert "Vision 2 a week" in shown.get(path).words
+    first = checked(shown, "/").words
     assert f"Such as these, of Tuesday, {LATER.day} August 2026 Vision once more Vision" in first
 
 
-def test_a_papers_page_tells_the_days_it_was_listed(house: House) -> None:
-    two_days(house)
-    (paper,) = (p for p in house.store.papers_numbered(range(9)) if p.item.title == "Vision anew")
-    page = checked(house, f"/paper/{quote(paper.key)}")
+def test_a_papers_page_tells_the_days_it_was_listed(shown: House) -> None:
+    (paper,) = (p for p in shown.store.papers_numbered(range(9)) if p.item.title == "Vision anew")
+    page = checked(shown, f"/paper/{quote(paper.key)}")
     for day in (DAY, LATER):
         assert f'href="/papers/archive/{day}"' in page.body
-    assert house.get("/paper/arxiv:9999.99999").status == 404
-    assert house.get("/paper/%00").status == 404
+    assert shown.get("/paper/arxiv:9999.99999").status == 404
+    assert shown.get("/paper/%00").status == 404
 
 
 def test_a_paper_whose_name_has_slashes_has_a_page(house: House) -> None:
@@ -123,14 +128,13 @@ def test_a_paper_whose_name_has_slashes_has_a_page(house: House) -> None:
     assert f'href="/papers/paper/{quote("doi:10.1/x y?z#é")}"' in found.body
 
 
-def test_search_finds_papers_and_bears_anything(house: House) -> None:
-    two_days(house)
-    page = checked(house, "/search?q=vision+once")
+def test_search_finds_papers_and_bears_anything(shown: House) -> None:
+    page = checked(shown, "/search?q=vision+once")
     assert "1 found." in page.words
     assert "noindex" in page.body
     for words in ("' OR 1=1 --", "%", "((((", "[a-z]*" * 100, SCRIPT, "\x00", "a" * 9000):
-        assert house.get(f"/search?q={quote(words)}").status == 200
-    assert "found." not in house.get("/search").words
+        assert shown.get(f"/search?q={quote(words)}").status == 200
+    assert "found." not in shown.get("/search").words
 
 
 @pytest.mark.parametrize("form", ["atom", "rss"])
@@ -182,9 +186,8 @@ def test_a_validator_finds_no_fault_in_any_feed(house: House, form: str) -> None
     assert answers[0] == answers[1]
 
 
-def test_the_json_feed_keeps_every_rule_of_its_version(house: House) -> None:
-    two_days(house)
-    document = json.loads(house.get("/feed.json").body)
+def test_the_json_feed_keeps_every_rule_of_its_version(shown: House) -> None:
+    document = json.loads(shown.get("/feed.json").body)
     assert {"version", "title", "items"} <= document.keys()
     assert document["home_page_url"].startswith("https://")
     ids = [each["id"] for each in document["items"]]
@@ -196,38 +199,35 @@ def test_the_json_feed_keeps_every_rule_of_its_version(house: House) -> None:
         assert datetime.fromisoformat(each["date_published"]).tzinfo is not None
 
 
-def test_every_public_page_names_itself_and_no_other_may_be_indexed(house: House) -> None:
-    two_days(house)
-    key = quote(house.store.papers_numbered([1])[0].key)
+def test_every_public_page_names_itself_and_no_other_may_be_indexed(shown: House) -> None:
+    key = quote(shown.store.papers_numbered([1])[0].key)
     public = ("/", "/archive", f"/archive/{DAY}", "/topic/Vision", f"/paper/{key}")
     for path in public:
-        body = house.get(path).body
+        body = shown.get(path).body
         (canonical,) = re.findall(r'<link rel="canonical" href="([^"]+)"', body)
         assert canonical == f"https://example.org/papers{path}"
         assert "noindex" not in body
-        assert house.get(canonical.removeprefix("https://example.org")).body == body
-    own = (house.path("preferences"), house.path("unsubscribe"))
+        assert shown.get(canonical.removeprefix("https://example.org")).body == body
+    own = (shown.path("preferences"), shown.path("unsubscribe"))
     for path in (*own, "/search?q=x", f"/archive?before={LATER}", "/nowhere"):
-        body = house.get(path).body
+        body = shown.get(path).body
         assert "noindex" in body
         assert "canonical" not in body
 
 
-def test_the_json_feed_says_the_same(house: House) -> None:
-    two_days(house)
-    answer = house.get("/feed.json")
+def test_the_json_feed_says_the_same(shown: House) -> None:
+    answer = shown.get("/feed.json")
     assert answer.headers["content-type"].startswith("application/feed+json")
     document = json.loads(answer.body)
     assert document["version"] == "https://jsonfeed.org/version/1.1"
     assert document["feed_url"] == "https://example.org/papers/feed.json"
-    atom = feedparser.parse(house.get("/feed.atom").body)
+    atom = feedparser.parse(shown.get("/feed.atom").body)
     assert [each["id"] for each in document["items"]] == [entry.id for entry in atom.entries]
 
 
-def test_a_feed_that_has_not_changed_is_not_sent_again(house: House) -> None:
-    two_days(house)
-    first = house.get("/feed.atom")
-    again = house.get("/feed.atom", If_None_Match=first.headers["etag"])
+def test_a_feed_that_has_not_changed_is_not_sent_again(shown: House) -> None:
+    first = shown.get("/feed.atom")
+    again = shown.get("/feed.atom", If_None_Match=first.headers["etag"])
     assert (again.status, again.body) == (304, "")
     assert first.headers["cache-control"].startswith("public")
 
