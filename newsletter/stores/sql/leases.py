@@ -27,8 +27,8 @@ def take_back(connection: Connection, issue: int, now: datetime, boot: str | Non
         token=None,
         lease_until=None,
     )
-    perhaps_sent = or_(LEDGER.state == "committing", (LEDGER.state == "claimed") & before)
-    marked = unheld(connection, *over, perhaps_sent)
+    perhaps_sent = or_(LEDGER.state == "committing", before)
+    marked = unheld(connection, *over, LEDGER.state.in_(UNDER_LEASE), perhaps_sent)
     put(connection, issue, [row.reader for row in marked], **doubt())
 
 
