@@ -1,6 +1,7 @@
 """How fast personal letters leave, ledger included, against one constant message.
 
-``python -m bench.send [--letters N] [--connections N] [--rounds N] [--rtt MS] [--json FILE]``
+``python -m bench.send [--letters N] [--connections N] [--rounds N] [--rtt MS] [--only NAME]
+[--json FILE]``
 
 Contenders take turns within each round, each a process of its own, into the same server: a small
 one of ours compiled from ``bench/sink.c``, and Postfix' ``smtp-sink`` where it is installed. What
@@ -141,6 +142,7 @@ def measure(wanted: argparse.Namespace) -> list[Row]:
     """Run the rounds; a row a server and contender."""
     servers = {"sink": sink} | ({"smtp-sink": postfix_sink} if _postfix("smtp-sink") else {})
     contenders = ["newsletter", "obvious", *(["smtp-source"] if _postfix("smtp-source") else [])]
+    contenders = [one for one in contenders if wanted.only in {None, one}]
     turns: dict[tuple[str, str], list[Turn]] = {}
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -168,11 +170,13 @@ def _row(server: str, contender: str, done: list[Turn]) -> Row:
 
 def table(rows: list[Row]) -> str:
     """The rows for a person, with what ours is of the others."""
-    ours = {row.server: row for row in rows if row.contender == "newsletter"}
-    lines = [f"{'server':10} {'contender':12} {'letters/s':>10} {'CPU µs':>8} {'ours ÷':>7}"]
+    ours = {row.server: row.rate for row in rows if row.contender == "newsletter"}
+    lines = [
+        f"{'server':10} {'contender':12} {'letters/s':>10} {'CPU µs':>8} {'MB':>5} {'ours ÷':>7}"
+    ]
     for row in rows:
-        ratio = ours[row.server].rate / row.rate
-        figures = f"{row.rate:10.0f} {row.cpu_us:8.0f} {ratio:7.2f}"
+        ratio = ours.get(row.server, 0.0) / row.rate
+        figures = f"{row.rate:10.0f} {row.cpu_us:8.0f} {row.peak_mb:5.0f} {ratio:7.2f}"
         lines.append(f"{row.server:10} {row.contender:12} {figures}")
     return "\n".join(lines)
 
@@ -184,6 +188,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rtt", type=float, default=0.0, help="milliseconds, at our own server")
+    parser.add_argument("--only", help="one contender alone")
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
     rows = measure(wanted)
