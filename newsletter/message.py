@@ -24,7 +24,7 @@ from newsletter.tokens import Keyring, bounce_tag, letter_tag
 LINE = 76
 """Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
 
-_SHARED = 32_768
+_SHARED = 12_288
 """Encoded pieces kept: all an issue shares, and the personal ones of the last few thousand."""
 
 _PART = (

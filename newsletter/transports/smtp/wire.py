@@ -13,7 +13,7 @@ _MAILBOX = re.compile(
     re.VERBOSE,
 )
 _BROKEN_LINES = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_SHARED_PIECES = 16_384
+_SHARED_PIECES = 12_288
 _LONGEST_REPLY = 500
 
 
