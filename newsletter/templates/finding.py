@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from newsletter.errors import TemplateError
@@ -15,9 +15,13 @@ _DEEPEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where templates are looked for: the first folder that has one wins."""
+    """Where templates are looked for: the first folder that has one wins.
+
+    Each template is read once: what is looked at is what is compiled, whoever saves it meanwhile.
+    """
 
     paths: tuple[Path, ...]
+    _texts: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def find(self, name: str) -> Path | None:
         """The file of a template; None for what is not there or lies outside its folder."""
@@ -33,6 +37,11 @@ class Folders:
         Raises:
             TemplateError: there is none of that name, or it is not UTF-8.
         """
+        if path not in self._texts:
+            self._texts[path] = self._read(path)
+        return self._texts[path]
+
+    def _read(self, path: str) -> str:
         file = self.find(path)
         if file is None:
             places = ", ".join(str(folder) for folder in self.paths)

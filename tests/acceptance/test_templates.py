@@ -164,3 +164,12 @@ def test_a_part_that_includes_itself_is_named(folder: Path) -> None:
     (folder / CARD).write_text(f'<mj-include path="{CARD}" />', encoding="utf-8")
     error = fault(folder)
     assert (error.file, error.problem) == (CARD, "This includes itself.")
+
+
+def test_what_is_looked_at_is_what_is_compiled_whoever_saves_it_meanwhile(folder: Path) -> None:
+    where = folders(folder)
+    before = where.read(FOOT)
+    change(folder, FOOT, "<mj-column>", "<mj-colunm>")
+    assert where.read(FOOT) == before
+    assert "colunm" not in compiled(where)
+    assert fault(folder).file == FOOT
