@@ -12,9 +12,9 @@ from newsletter.cli.options import CONFIG, Config, Day, Json, Port, Quiet, Verbo
 from newsletter.cli.output import Voice
 from newsletter.cli.reports import missing_lines
 from newsletter.cli.showing import show
-from newsletter.model import Filter, Reader, Subscriber
+from newsletter.model import Reader
 from newsletter.proof import open_sheet
-from newsletter.publisher import Proof, gather, last_decided
+from newsletter.publisher import Proof, anyone, gather
 from newsletter.publisher import preview as proofs
 from newsletter.transports.folder import file_name
 from newsletter.wiring import House, open_house
@@ -85,8 +85,7 @@ def _called(house: House, email: str) -> str:
 def _readers(house: House, email: str | None) -> list[Reader]:
     desk = house.desk
     if email is None:
-        anyone = Subscriber(email=desk.publication.sender_email, filter=Filter())
-        return [Reader(0, anyone, "confirmed", last_decided(desk), "store")]
+        return [anyone(desk)]
     if email != EVERYONE:
         return readers_called(desk.store, [email])
     return [reader for reader in desk.store.readers() if reader.status == "confirmed"]

@@ -265,6 +265,8 @@ def test_an_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
     (newsletter.folder / "more.csv").write_text("email\nbob@example.org\nnobody\n")
     done = newsletter.run("subscribers", "import", "more.csv", code=3)
     assert done.stderr.startswith("newsletter: more.csv:3: subscribers.1.email")
+    missing = newsletter.run("subscribers", "import", "none.csv", code=3)
+    assert "CSV or YAML" in missing.stderr
     assert [r["email"] for r in newsletter.json("subscribers", "list")] == ["ada@example.org"]
 
 
