@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
+from newsletter.cli.options import CONFIG, Config, Json, Port, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, table
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
 from newsletter.cli.showing import show
@@ -36,7 +36,7 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where the demo's files go.")
     ] = Path("demo"),
-    port: Annotated[int, typer.Option("--port", help="Where the page is served.")] = 8025,
+    port: Port = 8025,
     config: Config = CONFIG,
     json: Json = False,
     quiet: Quiet = False,

@@ -7,7 +7,7 @@ import typer
 
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice
-from newsletter.cli.reports import SOURCE_FAILED, source_document, source_lines
+from newsletter.cli.reports import SOURCE_FAILED, missing_lines, source_document, source_lines
 from newsletter.publisher import gather
 from newsletter.wiring import open_house
 
@@ -46,4 +46,4 @@ def fetch(
     }
     document = {**totals, "sources": [source_document(report) for report in reports]}
     voice.give(document, lambda: source_lines(reports))
-    return SOURCE_FAILED if any(report.missing for report in reports) else 0
+    return SOURCE_FAILED if missing_lines(reports) else 0

@@ -43,6 +43,8 @@ def init(
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from error
     told = [str(folder / name) for name in written]
     voice.give({"written": told}, lambda: "\n".join(told))
+    if not written:
+        voice.say(f"{folder}: all is there already; nothing was written")
     voice.say("Edit the two .yaml files, then: newsletter config check")
     return 0
 

@@ -9,6 +9,7 @@ from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import issue_document, issue_lines
+from newsletter.errors import UsageError
 from newsletter.publisher import cancel, release, report, resolve
 from newsletter.wiring import House, open_house
 
@@ -70,7 +71,9 @@ def resolve_letters(
     issue: Issue,
     email: Annotated[list[str] | None, typer.Argument(help="Whose; all that are held.")] = None,
     *,
-    arrived: Annotated[bool, typer.Option("--arrived/--lost", help="What became of the letters.")],
+    arrived: Annotated[
+        bool | None, typer.Option("--arrived/--lost", help="What became of the letters: say one.")
+    ] = None,
     config: Config = CONFIG,
     json: Json = False,
     quiet: Quiet = False,
@@ -83,6 +86,8 @@ def resolve_letters(
     A letter is held when its answer was lost twice. The papers of a lost one go into the reader's
     next letter. The relay's log knows it by its Message-ID.
     """
+    if arrived is None:
+        raise UsageError("say what became of the letters: --arrived or --lost")
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
         day = issue_day(issue, house.clock, house.settings.timezone)

@@ -23,6 +23,13 @@ Day = Annotated[
     str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The issue's date; today.")
 ]
 
+Port = Annotated[
+    int,
+    typer.Option(
+        "--port", min=1, max=65535, help="Where the page is served, or at the next free one."
+    ),
+]
+
 
 def issue_day(text: str | None, clock: Clock, timezone: str) -> date:
     """The date given, or today's where the newsletter is.

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from newsletter.cli.naming import readers_called
-from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
+from newsletter.cli.options import CONFIG, Config, Day, Json, Port, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice
+from newsletter.cli.reports import missing_lines
 from newsletter.cli.showing import show
-from newsletter.model import Filter, Reader, Subscriber
+from newsletter.model import Reader
 from newsletter.proof import open_sheet
-from newsletter.publisher import Proof, gather, last_decided
+from newsletter.publisher import Proof, anyone, gather
 from newsletter.publisher import preview as proofs
 from newsletter.transports.folder import file_name
 from newsletter.wiring import House, open_house
@@ -33,7 +34,7 @@ def preview(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write the files and stop.")
     ] = None,
-    port: Annotated[int, typer.Option("--port", help="Where the page is served.")] = 8025,
+    port: Port = 8025,
     browse: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
     ] = True,
@@ -55,7 +56,7 @@ def preview(
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
         day = issue_day(date, house.clock, house.settings.timezone)
-        _read(house, day)
+        _read(house, day, voice)
         if out is None:
             email = "" if reader is None or reader == EVERYONE else _called(house, reader)
             asyncio.run(show(open_sheet(house, day, email), port, voice, browse=browse))
@@ -66,11 +67,13 @@ def preview(
     return 0
 
 
-def _read(house: House, day: Date) -> None:
-    """Read the day's listings, where the store has nothing of that day."""
+def _read(house: House, day: Date, voice: Voice) -> None:
+    """Read the day's listings, where the store has nothing of that day; tell which are missing."""
     store = house.store
     if not store.waves(day) and not store.papers_read(day):
-        asyncio.run(gather(house.sources, store, day, house.clock, lambda _report: None))
+        reports = asyncio.run(gather(house.sources, store, day, house.clock, lambda _report: None))
+        for line in missing_lines(reports):
+            voice.say(line)
 
 
 def _called(house: House, email: str) -> str:
@@ -82,8 +85,7 @@ def _called(house: House, email: str) -> str:
 def _readers(house: House, email: str | None) -> list[Reader]:
     desk = house.desk
     if email is None:
-        anyone = Subscriber(email=desk.publication.sender_email, filter=Filter())
-        return [Reader(0, anyone, "confirmed", last_decided(desk), "store")]
+        return [anyone(desk)]
     if email != EVERYONE:
         return readers_called(desk.store, [email])
     return [reader for reader in desk.store.readers() if reader.status == "confirmed"]

@@ -26,6 +26,11 @@ def issue_document(report: IssueReport) -> dict[str, Any]:
     }
 
 
+def missing_lines(sources: Sequence[SourceReport]) -> list[str]:
+    """A line for each source that did not answer, or not with a listing: why."""
+    return [f"{source.name}: {source.detail}" for source in sources if source.missing]
+
+
 def source_document(source: SourceReport) -> dict[str, Any]:
     """A source's report as JSON."""
     return {

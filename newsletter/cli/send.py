@@ -11,7 +11,14 @@ import typer
 from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
-from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
+from newsletter.cli.reports import (
+    SOURCE_FAILED,
+    exit_code,
+    issue_document,
+    issue_lines,
+    missing_lines,
+    source_lines,
+)
 from newsletter.cli.stopping import until_terminated
 from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, Reader, SourceReport
@@ -70,7 +77,8 @@ def send(
         readers = waiting(desk, day, emails=to, everyone=everyone)
         fetched = _fetched(desk, day, voice) if readers and not desk.store.waves(day) else ()
         if dry_run:
-            return _dry_run(house, day, readers, voice)
+            _dry_run(house, day, readers, voice)
+            return SOURCE_FAILED if missing_lines(fetched) else 0
         if not (readers or desk.store.issue_state(day)):
             voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
         if yes or _agreed(desk, day, readers, fetched):
@@ -92,9 +100,8 @@ def _stop_if_held(desk: Desk, day: Date) -> None:
 
 def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:
     reports = asyncio.run(gather(desk.sources, desk.store, day, desk.clock, lambda _report: None))
-    for source in reports:
-        if source.missing:
-            voice.say(f"{source.name}: {source.detail}")
+    for line in missing_lines(reports):
+        voice.say(line)
     voice.detail(source_lines(reports))
     return reports
 
@@ -134,11 +141,10 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
         )
 
 
-def _dry_run(house: House, day: Date, readers: Sequence[Reader], voice: Voice) -> int:
+def _dry_run(house: House, day: Date, readers: Sequence[Reader], voice: Voice) -> None:
     """Set every letter that would go and put it into a folder."""
     folder = house.own_folder / "dry-run" / day.isoformat()
     proofs = (proof for proof in preview(house.desk, day, readers) if proof.edition.papers)
     letters = asyncio.run(rehearse(proofs, house.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
     voice.give(document, lambda: f"{counted(letters, 'letter')} in {folder}; nothing was sent")
-    return 0

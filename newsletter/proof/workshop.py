@@ -8,10 +8,10 @@ from typing import get_args
 
 from newsletter.config import IssueSettings
 from newsletter.errors import ConfigurationError, InvalidFileError, NewsletterError, TemplateError
-from newsletter.model import Filter, Reader, Subscriber, Verdict
+from newsletter.model import Reader, Verdict
 from newsletter.proof.choice import Choice
 from newsletter.proof.letter import Letter
-from newsletter.publisher import Desk, Proof, anew, last_decided, preview, why, why_anew
+from newsletter.publisher import Desk, Proof, anew, anyone, preview, why, why_anew
 from newsletter.roster import same_mailbox
 from newsletter.templates import check, folders
 from newsletter.wiring import House
@@ -153,8 +153,7 @@ class Workshop:
 
     def _reader(self, desk: Desk, email: str) -> Reader:
         if not email:
-            anyone = Subscriber(email=desk.publication.sender_email, filter=Filter())
-            return Reader(0, anyone, "confirmed", last_decided(desk), "store")
+            return anyone(desk)
         for reader in desk.store.readers():
             if same_mailbox(reader.subscriber.email) == same_mailbox(email):
                 return reader

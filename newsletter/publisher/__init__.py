@@ -4,7 +4,7 @@ A tick does each at its time. They know ports and the pure rooms below, never an
 """
 
 from newsletter.publisher.desk import Desk, keyring
-from newsletter.publisher.drafting import last_decided
+from newsletter.publisher.drafting import anyone
 from newsletter.publisher.gathering import gather
 from newsletter.publisher.greeting import FirstLetter, greet
 from newsletter.publisher.notifying import tell_operator
@@ -25,6 +25,7 @@ __all__ = [
     "Rota",
     "Trial",
     "anew",
+    "anyone",
     "cancel",
     "deliver_open",
     "freeze",
@@ -32,7 +33,6 @@ __all__ = [
     "greet",
     "hold",
     "keyring",
-    "last_decided",
     "look",
     "preview",
     "publish",

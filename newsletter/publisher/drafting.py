@@ -7,7 +7,17 @@ from datetime import date, datetime, timedelta
 from newsletter import issue as issues
 from newsletter import topics
 from newsletter.edition import REACH, Budget, Table, cut
-from newsletter.model import Edition, Issue, Matching, Paper, Reader, Standing, Wave
+from newsletter.model import (
+    Edition,
+    Filter,
+    Issue,
+    Matching,
+    Paper,
+    Reader,
+    Standing,
+    Subscriber,
+    Wave,
+)
 from newsletter.ports import Store
 from newsletter.publisher.desk import Desk
 from newsletter.render import Sheet, set_issue
@@ -107,7 +117,13 @@ def _in_question(store: Store, day: date, after: int, now: datetime) -> tuple[Pa
     return tuple(found[number] for number in sorted(found))
 
 
-def last_decided(desk: Desk) -> int:
+def anyone(desk: Desk) -> Reader:
+    """A reader who wants everything and is not in the store: whose letter is shown for nobody."""
+    subscriber = Subscriber(email=desk.publication.sender_email, filter=Filter())
+    return Reader(0, subscriber, "confirmed", _last_decided(desk), "store")
+
+
+def _last_decided(desk: Desk) -> int:
     """Up to which ingest number the last frozen issue decided, 0 where there is none."""
     waves = (desk.store.waves(day) for day in desk.store.days())
     return next((found[-1].issue.cutoff for found in waves if found), 0)

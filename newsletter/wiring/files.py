@@ -5,8 +5,8 @@ from pathlib import Path
 from newsletter.errors import ConfigurationError
 
 
-def read(path: Path) -> bytes:
-    """A file's bytes.
+def read(path: Path, remedy: str = "`newsletter init` writes one") -> bytes:
+    """A file's bytes; ``remedy`` is what to do where there is no such file.
 
     Raises:
         ConfigurationError: there is no such file, or it cannot be read.
@@ -14,9 +14,7 @@ def read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise ConfigurationError(
-            "there is no such file; `newsletter init` writes one", file=str(path)
-        ) from error
+        raise ConfigurationError(f"there is no such file; {remedy}", file=str(path)) from error
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", file=str(path)) from error
 

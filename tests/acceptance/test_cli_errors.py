@@ -104,6 +104,26 @@ def test_words_that_do_not_fit_are_usage_errors(newsletter: Newsletter) -> None:
     assert "--yes" in newsletter.run("send", code=2).stderr
     assert "subscribers list" in newsletter.run("why", "eve@example.org", code=2).stderr
     assert "--all" in newsletter.run("why", code=2).stderr
+    assert "65535" in newsletter.run("preview", "--port", "70000", code=2).stderr
+    assert "--lost" in newsletter.run("issue", "resolve", DAY, code=2).stderr
+
+
+def test_a_source_that_did_not_answer_is_told_before_anything_is_sent(
+    newsletter: Newsletter,
+) -> None:
+    newsletter.configure(sources=[{"kind": "page", "name": "Saved", "path": "nothing/*.txt"}])
+    assert "Saved: " in newsletter.run("preview", "--date", DAY, "--out", "seen").stderr
+    assert "Saved: " in newsletter.run("send", "--date", DAY, "--dry-run", code=4).stderr
+
+
+def test_what_init_finds_there_stays_and_is_told(tmp_path: Path) -> None:
+    made = Newsletter(tmp_path)
+    assert made.run("init").stdout
+    (tmp_path / "subscribers.yaml").write_text("mine", encoding="utf-8")
+    again = made.run("init")
+    assert not again.stdout
+    assert "nothing was written" in again.stderr
+    assert (tmp_path / "subscribers.yaml").read_text("utf-8") == "mine"
 
 
 @pytest.mark.parametrize(
@@ -245,6 +265,8 @@ def test_an_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
     (newsletter.folder / "more.csv").write_text("email\nbob@example.org\nnobody\n")
     done = newsletter.run("subscribers", "import", "more.csv", code=3)
     assert done.stderr.startswith("newsletter: more.csv:3: subscribers.1.email")
+    missing = newsletter.run("subscribers", "import", "none.csv", code=3)
+    assert "CSV or YAML" in missing.stderr
     assert [r["email"] for r in newsletter.json("subscribers", "list")] == ["ada@example.org"]
 
 

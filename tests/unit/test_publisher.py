@@ -12,9 +12,9 @@ from newsletter.ports import Source
 from newsletter.publisher import (
     Desk,
     anew,
+    anyone,
     freeze,
     gather,
-    last_decided,
     preview,
     publish,
     report,
@@ -130,14 +130,14 @@ def test_an_issue_reaches_everyone_it_is_for_once(desk: Desk) -> None:
     found = report(desk.store, DAY)
     assert (found.state, found.papers, found.counts.accepted) == ("done", 2, 2)
     assert not found.troubled
-    assert last_decided(desk) == 2
+    assert anyone(desk).decided == 2
 
 
 def test_a_day_without_papers_is_skipped_and_tried_again(desk: Desk) -> None:
     join(desk, Subscriber("ada@example.org"))
     assert recipients(send(desk)) == []
     assert desk.store.issue_state(DAY) == ("skipped", "no new papers")
-    assert last_decided(desk) == 0
+    assert anyone(desk).decided == 0
     listed(desk, Listed("One"))
     assert recipients(send(desk)) == ["ada@example.org"]
 

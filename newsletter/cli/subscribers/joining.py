@@ -118,10 +118,11 @@ def import_readers(
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
         names = house.topic_names
+        content = read(file, "name a CSV or YAML file of readers")
         if _form(file) is Form.CSV:
-            found = read_csv(read(file), str(file), names)
+            found = read_csv(content, str(file), names)
         else:
-            found = read_roster(read(file), str(file), names, house.environment)
+            found = read_roster(content, str(file), names, house.environment)
         saved = _save(house, found, again=again)
     left = len(found) - len(saved)
     voice.give({"added": saved, "left_out": left}, lambda: f"{counted(len(saved), 'reader')} added")
