@@ -28,7 +28,7 @@ from newsletter.cli import run
 from newsletter.clock import SystemClock
 from newsletter.stores.sql import engine
 from newsletter.transports.smtp.settings import SmtpSettings
-from newsletter.wiring import house
+from newsletter.wiring import house, relay
 
 CLOCK = "clock"
 
@@ -96,7 +96,7 @@ def take_in_hand(hands: dict[str, Any]) -> None:
     if "busy" in hands:
         replace(engine, "BUSY_SECONDS", hands["busy"])
     if "answer" in hands:
-        replace(house, "SmtpSettings", partial(SmtpSettings, answer_timeout=hands["answer"]))
+        replace(relay, "SmtpSettings", partial(SmtpSettings, answer_timeout=hands["answer"]))
     if "lost" in hands:
         Loss(hands["lost"], hands["at"])
 

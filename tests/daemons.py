@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,6 +53,13 @@ def awake(newsletter: Newsletter, command: str = "run") -> Iterator[subprocess.P
         if daemon.poll() is None:
             daemon.kill()
         daemon.communicate()
+
+
+def heeds_sigterm(daemon: subprocess.Popen[str]) -> bool:
+    """Whether it has begun to live: it has said what SIGTERM is to do (proc(5), SigCgt)."""
+    told = Path(f"/proc/{daemon.pid}/status").read_text("ascii")
+    (caught,) = re.findall(r"^SigCgt:\s*(\w+)$", told, re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def stop(daemon: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.clock import SystemClock
-from tests.daemons import awake, not_at_midnight, papers, set_up, stop, until
+from tests.daemons import awake, heeds_sigterm, not_at_midnight, papers, set_up, stop, until
 from tests.morning import Newsletter, daily_papers, open_inbox, serve
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
@@ -26,6 +26,7 @@ def test_two_daemons_and_a_send_at_once_are_one_issue_and_one_letter_each(
         set_up(newsletter, origin, readers=readers, store=database_url)
         today = SystemClock().now().date().isoformat()
         with awake(newsletter) as one, awake(newsletter) as other:
+            until(lambda: heeds_sigterm(one) and heeds_sigterm(other), one, other)
             newsletter.run("send", "--yes", "--date", today)
             until(lambda: len(inbox.arrivals) >= readers, one, other)
             until(lambda: newsletter.json("status", today)["state"] == "done", one, other)
