@@ -5,6 +5,7 @@
 const one = (selector, within = document) => within.querySelector(selector);
 const KEPT = ["#faults", "#head", "#size", "#findings", "#papers"];
 let latest = 0;
+let loading = 0;
 let asked;
 
 function address() {
@@ -37,7 +38,7 @@ function swapLetter(page) {
     if (old.firstElementChild) old.firstElementChild.scrollTop = top;
     return shown || coming ? loaded(one("iframe", old)) : undefined;
   }
-  return replaced(shown, coming);
+  return replaced(coming);
 }
 
 function loaded(frame) {
@@ -45,12 +46,15 @@ function loaded(frame) {
   return new Promise((done) => frame.addEventListener("load", done, { once: true }));
 }
 
-async function replaced(shown, coming) {
+// Of several that are loaded at once, as when a file is saved in two writes, the last one counts.
+async function replaced(coming) {
+  const mine = ++loading;
   const frame = document.importNode(coming);
   frame.className = "coming";
-  shown.after(frame);
+  one("#letter iframe:not(.coming)").after(frame);
   await loaded(frame);
-  if (!shown.isConnected) return frame.remove();
+  const shown = one("#letter iframe:not(.coming)");
+  if (mine !== loading || !shown) return frame.remove();
   const top = shown.contentWindow.scrollY;
   frame.contentWindow.scrollTo(0, top);
   shown.remove();
@@ -63,7 +67,7 @@ async function saved(number) {
   if (frame && number !== document.documentElement.dataset.number) {
     const coming = document.importNode(frame);
     coming.src = `/letter.html${address().slice(1)}&number=${number}`;
-    await replaced(frame, coming);
+    await replaced(coming);
     await show({ letter: false });
   } else if (number !== document.documentElement.dataset.number) {
     await show();

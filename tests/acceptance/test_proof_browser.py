@@ -166,6 +166,17 @@ def test_a_saved_readers_file_and_configuration_are_shown(page: Page, sheet: She
     expect(letter(page).locator("h1")).to_have_text("Daily Papers")
 
 
+def test_of_many_saves_at_once_the_last_one_is_shown(page: Page, sheet: Sheet) -> None:
+    configuration = sheet.folder / "newsletter.yaml"
+    good = configuration.read_text()
+    for name in ("Weekly", "Monthly", "Yearly", "Hourly"):
+        configuration.write_text(good.replace("name: Daily Papers", f"name: {name} Papers"))
+        page.wait_for_timeout(60)
+    expect(letter(page).locator("h1")).to_have_text("Hourly Papers")
+    configuration.write_text(good)
+    expect(letter(page).locator("h1")).to_have_text("Daily Papers")
+
+
 def test_a_filter_is_tried_and_a_wrong_one_explained(page: Page) -> None:
     page.get_by_text("Try a filter").click()
     page.get_by_label("Include").fill("agent")
