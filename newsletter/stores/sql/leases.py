@@ -5,9 +5,8 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, exists, not_, or_, select, update
 
-from newsletter.stores.decisions import PATIENCE, chunks, run_of
+from newsletter.stores.decisions import PATIENCE, run_of
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.rows import LEDGER, UNDER_LEASE, doubt, give_up, put, unheld
 
 
@@ -34,14 +33,17 @@ def take_back(connection: Connection, issue: int, now: datetime, boot: str | Non
 
 def hold_doubts(connection: Connection, day: date, now: datetime, boot: str | None) -> None:
     """Hold what is in doubt; it keeps its token, as a late answer would still end the doubt."""
-    issue = connection.execute(
-        select(schema.issues.c.id).where(schema.issues.c.day == day)
-    ).scalar()
+    issue = _issue(connection, day)
     if issue is None:
         return
     take_back(connection, issue, now, boot)
     doubts = unheld(connection, LEDGER.issue == issue, LEDGER.state == "unknown")
     put(connection, issue, [row.reader for row in doubts], state="held", settled=now)
+
+
+def _issue(connection: Connection, day: date) -> int | None:
+    found = connection.execute(select(schema.issues.c.id).where(schema.issues.c.day == day))
+    return found.scalar()
 
 
 def expire(connection: Connection, issue: int, now: datetime) -> None:
@@ -83,8 +85,9 @@ def owners(connection: Connection, day: date) -> frozenset[str]:
 
 def renew(connection: Connection, day: date, run: str, *, now: datetime, lease: float) -> None:
     """See :meth:`newsletter.ports.Store.renew`."""
-    issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
-    until = now + timedelta(seconds=lease)
+    issue, until = _issue(connection, day), now + timedelta(seconds=lease)
+    if issue is None:
+        return
     ours = unheld(
         connection,
         LEDGER.issue == issue,
@@ -93,9 +96,7 @@ def renew(connection: Connection, day: date, run: str, *, now: datetime, lease: 
         LEDGER.lease_until > now,
         LEDGER.lease_until < until,
     )
-    for some in chunks([row.reader for row in ours], MANY):
-        mine = (LEDGER.issue == issue) & LEDGER.reader.in_(some)
-        connection.execute(update(schema.deliveries).where(mine).values(lease_until=until))
+    put(connection, issue, [row.reader for row in ours], lease_until=until)
 
 
 def abandon(connection: Connection, day: date, runs: Collection[str], *, now: datetime) -> None:
