@@ -1,5 +1,6 @@
 """``newsletter store``."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.errors import UsageError
 from newsletter.publisher import hold
-from newsletter.stores import Witnessed
+from newsletter.stores import Restoration, Witnessed
 from newsletter.wiring import House, open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
@@ -76,7 +77,12 @@ def store_restored(
         if not isinstance(store, Witnessed):
             raise UsageError("a store in memory ends with its process; it cannot be restored")
         found = store.take_from_witness(now=house.clock.now())
-    document = {
+    voice.give(_document(found, held), lambda: "\n".join(_lines(found, held)))
+    return DELIVERIES_FAILED if found.held or held else 0
+
+
+def _document(found: Restoration, held: Sequence[date]) -> dict[str, object]:
+    return {
         "issues": [day.isoformat() for day in found.issues],
         "accepted": found.accepted,
         "failed": found.failed,
@@ -86,11 +92,14 @@ def store_restored(
         "erased": list(found.erased),
         "held_issues": [day.isoformat() for day in held],
     }
+
+
+def _lines(found: Restoration, held: Sequence[date]) -> list[str]:
     told = (
         f"taken up: {counted(found.accepted, 'letter')} accepted, {found.failed} failed, "
         f"{found.held} held, {found.gone} of readers this store does not know"
     )
-    lines = [
+    return [
         *(f"{day}: taken up; newsletter status {day}" for day in found.issues),
         told,
         *(f"{email} had left, and has left again" for email in found.left),
@@ -100,8 +109,6 @@ def store_restored(
         ),
         *(f"{day}: held; newsletter issue release {day}, or cancel" for day in held),
     ]
-    voice.give(document, lambda: "\n".join(lines))
-    return DELIVERIES_FAILED if found.held or held else 0
 
 
 def _hold(house: House, today: date) -> tuple[date, ...]:

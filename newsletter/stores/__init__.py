@@ -9,9 +9,9 @@ from pathlib import Path
 
 from newsletter.errors import StoreError
 from newsletter.ports import Store
-from newsletter.stores.witness import Witness, Witnessed
+from newsletter.stores.witness import Restoration, Witness, Witnessed
 
-__all__ = ["FORMS", "Witness", "Witnessed", "copy_store", "open_store"]
+__all__ = ["FORMS", "Restoration", "Witness", "Witnessed", "copy_store", "open_store"]
 
 FORMS = "sqlite:///newsletter.db, postgresql://user@host/name or memory://"
 
