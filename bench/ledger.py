@@ -24,7 +24,17 @@ from bench.workload import FROZEN, Morning, filters, morning, standings
 from newsletter import topics
 from newsletter.edition import Budget, Sizes, Table, cut
 from newsletter.matchers import RulesMatcher
-from newsletter.model import Accepted, Claim, Edition, Envelope, Length, Letter, Settlement, Wave
+from newsletter.model import (
+    Accepted,
+    Claim,
+    Edition,
+    Envelope,
+    Length,
+    Letter,
+    Lines,
+    Settlement,
+    Wave,
+)
 from newsletter.ports import Store
 from newsletter.stores import Witness, open_store
 
@@ -66,7 +76,7 @@ def letters_of(claims: Sequence[Claim]) -> list[Letter]:
                 "papers@example.org",
                 claim.edition.subscriber.email,
                 f"<{claim.wave}.{claim.reader}@example.org>",
-                (b"A letter.\r\n", str(claim.reader).encode()),
+                (Lines(b"A letter.\r\n"), Lines(f"{claim.reader}\r\n".encode())),
             ),
         )
         for claim in claims

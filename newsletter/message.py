@@ -7,7 +7,7 @@ with a dot, so nothing on the way to the wire has to look at them again.
 
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
@@ -17,15 +17,15 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from newsletter.errors import RenderError
-from newsletter.model import Envelope, Publication, Rendering
+from newsletter.model import Envelope, Lines, Part, Publication, Rendering
 from newsletter.render import Personal, Sheet
 from newsletter.tokens import Keyring, bounce_tag, letter_tag
 
 LINE = 76
 """Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
 
-_SHARED = 12_288
-"""Encoded pieces kept: all an issue shares, and the personal ones of the last few thousand."""
+_MOST_SHARED = 12_288
+"""Encoded pieces kept: more than an issue of a thousand papers is made of, and its reasons."""
 
 _PART = (
     "Content-Type: text/{kind}; charset=utf-8\r\n"
@@ -72,8 +72,8 @@ class Press:
         self._day = sheet.day
         self._keys = keys.signing_as(sheet.signed_by)
         self._head, self._between, self._end = _constant(sheet)
-        self._quoted = lru_cache(maxsize=_SHARED)(quoted)
-        self._encoded = lru_cache(maxsize=_SHARED)(encoded)
+        self._shared = _Shared()
+        self._encoded = lru_cache(maxsize=_MOST_SHARED)(encoded)
 
     def address(self, rendering: Rendering, personal: Personal) -> Envelope:
         """One reader's letter, ready for the wire.
@@ -85,6 +85,8 @@ class Press:
             raise RenderError(f"{personal.email!r} cannot stand in a header; correct the address.")
         tag = letter_tag(self._day, personal.reader, self._keys)
         message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
+        text, html = rendering.text, rendering.html
+        own = _quoted_values(text)
         return Envelope(
             sender=bounced_to(self._publication, personal.reader, self._keys),
             recipient=personal.email,
@@ -92,25 +94,30 @@ class Press:
             content=(
                 self._personal(rendering, personal, message_id),
                 self._head,
-                *map(self._quoted, rendering.text),
+                *self._lines(text, own),
                 self._between,
-                *map(self._quoted, rendering.html),
+                *self._lines(html, own if html.own is text.own else _quoted_values(html)),
                 self._end,
             ),
         )
 
-    def _personal(self, rendering: Rendering, personal: Personal, message_id: str) -> bytes:
+    def _lines(self, part: Part, own: Mapping[str, Lines]) -> list[Lines]:
+        shared = self._shared
+        return [own[piece] if piece in own else shared[piece] for piece in part.pieces]
+
+    def _personal(self, rendering: Rendering, personal: Personal, message_id: str) -> Lines:
         ways_out = f"<{personal.links.mail}>"
         one_click = ""
         if personal.links.post:
             ways_out = f"<{personal.links.post}>,\r\n {ways_out}"
             one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
-        return (
+        fields = (
             f"To: {personal.email}\r\n"
             f"Subject: {self._subject(rendering.subject)}\r\n"
             f"Message-ID: {message_id}\r\n"
             f"List-Unsubscribe: {ways_out}\r\n{one_click}"
-        ).encode("ascii")
+        )
+        return Lines(fields.encode("ascii"))
 
     def _subject(self, pieces: Sequence[str]) -> str:
         """The subject encoded; its paper only once, where a plain count follows it."""
@@ -144,21 +151,21 @@ def note(
     """
     message_id = f"<{name}@{publication.domain}>"
     subject = encoded("".join(rendering.subject))
-    named = f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode()
+    named = Lines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode())
     head = EmailMessage(policy=_POLICY)
     head["From"] = _from(publication)
     head["To"] = Address(addr_spec=recipient)
     head["Date"] = format_datetime(at)
     head["MIME-Version"] = "1.0"
     head["Auto-Submitted"] = "auto-generated"
-    fields = b"".join(_POLICY.fold_binary(key, value) for key, value in head.items())
+    fields = Lines(b"".join(_POLICY.fold_binary(key, value) for key, value in head.items()))
     before, between, end = _parts("note")
-    text, html = map(quoted, ("".join(rendering.text), "".join(rendering.html)))
+    text, html = quoted(rendering.text.joined), quoted(rendering.html.joined)
     content = (named, fields, before, text, between, html, end)
     return Envelope(sender or publication.sender_email, recipient, message_id, content)
 
 
-def _parts(name: str) -> tuple[bytes, bytes, bytes]:
+def _parts(name: str) -> tuple[Lines, Lines, Lines]:
     """What stands before the text part, between it and the HTML part, and at the end.
 
     The boundary cannot occur inside: in quoted-printable an underscore never follows ``=``.
@@ -166,7 +173,8 @@ def _parts(name: str) -> tuple[bytes, bytes, bytes]:
     boundary = f"=_{name}"
     head = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'
     text, html = (f"\r\n--{boundary}\r\n{_PART.format(kind=kind)}" for kind in ("plain", "html"))
-    return (head + text).encode(), html.encode(), f"\r\n--{boundary}--\r\n".encode()
+    before, between, end = head + text, html, f"\r\n--{boundary}--\r\n"
+    return Lines(before.encode()), Lines(between.encode()), Lines(end.encode())
 
 
 def bounced_to(publication: Publication, reader: int, keys: Keyring) -> str:
@@ -177,7 +185,22 @@ def bounced_to(publication: Publication, reader: int, keys: Keyring) -> str:
     return f"{local}+{bounce_tag(reader, keys)}@{domain}"
 
 
-def quoted(piece: str) -> bytes:
+class _Shared(dict[str, Lines]):
+    """Pieces encoded once, each when it is first asked for."""
+
+    def __missing__(self, piece: str) -> Lines:
+        if len(self) >= _MOST_SHARED:
+            self.clear()
+        self[piece] = lines = quoted(piece)
+        return lines
+
+
+def _quoted_values(part: Part) -> dict[str, Lines]:
+    """What fills the part's holes, encoded."""
+    return {place: quoted(value) for place, value in part.own.items()}
+
+
+def quoted(piece: str) -> Lines:
     """A piece in quoted-printable (RFC 2045, 6.7), ending on a line boundary.
 
     A piece that does not end a line ends in a soft break. No line begins with a dot. White space
@@ -189,7 +212,7 @@ def quoted(piece: str) -> bytes:
     lines = _lines(text.encode())
     if b"\n." in lines or lines.startswith(b"."):
         lines = _LEADING_DOTS.sub(_dots, lines)
-    return lines.replace(b"\n", b"\r\n")
+    return Lines(lines.replace(b"\n", b"\r\n"))
 
 
 def _lines(text: bytes) -> bytes:
@@ -219,14 +242,14 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and "=?" not in text
 
 
-def _constant(sheet: Sheet) -> tuple[bytes, bytes, bytes]:
+def _constant(sheet: Sheet) -> tuple[Lines, Lines, Lines]:
     """What every letter of the issue has before its text, between text and HTML, and at its end."""
     message = EmailMessage(policy=_POLICY)
     for name, value in _headers(sheet).items():
         message[name] = value
     head = b"".join(_POLICY.fold_binary(name, value) for name, value in message.items())
     before, between, end = _parts(sheet.day.isoformat())
-    return head + before, between, end
+    return Lines(head + before), between, end
 
 
 def _headers(sheet: Sheet) -> dict[str, object]:

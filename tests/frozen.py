@@ -12,6 +12,7 @@ from newsletter.model import (
     Envelope,
     Issue,
     Letter,
+    Lines,
     Outcome,
     Paper,
     Placed,
@@ -84,7 +85,8 @@ def letter_of(claim: Claim, *content: bytes) -> Letter:
     """The letter a claim is for, of these bytes."""
     email = claim.edition.subscriber.email
     name = f"<{claim.wave}.{claim.reader}@example.org>"
-    envelope = Envelope("papers@example.org", email, name, content or (b"One paper.\r\n",))
+    lines = tuple(map(Lines, content or (b"One paper.\r\n",)))
+    envelope = Envelope("papers@example.org", email, name, lines)
     return Letter(claim, envelope)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
-from newsletter.model import Claim, Edition, Envelope, Letter, Outcome, Standing
+from newsletter.model import Claim, Edition, Envelope, Letter, Lines, Outcome, Standing
 from tests.factories import reader
 
-BODY = (b"Subject: papers\r\n", b"\r\n", b"One paper.\r\n")
+BODY = (Lines(b"Subject: papers\r\n"), Lines(b"\r\n"), Lines(b"One paper.\r\n"))
 
 
 def claim(number: int = 1, recipient: str = "ada@example.org") -> Claim:
@@ -21,7 +21,7 @@ def letter(recipient: str = "ada@example.org", *content: bytes, number: int = 1)
         sender="papers@example.org",
         recipient=recipient,
         message_id=f"<{number}@example.org>",
-        content=content or (f"To: {recipient}\r\n".encode(), *BODY),
+        content=tuple(map(Lines, content or (f"To: {recipient}\r\n".encode(), *BODY))),
     )
     return Letter(claim(number, recipient), envelope)
 

@@ -56,8 +56,8 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
     rendering = set_edition(sheet, edition, personal)
     return Sample(
         name=f"{theme}-{papers}",
-        html="".join(rendering.html),
-        text="".join(rendering.text),
+        html=rendering.html.joined,
+        text=rendering.text.joined,
         message=b"".join(Press(sheet, _KEYS).address(rendering, personal).content),
     )
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cached_property
 from hashlib import blake2b
-from typing import Literal
+from operator import attrgetter
+from typing import Literal, Self
 
 from newsletter.model.issues import Edition
 
@@ -29,18 +30,40 @@ DeliveryState = Literal[
 """Where one reader's delivery stands; the diagram is in docs/delivery.md."""
 
 
+class Lines(bytes):
+    """Whole lines of a message, fit for the wire as they are, in whatever way they are joined.
+
+    Each ends in CRLF and none begins with a dot, so that nothing in them ends the message early
+    and there is nothing to stuff (RFC 5321, 4.5.2).
+
+    Raises:
+        ValueError: a line ends otherwise, or begins with a dot.
+    """
+
+    def __new__(cls, data: bytes = b"") -> Self:
+        """Look through the bytes once; what many letters share is not looked at again."""
+        ends = data.count(b"\n")
+        whole = ends == data.count(b"\r") == data.count(b"\r\n")
+        if not whole or (data and not data.endswith(b"\n")):
+            raise ValueError(f"not whole lines that end in CRLF: {data[-80:]!r}")
+        if data.startswith(b".") or b"\n." in data:
+            raise ValueError(f"a line begins with a dot: {data[:80]!r}")
+        return super().__new__(cls, data)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What tells these bytes from all others: BLAKE2b (RFC 7693), 16 bytes of it."""
+        return blake2b(self, digest_size=16).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message ready for the wire (RFC 5321).
-
-    ``content`` joins into the message of RFC 5322 with CRLF line ends; no line begins with a
-    dot and it ends in CRLF, so it needs no dot-stuffing.
-    """
+    """A message ready for the wire (RFC 5321); ``content`` joins into the message of RFC 5322."""
 
     sender: str
     recipient: str
     message_id: str
-    content: tuple[bytes, ...]
+    content: tuple[Lines, ...]
 
     @property
     def digest(self) -> str:
@@ -51,7 +74,7 @@ class Envelope:
         return blake2b(b"".join(map(_digest, self.content)), digest_size=16).hexdigest()
 
 
-_digest = lru_cache(maxsize=32_768)(lambda piece: blake2b(piece, digest_size=16).digest())
+_digest = attrgetter("digest")
 
 
 @dataclass(frozen=True, slots=True)

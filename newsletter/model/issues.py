@@ -1,7 +1,7 @@
 """What is composed: the day's issue, each reader's edition of it, and how it is set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from newsletter.model.papers import Paper
@@ -166,15 +166,28 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendering:
-    """A letter in pieces of text that join into its subject, HTML and plain text.
+class Part:
+    """One part of a letter, HTML or text, in pieces that readers share, but for their own.
 
-    Pieces that readers share are the same string objects, so that they are encoded once.
+    ``pieces`` has some that are holes; ``own`` has what this reader's letter puts there.
     """
 
+    pieces: tuple[str, ...]
+    own: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def joined(self) -> str:
+        """The part as its reader sees it."""
+        return "".join(map(self.own.get, self.pieces, self.pieces))
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A letter set: its subject, in pieces that join, its HTML and its plain text."""
+
     subject: tuple[str, ...]
-    html: tuple[str, ...]
-    text: tuple[str, ...]
+    html: Part
+    text: Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import TypeVar
 from markupsafe import escape
 
 from newsletter.edition import opening_length
-from newsletter.model import Edition, Length, Rendering
+from newsletter.model import Edition, Length, Part, Rendering
 from newsletter.render.display import shown, wrap
-from newsletter.render.sheet import REASON_BYTES, Face, Piece, Sheet
+from newsletter.render.sheet import REASON_BYTES, Face, Piece, Sheet, hole
 from newsletter.text import shorten
 from newsletter.tokens import Links
 
@@ -19,8 +19,8 @@ T = TypeVar("T")
 WORDS_A_MINUTE = 220
 """How fast people read a text of this kind."""
 
-_CARDS = 8_192
-"""Cards kept with the reasons they were set with; readers who want the same get the same."""
+_REASONS = 4_096
+"""Reasons kept as they were set; readers who want the same get papers for the same."""
 
 _BETWEEN = "\ue002"
 """Stands between values that are escaped at once; a private character, which none of them has."""
@@ -54,36 +54,49 @@ def set_edition(sheet: Sheet, edition: Edition, personal: Personal) -> Rendering
         "left_out": edition.left_out,
         "more": len(edition.more),
     }
-    numbers = {name: str(count) for name, count in counted.items()}
+    numbers = {_HOLES[name]: str(count) for name, count in counted.items()}
     preheader = _preheader(sheet, papers)
     own = _own(personal)
-    plain = {**own, **numbers, "preheader": preheader}
-    at_once = str(escape(_BETWEEN.join(own.values()))).split(_BETWEEN)
-    escaped = dict(zip(own, at_once, strict=True))
-    safe = {**escaped, **numbers, "preheader": _shared_html(preheader)}
+    html = {**numbers, _PREHEADER: _shared_html(preheader)}
+    text = {**numbers, _PREHEADER: preheader}
     return Rendering(
         subject=_subject(sheet, papers),
-        html=tuple(_pieces(sheet.html, edition, counted, safe, _html_card)),
-        text=tuple(_pieces(sheet.text, edition, counted, plain, _text_card)),
+        html=Part(_pieces(sheet.html, edition, counted, html, _html_reason), _escaped(own)),
+        text=Part(_pieces(sheet.text, edition, counted, text, _text_reason), own),
     )
+
+
+_HOLES = {name: hole(name) for name in ("papers", "minutes", "left_out", "more")}
+_PREHEADER = hole("preheader")
+_OWN = tuple(
+    map(hole, ("email", "name", "preferences", "pause", "weekly", "unsubscribe", "edition"))
+)
 
 
 def _own(personal: Personal) -> dict[str, str]:
     """What fills the holes that are this reader's alone."""
     links = personal.links
-    return {
-        "email": shown(personal.email),
-        "name": shown(personal.name),
-        "preferences": links.preferences,
-        "pause": links.pause,
-        "weekly": links.weekly,
-        "unsubscribe": links.unsubscribe,
-        "edition": links.edition,
-    }
+    values = (
+        shown(personal.email),
+        shown(personal.name),
+        links.preferences,
+        links.pause,
+        links.weekly,
+        links.unsubscribe,
+        links.edition,
+    )
+    return dict(zip(_OWN, values, strict=True))
 
 
-Reasoned = Callable[[str, Piece, str], str]
-"""Sets a card's reason behind it, between the two halves of its frame."""
+def _escaped(values: dict[str, str]) -> dict[str, str]:
+    """The values as HTML has them, escaped at once; the same object where that changes nothing."""
+    together = _BETWEEN.join(values.values())
+    html = str(escape(together))
+    return values if html == together else dict(zip(values, html.split(_BETWEEN), strict=True))
+
+
+Reasoned = Callable[[Piece, str], str]
+"""Sets a card's reason, between the two halves of its frame."""
 
 
 def _pieces(
@@ -92,44 +105,35 @@ def _pieces(
     counted: Mapping[str, int],
     values: Mapping[str, str],
     reasoned: Reasoned,
-) -> list[str]:
+) -> tuple[str, ...]:
+    """The pieces in their order, of which only the reader's own holes are left open."""
     frame = face.frame
-    pieces = _filled(frame["opening"], values)
+    pieces = [*frame["opening"]]
     for name in ("papers", "minutes", "left_out"):
         if counted[name] or name == "papers":
-            pieces += _filled(face.counts[name][min(counted[name], 2)], values)
+            pieces += face.counts[name][min(counted[name], 2)]
     pieces += frame["dateline_end"]
     if not counted["papers"]:
         pieces += frame["quiet"]
     pieces += frame["masthead_end"]
-    pieces += _sections(face, edition, values, reasoned)
+    _add_sections(pieces, face, edition, reasoned)
     if edition.more:
-        pieces += _filled(face.counts["more"][min(counted["more"], 2)], values)
-    pieces += _filled(frame["ending"], values)
-    return [piece for piece in pieces if piece]
+        pieces += face.counts["more"][min(counted["more"], 2)]
+    pieces += frame["ending"]
+    return tuple(filter(None, map(values.get, pieces, pieces)))
 
 
-def _sections(
-    face: Face, edition: Edition, values: Mapping[str, str], reasoned: Reasoned
-) -> list[str]:
+def _add_sections(pieces: list[str], face: Face, edition: Edition, reasoned: Reasoned) -> None:
     rows, cards_of = face.rows, _lengths(face.cards, edition)
     because = _reason_frame(face)
     closing = face.frame["closing"]
-    pieces: list[str] = []
     for section in edition.sections:
-        pieces += _filled(face.headings[section.name], values)
+        pieces += face.headings[section.name]
         cards = cards_of[section.leads]
-        pieces += [reasoned(cards[p.paper], because, p.because) for p in section.cards]
+        for placed in section.cards:
+            pieces += (cards[placed.paper], reasoned(because, placed.because))
         pieces += [rows[placed.paper] for placed in section.rows]
         pieces += closing
-    return pieces
-
-
-def _filled(piece: Piece, values: Mapping[str, str]) -> list[str]:
-    """A piece with its holes filled; fixed text and values stay apart, to be encoded apart."""
-    if len(piece) == 1:
-        return [*piece]
-    return [values[part] if place % 2 else part for place, part in enumerate(piece)]
 
 
 def _minutes(sheet: Sheet, edition: Edition) -> int:
@@ -152,7 +156,8 @@ def _subject(sheet: Sheet, papers: Sequence[int]) -> Piece:
         return (sheet.quiet_subject,)
     alone, several = sheet.subjects[papers[0]]
     more = len(papers) - 1
-    return tuple(_filled(several, {"more": str(more)})) if more else alone
+    values = {_HOLES["more"]: str(more)}
+    return tuple(map(values.get, several, several)) if more else alone
 
 
 def _preheader(sheet: Sheet, papers: Sequence[int]) -> str:
@@ -173,16 +178,16 @@ def _reason_frame(face: Face) -> Piece:
     return before, after + "".join(face.frame["card_end"])
 
 
-@lru_cache(maxsize=_CARDS)
-def _html_card(card: str, frame: Piece, because: str) -> str:
+@lru_cache(maxsize=_REASONS)
+def _html_reason(frame: Piece, because: str) -> str:
     before, after = frame
-    return f"{card}{before}{_bounded(because)}{after}"
+    return f"{before}{_bounded(because)}{after}"
 
 
-@lru_cache(maxsize=_CARDS)
-def _text_card(card: str, frame: Piece, because: str) -> str:
+@lru_cache(maxsize=_REASONS)
+def _text_reason(frame: Piece, because: str) -> str:
     before, after = frame
-    return f"{card}{before}{wrap(shown(because), REASON_INDENT)}{after}"
+    return f"{before}{wrap(shown(because), REASON_INDENT)}{after}"
 
 
 def _bounded(because: str) -> str:

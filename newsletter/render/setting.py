@@ -9,7 +9,7 @@ import jinja2
 from newsletter.errors import RenderError, TemplateError
 from newsletter.model import BY_FILTER, OTHER, TOP, Issue, Length, Publication
 from newsletter.render.display import longdate, shown
-from newsletter.render.sheet import Face, Forms, Piece, Sheet
+from newsletter.render.sheet import Face, Forms, Piece, Sheet, hole
 from newsletter.render.views import PaperView, paper_view
 
 LENGTHS: tuple[Length, ...] = ("short", "full", "titles", "lead")
@@ -45,7 +45,7 @@ _FAULTS = (
 )
 """What a template can raise when it meets a value it was not written for."""
 
-_HOLE = re.compile("\ue000([a-z_]+)\ue001")
+_HOLE = re.compile(f"({hole('[a-z_]+')})")
 
 Context = Mapping[str, object]
 
@@ -134,11 +134,6 @@ def _base(issue: Issue, publication: Publication) -> dict[str, object]:
         **{name: hole(name) for name in reader},
         "links": {name: hole(name) for name in links},
     }
-
-
-def hole(name: str) -> str:
-    """What a template sees in place of a value that is each reader's own."""
-    return f"\ue000{name}\ue001"
 
 
 def _leaf(view: PaperView, templates: Templates, base: Context) -> _Leaf:

@@ -11,7 +11,7 @@ from newsletter.edition import Sizes
 from newsletter.model import Length, Publication
 
 Piece = tuple[str, ...]
-"""A text with holes: fixed text at even places, the names of what goes between at odd ones."""
+"""A text with holes: fixed text at even places, at odd ones a hole (see :func:`hole`)."""
 
 Forms = tuple[Piece, Piece, Piece]
 """A line that counts, set for none, for one, and for more."""
@@ -26,14 +26,20 @@ LINK_BYTES = 160
 _PER_SECTION = frozenset({"because", "card_end", "closing"})
 """Blocks of the frame that stand once a card or a section, not once a letter."""
 
+
+def hole(name: str) -> str:
+    """What stands where a value goes that is not every reader's; no other text has its like."""
+    return f"\ue000{name}\ue001"
+
+
 _SHORT_HOLES = {
-    "papers": 6,
-    "minutes": 6,
-    "left_out": 6,
-    "more": 6,
-    "email": 320,
-    "name": 320,
-    "preheader": 560,
+    hole("papers"): 6,
+    hole("minutes"): 6,
+    hole("left_out"): 6,
+    hole("more"): 6,
+    hole("email"): 320,
+    hole("name"): 320,
+    hole("preheader"): 560,
 }
 """Most bytes of HTML what is filled into a hole has; all others are links."""
 
@@ -107,11 +113,11 @@ class Sheet:
 
     def _most(self, piece: Piece) -> int:
         """The bytes of a piece whose holes are filled with the longest there is."""
-        return sum(map(_bytes, piece[::2])) + sum(map(self._hole, piece[1::2]))
+        return sum(map(_bytes, piece[::2])) + sum(map(self._filled, piece[1::2]))
 
-    def _hole(self, name: str) -> int:
+    def _filled(self, place: str) -> int:
         home = self.publication.url or self.publication.bounces or self.publication.sender_email
-        return _SHORT_HOLES.get(name) or LINK_BYTES + len(home)
+        return _SHORT_HOLES.get(place) or LINK_BYTES + len(home)
 
     def dump(self) -> bytes:
         """The sheet as it is stored: compressed JSON."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from newsletter.errors import RenderError
 from newsletter.message import Press, encoded, quoted
-from newsletter.model import Publication, Rendering
+from newsletter.model import Part, Publication, Rendering
 from newsletter.tokens import Keyring, read_bounce_tag
 from tests.factories import paper
 from tests.hostile import HEADERS, TEXTS, check, check_bytes
@@ -159,8 +159,8 @@ def test_a_sender_without_letters_still_names_its_list() -> None:
 def test_the_parts_decode_to_what_was_set() -> None:
     rendering, envelope = letter(sheet_of(), edition(section("Reasoning", 0, 1), left_out=3))
     read = parsed(content(envelope))
-    assert part(read, "plain") == "".join(rendering.text)
-    assert part(read, "html") == "".join(rendering.html)
+    assert part(read, "plain") == rendering.text.joined
+    assert part(read, "html") == rendering.html.joined
 
 
 def test_a_letter_made_again_is_the_same() -> None:
@@ -210,7 +210,7 @@ def test_a_rotated_key_does_not_change_a_frozen_letter() -> None:
 )
 def test_it_refuses_an_address_that_is_not_one(email: str) -> None:
     sheet = sheet_of()
-    rendering = Rendering(("s",), ("h",), ("t",))
+    rendering = Rendering(("s",), Part(("h",)), Part(("t",)))
     with pytest.raises(RenderError, match="cannot stand in a header"):
         Press(sheet, KEYS).address(rendering, personal(email=email))
 
@@ -228,7 +228,7 @@ def test_it_refuses_an_address_that_is_not_one(email: str) -> None:
     ],
 )
 def test_subjects_in_pieces_are_read_whole(subject: tuple[str, ...], expected: str) -> None:
-    rendering = Rendering(subject, ("h",), ("t",))
+    rendering = Rendering(subject, Part(("h",)), Part(("t",)))
     message = content(Press(sheet_of(), KEYS).address(rendering, personal()))
     check_bytes(message)
     assert parsed(message)["Subject"] == expected

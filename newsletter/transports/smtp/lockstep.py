@@ -14,7 +14,6 @@ from newsletter.transports.smtp.wire import (
     is_go_ahead,
     is_positive,
     refusal,
-    wire_form,
 )
 
 
@@ -89,7 +88,7 @@ class Lockstep:
     async def _convey(self, letter: Letter, line: Line) -> None:
         """The content, the mark, the dot and its answer."""
         settings = self._talk.settings
-        self._connection.write(*wire_form(letter.envelope.content))
+        self._connection.write(*letter.envelope.content)
         await self._connection.drained(settings.timeout)
         if not await line.mark(letter):
             self.fate = None

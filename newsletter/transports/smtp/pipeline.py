@@ -13,7 +13,6 @@ from newsletter.transports.smtp.wire import (
     is_go_ahead,
     is_positive,
     refusal,
-    wire_form,
 )
 
 _STOPPED = "stopped before the letter left"
@@ -100,10 +99,9 @@ class Pipeline:
 
     async def _convey(self, letter: Letter, line: Line) -> None:
         """The content, the dot and its answer, with the following letter announced behind them."""
-        content = wire_form(letter.envelope.content)
         following, self._following = self._following, None
         self._sent = letter
-        self._say(*content, b".\r\n", announced=following)
+        self._say(*letter.envelope.content, b".\r\n", announced=following)
         code, words = await self._connection.reply(self._talk.settings.answer_timeout)
         outcome = answer_to_dot(code, words)
         self._sent = None

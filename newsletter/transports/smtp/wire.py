@@ -1,7 +1,6 @@
 """What may go on the wire, and what an answer means: the pure part of the SMTP transport."""
 
 import re
-from functools import lru_cache
 
 from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown
 
@@ -12,8 +11,6 @@ _MAILBOX = re.compile(
     """,
     re.VERBOSE,
 )
-_BROKEN_LINES = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_SHARED_PIECES = 12_288
 _LONGEST_REPLY = 500
 
 
@@ -25,16 +22,6 @@ def is_mailbox(address: str) -> bool:
     anywhere: some old and living addresses have them in odd places.
     """
     return _MAILBOX.fullmatch(address) is not None
-
-
-def wire_form(content: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """The content as it goes between ``DATA`` and the final dot (RFC 5321 4.5.2).
-
-    An envelope keeps the law of lines by construction and goes out as it is. A content that
-    breaks it is mended rather than trusted, so that no byte of it can end the message early:
-    lone CR and LF become CRLF, leading dots are doubled, the last line is ended.
-    """
-    return content if _kept(content) else (_mended(b"".join(content)),)
 
 
 def reply_text(code: int, words: str) -> str:
@@ -93,30 +80,3 @@ def cut_off(fate: Outcome | None, reason: str) -> Outcome | None:
             return Unknown(reason)
         case _:
             return fate
-
-
-def _kept(content: tuple[bytes, ...]) -> bool:
-    """Whether these pieces keep the law of lines in whatever way they are joined."""
-    ended = all(piece.endswith(b"\r\n") for piece in content[-1:])
-    return ended and all(map(_whole, content))
-
-
-def _keeps(piece: bytes) -> bool:
-    """Whether a piece has whole CRLFs alone, and no dot or half a line end where it may hurt."""
-    ends = piece.count(b"\n")
-    return (
-        not piece.startswith((b".", b"\n"))
-        and b"\n." not in piece
-        and ends == piece.count(b"\r") == piece.count(b"\r\n")
-    )
-
-
-_whole = lru_cache(maxsize=_SHARED_PIECES)(_keeps)
-"""The pieces that letters share are the same objects, and are looked through once."""
-
-
-def _mended(content: bytes) -> bytes:
-    """The content with the law kept; the same bytes where it was already."""
-    lines = _BROKEN_LINES.sub(b"\r\n", content)
-    ended = lines if lines.endswith(b"\r\n") else lines + b"\r\n"
-    return re.sub(rb"(?m)^\.", b"..", ended)
