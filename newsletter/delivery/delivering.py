@@ -73,7 +73,7 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
     then.
 
     Args:
-        store: where the issue is frozen; its methods are called in worker threads.
+        store: where the issue is frozen; its methods are called in the event loop.
         transport: the door the letters leave by.
         clock: for leases, and for when a deferred letter is due.
         day: whose issue.
@@ -99,8 +99,8 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
         raise
     finally:
         await delivery.records.flush()
-    await asyncio.to_thread(store.finish, day)
-    counts = await asyncio.to_thread(store.counts, day)
+    store.finish(day)
+    counts = store.counts(day)
     progress(counts)
     return counts
 
@@ -135,9 +135,7 @@ class _Run:
         """Keep the leases alive until the work is done, however long a letter waits its turn."""
         while not (await asyncio.wait({working}, timeout=RENEW))[0]:
             with contextlib.suppress(StoreError):  # the next mark will meet it, and tell
-                await asyncio.to_thread(
-                    self.store.renew, self.day, self.run, now=self.clock.now(), lease=CLAIM_LEASE
-                )
+                self.store.renew(self.day, self.run, now=self.clock.now(), lease=CLAIM_LEASE)
         working.result()
 
     async def stop(self, working: asyncio.Future[None]) -> None:
@@ -152,12 +150,11 @@ class _Run:
     async def _claim(self) -> tuple[Claim, ...]:
         """The next batch, under a token of its own, once the settlements so far are recorded."""
         await self.records.written()
-        await self._tell()
+        self._tell()
         if self.stopping:
             return ()
         self.batches += 1
-        return await asyncio.to_thread(
-            self.store.claim,
+        return self.store.claim(
             self.day,
             limit=BATCH,
             now=self.clock.now(),
@@ -167,11 +164,11 @@ class _Run:
             resend=self.resend,
         )
 
-    async def _tell(self) -> None:
+    def _tell(self) -> None:
         now = self.clock.now()
         if self.told is None or abs(now - self.told) >= timedelta(seconds=TELL):
             self.told = now
-            self.progress(await asyncio.to_thread(self.store.counts, self.day))
+            self.progress(self.store.counts(self.day))
 
     async def _letters(self, claims: Iterable[Claim]) -> AsyncGenerator[Letter]:
         """The letters of these claims and of all later ones, each set when it is asked for."""

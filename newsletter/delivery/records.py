@@ -16,6 +16,13 @@ ANSWERED = 600.0
 MARK_LEASE = 720.0
 """Seconds a mark holds: longer than the answer to the dot may take."""
 
+TURNS = 4
+"""Turns of the event loop in which a group gathers.
+
+So many it takes from a server's answer to the next letter's mark: the connections whose answers
+are there already come into the same group.
+"""
+
 
 @dataclass
 class _Group:
@@ -26,17 +33,16 @@ class _Group:
 
 
 class Records:
-    """Writes marks and settlements in groups, one group at a time, in a worker thread.
+    """Writes marks and settlements in groups.
 
-    While a group is written the next one gathers; with none before it, a group gathers for a
-    turn of the event loop. A settlement does not wait for its group, a mark does: so a
-    connection's last settlement and next mark go together, and a kill leaves it one letter in
-    doubt at most.
+    A group gathers for a few turns of the event loop and is written in the loop itself: a short
+    transaction takes less time than waking a thread for it. A settlement does not wait for its
+    group, a mark does: so a connection's last settlement and next mark go together, and a kill
+    leaves it one letter in doubt at most.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._writing = asyncio.Lock()
         self._gathering: _Group | None = None
         self._group_written: asyncio.Task[frozenset[str]] | None = None
         self._unwritten: dict[str, Settlement] = {}
@@ -67,7 +73,7 @@ class Records:
         await self.written()
         if self._unwritten:
             left = tuple(self._unwritten.values())
-            await asyncio.to_thread(self._store.settle, left, now=self._clock.now())
+            self._store.settle(left, now=self._clock.now())
             self._unwritten.clear()
 
     def _gather(self) -> tuple[_Group, asyncio.Task[frozenset[str]]]:
@@ -79,12 +85,13 @@ class Records:
 
     async def _write(self, group: _Group) -> frozenset[str]:
         """Write a group; the tokens of it that may be sent."""
-        async with self._writing:
-            self._gathering = None
-            granted = await asyncio.to_thread(self._commit, group.settlements, group.letters)
-            for settlement in group.settlements:
-                del self._unwritten[settlement.claim.token]
-            return granted
+        for _ in range(TURNS):
+            await asyncio.sleep(0)  # noqa: TID251 - a turn, no time
+        self._gathering = None
+        granted = self._commit(group.settlements, group.letters)
+        for settlement in group.settlements:
+            del self._unwritten[settlement.claim.token]
+        return granted
 
     def _commit(
         self, settlements: Sequence[Settlement], letters: Sequence[Letter]

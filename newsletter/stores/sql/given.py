@@ -1,7 +1,7 @@
 """Statements that are given rows: one parameter, a JSON text, however many rows there are.
 
 The ledger runs these for every few letters. Each is put into its database's own words once, and
-changes all its rows in one step, during which other threads are free to work.
+changes all its rows in one step.
 """
 
 import json

@@ -92,7 +92,7 @@ def _to_stay(dialect: Dialect) -> Select[tuple[int]]:
 
 
 def _ready(dialect: Dialect) -> Select[Any]:
-    """The tokens of those that may be sent, in one row: each row read is a turn of the threads."""
+    """The tokens of those that may be sent, in one row."""
     rows, markable = _markable(dialect)
     tokens = func.aggregate_strings(LEDGER.token, " ")
     return select(tokens).where(markable, not_(_has_changed(rows)))
