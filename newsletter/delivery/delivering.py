@@ -23,7 +23,7 @@ from newsletter.model import (
 )
 from newsletter.ports import Clock, Store, Transport
 
-BATCH = 100
+BATCH = 200
 """How many letters are claimed at once."""
 
 CLAIM_LEASE = 60.0

@@ -8,7 +8,7 @@ pair. Reading ignores keys the model no longer has; a change of meaning needs a 
 import json
 import types
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date, datetime
 from functools import cache, lru_cache
@@ -79,9 +79,8 @@ def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
     return _READERS.get(kind, _itself)
 
 
-_rule = lru_cache(maxsize=8_192)(parse)
 _placed = lru_cache(maxsize=32_768)(Placed)
-"""Readers of a newsletter want much the same, and for the same reasons."""
+"""Readers of a newsletter get much the same papers, and for the same reasons."""
 
 _WRITERS: dict[type, Step] = {
     Rule: lambda rule: rule.text,
@@ -91,7 +90,7 @@ _WRITERS: dict[type, Step] = {
 }
 
 _READERS: dict[type, Step] = {
-    Rule: _rule,
+    Rule: parse,
     Placed: lambda pair: _placed(*pair) if isinstance(pair, list) else Placed(**pair),
     date: date.fromisoformat,
     datetime: datetime.fromisoformat,
@@ -125,15 +124,21 @@ def _object_writer(kind: Any) -> Step:  # noqa: ANN401 - as above
 def _object_reader(kind: Any) -> Step:  # noqa: ANN401 - as above
     hints = get_type_hints(kind)
     steps = {field.name: _reader(hints[field.name]) for field in fields(kind)}
+    made = [(name, step) for name, step in steps.items() if step is not _itself]
 
     def read(plain: dict[str, Plain]) -> Any:  # noqa: ANN401 - a value of this type
-        return kind(**{name: steps[name](part) for name, part in plain.items() if name in steps})
+        # Only what an older model wrote has other keys.
+        known = plain if plain.keys() <= steps.keys() else _among(plain, steps)
+        for name, step in made:
+            if name in known:
+                known[name] = step(known[name])
+        return kind(**known)
 
-    def read_plain(plain: dict[str, Plain]) -> Any:  # noqa: ANN401 - as above
-        # Most of what is stored is of such types; only what an older model wrote has other keys.
-        return kind(**plain) if plain.keys() <= steps.keys() else read(plain)
+    return read
 
-    return read_plain if all(step is _itself for step in steps.values()) else read
+
+def _among(plain: dict[str, Plain], names: Collection[str]) -> dict[str, Plain]:
+    return {name: part for name, part in plain.items() if name in names}
 
 
 def _default(field: Field[Any]) -> object:
