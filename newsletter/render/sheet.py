@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -31,6 +31,9 @@ def hole(name: str) -> str:
     """What stands where a value goes that is not every reader's; no other text has its like."""
     return f"\ue000{name}\ue001"
 
+
+_BARE = {0xE000: None, 0xE001: None}
+"""Takes from a hole what makes it one."""
 
 _SHORT_HOLES = {
     hole("papers"): 6,
@@ -120,12 +123,13 @@ class Sheet:
         return _SHORT_HOLES.get(place) or LINK_BYTES + len(home)
 
     def dump(self) -> bytes:
-        """The sheet as it is stored: compressed JSON."""
+        """The sheet as it is stored: compressed JSON, in which a hole is its bare name."""
         fields = asdict(self) | {
             "day": self.day.isoformat(),
             "frozen_at": self.frozen_at.isoformat(),
         }
-        return zlib.compress(json.dumps(fields, ensure_ascii=False).encode(), level=1)
+        text = json.dumps(fields, ensure_ascii=False).translate(_BARE)
+        return zlib.compress(text.encode(), level=1)
 
     @classmethod
     def load(cls, stored: bytes) -> "Sheet":
@@ -138,9 +142,9 @@ class Sheet:
             signed_by=fields["signed_by"],
             html=_face(fields["html"]),
             text=_face(fields["text"]),
-            subjects=_tuples(fields["subjects"]),
+            subjects=tuple((_piece(alone), _piece(more)) for alone, more in fields["subjects"]),
             quiet_subject=fields["quiet_subject"],
-            preheaders=_tuples(fields["preheaders"]),
+            preheaders=tuple((alone, second) for alone, second in fields["preheaders"]),
             quiet_preheader=fields["quiet_preheader"],
             words={summary: tuple(words) for summary, words in fields["words"].items()},
         )
@@ -152,13 +156,18 @@ def _bytes(text: str) -> int:
 
 def _face(fields: Mapping[str, Any]) -> Face:
     return Face(
-        frame={name: _tuples(piece) for name, piece in fields["frame"].items()},
-        counts={name: _tuples(forms) for name, forms in fields["counts"].items()},
-        headings={name: _tuples(piece) for name, piece in fields["headings"].items()},
+        frame={name: _piece(stored) for name, stored in fields["frame"].items()},
+        counts={name: _forms(forms) for name, forms in fields["counts"].items()},
+        headings={name: _piece(stored) for name, stored in fields["headings"].items()},
         cards={summary: tuple(cards) for summary, cards in fields["cards"].items()},
         rows=tuple(fields["rows"]),
     )
 
 
-def _tuples(value: Any) -> Any:  # noqa: ANN401 - JSON's lists, as deep as they come
-    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
+def _forms(stored: Sequence[Sequence[str]]) -> Forms:
+    none, one, many = map(_piece, stored)
+    return none, one, many
+
+
+def _piece(stored: Sequence[str]) -> Piece:
+    return tuple(hole(part) if place % 2 else part for place, part in enumerate(stored))

@@ -1,5 +1,7 @@
 """Setting issues and editions."""
 
+import json
+import zlib
 from dataclasses import replace
 from datetime import date
 from typing import get_args
@@ -111,6 +113,9 @@ def test_a_preheader_has_40_to_110_characters(abstract: str, lead: str) -> None:
 def test_it_stores_a_sheet_and_reads_it_back() -> None:
     sheet = sheet_of()
     assert Sheet.load(sheet.dump()) == sheet
+    stored = json.loads(zlib.decompress(sheet.dump()))
+    assert stored["subjects"][0][1][1] == "more"
+    assert {"email", "unsubscribe"} <= set(stored["html"]["frame"]["ending"][1::2])
 
 
 def test_it_sets_an_edition_of_cards_rows_and_more() -> None:
