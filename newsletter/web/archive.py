@@ -29,7 +29,10 @@ FOUND = 50
 LONGEST_SEARCH = 200
 """Characters of a search."""
 
-HIDDEN = ("preferences", "unsubscribe", "farewell", "confirm", "move", "edition", "mine", "search")
+HIDDEN = (
+    "preferences", "unsubscribe", "leave", "farewell", "confirm", "move", "edition",
+    "mine", "search",
+)  # fmt: skip
 """What search engines are to leave alone: somebody's own pages, and endless ones."""
 
 
