@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from newsletter import subscriptions
 from newsletter.errors import StoreError, TokenError
 from newsletter.model import Reader
-from newsletter.publisher import greet
+from newsletter.publisher import greet, left_open
 from newsletter.subscriptions import WORDS, Note
 from newsletter.web.archive import Archive
 from newsletter.web.choosing import Choosing
@@ -189,8 +189,13 @@ def door_app(front: Front) -> Guard:
     @asynccontextmanager
     async def open_hours(_app: Starlette) -> AsyncIterator[None]:
         await front.postroom.open()
+        front.postroom.later(take_up)
         yield
         await front.postroom.close()
+
+    def take_up(post: Post) -> None:
+        for letter in left_open(front.desk):
+            post(letter)
 
     def refused(_request: Request, error: Exception) -> Response:
         return front.pages.show("refused", 403, problem=str(error))

@@ -3,10 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
-from newsletter.model import Reader, Status
+from newsletter.model import Consent, Reader, Status
+from newsletter.publisher import greet
+from newsletter.stores.memory import MemoryStore
 from tests.daemons import until
 from tests.factories import DAY, NOON, subscriber
 from tests.morning import Arrival
@@ -74,12 +77,30 @@ def test_a_first_letter_the_server_defers_comes_later(house: House) -> None:
     house.publish(DAY, "Vision anew")
     house.join()
     path = house.link(house.mail_to(ADA))
-    refusals = ["451 4.7.1 greylisted"]
+    refusals = ["451 4.7.1 greylisted"] * 6
     house.inbox.answer = lambda email: refusals.pop() if refusals and email == ADA else None
     house.post(path)
     until(lambda: len(house.inbox.to(ADA)) > 1)
     assert house.inbox.to(ADA)[1].titles == ["Vision anew"]
     assert refusals == []
+    until(lambda: house.store.letters(2)[0].state == "accepted")
+    waited = house.clock.now() - NOON
+    assert timedelta(hours=3) < waited < timedelta(hours=4), "as a run waits, not for minutes"
+
+
+def test_a_first_letter_left_open_is_taken_up_when_the_pages_open_again() -> None:
+    store = MemoryStore()
+    with open_house(store=store) as house:
+        bob(house)
+        house.publish(DAY, "Vision anew")
+        house.join()
+        house.mail_to(ADA)
+        store.consent(2, Consent(house.clock.now(), "by a link", "Yes."))
+        assert greet(house.desk, house.reader(2)) is not None
+    assert store.letters(2)[0].state == "pending"
+    with open_house(store=store) as house:
+        until(lambda: house.inbox.to(ADA))
+        assert house.inbox.to(ADA)[0].titles == ["Vision anew"]
 
 
 def test_what_a_letter_offers_is_shown_by_its_links_and_done_by_a_button(house: House) -> None:
