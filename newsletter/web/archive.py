@@ -11,12 +11,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter import subscriptions
+from newsletter.browser import Form
 from newsletter.model import OTHER, Reader
 from newsletter.subscriptions import Reception
 from newsletter.web import feeds
 from newsletter.web.editions import entry, whole
 from newsletter.web.feeds import Feed, Told, told
-from newsletter.web.forms import Form
 from newsletter.web.front import Front, Handler, shows, token_of
 from newsletter.web.shelf import RECENT, Public
 

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter import subscriptions
+from newsletter.browser import Form, form_of
 from newsletter.errors import StoreError, TokenError
 from newsletter.model import Reader
 from newsletter.publisher import greet, left_open
@@ -20,7 +21,7 @@ from newsletter.subscriptions import WORDS, Note
 from newsletter.web.archive import Archive
 from newsletter.web.choosing import Choosing
 from newsletter.web.editions import whole
-from newsletter.web.forms import Form, WrongFieldsError, form_of, wanted
+from newsletter.web.forms import WrongFieldsError, wanted
 from newsletter.web.front import Front, both, client_of, shows, token_of
 from newsletter.web.guard import Guard
 from newsletter.web.overview import Overview

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from newsletter.browser import Form
 from newsletter.model import Counts, Suppression, Wave
-from newsletter.web.forms import Form
 from newsletter.web.front import Front, shows
 from newsletter.web.growth import SPAN, growth
 from newsletter.web.metrics import exposition
