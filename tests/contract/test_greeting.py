@@ -26,9 +26,9 @@ from newsletter.publisher import (
     tick,
     waiting,
 )
-from newsletter.transports.memory import MemoryTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, NOON, subscriber
+from tests.keeping import MemoryTransport
 
 HOUR, ONE_DAY = timedelta(hours=1), timedelta(days=1)
 VISION = Filter(topics=("Vision",))
