@@ -1,7 +1,9 @@
 """Letters to look at and to check: the demo's listing, as often as it takes, in a theme."""
 
+import email
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from email import policy
 from pathlib import Path
 
 from newsletter.config import curated_topics
@@ -79,16 +81,14 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
 
 
 def short(theme: str, kind: str) -> Sample:
-    """A short letter of this kind (:data:`newsletter.render.NOTES`)."""
+    """A short letter of this kind (:data:`newsletter.render.NOTES`), read back from its bytes."""
     words = {word: _SAID[word] for word in NOTES[kind]}
     rendering = note(kind, load_note(kind, theme=theme), _PUBLICATION, words)
     envelope = message(_PUBLICATION, rendering, "ada@example.org", name="note.1", at=_FROZEN)
-    return Sample(
-        name=f"{theme}-{kind}",
-        html="".join(rendering.html),
-        text="".join(rendering.text),
-        message=b"".join(envelope.content),
-    )
+    content = b"".join(envelope.content)
+    parts = email.message_from_bytes(content, policy=policy.default).iter_parts()
+    text, html = (part.get_content() for part in parts)
+    return Sample(name=f"{theme}-{kind}", html=html, text=text, message=content)
 
 
 def _issue(count: int) -> Issue:
