@@ -39,7 +39,9 @@ def join(
     here.store.forget_unconfirmed(before=now - UNCONFIRMED)
     known = here.store.reader_at(wanted.email)
     reads = known is not None and known.status == "confirmed"
-    if not admitted(here, f"address:{wanted.email}", client, KNOWN if reads else NEWCOMERS, now):
+    if not admitted(
+        here, f"address:{wanted.email}", f"client:{client}", KNOWN if reads else NEWCOMERS, now
+    ):
         return
     if known is not None and reads:
         post(Note("known", known, preferences(here, known, now)))
@@ -89,7 +91,7 @@ def ask_move(
     An address that is somebody's gets none; the reader is told the same.
     """
     if here.store.reader_at(email) is None and admitted(
-        here, f"address:{email}", client, NEWCOMERS, now
+        here, f"address:{email}", f"client:{client}", NEWCOMERS, now
     ):
         there = replace(reader, subscriber=replace(reader.subscriber, email=email))
         token = sign(f"{reader.id}/{email}", "move", here.keys, now)

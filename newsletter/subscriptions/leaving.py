@@ -53,8 +53,8 @@ def bid_farewell(
         post: takes the letter.
         now: when.
     """
-    whom = f"farewell:{left.subscriber.email}"
-    if left.status == "confirmed" and admitted(here, whom, client, FAREWELLS, now):
+    whom, by = f"farewell:{left.subscriber.email}", f"leaving:{client}"
+    if left.status == "confirmed" and admitted(here, whom, by, FAREWELLS, now):
         token = sign(f"{left.id}/back", "confirm", here.keys, now)
         post(Note("farewell", left, here.page(f"confirm/{token}")))
 

@@ -42,13 +42,13 @@ class Note:
 
 
 def admitted(here: Reception, whom: str, client: str, caps: Caps, now: datetime) -> bool:
-    """Whether one more note may go to whom it concerns; it is counted.
+    """Whether one more note may go to whom it concerns, at this client's wish; it is counted.
 
-    ``whom`` begins with what is counted: a farewell is not kept back because somebody asked for
-    a confirmation before, nor the other way round.
+    ``whom`` and ``client`` begin with what is counted: a farewell is not kept back because somebody
+    asked for confirmations before, nor the other way round.
     """
-    hashed, asking = (keyed_hash(text, here.keys) for text in (whom.lower(), f"client:{client}"))
-    return here.store.admit(hashed, asking, caps, now=now)
+    address, asking = (keyed_hash(text, here.keys) for text in (whom.lower(), client))
+    return here.store.admit(address, asking, caps, now=now)
 
 
 def whose(here: Reception, token: str, purpose: Purpose, now: datetime) -> tuple[Reader, str]:
