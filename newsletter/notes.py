@@ -13,6 +13,7 @@ from newsletter.tokens import keyed_hash
 
 LINKS = {
     "confirm": "confirm",
+    "farewell": "back",
     "known": "preferences",
     "move": "confirm",
     "welcome": "preferences",

@@ -185,7 +185,7 @@ def open_house(
     with open_inbox() as inbox:
         reception = Reception(chosen, kept, desk.keyring)
         house = House(kept, inbox, clock, reception, desk)
-        deliver = delivering(desk, house.smtp, Run("pages"))
+        deliver = delivering(desk, house.smtp, Run("pages"), house.told.append)
         postroom = Postroom(reception, stationery(), house.smtp, deliver, clock, house.told.append)
         rhythm = Rhythm("07:00", "UTC", "daily")
         front = Front(

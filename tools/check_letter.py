@@ -1,7 +1,7 @@
 """Looks at letters with every checker that is installed: ``make check-letter``.
 
-Letters of 1, 50 and 332 papers in each theme; says what was skipped, and why. Ends with 1 where a
-checker finds fault.
+Letters of 1, 50 and 332 papers and the short ones, in each theme; says what was skipped, and why.
+Ends with 1 where a checker finds fault.
 """
 
 import email
@@ -21,7 +21,7 @@ from newsletter.edition import MAX_HTML
 from newsletter.render import NOTES
 from newsletter.templates import HTML, environment, folders
 from tools.rspamd import running
-from tools.samples import ROOT, THEMES, Sample, sample
+from tools.samples import ROOT, THEMES, Sample, sample, short
 
 CHECKS = ROOT / "tools" / "checks"
 MODULES = CHECKS / "node_modules"
@@ -48,6 +48,7 @@ SPAM_BAR = 0.0
 def main() -> int:
     """Run every check, print a line each, and the faults."""
     letters = [sample(theme, papers) for theme in THEMES for papers in PAPERS]
+    letters += [short(theme, kind) for theme in THEMES for kind in NOTES]
     faults = 0
     with tempfile.TemporaryDirectory() as folder:
         pages = [_written(Path(folder), letter) for letter in letters]

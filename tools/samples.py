@@ -1,7 +1,9 @@
 """Letters to look at and to check: the demo's listing, as often as it takes, in a theme."""
 
+import email
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from email import policy
 from pathlib import Path
 
 from newsletter.config import curated_topics
@@ -9,10 +11,11 @@ from newsletter.edition import Budget, Table, cut
 from newsletter.issue import compose
 from newsletter.matchers import RulesMatcher
 from newsletter.message import Press
+from newsletter.message import note as message
 from newsletter.model import Filter, Issue, Paper, Publication, Reader, Standing, Subscriber
-from newsletter.render import Personal, set_edition, set_issue
+from newsletter.render import NOTES, Personal, note, set_edition, set_issue
 from newsletter.sources import huggingface
-from newsletter.templates import load
+from newsletter.templates import load, load_note
 from newsletter.tokens import Keyring, links
 from newsletter.topics import match
 
@@ -32,6 +35,21 @@ _PUBLICATION = Publication(
     postal_address="1 Example Street, 12345 Example",
     operator="editor@example.org",
 )
+
+
+_SITE = "https://papers.example.org"
+_SIGNED = "Nw.tfk9kq.9mJx4vWcZy7dGm0H3f1uQk2RrT5bNsLqEoXaPzVwYiC"
+_SAID = {
+    "confirm": f"{_SITE}/confirm/{_SIGNED}",
+    "back": f"{_SITE}/confirm/{_SIGNED}",
+    "preferences": f"{_SITE}/preferences/{_SIGNED}",
+    "unsubscribe": f"{_SITE}/unsubscribe/{_SIGNED}",
+    "hours": "48",
+    "email": "ada@example.org",
+    "headline": "Three letters are in doubt",
+    "lines": "The server went away within the dot.\nNothing to mend: they are sent once more.",
+}
+"""What the short letters are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,17 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
         text=rendering.text.joined,
         message=b"".join(Press(sheet, _KEYS).address(rendering, personal).content),
     )
+
+
+def short(theme: str, kind: str) -> Sample:
+    """A short letter of this kind (:data:`newsletter.render.NOTES`), read back from its bytes."""
+    words = {word: _SAID[word] for word in NOTES[kind]}
+    rendering = note(kind, load_note(kind, theme=theme), _PUBLICATION, words)
+    envelope = message(_PUBLICATION, rendering, "ada@example.org", name="note.1", at=_FROZEN)
+    content = b"".join(envelope.content)
+    parts = email.message_from_bytes(content, policy=policy.default).iter_parts()
+    text, html = (part.get_content() for part in parts)
+    return Sample(name=f"{theme}-{kind}", html=html, text=text, message=content)
 
 
 def _issue(count: int) -> Issue:

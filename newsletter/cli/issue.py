@@ -1,10 +1,12 @@
 """``newsletter issue``."""
 
+import sys
 from datetime import date
 from typing import Annotated
 
 import typer
 
+from newsletter.cli.group import Group
 from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
@@ -13,7 +15,7 @@ from newsletter.errors import UsageError
 from newsletter.publisher import cancel, release, report, resolve
 from newsletter.wiring import House, open_house
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
 Issue = Annotated[str, typer.Argument(metavar="YYYY-MM-DD", help="The issue's date.")]
 
@@ -30,6 +32,7 @@ def issue_commands() -> None:
 def cancel_issue(
     issue: Issue,
     *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     config: Config = CONFIG,
     json: Json = False,
     quiet: Quiet = False,
@@ -39,12 +42,26 @@ def cancel_issue(
 
     Example: newsletter issue cancel 2026-08-03
 
-    For good: the papers of the letters that have not left go into the next issue.
+    For good: the papers of the letters that have not left go into the next issue. Of a date that
+    has no issue so far, which may be a slip, it asks; where there is no terminal it needs --yes.
     """
     with open_house(config) as house:
         day = issue_day(issue, house.clock, house.settings.timezone)
-        cancel(house.store, day)
+        if yes or house.store.issue_state(day) is not None or _agreed(day):
+            cancel(house.store, day)
         return _tell(house, day, Voice(json, quiet, verbose))
+
+
+def _agreed(day: date) -> bool:
+    """Ask whether an issue that is not there is meant.
+
+    Raises:
+        UsageError: there is nobody to ask.
+    """
+    told = f"There is no issue of {day} so far"
+    if not sys.stdin.isatty():
+        raise UsageError(f"{told}; say --yes to keep it from being made, which is for good")
+    return typer.confirm(f"{told}. Cancel it before it is made?", err=True)
 
 
 @app.command("release")

@@ -35,7 +35,8 @@ def status(
 
     Example: newsletter status 2026-08-03
 
-    Readers whose letter failed, is in doubt or waits are named, and who was last awake.
+    Readers whose letter failed, is in doubt or waits are named, and who was last awake. What the
+    sources said last is shown with the newest issue alone.
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:

@@ -36,7 +36,10 @@ def read_settings(source: bytes, file: str, environment: Mapping[str, str]) -> S
     """
     document = load(source, file, environment)
     if document.value is None:
-        raise ConfigurationError("the file is empty; `newsletter init` writes one", file=file)
+        raise ConfigurationError(
+            "the file is empty; `newsletter init` writes a newsletter.yaml where there is none",
+            file=file,
+        )
     return validated(Settings, document)
 
 

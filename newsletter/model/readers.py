@@ -136,6 +136,15 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
+class Movement:
+    """How many readers came on a day (in UTC), and how many of those there were left."""
+
+    day: date
+    came: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """When a reader agreed to get the letters, how, and to which words."""
 

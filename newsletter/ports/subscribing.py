@@ -4,7 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Returned, Status
+from newsletter.model import (
+    Caps,
+    Consent,
+    Delivery,
+    Movement,
+    Paper,
+    Published,
+    Reader,
+    Returned,
+    Status,
+)
 
 
 class Subscribing(Protocol):
@@ -18,6 +28,14 @@ class Subscribing(Protocol):
 
     def tally(self) -> Mapping[Status, int]:
         """How many readers there are of each status that anybody has."""
+
+    def movements(self) -> tuple[Movement, ...]:
+        """On which days the readers there are came and left, oldest first; days of neither are not.
+
+        Each counts once: as coming on the day of their first consent, or of being added where
+        none is kept; as leaving, who gets no letters any more, on the day of their last change.
+        Those who never confirmed do not count.
+        """
 
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """Record that a letter is asked for, if every cap allows it; whether it does.

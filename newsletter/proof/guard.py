@@ -2,9 +2,11 @@
 
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from newsletter.browser import SHUT, guarded
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
@@ -20,13 +22,9 @@ LETTER = (
 )
 """A letter runs no script, loads nothing, sends nothing; the page around it may look into it."""
 
-HEADERS = {
+HEADERS = SHUT | {
     "Content-Security-Policy": PAGE,
     "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
 }
 
 
@@ -38,20 +36,13 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
+        saying = guarded(send, HEADERS)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif (refusal := _refusal(scope)) is not None:
-            await refusal(scope, receive, guarded)
+            await refusal(scope, receive, saying)
         else:
-            await self._app(scope, receive, guarded)
+            await self._app(scope, receive, saying)
 
 
 def _refusal(scope: Scope) -> PlainTextResponse | None:

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import parse_qs
 
 import jinja2
 from starlette.applications import Starlette
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from newsletter.browser import form_of
 from newsletter.config.fields import address
 from newsletter.edition import MAX_HTML
 from newsletter.errors import NewsletterError
@@ -24,9 +24,6 @@ from newsletter.proof.trial import DAYS, tried
 from newsletter.proof.workshop import THEMES, Made, Workshop
 from newsletter.publisher import rehearse
 from newsletter.templates import Folders
-
-MOST_BYTES = 16_384
-"""The most bytes of a form."""
 
 Asked = Mapping[str, str]
 
@@ -141,7 +138,7 @@ class Sheet:
 
     async def test(self, request: Request) -> Response:
         """Send the letter to the person at the page, by the door that letters leave by."""
-        asked = await _form(request)
+        asked = (await form_of(request)).plain
         choice = self._choice(asked)
         try:
             to = address(asked.get("to", ""))
@@ -180,21 +177,3 @@ class Sheet:
 
     def _page(self, name: str, values: Mapping[str, object]) -> Response:
         return HTMLResponse(self._set.get_template(f"web/{name}").render(values))
-
-
-async def _form(request: Request) -> Asked:
-    """What was sent in a form.
-
-    Raises:
-        HTTPException: it is too long, or no form.
-    """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413, "This form is too long.")
-    try:
-        fields = parse_qs(body.decode("ascii"), keep_blank_values=True)
-    except ValueError as error:
-        raise HTTPException(400, "This is no form.") from error
-    return {name: values[-1] for name, values in fields.items()}

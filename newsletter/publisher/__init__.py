@@ -6,7 +6,7 @@ A tick does each at its time. They know ports and the pure rooms below, never an
 from newsletter.publisher.desk import Desk, keyring
 from newsletter.publisher.drafting import anyone
 from newsletter.publisher.gathering import gather
-from newsletter.publisher.greeting import FirstLetter, greet
+from newsletter.publisher.greeting import FirstLetter, bring, greet, left_open
 from newsletter.publisher.notifying import tell_operator
 from newsletter.publisher.previewing import Proof, anew, preview, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
@@ -26,6 +26,7 @@ __all__ = [
     "Trial",
     "anew",
     "anyone",
+    "bring",
     "cancel",
     "deliver_open",
     "freeze",
@@ -33,6 +34,7 @@ __all__ = [
     "greet",
     "hold",
     "keyring",
+    "left_open",
     "look",
     "preview",
     "publish",

@@ -32,11 +32,14 @@ class Vain:
         """Count one more."""
         self.times, self.last = self.times + 1, now
 
+    @property
+    def wait(self) -> timedelta:
+        """How long to wait after the last one."""
+        return WAITS[min(max(self.times, 1), len(WAITS)) - 1]
+
     def may_try(self, now: datetime) -> bool:
         """Whether the wait after the last one is over, or the clock was set back since."""
-        if self.last is None:
-            return True
-        return not timedelta() <= now - self.last < WAITS[min(self.times, len(WAITS)) - 1]
+        return self.last is None or not timedelta() <= now - self.last < self.wait
 
 
 @dataclass(frozen=True, slots=True)

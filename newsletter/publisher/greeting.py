@@ -1,17 +1,29 @@
 """Greet: a newcomer's first letter is the day's edition, cut from the issue as it was frozen."""
 
+import asyncio
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from itertools import count
 
 from newsletter.cadence import due
 from newsletter.edition import Budget, Table, cut
-from newsletter.model import Edition, Published, Reader, Wave
+from newsletter.errors import StoreError, TryAgainError
+from newsletter.model import DeliveryState, Edition, Published, Reader, Wave
+from newsletter.ports import Owner, Transport
+from newsletter.publisher.asking import Vain
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import JUDGED_AGAIN, match
+from newsletter.publisher.publishing import publish
+from newsletter.publisher.ticking import OPEN, Told
 from newsletter.render import Sheet
 
 OF_THE_DAY = timedelta(hours=20)
 """How old an issue may be that a newcomer gets: as long as its deferred letters are tried again."""
+
+ENDS: frozenset[DeliveryState] = frozenset(
+    {"accepted", "failed", "suppressed", "expired", "held", "empty"}
+)
+"""States of a letter that another try does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +70,77 @@ def _first_edition(desk: Desk, reader: Reader, newest: Published, wave: Wave) ->
     (standing,) = desk.store.standings([newcomer], issue.papers, since=since)
     budget = Budget(Sheet.load(wave.pieces).sizes, desk.max_items)
     return cut(Table(issue, match(desk, issue, [newcomer])), standing, budget)
+
+
+def left_open(desk: Desk) -> tuple[FirstLetter, ...]:
+    """The last issue's letters to newcomers that somebody who was stopped did not see through.
+
+    A newcomer agreed after the issue was frozen.
+    """
+    newest = next(iter(desk.store.published()), None)
+    if newest is None or not _is_open(desk, newest.day):
+        return ()
+    frozen = desk.store.waves(newest.day)[-1].issue.frozen_at
+    waiting = [line.email for line in desk.store.deliveries(newest.day) if line.state not in ENDS]
+    return tuple(
+        FirstLetter(newest.day, reader.id)
+        for reader in desk.store.readers(emails=waiting)
+        if any(consent.at >= frozen for consent in desk.store.consents(reader.id))
+    )
+
+
+def _is_open(desk: Desk, day: date) -> bool:
+    stands = desk.store.issue_state(day)
+    return stands is not None and stands[0] in OPEN
+
+
+async def bring(
+    desk: Desk, letter: FirstLetter, transport: Transport, *, owner: Owner, turn: str, told: Told
+) -> None:
+    """Deliver a newcomer's letter, and see it through as a newsletter that stays awake does.
+
+    Deferred, it is tried again when the ledger says, until that gives it up; a server that refuses
+    us as a whole, or a store that does not answer, after 1, 2, 4, 8, 15 minutes. Whoever else
+    delivers the issue may take it meanwhile. Of an issue that is held or cancelled nothing is
+    waited for.
+
+    Args:
+        desk: the newsletter.
+        letter: what :func:`greet` planned.
+        transport: the door it leaves by.
+        owner: this process; claims are made under its name.
+        turn: which of its deliveries this is.
+        told: told, in a line, what went wrong.
+    """
+    vain = Vain()
+    for attempt in count(1):
+        try:
+            again = await _try(desk, letter, transport, owner, f"{turn}.{attempt}")
+        except (StoreError, TryAgainError) as error:
+            vain.failed(desk.clock.now())
+            told(f"a first letter waits: {error}")
+            again = desk.clock.now()
+        else:
+            vain = Vain()
+        if again is None:
+            return
+        await desk.clock.sleep(max(again - desk.clock.now(), vain.wait).total_seconds())
+
+
+async def _try(
+    desk: Desk, letter: FirstLetter, transport: Transport, owner: Owner, turn: str
+) -> datetime | None:
+    """Deliver a letter as far as that goes now; when to try again, None where it is at its end."""
+    await publish(
+        desk,
+        letter.day,
+        transport,
+        owner=owner,
+        turn=turn,
+        readers=[letter.reader],
+        progress=lambda _counts: None,
+    )
+    lines = await asyncio.to_thread(desk.store.letters, letter.reader)
+    (line,) = (line for line in lines if line.day == letter.day)
+    over = line.state in ENDS or not await asyncio.to_thread(_is_open, desk, letter.day)
+    return None if over else line.next_try or desk.clock.now()

@@ -13,7 +13,8 @@ class IssueReport:
     """Where a day's issue stands.
 
     ``state`` is None where the day has no issue; ``papers`` counts those in question for
-    somebody; ``sources`` are this run's reports, or the last words the store has of each.
+    somebody; ``sources`` are this run's reports, or the last words the store has of each, which
+    are no news of an issue that another has followed: of that it has none.
     """
 
     day: date
@@ -39,11 +40,14 @@ def report(store: Store, day: date, sources: Sequence[SourceReport] | None = Non
         reason=reason,
         papers=len({paper.number for wave in store.waves(day) for paper in wave.issue.in_question}),
         counts=store.counts(day),
-        sources=tuple(sources) if sources is not None else _remembered(store),
+        sources=tuple(sources) if sources is not None else _remembered(store, day),
     )
 
 
-def _remembered(store: Store) -> tuple[SourceReport, ...]:
+def _remembered(store: Store, day: date) -> tuple[SourceReport, ...]:
+    """The sources' last words, but for an issue that is older than the newest."""
+    if day < max(store.days(), default=day):
+        return ()
     return tuple(
         SourceReport(health.name, health.state, detail=health.detail)
         for health in store.sources().values()

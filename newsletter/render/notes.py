@@ -9,6 +9,7 @@ from newsletter.render.setting import Templates, presentable, run
 
 NOTES: Mapping[str, tuple[str, ...]] = {
     "confirm": ("confirm", "hours"),
+    "farewell": ("email", "back", "hours"),
     "known": ("preferences",),
     "move": ("confirm", "hours"),
     "welcome": ("email", "preferences", "unsubscribe"),
@@ -16,10 +17,10 @@ NOTES: Mapping[str, tuple[str, ...]] = {
 }
 """Every kind of note, and what it is told besides the publication.
 
-``confirm``, ``preferences`` and ``unsubscribe`` are addresses of pages, ``hours`` is how long the
-first one holds, ``email`` is the reader's; ``known`` answers somebody who joins again, ``move``
-asks at a reader's new address, ``welcome`` greets a newcomer for whom the day has no letter.
-Nobody who left is written to: there is no farewell. ``report`` goes to the operator, its
+``confirm``, ``back``, ``preferences`` and ``unsubscribe`` are addresses of pages, ``hours`` is how
+long the first two hold, ``email`` is the reader's; ``known`` answers somebody who joins again,
+``move`` asks at a reader's new address, ``welcome`` greets a newcomer for whom the day has no
+letter, ``farewell`` tells somebody that they left by the page. ``report`` goes to the operator, its
 ``lines`` are what happened and what mends it, one a line. Nothing a stranger typed is among
 what a confirmation says: whoever signs an address up may not be its owner.
 """

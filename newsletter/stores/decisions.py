@@ -1,7 +1,7 @@
 """What every store decides alike: the states that outcomes, counts and rosters lead to."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -17,6 +17,7 @@ from newsletter.model import (
     Issue,
     IssueState,
     Item,
+    Movement,
     NotSent,
     Outcome,
     Published,
@@ -41,6 +42,9 @@ SETTLED: dict[type[Outcome], DeliveryState] = {
 
 WITHHELD: frozenset[IssueState] = frozenset({"held", "cancelled"})
 """States of issues that nobody is shown."""
+
+GONE: frozenset[Status] = frozenset({"unsubscribed", "blocked", "removed"})
+"""The status of those who got letters, or might have, and get none any more."""
 
 UNDER_CLAIM: frozenset[DeliveryState] = frozenset({"claimed", "committing", "unknown", "held"})
 """States a settlement may end. A claim taken back in doubt keeps its token: a late answer of
@@ -161,6 +165,12 @@ def in_turn(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[Published, ..
         found.append(Published(day, after, max(after, cutoff), at))
         after = found[-1].cutoff
     return tuple(reversed(found))
+
+
+def moved(came: Mapping[date, int], left: Mapping[date, int]) -> tuple[Movement, ...]:
+    """What happened on each day on which anybody came or left, oldest first."""
+    days = (Movement(day, came.get(day, 0), left.get(day, 0)) for day in sorted({*came, *left}))
+    return tuple(each for each in days if each.came or each.left)
 
 
 def bare(reply: str) -> str:

@@ -19,6 +19,9 @@ from newsletter.templates.linting import ISSUE, NOTE, first, name_faults, tag_fa
 from newsletter.templates.specimens import PUBLICATIONS, SPECIMENS
 
 _WRAPPER = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
+_IDLE = "cursor:auto;"
+"""What the compiler writes on every button: it changes nothing, and not every client knows it."""
+
 _END = re.compile(r"</div>\s*</body>")
 
 THEME = "serif"
@@ -94,7 +97,7 @@ def _page(where: Folders, name: str, given: frozenset[str], wrapped: Callable[[s
         html = mjml.mjml2html(where.joined(name), disable_comments=True, fonts={})
     except ValueError as error:
         raise TemplateError(f"This is not MJML: {error}.", file=name) from error
-    return wrapped(_landmark(html))
+    return wrapped(_landmark(html.replace(_IDLE, "")))
 
 
 def _landmark(html: str) -> str:

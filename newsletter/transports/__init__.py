@@ -1,1 +1,1 @@
-"""The door out: letters to an SMTP server, into a folder, or into memory."""
+"""The door out: letters to an SMTP server, or into a folder."""

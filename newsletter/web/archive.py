@@ -11,12 +11,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter import subscriptions
+from newsletter.browser import Form
 from newsletter.model import OTHER, Reader
 from newsletter.subscriptions import Reception
 from newsletter.web import feeds
 from newsletter.web.editions import entry, whole
 from newsletter.web.feeds import Feed, Told, told
-from newsletter.web.forms import Form
 from newsletter.web.front import Front, Handler, shows, token_of
 from newsletter.web.shelf import RECENT, Public
 
@@ -29,7 +29,10 @@ FOUND = 50
 LONGEST_SEARCH = 200
 """Characters of a search."""
 
-HIDDEN = ("preferences", "unsubscribe", "farewell", "confirm", "move", "edition", "mine", "search")
+HIDDEN = (
+    "preferences", "unsubscribe", "leave", "farewell", "confirm", "move", "edition",
+    "mine", "search",
+)  # fmt: skip
 """What search engines are to leave alone: somebody's own pages, and endless ones."""
 
 

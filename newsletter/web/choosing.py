@@ -10,11 +10,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter import subscriptions
+from newsletter.browser import Form
 from newsletter.cadence import is_paused
 from newsletter.model import Reader
 from newsletter.publisher import try_out
 from newsletter.roster import as_entry
-from newsletter.web.forms import Form, WrongFieldsError, filled, wanted
+from newsletter.web.forms import WrongFieldsError, filled, wanted
 from newsletter.web.front import Front, both, client_of, shows, token_of
 from newsletter.web.guard import SCRIPTED
 

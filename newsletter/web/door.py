@@ -13,14 +13,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter import subscriptions
+from newsletter.browser import Form, form_of
 from newsletter.errors import StoreError, TokenError
 from newsletter.model import Reader
-from newsletter.publisher import greet
+from newsletter.publisher import greet, left_open
 from newsletter.subscriptions import WORDS, Note
 from newsletter.web.archive import Archive
 from newsletter.web.choosing import Choosing
 from newsletter.web.editions import whole
-from newsletter.web.forms import Form, WrongFieldsError, form_of, wanted
+from newsletter.web.forms import WrongFieldsError, wanted
 from newsletter.web.front import Front, both, client_of, shows, token_of
 from newsletter.web.guard import Guard
 from newsletter.web.overview import Overview
@@ -45,7 +46,8 @@ class Door:
             Route("/", shows(self.welcome)),
             Route("/join", self.joining, methods=["POST"]),
             *both("/confirm/{token}", self.ask, self.confirm),
-            *both("/unsubscribe/{token}", self.ask_leave, self.leave, reads_form=False),
+            *both("/unsubscribe/{token}", self.ask_leave, self.leave_at_once, reads_form=False),
+            *both("/leave/{token}", self.ask_leave, self.leave),
             Route("/farewell/{token}", self.said, methods=["POST"]),
             Route("/edition/{token}", shows(self.edition)),
             Route("/style.css", self.style),
@@ -126,14 +128,29 @@ class Door:
     def ask_leave(self, request: Request, _form: Form) -> Response:
         """The page the letter's way out leads to; its button leaves."""
         reader = subscriptions.leaving(self.front.reception, token_of(request), self.front.now)
-        return self.front.pages.show("unsubscribe", email=reader and reader.subscriber.email)
+        email = reader and reader.subscriber.email
+        return self.front.pages.show("unsubscribe", email=email, token=token_of(request))
+
+    def leave_at_once(self, request: Request, _form: Form) -> Response:
+        """They leave by a mail program's one click (RFC 8058); nothing is sent after it."""
+        return self._left(request)[1]
 
     def leave(self, request: Request, _form: Form) -> Response:
-        """They leave: by the button, or by a mailbox provider's one click (RFC 8058)."""
+        """They leave by the button of the page; one last letter says so."""
+        here, now, client = self.front.reception, self.front.now, client_of(request)
+        left, page = self._left(request)
+        if left is not None:
+            self.front.postroom.later(
+                lambda post: subscriptions.bid_farewell(here, left, client, post, now)
+            )
+        return page
+
+    def _left(self, request: Request) -> tuple[Reader | None, Response]:
+        """Who leaves by this link, as they were before, and what they are told."""
         token = token_of(request)
         reader = subscriptions.leave(self.front.reception, token, self.front.now)
         gone = None if reader is None else reader.subscriber.email
-        return self.front.pages.show("farewell", email=gone, token=token, said=False)
+        return reader, self.front.pages.show("farewell", email=gone, token=token, said=False)
 
     async def said(self, request: Request) -> Response:
         """Who left says why, which nobody has to."""
@@ -173,8 +190,13 @@ def door_app(front: Front) -> Guard:
     @asynccontextmanager
     async def open_hours(_app: Starlette) -> AsyncIterator[None]:
         await front.postroom.open()
+        front.postroom.later(take_up)
         yield
         await front.postroom.close()
+
+    def take_up(post: Post) -> None:
+        for letter in left_open(front.desk):
+            post(letter)
 
     def refused(_request: Request, error: Exception) -> Response:
         return front.pages.show("refused", 403, problem=str(error))

@@ -2,68 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from urllib.parse import parse_qs
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-
+from newsletter.browser import Form
 from newsletter.errors import InvalidFileError
 from newsletter.model import Subscriber
 from newsletter.roster import WEEKDAYS, one_subscriber
 from newsletter.yamlfile import Value
 
-MOST_BYTES = 65_536
-"""The most bytes a form may have; the preferences at their fullest have some 30,000."""
-
-MOST_FIELDS = 500
 MOST_RULES = 100
 """Rules in one list; more belong into a topic of the newsletter's."""
 
 LISTS = ("include", "exclude")
 PLAIN = ("min_upvotes", "max_items", "cadence", "day", "at", "timezone", "summary")
-
-
-class Form:
-    """A form's fields, as they were sent."""
-
-    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
-        self._fields = fields
-
-    def one(self, name: str) -> str:
-        """A field's text; empty where it was not sent."""
-        return next(iter(self._fields.get(name, ())), "").strip()
-
-    def having(self, name: str, *texts: str) -> "Form":
-        """The same form with other texts in one field."""
-        return Form({**self._fields, name: texts})
-
-    def all(self, name: str) -> list[str]:
-        """Every text sent under a name."""
-        return [*self._fields.get(name, ())]
-
-
-async def form_of(request: Request) -> Form:
-    """The form a request carries.
-
-    Raises:
-        HTTPException: it is too long, or no form.
-    """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413, "This form is too long.")
-    try:
-        fields = parse_qs(
-            body.decode(),
-            keep_blank_values=True,
-            max_num_fields=MOST_FIELDS,
-            encoding="utf-8",
-            errors="strict",
-        )
-    except ValueError as error:
-        raise HTTPException(400, "This is no form we sent.") from error
-    return Form(fields)
 
 
 class WrongFieldsError(Exception):

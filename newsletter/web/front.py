@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from newsletter.browser import Form, form_of
 from newsletter.due import Rhythm
 from newsletter.model import Reader
 from newsletter.publisher import Desk
 from newsletter.subscriptions import Reception
-from newsletter.web.forms import Form, form_of
 from newsletter.web.pages import Pages
 from newsletter.web.postroom import Postroom
 from newsletter.web.shelf import Shelf

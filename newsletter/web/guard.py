@@ -3,9 +3,11 @@
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
+
+from newsletter.browser import SHUT, guarded
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
@@ -16,15 +18,11 @@ POLICY = (
 SCRIPTED = f"{POLICY}; script-src 'self'; connect-src 'self'"
 """The same for a page that has a script of ours, which asks us alone; none within the page."""
 
-HEADERS = {
+HEADERS = SHUT | {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "interest-cohort=()",
-    "Cache-Control": "no-store",
 }
 """What a browser may do with a page; one may set another ``Cache-Control``, or ``SCRIPTED``."""
 
@@ -62,19 +60,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
         scope = self._placed(scope)
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
+        send = guarded(send, HEADERS)
         if self._is_foreign(scope):
             refusal = PlainTextResponse("Another site may not send this form.", 403)
-            await refusal(scope, receive, guarded)
+            await refusal(scope, receive, send)
             return
-        await self._app(scope, receive, guarded)
+        await self._app(scope, receive, send)
 
     def _placed(self, scope: Scope) -> Scope:
         path: str = scope["path"]

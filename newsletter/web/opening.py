@@ -1,15 +1,13 @@
 """Opening the readers' door of a newsletter."""
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from itertools import count
 
 from newsletter.config import WebSettings
 from newsletter.errors import ConfigurationError
-from newsletter.model import DeliveryState
 from newsletter.ports import Owner, Transport
-from newsletter.publisher import Desk, FirstLetter, publish
+from newsletter.publisher import Desk, FirstLetter, bring
 from newsletter.web.door import door_app
 from newsletter.web.front import Front
 from newsletter.web.pages import Pages
@@ -17,9 +15,6 @@ from newsletter.web.postroom import Deliver, Postroom
 from newsletter.web.server import serving
 from newsletter.web.shelf import Shelf
 from newsletter.wiring import House
-
-ENDS: frozenset[DeliveryState] = frozenset({"accepted", "failed", "suppressed", "expired", "held"})
-"""States of a letter that another try does not change."""
 
 
 def front_of(house: House, owner: Owner, told: Callable[[str], None]) -> Front:
@@ -36,7 +31,7 @@ def front_of(house: House, owner: Owner, told: Callable[[str], None]) -> Front:
             where="url",
         )
     reception, desk, smtp = house.reception, house.desk, house.smtp()
-    deliver = delivering(desk, smtp, owner)
+    deliver = delivering(desk, smtp, owner, told)
     return Front(
         desk=desk,
         reception=reception,
@@ -48,22 +43,15 @@ def front_of(house: House, owner: Owner, told: Callable[[str], None]) -> Front:
     )
 
 
-def delivering(desk: Desk, transport: Transport, owner: Owner) -> Deliver:
+def delivering(
+    desk: Desk, transport: Transport, owner: Owner, told: Callable[[str], None]
+) -> Deliver:
     """What first letters leave by: the ledger, as every letter does."""
     turns = count(1)
 
-    async def deliver(letter: FirstLetter) -> bool:
-        await publish(
-            desk,
-            letter.day,
-            transport,
-            owner=owner,
-            turn=f"first{next(turns)}",
-            readers=[letter.reader],
-            progress=lambda _counts: None,
-        )
-        lines = await asyncio.to_thread(desk.store.letters, letter.reader)
-        return all(line.state in ENDS for line in lines if line.day == letter.day)
+    async def deliver(letter: FirstLetter) -> None:
+        turn = f"first{next(turns)}"
+        await bring(desk, letter, transport, owner=owner, turn=turn, told=told)
 
     return deliver
 

@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from newsletter.browser import Form
 from newsletter.model import Counts, Suppression, Wave
-from newsletter.web.forms import Form
 from newsletter.web.front import Front, shows
+from newsletter.web.growth import SPAN, growth
 from newsletter.web.metrics import exposition
 
 SHOWN = 14
@@ -60,6 +61,8 @@ class Overview:
         return self.front.pages.show(
             "operator",
             tally=store.tally(),
+            growth=growth(store.movements(), self.front.now.date()),
+            span=SPAN,
             lines=self._lines(days),
             sources=store.sources().values(),
             heartbeats=store.heartbeats(),

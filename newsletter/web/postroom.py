@@ -1,8 +1,9 @@
 """Where the pages' mail leaves: after the answer, so that nobody can tell by the time it takes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
+from typing import Any
 
 from newsletter.delivery import post
 from newsletter.errors import NewsletterError, TransportError
@@ -25,15 +26,17 @@ Post = Callable[[Note | FirstLetter], None]
 Work = Callable[[Post], None]
 """What is done after an answer: it gets what posts."""
 
-Deliver = Callable[[FirstLetter], Awaitable[bool]]
-"""Delivers a letter that stands in the ledger, as far as that goes now; whether it is at its end.
+Deliver = Callable[[FirstLetter], Coroutine[Any, Any, None]]
+"""Delivers a letter that stands in the ledger, and tries again until it is at its end.
+
+Cancelled, it lets what is on the wire get its answer.
 """
 
 WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
-"""How long to wait before what did not get through is tried again."""
+"""How long to wait before a note that did not get through is tried again."""
 
 FAREWELL = 5.0
-"""Seconds that what is under way has when the pages close."""
+"""Seconds that notes under way have when the pages close."""
 
 
 class Postroom:
@@ -61,6 +64,7 @@ class Postroom:
         self._transport, self._deliver = transport, deliver
         self._clock, self._told = clock, told
         self._under_way: set[asyncio.Task[None]] = set()
+        self._letters: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
@@ -70,32 +74,19 @@ class Postroom:
     def later(self, work: Work) -> None:
         """Do this in a thread of its own; it is given what posts. From any thread."""
         assert self._loop is not None, "the postroom is not open"
-        self._loop.call_soon_threadsafe(self._begin, work)
-
-    def _begin(self, work: Work) -> None:
-        task = asyncio.create_task(self._do(work))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._loop.call_soon_threadsafe(lambda: _begin(self._do(work), self._under_way))
 
     async def _do(self, work: Work) -> None:
         mail: list[Note | FirstLetter] = []
         try:
             await asyncio.to_thread(work, mail.append)
             for each in mail:
-                await (self._send(each) if isinstance(each, Note) else self._bring(each))
+                if isinstance(each, Note):
+                    await self._send(each)
+                else:
+                    _begin(self._deliver(each), self._letters)
         except NewsletterError as error:
             self._told(f"a note was not sent: {error}")
-
-    async def _bring(self, letter: FirstLetter) -> None:
-        """Deliver a first letter; one that does not get through waits in the ledger for a run."""
-        for wait in (*WAITS, None):
-            try:
-                if await self._deliver(letter):
-                    return
-            except TransportError as error:
-                self._told(f"a first letter waits: {error}")
-            if wait is not None:
-                await self._clock.sleep(wait.total_seconds())
 
     async def _send(self, note: Note) -> None:
         envelope = written(note, self._here, self._stationery, self._clock.now())
@@ -116,9 +107,18 @@ class Postroom:
             return NotSent("the server did not take it")
 
     async def close(self) -> None:
-        """Let what is under way come to its end, for a moment."""
+        """Let what is on the wire come to its end; what waits stands in the ledger."""
+        for letter in self._letters:
+            letter.cancel()
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=FAREWELL)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await asyncio.gather(*self._under_way, *self._letters, return_exceptions=True)
+
+
+def _begin(work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+    """Do it in a task, which is among these until it is done."""
+    task = asyncio.create_task(work)
+    among.add(task)
+    task.add_done_callback(among.discard)

@@ -1,11 +1,23 @@
 """The operator's files: where they are, and what is in them."""
 
 from pathlib import Path
+from shlex import quote
 
 from newsletter.errors import ConfigurationError
 
+BEGUN = frozenset({"newsletter.yaml", "subscribers.yaml"})
+"""The files that ``newsletter init`` writes."""
 
-def read(path: Path, remedy: str = "`newsletter init` writes one") -> bytes:
+
+def remedy(path: Path, otherwise: str) -> str:
+    """What to do where the operator's file is not there: begin it, if ``init`` knows its name."""
+    if path.name not in BEGUN:
+        return otherwise
+    here = path.absolute().parent == Path.cwd()
+    return f"`newsletter init{'' if here else f' {quote(str(path.parent))}'}` writes one"
+
+
+def read(path: Path, remedy: str) -> bytes:
     """A file's bytes; ``remedy`` is what to do where there is no such file.
 
     Raises:

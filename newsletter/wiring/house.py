@@ -32,7 +32,7 @@ from newsletter.templates import load_note
 from newsletter.tokens import Keyring, keyed_hash
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpTransport, greet
-from newsletter.wiring.files import placed, read
+from newsletter.wiring.files import placed, read, remedy
 from newsletter.wiring.listings import sources
 from newsletter.wiring.relay import smtp_settings
 
@@ -108,7 +108,11 @@ class House:
 
     def _read_roster(self) -> tuple[Subscriber, ...]:
         path = self.roster_file
-        return read_roster(read(path), path.name, self.topic_names, self.environment)
+        otherwise = (
+            f"write it (`subscribers: []` lists nobody), or mend `subscribers:` in {self.path.name}"
+        )
+        found = read(path, remedy(path, otherwise))
+        return read_roster(found, path.name, self.topic_names, self.environment)
 
     @property
     def roster_file(self) -> Path:
@@ -121,7 +125,7 @@ class House:
         Raises:
             ConfigurationError: the configuration is wrong.
         """
-        settings = read_settings(read(self.path), self.path.name, self.environment)
+        settings = _settings(self.path, self.environment)
         house = replace(self, settings=settings)
         vars(house)["store"] = self.store
         return house
@@ -281,10 +285,15 @@ def open_house(path: Path) -> Iterator[House]:
         ConfigurationError: the file is not there, cannot be read, or is wrong.
     """
     environment = dict(os.environ)
-    settings = read_settings(read(path), path.name, environment)
+    settings = _settings(path, environment)
     house = House(path.absolute(), settings, environment, SystemClock())
     try:
         yield house
     finally:
         if "store" in vars(house):
             house.store.close()
+
+
+def _settings(path: Path, environment: Mapping[str, str]) -> Settings:
+    source = read(path, remedy(path, "write it, or name another with --config"))
+    return read_settings(source, path.name, environment)

@@ -49,7 +49,7 @@ def titles(house: House, path: str) -> list[str]:
     return [entry.title for entry in feedparser.parse(answer.body).entries]
 
 
-PERSONAL = (ADA, "/preferences/", "/unsubscribe/", "/mine/", "/edition/")
+PERSONAL = (ADA, "/preferences/", "/unsubscribe/", "/leave/", "/mine/", "/edition/")
 """What no public page may have."""
 
 

@@ -61,7 +61,10 @@ def test_an_issue_that_went_out_is_proved(newsletter: Newsletter) -> None:
 def test_a_cancelled_issue_sends_nothing_and_its_papers_come_next(
     newsletter: Newsletter, inbox: Inbox
 ) -> None:
-    assert newsletter.json("issue", "cancel", DAY)["state"] == "cancelled"
+    said = newsletter.run("issue", "cancel", DAY, code=2).stderr
+    assert f"There is no issue of {DAY} so far; say --yes" in said
+    assert newsletter.json("status", DAY)["state"] is None
+    assert newsletter.json("issue", "cancel", DAY, "--yes")["state"] == "cancelled"
     assert newsletter.send(DAY)["state"] == "cancelled"
     assert inbox.arrivals == []
     assert newsletter.send("2026-08-04")["accepted"] == 2

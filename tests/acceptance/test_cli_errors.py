@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import resource
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -56,7 +58,39 @@ def test_wrong_files_are_told_by_place_and_touch_nothing(newsletter: Newsletter)
 
 def test_a_missing_readers_file_is_named(newsletter: Newsletter) -> None:
     (newsletter.folder / "subscribers.yaml").unlink()
-    assert "subscribers.yaml" in newsletter.run("send", "--yes", code=3).stderr
+    said = newsletter.run("send", "--yes", code=3).stderr
+    assert "subscribers.yaml: there is no such file; `newsletter init` writes one" in said
+    newsletter.run("init")
+    assert (newsletter.folder / "subscribers.yaml").is_file()
+
+
+def test_of_a_missing_file_it_is_said_what_is_true(newsletter: Newsletter) -> None:
+    newsletter.configure(subscribers="readers.yaml")
+    said = newsletter.run("send", "--yes", code=3).stderr
+    assert "readers.yaml: there is no such file; write it (`subscribers: []` lists nobody)" in said
+    assert "or mend `subscribers:` in newsletter.yaml" in said
+    said = newsletter.run("config", "check", "--config", "other.yaml", code=3).stderr
+    assert "other.yaml: there is no such file; write it, or name another with --config" in said
+    said = newsletter.run("fetch", "--config", "my papers/newsletter.yaml", code=3).stderr
+    assert "no such file; `newsletter init 'my papers'` writes one" in said
+    (newsletter.folder / "newsletter.yaml").write_text("")
+    said = newsletter.run("send", "--yes", code=3).stderr
+    assert "the file is empty; `newsletter init` writes a newsletter.yaml where there is" in said
+
+
+@pytest.mark.parametrize(
+    "group", ["bounces", "config", "issue", "store", "subscribers", "templates", "topics"]
+)
+def test_the_help_of_a_group_says_what_each_command_does_in_whole(
+    newsletter: Newsletter, group: str
+) -> None:
+    told = newsletter.run(group, "--help").stdout.partition("Commands:")[2]
+    assert "..." not in told
+    assert "…" not in told
+    sentences = " ".join(told.split())
+    for command in re.findall(r"^  (\w+) ", told, re.MULTILINE):
+        assert re.search(rf"\b{command} [A-Z]", sentences)
+    assert sentences.endswith(".")
 
 
 def test_config_check_gives_every_mistake_as_json(newsletter: Newsletter) -> None:
@@ -305,6 +339,24 @@ def test_status_and_fetch_speak_json(tmp_path: Path) -> None:
     counted = ("accepted", "failed", "suppressed", "empty", "expired", "held", "open")
     assert status["planned"] == sum(status[name] for name in counted)
     assert json.dumps(status["readers"]) == "[]"
+    assert [source["name"] for source in status["sources"]] == ["Hugging Face Daily Papers"]
+
+
+def test_an_older_issue_is_not_told_with_what_the_sources_said_since(
+    newsletter: Newsletter,
+) -> None:
+    for day in (DAY, "2026-08-04"):
+        newsletter.run("issue", "cancel", day, "--yes")
+    with sqlite3.connect(newsletter.folder / "newsletter.db") as store:
+        row = "('Later', 'failed', 'gone', NULL, NULL, '')"
+        store.execute(
+            f"INSERT INTO sources (name, state, detail, checked, last_ok, digest) VALUES {row}"  # noqa: S608 - our own words
+        )
+    assert newsletter.json("status", DAY)["sources"] == []
+    assert "gone" not in newsletter.run("status", DAY).stdout
+    for newest in (newsletter.json("status"), newsletter.json("status", "2026-08-04")):
+        assert [source["detail"] for source in newest["sources"]] == ["gone"]
+    assert "gone" in newsletter.run("status").stdout
 
 
 def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:

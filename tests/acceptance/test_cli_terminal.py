@@ -57,6 +57,16 @@ def test_it_shows_the_counts_and_asks_before_it_sends(tmp_path: Path) -> None:
         assert "\x1b[" in screen
 
 
+def test_it_asks_before_it_cancels_an_issue_that_is_not_there(tmp_path: Path) -> None:
+    newsletter = Newsletter(tmp_path)
+    newsletter.configure()
+    newsletter.subscribe()
+    for answer, state in (("n", "no issue yet"), ("y", "cancelled (by the operator)")):
+        code, screen = on_a_terminal(tmp_path, "issue", "cancel", DAY, answer=answer)
+        assert f"There is no issue of {DAY} so far. Cancel it before it is made? [y/N]:" in screen
+        assert (code, f"{DAY}: {state}" in screen) == (0, True)
+
+
 def test_it_shows_no_progress_where_there_is_no_terminal(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: [PAPER]})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)

@@ -296,7 +296,9 @@ def test_looking_at_a_link_changes_nothing_however_it_is_looked_at(house: House)
     before = state(house)
     prefer = house.path("preferences")
     paths = (
-        house.path("confirm", "2"), prefer, f"{prefer}?pause=2", f"{prefer}?cadence=weekly",
+        house.path("confirm", "2"), house.path("confirm", "1/back"),
+        house.path("unsubscribe").replace("unsubscribe", "leave"), prefer,
+        f"{prefer}?pause=2", f"{prefer}?cadence=weekly",
         f"{prefer}?do=erase&sure=yes", f"{prefer}/export.json", house.path("unsubscribe"),
         f"{house.path('unsubscribe')}?List-Unsubscribe=One-Click",
         house.path("edition", f"1/{DAY}"), house.path("move", "1/new@example.org"),

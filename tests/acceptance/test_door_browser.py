@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from newsletter.model import Publication
+from tests.daemons import until
 from tests.factories import DAY, NOON, subscriber
 from tests.visits import House, open_house
 
@@ -69,6 +70,7 @@ def subscribed(house: House, page: Page) -> None:
 
 
 def leave(house: House, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of two ways one
+    came = len(house.inbox.to(ADA))
     letter = house.inbox.to(ADA)[-1]
     if one_click:
         (found,) = re.findall(r"<(http://[^>]+)>", letter.message["List-Unsubscribe"])
@@ -79,6 +81,12 @@ def leave(house: House, page: Page, one_click: bool) -> None:  # noqa: FBT001 - 
     assert house.reader().status == "confirmed"
     page.get_by_role("button", name="Unsubscribe").click()
     assert page.get_by_role("heading", name="Farewell").is_visible()
+    until(lambda: len(house.inbox.to(ADA)) > came)
+    last = house.inbox.to(ADA)[-1]
+    assert last.message["Subject"] == "You have left Papers"
+    page.goto(link_in(last.text, "confirm"))
+    assert house.reader().status == "unsubscribed"
+    assert page.get_by_role("button", name="Yes, send me Papers").is_visible()
 
 
 @pytest.mark.parametrize(
@@ -109,11 +117,12 @@ def test_join_choose_read_leave(
     assert not page.get_by_text("Of other things").is_visible()
     leave(house, page, one_click)
     house.later(days=1)
-    before = len(house.inbox.to(ADA))
+    before = house.inbox.to(ADA)
+    assert len(before) == (3 if one_click else 4), "a farewell follows the button alone"
     house.store.save_reader(subscriber("bob@example.org"), status="confirmed", now=NOON)
     house.publish(DAY + timedelta(days=1), "Vision once more")
     assert house.inbox.to("bob@example.org")[0].titles == ["Vision once more"]
-    assert len(house.inbox.to(ADA)) == before
+    assert house.inbox.to(ADA) == before
     assert house.reader().status == "unsubscribed"
     page.close()
 
@@ -256,4 +265,22 @@ def test_every_page_is_for_everybody(
     page.goto(f"{house.site}{house.path('unsubscribe', '2')}")
     press("Unsubscribe")
     look("farewell")
+    page.get_by_label("Would you say why?").fill("too many letters")
+    press("Say it")
+    look("said why")
+    page.goto(house.site)
+    page.evaluate("document.querySelector('form').noValidate = true")
+    page.get_by_label("Your mail address").fill("nobody")
+    press("Send me the letters")
+    assert page.get_by_role("alert").is_visible()
+    look("joining, with problems")
+    page.get_by_label("Your mail address").fill("cyd@example.org")
+    press("Send me the letters")
+    look("sent")
+    page.goto(f"{house.site}{house.path('move', '2/new@example.org')}")
+    press("Yes")
+    look("moved")
+    page.goto(f"{house.site}/operator")
+    page.get_by_text("The numbers").click()
+    look("the operator's numbers")
     page.close()

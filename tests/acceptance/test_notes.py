@@ -16,6 +16,7 @@ from tests.outline import Outline
 
 WORDS = {
     "confirm": "https://papers.example.org/confirm/a-token?a=1&b=2",
+    "back": "https://papers.example.org/confirm/another-token",
     "hours": "48",
     "email": "ada@example.org",
     "preferences": "https://papers.example.org/preferences/a-token",

@@ -3,11 +3,13 @@
 import base64
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from newsletter.model import Heartbeat, Returned, SourceHealth
+from newsletter.web.growth import SPAN
 from tests.factories import DAY, NOON, subscriber
 from tests.visits import Answer, House, open_house
 
@@ -49,6 +51,27 @@ def test_it_shows_how_things_stand(house: House) -> None:
     assert "ada@example.org" not in answer.body
     assert '<rect x="2" y="0.0" width="16" height="100.0"/>' in answer.body
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_growth_is_a_plot_and_a_table(house: House) -> None:
+    assert "Growth" not in ask(house, PASSWORD).words
+    weeks = [NOON + timedelta(weeks=n) for n in (-1, 0)]
+    for number, at in enumerate((weeks[0], weeks[0], weeks[0], weeks[1])):
+        house.store.save_reader(subscriber(f"r{number}@x.org"), status="confirmed", now=at)
+    house.store.save_reader(subscriber("no@x.org"), status="unconfirmed", now=weeks[1])
+    house.store.set_status("r0@x.org", "unsubscribed", now=weeks[1])
+    answer = ask(house, PASSWORD)
+    assert "since 2026-07-27. Above: how many readers there were, now 3, at most 3." in answer.words
+    assert "2026-08-03 1 1 3 2026-07-27 3 0 3" in answer.words
+    assert 'role="img" aria-label="Readers at the end of each week' in answer.body
+    assert answer.body.count('<rect class="came"') == 2
+    assert '<rect x="500" y="4.0" width="20" height="96.0"/>' in answer.body
+    assert '<rect class="left" x="503" y="144" width="14" height="10.7"/>' in answer.body
+    house.later(weeks=40)
+    later = ask(house, PASSWORD)
+    assert later.body.count('<rect class="came"') == SPAN
+    assert "now 3, at most 3." in later.words
+    assert "at most 0 a week" in later.words
 
 
 def test_without_the_password_nothing_is_shown(house: House) -> None:

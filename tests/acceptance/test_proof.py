@@ -55,6 +55,16 @@ def _timeless(message: str) -> list[str]:
     return [line for line in head if not line.startswith((*named, " "))]
 
 
+def test_a_form_that_is_too_long_or_none_is_refused(sheet: Sheet) -> None:
+    assert sheet.ask("/test", {"to": "x" * 70_000}).status == 413
+    assert sheet.ask("/test", {f"field{n}": "" for n in range(600)}).status == 400
+    refused = sheet.ask("/test", {"to": "nobody"})
+    assert (refused.status, "Not sent: " in refused.body) == (200, True)
+    for answer in (refused, sheet.ask("/")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+
+
 def test_it_answers_to_its_own_address_alone(sheet: Sheet) -> None:
     own = f"localhost:{sheet.port}"
     for host in ("evil.example", f"evil.example:{sheet.port}", "127.0.0.1", f"[::1]:{sheet.port}"):

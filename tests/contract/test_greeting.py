@@ -1,19 +1,34 @@
 """A newcomer's first letter, over every store: the day's edition, through the ledger, once."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from newsletter.due import Rhythm
+from newsletter.errors import TransportError
 from newsletter.filters import parse
-from newsletter.model import Consent, Filter, Reader, Status, Subscriber
-from newsletter.ports import Store
-from newsletter.publisher import Desk, Rota, cancel, freeze, gather, greet, publish, tick, waiting
-from newsletter.transports.memory import MemoryTransport
+from newsletter.model import Consent, Deferred, Filter, Letter, Reader, Status, Subscriber
+from newsletter.ports import Mark, Settle, Store
+from newsletter.publisher import (
+    Desk,
+    FirstLetter,
+    Rota,
+    bring,
+    cancel,
+    freeze,
+    gather,
+    greet,
+    left_open,
+    publish,
+    tick,
+    waiting,
+)
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, NOON, subscriber
+from tests.keeping import MemoryTransport
 
 HOUR, ONE_DAY = timedelta(hours=1), timedelta(days=1)
 VISION = Filter(topics=("Vision",))
@@ -54,6 +69,20 @@ class Press:
 
     def deliver(self) -> None:
         asyncio.run(self._deliver("first"))
+
+    def bring(self, letter: FirstLetter | None) -> list[str]:
+        """See a first letter through; what is told."""
+        assert letter is not None
+        told: list[str] = []
+        bringing = bring(
+            self.desk, letter, self.transport, owner=Run("pages"), turn="first", told=told.append
+        )
+        asyncio.run(bringing)
+        return told
+
+    def state(self, reader: Reader) -> str:
+        """Where Bob's letter of the day stands."""
+        return self.store.letters(reader.id)[-1].state
 
     def confirmed(self, status: Status = "unconfirmed", **wants: object) -> Reader:
         """Bob says yes."""
@@ -171,3 +200,86 @@ def test_of_an_issue_that_was_cancelled_nobody_new_is_sent_anything(press: Press
     freeze(press.desk, DAY, waiting(press.desk, DAY), ())
     cancel(press.store, DAY)
     assert greet(press.desk, press.confirmed()) is None
+
+
+class Patient(MemoryTransport):
+    """Wants Bob to wait until an instant; notes when it was asked."""
+
+    def __init__(self, clock: SteadyClock, until: datetime) -> None:
+        super().__init__()
+        self._clock, self._until = clock, until
+        self.asked: list[datetime] = []
+
+    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+        self.asked.append(self._clock.now())
+        waits = self._clock.now() < self._until
+        self.answers = {BOB: Deferred("451 4.7.1 greylisted")} if waits else {}
+        await super().send(letters, mark, settle)
+
+
+def minutes(asked: list[datetime]) -> list[int]:
+    return [(at - asked[0]) // timedelta(minutes=1) for at in asked]
+
+
+def test_a_first_letter_that_is_deferred_is_seen_through(press: Press) -> None:
+    press.issue()
+    bob = press.confirmed()
+    letter = greet(press.desk, bob)
+    press.transport = patient = Patient(press.clock, press.clock.now() + 2 * HOUR)
+    assert press.bring(letter) == []
+    assert minutes(patient.asked) == [0, 5, 15, 35, 75, 135]
+    assert press.state(bob) == "accepted"
+    assert press.store.issue_state(DAY) == ("done", "")
+    assert press.store.audit(DAY).ok
+    assert left_open(press.desk) == ()
+
+
+def test_it_is_given_up_when_a_run_would_give_it_up(press: Press) -> None:
+    press.issue()
+    bob = press.confirmed()
+    letter = greet(press.desk, bob)
+    press.transport = patient = Patient(press.clock, press.clock.now() + 9 * ONE_DAY)
+    press.bring(letter)
+    assert press.state(bob) == "expired"
+    assert minutes(patient.asked)[-1] in range(19 * 60, 20 * 60)
+
+
+def test_a_server_that_is_gone_is_tried_at_longer_and_longer_waits(press: Press) -> None:
+    class Gone(Patient):
+        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+            if len(self.asked) < 6:
+                self.asked.append(self._clock.now())
+                raise TransportError("relay.example: nobody there")
+            await super().send(letters, mark, settle)
+
+    press.issue()
+    bob = press.confirmed()
+    letter = greet(press.desk, bob)
+    press.transport = gone = Gone(press.clock, NOON)
+    told = press.bring(letter)
+    assert told == ["a first letter waits: relay.example: nobody there"] * 6
+    assert minutes(gone.asked) == [0, 1, 3, 7, 15, 30, 45]
+    assert press.state(bob) == "accepted"
+
+
+def test_of_an_issue_that_is_cancelled_nothing_is_waited_for(press: Press) -> None:
+    press.issue()
+    letter = greet(press.desk, press.confirmed())
+    cancel(press.store, DAY)
+    before = press.clock.now()
+    press.bring(letter)
+    assert press.bobs == []
+    assert press.clock.now() == before
+
+
+def test_what_a_stopped_process_left_open_is_found_again(press: Press) -> None:
+    press.transport = MemoryTransport({"ada@example.org": Deferred("450 busy")})
+    press.issue()
+    assert left_open(press.desk) == ()
+    press.clock.time += HOUR
+    bob = press.confirmed()
+    letter = greet(press.desk, bob)
+    assert left_open(press.desk) == (letter,)
+    press.bring(letter)
+    assert press.state(bob) == "accepted"
+    assert left_open(press.desk) == ()

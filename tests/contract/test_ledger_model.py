@@ -33,10 +33,10 @@ from newsletter.model import (
 from newsletter.ports import Store
 from newsletter.publisher import freeze, gather, publish, waiting
 from newsletter.stores import open_store
-from newsletter.transports.memory import MemoryTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, NOON, subscriber
 from tests.frozen import LEASE, list_papers, mark, wave_of
+from tests.keeping import MemoryTransport
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 PEOPLE = ("ada", "bob", "cyd")

@@ -1,6 +1,6 @@
 """What the readers' pages ask of the store: consent, caps, export, erasure, the archive."""
 
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,11 @@ from newsletter.model import (
     Consent,
     Entry,
     Filter,
+    Movement,
     Published,
     Reader,
     Refused,
+    Returned,
     Status,
 )
 from newsletter.ports import Store
@@ -62,6 +64,35 @@ def test_readers_are_counted_by_status(store: Store) -> None:
     join(store, "ada", "bob", "cyd")
     store.set_status(ADA, "unsubscribed", now=NOON)
     assert store.tally() == {"confirmed": 2, "unsubscribed": 1}
+
+
+def test_readers_come_and_leave_on_days(store: Store) -> None:
+    assert store.movements() == ()
+    at = [NOON + timedelta(days=n) for n in range(8)]
+    for number in range(1, 6):
+        store.save_reader(subscriber(f"r{number}@x.org"), status="unconfirmed", now=at[0])
+    assert store.movements() == ()
+    for number in (1, 2, 3):
+        store.consent(number, Consent(at[1], "by a link", "Yes."))
+    store.sync_roster([subscriber("file@x.org"), subscriber("struck@x.org")], now=at[1])
+    store.save_reader(subscriber("r1@x.org", at="09:00"), status="confirmed", now=at[2])
+    late = at[2].replace(hour=23, minute=59).astimezone(timezone(timedelta(hours=9)))
+    store.set_status("r2@x.org", "unsubscribed", now=late)
+    store.sync_roster([subscriber("file@x.org")], now=at[3])
+    store.sync_roster([subscriber("file@x.org")], now=at[4])
+    store.take_return(Returned("c", "complaint", 3, DAY), now=at[5])
+    store.erase(2, "x@erased.invalid", now=at[6])
+    day = [instant.date() for instant in at]
+    assert store.movements() == (
+        Movement(day[0], 1, 0),
+        Movement(day[1], 4, 0),
+        Movement(day[3], 0, 1),
+        Movement(day[5], 0, 1),
+        Movement(day[6], 0, 1),
+    )
+    assert store.unsuppress("r3@x.org", now=at[7])
+    assert store.consent(2, Consent(at[7], "by a link", "Yes."))
+    assert [(each.came, each.left) for each in store.movements()] == [(4, 0), (0, 1), (1, 0)]
 
 
 # -- the file's words and the reader's own ---------------------------------------------------

@@ -14,9 +14,9 @@ from newsletter.model import Letter, Outcome, Subscriber
 from newsletter.ports import Store
 from newsletter.publisher import Desk, Rota, tick
 from newsletter.publisher.ticking import freeze_due
-from newsletter.transports.memory import MemoryTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, subscriber
+from tests.keeping import MemoryTransport
 
 RHYTHM = Rhythm("07:00", "Europe/Zurich", "daily")
 SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)

@@ -11,8 +11,8 @@ import pytest
 from newsletter.model import Accepted, Refused
 from newsletter.ports import Transport
 from newsletter.transports.folder import FolderTransport, file_name
-from newsletter.transports.memory import MemoryTransport
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.keeping import MemoryTransport
 from tests.posting import Counter, letter, letters
 from tests.servers import QuickClock, good
 

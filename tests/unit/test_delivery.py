@@ -33,8 +33,8 @@ from newsletter.model import (
 )
 from newsletter.ports import Mark, Settle, Transport
 from newsletter.stores.memory import MemoryStore
-from newsletter.transports.memory import MemoryTransport
 from tests.factories import DAY, NOON, paper, subscriber
+from tests.keeping import MemoryTransport
 from tests.posting import BODY
 from tests.servers import QuickClock
 

@@ -16,9 +16,9 @@ from newsletter.ports import Mark, Settle, Store
 from newsletter.publisher import Desk, Rota, tell_operator, tick
 from newsletter.stores import open_store
 from newsletter.templates import load_note
-from newsletter.transports.memory import MemoryTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import NOON, subscriber
+from tests.keeping import MemoryTransport
 
 REPORT = load_note("report")
 OPERATOR = "editor@example.org"

@@ -25,9 +25,9 @@ from newsletter.publisher import (
 from newsletter.publisher.gathering import listing_state
 from newsletter.publisher.pressroom import Pressroom
 from newsletter.stores import open_store
-from newsletter.transports.memory import MemoryTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, NOON
+from tests.keeping import MemoryTransport
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from newsletter.publisher import Rota
 from newsletter.scheduler import TICK, Watch, call_back
 from newsletter.stores import open_store
 from newsletter.templates import load_note
-from newsletter.transports.memory import MemoryTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import NOON, subscriber
+from tests.keeping import MemoryTransport
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from newsletter.subscriptions import (
     Note,
     Reception,
     ask_move,
+    bid_farewell,
     choose,
     confirm,
     erase,
@@ -67,6 +68,12 @@ class Office:
 
     def known_as(self, email: str) -> None:
         self.here.store.save_reader(subscriber(email), status="confirmed", now=NOON)
+
+    def leave_and_be_told(self, number: str = "1", hours: float = 0) -> None:
+        now = NOON + timedelta(hours=hours)
+        left = leave(self.here, self.signed("unsubscribe", number), now)
+        assert left is not None
+        bid_farewell(self.here, left, "::1", self.notes.append, now)
 
     def signed(self, purpose: Purpose, payload: str = "1") -> str:
         return sign(payload, purpose, KEYS, NOON)
@@ -253,6 +260,60 @@ def test_leaving_works_twice_and_after_years(office: Office) -> None:
     for _ in range(2):
         assert leave(office.here, token, later) is not None
         assert office.status() == "unsubscribed"
+
+
+def test_who_leaves_is_told_once_and_may_come_back(office: Office) -> None:
+    office.join()
+    confirm(office.here, office.token, NOON, office.welcomed.append)
+    for _ in range(2):
+        office.leave_and_be_told()
+    assert [note.kind for note in office.notes] == ["confirm", "farewell"]
+    assert office.notes[-1].reader.subscriber.email == ADA
+    with pytest.raises(TokenError, match="too old"):
+        confirm(office.here, office.token, NOON + timedelta(hours=49), office.welcomed.append)
+    assert office.status() == "unsubscribed"
+    reader = confirm(office.here, office.token, NOON, office.welcomed.append)
+    assert reader.status == "confirmed"
+    assert [consent.how for consent in office.here.store.consents(1)] == [
+        "by the link in the confirmation letter",
+        "by the link in the farewell letter",
+    ]
+    assert [reader.id for reader in office.welcomed] == [1, 1]
+
+
+def test_a_stranger_who_leaves_for_a_reader_again_and_again_brings_a_letter_a_day(
+    office: Office,
+) -> None:
+    office.known()
+    for hours in range(0, 50, 2):
+        office.leave_and_be_told(hours=hours)
+        came_back_at = NOON + timedelta(hours=hours)
+        confirm(office.here, office.token, came_back_at, office.welcomed.append)
+    assert [note.kind for note in office.notes] == ["farewell"] * 3
+    for n in range(20):
+        office.known_as(f"r{n}@example.org")
+        office.leave_and_be_told(str(n + 2), hours=51)
+    assert len(office.notes) == 3 + 10
+
+
+def test_asking_for_a_confirmation_does_not_keep_back_the_farewell(office: Office) -> None:
+    office.known()
+    office.join()
+    for n in range(20):
+        office.join(f"r{n}@example.org")
+    office.notes.clear()
+    office.leave_and_be_told()
+    assert [note.kind for note in office.notes] == ["farewell"]
+    office.join(hours=1)
+    assert [note.kind for note in office.notes] == ["farewell"]
+
+
+@pytest.mark.parametrize("status", ["unconfirmed", "unsubscribed", "blocked", "removed"])
+def test_who_got_no_letters_is_not_bid_farewell(office: Office, status: Status) -> None:
+    office.known(status)
+    office.leave_and_be_told()
+    assert office.notes == []
+    assert office.status() == ("blocked" if status == "blocked" else "unsubscribed")
 
 
 def test_leaving_does_not_unblock(office: Office) -> None:

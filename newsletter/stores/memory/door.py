@@ -5,8 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from newsletter.model import Caps, Consent, Delivery, Paper, Published, Reader, Status, Subscriber
-from newsletter.stores.decisions import WITHHELD, bare, in_turn, sought, wording
+from newsletter.model import (
+    Caps,
+    Consent,
+    Delivery,
+    Movement,
+    Paper,
+    Published,
+    Reader,
+    Status,
+    Subscriber,
+)
+from newsletter.stores.decisions import GONE, WITHHELD, bare, in_turn, moved, sought, wording
 from newsletter.stores.memory.issues import Issues
 from newsletter.stores.memory.returns import Returns
 
@@ -40,6 +50,18 @@ class Door(Issues, Returns):
         with self._lock:
             return Counter[Status](reader.status for reader in self._readers.values())
 
+    def movements(self) -> tuple[Movement, ...]:
+        """See :meth:`newsletter.ports.Store.movements`."""
+        came, left = Counter[date](), Counter[date]()
+        with self._lock:
+            for reader in self._readers.values():
+                agreed = [consent.at for consent in self._consents.get(reader.id, ())]
+                came[min(agreed, default=self._joined[reader.id]).date()] += (
+                    reader.status != "unconfirmed"
+                )
+                left[self._changed[reader.id].date()] += reader.status in GONE
+        return moved(came, left)
+
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.admit`."""
         with self._lock:
@@ -65,10 +87,10 @@ class Door(Issues, Returns):
             stale = [
                 email
                 for email, reader in self._readers.items()
-                if reader.status == "unconfirmed" and self._saved[email] < before
+                if reader.status == "unconfirmed" and self._changed[reader.id] < before
             ]
             for email in stale:
-                del self._readers[email]
+                del self._joined[self._readers.pop(email).id]
             return len(stale)
 
     def consent(self, reader: int, consent: Consent) -> bool:
@@ -83,6 +105,7 @@ class Door(Issues, Returns):
                 origin="store" if known.status == "removed" else known.origin,
                 decided=self._last_decided(),
             )
+            self._touch(reader, consent.at)
             self._consents.setdefault(reader, []).append(consent)
             return True
 
@@ -109,7 +132,7 @@ class Door(Issues, Returns):
                 return False
             subscriber = replace(known.subscriber, email=email)
             self._become(known, replace(known, subscriber=subscriber))
-            self._saved[email] = now
+            self._touch(reader, now)
             return True
 
     def _become(self, known: Reader, changed: Reader) -> None:
@@ -126,7 +149,7 @@ class Door(Issues, Returns):
                     email = changed.subscriber.email
                     row.envelope = replace(row.envelope, recipient=email)
 
-    def erase(self, reader: int, alias: str, *, now: datetime) -> None:  # noqa: ARG002
+    def erase(self, reader: int, alias: str, *, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.erase`."""
         with self._lock:
             known = self.reader(reader)
@@ -138,6 +161,7 @@ class Door(Issues, Returns):
             self._become(known, blank)
             self._listed.pop(known.subscriber.email, None)
             self._consents.pop(reader, None)
+            self._touch(reader, now)
             self._forget_words(reader)
             for issue in self._issues.values():
                 if reader in issue.rows:

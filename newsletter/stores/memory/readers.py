@@ -31,22 +31,26 @@ class Readers(Papers):
         super().__init__()
         self._readers: dict[str, Reader] = {}
         self._listed: dict[str, Subscriber] = {}
-        self._saved: dict[str, datetime] = {}
         self._issues: dict[date, DayIssue] = {}
         self._sent: dict[int, set[int]] = {}
+        self._joined: dict[int, datetime] = {}
         self._changed: dict[int, datetime] = {}
 
-    def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:  # noqa: ARG002
+    def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.sync_roster`."""
         with self._lock:
             there = {subscriber.email for subscriber in roster}
             for email, reader in self._readers.items():
-                if reader.origin == "file" and email not in there:
-                    self._readers[email] = replace(reader, status=struck(reader.status))
+                after = struck(reader.status)
+                if reader.origin == "file" and email not in there and after != reader.status:
+                    self._readers[email] = replace(reader, status=after)
+                    self._touch(reader.id, now)
             for subscriber in roster:
                 known = self._readers.get(subscriber.email)
                 status = "confirmed" if known is None else listed(known.status)
-                self._put(self._taken_in(known, subscriber), status, "file")
+                changed = self._put(self._taken_in(known, subscriber), status, "file")
+                if changed != known:
+                    self._touch(changed.id, now)
                 self._listed[subscriber.email] = subscriber
 
     def _taken_in(self, known: Reader | None, said: Subscriber) -> Subscriber:
@@ -65,9 +69,15 @@ class Readers(Papers):
     ) -> Reader:
         """See :meth:`newsletter.ports.Store.save_reader`."""
         with self._lock:
-            self._saved[subscriber.email] = now
             known = self._readers.get(subscriber.email)
-            return self._put(subscriber, status, "store" if known is None else known.origin)
+            saved = self._put(subscriber, status, "store" if known is None else known.origin)
+            self._touch(saved.id, now)
+            return saved
+
+    def _touch(self, reader: int, now: datetime) -> None:
+        """Something about a reader changed, if only that they are there."""
+        self._joined.setdefault(reader, now)
+        self._changed[reader] = now
 
     def _put(self, subscriber: Subscriber, status: Status, origin: Origin) -> Reader:
         """Add a reader, for whom all up to the last freeze is decided, or change one."""
@@ -94,7 +104,7 @@ class Readers(Papers):
             known = self._readers.get(email)
             if known is not None:
                 self._readers[email] = replace(known, status=status)
-                self._changed[known.id] = now
+                self._touch(known.id, now)
             return known is not None
 
     def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:

@@ -38,8 +38,8 @@ class Returns(Readers):
             reader = found[0]
             days = [one.day for one in self._counting(reader.id) if one.kind == "hard"]
             after = fate(reader.status, returned.kind, days)
-            if after == "blocked" != reader.status:
-                self._changed[reader.id] = now
+            if after != reader.status:
+                self._touch(reader.id, now)
             self._readers[reader.subscriber.email] = replace(reader, status=after)
             return effect(after)
 
@@ -93,7 +93,7 @@ class Returns(Readers):
     def _why(self, reader: int) -> str:
         return why_blocked([(one.kind, one.day, one.said) for one in self._counting(reader)])
 
-    def unsuppress(self, email: str, *, now: datetime) -> bool:  # noqa: ARG002
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.unsuppress`."""
         with self._lock:
             reader = self._readers.get(email)
@@ -102,4 +102,5 @@ class Returns(Readers):
             for noted in self._returns.values():
                 noted.counts &= noted.returned.reader != reader.id
             self._readers[email] = replace(reader, status="confirmed")
+            self._touch(reader.id, now)
             return True

@@ -11,6 +11,7 @@ from newsletter.model import (
     Consent,
     Delivery,
     Edition,
+    Movement,
     Paper,
     Published,
     Reader,
@@ -22,6 +23,7 @@ from newsletter.stores.decisions import WITHHELD, bare, in_turn, sought
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Database, alone
+from newsletter.stores.sql.growth import movements
 from newsletter.stores.sql.papers import read_papers
 from newsletter.stores.sql.readers import ROSTER, last_decided, reader_of
 
@@ -58,6 +60,11 @@ class Door:
         query = select(status, func.count().label("number")).group_by(status)
         with self._database.reading() as connection:
             return {row.status: row.number for row in connection.execute(query)}
+
+    def movements(self) -> tuple[Movement, ...]:
+        """See :meth:`newsletter.ports.Store.movements`."""
+        with self._database.reading() as connection:
+            return movements(connection)
 
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.admit`."""

@@ -1,4 +1,4 @@
-"""Letters kept in memory: for tests, and for those who use the newsletter as a library."""
+"""A transport that keeps letters in memory, and answers as a test tells it to."""
 
 from collections.abc import AsyncIterator, Mapping
 
