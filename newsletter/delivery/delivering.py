@@ -118,6 +118,7 @@ class _Run:
     progress: Callable[[Counts], None]
     resend: bool
     stopping: bool = False
+    refused: bool = False
     batches: int = 0
     told: datetime | None = None
     cuts: Counter[int] = field(default_factory=Counter)
@@ -176,13 +177,19 @@ class _Run:
         try:
             while waiting:
                 stale = self.clock.now() + timedelta(seconds=CLAIM_LEASE / 2)
-                while waiting and not self.stopping and self.clock.now() < stale:
+                self.refused = False
+                while waiting and self._may_go_on and self.clock.now() < stale:
                     if (letter := self._set(waiting.popleft())) is not None:
                         yield letter
                 self._give_back(waiting)
                 waiting.extend(await self._claim())
         finally:
             self._give_back(waiting)
+
+    @property
+    def _may_go_on(self) -> bool:
+        """Not where we are stopped, nor where a refused mark may mean that the issue is."""
+        return not (self.stopping or self.refused)
 
     def _give_back(self, claims: deque[Claim]) -> None:
         while claims:
@@ -206,6 +213,7 @@ class _Run:
             await self._settle(letter, NotSent("stopped between its mark and its dot"))
             return False
         if not granted:
+            self.refused = True
             # Void where the claim was lost; where the reader left, the next claim suppresses it.
             await self._settle(letter, NotSent("not to be sent any more"))
         return granted
