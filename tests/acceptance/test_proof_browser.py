@@ -204,6 +204,7 @@ def test_what_a_letter_links_to_is_not_followed_by_a_slip(page: Page, sheet: She
     assert page.url.startswith(sheet.address)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1360, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_can_be_used_by_everybody(
