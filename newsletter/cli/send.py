@@ -83,6 +83,7 @@ def send(
             voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
         if yes or _agreed(desk, day, readers, fetched):
             freeze(desk, day, readers, fetched)
+            del readers  # nobody needs them while letters leave, and many are much memory
             loop.run(until_terminated(_publish(house, day, to, voice)))
         found = report(desk.store, day, fetched or None)
     voice.give(issue_document(found), lambda: issue_lines(found))
