@@ -1,8 +1,9 @@
 """One sender at work, as a process of its own, so that its CPU can be told from the server's.
 
-``python -m bench.sending newsletter|obvious FOLDER PORT CONNECTIONS LETTERS``
+``python -m bench.sending newsletter|newsletter-uvloop|obvious FOLDER PORT CONNECTIONS LETTERS``
 
-*newsletter* is the product from its ledger to the wire: claims, letters, marks, settlements.
+*newsletter* is the product from its ledger to the wire: claims, letters, marks, settlements; on
+asyncio's event loop, or on uvloop's.
 *obvious* renders Jinja, MJML and an ``EmailMessage`` for each reader, sends it with aiosmtplib's
 ``send_message`` and commits a row. Each prints its letters, seconds and CPU seconds as JSON.
 """
@@ -13,6 +14,7 @@ import resource
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aiosmtplib
@@ -30,6 +32,9 @@ from newsletter.render import Sheet, paper_view, set_issue
 from newsletter.stores import open_store
 from newsletter.templates import load
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+
+ASYNCIO, UVLOOP, OBVIOUS = "newsletter", "newsletter-uvloop", "obvious"
+"""The contenders' names."""
 
 PAPERS = 200
 HTML = 42_000
@@ -86,14 +91,25 @@ async def obvious(folder: Path, port: int, letters: int) -> int:
     return letters
 
 
+def _factory(kind: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if kind != UVLOOP:
+        return None
+    import uvloop  # noqa: PLC0415 - an extra, which the other contenders do without
+
+    return uvloop.new_event_loop
+
+
 def main() -> None:
     """Work, and tell what it took."""
     kind, folder, port, connections, letters = sys.argv[1:]
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    if kind == "newsletter":
-        done = asyncio.run(newsletter(Path(folder), int(port), int(connections)))
-    else:
-        done = asyncio.run(obvious(Path(folder), int(port), int(letters)))
+    work = (
+        obvious(Path(folder), int(port), int(letters))
+        if kind == OBVIOUS
+        else newsletter(Path(folder), int(port), int(connections))
+    )
+    with asyncio.Runner(loop_factory=_factory(kind)) as runner:
+        done = runner.run(work)
     seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     peak = after.ru_maxrss / 1024
