@@ -5,7 +5,8 @@
 Contenders take turns within each round, each a process of its own, into the same server: a small
 one of ours compiled from ``bench/sink.c``, and Postfix' ``smtp-sink`` where it is installed. Ours
 sends on asyncio's event loop, and on uvloop's where that is installed. What the server counted must
-be what the ledger counts. Medians of the rounds, and each bar with what was measured.
+be what the ledger counts, and before it begins some letters must be, decoded, what the naive
+renderer makes. Medians of the rounds, and each bar with what was measured.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.checking import check
 from bench.sending import ASYNCIO, OBVIOUS, UVLOOP
 from bench.servers import postfix, servers
 from bench.turns import SOURCE, Turn, freeze, ours, turn
@@ -129,10 +131,14 @@ def main() -> None:
     parser.add_argument("--only", help="one contender alone")
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        same = check(Path(folder))
+    sys.stdout.write(f"{same} letters are, decoded, what the naive renderer makes\n\n")
     rows = measure(wanted)
     sys.stdout.write(table(rows) + "\n")
     if wanted.json:
         document = {
+            "letters_as_the_naive_renderer_makes_them": same,
             "rows": [asdict(row) for row in rows],
             "bars": [asdict(bar) | {"reached": bar.reached} for bar in bars(rows)],
         }

@@ -14,19 +14,19 @@ import resource
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import aiosmtplib
 
 from bench.compose import KEYS, PUBLICATION, editions_of, obvious_letters
-from bench.workload import DAY, morning, standings
+from bench.workload import DAY, Morning, morning, standings
 from newsletter import topics
 from newsletter.clock import SystemClock
 from newsletter.delivery import deliver
 from newsletter.edition import Budget, Table, cut
 from newsletter.matchers import RulesMatcher
-from newsletter.model import Wave
+from newsletter.model import Edition, Reader, Wave
 from newsletter.publisher.pressroom import Printer
 from newsletter.render import Sheet, paper_view, set_issue
 from newsletter.stores import open_store
@@ -48,14 +48,18 @@ def prepare(folder: Path, letters: int) -> None:
     day = morning(PAPERS, letters)
     store = open_store(f"sqlite:///{folder / STORE}")
     store.sync_roster([reader.subscriber for reader in day.readers], now=day.issue.frozen_at)
-    readers = store.readers()
+    sheet, editions = composed(day, store.readers())
+    store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), editions)
+    store.close()
+
+
+def composed(day: Morning, readers: Sequence[Reader]) -> tuple[Sheet, Iterator[Edition]]:
+    """The morning's issue set, and an edition for each of these readers, in their order."""
     sheet, _ = set_issue(day.issue, PUBLICATION, load())
     filters = [reader.subscriber.filter for reader in readers]
     table = Table(day.issue, topics.match(day.issue, filters, RulesMatcher()))
     budget = Budget(sheet.sizes, max_items=60, max_html=HTML)
-    editions = (cut(table, standing, budget) for standing in standings(readers))
-    store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), editions)
-    store.close()
+    return sheet, (cut(table, standing, budget) for standing in standings(readers))
 
 
 async def newsletter(folder: Path, port: int, connections: int) -> int:
