@@ -23,6 +23,7 @@ from pathlib import Path
 
 from bench.contenders import ROOT
 from bench.pages import SECRET, SENDER, fill
+from bench.resident import resident
 from bench.servers import sink
 from bench.workload import morning
 from newsletter.clock import SystemClock
@@ -74,7 +75,7 @@ def prepared(folder: Path, smtp: int, readers: int) -> None:
 
 def measured(folder: Path, readers: int) -> Row:
     """Send, and look at the process until it ends."""
-    began, frozen, delivering = time.perf_counter(), 0.0, 0.0
+    began, frozen, delivering, peak = time.perf_counter(), 0.0, 0.0, 0.0
     day = SystemClock().now().date().isoformat()
     with subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "newsletter", "send", "--yes", "--date", day],
@@ -82,23 +83,15 @@ def measured(folder: Path, readers: int) -> Row:
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as process:
-        while (seen := _resident(process.pid)) is not None:
+        while (seen := resident(process.pid)) is not None:
             if _is_frozen(folder):
-                delivering = max(delivering, seen)
+                delivering = max(delivering, seen.now)
             else:
-                frozen = max(frozen, seen)
+                frozen = max(frozen, seen.now)
+            peak = seen.peak
             time.sleep(PAUSE)  # noqa: TID251 - the bench's own pause
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"send ended with {process.returncode}"
-    return Row(readers, frozen, delivering, used.ru_maxrss / 1024, time.perf_counter() - began)
-
-
-def _resident(process: int) -> float | None:
-    """Megabytes a process has in memory; None once it has ended."""
-    status = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
-    said = dict(line.split(":", 1) for line in status)
-    return int(said["VmRSS"].split()[0]) / 1024 if "VmRSS" in said else None
+    return Row(readers, frozen, delivering, peak, time.perf_counter() - began)
 
 
 def _is_frozen(folder: Path) -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 import aiosmtplib
 
 from bench.compose import KEYS, PUBLICATION, editions_of, obvious_letters
+from bench.resident import resident
 from bench.workload import DAY, Morning, morning, standings
 from newsletter import topics
 from newsletter.clock import SystemClock
@@ -116,7 +117,8 @@ def main() -> None:
         done = runner.run(work)
     seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    peak = after.ru_maxrss / 1024
+    memory = resident()
+    peak = memory.peak if memory else 0.0
     sys.stdout.write(json.dumps({"letters": done, "seconds": seconds, "cpu": cpu, "peak_mb": peak}))
 
 
