@@ -45,7 +45,7 @@ bars: $(VENV)/developed ## function lengths, module sizes, docstrings, frozen ty
 
 check: lint types walls bars ## everything that is not a test
 
-bench: $(VENV)/developed ## what matching, composing, the ledger, its audit and a feed cost
+bench: $(VENV)/developed ## what matching, composing, the ledger, its audit and a feed cost; more: docs/benchmarks.md
 	@$(BIN)/python -m bench.match
 	@$(BIN)/python -m bench.compose
 	@$(BIN)/python -m bench.ledger

@@ -136,12 +136,13 @@ def _compile(day: Morning, templates: Templates) -> tuple[Sheet, Press]:
 def _compose(sheet: Sheet, press: Press, editions: Sequence[Edition]) -> Envelope:
     """Make every letter and let go of it; the last one."""
     for edition in editions:
-        to = _personal(edition)
+        to = personal(edition)
         envelope = press.address(set_edition(sheet, edition, to), to)
     return envelope
 
 
-def _personal(edition: Edition) -> Personal:
+def personal(edition: Edition) -> Personal:
+    """What of a letter is its reader's alone."""
     reader = edition.standing.reader
     made = links(PUBLICATION, KEYS, DAY, FROZEN, reader.id)
     return Personal(reader.id, reader.subscriber.email, reader.subscriber.name, made)
@@ -168,7 +169,7 @@ def obvious_letters(
 def _obvious_letter(
     edition: Edition, views: Sequence[PaperView], html: jinja2.Template, text: jinja2.Template
 ) -> EmailMessage:
-    to = _personal(edition)
+    to = personal(edition)
     context = {
         "publication": PUBLICATION,
         "email": to.email,

@@ -67,11 +67,11 @@ def prepared(folder: Path, smtp: int, port: int, readers: int, papers: int) -> N
     items = [paper.item for paper in work.issue.papers]
     with contextlib.closing(open_store(f"sqlite:///{folder}/newsletter.db")) as store:
         store.save_reader(first.subscriber, status="confirmed", now=now)
-        _fill(store, items[:-A_DAY], now - timedelta(days=1))
+        fill(store, items[:-A_DAY], now - timedelta(days=1))
         _send_one(folder, first.subscriber.email, now - timedelta(days=1))
         for reader in others:
             store.save_reader(reader.subscriber, status="confirmed", now=now)
-        _fill(store, items[-A_DAY:], now)
+        fill(store, items[-A_DAY:], now)
     _send_one(folder, first.subscriber.email, now)
 
 
@@ -82,8 +82,8 @@ def _send_one(folder: Path, email: str, at: datetime) -> None:
         sending.wait()
 
 
-def _fill(store: Store, items: Sequence[Item], now: datetime) -> None:
-    """List the papers, so many a day, the last ones on this one."""
+def fill(store: Store, items: Sequence[Item], now: datetime) -> None:
+    """List the papers in a store, so many a day, the last ones on this day."""
     days = -(-len(items) // A_DAY)
     health = SourceHealth("Bench", "ok", checked=now, last_ok=now)
     for back, first in zip(range(days - 1, -1, -1), range(0, len(items), A_DAY), strict=True):

@@ -1,8 +1,9 @@
 """One sender at work, as a process of its own, so that its CPU can be told from the server's.
 
-``python -m bench.sending newsletter|obvious FOLDER PORT CONNECTIONS LETTERS``
+``python -m bench.sending newsletter|newsletter-uvloop|obvious FOLDER PORT CONNECTIONS LETTERS``
 
-*newsletter* is the product from its ledger to the wire: claims, letters, marks, settlements.
+*newsletter* is the product from its ledger to the wire: claims, letters, marks, settlements; on
+asyncio's event loop, or on uvloop's.
 *obvious* renders Jinja, MJML and an ``EmailMessage`` for each reader, sends it with aiosmtplib's
 ``send_message`` and commits a row. Each prints its letters, seconds and CPU seconds as JSON.
 """
@@ -13,23 +14,28 @@ import resource
 import sqlite3
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import aiosmtplib
 
 from bench.compose import KEYS, PUBLICATION, editions_of, obvious_letters
-from bench.workload import DAY, morning, standings
+from bench.resident import resident
+from bench.workload import DAY, Morning, morning, standings
 from newsletter import topics
 from newsletter.clock import SystemClock
 from newsletter.delivery import deliver
 from newsletter.edition import Budget, Table, cut
 from newsletter.matchers import RulesMatcher
-from newsletter.model import Wave
+from newsletter.model import Edition, Reader, Wave
 from newsletter.publisher.pressroom import Printer
 from newsletter.render import Sheet, paper_view, set_issue
 from newsletter.stores import open_store
 from newsletter.templates import load
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+
+ASYNCIO, UVLOOP, OBVIOUS = "newsletter", "newsletter-uvloop", "obvious"
+"""The contenders' names."""
 
 PAPERS = 200
 HTML = 42_000
@@ -43,14 +49,18 @@ def prepare(folder: Path, letters: int) -> None:
     day = morning(PAPERS, letters)
     store = open_store(f"sqlite:///{folder / STORE}")
     store.sync_roster([reader.subscriber for reader in day.readers], now=day.issue.frozen_at)
-    readers = store.readers()
+    sheet, editions = composed(day, store.readers())
+    store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), editions)
+    store.close()
+
+
+def composed(day: Morning, readers: Sequence[Reader]) -> tuple[Sheet, Iterator[Edition]]:
+    """The morning's issue set, and an edition for each of these readers, in their order."""
     sheet, _ = set_issue(day.issue, PUBLICATION, load())
     filters = [reader.subscriber.filter for reader in readers]
     table = Table(day.issue, topics.match(day.issue, filters, RulesMatcher()))
     budget = Budget(sheet.sizes, max_items=60, max_html=HTML)
-    editions = (cut(table, standing, budget) for standing in standings(readers))
-    store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), editions)
-    store.close()
+    return sheet, (cut(table, standing, budget) for standing in standings(readers))
 
 
 async def newsletter(folder: Path, port: int, connections: int) -> int:
@@ -86,17 +96,29 @@ async def obvious(folder: Path, port: int, letters: int) -> int:
     return letters
 
 
+def _factory(kind: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if kind != UVLOOP:
+        return None
+    import uvloop  # noqa: PLC0415 - an extra, which the other contenders do without
+
+    return uvloop.new_event_loop
+
+
 def main() -> None:
     """Work, and tell what it took."""
     kind, folder, port, connections, letters = sys.argv[1:]
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    if kind == "newsletter":
-        done = asyncio.run(newsletter(Path(folder), int(port), int(connections)))
-    else:
-        done = asyncio.run(obvious(Path(folder), int(port), int(letters)))
+    work = (
+        obvious(Path(folder), int(port), int(letters))
+        if kind == OBVIOUS
+        else newsletter(Path(folder), int(port), int(connections))
+    )
+    with asyncio.Runner(loop_factory=_factory(kind)) as runner:
+        done = runner.run(work)
     seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    peak = after.ru_maxrss / 1024
+    memory = resident()
+    peak = memory.peak if memory else 0.0
     sys.stdout.write(json.dumps({"letters": done, "seconds": seconds, "cpu": cpu, "peak_mb": peak}))
 
 

@@ -1,10 +1,9 @@
 /* An SMTP server that takes every message and forgets it: the fastest thing to send into.
  *
- *     cc -O2 -o sink sink.c && ./sink PORT [MILLISECONDS]
+ *     cc -O2 -o sink sink.c && ./sink [PORT]
  *
  * It speaks ESMTP with PIPELINING (RFC 5321, RFC 2920) to any number of connections in one thread,
- * answers each group at once, or so many milliseconds later, as a server far away would, and on
- * SIGTERM prints how many messages it took.
+ * answers each group at once, and on SIGTERM prints how many messages it took.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -16,7 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CONNECTIONS = 4096, BUFFER = 1 << 18, ANSWERS = 1 << 14 };
@@ -24,7 +22,6 @@ enum { CONNECTIONS = 4096, BUFFER = 1 << 18, ANSWERS = 1 << 14 };
 struct client {
     int fd, in_content, line_len, answers_len, closing;
     int tail;            /* how much of CRLF.CRLF the content has just matched */
-    double due;          /* when its answers may leave */
     char line[1024], answers[ANSWERS];
 };
 
@@ -33,12 +30,6 @@ static long taken;
 static volatile sig_atomic_t stopped;
 
 static void stop(int number) { (void)number; stopped = 1; }
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 static void answer(struct client *c, const char *words) {
     int length = strlen(words);
@@ -92,7 +83,6 @@ static void leave(struct client *c) { clients[c->fd] = NULL; close(c->fd); free(
 
 int main(int count, char **words) {
     static char buffer[BUFFER];
-    double delay = count > 2 ? atof(words[2]) / 1e3 : 0;
     int one = 1, poll = epoll_create1(0), door = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(atoi(count > 1 ? words[1] : "0")),
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -106,7 +96,7 @@ int main(int count, char **words) {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = door}, events[256];
     epoll_ctl(poll, EPOLL_CTL_ADD, door, &event);
     while (!stopped) {
-        int ready = epoll_wait(poll, events, 256, delay ? 1 : 1000);
+        int ready = epoll_wait(poll, events, 256, 1000);
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
             if (fd == door) {
@@ -125,12 +115,7 @@ int main(int count, char **words) {
             int length = c ? recv(fd, buffer, BUFFER, 0) : 0;
             if (c && (length == 0 || (length < 0 && errno != EAGAIN))) { leave(c); continue; }
             if (length > 0) hear(c, buffer, buffer + length);
-            if (c && c->answers_len && !delay && !say(c)) leave(c);
-            else if (c && c->answers_len && delay && !c->due) c->due = now() + delay;
-        }
-        for (int fd = 0; delay && fd < CONNECTIONS; fd++) {
-            struct client *c = clients[fd];
-            if (c && c->due && c->due <= now()) { c->due = 0; if (!say(c)) leave(c); }
+            if (c && c->answers_len && !say(c)) leave(c);
         }
     }
     printf("%ld\n", taken);

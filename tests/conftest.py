@@ -1,5 +1,6 @@
 """Golden letters (``tests/golden``, renewed with ``--update-golden``), and a real PostgreSQL."""
 
+import asyncio
 import subprocess
 import tempfile
 import warnings
@@ -9,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import uvloop
 from psycopg.sql import SQL, Identifier
 
 from newsletter.stores import open_store
@@ -21,6 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden files instead of comparing"
     )
+    parser.addoption("--uvloop", action="store_true", help="run the tests' event loops on uvloop")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--uvloop"):
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 @pytest.fixture

@@ -181,9 +181,22 @@ async def faulty(
 class GoodServer:
     """A real aiosmtpd server, which keeps what it takes."""
 
+    pipelining: bool = False
     taken: list[Taken] = field(default_factory=list)
     host: str = "localhost"
     port: int = 0
+
+    async def handle_EHLO(  # noqa: N802 - the name aiosmtpd calls
+        self,
+        _server: SMTP,
+        session: Session,
+        _envelope: Envelope,
+        name: str,
+        answers: list[str],
+    ) -> list[str]:
+        session.host_name = name  # the hook's duty
+        greeting, *extensions = answers
+        return [greeting, *["250-PIPELINING"] * self.pipelining, *extensions]
 
     async def handle_DATA(  # noqa: N802 - the name aiosmtpd calls
         self, _server: SMTP, _session: Session, envelope: Envelope
@@ -207,9 +220,10 @@ async def good(
     starttls: ssl.SSLContext | None = None,
     tls: ssl.SSLContext | None = None,
     login: bool = False,
+    pipelining: bool = False,
 ) -> AsyncIterator[GoodServer]:
     """A server that behaves, with STARTTLS, with TLS from the first byte, with a login."""
-    server = GoodServer()
+    server = GoodServer(pipelining)
     loop = asyncio.get_running_loop()
 
     def greet() -> SMTP:

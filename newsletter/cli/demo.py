@@ -1,6 +1,5 @@
 """``newsletter demo``."""
 
-import asyncio
 import shutil
 from importlib.resources import files
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from newsletter import loop
 from newsletter.cli.options import CONFIG, Config, Json, Port, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, table
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
@@ -51,7 +51,7 @@ def demo(
     """
     del config
     voice = Voice(json, quiet, verbose)
-    return asyncio.run(_demonstrated(out, voice, port if serve else None))
+    return loop.run(_demonstrated(out, voice, port if serve else None))
 
 
 async def _demonstrated(folder: Path, voice: Voice, port: int | None) -> int:

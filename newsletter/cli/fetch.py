@@ -1,10 +1,10 @@
 """``newsletter fetch``."""
 
-import asyncio
 import itertools
 
 import typer
 
+from newsletter import loop
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice
 from newsletter.cli.reports import SOURCE_FAILED, missing_lines, source_document, source_lines
@@ -36,7 +36,7 @@ def fetch(
         desk = house.desk
         with voice.progress("fetching", len(desk.sources)) as done:
             count = itertools.count(1)
-            reports = asyncio.run(
+            reports = loop.run(
                 gather(desk.sources, desk.store, day, desk.clock, lambda _report: done(next(count)))
             )
     totals = {

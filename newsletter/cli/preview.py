@@ -1,12 +1,12 @@
 """``newsletter preview``."""
 
-import asyncio
 from datetime import date as Date  # noqa: N812 - `date` is the option's name
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from newsletter import loop
 from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Port, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice
@@ -59,7 +59,7 @@ def preview(
         _read(house, day, voice)
         if out is None:
             email = "" if reader is None or reader == EVERYONE else _called(house, reader)
-            asyncio.run(show(open_sheet(house, day, email), port, voice, browse=browse))
+            loop.run(show(open_sheet(house, day, email), port, voice, browse=browse))
             return 0
         made = list(proofs(house.desk, day, _readers(house, reader)))
         written = [_write(proof, out, alone=reader != EVERYONE) for proof in made]
@@ -71,7 +71,7 @@ def _read(house: House, day: Date, voice: Voice) -> None:
     """Read the day's listings, where the store has nothing of that day; tell which are missing."""
     store = house.store
     if not store.waves(day) and not store.papers_read(day):
-        reports = asyncio.run(gather(house.sources, store, day, house.clock, lambda _report: None))
+        reports = loop.run(gather(house.sources, store, day, house.clock, lambda _report: None))
         for line in missing_lines(reports):
             voice.say(line)
 

@@ -1,10 +1,10 @@
 """``newsletter run``."""
 
-import asyncio
 import contextlib
 
 import typer
 
+from newsletter import loop
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice
 from newsletter.scheduler import stay_awake
@@ -45,7 +45,7 @@ def run(
             told(house.doubt)
         pages = contextlib.nullcontext() if house.settings.web is None else open_door(house, told)
         with pages:
-            asyncio.run(stay_awake(house, told))
+            loop.run(stay_awake(house, told))
         told("stopped; nothing is lost")
         document = {"started": started.isoformat(), "stopped": clock.now().isoformat()}
     voice.give(document, lambda: "")

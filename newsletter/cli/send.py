@@ -1,6 +1,5 @@
 """``newsletter send``."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import date as Date  # noqa: N812 - `date` is the option's name
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from newsletter import loop
 from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
@@ -83,7 +83,8 @@ def send(
             voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
         if yes or _agreed(desk, day, readers, fetched):
             freeze(desk, day, readers, fetched)
-            asyncio.run(until_terminated(_publish(house, day, to, voice)))
+            del readers  # nobody needs them while letters leave, and many are much memory
+            loop.run(until_terminated(_publish(house, day, to, voice)))
         found = report(desk.store, day, fetched or None)
     voice.give(issue_document(found), lambda: issue_lines(found))
     return exit_code(found, fetched)
@@ -99,7 +100,7 @@ def _stop_if_held(desk: Desk, day: Date) -> None:
 
 
 def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:
-    reports = asyncio.run(gather(desk.sources, desk.store, day, desk.clock, lambda _report: None))
+    reports = loop.run(gather(desk.sources, desk.store, day, desk.clock, lambda _report: None))
     for line in missing_lines(reports):
         voice.say(line)
     voice.detail(source_lines(reports))
@@ -145,6 +146,6 @@ def _dry_run(house: House, day: Date, readers: Sequence[Reader], voice: Voice) -
     """Set every letter that would go and put it into a folder."""
     folder = house.own_folder / "dry-run" / day.isoformat()
     proofs = (proof for proof in preview(house.desk, day, readers) if proof.edition.papers)
-    letters = asyncio.run(rehearse(proofs, house.to_folder(folder)))
+    letters = loop.run(rehearse(proofs, house.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
     voice.give(document, lambda: f"{counted(letters, 'letter')} in {folder}; nothing was sent")

@@ -5,6 +5,7 @@ import signal
 
 import typer
 
+from newsletter import loop
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice
 from newsletter.web.opening import open_door
@@ -32,7 +33,7 @@ def serve(
     with open_house(config) as house:
         started = house.clock.now()
         with open_door(house, voice.say):
-            asyncio.run(_told_to_end())
+            loop.run(_told_to_end())
         stopped = house.clock.now()
     document = {"started": started.isoformat(), "stopped": stopped.isoformat()}
     voice.give(document, lambda: "")
@@ -42,7 +43,7 @@ def serve(
 async def _told_to_end() -> None:
     """Wait for SIGTERM or SIGINT."""
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        running.add_signal_handler(number, stopping.set)
     await stopping.wait()

@@ -1,6 +1,5 @@
 """The checks, in the order in which a newcomer mends things."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from newsletter import loop
 from newsletter.doctor.findings import Finding, unchecked, well, wrong
 from newsletter.doctor.records import Ask, sender_records
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
@@ -61,6 +61,7 @@ def _of_house(house: House, ask: Ask | None) -> Iterator[Finding]:
     yield _bounces(house)
     yield clock(house, date, stored=store.state == "ok")
     yield _disk(house)
+    yield well("event loop", loop.named())
     if store.state == "ok":
         yield _last_run(house)
         yield _last_issue(house)
@@ -86,7 +87,7 @@ def _smtp(house: House) -> Finding:
     smtp = house.settings.smtp
     place = f"{smtp.host}:{smtp.port}"
     try:
-        asyncio.run(house.try_smtp(PATIENCE))
+        loop.run(house.try_smtp(PATIENCE))
     except TransportError as error:
         said, _, fix = str(error).partition("; ")
         return wrong("SMTP", said, fix)

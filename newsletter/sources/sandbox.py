@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,27 @@ async def entries(body: bytes, headers: Mapping[str, str], url: str) -> list[Map
     Raises:
         SourceError: the parser ran out of time or memory, or the body is no feed.
     """
-    child = await asyncio.create_subprocess_exec(
+    starting = asyncio.ensure_future(_start())
+    told = json.dumps(context(headers, url)).encode() + b"\n"
+    try:
+        # Shielded: cancelled in the middle of it, uvloop would not wait for the child's end.
+        child = await asyncio.shield(starting)
+        async with asyncio.timeout(WALL_SECONDS):
+            out, err = await child.communicate(told + body)
+    except TimeoutError as error:
+        raise SourceError(f"{url}: parsing took over {WALL_SECONDS:g} seconds") from error
+    finally:
+        await _end(await starting)
+    if child.returncode in _OUT_OF_TIME:
+        raise SourceError(f"{url}: parsing took over {feedchild.CPU_SECONDS} seconds of CPU")
+    if child.returncode:
+        last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise SourceError(f"{url}: cannot be parsed: {last[:200] or child.returncode}")
+    return listed(json.loads(out), body, url)
+
+
+async def _start() -> Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
         str(Path(feedchild.__file__)),
@@ -31,22 +52,12 @@ async def entries(body: bytes, headers: Mapping[str, str], url: str) -> list[Map
         stderr=asyncio.subprocess.PIPE,
         env={},
     )
-    told = json.dumps(context(headers, url)).encode() + b"\n"
-    try:
-        async with asyncio.timeout(WALL_SECONDS):
-            out, err = await child.communicate(told + body)
-    except TimeoutError as error:
-        raise SourceError(f"{url}: parsing took over {WALL_SECONDS:g} seconds") from error
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if child.returncode in _OUT_OF_TIME:
-        raise SourceError(f"{url}: parsing took over {feedchild.CPU_SECONDS} seconds of CPU")
-    if child.returncode:
-        last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise SourceError(f"{url}: cannot be parsed: {last[:200] or child.returncode}")
-    return listed(json.loads(out), body, url)
+
+
+async def _end(child: Process) -> None:
+    if child.returncode is None:
+        child.kill()
+        await child.wait()
 
 
 def context(headers: Mapping[str, str], url: str) -> Mapping[str, str]:

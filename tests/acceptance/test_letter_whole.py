@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from bench.naive import in_one_pass
 from newsletter.edition import Budget, Table, cut
 from newsletter.matchers.rules import RulesMatcher
-from newsletter.model import OTHER, TOP, Edition, Issue, Standing, Summary
-from newsletter.render import Personal, longdate, paper_view, set_edition, set_issue, wrap
-from newsletter.render.composing import REASON_INDENT
-from newsletter.templates import HTML, TEXT, compiled, environment, folders
+from newsletter.model import TOP, Edition, Standing, Summary
+from newsletter.render import longdate, paper_view, set_edition, set_issue
+from newsletter.templates import HTML, TEXT
 from newsletter.topics import match
 from tests.demo_letter import PAPERS, WHOLE, demo, templates
 from tests.factories import paper, reader
@@ -17,76 +17,6 @@ from tests.letters import SITE, edition, issue, personal, section
 
 GMAIL_CLIPS = 102_400
 """Bytes of HTML a letter may have."""
-
-SKELETON = """\
-{% block opening %}{% endblock %}
-{%- block papers %}{% endblock %}
-{%- with n = minutes %}
-    {%- if papers %}{% block minutes scoped %}{% endblock %}{% endif %}
-{%- endwith %}
-{%- with n = left_out %}{% if n %}{% block left_out scoped %}{% endblock %}{% endif %}{% endwith %}
-{%- block dateline_end %}{% endblock %}
-{%- if not papers %}{% block quiet %}{% endblock %}{% endif %}
-{%- block masthead_end %}{% endblock %}
-{%- for name, topic, lead, cards, rows in sections %}
-    {%- block heading scoped %}{% endblock %}
-    {%- for paper, summary, because in cards %}
-        {%- block card scoped %}{% endblock %}
-        {%- block because scoped %}{% endblock %}
-        {%- block card_end %}{% endblock %}
-    {%- endfor %}
-    {%- for paper in rows %}{% block row scoped %}{% endblock %}{% endfor %}
-    {%- block closing %}{% endblock %}
-{%- endfor %}
-{%- with n = more %}{% if n %}{% block more scoped %}{% endblock %}{% endif %}{% endwith %}
-{%- block ending %}{% endblock %}"""
-"""A letter as one template, with loops; the newsletter's own templates fill its blocks."""
-
-
-def in_one_pass(name: str, whole: Edition, made: Issue, to: Personal, preheader: str) -> str:
-    """The whole letter, set by the template engine in one go."""
-    where = folders()
-    html = name == HTML
-    source = "{% extends 'skeleton' %}" + (compiled(where) if html else where.read(TEXT))
-    sources = {name: source, "skeleton": SKELETON}
-    views = [paper_view(paper.item) for paper in made.papers]
-    reason = str if html else (lambda text: wrap(text, REASON_INDENT))
-    length: Summary = whole.summary
-    return (
-        environment(where, sources, autoescape=html)
-        .get_template(name)
-        .render(
-            publication=SITE,
-            day=made.day,
-            missing=made.missing,
-            preheader=preheader,
-            email=to.email,
-            links=to.links,
-            n=len(whole.papers),
-            papers=whole.papers,
-            minutes=1,
-            left_out=whole.left_out,
-            more=len(whole.more),
-            sections=[
-                (
-                    each.name,
-                    "" if each.name in {TOP, OTHER} else each.name,
-                    each.leads,
-                    [
-                        (
-                            views[p.paper],
-                            views[p.paper].summaries["lead" if each.leads else length],
-                            reason(p.because),
-                        )
-                        for p in each.cards
-                    ],
-                    [views[p.paper] for p in each.rows],
-                )
-                for each in whole.sections
-            ],
-        )
-    )
-
 
 LED = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, rows=[3, 4]))
 
@@ -102,8 +32,12 @@ def test_its_pieces_join_into_what_one_pass_of_the_template_gives(whole: Edition
     if whole.papers:
         second = views[whole.papers[1]]
         preheader = second.preheader(f"Also: {second.title}", longdate(made.day))
-    assert rendering.html.joined == in_one_pass(HTML, whole, made, personal(), preheader)
-    assert rendering.text.joined == in_one_pass(TEXT, whole, made, personal(), preheader)
+    assert rendering.html.joined == in_one_pass(
+        HTML, whole, made, SITE, personal(), preheader=preheader, minutes=1
+    )
+    assert rendering.text.joined == in_one_pass(
+        TEXT, whole, made, SITE, personal(), preheader=preheader, minutes=1
+    )
 
 
 @pytest.mark.parametrize("papers", [1, 50, 332, 1000])

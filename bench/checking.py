@@ -1,0 +1,112 @@
+"""Whether what a server took is, decoded, what the naive renderer makes of the same editions.
+
+A few hundred letters are sent as :mod:`bench.send` sends them, in groups and over several
+connections, into a server that keeps them.
+"""
+
+import asyncio
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from bench.compose import PUBLICATION, personal
+from bench.naive import in_one_pass
+from bench.sending import PAPERS, composed
+from bench.turns import FROZEN, freeze, ours, turn
+from bench.workload import Morning, morning
+from newsletter.edition import opening_length
+from newsletter.inbox import Inbox
+from newsletter.model import Edition
+from newsletter.render import Sheet, longdate, paper_view
+from newsletter.render.composing import WORDS_A_MINUTE
+from newsletter.stores import open_store
+from newsletter.templates import HTML, TEXT
+
+LETTERS = 200
+CONNECTIONS = 4
+
+
+class Keeping(Inbox):
+    """An inbox that takes commands in groups (RFC 2920)."""
+
+    async def handle_EHLO(  # noqa: N802 - the name aiosmtpd calls
+        self,
+        _server: SMTP,
+        session: Session,
+        _envelope: Envelope,
+        name: str,
+        answers: list[str],
+    ) -> list[str]:
+        """Offer them."""
+        session.host_name = name  # the hook's duty
+        greeting, *extensions = answers
+        return [greeting, "250-PIPELINING", *extensions]
+
+
+def check(folder: Path) -> int:
+    """Send and compare; how many letters there were.
+
+    Raises:
+        AssertionError: one is missing, or is not what the naive renderer makes.
+    """
+    freeze(folder, LETTERS)
+    asyncio.run(_sent(folder))
+    taken = [_parsed(file) for file in sorted((folder / "taken").glob("*.eml"))]
+    by_reader = {message["To"]: message for message in taken}
+    day = morning(PAPERS, LETTERS)
+    store = open_store(f"sqlite:///{folder / FROZEN}")
+    sheet, editions = composed(day, store.readers())
+    store.close()
+    due = [edition for edition in editions if edition.papers]
+    assert len(taken) == len(by_reader) == len(due), "a letter is missing, or there twice"
+    for edition in due:
+        message = by_reader[edition.subscriber.email]
+        for kind, name in (("html", HTML), ("plain", TEXT)):
+            same = _body(message, kind) == _naive(name, day, sheet, edition)
+            assert same, f"the {kind} part for {edition.subscriber.email} differs"
+    return len(due)
+
+
+async def _sent(folder: Path) -> None:
+    async with Keeping(folder / "taken") as inbox:
+        await asyncio.to_thread(turn, ours()[-1], folder, inbox.port, CONNECTIONS, LETTERS)
+
+
+def _parsed(file: Path) -> EmailMessage:
+    message = message_from_bytes(file.read_bytes(), policy=policy.SMTP)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def _body(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    content = part.get_content()
+    assert isinstance(content, str)
+    return content.replace("\r\n", "\n").rstrip()
+
+
+def _naive(name: str, day: Morning, sheet: Sheet, edition: Edition) -> str:
+    views = [paper_view(paper.item) for paper in day.issue.papers]
+    second = views[edition.papers[min(1, len(edition.papers) - 1)]]
+    also = f"Also: {second.title}" if len(edition.papers) > 1 else ""
+    whole = in_one_pass(
+        name,
+        edition,
+        day.issue,
+        PUBLICATION,
+        personal(edition),
+        preheader=second.preheader(also, longdate(day.issue.day)),
+        minutes=_minutes(sheet, edition),
+    )
+    return whole.rstrip()
+
+
+def _minutes(sheet: Sheet, edition: Edition) -> int:
+    read = 0
+    for section in edition.sections:
+        length = opening_length(edition.summary) if section.leads else edition.summary
+        read += sum(sheet.words[length][placed.paper] for placed in section.cards)
+    return max(1, round(read / WORDS_A_MINUTE))

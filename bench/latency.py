@@ -1,0 +1,166 @@
+"""How many letters a connection sends in the time of a round trip, to a server far away.
+
+``python -m bench.latency [--rtt MS] [--letters N] [--connections N] [--rounds N] [--json FILE]``
+
+Between the sender and our own server stands a proxy on loopback that keeps whatever comes, either
+way, for half the round trip. The clock runs from before the first connection to the last goodbye.
+One letter a round trip is the most there can be where a letter waits for the answer to the one
+before; the obvious way waits for the answer to every command.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import statistics
+import sys
+import tempfile
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.sending import OBVIOUS
+from bench.servers import sink
+from bench.turns import Turn, freeze, ours, turn
+
+FEW = 20
+"""Letters the obvious way sends, over its one connection."""
+
+BAR = 0.9
+"""Letters a round trip and connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A contender's medians."""
+
+    contender: str
+    connections: int
+    rate: float
+    a_round_trip: float
+
+
+class Half(asyncio.Protocol):
+    """One end of a connection; what it hears goes to the other end, so many seconds later."""
+
+    def __init__(self, delay: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._delay = delay
+        self._pieces: deque[bytes] = deque()
+        self.transport: asyncio.Transport | None = None
+        self.other: Half | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be ready to say something."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Keep it for as long as it travels."""
+        self._pieces.append(data)
+        self._loop.call_later(self._delay, self._pass)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end travels like all else."""
+        del exc
+        self.data_received(b"")
+
+    def _pass(self) -> None:
+        """Pass on the piece that has travelled longest; nothing is the end."""
+        assert self.other is not None
+        assert self.other.transport is not None
+        piece = self._pieces.popleft()
+        if piece:
+            self.other.transport.write(piece)
+        else:
+            self.other.transport.close()
+
+
+class Near(Half):
+    """The sender's end, which looks for its other end before it hears anything."""
+
+    def __init__(self, delay: float, upstream: int) -> None:
+        super().__init__(delay)
+        self._upstream = upstream
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connect to the server."""
+        super().connection_made(transport)
+        assert self.transport is not None
+        self.transport.pause_reading()
+        self._connecting = asyncio.create_task(self._connect(self.transport))
+
+    async def _connect(self, transport: asyncio.Transport) -> None:
+        self.other = Half(self._delay)
+        self.other.other = self
+        far = self.other
+        await self._loop.create_connection(lambda: far, "127.0.0.1", self._upstream)
+        transport.resume_reading()
+
+
+@contextlib.asynccontextmanager
+async def far_away(upstream: int, rtt: float) -> AsyncIterator[int]:
+    """The port at which a server seems a round trip of so many seconds away."""
+    listening = await asyncio.get_running_loop().create_server(
+        lambda: Near(rtt / 2, upstream), "127.0.0.1", 0
+    )
+    async with listening:
+        yield listening.sockets[0].getsockname()[1]
+
+
+async def measure(wanted: argparse.Namespace) -> list[Row]:
+    """Run the rounds; a row a contender."""
+    rtt, turns = wanted.rtt / 1e3, dict[str, list[Turn]]()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        freeze(folder, wanted.letters)
+        for _ in range(wanted.rounds):
+            for contender in (*ours(), OBVIOUS):
+                letters = FEW if contender == OBVIOUS else wanted.letters
+                with sink(folder) as (port, taken):
+                    async with far_away(port, rtt) as seeming:
+                        done = await asyncio.to_thread(
+                            turn, contender, folder, seeming, wanted.connections, letters
+                        )
+                assert taken == [done.letters], "the server counted others"
+                turns.setdefault(contender, []).append(done)
+    return [_row(name, done, rtt, wanted.connections) for name, done in turns.items()]
+
+
+def _row(contender: str, done: Sequence[Turn], rtt: float, connections: int) -> Row:
+    over = 1 if contender == OBVIOUS else connections
+    rate = statistics.median(one.rate for one in done)
+    return Row(contender, over, rate, rate * rtt / over)
+
+
+def table(rows: Sequence[Row], rtt: float) -> str:
+    """The rows for a person."""
+    head = f"{'contender':18} {'connections':>11} {'letters/s':>10} {'a round trip':>13}"
+    lines = [
+        f"{rtt:g} ms there and back; letters a round trip and connection, to reach {BAR}:",
+        head,
+    ]
+    for row in rows:
+        figures = f"{row.connections:11} {row.rate:10.1f} {row.a_round_trip:13.2f}"
+        lines.append(f"{row.contender:18} {figures}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rtt", type=float, default=50.0, help="milliseconds")
+    parser.add_argument("--letters", type=int, default=2000)
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    wanted = parser.parse_args()
+    rows = asyncio.run(measure(wanted))
+    sys.stdout.write(table(rows, wanted.rtt) + "\n")
+    if wanted.json:
+        wanted.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The naive renderer: a letter as one template with loops, which the engine sets in one go."""
+
+from newsletter.model import BY_FILTER, OTHER, TOP, Edition, Issue, Publication, Summary
+from newsletter.render import Personal, paper_view, wrap
+from newsletter.render.composing import REASON_INDENT
+from newsletter.templates import HTML, TEXT, compiled, environment, folders
+
+SKELETON = """\
+{% block opening %}{% endblock %}
+{%- block papers %}{% endblock %}
+{%- with n = minutes %}
+    {%- if papers %}{% block minutes scoped %}{% endblock %}{% endif %}
+{%- endwith %}
+{%- with n = left_out %}{% if n %}{% block left_out scoped %}{% endblock %}{% endif %}{% endwith %}
+{%- block dateline_end %}{% endblock %}
+{%- if not papers %}{% block quiet %}{% endblock %}{% endif %}
+{%- block masthead_end %}{% endblock %}
+{%- for name, topic, lead, cards, rows in sections %}
+    {%- block heading scoped %}{% endblock %}
+    {%- for paper, summary, because in cards %}
+        {%- block card scoped %}{% endblock %}
+        {%- block because scoped %}{% endblock %}
+        {%- block card_end %}{% endblock %}
+    {%- endfor %}
+    {%- for paper in rows %}{% block row scoped %}{% endblock %}{% endfor %}
+    {%- block closing %}{% endblock %}
+{%- endfor %}
+{%- with n = more %}{% if n %}{% block more scoped %}{% endblock %}{% endif %}{% endwith %}
+{%- block ending %}{% endblock %}"""
+"""A letter as one template, with loops; the newsletter's own templates fill its blocks."""
+
+
+def in_one_pass(
+    name: str,
+    whole: Edition,
+    made: Issue,
+    publication: Publication,
+    to: Personal,
+    *,
+    preheader: str,
+    minutes: int,
+) -> str:
+    """The whole letter, set by the template engine in one go.
+
+    Args:
+        name: which template, that of the HTML or of the text.
+        whole: the reader's edition.
+        made: the issue it is of.
+        publication: whose letter it is.
+        to: the reader.
+        preheader: the line that mail programs show beside the subject.
+        minutes: how long it takes to read.
+    """
+    where = folders()
+    html = name == HTML
+    source = "{% extends 'skeleton' %}" + (compiled(where) if html else where.read(TEXT))
+    sources = {name: source, "skeleton": SKELETON}
+    views = [paper_view(paper.item) for paper in made.papers]
+    reason = str if html else (lambda text: wrap(text, REASON_INDENT))
+    length: Summary = whole.summary
+    return (
+        environment(where, sources, autoescape=html)
+        .get_template(name)
+        .render(
+            publication=publication,
+            day=made.day,
+            missing=made.missing,
+            preheader=preheader,
+            email=to.email,
+            links=to.links,
+            n=len(whole.papers),
+            papers=whole.papers,
+            minutes=minutes,
+            left_out=whole.left_out,
+            more=len(whole.more),
+            sections=[
+                (
+                    each.name,
+                    "" if each.name in {TOP, OTHER, BY_FILTER} else each.name,
+                    each.leads,
+                    [
+                        (
+                            views[p.paper],
+                            views[p.paper].summaries["lead" if each.leads else length],
+                            reason(p.because),
+                        )
+                        for p in each.cards
+                    ],
+                    [views[p.paper] for p in each.rows],
+                )
+                for each in whole.sections
+            ],
+        )
+    )

@@ -1,0 +1,79 @@
+"""One contender's turn at sending, in a process of its own, and what it took."""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench.sending import ASYNCIO, OBVIOUS, STORE, UVLOOP, prepare
+from bench.servers import postfix
+
+ROOT = Path(__file__).parents[1]
+SOURCE = "smtp-source"
+SIZE = 48_000
+"""Bytes of the constant message, what the letters of this workload have in the mean."""
+
+FROZEN = "frozen.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one contender did in one round; the peak is of resident memory."""
+
+    letters: int
+    seconds: float
+    cpu: float
+    peak_mb: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Letters a second."""
+        return self.letters / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU a letter, in microseconds."""
+        return self.cpu / self.letters * 1e6
+
+
+def ours() -> list[str]:
+    """Our own contenders: on asyncio's event loop, and on uvloop's where it is installed."""
+    return [ASYNCIO, *([UVLOOP] if find_spec("uvloop") else [])]
+
+
+def freeze(folder: Path, letters: int) -> None:
+    """Freeze an issue for so many readers; each turn of ours begins with it anew."""
+    prepare(folder, letters)
+    (folder / STORE).rename(folder / FROZEN)
+
+
+def turn(contender: str, folder: Path, port: int, connections: int, letters: int) -> Turn:
+    """Let one contender send; ours send what was frozen in the folder, whatever ``letters`` is."""
+    if contender == SOURCE:
+        return _source(port, connections, letters)
+    if contender != OBVIOUS:
+        for file in folder.glob(f"{STORE}*"):
+            file.unlink()
+        shutil.copy(folder / FROZEN, folder / STORE)
+    words = [contender, folder, port, connections, letters]
+    done = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "bench.sending", *map(str, words)],
+        stdout=subprocess.PIPE,
+        check=True,
+        cwd=ROOT,
+    )
+    return Turn(**json.loads(done.stdout))
+
+
+def _source(port: int, connections: int, letters: int) -> Turn:
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    words = ["-s", connections, "-m", letters, "-l", SIZE, f"127.0.0.1:{port}"]
+    subprocess.run([*postfix(SOURCE), *map(str, words)], check=True)  # noqa: S603 - Postfix' own
+    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Turn(letters, seconds, cpu)
