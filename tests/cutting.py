@@ -7,8 +7,9 @@ statement. The commit of a transaction counts as a statement.
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -56,9 +57,27 @@ def cut_sqlite(store: SqlStore, cut: Cut) -> None:
     event.listen(store._database._engine, "commit", interrupted)
 
 
+@contextlib.contextmanager
+def cut_postgres(url: str, cut: Cut) -> Iterator[str]:
+    """The address of a proxy to a PostgreSQL server, which cuts a connection off.
+
+    It has a thread of its own, as a delivery waits for its store in the loop it runs in.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    proxy = _proxy(url, cut)
+    try:
+        yield asyncio.run_coroutine_threadsafe(proxy.__aenter__(), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(proxy.__aexit__(None, None, None), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
 @contextlib.asynccontextmanager
-async def cut_postgres(url: str, cut: Cut) -> AsyncIterator[str]:
-    """The address of a proxy to a PostgreSQL server, which cuts a connection off."""
+async def _proxy(url: str, cut: Cut) -> AsyncIterator[str]:
     (folder,) = parse_qs(urlsplit(url).query)["host"]
     talks: set[asyncio.Task[None]] = set()
 

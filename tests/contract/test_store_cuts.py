@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,34 +45,29 @@ def freeze_anew(store: Store) -> None:
 
 async def morning(store: Store, server: FaultyServer, run: str) -> Counts:
     """Freeze the issue, if it is not, and deliver what is open."""
-    await asyncio.to_thread(freeze_anew, store)
+    freeze_anew(store)
     settings = SmtpSettings(server.host, server.port, "none", connections=LINES)
     clock = SystemClock()
     return await deliver(store, SmtpTransport(settings, clock), clock, DAY, address, run=run)
 
 
-@contextlib.asynccontextmanager
-async def cut_off(url: str, cut: Cut) -> AsyncIterator[Store]:
+@contextlib.contextmanager
+def cut_off(url: str, cut: Cut) -> Iterator[Store]:
     """A store whose database goes."""
     if url.startswith("sqlite"):
         with contextlib.closing(SqlStore(url)) as opened:
             cut_sqlite(opened, cut)
             yield opened
         return
-    async with cut_postgres(url, cut) as proxied:
-        opened = await asyncio.to_thread(SqlStore, proxied)
-        try:
-            yield opened
-        finally:
-            await asyncio.to_thread(opened.close)
+    with cut_postgres(url, cut) as proxied, contextlib.closing(SqlStore(proxied)) as opened:
+        yield opened
 
 
 async def struck(url: str, cut: Cut) -> None:
     """A morning that is cut off, what must hold then, and the one after it, which ends well."""
     async with faulty({}) as server:
-        with contextlib.suppress(StoreError):
-            async with cut_off(url, cut) as store:
-                await morning(store, server, "first")
+        with contextlib.suppress(StoreError), cut_off(url, cut) as store:
+            await morning(store, server, "first")
         received = Counter(one.recipient for one in server.taken)
         assert max(received.values(), default=1) == 1
         ledger = CONTENDERS["newsletter"].ledger(url)

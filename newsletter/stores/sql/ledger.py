@@ -6,7 +6,6 @@ change. Rows are changed in the order of their readers, so that two never wait f
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -24,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from newsletter.model import Accepted, Claim, Deferred, Letter, Settlement
 from newsletter.stores.decisions import (
@@ -59,9 +59,7 @@ def mark(
     ]
     hold(connection, _to_stay, rows)
     hold(connection, _to_be_marked, rows)
-    ready = run(connection, _ready, rows).scalar() or ""
-    granted = frozenset(ready.split())
-    run(connection, _commit, [row for row in rows if row[2] in granted])
+    granted = frozenset(run(connection, _commit, rows).scalars())
     if len(granted) < len(rows):
         run(connection, _hold_changed, rows)
     return granted
@@ -91,18 +89,12 @@ def _to_stay(dialect: Dialect) -> Select[tuple[int]]:
     return query.with_for_update(of=readers, read=True)
 
 
-def _ready(dialect: Dialect) -> Select[Any]:
-    """The tokens of those that may be sent, in one row."""
-    rows, markable = _markable(dialect)
-    tokens = func.aggregate_strings(LEDGER.token, " ")
-    return select(tokens).where(markable, not_(_has_changed(rows)))
-
-
-def _commit(dialect: Dialect) -> Update:
+def _commit(dialect: Dialect) -> ReturningUpdate[tuple[str | None]]:
+    """Marks those that may be sent, and tells their tokens."""
     rows, markable = _markable(dialect)
     return (
         update(schema.deliveries)
-        .where(markable)
+        .where(markable, not_(_has_changed(rows)))
         .values(
             state="committing",
             lease_until=rows.c.until,
@@ -111,6 +103,7 @@ def _commit(dialect: Dialect) -> Update:
             recipient=rows.c.recipient,
             digest=rows.c.digest,
         )
+        .returning(LEDGER.token)
     )
 
 
