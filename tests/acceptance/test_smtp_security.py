@@ -12,7 +12,7 @@ from newsletter.errors import ConfigurationError, TransportError
 from newsletter.model import Accepted, NotSent
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport, greet
 from newsletter.transports.smtp.settings import Security
-from tests.posting import Counter, letter
+from tests.posting import Counter, letter, letters
 from tests.servers import QuickClock, faulty, good
 
 
@@ -75,6 +75,29 @@ def test_it_sends_over_verified_tls_after_a_login(security: Security, tmp_path: 
             await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
             assert len(server.taken) == 1
         assert isinstance(counter.outcome(), Accepted)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_letter_after_letter_goes_in_lockstep_over_one_secured_connection(
+    security: Security, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        ours, counter = authority(tmp_path), Counter()
+        starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
+        async with good(starttls=starttls, tls=tls) as server:
+            settings = SmtpSettings(
+                "localhost",
+                server.port,
+                security,
+                ca_file=ours.ca_file,
+                timeout=3,
+                connections=1,
+            )
+            transport = SmtpTransport(settings, QuickClock())
+            await transport.send(counter.stream(letters(4)), counter.mark, counter.settle)
+        assert [type(outcome) for _, outcome in counter.settled] == [Accepted] * 4
 
     asyncio.run(scene())
 

@@ -35,8 +35,9 @@ class Connection(asyncio.Protocol):
         self._awaited: asyncio.Future[None] | None = None
         self._room = asyncio.Event()
         self._room.set()
-        # A high-water mark of 0 makes "drained" mean that every byte is with the kernel.
-        transport.set_write_buffer_limits(high=0)
+        # "Drained" is to mean that every byte is with the kernel. The mark is not 0: with nothing
+        # left to write a TLS transport would then pause at each call, and nobody would resume it.
+        transport.set_write_buffer_limits(high=1, low=0)
         transport.set_protocol(self)
 
     @property
