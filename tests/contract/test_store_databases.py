@@ -1,5 +1,6 @@
 """What only a database can do wrong: be missing, full, foreign, newer; and what proves the rest."""
 
+import contextlib
 import os
 import socket
 import sqlite3
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -350,3 +352,28 @@ def test_an_unchanged_roster_is_not_written_again(sql_store: SqlStore, database:
     with database.reading() as connection:
         rows = connection.execute(schema.readers.select().order_by(schema.readers.c.id)).all()
     assert [row.changed for row in rows] == [NOON, later]
+
+
+def test_a_claim_reads_no_more_of_an_issue_than_it_takes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    store = SqlStore(url)
+    one_issue(store, "ada", "bob", "cyd")
+    claim(store, limit=1)
+    asked: list[tuple[str, Any]] = []
+
+    def listen(_connection: object, _cursor: object, words: str, given: Any, *_: object) -> None:  # noqa: ANN401 - the driver's
+        asked.append((words, given))
+
+    event.listen(store._database._engine, "before_cursor_execute", listen)
+    claim(store, limit=1)
+    store.close()
+    with contextlib.closing(sqlite3.connect(f"{tmp_path}/store.db")) as database:
+        steps = [
+            step[-1]
+            for words, given in asked
+            if words.startswith(("SELECT", "UPDATE"))
+            for step in database.execute(f"EXPLAIN QUERY PLAN {words}", given)
+        ]
+    found = [step for step in steps if "deliveries" in step]
+    assert found
+    assert all("(issue=? AND " in step for step in found), found

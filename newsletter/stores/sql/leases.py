@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, exists, not_, or_, select, update
+from sqlalchemy import Connection, exists, not_, select, update
 
 from newsletter.stores.decisions import PATIENCE, run_of
 from newsletter.stores.sql import schema
@@ -26,9 +26,10 @@ def take_back(connection: Connection, issue: int, now: datetime, boot: str | Non
         token=None,
         lease_until=None,
     )
-    perhaps_sent = or_(LEDGER.state == "committing", before)
-    marked = unheld(connection, *over, LEDGER.state.in_(UNDER_LEASE), perhaps_sent)
-    put(connection, issue, [row.reader for row in marked], **doubt())
+    # A query a state: asked for both at once in their readers' order, SQLite reads the whole issue.
+    for perhaps_sent in (LEDGER.state == "committing", (LEDGER.state == "claimed") & before):
+        marked = unheld(connection, *over, perhaps_sent)
+        put(connection, issue, [row.reader for row in marked], **doubt())
 
 
 def hold_doubts(connection: Connection, day: date, now: datetime, boot: str | None) -> None:
