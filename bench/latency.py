@@ -3,7 +3,9 @@
 ``python -m bench.latency [--rtt MS] [--letters N] [--connections N] [--rounds N] [--json FILE]``
 
 Between the sender and our own server stands a proxy on loopback that keeps whatever comes, either
-way, for half the round trip. The clock runs from before the first connection to the last goodbye.
+way, for half the round trip. What a round trip then takes is measured with a command the server
+answers at once, as the proxy's timers come a little late. The clock runs from before the first
+connection to the last goodbye.
 One letter a round trip is the most there can be where a letter waits for the answer to the one
 before; the obvious way waits for the answer to every command.
 """
@@ -15,6 +17,7 @@ import json
 import statistics
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +30,9 @@ from bench.turns import Turn, freeze, ours, turn
 FEW = 20
 """Letters the obvious way sends, over its one connection."""
 
+PINGS = 20
+"""Commands by which the round trip is measured."""
+
 BAR = 0.9
 """Letters a round trip and connection."""
 
@@ -37,6 +43,7 @@ class Row:
 
     contender: str
     connections: int
+    rtt_ms: float
     rate: float
     a_round_trip: float
 
@@ -109,9 +116,25 @@ async def far_away(upstream: int, rtt: float) -> AsyncIterator[int]:
         yield listening.sockets[0].getsockname()[1]
 
 
+async def round_trip(port: int) -> float:
+    """Seconds a command and its answer take there, in the median."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await reader.readline()
+    taken = []
+    for _ in range(PINGS):
+        start = time.perf_counter()
+        writer.write(b"RSET\r\n")
+        await reader.readline()
+        taken.append(time.perf_counter() - start)
+    writer.write(b"QUIT\r\n")
+    await reader.read()
+    writer.close()
+    return statistics.median(taken)
+
+
 async def measure(wanted: argparse.Namespace) -> list[Row]:
     """Run the rounds; a row a contender."""
-    rtt, turns = wanted.rtt / 1e3, dict[str, list[Turn]]()
+    turns, trips = dict[str, list[Turn]](), list[float]()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         freeze(folder, wanted.letters)
@@ -119,30 +142,36 @@ async def measure(wanted: argparse.Namespace) -> list[Row]:
             for contender in (*ours(), OBVIOUS):
                 letters = FEW if contender == OBVIOUS else wanted.letters
                 with sink(folder) as (port, taken):
-                    async with far_away(port, rtt) as seeming:
+                    async with far_away(port, wanted.rtt / 1e3) as seeming:
+                        trips.append(await round_trip(seeming))
                         done = await asyncio.to_thread(
                             turn, contender, folder, seeming, wanted.connections, letters
                         )
                 assert taken == [done.letters], "the server counted others"
                 turns.setdefault(contender, []).append(done)
+    rtt = statistics.median(trips)
     return [_row(name, done, rtt, wanted.connections) for name, done in turns.items()]
 
 
 def _row(contender: str, done: Sequence[Turn], rtt: float, connections: int) -> Row:
     over = 1 if contender == OBVIOUS else connections
     rate = statistics.median(one.rate for one in done)
-    return Row(contender, over, rate, rate * rtt / over)
+    return Row(contender, over, rtt * 1e3, rate, rate * rtt / over)
 
 
 def table(rows: Sequence[Row], rtt: float) -> str:
     """The rows for a person."""
-    head = f"{'contender':18} {'connections':>11} {'letters/s':>10} {'a round trip':>13}"
+    head = (
+        f"{'contender':18} {'connections':>11} {'RTT ms':>7} {'letters/s':>10} {'a round trip':>13}"
+    )
     lines = [
         f"{rtt:g} ms there and back; letters a round trip and connection, to reach {BAR}:",
         head,
     ]
     for row in rows:
-        figures = f"{row.connections:11} {row.rate:10.1f} {row.a_round_trip:13.2f}"
+        figures = (
+            f"{row.connections:11} {row.rtt_ms:7.1f} {row.rate:10.1f} {row.a_round_trip:13.2f}"
+        )
         lines.append(f"{row.contender:18} {figures}")
     return "\n".join(lines)
 
