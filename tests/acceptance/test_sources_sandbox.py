@@ -112,9 +112,17 @@ def _children() -> list[str]:
     return [
         child
         for task in Path(f"/proc/{os.getpid()}/task").iterdir()
-        for child in (task / "children").read_text(encoding="ascii").split()
-        if b"feedchild" in Path(f"/proc/{child}/cmdline").read_bytes()
+        for child in _told(task / "children").decode().split()
+        if b"feedchild" in _told(Path(f"/proc/{child}/cmdline"))
     ]
+
+
+def _told(file: Path) -> bytes:
+    """What the system tells of a thread or process; nothing of one that has ended meanwhile."""
+    try:
+        return file.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_a_child_whose_reader_is_cancelled_is_gone() -> None:
