@@ -73,7 +73,7 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
     then.
 
     Args:
-        store: where the issue is frozen; its methods are called in the event loop.
+        store: where the issue is frozen; what letters wait for is asked of it in the event loop.
         transport: the door the letters leave by.
         clock: for leases, and for when a deferred letter is due.
         day: whose issue.
@@ -136,7 +136,10 @@ class _Run:
         """Keep the leases alive until the work is done, however long a letter waits its turn."""
         while not (await asyncio.wait({working}, timeout=RENEW))[0]:
             with contextlib.suppress(StoreError):  # the next mark will meet it, and tell
-                self.store.renew(self.day, self.run, now=self.clock.now(), lease=CLAIM_LEASE)
+                # In a thread: where another is writing, no letter is to wait for this.
+                await asyncio.to_thread(
+                    self.store.renew, self.day, self.run, now=self.clock.now(), lease=CLAIM_LEASE
+                )
         working.result()
 
     async def stop(self, working: asyncio.Future[None]) -> None:

@@ -46,18 +46,26 @@ class Records:
         self._gathering: _Group | None = None
         self._group_written: asyncio.Task[frozenset[str]] | None = None
         self._unwritten: dict[str, Settlement] = {}
+        self._failure: BaseException | None = None
 
     async def mark(self, letter: Letter) -> bool:
-        """Whether this letter may leave; recorded when it may."""
+        """Whether this letter may leave; recorded when it may.
+
+        Raises:
+            StoreError: it cannot be recorded, or what was said before could not.
+        """
+        if self._failure is not None:
+            raise self._failure
         group, written = self._gather()
         group.letters.append(letter)
         return letter.claim.token in await asyncio.shield(written)
 
     def settle(self, settlement: Settlement) -> None:
-        """Record it with the next group."""
-        group, _ = self._gather()
-        group.settlements.append(settlement)
+        """Record it with the next group; once a group has failed, with the flush."""
         self._unwritten[settlement.claim.token] = settlement
+        if self._failure is None:
+            group, _ = self._gather()
+            group.settlements.append(settlement)
 
     async def written(self) -> None:
         """Wait until what was said so far has been tried to record."""
@@ -80,7 +88,7 @@ class Records:
         if self._gathering is None or self._group_written is None:
             self._gathering = _Group()
             self._group_written = asyncio.create_task(self._write(self._gathering))
-            self._group_written.add_done_callback(_heard)
+            self._group_written.add_done_callback(self._hear)
         return self._gathering, self._group_written
 
     async def _write(self, group: _Group) -> frozenset[str]:
@@ -93,6 +101,11 @@ class Records:
             del self._unwritten[settlement.claim.token]
         return granted
 
+    def _hear(self, written: asyncio.Task[frozenset[str]]) -> None:
+        """Note a failure: nothing is marked after it, what is settled waits for the flush."""
+        if not written.cancelled():
+            self._failure = self._failure or written.exception()
+
     def _commit(
         self, settlements: Sequence[Settlement], letters: Sequence[Letter]
     ) -> frozenset[str]:
@@ -101,9 +114,3 @@ class Records:
             return self._store.mark(letters, now=now, lease=MARK_LEASE, settled=settlements)
         self._store.settle(settlements, now=now)
         return frozenset()
-
-
-def _heard(written: asyncio.Task[frozenset[str]]) -> None:
-    """Note a group's failure; its settlements stay unwritten, and the flush will tell."""
-    if not written.cancelled():
-        written.exception()

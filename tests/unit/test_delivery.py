@@ -431,3 +431,39 @@ def test_it_tells_the_counts_at_the_start_and_at_the_end() -> None:
     morning = Morning(frozen(3))
     morning.send(MemoryTransport())
     assert morning.told == [Counts(pending=3), Counts(accepted=3)]
+
+
+class Faltering(MemoryStore):
+    """A store that cannot be written to when settlements alone are to be recorded for once."""
+
+    faltered = False
+
+    def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
+        if not self.faltered:
+            self.faltered = True
+            raise StoreError("the disk is full")
+        super().settle(settlements, now=now)
+
+
+def test_once_a_settlement_cannot_be_recorded_no_other_letter_leaves() -> None:
+    morning = Morning(frozen(3, Faltering()))
+
+    class Slow(MemoryTransport):
+        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+            async for letter in letters:
+                try:
+                    await mark(letter)
+                except StoreError:
+                    await settle(letter, NotSent("not marked"))
+                    raise
+                self.letters.append(letter)
+                await settle(letter, Accepted("250 kept"))
+                for _ in range(20):  # the settlement's group is written before the next mark
+                    await asyncio.sleep(0)  # noqa: TID251 - a turn, no time
+
+    transport = Slow()
+    with pytest.raises(StoreError, match="the disk is full"):
+        morning.send(transport)
+    assert recipients(transport) == ["reader1@example.org"]
+    assert morning.states()["accepted"] == 1
+    assert morning.send(MemoryTransport()) == Counts(accepted=3)
