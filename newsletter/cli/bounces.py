@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from newsletter.bounces import Effect, Maildir, Mbox, Stream, Taking, in_words
-from newsletter.cli.group import Group
+from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted
 from newsletter.errors import UsageError
 from newsletter.wiring import House, open_house
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = group()
 
 EFFECTS: dict[Effect, str] = {
     "noted": "counted",

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from newsletter.cli.group import Group
+from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted
 from newsletter.config import schema as settings_schema
@@ -13,7 +13,7 @@ from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.roster import RosterSettings
 from newsletter.wiring import open_house
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = group()
 
 
 @app.callback()

@@ -19,3 +19,8 @@ class Group(TyperGroup):
                     for name, command in self.commands.items()
                 ]
             )
+
+
+def group() -> typer.Typer:
+    """A group to put commands into; called by itself it shows them."""
+    return typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)

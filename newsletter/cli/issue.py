@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.group import Group
+from newsletter.cli.group import group
 from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
@@ -15,7 +15,7 @@ from newsletter.errors import UsageError
 from newsletter.publisher import cancel, release, report, resolve
 from newsletter.wiring import House, open_house
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = group()
 
 Issue = Annotated[str, typer.Argument(metavar="YYYY-MM-DD", help="The issue's date.")]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.group import Group
+from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import DELIVERIES_FAILED
@@ -16,7 +16,7 @@ from newsletter.publisher import hold
 from newsletter.stores import Restoration, Witnessed
 from newsletter.wiring import House, open_house
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = group()
 
 UNWITNESSED = "the store was restored, and nothing says what left since the backup"
 

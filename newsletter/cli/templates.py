@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.group import Group
+from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted
 from newsletter.errors import ConfigurationError, UsageError
 from newsletter.templates import check, folders
 from newsletter.wiring import open_house
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = group()
 
 
 @app.callback()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.group import Group
+from newsletter.cli.group import group
 from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted, table
@@ -15,7 +15,7 @@ from newsletter.publisher import Trial, try_out
 from newsletter.roster import same_mailbox
 from newsletter.wiring import House, open_house
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = group()
 
 
 @app.callback()

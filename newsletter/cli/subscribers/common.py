@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.group import Group
+from newsletter.cli.group import group
 from newsletter.model import Subscriber
 from newsletter.roster import (
     same_mailbox,
 )
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = group()
 
 Email = Annotated[str, typer.Argument(help="The reader's address.")]
 Words = Annotated[list[str] | None, typer.Option(help="May be given again.")]
