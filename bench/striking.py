@@ -16,7 +16,7 @@ from bench.contenders import CONTENDERS, ROOT, Contender, Entry, Words
 from bench.databases import Database, Kind, database
 from bench.recorder import Phase, Recorder, recording
 from bench.worker import step
-from newsletter.stores.decisions import OPEN
+from newsletter.model import OPEN
 
 ENDED_WELL = frozenset({0, 4, 5})
 STRUCK = frozenset({75, 130, -9, -15, 1})

@@ -18,6 +18,8 @@ Nothing here reads a clock, a file or a socket.
 """
 
 from newsletter.model.deliveries import (
+    OPEN,
+    OPEN_ISSUE,
     Accepted,
     Audit,
     Claim,
@@ -93,6 +95,8 @@ from newsletter.model.runs import Heartbeat
 __all__ = [
     "BY_FILTER",
     "EVERY_PAPER",
+    "OPEN",
+    "OPEN_ISSUE",
     "OTHER",
     "TOP",
     "Accepted",

@@ -29,6 +29,14 @@ DeliveryState = Literal[
 ]
 """Where one reader's delivery stands; the diagram is in docs/delivery.md."""
 
+OPEN_ISSUE: frozenset[IssueState] = frozenset({"frozen", "sending"})
+"""States of an issue whose letters may leave."""
+
+OPEN: frozenset[DeliveryState] = frozenset(
+    {"pending", "claimed", "committing", "deferred", "unknown"}
+)
+"""States of a delivery that a later run may still change."""
+
 
 class Lines(bytes):
     """Whole lines of a message, fit for the wire as they are, in whatever way they are joined.

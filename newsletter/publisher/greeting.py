@@ -8,22 +8,17 @@ from itertools import count
 from newsletter.cadence import due
 from newsletter.edition import Budget, Table, cut
 from newsletter.errors import StoreError, TryAgainError
-from newsletter.model import DeliveryState, Edition, Published, Reader, Wave
+from newsletter.model import OPEN, OPEN_ISSUE, Edition, Published, Reader, Wave
 from newsletter.ports import Owner, Transport
 from newsletter.publisher.asking import Vain
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import JUDGED_AGAIN, match
 from newsletter.publisher.publishing import publish
-from newsletter.publisher.ticking import OPEN, Told
+from newsletter.publisher.ticking import Told
 from newsletter.render import Sheet
 
 OF_THE_DAY = timedelta(hours=20)
 """How old an issue may be that a newcomer gets: as long as its deferred letters are tried again."""
-
-ENDS: frozenset[DeliveryState] = frozenset(
-    {"accepted", "failed", "suppressed", "expired", "held", "empty"}
-)
-"""States of a letter that another try does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,7 @@ def left_open(desk: Desk) -> tuple[FirstLetter, ...]:
     if newest is None or not _is_open(desk, newest.day):
         return ()
     frozen = desk.store.waves(newest.day)[-1].issue.frozen_at
-    waiting = [line.email for line in desk.store.deliveries(newest.day) if line.state not in ENDS]
+    waiting = [line.email for line in desk.store.deliveries(newest.day) if line.state in OPEN]
     return tuple(
         FirstLetter(newest.day, reader.id)
         for reader in desk.store.readers(emails=waiting)
@@ -91,7 +86,7 @@ def left_open(desk: Desk) -> tuple[FirstLetter, ...]:
 
 def _is_open(desk: Desk, day: date) -> bool:
     stands = desk.store.issue_state(day)
-    return stands is not None and stands[0] in OPEN
+    return stands is not None and stands[0] in OPEN_ISSUE
 
 
 async def bring(
@@ -142,5 +137,5 @@ async def _try(
     )
     lines = await asyncio.to_thread(desk.store.letters, letter.reader)
     (line,) = (line for line in lines if line.day == letter.day)
-    over = line.state in ENDS or not await asyncio.to_thread(_is_open, desk, letter.day)
+    over = line.state not in OPEN or not await asyncio.to_thread(_is_open, desk, letter.day)
     return None if over else line.next_try or desk.clock.now()

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from newsletter.due import LATE, Due, Rhythm, agenda, horizon
 from newsletter.errors import OldStoreError, TryAgainError
-from newsletter.model import Counts, IssueState
+from newsletter.model import OPEN_ISSUE, Counts
 from newsletter.ports import Owner, Transport
 from newsletter.publisher.asking import Answers, Vain
 from newsletter.publisher.desk import Desk
@@ -21,9 +21,6 @@ from newsletter.publisher.publishing import freeze, is_stopped, publish
 
 ASLEEP = timedelta(minutes=30)
 """So long without a tick is a sleep, after which what was slept through is caught up."""
-
-OPEN: frozenset[IssueState] = frozenset({"frozen", "sending"})
-"""States of an issue that has letters to deliver."""
 
 RECENT = 7
 """How many issues back open letters are looked for."""
@@ -197,7 +194,7 @@ async def deliver_open(
 def _open_days(desk: Desk) -> list[date]:
     """The issues that have letters to deliver, oldest first."""
     states = ((day, desk.store.issue_state(day)) for day in desk.store.days()[:RECENT])
-    return sorted(day for day, state in states if state is not None and state[0] in OPEN)
+    return sorted(day for day, state in states if state is not None and state[0] in OPEN_ISSUE)
 
 
 def _in_words(counts: Counts) -> str:

@@ -53,19 +53,11 @@ the server is still the truth about that letter."""
 FREE: tuple[DeliveryState, ...] = ("pending", "deferred", "unknown")
 """States a delivery may be claimed in, in this order; a deferred one when its next try came."""
 
-OPEN: frozenset[DeliveryState] = frozenset(
-    {"pending", "claimed", "committing", "deferred", "unknown"}
-)
-"""States of a delivery that a later run may still change."""
-
 NO_ISSUE = "there is no issue of {}; `newsletter send` makes one, `newsletter status` shows others."
 """What is told of a day that has no issue."""
 
 OPERATORS_WORD = "operator: "
 """What the reply of a delivery begins with where the operator said what became of it."""
-
-OPEN_ISSUE: frozenset[IssueState] = frozenset({"frozen", "sending"})
-"""States of an issue whose letters may leave."""
 
 PATIENCE = timedelta(hours=20)
 """How long after its freeze a deferred letter is tried; then its papers go into the next."""

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from newsletter.errors import StoreError
-from newsletter.model import DeliveryState, Letter, Status
-from newsletter.stores.decisions import OPEN
+from newsletter.model import OPEN, DeliveryState, Letter, Status
 
 KEEP = timedelta(days=30)
 """How long an issue is remembered; papers are owed for at most 14 days."""

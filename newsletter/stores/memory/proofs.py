@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from newsletter.model import Audit, Proof
-from newsletter.stores.decisions import OPEN, OPERATORS_WORD, Owing
+from newsletter.model import OPEN, Audit, Proof
+from newsletter.stores.decisions import OPERATORS_WORD, Owing
 from newsletter.stores.memory.rows import DayIssue, Row
 from newsletter.stores.proofs import LAWS
 

@@ -6,6 +6,7 @@ from itertools import islice
 
 from newsletter.errors import StoreError
 from newsletter.model import (
+    OPEN_ISSUE,
     Accepted,
     Audit,
     Claim,
@@ -18,7 +19,6 @@ from newsletter.model import (
 from newsletter.stores.decisions import (
     FREE,
     NO_ISSUE,
-    OPEN_ISSUE,
     OTHER_BYTES,
     SETTLED,
     UNDER_CLAIM,

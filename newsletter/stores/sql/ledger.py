@@ -25,9 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from newsletter.model import Accepted, Claim, Deferred, Letter, Settlement
+from newsletter.model import OPEN_ISSUE, Accepted, Claim, Deferred, Letter, Settlement
 from newsletter.stores.decisions import (
-    OPEN_ISSUE,
     OTHER_BYTES,
     SETTLED,
     UNDER_CLAIM,

@@ -27,8 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.sql.functions import aggregate_strings
 
 from newsletter.errors import StoreError
-from newsletter.model import Audit, Proof
-from newsletter.stores.decisions import NO_ISSUE, OPEN, OPERATORS_WORD
+from newsletter.model import OPEN, Audit, Proof
+from newsletter.stores.decisions import NO_ISSUE, OPERATORS_WORD
 from newsletter.stores.proofs import LAWS
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.rows import LEDGER

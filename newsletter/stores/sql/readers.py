@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from newsletter.model import Reader, Status, Subscriber
-from newsletter.stores.decisions import OPEN_ISSUE, chunks, listed, struck, taken_in
+from newsletter.model import OPEN_ISSUE, Reader, Status, Subscriber
+from newsletter.stores.decisions import chunks, listed, struck, taken_in
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import alone
