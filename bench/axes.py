@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.databases import Database
-from bench.recorder import Fault, Recorder
+from bench.recorder import Fault, Recorder, pause
 from bench.worker import fill, step
 
 SETTLING = 0.05
@@ -165,8 +165,3 @@ AXES: Mapping[str, Axis] = {
     "faults": Misbehaving(hands={"answer": 0.5}, goes_on=True),
 }
 """Every way to strike, by its name."""
-
-
-async def pause(seconds: float) -> None:
-    """Wait in the machine's time, whatever the sender's clock says."""
-    await asyncio.sleep(seconds)  # noqa: TID251 - the bench stands outside the clock it steps

@@ -50,16 +50,19 @@ class Recorder:
     """The record, and what to do at each phase of each message.
 
     ``strike`` is called with the phase and the number of messages taken so far; ``fault`` befalls
-    the next letter. ``unsaid`` are the recipients of letters taken and never answered. While it
-    is not ``attentive`` it hears nothing more.
+    the next letter. A message is taken ``pace`` seconds after the one before at the earliest.
+    ``unsaid`` are the recipients of letters taken and never answered. While it is not
+    ``attentive`` it hears nothing more.
     """
 
     strike: Callable[[Phase, int], None] = lambda _phase, _count: None
+    pace: float = 0.0
     taken: list[Taken] = field(default_factory=list)
     fault: Fault | None = None
     unsaid: set[str] = field(default_factory=set)
     port: int = 0
     attentive: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def by_recipient(self) -> Counter[str]:
@@ -101,6 +104,12 @@ class Recorder:
             else:
                 writer.write(b"250 2.0.0 ok\r\n")
 
+    async def _keep_pace(self) -> None:
+        """Wait until this server has had the time it takes for a message."""
+        if self.pace:
+            async with self.turn:
+                await pause(self.pace)
+
     def _befalls(self, *faults: Fault) -> Fault | None:
         """The fault that was asked for, if it is one of these; it befalls one letter."""
         fault = self.fault if self.fault in faults else None
@@ -116,6 +125,7 @@ class Recorder:
         if self._befalls(Fault.UNTAKEN):
             return False
         content = await reader.readuntil(b"\r\n.\r\n")
+        await self._keep_pace()
         if self._befalls(Fault.DEFERRED):
             writer.write(b"451 4.3.0 not yet\r\n")
             return True
@@ -133,6 +143,11 @@ class Recorder:
             await writer.drain()
             self.strike("answered", len(self.taken))
         return fault is None
+
+
+async def pause(seconds: float) -> None:
+    """Wait in the machine's time, whatever the sender's clock says."""
+    await asyncio.sleep(seconds)  # noqa: TID251 - the bench stands outside the clock it steps
 
 
 @asynccontextmanager

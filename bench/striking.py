@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.axes import AXES, HOURS, SETTLING, Axis, Sender, pause
+from bench.axes import AXES, HOURS, SETTLING, Axis, Sender
 from bench.contenders import CONTENDERS, ROOT, Contender, Entry, Words
 from bench.databases import Database, Kind, database
-from bench.recorder import Phase, Recorder, recording
+from bench.recorder import Phase, Recorder, pause, recording
 from bench.worker import step
 from newsletter.model import OPEN
 
@@ -22,6 +22,9 @@ ENDED_WELL = frozenset({0, 4, 5})
 STRUCK = frozenset({75, 130, -9, -15, 1})
 MARKED = frozenset({"committing", "accepted", "unknown", "held"})
 """The states of a letter whose dot may have been sent; one in doubt before may be in any."""
+
+PACE = 0.002
+"""Seconds a message costs a server whose sender goes on: it is not done between two strikes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Torture:
         self.contender: Contender = CONTENDERS[plan.contender]
         self.axis: Axis = AXES[plan.axis]
         self.draw = random.Random(plan.seed)
-        self.recorder = Recorder(self.strike)
+        self.recorder = Recorder(self.strike, PACE if self.axis.goes_on else 0.0)
         self.outcome = Outcome(plan)
         self.began = time.perf_counter()
         self.child: Process | None = None

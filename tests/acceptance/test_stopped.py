@@ -48,8 +48,11 @@ async def is_stopped(process: Process) -> bool:
 
 
 def state(pid: int) -> str:
-    """A process's state, as the kernel has it."""
-    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][:1]
+    """A process's state, as the kernel has it; X, dead, for one that was waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][:1]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
 
 
 async def outlived(folder: Path, server: FaultyServer, hands: Mapping[str, object]) -> bool:

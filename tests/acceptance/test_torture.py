@@ -14,7 +14,7 @@ def struck(
     axis: str,
     connections: int = 8,
     store: Kind = "sqlite",
-    size: tuple[int, int] = (50, 2000) if FULL else (4, 300),
+    size: tuple[int, int] = (50, 2000) if FULL else (4, 600),
 ) -> Outcome:
     """What came of so many strikes; what must hold whatever the strike has been looked at."""
     kills, letters = size
