@@ -143,9 +143,8 @@ def _compose(sheet: Sheet, press: Press, editions: Sequence[Edition]) -> Envelop
 
 def personal(edition: Edition) -> Personal:
     """What of a letter is its reader's alone."""
-    reader = edition.standing.reader
-    made = links(PUBLICATION, KEYS, DAY, FROZEN, reader.id)
-    return Personal(reader.id, reader.subscriber.email, reader.subscriber.name, made)
+    to = edition.to
+    return Personal(to.id, to.email, to.name, links(PUBLICATION, KEYS, DAY, FROZEN, to.id))
 
 
 def _obvious(editions: Sequence[Edition], views: Sequence[PaperView]) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from newsletter.model.papers import Paper
-from newsletter.model.readers import Reader, Subscriber, Summary, Term, Topic
+from newsletter.model.readers import Reader, Summary, Term, Topic
 
 OTHER = "Other"
 """The section of papers that are in no topic."""
@@ -122,6 +122,22 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whose letter it is, and how much of each abstract they get."""
+
+    id: int
+    email: str
+    name: str = ""
+    summary: Summary = "short"
+
+    @classmethod
+    def of(cls, reader: Reader) -> "Addressee":
+        """A reader, as their letters are made out."""
+        wants = reader.subscriber
+        return cls(reader.id, wants.email, wants.name, wants.summary)
+
+
+@dataclass(frozen=True, slots=True)
 class Edition:
     """One reader's own letter of an issue, before it is set.
 
@@ -131,7 +147,7 @@ class Edition:
     them. An edition without a paper is empty.
     """
 
-    standing: Standing
+    to: Addressee
     sections: tuple[Section, ...]
     more: tuple[int, ...] = ()
     short: tuple[int, ...] = ()
@@ -146,12 +162,15 @@ class Edition:
     @property
     def summary(self) -> Summary:
         """How much of each abstract this reader gets."""
-        return self.subscriber.summary
+        return self.to.summary
 
-    @property
-    def subscriber(self) -> Subscriber:
-        """Whose edition this is."""
-        return self.standing.reader.subscriber
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a freeze records of one reader: where they stood, and the edition cut from that."""
+
+    standing: Standing
+    edition: Edition
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from newsletter import issue as issues
 from newsletter import topics
 from newsletter.edition import REACH, Budget, Table, cut
 from newsletter.model import (
-    Edition,
     Filter,
     Issue,
     Matching,
     Paper,
+    Planned,
     Reader,
     Standing,
     Subscriber,
@@ -90,12 +90,12 @@ def standings(desk: Desk, readers: Sequence[Reader], issue: Issue) -> Iterator[S
         yield from desk.store.standings(readers[start : start + CHUNK], issue.papers, since=since)
 
 
-def editions(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Edition]:
-    """Every reader's edition, in the readers' order."""
+def plans(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Planned]:
+    """Where every reader stands and their edition, in the readers' order."""
     budget = Budget(made.sheet.sizes, desk.max_items)
     table = Table(made.issue, made.matching)
     for standing in standings(desk, readers, made.issue):
-        yield cut(table, standing, budget)
+        yield Planned(standing, cut(table, standing, budget))
 
 
 def wave(made: Draft, due: datetime) -> Wave:

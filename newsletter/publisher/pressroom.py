@@ -23,13 +23,9 @@ class Printer:
         Raises:
             RenderError: this reader's letter cannot be made.
         """
-        reader, sheet = edition.standing.reader, self.sheet
-        personal = Personal(
-            reader=reader.id,
-            email=reader.subscriber.email,
-            name=reader.subscriber.name,
-            links=links(sheet.publication, self.keys, sheet.day, sheet.frozen_at, reader.id),
-        )
+        to, sheet = edition.to, self.sheet
+        made = links(sheet.publication, self.keys, sheet.day, sheet.frozen_at, to.id)
+        personal = Personal(reader=to.id, email=to.email, name=to.name, links=made)
         rendering = set_edition(sheet, edition, personal)
         return rendering, self.press.address(rendering, personal)
 

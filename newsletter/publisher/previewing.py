@@ -19,7 +19,7 @@ from newsletter.model import (
 )
 from newsletter.ports import Transport
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.drafting import draft, editions, typeset
+from newsletter.publisher.drafting import draft, plans, typeset
 from newsletter.publisher.pressroom import Pressroom, Printer
 from newsletter.publisher.trying import unsent
 
@@ -57,8 +57,8 @@ def preview(
     if rest:
         made = draft(desk, day, rest, ())
         printer = Printer(made.sheet, desk.keyring)
-        for edition in editions(desk, made, rest):
-            redirected = _made_out(desk, edition, to)
+        for plan in plans(desk, made, rest):
+            redirected = _made_out(desk, plan.edition, to)
             yield Proof(redirected, *printer.letter(redirected))
 
 
@@ -83,10 +83,8 @@ def _made_out(desk: Desk, edition: Edition, to: str | None) -> Edition:
     """
     if to is None:
         return edition
-    standing = edition.standing
-    subscriber = replace(standing.reader.subscriber, email=to)
-    stranger = Reader(-int(desk.clock.now().timestamp()), subscriber, "confirmed", 0, "store")
-    return replace(edition, standing=replace(standing, reader=stranger))
+    stranger = replace(edition.to, id=-int(desk.clock.now().timestamp()), email=to)
+    return replace(edition, to=stranger)
 
 
 async def rehearse(proofs: Iterable[Proof], transport: Transport) -> int:
@@ -99,7 +97,7 @@ async def rehearse(proofs: Iterable[Proof], transport: Transport) -> int:
 
     async def letters() -> AsyncIterator[Letter]:
         for proof in proofs:
-            claim = Claim(0, proof.edition.standing.reader.id, "rehearsal", proof.edition, 1)
+            claim = Claim(0, proof.edition.to.id, "rehearsal", proof.edition, 1)
             yield Letter(claim, proof.envelope)
 
     async def mark(_letter: Letter) -> bool:

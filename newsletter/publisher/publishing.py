@@ -10,7 +10,7 @@ from newsletter.delivery import deliver
 from newsletter.model import Counts, Reader, Returned, SourceReport
 from newsletter.ports import Owner, Transport
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.drafting import draft, editions, wave
+from newsletter.publisher.drafting import draft, plans, wave
 from newsletter.publisher.pressroom import Pressroom
 from newsletter.publisher.ruling import STOPPED
 
@@ -70,7 +70,7 @@ def freeze(
         desk.store.skip(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
         return False
     frozen = wave(made, made.issue.frozen_at if late or due is None else due)
-    desk.store.freeze(frozen, editions(desk, made, readers))
+    desk.store.freeze(frozen, plans(desk, made, readers))
     return True
 
 

@@ -17,6 +17,7 @@ from newsletter.model import (
     IssueState,
     Letter,
     Paper,
+    Planned,
     Reader,
     Returned,
     ReturnEffect,
@@ -153,10 +154,10 @@ class SqlStore(Door, Signs):
         with self._database.reading() as connection:
             return standing.recent_short(connection, since=since)
 
-    def freeze(self, wave: Wave, editions: Iterable[Edition]) -> Wave:
+    def freeze(self, wave: Wave, plans: Iterable[Planned]) -> Wave:
         """See :meth:`newsletter.ports.Store.freeze`."""
         with self._database.writing() as connection:
-            return issues.freeze(connection, wave, editions)
+            return issues.freeze(connection, wave, plans)
 
     def skip(self, day: date, *, reason: str, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.skip`."""
@@ -172,6 +173,11 @@ class SqlStore(Door, Signs):
         """See :meth:`newsletter.ports.Store.edition`."""
         with self._database.reading() as connection:
             return issues.edition(connection, day, email)
+
+    def stood(self, day: date, email: str) -> tuple[int, Standing] | None:
+        """See :meth:`newsletter.ports.Store.stood`."""
+        with self._database.reading() as connection:
+            return issues.stood(connection, day, email)
 
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
         """See :meth:`newsletter.ports.Store.issue_state`."""
