@@ -73,7 +73,7 @@ async def newsletter(folder: Path, port: int, connections: int) -> int:
     (wave,) = store.waves(DAY)
     printer = Printer(Sheet.load(wave.pieces), KEYS)
     counts = await deliver(
-        store, transport, clock, DAY, lambda claim: printer.letter(claim.edition)[1], run="bench"
+        store, transport, clock, DAY, lambda claim: printer.envelope(claim.edition), run="bench"
     )
     store.close()
     return counts.accepted

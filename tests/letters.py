@@ -134,8 +134,7 @@ def sheet_of(
 def letter(sheet: Sheet, cut: Edition, to: Personal | None = None) -> tuple[Rendering, Envelope]:
     """One letter, set and addressed."""
     to = to or personal(sheet.publication)
-    rendering = set_edition(sheet, cut, to)
-    return rendering, Press(sheet, KEYS).address(rendering, to)
+    return set_edition(sheet, cut, to), Press(sheet, KEYS).letter(cut, to)
 
 
 def content(envelope: Envelope) -> bytes:

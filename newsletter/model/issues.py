@@ -1,7 +1,7 @@
 """What is composed: the day's issue, each reader's edition of it, and how it is set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from newsletter.model.papers import Paper
@@ -185,28 +185,12 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a letter, HTML or text, in pieces that readers share, but for their own.
-
-    ``pieces`` has some that are holes; ``own`` has what this reader's letter puts there.
-    """
-
-    pieces: tuple[str, ...]
-    own: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def joined(self) -> str:
-        """The part as its reader sees it."""
-        return "".join(map(self.own.get, self.pieces, self.pieces))
-
-
-@dataclass(frozen=True, slots=True)
 class Rendering:
-    """A letter set: its subject, in pieces that join, its HTML and its plain text."""
+    """A letter as its reader sees it: its subject, in pieces that join, its HTML and its text."""
 
     subject: tuple[str, ...]
-    html: Part
-    text: Part
+    html: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
