@@ -8,8 +8,8 @@ The path, one way, is the order in which they appear here::
     tag       Papers        -> Matching (topics, and why)      topics
     compose   Papers        -> Issue (order, topics)           issue
     cut       Issue, Reader -> Edition (and a reason a paper)  edition
-    set       Edition       -> Rendering (subject, html, text) render
-    address   Rendering     -> Envelope (bytes)                message
+    set       Edition       -> its pieces, or a Rendering      render
+    address   pieces        -> Envelope (bytes)                message
     claim     Delivery      -> Letter, under a token           stores/
     send      Letter        -> Outcome, the server's word      transports/
     settle    Outcome       -> Delivery, done                  stores/
