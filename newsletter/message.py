@@ -1,8 +1,8 @@
 """From an edition to the bytes that are sent (RFC 5322, 2045, 2369, 2919, 8058).
 
-What readers share is encoded once, in the forme. Each piece ends on a line boundary of its own, a hard one or a
-soft break of quoted-printable, so letters are lists of encoded pieces; none of their lines begins
-with a dot, so nothing on the way to the wire has to look at them again.
+What readers share is encoded once, in the forme. Each piece ends on a line boundary of its own,
+a hard one or a soft break of quoted-printable, so letters are lists of encoded pieces; none of
+their lines begins with a dot, so nothing on the way to the wire has to look at them again.
 """
 
 import binascii
