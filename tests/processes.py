@@ -15,19 +15,7 @@ _PATIENCE = 120
 """Seconds until a command is taken for one that hangs."""
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        __name__,
-        "newsletter.cli.send",
-        "newsletter.cli.status",
-        "newsletter.cli.why",
-        "newsletter.publisher",
-        "newsletter.stores.sql.store",
-        "newsletter.stores.sql.migrating",
-        "newsletter.wiring",
-        "sqlalchemy.dialects.postgresql.psycopg",
-    ]
-)
+_FORKS.set_forkserver_preload(["tests.forking"])
 
 
 def run_command(
