@@ -1,7 +1,7 @@
-"""What commands need, imported once by the process that they are all forked from.
+"""What commands need, made once in the process that they are all forked from.
 
-It comes last of what that process imports: nothing there so far is looked through for garbage
-again, as every command would copy the memory it looks through.
+The templates that ship are compiled here: a command that finds them unchanged has their code. And
+nothing there is looked through for garbage again: each command would copy what it looks through.
 """
 
 import gc
@@ -31,5 +31,6 @@ for name in (
     "uvloop",
 ):
     import_module(name)
+import_module("newsletter.templates").load()
 gc.collect()
 gc.freeze()
