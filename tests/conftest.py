@@ -1,6 +1,7 @@
 """Golden letters (``tests/golden``, renewed with ``--update-golden``), and a real PostgreSQL."""
 
 import asyncio
+import gc
 import subprocess
 import tempfile
 import warnings
@@ -27,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--uvloop"):
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected lives to the end: it is not looked through for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

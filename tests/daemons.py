@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -98,6 +100,17 @@ def set_up(
         **settings,
     )
     newsletter.subscribe(*({"email": f"r{n}@example.org"} for n in range(readers)))
+
+
+def free_port() -> int:
+    """A port nobody listens on, and which is given to nobody who asks for any (ip(7)).
+
+    Those are from 32768 up: one of them could be somebody's by the time it is listened on.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def close_to_midnight() -> bool:

@@ -5,7 +5,6 @@ import http.client
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from tests.daemons import free_port
 from tests.morning import Newsletter
 
 ROOT = Path(__file__).parents[1]
@@ -89,10 +89,3 @@ def previewing(folder: Path, *words: str, port: int | None = None) -> Iterator[S
         process.terminate()
         process.wait()
         process.stderr.close()
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port

@@ -4,13 +4,13 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.daemons import until
 from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
 
 DAY = "2026-08-03"
@@ -127,9 +127,9 @@ def test_a_run_that_is_sending_stops_within_a_second_of_the_cancelling(
         [sys.executable, "-m", "newsletter", "send", "--date", DAY, "--yes", "--quiet"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
+        text=True,
     )
-    while len(inbox.arrivals) < 5:
-        time.sleep(0.02)  # noqa: TID251 - a process beside us is at work
+    until(lambda: len(inbox.arrivals) >= 5, sending)
     newsletter.run("issue", "cancel", DAY)
     cancelled = len(inbox.arrivals)
     sending.wait(timeout=30)
