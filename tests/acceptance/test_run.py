@@ -115,8 +115,7 @@ def test_a_source_that_hangs_does_not_keep_it_from_ending(newsletter: Newsletter
         set_up(newsletter, origin)
         with awake(newsletter) as daemon:
             until(asked.is_set, daemon)
-            daemon.send_signal(signal.SIGTERM)
-            assert daemon.wait(timeout=20) == 0
+            stop(daemon)
         over.set()
 
 
