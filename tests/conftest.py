@@ -1,6 +1,7 @@
 """Golden letters (``tests/golden``, renewed with ``--update-golden``), and a real PostgreSQL."""
 
 import asyncio
+import gc
 import subprocess
 import tempfile
 import warnings
@@ -8,13 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import uvloop
-from psycopg.sql import SQL, Identifier
 
 from newsletter.stores import open_store
-from newsletter.stores.sql.schema import metadata
+from tests.databases import empty
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -29,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--uvloop"):
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected lives to the end: it is not looked through for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -50,12 +55,13 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL server's empty database; the server ends with the session."""
+    """The address of a PostgreSQL server's store, up to date; the server ends with the session."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
             server = _started(Path(folder) / "pg")
         except (OSError, subprocess.SubprocessError) as error:
             pytest.skip(f"PostgreSQL does not start here: {error}")
+        open_store(server.get_uri()).close()
         yield server.get_uri()
         server.cleanup()
 
@@ -68,16 +74,8 @@ def _started(folder: Path) -> Any:  # noqa: ANN401 - the wheel has no types of i
         return get_server(folder, cleanup_mode="stop")
 
 
-def _empty(url: str) -> None:
-    """Take every row out of a PostgreSQL store."""
-    names = SQL(", ").join(Identifier(name) for name in metadata.tables)
-    with psycopg.connect(url) as connection:
-        connection.execute(SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
-
-
 @pytest.fixture
 def empty_postgres(postgres: str) -> str:
-    """The address of a real PostgreSQL server's store, brought up to date, without a row."""
-    open_store(postgres).close()
-    _empty(postgres)
+    """The address of a real PostgreSQL server's store, without a row."""
+    empty(postgres)
     return postgres

@@ -3,9 +3,9 @@
 import contextlib
 import os
 import re
+import secrets
 import signal
-import subprocess
-import sys
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ import pytest
 
 from newsletter.clock import SystemClock
 from tests.morning import Newsletter
+from tests.processes import Command, at_work
 
 PATIENCE = 60.0
 
@@ -37,47 +38,34 @@ def papers() -> dict[str, list[Any]]:
 
 
 @contextlib.contextmanager
-def awake(newsletter: Newsletter, command: str = "run") -> Iterator[subprocess.Popen[str]]:
+def awake(newsletter: Newsletter, command: str = "run") -> Iterator[Command]:
     """A daemon in a process of its own; killed if the test did not end it."""
-    daemon = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "newsletter", command],
-        cwd=newsletter.folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "NO_COLOR": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with at_work([command], newsletter.folder, {**os.environ, "NO_COLOR": "1"}) as daemon:
         yield daemon
-    finally:
-        if daemon.poll() is None:
-            daemon.kill()
-        daemon.communicate()
 
 
-def heeds_sigterm(daemon: subprocess.Popen[str]) -> bool:
+def heeds_sigterm(daemon: Command) -> bool:
     """Whether it has begun to live: it has said what SIGTERM is to do (proc(5), SigCgt)."""
     told = Path(f"/proc/{daemon.pid}/status").read_text("ascii")
     (caught,) = re.findall(r"^SigCgt:\s*(\w+)$", told, re.MULTILINE)
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def stop(daemon: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
+def stop(daemon: Command, number: int = signal.SIGTERM) -> str:
     """Ask it to end, see that it ends well; what it said."""
-    daemon.send_signal(number)
-    _, said = daemon.communicate(timeout=PATIENCE)
-    assert daemon.returncode == 0, said
-    return said
+    os.kill(daemon.pid, number)
+    assert daemon.ended() == 0, daemon.said
+    return daemon.said
 
 
-def until(condition: Any, *daemons: subprocess.Popen[str]) -> None:  # noqa: ANN401 - any callable
+def until(condition: Any, *daemons: Command) -> None:  # noqa: ANN401 - any callable
     """Wait for something to be true, while these processes live."""
     turn = threading.Event()
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         for daemon in daemons:
-            assert daemon.poll() is None, daemon.communicate()
+            assert daemon.code is None, daemon.said
         turn.wait(0.05)
 
 
@@ -98,6 +86,17 @@ def set_up(
         **settings,
     )
     newsletter.subscribe(*({"email": f"r{n}@example.org"} for n in range(readers)))
+
+
+def free_port() -> int:
+    """A port nobody listens on, and which is given to nobody who asks for any (ip(7)).
+
+    Those are from 32768 up: one of them could be somebody's by the time it is listened on.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def close_to_midnight() -> bool:

@@ -157,6 +157,9 @@ async def _quiet() -> None:
     await asyncio.sleep(0)  # noqa: TID251 - a turn of the loop, for the sockets to close
 
 
+POLL = 0.01
+"""Seconds until a server notices that it is to end."""
+
 Page = tuple[int, Mapping[str, str], bytes]
 """An answer: status, headers, body."""
 
@@ -166,6 +169,8 @@ def serve(answer: Callable[[str, Mapping[str, str]], Page]) -> Iterator[str]:
     """A real HTTP server on loopback; ``answer`` gets a path and its query. Yields its origin."""
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # the body, written by itself, does not wait for an ACK
+
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
@@ -180,7 +185,7 @@ def serve(answer: Callable[[str, Mapping[str, str]], Page]) -> Iterator[str]:
             """Keep quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[POLL], daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -5,15 +5,14 @@ import http.client
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from tests.daemons import free_port, until
 from tests.morning import Newsletter
+from tests.processes import at_work
 
 ROOT = Path(__file__).parents[1]
 DAY = "2026-08-12"
@@ -71,28 +70,9 @@ def demo(folder: Path) -> Newsletter:
 @contextlib.contextmanager
 def previewing(folder: Path, *words: str, port: int | None = None) -> Iterator[Sheet]:
     """``newsletter preview`` of the demo in a folder."""
-    command = [sys.executable, "-m", "newsletter", "preview", "--date", DAY, "--no-open"]
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [*command, "--port", str(port or free_port()), *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        said = process.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/", said)
-        assert found, said + process.stderr.read()
+    command = ["preview", "--date", DAY, "--no-open", "--port", str(port or free_port()), *words]
+    with at_work(command, folder, {**os.environ, "NO_COLOR": "1"}) as process:
+        until(lambda: "\n" in process.said, process)
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/", process.said)
+        assert found, process.said
         yield Sheet(int(found[1]), folder)
-    finally:
-        process.terminate()
-        process.wait()
-        process.stderr.close()
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port

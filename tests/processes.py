@@ -3,52 +3,86 @@
 Importing takes most of the time of a command that does little, and a test runs several.
 """
 
+import contextlib
 import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _PATIENCE = 120
 """Seconds until a command is taken for one that hangs."""
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        __name__,
-        "newsletter.cli.send",
-        "newsletter.cli.status",
-        "newsletter.cli.why",
-        "newsletter.publisher",
-        "newsletter.stores.sql.store",
-        "newsletter.stores.sql.migrating",
-        "newsletter.wiring",
-        "sqlalchemy.dialects.postgresql.psycopg",
-    ]
-)
+_FORKS.set_forkserver_preload(["tests.forking"])
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command at work in a process of its own."""
+
+    process: BaseProcess
+    out: Path
+    err: Path
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative the signal that ended it; None while it lives."""
+        return self.process.exitcode
+
+    @property
+    def said(self) -> str:
+        """What it has said on standard error so far."""
+        return self.err.read_text("utf-8")
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def ended(self) -> int:
+        """Wait for its end; its exit code. One that hangs is killed."""
+        self.process.join(_PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        assert self.code is not None
+        return self.code
+
+
+@contextlib.contextmanager
+def at_work(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> Iterator[Command]:
+    """``newsletter`` with these words in a folder, until the block ends: then it is killed."""
+    with tempfile.TemporaryDirectory() as kept:
+        out, err = Path(kept) / "out", Path(kept) / "err"
+        err.touch()
+        process = _FORKS.Process(
+            target=_run, args=([*words], str(folder), dict(environment), str(out), str(err))
+        )
+        process.start()
+        try:
+            yield Command(process, out, err)
+        finally:
+            process.kill()
+            process.join()
+            process.close()
 
 
 def run_command(
     words: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run ``newsletter`` with these words in a folder; what it said, and its exit code."""
-    with tempfile.TemporaryDirectory() as kept:
-        out, err = Path(kept) / "out", Path(kept) / "err"
-        command = _FORKS.Process(
-            target=_run, args=([*words], str(folder), dict(environment), str(out), str(err))
-        )
-        command.start()
-        command.join(_PATIENCE)
-        if command.is_alive():
-            command.kill()
-            command.join()
-        code = command.exitcode
-        command.close()
-        assert code is not None
+    with at_work(words, folder, environment) as command:
+        code = command.ended()
         return subprocess.CompletedProcess(
-            ["newsletter", *words], code, out.read_text("utf-8"), err.read_text("utf-8")
+            ["newsletter", *words], code, command.out.read_text("utf-8"), command.said
         )
 
 

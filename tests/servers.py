@@ -68,6 +68,12 @@ class FaultyServer:
     host: str = "127.0.0.1"
     port: int = 0
 
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for its answers: many, but where it will fall silent."""
+        stalls = any(Fault.STALL in answers for answers in self.script.values())
+        return 0.5 if stalls else 60.0
+
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Speak with one client."""
         self.connections += 1

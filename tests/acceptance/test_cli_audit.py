@@ -2,16 +2,15 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.daemons import until
 from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
+from tests.processes import at_work
 
 DAY = "2026-08-03"
 
@@ -123,16 +122,11 @@ def test_a_run_that_is_sending_stops_within_a_second_of_the_cancelling(
     settings["smtp"] |= {"rate": "20/second", "connections": 2}
     newsletter.configure(**settings)
     newsletter.subscribe(*({"email": f"reader{n}@example.org"} for n in range(200)))
-    sending = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "newsletter", "send", "--date", DAY, "--yes", "--quiet"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
-    )
-    while len(inbox.arrivals) < 5:
-        time.sleep(0.02)  # noqa: TID251 - a process beside us is at work
-    newsletter.run("issue", "cancel", DAY)
-    cancelled = len(inbox.arrivals)
-    sending.wait(timeout=30)
+    with at_work(["send", "--date", DAY, "--yes", "--quiet"], tmp_path, {"PATH": ""}) as sending:
+        until(lambda: len(inbox.arrivals) >= 5, sending)
+        newsletter.run("issue", "cancel", DAY)
+        cancelled = len(inbox.arrivals)
+        sending.ended()
     found = newsletter.json("status", DAY)
     assert len(inbox.arrivals) - cancelled <= 22, "a second at this rate, and what was marked"
     assert found["state"] == "cancelled"

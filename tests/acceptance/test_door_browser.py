@@ -2,17 +2,16 @@
 
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from datetime import date, timedelta
 from urllib.parse import quote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from newsletter.model import Publication
-from tests.daemons import until
+from tests.daemons import PATIENCE, free_port, until
 from tests.factories import DAY, NOON, subscriber
 from tests.visits import House, open_house
 
@@ -20,6 +19,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ADA = "ada@example.org"
 PASSWORD = "a password of sixteen"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 pytestmark = [
     pytest.mark.browser,
@@ -41,8 +42,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
+    port = free_port()
     own = Publication(
         "Papers", "Papers", "n@example.org", f"http://127.0.0.1:{port}", "1 Example Street"
     )
@@ -61,11 +61,12 @@ def subscribed(house: House, page: Page) -> None:
     page.goto(house.site)
     page.get_by_label("Your mail address").fill(ADA)
     page.get_by_role("button", name="Send me the letters").click()
-    assert page.get_by_role("heading", name="Look into your mailbox").is_visible()
+    expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
     page.goto(link_in(house.mail_to(ADA).text, "confirm"))
     assert house.reader().status == "unconfirmed"
     page.get_by_role("button", name="Yes, send me Papers").click()
-    assert page.get_by_role("status").inner_text() == f"Letters go to {ADA} from now on."
+    expect(page.get_by_role("status")).to_have_text(f"Letters go to {ADA} from now on.")
+    until(lambda: len(house.inbox.to(ADA)) == 2)
     page.get_by_role("link", name="Choose what they hold").click()
 
 
@@ -80,13 +81,13 @@ def leave(house: House, page: Page, one_click: bool) -> None:  # noqa: FBT001 - 
     page.goto(link_in(letter.text, "unsubscribe"))
     assert house.reader().status == "confirmed"
     page.get_by_role("button", name="Unsubscribe").click()
-    assert page.get_by_role("heading", name="Farewell").is_visible()
+    expect(page.get_by_role("heading", name="Farewell")).to_be_visible()
     until(lambda: len(house.inbox.to(ADA)) > came)
     last = house.inbox.to(ADA)[-1]
     assert last.message["Subject"] == "You have left Papers"
     page.goto(link_in(last.text, "confirm"))
     assert house.reader().status == "unsubscribed"
-    assert page.get_by_role("button", name="Yes, send me Papers").is_visible()
+    expect(page.get_by_role("button", name="Yes, send me Papers")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -104,17 +105,17 @@ def test_join_choose_read_leave(
     page.get_by_label("Vision").check()
     page.get_by_label("Papers I also want").fill('"Word salad')
     page.get_by_role("button", name="Save").click()
-    assert page.get_by_text("this quote is never closed").is_visible()
-    assert page.get_by_label("Vision").is_checked()
+    expect(page.get_by_text("this quote is never closed")).to_be_visible()
+    expect(page.get_by_label("Vision")).to_be_checked()
     page.get_by_label("Papers I also want").fill("salad")
     page.get_by_role("button", name="Save").click()
-    assert page.get_by_role("status").inner_text() == "Saved."
+    expect(page.get_by_role("status")).to_have_text("Saved.")
     house.publish(DAY, "Vision anew", "Green salad", "Of other things")
     letter = house.inbox.to(ADA)[-1]
     assert sorted(letter.titles) == ["Green salad", "Vision anew"]
     page.goto(link_in(letter.html, "edition"))
-    assert page.get_by_role("heading", name="Green salad").is_visible()
-    assert not page.get_by_text("Of other things").is_visible()
+    expect(page.get_by_role("heading", name="Green salad")).to_be_visible()
+    expect(page.get_by_text("Of other things")).not_to_be_visible()
     leave(house, page, one_click)
     house.later(days=1)
     before = house.inbox.to(ADA)
@@ -137,7 +138,7 @@ def test_what_a_choice_would_have_brought_shows_while_one_writes(
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(f"Security Policy or worse: {error}"))
     page.goto(f"{house.site}{house.path('preferences')}")
-    assert page.locator("#preview").inner_text() == ""
+    expect(page.locator("#preview")).to_have_text("")
     page.get_by_label("Papers I also want").press_sequentially("salad")
     page.get_by_text("Green salad").wait_for()
     assert "1 of 3" in page.locator("#preview").inner_text()
@@ -145,12 +146,12 @@ def test_what_a_choice_would_have_brought_shows_while_one_writes(
     page.get_by_text("2 of 3").wait_for()
     page.get_by_label("Papers I also want").fill("(salad")
     page.locator("#preview").get_by_text("this bracket is never closed").wait_for()
-    assert page.get_by_label("Papers I also want").input_value() == "(salad"
+    expect(page.get_by_label("Papers I also want")).to_have_value("(salad")
     assert violations(page) == []
     assert house.reader().subscriber == subscriber(ADA)
     page.get_by_label("Papers I also want").fill("salad")
     page.get_by_role("button", name="Save").click()
-    assert page.get_by_role("status").inner_text() == "Saved."
+    expect(page.get_by_role("status")).to_have_text("Saved.")
     assert [line for line in said if "Security Policy" in line] == []
     page.close()
 
@@ -272,7 +273,7 @@ def test_every_page_is_for_everybody(
     page.evaluate("document.querySelector('form').noValidate = true")
     page.get_by_label("Your mail address").fill("nobody")
     press("Send me the letters")
-    assert page.get_by_role("alert").is_visible()
+    expect(page.get_by_role("alert")).to_be_visible()
     look("joining, with problems")
     page.get_by_label("Your mail address").fill("cyd@example.org")
     press("Send me the letters")

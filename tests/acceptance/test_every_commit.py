@@ -12,7 +12,7 @@ import pytest
 
 from bench.contenders import CONTENDERS, DAY, LISTING, ROOT, in_hand
 from bench.striking import MARKED
-from tests.conftest import _empty
+from tests.databases import empty
 from tests.morning import Newsletter, open_inbox
 
 READERS = 3
@@ -25,7 +25,7 @@ def commits_survived(folder: Path, what: str, url: str | None = None) -> int:
     at = 1
     while struck(folder / str(at), {"lost": what, "at": at}, url):
         if url is not None:
-            _empty(url)
+            empty(url)
         at += STEP
     return at
 

@@ -61,7 +61,7 @@ def test_large_letters_arrive_whole_in_one_stream(
                 security,
                 ca_file=ours.ca_file,
                 connections=1,
-                timeout=5,
+                timeout=60,
             )
             transport = SmtpTransport(settings, QuickClock())
             await transport.send(counter.stream(sent), counter.mark, counter.settle)

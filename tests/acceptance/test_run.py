@@ -37,6 +37,7 @@ def test_it_sends_what_is_due_lives_on_and_ends_well_when_asked(
         with awake(newsletter) as daemon:
             until(lambda: len(inbox.arrivals) == 3, daemon)
             until(lambda: newsletter.json("status")["state"] == "done", daemon)
+            until(lambda: newsletter.json("status")["awake"], daemon)
             (living,) = newsletter.json("status")["awake"]
             said = stop(daemon)
     assert "frozen for 3 readers" in said
@@ -114,8 +115,7 @@ def test_a_source_that_hangs_does_not_keep_it_from_ending(newsletter: Newsletter
         set_up(newsletter, origin)
         with awake(newsletter) as daemon:
             until(asked.is_set, daemon)
-            daemon.send_signal(signal.SIGTERM)
-            assert daemon.wait(timeout=20) == 0
+            stop(daemon)
         over.set()
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.daemons import awake, not_at_midnight, papers, set_up, stop, until
+from tests.daemons import awake, free_port, not_at_midnight, papers, set_up, stop, until
 from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
 
 pytestmark = not_at_midnight
@@ -24,12 +24,6 @@ def inbox() -> Iterator[Inbox]:
 @pytest.fixture
 def newsletter(tmp_path: Path, inbox: Inbox) -> Newsletter:
     return Newsletter(tmp_path, inbox.port)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def ask(port: int, method: str, path: str, **form: str) -> tuple[int, str]:
@@ -77,13 +71,13 @@ def test_join_confirm_a_letter_one_click_and_no_more(newsletter: Newsletter, inb
             ask(port, "POST", path_of(inbox.to("bob@example.org")[0].text, "confirm", port))
             until(lambda: len(inbox.to("bob@example.org")) > 1, daemon)
             assert inbox.to("bob@example.org")[1].titles == letter.titles
-            assert newsletter.json("audit")["ok"]
             assert "Paper 2" in ask(port, "GET", path_of(letter.text, "edition", port))[1]
             (one_click,) = re.findall(
                 r"<http://127\.0\.0\.1:\d+(/[^>]+)>", letter.message["List-Unsubscribe"]
             )
             assert ask(port, "POST", one_click, **{"List-Unsubscribe": "One-Click"})[0] == 200
             said = stop(daemon)
+    assert newsletter.json("audit")["ok"]
     assert f"http://127.0.0.1:{port}" in said
     assert "ada@example.org" not in said
     assert confirm.rpartition("/")[2] not in said

@@ -56,8 +56,9 @@ def address(claim: Claim) -> Envelope:
 
 async def run(store: Store, server: FaultyServer, clock: Clock, name: str) -> Counts:
     """One run over four connections."""
+    patience = server.patience
     settings = SmtpSettings(
-        server.host, server.port, "none", connections=4, timeout=1.0, answer_timeout=1.0
+        server.host, server.port, "none", connections=4, timeout=patience, answer_timeout=patience
     )
     return await deliver(store, SmtpTransport(settings, clock), clock, DAY, address, run=name)
 

@@ -18,9 +18,10 @@ FIVE = letters(5)
 
 
 async def send_over(server: FaultyServer, counter: Counter, sent: Sequence[Letter]) -> None:
-    """Send over one connection, with little patience."""
+    """Send over one connection, with as much patience as this server needs."""
+    patience = server.patience
     settings = SmtpSettings(
-        server.host, server.port, "none", connections=1, timeout=0.5, answer_timeout=0.5
+        server.host, server.port, "none", connections=1, timeout=patience, answer_timeout=patience
     )
     transport = SmtpTransport(settings, QuickClock())
     await transport.send(counter.stream(sent), counter.mark, counter.settle)

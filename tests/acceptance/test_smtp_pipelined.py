@@ -29,8 +29,8 @@ async def send_over(
         "none",
         connections=connections,
         per_connection=per_connection,
-        timeout=0.5,
-        answer_timeout=0.5,
+        timeout=server.patience,
+        answer_timeout=server.patience,
     )
     transport = SmtpTransport(settings, QuickClock())
     await transport.send(counter.stream(sent), counter.mark, counter.settle)

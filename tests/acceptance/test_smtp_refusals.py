@@ -42,7 +42,7 @@ class Season:
 
     async def _send(self, script: Mapping[Stage, Sequence[Answer]], pipelining: bool) -> int:  # noqa: FBT001 - handed on
         async with faulty(script, pipelining=pipelining) as server:
-            settings = SmtpSettings(server.host, server.port, "none", connections=1, timeout=5.0)
+            settings = SmtpSettings(server.host, server.port, "none", connections=1)
             transport = SmtpTransport(settings, self.clock)
             run = Run(f"run{self.day:%d}")
             await publish(self.desk, self.day, transport, owner=run, progress=lambda _counts: None)

@@ -92,7 +92,6 @@ def test_letter_after_letter_goes_in_lockstep_over_one_secured_connection(
                 server.port,
                 security,
                 ca_file=ours.ca_file,
-                timeout=3,
                 connections=1,
             )
             transport = SmtpTransport(settings, QuickClock())

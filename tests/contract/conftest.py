@@ -7,6 +7,7 @@ import pytest
 
 from newsletter.ports import Store
 from newsletter.stores import open_store
+from tests.databases import sqlite_store
 
 
 def _address(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -14,7 +15,7 @@ def _address(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if kind == "memory":
         return "memory://"
     if kind == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
+        return sqlite_store(tmp_path)
     emptied: str = request.getfixturevalue("empty_postgres")
     return emptied
 

@@ -35,6 +35,7 @@ from newsletter.model import (
 from newsletter.ports import Store
 from newsletter.publisher import freeze, gather, publish, waiting
 from newsletter.stores import open_store
+from tests.databases import sqlite_store
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, NOON, subscriber
 from tests.frozen import LEASE, list_papers, mark, wave_of
@@ -58,7 +59,7 @@ class Delivery(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.store: Store = open_store(f"sqlite:///{Path(self.folder.name)}/store.db")
+        self.store: Store = open_store(sqlite_store(Path(self.folder.name)))
         self.now, self.day, self.runs = NOON, DAY, 0
         self.claims: list[Claim] = []
         self.marked: list[Claim] = []

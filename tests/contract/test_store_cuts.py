@@ -19,8 +19,8 @@ from newsletter.ports import Store
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.conftest import _empty
 from tests.cutting import Cut, cut_postgres, cut_sqlite
+from tests.databases import empty
 from tests.factories import DAY
 from tests.frozen import one_issue
 from tests.posting import BODY
@@ -119,7 +119,7 @@ def _forget(url: str) -> None:
         for path in Path(url.removeprefix("sqlite:///")).parent.glob("store.db*"):
             path.unlink()
         return
-    _empty(url)
+    empty(url)
 
 
 @pytest.mark.slow

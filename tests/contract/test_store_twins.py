@@ -24,6 +24,7 @@ from newsletter.model import (
     Unknown,
 )
 from newsletter.stores import open_store
+from tests.databases import sqlite_store
 from tests.factories import DAY, NOON, identity, item, subscriber
 from tests.frozen import LEASE, cut, mark, wave_of
 
@@ -48,7 +49,7 @@ class Twins(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.stores = [
             open_store("memory://"),
-            open_store(f"sqlite:///{Path(self.folder.name)}/store.db"),
+            open_store(sqlite_store(Path(self.folder.name))),
         ]
         self.now: datetime = NOON
         self.runs = 0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -22,6 +22,7 @@ RHYTHM = Rhythm("07:00", "Europe/Zurich", "daily")
 SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
 """Seven o'clock in Zurich on DAY."""
 TICK = timedelta(seconds=30)
+"""How often it looks; most tests look once a minute, at which all of their times are."""
 MINUTE, HOUR, ONE_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DOWN = SourceError("Listed: no answer")
 
@@ -34,6 +35,7 @@ class Night:
     listed: Listed
     clock: SteadyClock
     desk: Desk
+    loop: asyncio.Runner
     rota: Rota = field(default_factory=lambda: Rota(RHYTHM))
     transport: MemoryTransport = field(default_factory=MemoryTransport)
     told: list[str] = field(default_factory=list)
@@ -56,7 +58,7 @@ class Night:
             turn=str(self.ticks),
             told=self.told.append,
         )
-        asyncio.run(done)
+        self.loop.run(done)
         for letter in self.transport.letters[before:]:
             self.sent.append((now, letter.envelope.recipient.partition("@")[0]))
 
@@ -65,7 +67,7 @@ class Night:
         since: datetime,
         until: datetime,
         *,
-        step: timedelta = TICK,
+        step: timedelta = MINUTE,
         then: Callable[[], None] = lambda: None,
     ) -> None:
         """Tick from one instant to another."""
@@ -80,12 +82,13 @@ class Night:
 
 
 @pytest.fixture
-def night(store: Store) -> Night:
+def night(store: Store) -> Iterator[Night]:
     clock = SteadyClock(SEVEN - 2 * HOUR)
     listed = Listed("One", "Two")
-    made = Night(store, listed, clock, desk_over(store, listed, clock=clock))
-    made.subscribe(subscriber())
-    return made
+    with asyncio.Runner() as loop:
+        made = Night(store, listed, clock, desk_over(store, listed, clock=clock), loop)
+        made.subscribe(subscriber())
+        yield made
 
 
 def test_letters_go_at_their_time_and_sources_are_fetched_within_the_hour_before(
@@ -95,6 +98,7 @@ def test_letters_go_at_their_time_and_sources_are_fetched_within_the_hour_before
     night.awake(
         SEVEN - 61 * MINUTE,
         SEVEN + 10 * MINUTE,
+        step=TICK,
         then=lambda: asked.append((night.clock.now(), night.listed.asked)),
     )
     assert next(at for at, times in asked if times) == SEVEN - HOUR

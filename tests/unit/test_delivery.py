@@ -1,11 +1,10 @@
 """Delivery: each letter once, whatever stops a run."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -334,36 +333,34 @@ def test_claims_that_wait_too_long_are_given_back_and_claimed_anew() -> None:
     assert len(transport.letters) == 10
 
 
-class HurriedClock(QuickClock):
-    """A clock on which a minute passes in a second."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.began = time.monotonic()
-
-    def now(self) -> datetime:
-        return NOON + timedelta(minutes=time.monotonic() - self.began)
-
-
 def test_what_waits_its_turn_for_longer_than_its_lease_is_not_taken_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivering, "RENEW", 0.05)
-    clock = HurriedClock()
-    morning, transport = Morning(frozen(3), clock), Stuck(0, marked=False)
+    class Renewed(MemoryStore):
+        """Remembers when its leases were renewed last."""
+
+        at = NOON
+
+        def renew(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+            super().renew(day, run, now=now, lease=lease)
+            self.at = now
+
+    monkeypatch.setattr(delivering, "RENEW", 0.005)
+    store, transport = Renewed(), Stuck(0, marked=False)
+    morning = Morning(frozen(3, store))
 
     async def scene() -> Counts:
         sending = asyncio.create_task(morning.run(transport))
         await transport.stuck.wait()
-        for _ in range(20):
-            await asyncio.wait({sending}, timeout=0.1)
-            taken = morning.store.claim(DAY, limit=9, now=clock.now(), lease=60, token="thief.1")
-            assert taken == ()
+        for _ in range(9):
+            now = morning.clock.instant = morning.clock.now() + timedelta(seconds=CLAIM_LEASE / 3)
+            while store.at < now:
+                await asyncio.wait({sending}, timeout=0.005)
+            assert morning.store.claim(DAY, limit=9, now=now, lease=60, token="thief.1") == ()
         transport.answered.set()
         return await sending
 
     assert asyncio.run(scene()) == Counts(accepted=3)
-    assert clock.now() > NOON + timedelta(seconds=2 * CLAIM_LEASE - 1)
 
 
 def test_nothing_leaves_when_marks_cannot_be_recorded() -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -128,13 +128,9 @@ class Client:
             raise SourceError(f"{url}: answered with status {answer.status}, not with a listing")
         return answer
 
-    @cached_property
-    def _context(self) -> ssl.SSLContext:
-        return httpx2.create_ssl_context(trust_env=False)
-
     def _session(self, *, allow_private: bool) -> httpx2.AsyncClient:
         backend = GuardedBackend(self._resolver, self._network, allow_private=allow_private)
-        transport: httpx2.AsyncBaseTransport = GuardedTransport(backend, self._context)
+        transport: httpx2.AsyncBaseTransport = GuardedTransport(backend, _context())
         if self._cache is not None:
             storage = AsyncSqliteStorage(
                 database_path=self._cache, max_stream_size=LARGEST_BODY, max_size=_LARGEST_CACHE
@@ -205,3 +201,9 @@ def _check(url: httpx2.URL) -> None:
         raise BlockedAddressError(
             f"port {url.port} is not one we fetch from; use 80, 443, or one from 1024 up"
         )
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    """How a server's certificate is checked; the authorities take 20 ms to read."""
+    return httpx2.create_ssl_context(trust_env=False)
