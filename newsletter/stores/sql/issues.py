@@ -2,14 +2,14 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from newsletter.errors import StoreError
-from newsletter.model import Counts, Delivery, Edition, Issue, IssueState, Wave
+from newsletter.model import Counts, Delivery, DeliveryState, Edition, Issue, IssueState, Wave
 from newsletter.stores.decisions import NO_ISSUE, Owing, chunks, closed, numbers_of, reopened
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load, pack, unpack
@@ -65,22 +65,27 @@ def _wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
 
 def _plan(connection: Connection, issue: int, wave: Wave, editions: Iterable[Edition]) -> None:
     """Store the editions of readers who have no delivery of this issue, and one for each."""
-    there = select(schema.deliveries.c.reader).where(schema.deliveries.c.issue == issue)
-    planned = set(connection.execute(there).scalars())
     owing = Owing(wave.issue)
-    for some in chunks(_of_others(editions, planned), MANY):
-        _store_editions(connection, wave, some, owing)
-        _store_deliveries(connection, issue, wave, some)
-        decide(connection, [(wave.id, e.standing.reader.id) for e in some if not e.papers])
+    for some in chunks(editions, MANY):
+        new = _of_others(connection, issue, some)
+        if new:
+            _store_editions(connection, wave, new, owing)
+            _store_deliveries(connection, issue, wave, new)
+            decide(connection, [(wave.id, e.standing.reader.id) for e in new if not e.papers])
 
 
-def _of_others(editions: Iterable[Edition], planned: set[int]) -> Iterator[Edition]:
-    """The editions of readers who are not planned yet, one a reader."""
+def _of_others(
+    connection: Connection, issue: int, editions: Sequence[Edition]
+) -> Sequence[Edition]:
+    """The editions of readers who are not planned yet, the first of each reader."""
+    first: dict[int, Edition] = {}
     for edition in editions:
-        reader = edition.standing.reader.id
-        if reader not in planned:
-            planned.add(reader)
-            yield edition
+        first.setdefault(edition.standing.reader.id, edition)
+    there = select(schema.deliveries.c.reader).where(
+        schema.deliveries.c.issue == issue, schema.deliveries.c.reader.in_(first)
+    )
+    planned = set(connection.execute(there).scalars())
+    return [edition for reader, edition in first.items() if reader not in planned]
 
 
 def _store_editions(
@@ -214,10 +219,12 @@ def days(connection: Connection) -> tuple[date, ...]:
     )
 
 
-def planned(connection: Connection, day: date) -> frozenset[int]:
+def planned(connection: Connection, day: date, among: Collection[int] | None) -> frozenset[int]:
     """See :meth:`newsletter.ports.Store.planned`."""
-    query = select(schema.deliveries.c.reader).join(schema.issues)
-    return frozenset(connection.execute(query.where(schema.issues.c.day == day)).scalars())
+    reader = schema.deliveries.c.reader
+    query = select(reader).join(schema.issues).where(schema.issues.c.day == day)
+    asked = [query] if among is None else [query.where(reader.in_(c)) for c in chunks(among, MANY)]
+    return frozenset(id_ for some in asked for id_ in connection.execute(some).scalars())
 
 
 def counts(connection: Connection, day: date) -> Counts:
@@ -244,7 +251,9 @@ def finish(connection: Connection, day: date) -> IssueState:
     return state
 
 
-def deliveries(connection: Connection, day: date) -> tuple[Delivery, ...]:
+def deliveries(
+    connection: Connection, day: date, states: Collection[DeliveryState] | None
+) -> tuple[Delivery, ...]:
     """See :meth:`newsletter.ports.Store.deliveries`."""
     query = (
         select(schema.deliveries, schema.readers.c.email)
@@ -252,6 +261,8 @@ def deliveries(connection: Connection, day: date) -> tuple[Delivery, ...]:
         .join(schema.readers)
         .where(schema.issues.c.day == day)
     )
+    if states is not None:
+        query = query.where(schema.deliveries.c.state.in_(states))
     found = [
         Delivery(day, row.email, row.state, row.attempts, row.reply, row.next_try)
         for row in connection.execute(query)
