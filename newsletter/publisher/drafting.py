@@ -25,7 +25,7 @@ from newsletter.render import Sheet, set_issue
 JUDGED_AGAIN = timedelta(days=3)
 """How long a paper that fell short of upvotes alone is judged again."""
 
-CHUNK = 2000
+CHUNK = 1000
 """Readers who are read and matched at once: many for speed, not all for memory."""
 
 
