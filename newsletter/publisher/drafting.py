@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import chain
 
 from newsletter import issue as issues
 from newsletter import topics
@@ -101,11 +103,15 @@ def in_turn(desk: Desk, readers: Sequence[int]) -> Iterator[Sequence[Reader]]:
 
 def editions(desk: Desk, made: Draft, readers: Iterable[Sequence[Reader]]) -> Iterator[Edition]:
     """Every reader's edition, in the readers' order; they come in chunks, each matched alone."""
+    # Each chunk is let go before the next is asked for, as it is not in a loop.
+    return chain.from_iterable(map(partial(_editions, desk, made), readers))
+
+
+def _editions(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Edition]:
     budget = Budget(made.sheet.sizes, desk.max_items)
-    for some in readers:
-        table = table_for(desk, made, some)
-        for standing in standings(desk, some, made.issue):
-            yield cut(table, standing, budget)
+    table = table_for(desk, made, readers)
+    for standing in standings(desk, readers, made.issue):
+        yield cut(table, standing, budget)
 
 
 def table_for(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Table:

@@ -15,14 +15,18 @@ from tests.desks import Listed, SteadyClock, desk_over
 from tests.factories import DAY, NOON
 
 A_READER = 300
-"""Bytes each further reader may take; held whole, they take thousands."""
+"""Bytes each further reader may take; held whole, with such names, they take thousands."""
+
+NAME = "Somebody " * 200
 
 WORDS = [parse(f"title:word{n}") for n in range(40)]
 
 
 def newcomers(first: int, last: int) -> list[Subscriber]:
     wants = [Filter(include=(word, WORDS[0])) for word in WORDS]
-    return [Subscriber(f"{n}@example.org", filter=wants[n % 40]) for n in range(first, last)]
+    return [
+        Subscriber(f"{n}@example.org", NAME + str(n), wants[n % 40]) for n in range(first, last)
+    ]
 
 
 def test_a_further_reader_costs_a_freeze_a_few_bytes_of_memory(

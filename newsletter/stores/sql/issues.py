@@ -17,6 +17,9 @@ from newsletter.stores.sql.deciding import decide
 from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.statements import insert_into, insert_new
 
+FEW = 200
+"""Editions stored at once: each is some kilobytes, in several forms while it is stored."""
+
 
 def freeze(connection: Connection, wave: Wave, editions: Iterable[Edition]) -> Wave:
     """See :meth:`newsletter.ports.Store.freeze`."""
@@ -66,7 +69,7 @@ def _wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
 def _plan(connection: Connection, issue: int, wave: Wave, editions: Iterable[Edition]) -> None:
     """Store the editions of readers who have no delivery of this issue, and one for each."""
     owing = Owing(wave.issue)
-    for some in chunks(editions, MANY):
+    for some in chunks(editions, FEW):
         new = _of_others(connection, issue, some)
         if new:
             _store_editions(connection, wave, new, owing)
