@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.databases import databases
-from bench.ledger import deliver, editions_of, freeze
+from bench.ledger import deliver, freeze, of, plans_of
 from bench.workload import DAY, FROZEN, Morning, morning
 from newsletter.model import Edition, Placed, Section
 from newsletter.stores import open_store
@@ -38,12 +38,10 @@ def fill(store: SqlStore, made: Morning, before: int) -> int:
     """Deliver the issue and those before it to every reader; how many got the issue."""
     store.sync_roster([reader.subscriber for reader in made.readers], now=FROZEN)
     ids = {reader.subscriber.email: reader for reader in store.readers()}
-    editions = editions_of(made)
+    plans = plans_of(made)
     for back in range(before, -1, -1):
-        shares = [share(edition, back, before + 1) for edition in editions]
-        theirs = [
-            replace(e, standing=replace(e.standing, reader=ids[e.subscriber.email])) for e in shares
-        ]
+        shares = [replace(p, edition=share(p.edition, back, before + 1)) for p in plans]
+        theirs = [of(plan, ids[plan.edition.to.email]) for plan in shares]
         wave = freeze(store, made, theirs, back=back)
         open_letters = store.counts(wave.issue.day).open
         deliver(store, wave, GROUP, open_letters)

@@ -57,15 +57,15 @@ def check(folder: Path) -> int:
     by_reader = {message["To"]: message for message in taken}
     day = morning(PAPERS, LETTERS)
     store = open_store(f"sqlite:///{folder / FROZEN}")
-    sheet, editions = composed(day, store.readers())
+    sheet, plans = composed(day, store.readers())
     store.close()
-    due = [edition for edition in editions if edition.papers]
+    due = [plan.edition for plan in plans if plan.edition.papers]
     assert len(taken) == len(by_reader) == len(due), "a letter is missing, or there twice"
     for edition in due:
-        message = by_reader[edition.subscriber.email]
+        message = by_reader[edition.to.email]
         for kind, name in (("html", HTML), ("plain", TEXT)):
             same = _body(message, kind) == _naive(name, day, sheet, edition)
-            assert same, f"the {kind} part for {edition.subscriber.email} differs"
+            assert same, f"the {kind} part for {edition.to.email} differs"
     return len(due)
 
 

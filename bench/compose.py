@@ -31,10 +31,8 @@ from newsletter.model import Edition, Envelope, Publication
 from newsletter.render import (
     PaperView,
     Personal,
-    Sheet,
     Templates,
     paper_view,
-    set_edition,
     set_issue,
 )
 from newsletter.templates import HTML, TEXT, environment, folders, load
@@ -98,9 +96,9 @@ def measure(papers: int, readers: int) -> Figures:
     compiled, composed, obvious = [], [], []
     views = [paper_view(paper.item) for paper in day.issue.papers]
     for number in range(ROUNDS):
-        seconds, (sheet, press) = _timed(partial(_compile, day, templates))
+        seconds, press = _timed(partial(_compile, day, templates))
         compiled.append(seconds)
-        seconds, last = _timed(partial(_compose, sheet, press, editions))
+        seconds, last = _timed(partial(_compose, press, editions))
         composed.append(seconds / len(editions))
         sample = editions[number * OBVIOUS_A_ROUND :][:OBVIOUS_A_ROUND]
         seconds, _ = _timed(partial(_obvious, sample, views))
@@ -127,25 +125,24 @@ def editions_of(day: Morning, templates: Templates) -> Iterator[Edition]:
             yield made
 
 
-def _compile(day: Morning, templates: Templates) -> tuple[Sheet, Press]:
+def _compile(day: Morning, templates: Templates) -> Press:
     sheet, quarantined = set_issue(day.issue, PUBLICATION, templates)
     assert not quarantined
-    return sheet, Press(sheet, KEYS)
+    return Press(sheet, KEYS)
 
 
-def _compose(sheet: Sheet, press: Press, editions: Sequence[Edition]) -> Envelope:
+def _compose(press: Press, editions: Sequence[Edition]) -> Envelope:
     """Make every letter and let go of it; the last one."""
     for edition in editions:
         to = personal(edition)
-        envelope = press.address(set_edition(sheet, edition, to), to)
+        envelope = press.letter(edition, to)
     return envelope
 
 
 def personal(edition: Edition) -> Personal:
     """What of a letter is its reader's alone."""
-    reader = edition.standing.reader
-    made = links(PUBLICATION, KEYS, DAY, FROZEN, reader.id)
-    return Personal(reader.id, reader.subscriber.email, reader.subscriber.name, made)
+    to = edition.to
+    return Personal(to.id, to.email, to.name, links(PUBLICATION, KEYS, DAY, FROZEN, to.id))
 
 
 def _obvious(editions: Sequence[Edition], views: Sequence[PaperView]) -> int:

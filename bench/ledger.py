@@ -26,12 +26,14 @@ from newsletter.edition import Budget, Sizes, Table, cut
 from newsletter.matchers import RulesMatcher
 from newsletter.model import (
     Accepted,
+    Addressee,
     Claim,
-    Edition,
     Envelope,
     Length,
     Letter,
     Lines,
+    Planned,
+    Reader,
     Settlement,
     Wave,
 )
@@ -56,15 +58,15 @@ class Row:
     cpu_us: float
 
 
-def editions_of(made: Morning) -> list[Edition]:
+def plans_of(made: Morning) -> list[Planned]:
     """Each reader's edition of the morning; those who get none are left out."""
     matching = topics.match(made.issue, filters(made.readers), RulesMatcher())
     table = Table(made.issue, matching)
     papers = len(made.issue.papers)
     cards: dict[Length, tuple[int, ...]] = {"short": (1200,) * papers, "lead": (1500,) * papers}
     budget = Budget(Sizes(8000, 900, 120, cards, (250,) * papers), max_items=60)
-    cuts = (cut(table, standing, budget) for standing in standings(made.readers))
-    return [edition for edition in cuts if edition.papers]
+    plans = (Planned(at, cut(table, at, budget)) for at in standings(made.readers))
+    return [plan for plan in plans if plan.edition.papers]
 
 
 def letters_of(claims: Sequence[Claim]) -> list[Letter]:
@@ -74,7 +76,7 @@ def letters_of(claims: Sequence[Claim]) -> list[Letter]:
             claim,
             Envelope(
                 "papers@example.org",
-                claim.edition.subscriber.email,
+                claim.edition.to.email,
                 f"<{claim.wave}.{claim.reader}@example.org>",
                 (Lines(b"A letter.\r\n"), Lines(f"{claim.reader}\r\n".encode())),
             ),
@@ -83,11 +85,11 @@ def letters_of(claims: Sequence[Claim]) -> list[Letter]:
     ]
 
 
-def freeze(store: Store, made: Morning, editions: Sequence[Edition], *, back: int = 0) -> Wave:
-    """Freeze these editions as the issue of so many days before."""
+def freeze(store: Store, made: Morning, plans: Sequence[Planned], *, back: int = 0) -> Wave:
+    """Freeze these plans as the issue of so many days before."""
     at = FROZEN - timedelta(days=back)
     issue = replace(made.issue, day=made.issue.day - timedelta(days=back), frozen_at=at)
-    return store.freeze(Wave(0, issue, at, b"pieces"), editions)
+    return store.freeze(Wave(0, issue, at, b"pieces"), plans)
 
 
 def deliver(store: Store, wave: Wave, group: int, letters: int) -> tuple[float, float]:
@@ -126,7 +128,7 @@ def stores() -> Iterator[dict[str, Store]]:
 def measure(letters: int, groups: Sequence[int]) -> list[Row]:
     """A row a store and group."""
     made = morning(200, letters + letters // 10)
-    editions = editions_of(made)[:letters]
+    plans = plans_of(made)[:letters]
     rows = []
     with stores() as opened:
         for store in opened.values():
@@ -135,7 +137,7 @@ def measure(letters: int, groups: Sequence[int]) -> list[Row]:
             some = min(FEW, letters) if group == 1 else letters
             for name, store in opened.items():
                 ids = {r.subscriber.email: r for r in store.readers()}
-                theirs = [_of(edition, ids[edition.subscriber.email].id) for edition in editions]
+                theirs = [of(plan, ids[plan.edition.to.email]) for plan in plans]
                 wave = freeze(store, made, theirs[:some], back=len(groups) - back)
                 cpu = time.process_time()
                 claiming, sending = deliver(store, wave, group, some)
@@ -145,10 +147,10 @@ def measure(letters: int, groups: Sequence[int]) -> list[Row]:
     return rows
 
 
-def _of(edition: Edition, reader: int) -> Edition:
-    """The edition of the reader under this id."""
-    standing = replace(edition.standing, reader=replace(edition.standing.reader, id=reader))
-    return replace(edition, standing=standing)
+def of(plan: Planned, reader: Reader) -> Planned:
+    """The plan as that of a reader of the store."""
+    edition = replace(plan.edition, to=Addressee.of(reader))
+    return Planned(replace(plan.standing, reader=reader), edition)
 
 
 def table(rows: Sequence[Row]) -> str:

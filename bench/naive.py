@@ -2,7 +2,7 @@
 
 from newsletter.model import BY_FILTER, OTHER, TOP, Edition, Issue, Publication, Summary
 from newsletter.render import Personal, paper_view, wrap
-from newsletter.render.composing import REASON_INDENT
+from newsletter.render.forme import REASON_INDENT
 from newsletter.templates import HTML, TEXT, compiled, environment, folders
 
 SKELETON = """\

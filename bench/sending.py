@@ -27,7 +27,7 @@ from newsletter.clock import SystemClock
 from newsletter.delivery import deliver
 from newsletter.edition import Budget, Table, cut
 from newsletter.matchers import RulesMatcher
-from newsletter.model import Edition, Reader, Wave
+from newsletter.model import Planned, Reader, Wave
 from newsletter.publisher.pressroom import Printer
 from newsletter.render import Sheet, paper_view, set_issue
 from newsletter.stores import open_store
@@ -49,18 +49,19 @@ def prepare(folder: Path, letters: int) -> None:
     day = morning(PAPERS, letters)
     store = open_store(f"sqlite:///{folder / STORE}")
     store.sync_roster([reader.subscriber for reader in day.readers], now=day.issue.frozen_at)
-    sheet, editions = composed(day, store.readers())
-    store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), editions)
+    sheet, plans = composed(day, store.readers())
+    store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), plans)
     store.close()
 
 
-def composed(day: Morning, readers: Sequence[Reader]) -> tuple[Sheet, Iterator[Edition]]:
+def composed(day: Morning, readers: Sequence[Reader]) -> tuple[Sheet, Iterator[Planned]]:
     """The morning's issue set, and an edition for each of these readers, in their order."""
     sheet, _ = set_issue(day.issue, PUBLICATION, load())
     filters = [reader.subscriber.filter for reader in readers]
     table = Table(day.issue, topics.match(day.issue, filters, RulesMatcher()))
     budget = Budget(sheet.sizes, max_items=60, max_html=HTML)
-    return sheet, (cut(table, standing, budget) for standing in standings(readers))
+    at = standings(readers)
+    return sheet, (Planned(standing, cut(table, standing, budget)) for standing in at)
 
 
 async def newsletter(folder: Path, port: int, connections: int) -> int:
@@ -72,7 +73,7 @@ async def newsletter(folder: Path, port: int, connections: int) -> int:
     (wave,) = store.waves(DAY)
     printer = Printer(Sheet.load(wave.pieces), KEYS)
     counts = await deliver(
-        store, transport, clock, DAY, lambda claim: printer.letter(claim.edition)[1], run="bench"
+        store, transport, clock, DAY, lambda claim: printer.envelope(claim.edition), run="bench"
     )
     store.close()
     return counts.accepted

@@ -1,13 +1,13 @@
-"""From a rendering to the bytes that are sent (RFC 5322, 2045, 2369, 2919, 8058).
+"""From an edition to the bytes that are sent (RFC 5322, 2045, 2369, 2919, 8058).
 
-What readers share is encoded once. Each piece ends on a line boundary of its own, a hard one or a
-soft break of quoted-printable, so letters are lists of encoded pieces; none of their lines begins
-with a dot, so nothing on the way to the wire has to look at them again.
+What readers share is encoded once, in the forme. Each piece ends on a line boundary of its own,
+a hard one or a soft break of quoted-printable, so letters are lists of encoded pieces; none of
+their lines begins with a dot, so nothing on the way to the wire has to look at them again.
 """
 
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
@@ -17,15 +17,15 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from newsletter.errors import RenderError
-from newsletter.model import Envelope, Lines, Part, Publication, Rendering
-from newsletter.render import Personal, Sheet
+from newsletter.model import Edition, Envelope, Lines, Publication, Rendering
+from newsletter.render import Forme, Personal, Sheet, compose
 from newsletter.tokens import Keyring, bounce_tag, letter_tag
 
 LINE = 76
 """Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
 
-_MOST_SHARED = 12_288
-"""Encoded pieces kept: more than an issue of a thousand papers is made of, and its reasons."""
+_MOST_SUBJECTS = 4_096
+"""Encoded subjects kept: more than an issue has papers."""
 
 _PART = (
     "Content-Type: text/{kind}; charset=utf-8\r\n"
@@ -72,10 +72,10 @@ class Press:
         self._day = sheet.day
         self._keys = keys.signing_as(sheet.signed_by)
         self._head, self._between, self._end = _constant(sheet)
-        self._shared = _Shared()
-        self._encoded = lru_cache(maxsize=_MOST_SHARED)(encoded)
+        self._forme = Forme(sheet, quoted)
+        self._encoded = lru_cache(maxsize=_MOST_SUBJECTS)(encoded)
 
-    def address(self, rendering: Rendering, personal: Personal) -> Envelope:
+    def letter(self, edition: Edition, personal: Personal) -> Envelope:
         """One reader's letter, ready for the wire.
 
         Raises:
@@ -85,27 +85,22 @@ class Press:
             raise RenderError(f"{personal.email!r} cannot stand in a header; correct the address.")
         tag = letter_tag(self._day, personal.reader, self._keys)
         message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
-        text, html = rendering.text, rendering.html
-        own = _quoted_values(text)
+        made = compose(self._forme, edition, personal)
         return Envelope(
             sender=bounced_to(self._publication, personal.reader, self._keys),
             recipient=personal.email,
             message_id=message_id,
             content=(
-                self._personal(rendering, personal, message_id),
+                self._personal(made.subject, personal, message_id),
                 self._head,
-                *self._lines(text, own),
+                *made.text,
                 self._between,
-                *self._lines(html, own if html.own is text.own else _quoted_values(html)),
+                *made.html,
                 self._end,
             ),
         )
 
-    def _lines(self, part: Part, own: Mapping[str, Lines]) -> list[Lines]:
-        shared = self._shared
-        return [own[piece] if piece in own else shared[piece] for piece in part.pieces]
-
-    def _personal(self, rendering: Rendering, personal: Personal, message_id: str) -> Lines:
+    def _personal(self, subject: Sequence[str], personal: Personal, message_id: str) -> Lines:
         ways_out = f"<{personal.links.mail}>"
         one_click = ""
         if personal.links.post:
@@ -113,7 +108,7 @@ class Press:
             one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
         fields = (
             f"To: {personal.email}\r\n"
-            f"Subject: {self._subject(rendering.subject)}\r\n"
+            f"Subject: {self._subject(subject)}\r\n"
             f"Message-ID: {message_id}\r\n"
             f"List-Unsubscribe: {ways_out}\r\n{one_click}"
         )
@@ -160,7 +155,7 @@ def note(
     head["Auto-Submitted"] = "auto-generated"
     fields = Lines(b"".join(_POLICY.fold_binary(key, value) for key, value in head.items()))
     before, between, end = _parts("note")
-    text, html = quoted(rendering.text.joined), quoted(rendering.html.joined)
+    text, html = quoted(rendering.text), quoted(rendering.html)
     content = (named, fields, before, text, between, html, end)
     return Envelope(sender or publication.sender_email, recipient, message_id, content)
 
@@ -183,21 +178,6 @@ def bounced_to(publication: Publication, reader: int, keys: Keyring) -> str:
         return publication.sender_email
     local, _, domain = publication.bounces.rpartition("@")
     return f"{local}+{bounce_tag(reader, keys)}@{domain}"
-
-
-class _Shared(dict[str, Lines]):
-    """Pieces encoded once, each when it is first asked for."""
-
-    def __missing__(self, piece: str) -> Lines:
-        if len(self) >= _MOST_SHARED:
-            self.clear()
-        self[piece] = lines = quoted(piece)
-        return lines
-
-
-def _quoted_values(part: Part) -> dict[str, Lines]:
-    """What fills the part's holes, encoded."""
-    return {place: quoted(value) for place, value in part.own.items()}
 
 
 def quoted(piece: str) -> Lines:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from newsletter.model import (
+    Addressee,
     Claim,
     Delivery,
     Edition,
@@ -16,6 +17,7 @@ from newsletter.model import (
     Outcome,
     Paper,
     Placed,
+    Planned,
     Reader,
     Section,
     Settlement,
@@ -52,11 +54,12 @@ def wave_of(
     return Wave(0, issue, due, b"pieces \x00\xff")
 
 
-def cut(reader: Reader, *places: int, short: Sequence[int] = ()) -> Edition:
-    """A reader's edition with these papers as cards."""
+def cut(reader: Reader, *places: int, short: Sequence[int] = ()) -> Planned:
+    """A reader's edition with these papers as cards, and where they stood."""
     cards = tuple(Placed(place, "every paper") for place in places)
     sections = (Section("Other", cards),) if cards else ()
-    return Edition(Standing(reader), sections, short=tuple(short))
+    edition = Edition(Addressee.of(reader), sections, short=tuple(short))
+    return Planned(Standing(reader), edition)
 
 
 def freeze(store: Store, readers: Sequence[Reader], papers: Sequence[Paper]) -> Wave:
@@ -83,7 +86,7 @@ def mark(store: Store, *claims: Claim, now: datetime = NOON) -> frozenset[str]:
 
 def letter_of(claim: Claim, *content: bytes) -> Letter:
     """The letter a claim is for, of these bytes."""
-    email = claim.edition.subscriber.email
+    email = claim.edition.to.email
     name = f"<{claim.wave}.{claim.reader}@example.org>"
     lines = tuple(map(Lines, content or (b"One paper.\r\n",)))
     envelope = Envelope("papers@example.org", email, name, lines)

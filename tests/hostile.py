@@ -94,8 +94,8 @@ def check(hostile: str) -> None:
     rendering, envelope = letter(sheet, cut)
     message = content(envelope)
     check_bytes(message)
-    assert part(parsed(message), "html") == rendering.html.joined
-    assert part(parsed(message), "plain") == rendering.text.joined
+    assert part(parsed(message), "html") == rendering.html
+    assert part(parsed(message), "plain") == rendering.text
     html = part(parsed(message), "html")
     assert "<script" not in html
     assert "<img" not in html

@@ -10,6 +10,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.message import Press
 from newsletter.model import (
+    Addressee,
     Edition,
     Envelope,
     Issue,
@@ -18,11 +19,9 @@ from newsletter.model import (
     Publication,
     Rendering,
     Section,
-    Standing,
     Summary,
     Topic,
 )
-from newsletter.model.readers import Reader, Subscriber
 from newsletter.render import FILTERS, Personal, Sheet, Templates, set_edition, set_issue
 from newsletter.tokens import Keyring, links
 from tests.factories import DAY, NOON, paper
@@ -98,9 +97,8 @@ def edition(
     *sections: Section, more: Sequence[int] = (), left_out: int = 0, summary: Summary = "short"
 ) -> Edition:
     """Ada's edition."""
-    ada = Subscriber("ada@example.org", name="Ada", summary=summary)
     return Edition(
-        standing=Standing(Reader(1, ada, "confirmed", 0, "file")),
+        to=Addressee(1, "ada@example.org", "Ada", summary),
         sections=sections,
         more=tuple(more),
         left_out=left_out,
@@ -136,8 +134,7 @@ def sheet_of(
 def letter(sheet: Sheet, cut: Edition, to: Personal | None = None) -> tuple[Rendering, Envelope]:
     """One letter, set and addressed."""
     to = to or personal(sheet.publication)
-    rendering = set_edition(sheet, cut, to)
-    return rendering, Press(sheet, KEYS).address(rendering, to)
+    return set_edition(sheet, cut, to), Press(sheet, KEYS).letter(cut, to)
 
 
 def content(envelope: Envelope) -> bytes:

@@ -3,15 +3,14 @@
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
-from newsletter.model import Claim, Edition, Envelope, Letter, Lines, Outcome, Standing
-from tests.factories import reader
+from newsletter.model import Addressee, Claim, Edition, Envelope, Letter, Lines, Outcome
 
 BODY = (Lines(b"Subject: papers\r\n"), Lines(b"\r\n"), Lines(b"One paper.\r\n"))
 
 
 def claim(number: int = 1, recipient: str = "ada@example.org") -> Claim:
     """A claim on this reader's letter."""
-    edition = Edition(Standing(reader(number, recipient)), sections=())
+    edition = Edition(Addressee(number, recipient), sections=())
     return Claim(wave=1, reader=number, token=f"run.1.{number}", edition=edition, attempt=1)
 
 

@@ -74,9 +74,9 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
     rendering = set_edition(sheet, edition, personal)
     return Sample(
         name=f"{theme}-{papers}",
-        html=rendering.html.joined,
-        text=rendering.text.joined,
-        message=b"".join(Press(sheet, _KEYS).address(rendering, personal).content),
+        html=rendering.html,
+        text=rendering.text,
+        message=b"".join(Press(sheet, _KEYS).letter(edition, personal).content),
     )
 
 

@@ -96,7 +96,7 @@ def _write(proof: Proof, folder: Path, *, alone: bool) -> str:
     if not alone:
         folder /= file_name(proof.envelope.recipient).removesuffix(".eml")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "issue.html").write_text(proof.rendering.html.joined, encoding="utf-8")
-    (folder / "issue.txt").write_text(proof.rendering.text.joined, encoding="utf-8")
+    (folder / "issue.html").write_text(proof.rendering.html, encoding="utf-8")
+    (folder / "issue.txt").write_text(proof.rendering.text, encoding="utf-8")
     (folder / "issue.eml").write_bytes(b"".join(proof.envelope.content))
     return str(folder)

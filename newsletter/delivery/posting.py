@@ -3,15 +3,13 @@
 from collections.abc import AsyncGenerator
 
 from newsletter.model import (
+    Addressee,
     Claim,
     Edition,
     Envelope,
     Letter,
     NotSent,
     Outcome,
-    Reader,
-    Standing,
-    Subscriber,
 )
 from newsletter.ports import Transport
 
@@ -22,8 +20,8 @@ async def post(transport: Transport, envelope: Envelope) -> Outcome:
     Raises:
         TransportError: the server as a whole refuses us or is gone.
     """
-    reader = Reader(0, Subscriber(envelope.recipient), "confirmed", decided=0, origin="store")
-    claim = Claim(0, 0, "note", Edition(Standing(reader), sections=()), attempt=1)
+    edition = Edition(Addressee(0, envelope.recipient), sections=())
+    claim = Claim(0, 0, "note", edition, attempt=1)
     outcomes: list[Outcome] = []
 
     async def letters() -> AsyncGenerator[Letter]:

@@ -6,7 +6,7 @@ from itertools import islice
 
 from newsletter.edition.judging import Heading, headings, judge
 from newsletter.edition.table import Table
-from newsletter.model import TOP, Edition, Length, Section, Standing, Summary
+from newsletter.model import TOP, Addressee, Edition, Length, Section, Standing, Summary
 from newsletter.topics import bits
 
 LEADS = 3
@@ -54,7 +54,7 @@ def cut(table: Table, standing: Standing, budget: Budget) -> Edition:
     cards, rows = _fit(listed, top, len(under) + bool(top), _limit(summary, cap), summary, budget)
     shown, top = cards | rows, top & cards
     return Edition(
-        standing=standing,
+        to=Addressee.of(standing.reader),
         sections=(
             *_leading(under, top),
             *(_section(h, cards & ~top, rows) for h in under if h.papers & shown & ~top),

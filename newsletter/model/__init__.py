@@ -8,8 +8,8 @@ The path, one way, is the order in which they appear here::
     tag       Papers        -> Matching (topics, and why)      topics
     compose   Papers        -> Issue (order, topics)           issue
     cut       Issue, Reader -> Edition (and a reason a paper)  edition
-    set       Edition       -> Rendering (subject, html, text) render
-    address   Rendering     -> Envelope (bytes)                message
+    set       Edition       -> its pieces, or a Rendering      render
+    address   pieces        -> Envelope (bytes)                message
     claim     Delivery      -> Letter, under a token           stores/
     send      Letter        -> Outcome, the server's word      transports/
     settle    Outcome       -> Delivery, done                  stores/
@@ -43,11 +43,12 @@ from newsletter.model.issues import (
     EVERY_PAPER,
     OTHER,
     TOP,
+    Addressee,
     Edition,
     Issue,
     Matching,
-    Part,
     Placed,
+    Planned,
     Publication,
     Published,
     Rendering,
@@ -100,6 +101,7 @@ __all__ = [
     "OTHER",
     "TOP",
     "Accepted",
+    "Addressee",
     "All",
     "Announcement",
     "AnyOf",
@@ -136,8 +138,8 @@ __all__ = [
     "Origin",
     "Outcome",
     "Paper",
-    "Part",
     "Placed",
+    "Planned",
     "Proof",
     "Publication",
     "Published",

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Literal, Self
@@ -44,9 +43,14 @@ class Lines(bytes):
     Each ends in CRLF and none begins with a dot, so that nothing in them ends the message early
     and there is nothing to stuff (RFC 5321, 4.5.2).
 
+    Attributes:
+        digest: what tells these bytes from all others: BLAKE2b (RFC 7693), 16 bytes of it.
+
     Raises:
         ValueError: a line ends otherwise, or begins with a dot.
     """
+
+    digest: bytes
 
     def __new__(cls, data: bytes = b"") -> Self:
         """Look through the bytes once; what many letters share is not looked at again."""
@@ -56,12 +60,9 @@ class Lines(bytes):
             raise ValueError(f"not whole lines that end in CRLF: {data[-80:]!r}")
         if data.startswith(b".") or b"\n." in data:
             raise ValueError(f"a line begins with a dot: {data[:80]!r}")
-        return super().__new__(cls, data)
-
-    @cached_property
-    def digest(self) -> bytes:
-        """What tells these bytes from all others: BLAKE2b (RFC 7693), 16 bytes of it."""
-        return blake2b(self, digest_size=16).digest()
+        lines = super().__new__(cls, data)
+        lines.digest = blake2b(data, digest_size=16).digest()
+        return lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """What is composed: the day's issue, each reader's edition of it, and how it is set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from newsletter.model.papers import Paper
-from newsletter.model.readers import Reader, Subscriber, Summary, Term, Topic
+from newsletter.model.readers import Reader, Summary, Term, Topic
 
 OTHER = "Other"
 """The section of papers that are in no topic."""
@@ -122,6 +122,22 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whose letter it is, and how much of each abstract they get."""
+
+    id: int
+    email: str
+    name: str = ""
+    summary: Summary = "short"
+
+    @classmethod
+    def of(cls, reader: Reader) -> "Addressee":
+        """A reader, as their letters are made out."""
+        wants = reader.subscriber
+        return cls(reader.id, wants.email, wants.name, wants.summary)
+
+
+@dataclass(frozen=True, slots=True)
 class Edition:
     """One reader's own letter of an issue, before it is set.
 
@@ -131,7 +147,7 @@ class Edition:
     them. An edition without a paper is empty.
     """
 
-    standing: Standing
+    to: Addressee
     sections: tuple[Section, ...]
     more: tuple[int, ...] = ()
     short: tuple[int, ...] = ()
@@ -146,12 +162,15 @@ class Edition:
     @property
     def summary(self) -> Summary:
         """How much of each abstract this reader gets."""
-        return self.subscriber.summary
+        return self.to.summary
 
-    @property
-    def subscriber(self) -> Subscriber:
-        """Whose edition this is."""
-        return self.standing.reader.subscriber
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a freeze records of one reader: where they stood, and the edition cut from that."""
+
+    standing: Standing
+    edition: Edition
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,28 +185,12 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a letter, HTML or text, in pieces that readers share, but for their own.
-
-    ``pieces`` has some that are holes; ``own`` has what this reader's letter puts there.
-    """
-
-    pieces: tuple[str, ...]
-    own: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def joined(self) -> str:
-        """The part as its reader sees it."""
-        return "".join(map(self.own.get, self.pieces, self.pieces))
-
-
-@dataclass(frozen=True, slots=True)
 class Rendering:
-    """A letter set: its subject, in pieces that join, its HTML and its plain text."""
+    """A letter as its reader sees it: its subject, in pieces that join, its HTML and its text."""
 
     subject: tuple[str, ...]
-    html: Part
-    text: Part
+    html: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

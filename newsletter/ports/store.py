@@ -17,10 +17,12 @@ from newsletter.model import (
     IssueState,
     Letter,
     Paper,
+    Planned,
     Returned,
     ReturnEffect,
     Settlement,
     SourceHealth,
+    Standing,
     Suppression,
     Wave,
 )
@@ -108,17 +110,17 @@ class Store(Readership, Subscribing, Archive, Protocol):
     def freeze(
         self,
         wave: Wave,
-        editions: Iterable[Edition],
+        plans: Iterable[Planned],
     ) -> Wave:
-        """Store a wave with its editions, and one delivery for each reader.
+        """Store a wave with everybody's edition, and one delivery for each reader.
 
         ``wave.id`` is ignored; the stored wave is returned under its own. Deliveries of
         editions without a paper start as ``empty`` (and decide the freeze at once), the others
         as ``pending``; a reader who already has a delivery of that day is left out. The issue
         becomes ``frozen`` (or stays ``sending``), or ``done`` when nothing is open.
         Where a wave of that day and due instant is stored already, that one is returned, and the
-        editions count only if they speak of the same papers in the same order. The editions are
-        taken a few at a time, and may be cut from what the store is asked for meanwhile.
+        plans count only if they speak of the same papers in the same order. The plans are taken
+        a few at a time, and may be made from what the store is asked for meanwhile.
         """
 
     def skip(self, day: date, *, reason: str, now: datetime) -> None:
@@ -129,6 +131,9 @@ class Store(Readership, Subscribing, Archive, Protocol):
 
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
         """A reader's frozen edition of that day, with its wave's id."""
+
+    def stood(self, day: date, email: str) -> tuple[int, Standing] | None:
+        """Where a reader stood when their edition of that day was cut, with its wave's id."""
 
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
         """The state of a day's issue and its reason; None where there is none."""

@@ -10,11 +10,11 @@ from newsletter import issue as issues
 from newsletter import topics
 from newsletter.edition import REACH, Budget, Table, cut
 from newsletter.model import (
-    Edition,
     Filter,
     Issue,
     Matching,
     Paper,
+    Planned,
     Reader,
     Standing,
     Subscriber,
@@ -101,17 +101,20 @@ def in_turn(desk: Desk, readers: Sequence[int]) -> Iterator[Sequence[Reader]]:
         yield desk.store.readers_numbered(readers[start : start + CHUNK])
 
 
-def editions(desk: Desk, made: Draft, readers: Iterable[Sequence[Reader]]) -> Iterator[Edition]:
-    """Every reader's edition, in the readers' order; they come in chunks, each matched alone."""
+def plans(desk: Desk, made: Draft, readers: Iterable[Sequence[Reader]]) -> Iterator[Planned]:
+    """Where every reader stands and their edition, in the readers' order.
+
+    They come in chunks, each matched alone.
+    """
     # Each chunk is let go before the next is asked for, as it is not in a loop.
-    return chain.from_iterable(map(partial(_editions, desk, made), readers))
+    return chain.from_iterable(map(partial(_plans, desk, made), readers))
 
 
-def _editions(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Edition]:
+def _plans(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Planned]:
     budget = Budget(made.sheet.sizes, desk.max_items)
     table = table_for(desk, made, readers)
     for standing in standings(desk, readers, made.issue):
-        yield cut(table, standing, budget)
+        yield Planned(standing, cut(table, standing, budget))
 
 
 def table_for(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Table:

@@ -8,7 +8,7 @@ from itertools import count
 from newsletter.cadence import due
 from newsletter.edition import Budget, Table, cut
 from newsletter.errors import StoreError, TryAgainError
-from newsletter.model import OPEN, OPEN_ISSUE, Edition, Published, Reader, Wave
+from newsletter.model import OPEN, OPEN_ISSUE, Planned, Published, Reader, Wave
 from newsletter.ports import Owner, Transport
 from newsletter.publisher.asking import Vain
 from newsletter.publisher.desk import Desk
@@ -50,21 +50,22 @@ def greet(desk: Desk, reader: Reader) -> FirstLetter | None:
     young = timedelta() <= desk.clock.now() - wave.issue.frozen_at < OF_THE_DAY
     if not young or not due(reader.subscriber, newest.day, desk.cadence, everyone=True):
         return None
-    edition = _first_edition(desk, reader, newest, wave)
-    if not edition.papers:
+    plan = _first_plan(desk, reader, newest, wave)
+    if not plan.edition.papers:
         return None
-    desk.store.freeze(wave, [edition])
+    desk.store.freeze(wave, [plan])
     return FirstLetter(newest.day, reader.id)
 
 
-def _first_edition(desk: Desk, reader: Reader, newest: Published, wave: Wave) -> Edition:
+def _first_plan(desk: Desk, reader: Reader, newest: Published, wave: Wave) -> Planned:
     """What is new with the issue, as far as the reader wants it."""
     issue = wave.issue
     newcomer = replace(reader, decided=newest.after)
     since = issue.frozen_at - JUDGED_AGAIN
     (standing,) = desk.store.standings([newcomer], issue.papers, since=since)
     budget = Budget(Sheet.load(wave.pieces).sizes, desk.max_items)
-    return cut(Table(issue, match(desk, issue, [newcomer])), standing, budget)
+    table = Table(issue, match(desk, issue, [newcomer]))
+    return Planned(standing, cut(table, standing, budget))
 
 
 def left_open(desk: Desk) -> tuple[FirstLetter, ...]:

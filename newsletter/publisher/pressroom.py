@@ -17,21 +17,26 @@ class Printer:
         self.keys = keys.signing_as(sheet.signed_by)
         self.press = Press(sheet, keys)
 
-    def letter(self, edition: Edition) -> tuple[Rendering, Envelope]:
-        """One reader's letter, as pieces of text and as bytes.
+    def envelope(self, edition: Edition) -> Envelope:
+        """One reader's letter, as it is sent.
 
         Raises:
             RenderError: this reader's letter cannot be made.
         """
-        reader, sheet = edition.standing.reader, self.sheet
-        personal = Personal(
-            reader=reader.id,
-            email=reader.subscriber.email,
-            name=reader.subscriber.name,
-            links=links(sheet.publication, self.keys, sheet.day, sheet.frozen_at, reader.id),
-        )
-        rendering = set_edition(sheet, edition, personal)
-        return rendering, self.press.address(rendering, personal)
+        return self.press.letter(edition, self._personal(edition))
+
+    def letter(self, edition: Edition) -> tuple[Rendering, Envelope]:
+        """One reader's letter, as it is read and as it is sent.
+
+        Raises:
+            RenderError: this reader's letter cannot be made.
+        """
+        return set_edition(self.sheet, edition, self._personal(edition)), self.envelope(edition)
+
+    def _personal(self, edition: Edition) -> Personal:
+        to, sheet = edition.to, self.sheet
+        made = links(sheet.publication, self.keys, sheet.day, sheet.frozen_at, to.id)
+        return Personal(reader=to.id, email=to.email, name=to.name, links=made)
 
 
 class Pressroom:
@@ -47,13 +52,16 @@ class Pressroom:
         Raises:
             RenderError: this reader's letter cannot be made.
         """
-        return self.letter(claim.wave, claim.edition)[1]
+        return self._printer(claim.wave).envelope(claim.edition)
 
     def letter(self, wave: int, edition: Edition) -> tuple[Rendering, Envelope]:
-        """A letter of a wave, as pieces of text and as bytes."""
+        """A letter of a wave, as it is read and as it is sent."""
+        return self._printer(wave).letter(edition)
+
+    def _printer(self, wave: int) -> Printer:
         if wave not in self._printers:
             self._fetch_waves()
-        return self._printers[wave].letter(edition)
+        return self._printers[wave]
 
     def _fetch_waves(self) -> None:
         for wave in self._desk.store.waves(self._day):

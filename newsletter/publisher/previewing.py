@@ -19,7 +19,7 @@ from newsletter.model import (
 )
 from newsletter.ports import Transport
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.drafting import Draft, draft, editions, in_turn, table_for, typeset
+from newsletter.publisher.drafting import Draft, draft, in_turn, plans, table_for, typeset
 from newsletter.publisher.pressroom import Pressroom, Printer
 from newsletter.publisher.trying import unsent
 
@@ -56,8 +56,8 @@ def preview(
             yield Proof(edition, *pressroom.letter(wave, edition))
     if rest:
         made = draft(desk, day, min(reader.decided for reader in rest), ())
-        found = editions(desk, made, [rest])
-        yield from _printed(desk, made, (_made_out(desk, edition, to) for edition in found))
+        found = plans(desk, made, [rest])
+        yield from _printed(desk, made, (_made_out(desk, plan.edition, to) for plan in found))
 
 
 def proofs(desk: Desk, day: date, readers: Sequence[int]) -> Iterator[Proof]:
@@ -68,7 +68,8 @@ def proofs(desk: Desk, day: date, readers: Sequence[int]) -> Iterator[Proof]:
     after = desk.store.decided_by_all(readers)
     if after is not None:
         made = draft(desk, day, after, ())
-        yield from _printed(desk, made, editions(desk, made, in_turn(desk, readers)))
+        found = plans(desk, made, in_turn(desk, readers))
+        yield from _printed(desk, made, (plan.edition for plan in found))
 
 
 def anew(desk: Desk, day: date, reader: Reader, to: str | None = None) -> Proof:
@@ -98,10 +99,8 @@ def _made_out(desk: Desk, edition: Edition, to: str | None) -> Edition:
     """
     if to is None:
         return edition
-    standing = edition.standing
-    subscriber = replace(standing.reader.subscriber, email=to)
-    stranger = Reader(-int(desk.clock.now().timestamp()), subscriber, "confirmed", 0, "store")
-    return replace(edition, standing=replace(standing, reader=stranger))
+    stranger = replace(edition.to, id=-int(desk.clock.now().timestamp()), email=to)
+    return replace(edition, to=stranger)
 
 
 async def rehearse(proofs: Iterable[Proof], transport: Transport) -> int:
@@ -114,7 +113,7 @@ async def rehearse(proofs: Iterable[Proof], transport: Transport) -> int:
 
     async def letters() -> AsyncIterator[Letter]:
         for proof in proofs:
-            claim = Claim(0, proof.edition.standing.reader.id, "rehearsal", proof.edition, 1)
+            claim = Claim(0, proof.edition.to.id, "rehearsal", proof.edition, 1)
             yield Letter(claim, proof.envelope)
 
     async def mark(_letter: Letter) -> bool:

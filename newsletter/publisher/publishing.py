@@ -11,7 +11,7 @@ from newsletter.delivery import deliver
 from newsletter.model import Counts, Returned, SourceReport
 from newsletter.ports import Owner, Store, Transport
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.drafting import CHUNK, draft, editions, in_turn, wave
+from newsletter.publisher.drafting import CHUNK, draft, in_turn, plans, wave
 from newsletter.publisher.pressroom import Pressroom
 from newsletter.publisher.ruling import STOPPED
 
@@ -83,7 +83,7 @@ def freeze(
         desk.store.skip(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
         return False
     frozen = wave(made, made.issue.frozen_at if late or due is None else due)
-    desk.store.freeze(frozen, editions(desk, made, in_turn(desk, readers)))
+    desk.store.freeze(frozen, plans(desk, made, in_turn(desk, readers)))
     return True
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from newsletter.edition import Table, explain
-from newsletter.model import Edition, Issue, Reader, Standing, Verdict
+from newsletter.model import Issue, Reader, Standing, Verdict
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import draft_issue, match, standings
 from newsletter.publisher.trying import unsent
@@ -22,7 +22,7 @@ def why(desk: Desk, day: date, readers: Sequence[Reader]) -> Iterator[Verdict]:
     rest = [reader for reader in readers if frozen[reader.id] is None]
     for wave, issue in waves.items():
         held = [found[1] for found in frozen.values() if found is not None and found[0] == wave]
-        yield from _explained(desk, issue, [edition.standing for edition in held])
+        yield from _explained(desk, issue, held)
     if rest:
         latest = max(waves, default=None)
         after = min(reader.decided for reader in rest)
@@ -37,8 +37,8 @@ def why_anew(desk: Desk, day: date, reader: Reader) -> tuple[Verdict, ...]:
     return tuple(_explained(desk, issue, [Standing(new)]))
 
 
-def _frozen(desk: Desk, day: date, reader: Reader) -> tuple[int, Edition] | None:
-    return desk.store.edition(day, reader.subscriber.email)
+def _frozen(desk: Desk, day: date, reader: Reader) -> tuple[int, Standing] | None:
+    return desk.store.stood(day, reader.subscriber.email)
 
 
 def _explained(desk: Desk, issue: Issue, at: Sequence[Standing]) -> Iterator[Verdict]:

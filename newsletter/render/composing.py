@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from markupsafe import escape
 
 from newsletter.edition import opening_length
-from newsletter.model import Edition, Length, Part, Rendering
-from newsletter.render.display import shown, wrap
-from newsletter.render.sheet import REASON_BYTES, Face, Piece, Sheet, hole
-from newsletter.text import shorten
+from newsletter.model import Edition, Length, Rendering
+from newsletter.render.display import shown
+from newsletter.render.forme import Forme, P, Part
+from newsletter.render.sheet import Piece, Sheet, hole
 from newsletter.tokens import Links
 
 T = TypeVar("T")
@@ -19,14 +19,8 @@ T = TypeVar("T")
 WORDS_A_MINUTE = 220
 """How fast people read a text of this kind."""
 
-_REASONS = 4_096
-"""Reasons kept as they were set; readers who want the same get papers for the same."""
-
 _BETWEEN = "\ue002"
 """Stands between values that are escaped at once; a private character, which none of them has."""
-
-REASON_INDENT = " " * 15
-"""Under what the template puts before a reason in the text part, its other lines stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +36,44 @@ class Personal:
     links: Links
 
 
-def set_edition(sheet: Sheet, edition: Edition, personal: Personal) -> Rendering:
-    """Set one reader's letter.
+@dataclass(frozen=True, slots=True)
+class Composed(Generic[P]):
+    """A letter in pieces that join; those that readers share are the same objects in each."""
 
-    Pieces that readers share are the sheet's own strings; personal ones stand alone.
-    """
-    papers = edition.papers
+    subject: tuple[str, ...]
+    html: list[P]
+    text: list[P]
+
+
+def set_edition(sheet: Sheet, edition: Edition, personal: Personal) -> Rendering:
+    """Set one reader's letter, as they see it."""
+    made = compose(Forme(sheet, str), edition, personal)
+    return Rendering(made.subject, "".join(made.html), "".join(made.text))
+
+
+def compose(forme: Forme[P], edition: Edition, personal: Personal) -> Composed[P]:
+    """Put one reader's letter together."""
+    sheet, papers = forme.sheet, edition.papers
     counted = {
         "papers": len(papers),
         "minutes": _minutes(sheet, edition) if papers else 0,
         "left_out": edition.left_out,
         "more": len(edition.more),
     }
-    numbers = {_HOLES[name]: str(count) for name, count in counted.items()}
     preheader = _preheader(sheet, papers)
     own = _own(personal)
-    html = {**numbers, _PREHEADER: _shared_html(preheader)}
-    text = {**numbers, _PREHEADER: preheader}
-    return Rendering(
+    escaped = _escaped(own)
+    in_text = _filled(forme, own)
+    in_html = {**in_text} if escaped is own else _filled(forme, escaped)
+    kept = forme.kept
+    for name, count in counted.items():
+        in_text[kept[_HOLES[name]]] = in_html[kept[_HOLES[name]]] = kept[str(count)]
+    in_text[kept[_PREHEADER]] = kept[preheader]
+    in_html[kept[_PREHEADER]] = kept[_shared_html(preheader)]
+    return Composed(
         subject=_subject(sheet, papers),
-        html=Part(_pieces(sheet.html, edition, counted, html, _html_reason), _escaped(own)),
-        text=Part(_pieces(sheet.text, edition, counted, text, _text_reason), own),
+        html=_pieces(forme.html, edition, counted, in_html),
+        text=_pieces(forme.text, edition, counted, in_text),
     )
 
 
@@ -73,10 +84,10 @@ _OWN = tuple(
 )
 
 
-def _own(personal: Personal) -> dict[str, str]:
+def _own(personal: Personal) -> tuple[str, ...]:
     """What fills the holes that are this reader's alone."""
     links = personal.links
-    values = (
+    return (
         shown(personal.email),
         shown(personal.name),
         links.preferences,
@@ -85,55 +96,57 @@ def _own(personal: Personal) -> dict[str, str]:
         links.unsubscribe,
         links.edition,
     )
-    return dict(zip(_OWN, values, strict=True))
 
 
-def _escaped(values: dict[str, str]) -> dict[str, str]:
+def _escaped(values: tuple[str, ...]) -> tuple[str, ...]:
     """The values as HTML has them, escaped at once; the same object where that changes nothing."""
-    together = _BETWEEN.join(values.values())
+    together = _BETWEEN.join(values)
     html = str(escape(together))
-    return values if html == together else dict(zip(values, html.split(_BETWEEN), strict=True))
+    return values if html == together else tuple(html.split(_BETWEEN))
 
 
-Reasoned = Callable[[Piece, str], str]
-"""Sets a card's reason, between the two halves of its frame."""
+def _filled(forme: Forme[P], own: tuple[str, ...]) -> dict[P, P]:
+    """What stands for the holes that are a reader's own."""
+    kept, make = forme.kept, forme.make
+    return {kept[place]: make(value) for place, value in zip(_OWN, own, strict=True)}
 
 
 def _pieces(
-    face: Face,
-    edition: Edition,
-    counted: Mapping[str, int],
-    values: Mapping[str, str],
-    reasoned: Reasoned,
-) -> tuple[str, ...]:
-    """The pieces in their order, of which only the reader's own holes are left open."""
-    frame = face.frame
-    pieces = [*frame["opening"]]
+    part: Part[P], edition: Edition, counted: Mapping[str, int], values: Mapping[P, P]
+) -> list[P]:
+    """The pieces in their order, the holes filled; papers and reasons have none."""
+    frame, counts = part.frame, part.counts
+    before = [*frame["opening"]]
     for name in ("papers", "minutes", "left_out"):
         if counted[name] or name == "papers":
-            pieces += face.counts[name][min(counted[name], 2)]
-    pieces += frame["dateline_end"]
+            before += counts[name][min(counted[name], 2)]
+    before += frame["dateline_end"]
     if not counted["papers"]:
-        pieces += frame["quiet"]
-    pieces += frame["masthead_end"]
-    _add_sections(pieces, face, edition, reasoned)
-    if edition.more:
-        pieces += face.counts["more"][min(counted["more"], 2)]
-    pieces += frame["ending"]
-    return tuple(filter(None, map(values.get, pieces, pieces)))
+        before += frame["quiet"]
+    before += frame["masthead_end"]
+    after = [*counts["more"][min(counted["more"], 2)]] if edition.more else []
+    after += frame["ending"]
+
+    def filled(pieces: Sequence[P]) -> Sequence[P]:
+        return [value for value in map(values.get, pieces, pieces) if value]
+
+    return [*filled(before), *_sections(part, edition, filled), *filled(after)]
 
 
-def _add_sections(pieces: list[str], face: Face, edition: Edition, reasoned: Reasoned) -> None:
-    rows, cards_of = face.rows, _lengths(face.cards, edition)
-    because = _reason_frame(face)
-    closing = face.frame["closing"]
+def _sections(
+    part: Part[P], edition: Edition, filled: Callable[[Sequence[P]], Sequence[P]]
+) -> list[P]:
+    pieces: list[P] = []
+    rows, reasons, cards_of = part.rows, part.reasons, _lengths(part.cards, edition)
+    closing = filled(part.frame["closing"])
     for section in edition.sections:
-        pieces += face.headings[section.name]
+        pieces += filled(part.headings[section.name])
         cards = cards_of[section.leads]
         for placed in section.cards:
-            pieces += (cards[placed.paper], reasoned(because, placed.because))
+            pieces += (cards[placed.paper], reasons[placed.because])
         pieces += [rows[placed.paper] for placed in section.rows]
         pieces += closing
+    return pieces
 
 
 def _minutes(sheet: Sheet, edition: Edition) -> int:
@@ -169,30 +182,4 @@ def _preheader(sheet: Sheet, papers: Sequence[int]) -> str:
 
 @lru_cache(maxsize=4096)
 def _shared_html(text: str) -> str:
-    return str(escape(text))
-
-
-def _reason_frame(face: Face) -> Piece:
-    """What stands around a reason, down to the end of its card."""
-    before, *_, after = face.frame["because"]
-    return before, after + "".join(face.frame["card_end"])
-
-
-@lru_cache(maxsize=_REASONS)
-def _html_reason(frame: Piece, because: str) -> str:
-    before, after = frame
-    return f"{before}{_bounded(because)}{after}"
-
-
-@lru_cache(maxsize=_REASONS)
-def _text_reason(frame: Piece, because: str) -> str:
-    before, after = frame
-    return f"{before}{wrap(shown(because), REASON_INDENT)}{after}"
-
-
-def _bounded(because: str) -> str:
-    """A reason as HTML, shortened to the bytes the cut reckons with."""
-    text = shorten(shown(because), REASON_BYTES)
-    while len(str(escape(text)).encode()) > REASON_BYTES:
-        text = shorten(text, len(text) - 8)
     return str(escape(text))

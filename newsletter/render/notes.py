@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from newsletter.errors import RenderError
-from newsletter.model import Part, Publication, Rendering
+from newsletter.model import Publication, Rendering
 from newsletter.render.display import shown
 from newsletter.render.setting import Templates, presentable, run
 
@@ -46,6 +46,6 @@ def note(
     context = {"publication": presentable(publication), **said}
     return Rendering(
         subject=(" ".join(run(templates.subject, context).split()),),
-        html=Part((run(templates.html, context),)),
-        text=Part((run(templates.text, context),)),
+        html=run(templates.html, context),
+        text=run(templates.text, context),
     )

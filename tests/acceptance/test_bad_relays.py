@@ -39,7 +39,7 @@ REFUSALS: list[Refusals] = [
 
 def address(claim: Claim) -> Envelope:
     """The letter of a claim."""
-    email = claim.edition.subscriber.email
+    email = claim.edition.to.email
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
 
 

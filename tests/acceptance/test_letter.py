@@ -46,8 +46,8 @@ def test_the_letter_is_as_it_was(
     theme: str,
 ) -> None:
     rendering, envelope = letter(demo(publication, theme), cut)
-    golden(f"{theme}/{name}.html", rendering.html.joined.encode())
-    golden(f"{theme}/{name}.txt", rendering.text.joined.encode())
+    golden(f"{theme}/{name}.html", rendering.html.encode())
+    golden(f"{theme}/{name}.txt", rendering.text.encode())
     golden(f"{theme}/{name}.eml", content(envelope))
 
 
@@ -88,7 +88,7 @@ def test_other_scripts_are_marked_with_language_and_direction() -> None:
         paper(2, "大规模语言模型综述", abstract="In English."),
     )
     sheet, _ = set_issue(issue(papers, "Reasoning"), SITE, templates())
-    outline = Outline(letter(sheet, edition(section("Reasoning", 0, 1)))[0].html.joined)
+    outline = Outline(letter(sheet, edition(section("Reasoning", 0, 1)))[0].html)
     titles = [(each["lang"], each["dir"]) for each in outline.all("h3")]
     assert titles == [("und-Arab", "rtl"), ("zh", "ltr")]
     summaries = [(p["lang"], p["dir"]) for p in outline.all("p") if p.get("lang")]

@@ -32,10 +32,10 @@ def test_its_pieces_join_into_what_one_pass_of_the_template_gives(whole: Edition
     if whole.papers:
         second = views[whole.papers[1]]
         preheader = second.preheader(f"Also: {second.title}", longdate(made.day))
-    assert rendering.html.joined == in_one_pass(
+    assert rendering.html == in_one_pass(
         HTML, whole, made, SITE, personal(), preheader=preheader, minutes=1
     )
-    assert rendering.text.joined == in_one_pass(
+    assert rendering.text == in_one_pass(
         TEXT, whole, made, SITE, personal(), preheader=preheader, minutes=1
     )
 
@@ -60,7 +60,7 @@ def test_a_letter_fits_however_many_papers_there_are(
     matching = match(made, [wants.filter], RulesMatcher())
     fitted = cut(Table(made, matching), standing, Budget(sheet.sizes, max_items=papers))
     assert len(fitted.papers) == papers
-    html = set_edition(sheet, fitted, personal()).html.joined
+    html = set_edition(sheet, fitted, personal()).html
     assert len(html.encode()) <= GMAIL_CLIPS
     assert any(each.leads for each in fitted.sections) == (papers > 5 and summary != "titles")
     if fitted.more:

@@ -34,18 +34,18 @@ def written(kind: str, theme: str = "serif") -> Rendering:
 @pytest.mark.parametrize("kind", NOTES)
 def test_a_note_is_as_it_was(golden: Callable[[str, bytes], None], kind: str, theme: str) -> None:
     made = written(kind, theme)
-    golden(f"{theme}/{kind}.html", made.html.joined.encode())
-    golden(f"{theme}/{kind}.txt", "".join((*made.subject, "\n\n", made.text.joined)).encode())
+    golden(f"{theme}/{kind}.html", made.html.encode())
+    golden(f"{theme}/{kind}.txt", "".join((*made.subject, "\n\n", made.text)).encode())
 
 
 @pytest.mark.parametrize("kind", NOTES)
 def test_a_note_says_all_it_is_told_in_both_parts(kind: str) -> None:
     made = written(kind)
-    html, text = Outline(made.html.joined), made.text.joined
+    html, text = Outline(made.html), made.text
     links = [link["href"] for link in html.all("a")]
     for said in (line for word in NOTES[kind] for line in WORDS[word].splitlines()):
         assert said in text
-        assert said in links or said in made.html.joined
+        assert said in links or said in made.html
     assert not html.open
     assert [len(html.all(tag)) for tag in ("h1", "title", "img", "script", "link")] == [
         1,
@@ -55,7 +55,7 @@ def test_a_note_says_all_it_is_told_in_both_parts(kind: str) -> None:
         0,
     ]
     assert not [line for line in text.splitlines() if len(line) > 78]
-    assert not re.search(r"@import|url\(", made.html.joined)
+    assert not re.search(r"@import|url\(", made.html)
 
 
 def test_a_confirmation_holds_nothing_a_stranger_typed() -> None:
@@ -70,7 +70,7 @@ def test_a_word_that_is_missing_is_named() -> None:
 def test_a_word_cannot_break_out_of_its_place() -> None:
     words = {**WORDS, "email": '"><script>alert(1)</script>\r\nBcc: eve@example.org'}
     made = note("welcome", load_note("welcome"), SITE, words)
-    assert "<script" not in made.html.joined
+    assert "<script" not in made.html
     assert len(made.subject) == 1
     assert "\n" not in made.subject[0]
 

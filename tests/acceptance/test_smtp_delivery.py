@@ -13,12 +13,14 @@ from newsletter.clock import SystemClock
 from newsletter.delivery import deliver
 from newsletter.errors import TransportError
 from newsletter.model import (
+    Addressee,
     Claim,
     Counts,
     Edition,
     Envelope,
     Issue,
     Placed,
+    Planned,
     Section,
     Standing,
     Wave,
@@ -41,14 +43,14 @@ def frozen(count: int) -> Store:
     ]
     issue = Issue(DAY, papers=(paper(),), topics=(), cutoff=1, frozen_at=NOON)
     section = Section("Other", cards=(Placed(0, "every paper"),))
-    editions = [Edition(Standing(one), (section,)) for one in readers]
-    store.freeze(Wave(0, issue, due=NOON, pieces=b""), editions)
+    plans = [Planned(Standing(one), Edition(Addressee.of(one), (section,))) for one in readers]
+    store.freeze(Wave(0, issue, due=NOON, pieces=b""), plans)
     return store
 
 
 def address(claim: Claim) -> Envelope:
     """The letter of a claim."""
-    email = claim.edition.subscriber.email
+    email = claim.edition.to.email
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
 
 

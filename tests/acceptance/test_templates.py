@@ -41,7 +41,7 @@ def test_it_compiles_the_newsletters_own() -> None:
     sheet, quarantined = set_issue(issue([paper(1, "Routing")]), SITE, load())
     assert quarantined == ()
     rendering, _ = letter(sheet, edition(section("Other", 0)))
-    assert ">Routing</a>" in rendering.html.joined or ">Routing</span>" in rendering.html.joined
+    assert ">Routing</a>" in rendering.html or ">Routing</span>" in rendering.html
 
 
 def test_it_needs_nothing_from_elsewhere() -> None:
@@ -128,7 +128,7 @@ def test_a_template_may_include_another_of_its_folder_alone(folder: Path) -> Non
     (folder / "partials" / "foot.txt").write_text("A foot.")
     change(folder, TEXT, "{{ email }}", "{% include 'partials/foot.txt' %} {{ email }}")
     sheet, _ = set_issue(issue([]), SITE, load(folder))
-    assert "A foot." in letter(sheet, edition())[0].text.joined
+    assert "A foot." in letter(sheet, edition())[0].text
     change(folder, TEXT, "partials/foot.txt", "../secret.txt")
     assert "secret.txt" in fault(folder).problem
 
@@ -144,7 +144,7 @@ def test_a_theme_of_the_operators_own_goes_before_the_one_that_ships(tmp_path: P
     (tmp_path / "themes" / "sans.jinja").write_text(own, encoding="utf-8")
     for theme, used in (("sans", True), ("serif", False)):
         sheet, _ = set_issue(issue([paper(1)]), SITE, load(tmp_path, theme))
-        html = letter(sheet, edition(section("Other", 0)))[0].html.joined
+        html = letter(sheet, edition(section("Other", 0)))[0].html
         assert ("#006633" in html) == used
 
 

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from newsletter.errors import SourceError
 from newsletter.model import (
     Accepted,
+    Addressee,
     Cadence,
     Claim,
     Deferred,
@@ -24,6 +25,7 @@ from newsletter.model import (
     NotSent,
     Outcome,
     Placed,
+    Planned,
     Refused,
     Section,
     Settlement,
@@ -169,7 +171,7 @@ class Delivery(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-def _cut(standing: Standing, numbers: list[int], wanted: int) -> Edition:
+def _cut(standing: Standing, numbers: list[int], wanted: int) -> Planned:
     """What a reader is owed and wants; ``wanted`` says of each three papers which those are."""
     owed = [
         place
@@ -179,7 +181,8 @@ def _cut(standing: Standing, numbers: list[int], wanted: int) -> Edition:
     chosen = [place for place in owed if wanted >> (numbers[place] % 3) & 1]
     cards = tuple(Placed(place, "every paper") for place in chosen)
     sections = (Section("Other", cards),) if cards else ()
-    return Edition(standing, sections, left_out=len(owed) - len(chosen))
+    to = Addressee.of(standing.reader)
+    return Planned(standing, Edition(to, sections, left_out=len(owed) - len(chosen)))
 
 
 Delivery.TestCase.settings = settings(

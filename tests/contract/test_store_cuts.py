@@ -33,7 +33,7 @@ STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 15
 
 def address(claim: Claim) -> Envelope:
     """The letter of a claim."""
-    email = claim.edition.subscriber.email
+    email = claim.edition.to.email
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
 
 

@@ -117,6 +117,34 @@ def test_a_store_of_before_the_readers_pages_is_brought_along(tmp_path: Path) ->
     store.close()
 
 
+def test_a_letter_frozen_before_an_upgrade_is_the_same_after_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    before = open_store(url)
+    one_issue(before, "ada", "bob")
+    frozen = [(before.edition(DAY, at), before.stood(DAY, at)) for at in ADDRESSES]
+    before.close()
+    _put_back_to_0007(tmp_path / "store.db")
+    after = open_store(url)
+    assert [(after.edition(DAY, at), after.stood(DAY, at)) for at in ADDRESSES] == frozen
+    assert [one.edition.to.email for one in claim(after)] == ADDRESSES
+    after.close()
+
+
+ADDRESSES = ["ada@example.org", "bob@example.org"]
+
+
+def _put_back_to_0007(file: Path) -> None:
+    """Let each edition hold where its reader stood, as it did then."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute(
+            "UPDATE editions SET body = json_remove("
+            "json_set(body, '$.standing', json(standing)), '$.to')"
+        )
+        connection.execute("ALTER TABLE editions DROP COLUMN standing")
+        connection.execute("UPDATE alembic_version SET version_num = '0007'")
+        connection.commit()
+
+
 def test_processes_that_open_a_new_store_at_once_all_find_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     code = f"from newsletter.stores import open_store; open_store({url!r}).cutoff()"

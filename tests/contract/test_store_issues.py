@@ -10,12 +10,14 @@ from newsletter.errors import StoreError
 from newsletter.filters import parse
 from newsletter.model import (
     Accepted,
+    Addressee,
     Counts,
     Edition,
     Entry,
     Filter,
     Issue,
     Placed,
+    Planned,
     Refused,
     Section,
     Standing,
@@ -66,8 +68,9 @@ def test_a_frozen_edition_comes_back_whole(store: Store) -> None:
     (ada,) = join(store, "ada")
     wants = Filter(("Experts",), (parse("LoRA"),), (parse("speech"),), 5, 20)
     snapshot = replace(ada, subscriber=Subscriber(ada.subscriber.email, "Ada", wants))
+    standing = Standing(snapshot, again=frozenset({7, 3}), sent=frozenset({1}))
     edition = Edition(
-        standing=Standing(snapshot, again=frozenset({7, 3}), sent=frozenset({1})),
+        to=Addressee(ada.id, ada.subscriber.email, "Ada", "full"),
         sections=(
             Section("Experts", (Placed(1, "“LoRA”"),), (Placed(0, "row"),)),
             Section("Other", ()),
@@ -77,9 +80,11 @@ def test_a_frozen_edition_comes_back_whole(store: Store) -> None:
         left_out=4,
     )
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3", "arxiv:4")
-    wave = store.freeze(wave_of(papers), [edition])
+    wave = store.freeze(wave_of(papers), [Planned(standing, edition)])
     assert store.edition(DAY, "ada@example.org") == (wave.id, edition)
+    assert store.stood(DAY, "ada@example.org") == (wave.id, standing)
     assert store.edition(TOMORROW, "ada@example.org") is None
+    assert store.stood(TOMORROW, "ada@example.org") is None
     assert store.edition(DAY, "bob@example.org") is None
     (claimed,) = claim(store)
     assert (claimed.edition, claimed.wave, claimed.reader) == (edition, wave.id, ada.id)
@@ -168,11 +173,11 @@ def test_the_editions_may_be_cut_from_the_store_while_it_freezes(store: Store) -
     readers = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1")
 
-    def editions() -> Iterator[Edition]:
+    def plans() -> Iterator[Planned]:
         for standing in store.standings(readers, papers, since=NOON):
             yield cut(standing.reader, 0)
 
-    store.freeze(wave_of(papers), editions())
+    store.freeze(wave_of(papers), plans())
     assert store.counts(DAY) == Counts(pending=2)
 
 
@@ -189,12 +194,12 @@ def test_a_freeze_that_breaks_off_leaves_nothing(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1")
 
-    def editions() -> Iterator[Edition]:
+    def plans() -> Iterator[Planned]:
         yield cut(ada, 0)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.freeze(wave_of(papers), editions())
+        store.freeze(wave_of(papers), plans())
     assert (store.issue_state(DAY), store.waves(DAY), store.planned(DAY)) == (None, (), frozenset())
 
 

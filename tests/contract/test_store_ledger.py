@@ -259,8 +259,9 @@ def test_a_settled_claim_is_void(store: Store) -> None:
 def test_acceptance_records_every_paper_and_decides_the_freeze(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
-    edition = replace(cut(ada, 2, 0), more=(1,))
-    store.freeze(wave_of(papers), [edition, cut(bob, 0)])
+    plan = cut(ada, 2, 0)
+    more = replace(plan, edition=replace(plan.edition, more=(1,)))
+    store.freeze(wave_of(papers), [more, cut(bob, 0)])
     first, second = claim(store)
     mark(store, first, second)
     settle(store, first, outcome=TAKEN)
@@ -443,7 +444,7 @@ def test_a_departure_and_the_marks_at_once_agree(store: Store) -> None:
     def leave() -> None:
         start.wait()
         for made in claims:
-            store.set_status(made.edition.subscriber.email, "unsubscribed", now=NOON)
+            store.set_status(made.edition.to.email, "unsubscribed", now=NOON)
 
     def commit() -> frozenset[str]:
         start.wait()

@@ -101,7 +101,7 @@ def test_what_left_is_taken_up_and_the_rest_is_sent(older: WitnessedStore) -> No
     assert older.take_from_witness(now=LATER) == Restoration()
     late = wave_of(wave.issue.papers, due=LATER)
     older.freeze(late, [cut(reader, 0, 1) for reader in older.readers()])
-    assert [each.edition.subscriber.email[:3] for each in claim(older, now=LATER)] == ["dan", "eve"]
+    assert [each.edition.to.email[:3] for each in claim(older, now=LATER)] == ["dan", "eve"]
 
 
 def test_readers_it_does_not_know_are_counted_and_nobody_takes_their_place(

@@ -13,6 +13,7 @@ from newsletter.delivery import BATCH, CLAIM_LEASE, DRAIN, deliver, delivering, 
 from newsletter.errors import RenderError, StoreError, TransportError
 from newsletter.model import (
     Accepted,
+    Addressee,
     Claim,
     Counts,
     Deferred,
@@ -24,6 +25,7 @@ from newsletter.model import (
     NotSent,
     Outcome,
     Placed,
+    Planned,
     Refused,
     Section,
     Settlement,
@@ -48,14 +50,14 @@ def frozen(count: int, store: MemoryStore | None = None) -> MemoryStore:
     ]
     issue = Issue(DAY, papers=(paper(),), topics=(), cutoff=1, frozen_at=NOON)
     section = Section("Other", cards=(Placed(0, "every paper"),))
-    editions = [Edition(Standing(one), (section,)) for one in readers]
-    store.freeze(Wave(0, issue, due=NOON, pieces=b""), editions)
+    plans = [Planned(Standing(one), Edition(Addressee.of(one), (section,))) for one in readers]
+    store.freeze(Wave(0, issue, due=NOON, pieces=b""), plans)
     return store
 
 
 def address(claim: Claim) -> Envelope:
     """The letter of a claim."""
-    email = claim.edition.subscriber.email
+    email = claim.edition.to.email
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
 
 
@@ -146,7 +148,7 @@ def test_only_the_readers_asked_for_get_theirs() -> None:
 
 def test_a_letter_that_cannot_be_set_fails_alone() -> None:
     def poisoned(claim: Claim) -> Envelope:
-        if claim.edition.subscriber.email == "reader2@example.org":
+        if claim.edition.to.email == "reader2@example.org":
             raise RenderError("no such font")
         return address(claim)
 

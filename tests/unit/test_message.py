@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from newsletter.errors import RenderError
 from newsletter.message import Press, encoded, quoted
-from newsletter.model import Part, Publication, Rendering
+from newsletter.model import Publication
+from newsletter.render.sheet import hole
 from newsletter.tokens import Keyring, read_bounce_tag
 from tests.factories import paper
 from tests.hostile import HEADERS, TEXTS, check, check_bytes
@@ -159,8 +160,8 @@ def test_a_sender_without_letters_still_names_its_list() -> None:
 def test_the_parts_decode_to_what_was_set() -> None:
     rendering, envelope = letter(sheet_of(), edition(section("Reasoning", 0, 1), left_out=3))
     read = parsed(content(envelope))
-    assert part(read, "plain") == rendering.text.joined
-    assert part(read, "html") == rendering.html.joined
+    assert part(read, "plain") == rendering.text
+    assert part(read, "html") == rendering.html
 
 
 def test_a_letter_made_again_is_the_same() -> None:
@@ -192,9 +193,10 @@ def test_without_a_bounce_mailbox_the_sender_is_the_return_path() -> None:
 
 def test_a_rotated_key_does_not_change_a_frozen_letter() -> None:
     sheet = replace(sheet_of(), signed_by=KEYS.fingerprint)
-    rendering, before = letter(sheet, edition(section("Reasoning", 0)))
+    cut = edition(section("Reasoning", 0))
+    _, before = letter(sheet, cut)
     rotated = Keyring(("newer key", *KEYS.secrets), KEYS.audience)
-    assert Press(sheet, rotated).address(rendering, personal()) == before
+    assert Press(sheet, rotated).letter(cut, personal()) == before
 
 
 @pytest.mark.parametrize(
@@ -209,27 +211,28 @@ def test_a_rotated_key_does_not_change_a_frozen_letter() -> None:
     ],
 )
 def test_it_refuses_an_address_that_is_not_one(email: str) -> None:
-    sheet = sheet_of()
-    rendering = Rendering(("s",), Part(("h",)), Part(("t",)))
     with pytest.raises(RenderError, match="cannot stand in a header"):
-        Press(sheet, KEYS).address(rendering, personal(email=email))
+        Press(sheet_of(), KEYS).letter(edition(section("Reasoning", 0)), personal(email=email))
 
 
 @pytest.mark.parametrize(
     ("subject", "expected"),
     [
-        (("A title and ", "7", " more"), "A title and 7 more"),
-        (("Grüße and ", "7", " more"), "Grüße and 7 more"),
-        (("Grüße ", "7", " übrig"), "Grüße 7 übrig"),
-        (("", "7", " new"), "7 new"),
-        (("w" * 62 + " and ", "1000", " more"), "w" * 62 + " and 1000 more"),
-        (("漢" * 62 + " and ", "1000", " more"), "漢" * 62 + " and 1000 more"),
-        (("alone",), "alone"),
+        (("A title and ", 7, " more"), "A title and 7 more"),
+        (("Grüße and ", 7, " more"), "Grüße and 7 more"),
+        (("Grüße ", 7, " übrig"), "Grüße 7 übrig"),
+        (("", 7, " new"), "7 new"),
+        (("w" * 62 + " and ", 1000, " more"), "w" * 62 + " and 1000 more"),
+        (("漢" * 62 + " and ", 1000, " more"), "漢" * 62 + " and 1000 more"),
+        (("alone", 0, ""), "alone"),
     ],
 )
-def test_subjects_in_pieces_are_read_whole(subject: tuple[str, ...], expected: str) -> None:
-    rendering = Rendering(subject, Part(("h",)), Part(("t",)))
-    message = content(Press(sheet_of(), KEYS).address(rendering, personal()))
+def test_subjects_in_pieces_are_read_whole(subject: tuple[str, int, str], expected: str) -> None:
+    before, more, after = subject
+    set_subject = ((before,), (before, hole("more"), after))
+    sheet = replace(sheet_of(), subjects=(set_subject, set_subject))
+    cut = edition(section("Reasoning", 0), more=[1] * more)
+    message = content(letter(sheet, cut)[1])
     check_bytes(message)
     assert parsed(message)["Subject"] == expected
     head = message.partition(b"\r\nMessage-ID")[0]

@@ -187,7 +187,7 @@ def test_a_letter_made_out_to_another_is_of_a_reader_who_does_not_exist(desk: De
         assert proof.envelope.recipient == "me@example.org"
         assert proof.edition.papers == before.edition.papers
         assert proof.envelope.message_id != before.envelope.message_id
-        assert desk.store.reader(proof.edition.standing.reader.id) is None
+        assert desk.store.reader(proof.edition.to.id) is None
 
 
 def test_a_preview_shows_what_is_frozen_or_what_would_be(desk: Desk) -> None:

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.filters import parse
-from newsletter.model import Edition, Filter, Issue, Item, Placed, Section, Standing, Topic
+from newsletter.model import (
+    Addressee,
+    Edition,
+    Filter,
+    Issue,
+    Item,
+    Placed,
+    Section,
+    Standing,
+    Topic,
+)
 from newsletter.stores.sql.codec import dump, load, pack, unpack
 from tests.factories import DAY, NOON, paper, reader
 
@@ -45,12 +55,13 @@ def test_a_rule_is_stored_as_its_words() -> None:
         Topic("Experts", any=(parse("MoE or (a and b)"),), none=(parse("title:x"),)),
         Issue(DAY, (paper(1), paper(2)), (), 2, NOON, ("a",), (("k", "why"), ("l", "so"))),
         Edition(
-            Standing(reader(), frozenset({3, 1}), frozenset({2})),
+            Addressee.of(reader()),
             (Section("Other", (Placed(0, "because"),), (Placed(1, "row"),)),),
             more=(2,),
         ),
+        Standing(reader(), frozenset({3, 1}), frozenset({2})),
     ],
-    ids=["topic", "issue", "edition"],
+    ids=["topic", "issue", "edition", "standing"],
 )
 def test_a_whole_value_comes_back(value: object) -> None:
     assert load(type(value), dump(value)) == value

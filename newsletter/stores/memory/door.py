@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from newsletter.model import (
+    Addressee,
     Caps,
     Consent,
     Delivery,
@@ -142,9 +143,9 @@ class Door(Issues, Returns):
         for issue in self._issues.values():
             row = issue.rows.get(known.id)
             if row is not None:
-                frozen = replace(row.edition.standing.reader, subscriber=changed.subscriber)
-                standing = replace(row.edition.standing, reader=frozen)
-                row.edition = replace(row.edition, standing=standing)
+                frozen = replace(row.standing.reader, subscriber=changed.subscriber)
+                row.standing = replace(row.standing, reader=frozen)
+                row.edition = replace(row.edition, to=Addressee.of(frozen))
                 if row.envelope is not None:
                     email = changed.subscriber.email
                     row.envelope = replace(row.envelope, recipient=email)

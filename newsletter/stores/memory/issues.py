@@ -11,6 +11,8 @@ from newsletter.model import (
     DeliveryState,
     Edition,
     IssueState,
+    Planned,
+    Standing,
     Wave,
 )
 from newsletter.stores.decisions import (
@@ -30,15 +32,15 @@ class Issues(Readers):
         super().__init__()
         self._waves = 0
 
-    def freeze(self, wave: Wave, editions: Iterable[Edition]) -> Wave:
+    def freeze(self, wave: Wave, plans: Iterable[Planned]) -> Wave:
         """See :meth:`newsletter.ports.Store.freeze`."""
         with self._lock:
-            cut = list(editions)
+            made = list(plans)
             issue = self._issues.setdefault(wave.issue.day, DayIssue("frozen"))
             stored = self._stored(issue, wave)
             if numbers_of(stored.issue) == numbers_of(wave.issue):
-                for edition in cut:
-                    self._plan(issue, stored, edition)
+                for plan in made:
+                    self._plan(issue, stored, plan)
             issue.state, issue.reason = reopened(issue.counts, issue.state), ""
             return stored
 
@@ -50,8 +52,9 @@ class Issues(Readers):
         issue.waves.append(replace(wave, id=self._waves))
         return issue.waves[-1]
 
-    def _plan(self, issue: DayIssue, wave: Wave, edition: Edition) -> None:
-        row = Row(wave, edition, "pending" if edition.papers else "empty")
+    def _plan(self, issue: DayIssue, wave: Wave, plan: Planned) -> None:
+        state: DeliveryState = "pending" if plan.edition.papers else "empty"
+        row = Row(wave, plan.standing, plan.edition, state)
         if issue.rows.setdefault(row.reader, row) is row and row.state == "empty":
             self._decide(row)
 
@@ -74,11 +77,17 @@ class Issues(Readers):
 
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
         """See :meth:`newsletter.ports.Store.edition`."""
+        row = self._row(day, email)
+        return None if row is None else (row.wave.id, row.edition)
+
+    def stood(self, day: date, email: str) -> tuple[int, Standing] | None:
+        """See :meth:`newsletter.ports.Store.stood`."""
+        row = self._row(day, email)
+        return None if row is None else (row.wave.id, row.standing)
+
+    def _row(self, day: date, email: str) -> Row | None:
         with self._lock:
-            for row in self._rows(day):
-                if row.email == email:
-                    return row.wave.id, row.edition
-            return None
+            return next((row for row in self._rows(day) if row.email == email), None)
 
     def _rows(self, day: date) -> list[Row]:
         issue = self._issues.get(day)

@@ -66,7 +66,7 @@ def _repeats(issues: Mapping[date, DayIssue], day: date) -> Iterator[str]:
 def _unaccounted(rows: list[Row]) -> Iterator[str]:
     owing = {row.wave.id: Owing(row.wave.issue) for row in rows}
     for row in rows:
-        owed = owing[row.wave.id].to(row.edition.standing)
+        owed = owing[row.wave.id].to(row.standing)
         told = len(row.edition.papers) + row.edition.left_out
         if owed != told:
             yield f"{row.email}: {owed} owed, {told} told"

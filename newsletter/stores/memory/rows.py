@@ -11,6 +11,7 @@ from newsletter.model import (
     Edition,
     Envelope,
     IssueState,
+    Standing,
     Wave,
 )
 from newsletter.stores.decisions import FREE, PATIENCE, in_doubt
@@ -21,6 +22,7 @@ class Row:
     """One delivery."""
 
     wave: Wave
+    standing: Standing
     edition: Edition
     state: DeliveryState
     token: str = ""
@@ -34,12 +36,12 @@ class Row:
     @property
     def reader(self) -> int:
         """The reader's id."""
-        return self.edition.standing.reader.id
+        return self.edition.to.id
 
     @property
     def email(self) -> str:
         """The reader's address."""
-        return self.edition.subscriber.email
+        return self.edition.to.email
 
     def numbers(self, places: Iterable[int]) -> frozenset[int]:
         """The ingest numbers of the papers at these places of the issue."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, cast, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, literal, or_, select
 
 from newsletter.model import OPEN_ISSUE, Claim, Edition
 from newsletter.stores.decisions import FREE, token_for
@@ -12,6 +12,16 @@ from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.codec import load
 from newsletter.stores.sql.leases import expire, take_back
 from newsletter.stores.sql.rows import LEDGER, only, put
+
+
+class _Free(NamedTuple):
+    """A delivery that may be claimed: a plain tuple, as a row finds its columns slowly by name."""
+
+    reader: int
+    wave: int
+    attempts: int
+    body: str
+    status: str
 
 
 def claim(  # noqa: PLR0913 - the port's own, and the start of the machine
@@ -48,12 +58,12 @@ def _free(
     limit: int,
     now: datetime,
     asked: Sequence[ColumnElement[bool]],
-) -> list[Any]:
+) -> list[_Free]:
     """What is there to be claimed, a state at a time, each along its index.
 
     What is in doubt comes last: whatever stops this run too soon again must not meet it twice.
     """
-    found: list[Any] = []
+    found: list[_Free] = []
     for state in FREE:
         while len(found) < limit and (
             rows := _candidates(connection, issue, state, limit - len(found), now, asked)
@@ -75,7 +85,7 @@ def _candidates(
     limit: int,
     now: datetime,
     asked: Sequence[ColumnElement[bool]],
-) -> Sequence[Any]:
+) -> list[_Free]:
     editions, readers = schema.editions, schema.readers
     due = or_(LEDGER.next_try.is_(None), LEDGER.next_try <= now)
     query = (
@@ -87,13 +97,13 @@ def _candidates(
         .limit(limit)
         .with_for_update(of=schema.deliveries, skip_locked=True)
     )
-    return connection.execute(query).all()
+    return [_Free(*row) for row in connection.execute(query)]
 
 
 def _take(
     connection: Connection,
     issue: int,
-    rows: Sequence[Any],
+    rows: Sequence[_Free],
     token: str,
     *,
     now: datetime,
@@ -115,7 +125,7 @@ def _take(
     )
 
 
-def _claim(row: Row[Any], token: str) -> Claim:
+def _claim(row: _Free, token: str) -> Claim:
     return Claim(
         wave=row.wave,
         reader=row.reader,

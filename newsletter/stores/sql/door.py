@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from newsletter.model import (
+    Addressee,
     Caps,
     Consent,
     Delivery,
@@ -16,6 +17,7 @@ from newsletter.model import (
     Published,
     Reader,
     Returned,
+    Standing,
     Status,
     Subscriber,
 )
@@ -239,13 +241,13 @@ def _erase(connection: Connection, reader: int, alias: str, now: datetime) -> No
         connection.execute(bared.values(reply=bare(row.reply), recipient=recipient))
     there = schema.editions.c
     for row in connection.execute(select(schema.editions).where(there.reader == reader)).all():
-        edition = load(Edition, row.body)
-        blank = replace(edition.standing.reader, subscriber=nobody)
-        edition = replace(edition, standing=replace(edition.standing, reader=blank))
+        standing = load(Standing, row.standing)
+        blank = replace(standing.reader, subscriber=nobody)
+        edition = replace(load(Edition, row.body), to=Addressee.of(blank))
         this = (there.wave == row.wave) & (there.reader == reader)
-        connection.execute(
-            update(schema.editions).where(this).values(body=dump(edition), email=alias)
-        )
+        bared = update(schema.editions).where(this)
+        stored = dump(replace(standing, reader=blank))
+        connection.execute(bared.values(body=dump(edition), standing=stored, email=alias))
     connection.execute(
         update(schema.readers)
         .where(schema.readers.c.id == reader)

@@ -6,10 +6,20 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Column, Connection, func, insert, select, update
 
 from newsletter.errors import StoreError
-from newsletter.model import Counts, Delivery, DeliveryState, Edition, Issue, IssueState, Wave
+from newsletter.model import (
+    Counts,
+    Delivery,
+    DeliveryState,
+    Edition,
+    Issue,
+    IssueState,
+    Planned,
+    Standing,
+    Wave,
+)
 from newsletter.stores.decisions import NO_ISSUE, Owing, chunks, closed, numbers_of, reopened
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load, pack, unpack
@@ -18,16 +28,16 @@ from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.statements import insert_into, insert_new
 
 FEW = 200
-"""Editions stored at once: each is some kilobytes, in several forms while it is stored."""
+"""Plans stored at once: each is some kilobytes, in several forms while it is stored."""
 
 
-def freeze(connection: Connection, wave: Wave, editions: Iterable[Edition]) -> Wave:
+def freeze(connection: Connection, wave: Wave, plans: Iterable[Planned]) -> Wave:
     """See :meth:`newsletter.ports.Store.freeze`."""
     day = wave.issue.day
     issue = _issue(connection, day)
     stored, fits = _wave(connection, issue, wave)
     if fits:
-        _plan(connection, issue, stored, editions)
+        _plan(connection, issue, stored, plans)
     (state,) = connection.execute(
         select(schema.issues.c.state).where(schema.issues.c.id == issue)
     ).one()
@@ -45,7 +55,7 @@ def _issue(connection: Connection, day: date) -> int:
 
 
 def _wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
-    """The stored wave of this due instant, and whether editions of ``wave`` speak of its papers."""
+    """The stored wave of this due instant, and whether plans of ``wave`` speak of its papers."""
     there = select(schema.waves).where(
         schema.waves.c.issue == issue, schema.waves.c.due == wave.due
     )
@@ -66,47 +76,48 @@ def _wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
     return Wave(made.scalar_one(), wave.issue, wave.due, wave.pieces), True
 
 
-def _plan(connection: Connection, issue: int, wave: Wave, editions: Iterable[Edition]) -> None:
+def _plan(connection: Connection, issue: int, wave: Wave, plans: Iterable[Planned]) -> None:
     """Store the editions of readers who have no delivery of this issue, and one for each."""
     owing = Owing(wave.issue)
-    for some in chunks(editions, FEW):
+    for some in chunks(plans, FEW):
         new = _of_others(connection, issue, some)
         if new:
+            editions = [plan.edition for plan in new]
             _store_editions(connection, wave, new, owing)
-            _store_deliveries(connection, issue, wave, new)
-            decide(connection, [(wave.id, e.standing.reader.id) for e in new if not e.papers])
+            _store_deliveries(connection, issue, wave, editions)
+            decide(connection, [(wave.id, e.to.id) for e in editions if not e.papers])
 
 
-def _of_others(
-    connection: Connection, issue: int, editions: Sequence[Edition]
-) -> Sequence[Edition]:
-    """The editions of readers who are not planned yet, the first of each reader."""
-    first: dict[int, Edition] = {}
-    for edition in editions:
-        first.setdefault(edition.standing.reader.id, edition)
+def _of_others(connection: Connection, issue: int, plans: Sequence[Planned]) -> Sequence[Planned]:
+    """What is for readers who are not planned yet, the first for each."""
+    first: dict[int, Planned] = {}
+    for plan in plans:
+        first.setdefault(plan.edition.to.id, plan)
     there = select(schema.deliveries.c.reader).where(
         schema.deliveries.c.issue == issue, schema.deliveries.c.reader.in_(first)
     )
     planned = set(connection.execute(there).scalars())
-    return [edition for reader, edition in first.items() if reader not in planned]
+    return [plan for reader, plan in first.items() if reader not in planned]
 
 
 def _store_editions(
-    connection: Connection, wave: Wave, editions: Sequence[Edition], owing: Owing
+    connection: Connection, wave: Wave, plans: Sequence[Planned], owing: Owing
 ) -> None:
     numbers = numbers_of(wave.issue)
     rows = [
         {
             "wave": wave.id,
-            "reader": edition.standing.reader.id,
+            "reader": edition.to.id,
             "short": json.dumps([numbers[i] for i in edition.short]) if edition.short else "",
             "body": dump(edition),
+            "standing": dump(plan.standing),
             **_papers([numbers[i] for i in edition.papers]),
-            "owed": owing.to(edition.standing),
+            "owed": owing.to(plan.standing),
             "left_out": edition.left_out,
-            "email": edition.subscriber.email,
+            "email": edition.to.email,
         }
-        for edition in editions
+        for plan in plans
+        for edition in (plan.edition,)
     ]
     connection.execute(insert(schema.editions), rows)
 
@@ -125,7 +136,7 @@ def _store_deliveries(
     rows = [
         {
             "issue": issue,
-            "reader": edition.standing.reader.id,
+            "reader": edition.to.id,
             "wave": wave.id,
             "state": "pending" if edition.papers else "empty",
             "attempts": 0,
@@ -161,15 +172,26 @@ def waves(connection: Connection, day: date) -> tuple[Wave, ...]:
 
 def edition(connection: Connection, day: date, email: str) -> tuple[int, Edition] | None:
     """See :meth:`newsletter.ports.Store.edition`."""
+    row = _planned(connection, schema.editions.c.body, day, email)
+    return None if row is None else (row.wave, load(Edition, row.body))
+
+
+def stood(connection: Connection, day: date, email: str) -> tuple[int, Standing] | None:
+    """See :meth:`newsletter.ports.Store.stood`."""
+    row = _planned(connection, schema.editions.c.standing, day, email)
+    return None if row is None else (row.wave, load(Standing, row.standing))
+
+
+def _planned(connection: Connection, what: Column[Any], day: date, email: str) -> Any:  # noqa: ANN401 - a row or None
+    """A column of what was planned for a reader of a day's issue, with its wave's id."""
     editions, waves, readers = schema.editions, schema.waves, schema.readers
     query = (
-        select(editions.c.wave, editions.c.body)
+        select(editions.c.wave, what)
         .select_from(editions.join(waves).join(schema.issues))
         .join(readers, readers.c.id == editions.c.reader)
         .where(schema.issues.c.day == day, readers.c.email == email)
     )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else (row.wave, load(Edition, row.body))
+    return connection.execute(query).one_or_none()
 
 
 def issue_state(connection: Connection, day: date) -> tuple[IssueState, str] | None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from newsletter.stores.decisions import chunks
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.papers import MANY
-from newsletter.stores.witness import Planned, SeenWave, Witness
+from newsletter.stores.witness import Named, SeenWave, Witness
 
 
 def planned(connection: Connection, wave: int) -> tuple[str, Sequence[int]]:
@@ -32,7 +32,7 @@ def bodies(connection: Connection, wave: int) -> SeenWave:
 
 def people(
     connection: Connection, wave: int, readers: Sequence[int], witness: Witness
-) -> Iterator[Planned]:
+) -> Iterator[Named]:
     """These readers of a wave, some after others."""
     editions, columns = schema.editions, schema.readers.c
     theirs = select(columns.id, columns.email, editions.c.papers).join(editions)

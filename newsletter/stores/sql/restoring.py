@@ -12,10 +12,12 @@ from sqlalchemy import Connection, select, update
 
 from newsletter.model import (
     OTHER,
+    Addressee,
     DeliveryState,
     Edition,
     Issue,
     Placed,
+    Planned,
     Reader,
     Section,
     Standing,
@@ -144,14 +146,16 @@ def _plan(connection: Connection, day: date, wave: SeenWave, letters: Known) -> 
     places = {paper.number: place for place, paper in enumerate(old.papers)}
     made = _issue(connection, day, old)
     owing = Owing(made)
-    editions = []
+    plans = []
     for reader, letter in letters:
         theirs = [places[number] for number in json.loads(wave.papers[letter.reader])]
-        edition = _edition(made, reader, theirs)
-        left_out = max(0, owing.to(edition.standing) - len(theirs))
-        editions.append(replace(edition, left_out=left_out))
+        standing = _standing(made, reader, theirs)
+        cards = tuple(Placed(place, BECAUSE) for place in theirs)
+        left_out = max(0, owing.to(standing) - len(theirs))
+        edition = Edition(Addressee.of(reader), (Section(OTHER, cards),), left_out=left_out)
+        plans.append(Planned(standing, edition))
     pieces = zlib.decompress(wave.pieces)
-    issues.freeze(connection, Wave(0, made, wave.due, pieces), editions)
+    issues.freeze(connection, Wave(0, made, wave.due, pieces), plans)
 
 
 def _issue(connection: Connection, day: date, old: Issue) -> Issue:
@@ -170,12 +174,10 @@ def _issue(connection: Connection, day: date, old: Issue) -> Issue:
     )
 
 
-def _edition(issue: Issue, reader: Reader, places: Sequence[int]) -> Edition:
-    """An edition of these papers: what is known of one that was forgotten."""
+def _standing(issue: Issue, reader: Reader, places: Sequence[int]) -> Standing:
+    """Where a reader stood who had these papers, as far as that is known."""
     again = {issue.papers[place].number for place in places}
-    standing = Standing(reader, again=frozenset(n for n in again if n <= reader.decided))
-    cards = tuple(Placed(place, BECAUSE) for place in places)
-    return Edition(standing, (Section(OTHER, cards),))
+    return Standing(reader, again=frozenset(n for n in again if n <= reader.decided))
 
 
 def _end(connection: Connection, issue: int, reader: Reader, letter: Noted, now: datetime) -> None:

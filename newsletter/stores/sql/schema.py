@@ -26,7 +26,7 @@ from sqlalchemy import (
 from newsletter.model import DeliveryState, IssueState, Origin, ReturnKind, Status
 from newsletter.stores.decisions import storable
 
-REVISION = "0007"
+REVISION = "0008"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 
@@ -194,6 +194,7 @@ editions = Table(
     Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
     Column("short", Text, nullable=False),  # ingest numbers, JSON; empty where there are none
     Column("body", Text, nullable=False),  # Edition, JSON
+    Column("standing", Text, nullable=False, server_default="{}"),  # Standing it was cut from, JSON
     Column(
         "papers", Text, nullable=False, server_default="[]"
     ),  # ingest numbers of all its papers, JSON

@@ -18,10 +18,12 @@ from newsletter.model import (
     IssueState,
     Letter,
     Paper,
+    Planned,
     Returned,
     ReturnEffect,
     Settlement,
     SourceHealth,
+    Standing,
     Suppression,
     Wave,
 )
@@ -117,10 +119,10 @@ class SqlStore(Circle, Door, Signs):
         with self._database.writing() as connection:
             return returns.unsuppress(connection, email, now=now)
 
-    def freeze(self, wave: Wave, editions: Iterable[Edition]) -> Wave:
+    def freeze(self, wave: Wave, plans: Iterable[Planned]) -> Wave:
         """See :meth:`newsletter.ports.Store.freeze`."""
         with self._database.writing() as connection:
-            return issues.freeze(connection, wave, editions)
+            return issues.freeze(connection, wave, plans)
 
     def skip(self, day: date, *, reason: str, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.skip`."""
@@ -136,6 +138,11 @@ class SqlStore(Circle, Door, Signs):
         """See :meth:`newsletter.ports.Store.edition`."""
         with self._database.reading() as connection:
             return issues.edition(connection, day, email)
+
+    def stood(self, day: date, email: str) -> tuple[int, Standing] | None:
+        """See :meth:`newsletter.ports.Store.stood`."""
+        with self._database.reading() as connection:
+            return issues.stood(connection, day, email)
 
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
         """See :meth:`newsletter.ports.Store.issue_state`."""

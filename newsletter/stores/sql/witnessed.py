@@ -14,8 +14,8 @@ from newsletter.model import (
     Claim,
     Consent,
     DeliveryState,
-    Edition,
     Letter,
+    Planned,
     Reader,
     Returned,
     ReturnEffect,
@@ -77,10 +77,10 @@ class WitnessedStore(SqlStore):
         self._witness.close_book(now)
         return restored
 
-    def freeze(self, wave: Wave, editions: Iterable[Edition]) -> Wave:
+    def freeze(self, wave: Wave, plans: Iterable[Planned]) -> Wave:
         """See :meth:`newsletter.ports.Store.freeze`."""
         self._look(wave.issue.frozen_at)
-        frozen = super().freeze(wave, editions)
+        frozen = super().freeze(wave, plans)
         with self._introducing:
             self._known[frozen.id] = self._see(wave.issue.day, frozen.id)
         return frozen

@@ -9,7 +9,7 @@ nobody: readers stand under keyed hashes.
 """
 
 from newsletter.stores.witness.book import Witness
-from newsletter.stores.witness.lines import Planned
+from newsletter.stores.witness.lines import Named
 from newsletter.stores.witness.seen import Noted, Restoration, SeenWave, Witnessed
 
-__all__ = ["Noted", "Planned", "Restoration", "SeenWave", "Witness", "Witnessed"]
+__all__ = ["Named", "Noted", "Restoration", "SeenWave", "Witness", "Witnessed"]

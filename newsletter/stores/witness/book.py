@@ -10,7 +10,7 @@ from newsletter.errors import StoreError
 from newsletter.model import DeliveryState, Letter
 from newsletter.stores.witness.lines import (
     Line,
-    Planned,
+    Named,
     append,
     lines_in,
     noted,
@@ -57,9 +57,7 @@ class Witness:
         """Be there, though nothing has left yet."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def see_wave(
-        self, day: date, wave: SeenWave, readers: Iterable[Planned], *, count: int
-    ) -> None:
+    def see_wave(self, day: date, wave: SeenWave, readers: Iterable[Named], *, count: int) -> None:
         """Write down whose letters a wave has, safe on the disk; forget what is long past.
 
         Args:

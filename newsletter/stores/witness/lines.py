@@ -16,7 +16,7 @@ from newsletter.stores.witness.seen import Noted, SeenWave
 
 Line = Mapping[str, Any]
 
-Planned = Mapping[int, tuple[str, str]]
+Named = Mapping[int, tuple[str, str]]
 """Some readers of a wave by id: the name of each, and the papers."""
 
 
@@ -58,7 +58,7 @@ def whole(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def written(wave: SeenWave, readers: Iterable[Planned], count: int) -> Iterator[Line]:
+def written(wave: SeenWave, readers: Iterable[Named], count: int) -> Iterator[Line]:
     """The lines that tell of a wave: its bodies, some readers after others, how many it has.
 
     The last line says that all before it are there.

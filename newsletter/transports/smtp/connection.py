@@ -7,6 +7,7 @@ by this one, which takes any number of replies ahead of their being asked for (R
 import asyncio
 import re
 from collections import deque
+from functools import lru_cache
 
 from newsletter.transports.smtp.wire import reply_text
 
@@ -16,6 +17,18 @@ _LONGEST = 65_536
 
 Reply = tuple[int, str]
 """A reply's code and its words, those of several lines joined (RFC 5321 4.2.1)."""
+
+
+@lru_cache(maxsize=64)
+def _understood(line: bytes) -> tuple[int, str, bool] | None:
+    """A line of a reply: its code, its words, whether it is the last; None where it is none.
+
+    Servers say much the same all day.
+    """
+    found = _LINE.match(line)
+    if found is None:
+        return None
+    return int(found[1]), found[3].decode("utf-8", "replace").strip(), found[2] != b"-"
 
 
 class Connection(asyncio.Protocol):
@@ -33,6 +46,8 @@ class Connection(asyncio.Protocol):
         self._replies: deque[Reply] = deque()
         self._error: OSError | None = None
         self._awaited: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
         self._room = asyncio.Event()
         self._room.set()
         # "Drained" is to mean that every byte is with the kernel. The mark is not 0: with nothing
@@ -85,12 +100,33 @@ class Connection(asyncio.Protocol):
         if self._error is not None:
             raise self._error
         self._awaited = self._loop.create_future()
-        limit = self._loop.call_later(timeout, self._give_up)
+        self._deadline = self._loop.time() + timeout
+        if self._alarm is None or self._alarm.when() > self._deadline:
+            self._set_alarm()
         try:
             await self._awaited
         finally:
-            limit.cancel()
             self._awaited = None
+
+    def _set_alarm(self) -> None:
+        """Have the deadline looked after: one alarm serves wait after wait that ends in time."""
+        self._quiet()
+        self._alarm = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        """Give up where the server is waited for and late; else see to what is waited for next."""
+        self._alarm = None
+        if self._awaited is None:
+            return
+        if self._loop.time() >= self._deadline:
+            self._fail(TimeoutError("Timed out waiting for the server's answer"))
+        else:
+            self._set_alarm()
+
+    def _quiet(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def drop(self) -> None:
         """Cut the line at once; what is not on the wire yet never will be."""
@@ -111,14 +147,15 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def _read(self, line: bytes) -> None:
-        found = _LINE.match(line)
-        if found is None:
+        understood = _understood(line)
+        if understood is None:
             said = reply_text(0, line.decode("utf-8", "replace")).removeprefix("0 ")
             self._fail(ConnectionAbortedError(f"the server speaks no SMTP: {said!r}"))
             return
-        self._lines.append(found[3].decode("utf-8", "replace").strip())
-        if found[2] != b"-":
-            self._replies.append((int(found[1]), " ".join(self._lines)))
+        code, words, is_last = understood
+        self._lines.append(words)
+        if is_last:
+            self._replies.append((code, " ".join(self._lines)))
             self._lines = []
 
     def eof_received(self) -> None:
@@ -130,6 +167,7 @@ class Connection(asyncio.Protocol):
         words = str(exc or "") or "the connection was lost"
         self._fail(ConnectionResetError(words))
         self._room.set()
+        self._quiet()
 
     def pause_writing(self) -> None:
         """The kernel takes no more for now."""
@@ -138,9 +176,6 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """All is with the kernel."""
         self._room.set()
-
-    def _give_up(self) -> None:
-        self._fail(TimeoutError("Timed out waiting for the server's answer"))
 
     def _fail(self, error: OSError) -> None:
         self._error = self._error or error
