@@ -274,9 +274,8 @@ def test_a_missing_database_is_named(postgres: str) -> None:
 
 
 def test_what_is_read_amid_a_transaction_that_writes_is_read_in_it(database: Database) -> None:
-    with database.writing() as writing:
-        with database.reading() as amid:
-            assert amid is writing
+    with database.writing() as writing, database.reading() as amid:
+        assert amid is writing
     with database.reading() as after:
         assert after is not writing
 
