@@ -5,8 +5,9 @@ where clocks go back, and moved on by the gap where they go forward. So every lo
 instant, whatever clocks do, and nothing here is ever asked twice to be sure.
 """
 
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -39,15 +40,15 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The readers whose issue of one local date is due at one instant (UTC)."""
+    """The readers, by id, whose issue of one local date is due at one instant (UTC)."""
 
     day: date
     instant: datetime
-    readers: tuple[Reader, ...]
+    readers: Sequence[int]
 
 
-Planned = Callable[[date], Collection[int]]
-"""The ids of the readers who have a delivery of a day's issue: the ledger's answer."""
+Unplanned = Callable[[date, Sequence[int]], Sequence[int]]
+"""Those of some readers who have no delivery of a day's issue: the ledger's answer."""
 
 
 def instant(day: date, at: str, timezone: str) -> datetime:
@@ -80,7 +81,7 @@ def horizon(now: datetime, *, asleep_since: datetime | None) -> datetime:
 def agenda(
     readers: Iterable[Reader],
     rhythm: Rhythm,
-    planned: Planned,
+    unplanned: Unplanned,
     *,
     now: datetime,
     since: datetime,
@@ -91,15 +92,14 @@ def agenda(
     what the others would have brought is in it. A date the ledger has a delivery for is never
     due again, whatever the clock says or the reader's zone has become.
     """
-    ledger = cache(planned)
     dates = cache(lambda at, zone: tuple(_dates(at, zone, since=since, until=now + AHEAD)))
-    found: defaultdict[tuple[datetime, date], list[Reader]] = defaultdict(list)
+    found: defaultdict[_Place, array[int]] = defaultdict(lambda: array("q"))
     for reader in readers:
         if reader.status == "confirmed":
             for place in _of(reader.subscriber, rhythm, dates, now):
-                if reader.id not in ledger(place[1]):
-                    found[place].append(reader)
-    return tuple(Due(day, at, tuple(found[at, day])) for at, day in sorted(found))
+                found[place].append(reader.id)
+    dues = (Due(day, at, unplanned(day, found[at, day])) for at, day in sorted(found))
+    return tuple(due for due in dues if due.readers)
 
 
 _Place = tuple[datetime, date]

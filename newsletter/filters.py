@@ -48,7 +48,7 @@ class _Token:
     at: int
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=1_024)
 def parse(text: str) -> Rule:
     """The rule written in ``text``.
 

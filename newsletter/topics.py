@@ -1,7 +1,7 @@
 """What the day's papers are about, and why."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from newsletter.filters import mask, terms
@@ -41,6 +41,17 @@ def match(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Matching
         terms=occurs,
         upvotes=tuple(item.upvotes for item in items),
     )
+
+
+def widened(
+    matching: Matching, issue: Issue, filters: Iterable[Filter], matcher: Matcher
+) -> Matching:
+    """The matching of an issue with what these filters ask for and it does not know yet."""
+    missing = dict.fromkeys(term for term in _of_filters(filters) if term not in matching.terms)
+    if not missing:
+        return matching
+    found = matcher.masks([paper.item for paper in issue.papers], tuple(missing))
+    return replace(matching, terms={**matching.terms, **found})
 
 
 def bits(papers: int) -> list[int]:

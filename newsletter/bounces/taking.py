@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
 from typing import Literal
 
 from newsletter.bounces.mailboxes import Mail
@@ -112,24 +111,25 @@ class Taker:
         if came.meaning == "unreadable":
             return Taking(name, "unreadable", "left", said=came.said)
         try:
-            reader = self._reader(came, now)
+            number = self._reader(came, now)
         except TokenError as error:
             return Taking(name, came.meaning, "left", said=str(error))
-        if reader not in self._emails:
+        reader = self._store.reader(number)
+        if reader is None:
             said = "it is about no letter of this newsletter to a reader it knows"
             return Taking(name, came.meaning, "left", said=said)
         if came.meaning == "wish":
             said = f"{came.said}; change it in the readers' file, and put this mail away"
-            return Taking(name, "wish", "left", self._emails[reader], said)
-        digest = hashlib.blake2b(f"{reader} {came.name}".encode(), digest_size=16).hexdigest()
+            return Taking(name, "wish", "left", reader.subscriber.email, said)
+        digest = hashlib.blake2b(f"{number} {came.name}".encode(), digest_size=16).hexdigest()
         day = (min(came.sent, now) if came.sent else now).date()
-        returned = Returned(digest, came.meaning, reader, day, came.said[:_LONGEST])
+        returned = Returned(digest, came.meaning, number, day, came.said[:_LONGEST])
         effect = self._store.take_return(returned, now=now)
         return Taking(
             name,
             came.meaning,
             "left" if effect == "unknown" else effect,
-            self._emails[reader],
+            reader.subscriber.email,
             came.said,
         )
 
@@ -160,10 +160,6 @@ class Taker:
         if that not in self._letters:
             self._letters[that] = letter_tags(that, self._store.planned(that), self._keys)
         return self._letters[that]
-
-    @cached_property
-    def _emails(self) -> dict[int, str]:
-        return {reader.id: reader.subscriber.email for reader in self._store.readers()}
 
 
 _LONGEST = 500

@@ -14,7 +14,9 @@ def readers_called(store: Store, emails: Sequence[str]) -> list[Reader]:
     Raises:
         UsageError: one of them is nobody's.
     """
-    known = {same_mailbox(one.subscriber.email): one for one in store.readers()}
+    wanted = {same_mailbox(email) for email in emails}
+    named = ((same_mailbox(one.subscriber.email), one) for one in store.each_reader())
+    known = {mailbox: one for mailbox, one in named if mailbox in wanted}
     for email in emails:
         if same_mailbox(email) not in known:
             raise UsageError(

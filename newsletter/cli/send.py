@@ -21,12 +21,12 @@ from newsletter.cli.reports import (
 )
 from newsletter.cli.stopping import until_terminated
 from newsletter.errors import TryAgainError, UsageError
-from newsletter.model import Counts, Reader, SourceReport
+from newsletter.model import Counts, SourceReport
 from newsletter.publisher import (
     Desk,
     freeze,
     gather,
-    preview,
+    proofs,
     publish,
     rehearse,
     report,
@@ -83,7 +83,6 @@ def send(
             voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
         if yes or _agreed(desk, day, readers, fetched):
             freeze(desk, day, readers, fetched)
-            del readers  # nobody needs them while letters leave, and many are much memory
             loop.run(until_terminated(_publish(house, day, to, voice)))
         found = report(desk.store, day, fetched or None)
     voice.give(issue_document(found), lambda: issue_lines(found))
@@ -107,9 +106,7 @@ def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:
     return reports
 
 
-def _agreed(
-    desk: Desk, day: Date, readers: Sequence[Reader], fetched: Sequence[SourceReport]
-) -> bool:
+def _agreed(desk: Desk, day: Date, readers: Sequence[int], fetched: Sequence[SourceReport]) -> bool:
     """Show what would be sent and ask."""
     told = (
         counted(sum(source.new for source in fetched), "new paper"),
@@ -142,10 +139,10 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
         )
 
 
-def _dry_run(house: House, day: Date, readers: Sequence[Reader], voice: Voice) -> None:
+def _dry_run(house: House, day: Date, readers: Sequence[int], voice: Voice) -> None:
     """Set every letter that would go and put it into a folder."""
     folder = house.own_folder / "dry-run" / day.isoformat()
-    proofs = (proof for proof in preview(house.desk, day, readers) if proof.edition.papers)
-    letters = loop.run(rehearse(proofs, house.to_folder(folder)))
+    wanted = (proof for proof in proofs(house.desk, day, readers) if proof.edition.papers)
+    letters = loop.run(rehearse(wanted, house.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
     voice.give(document, lambda: f"{counted(letters, 'letter')} in {folder}; nothing was sent")

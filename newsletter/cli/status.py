@@ -1,6 +1,7 @@
 """``newsletter status``."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, get_args
 
 import typer
 
@@ -13,13 +14,13 @@ from newsletter.cli.reports import (
     issue_lines,
     source_lines,
 )
-from newsletter.model import Delivery
+from newsletter.model import Delivery, DeliveryState
 from newsletter.publisher import report
 from newsletter.wiring import open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-WELL = frozenset({"accepted", "empty", "pending"})
+ILL = frozenset(get_args(DeliveryState)) - {"accepted", "empty", "pending"}
 
 
 @app.command()
@@ -45,7 +46,7 @@ def status(
         day = today if issue or not days else days[0]
         found = report(house.store, day)
         awake = house.store.heartbeats()
-        troubled = [d for d in house.store.deliveries(day) if d.state not in WELL]
+        troubled = house.store.deliveries(day, states=ILL)
     document = {
         **issue_document(found),
         "readers": [
@@ -64,6 +65,6 @@ def status(
     return 0
 
 
-def _readers(troubled: list[Delivery]) -> str:
+def _readers(troubled: Sequence[Delivery]) -> str:
     rows = [(d.email, d.state, d.attempts, d.reply) for d in troubled]
     return table(("reader", "state", "attempts", "the server said"), rows) if rows else ""

@@ -9,6 +9,7 @@ from newsletter.model import (
     Claim,
     Counts,
     Delivery,
+    DeliveryState,
     Edition,
     Entry,
     Heartbeat,
@@ -17,21 +18,19 @@ from newsletter.model import (
     Letter,
     Paper,
     Planned,
-    Reader,
     Returned,
     ReturnEffect,
     Settlement,
     SourceHealth,
     Standing,
-    Status,
-    Subscriber,
     Suppression,
     Wave,
 )
+from newsletter.ports.readership import Readership
 from newsletter.ports.subscribing import Archive, Subscribing
 
 
-class Store(Subscribing, Archive, Protocol):
+class Store(Readership, Subscribing, Archive, Protocol):
     """What the newsletter remembers. Every method is one transaction: all of it or nothing.
 
     Methods are synchronous and may be called from any thread. All instants are aware UTC.
@@ -75,44 +74,6 @@ class Store(Subscribing, Archive, Protocol):
 
     def cutoff(self) -> int:
         """The highest ingest number given out, 0 where there is none."""
-
-    # -- readers ------------------------------------------------------------------------------
-
-    def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:
-        """Make the readers of the operator's file exactly these.
-
-        New ones join confirmed (their ``decided`` is the last freeze's cutoff, or 0); known ones
-        take each of the file's words that is new to the file, what they chose themselves stays
-        until then, and are the file's from then on; those of origin ``file`` no longer
-        in it become ``removed``, and confirmed again when they come back. ``unsubscribed`` and
-        ``blocked`` stay as they are.
-        """
-
-    def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
-        """Add a reader of origin ``store`` under this status, or replace what is known of one.
-
-        A reader of the file stays the file's.
-        """
-
-    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
-        """Give a reader another status; False where there is no such reader.
-
-        A departure of someone unknown is no departure: nothing is stored.
-        """
-
-    def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
-        """All readers, or those under these addresses, by id, whatever their status."""
-
-    def standings(
-        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
-    ) -> tuple[Standing, ...]:
-        """Where each reader stands regarding these papers, in the readers' order.
-
-        ``again`` is taken from their editions frozen at or after ``since``, accepted or empty.
-        """
-
-    def recent_short(self, *, since: datetime) -> frozenset[int]:
-        """Ingest numbers in anyone's ``again`` for editions frozen at or after ``since``."""
 
     # -- what comes back by mail ------------------------------------------------------------------
 
@@ -158,7 +119,8 @@ class Store(Subscribing, Archive, Protocol):
         as ``pending``; a reader who already has a delivery of that day is left out. The issue
         becomes ``frozen`` (or stays ``sending``), or ``done`` when nothing is open.
         Where a wave of that day and due instant is stored already, that one is returned, and the
-        plans count only if they speak of the same papers in the same order.
+        plans count only if they speak of the same papers in the same order. The plans are taken
+        a few at a time, and may be made from what the store is asked for meanwhile.
         """
 
     def skip(self, day: date, *, reason: str, now: datetime) -> None:
@@ -179,8 +141,8 @@ class Store(Subscribing, Archive, Protocol):
     def days(self) -> tuple[date, ...]:
         """The days that have an issue, newest first."""
 
-    def planned(self, day: date) -> frozenset[int]:
-        """The readers (by id) who have a delivery of that day's issue."""
+    def planned(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
+        """The readers, all or these (by id), who have a delivery of that day's issue."""
 
     # -- delivery ---------------------------------------------------------------------------------
 
@@ -284,8 +246,10 @@ class Store(Subscribing, Archive, Protocol):
     def counts(self, day: date) -> Counts:
         """The day's deliveries by state."""
 
-    def deliveries(self, day: date) -> tuple[Delivery, ...]:
-        """The day's ledger, by address."""
+    def deliveries(
+        self, day: date, *, states: Collection[DeliveryState] | None = None
+    ) -> tuple[Delivery, ...]:
+        """The day's ledger, or its lines in these states, by address."""
 
     # -- who is at work -----------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from newsletter.publisher.drafting import anyone
 from newsletter.publisher.gathering import gather
 from newsletter.publisher.greeting import FirstLetter, bring, greet, left_open
 from newsletter.publisher.notifying import tell_operator
-from newsletter.publisher.previewing import Proof, anew, preview, rehearse
+from newsletter.publisher.previewing import Proof, anew, preview, proofs, rehearse
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reasons import why, why_anew
 from newsletter.publisher.reporting import IssueReport, report
@@ -37,6 +37,7 @@ __all__ = [
     "left_open",
     "look",
     "preview",
+    "proofs",
     "publish",
     "rehearse",
     "release",

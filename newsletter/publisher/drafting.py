@@ -1,8 +1,10 @@
 """Draft: the day's issue composed, matched and set, before anything of it is frozen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import chain
 
 from newsletter import issue as issues
 from newsletter import topics
@@ -25,13 +27,13 @@ from newsletter.render import Sheet, set_issue
 JUDGED_AGAIN = timedelta(days=3)
 """How long a paper that fell short of upvotes alone is judged again."""
 
-CHUNK = 500
-"""Readers whose standings are read at once: many for speed, not all for memory."""
+CHUNK = 1000
+"""Readers who are read and matched at once: many for speed, not all for memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An issue with all that editions are cut and set from."""
+    """An issue with all that editions are cut and set from, matched with its topics alone."""
 
     issue: Issue
     matching: Matching
@@ -43,28 +45,33 @@ class Draft:
         return self.issue.frozen_at - JUDGED_AGAIN
 
 
-def draft(desk: Desk, day: date, readers: Sequence[Reader], missing: Sequence[str]) -> Draft:
-    """Compose the issue of ``day`` for these readers from what the store holds, and set it.
+def draft(desk: Desk, day: date, after: int, missing: Sequence[str]) -> Draft:
+    """Compose the issue of ``day`` from what the store holds, and set it.
 
     Papers that cannot be set are quarantined: named in the issue, in nobody's edition.
+
+    Args:
+        desk: the newsletter.
+        day: the issue's date.
+        after: the ingest number up to which all it is for have decided.
+        missing: the sources that did not answer.
     """
-    return typeset(desk, draft_issue(desk, day, readers, missing), readers)
+    return typeset(desk, draft_issue(desk, day, after, missing))
 
 
-def typeset(desk: Desk, issue: Issue, readers: Sequence[Reader]) -> Draft:
-    """Set a composed issue, and match it for these readers."""
+def typeset(desk: Desk, issue: Issue) -> Draft:
+    """Set a composed issue, and match it with its topics."""
     sheet, quarantined = set_issue(
         issue, desk.publication, desk.templates, signed_by=desk.keyring.fingerprint
     )
     issue = replace(issue, quarantined=quarantined)
-    return Draft(issue, match(desk, issue, readers), sheet)
+    return Draft(issue, match(desk, issue, ()), sheet)
 
 
-def draft_issue(desk: Desk, day: date, readers: Sequence[Reader], missing: Sequence[str]) -> Issue:
-    """Compose the issue of ``day`` for these readers from what the store holds."""
+def draft_issue(desk: Desk, day: date, after: int, missing: Sequence[str]) -> Issue:
+    """Compose the issue of ``day`` from what the store holds; see :func:`draft`."""
     now = desk.clock.now()
     cutoff = desk.store.cutoff()
-    after = min((reader.decided for reader in readers), default=cutoff)
     papers = _in_question(desk.store, day, after, now)
     return issues.compose(
         papers,
@@ -83,19 +90,38 @@ def match(desk: Desk, issue: Issue, readers: Sequence[Reader]) -> Matching:
     return topics.match(issue, filters, desk.matcher)
 
 
-def standings(desk: Desk, readers: Sequence[Reader], issue: Issue) -> Iterator[Standing]:
-    """Where each reader stands, a chunk at a time."""
-    since = issue.frozen_at - JUDGED_AGAIN
+def standings(desk: Desk, readers: Sequence[Reader], issue: Issue) -> Sequence[Standing]:
+    """Where each reader stands."""
+    return desk.store.standings(readers, issue.papers, since=issue.frozen_at - JUDGED_AGAIN)
+
+
+def in_turn(desk: Desk, readers: Sequence[int]) -> Iterator[Sequence[Reader]]:
+    """The readers of these ids, a chunk at a time."""
     for start in range(0, len(readers), CHUNK):
-        yield from desk.store.standings(readers[start : start + CHUNK], issue.papers, since=since)
+        yield desk.store.readers_numbered(readers[start : start + CHUNK])
 
 
-def plans(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Planned]:
-    """Where every reader stands and their edition, in the readers' order."""
+def plans(desk: Desk, made: Draft, readers: Iterable[Sequence[Reader]]) -> Iterator[Planned]:
+    """Where every reader stands and their edition, in the readers' order.
+
+    They come in chunks, each matched alone.
+    """
+    # Each chunk is let go before the next is asked for, as it is not in a loop.
+    return chain.from_iterable(map(partial(_plans, desk, made), readers))
+
+
+def _plans(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Planned]:
     budget = Budget(made.sheet.sizes, desk.max_items)
-    table = Table(made.issue, made.matching)
+    table = table_for(desk, made, readers)
     for standing in standings(desk, readers, made.issue):
         yield Planned(standing, cut(table, standing, budget))
+
+
+def table_for(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Table:
+    """What the editions of these readers are cut from."""
+    filters = [reader.subscriber.filter for reader in readers]
+    matching = topics.widened(made.matching, made.issue, filters, desk.matcher)
+    return Table(made.issue, matching)
 
 
 def wave(made: Draft, due: datetime) -> Wave:

@@ -44,7 +44,7 @@ def greet(desk: Desk, reader: Reader) -> FirstLetter | None:
         What to deliver; None where the day has no issue yet, or nothing in it for this reader.
     """
     newest = next(iter(desk.store.published()), None)
-    if newest is None or reader.id in desk.store.planned(newest.day):
+    if newest is None or desk.store.planned(newest.day, among=[reader.id]):
         return None
     wave = desk.store.waves(newest.day)[-1]
     young = timedelta() <= desk.clock.now() - wave.issue.frozen_at < OF_THE_DAY
@@ -77,7 +77,7 @@ def left_open(desk: Desk) -> tuple[FirstLetter, ...]:
     if newest is None or not _is_open(desk, newest.day):
         return ()
     frozen = desk.store.waves(newest.day)[-1].issue.frozen_at
-    waiting = [line.email for line in desk.store.deliveries(newest.day) if line.state in OPEN]
+    waiting = [line.email for line in desk.store.deliveries(newest.day, states=OPEN)]
     return tuple(
         FirstLetter(newest.day, reader.id)
         for reader in desk.store.readers(emails=waiting)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from newsletter.edition import Budget, Table, cut
+from newsletter.edition import Budget, cut
 from newsletter.errors import TransportError
 from newsletter.model import (
     Accepted,
@@ -19,7 +19,7 @@ from newsletter.model import (
 )
 from newsletter.ports import Transport
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.drafting import draft, plans, typeset
+from newsletter.publisher.drafting import Draft, draft, in_turn, plans, table_for, typeset
 from newsletter.publisher.pressroom import Pressroom, Printer
 from newsletter.publisher.trying import unsent
 
@@ -55,11 +55,21 @@ def preview(
             wave, edition = frozen[0], _made_out(desk, frozen[1], to)
             yield Proof(edition, *pressroom.letter(wave, edition))
     if rest:
-        made = draft(desk, day, rest, ())
-        printer = Printer(made.sheet, desk.keyring)
-        for plan in plans(desk, made, rest):
-            redirected = _made_out(desk, plan.edition, to)
-            yield Proof(redirected, *printer.letter(redirected))
+        made = draft(desk, day, min(reader.decided for reader in rest), ())
+        found = plans(desk, made, [rest])
+        yield from _printed(desk, made, (_made_out(desk, plan.edition, to) for plan in found))
+
+
+def proofs(desk: Desk, day: date, readers: Sequence[int]) -> Iterator[Proof]:
+    """The letters of those, by id, who wait for the issue of ``day``, as they would be cut now.
+
+    Few are in memory at a time, however many they are.
+    """
+    after = desk.store.decided_by_all(readers)
+    if after is not None:
+        made = draft(desk, day, after, ())
+        found = plans(desk, made, in_turn(desk, readers))
+        yield from _printed(desk, made, (plan.edition for plan in found))
 
 
 def anew(desk: Desk, day: date, reader: Reader, to: str | None = None) -> Proof:
@@ -69,11 +79,17 @@ def anew(desk: Desk, day: date, reader: Reader, to: str | None = None) -> Proof:
     ``to`` is as for :func:`preview`.
     """
     new = replace(reader, decided=0)
-    made = typeset(desk, unsent(desk, day, desk.store.papers_read(day)), [new])
+    made = typeset(desk, unsent(desk, day, desk.store.papers_read(day)))
     budget = Budget(made.sheet.sizes, desk.max_items)
-    edition = cut(Table(made.issue, made.matching), Standing(new), budget)
-    edition = _made_out(desk, edition, to)
-    return Proof(edition, *Printer(made.sheet, desk.keyring).letter(edition))
+    edition = cut(table_for(desk, made, [new]), Standing(new), budget)
+    (proof,) = _printed(desk, made, [_made_out(desk, edition, to)])
+    return proof
+
+
+def _printed(desk: Desk, made: Draft, editions: Iterable[Edition]) -> Iterator[Proof]:
+    printer = Printer(made.sheet, desk.keyring)
+    for edition in editions:
+        yield Proof(edition, *printer.letter(edition))
 
 
 def _made_out(desk: Desk, edition: Edition, to: str | None) -> Edition:

@@ -1,16 +1,17 @@
 """Publish: decide who is waiting for the issue, freeze it for them, deliver what is open."""
 
 import asyncio
+from array import array
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 
 from newsletter.blame import refuses_reader
 from newsletter.cadence import due
 from newsletter.delivery import deliver
-from newsletter.model import Counts, Reader, Returned, SourceReport
-from newsletter.ports import Owner, Transport
+from newsletter.model import Counts, Returned, SourceReport
+from newsletter.ports import Owner, Store, Transport
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.drafting import draft, plans, wave
+from newsletter.publisher.drafting import CHUNK, draft, in_turn, plans, wave
 from newsletter.publisher.pressroom import Pressroom
 from newsletter.publisher.ruling import STOPPED
 
@@ -22,8 +23,8 @@ _LONGEST = 500
 
 def waiting(
     desk: Desk, day: date, *, emails: Collection[str] | None = None, everyone: bool = False
-) -> tuple[Reader, ...]:
-    """The confirmed readers the issue of ``day`` is for who have no delivery of it yet.
+) -> Sequence[int]:
+    """The confirmed readers, by id, the issue of ``day`` is for who have no delivery of it yet.
 
     Args:
         desk: the newsletter.
@@ -31,20 +32,30 @@ def waiting(
         emails: only these; all where it is None.
         everyone: whatever their cadence; a pause stays a pause.
     """
-    planned = desk.store.planned(day)
-    return tuple(
-        reader
-        for reader in desk.store.readers(emails=emails)
+    store = desk.store
+    found = (
+        reader.id
+        for reader in (store.each_reader() if emails is None else store.readers(emails=emails))
         if reader.status == "confirmed"
-        and reader.id not in planned
         and due(reader.subscriber, day, desk.cadence, everyone=everyone)
     )
+    return unplanned(store, day, array("q", found))
+
+
+def unplanned(store: Store, day: date, readers: Sequence[int]) -> Sequence[int]:
+    """Those of these readers, in their order, who have no delivery of that day's issue."""
+    found = array("q")
+    for start in range(0, len(readers), CHUNK):
+        some = readers[start : start + CHUNK]
+        planned = store.planned(day, among=some)
+        found.extend(reader for reader in some if reader not in planned)
+    return found
 
 
 def freeze(
     desk: Desk,
     day: date,
-    readers: Sequence[Reader],
+    readers: Sequence[int],
     reports: Sequence[SourceReport],
     *,
     due: datetime | None = None,
@@ -54,23 +65,25 @@ def freeze(
     Args:
         desk: the newsletter.
         day: the issue's date.
-        readers: those the wave is for.
+        readers: those the wave is for, by id. They are read again a few at a time, while the
+            wave is frozen: however many there are, few are in memory.
         reports: what the sources said; the letter names those that are missing.
         due: the wave's instant; now where it is None, and for those who come after their wave.
 
     Returns:
         Whether there was a wave to freeze; for an issue that is held or cancelled there is none.
     """
-    if not readers or is_stopped(desk, day):
+    after = desk.store.decided_by_all(readers)
+    if after is None or is_stopped(desk, day):
         return False
     late = due in {there.due for there in desk.store.waves(day)}
-    made = draft(desk, day, readers, missing_from(reports))
+    made = draft(desk, day, after, missing_from(reports))
     again = desk.store.recent_short(since=made.since)
     if desk.when_empty == "skip" and not made.issue.in_question and not again:
         desk.store.skip(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
         return False
     frozen = wave(made, made.issue.frozen_at if late or due is None else due)
-    desk.store.freeze(frozen, plans(desk, made, readers))
+    desk.store.freeze(frozen, plans(desk, made, in_turn(desk, readers)))
     return True
 
 
@@ -135,9 +148,9 @@ def note_refused(desk: Desk, day: date) -> None:
 
     Where more were refused so than taken, the server speaks of us, whatever its words.
     """
-    ledger = desk.store.deliveries(day)
-    refused = {d.email: d.reply for d in ledger if d.state == "failed" and refuses_reader(d.reply)}
-    if len(refused) > sum(delivery.state == "accepted" for delivery in ledger):
+    failed = desk.store.deliveries(day, states={"failed"})
+    refused = {line.email: line.reply for line in failed if refuses_reader(line.reply)}
+    if len(refused) > desk.store.counts(day).accepted:
         return
     now = desk.clock.now()
     for reader in desk.store.readers(emails=refused):

@@ -25,8 +25,9 @@ def why(desk: Desk, day: date, readers: Sequence[Reader]) -> Iterator[Verdict]:
         yield from _explained(desk, issue, held)
     if rest:
         latest = max(waves, default=None)
-        issue = draft_issue(desk, day, rest, ()) if latest is None else waves[latest]
-        yield from _explained(desk, issue, list(standings(desk, rest, issue)))
+        after = min(reader.decided for reader in rest)
+        issue = draft_issue(desk, day, after, ()) if latest is None else waves[latest]
+        yield from _explained(desk, issue, standings(desk, rest, issue))
 
 
 def why_anew(desk: Desk, day: date, reader: Reader) -> tuple[Verdict, ...]:

@@ -62,7 +62,7 @@ def resolve(
     Raises:
         UsageError: one of them has no held letter.
     """
-    held = {row.email for row in store.deliveries(day) if row.state == "held"}
+    held = {row.email for row in store.deliveries(day, states={"held"})}
     for email in emails:
         if email not in held:
             raise UsageError(f"no letter of {day} to {email} is held; `newsletter audit {day}`")

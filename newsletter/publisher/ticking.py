@@ -6,9 +6,12 @@ remembers only spares the sources and the server.
 """
 
 import asyncio
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import chain
 
 from newsletter.due import LATE, Due, Rhythm, agenda, horizon
 from newsletter.errors import OldStoreError, TryAgainError
@@ -17,7 +20,7 @@ from newsletter.ports import Owner, Transport
 from newsletter.publisher.asking import Answers, Vain
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.gathering import gather
-from newsletter.publisher.publishing import freeze, is_stopped, publish
+from newsletter.publisher.publishing import freeze, is_stopped, publish, unplanned
 
 ASLEEP = timedelta(minutes=30)
 """So long without a tick is a sleep, after which what was slept through is caught up."""
@@ -107,7 +110,8 @@ def _ripe(dues: Sequence[Due], now: datetime) -> list[Due]:
 
 def _agenda(desk: Desk, rota: Rota, now: datetime) -> list[Due]:
     since = horizon(now, asleep_since=rota.asleep_since)
-    found = agenda(desk.store.readers(), rota.rhythm, desk.store.planned, now=now, since=since)
+    ledger = partial(unplanned, desk.store)
+    found = agenda(desk.store.each_reader(), rota.rhythm, ledger, now=now, since=since)
     return [due for due in found if (due.day, due.instant) not in rota.over]
 
 
@@ -126,12 +130,13 @@ def freeze_due(desk: Desk, rota: Rota, dues: Sequence[Due]) -> str:
 
     Several instants at once, as after a sleep, become one wave under the last of them.
     """
-    late = [reader for due in dues for reader in due.readers]
-    planned = desk.store.planned(dues[-1].day) if dues else ()
-    readers = sorted((r for r in late if r.id not in planned), key=lambda reader: reader.id)
-    if not readers:
+    if not dues:
         return ""
     day, instant = dues[-1].day, dues[-1].instant
+    late = array("q", sorted(chain.from_iterable(due.readers for due in dues)))
+    readers = unplanned(desk.store, day, late)
+    if not readers:
+        return ""
     if is_stopped(desk, day):
         return ""
     if rota.answers.none_up(desk.sources, day):

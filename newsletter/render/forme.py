@@ -21,7 +21,7 @@ P = TypeVar("P")
 Make = Callable[[str], P]
 """Makes a piece of a text."""
 
-_MOST_KEPT = 4_096
+_MOST_KEPT = 1_024
 """Values kept as pieces; readers who want the same get papers for the same reasons."""
 
 REASON_INDENT = " " * 15

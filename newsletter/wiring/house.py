@@ -26,7 +26,7 @@ from newsletter.render import NOTES, Templates
 from newsletter.roster import read_roster
 from newsletter.sources import Client
 from newsletter.stores import Witness, Witnessed, copy_store, open_store
-from newsletter.subscriptions import Reception, not_erased
+from newsletter.subscriptions import Reception
 from newsletter.templates import load as load_templates
 from newsletter.templates import load_note
 from newsletter.tokens import Keyring, keyed_hash
@@ -35,6 +35,7 @@ from newsletter.transports.smtp import SmtpTransport, greet
 from newsletter.wiring.files import placed, read, remedy
 from newsletter.wiring.listings import sources
 from newsletter.wiring.relay import smtp_settings
+from newsletter.wiring.rosters import sync
 
 OWN_FOLDER = ".newsletter"
 """Beside the configuration: what the newsletter keeps for itself."""
@@ -149,15 +150,7 @@ class House:
         self._sync(self._read_roster())
 
     def _sync(self, roster: Sequence[Subscriber]) -> None:
-        """Make the file's readers the store's, known ones under the spelling they are known by.
-
-        One mailbox spelt with other capitals is one reader: who left does not come back by them.
-        """
-        readers = self.store.readers()
-        known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
-        here = not_erased(roster, readers, self.reception.keys)
-        spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in here]
-        self.store.sync_roster(spelt, now=self.clock.now())
+        sync(self.store, roster, self.reception.keys, self.clock.now())
 
     @property
     def rhythm(self) -> Rhythm:
@@ -202,7 +195,7 @@ class House:
     def desk(self) -> Desk:
         """The publisher's desk, with the store's readers brought up to date from the file."""
         _ = self.templates  # as in readers(): before there is a store
-        self.readers()
+        self._sync(self.roster)
         return self.trial_desk
 
     @cached_property

@@ -273,6 +273,13 @@ def test_a_missing_database_is_named(postgres: str) -> None:
         open_store(postgres.replace("/postgres?", "/elsewhere?"))
 
 
+def test_what_is_read_amid_a_transaction_that_writes_is_read_in_it(database: Database) -> None:
+    with database.writing() as writing, database.reading() as amid:
+        assert amid is writing
+    with database.reading() as after:
+        assert after is not writing
+
+
 def test_a_full_disk_stops_a_freeze_and_harms_nothing(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path}/store.db")
     readers = join(store, *(f"reader{n}" for n in range(300)))

@@ -94,7 +94,8 @@ def test_freezing_plans_a_delivery_for_each_reader(store: Store) -> None:
     one_issue(store, "ada", "bob")
     assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
     assert store.planned(DAY) == {1, 2}
-    assert store.planned(TOMORROW) == frozenset()
+    assert store.planned(DAY, among=[2, 3]) == {2}
+    assert store.planned(TOMORROW) == store.planned(DAY, among=[]) == frozenset()
     assert store.issue_state(DAY) == ("frozen", "")
     assert store.counts(DAY) == Counts(pending=2)
 
@@ -104,7 +105,12 @@ def test_an_edition_without_a_paper_is_decided_at_once(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
     store.freeze(wave_of(papers), [cut(ada), cut(bob, 0)])
     assert ledger(store) == [("ada", "empty"), ("bob", "pending")]
+    assert [line.email for line in store.deliveries(DAY, states={"empty"})] == ["ada@example.org"]
+    assert store.deliveries(DAY, states=()) == ()
     assert decided(store) == [1, 0]
+    assert store.decided_by_all([ada.id]) == 1
+    assert store.decided_by_all([ada.id, bob.id, 4711]) == 0
+    assert store.decided_by_all([4711]) is None
 
 
 def test_an_issue_with_nothing_open_is_done(store: Store) -> None:
@@ -173,6 +179,15 @@ def test_the_editions_may_be_cut_from_the_store_while_it_freezes(store: Store) -
 
     store.freeze(wave_of(papers), plans())
     assert store.counts(DAY) == Counts(pending=2)
+
+
+def test_more_readers_than_are_taken_at_once_are_frozen_once_each(store: Store) -> None:
+    readers = join(store, *(f"reader{n}" for n in range(1100)))
+    papers = list_papers(store, "arxiv:1")
+    store.freeze(wave_of(papers), (cut(reader, 0) for reader in (*readers, *readers)))
+    store.freeze(wave_of(papers), [cut(reader, 0) for reader in readers[:600]])
+    assert store.counts(DAY) == Counts(pending=1100)
+    assert store.planned(DAY, among=range(1, 1200)) == frozenset(range(1, 1101))
 
 
 def test_a_freeze_that_breaks_off_leaves_nothing(store: Store) -> None:
@@ -269,6 +284,13 @@ def test_what_fell_short_is_judged_again(store: Store) -> None:
     again = [s.again for s in store.standings([ada, bob, cyd], papers, since=NOON)]
     assert again == [{2, 3}, {2}, frozenset()]
     assert store.recent_short(since=NOON) == {2, 3}
+
+
+def test_what_fell_short_for_anyone_is_found_among_many(store: Store) -> None:
+    *most, last = join(store, *(f"reader{n}" for n in range(700)))
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    store.freeze(wave_of(papers), [*(cut(reader) for reader in most), cut(last, short=(1,))])
+    assert store.recent_short(since=NOON) == {2}
 
 
 def test_only_papers_in_question_are_judged_again(store: Store) -> None:

@@ -1,5 +1,6 @@
 """The store's readers: the operator's file, the page's own, and those who left."""
 
+from array import array
 from datetime import date, timedelta
 
 import pytest
@@ -121,6 +122,31 @@ def test_readers_are_found_by_address(store: Store) -> None:
     found = store.readers(emails=["bob@example.org", "cyd@example.org", "nobody@example.org"])
     assert [reader.id for reader in found] == [1, 3]
     assert store.readers(emails=[]) == ()
+
+
+def test_each_reader_comes_once_by_id_however_many_there_are(store: Store) -> None:
+    assert list(store.each_reader()) == []
+    sync(store, *(f"reader{n}@example.org" for n in range(1200)))
+    sync(store, *(f"reader{n}@example.org" for n in range(1100)))
+    assert tuple(store.each_reader()) == store.readers()
+    assert [reader.id for reader in store.each_reader()] == list(range(1, 1201))
+
+
+def test_who_changes_while_each_reader_is_read_comes_all_the_same(store: Store) -> None:
+    sync(store, *(f"reader{n}@example.org" for n in range(1200)))
+    everybody = store.each_reader()
+    assert next(everybody).id == 1
+    store.set_status("reader1100@example.org", "unsubscribed", now=LATER)
+    assert [reader.id for reader in everybody] == list(range(2, 1201))
+
+
+def test_readers_are_found_by_id(store: Store) -> None:
+    sync(store, *(f"reader{n}@example.org" for n in range(1200)))
+    found = store.readers_numbered([7, 3, 1200, 4711])
+    assert [reader.id for reader in found] == [3, 7, 1200]
+    assert found == tuple(r for r in store.readers() if r.id in {3, 7, 1200})
+    assert len(store.readers_numbered(array("q", range(1, 1101)))) == 1100
+    assert store.readers_numbered([]) == ()
 
 
 def test_a_large_roster_is_kept(store: Store) -> None:

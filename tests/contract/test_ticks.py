@@ -175,9 +175,9 @@ def test_what_was_slept_through_is_caught_up_for_half_a_day(night: Night) -> Non
 
 
 def test_readers_whom_another_process_planned_meanwhile_are_left_to_it(night: Night) -> None:
-    reader = night.store.readers()
+    readers = [reader.id for reader in night.store.readers()]
     night.tick(SEVEN)
-    assert freeze_due(night.desk, night.rota, [Due(DAY, SEVEN, reader)]) == ""
+    assert freeze_due(night.desk, night.rota, [Due(DAY, SEVEN, readers)]) == ""
     assert len(night.store.waves(DAY)) == 1
 
 

@@ -1,8 +1,12 @@
 """The witness: what a restored store has forgotten is taken up, and nothing is sent before."""
 
+import json
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
@@ -155,6 +159,77 @@ def test_a_store_from_before_there_were_witnesses_gets_one(
     (wave,) = witness.waves(DAY).values()
     assert wave.names == {ada.reader: "gro.elpmaxe@ada", bob.reader: "gro.elpmaxe@bob"}
     store.close()
+
+
+def told(witness: Witness) -> list[dict[str, Any]]:
+    """The lines that tell of the day's waves."""
+    text = (witness.folder / f"{DAY}.waves").read_text()
+    return [json.loads(line) for line in text.splitlines() if line]
+
+
+def test_a_wave_is_written_down_a_few_readers_at_a_time(
+    store: WitnessedStore, witness: Witness
+) -> None:
+    readers = join(store, *(f"reader{n}" for n in range(1200)))
+    wave = freeze(store, readers, list_papers(store, "arxiv:1"))
+    assert [sorted(line) for line in told(witness)] == [
+        ["body", "due", "pieces", "wave"],
+        *[["readers", "wave"]] * 3,
+        ["count", "wave"],
+    ]
+    (seen,) = witness.waves(DAY).values()
+    assert seen.names == {one.id: one.subscriber.email[::-1] for one in readers}
+    assert set(seen.papers.values()) == {"[1]"}
+    assert witness.seen(DAY, wave.issue.frozen_at.isoformat()) == 1200
+
+
+def test_a_wave_that_a_crash_left_unfinished_is_written_down_before_a_letter_leaves(
+    store: WitnessedStore, database_url: str, witness: Witness
+) -> None:
+    readers = join(store, *(f"reader{n}" for n in range(700)))
+    freeze(store, readers, list_papers(store, "arxiv:1"))
+    path = witness.folder / f"{DAY}.waves"
+    *whole, _count = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join(whole)[:-20])
+    assert len(witness.waves(DAY)[NOON.isoformat()].names) == 500
+    again = WitnessedStore(database_url, witness)
+    mark(again, *claim(again, limit=1))
+    assert len(witness.waves(DAY)[NOON.isoformat()].names) == 700
+    again.close()
+
+
+def test_who_comes_to_a_wave_later_is_added_to_it_alone(
+    store: WitnessedStore, witness: Witness
+) -> None:
+    ada, bob, cec = join(store, "ada", "bob", "cec")
+    papers = list_papers(store, "arxiv:1")
+    wave = freeze(store, [ada, cec], papers)
+    store.freeze(wave, [cut(bob, 0)])
+    bodies, later = told(witness)[-3:-1], witness.waves(DAY)[NOON.isoformat()]
+    assert [list(read_readers(line)) for line in bodies if "readers" in line] == [[str(bob.id)]]
+    assert sorted(later.names) == [ada.id, bob.id, cec.id]
+    lines = len(told(witness))
+    mark(store, *claim(store))
+    assert len(told(witness)) == lines
+
+
+def read_readers(line: dict[str, Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = json.loads(zlib.decompress(b64decode(line["readers"])))
+    return found
+
+
+def test_a_wave_that_stands_in_one_line_is_read(older: WitnessedStore, witness: Witness) -> None:
+    """So they were written down before waves were taken in several."""
+    lines = told(witness)
+    everybody = {
+        id_: said for line in lines if "readers" in line for id_, said in read_readers(line).items()
+    }
+    packed = b64encode(zlib.compress(json.dumps(everybody).encode(), 1)).decode()
+    one = {**lines[0], "count": len(everybody), "readers": packed}
+    (witness.folder / f"{DAY}.waves").write_text("\n" + json.dumps(one))
+    assert witness.seen(DAY, NOON.isoformat()) == 5
+    found = older.take_from_witness(now=LATER)
+    assert found == Restoration(issues=(DAY,), accepted=1, failed=1, held=1)
 
 
 def test_a_line_torn_by_a_crash_costs_that_line_alone(

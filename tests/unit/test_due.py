@@ -1,7 +1,7 @@
 import itertools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import available_timezones
 
@@ -39,18 +39,18 @@ class Ledger:
     def __init__(self) -> None:
         self.by_day: defaultdict[date, list[int]] = defaultdict(list)
 
-    def planned(self, day: date) -> Collection[int]:
-        return set(self.by_day[day])
+    def unplanned(self, day: date, readers: Sequence[int]) -> Sequence[int]:
+        return [reader for reader in readers if reader not in self.by_day[day]]
 
     def look(
         self, reading: list[Reader], now: datetime, *, asleep_since: datetime | None = None
     ) -> list[date]:
         """Plan whatever is due; the dates, one for each reader."""
         since = horizon(now, asleep_since=asleep_since)
-        found = agenda(reading, RHYTHM, self.planned, now=now, since=since)
+        found = agenda(reading, RHYTHM, self.unplanned, now=now, since=since)
         due = [one for one in found if one.instant <= now]
         for one in due:
-            self.by_day[one.day] += [reader.id for reader in one.readers]
+            self.by_day[one.day] += one.readers
         return [one.day for one in due for _ in one.readers]
 
 
@@ -85,7 +85,7 @@ def test_readers_come_into_view_an_hour_before_and_are_due_at_their_time() -> No
     early = SEVEN - timedelta(minutes=59)
 
     def found(now: datetime) -> list[tuple[date, datetime, int]]:
-        seen = agenda(reading, RHYTHM, ledger.planned, now=now, since=now - timedelta(hours=12))
+        seen = agenda(reading, RHYTHM, ledger.unplanned, now=now, since=now - timedelta(hours=12))
         return [(one.day, one.instant, len(one.readers)) for one in seen]
 
     assert found(SEVEN - timedelta(minutes=61)) == []
@@ -102,8 +102,8 @@ def test_readers_are_gathered_by_the_instant_and_the_local_date_that_is_due() ->
         subscriber("c@example.org", at="17:00", timezone="Pacific/Auckland"),
         subscriber("d@example.org", at="19:00", timezone="Pacific/Honolulu"),
     )
-    found = agenda(reading, RHYTHM, lambda _day: (), now=SEVEN, since=SEVEN)
-    assert [(one.day, [r.id for r in one.readers]) for one in found] == [
+    found = agenda(reading, RHYTHM, Ledger().unplanned, now=SEVEN, since=SEVEN)
+    assert [(one.day, list(one.readers)) for one in found] == [
         (date(2026, 8, 2), [4]),
         (DAY, [1, 2, 3]),
     ]

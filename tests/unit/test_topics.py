@@ -82,3 +82,13 @@ def test_an_issue_without_papers_matches_nothing() -> None:
 @given(st.sets(st.integers(0, 300)))
 def test_bits_are_the_places_of_a_mask(places: set[int]) -> None:
     assert bits(sum(1 << place for place in places)) == sorted(places)
+
+
+def test_a_matching_widened_is_as_if_matched_with_these_filters_at_once() -> None:
+    papers = (paper(1, "LoRA for speech"), paper(2, "speech and agents"))
+    wants = Filter(include=(parse("speech"), parse("agents")), exclude=(parse("title:LoRA"),))
+    issue, alone = issue_of(*papers), match(*papers)
+    widened = topics.widened(alone, issue, [wants], RulesMatcher())
+    assert widened == match(*papers, wants=wants)
+    assert widened.terms[Term("text", "speech")] == 0b11
+    assert topics.widened(widened, issue, [wants], RulesMatcher()) is widened

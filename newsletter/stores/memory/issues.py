@@ -104,10 +104,11 @@ class Issues(Readers):
         with self._lock:
             return tuple(sorted(self._issues, reverse=True))
 
-    def planned(self, day: date) -> frozenset[int]:
+    def planned(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
         """See :meth:`newsletter.ports.Store.planned`."""
         with self._lock:
-            return frozenset(row.reader for row in self._rows(day))
+            found = frozenset(row.reader for row in self._rows(day))
+        return found if among is None else found.intersection(among)
 
     def rule(
         self, day: date, state: IssueState, *, reason: str, among: Collection[IssueState | None]
@@ -135,7 +136,9 @@ class Issues(Readers):
         with self._lock:
             return self._issues[day].counts if day in self._issues else Counts()
 
-    def deliveries(self, day: date) -> tuple[Delivery, ...]:
+    def deliveries(
+        self, day: date, *, states: Collection[DeliveryState] | None = None
+    ) -> tuple[Delivery, ...]:
         """See :meth:`newsletter.ports.Store.deliveries`."""
         with self._lock:
             found = [
@@ -148,5 +151,6 @@ class Issues(Readers):
                     row.next_try,
                 )
                 for row in self._rows(day)
+                if states is None or row.state in states
             ]
             return tuple(sorted(found, key=lambda delivery: delivery.email))

@@ -1,6 +1,6 @@
 """Readers and where they stand, in memory."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -112,6 +112,19 @@ class Readers(Papers):
         with self._lock:
             asked = self._readers.keys() if emails is None else self._readers.keys() & set(emails)
             return tuple(sorted((self._readers[e] for e in asked), key=lambda reader: reader.id))
+
+    def each_reader(self) -> Iterator[Reader]:
+        """See :meth:`newsletter.ports.Store.each_reader`."""
+        yield from self.readers()
+
+    def readers_numbered(self, numbers: Sequence[int]) -> tuple[Reader, ...]:
+        """See :meth:`newsletter.ports.Store.readers_numbered`."""
+        asked = set(numbers)
+        return tuple(reader for reader in self.readers() if reader.id in asked)
+
+    def decided_by_all(self, numbers: Sequence[int]) -> int | None:
+        """See :meth:`newsletter.ports.Store.decided_by_all`."""
+        return min((reader.decided for reader in self.readers_numbered(numbers)), default=None)
 
     def standings(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime

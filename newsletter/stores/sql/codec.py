@@ -79,7 +79,7 @@ def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
     return _READERS.get(kind, _itself)
 
 
-_placed = lru_cache(maxsize=32_768)(Placed)
+_placed = lru_cache(maxsize=4_096)(Placed)
 """Readers of a newsletter get much the same papers, and for the same reasons."""
 
 _WRITERS: dict[type, Step] = {

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import local
 from typing import Any
 
 from sqlalchemy import (
@@ -56,10 +57,14 @@ class Database:
         self._writer = self._engine.execution_options(**{WRITING: "FULL"})
         self._swift = self._engine.execution_options(**{WRITING: "NORMAL"})
         self._synced: datetime | None = None
+        self._here = local()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
+        """A transaction that only reads; amid one of this thread's that writes, it is that one."""
+        if (writing := getattr(self._here, "writing", None)) is not None:
+            yield writing
+            return
         with explained(self.url), self._engine.begin() as connection:
             yield connection
 
@@ -67,7 +72,11 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes: all of it or nothing."""
         with explained(self.url), self._writer.begin() as connection:
-            yield connection
+            self._here.writing = connection
+            try:
+                yield connection
+            finally:
+                self._here.writing = None
 
     @contextlib.contextmanager
     def writing_swiftly(self, now: datetime) -> Iterator[Connection]:

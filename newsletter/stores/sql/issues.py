@@ -2,20 +2,33 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, func, insert, select, update
 
 from newsletter.errors import StoreError
-from newsletter.model import Counts, Delivery, Edition, Issue, IssueState, Planned, Standing, Wave
+from newsletter.model import (
+    Counts,
+    Delivery,
+    DeliveryState,
+    Edition,
+    Issue,
+    IssueState,
+    Planned,
+    Standing,
+    Wave,
+)
 from newsletter.stores.decisions import NO_ISSUE, Owing, chunks, closed, numbers_of, reopened
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load, pack, unpack
 from newsletter.stores.sql.deciding import decide
 from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.statements import insert_into, insert_new
+
+FEW = 200
+"""Plans stored at once: each is some kilobytes, in several forms while it is stored."""
 
 
 def freeze(connection: Connection, wave: Wave, plans: Iterable[Planned]) -> Wave:
@@ -65,23 +78,26 @@ def _wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
 
 def _plan(connection: Connection, issue: int, wave: Wave, plans: Iterable[Planned]) -> None:
     """Store the editions of readers who have no delivery of this issue, and one for each."""
-    there = select(schema.deliveries.c.reader).where(schema.deliveries.c.issue == issue)
-    planned = set(connection.execute(there).scalars())
     owing = Owing(wave.issue)
-    for some in chunks(_of_others(plans, planned), MANY):
-        _store_editions(connection, wave, some, owing)
-        editions = [plan.edition for plan in some]
-        _store_deliveries(connection, issue, wave, editions)
-        decide(connection, [(wave.id, e.to.id) for e in editions if not e.papers])
+    for some in chunks(plans, FEW):
+        new = _of_others(connection, issue, some)
+        if new:
+            editions = [plan.edition for plan in new]
+            _store_editions(connection, wave, new, owing)
+            _store_deliveries(connection, issue, wave, editions)
+            decide(connection, [(wave.id, e.to.id) for e in editions if not e.papers])
 
 
-def _of_others(plans: Iterable[Planned], planned: set[int]) -> Iterator[Planned]:
-    """What is for readers who are not planned yet, once for each."""
+def _of_others(connection: Connection, issue: int, plans: Sequence[Planned]) -> Sequence[Planned]:
+    """What is for readers who are not planned yet, the first for each."""
+    first: dict[int, Planned] = {}
     for plan in plans:
-        reader = plan.edition.to.id
-        if reader not in planned:
-            planned.add(reader)
-            yield plan
+        first.setdefault(plan.edition.to.id, plan)
+    there = select(schema.deliveries.c.reader).where(
+        schema.deliveries.c.issue == issue, schema.deliveries.c.reader.in_(first)
+    )
+    planned = set(connection.execute(there).scalars())
+    return [plan for reader, plan in first.items() if reader not in planned]
 
 
 def _store_editions(
@@ -228,10 +244,12 @@ def days(connection: Connection) -> tuple[date, ...]:
     )
 
 
-def planned(connection: Connection, day: date) -> frozenset[int]:
+def planned(connection: Connection, day: date, among: Collection[int] | None) -> frozenset[int]:
     """See :meth:`newsletter.ports.Store.planned`."""
-    query = select(schema.deliveries.c.reader).join(schema.issues)
-    return frozenset(connection.execute(query.where(schema.issues.c.day == day)).scalars())
+    reader = schema.deliveries.c.reader
+    query = select(reader).join(schema.issues).where(schema.issues.c.day == day)
+    asked = [query] if among is None else [query.where(reader.in_(c)) for c in chunks(among, MANY)]
+    return frozenset(id_ for some in asked for id_ in connection.execute(some).scalars())
 
 
 def counts(connection: Connection, day: date) -> Counts:
@@ -258,7 +276,9 @@ def finish(connection: Connection, day: date) -> IssueState:
     return state
 
 
-def deliveries(connection: Connection, day: date) -> tuple[Delivery, ...]:
+def deliveries(
+    connection: Connection, day: date, states: Collection[DeliveryState] | None
+) -> tuple[Delivery, ...]:
     """See :meth:`newsletter.ports.Store.deliveries`."""
     query = (
         select(schema.deliveries, schema.readers.c.email)
@@ -266,6 +286,8 @@ def deliveries(connection: Connection, day: date) -> tuple[Delivery, ...]:
         .join(schema.readers)
         .where(schema.issues.c.day == day)
     )
+    if states is not None:
+        query = query.where(schema.deliveries.c.state.in_(states))
     found = [
         Delivery(day, row.email, row.state, row.attempts, row.reply, row.next_try)
         for row in connection.execute(query)

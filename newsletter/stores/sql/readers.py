@@ -20,11 +20,12 @@ ROSTER = 2
 def sync_roster(connection: Connection, roster: Sequence[Subscriber], *, now: datetime) -> None:
     """See :meth:`newsletter.ports.Store.sync_roster`."""
     alone(connection, ROSTER)
-    rows = connection.execute(select(schema.readers).order_by(schema.readers.c.id))
-    known = {row.email: row for row in rows}
     bodies = {subscriber.email: dump(subscriber) for subscriber in roster}
-    new = {email: body for email, body in bodies.items() if email not in known}
-    changed = list(_changes(known.values(), bodies))
+    new, changed = dict(bodies), list[dict[str, Any]]()
+    for rows in _pages(connection):
+        for row in rows:
+            new.pop(row.email, None)
+        changed.extend(_changes(rows, bodies))
     if new:
         _join(connection, new, status="confirmed", origin="file", now=now)
     if changed:
@@ -136,16 +137,57 @@ def _last_mark(connection: Connection, email: str) -> datetime | None:
 
 def readers(connection: Connection, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
     """See :meth:`newsletter.ports.Store.readers`."""
-    query = select(schema.readers)
     if emails is None:
-        rows = list(connection.execute(query))
-    else:
-        rows = [
-            row
-            for some in chunks(sorted(set(emails)), MANY)
-            for row in connection.execute(query.where(schema.readers.c.email.in_(some)))
-        ]
+        return tuple(reader_of(row) for rows in _pages(connection) for row in rows)
+    rows = [
+        row
+        for some in chunks(sorted(set(emails)), MANY)
+        for row in connection.execute(
+            select(schema.readers).where(schema.readers.c.email.in_(some))
+        )
+    ]
     return tuple(reader_of(row) for row in sorted(rows, key=lambda row: row.id))
+
+
+def readers_after(connection: Connection, last: int | None) -> tuple[Reader, ...]:
+    """The first few readers by id, or the next few after this one."""
+    return tuple(map(reader_of, _page(connection, last)))
+
+
+def readers_numbered(connection: Connection, numbers: Sequence[int]) -> tuple[Reader, ...]:
+    """See :meth:`newsletter.ports.Store.readers_numbered`."""
+    columns = schema.readers.c
+    return tuple(
+        reader_of(row)
+        for some in chunks(sorted(numbers), MANY)
+        for row in connection.execute(
+            select(schema.readers).where(columns.id.in_(some)).order_by(columns.id)
+        )
+    )
+
+
+def decided_by_all(connection: Connection, numbers: Sequence[int]) -> int | None:
+    """See :meth:`newsletter.ports.Store.decided_by_all`."""
+    columns = schema.readers.c
+    lowest = (
+        connection.execute(select(func.min(columns.decided)).where(columns.id.in_(some))).scalar()
+        for some in chunks(numbers, MANY)
+    )
+    return min((decided for decided in lowest if decided is not None), default=None)
+
+
+def _pages(connection: Connection) -> Iterator[Sequence[Row[Any]]]:
+    """All readers' rows, by id, a few at a time."""
+    last: int | None = None
+    while rows := _page(connection, last):
+        yield rows
+        last = rows[-1].id
+
+
+def _page(connection: Connection, last: int | None) -> Sequence[Row[Any]]:
+    columns = schema.readers.c
+    query = select(schema.readers).order_by(columns.id).limit(MANY)
+    return connection.execute(query if last is None else query.where(columns.id > last)).all()
 
 
 def reader_of(row: Row[Any]) -> Reader:

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from newsletter.model import Paper, Reader, Standing
 from newsletter.stores.decisions import chunks
@@ -46,16 +47,28 @@ def _standings(
 
 def recent_short(connection: Connection, *, since: datetime) -> frozenset[int]:
     """See :meth:`newsletter.ports.Store.recent_short`."""
-    short = _short(connection, None, since)
-    missing = set().union(*short.values())
+    missing = _short_of_anyone(connection, since)
     members = _members(connection, _groups(connection, missing))
     found: set[int] = set()
-    for some in chunks(sorted(short), MANY):
-        sent = _sent(connection, some, members)
-        for reader in some:
-            found |= {n for n in short[reader] & missing if members[n] not in sent[reader]}
+    for some in _everybody(connection) if missing else ():
+        short = _short(connection, some, since)
+        sent = _sent(connection, list(short), members)
+        for reader, numbers in short.items():
+            found |= {n for n in numbers & missing if members[n] not in sent[reader]}
         missing -= found
+        if not missing:
+            break
     return frozenset(found)
+
+
+def _everybody(connection: Connection) -> Iterator[Sequence[int]]:
+    """The ids of all readers, a few at a time."""
+    ids = schema.readers.c.id
+    query = select(ids).order_by(ids).limit(MANY)
+    some = connection.execute(query).scalars().all()
+    while some:
+        yield some
+        some = connection.execute(query.where(ids > some[-1])).scalars().all()
 
 
 def _groups(connection: Connection, numbers: Collection[int]) -> frozenset[int]:
@@ -117,14 +130,29 @@ def _waves_with(connection: Connection, members: Mapping[int, int]) -> list[int]
     ]
 
 
-def _short(
-    connection: Connection, readers: Sequence[int] | None, since: datetime
-) -> dict[int, set[int]]:
-    """What fell short of upvotes alone for each reader, in decided editions since then."""
+def _short_of_anyone(connection: Connection, since: datetime) -> set[int]:
+    """What fell short of upvotes alone for anybody, in decided editions since then."""
+    rows = connection.execute(_falling_short(connection, since).execution_options(yield_per=MANY))
+    return {number for row in rows for number in json.loads(row.short)}
+
+
+def _short(connection: Connection, readers: Sequence[int], since: datetime) -> dict[int, set[int]]:
+    """What fell short of upvotes alone for each of these readers."""
+    query = _falling_short(connection, since).where(
+        schema.editions.c.reader.in_(readers), schema.deliveries.c.reader.in_(readers)
+    )
+    short: dict[int, set[int]] = {}
+    for row in connection.execute(query):
+        short.setdefault(row.reader, set()).update(json.loads(row.short))
+    return short
+
+
+def _falling_short(connection: Connection, since: datetime) -> Select[Any]:
+    """The readers of decided editions since then, with what fell short in each."""
     editions, deliveries = schema.editions.c, schema.deliveries.c
     there = select(schema.waves.c.id, schema.waves.c.issue).where(schema.waves.c.frozen >= since)
     waves = connection.execute(there).all()
-    query = (
+    return (
         select(editions.reader, editions.short)
         .join(
             schema.deliveries,
@@ -137,9 +165,3 @@ def _short(
             editions.short != "",
         )
     )
-    if readers is not None:
-        query = query.where(editions.reader.in_(readers), deliveries.reader.in_(readers))
-    short: dict[int, set[int]] = {}
-    for reader, numbers in connection.execute(query):
-        short.setdefault(reader, set()).update(json.loads(numbers))
-    return short

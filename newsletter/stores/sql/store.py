@@ -11,6 +11,7 @@ from newsletter.model import (
     Claim,
     Counts,
     Delivery,
+    DeliveryState,
     Edition,
     Entry,
     Intake,
@@ -18,14 +19,11 @@ from newsletter.model import (
     Letter,
     Paper,
     Planned,
-    Reader,
     Returned,
     ReturnEffect,
     Settlement,
     SourceHealth,
     Standing,
-    Status,
-    Subscriber,
     Suppression,
     Wave,
 )
@@ -36,11 +34,10 @@ from newsletter.stores.sql import (
     ledger,
     papers,
     proofs,
-    readers,
     returns,
     schema,
-    standing,
 )
+from newsletter.stores.sql.circle import Circle
 from newsletter.stores.sql.door import Door
 from newsletter.stores.sql.engine import Database, alone
 from newsletter.stores.sql.failures import shown
@@ -50,7 +47,7 @@ MIGRATE = 3
 """The task of changing the tables."""
 
 
-class SqlStore(Door, Signs):
+class SqlStore(Circle, Door, Signs):
     """:class:`newsletter.ports.Store` on SQLite or PostgreSQL."""
 
     def __init__(self, url: str) -> None:
@@ -107,26 +104,6 @@ class SqlStore(Door, Signs):
         with self._database.reading() as connection:
             return papers.cutoff(connection)
 
-    def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:
-        """See :meth:`newsletter.ports.Store.sync_roster`."""
-        with self._database.writing() as connection:
-            return readers.sync_roster(connection, roster, now=now)
-
-    def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
-        """See :meth:`newsletter.ports.Store.save_reader`."""
-        with self._database.writing() as connection:
-            return readers.save_reader(connection, subscriber, status=status, now=now)
-
-    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
-        """See :meth:`newsletter.ports.Store.set_status`."""
-        with self._database.writing() as connection:
-            return readers.set_status(connection, email, status, now=now)
-
-    def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
-        """See :meth:`newsletter.ports.Store.readers`."""
-        with self._database.reading() as connection:
-            return readers.readers(connection, emails=emails)
-
     def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
         """See :meth:`newsletter.ports.Store.take_return`."""
         with self._database.writing() as connection:
@@ -141,18 +118,6 @@ class SqlStore(Door, Signs):
         """See :meth:`newsletter.ports.Store.unsuppress`."""
         with self._database.writing() as connection:
             return returns.unsuppress(connection, email, now=now)
-
-    def standings(
-        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
-    ) -> tuple[Standing, ...]:
-        """See :meth:`newsletter.ports.Store.standings`."""
-        with self._database.reading() as connection:
-            return standing.standings(connection, readers, papers, since=since)
-
-    def recent_short(self, *, since: datetime) -> frozenset[int]:
-        """See :meth:`newsletter.ports.Store.recent_short`."""
-        with self._database.reading() as connection:
-            return standing.recent_short(connection, since=since)
 
     def freeze(self, wave: Wave, plans: Iterable[Planned]) -> Wave:
         """See :meth:`newsletter.ports.Store.freeze`."""
@@ -189,10 +154,10 @@ class SqlStore(Door, Signs):
         with self._database.reading() as connection:
             return issues.days(connection)
 
-    def planned(self, day: date) -> frozenset[int]:
+    def planned(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
         """See :meth:`newsletter.ports.Store.planned`."""
         with self._database.reading() as connection:
-            return issues.planned(connection, day)
+            return issues.planned(connection, day, among)
 
     def claim(
         self,
@@ -283,10 +248,12 @@ class SqlStore(Door, Signs):
         with self._database.reading() as connection:
             return issues.counts(connection, day)
 
-    def deliveries(self, day: date) -> tuple[Delivery, ...]:
+    def deliveries(
+        self, day: date, *, states: Collection[DeliveryState] | None = None
+    ) -> tuple[Delivery, ...]:
         """See :meth:`newsletter.ports.Store.deliveries`."""
         with self._database.reading() as connection:
-            return issues.deliveries(connection, day)
+            return issues.deliveries(connection, day, states)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -1,5 +1,7 @@
 """A store that has a witness, and lets nothing leave once it has forgotten what left before."""
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -25,10 +27,11 @@ from newsletter.model import (
 from newsletter.stores.decisions import SETTLED, chunks, words_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.papers import MANY
+from newsletter.stores.sql.planned import bodies, people, planned
 from newsletter.stores.sql.restoring import restore
 from newsletter.stores.sql.rows import LEDGER, UNDER_LEASE
 from newsletter.stores.sql.store import SqlStore
-from newsletter.stores.witness import Noted, Restoration, SeenWave, Witness
+from newsletter.stores.witness import Noted, Restoration, Witness
 
 LOOK_AGAIN = timedelta(minutes=1)
 """Between two looks whether the store has been restored under a process that stays awake."""
@@ -36,11 +39,16 @@ LOOK_AGAIN = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A wave the witness has seen: its issue's day, its name there, and its readers."""
+    """A wave the witness has seen: its issue's day, its name there, and its readers by id."""
 
     day: date
     name: str
-    readers: frozenset[int]
+    readers: Sequence[int]
+
+    def has(self, reader: int) -> bool:
+        """Whether the witness knows that this reader is in the wave."""
+        place = bisect_left(self.readers, reader)
+        return self.readers[place : place + 1] == array("q", [reader])
 
 
 class WitnessedStore(SqlStore):
@@ -191,17 +199,24 @@ class WitnessedStore(SqlStore):
         """Let the witness see the waves of these claims, whose readers it may not know yet."""
         with self._introducing:
             for wave in sorted({claim.wave for claim in claims}):
-                readers = {claim.reader for claim in claims if claim.wave == wave}
                 known = self._known.get(wave)
-                if known is None or not readers <= known.readers:
+                theirs = (claim.reader for claim in claims if claim.wave == wave)
+                if known is None or not all(map(known.has, theirs)):
                     self._known[wave] = self._see(day, wave)
 
     def _see(self, day: date, wave: int) -> _Known:
-        """Write a wave down, unless it was as it was frozen."""
+        """Write a wave down, unless it was as it was frozen; those who came to it since alone."""
         with self._database.reading() as connection:
-            frozen, readers = _planned(connection, wave)
-            if self._witness.seen(day, frozen) < len(readers):
-                self._witness.see_wave(day, _seen(connection, wave, self._witness))
+            frozen, readers = planned(connection, wave)
+            known = self._known.get(wave)
+            if known is not None:
+                new: Sequence[int] = [reader for reader in readers if not known.has(reader)]
+            else:
+                new = readers if self._witness.seen(day, frozen) < len(readers) else ()
+            if new:
+                theirs = people(connection, wave, new, self._witness)
+                seen = bodies(connection, wave)
+                self._witness.see_wave(day, seen, theirs, count=len(readers))
         return _Known(day, frozen, readers)
 
     def _note(
@@ -227,31 +242,6 @@ def _line(settlement: Settlement, wave: str) -> tuple[str, int, int, DeliverySta
     claim, outcome = settlement.claim, settlement.outcome
     state = SETTLED.get(type(outcome), "unknown")
     return wave, claim.reader, claim.attempt, state, words_of(outcome)
-
-
-def _planned(connection: Connection, wave: int) -> tuple[str, frozenset[int]]:
-    """When a wave was frozen, and for whom."""
-    there = select(schema.waves.c.frozen).where(schema.waves.c.id == wave)
-    readers = select(schema.editions.c.reader).where(schema.editions.c.wave == wave)
-    frozen: datetime = connection.execute(there).scalar_one()
-    return frozen.isoformat(), frozenset(connection.execute(readers).scalars())
-
-
-def _seen(connection: Connection, wave: int, witness: Witness) -> SeenWave:
-    """A wave as it is stored."""
-    columns, editions, people = schema.waves.c, schema.editions, schema.readers.c
-    there = select(columns.frozen, columns.due, columns.body, columns.pieces)
-    row = connection.execute(there.where(columns.id == wave)).one()
-    theirs = select(people.id, people.email, editions.c.papers).join(editions)
-    rows = connection.execute(theirs.where(editions.c.wave == wave)).all()
-    return SeenWave(
-        frozen=row.frozen.isoformat(),
-        due=row.due,
-        body=row.body,
-        pieces=row.pieces,
-        names={row.id: witness.names(row.email)[0] for row in rows},
-        papers={row.id: row.papers for row in rows},
-    )
 
 
 def _forgotten(

@@ -1,0 +1,60 @@
+"""How much memory a freeze takes: a few readers' worth, however many there are."""
+
+import asyncio
+import gc
+import tracemalloc
+from datetime import date, timedelta
+from pathlib import Path
+
+from newsletter.filters import parse
+from newsletter.model import Filter, Subscriber
+from newsletter.publisher import freeze, gather, waiting
+from newsletter.publisher.drafting import CHUNK
+from newsletter.stores import Witness, open_store
+from tests.desks import Listed, SteadyClock, desk_over
+from tests.factories import DAY, NOON
+
+A_READER = 300
+"""Bytes each further reader may take; held whole, with such names, they take thousands."""
+
+NAME = "Somebody " * 200
+
+WORDS = [parse(f"title:word{n}") for n in range(40)]
+
+
+def newcomers(first: int, last: int) -> list[Subscriber]:
+    wants = [Filter(include=(word, WORDS[0])) for word in WORDS]
+    return [
+        Subscriber(f"{n}@example.org", NAME + str(n), wants[n % 40]) for n in range(first, last)
+    ]
+
+
+def test_a_further_reader_costs_a_freeze_a_few_bytes_of_memory(
+    database_url: str, tmp_path: Path
+) -> None:
+    witness = Witness(tmp_path / "witness", lambda email: (email[::-1],))
+    store, clock = open_store(database_url, witness), SteadyClock()
+    desk = desk_over(store, Listed(*(f"word{n} word0" for n in range(5))), clock=clock)
+    everybody = newcomers(0, 2 * CHUNK + 1000)
+
+    def peak(day: date) -> int:
+        """The most memory that freezing the day's issue for all there are takes at once."""
+        asyncio.run(gather(desk.sources, store, day, clock, lambda _report: None))
+        gc.collect()
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        assert freeze(desk, day, waiting(desk, day), ())
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most - before
+
+    store.sync_roster(everybody[:10], now=NOON)
+    peak(DAY - timedelta(days=1))
+    store.sync_roster(everybody[:CHUNK], now=NOON)
+    few = peak(DAY)
+    store.sync_roster(everybody, now=NOON)
+    many = peak(DAY + timedelta(days=1))
+    further = store.counts(DAY + timedelta(days=1)).planned - store.counts(DAY).planned
+    assert further == CHUNK + 1000
+    assert many - few < further * A_READER
+    store.close()
