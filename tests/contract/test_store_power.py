@@ -1,13 +1,17 @@
 """A power cut: what was written swiftly may be gone from the disk, and nothing is sure of it."""
 
+import errno
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from newsletter.errors import StoreError
 from newsletter.model import Accepted, NotSent
 from newsletter.ports import Store
 from newsletter.stores import open_store
@@ -17,7 +21,6 @@ from tests.factories import DAY, NOON
 from tests.frozen import LEASE, claim, ledger, mark, one_issue, settle
 
 LEASE_OVER = NOON + timedelta(seconds=LEASE)
-A_MOMENT = timedelta(milliseconds=1)
 
 
 @pytest.fixture
@@ -105,21 +108,64 @@ def reaches() -> Iterator[list[str]]:
     event.remove(Engine, "before_cursor_execute", listen)
 
 
-def test_marks_wait_for_the_disk_every_ten_milliseconds(url: str, reaches: list[str]) -> None:
+class Slow:
+    """A disk that takes what it is given when it is let, and notes what that was."""
+
+    def __init__(self) -> None:
+        self.synced: list[int] = []
+        self.asked, self.may = Event(), Event()
+        self.failure: OSError | None = None
+
+    def sync(self, descriptor: int) -> None:
+        self.asked.set()
+        assert self.may.wait(60)
+        if self.failure is not None:
+            raise self.failure
+        self.synced.append(os.fstat(descriptor).st_ino)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    made = Slow()
+    monkeypatch.setattr(os, "fsync", made.sync)
+    return made
+
+
+def test_marks_follow_to_the_disk_and_no_letter_waits_for_it(
+    tmp_path: Path, url: str, reaches: list[str], slow: Slow
+) -> None:
     store = open_store(url)
-    one_issue(store, *"abcd")
-    claims = claim(store)
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
     assert reaches == ["FULL"]
-    mark(store, claims[0])
-    assert reaches == ["FULL"]
-    mark(store, claims[1], now=NOON + A_MOMENT)
-    settle(store, claims[0], outcome=Accepted("250 ok"), now=NOON + 2 * A_MOMENT)
+    assert mark(store, ada) == {ada.token}
+    assert slow.asked.wait(60)
+    assert mark(store, bob) == {bob.token}, "the disk is still busy with the first"
+    settle(store, ada, outcome=Accepted("250 ok"))
     assert reaches == ["FULL", "NORMAL"]
-    mark(store, claims[2], now=NOON + 10 * A_MOMENT)
-    assert reaches == ["FULL", "NORMAL", "FULL"]
-    mark(store, claims[3], now=NOON + 11 * A_MOMENT)
+    journal = (tmp_path / "newsletter.db-wal").stat().st_ino
+    assert slow.synced == []
+    slow.may.set()
     store.finish(DAY)
-    assert reaches == ["FULL", "NORMAL", "FULL", "NORMAL", "FULL"]
+    assert reaches == ["FULL", "NORMAL", "FULL"]
+    store.close()
+    assert slow.synced[0] == journal
+    assert len(slow.synced) > 1, "what came while it was busy follows too"
+
+
+def test_a_disk_that_does_not_take_the_marks_stops_the_letters(url: str, slow: Slow) -> None:
+    slow.failure = OSError(errno.EIO, "Input/output error")
+    slow.may.set()
+    store = open_store(url)
+    one_issue(store, "ada", "bob")
+    ada, bob = claim(store)
+    mark(store, ada)
+    store.close()  # waits for the disk
+    with pytest.raises(
+        StoreError, match=r"newsletter.db-wal does not reach the disk.*output error"
+    ):
+        mark(store, bob)
+    assert ledger(store) == [("ada", "committing"), ("bob", "claimed")]
     store.close()
 
 

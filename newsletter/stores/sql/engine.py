@@ -4,7 +4,6 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -24,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from newsletter.errors import StoreError
 from newsletter.stores.sql.boots import this_boot
+from newsletter.stores.sql.disk import Disk
 from newsletter.stores.sql.failures import explained
 
 BUSY_SECONDS = 30
@@ -33,12 +33,8 @@ WRITING = "newsletter_writing"
 """The execution option under which a transaction takes SQLite's write lock as it begins.
 
 Its value says how far a commit reaches (``PRAGMA synchronous``): FULL to the disk, NORMAL to the
-system, from where it gets to the disk with the next FULL one.
+system.
 """
-
-
-SYNCED_EVERY = timedelta(milliseconds=10)
-"""How long what was written swiftly may be in the disk's cache alone."""
 
 
 class Database:
@@ -56,7 +52,7 @@ class Database:
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(**{WRITING: "FULL"})
         self._swift = self._engine.execution_options(**{WRITING: "NORMAL"})
-        self._synced: datetime | None = None
+        self._disk = Disk(Path(f"{self.url.database}-wal"))
         self._here = local()
 
     @contextlib.contextmanager
@@ -79,20 +75,19 @@ class Database:
                 self._here.writing = None
 
     @contextlib.contextmanager
-    def writing_swiftly(self, now: datetime) -> Iterator[Connection]:
+    def writing_swiftly(self) -> Iterator[Connection]:
         """A transaction that outlives this process at once, and a power cut a moment later.
 
-        It waits for the disk only where none did within ``SYNCED_EVERY``, or where the system
-        cannot tell afterwards that it was started anew.
+        It waits for the disk only where the system cannot tell afterwards that it was started anew.
         """
-        late = self._synced is None or abs(now - self._synced) >= SYNCED_EVERY
-        if late or self.boot is None:
+        if self.boot is None:
             with self.writing() as connection:
                 yield connection
-            self._synced = now
         else:
+            self._disk.check()
             with explained(self.url), self._swift.begin() as connection:
                 yield connection
+            self._disk.follow()
 
     def scrub(self) -> None:
         """Leave nothing of former rows in an SQLite file and its journal.
@@ -121,7 +116,8 @@ class Database:
             _copy(connection.driver_connection, file)
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection, once all that was written is on the disk."""
+        self._disk.close()
         self._engine.dispose()
 
 

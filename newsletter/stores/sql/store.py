@@ -209,14 +209,14 @@ class SqlStore(Circle, Door, Signs):
         settled: Sequence[Settlement] = (),
     ) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.mark`."""
-        with self._database.writing_swiftly(now) as connection:
+        with self._database.writing_swiftly() as connection:
             if settled:
                 ledger.settle(connection, settled, now=now)
             return ledger.mark(connection, letters, now=now, lease=lease)
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.settle`."""
-        with self._database.writing_swiftly(now) as connection:
+        with self._database.writing_swiftly() as connection:
             return ledger.settle(connection, settlements, now=now)
 
     def finish(self, day: date) -> IssueState:

@@ -1,0 +1,73 @@
+"""The disk: what is written swiftly follows there in a thread, so that no letter waits for it."""
+
+import os
+from pathlib import Path
+from threading import Event, Thread
+
+from newsletter.errors import StoreError
+
+REST = 0.01
+"""Seconds from one time the disk is written to until the next."""
+
+
+class Disk:
+    """Brings an SQLite file's journal to the disk soon after something was written to it.
+
+    In the mode NORMAL a commit reaches the system, where a killed process cannot lose it, and
+    SQLite syncs the journal some time later (https://www.sqlite.org/pragma.html#pragma_synchronous).
+
+    Args:
+        journal: the write-ahead log of an SQLite file.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._written, self._closing = Event(), Event()
+        self._failure: OSError | None = None
+        self._thread: Thread | None = None
+
+    def check(self) -> None:
+        """See that the disk takes what it is given.
+
+        Raises:
+            StoreError: it did not take what was written before.
+        """
+        if self._failure is not None:
+            raise StoreError(
+                f"{self._journal} does not reach the disk: {self._failure}. See whether the disk "
+                "is full, over a quota or failing; nothing more is sent until it does."
+            ) from self._failure
+
+    def follow(self) -> None:
+        """Let the disk have what was committed until now, soon."""
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="disk", daemon=True)
+            self._thread.start()
+        self._written.set()
+
+    def close(self) -> None:
+        """Wait until all of it is there."""
+        if self._thread is not None:
+            self._closing.set()
+            self._written.set()
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing.wait(REST):
+            self._written.wait()
+            self._written.clear()
+            self._bring()
+        self._bring()
+
+    def _bring(self) -> None:
+        try:
+            _sync(self._journal)
+        except FileNotFoundError:
+            pass  # SQLite has put all of it into the file itself
+        except OSError as error:
+            self._failure = error
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
