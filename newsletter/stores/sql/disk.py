@@ -2,7 +2,8 @@
 
 import os
 from pathlib import Path
-from threading import Event, Thread
+from queue import SimpleQueue
+from threading import Lock, Thread
 
 from newsletter.errors import StoreError
 
@@ -22,7 +23,9 @@ class Disk:
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
-        self._written, self._closing = Event(), Event()
+        # The letters pay a call for either: all waiting is done outside of Python. The lock is
+        # held until this is closed.
+        self._written, self._closed = SimpleQueue[None](), Lock()
         self._failure: OSError | None = None
         self._thread: Thread | None = None
 
@@ -40,23 +43,25 @@ class Disk:
 
     def follow(self) -> None:
         """Let the disk have what was committed until now, soon."""
-        if self._thread is None:
+        if self._closed.acquire(blocking=False):  # one of those who come first
             self._thread = Thread(target=self._run, name="disk", daemon=True)
             self._thread.start()
-        self._written.set()
+        if self._written.empty():
+            self._written.put(None)
 
     def close(self) -> None:
         """Wait until all of it is there."""
         if self._thread is not None:
-            self._closing.set()
-            self._written.set()
+            self._closed.release()
+            self._written.put(None)
             self._thread.join()
+            self._thread = None
 
     def _run(self) -> None:
-        while not self._closing.wait(REST):
-            self._written.wait()
-            self._written.clear()
+        while not self._closed.acquire(timeout=REST):
+            self._written.get()
             self._bring()
+        self._closed.release()
         self._bring()
 
     def _bring(self) -> None:
@@ -69,5 +74,8 @@ class Disk:
 
 
 def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
