@@ -1,6 +1,7 @@
 """A store restored from an older backup: what has left is not sent again."""
 
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -224,6 +225,8 @@ def test_the_witness_names_nobody(newsletter: Newsletter, tmp_path: Path) -> Non
     newsletter.send(SECOND)
     books = [path for path in (tmp_path / ".newsletter" / "witness").rglob("*") if path.is_file()]
     assert {path.suffix for path in books} == {".letters", ".waves"}
+    # Not the end of a Message-ID, whose hex digits may well spell "ada".
+    named = re.compile(rf"\b({'|'.join(map(re.escape, READERS))})".encode())
     for path in books:
-        assert not any(email.encode() in path.read_bytes() for email in READERS)
+        assert not named.search(path.read_bytes())
         assert path.stat().st_mode & 0o077 == 0
