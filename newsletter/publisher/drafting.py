@@ -95,10 +95,14 @@ def standings(desk: Desk, readers: Sequence[Reader], issue: Issue) -> Sequence[S
     return desk.store.standings(readers, issue.papers, since=issue.frozen_at - JUDGED_AGAIN)
 
 
+def chunks(readers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """These readers, by id, a chunk at a time."""
+    return (readers[start : start + CHUNK] for start in range(0, len(readers), CHUNK))
+
+
 def in_turn(desk: Desk, readers: Sequence[int]) -> Iterator[Sequence[Reader]]:
     """The readers of these ids, a chunk at a time."""
-    for start in range(0, len(readers), CHUNK):
-        yield desk.store.readers_numbered(readers[start : start + CHUNK])
+    return map(desk.store.readers_numbered, chunks(readers))
 
 
 def plans(desk: Desk, made: Draft, readers: Iterable[Sequence[Reader]]) -> Iterator[Planned]:

@@ -31,7 +31,8 @@ class Printer:
         Raises:
             RenderError: this reader's letter cannot be made.
         """
-        return set_edition(self.sheet, edition, self._personal(edition)), self.envelope(edition)
+        personal = self._personal(edition)
+        return set_edition(self.sheet, edition, personal), self.press.letter(edition, personal)
 
     def _personal(self, edition: Edition) -> Personal:
         to, sheet = edition.to, self.sheet

@@ -11,7 +11,7 @@ from newsletter.delivery import deliver
 from newsletter.model import Counts, Returned, SourceReport
 from newsletter.ports import Owner, Store, Transport
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.drafting import CHUNK, draft, in_turn, plans, wave
+from newsletter.publisher.drafting import chunks, draft, in_turn, plans, wave
 from newsletter.publisher.pressroom import Pressroom
 from newsletter.publisher.ruling import STOPPED
 
@@ -45,8 +45,7 @@ def waiting(
 def unplanned(store: Store, day: date, readers: Sequence[int]) -> Sequence[int]:
     """Those of these readers, in their order, who have no delivery of that day's issue."""
     found = array("q")
-    for start in range(0, len(readers), CHUNK):
-        some = readers[start : start + CHUNK]
+    for some in chunks(readers):
         planned = store.planned(day, among=some)
         found.extend(reader for reader in some if reader not in planned)
     return found
