@@ -16,7 +16,6 @@ from newsletter.model import (
     DeliveryState,
     Edition,
     Issue,
-    Placed,
     Planned,
     Reader,
     Section,
@@ -150,9 +149,9 @@ def _plan(connection: Connection, day: date, wave: SeenWave, letters: Known) -> 
     for reader, letter in letters:
         theirs = [places[number] for number in json.loads(wave.papers[letter.reader])]
         standing = _standing(made, reader, theirs)
-        cards = tuple(Placed(place, BECAUSE) for place in theirs)
+        section = Section(OTHER, tuple(theirs), because=(BECAUSE,) * len(theirs))
         left_out = max(0, owing.to(standing) - len(theirs))
-        edition = Edition(Addressee.of(reader), (Section(OTHER, cards),), left_out=left_out)
+        edition = Edition(Addressee.of(reader), (section,), left_out=left_out)
         plans.append(Planned(standing, edition))
     pieces = zlib.decompress(wave.pieces)
     issues.freeze(connection, Wave(0, made, wave.due, pieces), plans)
