@@ -26,6 +26,7 @@ from newsletter.stores.decisions import Owing, reopened
 from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.codec import unpack
 from newsletter.stores.sql.deciding import decide
+from newsletter.stores.sql.given import Driver
 from newsletter.stores.sql.papers import take_back_in
 from newsletter.stores.sql.readers import readers, set_status
 from newsletter.stores.sql.rows import LEDGER
@@ -205,4 +206,4 @@ def _decide(connection: Connection, issue: int, accepted: Sequence[int]) -> None
     """Record the freezes of these readers' letters of an issue as decided."""
     query = select(LEDGER.wave, LEDGER.reader)
     rows = connection.execute(query.where(LEDGER.issue == issue, LEDGER.reader.in_(accepted)))
-    decide(connection, [(row.wave, row.reader) for row in rows])
+    decide(Driver.of(connection), [(row.wave, row.reader) for row in rows])
