@@ -172,12 +172,14 @@ def _end(dialect: Dialect) -> Update:
     rows, settleable = _settleable(dialect)
     unclear = rows.c.state == "unknown"
     in_doubt = doubt()
+    no_try = (LEDGER.state == "claimed") & (rows.c.state == "pending")
     return (
         update(schema.deliveries)
         .where(settleable)
         .values(
             state=case((unclear, in_doubt["state"]), else_=rows.c.state),
             doubts=case((unclear, in_doubt["doubts"]), else_=LEDGER.doubts),
+            attempts=case((no_try, LEDGER.attempts - 1), else_=LEDGER.attempts),
             reply=rows.c.reply,
             next_try=rows.c.next_try,
             token=None,
