@@ -6,6 +6,7 @@ no longer has; a change of meaning needs a migration.
 """
 
 import json
+import sys
 import types
 import zlib
 from collections.abc import Callable, Collection
@@ -70,6 +71,9 @@ def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
     origin, inner = get_origin(kind), get_args(kind)
     if origin is types.UnionType:
         return _optional(_reader(inner[0]))
+    if origin is tuple and inner[0] is str:
+        # Many editions in hand have the same reasons, many papers the same categories.
+        return lambda words: tuple(map(sys.intern, words))
     if origin is tuple:
         return _sequence(tuple, _reader(inner[0]))
     if origin is frozenset:
