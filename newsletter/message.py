@@ -27,6 +27,9 @@ LINE = 76
 _MOST_SUBJECTS = 4_096
 """Encoded subjects kept: more than an issue has papers."""
 
+_ROW = LINE - 1
+"""Characters of an encoded line that ends in a soft break."""
+
 _PART = (
     "Content-Type: text/{kind}; charset=utf-8\r\n"
     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -186,6 +189,8 @@ def quoted(piece: str) -> Lines:
     A piece that does not end a line ends in a soft break. No line begins with a dot. White space
     at a line's end is dropped: it means nothing in either part, and transports eat it.
     """
+    if piece.isascii() and piece.isprintable() and "=" not in piece and "." not in piece[::_ROW]:
+        return _as_it_is(piece)
     text = piece.replace("\r\n", "\n").replace("\r", "\n") if "\r" in piece else piece
     if " \n" in text or "\t\n" in text:
         text = _BLANK_ENDS.sub("\n", text)
@@ -193,6 +198,12 @@ def quoted(piece: str) -> Lines:
     if b"\n." in lines or lines.startswith(b"."):
         lines = _LEADING_DOTS.sub(_dots, lines)
     return Lines(lines.replace(b"\n", b"\r\n"))
+
+
+def _as_it_is(piece: str) -> Lines:
+    """A piece of one line in which nothing needs encoding, as most links and addresses are."""
+    rows = [f"{piece[at : at + _ROW]}=\r\n" for at in range(0, len(piece), _ROW)]
+    return Lines.surely("".join(rows).encode("ascii"))
 
 
 def _lines(text: bytes) -> bytes:

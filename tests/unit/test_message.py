@@ -1,5 +1,6 @@
 """Messages, byte for byte."""
 
+import binascii
 import quopri
 from dataclasses import replace
 from email.header import decode_header, make_header
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from newsletter.errors import RenderError
 from newsletter.message import Press, encoded, quoted
-from newsletter.model import Publication
+from newsletter.model import Lines, Publication
 from newsletter.render.sheet import hole
 from newsletter.tokens import Keyring, read_bounce_tag
 from tests.factories import paper
@@ -62,6 +63,14 @@ def test_no_encoded_line_is_long_or_begins_with_a_dot(text: str) -> None:
         assert not line.startswith(b".")
         assert b"\r" not in line
         assert b"\n" not in line
+
+
+@given(st.text(alphabet="a-/ ", max_size=400))
+def test_a_line_that_needs_no_encoding_is_broken_where_any_is(text: str) -> None:
+    lines = binascii.b2a_qp(f"{text}x".encode())[:-1]
+    ended = lines if not text or lines.endswith(b"\n") else lines + b"=\n"
+    assert quoted(text) == ended.replace(b"\n", b"\r\n")
+    assert quoted(text).digest == Lines(quoted(text)).digest
 
 
 def test_it_takes_every_line_end_for_one() -> None:
