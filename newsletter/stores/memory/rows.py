@@ -78,8 +78,8 @@ class Row:
         return bool(self.doubts) and before is not None and before.digest != envelope.digest
 
     def take_back(self) -> None:
-        """End a claim that came to no mark: that was no try."""
-        self.state, self.attempts = "pending", self.attempts - 1
+        """End a claim that came to no mark: that was no try; one in doubt keeps its count."""
+        self.state, self.attempts = "pending", self.attempts - (not self.doubts)
 
     def doubt(self) -> None:
         """Nobody knows what became of it."""

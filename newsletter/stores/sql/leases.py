@@ -7,7 +7,15 @@ from sqlalchemy import Connection, exists, not_, select, update
 
 from newsletter.stores.decisions import PATIENCE, run_of
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.rows import LEDGER, UNDER_LEASE, doubt, give_up, put, unheld
+from newsletter.stores.sql.rows import (
+    LEDGER,
+    UNDER_LEASE,
+    doubt,
+    give_up,
+    put,
+    unheld,
+    without_a_try,
+)
 
 
 def take_back(connection: Connection, issue: int, now: datetime, boot: str | None) -> None:
@@ -25,7 +33,7 @@ def take_back(connection: Connection, issue: int, now: datetime, boot: str | Non
         state="pending",
         token=None,
         lease_until=None,
-        attempts=LEDGER.attempts - 1,  # it was no try
+        **without_a_try(),
     )
     # A query a state: asked for both at once in their readers' order, SQLite reads the whole issue.
     for perhaps_sent in (LEDGER.state == "committing", (LEDGER.state == "claimed") & before):

@@ -38,7 +38,7 @@ from newsletter.stores.sql import schema
 from newsletter.stores.sql.deciding import decide
 from newsletter.stores.sql.given import Driver, given, hold, run
 from newsletter.stores.sql.papers import MANY
-from newsletter.stores.sql.rows import LEDGER, doubt, put
+from newsletter.stores.sql.rows import LEDGER, doubt, put, without_a_try
 from newsletter.stores.sql.schema import Instant, spelled
 
 _PLACE = {"wave": Integer, "reader": Integer, "token": Text}
@@ -179,7 +179,7 @@ def _end(dialect: Dialect) -> Update:
         .values(
             state=case((unclear, in_doubt["state"]), else_=rows.c.state),
             doubts=case((unclear, in_doubt["doubts"]), else_=LEDGER.doubts),
-            attempts=case((no_try, LEDGER.attempts - 1), else_=LEDGER.attempts),
+            attempts=case((no_try, without_a_try()["attempts"]), else_=LEDGER.attempts),
             reply=rows.c.reply,
             next_try=rows.c.next_try,
             token=None,

@@ -48,6 +48,14 @@ def doubt() -> dict[str, ColumnElement[Any]]:
     }
 
 
+def without_a_try() -> dict[str, ColumnElement[Any]]:
+    """What changes when a claim ends that came to no mark: that was no try.
+
+    A letter in doubt keeps its count; by that the witness knows of which try it heard late.
+    """
+    return {"attempts": case((LEDGER.doubts == 0, LEDGER.attempts - 1), else_=LEDGER.attempts)}
+
+
 def give_up(connection: Connection, issue: int, *old: ColumnElement[bool], now: datetime) -> None:
     """End the open deliveries of which this is true: expired, or held where they are in doubt."""
     for states, end in ((("pending", "deferred"), "expired"), (("unknown",), "held")):
