@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -25,6 +25,7 @@ from newsletter.errors import StoreError
 from newsletter.stores.sql.boots import this_boot
 from newsletter.stores.sql.disk import Disk
 from newsletter.stores.sql.failures import explained
+from newsletter.stores.sql.writers import Writers
 
 BUSY_SECONDS = 30
 """How long a writer waits for another before it gives up."""
@@ -53,6 +54,7 @@ class Database:
         self._writer = self._engine.execution_options(**{WRITING: "FULL"})
         self._swift = self._engine.execution_options(**{WRITING: "NORMAL"})
         self._disk = Disk(Path(f"{self.url.database}-wal"))
+        self._turn = _turn(self.url)
         self._here = local()
 
     @contextlib.contextmanager
@@ -67,7 +69,7 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes: all of it or nothing."""
-        with explained(self.url), self._writer.begin() as connection:
+        with explained(self.url), self._turn(), self._writer.begin() as connection:
             self._here.writing = connection
             try:
                 yield connection
@@ -85,7 +87,7 @@ class Database:
                 yield connection
         else:
             self._disk.check()
-            with explained(self.url), self._swift.begin() as connection:
+            with explained(self.url), self._turn(), self._swift.begin() as connection:
                 yield connection
             self._disk.follow()
 
@@ -172,6 +174,13 @@ def _parsed(url: str) -> URL:
     if not parsed.database or parsed.database == ":memory:" or parsed.host:
         raise StoreError("store: no file is named; write sqlite:///newsletter.db (three slashes).")
     return parsed.set(drivername="sqlite")
+
+
+def _turn(url: URL) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """What one who writes waits for first; on PostgreSQL for nobody."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return Writers(Path(url.database)).turn
+    return contextlib.nullcontext
 
 
 def _engine(url: URL) -> Engine:
