@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench.axes import MARK_OVER
-from bench.contenders import CONTENDERS, DAY, ROOT, Words
+from bench.contenders import CONTENDERS, DAY, ROOT, Words, in_hand
 from bench.recorder import Phase, Recorder, pause, recording
 from bench.striking import Plan
 from bench.worker import step
@@ -23,9 +24,19 @@ from newsletter.errors import StoreError
 from newsletter.model import Counts
 from newsletter.wiring import open_house
 from newsletter.workers import publish
+from tests.daemons import not_at_midnight, papers, set_up
+from tests.daemons import until as happened
+from tests.morning import Newsletter, daily_papers, open_inbox, serve
 
 NEWSLETTER = CONTENDERS["newsletter"]
 PLAN = Plan(kills=1, letters=300, connections=4, processes=2)
+LARGE = replace(PLAN, letters=4000)
+"""So many that several processes send it as it is."""
+
+SIZES = pytest.mark.parametrize(
+    "plan", [PLAN, pytest.param(LARGE, marks=pytest.mark.slow)], ids=["few", "thousands"]
+)
+
 FIRST = 10
 """Letters the first process sends before the server waits for the others."""
 
@@ -57,6 +68,7 @@ class Scene:
         self.recorder = Recorder(self._hear)
         self.configuration = str(folder / "newsletter.yaml")
         self.deaf = asyncio.Event()
+        self.sending = NEWSLETTER.sending({} if plan is LARGE else EACH)
 
     def _hear(self, phase: Phase, count: int) -> None:
         if (phase, count) == ("MAIL", FIRST) and not self.deaf.is_set():
@@ -75,14 +87,14 @@ class Scene:
 
     async def run(self) -> tuple[int | None, str]:
         """Send what is left; the exit code, what it complained of."""
-        return await ended(await self.started(NEWSLETTER.sending(EACH)))
+        return await ended(await self.started(self.sending))
 
     async def all_at_work(self) -> Process:
         """The first of the processes, once all connections of all of them are open.
 
         The server listens to none of them until it is told to.
         """
-        first = await self.started(NEWSLETTER.sending(EACH))
+        first = await self.started(self.sending)
         await until(lambda: self.recorder.sessions == self.plan.connections)
         assert self.deaf.is_set()
         return first
@@ -152,9 +164,12 @@ def is_alive(process: int) -> bool:
     return False
 
 
-def test_two_processes_share_an_issue_and_the_connections(tmp_path: Path, any_store: str) -> None:
+@SIZES
+def test_two_processes_share_an_issue_and_the_connections(
+    tmp_path: Path, any_store: str, plan: Plan
+) -> None:
     async def told() -> None:
-        async with scene(tmp_path, any_store) as at:
+        async with scene(tmp_path, any_store, plan) as at:
             first = await at.all_at_work()
             at.listen()
             assert await ended(first) == (0, "")
@@ -239,11 +254,12 @@ def test_one_that_is_stopped_keeps_the_first_no_longer_than_its_leases(tmp_path:
     "words", ["550 refused", pytest.param("550 5.7.1 not from you", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("from_the_first", [True, False], ids=["always", "half way"])
+@SIZES
 def test_a_server_that_refuses_everybody_stops_all_and_blames_nobody(
-    tmp_path: Path, words: str, *, from_the_first: bool
+    tmp_path: Path, words: str, plan: Plan, *, from_the_first: bool
 ) -> None:
     async def told() -> None:
-        async with scene(tmp_path) as at:
+        async with scene(tmp_path, plan=plan) as at:
             refused = list[str]()
 
             def refuse(recipient: str) -> str | None:
@@ -270,18 +286,19 @@ def test_a_server_that_refuses_everybody_stops_all_and_blames_nobody(
     asyncio.run(told())
 
 
-def test_one_reader_in_a_hundred_refused_fails_alone(tmp_path: Path) -> None:
+@SIZES
+def test_one_reader_in_a_hundred_refused_fails_alone(tmp_path: Path, plan: Plan) -> None:
     async def told() -> None:
-        async with scene(tmp_path) as at:
-            unknown = {f"reader{n}@example.org" for n in range(50, PLAN.letters, 100)}
+        async with scene(tmp_path, plan=plan) as at:
+            unknown = {f"reader{n}@example.org" for n in range(50, plan.letters, 100)}
             at.recorder.refuse = lambda one: "550 5.1.1 no such user" if one in unknown else None
             first = await at.all_at_work()
             at.listen()
             assert await ended(first) == (5, "")
             ledger = NEWSLETTER.ledger(at.store)
             assert {email for email, (state, _) in ledger.items() if state == "failed"} == unknown
-            assert at.states["accepted"] == PLAN.letters - len(unknown)
-            assert at.copies == {1: PLAN.letters - len(unknown)}
+            assert at.states["accepted"] == plan.letters - len(unknown)
+            assert at.copies == {1: plan.letters - len(unknown)}
             assert not at.in_doubt
 
     asyncio.run(told())
@@ -343,6 +360,26 @@ def test_what_another_cannot_read_or_write_ends_all(tmp_path: Path) -> None:
             assert (after.claimed, after.committing, after.unknown) == (0, 0, 0)
 
     asyncio.run(told())
+
+
+@not_at_midnight
+@pytest.mark.slow
+def test_the_newsletter_that_stays_awake_sends_a_large_issue_so_too(tmp_path: Path) -> None:
+    with open_inbox() as inbox, serve(daily_papers(papers())) as origin:
+        newsletter = Newsletter(tmp_path)
+        smtp = {"host": "127.0.0.1", "port": inbox.port, "security": "none", "processes": 2}
+        set_up(newsletter, origin, readers=PLAN.letters, smtp=smtp)
+        words, environment = in_hand(EACH, "run"), {**os.environ, "PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=PIPE) as daemon:  # noqa: S603 - our own
+            happened(lambda: bool(children(daemon.pid)))
+            happened(lambda: len(inbox.arrivals) == PLAN.letters)
+            happened(lambda: newsletter.json("status")["state"] == "done")
+            daemon.terminate()
+            _, said = daemon.communicate(timeout=PATIENCE)
+        assert daemon.returncode == 0
+        assert f"{PLAN.letters} of {PLAN.letters} accepted" in said.decode()
+    assert len({arrival.recipient for arrival in inbox.arrivals}) == PLAN.letters
+    assert len(inbox.arrivals) == PLAN.letters
 
 
 def quiet(_counts: Counts) -> None:
