@@ -104,7 +104,8 @@ async def publish(
         StoreError: one of them could not read or write the store.
     """
     waiting = house.desk.store.counts(day).pending if readers is None else 0
-    crew = _Crew(house, day, max(1, min(house.settings.smtp.processes, waiting // each)))
+    size = max(1, min(house.settings.smtp.processes, waiting // each))
+    crew = _Crew(house, day, owner, size)
 
     async def share(round_: int) -> Counts:
         return await publisher.publish(
@@ -117,17 +118,15 @@ async def publish(
             progress=progress,
         )
 
-    if crew.size == 1:
-        return await share(1)
-    return await crew.work(share, lambda: take_over(house.desk, day, owner))
+    return await share(1) if size == 1 else await crew.work(share)
 
 
 class _Crew:
     """The processes that deliver one issue: this one, and those it starts."""
 
-    def __init__(self, house: House, day: date, size: int) -> None:
-        self.size = size
+    def __init__(self, house: House, day: date, owner: Owner, size: int) -> None:
         self.transport = house.smtp(0, size)
+        self._desk, self._day, self._owner = house.desk, day, owner
         self._errands = [
             Errand(house.path, house.settings, day, place, size) for place in range(1, size)
         ]
@@ -135,14 +134,13 @@ class _Crew:
         self._errors: list[BaseException] = []
         self._stopping = False
 
-    async def work(self, share: Share, take_over: Callable[[], None]) -> Counts:
+    async def work(self, share: Share) -> Counts:
         """Deliver with all of them; when one fails, all drain, and the gravest failure is raised.
 
         Args:
             share: delivers what this process can claim; it is told how often it did before.
-            take_over: frees the letters of a process that is no more.
         """
-        self._others = {asyncio.create_task(self._other(one, take_over)) for one in self._errands}
+        self._others = {asyncio.create_task(self._other(errand)) for errand in self._errands}
         self._own = asyncio.create_task(self._deliver(share))
         everyone = {self._own, *self._others}
         for one in everyone:
@@ -151,11 +149,8 @@ class _Crew:
             await asyncio.wait(everyone)
         except asyncio.CancelledError:
             self._stop()
-            raise
-        finally:
-            await asyncio.wait(everyone, timeout=DRAIN + GRACE)
-            self._kill()
             await asyncio.wait(everyone)
+            raise
         if self._errors:
             raise min(self._errors, key=_gravity)
         return self._own.result()
@@ -173,26 +168,29 @@ class _Crew:
             except ServerGoneError:
                 if not others:
                     raise
-            else:
-                if not others:
-                    return counts
-                idle = 0.0 if counts.claimed + counts.committing else idle + LOOK
+                counts = self._desk.store.counts(self._day)
+            if not others:
+                return counts
+            idle = 0.0 if counts.claimed + counts.committing else idle + LOOK
             if idle > DRAIN:
                 self._kill()
             await asyncio.wait(others, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
         raise AssertionError  # the rounds have no end
 
-    async def _other(self, errand: Errand, take_over: Callable[[], None]) -> None:
+    async def _other(self, errand: Errand) -> None:
         """Start another process, see to its end, and to what it left; raise what it met.
 
         That it lost the server is no failure while others have it: its letters go over theirs.
         """
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-c", BEGIN, json.dumps(sys.path)),
-            stdin=PIPE,
-            stdout=PIPE,
-            start_new_session=True,  # Ctrl-C is for the first, which tells the others
-        )
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-c", BEGIN, json.dumps(sys.path)),
+                stdin=PIPE,
+                stdout=PIPE,
+                start_new_session=True,  # Ctrl-C is for the first, which tells the others
+            )
+        except OSError:  # this machine has no room for another
+            return
         assert child.stdin is not None
         assert child.stdout is not None
         self._children.append(child)
@@ -206,7 +204,7 @@ class _Crew:
         error = pickle.loads(told) if told else None  # noqa: S301 - it is our own child
         if error is not None and not isinstance(error, ServerGoneError):
             raise error
-        await asyncio.to_thread(take_over)
+        await asyncio.to_thread(take_over, self._desk, self._day, self._owner)
 
     def _heed(self, ended: asyncio.Task[Any]) -> None:
         """Let the others drain where one failed."""
@@ -216,16 +214,19 @@ class _Crew:
 
     def _stop(self) -> None:
         """Let all of them drain; nobody is blamed for a refusal of which it is not clear why."""
+        if self._stopping:
+            return
         self._stopping = True
         self.transport.give_up(STOPPED)
         self._own.cancel()
         for child in self._children:
             if child.stdin is not None:
                 child.stdin.close()
+        asyncio.get_running_loop().call_later(DRAIN + GRACE, self._kill)
 
     def _kill(self) -> None:
         for child in self._children:
-            if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
                 child.kill()
 
 

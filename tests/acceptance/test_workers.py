@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +23,7 @@ from bench.worker import step
 from newsletter.cli import run
 from newsletter.errors import StoreError
 from newsletter.model import Counts
-from newsletter.wiring import open_house
+from newsletter.wiring import House, open_house
 from newsletter.workers import publish
 from tests.daemons import not_at_midnight, papers, set_up
 from tests.daemons import until as happened
@@ -41,6 +42,7 @@ FIRST = 10
 """Letters the first process sends before the server waits for the others."""
 
 EACH = {"each": 50}
+TODAY = date.fromisoformat(DAY)
 PATIENCE = 60.0
 
 STOPPED = 75
@@ -218,7 +220,9 @@ def test_when_the_first_is_killed_the_others_drain_by_themselves(tmp_path: Path)
     asyncio.run(told())
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_what_another_leaves_behind_the_first_sends_at_once(tmp_path: Path, number: int) -> None:
     async def told() -> None:
         async with scene(tmp_path) as at:
@@ -245,6 +249,23 @@ def test_one_that_is_stopped_keeps_the_first_no_longer_than_its_leases(tmp_path:
             step(tmp_path, MARK_OVER)
             assert await ended(first) == (0, "")
             assert not is_alive(other)
+            at.is_done(doubts=PLAN.connections // 2)
+
+    asyncio.run(told())
+
+
+@pytest.mark.slow
+def test_one_that_is_stopped_when_all_are_to_end_is_killed_in_the_end(tmp_path: Path) -> None:
+    async def told() -> None:
+        async with scene(tmp_path) as at:
+            first = await at.all_at_work()
+            (other,) = children(first.pid)
+            os.kill(other, signal.SIGSTOP)
+            first.terminate()
+            at.listen()
+            assert (await ended(first))[0] == STOPPED
+            assert not is_alive(other)
+            assert await at.run() == (0, "")
             at.is_done(doubts=PLAN.connections // 2)
 
     asyncio.run(told())
@@ -308,7 +329,7 @@ def test_where_the_server_has_room_for_one_alone_that_one_sends_all(tmp_path: Pa
     async def told() -> None:
         async with scene(tmp_path) as at:
             at.recorder.room = PLAN.connections // 2
-            at.recorder.pace = 0.01
+            at.recorder.pace = 0.003
             at.deaf.set()
             assert await at.run() == (0, "")
             at.is_done()
@@ -337,27 +358,44 @@ def test_a_small_issue_and_a_few_readers_leave_from_one_process(
     asyncio.run(told())
 
 
+@contextlib.asynccontextmanager
+async def half_way(folder: Path) -> AsyncIterator[tuple[Scene, House]]:
+    """A scene after its first run was stopped, and the newsletter it is of."""
+    async with scene(folder) as at:
+        first = await at.all_at_work()
+        first.terminate()
+        at.listen()
+        await ended(first)
+        with open_house(Path(at.configuration)) as house:
+            assert house.desk.store.counts(TODAY).open > 4 * EACH["each"]
+            yield at, house
+
+
 def test_what_another_cannot_read_or_write_ends_all(tmp_path: Path) -> None:
     async def told() -> None:
-        async with scene(tmp_path) as at:
-            day = date.fromisoformat(DAY)
-            first = await at.all_at_work()
-            first.terminate()
-            at.listen()
-            await ended(first)
+        async with half_way(tmp_path) as (at, house):
             at.recorder.pace = 0.02
-            with open_house(Path(at.configuration)) as house:
-                desk = house.desk
-                elsewhere = f"sqlite:///{tmp_path}/nowhere/newsletter.db"
-                lost = replace(
-                    house, settings=house.settings.model_copy(update={"store": elsewhere})
-                )
-                vars(lost).update(store=house.store, desk=desk)
-                with lost.owner() as owner, pytest.raises(StoreError, match="is no folder"):
-                    await publish(lost, day, owner=owner, progress=quiet, each=50)
-                after = desk.store.counts(day)
+            elsewhere = f"sqlite:///{tmp_path}/nowhere/newsletter.db"
+            lost = replace(house, settings=house.settings.model_copy(update={"store": elsewhere}))
+            vars(lost).update(store=house.store, desk=house.desk)
+            with lost.owner() as owner, pytest.raises(StoreError, match="there is no folder"):
+                await publish(lost, TODAY, owner=owner, progress=quiet, each=EACH["each"])
+            after = house.desk.store.counts(TODAY)
             assert after.open
             assert (after.claimed, after.committing, after.unknown) == (0, 0, 0)
+
+    asyncio.run(told())
+
+
+def test_where_there_is_no_room_for_another_process_the_first_sends_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told() -> None:
+        async with half_way(tmp_path) as (at, house):
+            monkeypatch.setattr(sys, "executable", "/nowhere/python")
+            with house.owner() as owner:
+                await publish(house, TODAY, owner=owner, progress=quiet, each=EACH["each"])
+            at.is_done()
 
     asyncio.run(told())
 
