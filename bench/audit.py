@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.databases import databases
 from bench.ledger import deliver, freeze, of, plans_of
 from bench.workload import DAY, FROZEN, Morning, morning
-from newsletter.model import Edition, Placed, Section
+from newsletter.model import Edition, Section
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
 from newsletter.stores.sql.proofs import QUERIES
@@ -28,9 +28,9 @@ GROUP = 1000
 
 def share(edition: Edition, part: int, parts: int) -> Edition:
     """One of so many parts of an edition's papers, as an edition; the rest counts as left out."""
-    mine = [Placed(paper, "every paper") for paper in edition.papers[part::parts]]
+    mine = edition.papers[part::parts]
     rest = len(edition.papers) - len(mine)
-    sections = (Section("Other", tuple(mine)),) if mine else ()
+    sections = (Section("Other", mine, because=("every paper",) * len(mine)),) if mine else ()
     return replace(edition, sections=sections, more=(), short=(), left_out=edition.left_out + rest)
 
 

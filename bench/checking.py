@@ -108,5 +108,5 @@ def _minutes(sheet: Sheet, edition: Edition) -> int:
     read = 0
     for section in edition.sections:
         length = opening_length(edition.summary) if section.leads else edition.summary
-        read += sum(sheet.words[length][placed.paper] for placed in section.cards)
+        read += sum(sheet.words[length][paper] for paper in section.cards)
     return max(1, round(read / WORDS_A_MINUTE))

@@ -172,7 +172,13 @@ def _obvious_letter(
         "email": to.email,
         "links": to.links,
         "sections": [
-            (section.name, [(views[p.paper], p.because) for p in section.cards])
+            (
+                section.name,
+                [
+                    (views[p], because)
+                    for p, because in zip(section.cards, section.because, strict=False)
+                ],
+            )
             for section in edition.sections
         ],
     }

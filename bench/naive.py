@@ -80,13 +80,13 @@ def in_one_pass(
                     each.leads,
                     [
                         (
-                            views[p.paper],
-                            views[p.paper].summaries["lead" if each.leads else length],
-                            reason(p.because),
+                            views[paper],
+                            views[paper].summaries["lead" if each.leads else length],
+                            reason(because),
                         )
-                        for p in each.cards
+                        for paper, because in zip(each.cards, each.because, strict=False)
                     ],
-                    [views[p.paper] for p in each.rows],
+                    [views[paper] for paper in each.rows],
                 )
                 for each in whole.sections
             ],

@@ -16,7 +16,6 @@ from newsletter.model import (
     Lines,
     Outcome,
     Paper,
-    Placed,
     Planned,
     Reader,
     Section,
@@ -56,8 +55,8 @@ def wave_of(
 
 def cut(reader: Reader, *places: int, short: Sequence[int] = ()) -> Planned:
     """A reader's edition with these papers as cards, and where they stood."""
-    cards = tuple(Placed(place, "every paper") for place in places)
-    sections = (Section("Other", cards),) if cards else ()
+    because = ("every paper",) * len(places)
+    sections = (Section("Other", places, because=because),) if places else ()
     edition = Edition(Addressee.of(reader), sections, short=tuple(short))
     return Planned(Standing(reader), edition)
 

@@ -15,7 +15,6 @@ from newsletter.model import (
     Envelope,
     Issue,
     Paper,
-    Placed,
     Publication,
     Rendering,
     Section,
@@ -109,8 +108,9 @@ def section(name: str, *papers: int, because: str = "topic", rows: Sequence[int]
     """A section with these papers as cards and rows, all for one reason."""
     return Section(
         name,
-        tuple(Placed(paper, because) for paper in papers),
-        tuple(Placed(paper, because) for paper in rows),
+        papers,
+        tuple(rows),
+        because=(because,) * (len(papers) + len(rows)),
     )
 
 

@@ -8,9 +8,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from newsletter.blame import refuses_reader
 from newsletter.delivery.records import ANSWERED, MARK_LEASE, Records
 from newsletter.errors import RenderError, StoreError
 from newsletter.model import (
+    Accepted,
     Claim,
     Counts,
     Deferred,
@@ -119,6 +121,7 @@ class _Run:
     resend: bool
     stopping: bool = False
     refused: bool = False
+    welcome: bool = False
     batches: int = 0
     told: datetime | None = None
     cuts: Counter[int] = field(default_factory=Counter)
@@ -225,7 +228,14 @@ class _Run:
         self._record(letter.claim, self._patience(letter.claim, outcome))
 
     def _patience(self, claim: Claim, outcome: Outcome) -> Outcome:
-        """The outcome, but for a letter that broke the connection again and again: it waits."""
+        """The outcome, but that a letter waits which broke the connection again and again.
+
+        So does one refused in a run in which none was accepted, if not for the reader's mailbox:
+        the server may refuse everybody.
+        """
+        self.welcome = self.welcome or isinstance(outcome, Accepted)
+        if isinstance(outcome, Refused) and not (self.welcome or refuses_reader(outcome.reply)):
+            return Deferred(outcome.reply)
         if not isinstance(outcome, NotSent) or self.stopping:
             return outcome
         self.cuts[claim.reader] += 1

@@ -108,8 +108,9 @@ def _leading(under: Sequence[Heading], top: int) -> tuple[Section, ...]:
     """The section of the papers that open the letter, each with the reason that brought it."""
     if not top:
         return ()
-    placed = {place: h.placed[place] for h in under for place in bits(h.papers & top)}
-    return (Section(TOP, tuple(placed[place] for place in bits(top)), leads=True),)
+    because = {place: h.because[place] for h in under for place in bits(h.papers & top)}
+    cards = tuple(bits(top))
+    return (Section(TOP, cards, because=tuple(because[place] for place in cards), leads=True),)
 
 
 def _first(papers: int, count: int) -> int:
@@ -117,9 +118,6 @@ def _first(papers: int, count: int) -> int:
 
 
 def _section(heading: Heading, cards: int, rows: int) -> Section:
-    papers, placed = heading.papers, heading.placed
-    return Section(
-        name=heading.name,
-        cards=tuple([placed[place] for place in bits(papers & cards)]),
-        rows=tuple([placed[place] for place in bits(papers & rows)]),
-    )
+    as_cards, as_rows = tuple(bits(heading.papers & cards)), tuple(bits(heading.papers & rows))
+    because = tuple(map(heading.because.__getitem__, as_cards + as_rows))
+    return Section(heading.name, as_cards, as_rows, because)

@@ -29,7 +29,7 @@ def _because(table: Table, wants: Filter, chosen: int) -> Mapping[int, str]:
     if wants.everything:
         return dict.fromkeys(bits(chosen), EVERY_PAPER)
     return {
-        place: heading.placed[place].because
+        place: heading.because[place]
         for heading in headings(table, wants, chosen)
         for place in bits(heading.papers)
     }

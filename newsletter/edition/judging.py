@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from newsletter.edition.table import Table, quoting
-from newsletter.model import BY_FILTER, EVERY_PAPER, OTHER, Filter, Placed, Standing
+from newsletter.model import BY_FILTER, EVERY_PAPER, OTHER, Filter, Standing
 from newsletter.topics import bits
 
 
@@ -22,11 +22,11 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What stands under one heading; ``placed`` has at least these papers, with their reasons."""
+    """What stands under one heading; ``because`` has the reasons of at least these papers."""
 
     name: str
     papers: int
-    placed: Mapping[int, Placed]
+    because: Mapping[int, str]
 
 
 def judge(table: Table, standing: Standing) -> Judgement:
@@ -85,17 +85,16 @@ def headings(table: Table, wants: Filter, chosen: int) -> list[Heading]:
     return made
 
 
-def _outside(table: Table, wants: Filter, papers: int) -> Mapping[int, Placed]:
+def _outside(table: Table, wants: Filter, papers: int) -> Mapping[int, str]:
     """Why papers come that are in no topic the reader follows: the first include of each."""
     if wants.everything:
-        return {place: Placed(place, EVERY_PAPER) for place in bits(papers)}
-    placed: dict[int, Placed] = {}
+        return dict.fromkeys(bits(papers), EVERY_PAPER)
+    because: dict[int, str] = {}
     for rule in wants.include:
         brought = papers & table.matches(rule)
-        because = quoting("include", rule.text)
-        placed.update((place, Placed(place, because)) for place in bits(brought))
+        because.update(dict.fromkeys(bits(brought), quoting("include", rule.text)))
         papers &= ~brought
-    return placed
+    return because
 
 
 def _followed(table: Table, wants: Filter) -> Collection[str]:

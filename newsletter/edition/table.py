@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from newsletter.filters import mask
-from newsletter.model import Issue, Matching, Placed, Rule
+from newsletter.model import Issue, Matching, Rule
 from newsletter.text import shorten
 from newsletter.topics import bits
 
@@ -35,7 +35,7 @@ class Table:
         self.places = {paper.number: place for place, paper in enumerate(issue.papers)}
         self.groups = {paper.group: place for place, paper in enumerate(issue.papers)}
         self.topical = {
-            topic.name: self._placed(topic.name, matching.topics[topic.name])
+            topic.name: self._reasons(topic.name, matching.topics[topic.name])
             for topic in issue.topics
         }
         self.fresh = lru_cache(maxsize=1024)(self._fresh)
@@ -45,13 +45,10 @@ class Table:
     def _where(self, holds: Callable[[int], bool]) -> int:
         return sum(1 << place for place in range(len(self.issue.papers)) if holds(place))
 
-    def _placed(self, topic: str, papers: int) -> Mapping[int, Placed]:
+    def _reasons(self, topic: str, papers: int) -> Mapping[int, str]:
         """The papers in a topic with why, made once for all readers."""
         because = self.matching.because
-        return {
-            place: Placed(place, quoting(f"topic {topic}:", because[topic, place]))
-            for place in bits(papers)
-        }
+        return {place: quoting(f"topic {topic}:", because[topic, place]) for place in bits(papers)}
 
     def _fresh(self, decided: int) -> int:
         return self._where(lambda place: self.issue.papers[place].number > decided)

@@ -158,7 +158,10 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One reader's line in an issue's ledger."""
+    """One reader's line in an issue's ledger.
+
+    ``attempts`` counts the tries: a claim given back before its mark was none.
+    """
 
     day: date
     email: str

@@ -87,24 +87,23 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A paper's place in an edition: its index in the issue, and the reason it is there."""
-
-    paper: int
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """One heading of an edition, with its papers as cards and, past the cap, as one-line rows.
 
-    ``leads`` says that its papers open the letter, whatever their topics.
+    Both are indexes into the issue's papers. ``because`` has the reason for each, those of the
+    cards first. ``leads`` says that its papers open the letter, whatever their topics.
     """
 
     name: str
-    cards: tuple[Placed, ...]
-    rows: tuple[Placed, ...] = ()
+    cards: tuple[int, ...]
+    rows: tuple[int, ...] = ()
+    because: tuple[str, ...] = ()
     leads: bool = False
+
+    @property
+    def papers(self) -> tuple[int, ...]:
+        """Its cards, then its rows."""
+        return self.cards + self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ class Edition:
     @property
     def papers(self) -> tuple[int, ...]:
         """Every paper of the edition, in reading order: cards and rows by section, then more."""
-        placed = [p.paper for s in self.sections for p in (*s.cards, *s.rows)]
+        placed = [paper for s in self.sections for paper in s.cards + s.rows]
         return (*placed, *self.more)
 
     @property

@@ -142,9 +142,9 @@ def _sections(
     for section in edition.sections:
         pieces += filled(part.headings[section.name])
         cards = cards_of[section.leads]
-        for placed in section.cards:
-            pieces += (cards[placed.paper], reasons[placed.because])
-        pieces += [rows[placed.paper] for placed in section.rows]
+        for paper, because in zip(section.cards, section.because, strict=False):
+            pieces += (cards[paper], reasons[because])
+        pieces += [rows[paper] for paper in section.rows]
         pieces += closing
     return pieces
 
@@ -154,7 +154,7 @@ def _minutes(sheet: Sheet, edition: Edition) -> int:
     words_of, read = _lengths(sheet.words, edition), 0
     for section in edition.sections:
         words = words_of[section.leads]
-        read += sum([words[placed.paper] for placed in section.cards])
+        read += sum([words[paper] for paper in section.cards])
     return max(1, round(read / WORDS_A_MINUTE))
 
 

@@ -1,9 +1,9 @@
 """An edition as a page: every paper in full, nothing cut for a mail program's sake."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from newsletter.model import Edition, Issue, Paper, Placed, Summary
+from newsletter.model import Edition, Issue, Paper, Summary
 from newsletter.render import PaperView, paper_view
 
 
@@ -42,15 +42,16 @@ def whole(issue: Issue, edition: Edition) -> tuple[Block, ...]:
     """A reader's edition without a cut: what the letter had as "N more" stands last."""
     summary = edition.summary
     blocks = [
-        Block(section.name, tuple(_placed(issue, (*section.cards, *section.rows), summary)))
+        _block(section.name, issue, section.papers, section.because, summary)
         for section in edition.sections
     ]
     if edition.more:
-        rest = (Placed(place, "") for place in edition.more)
-        blocks.append(Block("More", tuple(_placed(issue, rest, summary))))
+        blocks.append(_block("More", issue, edition.more, ("",) * len(edition.more), summary))
     return tuple(blocks)
 
 
-def _placed(issue: Issue, places: Iterable[Placed], summary: Summary) -> Iterator[Entry]:
-    for placed in places:
-        yield entry(issue.papers[placed.paper], summary, placed.because)
+def _block(
+    name: str, issue: Issue, papers: Sequence[int], because: Sequence[str], summary: Summary
+) -> Block:
+    placed = zip(papers, because, strict=True)
+    return Block(name, tuple(entry(issue.papers[at], summary, why) for at, why in placed))

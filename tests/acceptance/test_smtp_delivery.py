@@ -19,7 +19,6 @@ from newsletter.model import (
     Edition,
     Envelope,
     Issue,
-    Placed,
     Planned,
     Section,
     Standing,
@@ -42,7 +41,7 @@ def frozen(count: int) -> Store:
         for n in range(count)
     ]
     issue = Issue(DAY, papers=(paper(),), topics=(), cutoff=1, frozen_at=NOON)
-    section = Section("Other", cards=(Placed(0, "every paper"),))
+    section = Section("Other", cards=(0,), because=("every paper",))
     plans = [Planned(Standing(one), Edition(Addressee.of(one), (section,))) for one in readers]
     store.freeze(Wave(0, issue, due=NOON, pieces=b""), plans)
     return store

@@ -36,8 +36,9 @@ def outcomes(
         counter = Counter()
         async with faulty(script) as server:
             await send_over(server, counter, sent)
-        assert [name for name, _ in counter.settled] == [one.envelope.recipient for one in sent]
-        return [outcome for _, outcome in counter.settled], server
+        found = dict(counter.settled)
+        assert len(counter.settled) == len(found) == len(sent)
+        return [found[one.envelope.recipient] for one in sent], server
 
     return asyncio.run(scene())
 

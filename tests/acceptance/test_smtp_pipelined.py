@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 
-from newsletter.errors import TransportError
+from newsletter.errors import StoreError, TransportError
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.posting import Counter, letter, letters
@@ -227,11 +227,36 @@ def test_cancelled_it_settles_all_three_letters_in_hand() -> None:
             sending = asyncio.create_task(send_over(server, counter, letters(9)))
             while not server.taken:
                 await QuickClock().sleep(0)
+            assert counter.taken == 3, "the letter after the next is made while one travels"
             sending.cancel()
             await asyncio.wait({sending})
         kinds = [type(outcome).__name__ for _, outcome in counter.settled]
-        assert sorted(kinds) == ["NotSent", "Unknown"]
-        assert len(counter.settled) == counter.taken
+        assert sorted(kinds) == ["NotSent", "NotSent", "Unknown"]
+
+    asyncio.run(scene())
+
+
+def test_a_line_that_breaks_says_nothing_of_a_letter_the_server_had_not_heard_of() -> None:
+    found, server = outcomes({"dot": [Fault.EOF]}, letters(3))
+    kinds = [type(found[f"reader{n}@example.org"]) for n in (1, 2, 3)]
+    assert kinds == [Unknown, NotSent, Accepted]
+    assert server.connections == 2
+
+
+def test_where_the_letters_fail_what_is_under_way_has_its_answer() -> None:
+    async def failing() -> AsyncIterator[Letter]:
+        for one in letters(2):
+            yield one
+        raise StoreError("the disk is full")
+
+    async def scene() -> None:
+        counter = Counter()
+        async with faulty({"dot": [Fault.LATE]}, pipelining=True) as server:
+            settings = SmtpSettings(server.host, server.port, "none", connections=1)
+            transport = SmtpTransport(settings, QuickClock())
+            with pytest.raises(StoreError, match="disk is full"):
+                await transport.send(failing(), counter.mark, counter.settle)
+        assert [outcome for _, outcome in counter.settled] == [TAKEN, TAKEN]
 
     asyncio.run(scene())
 

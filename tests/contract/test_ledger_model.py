@@ -24,7 +24,6 @@ from newsletter.model import (
     IssueState,
     NotSent,
     Outcome,
-    Placed,
     Planned,
     Refused,
     Section,
@@ -180,8 +179,8 @@ def _cut(standing: Standing, numbers: list[int], wanted: int) -> Planned:
         if number > standing.reader.decided and number not in standing.sent
     ]
     chosen = [place for place in owed if wanted >> (numbers[place] % 3) & 1]
-    cards = tuple(Placed(place, "every paper") for place in chosen)
-    sections = (Section("Other", cards),) if cards else ()
+    because = ("every paper",) * len(chosen)
+    sections = (Section("Other", tuple(chosen), because=because),) if chosen else ()
     to = Addressee.of(standing.reader)
     return Planned(standing, Edition(to, sections, left_out=len(owed) - len(chosen)))
 

@@ -1,6 +1,7 @@
 """What only a database can do wrong: be missing, full, foreign, newer; and what proves the rest."""
 
 import contextlib
+import json
 import os
 import socket
 import sqlite3
@@ -134,8 +135,10 @@ ADDRESSES = ["ada@example.org", "bob@example.org"]
 
 
 def _put_back_to_0007(file: Path) -> None:
-    """Let each edition hold where its reader stood, as it did then."""
+    """Let each edition hold where its reader stood, and a reason beside each paper, as then."""
     with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.create_function("together", 1, _together)
+        connection.execute("UPDATE editions SET body = together(body)")
         connection.execute(
             "UPDATE editions SET body = json_remove("
             "json_set(body, '$.standing', json(standing)), '$.to')"
@@ -143,6 +146,16 @@ def _put_back_to_0007(file: Path) -> None:
         connection.execute("ALTER TABLE editions DROP COLUMN standing")
         connection.execute("UPDATE alembic_version SET version_num = '0007'")
         connection.commit()
+
+
+def _together(body: str) -> str:
+    edition = json.loads(body)
+    for section in edition["sections"]:
+        pairs = list(zip(section["cards"], section.pop("because"), strict=True))
+        # The oldest editions had an object for each paper.
+        oldest = [{"paper": paper, "because": because} for paper, because in pairs[:1]]
+        section["cards"] = [*oldest, *pairs[1:]]
+    return json.dumps(edition)
 
 
 def test_processes_that_open_a_new_store_at_once_all_find_it(tmp_path: Path) -> None:

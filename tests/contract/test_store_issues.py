@@ -16,7 +16,6 @@ from newsletter.model import (
     Entry,
     Filter,
     Issue,
-    Placed,
     Planned,
     Refused,
     Section,
@@ -72,7 +71,7 @@ def test_a_frozen_edition_comes_back_whole(store: Store) -> None:
     edition = Edition(
         to=Addressee(ada.id, ada.subscriber.email, "Ada", "full"),
         sections=(
-            Section("Experts", (Placed(1, "“LoRA”"),), (Placed(0, "row"),)),
+            Section("Experts", (1,), (0,), ("“LoRA”", "row")),
             Section("Other", ()),
         ),
         more=(2,),

@@ -109,10 +109,24 @@ def test_a_reader_who_left_is_suppressed(store: Store, status: Status) -> None:
 def test_attempts_are_counted(store: Store) -> None:
     one_issue(store, "ada")
     (first,) = claim(store)
+    mark(store, first)
     settle(store, first, outcome=NotSent("cut off"))
     (second,) = claim(store, run="again")
     assert (first.attempt, second.attempt) == (1, 2)
     assert rows(store)[0].attempts == 2
+
+
+def test_a_claim_given_back_before_its_mark_was_no_attempt(store: Store) -> None:
+    one_issue(store, "ada")
+    (first,) = claim(store)
+    settle(store, first, outcome=NotSent("given back"))
+    assert rows(store)[0].attempts == 0
+    (left,) = claim(store, run="left", now=NOON)
+    (second,) = claim(store, run="again", now=LATER)
+    assert (first.attempt, left.attempt, second.attempt) == (1, 1, 1)
+    mark(store, second, now=LATER)
+    settle(store, second, outcome=Deferred("451 later"), next_try=LATER)
+    assert rows(store)[0].attempts == 1
 
 
 def test_a_claim_whose_lease_ran_out_is_pending_again(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -99,13 +100,16 @@ def reaches() -> Iterator[list[str]]:
     """How far each commit from now on reaches, where that changes."""
     said: list[str] = []
 
-    def listen(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    def heard(statement: str) -> None:
         if statement.startswith("PRAGMA synchronous"):
             said.append(statement.rpartition(" ")[2])
 
-    event.listen(Engine, "before_cursor_execute", listen)
+    def listen(connection: sqlite3.Connection, _record: object) -> None:
+        connection.set_trace_callback(heard)
+
+    event.listen(Engine, "connect", listen)
     yield said
-    event.remove(Engine, "before_cursor_execute", listen)
+    event.remove(Engine, "connect", listen)
 
 
 class Slow:

@@ -23,7 +23,6 @@ from newsletter.model import (
     Letter,
     NotSent,
     Outcome,
-    Placed,
     Planned,
     Refused,
     Section,
@@ -48,7 +47,7 @@ def frozen(count: int, store: MemoryStore | None = None) -> MemoryStore:
         for n in range(1, count + 1)
     ]
     issue = Issue(DAY, papers=(paper(),), topics=(), cutoff=1, frozen_at=NOON)
-    section = Section("Other", cards=(Placed(0, "every paper"),))
+    section = Section("Other", cards=(0,), because=("every paper",))
     plans = [Planned(Standing(one), Edition(Addressee.of(one), (section,))) for one in readers]
     store.freeze(Wave(0, issue, due=NOON, pieces=b""), plans)
     return store

@@ -21,7 +21,6 @@ from newsletter.model import (
     Issue,
     Length,
     Paper,
-    Placed,
     Reader,
     Standing,
     Summary,
@@ -65,7 +64,7 @@ def verdict_on(issue: Issue, standing: Standing) -> Verdict:
 def shown(issue: Issue, edition: Edition) -> dict[str, list[int]]:
     """The papers' numbers, by section."""
     return {
-        section.name: [issue.papers[p.paper].number for p in (*section.cards, *section.rows)]
+        section.name: [issue.papers[p].number for p in section.papers]
         for section in edition.sections
     }
 
@@ -82,7 +81,8 @@ FIVE = issue_of(
 def test_who_asks_for_no_choice_gets_every_paper_by_topic_and_the_rest_under_other() -> None:
     edition = edition_of(FIVE, reader())
     assert shown(FIVE, edition) == {"Reasoning": [1], "Agents": [2, 3], OTHER: [4, 5]}
-    assert edition.sections[-1].cards == (Placed(3, EVERY_PAPER), Placed(4, EVERY_PAPER))
+    assert edition.sections[-1].cards == (3, 4)
+    assert edition.sections[-1].because == (EVERY_PAPER, EVERY_PAPER)
     assert (edition.left_out, edition.short, edition.more) == (0, (), ())
 
 
@@ -97,7 +97,8 @@ def test_sections_follow_the_readers_own_order_and_a_paper_stands_once() -> None
 def test_a_paper_whose_best_topic_is_not_followed_stands_under_the_first_that_is() -> None:
     edition = edition_of(FIVE, reader(wants=Filter(topics=("Agents",))))
     assert shown(FIVE, edition) == {"Agents": [1, 2, 3]}
-    assert edition.sections[0].cards[0] == Placed(0, "topic Agents: “agents”")
+    assert edition.sections[0].cards[0] == 0
+    assert edition.sections[0].because[0] == "topic Agents: “agents”"
 
 
 def test_a_reader_of_includes_alone_gets_what_they_bring_under_your_filters() -> None:
@@ -106,7 +107,7 @@ def test_a_reader_of_includes_alone_gets_what_they_bring_under_your_filters() ->
     )
     edition = edition_of(FIVE, reader(wants=wants))
     assert shown(FIVE, edition) == {BY_FILTER: [1, 2, 4, 5]}
-    assert [placed.because for placed in edition.sections[0].cards] == [
+    assert list(edition.sections[0].because) == [
         "include “agents”",
         "include “agents”",
         "include “cells or proteins”",
@@ -134,8 +135,8 @@ def test_the_best_three_open_a_letter_of_many_cards_with_their_own_reasons() -> 
     edition = edition_of(SEVEN, reader(wants=Filter(topics=("Agents",), max_items=6)))
     top, agents = edition.sections
     assert (top.name, top.leads, top.rows) == (TOP, True, ())
-    assert [placed.paper for placed in top.cards] == [0, 1, 2]
-    assert {placed.because for placed in top.cards} == {"topic Agents: “agents”"}
+    assert top.cards == (0, 1, 2)
+    assert set(top.because) == {"topic Agents: “agents”"}
     assert (len(agents.cards), len(agents.rows), agents.leads) == (3, 1, False)
     assert edition.papers == tuple(range(7))
 

@@ -13,6 +13,7 @@ from tests.posting import letter
 
 TAKEN: Outcome = Accepted("250 taken")
 REFUSED: Outcome = Refused("550 5.1.1 nobody")
+UNCLEAR: Outcome = Refused("550 go away")
 
 
 def fates(breaker: Breaker, *outcomes: Outcome) -> list[Outcome]:
@@ -23,9 +24,30 @@ def fates(breaker: Breaker, *outcomes: Outcome) -> list[Outcome]:
 def test_refusals_wait_until_something_else_follows() -> None:
     breaker = Breaker()
     assert fates(breaker, REFUSED, REFUSED) == []
-    assert fates(breaker, TAKEN) == [REFUSED, REFUSED, TAKEN]
+    assert fates(breaker, TAKEN) == [TAKEN, REFUSED, REFUSED]
     assert fates(breaker, REFUSED) == []
-    assert [fate for _, fate in breaker.rest()] == [REFUSED]
+    assert [fate for _, fate in breaker.end()] == [REFUSED]
+    assert breaker.reason == ""
+
+
+def test_the_last_refusals_blame_those_alone_whose_mailbox_they_name() -> None:
+    breaker = Breaker()
+    fates(breaker, TAKEN, UNCLEAR, REFUSED)
+    assert [fate for _, fate in breaker.end()] == [Deferred("550 go away"), REFUSED]
+    assert breaker.reason == ""
+
+
+def test_a_server_that_takes_none_of_several_refuses_us() -> None:
+    breaker = Breaker()
+    fates(breaker, REFUSED, UNCLEAR)
+    assert [type(fate) for _, fate in breaker.end()] == [Deferred, Deferred]
+    assert breaker.reason == "it refused each of 2 letters, last: 550 go away"
+
+
+def test_of_a_letter_all_alone_the_breaker_judges_nothing() -> None:
+    breaker = Breaker()
+    fates(breaker, UNCLEAR)
+    assert [fate for _, fate in breaker.end()] == [UNCLEAR]
     assert breaker.reason == ""
 
 

@@ -13,7 +13,6 @@ from newsletter.model import (
     Filter,
     Issue,
     Item,
-    Placed,
     Section,
     Standing,
     Topic,
@@ -56,7 +55,7 @@ def test_a_rule_is_stored_as_its_words() -> None:
         Issue(DAY, (paper(1), paper(2)), (), 2, NOON, ("a",), (("k", "why"), ("l", "so"))),
         Edition(
             Addressee.of(reader()),
-            (Section("Other", (Placed(0, "because"),), (Placed(1, "row"),)),),
+            (Section("Other", (0,), (1,), ("because", "row")),),
             more=(2,),
         ),
         Standing(reader(), frozenset({3, 1}), frozenset({2})),
@@ -66,10 +65,3 @@ def test_a_rule_is_stored_as_its_words() -> None:
 def test_a_whole_value_comes_back(value: object) -> None:
     assert load(type(value), dump(value)) == value
     assert unpack(type(value), pack(value)) == value
-
-
-def test_a_place_in_an_edition_is_a_pair_and_was_an_object() -> None:
-    placed = Placed(7, "topic Reasoning: “reasoning”")
-    assert json.loads(dump(Section("Reasoning", (placed,))))["cards"] == [[7, placed.because]]
-    before = {"name": "Reasoning", "cards": [{"paper": 7, "because": placed.because}]}
-    assert load(Section, json.dumps(before)) == Section("Reasoning", (placed,))

@@ -77,6 +77,10 @@ class Row:
         before = self.envelope
         return bool(self.doubts) and before is not None and before.digest != envelope.digest
 
+    def take_back(self) -> None:
+        """End a claim that came to no mark: that was no try."""
+        self.state, self.attempts = "pending", self.attempts - 1
+
     def doubt(self) -> None:
         """Nobody knows what became of it."""
         self.state, self.doubts = in_doubt(self.doubts), self.doubts + 1

@@ -13,6 +13,7 @@ from newsletter.model import (
     Deferred,
     Heartbeat,
     Letter,
+    NotSent,
     Settlement,
     Unknown,
 )
@@ -168,6 +169,8 @@ class MemoryStore(Door):
         row.reply = words_of(outcome)
         if isinstance(outcome, Unknown):
             row.doubt()
+        elif isinstance(outcome, NotSent) and row.state == "claimed":
+            row.take_back()
         else:
             row.state = SETTLED[type(outcome)]
         row.next_try = settlement.next_try if isinstance(outcome, Deferred) else None
@@ -227,7 +230,8 @@ def _take_back(rows: Iterable[Row], now: datetime) -> None:
     """End the claims whose lease ran out; those in doubt keep their token."""
     for row in rows:
         if row.runs_out(now) and row.state == "claimed":
-            row.state, row.token, row.lease_until = "pending", "", None
+            row.take_back()
+            row.token, row.lease_until = "", None
         elif row.runs_out(now) and row.state == "committing":
             row.lease_until = None
             row.doubt()

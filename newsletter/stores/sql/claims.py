@@ -14,7 +14,7 @@ from newsletter.stores.sql.leases import expire, take_back
 from newsletter.stores.sql.rows import LEDGER, only, put
 
 
-class _Free(NamedTuple):
+class Free(NamedTuple):
     """A delivery that may be claimed: a plain tuple, as a row finds its columns slowly by name."""
 
     reader: int
@@ -24,7 +24,7 @@ class _Free(NamedTuple):
     status: str
 
 
-def claim(  # noqa: PLR0913 - the port's own, and the start of the machine
+def take(  # noqa: PLR0913 - the port's own, and the start of the machine
     connection: Connection,
     day: date,
     *,
@@ -34,8 +34,12 @@ def claim(  # noqa: PLR0913 - the port's own, and the start of the machine
     token: str,
     boot: str | None,
     readers: Collection[int] | None = None,
-) -> tuple[Claim, ...]:
-    """See :meth:`newsletter.ports.Store.claim`; ``boot`` is the start of the machine it is."""
+) -> Sequence[Free]:
+    """Take what may be claimed; ``boot`` is the start of the machine it is.
+
+    :func:`read` makes claims of it once others may write again. For the rest see
+    :meth:`newsletter.ports.Store.claim`.
+    """
     there = select(schema.issues.c.id, schema.issues.c.state).where(schema.issues.c.day == day)
     issue = connection.execute(there).one_or_none()
     if issue is None:
@@ -47,8 +51,13 @@ def claim(  # noqa: PLR0913 - the port's own, and the start of the machine
     rows = _free(connection, issue.id, limit, now, only(readers))
     if rows:
         until = now + timedelta(seconds=lease)
-        _take(connection, issue.id, rows, token, now=now, until=until, boot=boot)
+        _put_under_claim(connection, issue.id, rows, token, now=now, until=until, boot=boot)
         issues.begin_sending(connection, issue.id)
+    return rows
+
+
+def read(rows: Sequence[Free], token: str) -> tuple[Claim, ...]:
+    """The claims to what was taken under this token."""
     return tuple(_claim(row, token) for row in rows)
 
 
@@ -58,12 +67,12 @@ def _free(
     limit: int,
     now: datetime,
     asked: Sequence[ColumnElement[bool]],
-) -> list[_Free]:
+) -> list[Free]:
     """What is there to be claimed, a state at a time, each along its index.
 
     What is in doubt comes last: whatever stops this run too soon again must not meet it twice.
     """
-    found: list[_Free] = []
+    found: list[Free] = []
     for state in FREE:
         while len(found) < limit and (
             rows := _candidates(connection, issue, state, limit - len(found), now, asked)
@@ -85,7 +94,7 @@ def _candidates(
     limit: int,
     now: datetime,
     asked: Sequence[ColumnElement[bool]],
-) -> list[_Free]:
+) -> list[Free]:
     editions, readers = schema.editions, schema.readers
     due = or_(LEDGER.next_try.is_(None), LEDGER.next_try <= now)
     query = (
@@ -97,13 +106,13 @@ def _candidates(
         .limit(limit)
         .with_for_update(of=schema.deliveries, skip_locked=True)
     )
-    return [_Free(*row) for row in connection.execute(query)]
+    return [Free(*row) for row in connection.execute(query)]
 
 
-def _take(
+def _put_under_claim(
     connection: Connection,
     issue: int,
-    rows: Sequence[_Free],
+    rows: Sequence[Free],
     token: str,
     *,
     now: datetime,
@@ -125,7 +134,7 @@ def _take(
     )
 
 
-def _claim(row: _Free, token: str) -> Claim:
+def _claim(row: Free, token: str) -> Claim:
     return Claim(
         wave=row.wave,
         reader=row.reader,

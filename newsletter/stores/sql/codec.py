@@ -1,21 +1,22 @@
 """Domain values as JSON and back: compact, and still readable after the model has grown.
 
 A dataclass becomes an object of its fields, those with their default left out; tuples and sets
-become lists, dates ISO 8601, rules the words they were written in, a paper's place in an edition a
-pair. Reading ignores keys the model no longer has; a change of meaning needs a migration.
+become lists, dates ISO 8601, rules the words they were written in. Reading ignores keys the model
+no longer has; a change of meaning needs a migration.
 """
 
 import json
+import sys
 import types
 import zlib
 from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from newsletter.filters import parse
-from newsletter.model import Placed, Rule
+from newsletter.model import Rule
 
 T = TypeVar("T")
 
@@ -70,6 +71,9 @@ def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
     origin, inner = get_origin(kind), get_args(kind)
     if origin is types.UnionType:
         return _optional(_reader(inner[0]))
+    if origin is tuple and inner[0] is str:
+        # Many editions in hand have the same reasons, many papers the same categories.
+        return lambda words: tuple(map(sys.intern, words))
     if origin is tuple:
         return _sequence(tuple, _reader(inner[0]))
     if origin is frozenset:
@@ -79,19 +83,14 @@ def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
     return _READERS.get(kind, _itself)
 
 
-_placed = lru_cache(maxsize=4_096)(Placed)
-"""Readers of a newsletter get much the same papers, and for the same reasons."""
-
 _WRITERS: dict[type, Step] = {
     Rule: lambda rule: rule.text,
-    Placed: lambda placed: (placed.paper, placed.because),
     date: date.isoformat,
     datetime: datetime.isoformat,
 }
 
 _READERS: dict[type, Step] = {
     Rule: parse,
-    Placed: lambda pair: _placed(*pair) if isinstance(pair, list) else Placed(**pair),
     date: date.fromisoformat,
     datetime: datetime.fromisoformat,
 }

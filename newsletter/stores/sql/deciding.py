@@ -2,26 +2,26 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Integer, Select, Update, select, update
+from sqlalchemy import ColumnElement, Dialect, Integer, Select, Update, select, update
 
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.given import given, hold, run
+from newsletter.stores.sql.given import Driver, given, hold, run
 
 _DECIDES = ("accepted", "empty")
 """States of a delivery that decide its freeze for its reader."""
 
 
-def decide(connection: Connection, letters: Iterable[tuple[int, int]]) -> None:
+def decide(driver: Driver, letters: Iterable[tuple[int, int]]) -> None:
     """Record a wave as decided for its reader where their letter of it is at its end.
 
     Args:
-        connection: a writing one.
+        driver: of a transaction that writes.
         letters: waves with a reader each.
     """
     rows = sorted(letters, key=lambda letter: letter[1])
     if rows:
-        hold(connection, _who_is_behind, rows)
-        run(connection, _catch_up, rows)
+        hold(driver, _who_is_behind, rows)
+        run(driver, _catch_up, rows)
 
 
 def _who_is_behind(dialect: Dialect) -> Select[tuple[int]]:

@@ -19,12 +19,13 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from newsletter.errors import StoreError
 from newsletter.stores.sql.boots import this_boot
 from newsletter.stores.sql.disk import Disk
 from newsletter.stores.sql.failures import explained
+from newsletter.stores.sql.given import Driver
 from newsletter.stores.sql.writers import Writers
 
 BUSY_SECONDS = 30
@@ -52,7 +53,6 @@ class Database:
         self.boot = this_boot() if self.url.get_backend_name() == "sqlite" else None
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(**{WRITING: "FULL"})
-        self._swift = self._engine.execution_options(**{WRITING: "NORMAL"})
         self._disk = Disk(Path(f"{self.url.database}-wal"))
         self._turn = _turn(self.url)
         self._here = local()
@@ -63,13 +63,13 @@ class Database:
         if (writing := getattr(self._here, "writing", None)) is not None:
             yield writing
             return
-        with explained(self.url), self._engine.begin() as connection:
+        with self._explained(), self._engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes: all of it or nothing."""
-        with explained(self.url), self._turn(), self._writer.begin() as connection:
+        with self._explained(), self._turn(), self._writer.begin() as connection:
             self._here.writing = connection
             try:
                 yield connection
@@ -77,19 +77,28 @@ class Database:
                 self._here.writing = None
 
     @contextlib.contextmanager
-    def writing_swiftly(self) -> Iterator[Connection]:
+    def writing_swiftly(self) -> Iterator[Driver]:
         """A transaction that outlives this process at once, and a power cut a moment later.
 
         It waits for the disk only where the system cannot tell afterwards that it was started anew.
         """
         if self.boot is None:
             with self.writing() as connection:
-                yield connection
+                yield Driver.of(connection)
         else:
             self._disk.check()
-            with explained(self.url), self._turn(), self._swift.begin() as connection:
-                yield connection
+            with (
+                self._explained(),
+                self._turn(),
+                contextlib.closing(self._engine.raw_connection()) as pooled,
+            ):
+                _begin_writing(pooled, "NORMAL")
+                yield Driver(pooled.driver_connection, self._engine.dialect)
+                pooled.commit()  # else the pool rolls it back
             self._disk.follow()
+
+    def _explained(self) -> contextlib.AbstractContextManager[None]:
+        return explained(self.url, self._engine.dialect.loaded_dbapi.Error)
 
     def scrub(self) -> None:
         """Leave nothing of former rows in an SQLite file and its journal.
@@ -98,7 +107,7 @@ class Database:
         """
         if self.url.get_backend_name() != "sqlite":
             return
-        with explained(self.url), contextlib.closing(self._engine.raw_connection()) as connection:
+        with self._explained(), contextlib.closing(self._engine.raw_connection()) as connection:
             for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
                 connection.cursor().execute(statement)
 
@@ -114,7 +123,7 @@ class Database:
                 f"{name}: PostgreSQL copies itself: pg_dump --format=custom --file={file} "
                 f"{self.url.database}; pg_restore brings it back."
             )
-        with explained(self.url), contextlib.closing(self._engine.raw_connection()) as connection:
+        with self._explained(), contextlib.closing(self._engine.raw_connection()) as connection:
             _copy(connection.driver_connection, file)
 
     def close(self) -> None:
@@ -242,8 +251,14 @@ def _begin(connection: Connection) -> None:
     reach = connection.get_execution_options().get(WRITING)
     if reach is None:
         connection.exec_driver_sql("BEGIN")
-        return
-    if connection.info.get(WRITING) != reach:
-        connection.exec_driver_sql(f"PRAGMA synchronous = {reach}")
-        connection.info[WRITING] = reach
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        _begin_writing(connection.connection, reach)
+
+
+def _begin_writing(pooled: PoolProxiedConnection, reach: str) -> None:
+    """Take the write lock, for a commit that reaches so far."""
+    connection: Any = pooled.driver_connection
+    if pooled.info.get(WRITING) != reach:
+        connection.execute(f"PRAGMA synchronous = {reach}")
+        pooled.info[WRITING] = reach
+    connection.execute("BEGIN IMMEDIATE")

@@ -77,15 +77,19 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
 
 
 @contextlib.contextmanager
-def explained(url: URL) -> Iterator[None]:
+def explained(url: URL, driver: type[Exception]) -> Iterator[None]:
     """Turn a database's errors into ones that name the store, the cause and the remedy.
 
+    Args:
+        url: the store's address.
+        driver: what all errors of its driver are.
+
     Raises:
-        StoreError: in place of any error of SQLAlchemy.
+        StoreError: in place of any error of SQLAlchemy or of the driver.
     """
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, driver) as error:
         raise StoreError(f"{shown(url)}: {_sentence(error, url)}") from error
 
 
@@ -95,7 +99,7 @@ def shown(url: URL) -> str:
     return name.render_as_string(hide_password=True)
 
 
-def _sentence(error: SQLAlchemyError, url: URL) -> str:
+def _sentence(error: Exception, url: URL) -> str:
     said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     if "unable to open database file" in said:
         return _unopened(Path(url.database or ""))

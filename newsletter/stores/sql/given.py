@@ -1,18 +1,18 @@
 """Statements that are given rows: one parameter, a JSON text, however many rows there are.
 
-The ledger runs these for every few letters. Each is put into its database's own words once, and
-changes all its rows in one step.
+The ledger runs these for every few letters. Each is put into its database's own words once, is
+handed to the database's driver itself, and changes all its rows in one step.
 """
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ClauseElement,
     Connection,
-    CursorResult,
     Dialect,
     Subquery,
     cast,
@@ -22,6 +22,23 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.types import TypeEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A transaction in the hands of the database's driver (PEP 249).
+
+    SQLAlchemy would take longer to pass a statement on than SQLite takes to run it.
+    """
+
+    connection: Any
+    dialect: Dialect
+
+    @classmethod
+    def of(cls, connection: Connection) -> "Driver":
+        """The driver's side of a transaction of SQLAlchemy's."""
+        return cls(connection.connection.driver_connection, connection.dialect)
+
 
 Statement = Callable[[Dialect], ClauseElement]
 """Makes a statement for a database; it reads what it is given by :func:`given`."""
@@ -44,22 +61,23 @@ def given(dialect: Dialect, **columns: type[TypeEngine[Any]]) -> Subquery:
     )
 
 
-def run(
-    connection: Connection, statement: Statement, rows: Sequence[Sequence[object]]
-) -> CursorResult[Any]:
-    """Run a statement over these rows; instants in them are spelled by ``schema.spelled``."""
-    words = _spelled(statement, connection.dialect)
-    return connection.exec_driver_sql(words, (json.dumps(rows),))
+def run(driver: Driver, statement: Statement, rows: Sequence[Sequence[object]]) -> Any:  # noqa: ANN401 - DBAPI
+    """Run a statement over these rows; instants in them are spelled by ``schema.spelled``.
+
+    Returns:
+        The driver's cursor.
+    """
+    return driver.connection.execute(_spelled(statement, driver.dialect), (json.dumps(rows),))
 
 
-def hold(connection: Connection, statement: Statement, rows: Sequence[Sequence[object]]) -> None:
+def hold(driver: Driver, statement: Statement, rows: Sequence[Sequence[object]]) -> None:
     """Hold what a statement selects, in its order, until we commit.
 
     Two who change the same rows in another order could wait for each other for ever. On SQLite
     a writing transaction is alone from its beginning.
     """
-    if connection.dialect.name == "postgresql":
-        run(connection, statement, rows)
+    if driver.dialect.name == "postgresql":
+        run(driver, statement, rows)
 
 
 @lru_cache(maxsize=64)

@@ -24,6 +24,7 @@ from newsletter.stores.decisions import NO_ISSUE, Owing, chunks, closed, numbers
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load, pack, unpack
 from newsletter.stores.sql.deciding import decide
+from newsletter.stores.sql.given import Driver
 from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.statements import insert_into, insert_new
 
@@ -85,7 +86,7 @@ def _plan(connection: Connection, issue: int, wave: Wave, plans: Iterable[Planne
             editions = [plan.edition for plan in new]
             _store_editions(connection, wave, new, owing)
             _store_deliveries(connection, issue, wave, editions)
-            decide(connection, [(wave.id, e.to.id) for e in editions if not e.papers])
+            decide(Driver.of(connection), [(wave.id, e.to.id) for e in editions if not e.papers])
 
 
 def _of_others(connection: Connection, issue: int, plans: Sequence[Planned]) -> Sequence[Planned]:

@@ -25,6 +25,7 @@ def take_back(connection: Connection, issue: int, now: datetime, boot: str | Non
         state="pending",
         token=None,
         lease_until=None,
+        attempts=LEDGER.attempts - 1,  # it was no try
     )
     # A query a state: asked for both at once in their readers' order, SQLite reads the whole issue.
     for perhaps_sent in (LEDGER.state == "committing", (LEDGER.state == "claimed") & before):

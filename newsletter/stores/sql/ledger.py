@@ -36,7 +36,7 @@ from newsletter.stores.decisions import (
 )
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.deciding import decide
-from newsletter.stores.sql.given import given, hold, run
+from newsletter.stores.sql.given import Driver, given, hold, run
 from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.rows import LEDGER, doubt, put
 from newsletter.stores.sql.schema import Instant, spelled
@@ -46,21 +46,21 @@ _PLACE = {"wave": Integer, "reader": Integer, "token": Text}
 
 
 def mark(
-    connection: Connection, letters: Sequence[Letter], *, now: datetime, lease: float
+    driver: Driver, letters: Sequence[Letter], *, now: datetime, lease: float
 ) -> frozenset[str]:
     """See :meth:`newsletter.ports.Store.mark`."""
-    at = spelled(now, connection.dialect)
-    until = spelled(now + timedelta(seconds=lease), connection.dialect)
+    at = spelled(now, driver.dialect)
+    until = spelled(now + timedelta(seconds=lease), driver.dialect)
     rows = [
         (*_place(letter.claim), mail.message_id, mail.recipient, mail.digest, at, until)
         for letter in sorted(letters, key=lambda letter: letter.claim.reader)
         for mail in (letter.envelope,)
     ]
-    hold(connection, _to_stay, rows)
-    hold(connection, _to_be_marked, rows)
-    granted = frozenset(run(connection, _commit, rows).scalars())
+    hold(driver, _to_stay, rows)
+    hold(driver, _to_be_marked, rows)
+    granted = frozenset(token for (token,) in run(driver, _commit, rows))
     if len(granted) < len(rows):
-        run(connection, _hold_changed, rows)
+        run(driver, _hold_changed, rows)
     return granted
 
 
@@ -121,25 +121,23 @@ def _hold_changed(dialect: Dialect) -> Update:
     )
 
 
-def settle(connection: Connection, settlements: Sequence[Settlement], *, now: datetime) -> None:
+def settle(driver: Driver, settlements: Sequence[Settlement], *, now: datetime) -> None:
     """See :meth:`newsletter.ports.Store.settle`."""
-    at = spelled(now, connection.dialect)
+    at = spelled(now, driver.dialect)
     rows = [
         (
             *_place(one.claim),
             SETTLED[type(one.outcome)],
             words_of(one.outcome),
-            spelled(one.next_try, connection.dialect)
-            if isinstance(one.outcome, Deferred)
-            else None,
+            spelled(one.next_try, driver.dialect) if isinstance(one.outcome, Deferred) else None,
             at,
         )
         for one in sorted(settlements, key=lambda settlement: settlement.claim.reader)
     ]
-    hold(connection, _to_be_settled, rows)
-    run(connection, _end, rows)
+    hold(driver, _to_be_settled, rows)
+    run(driver, _end, rows)
     accepted = [one.claim for one in settlements if isinstance(one.outcome, Accepted)]
-    decide(connection, [(claim.wave, claim.reader) for claim in accepted])
+    decide(driver, [(claim.wave, claim.reader) for claim in accepted])
 
 
 def _place(claim: Claim) -> tuple[int, int, str]:
@@ -174,12 +172,14 @@ def _end(dialect: Dialect) -> Update:
     rows, settleable = _settleable(dialect)
     unclear = rows.c.state == "unknown"
     in_doubt = doubt()
+    no_try = (LEDGER.state == "claimed") & (rows.c.state == "pending")
     return (
         update(schema.deliveries)
         .where(settleable)
         .values(
             state=case((unclear, in_doubt["state"]), else_=rows.c.state),
             doubts=case((unclear, in_doubt["doubts"]), else_=LEDGER.doubts),
+            attempts=case((no_try, LEDGER.attempts - 1), else_=LEDGER.attempts),
             reply=rows.c.reply,
             next_try=rows.c.next_try,
             token=None,
@@ -210,5 +210,5 @@ def resolve(
         readers = [row.reader for row in rows]
         put(connection, at, readers, state=state, reply=reply, token=None, settled=now)
     if arrived:
-        decide(connection, [(row.wave, row.reader) for row in rows])
+        decide(Driver.of(connection), [(row.wave, row.reader) for row in rows])
     return frozenset(row.email for row in rows)

@@ -16,7 +16,6 @@ from newsletter.model import (
     DeliveryState,
     Edition,
     Issue,
-    Placed,
     Planned,
     Reader,
     Section,
@@ -27,6 +26,7 @@ from newsletter.stores.decisions import Owing, reopened
 from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.codec import unpack
 from newsletter.stores.sql.deciding import decide
+from newsletter.stores.sql.given import Driver
 from newsletter.stores.sql.papers import take_back_in
 from newsletter.stores.sql.readers import readers, set_status
 from newsletter.stores.sql.rows import LEDGER
@@ -150,9 +150,9 @@ def _plan(connection: Connection, day: date, wave: SeenWave, letters: Known) -> 
     for reader, letter in letters:
         theirs = [places[number] for number in json.loads(wave.papers[letter.reader])]
         standing = _standing(made, reader, theirs)
-        cards = tuple(Placed(place, BECAUSE) for place in theirs)
+        section = Section(OTHER, tuple(theirs), because=(BECAUSE,) * len(theirs))
         left_out = max(0, owing.to(standing) - len(theirs))
-        edition = Edition(Addressee.of(reader), (Section(OTHER, cards),), left_out=left_out)
+        edition = Edition(Addressee.of(reader), (section,), left_out=left_out)
         plans.append(Planned(standing, edition))
     pieces = zlib.decompress(wave.pieces)
     issues.freeze(connection, Wave(0, made, wave.due, pieces), plans)
@@ -206,4 +206,4 @@ def _decide(connection: Connection, issue: int, accepted: Sequence[int]) -> None
     """Record the freezes of these readers' letters of an issue as decided."""
     query = select(LEDGER.wave, LEDGER.reader)
     rows = connection.execute(query.where(LEDGER.issue == issue, LEDGER.reader.in_(accepted)))
-    decide(connection, [(row.wave, row.reader) for row in rows])
+    decide(Driver.of(connection), [(row.wave, row.reader) for row in rows])

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from newsletter.model import DeliveryState, IssueState, Origin, ReturnKind, Status
 from newsletter.stores.decisions import storable
 
-REVISION = "0008"
+REVISION = "0009"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 

@@ -174,7 +174,7 @@ class SqlStore(Circle, Door, Signs):
         with self._database.writing() as connection:
             if not resend:
                 leases.hold_doubts(connection, day, now, self._database.boot)
-            return claims.claim(
+            taken = claims.take(
                 connection,
                 day,
                 limit=limit,
@@ -184,6 +184,7 @@ class SqlStore(Circle, Door, Signs):
                 boot=self._database.boot,
                 readers=readers,
             )
+        return claims.read(taken, token)
 
     def owners(self, day: date) -> frozenset[str]:
         """See :meth:`newsletter.ports.Store.owners`."""

@@ -1,8 +1,8 @@
 """The breaker: a server that refuses letter after letter is stopped before readers are blamed."""
 
-import re
 from collections import deque
 
+from newsletter.blame import refuses_reader
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 
 IN_A_ROW = 20
@@ -13,9 +13,6 @@ WINDOW = 200
 
 SHARE = 10
 """… no more refusals than this, five in a hundred."""
-
-_OF_THE_READER = re.compile(r"5\d\d 5\.1\.[^78]")
-"""Of an address, as RFC 3463 puts it; 5.1.7 and 5.1.8 speak of the sender's."""
 
 Ended = tuple[Letter, Outcome]
 _Answered = Accepted | Refused | Deferred
@@ -45,7 +42,7 @@ class Breaker:
         self._recent.append(refused)
         if not refused:
             self._welcome = True
-            return [*self.rest(), (letter, outcome)]
+            return [(letter, outcome), *self.rest()]
         self._held_back.append((letter, outcome))
         self._judge(outcome)
         return self.rest() if self.reason else []
@@ -57,18 +54,25 @@ class Breaker:
     def rest(self) -> list[Ended]:
         """What is held back still, as it is to be settled."""
         held, self._held_back = self._held_back, []
-        return [(letter, self._softened(outcome)) for letter, outcome in held]
+        if self.reason:
+            return [(letter, _softened(outcome)) for letter, outcome in held]
+        return list(held)
 
     def end(self) -> list[Ended]:
         """What is held back when there are no more letters.
 
-        Of a short list a server that refuses all of it, and says not that it is for their
-        addresses, is one that refuses us.
+        A refusal that no other answer followed, and that says not that it is for the reader's
+        mailbox, may be the first of many; so it is a deferral. Where there was no answer but
+        refusals, it is us whom the server refuses. Of a letter all alone its sender has to judge.
         """
-        replies = [outcome.reply for _, outcome in self._held_back]
-        if not self._welcome and len(replies) > 1 and not all(map(_OF_THE_READER.match, replies)):
-            self.reason = f"it refused each of {len(replies)} letters, last: {replies[-1]}"
-        return self.rest()
+        if len(self._recent) <= 1:
+            return self.rest()
+        blamed = [refuses_reader(outcome.reply) for _, outcome in self._held_back]
+        if not (self._welcome or all(blamed)):
+            last = self._held_back[-1][1].reply
+            self.reason = f"it refused each of {len(blamed)} letters, last: {last}"
+        ends = zip(self.rest(), blamed, strict=True)
+        return [(letter, fate if clear else _softened(fate)) for (letter, fate), clear in ends]
 
     def _judge(self, last: _Answered) -> None:
         if len(self._held_back) > IN_A_ROW:
@@ -77,10 +81,10 @@ class Breaker:
             share = f"{sum(self._recent)} of the last {WINDOW} letters"
             self.reason = f"it refused {share}, last: {last.reply}"
 
-    def _softened(self, outcome: Outcome) -> Outcome:
-        if self.reason and isinstance(outcome, Refused):
-            return Deferred(outcome.reply)
-        return outcome
+
+def _softened(outcome: Outcome) -> Outcome:
+    """A refusal that speaks of us is a deferral."""
+    return Deferred(outcome.reply) if isinstance(outcome, Refused) else outcome
 
 
 def _is_5xx(outcome: _Answered) -> bool:

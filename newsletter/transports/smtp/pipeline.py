@@ -71,15 +71,20 @@ class Pipeline:
         if verdict is not None:
             self._announced = None
             await line.settle(letter, verdict)
-            self._say(announced=await self._next(line))
+            self._say(announced=await self._upcoming(line))
             return
-        self._following = await self._next(line, patient=False)
+        self._following = await self._upcoming(line, patient=False)
         if not await line.mark(letter):
             self._announced = None  # not ours to settle
             raise ConnectionAbortedError(_STOPPED)
         await self._convey(letter, line)
         if self._announced is None:
-            self._say(announced=await self._next(line))
+            self._say(announced=await self._upcoming(line))
+
+    async def _upcoming(self, line: Line, *, patient: bool = True) -> Letter | None:
+        """The letter that was taken ahead, or else the next one."""
+        ahead, self._following = self._following, None
+        return ahead or await self._next(line, patient=patient)
 
     async def _verdict(self) -> Outcome | None:
         """What the answers to an announcement mean for its letter; None: its content may come."""
@@ -98,10 +103,14 @@ class Pipeline:
         return refusal(*(data if is_positive(recipient[0]) else recipient))
 
     async def _convey(self, letter: Letter, line: Line) -> None:
-        """The content, the dot and its answer, with the following letter announced behind them."""
+        """The content, the dot and its answer, with the following letter announced behind them.
+
+        The letter after that one is made while these travel.
+        """
         following, self._following = self._following, None
         self._sent = letter
         self._say(*letter.envelope.content, b".\r\n", announced=following)
+        self._following = await self._next(line, patient=False)
         code, words = await self._connection.reply(self._talk.settings.answer_timeout)
         outcome = answer_to_dot(code, words)
         self._sent = None
@@ -110,13 +119,19 @@ class Pipeline:
             raise ConnectionAbortedError(words)
 
     async def _settle_rest(self, line: Line, reason: str) -> None:
-        """Settle what is still in hand when the conversation is over, and cut the line then."""
-        sent, unsent = self._sent, (self._announced, self._following)
+        """Settle what is still in hand when the conversation is over, and cut the line then.
+
+        A line that broke says nothing of the letter it had not heard of yet.
+        """
+        sent, announced, following = self._sent, self._announced, self._following
         self._sent = self._announced = self._following = None
-        if sent is not None or any(unsent):
+        if sent or announced or following:
             self._connection.drop()
         if sent is not None:
             await line.settle(sent, Unknown(reason))
-        for letter in unsent:
-            if letter is not None:
-                await line.settle(letter, NotSent(reason))
+        if announced is not None:
+            await line.settle(announced, NotSent(reason))
+        if following is not None and reason == _STOPPED:
+            await line.settle(following, NotSent(reason))
+        elif following is not None:
+            line.put_back(following)

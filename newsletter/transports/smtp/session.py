@@ -30,6 +30,9 @@ class Line(Protocol):
     async def settle(self, letter: Letter, outcome: Outcome) -> None:
         """What became of a letter; told once for every letter taken, but for refused marks."""
 
+    def put_back(self, letter: Letter) -> None:
+        """Let another connection have a letter that was taken and that the server knows not of."""
+
 
 class Session(Protocol):
     """An open connection and a way to send letters over it."""
@@ -37,7 +40,7 @@ class Session(Protocol):
     async def converse(self, line: Line) -> None:
         """Send the letters of the line, while there are any and the connection is good.
 
-        Every letter taken is settled, also when this raises or is cancelled.
+        Every letter taken is settled or put back, also when this raises or is cancelled.
 
         Raises:
             TransportError: the server refuses the sender, and so every letter.

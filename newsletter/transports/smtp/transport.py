@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from weakref import WeakSet
 
-from newsletter.errors import TransportError
+from newsletter.errors import NewsletterError, TransportError
 from newsletter.model import Letter, NotSent, Outcome, Unknown
 from newsletter.ports import Clock, Mark, Settle
 from newsletter.transports.smtp.breaker import Breaker
@@ -88,6 +88,7 @@ class _Sending:
         self._breaker = breaker
         self._turn, self._freed = asyncio.Lock(), asyncio.Event()
         self._aside: deque[Letter] = deque()
+        self._failure: NewsletterError | None = None
         self._met = self._exhausted = self._stopped = False
 
     async def run(self) -> None:
@@ -111,6 +112,8 @@ class _Sending:
 
     def _conclude(self, errors: list[Exception]) -> None:
         """Raise the gravest error; lost connections are none while the others did the work."""
+        if self._failure is not None:
+            raise self._failure
         if self._breaker.reason:
             raise refused(self._settings, self._breaker.reason, _MEND_REFUSALS)
         if self._stopped or self._aside or not self._exhausted:
@@ -166,7 +169,7 @@ class _Sending:
                 return letter
         while len(self._aside) < _MOST_ASIDE and not self._exhausted:
             await self._pace.turn()
-            following = await anext(self._letters, None)
+            following = await self._drawn()
             if following is None:
                 self._exhausted = True
             elif self._domains.admits(following):
@@ -174,6 +177,17 @@ class _Sending:
             else:
                 self._aside.append(following)
         return None
+
+    async def _drawn(self) -> Letter | None:
+        """The next letter of the stream; where it fails there are no more, and what is sent ends.
+
+        Whoever asks may have a letter under way, whose answer is to be heard.
+        """
+        try:
+            return await anext(self._letters, None)
+        except NewsletterError as error:
+            self._failure, self._stopped = error, True
+            return None
 
     async def settle(self, letter: Letter, outcome: Outcome) -> None:
         """Say what became of a letter, as soon as it is clear what that means."""
@@ -187,10 +201,14 @@ class _Sending:
         self._domains.leave(letter, outcome)
         self._freed.set()
 
-    async def _open(self, letter: Letter) -> Session:
-        """A session, as there is this letter to send; it goes back to be taken by whoever can."""
+    def put_back(self, letter: Letter) -> None:
+        """Have a letter taken by whoever can."""
         self.gone(letter)
         self._aside.appendleft(letter)
+
+    async def _open(self, letter: Letter) -> Session:
+        """A session, as there is this letter to send; it goes back to be taken by whoever can."""
+        self.put_back(letter)
         session = await self._try_opening()
         self._met = True
         return session
@@ -226,6 +244,10 @@ class _Line:
         if not granted:
             self._sending.gone(letter)
         return granted
+
+    def put_back(self, letter: Letter) -> None:
+        """See :class:`~newsletter.transports.smtp.session.Line`."""
+        self._sending.put_back(letter)
 
     async def settle(self, letter: Letter, outcome: Outcome) -> None:
         """See :class:`~newsletter.transports.smtp.session.Line`."""
