@@ -1,20 +1,27 @@
 """One sender at work, as a process of its own, so that its CPU can be told from the server's.
 
-``python -m bench.sending newsletter|newsletter-uvloop|obvious FOLDER PORT CONNECTIONS LETTERS``
+``python -m bench.sending newsletter|newsletter-uvloop|newsletter-2|obvious FOLDER PORT CONNECTIONS
+LETTERS``
 
 *newsletter* is the product from its ledger to the wire: claims, letters, marks, settlements; on
-asyncio's event loop, or on uvloop's.
+asyncio's event loop, or on uvloop's. *newsletter-2* are two processes that share the connections,
+on uvloop's where it is installed: the first starts the other, and that is counted. Its CPU is that
+of both, the other's start included; its memory is the sum of what was resident of each at most,
+what they share counted twice.
 *obvious* renders Jinja, MJML and an ``EmailMessage`` for each reader, sends it with aiosmtplib's
 ``send_message`` and commits a row. Each prints its letters, seconds and CPU seconds as JSON.
 """
 
 import asyncio
 import json
+import os
 import resource
 import sqlite3
 import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import aiosmtplib
@@ -34,7 +41,8 @@ from newsletter.stores import open_store
 from newsletter.templates import load
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 
-ASYNCIO, UVLOOP, OBVIOUS = "newsletter", "newsletter-uvloop", "obvious"
+ASYNCIO, UVLOOP, TWO = "newsletter", "newsletter-uvloop", "newsletter-2"
+OBVIOUS = "obvious"
 """The contenders' names."""
 
 PAPERS = 200
@@ -42,6 +50,8 @@ HTML = 42_000
 """Bytes of HTML a letter of this workload has at most, so that they have 48 KB in the mean."""
 
 STORE = "newsletter.db"
+
+Sent = tuple[int, float]
 
 
 def prepare(folder: Path, letters: int) -> None:
@@ -65,7 +75,7 @@ def composed(day: Morning, readers: Sequence[Reader]) -> tuple[Sheet, Iterator[P
 
 
 async def newsletter(folder: Path, port: int, connections: int) -> int:
-    """Deliver what is frozen; how many letters were accepted."""
+    """Deliver what is frozen; how many letters were accepted, by whomever."""
     store, clock = open_store(f"sqlite:///{folder / STORE}"), SystemClock()
     transport = SmtpTransport(
         SmtpSettings("127.0.0.1", port, "none", connections=connections), clock
@@ -73,10 +83,28 @@ async def newsletter(folder: Path, port: int, connections: int) -> int:
     (wave,) = store.waves(DAY)
     printer = Printer(Sheet.load(wave.pieces), KEYS)
     counts = await deliver(
-        store, transport, clock, DAY, lambda claim: printer.envelope(claim.edition), run="bench"
+        store,
+        transport,
+        clock,
+        DAY,
+        lambda claim: printer.envelope(claim.edition),
+        run=f"bench{os.getpid()}",
     )
     store.close()
     return counts.accepted
+
+
+async def two(folder: Path, port: int, connections: int) -> tuple[int, float]:
+    """Deliver with another process; how many letters were accepted, and the other's peak in MB."""
+    theirs = connections // 2
+    words = [UVLOOP if find_spec("uvloop") else ASYNCIO, folder, port, theirs, 0]
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.sending", *map(str, words), stdout=PIPE
+    )
+    done = await newsletter(folder, port, connections - theirs)
+    said, _ = await other.communicate()
+    told = json.loads(said)
+    return max(done, told["letters"]), told["peak_mb"]
 
 
 async def obvious(folder: Path, port: int, letters: int) -> int:
@@ -98,28 +126,37 @@ async def obvious(folder: Path, port: int, letters: int) -> int:
 
 
 def _factory(kind: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if kind != UVLOOP:
+    if kind != UVLOOP and not (kind == TWO and find_spec("uvloop")):
         return None
     import uvloop  # noqa: PLC0415 - an extra, which the other contenders do without
 
     return uvloop.new_event_loop
 
 
+async def sent(kind: str, folder: Path, port: int, connections: int, letters: int) -> Sent:
+    """Let one contender send; how many letters left, and the peak of other processes in MB."""
+    if kind == OBVIOUS:
+        return await obvious(folder, port, letters), 0.0
+    if kind == TWO:
+        return await two(folder, port, connections)
+    return await newsletter(folder, port, connections), 0.0
+
+
+def used() -> float:
+    """Seconds of CPU of this process and of those it has seen to the end."""
+    ours = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in ours)
+
+
 def main() -> None:
     """Work, and tell what it took."""
-    kind, folder, port, connections, letters = sys.argv[1:]
-    before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    work = (
-        obvious(Path(folder), int(port), int(letters))
-        if kind == OBVIOUS
-        else newsletter(Path(folder), int(port), int(connections))
-    )
+    kind, folder, *numbers = sys.argv[1:]
+    before, start = used(), time.perf_counter()
     with asyncio.Runner(loop_factory=_factory(kind)) as runner:
-        done = runner.run(work)
-    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        done, others = runner.run(sent(kind, Path(folder), *map(int, numbers)))
+    seconds, cpu = time.perf_counter() - start, used() - before
     memory = resident()
-    peak = memory.peak if memory else 0.0
+    peak = others + (memory.peak if memory else 0.0)
     sys.stdout.write(json.dumps({"letters": done, "seconds": seconds, "cpu": cpu, "peak_mb": peak}))
 
 

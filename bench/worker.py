@@ -4,6 +4,7 @@
 in its folder holds the seconds by which its clock differs from the machine's, read each time the
 clock is. The hands are a JSON object, which may hold
 
+- ``each``: letters waiting for each process where several send; the others are in nobody's hands;
 - ``busy`` and ``answer``: seconds to wait for another writer, and for the answer to a final dot;
 - ``lost`` and ``at``: what happens at which commit, counted from 1: ``before`` kills the process
   before it, ``after`` right after it, ``stopped`` stops it there until it is continued, ``full``
@@ -24,11 +25,14 @@ from typing import Any
 
 from sqlalchemy import Engine, Pool, event
 
+from newsletter import scheduler
 from newsletter.cli import run
+from newsletter.cli import send as sending
 from newsletter.clock import SystemClock
 from newsletter.stores.sql import engine
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.wiring import house, relay
+from newsletter.workers import publish
 
 CLOCK = "clock"
 
@@ -93,6 +97,9 @@ def fill(process: int) -> None:
 def take_in_hand(hands: dict[str, Any]) -> None:
     """Give this process the clock and the patience the bench wants."""
     replace(house, "SystemClock", SteppedClock)
+    if "each" in hands:
+        for caller in (sending, scheduler):
+            replace(caller, "publish", partial(publish, each=hands["each"]))
     if "busy" in hands:
         replace(engine, "BUSY_SECONDS", hands["busy"])
     if "answer" in hands:

@@ -9,7 +9,7 @@ import platform
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from apscheduler.job import Job
@@ -17,11 +17,12 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.bounces import in_words
 from newsletter.errors import UsageError
-from newsletter.model import Heartbeat
-from newsletter.ports import Owner, Transport
-from newsletter.publisher import Desk, Rota, deliver_open, look, tell_operator
+from newsletter.model import Counts, Heartbeat
+from newsletter.ports import Transport
+from newsletter.publisher import Deliver, Desk, Rota, deliver_open, look, tell_operator
 from newsletter.render import Templates
 from newsletter.wiring import House
+from newsletter.workers import publish
 
 TICK = timedelta(seconds=30)
 """Between two looks at the clock."""
@@ -42,23 +43,23 @@ class Watch:
     Attributes:
         desk: the newsletter.
         rota: what it remembers between two ticks.
-        transport: the door the letters leave by.
+        deliver: delivers an issue.
+        transport: the door letters to the operator leave by.
         refresh: called at each tick, in a thread: what takes in news from the operator and
             by mail.
         stationery: the templates of letters to the operator, compiled when asked for.
         told: told, in a line, what happens.
         name: whose sign of life this is.
-        owner: this process, whose name its claims bear.
     """
 
     desk: Desk
     rota: Rota
+    deliver: Deliver
     transport: Transport
     refresh: Sequence[Callable[[], None]]
     stationery: Callable[[], Templates]
     told: Told
     name: str
-    owner: Owner
     _deliveries: int = 0
     _said: str = ""
     _looking: Task | None = None
@@ -105,10 +106,9 @@ class Watch:
         await self._guarded(self._beat())
 
     async def _deliver(self, turn: str) -> None:
-        delivering = deliver_open(
-            self.desk, self.rota, self.transport, owner=self.owner, turn=turn, told=self.told
+        await self._guarded(
+            deliver_open(self.desk, self.rota, self.deliver, turn=turn, told=self.told)
         )
-        await self._guarded(delivering)
         await self._guarded(
             tell_operator(self.desk, self.rota, self.transport, self.stationery, self.told)
         )
@@ -221,14 +221,18 @@ async def stay_awake(house: House, told: Told) -> None:
         loop.add_signal_handler(number, stopping.set)
     roster = Roster(house)  # first: a change while the desk is made is not missed
     with house.owner() as owner:
+
+        async def deliver(day: date, turn: str) -> Counts:
+            return await publish(house, day, owner=owner, turn=turn, progress=lambda _counts: None)
+
         watch = Watch(
             desk=house.desk,
             rota=Rota(house.rhythm),
+            deliver=deliver,
             transport=house.smtp(),
             refresh=(roster, Returns(house, told)),
             stationery=lambda: house.notes["report"],
             told=told,
             name=f"run on {platform.node()}",
-            owner=owner,
         )
         await watch.keep(stopping)

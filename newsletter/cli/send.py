@@ -27,12 +27,12 @@ from newsletter.publisher import (
     freeze,
     gather,
     proofs,
-    publish,
     rehearse,
     report,
     waiting,
 )
 from newsletter.wiring import House, open_house
+from newsletter.workers import publish
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -129,14 +129,7 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
         def progress(counts: Counts) -> None:
             done(counts.planned - counts.open)
 
-        await publish(
-            desk,
-            day,
-            house.smtp(),
-            owner=owner,
-            readers=only,
-            progress=progress,
-        )
+        await publish(house, day, owner=owner, readers=only, progress=progress)
 
 
 def _dry_run(house: House, day: Date, readers: Sequence[int], voice: Voice) -> None:

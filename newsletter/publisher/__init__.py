@@ -8,19 +8,22 @@ from newsletter.publisher.drafting import anyone
 from newsletter.publisher.gathering import gather
 from newsletter.publisher.greeting import FirstLetter, bring, greet, left_open
 from newsletter.publisher.notifying import tell_operator
+from newsletter.publisher.pressroom import Pressroom
 from newsletter.publisher.previewing import Proof, anew, preview, proofs, rehearse
-from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.publishing import freeze, publish, take_over, waiting
 from newsletter.publisher.reasons import why, why_anew
 from newsletter.publisher.reporting import IssueReport, report
 from newsletter.publisher.ruling import STOPPED, cancel, hold, release, resolve
-from newsletter.publisher.ticking import Rota, deliver_open, look, tick
+from newsletter.publisher.ticking import Deliver, Rota, deliver_open, look, tick
 from newsletter.publisher.trying import Trial, try_out
 
 __all__ = [
     "STOPPED",
+    "Deliver",
     "Desk",
     "FirstLetter",
     "IssueReport",
+    "Pressroom",
     "Proof",
     "Rota",
     "Trial",
@@ -43,6 +46,7 @@ __all__ = [
     "release",
     "report",
     "resolve",
+    "take_over",
     "tell_operator",
     "tick",
     "try_out",

@@ -4,7 +4,7 @@ from datetime import date
 
 from newsletter.message import Press
 from newsletter.model import Claim, Edition, Envelope, Rendering
-from newsletter.publisher.desk import Desk
+from newsletter.ports import Store
 from newsletter.render import Personal, Sheet, set_edition
 from newsletter.tokens import Keyring, links
 
@@ -43,8 +43,8 @@ class Printer:
 class Pressroom:
     """Makes the letters of a day's frozen waves, also of those frozen while it is at work."""
 
-    def __init__(self, desk: Desk, day: date) -> None:
-        self._desk, self._day = desk, day
+    def __init__(self, store: Store, keys: Keyring, day: date) -> None:
+        self._store, self._keys, self._day = store, keys, day
         self._printers: dict[int, Printer] = {}
 
     def envelope(self, claim: Claim) -> Envelope:
@@ -65,7 +65,7 @@ class Pressroom:
         return self._printers[wave]
 
     def _fetch_waves(self) -> None:
-        for wave in self._desk.store.waves(self._day):
+        for wave in self._store.waves(self._day):
             if wave.id not in self._printers:
                 sheet = Sheet.load(wave.pieces)
-                self._printers[wave.id] = Printer(sheet, self._desk.keyring)
+                self._printers[wave.id] = Printer(sheet, self._keys)

@@ -45,7 +45,7 @@ def preview(
         to: the address each is made out to instead, as that of a reader who does not exist: its
             links change nothing.
     """
-    pressroom = Pressroom(desk, day)
+    pressroom = Pressroom(desk.store, desk.keyring, day)
     rest = []
     for reader in readers:
         frozen = desk.store.edition(day, reader.subscriber.email)

@@ -123,9 +123,8 @@ async def publish(
         TransportError: the server as a whole refuses us; what was sent is settled, and the same
             call later goes on.
     """
-    gone = owner.gone(desk.store.owners(day))
-    desk.store.abandon(day, gone, now=desk.clock.now())
-    pressroom = Pressroom(desk, day)
+    take_over(desk, day, owner)
+    pressroom = Pressroom(desk.store, desk.keyring, day)
     counts = await deliver(
         desk.store,
         transport,
@@ -140,6 +139,12 @@ async def publish(
     if counts.failed:
         await asyncio.to_thread(note_refused, desk, day)
     return counts
+
+
+def take_over(desk: Desk, day: date, owner: Owner) -> None:
+    """Free the letters of ``day`` that runs had in hand which are known to have ended."""
+    gone = owner.gone(desk.store.owners(day))
+    desk.store.abandon(day, gone, now=desk.clock.now())
 
 
 def note_refused(desk: Desk, day: date) -> None:

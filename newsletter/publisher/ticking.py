@@ -7,7 +7,7 @@ remembers only spares the sources and the server.
 
 import asyncio
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -29,6 +29,9 @@ RECENT = 7
 """How many issues back open letters are looked for."""
 
 NO_SOURCE = "no source answered"
+
+Deliver = Callable[[date, str], Awaitable[Counts]]
+"""Delivers what is open of a day's issue; which of the process's deliveries it is, by a name."""
 
 Told = Callable[[str], None]
 """Told, in a line, what a person should know."""
@@ -72,8 +75,14 @@ async def tick(
     desk: Desk, rota: Rota, transport: Transport, *, owner: Owner, turn: str, told: Told
 ) -> None:
     """Do whatever the present instant asks for; see :func:`look` and :func:`deliver_open`."""
+
+    async def deliver(day: date, turn: str) -> Counts:
+        return await publish(
+            desk, day, transport, owner=owner, turn=turn, progress=lambda _counts: None
+        )
+
     await look(desk, rota, told)
-    await deliver_open(desk, rota, transport, owner=owner, turn=turn, told=told)
+    await deliver_open(desk, rota, deliver, turn=turn, told=told)
 
 
 async def look(desk: Desk, rota: Rota, told: Told) -> None:
@@ -155,9 +164,7 @@ def _wait_for_sources(desk: Desk, day: date) -> str:
     return f"{day}: {NO_SOURCE}; nothing is sent until one does"
 
 
-async def deliver_open(
-    desk: Desk, rota: Rota, transport: Transport, *, owner: Owner, turn: str, told: Told
-) -> None:
+async def deliver_open(desk: Desk, rota: Rota, deliver: Deliver, *, turn: str, told: Told) -> None:
     """Deliver what is open of the last issues, deferred letters that are due included.
 
     A server that refuses us as a whole is tried again after 1, 2, 4, 8, 15 minutes.
@@ -165,9 +172,8 @@ async def deliver_open(
     Args:
         desk: the newsletter.
         rota: what it remembers.
-        transport: the door the letters leave by.
-        owner: this process; claims are made under its name.
-        turn: which of its deliveries this is.
+        deliver: delivers an issue.
+        turn: which of this process's deliveries this is.
         told: told what came of it, where something did.
 
     Raises:
@@ -178,14 +184,7 @@ async def deliver_open(
     for day in await asyncio.to_thread(_open_days, desk):
         before = desk.store.counts(day)
         try:
-            after = await publish(
-                desk,
-                day,
-                transport,
-                owner=owner,
-                turn=f"{turn}.{day:%m%d}",
-                progress=lambda _counts: None,
-            )
+            after = await deliver(day, f"{turn}.{day:%m%d}")
         except TryAgainError as error:
             rota.server.failed(desk.clock.now())
             _pause(rota, desk.clock.now(), error)

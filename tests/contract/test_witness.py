@@ -4,7 +4,7 @@ import json
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from newsletter.errors import OldStoreError, StoreError
 from newsletter.model import Accepted, Consent, NotSent, Refused, Returned
 from newsletter.stores.sql import SqlStore, WitnessedStore, schema
 from newsletter.stores.sql.engine import Database
-from newsletter.stores.witness import Restoration, Witness
+from newsletter.stores.witness import Noted, Restoration, Witness
 from tests.factories import DAY, NOON
 from tests.frozen import (
+    at,
     claim,
     cut,
     decided,
@@ -293,3 +294,26 @@ def test_what_is_long_past_is_forgotten(store: WitnessedStore, witness: Witness)
     mark(store, *claim(store))
     assert witness.days() == [DAY]
     assert not (witness.folder / f"{old}.waves").exists()
+
+
+def test_what_leaves_while_it_looks_is_not_taken_for_forgotten(
+    store: WitnessedStore, database_url: str, witness: Witness
+) -> None:
+    tomorrow, papers = DAY + timedelta(days=1), list_papers(store, "arxiv:1")
+    readers = join(store, "ada", "bob", "cec")
+    freeze(store, readers, papers)
+    mark(store, *claim(store))
+    store.freeze(at(wave_of(papers), tomorrow, LATER), [cut(reader, 0) for reader in readers])
+    ada, bob = claim(store, limit=2, day=tomorrow, now=LATER)
+    mark(store, ada, now=LATER)
+
+    class Meanwhile(Witness):
+        def last_letters(self) -> Iterator[tuple[date, list[Noted]]]:
+            for day, letters in super().last_letters():
+                yield day, letters
+                if day == DAY:
+                    mark(store, bob, now=LATER)
+
+    other = WitnessedStore(database_url, Meanwhile(witness.folder, witness.names))
+    assert [one.edition.to.email for one in claim(other, day=tomorrow, now=LATER, run="other")]
+    other.close()

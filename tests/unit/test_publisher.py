@@ -151,7 +151,7 @@ def test_nobody_to_send_to_freezes_nothing(desk: Desk) -> None:
 def test_a_wave_frozen_while_letters_leave_is_set_too(desk: Desk) -> None:
     join(desk, Subscriber("ada@example.org"))
     listed(desk, Listed("One"))
-    pressroom = Pressroom(desk, DAY)
+    pressroom = Pressroom(desk.store, desk.keyring, DAY)
     freeze(desk, DAY, waiting(desk, DAY), ())
     (claim,) = desk.store.claim(DAY, limit=9, now=NOON, lease=60, token="run")
     assert pressroom.envelope(claim).recipient == "ada@example.org"

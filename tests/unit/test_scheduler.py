@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 
 import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.due import Rhythm
 from newsletter.errors import StoreError
+from newsletter.model import Counts
 from newsletter.ports import Store
-from newsletter.publisher import Rota
+from newsletter.publisher import Rota, publish
 from newsletter.scheduler import TICK, Watch, call_back
 from newsletter.stores import open_store
 from newsletter.templates import load_note
@@ -31,15 +32,22 @@ def watch_over(
     store: Store, refresh: Callable[[], None] = lambda: None
 ) -> tuple[Watch, MemoryTransport, list[str]]:
     transport, told = MemoryTransport(), list[str]()
+    desk = desk_over(store, Listed("One"))
+
+    async def deliver(day: date, turn: str) -> Counts:
+        return await publish(
+            desk, day, transport, owner=Run("here"), turn=turn, progress=lambda _counts: None
+        )
+
     watch = Watch(
-        desk=desk_over(store, Listed("One")),
+        desk=desk,
         rota=Rota(Rhythm("12:00", "UTC", "daily")),
+        deliver=deliver,
         transport=transport,
         refresh=(refresh,),
         stationery=lambda: load_note("report"),
         told=told.append,
         name="run here",
-        owner=Run("here"),
     )
     return watch, transport, told
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -26,6 +26,7 @@ from newsletter.stores.sql.boots import this_boot
 from newsletter.stores.sql.disk import Disk
 from newsletter.stores.sql.failures import explained
 from newsletter.stores.sql.given import Driver
+from newsletter.stores.sql.writers import Writers
 
 BUSY_SECONDS = 30
 """How long a writer waits for another before it gives up."""
@@ -53,6 +54,7 @@ class Database:
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(**{WRITING: "FULL"})
         self._disk = Disk(Path(f"{self.url.database}-wal"))
+        self._turn = _turn(self.url)
         self._here = local()
 
     @contextlib.contextmanager
@@ -67,7 +69,7 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes: all of it or nothing."""
-        with self._explained(), self._writer.begin() as connection:
+        with self._explained(), self._turn(), self._writer.begin() as connection:
             self._here.writing = connection
             try:
                 yield connection
@@ -85,7 +87,11 @@ class Database:
                 yield Driver.of(connection)
         else:
             self._disk.check()
-            with self._explained(), contextlib.closing(self._engine.raw_connection()) as pooled:
+            with (
+                self._explained(),
+                self._turn(),
+                contextlib.closing(self._engine.raw_connection()) as pooled,
+            ):
                 _begin_writing(pooled, "NORMAL")
                 yield Driver(pooled.driver_connection, self._engine.dialect)
                 pooled.commit()  # else the pool rolls it back
@@ -177,6 +183,13 @@ def _parsed(url: str) -> URL:
     if not parsed.database or parsed.database == ":memory:" or parsed.host:
         raise StoreError("store: no file is named; write sqlite:///newsletter.db (three slashes).")
     return parsed.set(drivername="sqlite")
+
+
+def _turn(url: URL) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """What one who writes waits for first; on PostgreSQL for nobody."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return Writers(Path(url.database)).turn
+    return contextlib.nullcontext
 
 
 def _engine(url: URL) -> Engine:

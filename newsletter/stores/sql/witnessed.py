@@ -183,8 +183,9 @@ class WitnessedStore(SqlStore):
         """
         if self._looked is not None and abs(now - self._looked) < LOOK_AGAIN:
             return
+        written = list(self._witness.last_letters())  # first: letters leave while we look
         with self._database.reading() as connection:
-            for day, letters in self._witness.last_letters():
+            for day, letters in written:
                 forgotten = _forgotten(connection, day, letters, self._database.boot)
                 if forgotten:
                     raise OldStoreError(

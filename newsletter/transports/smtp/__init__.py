@@ -5,7 +5,8 @@
 """
 
 from newsletter.transports.smtp.opening import greet
+from newsletter.transports.smtp.refusals import ServerGoneError
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.transports.smtp.transport import SmtpTransport
 
-__all__ = ["SmtpSettings", "SmtpTransport", "greet"]
+__all__ = ["ServerGoneError", "SmtpSettings", "SmtpTransport", "greet"]
