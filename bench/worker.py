@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import sys
 import threading
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Engine, Pool, event
+from sqlalchemy import Connection, Engine, Pool, event
 
 from newsletter import scheduler
 from newsletter.cli import run
@@ -67,10 +68,21 @@ class Loss:
     def __init__(self, what: str, at: int) -> None:
         self.what, self.at, self.commits = what, at, 0
         self.thread: int | None = None
-        event.listen(Engine, "commit", self.before)
+        event.listen(Pool, "connect", self.watch)
+        event.listen(Engine, "commit", self.heed)
         event.listen(Pool, "checkin", self.after)
 
-    def before(self, _connection: object) -> None:
+    def watch(self, connection: object, _record: object) -> None:
+        """Hear of every commit to an SQLite file: the store makes some without SQLAlchemy."""
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(lambda said: self.before() if said == "COMMIT" else None)
+
+    def heed(self, connection: Connection) -> None:
+        """Called as SQLAlchemy commits."""
+        if connection.dialect.name != "sqlite":
+            self.before()
+
+    def before(self) -> None:
         """Called before each commit."""
         self.commits += 1
         if self.commits != self.at:

@@ -144,6 +144,22 @@ def test_a_store_that_was_not_restored_goes_on_whatever_became_of_its_letters(
         opened.close()
 
 
+def test_a_letter_in_doubt_that_is_given_back_after_its_late_answer_is_not_forgotten(
+    store: WitnessedStore, database_url: str, witness: Witness
+) -> None:
+    one_issue(store, "ada")
+    (ada,) = claim(store)
+    mark(store, ada)
+    again = WitnessedStore(database_url, witness)
+    (adas,) = claim(again, now=LATER, run="again")
+    settle(store, ada, outcome=Accepted("250 too late"))
+    settle(again, adas, outcome=NotSent("given back"), now=LATER)
+    third = WitnessedStore(database_url, witness)
+    assert len(claim(third, now=LATER, run="third")) == 1
+    for opened in (again, third):
+        opened.close()
+
+
 def test_a_store_from_before_there_were_witnesses_gets_one(
     database_url: str, witness: Witness
 ) -> None:
