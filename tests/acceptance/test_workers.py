@@ -203,6 +203,7 @@ def test_told_to_stop_all_drain_and_nothing_is_in_doubt(tmp_path: Path, number: 
     asyncio.run(told())
 
 
+@pytest.mark.slow
 def test_when_the_first_is_killed_the_others_drain_by_themselves(tmp_path: Path) -> None:
     async def told() -> None:
         async with scene(tmp_path) as at:
@@ -307,6 +308,7 @@ def test_a_server_that_refuses_everybody_stops_all_and_blames_nobody(
     asyncio.run(told())
 
 
+@pytest.mark.slow
 @SIZES
 def test_one_reader_in_a_hundred_refused_fails_alone(tmp_path: Path, plan: Plan) -> None:
     async def told() -> None:
@@ -325,6 +327,7 @@ def test_one_reader_in_a_hundred_refused_fails_alone(tmp_path: Path, plan: Plan)
     asyncio.run(told())
 
 
+@pytest.mark.slow
 def test_where_the_server_has_room_for_one_alone_that_one_sends_all(tmp_path: Path) -> None:
     async def told() -> None:
         async with scene(tmp_path) as at:
@@ -338,7 +341,11 @@ def test_where_the_server_has_room_for_one_alone_that_one_sends_all(tmp_path: Pa
     asyncio.run(told())
 
 
-@pytest.mark.parametrize("words", [(), ("--to", "reader1@example.org")], ids=["small", "--to"])
+@pytest.mark.parametrize(
+    "words",
+    [(), pytest.param(("--to", "reader1@example.org"), marks=pytest.mark.slow)],
+    ids=["small", "--to"],
+)
 def test_a_small_issue_and_a_few_readers_leave_from_one_process(
     tmp_path: Path, words: tuple[str, ...]
 ) -> None:
@@ -371,6 +378,7 @@ async def half_way(folder: Path) -> AsyncIterator[tuple[Scene, House]]:
             yield at, house
 
 
+@pytest.mark.slow
 def test_what_another_cannot_read_or_write_ends_all(tmp_path: Path) -> None:
     async def told() -> None:
         async with half_way(tmp_path) as (at, house):
@@ -387,6 +395,7 @@ def test_what_another_cannot_read_or_write_ends_all(tmp_path: Path) -> None:
     asyncio.run(told())
 
 
+@pytest.mark.slow
 def test_where_there_is_no_room_for_another_process_the_first_sends_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
