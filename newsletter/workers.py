@@ -30,7 +30,7 @@ from newsletter import loop, publisher
 from newsletter.clock import SystemClock
 from newsletter.config import Settings
 from newsletter.delivery import DRAIN, deliver
-from newsletter.errors import NewsletterError, TransportError
+from newsletter.errors import NewsletterError, TransportError, TryAgainError
 from newsletter.model import Counts
 from newsletter.ports import Owner
 from newsletter.publisher import Pressroom, take_over
@@ -160,7 +160,8 @@ class _Crew:
 
         One that lives on though nobody has a letter in hand hangs, and is killed.
         """
-        idle = 0.0
+        time = asyncio.get_running_loop().time
+        busy = time()
         for round_ in count():
             others = {one for one in self._others if not one.done()}
             try:
@@ -171,8 +172,9 @@ class _Crew:
                 counts = self._desk.store.counts(self._day)
             if not others:
                 return counts
-            idle = 0.0 if counts.claimed + counts.committing else idle + LOOK
-            if idle > DRAIN:
+            if counts.claimed + counts.committing:
+                busy = time()
+            elif time() - busy > DRAIN:
                 self._kill()
             await asyncio.wait(others, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
         raise AssertionError  # the rounds have no end
@@ -200,8 +202,7 @@ class _Crew:
         if self._stopping:
             child.stdin.close()
         told = await child.stdout.read()
-        await child.wait()
-        error = pickle.loads(told) if told else None  # noqa: S301 - it is our own child
+        error = _error_of(await child.wait(), told)
         if error is not None and not isinstance(error, ServerGoneError):
             raise error
         await asyncio.to_thread(take_over, self._desk, self._day, self._owner)
@@ -230,6 +231,17 @@ class _Crew:
                 child.kill()
 
 
+def _error_of(code: int, told: bytes) -> Exception | None:
+    """What ended a worker, by its exit code and what it told; one that was killed tells nothing."""
+    if code > 0 and not told:
+        return TryAgainError(
+            f"one of the processes that send ended with {code}; what it said last is above, and "
+            "the same command goes on"
+        )
+    error: Exception | None = pickle.loads(told) if told and code > 0 else None  # noqa: S301 - ours
+    return error
+
+
 def _gravity(error: BaseException) -> bool:
     """What is to be told first: our own trouble, then the server's."""
     return isinstance(error, TransportError)
@@ -254,7 +266,7 @@ async def _run(errand: Errand) -> None:
     house = House(errand.path, errand.settings, os.environ, SystemClock())
     transport = house.smtp(errand.place, errand.of)
     with contextlib.closing(house.store) as store, house.owner() as owner:
-        delivering = asyncio.ensure_future(
+        delivering = asyncio.create_task(
             deliver(
                 store,
                 transport,
@@ -268,6 +280,8 @@ async def _run(errand: Errand) -> None:
 
         def stop() -> None:
             running.remove_reader(sys.stdin.fileno())
+            if delivering.cancelling():
+                return  # told twice, by a signal and by the first: it is draining
             transport.give_up(STOPPED)
             delivering.cancel()
 

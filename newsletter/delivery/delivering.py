@@ -107,6 +107,11 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
     return counts
 
 
+def _is_clear(reply: str) -> bool:
+    """Whether a refusal is for this letter alone: our own word, or one that names the mailbox."""
+    return not reply.startswith("5") or refuses_reader(reply)
+
+
 @dataclass
 class _Run:
     """One run over an issue: its claims, and what it has seen of its letters."""
@@ -132,6 +137,7 @@ class _Run:
     async def work(self, transport: Transport) -> None:
         """Send until nothing can be claimed: also what a round of sending had to give back."""
         while claims := await self._claim():
+            self.welcome = False
             async with aclosing(self._letters(claims)) as letters:
                 await transport.send(letters, self._mark, self._settle)
 
@@ -230,11 +236,11 @@ class _Run:
     def _patience(self, claim: Claim, outcome: Outcome) -> Outcome:
         """The outcome, but that a letter waits which broke the connection again and again.
 
-        So does one refused in a run in which none was accepted, if not for the reader's mailbox:
-        the server may refuse everybody.
+        So does one the server refused in a round in which it took none, if not for the reader's
+        mailbox: it may refuse everybody.
         """
         self.welcome = self.welcome or isinstance(outcome, Accepted)
-        if isinstance(outcome, Refused) and not (self.welcome or refuses_reader(outcome.reply)):
+        if isinstance(outcome, Refused) and not (self.welcome or _is_clear(outcome.reply)):
             return Deferred(outcome.reply)
         if not isinstance(outcome, NotSent) or self.stopping:
             return outcome

@@ -210,6 +210,24 @@ def test_a_letter_whose_mark_is_refused_never_leaves() -> None:
     asyncio.run(scene())
 
 
+def test_a_letter_put_back_when_the_other_connections_have_gone_still_leaves() -> None:
+    async def scene() -> None:
+        counter = Counter()
+        script: dict[Stage, list[Answer]] = {
+            "dot": [Fault.LATE],  # the other connection sends what is left meanwhile
+            "MAIL": [*["250 ok"] * 4, "421 too many messages"],
+        }
+        async with faulty(script, pipelining=True) as server:
+            settings = SmtpSettings(server.host, server.port, "none", connections=2)
+            transport = SmtpTransport(settings, QuickClock())
+            await transport.send(counter.stream(letters(6)), counter.mark, counter.settle)
+            assert len(server.taken) == 5
+        kinds = Tally(type(outcome) for _, outcome in counter.settled)
+        assert kinds == {Accepted: 5, NotSent: 1}
+
+    asyncio.run(scene())
+
+
 def test_a_connection_carries_no_more_than_its_cap() -> None:
     async def scene() -> None:
         counter = Counter()

@@ -20,8 +20,9 @@ from bench.contenders import CONTENDERS, DAY, ROOT, Words, in_hand
 from bench.recorder import Phase, Recorder, pause, recording
 from bench.striking import Plan
 from bench.worker import step
+from newsletter import workers
 from newsletter.cli import run
-from newsletter.errors import StoreError
+from newsletter.errors import StoreError, TryAgainError
 from newsletter.model import Counts
 from newsletter.wiring import House, open_house
 from newsletter.workers import publish
@@ -182,21 +183,31 @@ def test_two_processes_share_an_issue_and_the_connections(
 
 
 @pytest.mark.parametrize(
-    "number",
-    [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)],
-    ids=["SIGTERM", "Ctrl-C"],
+    ("number", "each"),
+    [
+        (signal.SIGTERM, False),
+        pytest.param(signal.SIGINT, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, True, marks=pytest.mark.slow),
+    ],
+    ids=["SIGTERM", "Ctrl-C", "SIGTERM to each"],
 )
-def test_told_to_stop_all_drain_and_nothing_is_in_doubt(tmp_path: Path, number: int) -> None:
+def test_told_to_stop_all_drain_and_nothing_is_in_doubt(
+    tmp_path: Path, number: int, *, each: bool
+) -> None:
     async def told() -> None:
         async with scene(tmp_path) as at:
             first = await at.all_at_work()
             (other,) = children(first.pid)
+            at.recorder.pace = 0.02  # so that there is something left when they hear of it
             first.send_signal(number)
             await pause(0.1)
+            if each:
+                os.kill(other, number)
+                await pause(0.1)
             at.listen()
             assert (await ended(first))[0] == STOPPED
             assert not is_alive(other)
-            assert not set(at.states) - {"pending", "accepted"}
+            assert set(at.states) == {"pending", "accepted"}
             assert await at.run() == (0, "")
             at.is_done()
 
@@ -209,7 +220,9 @@ def test_when_the_first_is_killed_the_others_drain_by_themselves(tmp_path: Path)
         async with scene(tmp_path) as at:
             first = await at.all_at_work()
             (other,) = children(first.pid)
+            at.recorder.pace = 0.02  # so that there is something left when the other has noticed
             first.kill()
+            await pause(0.1)
             at.listen()
             await until(lambda: not is_alive(other))
             await ended(first)
@@ -370,7 +383,9 @@ async def half_way(folder: Path) -> AsyncIterator[tuple[Scene, House]]:
     """A scene after its first run was stopped, and the newsletter it is of."""
     async with scene(folder) as at:
         first = await at.all_at_work()
+        at.recorder.pace = 0.02  # so that there is something left when it hears of its end
         first.terminate()
+        await pause(0.1)
         at.listen()
         await ended(first)
         with open_house(Path(at.configuration)) as house:
@@ -381,8 +396,7 @@ async def half_way(folder: Path) -> AsyncIterator[tuple[Scene, House]]:
 @pytest.mark.slow
 def test_what_another_cannot_read_or_write_ends_all(tmp_path: Path) -> None:
     async def told() -> None:
-        async with half_way(tmp_path) as (at, house):
-            at.recorder.pace = 0.02
+        async with half_way(tmp_path) as (_, house):
             elsewhere = f"sqlite:///{tmp_path}/nowhere/newsletter.db"
             lost = replace(house, settings=house.settings.model_copy(update={"store": elsewhere}))
             vars(lost).update(store=house.store, desk=house.desk)
@@ -407,6 +421,22 @@ def test_where_there_is_no_room_for_another_process_the_first_sends_all(
             at.is_done()
 
     asyncio.run(told())
+
+
+@pytest.mark.slow
+def test_one_that_crashes_is_told_of_and_its_letters_stay_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def told() -> None:
+        async with half_way(tmp_path) as (_, house):
+            monkeypatch.setattr(workers, "BEGIN", "raise SystemExit('this cannot be')")
+            with house.owner() as owner, pytest.raises(TryAgainError, match="ended with 1; what"):
+                await publish(house, TODAY, owner=owner, progress=quiet, each=EACH["each"])
+            after = house.desk.store.counts(TODAY)
+            assert (after.claimed, after.committing, after.unknown) == (0, 0, 0)
+
+    asyncio.run(told())
+    assert "this cannot be" in capfd.readouterr().err
 
 
 @not_at_midnight

@@ -44,6 +44,21 @@ def test_a_server_that_takes_none_of_several_refuses_us() -> None:
     assert breaker.reason == "it refused each of 2 letters, last: 550 go away"
 
 
+def test_a_deferral_clears_those_refusals_alone_that_name_a_mailbox() -> None:
+    breaker = Breaker()
+    later = Deferred("451 later")
+    assert fates(breaker, TAKEN, UNCLEAR, REFUSED, later) == [TAKEN, later, REFUSED]
+    assert [fate for _, fate in breaker.end()] == [Deferred("550 go away")]
+    assert breaker.reason == ""
+
+
+def test_what_the_server_did_not_say_is_no_answer() -> None:
+    breaker = Breaker()
+    ours = Refused("not sent: no address SMTP can carry")
+    assert fates(breaker, UNCLEAR, ours) == [ours]
+    assert [fate for _, fate in breaker.end()] == [UNCLEAR]
+
+
 def test_of_a_letter_all_alone_the_breaker_judges_nothing() -> None:
     breaker = Breaker()
     fates(breaker, UNCLEAR)

@@ -48,16 +48,12 @@ class Writers:
 
         Each turn opens the file for itself: so the threads of one process queue, too.
         """
-        try:
-            descriptor = self._opened()
-        except OSError:
+        with contextlib.ExitStack() as turn:
+            with contextlib.suppress(OSError):
+                descriptor = self._opened()
+                turn.callback(os.close, descriptor)
+                _wait(descriptor)
             yield
-            return
-        try:
-            _wait(descriptor)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _opened(self) -> int:
         with contextlib.suppress(FileNotFoundError):
@@ -68,9 +64,10 @@ class Writers:
         """The file, made as SQLite makes its own beside a database: for those who may use that."""
         like = self._database.stat()
         descriptor = os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with contextlib.suppress(PermissionError):
+        with contextlib.suppress(OSError):
             os.fchown(descriptor, like.st_uid, like.st_gid)
-        os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
         return descriptor
 
 

@@ -34,15 +34,17 @@ class Breaker:
     def note(self, letter: Letter, outcome: Outcome) -> list[Ended]:
         """What can be settled, now that this letter came to this.
 
-        When the breaker trips, refusals in a row become deferrals: they speak of us.
+        When the breaker trips, refusals in a row become deferrals: they speak of us. A deferral
+        says nothing of those that name no mailbox; they wait for a letter that is accepted.
         """
-        if isinstance(outcome, NotSent | Unknown):
-            return [(letter, outcome)]
+        if isinstance(outcome, NotSent | Unknown) or not outcome.reply[:1].isdigit():
+            return [(letter, outcome)]  # what the server did not say
         refused = _is_5xx(outcome)
         self._recent.append(refused)
         if not refused:
             self._welcome = True
-            return [(letter, outcome), *self.rest()]
+            clear = self.rest() if isinstance(outcome, Accepted) else self._named()
+            return [(letter, outcome), *clear]
         self._held_back.append((letter, outcome))
         self._judge(outcome)
         return self.rest() if self.reason else []
@@ -58,10 +60,16 @@ class Breaker:
             return [(letter, _softened(outcome)) for letter, outcome in held]
         return list(held)
 
+    def _named(self) -> list[Ended]:
+        """Those held back that say that it is for the reader's mailbox."""
+        named = [one for one in self._held_back if refuses_reader(one[1].reply)]
+        self._held_back = [one for one in self._held_back if one not in named]
+        return list(named)
+
     def end(self) -> list[Ended]:
         """What is held back when there are no more letters.
 
-        A refusal that no other answer followed, and that says not that it is for the reader's
+        A refusal that no accepted letter followed, and that says not that it is for the reader's
         mailbox, may be the first of many; so it is a deferral. Where there was no answer but
         refusals, it is us whom the server refuses. Of a letter all alone its sender has to judge.
         """

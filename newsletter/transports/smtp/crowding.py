@@ -47,6 +47,11 @@ class Crowd:
         self._closed = True
         self._changed.set()
 
+    def reopen(self) -> None:
+        """Somebody needs to enter after all."""
+        self._closed = False
+        self._changed.set()
+
     def note(self, outcome: Outcome) -> None:
         """Grow by what the server takes, shrink where it breaks off."""
         if isinstance(outcome, Accepted):

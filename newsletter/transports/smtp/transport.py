@@ -116,7 +116,7 @@ class _Sending:
             raise self._failure
         if self._breaker.reason:
             raise refused(self._settings, self._breaker.reason, _MEND_REFUSALS)
-        if self._stopped or self._aside or not self._exhausted:
+        if errors and (self._stopped or self._aside or not self._exhausted):
             raise min(errors, key=_gravity)
 
     async def _line(self) -> None:
@@ -202,9 +202,10 @@ class _Sending:
         self._freed.set()
 
     def put_back(self, letter: Letter) -> None:
-        """Have a letter taken by whoever can."""
+        """Have a letter taken by whoever can, be it that all others have gone."""
         self.gone(letter)
         self._aside.appendleft(letter)
+        self._crowd.reopen()
 
     async def _open(self, letter: Letter) -> Session:
         """A session, as there is this letter to send; it goes back to be taken by whoever can."""
