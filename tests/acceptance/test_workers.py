@@ -8,7 +8,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -182,6 +182,15 @@ def test_two_processes_share_an_issue_and_the_connections(
     asyncio.run(told())
 
 
+@pytest.fixture
+def heeding() -> Iterator[None]:
+    """Whoever is started from here heeds Ctrl-C, also where the tests are a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding")
 @pytest.mark.parametrize(
     ("number", "each"),
     [
@@ -447,14 +456,17 @@ def test_the_newsletter_that_stays_awake_sends_a_large_issue_so_too(tmp_path: Pa
         smtp = {"host": "127.0.0.1", "port": inbox.port, "security": "none", "processes": 2}
         set_up(newsletter, origin, readers=PLAN.letters, smtp=smtp)
         words, environment = in_hand(EACH, "run"), {**os.environ, "PYTHONPATH": str(ROOT)}
-        with subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=PIPE) as daemon:  # noqa: S603 - our own
+        said, told = tmp_path / "said", f"{PLAN.letters} of {PLAN.letters} accepted"
+        with (
+            said.open("wb") as heard,
+            subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=heard) as daemon,  # noqa: S603 - our own
+        ):
             happened(lambda: bool(children(daemon.pid)))
             happened(lambda: len(inbox.arrivals) == PLAN.letters)
-            happened(lambda: newsletter.json("status")["state"] == "done")
+            happened(lambda: told in said.read_text(encoding="utf-8"))
             daemon.terminate()
-            _, said = daemon.communicate(timeout=PATIENCE)
-        assert daemon.returncode == 0
-        assert f"{PLAN.letters} of {PLAN.letters} accepted" in said.decode()
+            assert daemon.wait(PATIENCE) == 0
+        assert newsletter.json("status")["state"] == "done"
     assert len({arrival.recipient for arrival in inbox.arrivals}) == PLAN.letters
     assert len(inbox.arrivals) == PLAN.letters
 
