@@ -155,7 +155,7 @@ class Edition:
     @property
     def papers(self) -> tuple[int, ...]:
         """Every paper of the edition, in reading order: cards and rows by section, then more."""
-        placed = [paper for s in self.sections for paper in s.cards + s.rows]
+        placed = [paper for s in self.sections for paper in s.papers]
         return (*placed, *self.more)
 
     @property

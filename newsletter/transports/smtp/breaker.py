@@ -62,9 +62,9 @@ class Breaker:
 
     def _named(self) -> list[Ended]:
         """Those held back that say that it is for the reader's mailbox."""
-        named = [one for one in self._held_back if refuses_reader(one[1].reply)]
-        self._held_back = [one for one in self._held_back if one not in named]
-        return list(named)
+        held = self._held_back
+        self._held_back = [one for one in held if not refuses_reader(one[1].reply)]
+        return [one for one in held if refuses_reader(one[1].reply)]
 
     def end(self) -> list[Ended]:
         """What is held back when there are no more letters.
