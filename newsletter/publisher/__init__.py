@@ -14,7 +14,7 @@ from newsletter.publisher.publishing import freeze, publish, take_over, waiting
 from newsletter.publisher.reasons import why, why_anew
 from newsletter.publisher.reporting import IssueReport, report
 from newsletter.publisher.ruling import STOPPED, cancel, hold, release, resolve
-from newsletter.publisher.ticking import Deliver, Rota, deliver_open, look, tick
+from newsletter.publisher.ticking import Deliver, Rota, deliver_open, look
 from newsletter.publisher.trying import Trial, try_out
 
 __all__ = [
@@ -48,7 +48,6 @@ __all__ = [
     "resolve",
     "take_over",
     "tell_operator",
-    "tick",
     "try_out",
     "waiting",
     "why",

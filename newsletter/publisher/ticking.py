@@ -16,11 +16,10 @@ from itertools import chain
 from newsletter.due import LATE, Due, Rhythm, agenda, horizon
 from newsletter.errors import OldStoreError, TryAgainError
 from newsletter.model import OPEN_ISSUE, Counts
-from newsletter.ports import Owner, Transport
 from newsletter.publisher.asking import Answers, Vain
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.gathering import gather
-from newsletter.publisher.publishing import freeze, is_stopped, publish, unplanned
+from newsletter.publisher.publishing import freeze, is_stopped, unplanned
 
 ASLEEP = timedelta(minutes=30)
 """So long without a tick is a sleep, after which what was slept through is caught up."""
@@ -69,20 +68,6 @@ class Rota:
         elif self._woke is not None and now - self._woke > LATE:
             self.asleep_since = self._woke = None
         self.seen = now
-
-
-async def tick(
-    desk: Desk, rota: Rota, transport: Transport, *, owner: Owner, turn: str, told: Told
-) -> None:
-    """Do whatever the present instant asks for; see :func:`look` and :func:`deliver_open`."""
-
-    async def deliver(day: date, turn: str) -> Counts:
-        return await publish(
-            desk, day, transport, owner=owner, turn=turn, progress=lambda _counts: None
-        )
-
-    await look(desk, rota, told)
-    await deliver_open(desk, rota, deliver, turn=turn, told=told)
 
 
 async def look(desk: Desk, rota: Rota, told: Told) -> None:

@@ -23,12 +23,12 @@ from newsletter.publisher import (
     greet,
     left_open,
     publish,
-    tick,
     waiting,
 )
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, NOON, subscriber
 from tests.keeping import MemoryTransport
+from tests.ticked import tick
 
 HOUR, ONE_DAY = timedelta(hours=1), timedelta(days=1)
 VISION = Filter(topics=("Vision",))

@@ -12,11 +12,12 @@ from newsletter.due import Due, Rhythm
 from newsletter.errors import SourceError, TransportError
 from newsletter.model import Letter, Outcome, Subscriber
 from newsletter.ports import Store
-from newsletter.publisher import Desk, Rota, tick
+from newsletter.publisher import Desk, Rota
 from newsletter.publisher.ticking import freeze_due
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, subscriber
 from tests.keeping import MemoryTransport
+from tests.ticked import tick
 
 RHYTHM = Rhythm("07:00", "Europe/Zurich", "daily")
 SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)

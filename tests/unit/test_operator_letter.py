@@ -13,12 +13,13 @@ from newsletter.due import Rhythm
 from newsletter.errors import SourceError, TransportError
 from newsletter.model import Refused
 from newsletter.ports import Mark, Settle, Store
-from newsletter.publisher import Desk, Rota, tell_operator, tick
+from newsletter.publisher import Desk, Rota, tell_operator
 from newsletter.stores import open_store
 from newsletter.templates import load_note
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import NOON, subscriber
 from tests.keeping import MemoryTransport
+from tests.ticked import tick
 
 REPORT = load_note("report")
 OPERATOR = "editor@example.org"
