@@ -281,6 +281,24 @@ def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
     assert "hunter2" not in str(raised.value)
 
 
+def test_what_listens_but_says_nothing_is_named_in_the_time_its_address_gives_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://ada@127.0.0.1:{silent.getsockname()[1]}/news?connect_timeout=2"
+        with pytest.raises(StoreError, match="what listens there says nothing"):
+            open_store(address)
+
+
+def test_a_server_whose_machine_vanishes_is_not_waited_for_all_day(postgres: str) -> None:
+    store = Database(f"{postgres}&keepalives_idle=7")
+    with store.reading() as connection:
+        driver: Any = connection.connection.driver_connection
+        told = driver.info.get_parameters()
+    store.close()
+    assert told["connect_timeout"] == "30"
+    assert told["tcp_user_timeout"] == "60000"
+    assert told["keepalives_idle"] == "7"
+
+
 def test_a_missing_database_is_named(postgres: str) -> None:
     with pytest.raises(StoreError, match="the server has no such database or user"):
         open_store(postgres.replace("/postgres?", "/elsewhere?"))

@@ -53,6 +53,16 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
         "Start it, or mend the host and port under store:.",
     ),
     (
+        "timeout expired",
+        "what listens there says nothing",
+        "See whether PostgreSQL hangs, or what stands before it; else mend the host under store:.",
+    ),
+    (
+        "connection timed out",
+        "the server's machine does not answer any more",
+        "See whether it runs; nothing stored is lost, and the same command goes on.",
+    ),
+    (
         "authentication failed",
         "the server refuses this user or password",
         "Mend the user and password under store:.",
