@@ -93,6 +93,38 @@ def test_the_help_of_a_group_says_what_each_command_does_in_whole(
     assert sentences.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        ("send --nosuch", "No such option: --nosuch (see: newsletter send --help)"),
+        ("subscribers add", "Missing argument 'email'. (see: newsletter subscribers add --help)"),
+        ("nosuch", "No such command 'nosuch'. (see: newsletter --help)"),
+    ],
+)
+def test_a_word_that_does_not_fit_is_told_with_where_to_look(
+    tmp_path: Path, words: str, end: str
+) -> None:
+    assert Newsletter(tmp_path).run(*words.split(), code=2).stderr == f"newsletter: {end}\n"
+
+
+@pytest.mark.parametrize("group", ["", "subscribers"])
+def test_a_group_by_itself_shows_its_help_and_nothing_else(tmp_path: Path, group: str) -> None:
+    newsletter = Newsletter(tmp_path)
+    told = newsletter.run(*group.split(), code=2).stderr
+    assert told.strip() == newsletter.run(*group.split(), "--help").stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["templates eject file", "preview --no-open --out file", "demo --no-serve --out file"],
+)
+def test_a_place_the_system_refuses_is_named(newsletter: Newsletter, words: str) -> None:
+    (newsletter.folder / "file").touch()
+    said = newsletter.run(*words.split(), code=1).stderr
+    assert re.search(r"^newsletter: file\S*: cannot be read or written: .*; mend that, or", said)
+    assert "unexpected" not in said
+
+
 def test_config_check_gives_every_mistake_as_json(newsletter: Newsletter) -> None:
     newsletter.configure(colour="red", timezone="Mars")
     found = newsletter.json("config", "check", code=3)
