@@ -8,11 +8,11 @@ import typer
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, table
 from newsletter.cli.reports import (
+    health_lines,
     heartbeat_document,
     heartbeat_lines,
     issue_document,
     issue_lines,
-    source_lines,
 )
 from newsletter.model import Delivery, DeliveryState
 from newsletter.publisher import report
@@ -58,7 +58,7 @@ def status(
     parts = (
         issue_lines(found),
         heartbeat_lines(awake),
-        source_lines(found.sources),
+        health_lines(found.sources),
         _readers(troubled),
     )
     voice.give(document, lambda: "\n\n".join(part for part in parts if part))

@@ -172,6 +172,8 @@ def test_words_that_do_not_fit_are_usage_errors(newsletter: Newsletter) -> None:
     assert "--all" in newsletter.run("why", code=2).stderr
     assert "65535" in newsletter.run("preview", "--port", "70000", code=2).stderr
     assert "--lost" in newsletter.run("issue", "resolve", DAY, code=2).stderr
+    both = newsletter.run("issue", "resolve", DAY, "--arrived", "--lost", code=2).stderr
+    assert "--arrived or --lost, one of them" in both
 
 
 def test_a_source_that_did_not_answer_is_told_before_anything_is_sent(
@@ -278,7 +280,8 @@ def test_subscribers_come_and_go_by_command(newsletter: Newsletter) -> None:
     assert "--again" in newsletter.run("subscribers", "add", "bob@example.org", code=2).stderr
     newsletter.run("subscribers", "add", "bob@example.org", "--again")
     newsletter.run("subscribers", "export", "readers.csv")
-    newsletter.run("subscribers", "export", "readers.yaml")
+    written = newsletter.json("subscribers", "export", "readers.yaml")
+    assert written == {"file": "readers.yaml", "readers": 2}
     csv = (newsletter.folder / "readers.csv").read_text()
     assert [line.split(",")[0] for line in csv.splitlines()] == [
         "email",
@@ -388,7 +391,8 @@ def test_an_older_issue_is_not_told_with_what_the_sources_said_since(
     assert "gone" not in newsletter.run("status", DAY).stdout
     for newest in (newsletter.json("status"), newsletter.json("status", "2026-08-04")):
         assert [source["detail"] for source in newest["sources"]] == ["gone"]
-    assert "gone" in newsletter.run("status").stdout
+    told = newsletter.run("status").stdout
+    assert re.search(r"^source +state\nLater +failed +gone$", told, re.MULTILINE)
 
 
 def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:
@@ -402,6 +406,8 @@ def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:
         for name in ("arxiv:2608.00001", "2608.00001v2", "https://arxiv.org/abs/2608.00001"):
             (verdict,) = newsletter.json("why", "ada@example.org", name, "--date", DAY)
             assert verdict["reason"] == "has 1 upvotes, fewer than 2"
+        said = newsletter.run("why", "ada@example.org", "2608.09999", "--date", DAY).stderr
+        assert said.startswith(f"no paper of {DAY} is called '2608.09999'")
 
 
 def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:
