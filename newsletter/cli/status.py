@@ -15,7 +15,7 @@ from newsletter.cli.reports import (
     issue_lines,
 )
 from newsletter.model import Delivery, DeliveryState
-from newsletter.publisher import report
+from newsletter.publisher import report, so_far
 from newsletter.wiring import open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -41,9 +41,8 @@ def status(
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
-        days = house.store.days()
         today = issue_day(issue, house.clock, house.settings.timezone)
-        day = today if issue or not days else days[0]
+        day = today if issue else next(so_far(house.store, house.clock.now()), today)
         found = report(house.store, day)
         awake = house.store.heartbeats()
         troubled = house.store.deliveries(day, states=ILL)

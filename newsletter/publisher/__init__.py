@@ -12,7 +12,7 @@ from newsletter.publisher.pressroom import Pressroom
 from newsletter.publisher.previewing import Proof, anew, preview, proofs, rehearse
 from newsletter.publisher.publishing import freeze, publish, take_over, waiting
 from newsletter.publisher.reasons import why, why_anew
-from newsletter.publisher.reporting import IssueReport, report
+from newsletter.publisher.reporting import IssueReport, report, so_far
 from newsletter.publisher.ruling import STOPPED, cancel, hold, release, resolve
 from newsletter.publisher.ticking import Deliver, Rota, deliver_open, look
 from newsletter.publisher.trying import Trial, try_out
@@ -46,6 +46,7 @@ __all__ = [
     "release",
     "report",
     "resolve",
+    "so_far",
     "take_over",
     "tell_operator",
     "try_out",

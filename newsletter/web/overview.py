@@ -73,7 +73,7 @@ class Overview:
 
     def metrics(self, request: Request, _form: Form) -> Response:
         """The same for Prometheus, behind the same password."""
-        return self._refused(request) or exposition(self.front.desk.store)
+        return self._refused(request) or exposition(self.front.desk.store, self.front.now)
 
     def _refused(self, request: Request) -> Response | None:
         """What somebody is told who does not know the password; None for who does."""
