@@ -26,6 +26,7 @@ from newsletter.publisher import (
     Desk,
     freeze,
     gather,
+    in_question,
     proofs,
     rehearse,
     report,
@@ -81,7 +82,7 @@ def send(
             return SOURCE_FAILED if missing_lines(fetched) else 0
         if not (readers or desk.store.issue_state(day)):
             voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
-        if yes or _agreed(desk, day, readers, fetched):
+        if yes or _agreed(desk, day, readers):
             freeze(desk, day, readers, fetched)
             loop.run(until_terminated(_publish(house, day, to, voice)))
         found = report(desk.store, day, fetched or None)
@@ -106,14 +107,12 @@ def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:
     return reports
 
 
-def _agreed(desk: Desk, day: Date, readers: Sequence[int], fetched: Sequence[SourceReport]) -> bool:
+def _agreed(desk: Desk, day: Date, readers: Sequence[int]) -> bool:
     """Show what would be sent and ask."""
-    told = (
-        counted(sum(source.new for source in fetched), "new paper"),
-        counted(len(readers), "reader"),
-        f"{counted(desk.store.counts(day).open, 'letter')} open",
-    )
-    return typer.confirm(f"Issue of {day}: {', '.join(told)}. Send?", err=True)
+    papers = counted(in_question(desk, day, readers), "paper")
+    told = f"{papers} for {counted(len(readers), 'reader')}"
+    left = counted(desk.store.counts(day).open, "letter")
+    return typer.confirm(f"Issue of {day}: {told}, {left} open. Send?", err=True)
 
 
 async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voice) -> None:
