@@ -132,8 +132,12 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
 
 
 def _dry_run(house: House, day: Date, readers: Sequence[int], voice: Voice) -> None:
-    """Set every letter that would go and put it into a folder."""
+    """Set every letter that would go and put it into a folder, in place of an earlier dry run's."""
     folder = house.own_folder / "dry-run" / day.isoformat()
+    for former in folder.glob("*.eml"):
+        former.unlink()
+    if not readers:
+        voice.say(f"nobody waits for the issue of {day}: who is to get it on that day has it")
     wanted = (proof for proof in proofs(house.desk, day, readers) if proof.edition.papers)
     letters = loop.run(rehearse(wanted, house.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
