@@ -410,6 +410,22 @@ def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:
         assert said.startswith(f"no paper of {DAY} is called '2608.09999'")
 
 
+def test_a_cache_that_cannot_be_read_costs_a_request_and_no_words(tmp_path: Path) -> None:
+    with serve(daily_papers({DAY: PAPERS})) as origin:
+        newsletter = Newsletter(tmp_path)
+        newsletter.configure(
+            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
+        )
+        newsletter.subscribe()
+        (tmp_path / ".newsletter").mkdir()
+        (tmp_path / ".newsletter" / "http.db").write_text(
+            "no database, as after a crash of the disk"
+        )
+        done = newsletter.run("fetch", "--date", DAY)
+    assert "ok     3" in done.stdout
+    assert done.stderr == ""
+
+
 def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:
     with serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path)
