@@ -426,6 +426,18 @@ def test_a_cache_that_cannot_be_read_costs_a_request_and_no_words(tmp_path: Path
     assert done.stderr == ""
 
 
+def test_data_is_utf8_whatever_the_locale(newsletter: Newsletter) -> None:
+    newsletter.subscribe({"email": "ada@example.org", "name": "Ada “Łovelace”"})
+    done = subprocess.run(
+        [sys.executable, "-m", "newsletter", "subscribers", "export", "--json"],
+        cwd=newsletter.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout.decode("utf-8"))[0]["name"] == "Ada “Łovelace”"
+
+
 def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:
     with serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path)
