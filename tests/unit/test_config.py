@@ -228,3 +228,9 @@ def test_the_curated_topics_are_many_and_apart() -> None:
 
 def test_the_schema_names_every_setting() -> None:
     assert set(schema()["properties"]) == set(Settings.model_fields)
+
+
+def test_a_setting_in_the_wrong_place_is_not_said_to_be_none() -> None:
+    with pytest.raises(InvalidFileError) as caught:
+        read(host="localhost")
+    assert "host: 'host' is no setting of this place; see docs/" in str(caught.value)
