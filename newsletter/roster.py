@@ -2,7 +2,7 @@
 
 import csv
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from io import StringIO
 from typing import Literal
@@ -175,13 +175,15 @@ def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[Subscri
         ConfigurationError: not UTF-8, or no ``email`` column.
     """
     try:
-        rows = list(csv.DictReader(StringIO(source.decode("utf-8-sig")), strict=True))
+        reader = csv.DictReader(StringIO(source.decode("utf-8-sig")), strict=True)
+        rows = [(reader.line_num, _entry(row)) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"this is no CSV file in UTF-8: {error}", file=file) from error
-    if not rows or "email" not in rows[0]:
+    if "email" not in (reader.fieldnames or ()):
         columns = ",".join(COLUMNS)
-        raise ConfigurationError(f"the first line must name the columns: {columns}", file=file)
-    return _checked(_as_document([_entry(row) for row in rows], file), topics)
+        words = "the first line must name the columns, with commas between them, email at least"
+        raise ConfigurationError(f"{words}: {columns}", file=file)
+    return _checked(_as_document(rows, file), topics)
 
 
 def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]:
@@ -197,10 +199,9 @@ def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]
     return entry
 
 
-def _as_document(entries: list[dict[str, Value]], file: str) -> Document:
-    # A row's line is its place below the header; a quoted line break would shift it.
-    lines: dict[Path, int] = {("subscribers", place): place + 2 for place in range(len(entries))}
-    return Document(file, {"subscribers": list(entries)}, lines)
+def _as_document(rows: Sequence[tuple[int, dict[str, Value]]], file: str) -> Document:
+    lines: dict[Path, int] = {("subscribers", place): row[0] for place, row in enumerate(rows)}
+    return Document(file, {"subscribers": [entry for _, entry in rows]}, lines)
 
 
 def write_csv(subscribers: Iterable[Subscriber]) -> str:

@@ -16,7 +16,7 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.bounces import in_words
-from newsletter.errors import UsageError
+from newsletter.errors import StoreError, UsageError
 from newsletter.model import Counts, Heartbeat
 from newsletter.ports import Transport
 from newsletter.publisher import Deliver, Desk, Rota, deliver_open, look, tell_operator
@@ -161,11 +161,16 @@ class Roster:
 
         Raises:
             ConfigurationError: the file is wrong; the readers stay as they were.
+            StoreError: the store cannot be read or written; the next call tries again.
         """
-        stamp = self._stamp()
-        if stamp != self._last:
-            self._last = stamp
+        before, self._last = self._last, self._stamp()
+        if self._last == before:
+            return
+        try:
             self._house.take_roster()
+        except StoreError:
+            self._last = before
+            raise
 
     def _stamp(self) -> tuple[int, int] | None:
         path = self._house.roster_file

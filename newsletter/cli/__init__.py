@@ -86,20 +86,20 @@ def newsletter(
     Example: newsletter demo
 
     Exit codes: 0 ok, 1 error, 2 usage, 3 configuration, 4 a source failed and the rest was done,
-    5 some deliveries failed or are in doubt, 75 try again later.
+    5 some deliveries failed or are in doubt, 75 try again later, 130 interrupted.
     """
 
 
 def run(words: Sequence[str]) -> int:
     """Run a command line; its exit code.
 
-    Every error the newsletter knows becomes one clear message on standard error. What nobody
-    foresaw is named in a line, and in full with ``--verbose``.
+    Every error the newsletter knows becomes one clear message on standard error, and so does a file
+    the system refuses. What nobody foresaw is named in a line, and in full with ``--verbose``.
     """
     try:
         code = get_command(app).main(list(words), prog_name="newsletter", standalone_mode=False)
     except TyperException as error:
-        typer.echo(f"newsletter: {error.format_message()} (see: newsletter --help)", err=True)
+        typer.echo(_misspelt(error), err=True)
         return error.exit_code
     except NewsletterError as error:
         typer.echo(f"newsletter: {error}", err=True)
@@ -113,9 +113,20 @@ def run(words: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _misspelt(error: TyperException) -> str:
+    """What is wrong with the words of a command; of a group called by itself, its help."""
+    said = error.format_message()
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "newsletter"
+    return said if said.startswith("Usage:") else f"newsletter: {said} (see: {path} --help)"
+
+
 def _unexpected(error: Exception, *, whole: bool) -> None:
     if whole:
         traceback.print_exception(error, file=sys.stderr)
+    elif isinstance(error, OSError) and error.filename:
+        said = f"{error.filename}: cannot be read or written: {error.strerror}"
+        typer.echo(f"newsletter: {said}; mend that, or name another place", err=True)
     else:
         kind = type(error).__name__
         typer.echo(f"newsletter: unexpected {kind}: {error} (in full: --verbose)", err=True)

@@ -8,6 +8,7 @@ from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_d
 from newsletter.cli.output import Voice, table
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.model import Audit
+from newsletter.publisher import so_far
 from newsletter.wiring import open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -33,9 +34,9 @@ def audit(
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
-        days = house.store.days()
         today = issue_day(issue, house.clock, house.settings.timezone)
-        found = house.store.audit(today if issue or not days else days[0])
+        newest = today if issue else next(so_far(house.store, house.clock.now()), today)
+        found = house.store.audit(newest)
     document = {
         "issue": found.day.isoformat(),
         "ok": found.ok,

@@ -88,9 +88,8 @@ def resolve_letters(
     issue: Issue,
     email: Annotated[list[str] | None, typer.Argument(help="Whose; all that are held.")] = None,
     *,
-    arrived: Annotated[
-        bool | None, typer.Option("--arrived/--lost", help="What became of the letters: say one.")
-    ] = None,
+    arrived: Annotated[bool, typer.Option("--arrived", help="The letters arrived.")] = False,
+    lost: Annotated[bool, typer.Option("--lost", help="They never will.")] = False,
     config: Config = CONFIG,
     json: Json = False,
     quiet: Quiet = False,
@@ -103,8 +102,8 @@ def resolve_letters(
     A letter is held when its answer was lost twice. The papers of a lost one go into the reader's
     next letter. The relay's log knows it by its Message-ID.
     """
-    if arrived is None:
-        raise UsageError("say what became of the letters: --arrived or --lost")
+    if arrived == lost:
+        raise UsageError("say what became of the letters: --arrived or --lost, one of them")
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
         day = issue_day(issue, house.clock, house.settings.timezone)

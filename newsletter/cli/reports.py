@@ -44,20 +44,28 @@ def source_document(source: SourceReport) -> dict[str, Any]:
 
 
 def issue_lines(report: IssueReport) -> str:
-    """An issue's report for a person: its state, and each state that has deliveries."""
+    """An issue's report for a person: its state, each state that has deliveries, what to decide."""
     if report.state is None:
         return f"{report.day}: no issue yet"
     counts = {"planned": report.counts.planned, **asdict(report.counts)}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     reason = f" ({report.reason})" if report.reason else ""
     papers = counted(report.papers, "paper")
-    return f"{report.day}: {report.state}{reason}, {papers}; {told or 'no letters'}"
+    held = f"\n`newsletter issue resolve {report.day}` says what became of those held"
+    stands = f"{report.day}: {report.state}{reason}, {papers}; {told or 'no letters'}"
+    return stands + (held if report.counts.held else "")
 
 
 def source_lines(sources: Sequence[SourceReport]) -> str:
     """The sources in a table."""
     rows = [(s.name, s.state, s.new, s.seen, s.revised, s.detail) for s in sources]
     return table(("source", "state", "new", "seen", "revised", ""), rows) if rows else ""
+
+
+def health_lines(sources: Sequence[SourceReport]) -> str:
+    """How the sources are, in a table; what they brought is not remembered."""
+    rows = [(s.name, s.state, s.detail) for s in sources]
+    return table(("source", "state", ""), rows) if rows else ""
 
 
 def heartbeat_document(heartbeat: Heartbeat) -> dict[str, str]:

@@ -26,6 +26,7 @@ from newsletter.publisher import (
     Desk,
     freeze,
     gather,
+    in_question,
     proofs,
     rehearse,
     report,
@@ -81,7 +82,7 @@ def send(
             return SOURCE_FAILED if missing_lines(fetched) else 0
         if not (readers or desk.store.issue_state(day)):
             voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
-        if yes or _agreed(desk, day, readers, fetched):
+        if yes or _agreed(desk, day, readers):
             freeze(desk, day, readers, fetched)
             loop.run(until_terminated(_publish(house, day, to, voice)))
         found = report(desk.store, day, fetched or None)
@@ -106,14 +107,12 @@ def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:
     return reports
 
 
-def _agreed(desk: Desk, day: Date, readers: Sequence[int], fetched: Sequence[SourceReport]) -> bool:
+def _agreed(desk: Desk, day: Date, readers: Sequence[int]) -> bool:
     """Show what would be sent and ask."""
-    told = (
-        counted(sum(source.new for source in fetched), "new paper"),
-        counted(len(readers), "reader"),
-        f"{counted(desk.store.counts(day).open, 'letter')} open",
-    )
-    return typer.confirm(f"Issue of {day}: {', '.join(told)}. Send?", err=True)
+    papers = counted(in_question(desk, day, readers), "paper")
+    told = f"{papers} for {counted(len(readers), 'reader')}"
+    left = counted(desk.store.counts(day).open, "letter")
+    return typer.confirm(f"Issue of {day}: {told}, {left} open. Send?", err=True)
 
 
 async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voice) -> None:
@@ -133,8 +132,12 @@ async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voi
 
 
 def _dry_run(house: House, day: Date, readers: Sequence[int], voice: Voice) -> None:
-    """Set every letter that would go and put it into a folder."""
+    """Set every letter that would go and put it into a folder, in place of an earlier dry run's."""
     folder = house.own_folder / "dry-run" / day.isoformat()
+    for former in folder.glob("*.eml"):
+        former.unlink()
+    if not readers:
+        voice.say(f"nobody waits for the issue of {day}: who is to get it on that day has it")
     wanted = (proof for proof in proofs(house.desk, day, readers) if proof.edition.papers)
     letters = loop.run(rehearse(wanted, house.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}

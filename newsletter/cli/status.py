@@ -8,14 +8,14 @@ import typer
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, table
 from newsletter.cli.reports import (
+    health_lines,
     heartbeat_document,
     heartbeat_lines,
     issue_document,
     issue_lines,
-    source_lines,
 )
 from newsletter.model import Delivery, DeliveryState
-from newsletter.publisher import report
+from newsletter.publisher import report, so_far
 from newsletter.wiring import open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -41,9 +41,8 @@ def status(
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
-        days = house.store.days()
         today = issue_day(issue, house.clock, house.settings.timezone)
-        day = today if issue or not days else days[0]
+        day = today if issue else next(so_far(house.store, house.clock.now()), today)
         found = report(house.store, day)
         awake = house.store.heartbeats()
         troubled = house.store.deliveries(day, states=ILL)
@@ -58,7 +57,7 @@ def status(
     parts = (
         issue_lines(found),
         heartbeat_lines(awake),
-        source_lines(found.sources),
+        health_lines(found.sources),
         _readers(troubled),
     )
     voice.give(document, lambda: "\n\n".join(part for part in parts if part))

@@ -39,14 +39,16 @@ def why(
     with open_house(config) as house:
         day = issue_day(date, house.clock, house.settings.timezone)
         found = list(explain(house.desk, day, _readers(house, email, every=every)))
-    if paper is not None:
+    nothing = f"no paper was read for {day}, and none is owed; `newsletter fetch` reads it"
+    if paper is not None and found:
         names = {paper, *identify(Item(title="", ids=(paper,))).aliases}
+        nothing = f"no paper of {day} is called {paper!r}; without it, all of them are shown"
         found = [verdict for verdict in found if verdict.paper in names]
     voice.give([_document(verdict) for verdict in found], lambda: _lines(found))
     counts = Counter(verdict.included for verdict in found)
     voice.detail(f"{counts[True]} in, {counts[False]} out")
     if not found:
-        voice.say(f"no paper was read for {day}, and none is owed; `newsletter fetch` reads it")
+        voice.say(nothing)
     return 0
 
 

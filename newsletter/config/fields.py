@@ -95,7 +95,10 @@ def _web_address(text: str) -> str:
 
 
 def _store(text: str) -> str:
-    if text.partition("://")[0].partition("+")[0] not in STORES:
+    scheme, there, place = text.partition("://")
+    kind = scheme.partition("+")[0]
+    unnamed = kind == "sqlite" and (place[:1] != "/" or place[1:] in ("", ":memory:"))
+    if kind not in STORES or not there or unnamed:
         raise ValueError("write sqlite:///newsletter.db, or postgresql://user:password@host/name")
     return text
 

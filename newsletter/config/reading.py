@@ -102,7 +102,10 @@ def _problem(found: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is no
 
 
 def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key, _keys(Strict), 1)
+    known = _keys(Strict)
+    if key in known:
+        return f"{key!r} is no setting of this place; see docs/configuration.md for where it stands"
+    near = difflib.get_close_matches(key, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else "see docs/configuration.md for those there are"
     return f"no setting is called {key!r}; {hint}"
 

@@ -16,7 +16,7 @@ from newsletter import loop
 from newsletter.doctor.findings import Finding, unchecked, well, wrong
 from newsletter.doctor.records import Ask, sender_records
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
-from newsletter.publisher import report
+from newsletter.publisher import report, so_far
 from newsletter.wiring import House, open_house
 
 PATIENCE = 10.0
@@ -203,10 +203,10 @@ def _last_run(house: House) -> Finding:
 
 def _last_issue(house: House) -> Finding:
     name = "last issue"
-    days = house.store.days()
-    if not days:
+    day = next(so_far(house.store, house.clock.now()), None)
+    if day is None:
         return unchecked(name, "there is none yet; newsletter send or run makes one")
-    found = report(house.store, days[0])
+    found = report(house.store, day)
     counts = found.counts
     said = f"{found.day} is {found.state}: {counts.accepted} of {counts.planned} accepted"
     if found.troubled:

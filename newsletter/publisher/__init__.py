@@ -10,9 +10,9 @@ from newsletter.publisher.greeting import FirstLetter, bring, greet, left_open
 from newsletter.publisher.notifying import tell_operator
 from newsletter.publisher.pressroom import Pressroom
 from newsletter.publisher.previewing import Proof, anew, preview, proofs, rehearse
-from newsletter.publisher.publishing import freeze, publish, take_over, waiting
+from newsletter.publisher.publishing import freeze, in_question, publish, take_over, waiting
 from newsletter.publisher.reasons import why, why_anew
-from newsletter.publisher.reporting import IssueReport, report
+from newsletter.publisher.reporting import IssueReport, report, so_far
 from newsletter.publisher.ruling import STOPPED, cancel, hold, release, resolve
 from newsletter.publisher.ticking import Deliver, Rota, deliver_open, look
 from newsletter.publisher.trying import Trial, try_out
@@ -36,6 +36,7 @@ __all__ = [
     "gather",
     "greet",
     "hold",
+    "in_question",
     "keyring",
     "left_open",
     "look",
@@ -46,6 +47,7 @@ __all__ = [
     "release",
     "report",
     "resolve",
+    "so_far",
     "take_over",
     "tell_operator",
     "try_out",

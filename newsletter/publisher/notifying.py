@@ -12,7 +12,7 @@ from newsletter.model import Accepted, Envelope, NotSent
 from newsletter.ports import Transport
 from newsletter.publisher.asking import Vain
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.reporting import IssueReport, report
+from newsletter.publisher.reporting import IssueReport, report, so_far
 from newsletter.publisher.ticking import NO_SOURCE, Rota
 from newsletter.render import Templates
 from newsletter.render import note as rendering
@@ -67,10 +67,11 @@ def _events(desk: Desk, rota: Rota) -> Iterator[tuple[str, str]]:
     """What has happened, each under a name of its own that holds for a day."""
     for day, why in rota.paused.items():
         yield f"{day}: paused", f"{day}: delivery paused, and is tried again: {_short(why)}"
-    days = desk.store.days()
-    if not days or days[0] < desk.clock.now().date() - RECENT:
+    now = desk.clock.now()
+    newest = next(so_far(desk.store, now), None)
+    if newest is None or newest < now.date() - RECENT:
         return
-    found = report(desk.store, days[0])
+    found = report(desk.store, newest)
     yield from _of_issue(found)
     zone = ZoneInfo(desk.publication.timezone)
     for source in desk.store.sources().values():

@@ -11,7 +11,7 @@ from newsletter.delivery import deliver
 from newsletter.model import Counts, Returned, SourceReport
 from newsletter.ports import Owner, Store, Transport
 from newsletter.publisher.desk import Desk
-from newsletter.publisher.drafting import chunks, draft, in_turn, plans, wave
+from newsletter.publisher.drafting import chunks, draft, draft_issue, in_turn, plans, wave
 from newsletter.publisher.pressroom import Pressroom
 from newsletter.publisher.ruling import STOPPED
 
@@ -40,6 +40,12 @@ def waiting(
         and due(reader.subscriber, day, desk.cadence, everyone=everyone)
     )
     return unplanned(store, day, array("q", found))
+
+
+def in_question(desk: Desk, day: date, readers: Sequence[int]) -> int:
+    """How many papers an issue frozen now for these readers, by id, would be about."""
+    after = desk.store.decided_by_all(readers)
+    return 0 if after is None else len(draft_issue(desk, day, after, ()).in_question)
 
 
 def unplanned(store: Store, day: date, readers: Sequence[int]) -> Sequence[int]:

@@ -1,8 +1,8 @@
 """Report: an issue in counts, as ``send --json`` and ``status --json`` give it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from newsletter.model import Counts, IssueState, SourceReport
 from newsletter.ports import Store
@@ -42,6 +42,17 @@ def report(store: Store, day: date, sources: Sequence[SourceReport] | None = Non
         counts=store.counts(day),
         sources=tuple(sources) if sources is not None else _remembered(store, day),
     )
+
+
+def so_far(store: Store, now: datetime) -> Iterator[date]:
+    """The days that have an issue, newest first, but for those to come that were called off.
+
+    A holiday may be cancelled long ahead: that is no news, and hides no issue that is at work.
+    """
+    for day in store.days():
+        called_off = day > now.date() and (store.issue_state(day) or ("",))[0] == "cancelled"
+        if not called_off or store.counts(day).planned:
+            yield day
 
 
 def _remembered(store: Store, day: date) -> tuple[SourceReport, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 
 from newsletter.due import LATE, Due, Rhythm, agenda, horizon
 from newsletter.errors import OldStoreError, TryAgainError
@@ -20,6 +20,7 @@ from newsletter.publisher.asking import Answers, Vain
 from newsletter.publisher.desk import Desk
 from newsletter.publisher.gathering import gather
 from newsletter.publisher.publishing import freeze, is_stopped, unplanned
+from newsletter.publisher.reporting import so_far
 
 ASLEEP = timedelta(minutes=30)
 """So long without a tick is a sleep, after which what was slept through is caught up."""
@@ -182,7 +183,8 @@ async def deliver_open(desk: Desk, rota: Rota, deliver: Deliver, *, turn: str, t
 
 def _open_days(desk: Desk) -> list[date]:
     """The issues that have letters to deliver, oldest first."""
-    states = ((day, desk.store.issue_state(day)) for day in desk.store.days()[:RECENT])
+    recent = islice(so_far(desk.store, desk.clock.now()), RECENT)
+    states = ((day, desk.store.issue_state(day)) for day in recent)
     return sorted(day for day, state in states if state is not None and state[0] in OPEN_ISSUE)
 
 

@@ -32,14 +32,13 @@ def reduced(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
             ``content-location``.
 
     Returns:
-        ``version`` (empty for what is no feed), ``trouble`` in the parser's words, ``entries``.
+        ``version`` (empty for what is no feed), ``entries``.
     """
     import feedparser  # noqa: PLC0415 - here alone: whoever starts this as a program needs none
 
     found = feedparser.parse(io.BytesIO(body), response_headers=dict(headers))
     entries = [_entry(entry) for entry in found.entries[:MAX_ENTRIES]]
-    trouble = str(found.get("bozo_exception", ""))[:200]
-    return {"version": found.get("version") or "", "trouble": trouble, "entries": entries}
+    return {"version": found.get("version") or "", "entries": entries}
 
 
 def _entry(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - feedparser is untyped

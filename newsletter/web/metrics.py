@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from newsletter.model import ListingState
 from newsletter.ports import Store
+from newsletter.publisher import so_far
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -23,7 +24,7 @@ GOOD: frozenset[ListingState] = frozenset({"ok", "quiet", "holiday"})
 """What a source says that is not in trouble."""
 
 
-def exposition(store: Store) -> Response:
+def exposition(store: Store, now: datetime) -> Response:
     """The metrics in Prometheus's text format.
 
     Raises:
@@ -44,16 +45,16 @@ def exposition(store: Store) -> Response:
 
         def collect(self) -> Iterator["Metric"]:
             """Every metric, as the store has it now."""
-            yield from _metrics(store)
+            yield from _metrics(store, now)
 
     registry = CollectorRegistry()
     registry.register(Standing())
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _metrics(store: Store) -> Iterator["Metric"]:
+def _metrics(store: Store, now: datetime) -> Iterator["Metric"]:
     yield _gauge("readers", "Readers by status.", "status", store.tally().items())
-    day = next(iter(store.days()), None)
+    day = next(so_far(store, now), None)
     if day is not None:
         letters = asdict(store.counts(day)).items()
         yield _gauge("letters", "Letters of the last issue by state.", "state", letters)

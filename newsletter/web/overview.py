@@ -1,7 +1,6 @@
 """The operator's page: how things stand, read-only, behind a password (RFC 7617)."""
 
 import base64
-import binascii
 import hmac
 from dataclasses import dataclass
 from datetime import date
@@ -73,7 +72,7 @@ class Overview:
 
     def metrics(self, request: Request, _form: Form) -> Response:
         """The same for Prometheus, behind the same password."""
-        return self._refused(request) or exposition(self.front.desk.store)
+        return self._refused(request) or exposition(self.front.desk.store, self.front.now)
 
     def _refused(self, request: Request) -> Response | None:
         """What somebody is told who does not know the password; None for who does."""
@@ -110,6 +109,6 @@ def _knows(request: Request, password: str) -> bool:
     scheme, _, coded = request.headers.get("authorization", "").partition(" ")
     try:
         said = base64.b64decode(coded, validate=True).partition(b":")[2]
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         return False
     return scheme.lower() == "basic" and hmac.compare_digest(said, password.encode())

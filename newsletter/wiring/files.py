@@ -34,6 +34,6 @@ def read(path: Path, remedy: str) -> bytes:
 def placed(url: str, folder: Path) -> str:
     """A store's address, a relative SQLite file taken from the configuration's folder."""
     scheme, slashes, path = url.partition("sqlite:///")
-    if not slashes or scheme or path.startswith(("/", ":memory:")) or not path:
+    if not slashes or scheme or path.startswith("/"):
         return url
     return f"sqlite:///{folder / path}"

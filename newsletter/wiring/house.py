@@ -12,10 +12,7 @@ from urllib.parse import urlsplit
 
 from newsletter.bounces import Maildir, Taker
 from newsletter.clock import SystemClock
-from newsletter.config import (
-    Settings,
-    read_settings,
-)
+from newsletter.config import Settings, read_settings
 from newsletter.due import Rhythm
 from newsletter.matchers import RulesMatcher
 from newsletter.model import Reader, Subscriber
@@ -36,6 +33,7 @@ from newsletter.wiring.files import placed, read, remedy
 from newsletter.wiring.listings import sources
 from newsletter.wiring.relay import smtp_settings
 from newsletter.wiring.rosters import sync
+from newsletter.wiring.secret import kept_secret
 
 OWN_FOLDER = ".newsletter"
 """Beside the configuration: what the newsletter keeps for itself."""
@@ -260,11 +258,7 @@ class House:
         """What signs links: the configured secrets, or one drawn once and kept beside them."""
         if self.settings.secret:
             return tuple(secret.get_secret_value() for secret in self.settings.secret)
-        path = self.own_folder / "secret"
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(32), encoding="ascii")
-        return (path.read_text(encoding="ascii"),)
+        return (kept_secret(self.own_folder),)
 
     def _client(self) -> Client:
         contact = self.settings.operator or self.settings.publication.sender_email

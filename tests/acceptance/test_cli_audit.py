@@ -88,6 +88,8 @@ def test_letters_in_doubt_twice_are_named_and_resolved(
     found = newsletter.json("audit", DAY, code=5)
     assert found["ok"]
     assert found["in_doubt"] == ["ada@example.org", "bob@example.org"]
+    remedy = f"`newsletter issue resolve {DAY}` says what became of those held"
+    assert remedy in newsletter.run("status", DAY).stdout
     words = newsletter.run("issue", "resolve", DAY, "eve@example.org", "--lost", code=2).stderr
     assert "there is no reader eve@example.org" in words
     ended = newsletter.json("issue", "resolve", DAY, "Ada@Example.org", "--arrived")

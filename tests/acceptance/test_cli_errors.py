@@ -93,6 +93,38 @@ def test_the_help_of_a_group_says_what_each_command_does_in_whole(
     assert sentences.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        ("send --nosuch", "No such option: --nosuch (see: newsletter send --help)"),
+        ("subscribers add", "Missing argument 'email'. (see: newsletter subscribers add --help)"),
+        ("nosuch", "No such command 'nosuch'. (see: newsletter --help)"),
+    ],
+)
+def test_a_word_that_does_not_fit_is_told_with_where_to_look(
+    tmp_path: Path, words: str, end: str
+) -> None:
+    assert Newsletter(tmp_path).run(*words.split(), code=2).stderr == f"newsletter: {end}\n"
+
+
+@pytest.mark.parametrize("group", ["", "subscribers"])
+def test_a_group_by_itself_shows_its_help_and_nothing_else(tmp_path: Path, group: str) -> None:
+    newsletter = Newsletter(tmp_path)
+    told = newsletter.run(*group.split(), code=2).stderr
+    assert told.strip() == newsletter.run(*group.split(), "--help").stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["templates eject file", "preview --no-open --out file", "demo --no-serve --out file"],
+)
+def test_a_place_the_system_refuses_is_named(newsletter: Newsletter, words: str) -> None:
+    (newsletter.folder / "file").touch()
+    said = newsletter.run(*words.split(), code=1).stderr
+    assert re.search(r"^newsletter: file\S*: cannot be read or written: .*; mend that, or", said)
+    assert "unexpected" not in said
+
+
 def test_config_check_gives_every_mistake_as_json(newsletter: Newsletter) -> None:
     newsletter.configure(colour="red", timezone="Mars")
     found = newsletter.json("config", "check", code=3)
@@ -140,6 +172,8 @@ def test_words_that_do_not_fit_are_usage_errors(newsletter: Newsletter) -> None:
     assert "--all" in newsletter.run("why", code=2).stderr
     assert "65535" in newsletter.run("preview", "--port", "70000", code=2).stderr
     assert "--lost" in newsletter.run("issue", "resolve", DAY, code=2).stderr
+    both = newsletter.run("issue", "resolve", DAY, "--arrived", "--lost", code=2).stderr
+    assert "--arrived or --lost, one of them" in both
 
 
 def test_a_source_that_did_not_answer_is_told_before_anything_is_sent(
@@ -246,7 +280,8 @@ def test_subscribers_come_and_go_by_command(newsletter: Newsletter) -> None:
     assert "--again" in newsletter.run("subscribers", "add", "bob@example.org", code=2).stderr
     newsletter.run("subscribers", "add", "bob@example.org", "--again")
     newsletter.run("subscribers", "export", "readers.csv")
-    newsletter.run("subscribers", "export", "readers.yaml")
+    written = newsletter.json("subscribers", "export", "readers.yaml")
+    assert written == {"file": "readers.yaml", "readers": 2}
     csv = (newsletter.folder / "readers.csv").read_text()
     assert [line.split(",")[0] for line in csv.splitlines()] == [
         "email",
@@ -356,7 +391,8 @@ def test_an_older_issue_is_not_told_with_what_the_sources_said_since(
     assert "gone" not in newsletter.run("status", DAY).stdout
     for newest in (newsletter.json("status"), newsletter.json("status", "2026-08-04")):
         assert [source["detail"] for source in newest["sources"]] == ["gone"]
-    assert "gone" in newsletter.run("status").stdout
+    told = newsletter.run("status").stdout
+    assert re.search(r"^source +state\nLater +failed +gone$", told, re.MULTILINE)
 
 
 def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:
@@ -370,6 +406,36 @@ def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:
         for name in ("arxiv:2608.00001", "2608.00001v2", "https://arxiv.org/abs/2608.00001"):
             (verdict,) = newsletter.json("why", "ada@example.org", name, "--date", DAY)
             assert verdict["reason"] == "has 1 upvotes, fewer than 2"
+        said = newsletter.run("why", "ada@example.org", "2608.09999", "--date", DAY).stderr
+        assert said.startswith(f"no paper of {DAY} is called '2608.09999'")
+
+
+def test_a_cache_that_cannot_be_read_costs_a_request_and_no_words(tmp_path: Path) -> None:
+    with serve(daily_papers({DAY: PAPERS})) as origin:
+        newsletter = Newsletter(tmp_path)
+        newsletter.configure(
+            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
+        )
+        newsletter.subscribe()
+        (tmp_path / ".newsletter").mkdir()
+        (tmp_path / ".newsletter" / "http.db").write_text(
+            "no database, as after a crash of the disk"
+        )
+        done = newsletter.run("fetch", "--date", DAY)
+    assert "ok     3" in done.stdout
+    assert done.stderr == ""
+
+
+def test_data_is_utf8_whatever_the_locale(newsletter: Newsletter) -> None:
+    newsletter.subscribe({"email": "ada@example.org", "name": "Ada “Łovelace”"})
+    done = subprocess.run(
+        [sys.executable, "-m", "newsletter", "subscribers", "export", "--json"],
+        cwd=newsletter.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout.decode("utf-8"))[0]["name"] == "Ada “Łovelace”"
 
 
 def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:

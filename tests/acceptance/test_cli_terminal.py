@@ -49,9 +49,11 @@ def test_it_shows_the_counts_and_asks_before_it_sends(tmp_path: Path) -> None:
         )
         newsletter.subscribe({"email": "ada@example.org"})
         code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answer="n")
-        assert "1 new paper, 1 reader, 0 letters open. Send? [y/N]:" in screen
+        asked = "1 paper for 1 reader, 0 letters open. Send? [y/N]:"
+        assert asked in screen
         assert (code, inbox.arrivals) == (0, [])
         code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answer="y")
+        assert asked in screen, "what was fetched before is in it, too"
         assert (code, len(inbox.arrivals)) == (0, 1)
         assert "1 accepted" in screen
         assert "\x1b[" in screen
@@ -65,6 +67,17 @@ def test_it_asks_before_it_cancels_an_issue_that_is_not_there(tmp_path: Path) ->
         code, screen = on_a_terminal(tmp_path, "issue", "cancel", DAY, answer=answer)
         assert f"There is no issue of {DAY} so far. Cancel it before it is made? [y/N]:" in screen
         assert (code, f"{DAY}: {state}" in screen) == (0, True)
+
+
+def test_it_asks_before_it_erases_a_reader(tmp_path: Path) -> None:
+    newsletter = Newsletter(tmp_path)
+    newsletter.configure()
+    newsletter.subscribe({"email": "ada@example.org"})
+    for answer, said in (("n", "0 readers erased"), ("y", "1 reader erased")):
+        words = ("subscribers", "erase", "ada@example.org")
+        code, screen = on_a_terminal(tmp_path, *words, answer=answer)
+        assert "Erase all that is known of ada@example.org? [y/N]:" in screen
+        assert (code, screen.splitlines()[-1]) == (0, said)
 
 
 def test_it_shows_no_progress_where_there_is_no_terminal(tmp_path: Path) -> None:

@@ -296,6 +296,25 @@ def test_a_dry_run_stores_listings_and_no_issue(newsletter: Newsletter, inbox: I
     assert inbox.arrivals[0].titles == ["The first"]
 
 
+def test_a_dry_run_shows_the_letters_that_would_go_now_and_no_others(
+    newsletter: Newsletter, inbox: Inbox
+) -> None:
+    letters = newsletter.folder / ".newsletter" / "dry-run" / "2026-08-03"
+    dry_run = ("send", "--date", "2026-08-03", "--dry-run")
+    with serve(daily_papers({"2026-08-03": [a_paper(1, "The first")]})) as origin:
+        newsletter.configure(sources=[huggingface(origin)])
+        newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
+        newsletter.run(*dry_run)
+        newsletter.subscribe({"email": "ada@example.org"})
+        assert newsletter.run(*dry_run).stdout.startswith("1 letter in ")
+        assert [letter.name for letter in letters.iterdir()] == ["ada@example.org.eml"]
+        newsletter.send("2026-08-03")
+        done = newsletter.run(*dry_run)
+    assert "nobody waits for the issue of 2026-08-03" in done.stderr
+    assert not list(letters.iterdir())
+    assert len(inbox.arrivals) == 1
+
+
 def test_a_departure_outlives_the_file(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers({"2026-08-03": [a_paper(1, "The first")]})) as origin:
         newsletter.configure(sources=[huggingface(origin)])

@@ -82,6 +82,7 @@ def test_without_the_password_nothing_is_shown(house: House) -> None:
         ask(house, PASSWORD, "Bearer"),
         house.get("/operator", Authorization="Basic %%%"),
         house.get("/operator", Authorization="Basic"),
+        house.get("/operator", Authorization="Basic \xe9"),
     )
     for answer in refused:
         assert answer.status == 401

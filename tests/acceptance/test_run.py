@@ -1,6 +1,8 @@
 """The daemon itself: real processes, signals, servers."""
 
+import contextlib
 import signal
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.errors import ConfigurationError
+from newsletter.errors import ConfigurationError, StoreError
 from newsletter.scheduler import Roster
 from newsletter.wiring import open_house
 from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
@@ -101,6 +103,23 @@ def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
         with pytest.raises(ConfigurationError, match="no such file"):
             refresh()
         assert len(house.store.readers()) == 2
+
+
+def test_a_readers_file_the_store_could_not_take_is_taken_with_the_next_look(
+    newsletter: Newsletter,
+) -> None:
+    set_up(newsletter, "http://127.0.0.1:8099")
+    with open_house(newsletter.folder / "newsletter.yaml") as house:
+        house.readers()
+        refresh = Roster(house)
+        newsletter.subscribe()
+        with contextlib.closing(sqlite3.connect(newsletter.folder / "newsletter.db")) as beside:
+            beside.execute("ALTER TABLE readers RENAME TO elsewhere")
+            with pytest.raises(StoreError):
+                refresh()
+            beside.execute("ALTER TABLE elsewhere RENAME TO readers")
+        refresh()
+        assert [reader.status for reader in house.store.readers()] == ["removed"]
 
 
 def test_a_source_that_hangs_does_not_keep_it_from_ending(newsletter: Newsletter) -> None:

@@ -177,6 +177,7 @@ def test_a_server_that_cannot_reset_is_left_for_a_new_connection(answer: Answer)
         ({"connect": ["hello"]}, "Malformed", "smtp.host"),
         ({"EHLO": ["421 4.3.2 closing"]}, "421 4.3.2 closing", "smtp.host"),
         ({"MAIL": ["553 5.1.8 unknown sender"]}, "553 5.1.8 unknown sender", "sender:"),
+        ({"MAIL": ["530 5.7.0 log in first"]}, "530 5.7.0 log in first", "smtp.password"),
     ],
 )
 def test_a_server_that_refuses_us_all_is_named_and_no_reader_is_blamed(

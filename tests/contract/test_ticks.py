@@ -12,7 +12,7 @@ from newsletter.due import Due, Rhythm
 from newsletter.errors import SourceError, TransportError
 from newsletter.model import Letter, Outcome, Subscriber
 from newsletter.ports import Store
-from newsletter.publisher import Desk, Rota
+from newsletter.publisher import Desk, Rota, cancel, so_far
 from newsletter.publisher.ticking import freeze_due
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, subscriber
@@ -129,6 +129,15 @@ def test_asleep_at_the_due_time_it_sends_when_it_wakes(night: Night) -> None:
     night.awake(woke, woke + HOUR)
     assert night.sent == [(woke, "ada")]
     assert night.store.days() == (DAY,)
+
+
+def test_days_cancelled_ahead_keep_no_letter_of_today_from_leaving(night: Night) -> None:
+    for ahead in range(1, 9):
+        cancel(night.store, DAY + ahead * ONE_DAY)
+    night.awake(SEVEN - HOUR, SEVEN)
+    assert night.sent == [(SEVEN, "ada")]
+    assert next(so_far(night.store, SEVEN)) == DAY
+    assert next(so_far(night.store, SEVEN + ONE_DAY)) == DAY + ONE_DAY
 
 
 def test_on_waking_all_that_was_due_goes_as_one_wave(night: Night) -> None:

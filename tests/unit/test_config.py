@@ -98,6 +98,10 @@ def test_every_mistake_is_told_at_once_each_with_its_line() -> None:
         ({"operator": "a,b@example.org"}, "not an address"),
         ({"sources": [{"kind": "gopher"}]}, "write huggingface, arxiv, feed or page"),
         ({"store": "mongodb://h/n"}, "newsletter.yaml:1: store: write sqlite:///"),
+        ({"store": "postgresql"}, "store: write sqlite:///"),
+        ({"store": "sqlite:///"}, "store: write sqlite:///"),
+        ({"store": "sqlite:///:memory:"}, "store: write sqlite:///"),
+        ({"store": "sqlite://newsletter.db"}, "store: write sqlite:///"),
         ({"store": {"url": "x"}}, "store: this takes a text"),
         ({"smtp": "localhost"}, "smtp: this takes settings of its own"),
         ({"topics": "Reasoning"}, "topics: this takes a list"),
@@ -224,3 +228,9 @@ def test_the_curated_topics_are_many_and_apart() -> None:
 
 def test_the_schema_names_every_setting() -> None:
     assert set(schema()["properties"]) == set(Settings.model_fields)
+
+
+def test_a_setting_in_the_wrong_place_is_not_said_to_be_none() -> None:
+    with pytest.raises(InvalidFileError) as caught:
+        read(host="localhost")
+    assert "host: 'host' is no setting of this place; see docs/" in str(caught.value)

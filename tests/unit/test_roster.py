@@ -153,6 +153,8 @@ def test_topics_filters_and_keys_nobody_knows_are_refused() -> None:
         ("email,colour\na@x.org,red\n", "colour"),
         ("email\na@x.org,extra\n", "beyond the last column"),
         ("email\na@x.org\nnobody\n", "readers.csv:3: subscribers.1.email"),
+        ("email\n\na@x.org\n\nnobody\n", "readers.csv:5: subscribers.1.email"),
+        ("email;name\na@x.org;A\n", "columns, with commas between them, email at least: email,"),
         ("email\na@x.org\na@x.org\n", "stands in line 2 already"),
         ("email,topics\na@x.org,Reasoning;Vison\n", "'Vison'"),
     ],
@@ -161,6 +163,10 @@ def test_a_wrong_csv_file_is_refused_with_its_line(csv: str, said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_csv(csv.encode(), "readers.csv", TOPICS)
     assert said in str(caught.value)
+
+
+def test_a_csv_file_of_nobody_is_read_back() -> None:
+    assert read_csv(write_csv([]).encode(), "f.csv", TOPICS) == ()
 
 
 def test_a_csv_file_that_is_not_utf8_is_refused() -> None:

@@ -115,6 +115,27 @@ def test_what_is_no_feed_is_an_error_that_shows_it(body: bytes, said: str) -> No
     assert str(caught.value).startswith(URL)
 
 
+ATOM = '<feed xmlns="http://www.w3.org/2005/Atom"><entry><title>T</title></entry></feed>'
+RDF = (
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/">'
+    "<channel><title>F</title></channel><item><title>T</title></item></rdf:RDF>"
+)
+
+
+@pytest.mark.parametrize("whole", [RSS.format(items="<item><title>T</title></item>"), ATOM, RDF])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_half_a_feed_is_an_error_and_not_a_shorter_one(whole: str, encoding: str) -> None:
+    headers = {"content-type": f"application/xml; charset={encoding}"}
+    assert [each.title for each in parse(whole.encode(encoding), headers, URL)] == ["T"]
+    for end in (whole.index("</title>"), len(whole) - 1):
+        with pytest.raises(SourceError, match=rf"{URL}: .* ends in the middle; try again later"):
+            parse(whole[:end].encode(encoding), headers, URL)
+
+
+def test_a_feed_without_entries_is_whole() -> None:
+    assert not parse(b'<feed xmlns="http://www.w3.org/2005/Atom"/>', {}, URL)
+
+
 def test_a_json_feed_is_read_like_any() -> None:
     (found,) = parse(
         json_feed(

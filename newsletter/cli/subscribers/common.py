@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from newsletter.cli.group import group
-from newsletter.model import Subscriber
-from newsletter.roster import (
-    same_mailbox,
-)
+from newsletter.errors import UsageError
+from newsletter.model import Reader, Subscriber
+from newsletter.roster import same_mailbox
+from newsletter.wiring import House
 
 app = group()
 
@@ -28,3 +28,15 @@ def subscribers_commands() -> None:
 def is_theirs(subscriber: Subscriber, email: str) -> bool:
     """Whether an address, however it is spelt, is this reader's."""
     return same_mailbox(subscriber.email) == same_mailbox(email)
+
+
+def known_as(house: House, email: str) -> list[Reader]:
+    """The readers whose address this is, however it is spelt, the file's included.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = [reader for reader in house.readers() if is_theirs(reader.subscriber, email)]
+    if not found:
+        raise UsageError(f"there is no reader {email}; `newsletter subscribers list` names them")
+    return found

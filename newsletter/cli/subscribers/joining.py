@@ -193,5 +193,6 @@ def export(
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
+    voice.give({"file": str(file), "readers": len(found)}, str)
     voice.say(f"{counted(len(found), 'reader')} in {file}")
     return 0

@@ -7,11 +7,9 @@ import typer
 
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted
-from newsletter.cli.subscribers.common import Email, app, is_theirs
+from newsletter.cli.subscribers.common import Email, app, is_theirs, known_as
 from newsletter.errors import UsageError
-from newsletter.roster import (
-    same_mailbox,
-)
+from newsletter.roster import same_mailbox
 from newsletter.subscriptions import erase as erase_reader
 from newsletter.wiring import open_house
 
@@ -31,11 +29,7 @@ def remove(
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
-        emails = [r.subscriber.email for r in house.readers() if is_theirs(r.subscriber, email)]
-        if not emails:
-            raise UsageError(
-                f"there is no reader {email}; `newsletter subscribers list` names them"
-            )
+        emails = [reader.subscriber.email for reader in known_as(house, email)]
         for found in emails:
             house.store.set_status(found, "unsubscribed", now=house.clock.now())
         listed = any(is_theirs(subscriber, email) for subscriber in house.roster)
@@ -65,19 +59,24 @@ def erase(
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
-        found = [reader for reader in house.readers() if is_theirs(reader.subscriber, email)]
-        if not found:
-            raise UsageError(
-                f"there is no reader {email}; `newsletter subscribers list` names them"
-            )
-        if not yes:
-            if not sys.stdin.isatty():
-                raise UsageError("erasing cannot be undone; say --yes")
-            typer.confirm(f"Erase all that is known of {email}?", abort=True, err=True)
+        found = known_as(house, email)
+        if not (yes or _agreed(email)):
+            found = []
         for reader in found:
             erase_reader(house.reception, reader, house.clock.now())
     voice.give({"erased": len(found)}, lambda: f"{counted(len(found), 'reader')} erased")
     return 0
+
+
+def _agreed(email: str) -> bool:
+    """Ask whether it is meant.
+
+    Raises:
+        UsageError: there is nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("erasing cannot be undone; say --yes")
+    return typer.confirm(f"Erase all that is known of {email}?", err=True)
 
 
 @app.command()

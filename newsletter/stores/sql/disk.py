@@ -33,12 +33,14 @@ class Disk:
         """See that the disk takes what it is given.
 
         Raises:
-            StoreError: it did not take what was written before.
+            StoreError: it did not take what was written before. That holds for good: a system may
+                forget what it could not write, and call the next try a success.
         """
         if self._failure is not None:
             raise StoreError(
                 f"{self._journal} does not reach the disk: {self._failure}. See whether the disk "
-                "is full, over a quota or failing; nothing more is sent until it does."
+                "is full, over a quota or failing, mend that, and start this again: what did not "
+                "reach it once is not known to be there, so nothing more is sent until then."
             ) from self._failure
 
     def follow(self) -> None:

@@ -54,12 +54,12 @@ _ENDS: Mapping[DeliveryState, DeliveryState] = {
 def restore(connection: Connection, witness: Witness, now: datetime) -> Restoration:
     """Bring the ledger up to what the witness knows; see :class:`Restoration`."""
     found: list[tuple[date, str]] = []
+    people = {
+        name: reader
+        for reader in readers(connection)
+        for name in witness.names(reader.subscriber.email)
+    }
     for day in witness.days():
-        people = {
-            name: reader
-            for reader in readers(connection)
-            for name in witness.names(reader.subscriber.email)
-        }
         left = [letter for letter in witness.letters(day) if letter.state in _ENDS]
         for frozen, wave in sorted(witness.waves(day).items()):
             theirs = [letter for letter in left if letter.wave == frozen]

@@ -12,7 +12,11 @@ from newsletter.transports.smtp.wire import is_mailbox, is_permanent, is_positiv
 SERVICE_CLOSING = 421
 BAD_SEQUENCE = 503
 _GOODBYE = 5.0
+_LOGIN_WANTED = 530
+"""Asked for a login (RFC 4954, section 6), or for TLS before anything else (RFC 3207, 4)."""
+
 _MEND_SENDER = "check that sender: is an address which smtp.username may send as"
+_MEND_LOGIN = "set what it asks for: smtp.username and smtp.password, or smtp.security"
 
 
 class Line(Protocol):
@@ -92,7 +96,8 @@ class Talk:
             OSError: not now, or it lost count of the conversation.
         """
         if is_permanent(code) and code != BAD_SEQUENCE:
-            raise refused(self.settings, reply_text(code, words), _MEND_SENDER)
+            remedy = _MEND_LOGIN if code == _LOGIN_WANTED else _MEND_SENDER
+            raise refused(self.settings, reply_text(code, words), remedy)
         if not is_positive(code):
             raise ConnectionAbortedError(reply_text(code, words))
 
