@@ -56,8 +56,9 @@ def so_far(store: Store, now: datetime) -> Iterator[date]:
 
 
 def _remembered(store: Store, day: date) -> tuple[SourceReport, ...]:
-    """The sources' last words, but for an issue that is older than the newest."""
-    if day < max(store.days(), default=day):
+    """The sources' last words, but for an issue that has one after it: they are of that one."""
+    later = (other for other in store.days() if other > day)
+    if any((store.issue_state(other) or ("",))[0] != "cancelled" for other in later):
         return ()
     return tuple(
         SourceReport(health.name, health.state, detail=health.detail)

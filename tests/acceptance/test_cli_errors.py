@@ -387,10 +387,13 @@ def test_an_older_issue_is_not_told_with_what_the_sources_said_since(
         store.execute(
             f"INSERT INTO sources (name, state, detail, checked, last_ok, digest) VALUES {row}"  # noqa: S608 - our own words
         )
+        store.execute("UPDATE issues SET state = 'skipped' WHERE day = '2026-08-04'")
     assert newsletter.json("status", DAY)["sources"] == []
     assert "gone" not in newsletter.run("status", DAY).stdout
     for newest in (newsletter.json("status"), newsletter.json("status", "2026-08-04")):
         assert [source["detail"] for source in newest["sources"]] == ["gone"]
+    newsletter.run("issue", "cancel", "2026-08-05", "--yes")
+    assert newsletter.json("status", "2026-08-04")["sources"], "a day called off fetched nothing"
     told = newsletter.run("status").stdout
     assert re.search(r"^source +state\nLater +failed +gone$", told, re.MULTILINE)
 

@@ -33,7 +33,7 @@ def on_a_terminal(folder: Path, *words: str, answer: str) -> tuple[int, str]:
                 screen += os.read(ours, 4096)
             except OSError:
                 break
-            if screen.rstrip().endswith(b"[y/N]:"):
+            if screen.endswith(b"[y/N]: "):
                 os.write(ours, f"{answer}\n".encode())
                 screen += b"\n"
     code = running.wait(timeout=30)
