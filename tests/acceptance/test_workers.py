@@ -217,6 +217,7 @@ def test_told_to_stop_all_drain_and_nothing_is_in_doubt(
             assert (await ended(first))[0] == STOPPED
             assert not is_alive(other)
             assert set(at.states) == {"pending", "accepted"}
+            at.recorder.pace = 0
             assert await at.run() == (0, "")
             at.is_done()
 
@@ -237,6 +238,7 @@ def test_when_the_first_is_killed_the_others_drain_by_themselves(tmp_path: Path)
             await ended(first)
             assert at.states["pending"]
             assert at.recorder.sessions == 0
+            at.recorder.pace = 0
             assert await at.run() == (0, "")
             at.is_done(doubts=PLAN.connections)
 
