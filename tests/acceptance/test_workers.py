@@ -299,7 +299,11 @@ def test_one_that_is_stopped_when_all_are_to_end_is_killed_in_the_end(tmp_path: 
 @pytest.mark.parametrize(
     "words", ["550 refused", pytest.param("550 5.7.1 not from you", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("from_the_first", [True, False], ids=["always", "half way"])
+@pytest.mark.parametrize(
+    "from_the_first",
+    [pytest.param(True, marks=pytest.mark.slow), False],
+    ids=["always", "half way"],
+)
 @SIZES
 def test_a_server_that_refuses_everybody_stops_all_and_blames_nobody(
     tmp_path: Path, words: str, plan: Plan, *, from_the_first: bool

@@ -6,6 +6,8 @@ import tracemalloc
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 from newsletter.filters import parse
 from newsletter.model import Filter, Subscriber
 from newsletter.publisher import freeze, gather, waiting
@@ -29,6 +31,9 @@ def newcomers(first: int, last: int) -> list[Subscriber]:
     ]
 
 
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
+)
 def test_a_further_reader_costs_a_freeze_a_few_bytes_of_memory(
     database_url: str, tmp_path: Path
 ) -> None:
