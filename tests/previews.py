@@ -5,8 +5,10 @@ import http.client
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -56,15 +58,26 @@ class Sheet:
 
 def demo(folder: Path) -> Newsletter:
     """The demo in a folder, nothing of it sent yet, its templates the operator's own."""
-    made = Newsletter(folder)
-    made.run("demo", "--no-serve", "--out", ".")
-    for path in folder.glob("newsletter.db*"):
-        path.unlink()
-    shutil.rmtree(folder / ".newsletter" / "witness")
+    for name, content in _demo().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
     shutil.copytree(ROOT / "templates", folder / "own")
     configuration = folder / "newsletter.yaml"
     configuration.write_text(configuration.read_text("utf-8") + "templates: own\n", "utf-8")
-    return made
+    return Newsletter(folder)
+
+
+@cache
+def _demo() -> Mapping[str, bytes]:
+    """What the demo writes, but for what it remembers of its letters."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        Newsletter(folder).run("demo", "--no-serve", "--out", ".")
+        for path in folder.glob("newsletter.db*"):
+            path.unlink()
+        shutil.rmtree(folder / ".newsletter" / "witness")
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @contextlib.contextmanager

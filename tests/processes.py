@@ -57,14 +57,21 @@ class Command:
 
 @contextlib.contextmanager
 def at_work(
-    words: Sequence[str], folder: Path, environment: Mapping[str, str]
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    terminal: str | None = None,
 ) -> Iterator[Command]:
-    """``newsletter`` with these words in a folder, until the block ends: then it is killed."""
+    """``newsletter`` with these words in a folder, until the block ends: then it is killed.
+
+    It reads from and writes to the terminal of this path, where there is one.
+    """
     with tempfile.TemporaryDirectory() as kept:
         out, err = Path(kept) / "out", Path(kept) / "err"
         err.touch()
+        streams = (terminal,) * 3 if terminal else (os.devnull, str(out), str(err))
         process = _FORKS.Process(
-            target=_run, args=([*words], str(folder), dict(environment), str(out), str(err))
+            target=_run, args=([*words], str(folder), dict(environment), streams)
         )
         process.start()
         try:
@@ -87,15 +94,18 @@ def run_command(
 
 
 def _run(
-    words: Sequence[str], folder: str, environment: Mapping[str, str], out: str, err: str
+    words: Sequence[str], folder: str, environment: Mapping[str, str], streams: Sequence[str]
 ) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    for path, streams in ((os.devnull, 0), (out, 1), (err, 2)):
-        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(opened, streams)
+    for number, path in enumerate(streams):
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOCTTY, 0o600)
+        os.dup2(opened, number)
         os.close(opened)
+    # multiprocessing's are elsewhere: the one is at its end, the other takes what it has for a file
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.argv = ["newsletter", *words]
     from newsletter.__main__ import main  # noqa: PLC0415 - as the command itself does
 

@@ -3,13 +3,11 @@
 import os
 import pty
 import select
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.morning import Newsletter, daily_papers, open_inbox, serve
+from tests.processes import at_work
 
-ROOT = Path(__file__).parents[2]
 DAY = "2026-08-03"
 PAPER = {"paper": {"id": "2608.00001", "title": "The first", "summary": "About it.", "authors": []}}
 
@@ -17,26 +15,17 @@ PAPER = {"paper": {"id": "2608.00001", "title": "The first", "summary": "About i
 def on_a_terminal(folder: Path, *words: str, answer: str) -> tuple[int, str]:
     """Run the command on a terminal of its own, answer its question; exit code and screen."""
     ours, theirs = pty.openpty()
-    running = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "newsletter", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    screen = b""
-    while running.poll() is None or select.select([ours], [], [], 0)[0]:
-        if select.select([ours], [], [], 0.1)[0]:
-            try:
+    environment = {**os.environ, "TERM": "xterm"}
+    with at_work(words, folder, environment, os.ttyname(theirs)) as running:
+        screen = b""
+        while running.code is None or select.select([ours], [], [], 0)[0]:
+            if select.select([ours], [], [], 0.1)[0]:
                 screen += os.read(ours, 4096)
-            except OSError:
-                break
-            if screen.endswith(b"[y/N]: "):
-                os.write(ours, f"{answer}\n".encode())
-                screen += b"\n"
-    code = running.wait(timeout=30)
+                if screen.endswith(b"[y/N]: "):
+                    os.write(ours, f"{answer}\n".encode())
+                    screen += b"\n"
+        code = running.ended()
+    os.close(theirs)
     os.close(ours)
     return code, screen.decode()
 

@@ -113,7 +113,7 @@ def _containing(text: str) -> re.Pattern[str]:
     return re.compile(re.escape(text))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_the_letter_is_shown_on_either_screen_whatever_the_machines_is(
     browser: Browser, sheet: Sheet, scheme: Literal["light", "dark"]
 ) -> None:

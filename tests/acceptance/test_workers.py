@@ -217,6 +217,7 @@ def test_told_to_stop_all_drain_and_nothing_is_in_doubt(
             assert (await ended(first))[0] == STOPPED
             assert not is_alive(other)
             assert set(at.states) == {"pending", "accepted"}
+            at.recorder.pace = 0
             assert await at.run() == (0, "")
             at.is_done()
 
@@ -237,6 +238,7 @@ def test_when_the_first_is_killed_the_others_drain_by_themselves(tmp_path: Path)
             await ended(first)
             assert at.states["pending"]
             assert at.recorder.sessions == 0
+            at.recorder.pace = 0
             assert await at.run() == (0, "")
             at.is_done(doubts=PLAN.connections)
 
@@ -297,7 +299,11 @@ def test_one_that_is_stopped_when_all_are_to_end_is_killed_in_the_end(tmp_path: 
 @pytest.mark.parametrize(
     "words", ["550 refused", pytest.param("550 5.7.1 not from you", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("from_the_first", [True, False], ids=["always", "half way"])
+@pytest.mark.parametrize(
+    "from_the_first",
+    [pytest.param(True, marks=pytest.mark.slow), False],
+    ids=["always", "half way"],
+)
 @SIZES
 def test_a_server_that_refuses_everybody_stops_all_and_blames_nobody(
     tmp_path: Path, words: str, plan: Plan, *, from_the_first: bool

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import socket
 import sqlite3
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -159,15 +161,22 @@ def _together(body: str) -> str:
 
 
 def test_processes_that_open_a_new_store_at_once_all_find_it(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/store.db"
-    code = f"from newsletter.stores import open_store; open_store({url!r}).cutoff()"
-    command = [sys.executable, "-c", code]
+    forks = multiprocessing.get_context("forkserver")
+    ready = forks.Barrier(4)
     running = [
-        subprocess.Popen(command, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2])  # noqa: S603
+        forks.Process(target=_opened, args=[f"sqlite:///{tmp_path}/store.db", ready])
         for _ in range(4)
     ]
-    said = [process.communicate(timeout=60)[1].decode() for process in running]
-    assert [process.returncode for process in running] == [0] * 4, said
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(60)
+    assert [process.exitcode for process in running] == [0] * 4
+
+
+def _opened(url: str, ready: Barrier) -> None:
+    ready.wait(60)
+    open_store(url).cutoff()
 
 
 def test_importing_the_stores_does_not_import_a_database() -> None:

@@ -126,7 +126,7 @@ def test_readers_of_one_date_get_it_at_their_own_times(night: Night) -> None:
 def test_asleep_at_the_due_time_it_sends_when_it_wakes(night: Night) -> None:
     woke = SEVEN + 4 * HOUR
     night.awake(SEVEN - 2 * HOUR, SEVEN - 2 * HOUR + MINUTE)
-    night.awake(woke, woke + HOUR)
+    night.awake(woke, woke + HOUR, step=5 * MINUTE)
     assert night.sent == [(woke, "ada")]
     assert night.store.days() == (DAY,)
 
@@ -155,7 +155,7 @@ def test_three_days_asleep_are_one_merged_issue(night: Night, restarted: bool) -
         night.restart()
     woke = SEVEN + 3 * ONE_DAY + 4 * HOUR
     night.listed.titles = ("Three", "Four")
-    night.awake(woke, woke + HOUR)
+    night.awake(woke, woke + HOUR, step=5 * MINUTE)
     assert night.sent == [(SEVEN, "ada"), (woke, "ada")]
     assert night.store.days() == (DAY + 3 * ONE_DAY, DAY)
 
@@ -193,14 +193,14 @@ def test_readers_whom_another_process_planned_meanwhile_are_left_to_it(night: Ni
 
 def test_a_clock_set_back_or_far_forward_repeats_nothing(night: Night) -> None:
     night.awake(SEVEN - MINUTE, SEVEN + MINUTE)
-    night.awake(SEVEN - 2 * HOUR, SEVEN + MINUTE)
+    night.awake(SEVEN - 2 * HOUR, SEVEN + 5 * MINUTE, step=5 * MINUTE)
     assert len(night.sent) == 1
     ahead = SEVEN + 3 * ONE_DAY
     night.listed.titles = ("Three",)
     night.awake(ahead, ahead + MINUTE)
     assert len(night.sent) == 2
     night.listed.titles = ("Four",)
-    night.awake(SEVEN + HOUR, SEVEN + ONE_DAY, step=15 * MINUTE)
+    night.awake(SEVEN + HOUR, SEVEN + ONE_DAY, step=30 * MINUTE)
     assert [at for at, _ in night.sent] == [SEVEN, ahead, SEVEN + ONE_DAY]
 
 
@@ -235,7 +235,7 @@ def test_a_reader_who_moves_gets_one_letter_a_date(night: Night, before: str, af
         day_of(at)
         night.subscribe(subscriber(timezone=before if at < SEVEN else after))
         night.tick(at)
-        at += 30 * MINUTE
+        at += HOUR
     rows = [row for day in night.store.days() for row in night.store.deliveries(day)]
     assert len(rows) == len({row.day for row in rows}) == len(night.sent)
     assert {DAY - ONE_DAY, DAY, DAY + ONE_DAY} <= {row.day for row in rows}
@@ -251,13 +251,14 @@ def test_a_failed_source_is_asked_again_after_longer_and_longer_waits(night: Nig
         if night.listed.asked > len(asked):
             asked.append((night.clock.now() - (SEVEN - HOUR)) / MINUTE)
 
-    night.awake(SEVEN - HOUR, SEVEN + HOUR, then=note)
+    night.awake(SEVEN - HOUR, SEVEN + 5 * MINUTE, then=note)
+    night.awake(SEVEN + 10 * MINUTE, SEVEN + HOUR, step=10 * MINUTE, then=note)
     assert asked == [0, 1, 3, 7, 15, 30, 45, 59]
     assert other.asked == 1
     assert night.sent == [(SEVEN, "ada")]
     assert night.store.waves(DAY)[0].issue.missing == ("Listed",)
     night.listed.failing = None
-    night.awake(SEVEN + 23 * HOUR, SEVEN + ONE_DAY)
+    night.awake(SEVEN + 23 * HOUR, SEVEN + ONE_DAY, step=5 * MINUTE)
     assert night.sent[1:] == [(SEVEN + ONE_DAY, "ada")]
     (wave,) = night.store.waves(DAY + ONE_DAY)
     assert {paper.item.title for paper in wave.issue.in_question} == {"One", "Two"}
@@ -268,13 +269,13 @@ def test_a_quiet_source_is_asked_until_it_has_papers(night: Night) -> None:
     night.awake(SEVEN - HOUR, SEVEN - 50 * MINUTE)
     quiet = night.listed.asked
     night.listed.titles = ("Late",)
-    night.awake(SEVEN - 49 * MINUTE, SEVEN + HOUR)
+    night.awake(SEVEN - 49 * MINUTE, SEVEN + HOUR, step=7 * MINUTE)
     assert (quiet, night.listed.asked) == (4, 5)
     assert night.sent == [(SEVEN, "ada")]
 
 
 def test_yesterdays_list_under_todays_date_is_asked_for_again(night: Night) -> None:
-    night.awake(SEVEN - HOUR, SEVEN)
+    night.awake(SEVEN - HOUR, SEVEN, step=5 * MINUTE)
     night.awake(SEVEN + 23 * HOUR, SEVEN + ONE_DAY - 30 * MINUTE)
     assert night.store.sources()["Listed"].state == "stale"
     night.listed.titles = ("Three",)
@@ -285,14 +286,15 @@ def test_yesterdays_list_under_todays_date_is_asked_for_again(night: Night) -> N
 def test_a_day_off_is_asked_for_once(night: Night) -> None:
     saturday = SEVEN + 5 * ONE_DAY
     night.listed.titles = ()
-    night.awake(saturday - HOUR, saturday + HOUR)
+    night.awake(saturday - HOUR, saturday + HOUR, step=5 * MINUTE)
     assert night.listed.asked == 1
     assert night.store.issue_state(DAY + 5 * ONE_DAY) == ("skipped", "no new papers")
 
 
 def test_nothing_new_is_said_once_and_not_tried_all_day(night: Night) -> None:
     night.listed.titles = ()
-    night.awake(SEVEN - MINUTE, SEVEN + HOUR)
+    night.awake(SEVEN - MINUTE, SEVEN + 10 * MINUTE)
+    night.awake(SEVEN + 15 * MINUTE, SEVEN + HOUR, step=5 * MINUTE)
     assert night.store.issue_state(DAY) == ("skipped", "no new papers")
     assert sum("nothing to send" in line for line in night.told) == 1
     assert night.sent == []
@@ -305,7 +307,7 @@ def test_without_any_source_nothing_is_sent_until_one_answers(night: Night) -> N
     assert sum("nothing is sent" in line for line in night.told) == 1
     assert night.sent == []
     night.listed.failing = None
-    night.awake(SEVEN + 10 * MINUTE, SEVEN + HOUR)
+    night.awake(SEVEN + 10 * MINUTE, SEVEN + HOUR, step=5 * MINUTE)
     assert [name for _, name in night.sent] == ["ada"]
 
 
@@ -314,7 +316,7 @@ def test_a_reader_who_joins_after_the_time_gets_the_days_letter_only_if_there_is
 ) -> None:
     night.awake(SEVEN, SEVEN + MINUTE)
     night.subscribe(subscriber("ada@example.org"), subscriber("bob@example.org"))
-    night.awake(SEVEN + HOUR, SEVEN + 2 * HOUR)
+    night.awake(SEVEN + HOUR, SEVEN + 2 * HOUR, step=5 * MINUTE)
     assert night.sent == [(SEVEN, "ada")]
     states = {row.email: row.state for row in night.store.deliveries(DAY)}
     assert states.get("bob@example.org", "empty") == "empty"
