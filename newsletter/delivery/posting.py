@@ -2,15 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
-from newsletter.model import (
-    Addressee,
-    Claim,
-    Edition,
-    Envelope,
-    Letter,
-    NotSent,
-    Outcome,
-)
+from newsletter.model import Addressee, Claim, Edition, Envelope, Letter, NotSent, Outcome
 from newsletter.ports import Transport
 
 

@@ -4,10 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from newsletter.model import (
-    Letter,
-    Settlement,
-)
+from newsletter.model import Letter, Settlement
 from newsletter.ports import Clock, Store
 
 ANSWERED = 600.0

@@ -248,8 +248,9 @@ def test_cancelled_it_settles_all_three_letters_in_hand() -> None:
             assert counter.taken == 3, "the letter after the next is made while one travels"
             sending.cancel()
             await asyncio.wait({sending})
-        kinds = [type(outcome).__name__ for _, outcome in counter.settled]
-        assert sorted(kinds) == ["NotSent", "NotSent", "Unknown"]
+        unsent = NotSent("stopped before the letter left")
+        ends = [outcome for _, outcome in counter.settled]
+        assert ends == [Unknown("no answer to the final dot"), unsent, unsent]
 
     asyncio.run(scene())
 

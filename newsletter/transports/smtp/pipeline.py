@@ -16,6 +16,11 @@ from newsletter.transports.smtp.wire import (
 )
 
 _STOPPED = "stopped before the letter left"
+_UNHEARD = "no answer to the final dot"
+
+
+class _NotGrantedError(Exception):
+    """A letter may not be marked: it, and what was to follow it here, does not leave."""
 
 
 class Pipeline:
@@ -32,16 +37,18 @@ class Pipeline:
 
     async def converse(self, line: Line) -> None:
         """See :meth:`~newsletter.transports.smtp.session.Session.converse`."""
-        reason = _STOPPED
+        broke = ""
         try:
             self._say(announced=await self._next(line))
             while self._announced is not None:
                 await self._proceed(line)
+        except _NotGrantedError:
+            self._connection.drop()
         except BROKEN as error:
-            reason = in_words(error)
+            broke = in_words(error)
             self._connection.drop()
         finally:
-            await self._settle_rest(line, reason)
+            await self._settle_rest(line, broke)
         if self._connection.alive:
             await self._talk.goodbye()
 
@@ -76,7 +83,7 @@ class Pipeline:
         self._following = await self._upcoming(line, patient=False)
         if not await line.mark(letter):
             self._announced = None  # not ours to settle
-            raise ConnectionAbortedError(_STOPPED)
+            raise _NotGrantedError
         await self._convey(letter, line)
         if self._announced is None:
             self._say(announced=await self._upcoming(line))
@@ -118,20 +125,21 @@ class Pipeline:
         if code == SERVICE_CLOSING or isinstance(outcome, Unknown):
             raise ConnectionAbortedError(words)
 
-    async def _settle_rest(self, line: Line, reason: str) -> None:
+    async def _settle_rest(self, line: Line, broke: str) -> None:
         """Settle what is still in hand when the conversation is over, and cut the line then.
 
-        A line that broke says nothing of the letter it had not heard of yet.
+        ``broke`` is why the line broke; empty where we stopped. A line that broke says nothing of
+        the letter it had not heard of yet.
         """
         sent, announced, following = self._sent, self._announced, self._following
         self._sent = self._announced = self._following = None
         if sent or announced or following:
             self._connection.drop()
         if sent is not None:
-            await line.settle(sent, Unknown(reason))
+            await line.settle(sent, Unknown(broke or _UNHEARD))
         if announced is not None:
-            await line.settle(announced, NotSent(reason))
-        if following is not None and reason == _STOPPED:
-            await line.settle(following, NotSent(reason))
-        elif following is not None:
+            await line.settle(announced, NotSent(broke or _STOPPED))
+        if following is not None and broke:
             line.put_back(following)
+        elif following is not None:
+            await line.settle(following, NotSent(_STOPPED))
