@@ -6,14 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from newsletter.delivery import post
-from newsletter.errors import NewsletterError, TransportError
-from newsletter.model import (
-    Accepted,
-    Deferred,
-    Envelope,
-    NotSent,
-    Outcome,
-)
+from newsletter.errors import NewsletterError, StoreError, TransportError
+from newsletter.model import Accepted, Deferred, Envelope, NotSent, Outcome
 from newsletter.notes import written
 from newsletter.ports import Clock, Transport
 from newsletter.publisher import FirstLetter
@@ -33,7 +27,7 @@ Cancelled, it lets what is on the wire get its answer.
 """
 
 WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
-"""How long to wait before a note that did not get through is tried again."""
+"""How long to wait before a note that did not get through is tried again, or the store is asked."""
 
 FAREWELL = 5.0
 """Seconds that notes under way have when the pages close."""
@@ -77,16 +71,24 @@ class Postroom:
         self._loop.call_soon_threadsafe(lambda: _begin(self._do(work), self._under_way))
 
     async def _do(self, work: Work) -> None:
-        mail: list[Note | FirstLetter] = []
         try:
-            await asyncio.to_thread(work, mail.append)
-            for each in mail:
+            for each in await self._done(work):
                 if isinstance(each, Note):
                     await self._send(each)
                 else:
                     _begin(self._deliver(each), self._letters)
         except NewsletterError as error:
             self._told(f"a note was not sent: {error}")
+
+    async def _done(self, work: Work) -> list[Note | FirstLetter]:
+        """What this work posts; the answer was given, so a busy store is asked again."""
+        for wait in WAITS:
+            try:
+                return await asyncio.to_thread(_posted, work)
+            except StoreError as error:
+                self._told(f"a request waits: {error}")
+            await self._clock.sleep(wait.total_seconds())
+        return await asyncio.to_thread(_posted, work)
 
     async def _send(self, note: Note) -> None:
         envelope = written(note, self._here, self._stationery, self._clock.now())
@@ -115,6 +117,12 @@ class Postroom:
             for task in late:
                 task.cancel()
         await asyncio.gather(*self._under_way, *self._letters, return_exceptions=True)
+
+
+def _posted(work: Work) -> list[Note | FirstLetter]:
+    mail: list[Note | FirstLetter] = []
+    work(mail.append)
+    return mail
 
 
 def _begin(work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:

@@ -5,7 +5,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.errors import TemplateError
+from newsletter.errors import StoreError, TemplateError
 from newsletter.model import Publication, Reader, Status
 from newsletter.stores import open_store
+from newsletter.stores.memory import MemoryStore
 from newsletter.templates import folders, load_note
 from newsletter.web.pages import NAMES, Pages
 from tests.daemons import until
@@ -573,6 +574,26 @@ def test_a_server_that_defers_gets_the_note_again() -> None:
         house.join()
         assert house.mail(1)[0].recipient == ADA
     assert house.told == []
+
+
+class HeldStore(MemoryStore):
+    """A store that another program holds at first."""
+
+    times = 2
+
+    def forget_unconfirmed(self, *, before: datetime) -> int:
+        """Fail while it is held."""
+        if self.times:
+            self.times -= 1
+            raise StoreError("another program is writing to it")
+        return super().forget_unconfirmed(before=before)
+
+
+def test_who_was_told_to_look_into_their_mailbox_gets_the_note_though_the_store_was_busy() -> None:
+    with open_house(store=HeldStore()) as house:
+        house.join()
+        assert house.mail(1)[0].recipient == ADA
+    assert house.told == ["a request waits: another program is writing to it"] * 2
 
 
 def test_a_note_that_is_refused_is_given_up_without_naming_anybody() -> None:
