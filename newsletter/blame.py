@@ -40,6 +40,11 @@ def nobody_there(status: str, said: str) -> bool:
     return address or (subject, detail) in _NOBODY_THERE
 
 
+def is_servers(reply: str) -> bool:
+    """Whether a server said it: its replies begin with a code (RFC 5321, 4.2), our words do not."""
+    return reply[:1].isdigit()
+
+
 def refuses_reader(reply: str) -> bool:
     """Whether a reply to one of our own letters says so; whatever else it says is about us."""
     return reply.startswith("5") and nobody_there("", reply)

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from newsletter.blame import refuses_reader
+from newsletter.blame import is_servers, refuses_reader
 from newsletter.delivery.records import ANSWERED, MARK_LEASE, Records
 from newsletter.errors import RenderError, StoreError
 from newsletter.model import (
@@ -109,7 +109,7 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
 
 def _is_clear(reply: str) -> bool:
     """Whether a refusal is for this letter alone: our own word, or one that names the mailbox."""
-    return not reply.startswith("5") or refuses_reader(reply)
+    return not is_servers(reply) or refuses_reader(reply)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from newsletter.blame import refuses_reader
+from newsletter.blame import is_servers, refuses_reader
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 
 IN_A_ROW = 20
@@ -37,8 +37,8 @@ class Breaker:
         When the breaker trips, refusals in a row become deferrals: they speak of us. A deferral
         says nothing of those that name no mailbox; they wait for a letter that is accepted.
         """
-        if isinstance(outcome, NotSent | Unknown) or not outcome.reply[:1].isdigit():
-            return [(letter, outcome)]  # what the server did not say
+        if isinstance(outcome, NotSent | Unknown) or not is_servers(outcome.reply):
+            return [(letter, outcome)]
         refused = _is_5xx(outcome)
         self._recent.append(refused)
         if not refused:
