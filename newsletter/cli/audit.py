@@ -4,11 +4,10 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, table
-from newsletter.cli.reports import DELIVERIES_FAILED
+from newsletter.cli.reports import DELIVERIES_FAILED, shown_day
 from newsletter.model import Audit
-from newsletter.publisher import so_far
 from newsletter.wiring import open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -34,9 +33,7 @@ def audit(
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
-        today = issue_day(issue, house.clock, house.settings.timezone)
-        newest = today if issue else next(so_far(house.store, house.clock.now()), today)
-        found = house.store.audit(newest)
+        found = house.store.audit(shown_day(house, issue))
     document = {
         "issue": found.day.isoformat(),
         "ok": found.ok,

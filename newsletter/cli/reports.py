@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
+from newsletter.cli.options import issue_day
 from newsletter.cli.output import counted, table
 from newsletter.model import Heartbeat, SourceReport
-from newsletter.publisher import IssueReport
+from newsletter.publisher import IssueReport, so_far
+from newsletter.wiring import House
 
 SOURCE_FAILED = 4
 DELIVERIES_FAILED = 5
@@ -41,6 +44,16 @@ def source_document(source: SourceReport) -> dict[str, Any]:
         "revised": source.revised,
         "detail": source.detail,
     }
+
+
+def shown_day(house: House, issue: str | None) -> date:
+    """The date of the issue that is asked for, or of the newest; today's where there is none.
+
+    Raises:
+        UsageError: what is asked for is no date.
+    """
+    day = issue_day(issue, house.clock, house.settings.timezone)
+    return day if issue else next(so_far(house.store, house.clock.now()), day)
 
 
 def issue_lines(report: IssueReport) -> str:

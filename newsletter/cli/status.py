@@ -5,7 +5,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
+from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, table
 from newsletter.cli.reports import (
     health_lines,
@@ -13,9 +13,10 @@ from newsletter.cli.reports import (
     heartbeat_lines,
     issue_document,
     issue_lines,
+    shown_day,
 )
 from newsletter.model import Delivery, DeliveryState
-from newsletter.publisher import report, so_far
+from newsletter.publisher import report
 from newsletter.wiring import open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -41,8 +42,7 @@ def status(
     """
     voice = Voice(json, quiet, verbose)
     with open_house(config) as house:
-        today = issue_day(issue, house.clock, house.settings.timezone)
-        day = today if issue else next(so_far(house.store, house.clock.now()), today)
+        day = shown_day(house, issue)
         found = report(house.store, day)
         awake = house.store.heartbeats()
         troubled = house.store.deliveries(day, states=ILL)

@@ -50,15 +50,19 @@ def so_far(store: Store, now: datetime) -> Iterator[date]:
     A holiday may be cancelled long ahead: that is no news, and hides no issue that is at work.
     """
     for day in store.days():
-        called_off = day > now.date() and (store.issue_state(day) or ("",))[0] == "cancelled"
+        called_off = day > now.date() and _is_cancelled(store, day)
         if not called_off or store.counts(day).planned:
             yield day
 
 
+def _is_cancelled(store: Store, day: date) -> bool:
+    state = store.issue_state(day)
+    return state is not None and state[0] == "cancelled"
+
+
 def _remembered(store: Store, day: date) -> tuple[SourceReport, ...]:
     """The sources' last words, but for an issue that has one after it: they are of that one."""
-    later = (other for other in store.days() if other > day)
-    if any((store.issue_state(other) or ("",))[0] != "cancelled" for other in later):
+    if any(other > day and not _is_cancelled(store, other) for other in store.days()):
         return ()
     return tuple(
         SourceReport(health.name, health.state, detail=health.detail)
