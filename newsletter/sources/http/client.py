@@ -29,11 +29,11 @@ MOST_REDIRECTS = 5
 MOST_TRIES = 3
 
 _LARGEST_CACHE = 200 * 1024 * 1024
-# What cannot be kept or found again is asked for anew; its traceback is nobody's concern.
-logging.getLogger("hishel").addHandler(logging.NullHandler())
-
 _BUSY = frozenset({429, 503})
 _KNOWN_PORTS = {"http": 80, "https": 443}
+
+# What cannot be kept or found again is asked for anew; its traceback is nobody's concern.
+logging.getLogger("hishel").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
