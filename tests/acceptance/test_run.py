@@ -12,7 +12,7 @@ import pytest
 
 from newsletter.errors import ConfigurationError, StoreError
 from newsletter.scheduler import Roster
-from newsletter.wiring import open_house
+from newsletter.wiring import House, open_house
 from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
 from tests.morning import Inbox, Newsletter, Page, daily_papers, open_inbox, serve
 
@@ -82,13 +82,19 @@ def test_before_the_time_it_fetches_and_waits(newsletter: Newsletter, inbox: Inb
     assert not inbox.arrivals
 
 
-def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
-    newsletter: Newsletter,
-) -> None:
+@contextlib.contextmanager
+def watched(newsletter: Newsletter) -> Iterator[tuple[House, Roster]]:
+    """A newsletter that has read its readers, and what looks whether their file has changed."""
     set_up(newsletter, "http://127.0.0.1:8099")
     with open_house(newsletter.folder / "newsletter.yaml") as house:
         house.readers()
-        refresh = Roster(house)
+        yield house, Roster(house)
+
+
+def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
+    newsletter: Newsletter,
+) -> None:
+    with watched(newsletter) as (house, refresh):
         newsletter.subscribe({"email": "new@example.org", "at": "06:10"})
         refresh()
         assert [(r.subscriber.email, r.status) for r in house.store.readers()] == [
@@ -108,10 +114,7 @@ def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
 def test_a_readers_file_the_store_could_not_take_is_taken_with_the_next_look(
     newsletter: Newsletter,
 ) -> None:
-    set_up(newsletter, "http://127.0.0.1:8099")
-    with open_house(newsletter.folder / "newsletter.yaml") as house:
-        house.readers()
-        refresh = Roster(house)
+    with watched(newsletter) as (house, refresh):
         newsletter.subscribe()
         with contextlib.closing(sqlite3.connect(newsletter.folder / "newsletter.db")) as beside:
             beside.execute("ALTER TABLE readers RENAME TO elsewhere")
