@@ -21,7 +21,7 @@ from bench.workload import DAY, FROZEN, Morning, morning
 from newsletter.model import Edition, Section
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
-from newsletter.stores.sql.proofs import QUERIES
+from newsletter.stores.sql.audit import QUERIES
 
 GROUP = 1000
 

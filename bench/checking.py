@@ -16,11 +16,13 @@ from bench.naive import in_one_pass
 from bench.sending import PAPERS, composed
 from bench.turns import FROZEN, freeze, ours, turn
 from bench.workload import Morning, morning
-from newsletter.edition import opening_length
-from newsletter.inbox import Inbox
+from newsletter.cli.inbox import Inbox
+from newsletter.issue.cutting import opening_length
+from newsletter.letter.assembling import WORDS_A_MINUTE
+from newsletter.letter.display import longdate
+from newsletter.letter.fragments import Sheet
+from newsletter.letter.views import paper_view
 from newsletter.model import Edition
-from newsletter.render import Sheet, longdate, paper_view
-from newsletter.render.composing import WORDS_A_MINUTE
 from newsletter.stores import open_store
 from newsletter.templates import HTML, TEXT
 

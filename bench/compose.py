@@ -23,20 +23,17 @@ import jinja2
 import mjml
 
 from bench.workload import DAY, FROZEN, Morning, filters, morning, standings
-from newsletter import topics
-from newsletter.edition import Budget, Table, cut
-from newsletter.matchers.rules import RulesMatcher
-from newsletter.message import Press
+from newsletter.issue.cutting import Budget, cut
+from newsletter.issue.table import Table
+from newsletter.letter.assembling import Personal
+from newsletter.letter.links import Keyring, links
+from newsletter.letter.message import Press
+from newsletter.letter.rendering import Templates, set_issue
+from newsletter.letter.views import PaperView, paper_view
 from newsletter.model import Edition, Envelope, Publication
-from newsletter.render import (
-    PaperView,
-    Personal,
-    Templates,
-    paper_view,
-    set_issue,
-)
+from newsletter.papers import topics
+from newsletter.papers.matching import RulesMatcher
 from newsletter.templates import HTML, TEXT, environment, folders, load
-from newsletter.tokens import Keyring, links
 
 T = TypeVar("T")
 

@@ -21,9 +21,8 @@ from pathlib import Path
 
 from bench.databases import databases
 from bench.workload import FROZEN, Morning, filters, morning, standings
-from newsletter import topics
-from newsletter.edition import Budget, Sizes, Table, cut
-from newsletter.matchers import RulesMatcher
+from newsletter.issue.cutting import Budget, Sizes, cut
+from newsletter.issue.table import Table
 from newsletter.model import (
     Accepted,
     Addressee,
@@ -37,6 +36,8 @@ from newsletter.model import (
     Settlement,
     Wave,
 )
+from newsletter.papers import topics
+from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Store
 from newsletter.stores import Witness, open_store
 

@@ -17,10 +17,9 @@ from statistics import median
 from typing import ParamSpec, TypeVar
 
 from bench.workload import Morning, filters, morning, standings
-from newsletter import topics
-from newsletter.edition import Budget, Sizes, Table, cut
-from newsletter.edition.judging import judge
-from newsletter.matchers import RulesMatcher
+from newsletter.issue.cutting import Budget, Sizes, cut
+from newsletter.issue.judging import judge
+from newsletter.issue.table import Table
 from newsletter.model import (
     All,
     AnyOf,
@@ -34,6 +33,8 @@ from newsletter.model import (
     Term,
     Topic,
 )
+from newsletter.papers import topics
+from newsletter.papers.matching import RulesMatcher
 from newsletter.text import display, folded
 
 MEGABYTE = 1 << 20

@@ -26,7 +26,7 @@ from bench.pages import SECRET, SENDER, fill
 from bench.resident import resident
 from bench.servers import sink
 from bench.workload import morning
-from newsletter.clock import SystemClock
+from newsletter.app.clock import SystemClock
 from newsletter.stores import open_store
 
 PAPERS = 200

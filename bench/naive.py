@@ -1,8 +1,10 @@
 """The naive renderer: a letter as one template with loops, which the engine sets in one go."""
 
+from newsletter.letter.assembling import Personal
+from newsletter.letter.display import wrap
+from newsletter.letter.pieces import REASON_INDENT
+from newsletter.letter.views import paper_view
 from newsletter.model import BY_FILTER, OTHER, TOP, Edition, Issue, Publication, Summary
-from newsletter.render import Personal, paper_view, wrap
-from newsletter.render.forme import REASON_INDENT
 from newsletter.templates import HTML, TEXT, compiled, environment, folders
 
 SKELETON = """\

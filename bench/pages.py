@@ -30,11 +30,11 @@ from threading import Event
 from bench.contenders import ROOT
 from bench.recorder import Recorder, recording
 from bench.workload import morning
-from newsletter.clock import SystemClock
+from newsletter.app.clock import SystemClock
+from newsletter.letter.links import Keyring, sign
 from newsletter.model import Entry, Identity, Item, SourceHealth
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from newsletter.tokens import Keyring, sign
 
 SECRET = "a secret of the bench alone"  # noqa: S105 - of a newsletter that is thrown away
 SENDER = "papers@example.org"

@@ -29,14 +29,17 @@ import aiosmtplib
 from bench.compose import KEYS, PUBLICATION, editions_of, obvious_letters
 from bench.resident import resident
 from bench.workload import DAY, Morning, morning, standings
-from newsletter import topics
-from newsletter.clock import SystemClock
-from newsletter.delivery import deliver
-from newsletter.edition import Budget, Table, cut
-from newsletter.matchers import RulesMatcher
+from newsletter.app.clock import SystemClock
+from newsletter.delivery.delivering import deliver
+from newsletter.issue.cutting import Budget, cut
+from newsletter.issue.table import Table
+from newsletter.letter.fragments import Sheet
+from newsletter.letter.rendering import set_issue
+from newsletter.letter.views import paper_view
 from newsletter.model import Planned, Reader, Wave
-from newsletter.publisher.pressroom import Printer
-from newsletter.render import Sheet, paper_view, set_issue
+from newsletter.papers import topics
+from newsletter.papers.matching import RulesMatcher
+from newsletter.publisher.issue_mailer import Printer
 from newsletter.stores import open_store
 from newsletter.templates import load
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from newsletter import topics
 from newsletter.config.curated import curated_topics
-from newsletter.matchers import RulesMatcher
 from newsletter.model import Issue, Item, Paper
+from newsletter.papers import topics
+from newsletter.papers.matching import RulesMatcher
 
 LABELS = {
     "agents": "Agents",

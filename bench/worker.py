@@ -26,14 +26,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Pool, event
 
-from newsletter import scheduler
+from newsletter.app import app, relay, scheduler
+from newsletter.app.clock import SystemClock
+from newsletter.app.workers import publish
 from newsletter.cli import run
 from newsletter.cli import send as sending
-from newsletter.clock import SystemClock
 from newsletter.stores.sql import engine
 from newsletter.transports.smtp.settings import SmtpSettings
-from newsletter.wiring import house, relay
-from newsletter.workers import publish
 
 CLOCK = "clock"
 
@@ -108,7 +107,7 @@ def fill(process: int) -> None:
 
 def take_in_hand(hands: dict[str, Any]) -> None:
     """Give this process the clock and the patience the bench wants."""
-    replace(house, "SystemClock", SteppedClock)
+    replace(app, "SystemClock", SteppedClock)
     if "each" in hands:
         for caller in (sending, scheduler):
             replace(caller, "publish", partial(publish, each=hands["each"]))

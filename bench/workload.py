@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from newsletter.filters import parse
 from newsletter.model import Filter, Issue, Item, Paper, Reader, Standing, Subscriber, Topic
+from newsletter.papers.filters import parse
 
 DAY = date(2026, 8, 3)
 FROZEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)

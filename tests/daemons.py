@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.clock import SystemClock
+from newsletter.app.clock import SystemClock
 from tests.morning import Newsletter
 from tests.processes import Command, at_work
 

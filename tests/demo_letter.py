@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import date
 from functools import cache
 
+from newsletter.letter.fragments import Sheet
+from newsletter.letter.rendering import Templates, set_issue
 from newsletter.model import Publication
-from newsletter.render import Sheet, Templates, set_issue
 from newsletter.templates import THEME, load
 from tests.factories import paper
 from tests.letters import SITE, edition, issue, section

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from newsletter import templates
-from newsletter.filters import parse
-from newsletter.matchers import RulesMatcher
 from newsletter.model import Listing, Publication, Topic
+from newsletter.papers.filters import parse
+from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Source, Store
-from newsletter.publisher import Desk
+from newsletter.publisher.newsletter import Desk
 from tests.factories import NOON, item
 
 TEMPLATES = templates.load()

@@ -8,7 +8,12 @@ from email.message import EmailMessage
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
-from newsletter.message import Press
+from newsletter.letter.assembling import Personal, set_edition
+from newsletter.letter.display import FILTERS
+from newsletter.letter.fragments import Sheet
+from newsletter.letter.links import Keyring, links
+from newsletter.letter.message import Press
+from newsletter.letter.rendering import Templates, set_issue
 from newsletter.model import (
     Addressee,
     Edition,
@@ -21,8 +26,6 @@ from newsletter.model import (
     Summary,
     Topic,
 )
-from newsletter.render import FILTERS, Personal, Sheet, Templates, set_edition, set_issue
-from newsletter.tokens import Keyring, links
 from tests.factories import DAY, NOON, paper
 
 KEYS = Keyring(("a key",), "papers@example.org")

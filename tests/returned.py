@@ -3,8 +3,8 @@
 from datetime import datetime
 from email.utils import format_datetime
 
+from newsletter.letter.links import Keyring, bounce_tag, letter_tag
 from newsletter.model import Publication
-from newsletter.tokens import Keyring, bounce_tag, letter_tag
 from tests.factories import DAY, NOON
 
 PAPERS = Publication("Papers", "Papers", "papers@example.org", bounces="bounce@example.org")

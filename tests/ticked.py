@@ -4,8 +4,9 @@ from datetime import date
 
 from newsletter.model import Counts
 from newsletter.ports import Owner, Transport
-from newsletter.publisher import Desk, Rota, deliver_open, look, publish
-from newsletter.publisher.ticking import Told
+from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publishing import publish
+from newsletter.publisher.ticking import Rota, Told, deliver_open, look
 
 
 async def tick(

@@ -15,24 +15,26 @@ from urllib.parse import urlencode, urlsplit
 from starlette.routing import BaseRoute
 
 from newsletter import templates
-from newsletter.due import Rhythm
+from newsletter.letter.links import Purpose, sign
+from newsletter.letter.rendering import Templates
 from newsletter.model import Publication, Reader
-from newsletter.notes import LINKS
 from newsletter.ports import Store
-from newsletter.publisher import Desk, freeze, gather, publish, waiting
-from newsletter.render import Templates
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.notes import LINKS
+from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.readers.due import Rhythm
+from newsletter.readers.service import Reception
 from newsletter.stores.memory import MemoryStore
-from newsletter.subscriptions import Reception
-from newsletter.tokens import Purpose, sign
 from newsletter.transports.smtp import SmtpTransport
 from newsletter.transports.smtp.settings import SmtpSettings
-from newsletter.web.door import door_app
-from newsletter.web.front import Front
-from newsletter.web.opening import delivering
+from newsletter.web.context import Front
+from newsletter.web.mail_queue import Postroom
+from newsletter.web.page_cache import Shelf
 from newsletter.web.pages import Pages
-from newsletter.web.postroom import Postroom
 from newsletter.web.server import serving
-from newsletter.web.shelf import Shelf
+from newsletter.web.subscribing import door_app
+from newsletter.web.wiring import delivering
 from tests.daemons import until
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.morning import Arrival, Inbox, open_inbox

@@ -17,8 +17,8 @@ from typing import Literal
 
 from playwright.sync_api import Browser, sync_playwright
 
-from newsletter.edition import MAX_HTML
-from newsletter.render import NOTES
+from newsletter.issue.cutting import MAX_HTML
+from newsletter.letter.notes import NOTES
 from newsletter.templates import HTML, environment, folders
 from tools.rspamd import running
 from tools.samples import ROOT, THEMES, Sample, sample, short

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from email.utils import format_datetime
 from pathlib import Path
 
-from newsletter.clock import SystemClock
+from newsletter.app.clock import SystemClock
 
 SHIPPED = Path("/etc/rspamd/rspamd.conf")
 PATIENCE = 120

@@ -7,17 +7,20 @@ from email import policy
 from pathlib import Path
 
 from newsletter.config import curated_topics
-from newsletter.edition import Budget, Table, cut
-from newsletter.issue import compose
-from newsletter.matchers import RulesMatcher
-from newsletter.message import Press
-from newsletter.message import note as message
+from newsletter.issue.composing import compose
+from newsletter.issue.cutting import Budget, cut
+from newsletter.issue.table import Table
+from newsletter.letter.assembling import Personal, set_edition
+from newsletter.letter.links import Keyring, links
+from newsletter.letter.message import Press
+from newsletter.letter.message import note as message
+from newsletter.letter.notes import NOTES, note
+from newsletter.letter.rendering import set_issue
 from newsletter.model import Filter, Issue, Paper, Publication, Reader, Standing, Subscriber
-from newsletter.render import NOTES, Personal, note, set_edition, set_issue
+from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.topics import match
 from newsletter.sources import huggingface
 from newsletter.templates import load, load_note
-from newsletter.tokens import Keyring, links
-from newsletter.topics import match
 
 ROOT = Path(__file__).parents[1]
 THEMES = ("serif", "sans")
@@ -81,7 +84,7 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
 
 
 def short(theme: str, kind: str) -> Sample:
-    """A short letter of this kind (:data:`newsletter.render.NOTES`), read back from its bytes."""
+    """A short letter of this kind (:data:`newsletter.letter.NOTES`), read back from its bytes."""
     words = {word: _SAID[word] for word in NOTES[kind]}
     rendering = note(kind, load_note(kind, theme=theme), _PUBLICATION, words)
     envelope = message(_PUBLICATION, rendering, "ada@example.org", name="note.1", at=_FROZEN)

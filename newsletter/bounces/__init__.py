@@ -7,6 +7,6 @@ tells the store.
 
 from newsletter.bounces.mailboxes import Maildir, Mbox, Stream
 from newsletter.bounces.parsing import Came, parse
-from newsletter.bounces.taking import Effect, Taker, Taking, in_words
+from newsletter.bounces.processing import Effect, Taker, Taking, in_words
 
 __all__ = ["Came", "Effect", "Maildir", "Mbox", "Stream", "Taker", "Taking", "in_words", "parse"]

@@ -16,7 +16,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from newsletter.bounces.deciding import blame
+from newsletter.bounces.classifying import blame
 from newsletter.model import ReturnKind
 
 Meaning = ReturnKind | Literal["wish", "aside", "unreadable"]

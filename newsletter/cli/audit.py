@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.app import open_house
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, table
 from newsletter.cli.reports import DELIVERIES_FAILED, shown_day
 from newsletter.model import Audit
-from newsletter.wiring import open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.app import House, open_house
 from newsletter.bounces import Effect, Maildir, Mbox, Stream, Taking, in_words
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted
 from newsletter.errors import UsageError
-from newsletter.wiring import House, open_house
 
 app = group()
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import typer
 
+from newsletter.app.app import open_house
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted
 from newsletter.config import schema as settings_schema
+from newsletter.config.subscribers import RosterSettings
 from newsletter.errors import ConfigurationError, InvalidFileError
-from newsletter.roster import RosterSettings
-from newsletter.wiring import open_house
 
 app = group()
 

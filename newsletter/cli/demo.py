@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 
-from newsletter import loop
+from newsletter.app import event_loop
+from newsletter.app.app import OWN_FOLDER, House, open_house
+from newsletter.cli.inbox import Inbox
 from newsletter.cli.options import CONFIG, Config, Json, Port, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, table
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
-from newsletter.cli.showing import show
-from newsletter.inbox import Inbox
+from newsletter.cli.serving import show
 from newsletter.model import SourceReport
-from newsletter.proof import open_sheet
-from newsletter.publisher import IssueReport, freeze, gather, publish, report, waiting
-from newsletter.wiring import OWN_FOLDER, House, open_house
+from newsletter.preview import open_sheet
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.reporting import IssueReport, report
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -51,7 +53,7 @@ def demo(
     """
     del config
     voice = Voice(json, quiet, verbose)
-    return loop.run(_demonstrated(out, voice, port if serve else None))
+    return event_loop.run(_demonstrated(out, voice, port if serve else None))
 
 
 async def _demonstrated(folder: Path, voice: Voice, port: int | None) -> int:

@@ -4,12 +4,12 @@ import itertools
 
 import typer
 
-from newsletter import loop
+from newsletter.app import event_loop
+from newsletter.app.app import open_house
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice
 from newsletter.cli.reports import SOURCE_FAILED, missing_lines, source_document, source_lines
-from newsletter.publisher import gather
-from newsletter.wiring import open_house
+from newsletter.publisher.fetching import gather
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -36,7 +36,7 @@ def fetch(
         desk = house.desk
         with voice.progress("fetching", len(desk.sources)) as done:
             count = itertools.count(1)
-            reports = loop.run(
+            reports = event_loop.run(
                 gather(desk.sources, desk.store, day, desk.clock, lambda _report: done(next(count)))
             )
     totals = {

@@ -11,8 +11,8 @@ import typer
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice
 from newsletter.config import schema
+from newsletter.config.subscribers import RosterSettings
 from newsletter.errors import UsageError
-from newsletter.roster import RosterSettings
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.app import House, open_house
+from newsletter.cli.addresses import readers_called
 from newsletter.cli.group import group
-from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import issue_document, issue_lines
 from newsletter.errors import UsageError
-from newsletter.publisher import cancel, release, report, resolve
-from newsletter.wiring import House, open_house
+from newsletter.publisher.issue_control import cancel, release, resolve
+from newsletter.publisher.reporting import report
 
 app = group()
 

@@ -6,18 +6,20 @@ from typing import Annotated
 
 import typer
 
-from newsletter import loop
-from newsletter.cli.naming import readers_called
+from newsletter.app import event_loop
+from newsletter.app.app import House, open_house
+from newsletter.cli.addresses import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Port, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice
 from newsletter.cli.reports import missing_lines
-from newsletter.cli.showing import show
+from newsletter.cli.serving import show
 from newsletter.model import Reader
-from newsletter.proof import open_sheet
-from newsletter.publisher import Proof, anyone, gather
-from newsletter.publisher import preview as proofs
+from newsletter.preview import open_sheet
+from newsletter.publisher.drafting import anyone
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.previewing import Proof
+from newsletter.publisher.previewing import preview as proofs
 from newsletter.transports.folder import file_name
-from newsletter.wiring import House, open_house
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -59,7 +61,7 @@ def preview(
         _read(house, day, voice)
         if out is None:
             email = "" if reader is None or reader == EVERYONE else _called(house, reader)
-            loop.run(show(open_sheet(house, day, email), port, voice, browse=browse))
+            event_loop.run(show(open_sheet(house, day, email), port, voice, browse=browse))
             return 0
         made = list(proofs(house.desk, day, _readers(house, reader)))
         written = [_write(proof, out, alone=reader != EVERYONE) for proof in made]
@@ -71,7 +73,9 @@ def _read(house: House, day: Date, voice: Voice) -> None:
     """Read the day's listings, where the store has nothing of that day; tell which are missing."""
     store = house.store
     if not store.waves(day) and not store.papers_read(day):
-        reports = loop.run(gather(house.sources, store, day, house.clock, lambda _report: None))
+        reports = event_loop.run(
+            gather(house.sources, store, day, house.clock, lambda _report: None)
+        )
         for line in missing_lines(reports):
             voice.say(line)
 

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from newsletter.app.app import House
 from newsletter.cli.options import issue_day
 from newsletter.cli.output import counted, table
 from newsletter.model import Heartbeat, SourceReport
-from newsletter.publisher import IssueReport, so_far
-from newsletter.wiring import House
+from newsletter.publisher.reporting import IssueReport, so_far
 
 SOURCE_FAILED = 4
 DELIVERIES_FAILED = 5

@@ -4,12 +4,12 @@ import contextlib
 
 import typer
 
-from newsletter import loop
+from newsletter.app import event_loop
+from newsletter.app.app import open_house
+from newsletter.app.scheduler import stay_awake
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice
-from newsletter.scheduler import stay_awake
-from newsletter.web.opening import open_door
-from newsletter.wiring import open_house
+from newsletter.web.wiring import open_door
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -45,7 +45,7 @@ def run(
             told(house.doubt)
         pages = contextlib.nullcontext() if house.settings.web is None else open_door(house, told)
         with pages:
-            loop.run(stay_awake(house, told))
+            event_loop.run(stay_awake(house, told))
         told("stopped; nothing is lost")
         document = {"started": started.isoformat(), "stopped": clock.now().isoformat()}
     voice.give(document, lambda: "")

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from newsletter import loop
-from newsletter.cli.naming import readers_called
+from newsletter.app import event_loop
+from newsletter.app.app import House, open_house
+from newsletter.app.workers import publish
+from newsletter.cli.addresses import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import (
@@ -19,21 +21,14 @@ from newsletter.cli.reports import (
     missing_lines,
     source_lines,
 )
-from newsletter.cli.stopping import until_terminated
+from newsletter.cli.signals import until_terminated
 from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, SourceReport
-from newsletter.publisher import (
-    Desk,
-    freeze,
-    gather,
-    in_question,
-    proofs,
-    rehearse,
-    report,
-    waiting,
-)
-from newsletter.wiring import House, open_house
-from newsletter.workers import publish
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.previewing import proofs, rehearse
+from newsletter.publisher.publishing import freeze, in_question, waiting
+from newsletter.publisher.reporting import report
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -84,7 +79,7 @@ def send(
             voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
         if yes or _agreed(desk, day, readers):
             freeze(desk, day, readers, fetched)
-            loop.run(until_terminated(_publish(house, day, to, voice)))
+            event_loop.run(until_terminated(_publish(house, day, to, voice)))
         found = report(desk.store, day, fetched or None)
     voice.give(issue_document(found), lambda: issue_lines(found))
     return exit_code(found, fetched)
@@ -100,7 +95,9 @@ def _stop_if_held(desk: Desk, day: Date) -> None:
 
 
 def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:
-    reports = loop.run(gather(desk.sources, desk.store, day, desk.clock, lambda _report: None))
+    reports = event_loop.run(
+        gather(desk.sources, desk.store, day, desk.clock, lambda _report: None)
+    )
     for line in missing_lines(reports):
         voice.say(line)
     voice.detail(source_lines(reports))
@@ -139,6 +136,6 @@ def _dry_run(house: House, day: Date, readers: Sequence[int], voice: Voice) -> N
     if not readers:
         voice.say(f"nobody waits for the issue of {day}: who is to get it on that day has it")
     wanted = (proof for proof in proofs(house.desk, day, readers) if proof.edition.papers)
-    letters = loop.run(rehearse(wanted, house.to_folder(folder)))
+    letters = event_loop.run(rehearse(wanted, house.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
     voice.give(document, lambda: f"{counted(letters, 'letter')} in {folder}; nothing was sent")

@@ -5,11 +5,11 @@ import signal
 
 import typer
 
-from newsletter import loop
+from newsletter.app import event_loop
+from newsletter.app.app import open_house
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice
-from newsletter.web.opening import open_door
-from newsletter.wiring import open_house
+from newsletter.web.wiring import open_door
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -33,7 +33,7 @@ def serve(
     with open_house(config) as house:
         started = house.clock.now()
         with open_door(house, voice.say):
-            loop.run(_told_to_end())
+            event_loop.run(_told_to_end())
         stopped = house.clock.now()
     document = {"started": started.isoformat(), "stopped": stopped.isoformat()}
     voice.give(document, lambda: "")

@@ -5,6 +5,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from newsletter.app.app import open_house
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, table
 from newsletter.cli.reports import (
@@ -16,8 +17,7 @@ from newsletter.cli.reports import (
     shown_day,
 )
 from newsletter.model import Delivery, DeliveryState
-from newsletter.publisher import report
-from newsletter.wiring import open_house
+from newsletter.publisher.reporting import report
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.app import House, open_house
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.errors import UsageError
-from newsletter.publisher import hold
+from newsletter.publisher.issue_control import hold
 from newsletter.stores import Restoration, Witnessed
-from newsletter.wiring import House, open_house
 
 app = group()
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.app import open_house
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted
 from newsletter.errors import ConfigurationError, UsageError
 from newsletter.templates import check, folders
-from newsletter.wiring import open_house
 
 app = group()
 

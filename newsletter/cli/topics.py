@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.app import House, open_house
+from newsletter.cli.addresses import readers_called
 from newsletter.cli.group import group
-from newsletter.cli.naming import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice, counted, table
 from newsletter.config import curated_topics
+from newsletter.config.subscribers import same_mailbox
 from newsletter.model import Filter, Subscriber, Verdict
-from newsletter.publisher import Trial, try_out
-from newsletter.roster import same_mailbox
-from newsletter.wiring import House, open_house
+from newsletter.publisher.filter_preview import Trial, try_out
 
 app = group()
 

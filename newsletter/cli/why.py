@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.naming import readers_called
+from newsletter.app.app import House, open_house
+from newsletter.cli.addresses import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
 from newsletter.cli.output import Voice
 from newsletter.errors import UsageError
-from newsletter.identity import identify
 from newsletter.model import Item, Reader, Verdict
-from newsletter.publisher import why as explain
-from newsletter.wiring import House, open_house
+from newsletter.papers.identity import identify
+from newsletter.publisher.explaining import why as explain
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -1,6 +1,7 @@
 """newsletter.yaml, read once into :class:`Settings`."""
 
 from newsletter.config.curated import curated_topics
+from newsletter.config.loading import read_settings, schema, validated
 from newsletter.config.models import (
     ArxivSource,
     BouncesSettings,
@@ -15,7 +16,6 @@ from newsletter.config.models import (
     TopicSettings,
     WebSettings,
 )
-from newsletter.config.reading import read_settings, schema, validated
 
 __all__ = [
     "ArxivSource",

@@ -5,9 +5,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from newsletter.filters import parse
+from newsletter.config.yaml_file import Value, load
 from newsletter.model import Topic
-from newsletter.yamlfile import Value, load
+from newsletter.papers.filters import parse
 
 _FILE = "topics.yaml"
 

@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, model_validator
 
 from newsletter.errors import FilterError
-from newsletter.filters import parse
+from newsletter.papers.filters import parse
 from newsletter.text import clean, http_url
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -22,8 +22,8 @@ from newsletter.config.fields import (
     mailbox,
     per_second,
 )
-from newsletter.filters import parse
 from newsletter.model import Publication, Topic
+from newsletter.papers.filters import parse
 
 SHORTEST_SECRET = 16
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"

@@ -4,9 +4,3 @@ The promise is each letter once. A claim gives one run the right to a letter; th
 before the final dot, says that it may have left; the settlement says what became of it. Whatever
 stops a run, the next one finds every letter at one of these points and knows what to do.
 """
-
-from newsletter.delivery.delivering import BATCH, CLAIM_LEASE, DRAIN, deliver, next_try
-from newsletter.delivery.posting import post
-from newsletter.delivery.records import MARK_LEASE
-
-__all__ = ["BATCH", "CLAIM_LEASE", "DRAIN", "MARK_LEASE", "deliver", "next_try", "post"]

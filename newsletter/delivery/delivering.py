@@ -8,8 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from newsletter.blame import is_servers, refuses_reader
-from newsletter.delivery.records import ANSWERED, MARK_LEASE, Records
+from newsletter.delivery.ledger_writer import ANSWERED, MARK_LEASE, Records
+from newsletter.delivery.refusals import is_servers, refuses_reader
 from newsletter.errors import RenderError, StoreError
 from newsletter.model import (
     Accepted,

@@ -5,7 +5,7 @@ domain says in the DNS. Nothing is changed, and no letter is sent.
 """
 
 from newsletter.doctor.checks import examine
+from newsletter.doctor.dns import ask_dns
 from newsletter.doctor.findings import Finding
-from newsletter.doctor.records import ask_dns
 
 __all__ = ["Finding", "ask_dns", "examine"]

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from newsletter import loop
+from newsletter.app import event_loop
+from newsletter.app.app import House, open_house
+from newsletter.doctor.dns import Ask, sender_records
 from newsletter.doctor.findings import Finding, unchecked, well, wrong
-from newsletter.doctor.records import Ask, sender_records
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
-from newsletter.publisher import report, so_far
-from newsletter.wiring import House, open_house
+from newsletter.publisher.reporting import report, so_far
 
 PATIENCE = 10.0
 """Seconds a server gets."""
@@ -61,7 +61,7 @@ def _of_house(house: House, ask: Ask | None) -> Iterator[Finding]:
     yield _bounces(house)
     yield clock(house, date, stored=store.state == "ok")
     yield _disk(house)
-    yield well("event loop", loop.named())
+    yield well("event loop", event_loop.named())
     if store.state == "ok":
         yield _last_run(house)
         yield _last_issue(house)
@@ -87,7 +87,7 @@ def _smtp(house: House) -> Finding:
     smtp = house.settings.smtp
     place = f"{smtp.host}:{smtp.port}"
     try:
-        loop.run(house.try_smtp(PATIENCE))
+        event_loop.run(house.try_smtp(PATIENCE))
     except TransportError as error:
         said, _, fix = str(error).partition("; ")
         return wrong("SMTP", said, fix)

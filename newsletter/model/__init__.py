@@ -17,6 +17,7 @@ The path, one way, is the order in which they appear here::
 Nothing here reads a clock, a file or a socket.
 """
 
+from newsletter.model.bounces import Returned, ReturnEffect, ReturnKind, Suppression
 from newsletter.model.deliveries import (
     OPEN,
     OPEN_ISSUE,
@@ -38,6 +39,7 @@ from newsletter.model.deliveries import (
     Settlement,
     Unknown,
 )
+from newsletter.model.heartbeats import Heartbeat
 from newsletter.model.issues import (
     BY_FILTER,
     EVERY_PAPER,
@@ -89,8 +91,6 @@ from newsletter.model.readers import (
     Term,
     Topic,
 )
-from newsletter.model.returns import Returned, ReturnEffect, ReturnKind, Suppression
-from newsletter.model.runs import Heartbeat
 
 __all__ = [
     "BY_FILTER",

@@ -210,7 +210,7 @@ class Published:
 class Wave:
     """An issue frozen for the readers due at one instant, with the pieces its letters are set from.
 
-    ``pieces`` is the rendered sheet (:class:`newsletter.render.Sheet`) in its stored form, so
+    ``pieces`` is the rendered sheet (:class:`newsletter.letter.Sheet`) in its stored form, so
     that a letter can be made again byte for byte after an edit of template, key or code.
     """
 

@@ -18,7 +18,7 @@ class Item:
     Every text is plain text (never markup), white space collapsed, no control characters, no
     lone surrogates; every address is an absolute http or https URL. ``ids`` are the identifiers
     and addresses as the source wrote them (``2503.02130v2``, ``https://doi.org/10.1/x``,
-    ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.identity` reads them.
+    ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.papers.identity` reads them.
     """
 
     title: str

@@ -26,8 +26,8 @@ from newsletter.model import (
     Suppression,
     Wave,
 )
-from newsletter.ports.readership import Readership
-from newsletter.ports.subscribing import Archive, Subscribing
+from newsletter.ports.pages import Archive, Subscribing
+from newsletter.ports.readers import Readership
 
 
 class Store(Readership, Subscribing, Archive, Protocol):

@@ -6,9 +6,11 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain
 
-from newsletter import issue as issues
-from newsletter import topics
-from newsletter.edition import REACH, Budget, Table, cut
+from newsletter.issue import composing as issues
+from newsletter.issue.cutting import Budget, cut
+from newsletter.issue.table import REACH, Table
+from newsletter.letter.fragments import Sheet
+from newsletter.letter.rendering import set_issue
 from newsletter.model import (
     Filter,
     Issue,
@@ -20,9 +22,9 @@ from newsletter.model import (
     Subscriber,
     Wave,
 )
+from newsletter.papers import topics
 from newsletter.ports import Store
-from newsletter.publisher.desk import Desk
-from newsletter.render import Sheet, set_issue
+from newsletter.publisher.newsletter import Desk
 
 JUDGED_AGAIN = timedelta(days=3)
 """How long a paper that fell short of upvotes alone is judged again."""

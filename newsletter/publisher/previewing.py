@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from newsletter.edition import Budget, cut
 from newsletter.errors import TransportError
+from newsletter.issue.cutting import Budget, cut
 from newsletter.model import (
     Accepted,
     Claim,
@@ -18,10 +18,10 @@ from newsletter.model import (
     Standing,
 )
 from newsletter.ports import Transport
-from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import Draft, draft, in_turn, plans, table_for, typeset
-from newsletter.publisher.pressroom import Pressroom, Printer
-from newsletter.publisher.trying import unsent
+from newsletter.publisher.filter_preview import unsent
+from newsletter.publisher.issue_mailer import Pressroom, Printer
+from newsletter.publisher.newsletter import Desk
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from array import array
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 
-from newsletter.blame import refuses_reader
-from newsletter.cadence import due
-from newsletter.delivery import deliver
+from newsletter.delivery.delivering import deliver
+from newsletter.delivery.refusals import refuses_reader
 from newsletter.model import Counts, Returned, SourceReport
 from newsletter.ports import Owner, Store, Transport
-from newsletter.publisher.desk import Desk
 from newsletter.publisher.drafting import chunks, draft, draft_issue, in_turn, plans, wave
-from newsletter.publisher.pressroom import Pressroom
-from newsletter.publisher.ruling import STOPPED
+from newsletter.publisher.issue_control import STOPPED
+from newsletter.publisher.issue_mailer import Pressroom
+from newsletter.publisher.newsletter import Desk
+from newsletter.readers.cadence import due
 
 NOTHING_NEW = "no new papers"
 

@@ -13,14 +13,14 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain, islice
 
-from newsletter.due import LATE, Due, Rhythm, agenda, horizon
 from newsletter.errors import OldStoreError, TryAgainError
 from newsletter.model import OPEN_ISSUE, Counts
-from newsletter.publisher.asking import Answers, Vain
-from newsletter.publisher.desk import Desk
-from newsletter.publisher.gathering import gather
+from newsletter.publisher.fetch_schedule import Answers, Vain
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.newsletter import Desk
 from newsletter.publisher.publishing import freeze, is_stopped, unplanned
 from newsletter.publisher.reporting import so_far
+from newsletter.readers.due import LATE, Due, Rhythm, agenda, horizon
 
 ASLEEP = timedelta(minutes=30)
 """So long without a tick is a sleep, after which what was slept through is caught up."""

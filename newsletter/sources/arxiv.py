@@ -7,9 +7,9 @@ from datetime import date
 from typing import Any, get_args
 
 from newsletter.errors import SourceError
-from newsletter.identity import arxiv_id
 from newsletter.model import Announcement, Item, Listing
-from newsletter.sources import entries, feedchild, sandbox
+from newsletter.papers.identity import arxiv_id
+from newsletter.sources import entries, feed_process, sandbox
 from newsletter.sources.http import Client
 from newsletter.sources.options import Options
 from newsletter.text import clean, http_url
@@ -74,7 +74,7 @@ def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]
     Raises:
         SourceError: it is none, or arXiv's own error.
     """
-    found = feedchild.reduced(body, sandbox.context(headers, url))
+    found = feed_process.reduced(body, sandbox.context(headers, url))
     return tuple(_items(sandbox.listed(found, body, url), url))
 
 

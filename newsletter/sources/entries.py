@@ -24,7 +24,7 @@ def item(entry: Mapping[str, Any], feed_url: str, read: Callable[[str], str] = p
     """An entry as an item; one without a title is called by how its text begins, or its link.
 
     Args:
-        entry: as :mod:`newsletter.sources.feedchild` reduces it.
+        entry: as :mod:`newsletter.sources.feed_process` reduces it.
         feed_url: the feed's address, which a guid belongs to.
         read: makes plain text of titles and summaries; ``clean`` where they are no markup.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
-from newsletter.sources import feedchild, sandbox
+from newsletter.sources import feed_process, sandbox
 from newsletter.sources.entries import by_age, item
 from newsletter.sources.http import Client
 from newsletter.sources.options import Options
@@ -59,7 +59,9 @@ def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]
     if is_json(body):
         entries = json_entries(body, url)
     else:
-        entries = sandbox.listed(feedchild.reduced(body, sandbox.context(headers, url)), body, url)
+        entries = sandbox.listed(
+            feed_process.reduced(body, sandbox.context(headers, url)), body, url
+        )
     return tuple(_items(entries, url))
 
 
@@ -90,7 +92,7 @@ def json_entries(body: bytes, url: str) -> list[Mapping[str, Any]]:
     items = found.get("items") if isinstance(found, dict) else None
     if not isinstance(items, list) or not str(version).startswith(JSON_FEED):
         raise SourceError(f"{url}: JSON, but no JSON Feed (its version is {version!r})")
-    return [_entry(each) for each in items[: feedchild.MAX_ENTRIES] if isinstance(each, dict)]
+    return [_entry(each) for each in items[: feed_process.MAX_ENTRIES] if isinstance(each, dict)]
 
 
 def _entry(each: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -99,7 +101,7 @@ def _entry(each: Mapping[str, Any]) -> Mapping[str, Any]:
     guid = each.get("id")
     return {
         "title": _text(each.get("title")),
-        "summary": _text(body)[: feedchild.MAX_TEXT],
+        "summary": _text(body)[: feed_process.MAX_TEXT],
         "link": link,
         "ids": [link, _text(each.get("external_url"))] if link else [],
         "guid": str(guid) if isinstance(guid, str | int | float) else "",

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.errors import SourceError
-from newsletter.identity import arxiv_id
 from newsletter.model import Item, Listing
+from newsletter.papers.identity import arxiv_id
 from newsletter.sources.http import Client
 from newsletter.sources.options import Options
-from newsletter.sources.saved import matching
+from newsletter.sources.saved_files import matching
 from newsletter.text import clean, http_url
 
 logger = logging.getLogger(__name__)

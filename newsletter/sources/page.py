@@ -8,7 +8,7 @@ from pathlib import Path
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
-from newsletter.sources.saved import matching
+from newsletter.sources.saved_files import matching
 from newsletter.text import clean
 
 _DATE = re.compile(r"(?P<day>[A-Z][a-z]{2} \d{1,2})(?:, (?P<year>\d{4}))?(?: (?P<comments>\d+))?")

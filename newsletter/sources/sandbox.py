@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.errors import SourceError
-from newsletter.sources import feedchild
+from newsletter.sources import feed_process
 
 WALL_SECONDS = 30.0
 
@@ -22,7 +22,7 @@ _END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>|<(?:\w+:)?feed\b[^>]*/>", r
 
 
 async def entries(body: bytes, headers: Mapping[str, str], url: str) -> list[Mapping[str, Any]]:
-    """A feed's entries, as :func:`newsletter.sources.feedchild.reduced` gives them.
+    """A feed's entries, as :func:`newsletter.sources.feed_process.reduced` gives them.
 
     Raises:
         SourceError: the parser ran out of time or memory, or the body is no feed.
@@ -39,7 +39,7 @@ async def entries(body: bytes, headers: Mapping[str, str], url: str) -> list[Map
     finally:
         await _end(await starting)
     if child.returncode in _OUT_OF_TIME:
-        raise SourceError(f"{url}: parsing took over {feedchild.CPU_SECONDS} seconds of CPU")
+        raise SourceError(f"{url}: parsing took over {feed_process.CPU_SECONDS} seconds of CPU")
     if child.returncode:
         last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise SourceError(f"{url}: cannot be parsed: {last[:200] or child.returncode}")
@@ -50,7 +50,7 @@ async def _start() -> Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
-        str(Path(feedchild.__file__)),
+        str(Path(feed_process.__file__)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -1,7 +1,7 @@
 """What the house remembers: one SQL store for SQLite and PostgreSQL, and one in memory.
 
 Both keep the law of :class:`newsletter.ports.Store`. What they decide alike stands in
-:mod:`~newsletter.stores.catalogue` and :mod:`~newsletter.stores.decisions`.
+:mod:`~newsletter.stores.paper_index` and :mod:`~newsletter.stores.rules`.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from newsletter.errors import StoreError
 from newsletter.ports import Store
-from newsletter.stores.witness import Restoration, Witness, Witnessed
+from newsletter.stores.journal import Restoration, Witness, Witnessed
 
 __all__ = ["FORMS", "Restoration", "Witness", "Witnessed", "copy_store", "open_store"]
 

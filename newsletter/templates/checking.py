@@ -5,16 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from newsletter.errors import TemplateError
-from newsletter.render import NOTES
+from newsletter.letter.notes import NOTES
 from newsletter.templates.compiling import load, load_note, opening_wrapped
 from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
-from newsletter.templates.linting import (
-    ISSUE,
-    NOTE,
-    name_faults,
-    partial_faults,
-    tag_faults,
-)
+from newsletter.templates.linting import ISSUE, NOTE, name_faults, partial_faults, tag_faults
 
 _WRITTEN = frozenset({".mjml", ".txt", ".jinja", ".html"})
 """How the names of templates end."""

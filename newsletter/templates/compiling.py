@@ -12,11 +12,12 @@ from jinja2.bccache import Bucket
 from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.errors import RenderError, TemplateError
-from newsletter.render import FILTERS, NOTES, Templates, note, set_issue
-from newsletter.render.setting import BLOCKS
+from newsletter.letter.display import FILTERS
+from newsletter.letter.notes import NOTES, note
+from newsletter.letter.rendering import BLOCKS, Templates, set_issue
 from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
 from newsletter.templates.linting import ISSUE, NOTE, first, name_faults, tag_faults
-from newsletter.templates.specimens import PUBLICATIONS, SPECIMENS
+from newsletter.templates.samples import PUBLICATIONS, SPECIMENS
 
 _WRAPPER = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
 _IDLE = "cursor:auto;"
@@ -50,7 +51,7 @@ def load(folder: Path | None = None, theme: str = THEME) -> Templates:
 
 
 def load_note(kind: str, folder: Path | None = None, theme: str = THEME) -> Templates:
-    """The compiled templates of a note (:data:`newsletter.render.NOTES`), tried out.
+    """The compiled templates of a note (:data:`newsletter.letter.NOTES`), tried out.
 
     Raises:
         TemplateError: as :func:`load`.

@@ -10,7 +10,7 @@ from jinja2 import meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.errors import TemplateError
-from newsletter.render import FILTERS
+from newsletter.letter.display import FILTERS
 from newsletter.templates.elements import ANY, DEFAULTS, ELEMENTS
 from newsletter.templates.finding import Folders
 

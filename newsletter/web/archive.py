@@ -10,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter import subscriptions
-from newsletter.browser import Form
 from newsletter.model import OTHER, Reader
-from newsletter.subscriptions import Reception
+from newsletter.readers import service
+from newsletter.readers.service import Reception
 from newsletter.web import feeds
+from newsletter.web.browser import Form
+from newsletter.web.context import Front, Handler, shows, token_of
 from newsletter.web.editions import entry, whole
 from newsletter.web.feeds import Feed, Told, told
-from newsletter.web.front import Front, Handler, shows, token_of
-from newsletter.web.shelf import RECENT, Public
+from newsletter.web.page_cache import RECENT, Public
 
 A_PAGE = 100
 """Issues listed on one page of the archive."""
@@ -167,7 +167,7 @@ class Archive:
 
         def answer(request: Request, _form: Form) -> Response:
             here, token = self.front.reception, token_of(request)
-            reader, _ = subscriptions.whose(here, token, "feed", self.front.now)
+            reader, _ = service.whose(here, token, "feed", self.front.now)
             if reader.status != "confirmed":
                 raise HTTPException(410, "This feed ended with its subscription.")
             entries = [*self._own(reader)]

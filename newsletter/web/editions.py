@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from newsletter.letter.views import PaperView, paper_view
 from newsletter.model import Edition, Issue, Paper, Summary
-from newsletter.render import PaperView, paper_view
 
 
 @dataclass(frozen=True, slots=True)

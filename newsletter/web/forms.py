@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from newsletter.browser import Form
+from newsletter.config.subscribers import WEEKDAYS, one_subscriber
+from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
 from newsletter.model import Subscriber
-from newsletter.roster import WEEKDAYS, one_subscriber
-from newsletter.yamlfile import Value
+from newsletter.web.browser import Form
 
 MOST_RULES = 100
 """Rules in one list; more belong into a topic of the newsletter's."""

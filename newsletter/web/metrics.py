@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from newsletter.model import ListingState
 from newsletter.ports import Store
-from newsletter.publisher import so_far
+from newsletter.publisher.reporting import so_far
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

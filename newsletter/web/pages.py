@@ -10,9 +10,9 @@ from zoneinfo import available_timezones
 import jinja2
 from starlette.responses import HTMLResponse, Response
 
+from newsletter.config.subscribers import WEEKDAYS
 from newsletter.errors import TemplateError
 from newsletter.model import Publication
-from newsletter.roster import WEEKDAYS
 from newsletter.templates import Folders, environment, folders
 
 AREAS = (

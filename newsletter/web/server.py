@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
-from newsletter import loop
+from newsletter.app import event_loop
 from newsletter.errors import UsageError
 
 MOST = 1000
@@ -48,7 +48,7 @@ def serving(
     )
     server = uvicorn.Server(config)
     with _listening(host, port) as listening:
-        thread = threading.Thread(target=loop.run, args=[server.serve(sockets=[listening])])
+        thread = threading.Thread(target=event_loop.run, args=[server.serve(sockets=[listening])])
         thread.start()
         try:
             yield listening.getsockname()[1]

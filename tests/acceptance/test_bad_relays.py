@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from newsletter.delivery import deliver
+from newsletter.delivery.delivering import deliver
 from newsletter.errors import TransportError
 from newsletter.model import Claim, Counts, Envelope
 from newsletter.ports import Store

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from newsletter.app.app import open_house
+from newsletter.app.scheduler import Returns
 from newsletter.doctor import examine
-from newsletter.scheduler import Returns
-from newsletter.tokens import bounce_tag
-from newsletter.wiring import open_house
+from newsletter.letter.links import bounce_tag
 from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
 from tests.factories import NOON
 from tests.morning import Arrival, Newsletter, daily_papers, open_inbox, serve

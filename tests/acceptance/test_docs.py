@@ -25,7 +25,7 @@ from newsletter.config import (
     WebSettings,
     read_settings,
 )
-from newsletter.roster import SubscriberSettings, read_roster
+from newsletter.config.subscribers import SubscriberSettings, read_roster
 from tests.morning import Newsletter
 
 ROOT = Path(__file__).parents[2]

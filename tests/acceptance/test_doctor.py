@@ -16,13 +16,13 @@ from dns.rcode import NXDOMAIN
 from dns.resolver import Resolver
 from dns.rrset import from_text
 
-from newsletter.clock import SystemClock
+from newsletter.app.app import open_house
+from newsletter.app.clock import SystemClock
 from newsletter.doctor import Finding, ask_dns, examine
 from newsletter.doctor.checks import clock, http_date
-from newsletter.doctor.records import Ask, sender_records
+from newsletter.doctor.dns import Ask, sender_records
 from newsletter.model import Heartbeat
 from newsletter.stores import open_store
-from newsletter.wiring import open_house
 from tests.desks import SteadyClock
 from tests.factories import NOON
 from tests.morning import Newsletter, daily_papers, open_inbox, serve

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter.model import Consent, Reader, Status
-from newsletter.publisher import greet
+from newsletter.publisher.welcoming import greet
 from newsletter.stores.memory import MemoryStore
 from tests.daemons import until
 from tests.factories import DAY, NOON, subscriber

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from starlette.routing import Route
 
-from newsletter.tokens import Purpose
+from newsletter.letter.links import Purpose
 from tests.factories import DAY, NOON, subscriber
 from tests.openapi import described
 from tests.visits import House, open_house

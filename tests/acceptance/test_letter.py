@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from newsletter.letter.rendering import set_issue
 from newsletter.model import TOP, Edition, Publication
-from newsletter.render import set_issue
 from newsletter.templates import THEME
 from tests.demo_letter import NO_SITE, PAPERS, THEMES, WHOLE, demo, templates
 from tests.factories import paper

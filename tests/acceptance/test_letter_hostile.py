@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from newsletter.render import set_issue
+from newsletter.letter.rendering import set_issue
 from tests.demo_letter import templates
 from tests.factories import paper
 from tests.hostile import TEXTS, check_bytes

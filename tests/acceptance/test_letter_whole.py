@@ -5,12 +5,16 @@ from dataclasses import replace
 import pytest
 
 from bench.naive import in_one_pass
-from newsletter.edition import Budget, Table, cut
-from newsletter.matchers.rules import RulesMatcher
+from newsletter.issue.cutting import Budget, cut
+from newsletter.issue.table import Table
+from newsletter.letter.assembling import set_edition
+from newsletter.letter.display import longdate
+from newsletter.letter.rendering import set_issue
+from newsletter.letter.views import paper_view
 from newsletter.model import TOP, Edition, Standing, Summary
-from newsletter.render import longdate, paper_view, set_edition, set_issue
+from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.topics import match
 from newsletter.templates import HTML, TEXT
-from newsletter.topics import match
 from tests.demo_letter import PAPERS, WHOLE, demo, templates
 from tests.factories import paper, reader
 from tests.letters import SITE, edition, issue, personal, section

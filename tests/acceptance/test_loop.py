@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from newsletter import loop
+from newsletter.app import event_loop
 from newsletter.model import Accepted
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from newsletter.transports.smtp.settings import Security
@@ -32,14 +32,14 @@ def on(name: str, work: Coroutine[object, object, None]) -> None:
 
 
 def test_work_runs_on_uvloop_where_it_is_installed() -> None:
-    assert loop.run(kind()) == "uvloop"
-    assert loop.named().startswith("uvloop ")
+    assert event_loop.run(kind()) == "uvloop"
+    assert event_loop.named().startswith("uvloop ")
 
 
 def test_without_uvloop_work_runs_on_the_loop_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    assert loop.run(kind()) == "asyncio"
-    assert "daily-papers-newsletter[fast]" in loop.named()
+    assert event_loop.run(kind()) == "asyncio"
+    assert "daily-papers-newsletter[fast]" in event_loop.named()
 
 
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])
@@ -79,4 +79,4 @@ def test_the_doctor_says_which_loop_sends(tmp_path: Path) -> None:
         newsletter.subscribe({"email": "ada@example.org"})
         found = newsletter.json("doctor", code=None)
     (said,) = [check["said"] for check in found["checks"] if check["name"] == "event loop"]
-    assert said == loop.named()
+    assert said == event_loop.named()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import RenderError, TemplateError
+from newsletter.letter.notes import NOTES, note
 from newsletter.model import Rendering
-from newsletter.render import NOTES, note
 from newsletter.templates import load_note
 from tests.demo_letter import THEMES
 from tests.letters import SITE

@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from newsletter.owners import LockedOwner
+from newsletter.app.locks import LockedOwner
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time
 from pathlib import Path
-from newsletter.owners import LockedOwner
+from newsletter.app.locks import LockedOwner
 with LockedOwner(Path(sys.argv[1]), "other").holding() as owner:
     print(owner.name, flush=True)
     sys.stdin.read()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.proof.watching import changed, look
+from newsletter.preview.watching import changed, look
 
 
 @pytest.fixture

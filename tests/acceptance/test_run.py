@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.app.app import House, open_house
+from newsletter.app.scheduler import Roster
 from newsletter.errors import ConfigurationError, StoreError
-from newsletter.scheduler import Roster
-from newsletter.wiring import House, open_house
 from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
 from tests.morning import Inbox, Newsletter, Page, daily_papers, open_inbox, serve
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import SourceError
+from newsletter.letter.views import paper_view
 from newsletter.model import Item
-from newsletter.render import paper_view
 from newsletter.sources import feed, huggingface, page
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"

@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 
-from newsletter.wiring.secret import kept_secret
+from newsletter.app.secret import kept_secret
 from tests.morning import Newsletter
 
 MANY = 8

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.clock import SystemClock
-from newsletter.delivery import deliver
+from newsletter.app.clock import SystemClock
+from newsletter.delivery.delivering import deliver
 from newsletter.errors import TransportError
 from newsletter.model import (
     Addressee,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from newsletter.errors import TransportError
-from newsletter.message import quoted
+from newsletter.letter.message import quoted
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.posting import Counter, letter, letters

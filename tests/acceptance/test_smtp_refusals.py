@@ -10,7 +10,9 @@ import pytest
 
 from newsletter.errors import TransportError
 from newsletter.model import Subscriber
-from newsletter.publisher import Desk, freeze, gather, publish, waiting
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.stores import open_store
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.desks import Listed, Run, SteadyClock, desk_over

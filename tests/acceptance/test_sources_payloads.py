@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import SourceError
-from newsletter.identity import identify, same
 from newsletter.model import Item
+from newsletter.papers.identity import identify, same
 from newsletter.sources import arxiv, feed, huggingface, page
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"

@@ -119,7 +119,7 @@ def _children() -> list[str]:
         child
         for task in Path(f"/proc/{os.getpid()}/task").iterdir()
         for child in _told(task / "children").decode().split()
-        if b"feedchild" in _told(Path(f"/proc/{child}/cmdline"))
+        if b"feed_process" in _told(Path(f"/proc/{child}/cmdline"))
     ]
 
 

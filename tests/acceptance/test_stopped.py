@@ -14,7 +14,7 @@ from bench.axes import MARK_OVER
 from bench.contenders import CONTENDERS, ROOT, Words
 from bench.striking import Plan
 from bench.worker import step
-from newsletter.clock import SystemClock
+from newsletter.app.clock import SystemClock
 from tests.servers import FaultyServer, faulty
 
 READERS = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import TemplateError
-from newsletter.render import set_issue
+from newsletter.letter.rendering import set_issue
 from newsletter.templates import HTML, SUBJECT, TEXT, Folders, compiled, folders, load
 from tests.factories import paper
 from tests.letters import SITE, edition, issue, letter, section

@@ -20,12 +20,12 @@ from bench.contenders import CONTENDERS, DAY, ROOT, Words, in_hand
 from bench.recorder import Phase, Recorder, pause, recording
 from bench.striking import Plan
 from bench.worker import step
-from newsletter import workers
+from newsletter.app import workers
+from newsletter.app.app import House, open_house
+from newsletter.app.workers import publish
 from newsletter.cli import run
 from newsletter.errors import StoreError, TryAgainError
 from newsletter.model import Counts
-from newsletter.wiring import House, open_house
-from newsletter.workers import publish
 from tests.daemons import not_at_midnight, papers, set_up
 from tests.daemons import until as happened
 from tests.morning import Newsletter, daily_papers, open_inbox, serve

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.filters import parse
 from newsletter.model import Filter, Subscriber
-from newsletter.publisher import freeze, gather, waiting
+from newsletter.papers.filters import parse
 from newsletter.publisher.drafting import CHUNK
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.publishing import freeze, waiting
 from newsletter.stores import Witness, open_store
 from tests.desks import Listed, SteadyClock, desk_over
 from tests.factories import DAY, NOON

@@ -7,24 +7,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from newsletter.due import Rhythm
 from newsletter.errors import TransportError
-from newsletter.filters import parse
 from newsletter.model import Consent, Deferred, Filter, Letter, Reader, Status, Subscriber
+from newsletter.papers.filters import parse
 from newsletter.ports import Mark, Settle, Store
-from newsletter.publisher import (
-    Desk,
-    FirstLetter,
-    Rota,
-    bring,
-    cancel,
-    freeze,
-    gather,
-    greet,
-    left_open,
-    publish,
-    waiting,
-)
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.issue_control import cancel
+from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.ticking import Rota
+from newsletter.publisher.welcoming import FirstLetter, bring, greet, left_open
+from newsletter.readers.due import Rhythm
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, NOON, subscriber
 from tests.keeping import MemoryTransport

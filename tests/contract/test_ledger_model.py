@@ -32,7 +32,8 @@ from newsletter.model import (
     Unknown,
 )
 from newsletter.ports import Store
-from newsletter.publisher import freeze, gather, publish, waiting
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.stores import open_store
 from tests.databases import sqlite_store
 from tests.desks import Listed, Run, SteadyClock, desk_over

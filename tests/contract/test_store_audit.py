@@ -11,7 +11,7 @@ from newsletter.errors import StoreError
 from newsletter.model import Accepted, Audit, Deferred, Refused, Unknown
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from newsletter.stores.proofs import LAWS
+from newsletter.stores.invariants import LAWS
 from newsletter.stores.sql import SqlStore, schema
 from newsletter.stores.sql.engine import Database
 from tests.factories import DAY, NOON

@@ -11,8 +11,8 @@ import pytest
 
 from bench.contenders import CONTENDERS
 from bench.striking import MARKED
-from newsletter.clock import SystemClock
-from newsletter.delivery import deliver
+from newsletter.app.clock import SystemClock
+from newsletter.delivery.delivering import deliver
 from newsletter.errors import StoreError
 from newsletter.model import Claim, Counts, Envelope
 from newsletter.ports import Store

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.filters import parse
 from newsletter.model import (
     Accepted,
     Caps,
@@ -19,6 +18,7 @@ from newsletter.model import (
     Returned,
     Status,
 )
+from newsletter.papers.filters import parse
 from newsletter.ports import Store
 from newsletter.stores import open_store
 from tests.factories import DAY, NOON, identity, item, subscriber

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from newsletter.errors import StoreError
-from newsletter.filters import parse
 from newsletter.model import (
     Accepted,
     Addressee,
@@ -24,6 +23,7 @@ from newsletter.model import (
     Topic,
     Wave,
 )
+from newsletter.papers.filters import parse
 from newsletter.ports import Store
 from tests.factories import DAY, NOON, identity, item, reader
 from tests.frozen import (

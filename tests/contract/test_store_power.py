@@ -16,8 +16,8 @@ from newsletter.errors import StoreError
 from newsletter.model import Accepted, NotSent
 from newsletter.ports import Store
 from newsletter.stores import open_store
+from newsletter.stores.journal import Witness
 from newsletter.stores.sql import engine, schema
-from newsletter.stores.witness import Witness
 from tests.factories import DAY, NOON
 from tests.frozen import LEASE, claim, ledger, mark, one_issue, settle
 

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from newsletter.filters import parse
 from newsletter.model import Filter, Reader, Status, Subscriber
+from newsletter.papers.filters import parse
 from newsletter.ports import Store
 from tests.factories import NOON, subscriber
 

@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from newsletter.due import Due, Rhythm
 from newsletter.errors import SourceError, TransportError
 from newsletter.model import Letter, Outcome, Subscriber
 from newsletter.ports import Store
-from newsletter.publisher import Desk, Rota, cancel, so_far
-from newsletter.publisher.ticking import freeze_due
+from newsletter.publisher.issue_control import cancel
+from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.reporting import so_far
+from newsletter.publisher.ticking import Rota, freeze_due
+from newsletter.readers.due import Due, Rhythm
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, subscriber
 from tests.keeping import MemoryTransport

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.clock import SystemClock
+from newsletter.app.clock import SystemClock
 from tests.daemons import awake, heeds_sigterm, not_at_midnight, papers, set_up, stop, until
 from tests.morning import Newsletter, daily_papers, open_inbox, serve
 

@@ -13,9 +13,9 @@ from sqlalchemy import text, update
 
 from newsletter.errors import OldStoreError, StoreError
 from newsletter.model import Accepted, Consent, NotSent, Refused, Returned
+from newsletter.stores.journal import Noted, Restoration, Witness
 from newsletter.stores.sql import SqlStore, WitnessedStore, schema
 from newsletter.stores.sql.engine import Database
-from newsletter.stores.witness import Noted, Restoration, Witness
 from tests.factories import DAY, NOON
 from tests.frozen import (
     at,

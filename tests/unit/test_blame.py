@@ -2,7 +2,7 @@
 
 import pytest
 
-from newsletter.blame import refuses_reader
+from newsletter.delivery.refusals import refuses_reader
 
 
 @pytest.mark.parametrize(

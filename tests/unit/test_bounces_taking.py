@@ -10,10 +10,10 @@ import pytest
 from newsletter.bounces import Taker
 from newsletter.bounces.mailboxes import Maildir
 from newsletter.errors import UsageError
+from newsletter.letter.links import Keyring, sign
 from newsletter.model import Status
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from newsletter.tokens import Keyring, sign
 from tests.factories import NOON, subscriber
 from tests.frozen import freeze, list_papers
 from tests.returned import KEYS, PAPERS, complaint, exchange, leaving, letter_id, path, postfix

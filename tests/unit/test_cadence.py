@@ -2,8 +2,8 @@ from datetime import date
 
 import pytest
 
-from newsletter.cadence import due
 from newsletter.model import Cadence
+from newsletter.readers.cadence import due
 from tests.factories import subscriber
 
 MONDAY, FRIDAY, SATURDAY = date(2026, 8, 3), date(2026, 8, 7), date(2026, 8, 8)

@@ -1,7 +1,7 @@
 import asyncio
 from datetime import UTC, timedelta
 
-from newsletter.clock import SystemClock
+from newsletter.app.clock import SystemClock
 
 
 def test_it_tells_utc_and_goes_on() -> None:

@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from newsletter.delivery import BATCH, CLAIM_LEASE, DRAIN, deliver, delivering, next_try
+from newsletter.delivery import delivering
+from newsletter.delivery.delivering import BATCH, CLAIM_LEASE, DRAIN, deliver, next_try
 from newsletter.errors import RenderError, StoreError, TransportError
 from newsletter.model import (
     Accepted,

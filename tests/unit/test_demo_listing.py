@@ -12,7 +12,7 @@ import pytest
 
 from newsletter.config import read_settings
 from newsletter.config.curated import curated_topics
-from newsletter.roster import read_roster
+from newsletter.config.subscribers import read_roster
 
 DEMO = files("newsletter").joinpath("data", "demo")
 LISTED = Path(__file__).parents[2].parent / "shared" / "data" / "payloads" / "hf_daily"

@@ -7,8 +7,8 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from newsletter.due import Rhythm, agenda, exists, horizon, instant
 from newsletter.model import Reader, Subscriber
+from newsletter.readers.due import Rhythm, agenda, exists, horizon, instant
 from tests.factories import DAY, subscriber
 
 RHYTHM = Rhythm("07:00", "Europe/Zurich", "daily")

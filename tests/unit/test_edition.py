@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import topics
-from newsletter.edition import REACH, Budget, Sizes, Table, cut, explain
-from newsletter.filters import parse
-from newsletter.issue import compose
-from newsletter.matchers import RulesMatcher
+from newsletter.issue.composing import compose
+from newsletter.issue.cutting import Budget, Sizes, cut
+from newsletter.issue.explaining import explain
+from newsletter.issue.table import REACH, Table
 from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
@@ -27,6 +26,9 @@ from newsletter.model import (
     Topic,
     Verdict,
 )
+from newsletter.papers import topics
+from newsletter.papers.filters import parse
+from newsletter.papers.matching import RulesMatcher
 from tests.factories import DAY, NOON, paper, reader
 
 TOPICS = (

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import FilterError
-from newsletter.filters import MAX_DEPTH, MAX_LENGTH, mask, parse, terms
 from newsletter.model import All, AnyOf, Expression, Not, Term
+from newsletter.papers.filters import MAX_DEPTH, MAX_LENGTH, mask, parse, terms
 
 A, B, C = (Term("text", word) for word in "abc")
 FILTER_LIKE = st.lists(

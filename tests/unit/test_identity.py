@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from newsletter.identity import arxiv_id, dois, identify, merge, revised, same, title_key
 from newsletter.model import Identity
+from newsletter.papers.identity import arxiv_id, dois, identify, merge, revised, same, title_key
 from tests.factories import identity, item
 
 ABSTRACT = "We show, at some length, that a paper is told from others by its abstract."

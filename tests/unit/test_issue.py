@@ -1,7 +1,7 @@
 from dataclasses import replace
 from itertools import permutations
 
-from newsletter.issue import compose
+from newsletter.issue.composing import compose
 from newsletter.model import Issue, Paper, Topic
 from tests.factories import DAY, NOON, paper
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.matchers import RulesMatcher
 from newsletter.model import Field, Item, Term
+from newsletter.papers.matching import RulesMatcher
 from newsletter.text import folded
 from tests.factories import item
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import RenderError
-from newsletter.message import Press, encoded, quoted
+from newsletter.letter.fragments import hole
+from newsletter.letter.links import Keyring, read_bounce_tag
+from newsletter.letter.message import Press, encoded, quoted
 from newsletter.model import Lines, Publication
-from newsletter.render.sheet import hole
-from newsletter.tokens import Keyring, read_bounce_tag
 from tests.factories import paper
 from tests.hostile import HEADERS, TEXTS, check, check_bytes
 from tests.letters import (

@@ -9,11 +9,13 @@ from email.message import EmailMessage
 
 import pytest
 
-from newsletter.due import Rhythm
 from newsletter.errors import SourceError, TransportError
 from newsletter.model import Refused
 from newsletter.ports import Mark, Settle, Store
-from newsletter.publisher import Desk, Rota, tell_operator
+from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.operator_mail import tell_operator
+from newsletter.publisher.ticking import Rota
+from newsletter.readers.due import Rhythm
 from newsletter.stores import open_store
 from newsletter.templates import load_note
 from tests.desks import Listed, Run, SteadyClock, desk_over

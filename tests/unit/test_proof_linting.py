@@ -2,9 +2,9 @@
 
 import pytest
 
-from newsletter.proof.letter import Letter, on
-from newsletter.proof.linting import findings
-from newsletter.proof.linting.contrast import ratio
+from newsletter.preview.letter import Letter, on
+from newsletter.preview.linting import findings
+from newsletter.preview.linting.contrast import ratio
 from tools.samples import THEMES, sample
 
 HEADERS = tuple(

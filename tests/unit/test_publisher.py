@@ -9,21 +9,14 @@ import pytest
 from newsletter.errors import SourceError
 from newsletter.model import Filter, SourceReport, Subscriber
 from newsletter.ports import Source
-from newsletter.publisher import (
-    Desk,
-    anew,
-    anyone,
-    freeze,
-    gather,
-    preview,
-    publish,
-    report,
-    waiting,
-    why,
-    why_anew,
-)
-from newsletter.publisher.gathering import listing_state
-from newsletter.publisher.pressroom import Pressroom
+from newsletter.publisher.drafting import anyone
+from newsletter.publisher.explaining import why, why_anew
+from newsletter.publisher.fetching import gather, listing_state
+from newsletter.publisher.issue_mailer import Pressroom
+from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.previewing import anew, preview
+from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.reporting import report
 from newsletter.stores import open_store
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, NOON

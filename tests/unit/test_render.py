@@ -9,19 +9,13 @@ from typing import get_args
 import pytest
 
 from newsletter.errors import TemplateError
+from newsletter.letter.assembling import compose, set_edition
+from newsletter.letter.display import longdate, shown, wrap
+from newsletter.letter.fragments import REASON_BYTES, Sheet
+from newsletter.letter.pieces import Forme
+from newsletter.letter.rendering import set_issue
+from newsletter.letter.views import paper_view
 from newsletter.model import Publication, Summary
-from newsletter.render import (
-    Forme,
-    Sheet,
-    compose,
-    longdate,
-    paper_view,
-    set_edition,
-    set_issue,
-    shown,
-    wrap,
-)
-from newsletter.render.sheet import REASON_BYTES
 from tests.factories import item, paper
 from tests.letters import (
     SITE,

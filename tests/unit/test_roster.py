@@ -4,10 +4,7 @@ from datetime import date
 
 import pytest
 
-from newsletter.errors import ConfigurationError, InvalidFileError
-from newsletter.filters import parse
-from newsletter.model import Filter, Subscriber
-from newsletter.roster import (
+from newsletter.config.subscribers import (
     as_entry,
     one_subscriber,
     read_csv,
@@ -16,6 +13,9 @@ from newsletter.roster import (
     write_csv,
     write_yaml,
 )
+from newsletter.errors import ConfigurationError, InvalidFileError
+from newsletter.model import Filter, Subscriber
+from newsletter.papers.filters import parse
 
 TOPICS = ["Reasoning", "Vision"]
 ADA = Subscriber(

@@ -7,12 +7,13 @@ from datetime import UTC, date, timedelta
 import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from newsletter.due import Rhythm
+from newsletter.app.scheduler import TICK, Watch, call_back
 from newsletter.errors import StoreError
 from newsletter.model import Counts
 from newsletter.ports import Store
-from newsletter.publisher import Rota, publish
-from newsletter.scheduler import TICK, Watch, call_back
+from newsletter.publisher.publishing import publish
+from newsletter.publisher.ticking import Rota
+from newsletter.readers.due import Rhythm
 from newsletter.stores import open_store
 from newsletter.templates import load_note
 from tests.desks import Listed, Run, SteadyClock, desk_over

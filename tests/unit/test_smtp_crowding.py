@@ -7,7 +7,7 @@ import pytest
 
 from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp.breaker import IN_A_ROW, SHARE, WINDOW, Breaker
-from newsletter.transports.smtp.crowding import GROWTH, Crowd, Domains
+from newsletter.transports.smtp.limits import GROWTH, Crowd, Domains
 from newsletter.transports.smtp.settings import SmtpSettings
 from tests.posting import letter
 

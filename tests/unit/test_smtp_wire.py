@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.model import Accepted, Deferred, Lines, NotSent, Outcome, Refused, Unknown
-from newsletter.transports.smtp.wire import (
+from newsletter.transports.smtp.replies import (
     answer_to_dot,
     cut_off,
     is_mailbox,

@@ -4,8 +4,8 @@ from datetime import date
 import pytest
 
 from newsletter.errors import SourceError
-from newsletter.identity import identify
 from newsletter.model import Item
+from newsletter.papers.identity import identify
 from newsletter.sources.entries import by_age
 from newsletter.sources.feed import parse
 from tests.factories import item

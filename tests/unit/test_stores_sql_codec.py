@@ -6,17 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.filters import parse
-from newsletter.model import (
-    Addressee,
-    Edition,
-    Filter,
-    Issue,
-    Item,
-    Section,
-    Standing,
-    Topic,
-)
+from newsletter.model import Addressee, Edition, Filter, Issue, Item, Section, Standing, Topic
+from newsletter.papers.filters import parse
 from newsletter.stores.sql.codec import dump, load, pack, unpack
 from tests.factories import DAY, NOON, paper, reader
 

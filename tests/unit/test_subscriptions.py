@@ -6,32 +6,14 @@ from datetime import date, timedelta
 import pytest
 
 from newsletter.errors import TokenError
+from newsletter.letter.links import MAX_AGE, Keyring, Purpose, sign
 from newsletter.model import Filter, Publication, Reader, Status, Subscriber
-from newsletter.notes import HOURS
+from newsletter.publisher.notes import HOURS
+from newsletter.readers.choosing import choose, export, follow, pause, weeks_from
+from newsletter.readers.joining import WORDS, ask_move, confirm, join, move
+from newsletter.readers.leaving import bid_farewell, erase, leave, leaving, not_erased
+from newsletter.readers.service import Note, Reception, is_erased, preferences, whose
 from newsletter.stores.memory import MemoryStore
-from newsletter.subscriptions import (
-    WORDS,
-    Note,
-    Reception,
-    ask_move,
-    bid_farewell,
-    choose,
-    confirm,
-    erase,
-    export,
-    follow,
-    is_erased,
-    join,
-    leave,
-    leaving,
-    move,
-    not_erased,
-    pause,
-    preferences,
-    weeks_from,
-    whose,
-)
-from newsletter.tokens import MAX_AGE, Keyring, Purpose, sign
 from tests.factories import NOON, subscriber
 
 KEYS = Keyring(("a key of many letters",), "n@example.org")

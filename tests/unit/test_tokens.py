@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import TokenError
-from newsletter.model import Publication
-from newsletter.tokens import (
+from newsletter.letter.links import (
     MAX_AGE,
     Keyring,
     Links,
@@ -21,6 +20,7 @@ from newsletter.tokens import (
     read_bounce_tag,
     sign,
 )
+from newsletter.model import Publication
 from tests.factories import DAY, NOON
 
 KEYS = Keyring(("new key", "old key"), "papers@example.org")

@@ -1,12 +1,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import topics
-from newsletter.filters import parse
-from newsletter.issue import compose
-from newsletter.matchers import RulesMatcher
+from newsletter.issue.composing import compose
 from newsletter.model import Filter, Issue, Matching, Paper, Term, Topic
-from newsletter.topics import bits
+from newsletter.papers import topics
+from newsletter.papers.filters import parse
+from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.topics import bits
 from tests.factories import DAY, NOON, paper
 
 REASONING = Topic("Reasoning", any=(parse("reasoning"), parse("chain of thought")))

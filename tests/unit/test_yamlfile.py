@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.config.yaml_file import MAX_BYTES, Document, load
 from newsletter.errors import ConfigurationError
-from newsletter.yamlfile import MAX_BYTES, Document, load
 
 
 def read(text: str, **environment: str) -> Document:

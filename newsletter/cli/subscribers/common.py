@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.app import House
 from newsletter.cli.group import group
+from newsletter.config.subscribers import same_mailbox
 from newsletter.errors import UsageError
 from newsletter.model import Reader, Subscriber
-from newsletter.roster import same_mailbox
-from newsletter.wiring import House
 
 app = group()
 

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.app import House, open_house
+from newsletter.app.files import read
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted, table
 from newsletter.cli.subscribers.common import GONE, Email, Words, app
-from newsletter.errors import UsageError
-from newsletter.model import Reader, Subscriber
-from newsletter.roster import (
+from newsletter.config.subscribers import (
     as_entry,
     one_subscriber,
     read_csv,
@@ -22,9 +22,11 @@ from newsletter.roster import (
     write_csv,
     write_yaml,
 )
-from newsletter.subscriptions import is_erased, not_erased
-from newsletter.wiring import House, open_house, read
-from newsletter.yamlfile import Value
+from newsletter.config.yaml_file import Value
+from newsletter.errors import UsageError
+from newsletter.model import Reader, Subscriber
+from newsletter.readers.leaving import not_erased
+from newsletter.readers.service import is_erased
 
 
 class Form(StrEnum):

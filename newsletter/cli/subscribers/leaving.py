@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.app import open_house
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
 from newsletter.cli.output import Voice, counted
 from newsletter.cli.subscribers.common import Email, app, is_theirs, known_as
+from newsletter.config.subscribers import same_mailbox
 from newsletter.errors import UsageError
-from newsletter.roster import same_mailbox
-from newsletter.subscriptions import erase as erase_reader
-from newsletter.wiring import open_house
+from newsletter.readers.leaving import erase as erase_reader
 
 
 @app.command()

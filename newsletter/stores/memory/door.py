@@ -17,9 +17,9 @@ from newsletter.model import (
     Status,
     Subscriber,
 )
-from newsletter.stores.decisions import GONE, WITHHELD, bare, in_turn, moved, sought, wording
 from newsletter.stores.memory.issues import Issues
 from newsletter.stores.memory.returns import Returns
+from newsletter.stores.rules import GONE, WITHHELD, bare, in_turn, moved, sought, wording
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

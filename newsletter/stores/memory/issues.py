@@ -15,14 +15,9 @@ from newsletter.model import (
     Standing,
     Wave,
 )
-from newsletter.stores.decisions import (
-    NO_ISSUE,
-    closed,
-    numbers_of,
-    reopened,
-)
 from newsletter.stores.memory.readers import Readers
 from newsletter.stores.memory.rows import DayIssue, Row
+from newsletter.stores.rules import NO_ISSUE, closed, numbers_of, reopened
 
 
 class Issues(Readers):

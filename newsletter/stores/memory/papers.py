@@ -4,13 +4,8 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
-from newsletter.model import (
-    Entry,
-    Intake,
-    Paper,
-    SourceHealth,
-)
-from newsletter.stores.catalogue import Catalogue
+from newsletter.model import Entry, Intake, Paper, SourceHealth
+from newsletter.stores.paper_index import Catalogue
 
 
 class Papers:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from newsletter.model import OPEN, Audit, Proof
-from newsletter.stores.decisions import OPERATORS_WORD, Owing
+from newsletter.stores.invariants import LAWS
 from newsletter.stores.memory.rows import DayIssue, Row
-from newsletter.stores.proofs import LAWS
+from newsletter.stores.rules import OPERATORS_WORD, Owing
 
 MAY_HAVE_LEFT = frozenset({"committing", "accepted", "unknown", "held"})
 

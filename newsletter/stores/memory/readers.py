@@ -4,21 +4,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from newsletter.model import (
-    Origin,
-    Paper,
-    Reader,
-    Standing,
-    Status,
-    Subscriber,
-)
-from newsletter.stores.decisions import (
-    listed,
-    struck,
-    taken_in,
-)
+from newsletter.model import Origin, Paper, Reader, Standing, Status, Subscriber
 from newsletter.stores.memory.papers import Papers
 from newsletter.stores.memory.rows import DayIssue
+from newsletter.stores.rules import listed, struck, taken_in
 
 DECIDING = frozenset({"accepted", "empty"})
 """The ends of a delivery that decide a freeze."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from newsletter.model import Returned, ReturnEffect, Suppression
-from newsletter.stores.decisions import effect, fate, why_blocked
 from newsletter.stores.memory.readers import Readers
+from newsletter.stores.rules import effect, fate, why_blocked
 
 
 @dataclass(slots=True)

@@ -5,16 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from newsletter.model import (
-    Counts,
-    DeliveryState,
-    Edition,
-    Envelope,
-    IssueState,
-    Standing,
-    Wave,
-)
-from newsletter.stores.decisions import FREE, PATIENCE, in_doubt
+from newsletter.model import Counts, DeliveryState, Edition, Envelope, IssueState, Standing, Wave
+from newsletter.stores.rules import FREE, PATIENCE, in_doubt
 
 
 @dataclass(slots=True)

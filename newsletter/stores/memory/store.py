@@ -17,7 +17,10 @@ from newsletter.model import (
     Settlement,
     Unknown,
 )
-from newsletter.stores.decisions import (
+from newsletter.stores.memory.door import Door
+from newsletter.stores.memory.proofs import audit
+from newsletter.stores.memory.rows import Row
+from newsletter.stores.rules import (
     FREE,
     NO_ISSUE,
     OTHER_BYTES,
@@ -28,9 +31,6 @@ from newsletter.stores.decisions import (
     token_for,
     words_of,
 )
-from newsletter.stores.memory.door import Door
-from newsletter.stores.memory.proofs import audit
-from newsletter.stores.memory.rows import Row
 
 
 class MemoryStore(Door):

@@ -15,8 +15,8 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from newsletter.filters import parse
 from newsletter.model import Rule
+from newsletter.papers.filters import parse
 
 T = TypeVar("T")
 

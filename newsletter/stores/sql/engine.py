@@ -23,9 +23,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from newsletter.errors import StoreError
 from newsletter.stores.sql.boots import this_boot
+from newsletter.stores.sql.bulk import Driver
 from newsletter.stores.sql.disk import Disk
 from newsletter.stores.sql.failures import explained
-from newsletter.stores.sql.given import Driver
 from newsletter.stores.sql.writers import Writers
 
 BUSY_SECONDS = 30

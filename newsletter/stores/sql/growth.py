@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select
 
 from newsletter.model import Movement
-from newsletter.stores.decisions import GONE, moved
+from newsletter.stores.rules import GONE, moved
 from newsletter.stores.sql import schema
 
 

@@ -20,11 +20,11 @@ from newsletter.model import (
     Standing,
     Wave,
 )
-from newsletter.stores.decisions import NO_ISSUE, Owing, chunks, closed, numbers_of, reopened
+from newsletter.stores.rules import NO_ISSUE, Owing, chunks, closed, numbers_of, reopened
 from newsletter.stores.sql import schema
+from newsletter.stores.sql.bulk import Driver
 from newsletter.stores.sql.codec import dump, load, pack, unpack
-from newsletter.stores.sql.deciding import decide
-from newsletter.stores.sql.given import Driver
+from newsletter.stores.sql.decided import decide
 from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.statements import insert_into, insert_new
 

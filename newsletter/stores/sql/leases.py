@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, exists, not_, select, update
 
-from newsletter.stores.decisions import PATIENCE, run_of
+from newsletter.stores.rules import PATIENCE, run_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.rows import (
     LEDGER,

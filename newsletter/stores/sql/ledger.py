@@ -26,17 +26,10 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from newsletter.model import OPEN_ISSUE, Accepted, Claim, Deferred, Letter, Settlement
-from newsletter.stores.decisions import (
-    OTHER_BYTES,
-    SETTLED,
-    UNDER_CLAIM,
-    chunks,
-    resolved,
-    words_of,
-)
+from newsletter.stores.rules import OTHER_BYTES, SETTLED, UNDER_CLAIM, chunks, resolved, words_of
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.deciding import decide
-from newsletter.stores.sql.given import Driver, given, hold, run
+from newsletter.stores.sql.bulk import Driver, given, hold, run
+from newsletter.stores.sql.decided import decide
 from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.rows import LEDGER, doubt, put, without_a_try
 from newsletter.stores.sql.schema import Instant, spelled

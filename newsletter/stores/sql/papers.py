@@ -15,10 +15,10 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.identity import identify
 from newsletter.model import Entry, Identity, Intake, Item, Paper, SourceHealth
-from newsletter.stores.catalogue import Catalogue, names_of
-from newsletter.stores.decisions import chunks, wording
+from newsletter.papers.identity import identify
+from newsletter.stores.paper_index import Catalogue, names_of
+from newsletter.stores.rules import chunks, wording
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import alone

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from newsletter.model import OPEN_ISSUE, Reader, Status, Subscriber
-from newsletter.stores.decisions import chunks, listed, struck, taken_in
+from newsletter.stores.rules import chunks, listed, struck, taken_in
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import alone

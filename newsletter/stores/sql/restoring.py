@@ -22,15 +22,15 @@ from newsletter.model import (
     Standing,
     Wave,
 )
-from newsletter.stores.decisions import Owing, reopened
+from newsletter.stores.journal import Noted, Restoration, SeenWave, Witness
+from newsletter.stores.rules import Owing, reopened
 from newsletter.stores.sql import issues, schema
+from newsletter.stores.sql.bulk import Driver
 from newsletter.stores.sql.codec import unpack
-from newsletter.stores.sql.deciding import decide
-from newsletter.stores.sql.given import Driver
+from newsletter.stores.sql.decided import decide
 from newsletter.stores.sql.papers import take_back_in
 from newsletter.stores.sql.readers import readers, set_status
 from newsletter.stores.sql.rows import LEDGER
-from newsletter.stores.witness import Noted, Restoration, SeenWave, Witness
 
 UNHEARD = "the store was restored; no witness heard what became of this letter"
 """What is told of a letter that was marked, and of which nothing more is known."""

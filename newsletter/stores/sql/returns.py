@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from newsletter.model import Returned, ReturnEffect, Suppression
-from newsletter.stores.decisions import effect, fate, why_blocked
+from newsletter.stores.rules import effect, fate, why_blocked
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.statements import insert_new
 

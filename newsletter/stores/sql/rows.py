@@ -15,7 +15,7 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.stores.decisions import chunks
+from newsletter.stores.rules import chunks
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.papers import MANY
 

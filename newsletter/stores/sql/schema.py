@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from newsletter.model import DeliveryState, IssueState, Origin, ReturnKind, Status
-from newsletter.stores.decisions import storable
+from newsletter.stores.rules import storable
 
 REVISION = "0009"
 """The schema's version: the newest in ``stores/migrations/versions``."""

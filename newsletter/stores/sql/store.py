@@ -27,21 +27,12 @@ from newsletter.model import (
     Suppression,
     Wave,
 )
-from newsletter.stores.sql import (
-    claims,
-    issues,
-    leases,
-    ledger,
-    papers,
-    proofs,
-    returns,
-    schema,
-)
-from newsletter.stores.sql.circle import Circle
-from newsletter.stores.sql.door import Door
+from newsletter.stores.sql import audit, claims, issues, leases, ledger, papers, returns, schema
 from newsletter.stores.sql.engine import Database, alone
 from newsletter.stores.sql.failures import shown
-from newsletter.stores.sql.signs import Signs
+from newsletter.stores.sql.operator_queries import Signs
+from newsletter.stores.sql.page_queries import Door
+from newsletter.stores.sql.reader_queries import Circle
 
 MIGRATE = 3
 """The task of changing the tables."""
@@ -242,7 +233,7 @@ class SqlStore(Circle, Door, Signs):
     def audit(self, day: date) -> Audit:
         """See :meth:`newsletter.ports.Store.audit`."""
         with self._database.reading() as connection:
-            return proofs.audit(connection, day)
+            return audit.audit(connection, day)
 
     def counts(self, day: date) -> Counts:
         """See :meth:`newsletter.ports.Store.counts`."""

@@ -4,7 +4,7 @@
 ``transport`` keeps several going; ``wire`` and ``refusals`` know what words mean.
 """
 
-from newsletter.transports.smtp.opening import greet
+from newsletter.transports.smtp.connecting import greet
 from newsletter.transports.smtp.refusals import ServerGoneError
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.transports.smtp.transport import SmtpTransport

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from newsletter.blame import is_servers, refuses_reader
+from newsletter.delivery.refusals import is_servers, refuses_reader
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 
 IN_A_ROW = 20

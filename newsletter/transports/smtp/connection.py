@@ -9,7 +9,7 @@ import re
 from collections import deque
 from functools import lru_cache
 
-from newsletter.transports.smtp.wire import reply_text
+from newsletter.transports.smtp.replies import reply_text
 
 _LINE = re.compile(rb"([2-5]\d\d)([ -]?)([^\r\n]*)")
 _LONGEST = 65_536

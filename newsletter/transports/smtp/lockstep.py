@@ -7,14 +7,14 @@ it is in doubt.
 
 from newsletter.model import Letter, NotSent, Outcome, Unknown
 from newsletter.transports.smtp.refusals import BROKEN, in_words
-from newsletter.transports.smtp.session import SERVICE_CLOSING, Line, Talk, mail, rcpt
-from newsletter.transports.smtp.wire import (
+from newsletter.transports.smtp.replies import (
     answer_to_dot,
     cut_off,
     is_go_ahead,
     is_positive,
     refusal,
 )
+from newsletter.transports.smtp.session import SERVICE_CLOSING, Line, Talk, mail, rcpt
 
 
 class Lockstep:

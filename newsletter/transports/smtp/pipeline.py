@@ -7,13 +7,8 @@ with it; so a letter cut off in its content is in doubt here, where lockstep kno
 
 from newsletter.model import Letter, NotSent, Outcome, Unknown
 from newsletter.transports.smtp.refusals import BROKEN, in_words
+from newsletter.transports.smtp.replies import answer_to_dot, is_go_ahead, is_positive, refusal
 from newsletter.transports.smtp.session import SERVICE_CLOSING, Line, Talk, mail, rcpt
-from newsletter.transports.smtp.wire import (
-    answer_to_dot,
-    is_go_ahead,
-    is_positive,
-    refusal,
-)
 
 _STOPPED = "stopped before the letter left"
 _UNHEARD = "no answer to the final dot"

@@ -5,8 +5,8 @@ import ssl
 import aiosmtplib
 
 from newsletter.errors import TransportError
+from newsletter.transports.smtp.replies import is_temporary, reply_text
 from newsletter.transports.smtp.settings import SmtpSettings
-from newsletter.transports.smtp.wire import is_temporary, reply_text
 
 UNOPENED = (aiosmtplib.SMTPException, OSError)
 """How opening a connection fails: aiosmtplib's own errors, and the socket's."""

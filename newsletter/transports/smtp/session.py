@@ -6,8 +6,8 @@ from typing import Protocol
 from newsletter.model import Envelope, Letter, Outcome, Refused
 from newsletter.transports.smtp.connection import Connection, Reply
 from newsletter.transports.smtp.refusals import refused
+from newsletter.transports.smtp.replies import is_mailbox, is_permanent, is_positive, reply_text
 from newsletter.transports.smtp.settings import SmtpSettings
-from newsletter.transports.smtp.wire import is_mailbox, is_permanent, is_positive, reply_text
 
 SERVICE_CLOSING = 421
 BAD_SEQUENCE = 503

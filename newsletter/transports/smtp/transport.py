@@ -10,9 +10,9 @@ from newsletter.errors import NewsletterError, TransportError
 from newsletter.model import Letter, NotSent, Outcome, Unknown
 from newsletter.ports import Clock, Mark, Settle
 from newsletter.transports.smtp.breaker import Breaker
-from newsletter.transports.smtp.crowding import Crowd, Domains
-from newsletter.transports.smtp.opening import open_session, tls_context
-from newsletter.transports.smtp.pace import Pace
+from newsletter.transports.smtp.connecting import open_session, tls_context
+from newsletter.transports.smtp.limits import Crowd, Domains
+from newsletter.transports.smtp.rate import Pace
 from newsletter.transports.smtp.refusals import ServerGoneError, refused
 from newsletter.transports.smtp.session import Session
 from newsletter.transports.smtp.settings import SmtpSettings

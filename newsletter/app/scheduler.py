@@ -1,0 +1,245 @@
+"""When: a tick every half minute, the newsletter's sign of life, and how it is stopped.
+
+The ticks are APScheduler's, plain intervals in UTC. What is due at a tick is not its business:
+cron triggers skip and repeat around clock changes, so :mod:`newsletter.readers.due` works it out.
+"""
+
+import asyncio
+import platform
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from apscheduler.job import Job
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from newsletter.app.app import House
+from newsletter.app.workers import publish
+from newsletter.bounces import in_words
+from newsletter.errors import StoreError, UsageError
+from newsletter.letter.rendering import Templates
+from newsletter.model import Counts, Heartbeat
+from newsletter.ports import Transport
+from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.operator_mail import tell_operator
+from newsletter.publisher.ticking import Deliver, Rota, deliver_open, look
+
+TICK = timedelta(seconds=30)
+"""Between two looks at the clock."""
+
+Told = Callable[[str], None]
+"""Told, in a line, what a person should know."""
+
+Task = asyncio.Task[None]
+
+
+@dataclass
+class Watch:
+    """A newsletter that stays awake.
+
+    Looking at the clock and delivering go side by side: a long delivery keeps no later issue
+    from its time.
+
+    Attributes:
+        desk: the newsletter.
+        rota: what it remembers between two ticks.
+        deliver: delivers an issue.
+        transport: the door letters to the operator leave by.
+        refresh: called at each tick, in a thread: what takes in news from the operator and
+            by mail.
+        stationery: the templates of letters to the operator, compiled when asked for.
+        told: told, in a line, what happens.
+        name: whose sign of life this is.
+    """
+
+    desk: Desk
+    rota: Rota
+    deliver: Deliver
+    transport: Transport
+    refresh: Sequence[Callable[[], None]]
+    stationery: Callable[[], Templates]
+    told: Told
+    name: str
+    _deliveries: int = 0
+    _said: str = ""
+    _looking: Task | None = None
+    _delivering: Task | None = None
+
+    def __post_init__(self) -> None:
+        self._started = self.desk.clock.now()
+
+    async def keep(self, stopping: asyncio.Event) -> None:
+        """Tick until told to stop; then let what is on the wire get its answer."""
+        last = next(iter(await asyncio.to_thread(self.desk.store.heartbeats)), None)
+        self.rota.seen = None if last is None else last.seen
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        job = scheduler.add_job(
+            self.tick,
+            "interval",
+            seconds=TICK.total_seconds(),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+            next_run_time=self.desk.clock.now(),
+        )
+        scheduler.start()
+        try:
+            while not await _set_within(stopping, TICK):
+                call_back(job, self.desk.clock.now())
+        finally:
+            scheduler.shutdown(wait=False)
+            await self._end()
+
+    async def tick(self) -> None:
+        """Begin to look at the clock, unless the last look is not over."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        self._said = ""
+        for take_in in self.refresh:
+            await self._guarded(asyncio.to_thread(take_in))
+        await self._guarded(look(self.desk, self.rota, self.told))
+        if self._delivering is None or self._delivering.done():
+            self._deliveries += 1
+            self._delivering = asyncio.create_task(self._deliver(str(self._deliveries)))
+        await self._guarded(self._beat())
+
+    async def _deliver(self, turn: str) -> None:
+        await self._guarded(
+            deliver_open(self.desk, self.rota, self.deliver, turn=turn, told=self.told)
+        )
+        await self._guarded(
+            tell_operator(self.desk, self.rota, self.transport, self.stationery, self.told)
+        )
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it; what goes wrong is told, and the next tick tries again."""
+        outcome = await asyncio.gather(work, return_exceptions=True)
+        if isinstance(outcome[0], Exception):
+            self._said = f"{type(outcome[0]).__name__}: {outcome[0]}"
+            self.told(self._said)
+
+    async def _beat(self) -> None:
+        heartbeat = Heartbeat(self.name, self._started, self.desk.clock.now(), self._said)
+        await asyncio.to_thread(self.desk.store.beat, heartbeat)
+
+    async def _end(self) -> None:
+        """Stop both; a delivery takes up to half a minute to let its letters be answered."""
+        working = [task for task in (self._looking, self._delivering) if task is not None]
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        self._said = "stopped"
+        await self._guarded(self._beat())
+
+
+async def _set_within(event: asyncio.Event, time: timedelta) -> bool:
+    """Wait for an event at most so long; whether it has come."""
+    try:
+        await asyncio.wait_for(event.wait(), time.total_seconds())
+    except TimeoutError:
+        return False
+    return True
+
+
+def call_back(job: Job, now: datetime) -> None:
+    """Bring near a tick that a clock set back has left far ahead."""
+    if job.next_run_time - now > TICK:
+        job.modify(next_run_time=now)
+
+
+class Roster:
+    """Takes the readers' file in again when it has changed; a mistake in it is told once."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._last = self._stamp()
+
+    def __call__(self) -> None:
+        """Take it in, if it has changed since the last call.
+
+        Raises:
+            ConfigurationError: the file is wrong; the readers stay as they were.
+            StoreError: the store cannot be read or written; the next call tries again.
+        """
+        before, self._last = self._last, self._stamp()
+        if self._last == before:
+            return
+        try:
+            self._house.take_roster()
+        except StoreError:
+            self._last = before
+            raise
+
+    def _stamp(self) -> tuple[int, int] | None:
+        path = self._house.roster_file
+        if not path.exists():
+            return None
+        found = path.stat()
+        return found.st_mtime_ns, found.st_size
+
+
+class Returns:
+    """Takes in what came back by mail, where the settings name a Maildir.
+
+    What was left there, and a Maildir that cannot be read, is told once.
+    """
+
+    def __init__(self, house: House, told: Told) -> None:
+        self._house, self._told = house, told
+        self._left: set[str] = set()
+        self._failure = ""
+
+    def __call__(self) -> None:
+        """Take in what has come since the last call.
+
+        Raises:
+            StoreError: the store cannot be read or written; the mails stay where they are.
+        """
+        maildir = self._house.maildir
+        if maildir is None:
+            return
+        failure = ""
+        try:
+            mails = maildir.mails(passed=self._left)
+            for taking in self._house.taker().take_all(mails, self._house.clock.now()):
+                self._told(f"by mail: {in_words(taking)}")
+                if taking.effect == "left":
+                    self._left.add(taking.name)
+        except UsageError as error:
+            failure = str(error)
+        if failure and failure != self._failure:
+            self._told(failure)
+        self._failure = failure
+
+
+async def stay_awake(house: House, told: Told) -> None:
+    """Run the newsletter until SIGTERM or SIGINT.
+
+    Raises:
+        StoreError: the store cannot be read or written at the start.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    roster = Roster(house)  # first: a change while the desk is made is not missed
+    with house.owner() as owner:
+
+        async def deliver(day: date, turn: str) -> Counts:
+            return await publish(house, day, owner=owner, turn=turn, progress=lambda _counts: None)
+
+        watch = Watch(
+            desk=house.desk,
+            rota=Rota(house.rhythm),
+            deliver=deliver,
+            transport=house.smtp(),
+            refresh=(roster, Returns(house, told)),
+            stationery=lambda: house.notes["report"],
+            told=told,
+            name=f"run on {platform.node()}",
+        )
+        await watch.keep(stopping)

@@ -1,0 +1,33 @@
+"""The operator's file taken into the store."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from newsletter.letter.links import Keyring
+from newsletter.model import Reader, Subscriber
+from newsletter.ports import Store
+from newsletter.readers.leaving import not_erased
+from newsletter.readers.service import is_erased
+
+
+def sync(store: Store, roster: Sequence[Subscriber], keys: Keyring, now: datetime) -> None:
+    """Make the file's readers the store's, known ones under the spelling they are known by.
+
+    One mailbox spelt with other capitals is one reader: who left does not come back by them.
+    """
+    readers = _concerned(store, roster) if roster else []
+    known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
+    here = not_erased(roster, readers, keys)
+    spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in here]
+    store.sync_roster(spelt, now=now)
+
+
+def _concerned(store: Store, roster: Sequence[Subscriber]) -> list[Reader]:
+    """The readers who are in the file, and the erased, of whom that cannot be seen."""
+    listed = {subscriber.email.casefold() for subscriber in roster}
+    return [
+        reader
+        for reader in store.each_reader()
+        if is_erased(reader) or reader.subscriber.email.casefold() in listed
+    ]

@@ -1,0 +1,123 @@
+"""An edition cut: the chosen papers as cards, as rows while they fit, and the rest as more."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from newsletter.issue.judging import Heading, headings, judge
+from newsletter.issue.table import Table
+from newsletter.model import TOP, Addressee, Edition, Length, Section, Standing, Summary
+from newsletter.papers.topics import bits
+
+LEADS = 3
+"""How many papers open a letter, before its topics."""
+
+FEWEST_CARDS = 6
+"""A letter of fewer cards has no papers of its own to open it: it is short enough."""
+
+MAX_HTML = 102_400
+"""Bytes of HTML that Gmail shows before it clips a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes of HTML of the pieces a letter is made of.
+
+    ``frame`` is all that surrounds the sections, ``heading`` the most a section adds, ``because``
+    the most a reason adds; ``cards`` has, for a summary length, each paper's card.
+    """
+
+    frame: int
+    heading: int
+    because: int
+    cards: Mapping[Length, tuple[int, ...]]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a letter may hold: bytes by the pieces' sizes, and cards by the newsletter's cap."""
+
+    sizes: Sizes
+    max_items: int
+    max_html: int = MAX_HTML
+
+
+def cut(table: Table, standing: Standing, budget: Budget) -> Edition:
+    """One reader's edition: what they are owed and want, in their order, within the budget."""
+    judged = judge(table, standing)
+    wants, summary = standing.reader.subscriber.filter, standing.reader.subscriber.summary
+    under = headings(table, wants, judged.chosen)
+    cap = budget.max_items if wants.max_items is None else wants.max_items
+    listed = _first(judged.chosen, cap) if summary == "titles" else judged.chosen
+    top = _top(listed, summary, cap)
+    cards, rows = _fit(listed, top, len(under) + bool(top), _limit(summary, cap), summary, budget)
+    shown, top = cards | rows, top & cards
+    return Edition(
+        to=Addressee.of(standing.reader),
+        sections=(
+            *_leading(under, top),
+            *(_section(h, cards & ~top, rows) for h in under if h.papers & shown & ~top),
+        ),
+        more=tuple(bits(judged.chosen & ~shown)),
+        short=tuple(bits(judged.short)),
+        left_out=(judged.owed & ~judged.chosen & ~judged.sent).bit_count(),
+    )
+
+
+def _limit(summary: Summary, cap: int) -> int:
+    """How many cards a letter has at most."""
+    return 0 if summary == "titles" else cap
+
+
+def _top(chosen: int, summary: Summary, cap: int) -> int:
+    """The papers that open the letter, if it has enough others."""
+    enough = min(_limit(summary, cap), chosen.bit_count()) >= FEWEST_CARDS
+    return _first(chosen, LEADS) if enough else 0
+
+
+def _fit(
+    chosen: int, top: int, sections: int, limit: int, summary: Summary, budget: Budget
+) -> tuple[int, int]:
+    """Which of the chosen become cards and which rows: the best first, while they fit."""
+    sizes = budget.sizes
+    of_cards, of_leads = sizes.cards[summary], sizes.cards[opening_length(summary)]
+    room = budget.max_html - sizes.frame - sections * sizes.heading
+    cards = rows = count = 0
+    for place in bits(chosen):
+        card = sizes.because + (of_leads if top >> place & 1 else of_cards)[place]
+        if count < limit and card <= room:
+            cards |= 1 << place
+            room -= card
+            count += 1
+        elif sizes.rows[place] <= room:
+            limit = 0  # after the first row no card: the order says how good a paper is
+            rows |= 1 << place
+            room -= sizes.rows[place]
+        else:
+            break
+    return cards, rows
+
+
+def opening_length(summary: Summary) -> Length:
+    """How much of their abstracts the papers that open a letter show its reader."""
+    return "lead" if summary == "short" else summary
+
+
+def _leading(under: Sequence[Heading], top: int) -> tuple[Section, ...]:
+    """The section of the papers that open the letter, each with the reason that brought it."""
+    if not top:
+        return ()
+    because = {place: h.because[place] for h in under for place in bits(h.papers & top)}
+    cards = tuple(bits(top))
+    return (Section(TOP, cards, because=tuple(because[place] for place in cards), leads=True),)
+
+
+def _first(papers: int, count: int) -> int:
+    return sum(1 << place for place in islice(bits(papers), count))
+
+
+def _section(heading: Heading, cards: int, rows: int) -> Section:
+    as_cards, as_rows = tuple(bits(heading.papers & cards)), tuple(bits(heading.papers & rows))
+    because = tuple(map(heading.because.__getitem__, as_cards + as_rows))
+    return Section(heading.name, as_cards, as_rows, because)

@@ -1,0 +1,126 @@
+"""A paper as the templates see it: every text ready to be shown, nothing to be decided."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+from newsletter.letter.display import longdate, shown
+from newsletter.model import Item, Length
+from newsletter.text import authors_line, display, http_url, opening, sentences, shorten
+
+TITLE_LIMIT = 300
+"""Characters of a title; the longest real ones have about 250."""
+
+SHORT_LIMIT = 420
+"""Characters of a short summary: two sentences, or what fits of them."""
+
+LEAD_WORDS = (50, 70)
+"""Fewest and most words of the abstract with one of the papers that open the letter."""
+
+LEAD_LIMIT = 700
+"""Characters of those words: where words are longer, fewer are shown."""
+
+FULL_LIMIT = 4000
+"""Characters of a full abstract; real ones have up to about 2,500."""
+
+NAME_LIMIT = 80
+"""Characters of the name of an author or an organisation."""
+
+PREHEADER = (40, 110)
+"""Fewest and most characters of a preheader: less shows the letter's head, more is cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One of the addresses under a paper."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperView:
+    """What a template may say of a paper.
+
+    Attributes:
+        title: the title, at most 300 characters.
+        url: where the title leads; None where the source gives no address.
+        byline: the first authors, how many more, and the organisation; may be empty.
+        facts: upvotes, comments and date, those that are known.
+        links: paper, PDF, code, project and discussion, those that are known.
+        summaries: the abstract in every length a card is set in.
+    """
+
+    title: str
+    url: str | None
+    byline: str
+    facts: tuple[str, ...]
+    links: tuple[Link, ...]
+    summaries: Mapping[Length, str]
+
+    def words(self, summary: Length) -> int:
+        """How many words a card with this summary gives to read."""
+        return len(self.title.split()) + len(self.summaries[summary].split())
+
+    def preheader(self, lead: str, day: str) -> str:
+        """A line of 40 to 110 characters for the inbox, beginning with ``lead`` and this paper."""
+        least, most = PREHEADER
+        last = f"one of the papers in the letter of {day}"
+        parts = [part for part in (lead, self.summaries["short"], self.byline, last) if part]
+        lines = accumulate(parts, lambda line, part: f"{line} — {part}")
+        return shorten(next(line for line in lines if len(line) >= least), most)
+
+
+def paper_view(item: Item) -> PaperView:
+    """An item as the templates see it."""
+    abstract = _text(item.abstract)
+    return PaperView(
+        title=shorten(_text(item.title), TITLE_LIMIT) or "Untitled",
+        url=http_url(item.url),
+        byline=" · ".join(_byline(item)),
+        facts=tuple(_facts(item)),
+        links=tuple(_links(item)),
+        summaries={
+            "short": shorten(sentences(abstract, 2), SHORT_LIMIT),
+            "full": shorten(abstract, FULL_LIMIT),
+            "titles": "",
+            "lead": shorten(opening(abstract, *LEAD_WORDS), LEAD_LIMIT),
+        },
+    )
+
+
+def _text(text: str) -> str:
+    return shown(display(text))
+
+
+def _byline(item: Item) -> Iterator[str]:
+    authors = [shorten(name, NAME_LIMIT) for name in map(_text, item.authors[:3]) if name]
+    count = max(len(item.authors), item.author_count or 0)
+    if line := authors_line(authors, count):
+        yield line
+    if organization := _text(item.organization or ""):
+        yield shorten(organization, NAME_LIMIT)
+
+
+def _facts(item: Item) -> Iterator[str]:
+    if item.withdrawn:
+        yield "withdrawn"
+    if item.upvotes is not None:
+        yield f"▲ {item.upvotes}"
+    if item.comments:
+        yield f"{item.comments} comment{'s' if item.comments > 1 else ''}"
+    if item.published:
+        yield longdate(item.published).partition(", ")[2]
+
+
+def _links(item: Item) -> Iterator[Link]:
+    code = "Code" if item.code_stars is None else f"Code ★ {item.code_stars}"
+    for label, address in (
+        ("Paper", item.url),
+        ("PDF", item.pdf),
+        (code, item.code),
+        ("Project", item.project),
+        ("Discuss", item.discussion),
+    ):
+        if url := http_url(address):
+            yield Link(label, url)

@@ -1,0 +1,1 @@
+"""What a paper is: its identity, its topics, the filters it matches."""

@@ -1,0 +1,149 @@
+"""The diff: which of the papers listed are new, and which are known under another name."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal
+
+from newsletter.model import Entry, Identity, Intake, Item, Paper
+from newsletter.papers.identity import merge, revised, same
+from newsletter.stores.rules import storable
+
+LONGEST_NAME = 500
+"""Characters a stored name may have: a database's index takes no longer ones."""
+
+Fate = Literal["new", "revised", "seen"]
+
+
+class Catalogue:
+    """Papers by number, and the names they answer to; a working copy that learns.
+
+    Each name belongs to one paper, the first that bore it.
+
+    Attributes:
+        papers: the papers, by number.
+        names: the number of the paper that bears each name.
+        last: the highest ingest number given out.
+    """
+
+    def __init__(
+        self, papers: Iterable[Paper] = (), names: Mapping[str, int] | None = None, *, last: int = 0
+    ) -> None:
+        self.papers = {paper.number: paper for paper in papers}
+        self.names: dict[str, int] = {}
+        self.last = last
+        self._names_of: defaultdict[int, set[str]] = defaultdict(set)
+        self._groups: defaultdict[int, set[int]] = defaultdict(set)
+        for paper in self.papers.values():
+            self._groups[paper.group].add(paper.number)
+        for name, number in (names or {}).items():
+            self._name(name, number)
+
+    def take_all(
+        self, entries: Sequence[Entry], *, mute_past: bool, now: datetime
+    ) -> tuple[Intake, frozenset[int]]:
+        """Learn these entries; what they came to, and the numbers of the papers they are.
+
+        What is listed now comes before what lies behind it, so that a paper in both is news. A
+        replacement of a paper nobody knows is passed over.
+        """
+        fates: dict[int, Fate] = {}
+        for entry in sorted(entries, key=_precedence):
+            if _is_replacement(entry) and not self._answering(_bounded(entry.identity)):
+                continue
+            number, fate = self._take(entry, muted=mute_past and entry.past, now=now)
+            fates[number] = _stronger(fates.get(number, "seen"), fate)
+        counted = Counter(self._by_group(fates).values())
+        intake = Intake(new=counted["new"], seen=counted["seen"], revised=counted["revised"])
+        return intake, frozenset(fates)
+
+    def _take(self, entry: Entry, *, muted: bool, now: datetime) -> tuple[int, Fate]:
+        identity = _bounded(entry.identity)
+        numbers = self._answering(identity)
+        if not numbers:
+            return self._add(identity, entry.item, muted=muted, now=now), "new"
+        first = numbers[0]
+        fate: Fate = "revised" if revised(self.papers[first].item, entry.item) else "seen"
+        self._learn_names(identity, first)
+        self._bring_together(numbers, entry.item)
+        return first, fate
+
+    def _answering(self, identity: Identity) -> list[int]:
+        """The papers an identity is, by number.
+
+        One whose names are all taken by others cannot be told apart, and is the first of them.
+        """
+        holders = sorted({self.names[name] for name in identity.aliases if name in self.names})
+        found = [number for number in holders if same(identity, frozenset(self._names_of[number]))]
+        return found if found or not identity.aliases <= self.names.keys() else holders[:1]
+
+    def _add(self, identity: Identity, item: Item, *, muted: bool, now: datetime) -> int:
+        """A paper under the next number; its key is a name that no other paper has."""
+        ranked = (identity.key, *sorted(identity.aliases))
+        key = next(name for name in ranked if name not in self.names)
+        self.last += 1
+        self.papers[self.last] = Paper(self.last, key, item, now, self.last, muted)
+        self._groups[self.last].add(self.last)
+        self._learn_names(identity, self.last)
+        return self.last
+
+    def _learn_names(self, identity: Identity, number: int) -> None:
+        for name in identity.aliases:
+            if name not in self.names:
+                self._name(name, number)
+
+    def _name(self, name: str, number: int) -> None:
+        self.names[name] = number
+        self._names_of[number].add(name)
+
+    def _bring_together(self, numbers: Sequence[int], item: Item) -> None:
+        """Put these papers' groups into one, and bring every paper of it up to date."""
+        groups = {self.papers[number].group for number in numbers}
+        members = set().union(*(self._groups.pop(group) for group in groups))
+        self._groups[min(groups)] = members
+        for number in members:
+            paper = self.papers[number]
+            self.papers[number] = replace(paper, group=min(groups), item=merge(paper.item, item))
+
+    def _by_group(self, fates: Mapping[int, Fate]) -> dict[int, Fate]:
+        """The fates by group: papers that turned out to be one are counted once."""
+        grouped: dict[int, Fate] = {}
+        for number, fate in fates.items():
+            group = self.papers[number].group
+            grouped[group] = _stronger(grouped.get(group, "seen"), fate)
+        return grouped
+
+
+def _precedence(entry: Entry) -> tuple[bool, bool]:
+    return entry.past, _is_replacement(entry)
+
+
+def _is_replacement(entry: Entry) -> bool:
+    return entry.item.announcement in {"replace", "replace-cross"}
+
+
+def _short(name: str) -> str:
+    """A name fit for an index: one too long keeps its beginning and gets a hash."""
+    if len(name) <= LONGEST_NAME:
+        return storable(name)
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{storable(name[: LONGEST_NAME - 33])}#{digest}"
+
+
+def _bounded(identity: Identity) -> Identity:
+    return Identity(
+        key=_short(identity.key),
+        aliases=frozenset(map(_short, (identity.key, *identity.aliases))),
+    )
+
+
+def names_of(entries: Iterable[Entry]) -> frozenset[str]:
+    """Every name these entries answer to, as it is stored."""
+    return frozenset().union(*(_bounded(entry.identity).aliases for entry in entries))
+
+
+def _stronger(one: Fate, other: Fate) -> Fate:
+    order: tuple[Fate, ...] = ("seen", "revised", "new")
+    return max(one, other, key=order.index)
