@@ -36,7 +36,7 @@ def share(edition: Edition, part: int, parts: int) -> Edition:
 
 def fill(store: SqlStore, made: Morning, before: int) -> int:
     """Deliver the issue and those before it to every reader; how many got the issue."""
-    store.sync_roster([reader.subscriber for reader in made.readers], now=FROZEN)
+    store.sync_subscribers([reader.subscriber for reader in made.readers], now=FROZEN)
     ids = {reader.subscriber.email: reader for reader in store.readers()}
     plans = plans_of(made)
     for back in range(before, -1, -1):

@@ -20,7 +20,7 @@ from newsletter.cli.inbox import Inbox
 from newsletter.issue.cutting import opening_length
 from newsletter.letter.assembling import WORDS_A_MINUTE
 from newsletter.letter.display import longdate
-from newsletter.letter.fragments import Sheet
+from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.views import paper_view
 from newsletter.model import Edition
 from newsletter.stores import open_store
@@ -90,7 +90,7 @@ def _body(message: EmailMessage, kind: str) -> str:
     return content.replace("\r\n", "\n").rstrip()
 
 
-def _naive(name: str, day: Morning, sheet: Sheet, edition: Edition) -> str:
+def _naive(name: str, day: Morning, sheet: IssueFragments, edition: Edition) -> str:
     views = [paper_view(paper.item) for paper in day.issue.papers]
     second = views[edition.papers[min(1, len(edition.papers) - 1)]]
     also = f"Also: {second.title}" if len(edition.papers) > 1 else ""
@@ -106,7 +106,7 @@ def _naive(name: str, day: Morning, sheet: Sheet, edition: Edition) -> str:
     return whole.rstrip()
 
 
-def _minutes(sheet: Sheet, edition: Edition) -> int:
+def _minutes(sheet: IssueFragments, edition: Edition) -> int:
     read = 0
     for section in edition.sections:
         length = opening_length(edition.summary) if section.leads else edition.summary

@@ -22,12 +22,12 @@ from typing import TypeVar
 import jinja2
 import mjml
 
-from bench.workload import DAY, FROZEN, Morning, filters, morning, standings
+from bench.workload import DAY, FROZEN, Morning, filters, histories, morning
 from newsletter.issue.cutting import Budget, cut
 from newsletter.issue.table import Table
 from newsletter.letter.assembling import Personal
 from newsletter.letter.links import Keyring, links
-from newsletter.letter.message import Press
+from newsletter.letter.message import MessageBuilder
 from newsletter.letter.rendering import Templates, set_issue
 from newsletter.letter.views import PaperView, paper_view
 from newsletter.model import Edition, Envelope, Publication
@@ -116,19 +116,19 @@ def editions_of(day: Morning, templates: Templates) -> Iterator[Edition]:
     matching = topics.match(day.issue, filters(day.readers), RulesMatcher())
     sheet, _ = set_issue(day.issue, PUBLICATION, templates)
     table, budget = Table(day.issue, matching), Budget(sheet.sizes, max_items=60)
-    for standing in standings(day.readers):
-        made = cut(table, standing, budget)
+    for history in histories(day.readers):
+        made = cut(table, history, budget)
         if made.papers:
             yield made
 
 
-def _compile(day: Morning, templates: Templates) -> Press:
+def _compile(day: Morning, templates: Templates) -> MessageBuilder:
     sheet, quarantined = set_issue(day.issue, PUBLICATION, templates)
     assert not quarantined
-    return Press(sheet, KEYS)
+    return MessageBuilder(sheet, KEYS)
 
 
-def _compose(press: Press, editions: Sequence[Edition]) -> Envelope:
+def _compose(press: MessageBuilder, editions: Sequence[Edition]) -> Envelope:
     """Make every letter and let go of it; the last one."""
     for edition in editions:
         to = personal(edition)

@@ -22,7 +22,7 @@ LISTING = ROOT / "newsletter" / "data" / "demo" / "listing.json"
 Words = list[str]
 """A command line."""
 
-Entry = tuple[str, int]
+IdentifiedItem = tuple[str, int]
 """What a record says of a letter: its state, and how often it was in doubt."""
 
 
@@ -58,7 +58,7 @@ class Contender(Protocol):
     def is_done(self, output: bytes) -> bool:
         """Whether a run that ended by itself says that nothing is left."""
 
-    def ledger(self, store: str) -> Mapping[str, Entry]:
+    def ledger(self, store: str) -> Mapping[str, IdentifiedItem]:
         """What its record says of each letter, by address; nothing where it keeps none."""
 
     def broken(self, store: str) -> set[str]:
@@ -103,7 +103,7 @@ class Newsletter:
         """By the issue's state."""
         return json.loads(output)["state"] in {"done", "done_with_errors"}
 
-    def ledger(self, store: str) -> Mapping[str, Entry]:
+    def ledger(self, store: str) -> Mapping[str, IdentifiedItem]:
         """Its deliveries."""
         query = select(readers.c.email, deliveries.c.state, deliveries.c.doubts).join(
             deliveries, deliveries.c.reader == readers.c.id
@@ -159,7 +159,7 @@ class Usual:
         del output
         return True
 
-    def ledger(self, store: str) -> Mapping[str, Entry]:
+    def ledger(self, store: str) -> Mapping[str, IdentifiedItem]:
         """It keeps none that could be read."""
         del store
         return {}

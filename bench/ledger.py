@@ -20,26 +20,26 @@ from datetime import timedelta
 from pathlib import Path
 
 from bench.databases import databases
-from bench.workload import FROZEN, Morning, filters, morning, standings
+from bench.workload import FROZEN, Morning, filters, histories, morning
 from newsletter.issue.cutting import Budget, Sizes, cut
 from newsletter.issue.table import Table
 from newsletter.model import (
     Accepted,
-    Addressee,
     Claim,
     Envelope,
     Length,
     Letter,
-    Lines,
-    Planned,
+    PlannedEdition,
     Reader,
+    Recipient,
     Settlement,
     Wave,
+    WireLines,
 )
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Store
-from newsletter.stores import Witness, open_store
+from newsletter.stores import SendJournal, open_store
 
 LEASE = 60.0
 FEW = 400
@@ -59,14 +59,14 @@ class Row:
     cpu_us: float
 
 
-def plans_of(made: Morning) -> list[Planned]:
+def plans_of(made: Morning) -> list[PlannedEdition]:
     """Each reader's edition of the morning; those who get none are left out."""
     matching = topics.match(made.issue, filters(made.readers), RulesMatcher())
     table = Table(made.issue, matching)
     papers = len(made.issue.papers)
     cards: dict[Length, tuple[int, ...]] = {"short": (1200,) * papers, "lead": (1500,) * papers}
     budget = Budget(Sizes(8000, 900, 120, cards, (250,) * papers), max_items=60)
-    plans = (Planned(at, cut(table, at, budget)) for at in standings(made.readers))
+    plans = (PlannedEdition(at, cut(table, at, budget)) for at in histories(made.readers))
     return [plan for plan in plans if plan.edition.papers]
 
 
@@ -79,14 +79,14 @@ def letters_of(claims: Sequence[Claim]) -> list[Letter]:
                 "papers@example.org",
                 claim.edition.to.email,
                 f"<{claim.wave}.{claim.reader}@example.org>",
-                (Lines(b"A letter.\r\n"), Lines(f"{claim.reader}\r\n".encode())),
+                (WireLines(b"A letter.\r\n"), WireLines(f"{claim.reader}\r\n".encode())),
             ),
         )
         for claim in claims
     ]
 
 
-def freeze(store: Store, made: Morning, plans: Sequence[Planned], *, back: int = 0) -> Wave:
+def freeze(store: Store, made: Morning, plans: Sequence[PlannedEdition], *, back: int = 0) -> Wave:
     """Freeze these plans as the issue of so many days before."""
     at = FROZEN - timedelta(days=back)
     issue = replace(made.issue, day=made.issue.day - timedelta(days=back), frozen_at=at)
@@ -118,9 +118,9 @@ def stores() -> Iterator[dict[str, Store]]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         urls = stack.enter_context(databases())
-        witness = Witness(folder / "witness", lambda email: (email[::-1],))
+        journal = SendJournal(folder / "witness", lambda email: (email[::-1],))
         opened = {name: open_store(url) for name, url in urls.items()}
-        opened["SQLite, witness"] = open_store(f"sqlite:///{folder}/witnessed.db", witness)
+        opened["SQLite, witness"] = open_store(f"sqlite:///{folder}/witnessed.db", journal)
         for store in opened.values():
             stack.callback(store.close)
         yield opened
@@ -133,7 +133,7 @@ def measure(letters: int, groups: Sequence[int]) -> list[Row]:
     rows = []
     with stores() as opened:
         for store in opened.values():
-            store.sync_roster([reader.subscriber for reader in made.readers], now=FROZEN)
+            store.sync_subscribers([reader.subscriber for reader in made.readers], now=FROZEN)
         for back, group in enumerate(groups):
             some = min(FEW, letters) if group == 1 else letters
             for name, store in opened.items():
@@ -148,10 +148,10 @@ def measure(letters: int, groups: Sequence[int]) -> list[Row]:
     return rows
 
 
-def of(plan: Planned, reader: Reader) -> Planned:
+def of(plan: PlannedEdition, reader: Reader) -> PlannedEdition:
     """The plan as that of a reader of the store."""
-    edition = replace(plan.edition, to=Addressee.of(reader))
-    return Planned(replace(plan.standing, reader=reader), edition)
+    edition = replace(plan.edition, to=Recipient.of(reader))
+    return PlannedEdition(replace(plan.history, reader=reader), edition)
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import ParamSpec, TypeVar
 
-from bench.workload import Morning, filters, morning, standings
+from bench.workload import Morning, filters, histories, morning
 from newsletter.issue.cutting import Budget, Sizes, cut
 from newsletter.issue.judging import judge
 from newsletter.issue.table import Table
@@ -28,8 +28,8 @@ from newsletter.model import (
     Item,
     Matching,
     Not,
+    ReaderHistory,
     Rule,
-    Standing,
     Term,
     Topic,
 )
@@ -66,7 +66,7 @@ def _arguments() -> argparse.Namespace:
 
 def measure(made: Morning, *, rounds: int, searched: int) -> Mapping[str, float]:
     """Time every step ``rounds`` times, the ways in turns; figures by name."""
-    at = standings(made.readers)
+    at = histories(made.readers)
     budget = _budget(len(made.issue.papers))
     spent: dict[str, list[float]] = {name: [] for name in ("match", "select", "cut", "search")}
     for turn in range(rounds):
@@ -112,13 +112,13 @@ def _match(made: Morning) -> Matching:
     return topics.match(made.issue, filters(made.readers), RulesMatcher())
 
 
-def _select(table: Table, at: Sequence[Standing]) -> list[int]:
-    return [judge(table, standing).chosen for standing in at]
+def _select(table: Table, at: Sequence[ReaderHistory]) -> list[int]:
+    return [judge(table, history).chosen for history in at]
 
 
-def _cut(table: Table, at: Sequence[Standing], budget: Budget) -> None:
-    for standing in at:
-        cut(table, standing, budget)
+def _cut(table: Table, at: Sequence[ReaderHistory], budget: Budget) -> None:
+    for history in at:
+        cut(table, history, budget)
 
 
 def _budget(papers: int) -> Budget:
@@ -133,12 +133,12 @@ def _budget(papers: int) -> Budget:
 # The obvious way: for each reader and paper, search the text for every rule.
 
 
-def _search(made: Morning, at: Sequence[Standing]) -> list[int]:
-    return [_found(made, standing) for standing in at]
+def _search(made: Morning, at: Sequence[ReaderHistory]) -> list[int]:
+    return [_found(made, history) for history in at]
 
 
-def _found(made: Morning, standing: Standing) -> int:
-    wants, issue = standing.reader.subscriber.filter, made.issue
+def _found(made: Morning, history: ReaderHistory) -> int:
+    wants, issue = history.reader.subscriber.filter, made.issue
     return sum(
         1 << place
         for place, paper in enumerate(issue.papers)

@@ -65,7 +65,7 @@ def prepared(folder: Path, smtp: int, readers: int) -> None:
     (folder / "newsletter.yaml").write_text(json.dumps(configuration), encoding="utf-8")
     (folder / "subscribers.yaml").write_text("subscribers: []\n", encoding="utf-8")
     with contextlib.closing(open_store(f"sqlite:///{folder}/newsletter.db")) as store:
-        store.sync_roster([reader.subscriber for reader in work.readers], now=now)
+        store.sync_subscribers([reader.subscriber for reader in work.readers], now=now)
         fill(store, [paper.item for paper in work.issue.papers], now)
     with contextlib.closing(sqlite3.connect(folder / "newsletter.db")) as database:
         # As those have it who joined by themselves: a hundred thousand are in no file.

@@ -32,7 +32,7 @@ from bench.recorder import Recorder, recording
 from bench.workload import morning
 from newsletter.app.clock import SystemClock
 from newsletter.letter.links import Keyring, sign
-from newsletter.model import Entry, Identity, Item, SourceHealth
+from newsletter.model import IdentifiedItem, Identity, Item, SourceHealth
 from newsletter.ports import Store
 from newsletter.stores import open_store
 
@@ -89,7 +89,7 @@ def fill(store: Store, items: Sequence[Item], now: datetime) -> None:
     for back, first in zip(range(days - 1, -1, -1), range(0, len(items), A_DAY), strict=True):
         then = now - timedelta(days=back)
         entries = [
-            Entry(item, _named(f"arxiv:{then:%y%m%d}.{at}"))
+            IdentifiedItem(item, _named(f"arxiv:{then:%y%m%d}.{at}"))
             for at, item in enumerate(items[first : first + A_DAY])
         ]
         store.ingest(then.date(), health, entries, now=then)

@@ -50,7 +50,7 @@ class Recorder:
     """The record, and what to do at each phase of each message.
 
     ``strike`` is called with the phase and the number of messages taken so far; ``fault`` befalls
-    the next letter. A message is taken ``pace`` seconds after the one before at the earliest.
+    the next letter. A message is taken ``rate_limit`` seconds after the one before at the earliest.
     ``unsaid`` are the recipients of letters taken and never answered. ``refuse`` says, of a
     recipient, with which words one is refused, if at all. While it is not ``attentive`` it hears
     nothing more. ``sessions`` are open now, ``most_sessions`` were at once; there is ``room`` for
@@ -58,7 +58,7 @@ class Recorder:
     """
 
     strike: Callable[[Phase, int], None] = lambda _phase, _count: None
-    pace: float = 0.0
+    rate_limit: float = 0.0
     taken: list[Taken] = field(default_factory=list)
     fault: Fault | None = None
     unsaid: set[str] = field(default_factory=set)
@@ -125,9 +125,9 @@ class Recorder:
 
     async def _keep_pace(self) -> None:
         """Wait until this server has had the time it takes for a message."""
-        if self.pace:
+        if self.rate_limit:
             async with self.turn:
-                await pause(self.pace)
+                await pause(self.rate_limit)
 
     def _befalls(self, *faults: Fault) -> Fault | None:
         """The fault that was asked for, if it is one of these; it befalls one letter."""

@@ -28,15 +28,15 @@ import aiosmtplib
 
 from bench.compose import KEYS, PUBLICATION, editions_of, obvious_letters
 from bench.resident import resident
-from bench.workload import DAY, Morning, morning, standings
+from bench.workload import DAY, Morning, histories, morning
 from newsletter.app.clock import SystemClock
 from newsletter.delivery.delivering import deliver
 from newsletter.issue.cutting import Budget, cut
 from newsletter.issue.table import Table
-from newsletter.letter.fragments import Sheet
+from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import set_issue
 from newsletter.letter.views import paper_view
-from newsletter.model import Planned, Reader, Wave
+from newsletter.model import PlannedEdition, Reader, Wave
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
 from newsletter.publisher.issue_mailer import Printer
@@ -61,20 +61,22 @@ def prepare(folder: Path, letters: int) -> None:
     """Freeze an issue for so many readers, each with an edition of their own, in a store."""
     day = morning(PAPERS, letters)
     store = open_store(f"sqlite:///{folder / STORE}")
-    store.sync_roster([reader.subscriber for reader in day.readers], now=day.issue.frozen_at)
+    store.sync_subscribers([reader.subscriber for reader in day.readers], now=day.issue.frozen_at)
     sheet, plans = composed(day, store.readers())
     store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), plans)
     store.close()
 
 
-def composed(day: Morning, readers: Sequence[Reader]) -> tuple[Sheet, Iterator[Planned]]:
+def composed(
+    day: Morning, readers: Sequence[Reader]
+) -> tuple[IssueFragments, Iterator[PlannedEdition]]:
     """The morning's issue set, and an edition for each of these readers, in their order."""
     sheet, _ = set_issue(day.issue, PUBLICATION, load())
     filters = [reader.subscriber.filter for reader in readers]
     table = Table(day.issue, topics.match(day.issue, filters, RulesMatcher()))
     budget = Budget(sheet.sizes, max_items=60, max_html=HTML)
-    at = standings(readers)
-    return sheet, (Planned(standing, cut(table, standing, budget)) for standing in at)
+    at = histories(readers)
+    return sheet, (PlannedEdition(history, cut(table, history, budget)) for history in at)
 
 
 async def newsletter(folder: Path, port: int, connections: int) -> int:
@@ -84,7 +86,7 @@ async def newsletter(folder: Path, port: int, connections: int) -> int:
         SmtpSettings("127.0.0.1", port, "none", connections=connections), clock
     )
     (wave,) = store.waves(DAY)
-    printer = Printer(Sheet.load(wave.pieces), KEYS)
+    printer = Printer(IssueFragments.load(wave.pieces), KEYS)
     counts = await deliver(
         store,
         transport,

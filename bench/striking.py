@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.axes import AXES, HOURS, SETTLING, Axis, Sender
-from bench.contenders import CONTENDERS, ROOT, Contender, Entry, Words
+from bench.contenders import CONTENDERS, ROOT, Contender, IdentifiedItem, Words
 from bench.databases import Database, Kind, database
 from bench.recorder import Phase, Recorder, pause, recording
 from bench.worker import step
@@ -265,13 +265,13 @@ class Torture:
         outcome.duplicates_explained = len(copies & explained)
         outcome.duplicates_unexplained = len(copies - explained)
 
-    def _explained(self, ledger: Mapping[str, Entry]) -> set[str]:
+    def _explained(self, ledger: Mapping[str, IdentifiedItem]) -> set[str]:
         """Who may have got two: by what befell the connections, and by the sender's record."""
         befallen = self.doubtful | self.recorder.unsaid
         admitted = {email for email, (_, doubts) in ledger.items() if doubts}
         return befallen & admitted if ledger else befallen
 
-    def _weigh(self, ledger: Mapping[str, Entry]) -> None:
+    def _weigh(self, ledger: Mapping[str, IdentifiedItem]) -> None:
         """Count what arrived, the doubts, and how many of them were letters that had arrived."""
         outcome, got = self.outcome, self.recorder.by_recipient
         outcome.received, outcome.most_copies = len(got), max(got.values(), default=0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from newsletter.model import Filter, Issue, Item, Paper, Reader, Standing, Subscriber, Topic
+from newsletter.model import Filter, Issue, Item, Paper, Reader, ReaderHistory, Subscriber, Topic
 from newsletter.papers.filters import parse
 
 DAY = date(2026, 8, 3)
@@ -81,9 +81,9 @@ def morning(papers: int, readers: int, *, abstracts: Path | None = None, seed: i
     return Morning(issue, tuple(_reader(number, draw) for number in range(readers)))
 
 
-def standings(readers: Sequence[Reader]) -> list[Standing]:
+def histories(readers: Sequence[Reader]) -> list[ReaderHistory]:
     """All readers at the start: nothing decided, nothing sent."""
-    return [Standing(reader) for reader in readers]
+    return [ReaderHistory(reader) for reader in readers]
 
 
 def filters(readers: Sequence[Reader]) -> list[Filter]:

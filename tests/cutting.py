@@ -90,8 +90,8 @@ async def _proxy(url: str, cut: Cut) -> AsyncIterator[str]:
         yield f"postgresql://postgres:@127.0.0.1:{port}/postgres?sslmode=disable"
     finally:
         proxy.close()
-        for talk in talks:
-            talk.cancel()
+        for dialogue in talks:
+            dialogue.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
 
 

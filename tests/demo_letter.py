@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 from functools import cache
 
-from newsletter.letter.fragments import Sheet
+from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import Templates, set_issue
 from newsletter.model import Publication
 from newsletter.templates import THEME, load
@@ -61,7 +61,7 @@ def templates(theme: str = THEME) -> Templates:
     return load(theme=theme)
 
 
-def demo(publication: Publication = SITE, theme: str = THEME) -> Sheet:
+def demo(publication: Publication = SITE, theme: str = THEME) -> IssueFragments:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
     sheet, quarantined = set_issue(made, publication, templates(theme))
     assert quarantined == ()

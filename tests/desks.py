@@ -9,7 +9,7 @@ from newsletter.model import Listing, Publication, Topic
 from newsletter.papers.filters import parse
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Source, Store
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publisher import Publisher
 from tests.factories import NOON, item
 
 TEMPLATES = templates.load()
@@ -51,10 +51,10 @@ class Listed:
         return (Listing(self.name, day, items),)
 
 
-def desk_over(store: Store, *sources: Source, clock: SteadyClock | None = None) -> Desk:
+def desk_over(store: Store, *sources: Source, clock: SteadyClock | None = None) -> Publisher:
     """A newsletter with one topic, which gets its listings from these sources."""
     chosen: Sequence[Source] = sources
-    return Desk(
+    return Publisher(
         publication=Publication("N", "N", "n@example.org"),
         topics=(Topic("Vision", any=(parse("vision"),)),),
         cadence="daily",

@@ -5,24 +5,24 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from newsletter.model import (
-    Addressee,
     Claim,
     Delivery,
     Edition,
-    Entry,
     Envelope,
+    IdentifiedItem,
     Issue,
     Letter,
-    Lines,
     Outcome,
     Paper,
-    Planned,
+    PlannedEdition,
     Reader,
+    ReaderHistory,
+    Recipient,
     Section,
     Settlement,
     SourceHealth,
-    Standing,
     Wave,
+    WireLines,
 )
 from newsletter.ports import Store
 from tests.factories import DAY, NOON, identity, item, subscriber
@@ -33,14 +33,14 @@ HEALTH = SourceHealth("arXiv", "ok", checked=NOON, last_ok=NOON)
 
 def list_papers(store: Store, *keys: str, now: datetime = NOON) -> tuple[Paper, ...]:
     """Ingest a paper under each of these keys; all papers known then."""
-    entries = [Entry(item(f"About {key}"), identity(key)) for key in keys]
+    entries = [IdentifiedItem(item(f"About {key}"), identity(key)) for key in keys]
     store.ingest(DAY, HEALTH, entries, now=now)
     return store.papers_numbered(range(store.cutoff() + 1))
 
 
 def join(store: Store, *names: str) -> tuple[Reader, ...]:
     """Make the roster exactly these people at example.org."""
-    store.sync_roster([subscriber(f"{name}@example.org") for name in names], now=NOON)
+    store.sync_subscribers([subscriber(f"{name}@example.org") for name in names], now=NOON)
     return store.readers(emails=[f"{name}@example.org" for name in names])
 
 
@@ -53,12 +53,12 @@ def wave_of(
     return Wave(0, issue, due, b"pieces \x00\xff")
 
 
-def cut(reader: Reader, *places: int, short: Sequence[int] = ()) -> Planned:
+def cut(reader: Reader, *places: int, short: Sequence[int] = ()) -> PlannedEdition:
     """A reader's edition with these papers as cards, and where they stood."""
     because = ("every paper",) * len(places)
     sections = (Section("Other", places, because=because),) if places else ()
-    edition = Edition(Addressee.of(reader), sections, short=tuple(short))
-    return Planned(Standing(reader), edition)
+    edition = Edition(Recipient.of(reader), sections, short=tuple(short))
+    return PlannedEdition(ReaderHistory(reader), edition)
 
 
 def freeze(store: Store, readers: Sequence[Reader], papers: Sequence[Paper]) -> Wave:
@@ -87,7 +87,7 @@ def letter_of(claim: Claim, *content: bytes) -> Letter:
     """The letter a claim is for, of these bytes."""
     email = claim.edition.to.email
     name = f"<{claim.wave}.{claim.reader}@example.org>"
-    lines = tuple(map(Lines, content or (b"One paper.\r\n",)))
+    lines = tuple(map(WireLines, content or (b"One paper.\r\n",)))
     envelope = Envelope("papers@example.org", email, name, lines)
     return Letter(claim, envelope)
 

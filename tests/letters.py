@@ -10,17 +10,17 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.letter.assembling import Personal, set_edition
 from newsletter.letter.display import FILTERS
-from newsletter.letter.fragments import Sheet
+from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.links import Keyring, links
-from newsletter.letter.message import Press
+from newsletter.letter.message import MessageBuilder
 from newsletter.letter.rendering import Templates, set_issue
 from newsletter.model import (
-    Addressee,
     Edition,
     Envelope,
     Issue,
     Paper,
     Publication,
+    Recipient,
     Rendering,
     Section,
     Summary,
@@ -100,7 +100,7 @@ def edition(
 ) -> Edition:
     """Ada's edition."""
     return Edition(
-        to=Addressee(1, "ada@example.org", "Ada", summary),
+        to=Recipient(1, "ada@example.org", "Ada", summary),
         sections=sections,
         more=tuple(more),
         left_out=left_out,
@@ -126,7 +126,7 @@ def personal(
 
 def sheet_of(
     *papers: Paper, publication: Publication = SITE, templates: Templates | None = None
-) -> Sheet:
+) -> IssueFragments:
     """The sheet of an issue of these papers (or of two plain ones) in the topic Reasoning."""
     chosen = papers or (paper(1, "First"), paper(2, "Second"))
     sheet, quarantined = set_issue(issue(chosen, "Reasoning"), publication, templates or tiny())
@@ -134,10 +134,12 @@ def sheet_of(
     return sheet
 
 
-def letter(sheet: Sheet, cut: Edition, to: Personal | None = None) -> tuple[Rendering, Envelope]:
+def letter(
+    sheet: IssueFragments, cut: Edition, to: Personal | None = None
+) -> tuple[Rendering, Envelope]:
     """One letter, set and addressed."""
     to = to or personal(sheet.publication)
-    return set_edition(sheet, cut, to), Press(sheet, KEYS).letter(cut, to)
+    return set_edition(sheet, cut, to), MessageBuilder(sheet, KEYS).letter(cut, to)
 
 
 def content(envelope: Envelope) -> bytes:

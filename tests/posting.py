@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
-from newsletter.model import Addressee, Claim, Edition, Envelope, Letter, Lines, Outcome
+from newsletter.model import Claim, Edition, Envelope, Letter, Outcome, Recipient, WireLines
 
-BODY = (Lines(b"Subject: papers\r\n"), Lines(b"\r\n"), Lines(b"One paper.\r\n"))
+BODY = (WireLines(b"Subject: papers\r\n"), WireLines(b"\r\n"), WireLines(b"One paper.\r\n"))
 
 
 def claim(number: int = 1, recipient: str = "ada@example.org") -> Claim:
     """A claim on this reader's letter."""
-    edition = Edition(Addressee(number, recipient), sections=())
+    edition = Edition(Recipient(number, recipient), sections=())
     return Claim(wave=1, reader=number, token=f"run.1.{number}", edition=edition, attempt=1)
 
 
@@ -20,7 +20,7 @@ def letter(recipient: str = "ada@example.org", *content: bytes, number: int = 1)
         sender="papers@example.org",
         recipient=recipient,
         message_id=f"<{number}@example.org>",
-        content=tuple(map(Lines, content or (f"To: {recipient}\r\n".encode(), *BODY))),
+        content=tuple(map(WireLines, content or (f"To: {recipient}\r\n".encode(), *BODY))),
     )
     return Letter(claim(number, recipient), envelope)
 

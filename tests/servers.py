@@ -74,7 +74,7 @@ class FaultyServer:
         stalls = any(Fault.STALL in answers for answers in self.script.values())
         return 0.5 if stalls else 60.0
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def dialogue(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Speak with one client."""
         self.connections += 1
         try:
@@ -170,7 +170,7 @@ async def faulty(
     talks: set[asyncio.Task[None]] = set()
 
     def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks.add(asyncio.ensure_future(faulty_server.talk(reader, writer)))
+        talks.add(asyncio.ensure_future(faulty_server.dialogue(reader, writer)))
 
     server = await asyncio.start_server(greet, faulty_server.host, 0)
     faulty_server.port = server.sockets[0].getsockname()[1]
@@ -178,8 +178,8 @@ async def faulty(
         yield faulty_server
     finally:
         server.close()
-        for talk in talks:
-            talk.cancel()
+        for dialogue in talks:
+            dialogue.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
 
 

@@ -20,20 +20,20 @@ from newsletter.letter.rendering import Templates
 from newsletter.model import Publication, Reader
 from newsletter.ports import Store
 from newsletter.publisher.fetching import gather
-from newsletter.publisher.newsletter import Desk
 from newsletter.publisher.notes import LINKS
+from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting
-from newsletter.readers.due import Rhythm
-from newsletter.readers.service import Reception
+from newsletter.readers.due import DefaultSchedule
+from newsletter.readers.service import ReaderService
 from newsletter.stores.memory import MemoryStore
 from newsletter.transports.smtp import SmtpTransport
 from newsletter.transports.smtp.settings import SmtpSettings
-from newsletter.web.context import Front
-from newsletter.web.mail_queue import Postroom
-from newsletter.web.page_cache import Shelf
+from newsletter.web.context import PageContext
+from newsletter.web.mail_queue import MailQueue
+from newsletter.web.page_cache import PageCache
 from newsletter.web.pages import Pages
 from newsletter.web.server import serving
-from newsletter.web.subscribing import door_app
+from newsletter.web.subscribing import pages_app
 from newsletter.web.wiring import delivering
 from tests.daemons import until
 from tests.desks import Listed, Run, SteadyClock, desk_over
@@ -57,14 +57,14 @@ class Answer:
 
 
 @dataclass
-class House:
+class App:
     """A newsletter whose door is open."""
 
     store: Store
     inbox: Inbox
     clock: SteadyClock
-    reception: Reception
-    desk: Desk
+    reader_service: ReaderService
+    publisher: Publisher
     port: int = 0
     told: list[str] = field(default_factory=list)
     routes: Sequence[BaseRoute] = ()
@@ -76,8 +76,8 @@ class House:
 
     async def _published(self, day: date, source: Listed) -> None:
         reports = await gather([source], self.store, day, self.clock, lambda _: None)
-        freeze(self.desk, day, waiting(self.desk, day), reports)
-        await publish(self.desk, day, self.smtp, owner=Run("run"), progress=lambda _: None)
+        freeze(self.publisher, day, waiting(self.publisher, day), reports)
+        await publish(self.publisher, day, self.smtp, run_lock=Run("run"), progress=lambda _: None)
 
     @property
     def smtp(self) -> SmtpTransport:
@@ -139,11 +139,11 @@ class House:
     @property
     def site(self) -> str:
         """Where the pages are for the world."""
-        return self.reception.publication.url or ""
+        return self.reader_service.publication.url or ""
 
     def path(self, purpose: Purpose, payload: str = "1") -> str:
         """A signed link's path, signed now."""
-        token = sign(payload, purpose, self.reception.keys, self.clock.now())
+        token = sign(payload, purpose, self.reader_service.keys, self.clock.now())
         return f"/{purpose}/{token}"
 
     def reader(self, number: int = 1) -> Reader:
@@ -170,7 +170,7 @@ def stationery() -> Mapping[str, Templates]:
 
 
 @contextlib.contextmanager
-def open_house(
+def open_app(
     *,
     store: Store | None = None,
     url: str = "https://n.example.org",
@@ -178,23 +178,31 @@ def open_house(
     proxies: tuple[str, ...] = (),
     publication: Publication | None = None,
     operator_password: str | None = None,
-) -> Iterator[House]:
+) -> Iterator[App]:
     """A newsletter with its door open and a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
     kept = store or MemoryStore()
     clock = SteadyClock()
-    desk = replace(desk_over(kept, clock=clock), publication=chosen)
+    publisher = replace(desk_over(kept, clock=clock), publication=chosen)
     with open_inbox() as inbox:
-        reception = Reception(chosen, kept, desk.keyring)
-        house = House(kept, inbox, clock, reception, desk)
-        deliver = delivering(desk, house.smtp, Run("pages"), house.told.append)
-        postroom = Postroom(reception, stationery(), house.smtp, deliver, clock, house.told.append)
-        rhythm = Rhythm("07:00", "UTC", "daily")
-        front = Front(
-            desk, reception, rhythm, Pages(chosen, None), postroom, Shelf(desk), operator_password
+        reader_service = ReaderService(chosen, kept, publisher.keyring)
+        app = App(kept, inbox, clock, reader_service, publisher)
+        deliver = delivering(publisher, app.smtp, Run("pages"), app.told.append)
+        mail_queue = MailQueue(
+            reader_service, stationery(), app.smtp, deliver, clock, app.told.append
         )
-        app = door_app(front)
-        house.routes = app.routes
-        with serving(app, "127.0.0.1", port, proxies) as listening:
-            house.port = listening
-            yield house
+        default_schedule = DefaultSchedule("07:00", "UTC", "daily")
+        page_context = PageContext(
+            publisher,
+            reader_service,
+            default_schedule,
+            Pages(chosen, None),
+            mail_queue,
+            PageCache(publisher),
+            operator_password,
+        )
+        pages = pages_app(page_context)
+        app.routes = pages.routes
+        with serving(pages, "127.0.0.1", port, proxies) as listening:
+            app.port = listening
+            yield app

@@ -12,11 +12,11 @@ from newsletter.issue.cutting import Budget, cut
 from newsletter.issue.table import Table
 from newsletter.letter.assembling import Personal, set_edition
 from newsletter.letter.links import Keyring, links
-from newsletter.letter.message import Press
+from newsletter.letter.message import MessageBuilder
 from newsletter.letter.message import note as message
 from newsletter.letter.notes import NOTES, note
 from newsletter.letter.rendering import set_issue
-from newsletter.model import Filter, Issue, Paper, Publication, Reader, Standing, Subscriber
+from newsletter.model import Filter, Issue, Paper, Publication, Reader, ReaderHistory, Subscriber
 from newsletter.papers.matching import RulesMatcher
 from newsletter.papers.topics import match
 from newsletter.sources import huggingface
@@ -69,17 +69,17 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
     """The letter of somebody who reads every paper of a day with so many."""
     issue = _issue(papers)
     ada = Subscriber("ada@example.org", name="Ada", filter=Filter(max_items=cards))
-    standing = Standing(Reader(1, ada, "confirmed", decided=0, origin="file"))
+    history = ReaderHistory(Reader(1, ada, "confirmed", decided=0, origin="file"))
     sheet, _ = set_issue(issue, _PUBLICATION, load(theme=theme))
     table = Table(issue, match(issue, [ada.filter], RulesMatcher()))
-    edition = cut(table, standing, Budget(sheet.sizes, max_items=cards))
+    edition = cut(table, history, Budget(sheet.sizes, max_items=cards))
     personal = Personal(1, ada.email, ada.name, links(_PUBLICATION, _KEYS, _DAY, _FROZEN, 1))
     rendering = set_edition(sheet, edition, personal)
     return Sample(
         name=f"{theme}-{papers}",
         html=rendering.html,
         text=rendering.text,
-        message=b"".join(Press(sheet, _KEYS).letter(edition, personal).content),
+        message=b"".join(MessageBuilder(sheet, _KEYS).letter(edition, personal).content),
     )
 
 

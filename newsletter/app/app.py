@@ -12,25 +12,25 @@ from urllib.parse import urlsplit
 
 from newsletter.app.clock import SystemClock
 from newsletter.app.files import placed, read, remedy
-from newsletter.app.locks import LockedOwner
+from newsletter.app.locks import FileRunLock
 from newsletter.app.relay import smtp_settings
 from newsletter.app.secret import kept_secret
 from newsletter.app.sources import sources
 from newsletter.app.subscribers import sync
-from newsletter.bounces import Maildir, Taker
+from newsletter.bounces import BounceProcessor, Maildir
 from newsletter.config import Settings, read_settings
-from newsletter.config.subscribers import read_roster
+from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.letter.notes import NOTES
 from newsletter.letter.rendering import Templates
 from newsletter.model import Reader, Subscriber
 from newsletter.papers.matching import RulesMatcher
-from newsletter.ports import Clock, Owner, Source, Store, Transport
-from newsletter.publisher.newsletter import Desk, keyring
-from newsletter.readers.due import Rhythm
-from newsletter.readers.service import Reception
+from newsletter.ports import Clock, RunLock, Source, Store, Transport
+from newsletter.publisher.publisher import Publisher, keyring
+from newsletter.readers.due import DefaultSchedule
+from newsletter.readers.service import ReaderService
 from newsletter.sources import Client
-from newsletter.stores import Witness, Witnessed, copy_store, open_store
+from newsletter.stores import Journaled, SendJournal, copy_store, open_store
 from newsletter.templates import load as load_templates
 from newsletter.templates import load_note
 from newsletter.transports.folder import FolderTransport
@@ -41,7 +41,7 @@ OWN_FOLDER = ".newsletter"
 
 
 @dataclass(frozen=True)
-class House:
+class App:
     """A newsletter as its configuration describes it; its parts are made when first asked for.
 
     Attributes:
@@ -70,19 +70,19 @@ class House:
     @cached_property
     def store(self) -> Store:
         """The store, opened and brought up to date."""
-        return open_store(placed(self.settings.store, self.folder), self.witness)
+        return open_store(placed(self.settings.store, self.folder), self.journal)
 
     @cached_property
-    def witness(self) -> Witness:
+    def journal(self) -> SendJournal:
         """Where what leaves is written down a second time, outside the store: a folder for each."""
         parts = urlsplit(self.settings.store)  # without the password, which may change
         place = f"{parts.hostname}:{parts.port}{parts.path}"
         named = blake2b(place.encode(), digest_size=6).hexdigest()
-        return Witness(self.folder / OWN_FOLDER / "witness" / named, self._names)
+        return SendJournal(self.folder / OWN_FOLDER / "witness" / named, self._names)
 
     def _names(self, email: str) -> tuple[str, ...]:
         """The names an address has in the witness, under each key; the newest first."""
-        keys = self.reception.keys
+        keys = self.reader_service.keys
         rings = (Keyring((secret,), keys.audience) for secret in keys.secrets)
         return tuple(keyed_hash(f"witness:{email.lower()}", ring)[:32] for ring in rings)
 
@@ -94,53 +94,55 @@ class House:
     def doubt(self) -> str:
         """What the operator should be told before anything is sent; mostly nothing."""
         store = self.store
-        if not isinstance(store, Witnessed) or not store.has_lost_its_witness():
+        if not isinstance(store, Journaled) or not store.has_lost_its_journal():
             return ""
         return (
-            f"nothing in {self.witness.folder} says what has left so far; if this store was "
+            f"nothing in {self.journal.folder} says what has left so far; if this store was "
             "restored from a backup, stop and say `newsletter store restored` first"
         )
 
     @cached_property
-    def roster(self) -> tuple[Subscriber, ...]:
+    def listed_subscribers(self) -> tuple[Subscriber, ...]:
         """The readers of the operator's file; nobody where there is no file."""
         return self._read_roster()
 
     def _read_roster(self) -> tuple[Subscriber, ...]:
-        path = self.roster_file
+        path = self.subscribers_file
         otherwise = (
             f"write it (`subscribers: []` lists nobody), or mend `subscribers:` in {self.path.name}"
         )
         found = read(path, remedy(path, otherwise))
-        return read_roster(found, path.name, self.topic_names, self.environment)
+        return read_subscribers(found, path.name, self.topic_names, self.environment)
 
     @property
-    def roster_file(self) -> Path:
+    def subscribers_file(self) -> Path:
         """Where the operator writes who reads."""
         return self.folder / self.settings.subscribers
 
-    def renewed(self) -> "House":
+    def renewed(self) -> "App":
         """The newsletter as its files say now, over the store that is open.
 
         Raises:
             ConfigurationError: the configuration is wrong.
         """
         settings = _settings(self.path, self.environment)
-        house = replace(self, settings=settings)
-        vars(house)["store"] = self.store
-        return house
+        app = replace(self, settings=settings)
+        vars(app)["store"] = self.store
+        return app
 
-    def themed(self, theme: str) -> Desk:
+    def themed(self, theme: str) -> Publisher:
         """The publisher's desk with the letter set in another theme.
 
         Raises:
             TemplateError: there is no such theme, or it cannot be compiled.
         """
         if theme == self.settings.issue.theme:
-            return self.trial_desk
-        return replace(self.trial_desk, templates=load_templates(self.template_folder, theme))
+            return self.preview_publisher
+        return replace(
+            self.preview_publisher, templates=load_templates(self.template_folder, theme)
+        )
 
-    def take_roster(self) -> None:
+    def sync_subscribers_file(self) -> None:
         """Bring the store up to date from the readers' file as it is now.
 
         Raises:
@@ -148,14 +150,14 @@ class House:
         """
         self._sync(self._read_roster())
 
-    def _sync(self, roster: Sequence[Subscriber]) -> None:
-        sync(self.store, roster, self.reception.keys, self.clock.now())
+    def _sync(self, listed_subscribers: Sequence[Subscriber]) -> None:
+        sync(self.store, listed_subscribers, self.reader_service.keys, self.clock.now())
 
     @property
-    def rhythm(self) -> Rhythm:
+    def default_schedule(self) -> DefaultSchedule:
         """When readers who chose nothing get their letter."""
         schedule = self.settings.schedule
-        return Rhythm(schedule.at, self.settings.timezone, schedule.days)
+        return DefaultSchedule(schedule.at, self.settings.timezone, schedule.days)
 
     @property
     def topic_names(self) -> list[str]:
@@ -164,7 +166,7 @@ class House:
 
     def readers(self) -> tuple[Reader, ...]:
         """Every reader, the store brought up to date from the file."""
-        self._sync(self.roster)
+        self._sync(self.listed_subscribers)
         return self.store.readers()
 
     @cached_property
@@ -185,22 +187,24 @@ class House:
         return None if folder is None else self.folder / folder
 
     @cached_property
-    def reception(self) -> Reception:
+    def reader_service(self) -> ReaderService:
         """Where readers are received."""
         publication = self.settings.publication
-        return Reception(publication, self.store, Keyring(self._keys(), publication.sender_email))
+        return ReaderService(
+            publication, self.store, Keyring(self._keys(), publication.sender_email)
+        )
 
     @cached_property
-    def desk(self) -> Desk:
+    def publisher(self) -> Publisher:
         """The publisher's desk, with the store's readers brought up to date from the file."""
         _ = self.templates  # as in readers(): before there is a store
-        self._sync(self.roster)
-        return self.trial_desk
+        self._sync(self.listed_subscribers)
+        return self.preview_publisher
 
     @cached_property
-    def trial_desk(self) -> Desk:
+    def preview_publisher(self) -> Publisher:
         """The publisher's desk, the store's readers left as they are."""
-        return Desk(
+        return Publisher(
             publication=self.settings.publication,
             topics=tuple(settings.topic for settings in self.settings.topics),
             cadence=self.settings.schedule.days,
@@ -220,9 +224,9 @@ class House:
         """Where papers are read."""
         return sources(self.settings, self.folder, self._client())
 
-    def owner(self) -> AbstractContextManager[Owner]:
+    def run_lock(self) -> AbstractContextManager[RunLock]:
         """This run, holding its lock until the block ends."""
-        return LockedOwner(self.own_folder / "runs", secrets.token_hex(8)).holding()
+        return FileRunLock(self.own_folder / "runs", secrets.token_hex(8)).holding()
 
     def smtp(self, place: int = 0, of: int = 1) -> SmtpTransport:
         """The door letters leave by: all of it, or the part of one of several processes, from 0."""
@@ -250,10 +254,10 @@ class House:
             return None
         return Maildir(self.folder / bounces.maildir)
 
-    def taker(self) -> Taker:
+    def bounce_processor(self) -> BounceProcessor:
         """Who takes in what comes back by mail."""
         publication = self.settings.publication
-        return Taker(self.store, publication, keyring(self._keys(), publication))
+        return BounceProcessor(self.store, publication, keyring(self._keys(), publication))
 
     def _keys(self) -> tuple[str, ...]:
         """What signs links: the configured secrets, or one drawn once and kept beside them."""
@@ -267,7 +271,7 @@ class House:
 
 
 @contextmanager
-def open_house(path: Path) -> Iterator[House]:
+def open_app(path: Path) -> Iterator[App]:
     """The newsletter a configuration file describes, closed at the end of the block.
 
     Raises:
@@ -275,12 +279,12 @@ def open_house(path: Path) -> Iterator[House]:
     """
     environment = dict(os.environ)
     settings = _settings(path, environment)
-    house = House(path.absolute(), settings, environment, SystemClock())
+    app = App(path.absolute(), settings, environment, SystemClock())
     try:
-        yield house
+        yield app
     finally:
-        if "store" in vars(house):
-            house.store.close()
+        if "store" in vars(app):
+            app.store.close()
 
 
 def _settings(path: Path, environment: Mapping[str, str]) -> Settings:

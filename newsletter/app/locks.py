@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 
-class LockedOwner:
-    """A :class:`newsletter.ports.Owner` by a locked file in a folder all its peers share.
+class FileRunLock:
+    """A :class:`newsletter.ports.RunLock` by a locked file in a folder all its peers share.
 
     Attributes:
         name: the run's name; its beginning says which machine and folder it is of.
@@ -26,7 +26,7 @@ class LockedOwner:
         self.name = f"{self._family}-{run}"
 
     @contextlib.contextmanager
-    def holding(self) -> Iterator["LockedOwner"]:
+    def holding(self) -> Iterator["FileRunLock"]:
         """Hold the lock until the block ends."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(self.name)

@@ -15,16 +15,16 @@ from typing import Any
 from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from newsletter.app.app import House
+from newsletter.app.app import App
 from newsletter.app.workers import publish
 from newsletter.bounces import in_words
 from newsletter.errors import StoreError, UsageError
 from newsletter.letter.rendering import Templates
 from newsletter.model import Counts, Heartbeat
 from newsletter.ports import Transport
-from newsletter.publisher.newsletter import Desk
 from newsletter.publisher.operator_mail import tell_operator
-from newsletter.publisher.ticking import Deliver, Rota, deliver_open, look
+from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.ticking import Deliver, SchedulerState, deliver_open, look
 
 TICK = timedelta(seconds=30)
 """Between two looks at the clock."""
@@ -36,15 +36,15 @@ Task = asyncio.Task[None]
 
 
 @dataclass
-class Watch:
+class Scheduler:
     """A newsletter that stays awake.
 
     Looking at the clock and delivering go side by side: a long delivery keeps no later issue
     from its time.
 
     Attributes:
-        desk: the newsletter.
-        rota: what it remembers between two ticks.
+        publisher: the newsletter.
+        scheduler_state: what it remembers between two ticks.
         deliver: delivers an issue.
         transport: the door letters to the operator leave by.
         refresh: called at each tick, in a thread: what takes in news from the operator and
@@ -54,8 +54,8 @@ class Watch:
         name: whose sign of life this is.
     """
 
-    desk: Desk
-    rota: Rota
+    publisher: Publisher
+    scheduler_state: SchedulerState
     deliver: Deliver
     transport: Transport
     refresh: Sequence[Callable[[], None]]
@@ -68,12 +68,12 @@ class Watch:
     _delivering: Task | None = None
 
     def __post_init__(self) -> None:
-        self._started = self.desk.clock.now()
+        self._started = self.publisher.clock.now()
 
     async def keep(self, stopping: asyncio.Event) -> None:
         """Tick until told to stop; then let what is on the wire get its answer."""
-        last = next(iter(await asyncio.to_thread(self.desk.store.heartbeats)), None)
-        self.rota.seen = None if last is None else last.seen
+        last = next(iter(await asyncio.to_thread(self.publisher.store.heartbeats)), None)
+        self.scheduler_state.seen = None if last is None else last.seen
         scheduler = AsyncIOScheduler(timezone=UTC)
         job = scheduler.add_job(
             self.tick,
@@ -82,12 +82,12 @@ class Watch:
             coalesce=True,
             max_instances=1,
             misfire_grace_time=None,
-            next_run_time=self.desk.clock.now(),
+            next_run_time=self.publisher.clock.now(),
         )
         scheduler.start()
         try:
             while not await _set_within(stopping, TICK):
-                call_back(job, self.desk.clock.now())
+                call_back(job, self.publisher.clock.now())
         finally:
             scheduler.shutdown(wait=False)
             await self._end()
@@ -101,7 +101,7 @@ class Watch:
         self._said = ""
         for take_in in self.refresh:
             await self._guarded(asyncio.to_thread(take_in))
-        await self._guarded(look(self.desk, self.rota, self.told))
+        await self._guarded(look(self.publisher, self.scheduler_state, self.told))
         if self._delivering is None or self._delivering.done():
             self._deliveries += 1
             self._delivering = asyncio.create_task(self._deliver(str(self._deliveries)))
@@ -109,10 +109,14 @@ class Watch:
 
     async def _deliver(self, turn: str) -> None:
         await self._guarded(
-            deliver_open(self.desk, self.rota, self.deliver, turn=turn, told=self.told)
+            deliver_open(
+                self.publisher, self.scheduler_state, self.deliver, turn=turn, told=self.told
+            )
         )
         await self._guarded(
-            tell_operator(self.desk, self.rota, self.transport, self.stationery, self.told)
+            tell_operator(
+                self.publisher, self.scheduler_state, self.transport, self.stationery, self.told
+            )
         )
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
@@ -123,8 +127,8 @@ class Watch:
             self.told(self._said)
 
     async def _beat(self) -> None:
-        heartbeat = Heartbeat(self.name, self._started, self.desk.clock.now(), self._said)
-        await asyncio.to_thread(self.desk.store.beat, heartbeat)
+        heartbeat = Heartbeat(self.name, self._started, self.publisher.clock.now(), self._said)
+        await asyncio.to_thread(self.publisher.store.beat, heartbeat)
 
     async def _end(self) -> None:
         """Stop both; a delivery takes up to half a minute to let its letters be answered."""
@@ -151,11 +155,11 @@ def call_back(job: Job, now: datetime) -> None:
         job.modify(next_run_time=now)
 
 
-class Roster:
+class SubscribersFileRefresh:
     """Takes the readers' file in again when it has changed; a mistake in it is told once."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, app: App) -> None:
+        self._house = app
         self._last = self._stamp()
 
     def __call__(self) -> None:
@@ -169,27 +173,27 @@ class Roster:
         if self._last == before:
             return
         try:
-            self._house.take_roster()
+            self._house.sync_subscribers_file()
         except StoreError:
             self._last = before
             raise
 
     def _stamp(self) -> tuple[int, int] | None:
-        path = self._house.roster_file
+        path = self._house.subscribers_file
         if not path.exists():
             return None
         found = path.stat()
         return found.st_mtime_ns, found.st_size
 
 
-class Returns:
+class BouncesRefresh:
     """Takes in what came back by mail, where the settings name a Maildir.
 
     What was left there, and a Maildir that cannot be read, is told once.
     """
 
-    def __init__(self, house: House, told: Told) -> None:
-        self._house, self._told = house, told
+    def __init__(self, app: App, told: Told) -> None:
+        self._house, self._told = app, told
         self._left: set[str] = set()
         self._failure = ""
 
@@ -205,7 +209,7 @@ class Returns:
         failure = ""
         try:
             mails = maildir.mails(passed=self._left)
-            for taking in self._house.taker().take_all(mails, self._house.clock.now()):
+            for taking in self._house.bounce_processor().take_all(mails, self._house.clock.now()):
                 self._told(f"by mail: {in_words(taking)}")
                 if taking.effect == "left":
                     self._left.add(taking.name)
@@ -216,7 +220,7 @@ class Returns:
         self._failure = failure
 
 
-async def stay_awake(house: House, told: Told) -> None:
+async def stay_awake(app: App, told: Told) -> None:
     """Run the newsletter until SIGTERM or SIGINT.
 
     Raises:
@@ -226,19 +230,23 @@ async def stay_awake(house: House, told: Told) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    roster = Roster(house)  # first: a change while the desk is made is not missed
-    with house.owner() as owner:
+    listed_subscribers = SubscribersFileRefresh(
+        app
+    )  # first: a change while the desk is made is not missed
+    with app.run_lock() as run_lock:
 
         async def deliver(day: date, turn: str) -> Counts:
-            return await publish(house, day, owner=owner, turn=turn, progress=lambda _counts: None)
+            return await publish(
+                app, day, run_lock=run_lock, turn=turn, progress=lambda _counts: None
+            )
 
-        watch = Watch(
-            desk=house.desk,
-            rota=Rota(house.rhythm),
+        watch = Scheduler(
+            publisher=app.publisher,
+            scheduler_state=SchedulerState(app.default_schedule),
             deliver=deliver,
-            transport=house.smtp(),
-            refresh=(roster, Returns(house, told)),
-            stationery=lambda: house.notes["report"],
+            transport=app.smtp(),
+            refresh=(listed_subscribers, BouncesRefresh(app, told)),
+            stationery=lambda: app.notes["report"],
             told=told,
             name=f"run on {platform.node()}",
         )

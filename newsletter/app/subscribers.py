@@ -11,21 +11,23 @@ from newsletter.readers.leaving import not_erased
 from newsletter.readers.service import is_erased
 
 
-def sync(store: Store, roster: Sequence[Subscriber], keys: Keyring, now: datetime) -> None:
+def sync(
+    store: Store, listed_subscribers: Sequence[Subscriber], keys: Keyring, now: datetime
+) -> None:
     """Make the file's readers the store's, known ones under the spelling they are known by.
 
     One mailbox spelt with other capitals is one reader: who left does not come back by them.
     """
-    readers = _concerned(store, roster) if roster else []
+    readers = _concerned(store, listed_subscribers) if listed_subscribers else []
     known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
-    here = not_erased(roster, readers, keys)
+    here = not_erased(listed_subscribers, readers, keys)
     spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in here]
-    store.sync_roster(spelt, now=now)
+    store.sync_subscribers(spelt, now=now)
 
 
-def _concerned(store: Store, roster: Sequence[Subscriber]) -> list[Reader]:
+def _concerned(store: Store, listed_subscribers: Sequence[Subscriber]) -> list[Reader]:
     """The readers who are in the file, and the erased, of whom that cannot be seen."""
-    listed = {subscriber.email.casefold() for subscriber in roster}
+    listed = {subscriber.email.casefold() for subscriber in listed_subscribers}
     return [
         reader
         for reader in store.each_reader()

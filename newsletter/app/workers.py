@@ -27,15 +27,15 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.app import event_loop
-from newsletter.app.app import House
+from newsletter.app.app import App
 from newsletter.app.clock import SystemClock
 from newsletter.config import Settings
 from newsletter.delivery.delivering import DRAIN, deliver
 from newsletter.errors import NewsletterError, TransportError, TryAgainError
 from newsletter.model import Counts
-from newsletter.ports import Owner
+from newsletter.ports import RunLock
 from newsletter.publisher import publishing
-from newsletter.publisher.issue_mailer import Pressroom
+from newsletter.publisher.issue_mailer import IssueMailer
 from newsletter.publisher.publishing import take_over
 from newsletter.transports.smtp import ServerGoneError
 
@@ -79,10 +79,10 @@ class Errand:
 
 
 async def publish(
-    house: House,
+    app: App,
     day: date,
     *,
-    owner: Owner,
+    run_lock: RunLock,
     turn: str = "1",
     readers: Collection[int] | None = None,
     progress: Callable[[Counts], None],
@@ -93,9 +93,9 @@ async def publish(
     See :func:`newsletter.publisher.publish`. Cancelled, it has all of them drain.
 
     Args:
-        house: the newsletter; how many processes there may be, its settings say.
+        app: the newsletter; how many processes there may be, its settings say.
         day: the issue's date.
-        owner: this run.
+        run_lock: this run.
         turn: which of the owner's deliveries this is.
         readers: only these, by id, and then in this process; all where it is None.
         progress: told the counts now and then.
@@ -105,16 +105,16 @@ async def publish(
         TransportError: the server as a whole refuses one of them.
         StoreError: one of them could not read or write the store.
     """
-    waiting = house.desk.store.counts(day).pending if readers is None else 0
-    size = max(1, min(house.settings.smtp.processes, waiting // each))
-    crew = _Crew(house, day, owner, size)
+    waiting = app.publisher.store.counts(day).pending if readers is None else 0
+    size = max(1, min(app.settings.smtp.processes, waiting // each))
+    crew = _Crew(app, day, run_lock, size)
 
     async def share(round_: int) -> Counts:
         return await publishing.publish(
-            house.desk,
+            app.publisher,
             day,
             crew.transport,
-            owner=owner,
+            run_lock=run_lock,
             turn=f"{turn}.{round_}",
             readers=readers,
             progress=progress,
@@ -126,11 +126,11 @@ async def publish(
 class _Crew:
     """The processes that deliver one issue: this one, and those it starts."""
 
-    def __init__(self, house: House, day: date, owner: Owner, size: int) -> None:
-        self.transport = house.smtp(0, size)
-        self._desk, self._day, self._owner = house.desk, day, owner
+    def __init__(self, app: App, day: date, run_lock: RunLock, size: int) -> None:
+        self.transport = app.smtp(0, size)
+        self._desk, self._day, self._owner = app.publisher, day, run_lock
         self._errands = [
-            Errand(house.path, house.settings, day, place, size) for place in range(1, size)
+            Errand(app.path, app.settings, day, place, size) for place in range(1, size)
         ]
         self._children: list[Process] = []
         self._errors: list[BaseException] = []
@@ -265,18 +265,18 @@ def main() -> int:
 
 async def _run(errand: Errand) -> None:
     """Deliver what can be claimed, until nothing is left or standard input ends."""
-    house = House(errand.path, errand.settings, os.environ, SystemClock())
-    transport = house.smtp(errand.place, errand.of)
-    with contextlib.closing(house.store) as store, house.owner() as owner:
+    app = App(errand.path, errand.settings, os.environ, SystemClock())
+    transport = app.smtp(errand.place, errand.of)
+    with contextlib.closing(app.store) as store, app.run_lock() as run_lock:
         delivering = asyncio.create_task(
             deliver(
                 store,
                 transport,
-                house.clock,
+                app.clock,
                 errand.day,
-                Pressroom(store, house.reception.keys, errand.day).envelope,
-                run=f"{owner.name}.1",
-                resend=house.settings.issue.in_doubt == "resend",
+                IssueMailer(store, app.reader_service.keys, errand.day).envelope,
+                run=f"{run_lock.name}.1",
+                resend=app.settings.issue.in_doubt == "resend",
             )
         )
 

@@ -6,7 +6,17 @@ tells the store.
 """
 
 from newsletter.bounces.mailboxes import Maildir, Mbox, Stream
-from newsletter.bounces.parsing import Came, parse
-from newsletter.bounces.processing import Effect, Taker, Taking, in_words
+from newsletter.bounces.parsing import ParsedMail, parse
+from newsletter.bounces.processing import BounceProcessor, BounceResult, Effect, in_words
 
-__all__ = ["Came", "Effect", "Maildir", "Mbox", "Stream", "Taker", "Taking", "in_words", "parse"]
+__all__ = [
+    "ParsedMail",
+    "Effect",
+    "Maildir",
+    "Mbox",
+    "Stream",
+    "BounceProcessor",
+    "BounceResult",
+    "in_words",
+    "parse",
+]

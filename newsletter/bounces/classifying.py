@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from newsletter.delivery.refusals import nobody_there
-from newsletter.model import ReturnKind
+from newsletter.model import MailEventKind
 
-Blame = ReturnKind | Literal["aside"]
+Blame = MailEventKind | Literal["aside"]
 """``aside``: the report is of no failure."""
 
 

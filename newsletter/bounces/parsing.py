@@ -17,9 +17,9 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from newsletter.bounces.classifying import blame
-from newsletter.model import ReturnKind
+from newsletter.model import MailEventKind
 
-Meaning = ReturnKind | Literal["wish", "aside", "unreadable"]
+Meaning = MailEventKind | Literal["wish", "aside", "unreadable"]
 """What a mail means; a ``wish`` is one the operator has to fulfil; ``aside`` asks for nothing;
 ``unreadable`` is none that is known here."""
 
@@ -46,7 +46,7 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class ParsedMail:
     """One mail that came back.
 
     Attributes:
@@ -68,18 +68,18 @@ class Came:
     token: str = ""
 
 
-def parse(content: bytes) -> Came:
+def parse(content: bytes) -> ParsedMail:
     """What a mail means."""
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
     if not content.strip():
-        return Came(digest, "unreadable", "it is empty, or not ours to read")
+        return ParsedMail(digest, "unreadable", "it is empty, or not ours to read")
     try:
         return _parsed(message_from_bytes(content), digest)
     except RecursionError:
-        return Came(digest, "unreadable", "its parts are nested without end")
+        return ParsedMail(digest, "unreadable", "its parts are nested without end")
 
 
-def _parsed(mail: Message, digest: str) -> Came:
+def _parsed(mail: Message, digest: str) -> ParsedMail:
     inside = mail.get_payload() if mail.is_multipart() else []
     parts = [part for part in inside if isinstance(part, Message)]
     returned = [fields for part in parts for fields in _returned(part)]
@@ -88,7 +88,7 @@ def _parsed(mail: Message, digest: str) -> Came:
     subject = _subject(mail)
     meaning, said = _meaning(mail, subject, reports, feedback)
     asks = _ASKS.search(subject) if meaning in {"unsubscribe", "wish"} else None
-    return Came(
+    return ParsedMail(
         name=_only(mail.get("Message-ID")) or digest,
         meaning=meaning,
         said=said,

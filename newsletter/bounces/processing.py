@@ -9,21 +9,21 @@ from datetime import date, datetime
 from typing import Literal
 
 from newsletter.bounces.mailboxes import Mail
-from newsletter.bounces.parsing import Came, Meaning, parse
+from newsletter.bounces.parsing import Meaning, ParsedMail, parse
 from newsletter.errors import TokenError
 from newsletter.letter.links import MAX_AGE, Keyring, Purpose, letter_tags, read, read_bounce_tag
-from newsletter.model import Publication, Returned, ReturnEffect
+from newsletter.model import MailEvent, MailEventEffect, Publication
 from newsletter.ports import Store
 
 _TAG = r"\+(\d{1,20}-[0-9a-f]{16})@"
 _LETTER = re.compile(r"<(\d{4}-\d\d-\d\d)\.([0-9a-f]{16})@")
 
-Effect = ReturnEffect | Literal["aside", "left"]
+Effect = MailEventEffect | Literal["aside", "left"]
 """What was done about a mail; ``aside``: it asked for nothing; ``left``: it lies where it lay."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taking:
+class BounceResult:
     """What became of one mail.
 
     Attributes:
@@ -41,7 +41,7 @@ class Taking:
     said: str = ""
 
 
-def in_words(taking: Taking) -> str:
+def in_words(taking: BounceResult) -> str:
     """A taking in a line, for a person."""
     who = taking.reader or "nobody we know"
     said = f": {taking.said}" if taking.said else ""
@@ -68,7 +68,7 @@ _EFFECTS: dict[Effect, str] = {
 }
 
 
-class Taker:
+class BounceProcessor:
     """Takes mails that came back, for one newsletter.
 
     Nobody is believed who says whom a mail is about: it counts only with what was signed here,
@@ -87,7 +87,7 @@ class Taker:
         self._path = re.compile(re.escape(local) + _TAG + re.escape(domain), re.IGNORECASE)
         self._letters: dict[date, dict[str, int]] = {}
 
-    def take_all(self, mails: Iterable[Mail], now: datetime) -> Iterator[Taking]:
+    def take_all(self, mails: Iterable[Mail], now: datetime) -> Iterator[BounceResult]:
         """Take mails one by one; what was dealt with is put away.
 
         Raises:
@@ -99,7 +99,7 @@ class Taker:
                 mail.done()
             yield taking
 
-    def take(self, name: str, content: bytes, now: datetime) -> Taking:
+    def take(self, name: str, content: bytes, now: datetime) -> BounceResult:
         """Take one mail.
 
         Raises:
@@ -107,25 +107,25 @@ class Taker:
         """
         came = parse(content)
         if came.meaning == "aside":
-            return Taking(name, "aside", "aside", said=came.said)
+            return BounceResult(name, "aside", "aside", said=came.said)
         if came.meaning == "unreadable":
-            return Taking(name, "unreadable", "left", said=came.said)
+            return BounceResult(name, "unreadable", "left", said=came.said)
         try:
             number = self._reader(came, now)
         except TokenError as error:
-            return Taking(name, came.meaning, "left", said=str(error))
+            return BounceResult(name, came.meaning, "left", said=str(error))
         reader = self._store.reader(number)
         if reader is None:
             said = "it is about no letter of this newsletter to a reader it knows"
-            return Taking(name, came.meaning, "left", said=said)
+            return BounceResult(name, came.meaning, "left", said=said)
         if came.meaning == "wish":
             said = f"{came.said}; change it in the readers' file, and put this mail away"
-            return Taking(name, "wish", "left", reader.subscriber.email, said)
+            return BounceResult(name, "wish", "left", reader.subscriber.email, said)
         digest = hashlib.blake2b(f"{number} {came.name}".encode(), digest_size=16).hexdigest()
         day = (min(came.sent, now) if came.sent else now).date()
-        returned = Returned(digest, came.meaning, number, day, came.said[:_LONGEST])
-        effect = self._store.take_return(returned, now=now)
-        return Taking(
+        returned = MailEvent(digest, came.meaning, number, day, came.said[:_LONGEST])
+        effect = self._store.record_mail_event(returned, now=now)
+        return BounceResult(
             name,
             came.meaning,
             "left" if effect == "unknown" else effect,
@@ -133,7 +133,7 @@ class Taker:
             came.said,
         )
 
-    def _reader(self, came: Came, now: datetime) -> int:
+    def _reader(self, came: ParsedMail, now: datetime) -> int:
         """Whom a mail is about.
 
         Raises:

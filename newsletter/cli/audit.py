@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import open_house
+from newsletter.app.app import open_app
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice, table
+from newsletter.cli.output import Output, table
 from newsletter.cli.reports import DELIVERIES_FAILED, shown_day
 from newsletter.model import Audit
 
@@ -31,16 +31,16 @@ def audit(
     Each invariant is looked for by a query. Ends with 1 where one is broken, with 5 where readers
     are in doubt; `newsletter issue resolve` ends a doubt.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        found = house.store.audit(shown_day(house, issue))
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        found = app.store.audit(shown_day(app, issue))
     document = {
         "issue": found.day.isoformat(),
         "ok": found.ok,
         "invariants": [{"id": p.id, "ok": p.ok, "rows": list(p.rows)} for p in found.proofs],
         "in_doubt": list(found.in_doubt),
     }
-    voice.give(document, lambda: _lines(found))
+    output.give(document, lambda: _lines(found))
     if not found.ok:
         return BROKEN
     return DELIVERIES_FAILED if found.in_doubt else 0

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import House, open_house
-from newsletter.bounces import Effect, Maildir, Mbox, Stream, Taking, in_words
+from newsletter.app.app import App, open_app
+from newsletter.bounces import BounceResult, Effect, Maildir, Mbox, Stream, in_words
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice, counted
+from newsletter.cli.output import Output, counted
 from newsletter.errors import UsageError
 
 app = group()
@@ -59,18 +59,18 @@ def read_bounces(
     counted alone. Each mail counts once. What was dealt with is marked as seen; what nobody can
     read, or is about no letter of ours, is named and left where it is.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        chosen = _mailbox(house, stdin, maildir, mbox)
-        house.readers()
-        taken = list(house.taker().take_all(chosen.mails(), house.clock.now()))
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        chosen = _mailbox(app, stdin, maildir, mbox)
+        app.readers()
+        taken = list(app.bounce_processor().take_all(chosen.mails(), app.clock.now()))
     document = {**_counts(taken), "mails": [asdict(taking) for taking in taken]}
-    voice.give(document, lambda: "\n".join((*map(in_words, taken), _total(taken))))
+    output.give(document, lambda: "\n".join((*map(in_words, taken), _total(taken))))
     return 0
 
 
 def _mailbox(
-    house: House, stdin: str | None, maildir: Path | None, mbox: Path | None
+    app: App, stdin: str | None, maildir: Path | None, mbox: Path | None
 ) -> Maildir | Mbox | Stream:
     """The mailbox asked for.
 
@@ -86,8 +86,8 @@ def _mailbox(
         asked.append(Maildir(maildir))
     if mbox is not None:
         asked.append(Mbox(mbox))
-    if not asked and house.maildir is not None:
-        asked.append(house.maildir)
+    if not asked and app.maildir is not None:
+        asked.append(app.maildir)
     if len(asked) != 1:
         raise UsageError(
             "read one mailbox: set bounces.maildir, or give one of --maildir, --mbox and -"
@@ -95,12 +95,12 @@ def _mailbox(
     return asked[0]
 
 
-def _counts(taken: Sequence[Taking]) -> dict[str, int]:
+def _counts(taken: Sequence[BounceResult]) -> dict[str, int]:
     found = Counter(taking.effect for taking in taken)
     return {"read": len(taken), **{effect: found[effect] for effect in EFFECTS}}
 
 
-def _total(taken: Sequence[Taking]) -> str:
+def _total(taken: Sequence[BounceResult]) -> str:
     counts = _counts(taken)
     told = [f"{counts[effect]} {words}" for effect, words in EFFECTS.items() if counts[effect]]
     return ", ".join((f"{counted(len(taken), 'mail')} read", *told))

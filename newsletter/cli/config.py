@@ -5,12 +5,12 @@ from typing import Any
 
 import typer
 
-from newsletter.app.app import open_house
+from newsletter.app.app import open_app
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice, counted
+from newsletter.cli.output import Output, counted
 from newsletter.config import schema as settings_schema
-from newsletter.config.subscribers import RosterSettings
+from newsletter.config.subscribers import SubscribersSettings
 from newsletter.errors import ConfigurationError, InvalidFileError
 
 app = group()
@@ -36,16 +36,16 @@ def check(
 
     Example: newsletter config check
     """
-    voice = Voice(json, quiet, verbose)
+    output = Output(json, quiet, verbose)
     try:
         readers = _checked(config)
     except InvalidFileError as error:
         if not json:
             raise
-        voice.give({"ok": False, "errors": [_document(each) for each in error.errors]}, str)
+        output.give({"ok": False, "errors": [_document(each) for each in error.errors]}, str)
         return error.exit_code
     document = {"ok": True, "errors": [], "readers": readers}
-    voice.give(document, lambda: f"{config}: well; {counted(readers, 'reader')} in the file")
+    output.give(document, lambda: f"{config}: well; {counted(readers, 'reader')} in the file")
     return 0
 
 
@@ -59,12 +59,12 @@ def _checked(config: Path) -> int:
     found: list[ConfigurationError] = []
     readers = 0
     try:
-        with open_house(config) as house:
+        with open_app(config) as app:
             try:
-                readers = len(house.roster)
+                readers = len(app.listed_subscribers)
             except ConfigurationError as error:
                 found += each_of(error)
-            _ = house.templates
+            _ = app.templates
     except ConfigurationError as error:
         found += each_of(error)
     if found:
@@ -98,10 +98,10 @@ def show(
 
     Example: newsletter config show
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        document = house.settings.model_dump(mode="json")
-    voice.give(document, lambda: "\n".join(_lines(document, "")))
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        document = app.settings.model_dump(mode="json")
+    output.give(document, lambda: "\n".join(_lines(document, "")))
     return 0
 
 
@@ -132,6 +132,6 @@ def schema(
     Example: newsletter config schema
     """
     del config, json
-    document = RosterSettings.model_json_schema() if subscribers else settings_schema()
-    Voice(json=True, quiet=quiet, verbose=verbose).give(document, str)
+    document = SubscribersSettings.model_json_schema() if subscribers else settings_schema()
+    Output(json=True, quiet=quiet, verbose=verbose).give(document, str)
     return 0

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from newsletter.app import event_loop
-from newsletter.app.app import OWN_FOLDER, House, open_house
+from newsletter.app.app import OWN_FOLDER, App, open_app
 from newsletter.cli.inbox import Inbox
 from newsletter.cli.options import CONFIG, Config, Json, Port, Quiet, Verbose, issue_day
-from newsletter.cli.output import Voice, table
+from newsletter.cli.output import Output, table
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
 from newsletter.cli.serving import show
 from newsletter.model import SourceReport
@@ -52,11 +52,11 @@ def demo(
     Each demo begins anew in its folder.
     """
     del config
-    voice = Voice(json, quiet, verbose)
-    return event_loop.run(_demonstrated(out, voice, port if serve else None))
+    output = Output(json, quiet, verbose)
+    return event_loop.run(_demonstrated(out, output, port if serve else None))
 
 
-async def _demonstrated(folder: Path, voice: Voice, port: int | None) -> int:
+async def _demonstrated(folder: Path, output: Output, port: int | None) -> int:
     """Everything `newsletter send` does, with an inbox of our own at the other end, then the sheet.
 
     The inbox stays open as long as the proof sheet, which can send tests.
@@ -65,12 +65,12 @@ async def _demonstrated(folder: Path, voice: Voice, port: int | None) -> int:
     _clear(folder, letters)
     async with Inbox(letters) as inbox:
         _set_up(folder, inbox.port)
-        with open_house(folder / "newsletter.yaml") as house:
-            found, sources = await _sent(house)
-            _tell(voice, found, sources, letters)
+        with open_app(folder / "newsletter.yaml") as app:
+            found, sources = await _sent(app)
+            _tell(output, found, sources, letters)
             if port is not None:
-                day = issue_day(DAY, house.clock, house.settings.timezone)
-                await show(open_sheet(house, day, READER), port, voice)
+                day = issue_day(DAY, app.clock, app.settings.timezone)
+                await show(open_sheet(app, day, READER), port, output)
     return exit_code(found, sources)
 
 
@@ -82,22 +82,24 @@ def _set_up(folder: Path, port: int) -> None:
 
 
 def _tell(
-    voice: Voice, found: IssueReport, sources: tuple[SourceReport, ...], letters: Path
+    output: Output, found: IssueReport, sources: tuple[SourceReport, ...], letters: Path
 ) -> None:
     delivered = sorted(letters.glob("*.eml"))
     document = {**issue_document(found), "letters": [str(path) for path in delivered]}
     rows = [(path, f"{path.stat().st_size:,} bytes") for path in delivered]
     parts = (source_lines(sources), issue_lines(found), table(("letter", ""), rows))
-    voice.give(document, lambda: "\n\n".join(parts))
+    output.give(document, lambda: "\n\n".join(parts))
 
 
-async def _sent(house: House) -> tuple[IssueReport, tuple[SourceReport, ...]]:
-    day, desk = issue_day(DAY, house.clock, house.settings.timezone), house.desk
-    sources = await gather(desk.sources, desk.store, day, desk.clock, lambda _report: None)
-    freeze(desk, day, waiting(desk, day), sources)
-    with house.owner() as owner:
-        await publish(desk, day, house.smtp(), owner=owner, progress=lambda _counts: None)
-    return report(desk.store, day, sources), sources
+async def _sent(app: App) -> tuple[IssueReport, tuple[SourceReport, ...]]:
+    day, publisher = issue_day(DAY, app.clock, app.settings.timezone), app.publisher
+    sources = await gather(
+        publisher.sources, publisher.store, day, publisher.clock, lambda _report: None
+    )
+    freeze(publisher, day, waiting(publisher, day), sources)
+    with app.run_lock() as run_lock:
+        await publish(publisher, day, app.smtp(), run_lock=run_lock, progress=lambda _counts: None)
+    return report(publisher.store, day, sources), sources
 
 
 def _clear(folder: Path, letters: Path) -> None:

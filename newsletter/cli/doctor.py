@@ -7,7 +7,7 @@ from dns.exception import DNSException
 from dns.resolver import Resolver
 
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice
+from newsletter.cli.output import Output
 from newsletter.doctor import Finding, ask_dns, examine
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -28,7 +28,7 @@ def doctor(
     One line each, with what mends it; nothing is changed and no letter is sent. Exit code 1:
     something is wrong.
     """
-    voice = Voice(json, quiet, verbose)
+    output = Output(json, quiet, verbose)
     try:
         ask = ask_dns(Resolver())
     except DNSException:
@@ -36,7 +36,7 @@ def doctor(
     findings = list(examine(config, ask))
     well = all(finding.state != "wrong" for finding in findings)
     document = {"ok": well, "checks": [asdict(finding) for finding in findings]}
-    voice.give(document, lambda: "\n".join(map(_line, findings)))
+    output.give(document, lambda: "\n".join(map(_line, findings)))
     return 0 if well else 1
 
 

@@ -5,9 +5,9 @@ import itertools
 import typer
 
 from newsletter.app import event_loop
-from newsletter.app.app import open_house
+from newsletter.app.app import open_app
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
-from newsletter.cli.output import Voice
+from newsletter.cli.output import Output
 from newsletter.cli.reports import SOURCE_FAILED, missing_lines, source_document, source_lines
 from newsletter.publisher.fetching import gather
 
@@ -30,14 +30,20 @@ def fetch(
     A table says what each source's answer meant and how many papers were new, seen before, or
     revised. Exit code 4: a source failed, the others were read.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        day = issue_day(date, house.clock, house.settings.timezone)
-        desk = house.desk
-        with voice.progress("fetching", len(desk.sources)) as done:
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        day = issue_day(date, app.clock, app.settings.timezone)
+        publisher = app.publisher
+        with output.progress("fetching", len(publisher.sources)) as done:
             count = itertools.count(1)
             reports = event_loop.run(
-                gather(desk.sources, desk.store, day, desk.clock, lambda _report: done(next(count)))
+                gather(
+                    publisher.sources,
+                    publisher.store,
+                    day,
+                    publisher.clock,
+                    lambda _report: done(next(count)),
+                )
             )
     totals = {
         "new": sum(report.new for report in reports),
@@ -45,5 +51,5 @@ def fetch(
         "revised": sum(report.revised for report in reports),
     }
     document = {**totals, "sources": [source_document(report) for report in reports]}
-    voice.give(document, lambda: source_lines(reports))
+    output.give(document, lambda: source_lines(reports))
     return SOURCE_FAILED if missing_lines(reports) else 0

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice
+from newsletter.cli.output import Output
 from newsletter.config import schema
-from newsletter.config.subscribers import RosterSettings
+from newsletter.config.subscribers import SubscribersSettings
 from newsletter.errors import UsageError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -35,17 +35,17 @@ def init(
     What is there already is never overwritten.
     """
     del config
-    voice = Voice(json, quiet, verbose)
+    output = Output(json, quiet, verbose)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [name for name, text in _contents() if _write(folder / name, text)]
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from error
     told = [str(folder / name) for name in written]
-    voice.give({"written": told}, lambda: "\n".join(told))
+    output.give({"written": told}, lambda: "\n".join(told))
     if not written:
-        voice.say(f"{folder}: all is there already; nothing was written")
-    voice.say("Edit the two .yaml files, then: newsletter config check")
+        output.say(f"{folder}: all is there already; nothing was written")
+    output.say("Edit the two .yaml files, then: newsletter config check")
     return 0
 
 
@@ -54,7 +54,10 @@ def _contents() -> Iterator[tuple[str, str]]:
     yield "newsletter.yaml", data.joinpath("newsletter.example.yaml").read_text("utf-8")
     yield "subscribers.yaml", _example_readers()
     yield "newsletter.schema.json", json_format.dumps(schema(), indent=1)
-    yield "subscribers.schema.json", json_format.dumps(RosterSettings.model_json_schema(), indent=1)
+    yield (
+        "subscribers.schema.json",
+        json_format.dumps(SubscribersSettings.model_json_schema(), indent=1),
+    )
 
 
 def _example_readers() -> str:

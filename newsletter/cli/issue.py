@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import House, open_house
+from newsletter.app.app import App, open_app
 from newsletter.cli.addresses import readers_called
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
-from newsletter.cli.output import Voice, counted
+from newsletter.cli.output import Output, counted
 from newsletter.cli.reports import issue_document, issue_lines
 from newsletter.errors import UsageError
 from newsletter.publisher.issue_control import cancel, release, resolve
@@ -46,11 +46,11 @@ def cancel_issue(
     For good: the papers of the letters that have not left go into the next issue. Of a date that
     has no issue so far, which may be a slip, it asks; where there is no terminal it needs --yes.
     """
-    with open_house(config) as house:
-        day = issue_day(issue, house.clock, house.settings.timezone)
-        if yes or house.store.issue_state(day) is not None or _agreed(day):
-            cancel(house.store, day)
-        return _tell(house, day, Voice(json, quiet, verbose))
+    with open_app(config) as app:
+        day = issue_day(issue, app.clock, app.settings.timezone)
+        if yes or app.store.issue_state(day) is not None or _agreed(day):
+            cancel(app.store, day)
+        return _tell(app, day, Output(json, quiet, verbose))
 
 
 def _agreed(day: date) -> bool:
@@ -78,10 +78,10 @@ def release_issue(
 
     Example: newsletter issue release 2026-08-03
     """
-    with open_house(config) as house:
-        day = issue_day(issue, house.clock, house.settings.timezone)
-        release(house.store, day)
-        return _tell(house, day, Voice(json, quiet, verbose))
+    with open_app(config) as app:
+        day = issue_day(issue, app.clock, app.settings.timezone)
+        release(app.store, day)
+        return _tell(app, day, Output(json, quiet, verbose))
 
 
 @app.command("resolve")
@@ -105,17 +105,17 @@ def resolve_letters(
     """
     if arrived == lost:
         raise UsageError("say what became of the letters: --arrived or --lost, one of them")
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        day = issue_day(issue, house.clock, house.settings.timezone)
-        theirs = [reader.subscriber.email for reader in readers_called(house.store, email or ())]
-        done = resolve(house.store, day, theirs, arrived=arrived, now=house.clock.now())
-        house.store.finish(day)
-        voice.say(f"{counted(len(done), 'letter')} {'arrived' if arrived else 'lost'}")
-        return _tell(house, day, voice)
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        day = issue_day(issue, app.clock, app.settings.timezone)
+        theirs = [reader.subscriber.email for reader in readers_called(app.store, email or ())]
+        done = resolve(app.store, day, theirs, arrived=arrived, now=app.clock.now())
+        app.store.finish(day)
+        output.say(f"{counted(len(done), 'letter')} {'arrived' if arrived else 'lost'}")
+        return _tell(app, day, output)
 
 
-def _tell(house: House, day: date, voice: Voice) -> int:
-    found = report(house.store, day)
-    voice.give(issue_document(found), lambda: issue_lines(found))
+def _tell(app: App, day: date, output: Output) -> int:
+    found = report(app.store, day)
+    output.give(issue_document(found), lambda: issue_lines(found))
     return 0

@@ -11,7 +11,7 @@ import typer
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class Output:
     """How a command speaks: ``json`` gives documents, ``quiet`` keeps from talking."""
 
     json: bool

@@ -7,17 +7,17 @@ from typing import Annotated
 import typer
 
 from newsletter.app import event_loop
-from newsletter.app.app import House, open_house
+from newsletter.app.app import App, open_app
 from newsletter.cli.addresses import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Port, Quiet, Verbose, issue_day
-from newsletter.cli.output import Voice
+from newsletter.cli.output import Output
 from newsletter.cli.reports import missing_lines
 from newsletter.cli.serving import show
 from newsletter.model import Reader
 from newsletter.preview import open_sheet
 from newsletter.publisher.drafting import anyone
 from newsletter.publisher.fetching import gather
-from newsletter.publisher.previewing import Proof
+from newsletter.publisher.previewing import PreviewedLetter
 from newsletter.publisher.previewing import preview as proofs
 from newsletter.transports.folder import file_name
 
@@ -55,47 +55,45 @@ def preview(
     stops, and with `--as all` one folder of them for each reader. Without --as it is the letter of
     a reader who wants everything.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        day = issue_day(date, house.clock, house.settings.timezone)
-        _read(house, day, voice)
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        day = issue_day(date, app.clock, app.settings.timezone)
+        _read(app, day, output)
         if out is None:
-            email = "" if reader is None or reader == EVERYONE else _called(house, reader)
-            event_loop.run(show(open_sheet(house, day, email), port, voice, browse=browse))
+            email = "" if reader is None or reader == EVERYONE else _called(app, reader)
+            event_loop.run(show(open_sheet(app, day, email), port, output, browse=browse))
             return 0
-        made = list(proofs(house.desk, day, _readers(house, reader)))
+        made = list(proofs(app.publisher, day, _readers(app, reader)))
         written = [_write(proof, out, alone=reader != EVERYONE) for proof in made]
-    voice.give({"issue": day.isoformat(), "files": written}, lambda: "\n".join(written))
+    output.give({"issue": day.isoformat(), "files": written}, lambda: "\n".join(written))
     return 0
 
 
-def _read(house: House, day: Date, voice: Voice) -> None:
+def _read(app: App, day: Date, output: Output) -> None:
     """Read the day's listings, where the store has nothing of that day; tell which are missing."""
-    store = house.store
+    store = app.store
     if not store.waves(day) and not store.papers_read(day):
-        reports = event_loop.run(
-            gather(house.sources, store, day, house.clock, lambda _report: None)
-        )
+        reports = event_loop.run(gather(app.sources, store, day, app.clock, lambda _report: None))
         for line in missing_lines(reports):
-            voice.say(line)
+            output.say(line)
 
 
-def _called(house: House, email: str) -> str:
+def _called(app: App, email: str) -> str:
     """The address a reader is known by."""
-    house.readers()
-    return readers_called(house.store, [email])[0].subscriber.email
+    app.readers()
+    return readers_called(app.store, [email])[0].subscriber.email
 
 
-def _readers(house: House, email: str | None) -> list[Reader]:
-    desk = house.desk
+def _readers(app: App, email: str | None) -> list[Reader]:
+    publisher = app.publisher
     if email is None:
-        return [anyone(desk)]
+        return [anyone(publisher)]
     if email != EVERYONE:
-        return readers_called(desk.store, [email])
-    return [reader for reader in desk.store.readers() if reader.status == "confirmed"]
+        return readers_called(publisher.store, [email])
+    return [reader for reader in publisher.store.readers() if reader.status == "confirmed"]
 
 
-def _write(proof: Proof, folder: Path, *, alone: bool) -> str:
+def _write(proof: PreviewedLetter, folder: Path, *, alone: bool) -> str:
     """Write one letter's files; the folder they are in."""
     if not alone:
         folder /= file_name(proof.envelope.recipient).removesuffix(".eml")

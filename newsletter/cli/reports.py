@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from newsletter.app.app import House
+from newsletter.app.app import App
 from newsletter.cli.options import issue_day
 from newsletter.cli.output import counted, table
 from newsletter.model import Heartbeat, SourceReport
@@ -46,14 +46,14 @@ def source_document(source: SourceReport) -> dict[str, Any]:
     }
 
 
-def shown_day(house: House, issue: str | None) -> date:
+def shown_day(app: App, issue: str | None) -> date:
     """The date of the issue that is asked for, or of the newest; today's where there is none.
 
     Raises:
         UsageError: what is asked for is no date.
     """
-    day = issue_day(issue, house.clock, house.settings.timezone)
-    return day if issue else next(so_far(house.store, house.clock.now()), day)
+    day = issue_day(issue, app.clock, app.settings.timezone)
+    return day if issue else next(so_far(app.store, app.clock.now()), day)
 
 
 def issue_lines(report: IssueReport) -> str:

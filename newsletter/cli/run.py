@@ -5,11 +5,11 @@ import contextlib
 import typer
 
 from newsletter.app import event_loop
-from newsletter.app.app import open_house
+from newsletter.app.app import open_app
 from newsletter.app.scheduler import stay_awake
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice
-from newsletter.web.wiring import open_door
+from newsletter.cli.output import Output
+from newsletter.web.wiring import open_pages
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -31,22 +31,22 @@ def run(
     With `web:` in the configuration the readers' pages are served too.
     Readers' files are taken in again as they change; newsletter.yaml is read at the start.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        clock = house.clock
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        clock = app.clock
         started = clock.now()
 
         def told(line: str) -> None:
-            voice.say(f"{clock.now():%Y-%m-%dT%H:%M:%SZ} {line}")
+            output.say(f"{clock.now():%Y-%m-%dT%H:%M:%SZ} {line}")
 
-        schedule = house.settings.schedule
-        told(f"awake; letters go at {schedule.at} ({house.settings.timezone}), {schedule.days}")
-        if house.doubt:
-            told(house.doubt)
-        pages = contextlib.nullcontext() if house.settings.web is None else open_door(house, told)
+        schedule = app.settings.schedule
+        told(f"awake; letters go at {schedule.at} ({app.settings.timezone}), {schedule.days}")
+        if app.doubt:
+            told(app.doubt)
+        pages = contextlib.nullcontext() if app.settings.web is None else open_pages(app, told)
         with pages:
-            event_loop.run(stay_awake(house, told))
+            event_loop.run(stay_awake(app, told))
         told("stopped; nothing is lost")
         document = {"started": started.isoformat(), "stopped": clock.now().isoformat()}
-    voice.give(document, lambda: "")
+    output.give(document, lambda: "")
     return 0

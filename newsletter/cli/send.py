@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from newsletter.app import event_loop
-from newsletter.app.app import House, open_house
+from newsletter.app.app import App, open_app
 from newsletter.app.workers import publish
 from newsletter.cli.addresses import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
-from newsletter.cli.output import Voice, counted
+from newsletter.cli.output import Output, counted
 from newsletter.cli.reports import (
     SOURCE_FAILED,
     exit_code,
@@ -25,8 +25,8 @@ from newsletter.cli.signals import until_terminated
 from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, SourceReport
 from newsletter.publisher.fetching import gather
-from newsletter.publisher.newsletter import Desk
 from newsletter.publisher.previewing import proofs, rehearse
+from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, in_question, waiting
 from newsletter.publisher.reporting import report
 
@@ -59,34 +59,36 @@ def send(
     Nothing is sent twice: the issue of a date is frozen once, and each reader has one delivery of
     it. On a terminal it shows the counts and asks; elsewhere it needs --yes.
     """
-    voice = Voice(json, quiet, verbose)
+    output = Output(json, quiet, verbose)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError("this is no terminal to ask on; say --yes")
-    with open_house(config) as house:
-        day = issue_day(date, house.clock, house.settings.timezone)
-        desk = house.desk
-        _stop_if_held(desk, day)
-        if house.doubt:
-            voice.say(house.doubt)
+    with open_app(config) as app:
+        day = issue_day(date, app.clock, app.settings.timezone)
+        publisher = app.publisher
+        _stop_if_held(publisher, day)
+        if app.doubt:
+            output.say(app.doubt)
         if to:
-            to = [reader.subscriber.email for reader in readers_called(desk.store, to)]
-        readers = waiting(desk, day, emails=to, everyone=everyone)
-        fetched = _fetched(desk, day, voice) if readers and not desk.store.waves(day) else ()
+            to = [reader.subscriber.email for reader in readers_called(publisher.store, to)]
+        readers = waiting(publisher, day, emails=to, everyone=everyone)
+        fetched = (
+            _fetched(publisher, day, output) if readers and not publisher.store.waves(day) else ()
+        )
         if dry_run:
-            _dry_run(house, day, readers, voice)
+            _dry_run(app, day, readers, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
-        if not (readers or desk.store.issue_state(day)):
-            voice.say(f"the issue of {day} is for nobody: it is on no reader's days")
-        if yes or _agreed(desk, day, readers):
-            freeze(desk, day, readers, fetched)
-            event_loop.run(until_terminated(_publish(house, day, to, voice)))
-        found = report(desk.store, day, fetched or None)
-    voice.give(issue_document(found), lambda: issue_lines(found))
+        if not (readers or publisher.store.issue_state(day)):
+            output.say(f"the issue of {day} is for nobody: it is on no reader's days")
+        if yes or _agreed(publisher, day, readers):
+            freeze(publisher, day, readers, fetched)
+            event_loop.run(until_terminated(_publish(app, day, to, output)))
+        found = report(publisher.store, day, fetched or None)
+    output.give(issue_document(found), lambda: issue_lines(found))
     return exit_code(found, fetched)
 
 
-def _stop_if_held(desk: Desk, day: Date) -> None:
-    state = desk.store.issue_state(day)
+def _stop_if_held(publisher: Publisher, day: Date) -> None:
+    state = publisher.store.issue_state(day)
     if state is not None and state[0] == "held":
         raise TryAgainError(
             f"the issue of {day} is held ({state[1]}); "
@@ -94,48 +96,48 @@ def _stop_if_held(desk: Desk, day: Date) -> None:
         )
 
 
-def _fetched(desk: Desk, day: Date, voice: Voice) -> tuple[SourceReport, ...]:
+def _fetched(publisher: Publisher, day: Date, output: Output) -> tuple[SourceReport, ...]:
     reports = event_loop.run(
-        gather(desk.sources, desk.store, day, desk.clock, lambda _report: None)
+        gather(publisher.sources, publisher.store, day, publisher.clock, lambda _report: None)
     )
     for line in missing_lines(reports):
-        voice.say(line)
-    voice.detail(source_lines(reports))
+        output.say(line)
+    output.detail(source_lines(reports))
     return reports
 
 
-def _agreed(desk: Desk, day: Date, readers: Sequence[int]) -> bool:
+def _agreed(publisher: Publisher, day: Date, readers: Sequence[int]) -> bool:
     """Show what would be sent and ask."""
-    papers = counted(in_question(desk, day, readers), "paper")
+    papers = counted(in_question(publisher, day, readers), "paper")
     told = f"{papers} for {counted(len(readers), 'reader')}"
-    left = counted(desk.store.counts(day).open, "letter")
+    left = counted(publisher.store.counts(day).open, "letter")
     return typer.confirm(f"Issue of {day}: {told}, {left} open. Send?", err=True)
 
 
-async def _publish(house: House, day: Date, to: Sequence[str] | None, voice: Voice) -> None:
-    desk = house.desk
-    planned = desk.store.counts(day)
+async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output) -> None:
+    publisher = app.publisher
+    planned = publisher.store.counts(day)
     if not planned.open:
-        if desk.store.waves(day):
-            desk.store.finish(day)  # a run may have ended between its last letter and this
+        if publisher.store.waves(day):
+            publisher.store.finish(day)  # a run may have ended between its last letter and this
         return
-    only = None if to is None else [reader.id for reader in desk.store.readers(emails=to)]
-    with voice.progress("sending", planned.planned) as done, house.owner() as owner:
+    only = None if to is None else [reader.id for reader in publisher.store.readers(emails=to)]
+    with output.progress("sending", planned.planned) as done, app.run_lock() as run_lock:
 
         def progress(counts: Counts) -> None:
             done(counts.planned - counts.open)
 
-        await publish(house, day, owner=owner, readers=only, progress=progress)
+        await publish(app, day, run_lock=run_lock, readers=only, progress=progress)
 
 
-def _dry_run(house: House, day: Date, readers: Sequence[int], voice: Voice) -> None:
+def _dry_run(app: App, day: Date, readers: Sequence[int], output: Output) -> None:
     """Set every letter that would go and put it into a folder, in place of an earlier dry run's."""
-    folder = house.own_folder / "dry-run" / day.isoformat()
+    folder = app.own_folder / "dry-run" / day.isoformat()
     for former in folder.glob("*.eml"):
         former.unlink()
     if not readers:
-        voice.say(f"nobody waits for the issue of {day}: who is to get it on that day has it")
-    wanted = (proof for proof in proofs(house.desk, day, readers) if proof.edition.papers)
-    letters = event_loop.run(rehearse(wanted, house.to_folder(folder)))
+        output.say(f"nobody waits for the issue of {day}: who is to get it on that day has it")
+    wanted = (proof for proof in proofs(app.publisher, day, readers) if proof.edition.papers)
+    letters = event_loop.run(rehearse(wanted, app.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
-    voice.give(document, lambda: f"{counted(letters, 'letter')} in {folder}; nothing was sent")
+    output.give(document, lambda: f"{counted(letters, 'letter')} in {folder}; nothing was sent")

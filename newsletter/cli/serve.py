@@ -6,10 +6,10 @@ import signal
 import typer
 
 from newsletter.app import event_loop
-from newsletter.app.app import open_house
+from newsletter.app.app import open_app
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice
-from newsletter.web.wiring import open_door
+from newsletter.cli.output import Output
+from newsletter.web.wiring import open_pages
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -29,14 +29,14 @@ def serve(
     They listen where `web:` says and are for the world where `url:` leads. SIGTERM or Ctrl-C ends
     it. `newsletter run` serves them too, where `web:` is set.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        started = house.clock.now()
-        with open_door(house, voice.say):
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        started = app.clock.now()
+        with open_pages(app, output.say):
             event_loop.run(_told_to_end())
-        stopped = house.clock.now()
+        stopped = app.clock.now()
     document = {"started": started.isoformat(), "stopped": stopped.isoformat()}
-    voice.give(document, lambda: "")
+    output.give(document, lambda: "")
     return 0
 
 

@@ -5,18 +5,18 @@ import webbrowser
 
 from starlette.types import ASGIApp
 
-from newsletter.cli.output import Voice
+from newsletter.cli.output import Output
 from newsletter.preview import serve
 
 
-async def show(app: ASGIApp, port: int, voice: Voice, *, browse: bool = False) -> None:
+async def show(app: ASGIApp, port: int, output: Output, *, browse: bool = False) -> None:
     """Serve the proof sheet on loopback, say where, and open it if asked to.
 
     A browser is opened for somebody at a terminal alone.
     """
 
     def told(address: str) -> None:
-        voice.say(f"The proof sheet: {address} (Ctrl-C ends)")
+        output.say(f"The proof sheet: {address} (Ctrl-C ends)")
         if browse and sys.stdout.isatty():
             webbrowser.open(address)
 

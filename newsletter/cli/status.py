@@ -5,9 +5,9 @@ from typing import Annotated, get_args
 
 import typer
 
-from newsletter.app.app import open_house
+from newsletter.app.app import open_app
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice, table
+from newsletter.cli.output import Output, table
 from newsletter.cli.reports import (
     health_lines,
     heartbeat_document,
@@ -40,12 +40,12 @@ def status(
     Readers whose letter failed, is in doubt or waits are named, and who was last awake. What the
     sources said last is shown with the newest issue alone.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        day = shown_day(house, issue)
-        found = report(house.store, day)
-        awake = house.store.heartbeats()
-        troubled = house.store.deliveries(day, states=ILL)
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        day = shown_day(app, issue)
+        found = report(app.store, day)
+        awake = app.store.heartbeats()
+        troubled = app.store.deliveries(day, states=ILL)
     document = {
         **issue_document(found),
         "readers": [
@@ -60,7 +60,7 @@ def status(
         health_lines(found.sources),
         _readers(troubled),
     )
-    voice.give(document, lambda: "\n\n".join(part for part in parts if part))
+    output.give(document, lambda: "\n\n".join(part for part in parts if part))
     return 0
 
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import House, open_house
+from newsletter.app.app import App, open_app
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
-from newsletter.cli.output import Voice, counted
+from newsletter.cli.output import Output, counted
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.errors import UsageError
 from newsletter.publisher.issue_control import hold
-from newsletter.stores import Restoration, Witnessed
+from newsletter.stores import Journaled, Restoration
 
 app = group()
 
@@ -46,9 +46,9 @@ def copy_store(
     """
     if file.exists():
         raise UsageError(f"{file} is there already; name a file that is not")
-    with open_house(config) as house:
-        house.copy_store(file)
-    Voice(json, quiet, verbose).give({"file": str(file)}, lambda: f"copied into {file}")
+    with open_app(config) as app:
+        app.copy_store(file)
+    Output(json, quiet, verbose).give({"file": str(file)}, lambda: f"copied into {file}")
     return 0
 
 
@@ -69,16 +69,16 @@ def store_restored(
     and those that are open are held; `newsletter issue release` or `cancel` decides. Ends with 5
     where something is held.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        house.readers()
-        today = issue_day(None, house.clock, house.settings.timezone)
-        held = () if house.witness.is_there else _hold(house, today)
-        store = house.store
-        if not isinstance(store, Witnessed):
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        app.readers()
+        today = issue_day(None, app.clock, app.settings.timezone)
+        held = () if app.journal.is_there else _hold(app, today)
+        store = app.store
+        if not isinstance(store, Journaled):
             raise UsageError("a store in memory ends with its process; it cannot be restored")
-        found = store.take_from_witness(now=house.clock.now())
-    voice.give(_document(found, held), lambda: "\n".join(_lines(found, held)))
+        found = store.recover_from_journal(now=app.clock.now())
+    output.give(_document(found, held), lambda: "\n".join(_lines(found, held)))
     return DELIVERIES_FAILED if found.held or held else 0
 
 
@@ -112,8 +112,8 @@ def _lines(found: Restoration, held: Sequence[date]) -> list[str]:
     ]
 
 
-def _hold(house: House, today: date) -> tuple[date, ...]:
+def _hold(app: App, today: date) -> tuple[date, ...]:
     """Hold today's issue and those that have open letters."""
-    there = [day for day in house.store.days() if house.store.counts(day).open]
+    there = [day for day in app.store.days() if app.store.counts(day).open]
     days = sorted({today, *there})
-    return tuple(day for day in days if hold(house.store, day, reason=UNWITNESSED))
+    return tuple(day for day in days if hold(app.store, day, reason=UNWITNESSED))

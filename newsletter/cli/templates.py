@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import open_house
+from newsletter.app.app import open_app
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice, counted
+from newsletter.cli.output import Output, counted
 from newsletter.errors import ConfigurationError, UsageError
 from newsletter.templates import check, folders
 
@@ -41,14 +41,14 @@ def check_templates(
 
     Every fault with file, line and what mends it. Exit code 3: there is one.
     """
-    voice = Voice(json, quiet, verbose)
+    output = Output(json, quiet, verbose)
     if folder is None:
-        with open_house(config) as house:
-            folder = house.template_folder
+        with open_app(config) as app:
+            folder = app.template_folder
     faults = check(folder)
     document = [{"file": f.file, "line": f.line, "problem": f.problem} for f in faults]
-    voice.give({"ok": not faults, "faults": document}, lambda: "\n".join(map(str, faults)))
-    voice.say(f"{counted(len(faults), 'fault')} in {folder or 'the templates that ship'}")
+    output.give({"ok": not faults, "faults": document}, lambda: "\n".join(map(str, faults)))
+    output.say(f"{counted(len(faults), 'fault')} in {folder or 'the templates that ship'}")
     return ConfigurationError.exit_code if faults else 0
 
 
@@ -66,7 +66,7 @@ def eject(
     Example: newsletter templates eject templates
     """
     del config
-    voice = Voice(json, quiet, verbose)
+    output = Output(json, quiet, verbose)
     (own,) = folders().paths
     names = sorted(path.relative_to(own) for path in own.rglob("*") if _is_for_editing(path))
     if there := [folder / name for name in names if (folder / name).exists()]:
@@ -74,8 +74,8 @@ def eject(
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(own / name, folder / name)
-    voice.give([str(folder / name) for name in names], lambda: "")
-    voice.say(
+    output.give([str(folder / name) for name in names], lambda: "")
+    output.say(
         f"{counted(len(names), 'template')} in {folder}; now write `templates: {folder}` into"
         " newsletter.yaml, take away those you do not change, and see: newsletter preview"
     )

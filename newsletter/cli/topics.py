@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import House, open_house
+from newsletter.app.app import App, open_app
 from newsletter.cli.addresses import readers_called
 from newsletter.cli.group import group
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
-from newsletter.cli.output import Voice, counted, table
+from newsletter.cli.output import Output, counted, table
 from newsletter.config import curated_topics
 from newsletter.config.subscribers import same_mailbox
 from newsletter.model import Filter, Subscriber, Verdict
-from newsletter.publisher.filter_preview import Trial, try_out
+from newsletter.publisher.filter_preview import FilterPreview, try_out
 
 app = group()
 
@@ -50,9 +50,9 @@ def list_topics(
         }
         for topic in topics
     ]
-    voice = Voice(json, quiet, verbose)
+    output = Output(json, quiet, verbose)
     rows = [(topic.name, topic.about) for topic in topics]
-    voice.give(document, lambda: table(("topic", "about"), rows))
+    output.give(document, lambda: table(("topic", "about"), rows))
     return 0
 
 
@@ -80,33 +80,31 @@ def try_filters(
     The reader's filter is taken from the file as it stands, saved or not. Without --as it is each
     topic of newsletter.yaml. Nothing is stored.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        today = issue_day(date, house.clock, house.settings.timezone)
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        today = issue_day(date, app.clock, app.settings.timezone)
         tried = {
-            name: try_out(house.trial_desk, subscriber, today, days)
-            for name, subscriber in _candidates(house, reader).items()
+            name: try_out(app.preview_publisher, subscriber, today, days)
+            for name, subscriber in _candidates(app, reader).items()
         }
-    voice.give(
+    output.give(
         [_document(name, trials) for name, trials in tried.items()],
         lambda: "\n\n".join(_lines(name, trials) for name, trials in tried.items()),
     )
     return 0
 
 
-def _candidates(house: House, email: str | None) -> dict[str, Subscriber]:
+def _candidates(app: App, email: str | None) -> dict[str, Subscriber]:
     if email is None:
-        sender = house.settings.publication.sender_email
-        return {
-            name: Subscriber(sender, filter=Filter(topics=(name,))) for name in house.topic_names
-        }
-    for listed in house.roster:
+        sender = app.settings.publication.sender_email
+        return {name: Subscriber(sender, filter=Filter(topics=(name,))) for name in app.topic_names}
+    for listed in app.listed_subscribers:
         if same_mailbox(listed.email) == same_mailbox(email):
             return {email: listed}
-    return {email: readers_called(house.store, [email])[0].subscriber}
+    return {email: readers_called(app.store, [email])[0].subscriber}
 
 
-def _document(name: str, trials: Sequence[Trial]) -> dict[str, object]:
+def _document(name: str, trials: Sequence[FilterPreview]) -> dict[str, object]:
     return {
         "filter": name,
         "days": [
@@ -125,7 +123,7 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
     return {"paper": verdict.paper, "title": verdict.title, "reason": verdict.reason}
 
 
-def _lines(name: str, trials: Sequence[Trial]) -> str:
+def _lines(name: str, trials: Sequence[FilterPreview]) -> str:
     matches = [verdict for trial in trials for verdict in trial.included]
     misses = [verdict for trial in trials for verdict in trial.near_misses]
     a_day = len(matches) / len(trials) if trials else 0

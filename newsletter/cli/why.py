@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import House, open_house
+from newsletter.app.app import App, open_app
 from newsletter.cli.addresses import readers_called
 from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
-from newsletter.cli.output import Voice
+from newsletter.cli.output import Output
 from newsletter.errors import UsageError
 from newsletter.model import Item, Reader, Verdict
 from newsletter.papers.identity import identify
@@ -35,30 +35,30 @@ def why(
 
     A day that was frozen answers from what was frozen; another as the issue would be cut now.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        day = issue_day(date, house.clock, house.settings.timezone)
-        found = list(explain(house.desk, day, _readers(house, email, every=every)))
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        day = issue_day(date, app.clock, app.settings.timezone)
+        found = list(explain(app.publisher, day, _readers(app, email, every=every)))
     nothing = f"no paper was read for {day}, and none is owed; `newsletter fetch` reads it"
     if paper is not None and found:
         names = {paper, *identify(Item(title="", ids=(paper,))).aliases}
         nothing = f"no paper of {day} is called {paper!r}; without it, all of them are shown"
         found = [verdict for verdict in found if verdict.paper in names]
-    voice.give([_document(verdict) for verdict in found], lambda: _lines(found))
+    output.give([_document(verdict) for verdict in found], lambda: _lines(found))
     counts = Counter(verdict.included for verdict in found)
-    voice.detail(f"{counts[True]} in, {counts[False]} out")
+    output.detail(f"{counts[True]} in, {counts[False]} out")
     if not found:
-        voice.say(nothing)
+        output.say(nothing)
     return 0
 
 
-def _readers(house: House, email: str | None, *, every: bool) -> list[Reader]:
+def _readers(app: App, email: str | None, *, every: bool) -> list[Reader]:
     if every == (email is not None):
         raise UsageError("name a reader, or ask for --all")
-    desk = house.desk
+    publisher = app.publisher
     if email is not None:
-        return readers_called(desk.store, [email])
-    return [reader for reader in desk.store.readers() if reader.status == "confirmed"]
+        return readers_called(publisher.store, [email])
+    return [reader for reader in publisher.store.readers() if reader.status == "confirmed"]
 
 
 def _document(verdict: Verdict) -> dict[str, object]:

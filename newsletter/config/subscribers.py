@@ -71,7 +71,7 @@ class SubscriberSettings(Strict):
         )
 
 
-class RosterSettings(Strict):
+class SubscribersSettings(Strict):
     """subscribers.yaml as a whole."""
 
     subscribers: tuple[SubscriberSettings, ...] = ()
@@ -83,7 +83,7 @@ class RosterSettings(Strict):
         return {} if value is None else value
 
 
-def read_roster(
+def read_subscribers(
     source: bytes, file: str, topics: Collection[str], environment: Mapping[str, str]
 ) -> tuple[Subscriber, ...]:
     """The subscribers in a YAML file's bytes.
@@ -114,7 +114,7 @@ def one_subscriber(entry: Mapping[str, Value], topics: Collection[str]) -> Subsc
 def _checked(document: Document, topics: Collection[str]) -> tuple[Subscriber, ...]:
     across = [*_duplicates(document), *_unknown_topics(document, topics)]
     try:
-        found = validated(RosterSettings, document)
+        found = validated(SubscribersSettings, document)
     except InvalidFileError as error:
         raise InvalidFileError(in_order([*error.errors, *across])) from error
     if across:
@@ -171,7 +171,7 @@ def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[Subscri
     """The subscribers in a CSV file's bytes: a header line, lists joined by semicolons.
 
     Raises:
-        InvalidFileError: as for :func:`read_roster`.
+        InvalidFileError: as for :func:`read_subscribers`.
         ConfigurationError: not UTF-8, or no ``email`` column.
     """
     try:

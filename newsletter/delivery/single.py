@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
-from newsletter.model import Addressee, Claim, Edition, Envelope, Letter, NotSent, Outcome
+from newsletter.model import Claim, Edition, Envelope, Letter, NotSent, Outcome, Recipient
 from newsletter.ports import Transport
 
 
@@ -12,7 +12,7 @@ async def post(transport: Transport, envelope: Envelope) -> Outcome:
     Raises:
         TransportError: the server as a whole refuses us or is gone.
     """
-    edition = Edition(Addressee(0, envelope.recipient), sections=())
+    edition = Edition(Recipient(0, envelope.recipient), sections=())
     claim = Claim(0, 0, "note", edition, attempt=1)
     outcomes: list[Outcome] = []
 

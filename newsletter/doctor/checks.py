@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from newsletter.app import event_loop
-from newsletter.app.app import House, open_house
+from newsletter.app.app import App, open_app
 from newsletter.doctor.dns import Ask, sender_records
 from newsletter.doctor.findings import Finding, unchecked, well, wrong
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
@@ -41,53 +41,53 @@ def examine(config: Path, ask: Ask | None) -> Iterator[Finding]:
     """
     with ExitStack() as stack:
         try:
-            house = stack.enter_context(open_house(config))
-            readers = len(house.roster)
+            app = stack.enter_context(open_app(config))
+            readers = len(app.listed_subscribers)
         except ConfigurationError as error:
             yield wrong("configuration", str(error), "mend it; newsletter config check tells more")
             return
         yield well("configuration", f"{config.name}, {readers} readers in the file")
-        yield from _of_house(house, ask)
+        yield from _of_house(app, ask)
 
 
-def _of_house(house: House, ask: Ask | None) -> Iterator[Finding]:
-    yield _templates(house)
-    store = _store(house)
+def _of_house(app: App, ask: Ask | None) -> Iterator[Finding]:
+    yield _templates(app)
+    store = _store(app)
     yield store
-    yield _smtp(house)
-    yield from _sender(house.settings.publication.domain, ask)
-    url, date = _public_url(house.settings.url)
+    yield _smtp(app)
+    yield from _sender(app.settings.publication.domain, ask)
+    url, date = _public_url(app.settings.url)
     yield url
-    yield _bounces(house)
-    yield clock(house, date, stored=store.state == "ok")
-    yield _disk(house)
+    yield _bounces(app)
+    yield clock(app, date, stored=store.state == "ok")
+    yield _disk(app)
     yield well("event loop", event_loop.named())
     if store.state == "ok":
-        yield _last_run(house)
-        yield _last_issue(house)
+        yield _last_run(app)
+        yield _last_issue(app)
 
 
-def _templates(house: House) -> Finding:
+def _templates(app: App) -> Finding:
     try:
-        _ = house.templates
+        _ = app.templates
     except ConfigurationError as error:
         return wrong("templates", str(error), "mend the template, or take templates: out")
-    return well("templates", house.settings.templates or "those that ship")
+    return well("templates", app.settings.templates or "those that ship")
 
 
-def _store(house: House) -> Finding:
+def _store(app: App) -> Finding:
     try:
-        days = house.store.days()
+        days = app.store.days()
     except StoreError as error:
         return wrong("store", str(error), "mend store: or what it names")
     return well("store", f"newest issue {days[0]}" if days else "no issue yet")
 
 
-def _smtp(house: House) -> Finding:
-    smtp = house.settings.smtp
+def _smtp(app: App) -> Finding:
+    smtp = app.settings.smtp
     place = f"{smtp.host}:{smtp.port}"
     try:
-        event_loop.run(house.try_smtp(PATIENCE))
+        event_loop.run(app.try_smtp(PATIENCE))
     except TransportError as error:
         said, _, fix = str(error).partition("; ")
         return wrong("SMTP", said, fix)
@@ -138,26 +138,26 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
-def clock(house: House, told: datetime | None, *, stored: bool) -> Finding:
+def clock(app: App, told: datetime | None, *, stored: bool) -> Finding:
     """This machine's clock beside that of a server, and beside what the store remembers."""
-    now = house.clock.now()
+    now = app.clock.now()
     fix = "set the clock, and keep it with NTP (timedatectl set-ntp true)"
     if told is not None and abs(now - told) > SKEW:
         return wrong("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC here, {told:%H:%M:%S} elsewhere", fix)
-    known = [beat.seen for beat in house.store.heartbeats()] if stored else []
+    known = [beat.seen for beat in app.store.heartbeats()] if stored else []
     latest = max(known, default=now)
     if latest - now > SKEW:
         return wrong("clock", f"it is behind {latest:%Y-%m-%d %H:%M} UTC, which has been", fix)
-    return well("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC; zone {house.settings.timezone}")
+    return well("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC; zone {app.settings.timezone}")
 
 
-def _bounces(house: House) -> Finding:
+def _bounces(app: App) -> Finding:
     """Whether what comes back by mail is read, and can be put away."""
     name = "bounces"
-    if house.settings.bounces is None:
+    if app.settings.bounces is None:
         said = "no bounces: is set; what comes back goes to the sender, and nobody counts it"
         return unchecked(name, said)
-    maildir = house.maildir
+    maildir = app.maildir
     if maildir is None:
         said = "no bounces.maildir is set; newsletter bounces read takes an mbox or a pipe"
         return unchecked(name, said)
@@ -171,24 +171,24 @@ def _bounces(house: House) -> Finding:
     return well(name, f"{maildir.path}, {waiting} mails waiting")
 
 
-def _disk(house: House) -> Finding:
+def _disk(app: App) -> Finding:
     try:
-        folder = house.own_folder
+        folder = app.own_folder
         free = shutil.disk_usage(folder).free
         (folder / "doctor").touch()
         (folder / "doctor").unlink()
     except OSError as error:
-        fix = f"let the newsletter's user write in {house.folder}"
-        return wrong("disk", f"{house.folder}: {error.strerror}", fix)
-    said = f"{free // 2**20} MB free in {house.folder}"
+        fix = f"let the newsletter's user write in {app.folder}"
+        return wrong("disk", f"{app.folder}: {error.strerror}", fix)
+    said = f"{free // 2**20} MB free in {app.folder}"
     if free < SCARCE:
         return wrong("disk", said, "make room: a full disk stops letters before they leave")
     return well("disk", said)
 
 
-def _last_run(house: House) -> Finding:
+def _last_run(app: App) -> Finding:
     name = "last run"
-    last = next(iter(house.store.heartbeats()), None)
+    last = next(iter(app.store.heartbeats()), None)
     if last is None:
         return unchecked(name, "newsletter run has not run here; cron and send need none")
     told = f"{last.name}, last awake {last.seen:%Y-%m-%d %H:%M} UTC"
@@ -196,17 +196,17 @@ def _last_run(house: House) -> Finding:
         return well(name, f"{told}, then stopped")
     if last.said:
         return wrong(name, f"{told}: {last.said}", "mend that; the next look tries again")
-    if house.clock.now() - last.seen > SILENT:
+    if app.clock.now() - last.seen > SILENT:
         return wrong(name, f"{told}, and silent since", "start newsletter run again; see its log")
     return well(name, told)
 
 
-def _last_issue(house: House) -> Finding:
+def _last_issue(app: App) -> Finding:
     name = "last issue"
-    day = next(so_far(house.store, house.clock.now()), None)
+    day = next(so_far(app.store, app.clock.now()), None)
     if day is None:
         return unchecked(name, "there is none yet; newsletter send or run makes one")
-    found = report(house.store, day)
+    found = report(app.store, day)
     counts = found.counts
     said = f"{found.day} is {found.state}: {counts.accepted} of {counts.planned} accepted"
     if found.troubled:

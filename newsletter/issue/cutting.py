@@ -6,7 +6,7 @@ from itertools import islice
 
 from newsletter.issue.judging import Heading, headings, judge
 from newsletter.issue.table import Table
-from newsletter.model import TOP, Addressee, Edition, Length, Section, Standing, Summary
+from newsletter.model import TOP, Edition, Length, ReaderHistory, Recipient, Section, Summary
 from newsletter.papers.topics import bits
 
 LEADS = 3
@@ -43,10 +43,10 @@ class Budget:
     max_html: int = MAX_HTML
 
 
-def cut(table: Table, standing: Standing, budget: Budget) -> Edition:
+def cut(table: Table, history: ReaderHistory, budget: Budget) -> Edition:
     """One reader's edition: what they are owed and want, in their order, within the budget."""
-    judged = judge(table, standing)
-    wants, summary = standing.reader.subscriber.filter, standing.reader.subscriber.summary
+    judged = judge(table, history)
+    wants, summary = history.reader.subscriber.filter, history.reader.subscriber.summary
     under = headings(table, wants, judged.chosen)
     cap = budget.max_items if wants.max_items is None else wants.max_items
     listed = _first(judged.chosen, cap) if summary == "titles" else judged.chosen
@@ -54,7 +54,7 @@ def cut(table: Table, standing: Standing, budget: Budget) -> Edition:
     cards, rows = _fit(listed, top, len(under) + bool(top), _limit(summary, cap), summary, budget)
     shown, top = cards | rows, top & cards
     return Edition(
-        to=Addressee.of(standing.reader),
+        to=Recipient.of(history.reader),
         sections=(
             *_leading(under, top),
             *(_section(h, cards & ~top, rows) for h in under if h.papers & shown & ~top),

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from newsletter.issue.judging import Judgement, headings, judge
 from newsletter.issue.table import REACH, Table, quoting
-from newsletter.model import EVERY_PAPER, Filter, Rule, Standing, Verdict
+from newsletter.model import EVERY_PAPER, Filter, ReaderHistory, Rule, Verdict
 from newsletter.papers.topics import bits
 from newsletter.text import display
 
 
-def explain(table: Table, standing: Standing) -> Iterator[Verdict]:
+def explain(table: Table, history: ReaderHistory) -> Iterator[Verdict]:
     """For every paper of the issue, in its order, the one reason it is in or out."""
-    judged = judge(table, standing)
-    subscriber = standing.reader.subscriber
+    judged = judge(table, history)
+    subscriber = history.reader.subscriber
     because = _because(table, subscriber.filter, judged.chosen)
     for place, paper in enumerate(table.issue.papers):
         yield Verdict(
@@ -20,7 +20,7 @@ def explain(table: Table, standing: Standing) -> Iterator[Verdict]:
             paper=paper.key,
             title=display(paper.item.title),
             included=place in because,
-            reason=because.get(place) or _why_not(table, standing, judged, place),
+            reason=because.get(place) or _why_not(table, history, judged, place),
         )
 
 
@@ -40,10 +40,10 @@ def _excluding(table: Table, rules: Sequence[Rule], place: int) -> str:
     return quoting("exclude", rule.text)
 
 
-def _why_not(table: Table, standing: Standing, judged: Judgement, place: int) -> str:
+def _why_not(table: Table, history: ReaderHistory, judged: Judgement, place: int) -> str:
     """The first of the reasons that keep a paper out, in the order in which they are decided."""
     paper = table.issue.papers[place]
-    wants = standing.reader.subscriber.filter
+    wants = history.reader.subscriber.filter
     reasons: tuple[tuple[int, Callable[[], str]], ...] = (
         (table.muted, lambda: "listed before its source was followed"),
         (judged.sent, lambda: "already sent"),

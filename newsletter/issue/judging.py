@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from newsletter.issue.table import Table, quoting
-from newsletter.model import BY_FILTER, EVERY_PAPER, OTHER, Filter, Standing
+from newsletter.model import BY_FILTER, EVERY_PAPER, OTHER, Filter, ReaderHistory
 from newsletter.papers.topics import bits
 
 
@@ -29,13 +29,13 @@ class Heading:
     because: Mapping[int, str]
 
 
-def judge(table: Table, standing: Standing) -> Judgement:
+def judge(table: Table, history: ReaderHistory) -> Judgement:
     """Decide every paper of the issue for one reader: what is owed, wanted and chosen."""
-    reader = standing.reader
+    reader = history.reader
     wants = reader.subscriber.filter
-    again = _mask_of(table.places, standing.again)
+    again = _mask_of(table.places, history.again)
     owed = (table.fresh(reader.decided) | again) & ~table.muted & ~table.outdated
-    sent = _mask_of(table.groups, standing.sent)
+    sent = _mask_of(table.groups, history.sent)
     wanted = _wanted(table, wants)
     excluded = 0
     for rule in wants.exclude:

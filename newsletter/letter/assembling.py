@@ -9,9 +9,9 @@ from markupsafe import escape
 
 from newsletter.issue.cutting import opening_length
 from newsletter.letter.display import shown
-from newsletter.letter.fragments import Piece, Sheet, hole
+from newsletter.letter.fragments import Fragment, IssueFragments, hole
 from newsletter.letter.links import Links
-from newsletter.letter.pieces import Forme, P, Part
+from newsletter.letter.pieces import CompiledIssue, CompiledPart, P
 from newsletter.model import Edition, Length, Rendering
 
 T = TypeVar("T")
@@ -45,15 +45,15 @@ class Composed(Generic[P]):
     text: list[P]
 
 
-def set_edition(sheet: Sheet, edition: Edition, personal: Personal) -> Rendering:
+def set_edition(sheet: IssueFragments, edition: Edition, personal: Personal) -> Rendering:
     """Set one reader's letter, as they see it."""
-    made = compose(Forme(sheet, str), edition, personal)
+    made = compose(CompiledIssue(sheet, str), edition, personal)
     return Rendering(made.subject, "".join(made.html), "".join(made.text))
 
 
-def compose(forme: Forme[P], edition: Edition, personal: Personal) -> Composed[P]:
+def compose(compiled: CompiledIssue[P], edition: Edition, personal: Personal) -> Composed[P]:
     """Put one reader's letter together."""
-    sheet, papers = forme.sheet, edition.papers
+    sheet, papers = compiled.sheet, edition.papers
     counted = {
         "papers": len(papers),
         "minutes": _minutes(sheet, edition) if papers else 0,
@@ -63,17 +63,17 @@ def compose(forme: Forme[P], edition: Edition, personal: Personal) -> Composed[P
     preheader = _preheader(sheet, papers)
     own = _own(personal)
     escaped = _escaped(own)
-    in_text = _filled(forme, own)
-    in_html = {**in_text} if escaped is own else _filled(forme, escaped)
-    kept = forme.kept
+    in_text = _filled(compiled, own)
+    in_html = {**in_text} if escaped is own else _filled(compiled, escaped)
+    kept = compiled.kept
     for name, count in counted.items():
         in_text[kept[_HOLES[name]]] = in_html[kept[_HOLES[name]]] = kept[str(count)]
     in_text[kept[_PREHEADER]] = kept[preheader]
     in_html[kept[_PREHEADER]] = kept[_shared_html(preheader)]
     return Composed(
         subject=_subject(sheet, papers),
-        html=_pieces(forme.html, edition, counted, in_html),
-        text=_pieces(forme.text, edition, counted, in_text),
+        html=_pieces(compiled.html, edition, counted, in_html),
+        text=_pieces(compiled.text, edition, counted, in_text),
     )
 
 
@@ -105,14 +105,14 @@ def _escaped(values: tuple[str, ...]) -> tuple[str, ...]:
     return values if html == together else tuple(html.split(_BETWEEN))
 
 
-def _filled(forme: Forme[P], own: tuple[str, ...]) -> dict[P, P]:
+def _filled(compiled: CompiledIssue[P], own: tuple[str, ...]) -> dict[P, P]:
     """What stands for the holes that are a reader's own."""
-    kept, make = forme.kept, forme.make
+    kept, make = compiled.kept, compiled.make
     return {kept[place]: make(value) for place, value in zip(_OWN, own, strict=True)}
 
 
 def _pieces(
-    part: Part[P], edition: Edition, counted: Mapping[str, int], values: Mapping[P, P]
+    part: CompiledPart[P], edition: Edition, counted: Mapping[str, int], values: Mapping[P, P]
 ) -> list[P]:
     """The pieces in their order, the holes filled; papers and reasons have none."""
     frame, counts = part.frame, part.counts
@@ -134,7 +134,7 @@ def _pieces(
 
 
 def _sections(
-    part: Part[P], edition: Edition, filled: Callable[[Sequence[P]], Sequence[P]]
+    part: CompiledPart[P], edition: Edition, filled: Callable[[Sequence[P]], Sequence[P]]
 ) -> list[P]:
     pieces: list[P] = []
     rows, reasons, cards_of = part.rows, part.reasons, _lengths(part.cards, edition)
@@ -149,7 +149,7 @@ def _sections(
     return pieces
 
 
-def _minutes(sheet: Sheet, edition: Edition) -> int:
+def _minutes(sheet: IssueFragments, edition: Edition) -> int:
     """Minutes the cards take to read, at least one."""
     words_of, read = _lengths(sheet.words, edition), 0
     for section in edition.sections:
@@ -164,7 +164,7 @@ def _lengths(by_length: Mapping[Length, T], edition: Edition) -> tuple[T, T]:
     return by_length[summary], by_length[opening_length(summary)]
 
 
-def _subject(sheet: Sheet, papers: Sequence[int]) -> Piece:
+def _subject(sheet: IssueFragments, papers: Sequence[int]) -> Fragment:
     if not papers:
         return (sheet.quiet_subject,)
     alone, several = sheet.subjects[papers[0]]
@@ -173,7 +173,7 @@ def _subject(sheet: Sheet, papers: Sequence[int]) -> Piece:
     return tuple(map(values.get, several, several)) if more else alone
 
 
-def _preheader(sheet: Sheet, papers: Sequence[int]) -> str:
+def _preheader(sheet: IssueFragments, papers: Sequence[int]) -> str:
     """A line on the second paper, since the subject has the first; on the first if it is alone."""
     if not papers:
         return sheet.quiet_preheader

@@ -10,10 +10,10 @@ from typing import Any
 from newsletter.issue.cutting import Sizes
 from newsletter.model import Length, Publication
 
-Piece = tuple[str, ...]
+Fragment = tuple[str, ...]
 """A text with holes: fixed text at even places, at odd ones a hole (see :func:`hole`)."""
 
-Forms = tuple[Piece, Piece, Piece]
+Forms = tuple[Fragment, Fragment, Fragment]
 """A line that counts, set for none, for one, and for more."""
 
 
@@ -48,7 +48,7 @@ _SHORT_HOLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class PartFragments:
     """One part of the letter, HTML or text, in pieces.
 
     Attributes:
@@ -59,15 +59,15 @@ class Face:
         rows: a one-line title for every paper.
     """
 
-    frame: Mapping[str, Piece]
+    frame: Mapping[str, Fragment]
     counts: Mapping[str, Forms]
-    headings: Mapping[str, Piece]
+    headings: Mapping[str, Fragment]
     cards: Mapping[Length, tuple[str, ...]]
     rows: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class IssueFragments:
     """All that an issue's letters are made of, so that each can be made again byte for byte.
 
     Attributes:
@@ -89,9 +89,9 @@ class Sheet:
     day: date
     frozen_at: datetime
     signed_by: str
-    html: Face
-    text: Face
-    subjects: tuple[tuple[Piece, Piece], ...]
+    html: PartFragments
+    text: PartFragments
+    subjects: tuple[tuple[Fragment, Fragment], ...]
     quiet_subject: str
     preheaders: tuple[tuple[str, str], ...]
     quiet_preheader: str
@@ -114,7 +114,7 @@ class Sheet:
             rows=tuple(map(_bytes, face.rows)),
         )
 
-    def _most(self, piece: Piece) -> int:
+    def _most(self, piece: Fragment) -> int:
         """The bytes of a piece whose holes are filled with the longest there is."""
         return sum(map(_bytes, piece[::2])) + sum(map(self._filled, piece[1::2]))
 
@@ -132,7 +132,7 @@ class Sheet:
         return zlib.compress(text.encode(), level=1)
 
     @classmethod
-    def load(cls, stored: bytes) -> "Sheet":
+    def load(cls, stored: bytes) -> "IssueFragments":
         """The sheet that was stored as these bytes."""
         fields: dict[str, Any] = json.loads(zlib.decompress(stored))
         return cls(
@@ -154,8 +154,8 @@ def _bytes(text: str) -> int:
     return len(text.encode())
 
 
-def _face(fields: Mapping[str, Any]) -> Face:
-    return Face(
+def _face(fields: Mapping[str, Any]) -> PartFragments:
+    return PartFragments(
         frame={name: _piece(stored) for name, stored in fields["frame"].items()},
         counts={name: _forms(forms) for name, forms in fields["counts"].items()},
         headings={name: _piece(stored) for name, stored in fields["headings"].items()},
@@ -169,5 +169,5 @@ def _forms(stored: Sequence[Sequence[str]]) -> Forms:
     return none, one, many
 
 
-def _piece(stored: Sequence[str]) -> Piece:
+def _piece(stored: Sequence[str]) -> Fragment:
     return tuple(hole(part) if place % 2 else part for place, part in enumerate(stored))

@@ -18,10 +18,10 @@ from functools import lru_cache
 
 from newsletter.errors import RenderError
 from newsletter.letter.assembling import Personal, compose
-from newsletter.letter.fragments import Sheet
+from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.links import Keyring, bounce_tag, letter_tag
-from newsletter.letter.pieces import Forme
-from newsletter.model import Edition, Envelope, Lines, Publication, Rendering
+from newsletter.letter.pieces import CompiledIssue
+from newsletter.model import Edition, Envelope, Publication, Rendering, WireLines
 
 LINE = 76
 """Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
@@ -64,7 +64,7 @@ def _registry() -> HeaderRegistry:
 _POLICY = SMTP.clone(header_factory=_registry())
 
 
-class Press:
+class MessageBuilder:
     """Makes the letters of one issue, byte for byte the same whenever it is asked.
 
     Args:
@@ -72,12 +72,12 @@ class Press:
         keys: what Message-IDs and return paths are made with; the key the sheet names signs.
     """
 
-    def __init__(self, sheet: Sheet, keys: Keyring) -> None:
+    def __init__(self, sheet: IssueFragments, keys: Keyring) -> None:
         self._publication = sheet.publication
         self._day = sheet.day
         self._keys = keys.signing_as(sheet.signed_by)
         self._head, self._between, self._end = _constant(sheet)
-        self._forme = Forme(sheet, quoted)
+        self._forme = CompiledIssue(sheet, quoted)
         self._encoded = lru_cache(maxsize=_MOST_SUBJECTS)(encoded)
 
     def letter(self, edition: Edition, personal: Personal) -> Envelope:
@@ -105,7 +105,7 @@ class Press:
             ),
         )
 
-    def _personal(self, subject: Sequence[str], personal: Personal, message_id: str) -> Lines:
+    def _personal(self, subject: Sequence[str], personal: Personal, message_id: str) -> WireLines:
         ways_out = f"<{personal.links.mail}>"
         one_click = ""
         if personal.links.post:
@@ -117,7 +117,7 @@ class Press:
             f"Message-ID: {message_id}\r\n"
             f"List-Unsubscribe: {ways_out}\r\n{one_click}"
         )
-        return Lines(fields.encode("ascii"))
+        return WireLines(fields.encode("ascii"))
 
     def _subject(self, pieces: Sequence[str]) -> str:
         """The subject encoded; its paper only once, where a plain count follows it."""
@@ -151,21 +151,21 @@ def note(
     """
     message_id = f"<{name}@{publication.domain}>"
     subject = encoded("".join(rendering.subject))
-    named = Lines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode())
+    named = WireLines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode())
     head = EmailMessage(policy=_POLICY)
     head["From"] = _from(publication)
     head["To"] = Address(addr_spec=recipient)
     head["Date"] = format_datetime(at)
     head["MIME-Version"] = "1.0"
     head["Auto-Submitted"] = "auto-generated"
-    fields = Lines(b"".join(_POLICY.fold_binary(key, value) for key, value in head.items()))
+    fields = WireLines(b"".join(_POLICY.fold_binary(key, value) for key, value in head.items()))
     before, between, end = _parts("note")
     text, html = quoted(rendering.text), quoted(rendering.html)
     content = (named, fields, before, text, between, html, end)
     return Envelope(sender or publication.sender_email, recipient, message_id, content)
 
 
-def _parts(name: str) -> tuple[Lines, Lines, Lines]:
+def _parts(name: str) -> tuple[WireLines, WireLines, WireLines]:
     """What stands before the text part, between it and the HTML part, and at the end.
 
     The boundary cannot occur inside: in quoted-printable an underscore never follows ``=``.
@@ -174,7 +174,7 @@ def _parts(name: str) -> tuple[Lines, Lines, Lines]:
     head = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'
     text, html = (f"\r\n--{boundary}\r\n{_PART.format(kind=kind)}" for kind in ("plain", "html"))
     before, between, end = head + text, html, f"\r\n--{boundary}--\r\n"
-    return Lines(before.encode()), Lines(between.encode()), Lines(end.encode())
+    return WireLines(before.encode()), WireLines(between.encode()), WireLines(end.encode())
 
 
 def bounced_to(publication: Publication, reader: int, keys: Keyring) -> str:
@@ -185,7 +185,7 @@ def bounced_to(publication: Publication, reader: int, keys: Keyring) -> str:
     return f"{local}+{bounce_tag(reader, keys)}@{domain}"
 
 
-def quoted(piece: str) -> Lines:
+def quoted(piece: str) -> WireLines:
     """A piece in quoted-printable (RFC 2045, 6.7), ending on a line boundary.
 
     A piece that does not end a line ends in a soft break. No line begins with a dot. White space
@@ -199,13 +199,13 @@ def quoted(piece: str) -> Lines:
     lines = _lines(text.encode())
     if b"\n." in lines or lines.startswith(b"."):
         lines = _LEADING_DOTS.sub(_dots, lines)
-    return Lines(lines.replace(b"\n", b"\r\n"))
+    return WireLines(lines.replace(b"\n", b"\r\n"))
 
 
-def _as_it_is(piece: str) -> Lines:
+def _as_it_is(piece: str) -> WireLines:
     """A piece of one line in which nothing needs encoding, as most links and addresses are."""
     rows = [f"{piece[at : at + _ROW]}=\r\n" for at in range(0, len(piece), _ROW)]
-    return Lines.surely("".join(rows).encode("ascii"))
+    return WireLines.trusted("".join(rows).encode("ascii"))
 
 
 def _lines(text: bytes) -> bytes:
@@ -235,17 +235,17 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and "=?" not in text
 
 
-def _constant(sheet: Sheet) -> tuple[Lines, Lines, Lines]:
+def _constant(sheet: IssueFragments) -> tuple[WireLines, WireLines, WireLines]:
     """What every letter of the issue has before its text, between text and HTML, and at its end."""
     message = EmailMessage(policy=_POLICY)
     for name, value in _headers(sheet).items():
         message[name] = value
     head = b"".join(_POLICY.fold_binary(name, value) for name, value in message.items())
     before, between, end = _parts(sheet.day.isoformat())
-    return Lines(head + before), between, end
+    return WireLines(head + before), between, end
 
 
-def _headers(sheet: Sheet) -> dict[str, object]:
+def _headers(sheet: IssueFragments) -> dict[str, object]:
     """The headers that are the same in every letter of the issue."""
     publication = sheet.publication
     mailbox = f"<mailto:{publication.operator or publication.sender_email}>"

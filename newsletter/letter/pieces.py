@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from markupsafe import escape
 
 from newsletter.letter.display import shown, wrap
-from newsletter.letter.fragments import REASON_BYTES, Face, Piece, Sheet
+from newsletter.letter.fragments import REASON_BYTES, Fragment, IssueFragments, PartFragments
 from newsletter.model import Length
 from newsletter.text import shorten
 
@@ -57,7 +57,7 @@ class _Cards(dict[Length, tuple[P, ...]], Generic[P]):
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Generic[P]):
+class CompiledPart(Generic[P]):
     """One part of the letter, HTML or text, in pieces.
 
     Attributes:
@@ -77,7 +77,7 @@ class Part(Generic[P]):
     reasons: Mapping[str, P]
 
 
-class Forme(Generic[P]):
+class CompiledIssue(Generic[P]):
     """A sheet made ready to put letters together from.
 
     Args:
@@ -85,20 +85,22 @@ class Forme(Generic[P]):
         make: makes a piece of a text that is shared, and of one reader's own.
     """
 
-    def __init__(self, sheet: Sheet, make: Make[P]) -> None:
+    def __init__(self, sheet: IssueFragments, make: Make[P]) -> None:
         self.sheet, self.make = sheet, make
         self.kept = Kept(make)
         self.html = _part(sheet.html, self.kept, make, _bounded)
         self.text = _part(sheet.text, self.kept, make, _wrapped)
 
 
-def _part(face: Face, kept: Kept[P], make: Make[P], said: Callable[[str], str]) -> Part[P]:
-    def made(piece: Piece) -> tuple[P, ...]:
+def _part(
+    face: PartFragments, kept: Kept[P], make: Make[P], said: Callable[[str], str]
+) -> CompiledPart[P]:
+    def made(piece: Fragment) -> tuple[P, ...]:
         return tuple(kept[text] for text in piece if text)
 
     before, *_, after = face.frame["because"]
     after += "".join(face.frame["card_end"])
-    return Part(
+    return CompiledPart(
         frame={name: made(piece) for name, piece in face.frame.items()},
         counts={name: tuple(map(made, forms)) for name, forms in face.counts.items()},
         headings={name: made(piece) for name, piece in face.headings.items()},

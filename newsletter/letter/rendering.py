@@ -8,7 +8,7 @@ import jinja2
 
 from newsletter.errors import RenderError, TemplateError
 from newsletter.letter.display import longdate, shown
-from newsletter.letter.fragments import Face, Forms, Piece, Sheet, hole
+from newsletter.letter.fragments import Forms, Fragment, IssueFragments, PartFragments, hole
 from newsletter.letter.views import PaperView, paper_view
 from newsletter.model import BY_FILTER, OTHER, TOP, Issue, Length, Publication
 
@@ -65,13 +65,13 @@ class _Leaf:
 
     html: tuple[str, ...] = ("",) * (len(LENGTHS) + 1)
     text: tuple[str, ...] = ("",) * (len(LENGTHS) + 1)
-    subject: tuple[Piece, Piece] = (("",), ("",))
+    subject: tuple[Fragment, Fragment] = (("",), ("",))
     fault: str = ""
 
 
 def set_issue(
     issue: Issue, publication: Publication, templates: Templates, *, signed_by: str = ""
-) -> tuple[Sheet, tuple[tuple[str, str], ...]]:
+) -> tuple[IssueFragments, tuple[tuple[str, str], ...]]:
     """Set all pieces of an issue's letters.
 
     Args:
@@ -96,7 +96,7 @@ def set_issue(
     quarantined = tuple(fault for fault in faults if fault[1])
     names = list(dict.fromkeys([TOP, *(topic.name for topic in issue.topics), OTHER, BY_FILTER]))
     day = longdate(issue.day)
-    sheet = Sheet(
+    sheet = IssueFragments(
         publication=publication,
         day=issue.day,
         frozen_at=issue.frozen_at,
@@ -165,10 +165,10 @@ def _face(
     base: Context,
     names: Sequence[str],
     leaves: Sequence[tuple[str, ...]],
-) -> Face:
+) -> PartFragments:
     *cards, rows = zip(*leaves, strict=True) if leaves else [()] * (len(LENGTHS) + 1)
     frame = {**base, "because": hole("because")}
-    return Face(
+    return PartFragments(
         frame={name: _piece(_checked(template, name, frame)) for name in FRAME},
         counts={name: _forms(template, name, base) for name in COUNTS},
         headings={
@@ -191,7 +191,7 @@ def _forms(template: jinja2.Template, name: str, base: Context) -> Forms:
     return none, one, many
 
 
-def _piece(text: str) -> Piece:
+def _piece(text: str) -> Fragment:
     return tuple(_HOLE.split(text))
 
 

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-ReturnKind = Literal["hard", "soft", "complaint", "unsubscribe"]
+MailEventKind = Literal["hard", "soft", "complaint", "unsubscribe"]
 """What a mail that came back means: nobody is there, not now, called spam, wants no more."""
 
-ReturnEffect = Literal["again", "unknown", "noted", "suppressed", "unsubscribed"]
+MailEventEffect = Literal["again", "unknown", "noted", "suppressed", "unsubscribed"]
 """What a return did: nothing, as it was noted before; nothing, as there is no such reader; it
 was noted; with it, or before, the reader was blocked or left."""
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
+class MailEvent:
     """One mail that came back, and whom it is about.
 
     ``digest`` names the mail itself, so that it counts once however often it is read. ``day`` is
@@ -21,7 +21,7 @@ class Returned:
     """
 
     digest: str
-    kind: ReturnKind
+    kind: MailEventKind
     reader: int
     day: date
     said: str = ""

@@ -37,7 +37,7 @@ OPEN: frozenset[DeliveryState] = frozenset(
 """States of a delivery that a later run may still change."""
 
 
-class Lines(bytes):
+class WireLines(bytes):
     """Whole lines of a message, fit for the wire as they are, in whatever way they are joined.
 
     Each ends in CRLF and none begins with a dot, so that nothing in them ends the message early
@@ -60,10 +60,10 @@ class Lines(bytes):
             raise ValueError(f"not whole lines that end in CRLF: {data[-80:]!r}")
         if data.startswith(b".") or b"\n." in data:
             raise ValueError(f"a line begins with a dot: {data[:80]!r}")
-        return cls.surely(data)
+        return cls.trusted(data)
 
     @classmethod
-    def surely(cls, data: bytes) -> Self:
+    def trusted(cls, data: bytes) -> Self:
         """Lines from one who made them so: they are not looked through."""
         lines = bytes.__new__(cls, data)
         lines.digest = blake2b(data, digest_size=16).digest()
@@ -77,7 +77,7 @@ class Envelope:
     sender: str
     recipient: str
     message_id: str
-    content: tuple[Lines, ...]
+    content: tuple[WireLines, ...]
 
     @property
     def digest(self) -> str:
@@ -205,7 +205,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class InvariantCheck:
     """One invariant of docs/delivery.md, looked for in the ledger.
 
     ``rows`` says where it does not hold, a line each; without a row it is proved.
@@ -226,7 +226,7 @@ class Audit:
     """What the ledger of one day's issue proves; ``in_doubt`` are readers, by address."""
 
     day: date
-    proofs: tuple[Proof, ...]
+    proofs: tuple[InvariantCheck, ...]
     in_doubt: tuple[str, ...]
 
     @property

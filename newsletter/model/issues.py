@@ -107,7 +107,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReaderHistory:
     """Where one reader stands before a freeze: all that decides what they are owed.
 
     ``again`` has the ingest numbers of papers that fell short of this reader's upvotes alone in
@@ -121,7 +121,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Addressee:
+class Recipient:
     """Whose letter it is, and how much of each abstract they get."""
 
     id: int
@@ -130,7 +130,7 @@ class Addressee:
     summary: Summary = "short"
 
     @classmethod
-    def of(cls, reader: Reader) -> "Addressee":
+    def of(cls, reader: Reader) -> "Recipient":
         """A reader, as their letters are made out."""
         wants = reader.subscriber
         return cls(reader.id, wants.email, wants.name, wants.summary)
@@ -146,7 +146,7 @@ class Edition:
     them. An edition without a paper is empty.
     """
 
-    to: Addressee
+    to: Recipient
     sections: tuple[Section, ...]
     more: tuple[int, ...] = ()
     short: tuple[int, ...] = ()
@@ -165,10 +165,10 @@ class Edition:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedEdition:
     """What a freeze records of one reader: where they stood, and the edition cut from that."""
 
-    standing: Standing
+    history: ReaderHistory
     edition: Edition
 
 
@@ -193,7 +193,7 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedIssue:
     """A day's issue as everybody may see it: the papers that were new with it.
 
     They are those numbered above ``after`` up to ``cutoff``; so each paper is in one day's.
@@ -210,8 +210,8 @@ class Published:
 class Wave:
     """An issue frozen for the readers due at one instant, with the pieces its letters are set from.
 
-    ``pieces`` is the rendered sheet (:class:`newsletter.letter.Sheet`) in its stored form, so
-    that a letter can be made again byte for byte after an edit of template, key or code.
+    ``pieces`` is the rendered sheet (:class:`newsletter.letter.IssueFragments`) in its stored form,
+    so that a letter can be made again byte for byte after an edit of template, key or code.
     """
 
     id: int

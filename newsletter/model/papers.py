@@ -69,7 +69,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IdentifiedItem:
     """An item with its identity, ready to be told apart from what is known."""
 
     item: Item
@@ -111,7 +111,7 @@ class SourceHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class IngestCounts:
     """What one source's listings came to: counts, and how many papers each was."""
 
     new: int = 0

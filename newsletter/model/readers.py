@@ -136,7 +136,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class DailyGrowth:
     """How many readers came on a day (in UTC), and how many of those there were left."""
 
     day: date

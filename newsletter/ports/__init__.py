@@ -4,7 +4,7 @@ Each docstring is the law its adapters keep; ``tests/contract`` runs one suite a
 adapter.
 """
 
-from newsletter.ports.adapters import Clock, Mark, Matcher, Owner, Settle, Source, Transport
+from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
 from newsletter.ports.store import Store
 
-__all__ = ["Clock", "Mark", "Matcher", "Owner", "Settle", "Source", "Store", "Transport"]
+__all__ = ["Clock", "Mark", "Matcher", "RunLock", "Settle", "Source", "Store", "Transport"]

@@ -56,7 +56,7 @@ Settle = Callable[[Letter, Outcome], Awaitable[None]]
 """Called once for every letter taken, with what became of it."""
 
 
-class Owner(Protocol):
+class RunLock(Protocol):
     """A run's own name, and whether other runs are still alive."""
 
     @property

@@ -7,12 +7,12 @@ from typing import Protocol
 from newsletter.model import (
     Caps,
     Consent,
+    DailyGrowth,
     Delivery,
-    Movement,
+    MailEvent,
     Paper,
-    Published,
+    PublishedIssue,
     Reader,
-    Returned,
     Status,
 )
 
@@ -29,7 +29,7 @@ class Subscribing(Protocol):
     def tally(self) -> Mapping[Status, int]:
         """How many readers there are of each status that anybody has."""
 
-    def movements(self) -> tuple[Movement, ...]:
+    def daily_growth(self) -> tuple[DailyGrowth, ...]:
         """On which days the readers there are came and left, oldest first; days of neither are not.
 
         Each counts once: as coming on the day of their first consent, or of being added where
@@ -65,7 +65,7 @@ class Subscribing(Protocol):
     def letters(self, reader: int) -> tuple[Delivery, ...]:
         """Every delivery a reader had a line for, oldest first."""
 
-    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[Returned, ...]:
+    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
         """What those said who left, the last ones first; only this reader's, if one is named."""
 
     def move(self, reader: int, email: str, *, now: datetime) -> bool:
@@ -86,7 +86,7 @@ class Subscribing(Protocol):
 class Archive(Protocol):
     """The part of :class:`newsletter.ports.Store` that the archive is read from."""
 
-    def published(self) -> tuple[Published, ...]:
+    def published(self) -> tuple[PublishedIssue, ...]:
         """The issues that were frozen and are neither held nor cancelled, the last one first."""
 
     def paper_called(self, name: str) -> Paper | None:

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from newsletter.model import Paper, Reader, Standing, Status, Subscriber
+from newsletter.model import Paper, Reader, ReaderHistory, Status, Subscriber
 
 
 class Readership(Protocol):
     """The part of :class:`newsletter.ports.Store` that issues are cut for."""
 
-    def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:
+    def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
         """Make the readers of the operator's file exactly these.
 
         New ones join confirmed (their ``decided`` is the last freeze's cutoff, or 0); known ones
@@ -47,9 +47,9 @@ class Readership(Protocol):
     def decided_by_all(self, numbers: Sequence[int]) -> int | None:
         """Up to which ingest number each of these readers has decided; None of nobody."""
 
-    def standings(
+    def histories(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
-    ) -> tuple[Standing, ...]:
+    ) -> tuple[ReaderHistory, ...]:
         """Where each reader stands regarding these papers, in the readers' order.
 
         ``again`` is taken from their editions frozen at or after ``since``, accepted or empty.

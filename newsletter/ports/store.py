@@ -11,18 +11,18 @@ from newsletter.model import (
     Delivery,
     DeliveryState,
     Edition,
-    Entry,
     Heartbeat,
-    Intake,
+    IdentifiedItem,
+    IngestCounts,
     IssueState,
     Letter,
+    MailEvent,
+    MailEventEffect,
     Paper,
-    Planned,
-    Returned,
-    ReturnEffect,
+    PlannedEdition,
+    ReaderHistory,
     Settlement,
     SourceHealth,
-    Standing,
     Suppression,
     Wave,
 )
@@ -45,8 +45,8 @@ class Store(Readership, Subscribing, Archive, Protocol):
     # -- diff: papers and sources ------------------------------------------------------------
 
     def ingest(
-        self, day: date, source: SourceHealth, entries: Sequence[Entry], *, now: datetime
-    ) -> Intake:
+        self, day: date, source: SourceHealth, entries: Sequence[IdentifiedItem], *, now: datetime
+    ) -> IngestCounts:
         """Remember what a source listed for the issue of ``day``, and how the source fared.
 
         An entry that answers to no known name becomes a paper under the next ingest number; it
@@ -77,7 +77,7 @@ class Store(Readership, Subscribing, Archive, Protocol):
 
     # -- what comes back by mail ------------------------------------------------------------------
 
-    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
+    def record_mail_event(self, returned: MailEvent, *, now: datetime) -> MailEventEffect:
         """Note a mail that came back, once under its digest, and do what it asks for.
 
         An ``unsubscribe`` ends the subscription. A ``complaint`` blocks the reader, and so does a
@@ -110,7 +110,7 @@ class Store(Readership, Subscribing, Archive, Protocol):
     def freeze(
         self,
         wave: Wave,
-        plans: Iterable[Planned],
+        plans: Iterable[PlannedEdition],
     ) -> Wave:
         """Store a wave with everybody's edition, and one delivery for each reader.
 
@@ -132,7 +132,7 @@ class Store(Readership, Subscribing, Archive, Protocol):
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
         """A reader's frozen edition of that day, with its wave's id."""
 
-    def stood(self, day: date, email: str) -> tuple[int, Standing] | None:
+    def history_of(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
         """Where a reader stood when their edition of that day was cut, with its wave's id."""
 
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:

@@ -7,8 +7,8 @@ from datetime import date
 from newsletter.config.subscribers import one_subscriber
 from newsletter.config.yaml_file import Value
 from newsletter.model import Verdict
-from newsletter.publisher.filter_preview import Trial, try_out
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.filter_preview import FilterPreview, try_out
+from newsletter.publisher.publisher import Publisher
 
 DAYS = 14
 """How far back it is tried."""
@@ -42,28 +42,28 @@ class Tried:
         return sum(brought for _, brought, _ in self.days) / max(1, len(self.days))
 
 
-def tried(desk: Desk, today: date, words: Mapping[str, str]) -> Tried:
+def tried(publisher: Publisher, today: date, words: Mapping[str, str]) -> Tried:
     """Try the filter that was typed in.
 
     Args:
-        desk: the newsletter.
+        publisher: the newsletter.
         today: the last day it is tried on.
         words: ``topic`` (a name), ``include`` and ``exclude`` (a rule a line).
 
     Raises:
         InvalidFileError: a rule or a topic is wrong; says which and how.
     """
-    entry: dict[str, Value] = {"email": desk.publication.sender_email}
+    entry: dict[str, Value] = {"email": publisher.publication.sender_email}
     for field in ("include", "exclude"):
         rules: list[Value] = [line.strip() for line in words.get(field, "").splitlines()]
         entry[field] = [rule for rule in rules if rule]
     if topic := words.get("topic", ""):
         entry["topics"] = [topic]
-    subscriber = one_subscriber(entry, [known.name for known in desk.topics])
-    return _summed(try_out(desk, subscriber, today, DAYS))
+    subscriber = one_subscriber(entry, [known.name for known in publisher.topics])
+    return _summed(try_out(publisher, subscriber, today, DAYS))
 
 
-def _summed(trials: Sequence[Trial]) -> Tried:
+def _summed(trials: Sequence[FilterPreview]) -> Tried:
     matches = [verdict for trial in trials for verdict in trial.included]
     misses = [verdict for trial in trials for verdict in trial.near_misses]
     days = tuple((trial.day, len(trial.included), trial.papers) for trial in reversed(trials))

@@ -94,7 +94,7 @@ class Sheet:
             "themes": THEMES,
             "limit": MAX_HTML,
             "number": self._news.number,
-            "house": self._workshop.house.settings,
+            "settings": self._workshop.app.settings,
             "back": DAYS,
         }
         return self._page("proof.html", values)
@@ -131,7 +131,7 @@ class Sheet:
         """What a filter would have brought."""
         choice = self._choice(request.query_params)
         try:
-            found = tried(self._workshop.desk(choice.theme), choice.day, request.query_params)
+            found = tried(self._workshop.publisher(choice.theme), choice.day, request.query_params)
         except NewsletterError as error:
             return self._page("proof.said.html", {"well": False, "said": str(error)})
         return self._page("proof.trial.html", {"tried": found})
@@ -143,7 +143,7 @@ class Sheet:
         try:
             to = address(asked.get("to", ""))
             proof = self._workshop.made_out(choice, to)
-            await rehearse([proof], self._workshop.house.smtp())
+            await rehearse([proof], self._workshop.app.smtp())
         except (NewsletterError, ValueError) as error:
             return self._page("proof.said.html", {"well": False, "said": f"Not sent: {error}"})
         said = f"Sent to {to}. Its links change nothing."

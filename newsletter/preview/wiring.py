@@ -8,7 +8,7 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
-from newsletter.app.app import House
+from newsletter.app.app import App
 from newsletter.ports import Clock
 from newsletter.preview.live_reload import News
 from newsletter.preview.sheet import Sheet
@@ -17,18 +17,18 @@ from newsletter.preview.workshop import Workshop, default_choice, watched
 from newsletter.templates import folders
 
 
-def open_sheet(house: House, day: date, email: str) -> ASGIApp:
+def open_sheet(app: App, day: date, email: str) -> ASGIApp:
     """The proof sheet of a newsletter, which follows its files as long as it is served.
 
     Args:
-        house: the newsletter; its store must stay open.
+        app: the newsletter; its store must stay open.
         day: the issue that is shown first.
         email: whose letter; empty for that of somebody who wants everything.
     """
-    seen = look(watched(house))
-    workshop, news = Workshop(house), News()
-    sheet = Sheet(workshop, folders(), default_choice(house, day, email), news)
-    return sheet.app(_watching(partial(_watch, workshop, news, house.clock, seen)))
+    seen = look(watched(app))
+    workshop, news = Workshop(app), News()
+    sheet = Sheet(workshop, folders(), default_choice(app, day, email), news)
+    return sheet.app(_watching(partial(_watch, workshop, news, app.clock, seen)))
 
 
 @contextlib.asynccontextmanager
@@ -46,7 +46,7 @@ async def _watch(workshop: Workshop, news: News, clock: Clock, seen: Seen) -> No
     """Look at the files again and again; what was saved is taken in, and the pages told."""
     while True:
         await clock.sleep(PAUSE)
-        found = look(watched(workshop.house))
+        found = look(watched(workshop.app))
         if saved := changed(seen, found):
             workshop.renew(saved)
             news.tell()

@@ -9,22 +9,22 @@ from itertools import chain
 from newsletter.issue import composing as issues
 from newsletter.issue.cutting import Budget, cut
 from newsletter.issue.table import REACH, Table
-from newsletter.letter.fragments import Sheet
+from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import set_issue
 from newsletter.model import (
     Filter,
     Issue,
     Matching,
     Paper,
-    Planned,
+    PlannedEdition,
     Reader,
-    Standing,
+    ReaderHistory,
     Subscriber,
     Wave,
 )
 from newsletter.papers import topics
 from newsletter.ports import Store
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publisher import Publisher
 
 JUDGED_AGAIN = timedelta(days=3)
 """How long a paper that fell short of upvotes alone is judged again."""
@@ -39,7 +39,7 @@ class Draft:
 
     issue: Issue
     matching: Matching
-    sheet: Sheet
+    sheet: IssueFragments
 
     @property
     def since(self) -> datetime:
@@ -47,37 +47,37 @@ class Draft:
         return self.issue.frozen_at - JUDGED_AGAIN
 
 
-def draft(desk: Desk, day: date, after: int, missing: Sequence[str]) -> Draft:
+def draft(publisher: Publisher, day: date, after: int, missing: Sequence[str]) -> Draft:
     """Compose the issue of ``day`` from what the store holds, and set it.
 
     Papers that cannot be set are quarantined: named in the issue, in nobody's edition.
 
     Args:
-        desk: the newsletter.
+        publisher: the newsletter.
         day: the issue's date.
         after: the ingest number up to which all it is for have decided.
         missing: the sources that did not answer.
     """
-    return typeset(desk, draft_issue(desk, day, after, missing))
+    return typeset(publisher, draft_issue(publisher, day, after, missing))
 
 
-def typeset(desk: Desk, issue: Issue) -> Draft:
+def typeset(publisher: Publisher, issue: Issue) -> Draft:
     """Set a composed issue, and match it with its topics."""
     sheet, quarantined = set_issue(
-        issue, desk.publication, desk.templates, signed_by=desk.keyring.fingerprint
+        issue, publisher.publication, publisher.templates, signed_by=publisher.keyring.fingerprint
     )
     issue = replace(issue, quarantined=quarantined)
-    return Draft(issue, match(desk, issue, ()), sheet)
+    return Draft(issue, match(publisher, issue, ()), sheet)
 
 
-def draft_issue(desk: Desk, day: date, after: int, missing: Sequence[str]) -> Issue:
+def draft_issue(publisher: Publisher, day: date, after: int, missing: Sequence[str]) -> Issue:
     """Compose the issue of ``day`` from what the store holds; see :func:`draft`."""
-    now = desk.clock.now()
-    cutoff = desk.store.cutoff()
-    papers = _in_question(desk.store, day, after, now)
+    now = publisher.clock.now()
+    cutoff = publisher.store.cutoff()
+    papers = _in_question(publisher.store, day, after, now)
     return issues.compose(
         papers,
-        desk.topics,
+        publisher.topics,
         day=day,
         cutoff=cutoff,
         after=after,
@@ -86,15 +86,17 @@ def draft_issue(desk: Desk, day: date, after: int, missing: Sequence[str]) -> Is
     )
 
 
-def match(desk: Desk, issue: Issue, readers: Sequence[Reader]) -> Matching:
+def match(publisher: Publisher, issue: Issue, readers: Sequence[Reader]) -> Matching:
     """What matches what in an issue, for the filters of these readers."""
     filters = [reader.subscriber.filter for reader in readers]
-    return topics.match(issue, filters, desk.matcher)
+    return topics.match(issue, filters, publisher.matcher)
 
 
-def standings(desk: Desk, readers: Sequence[Reader], issue: Issue) -> Sequence[Standing]:
+def histories(
+    publisher: Publisher, readers: Sequence[Reader], issue: Issue
+) -> Sequence[ReaderHistory]:
     """Where each reader stands."""
-    return desk.store.standings(readers, issue.papers, since=issue.frozen_at - JUDGED_AGAIN)
+    return publisher.store.histories(readers, issue.papers, since=issue.frozen_at - JUDGED_AGAIN)
 
 
 def chunks(readers: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -102,31 +104,35 @@ def chunks(readers: Sequence[int]) -> Iterator[Sequence[int]]:
     return (readers[start : start + CHUNK] for start in range(0, len(readers), CHUNK))
 
 
-def in_turn(desk: Desk, readers: Sequence[int]) -> Iterator[Sequence[Reader]]:
+def in_turn(publisher: Publisher, readers: Sequence[int]) -> Iterator[Sequence[Reader]]:
     """The readers of these ids, a chunk at a time."""
-    return map(desk.store.readers_numbered, chunks(readers))
+    return map(publisher.store.readers_numbered, chunks(readers))
 
 
-def plans(desk: Desk, made: Draft, readers: Iterable[Sequence[Reader]]) -> Iterator[Planned]:
+def plans(
+    publisher: Publisher, made: Draft, readers: Iterable[Sequence[Reader]]
+) -> Iterator[PlannedEdition]:
     """Where every reader stands and their edition, in the readers' order.
 
     They come in chunks, each matched alone.
     """
     # Each chunk is let go before the next is asked for, as it is not in a loop.
-    return chain.from_iterable(map(partial(_plans, desk, made), readers))
+    return chain.from_iterable(map(partial(_plans, publisher, made), readers))
 
 
-def _plans(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Iterator[Planned]:
-    budget = Budget(made.sheet.sizes, desk.max_items)
-    table = table_for(desk, made, readers)
-    for standing in standings(desk, readers, made.issue):
-        yield Planned(standing, cut(table, standing, budget))
+def _plans(
+    publisher: Publisher, made: Draft, readers: Sequence[Reader]
+) -> Iterator[PlannedEdition]:
+    budget = Budget(made.sheet.sizes, publisher.max_items)
+    table = table_for(publisher, made, readers)
+    for history in histories(publisher, readers, made.issue):
+        yield PlannedEdition(history, cut(table, history, budget))
 
 
-def table_for(desk: Desk, made: Draft, readers: Sequence[Reader]) -> Table:
+def table_for(publisher: Publisher, made: Draft, readers: Sequence[Reader]) -> Table:
     """What the editions of these readers are cut from."""
     filters = [reader.subscriber.filter for reader in readers]
-    matching = topics.widened(made.matching, made.issue, filters, desk.matcher)
+    matching = topics.widened(made.matching, made.issue, filters, publisher.matcher)
     return Table(made.issue, matching)
 
 
@@ -149,13 +155,13 @@ def _in_question(store: Store, day: date, after: int, now: datetime) -> tuple[Pa
     return tuple(found[number] for number in sorted(found))
 
 
-def anyone(desk: Desk) -> Reader:
+def anyone(publisher: Publisher) -> Reader:
     """A reader who wants everything and is not in the store: whose letter is shown for nobody."""
-    subscriber = Subscriber(email=desk.publication.sender_email, filter=Filter())
-    return Reader(0, subscriber, "confirmed", _last_decided(desk), "store")
+    subscriber = Subscriber(email=publisher.publication.sender_email, filter=Filter())
+    return Reader(0, subscriber, "confirmed", _last_decided(publisher), "store")
 
 
-def _last_decided(desk: Desk) -> int:
+def _last_decided(publisher: Publisher) -> int:
     """Up to which ingest number the last frozen issue decided, 0 where there is none."""
-    waves = (desk.store.waves(day) for day in desk.store.days())
+    waves = (publisher.store.waves(day) for day in publisher.store.days())
     return next((found[-1].issue.cutoff for found in waves if found), 0)

@@ -6,44 +6,46 @@ from datetime import date
 
 from newsletter.issue.explaining import explain
 from newsletter.issue.table import Table
-from newsletter.model import Issue, Reader, Standing, Verdict
-from newsletter.publisher.drafting import draft_issue, match, standings
+from newsletter.model import Issue, Reader, ReaderHistory, Verdict
+from newsletter.publisher.drafting import draft_issue, histories, match
 from newsletter.publisher.filter_preview import unsent
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publisher import Publisher
 
 
-def why(desk: Desk, day: date, readers: Sequence[Reader]) -> Iterator[Verdict]:
+def why(publisher: Publisher, day: date, readers: Sequence[Reader]) -> Iterator[Verdict]:
     """Readers x papers verdicts on the issue of ``day``, reader by reader.
 
     Those who have a frozen edition are answered from what was frozen, filter included; the
     others as the issue would be cut for them now.
     """
-    waves = {wave.id: wave.issue for wave in desk.store.waves(day)}
-    frozen = {reader.id: _frozen(desk, day, reader) for reader in readers}
+    waves = {wave.id: wave.issue for wave in publisher.store.waves(day)}
+    frozen = {reader.id: _frozen(publisher, day, reader) for reader in readers}
     rest = [reader for reader in readers if frozen[reader.id] is None]
     for wave, issue in waves.items():
         held = [found[1] for found in frozen.values() if found is not None and found[0] == wave]
-        yield from _explained(desk, issue, held)
+        yield from _explained(publisher, issue, held)
     if rest:
         latest = max(waves, default=None)
         after = min(reader.decided for reader in rest)
-        issue = draft_issue(desk, day, after, ()) if latest is None else waves[latest]
-        yield from _explained(desk, issue, standings(desk, rest, issue))
+        issue = draft_issue(publisher, day, after, ()) if latest is None else waves[latest]
+        yield from _explained(publisher, issue, histories(publisher, rest, issue))
 
 
-def why_anew(desk: Desk, day: date, reader: Reader) -> tuple[Verdict, ...]:
+def why_anew(publisher: Publisher, day: date, reader: Reader) -> tuple[Verdict, ...]:
     """The reasons of :func:`newsletter.publisher.anew`: as if nothing had ever been sent."""
     new = replace(reader, decided=0)
-    issue = unsent(desk, day, desk.store.papers_read(day))
-    return tuple(_explained(desk, issue, [Standing(new)]))
+    issue = unsent(publisher, day, publisher.store.papers_read(day))
+    return tuple(_explained(publisher, issue, [ReaderHistory(new)]))
 
 
-def _frozen(desk: Desk, day: date, reader: Reader) -> tuple[int, Standing] | None:
-    return desk.store.stood(day, reader.subscriber.email)
+def _frozen(publisher: Publisher, day: date, reader: Reader) -> tuple[int, ReaderHistory] | None:
+    return publisher.store.history_of(day, reader.subscriber.email)
 
 
-def _explained(desk: Desk, issue: Issue, at: Sequence[Standing]) -> Iterator[Verdict]:
-    matching = match(desk, issue, [standing.reader for standing in at])
+def _explained(
+    publisher: Publisher, issue: Issue, at: Sequence[ReaderHistory]
+) -> Iterator[Verdict]:
+    matching = match(publisher, issue, [history.reader for history in at])
     table = Table(issue, matching)
-    for standing in at:
-        yield from explain(table, standing)
+    for history in at:
+        yield from explain(table, history)

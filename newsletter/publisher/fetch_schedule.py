@@ -22,7 +22,7 @@ KEPT = timedelta(days=3)
 
 
 @dataclass(slots=True)
-class Vain:
+class Backoff:
     """Attempts in a row that came to nothing, and the instant of the last."""
 
     times: int = 0
@@ -43,12 +43,12 @@ class Vain:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LastFetch:
     """What a source last said of a day, when, and how often in a row it had nothing."""
 
     report: SourceReport
     at: datetime
-    vain: Vain
+    backoff: Backoff
 
     @property
     def good(self) -> bool:
@@ -61,10 +61,10 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Answers:
+class FetchSchedule:
     """What the sources said for each day."""
 
-    _by: dict[tuple[date, str], Answer] = field(default_factory=dict)
+    _by: dict[tuple[date, str], LastFetch] = field(default_factory=dict)
 
     def to_ask(
         self, sources: Sequence[Source], day: date, due: datetime, now: datetime
@@ -87,15 +87,17 @@ class Answers:
         if answer.good or not patient:
             return not answer.serves(due, now)
         last_call = due - LAST_CALL <= now < due and answer.at < due - LAST_CALL
-        return last_call or answer.vain.may_try(now)
+        return last_call or answer.backoff.may_try(now)
 
     def note(self, day: date, report: SourceReport, now: datetime) -> None:
         """Remember what a source said, and forget what is old."""
         self._by = {place: kept for place, kept in self._by.items() if place[0] >= day - KEPT}
         before = self._by.get((day, report.name))
-        answer = Answer(report, now, Vain() if before is None or before.good else before.vain)
+        answer = LastFetch(
+            report, now, Backoff() if before is None or before.good else before.backoff
+        )
         if not answer.good:
-            answer.vain.failed(now)
+            answer.backoff.failed(now)
         self._by[day, report.name] = answer
 
     def none_up(self, sources: Sequence[Source], day: date) -> bool:

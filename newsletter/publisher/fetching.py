@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
 from newsletter.errors import SourceError
-from newsletter.model import Entry, Item, Listing, ListingState, SourceHealth, SourceReport
+from newsletter.model import IdentifiedItem, Item, Listing, ListingState, SourceHealth, SourceReport
 from newsletter.papers.identity import identify
 from newsletter.ports import Clock, Source, Store
 
@@ -33,9 +33,14 @@ async def gather(
         before = known.get(source.name, SourceHealth(source.name, "quiet"))
         health = _health(source, listings, failure, before, day=day, now=clock.now())
         entries = [_entry(item, listing) for listing in listings for item in listing.items]
-        intake = store.ingest(day, health, entries, now=clock.now())
+        ingest_counts = store.ingest(day, health, entries, now=clock.now())
         report = SourceReport(
-            source.name, health.state, intake.new, intake.seen, intake.revised, health.detail
+            source.name,
+            health.state,
+            ingest_counts.new,
+            ingest_counts.seen,
+            ingest_counts.revised,
+            health.detail,
         )
         told(report)
         return report
@@ -55,8 +60,8 @@ async def _attempt(source: Source, day: date) -> tuple[tuple[Listing, ...], str]
     return answer, ""
 
 
-def _entry(item: Item, listing: Listing) -> Entry:
-    return Entry(item=item, identity=identify(item), past=listing.past)
+def _entry(item: Item, listing: Listing) -> IdentifiedItem:
+    return IdentifiedItem(item=item, identity=identify(item), past=listing.past)
 
 
 def _health(

@@ -3,9 +3,9 @@
 from datetime import date
 
 from newsletter.letter.assembling import Personal, set_edition
-from newsletter.letter.fragments import Sheet
+from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.links import Keyring, links
-from newsletter.letter.message import Press
+from newsletter.letter.message import MessageBuilder
 from newsletter.model import Claim, Edition, Envelope, Rendering
 from newsletter.ports import Store
 
@@ -13,10 +13,10 @@ from newsletter.ports import Store
 class Printer:
     """Makes the letters of one sheet."""
 
-    def __init__(self, sheet: Sheet, keys: Keyring) -> None:
+    def __init__(self, sheet: IssueFragments, keys: Keyring) -> None:
         self.sheet = sheet
         self.keys = keys.signing_as(sheet.signed_by)
-        self.press = Press(sheet, keys)
+        self.press = MessageBuilder(sheet, keys)
 
     def envelope(self, edition: Edition) -> Envelope:
         """One reader's letter, as it is sent.
@@ -41,7 +41,7 @@ class Printer:
         return Personal(reader=to.id, email=to.email, name=to.name, links=made)
 
 
-class Pressroom:
+class IssueMailer:
     """Makes the letters of a day's frozen waves, also of those frozen while it is at work."""
 
     def __init__(self, store: Store, keys: Keyring, day: date) -> None:
@@ -68,5 +68,5 @@ class Pressroom:
     def _fetch_waves(self) -> None:
         for wave in self._store.waves(self._day):
             if wave.id not in self._printers:
-                sheet = Sheet.load(wave.pieces)
+                sheet = IssueFragments.load(wave.pieces)
                 self._printers[wave.id] = Printer(sheet, self._keys)

@@ -9,7 +9,7 @@ from newsletter.letter.message import note as message
 from newsletter.letter.notes import note as rendering
 from newsletter.letter.rendering import Templates
 from newsletter.model import Envelope
-from newsletter.readers.service import Note, Reception, way_out
+from newsletter.readers.service import Note, ReaderService, way_out
 
 LINKS = {
     "confirm": "confirm",
@@ -25,7 +25,7 @@ HOURS = "48"
 
 
 def written(
-    note: Note, here: Reception, stationery: Mapping[str, Templates], now: datetime
+    note: Note, here: ReaderService, stationery: Mapping[str, Templates], now: datetime
 ) -> Envelope:
     """A note ready for the wire. Nothing in it is in the words of whoever asked for it.
 

@@ -13,10 +13,10 @@ from newsletter.letter.notes import note as rendering
 from newsletter.letter.rendering import Templates
 from newsletter.model import Accepted, Envelope, NotSent
 from newsletter.ports import Transport
-from newsletter.publisher.fetch_schedule import Vain
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.fetch_schedule import Backoff
+from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import IssueReport, report, so_far
-from newsletter.publisher.ticking import NO_SOURCE, Rota
+from newsletter.publisher.ticking import NO_SOURCE, SchedulerState
 from newsletter.text import clean
 
 RECENT = timedelta(days=2)
@@ -27,8 +27,8 @@ _LONGEST = 500
 
 
 async def tell_operator(
-    desk: Desk,
-    rota: Rota,
+    publisher: Publisher,
+    scheduler_state: SchedulerState,
     transport: Transport,
     stationery: Callable[[], Templates],
     told: Callable[[str], None],
@@ -41,40 +41,42 @@ async def tell_operator(
     Raises:
         StoreError: the store cannot be read or written.
     """
-    operator = desk.publication.operator
-    if operator is None or not rota.telling.may_try(desk.clock.now()):
+    operator = publisher.publication.operator
+    if operator is None or not scheduler_state.telling.may_try(publisher.clock.now()):
         return
-    events = await asyncio.to_thread(lambda: dict(_events(desk, rota)))
-    new = await asyncio.to_thread(desk.store.announce, events.keys(), now=desk.clock.now())
+    events = await asyncio.to_thread(lambda: dict(_events(publisher, scheduler_state)))
+    new = await asyncio.to_thread(
+        publisher.store.announce, events.keys(), now=publisher.clock.now()
+    )
     if not new:
         return
     told_of = {event: words for event, words in events.items() if event in new}
-    envelope = _envelope(desk, operator, told_of, stationery())
+    envelope = _envelope(publisher, operator, told_of, stationery())
     try:
         outcome = await post(transport, envelope)
     except TransportError as error:
         outcome = NotSent(str(error))
     if isinstance(outcome, Accepted):
-        rota.telling = Vain()
+        scheduler_state.telling = Backoff()
         told(f"told {operator}: {'; '.join(told_of.values())}")
         return
-    await asyncio.to_thread(desk.store.retract, new)
-    rota.telling.failed(desk.clock.now())
+    await asyncio.to_thread(publisher.store.retract, new)
+    scheduler_state.telling.failed(publisher.clock.now())
     told(f"{operator} could not be told: {outcome}")
 
 
-def _events(desk: Desk, rota: Rota) -> Iterator[tuple[str, str]]:
+def _events(publisher: Publisher, scheduler_state: SchedulerState) -> Iterator[tuple[str, str]]:
     """What has happened, each under a name of its own that holds for a day."""
-    for day, why in rota.paused.items():
+    for day, why in scheduler_state.paused.items():
         yield f"{day}: paused", f"{day}: delivery paused, and is tried again: {_short(why)}"
-    now = desk.clock.now()
-    newest = next(so_far(desk.store, now), None)
+    now = publisher.clock.now()
+    newest = next(so_far(publisher.store, now), None)
     if newest is None or newest < now.date() - RECENT:
         return
-    found = report(desk.store, newest)
+    found = report(publisher.store, newest)
     yield from _of_issue(found)
-    zone = ZoneInfo(desk.publication.timezone)
-    for source in desk.store.sources().values():
+    zone = ZoneInfo(publisher.publication.timezone)
+    for source in publisher.store.sources().values():
         asked_for_it = source.checked and source.checked.astimezone(zone).date() == found.day
         if asked_for_it and source.state in {"failed", "stale"}:
             detail = f": {_short(source.detail)}" if source.detail else ""
@@ -100,15 +102,17 @@ def _short(words: str) -> str:
     return clean(words)[:_LONGEST]
 
 
-def _envelope(desk: Desk, operator: str, events: dict[str, str], stationery: Templates) -> Envelope:
+def _envelope(
+    publisher: Publisher, operator: str, events: dict[str, str], stationery: Templates
+) -> Envelope:
     words = [*events.values()]
     more = f" (and {len(words) - 1} more)" if len(words) > 1 else ""
-    named = keyed_hash("operator:" + "\n".join(sorted(events)), desk.keyring)[:16]
+    named = keyed_hash("operator:" + "\n".join(sorted(events)), publisher.keyring)[:16]
     said = {"headline": f"{words[0][:120]}{more}", "lines": "\n".join(words)}
     return note(
-        desk.publication,
-        rendering("report", stationery, desk.publication, said),
+        publisher.publication,
+        rendering("report", stationery, publisher.publication, said),
         operator,
         name=f"operator.{named}",
-        at=desk.clock.now(),
+        at=publisher.clock.now(),
     )

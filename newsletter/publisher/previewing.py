@@ -14,18 +14,18 @@ from newsletter.model import (
     Letter,
     Outcome,
     Reader,
+    ReaderHistory,
     Rendering,
-    Standing,
 )
 from newsletter.ports import Transport
 from newsletter.publisher.drafting import Draft, draft, in_turn, plans, table_for, typeset
 from newsletter.publisher.filter_preview import unsent
-from newsletter.publisher.issue_mailer import Pressroom, Printer
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.issue_mailer import IssueMailer, Printer
+from newsletter.publisher.publisher import Publisher
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class PreviewedLetter:
     """One reader's letter before it goes."""
 
     edition: Edition
@@ -34,76 +34,80 @@ class Proof:
 
 
 def preview(
-    desk: Desk, day: date, readers: Sequence[Reader], to: str | None = None
-) -> Iterator[Proof]:
+    publisher: Publisher, day: date, readers: Sequence[Reader], to: str | None = None
+) -> Iterator[PreviewedLetter]:
     """Each reader's letter: as it was frozen, where it was, else as it would be cut now.
 
     Args:
-        desk: the newsletter.
+        publisher: the newsletter.
         day: the issue's.
         readers: whose letters.
         to: the address each is made out to instead, as that of a reader who does not exist: its
             links change nothing.
     """
-    pressroom = Pressroom(desk.store, desk.keyring, day)
+    mailer = IssueMailer(publisher.store, publisher.keyring, day)
     rest = []
     for reader in readers:
-        frozen = desk.store.edition(day, reader.subscriber.email)
+        frozen = publisher.store.edition(day, reader.subscriber.email)
         if frozen is None:
             rest.append(reader)
         else:
-            wave, edition = frozen[0], _made_out(desk, frozen[1], to)
-            yield Proof(edition, *pressroom.letter(wave, edition))
+            wave, edition = frozen[0], _made_out(publisher, frozen[1], to)
+            yield PreviewedLetter(edition, *mailer.letter(wave, edition))
     if rest:
-        made = draft(desk, day, min(reader.decided for reader in rest), ())
-        found = plans(desk, made, [rest])
-        yield from _printed(desk, made, (_made_out(desk, plan.edition, to) for plan in found))
+        made = draft(publisher, day, min(reader.decided for reader in rest), ())
+        found = plans(publisher, made, [rest])
+        yield from _printed(
+            publisher, made, (_made_out(publisher, plan.edition, to) for plan in found)
+        )
 
 
-def proofs(desk: Desk, day: date, readers: Sequence[int]) -> Iterator[Proof]:
+def proofs(publisher: Publisher, day: date, readers: Sequence[int]) -> Iterator[PreviewedLetter]:
     """The letters of those, by id, who wait for the issue of ``day``, as they would be cut now.
 
     Few are in memory at a time, however many they are.
     """
-    after = desk.store.decided_by_all(readers)
+    after = publisher.store.decided_by_all(readers)
     if after is not None:
-        made = draft(desk, day, after, ())
-        found = plans(desk, made, in_turn(desk, readers))
-        yield from _printed(desk, made, (plan.edition for plan in found))
+        made = draft(publisher, day, after, ())
+        found = plans(publisher, made, in_turn(publisher, readers))
+        yield from _printed(publisher, made, (plan.edition for plan in found))
 
 
-def anew(desk: Desk, day: date, reader: Reader, to: str | None = None) -> Proof:
+def anew(publisher: Publisher, day: date, reader: Reader, to: str | None = None) -> PreviewedLetter:
     """A letter of all papers read for a day as if nothing had ever been sent.
 
     It is set with the templates as they are, also where the day's issue was frozen before.
     ``to`` is as for :func:`preview`.
     """
     new = replace(reader, decided=0)
-    made = typeset(desk, unsent(desk, day, desk.store.papers_read(day)))
-    budget = Budget(made.sheet.sizes, desk.max_items)
-    edition = cut(table_for(desk, made, [new]), Standing(new), budget)
-    (proof,) = _printed(desk, made, [_made_out(desk, edition, to)])
+    made = typeset(publisher, unsent(publisher, day, publisher.store.papers_read(day)))
+    budget = Budget(made.sheet.sizes, publisher.max_items)
+    edition = cut(table_for(publisher, made, [new]), ReaderHistory(new), budget)
+    (proof,) = _printed(publisher, made, [_made_out(publisher, edition, to)])
     return proof
 
 
-def _printed(desk: Desk, made: Draft, editions: Iterable[Edition]) -> Iterator[Proof]:
-    printer = Printer(made.sheet, desk.keyring)
+def _printed(
+    publisher: Publisher, made: Draft, editions: Iterable[Edition]
+) -> Iterator[PreviewedLetter]:
+    printer = Printer(made.sheet, publisher.keyring)
     for edition in editions:
-        yield Proof(edition, *printer.letter(edition))
+        yield PreviewedLetter(edition, *printer.letter(edition))
 
 
-def _made_out(desk: Desk, edition: Edition, to: str | None) -> Edition:
+def _made_out(publisher: Publisher, edition: Edition, to: str | None) -> Edition:
     """The edition as somebody else's, under an id that no reader has and no other letter had.
 
     Mail programs show a letter once whose Message-ID they know, and that is made from the id.
     """
     if to is None:
         return edition
-    stranger = replace(edition.to, id=-int(desk.clock.now().timestamp()), email=to)
+    stranger = replace(edition.to, id=-int(publisher.clock.now().timestamp()), email=to)
     return replace(edition, to=stranger)
 
 
-async def rehearse(proofs: Iterable[Proof], transport: Transport) -> int:
+async def rehearse(proofs: Iterable[PreviewedLetter], transport: Transport) -> int:
     """Put letters through a door that keeps them here; how many there were.
 
     Raises:

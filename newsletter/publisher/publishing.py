@@ -7,12 +7,12 @@ from datetime import date, datetime
 
 from newsletter.delivery.delivering import deliver
 from newsletter.delivery.refusals import refuses_reader
-from newsletter.model import Counts, Returned, SourceReport
-from newsletter.ports import Owner, Store, Transport
+from newsletter.model import Counts, MailEvent, SourceReport
+from newsletter.ports import RunLock, Store, Transport
 from newsletter.publisher.drafting import chunks, draft, draft_issue, in_turn, plans, wave
 from newsletter.publisher.issue_control import STOPPED
-from newsletter.publisher.issue_mailer import Pressroom
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.issue_mailer import IssueMailer
+from newsletter.publisher.publisher import Publisher
 from newsletter.readers.cadence import due
 
 NOTHING_NEW = "no new papers"
@@ -22,30 +22,34 @@ _LONGEST = 500
 
 
 def waiting(
-    desk: Desk, day: date, *, emails: Collection[str] | None = None, everyone: bool = False
+    publisher: Publisher,
+    day: date,
+    *,
+    emails: Collection[str] | None = None,
+    everyone: bool = False,
 ) -> Sequence[int]:
     """The confirmed readers, by id, the issue of ``day`` is for who have no delivery of it yet.
 
     Args:
-        desk: the newsletter.
+        publisher: the newsletter.
         day: the issue's date.
         emails: only these; all where it is None.
         everyone: whatever their cadence; a pause stays a pause.
     """
-    store = desk.store
+    store = publisher.store
     found = (
         reader.id
         for reader in (store.each_reader() if emails is None else store.readers(emails=emails))
         if reader.status == "confirmed"
-        and due(reader.subscriber, day, desk.cadence, everyone=everyone)
+        and due(reader.subscriber, day, publisher.cadence, everyone=everyone)
     )
     return unplanned(store, day, array("q", found))
 
 
-def in_question(desk: Desk, day: date, readers: Sequence[int]) -> int:
+def in_question(publisher: Publisher, day: date, readers: Sequence[int]) -> int:
     """How many papers an issue frozen now for these readers, by id, would be about."""
-    after = desk.store.decided_by_all(readers)
-    return 0 if after is None else len(draft_issue(desk, day, after, ()).in_question)
+    after = publisher.store.decided_by_all(readers)
+    return 0 if after is None else len(draft_issue(publisher, day, after, ()).in_question)
 
 
 def unplanned(store: Store, day: date, readers: Sequence[int]) -> Sequence[int]:
@@ -58,7 +62,7 @@ def unplanned(store: Store, day: date, readers: Sequence[int]) -> Sequence[int]:
 
 
 def freeze(
-    desk: Desk,
+    publisher: Publisher,
     day: date,
     readers: Sequence[int],
     reports: Sequence[SourceReport],
@@ -68,7 +72,7 @@ def freeze(
     """Freeze the issue of ``day`` for these readers, or record that there was nothing to send.
 
     Args:
-        desk: the newsletter.
+        publisher: the newsletter.
         day: the issue's date.
         readers: those the wave is for, by id. They are read again a few at a time, while the
             wave is frozen: however many there are, few are in memory.
@@ -78,23 +82,23 @@ def freeze(
     Returns:
         Whether there was a wave to freeze; for an issue that is held or cancelled there is none.
     """
-    after = desk.store.decided_by_all(readers)
-    if after is None or is_stopped(desk, day):
+    after = publisher.store.decided_by_all(readers)
+    if after is None or is_stopped(publisher, day):
         return False
-    late = due in {there.due for there in desk.store.waves(day)}
-    made = draft(desk, day, after, missing_from(reports))
-    again = desk.store.recent_short(since=made.since)
-    if desk.when_empty == "skip" and not made.issue.in_question and not again:
-        desk.store.skip(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
+    late = due in {there.due for there in publisher.store.waves(day)}
+    made = draft(publisher, day, after, missing_from(reports))
+    again = publisher.store.recent_short(since=made.since)
+    if publisher.when_empty == "skip" and not made.issue.in_question and not again:
+        publisher.store.skip(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
         return False
     frozen = wave(made, made.issue.frozen_at if late or due is None else due)
-    desk.store.freeze(frozen, plans(desk, made, in_turn(desk, readers)))
+    publisher.store.freeze(frozen, plans(publisher, made, in_turn(publisher, readers)))
     return True
 
 
-def is_stopped(desk: Desk, day: date) -> bool:
+def is_stopped(publisher: Publisher, day: date) -> bool:
     """Whether the issue of ``day`` is held or cancelled."""
-    state = desk.store.issue_state(day)
+    state = publisher.store.issue_state(day)
     return state is not None and state[0] in STOPPED
 
 
@@ -104,11 +108,11 @@ def missing_from(reports: Sequence[SourceReport]) -> tuple[str, ...]:
 
 
 async def publish(
-    desk: Desk,
+    publisher: Publisher,
     day: date,
     transport: Transport,
     *,
-    owner: Owner,
+    run_lock: RunLock,
     turn: str = "1",
     readers: Collection[int] | None = None,
     progress: Callable[[Counts], None],
@@ -116,10 +120,10 @@ async def publish(
     """Deliver what is open of the frozen issue of ``day``; note whose mailbox is not there.
 
     Args:
-        desk: the newsletter.
+        publisher: the newsletter.
         day: the issue's date.
         transport: the door the letters leave by.
-        owner: this run; claims are made under its name, and those of runs that are gone are
+        run_lock: this run; claims are made under its name, and those of runs that are gone are
             taken over at once.
         turn: which of the owner's deliveries this is; no two have claims of one name.
         readers: only these, by id; all where it is None.
@@ -129,42 +133,42 @@ async def publish(
         TransportError: the server as a whole refuses us; what was sent is settled, and the same
             call later goes on.
     """
-    take_over(desk, day, owner)
-    pressroom = Pressroom(desk.store, desk.keyring, day)
+    take_over(publisher, day, run_lock)
+    mailer = IssueMailer(publisher.store, publisher.keyring, day)
     counts = await deliver(
-        desk.store,
+        publisher.store,
         transport,
-        desk.clock,
+        publisher.clock,
         day,
-        pressroom.envelope,
-        run=f"{owner.name}.{turn}",
+        mailer.envelope,
+        run=f"{run_lock.name}.{turn}",
         readers=readers,
-        resend=desk.in_doubt == "resend",
+        resend=publisher.in_doubt == "resend",
         progress=progress,
     )
     if counts.failed:
-        await asyncio.to_thread(note_refused, desk, day)
+        await asyncio.to_thread(note_refused, publisher, day)
     return counts
 
 
-def take_over(desk: Desk, day: date, owner: Owner) -> None:
+def take_over(publisher: Publisher, day: date, run_lock: RunLock) -> None:
     """Free the letters of ``day`` that runs had in hand which are known to have ended."""
-    gone = owner.gone(desk.store.owners(day))
-    desk.store.abandon(day, gone, now=desk.clock.now())
+    gone = run_lock.gone(publisher.store.owners(day))
+    publisher.store.abandon(day, gone, now=publisher.clock.now())
 
 
-def note_refused(desk: Desk, day: date) -> None:
+def note_refused(publisher: Publisher, day: date) -> None:
     """Count as a hard bounce, once, each letter refused because there is no such reader.
 
     Where more were refused so than taken, the server speaks of us, whatever its words.
     """
-    failed = desk.store.deliveries(day, states={"failed"})
+    failed = publisher.store.deliveries(day, states={"failed"})
     refused = {line.email: line.reply for line in failed if refuses_reader(line.reply)}
-    if len(refused) > desk.store.counts(day).accepted:
+    if len(refused) > publisher.store.counts(day).accepted:
         return
-    now = desk.clock.now()
-    for reader in desk.store.readers(emails=refused):
+    now = publisher.clock.now()
+    for reader in publisher.store.readers(emails=refused):
         reply = refused[reader.subscriber.email]
         digest = f"{day}:{reader.id}"
-        returned = Returned(digest, "hard", reader.id, now.date(), reply[:_LONGEST])
-        desk.store.take_return(returned, now=now)
+        returned = MailEvent(digest, "hard", reader.id, now.date(), reply[:_LONGEST])
+        publisher.store.record_mail_event(returned, now=now)

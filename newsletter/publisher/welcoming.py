@@ -8,12 +8,12 @@ from itertools import count
 from newsletter.errors import StoreError, TryAgainError
 from newsletter.issue.cutting import Budget, cut
 from newsletter.issue.table import Table
-from newsletter.letter.fragments import Sheet
-from newsletter.model import OPEN, OPEN_ISSUE, Planned, Published, Reader, Wave
-from newsletter.ports import Owner, Transport
+from newsletter.letter.fragments import IssueFragments
+from newsletter.model import OPEN, OPEN_ISSUE, PlannedEdition, PublishedIssue, Reader, Wave
+from newsletter.ports import RunLock, Transport
 from newsletter.publisher.drafting import JUDGED_AGAIN, match
-from newsletter.publisher.fetch_schedule import Vain
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.fetch_schedule import Backoff
+from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import Told
 from newsletter.readers.cadence import due
@@ -30,7 +30,7 @@ class FirstLetter:
     reader: int
 
 
-def greet(desk: Desk, reader: Reader) -> FirstLetter | None:
+def greet(publisher: Publisher, reader: Reader) -> FirstLetter | None:
     """Plan a newcomer into the day's issue, in the wave the others had.
 
     From then on it is a letter like any other, so nothing sends it twice, and the day's issue
@@ -38,61 +38,69 @@ def greet(desk: Desk, reader: Reader) -> FirstLetter | None:
     of it is owed afterwards, should it not get through.
 
     Args:
-        desk: the newsletter.
+        publisher: the newsletter.
         reader: who has just confirmed.
 
     Returns:
         What to deliver; None where the day has no issue yet, or nothing in it for this reader.
     """
-    newest = next(iter(desk.store.published()), None)
-    if newest is None or desk.store.planned(newest.day, among=[reader.id]):
+    newest = next(iter(publisher.store.published()), None)
+    if newest is None or publisher.store.planned(newest.day, among=[reader.id]):
         return None
-    wave = desk.store.waves(newest.day)[-1]
-    young = timedelta() <= desk.clock.now() - wave.issue.frozen_at < OF_THE_DAY
-    if not young or not due(reader.subscriber, newest.day, desk.cadence, everyone=True):
+    wave = publisher.store.waves(newest.day)[-1]
+    young = timedelta() <= publisher.clock.now() - wave.issue.frozen_at < OF_THE_DAY
+    if not young or not due(reader.subscriber, newest.day, publisher.cadence, everyone=True):
         return None
-    plan = _first_plan(desk, reader, newest, wave)
+    plan = _first_plan(publisher, reader, newest, wave)
     if not plan.edition.papers:
         return None
-    desk.store.freeze(wave, [plan])
+    publisher.store.freeze(wave, [plan])
     return FirstLetter(newest.day, reader.id)
 
 
-def _first_plan(desk: Desk, reader: Reader, newest: Published, wave: Wave) -> Planned:
+def _first_plan(
+    publisher: Publisher, reader: Reader, newest: PublishedIssue, wave: Wave
+) -> PlannedEdition:
     """What is new with the issue, as far as the reader wants it."""
     issue = wave.issue
     newcomer = replace(reader, decided=newest.after)
     since = issue.frozen_at - JUDGED_AGAIN
-    (standing,) = desk.store.standings([newcomer], issue.papers, since=since)
-    budget = Budget(Sheet.load(wave.pieces).sizes, desk.max_items)
-    table = Table(issue, match(desk, issue, [newcomer]))
-    return Planned(standing, cut(table, standing, budget))
+    (history,) = publisher.store.histories([newcomer], issue.papers, since=since)
+    budget = Budget(IssueFragments.load(wave.pieces).sizes, publisher.max_items)
+    table = Table(issue, match(publisher, issue, [newcomer]))
+    return PlannedEdition(history, cut(table, history, budget))
 
 
-def left_open(desk: Desk) -> tuple[FirstLetter, ...]:
+def left_open(publisher: Publisher) -> tuple[FirstLetter, ...]:
     """The last issue's letters to newcomers that somebody who was stopped did not see through.
 
     A newcomer agreed after the issue was frozen.
     """
-    newest = next(iter(desk.store.published()), None)
-    if newest is None or not _is_open(desk, newest.day):
+    newest = next(iter(publisher.store.published()), None)
+    if newest is None or not _is_open(publisher, newest.day):
         return ()
-    frozen = desk.store.waves(newest.day)[-1].issue.frozen_at
-    waiting = [line.email for line in desk.store.deliveries(newest.day, states=OPEN)]
+    frozen = publisher.store.waves(newest.day)[-1].issue.frozen_at
+    waiting = [line.email for line in publisher.store.deliveries(newest.day, states=OPEN)]
     return tuple(
         FirstLetter(newest.day, reader.id)
-        for reader in desk.store.readers(emails=waiting)
-        if any(consent.at >= frozen for consent in desk.store.consents(reader.id))
+        for reader in publisher.store.readers(emails=waiting)
+        if any(consent.at >= frozen for consent in publisher.store.consents(reader.id))
     )
 
 
-def _is_open(desk: Desk, day: date) -> bool:
-    stands = desk.store.issue_state(day)
+def _is_open(publisher: Publisher, day: date) -> bool:
+    stands = publisher.store.issue_state(day)
     return stands is not None and stands[0] in OPEN_ISSUE
 
 
 async def bring(
-    desk: Desk, letter: FirstLetter, transport: Transport, *, owner: Owner, turn: str, told: Told
+    publisher: Publisher,
+    letter: FirstLetter,
+    transport: Transport,
+    *,
+    run_lock: RunLock,
+    turn: str,
+    told: Told,
 ) -> None:
     """Deliver a newcomer's letter, and see it through as a newsletter that stays awake does.
 
@@ -102,42 +110,44 @@ async def bring(
     waited for.
 
     Args:
-        desk: the newsletter.
+        publisher: the newsletter.
         letter: what :func:`greet` planned.
         transport: the door it leaves by.
-        owner: this process; claims are made under its name.
+        run_lock: this process; claims are made under its name.
         turn: which of its deliveries this is.
         told: told, in a line, what went wrong.
     """
-    vain = Vain()
+    backoff = Backoff()
     for attempt in count(1):
         try:
-            again = await _try(desk, letter, transport, owner, f"{turn}.{attempt}")
+            again = await _try(publisher, letter, transport, run_lock, f"{turn}.{attempt}")
         except (StoreError, TryAgainError) as error:
-            vain.failed(desk.clock.now())
+            backoff.failed(publisher.clock.now())
             told(f"a first letter waits: {error}")
-            again = desk.clock.now()
+            again = publisher.clock.now()
         else:
-            vain = Vain()
+            backoff = Backoff()
         if again is None:
             return
-        await desk.clock.sleep(max(again - desk.clock.now(), vain.wait).total_seconds())
+        await publisher.clock.sleep(
+            max(again - publisher.clock.now(), backoff.wait).total_seconds()
+        )
 
 
 async def _try(
-    desk: Desk, letter: FirstLetter, transport: Transport, owner: Owner, turn: str
+    publisher: Publisher, letter: FirstLetter, transport: Transport, run_lock: RunLock, turn: str
 ) -> datetime | None:
     """Deliver a letter as far as that goes now; when to try again, None where it is at its end."""
     await publish(
-        desk,
+        publisher,
         letter.day,
         transport,
-        owner=owner,
+        run_lock=run_lock,
         turn=turn,
         readers=[letter.reader],
         progress=lambda _counts: None,
     )
-    lines = await asyncio.to_thread(desk.store.letters, letter.reader)
+    lines = await asyncio.to_thread(publisher.store.letters, letter.reader)
     (line,) = (line for line in lines if line.day == letter.day)
-    over = line.state not in OPEN or not await asyncio.to_thread(_is_open, desk, letter.day)
-    return None if over else line.next_try or desk.clock.now()
+    over = line.state not in OPEN or not await asyncio.to_thread(_is_open, publisher, letter.day)
+    return None if over else line.next_try or publisher.clock.now()

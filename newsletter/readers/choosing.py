@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from newsletter.model import Consent, Delivery, Reader, Returned, Subscriber
-from newsletter.readers.service import Reception
+from newsletter.model import Consent, Delivery, MailEvent, Reader, Subscriber
+from newsletter.readers.service import ReaderService
 
 KEPT_FAREWELLS = 100
 """Of one reader, those that are exported."""
@@ -17,17 +17,17 @@ class Record:
     reader: Reader
     consents: tuple[Consent, ...]
     letters: tuple[Delivery, ...]
-    farewells: tuple[Returned, ...]
+    farewells: tuple[MailEvent, ...]
 
 
-def follow(here: Reception, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
+def follow(here: ReaderService, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
     """A reader wants something else from now on; address, name and status stay."""
     subscriber = reader.subscriber
     changed = replace(wanted, email=subscriber.email, name=subscriber.name)
     return here.store.save_reader(changed, status=reader.status, now=now)
 
 
-def choose(here: Reception, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
+def choose(here: ReaderService, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
     """A reader chose anew; a pause that has an end goes on, topics keep the reader's order."""
     before = reader.subscriber
     had, chosen = before.filter.topics, wanted.filter.topics
@@ -39,7 +39,7 @@ def choose(here: Reception, reader: Reader, wanted: Subscriber, now: datetime) -
     )
 
 
-def pause(here: Reception, reader: Reader, until: date | None, now: datetime) -> Reader:
+def pause(here: ReaderService, reader: Reader, until: date | None, now: datetime) -> Reader:
     """A reader wants nothing until a day, or (None) wants letters again."""
     subscriber = replace(reader.subscriber, paused_until=until)
     if until is None and subscriber.cadence == "paused":
@@ -52,7 +52,7 @@ def weeks_from(today: date, weeks: int) -> date:
     return today + timedelta(weeks=weeks)
 
 
-def export(here: Reception, reader: Reader) -> Record:
+def export(here: ReaderService, reader: Reader) -> Record:
     """All that is kept of a reader."""
     store = here.store
     return Record(

@@ -30,7 +30,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class DefaultSchedule:
     """What readers follow who chose nothing else: a time of day, its zone, the days."""
 
     at: str
@@ -80,7 +80,7 @@ def horizon(now: datetime, *, asleep_since: datetime | None) -> datetime:
 
 def agenda(
     readers: Iterable[Reader],
-    rhythm: Rhythm,
+    default_schedule: DefaultSchedule,
     unplanned: Unplanned,
     *,
     now: datetime,
@@ -96,7 +96,7 @@ def agenda(
     found: defaultdict[_Place, array[int]] = defaultdict(lambda: array("q"))
     for reader in readers:
         if reader.status == "confirmed":
-            for place in _of(reader.subscriber, rhythm, dates, now):
+            for place in _of(reader.subscriber, default_schedule, dates, now):
                 found[place].append(reader.id)
     dues = (Due(day, at, unplanned(day, found[at, day])) for at, day in sorted(found))
     return tuple(due for due in dues if due.readers)
@@ -107,13 +107,16 @@ _Place = tuple[datetime, date]
 
 def _of(
     subscriber: Subscriber,
-    rhythm: Rhythm,
+    default_schedule: DefaultSchedule,
     dates: Callable[[str, str], Iterable[_Place]],
     now: datetime,
 ) -> list[_Place]:
     """The last issue that came due for a subscriber, and the one that comes within the hour."""
-    at, zone = subscriber.at or rhythm.at, subscriber.timezone or rhythm.timezone
-    theirs = [p for p in dates(at, zone) if cadence.due(subscriber, p[1], rhythm.cadence)]
+    at, zone = (
+        subscriber.at or default_schedule.at,
+        subscriber.timezone or default_schedule.timezone,
+    )
+    theirs = [p for p in dates(at, zone) if cadence.due(subscriber, p[1], default_schedule.cadence)]
     past = [place for place in theirs if place[0] <= now]
     return [*past[-1:], *(place for place in theirs if place[0] > now)]
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from newsletter.errors import TokenError
 from newsletter.letter.links import sign
 from newsletter.model import Caps, Consent, Reader, Subscriber
-from newsletter.readers.service import Note, Reception, admitted, preferences, whose
+from newsletter.readers.service import Note, ReaderService, admitted, preferences, whose
 
 NEWCOMERS = Caps(a_day=1, ever=3, client_an_hour=10, all_an_hour=500)
 """What may be asked for on behalf of an address that nobody has confirmed."""
@@ -29,7 +29,11 @@ HOWS = {
 
 
 def join(
-    here: Reception, wanted: Subscriber, client: str, post: Callable[[Note], None], now: datetime
+    here: ReaderService,
+    wanted: Subscriber,
+    client: str,
+    post: Callable[[Note], None],
+    now: datetime,
 ) -> None:
     """Somebody wants the letters sent to an address, which may or may not be theirs.
 
@@ -51,7 +55,9 @@ def join(
         post(Note("confirm", reader, here.page(f"confirm/{token}")))
 
 
-def _expected(here: Reception, known: Reader | None, wanted: Subscriber, now: datetime) -> Reader:
+def _expected(
+    here: ReaderService, known: Reader | None, wanted: Subscriber, now: datetime
+) -> Reader:
     """The reader-to-be with what they want; one who left keeps having left."""
     if known is None:
         return here.store.save_reader(wanted, status="unconfirmed", now=now)
@@ -60,7 +66,7 @@ def _expected(here: Reception, known: Reader | None, wanted: Subscriber, now: da
 
 
 def confirm(
-    here: Reception, token: str, now: datetime, welcome: Callable[[Reader], None]
+    here: ReaderService, token: str, now: datetime, welcome: Callable[[Reader], None]
 ) -> Reader:
     """The reader of this link agrees to get the letters; who was none before is welcomed, once.
 
@@ -79,7 +85,7 @@ def confirm(
 
 
 def ask_move(
-    here: Reception,
+    here: ReaderService,
     reader: Reader,
     email: str,
     client: str,
@@ -98,7 +104,7 @@ def ask_move(
         post(Note("move", there, here.page(f"move/{token}")))
 
 
-def move(here: Reception, token: str, now: datetime) -> Reader:
+def move(here: ReaderService, token: str, now: datetime) -> Reader:
     """The reader of this link has their letters at the address it was sent to, from now on.
 
     Raises:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from newsletter.letter.links import MAX_AGE, Keyring, keyed_hash, read, sign
-from newsletter.model import Reader, Returned, Subscriber
+from newsletter.model import MailEvent, Reader, Subscriber
 from newsletter.readers.joining import KNOWN
-from newsletter.readers.service import ERASED, Note, Reception, admitted, is_erased
+from newsletter.readers.service import ERASED, Note, ReaderService, admitted, is_erased
 from newsletter.text import clean
 
 FAREWELLS = KNOWN
@@ -16,7 +16,7 @@ LONGEST_FAREWELL = 1000
 """Characters of a reason to leave."""
 
 
-def leave(here: Reception, token: str, now: datetime) -> Reader | None:
+def leave(here: ReaderService, token: str, now: datetime) -> Reader | None:
     """The reader of this link leaves. Twice is once.
 
     Returns:
@@ -31,7 +31,7 @@ def leave(here: Reception, token: str, now: datetime) -> Reader | None:
     return reader
 
 
-def leaving(here: Reception, token: str, now: datetime) -> Reader | None:
+def leaving(here: ReaderService, token: str, now: datetime) -> Reader | None:
     """Who would leave by this link, as :func:`leave` takes it; nothing changes."""
     number = read(token, "unsubscribe", here.keys, now, MAX_AGE["unsubscribe"])
     reader = here.store.reader(int(number))
@@ -39,7 +39,7 @@ def leaving(here: Reception, token: str, now: datetime) -> Reader | None:
 
 
 def bid_farewell(
-    here: Reception, left: Reader, client: str, post: Callable[[Note], None], now: datetime
+    here: ReaderService, left: Reader, client: str, post: Callable[[Note], None], now: datetime
 ) -> None:
     """Tell somebody who left by the button of the page that they did, and how to come back.
 
@@ -59,7 +59,7 @@ def bid_farewell(
         post(Note("farewell", left, here.page(f"confirm/{token}")))
 
 
-def say_why(here: Reception, token: str, said: str, now: datetime) -> None:
+def say_why(here: ReaderService, token: str, said: str, now: datetime) -> None:
     """The reader of this link, who has left, says why; once a day is kept, for the operator.
 
     Raises:
@@ -68,28 +68,30 @@ def say_why(here: Reception, token: str, said: str, now: datetime) -> None:
     reader, words = leaving(here, token, now), clean(said)[:LONGEST_FAREWELL]
     if reader is not None and reader.status == "unsubscribed" and words:
         name = keyed_hash(f"farewell:{reader.id}:{now.date()}", here.keys)
-        here.store.take_return(Returned(name, "unsubscribe", reader.id, now.date(), words), now=now)
+        here.store.record_mail_event(
+            MailEvent(name, "unsubscribe", reader.id, now.date(), words), now=now
+        )
 
 
-def erase(here: Reception, reader: Reader, now: datetime) -> None:
+def erase(here: ReaderService, reader: Reader, now: datetime) -> None:
     """Forget who a reader is; a keyed hash stays, so that no list brings them back."""
     alias = f"{_mark(reader.subscriber.email, here.keys)}.{reader.id}{ERASED}"
     here.store.erase(reader.id, alias, now=now)
 
 
 def not_erased(
-    roster: Iterable[Subscriber], readers: Iterable[Reader], keys: Keyring
+    listed_subscribers: Iterable[Subscriber], readers: Iterable[Reader], keys: Keyring
 ) -> list[Subscriber]:
     """Those of a list who may be on it: not who was erased and has not come back since."""
     emails = [reader.subscriber.email for reader in readers]
     marks = {email.partition(".")[0] for email in emails if email.endswith(ERASED)}
     if not marks:
-        return list(roster)
+        return list(listed_subscribers)
     here = {email.lower() for email in emails}
     rings = [Keyring((secret,), keys.audience) for secret in keys.secrets]
     return [
         subscriber
-        for subscriber in roster
+        for subscriber in listed_subscribers
         if subscriber.email.lower() in here
         or not any(_mark(subscriber.email, ring) in marks for ring in rings)
     ]

@@ -14,7 +14,7 @@ ERASED = "@erased.invalid"
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
+class ReaderService:
     """Where readers are received: the newsletter, who reads it, what signs its links."""
 
     publication: Publication
@@ -41,7 +41,7 @@ class Note:
     link: str
 
 
-def admitted(here: Reception, whom: str, client: str, caps: Caps, now: datetime) -> bool:
+def admitted(here: ReaderService, whom: str, client: str, caps: Caps, now: datetime) -> bool:
     """Whether one more note may go to whom it concerns, at this client's wish; it is counted.
 
     ``whom`` and ``client`` begin with what is counted: a farewell is not kept back because somebody
@@ -51,7 +51,7 @@ def admitted(here: Reception, whom: str, client: str, caps: Caps, now: datetime)
     return here.store.admit(address, asking, caps, now=now)
 
 
-def whose(here: Reception, token: str, purpose: Purpose, now: datetime) -> tuple[Reader, str]:
+def whose(here: ReaderService, token: str, purpose: Purpose, now: datetime) -> tuple[Reader, str]:
     """The reader a link was made for, and what else it carries.
 
     Raises:
@@ -64,17 +64,17 @@ def whose(here: Reception, token: str, purpose: Purpose, now: datetime) -> tuple
     return reader, rest
 
 
-def preferences(here: Reception, reader: Reader, now: datetime) -> str:
+def preferences(here: ReaderService, reader: Reader, now: datetime) -> str:
     """The address of a reader's preferences, from now on."""
     return here.page(f"preferences/{sign(str(reader.id), 'preferences', here.keys, now)}")
 
 
-def way_out(here: Reception, reader: Reader, now: datetime) -> str:
+def way_out(here: ReaderService, reader: Reader, now: datetime) -> str:
     """The address a reader leaves by."""
     return here.page(f"unsubscribe/{sign(str(reader.id), 'unsubscribe', here.keys, now)}")
 
 
-def feed(here: Reception, reader: Reader, now: datetime) -> str:
+def feed(here: ReaderService, reader: Reader, now: datetime) -> str:
     """The address of a reader's own feed, without the ending that says its format."""
     return here.page(f"mine/{sign(str(reader.id), 'feed', here.keys, now)}/feed")
 

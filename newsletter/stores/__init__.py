@@ -9,20 +9,20 @@ from pathlib import Path
 
 from newsletter.errors import StoreError
 from newsletter.ports import Store
-from newsletter.stores.journal import Restoration, Witness, Witnessed
+from newsletter.stores.journal import Journaled, Restoration, SendJournal
 
-__all__ = ["FORMS", "Restoration", "Witness", "Witnessed", "copy_store", "open_store"]
+__all__ = ["FORMS", "Restoration", "SendJournal", "Journaled", "copy_store", "open_store"]
 
 FORMS = "sqlite:///newsletter.db, postgresql://user@host/name or memory://"
 
 
-def open_store(url: str, witness: Witness | None = None) -> Store:
+def open_store(url: str, journal: SendJournal | None = None) -> Store:
     """Open the store at ``url``, making it or bringing it up to date where needed.
 
     Args:
         url: ``sqlite:///`` and a path (relative to the working directory, absolute with a fourth
             slash), ``postgresql://…``, or ``memory://``, which forgets.
-        witness: where what leaves is written down a second time, outside the store; one in
+        journal: where what leaves is written down a second time, outside the store; one in
             memory needs none.
 
     Raises:
@@ -36,9 +36,9 @@ def open_store(url: str, witness: Witness | None = None) -> Store:
         return MemoryStore()
     if scheme not in {"sqlite", "postgresql", "postgres"}:
         raise StoreError(f"store: {scheme!r} is no kind of store; write {FORMS}.")
-    from newsletter.stores.sql import SqlStore, WitnessedStore  # noqa: PLC0415 - takes 0.4 s
+    from newsletter.stores.sql import JournaledStore, SqlStore  # noqa: PLC0415 - takes 0.4 s
 
-    return SqlStore(url) if witness is None else WitnessedStore(url, witness)
+    return SqlStore(url) if journal is None else JournaledStore(url, journal)
 
 
 def copy_store(url: str, file: Path) -> None:

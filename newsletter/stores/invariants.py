@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-LAWS: Mapping[str, str] = {
+INVARIANTS: Mapping[str, str] = {
     "I1": "every planned delivery is accepted, failed, suppressed, empty, expired, held or open",
     "I2": "at most one letter accepted for a reader",
     "I3": "no letter left without a mark before it",

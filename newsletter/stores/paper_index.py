@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from newsletter.model import Entry, Identity, Intake, Item, Paper
+from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper
 from newsletter.papers.identity import merge, revised, same
 from newsletter.stores.rules import storable
 
@@ -17,7 +17,7 @@ LONGEST_NAME = 500
 Fate = Literal["new", "revised", "seen"]
 
 
-class Catalogue:
+class PaperIndex:
     """Papers by number, and the names they answer to; a working copy that learns.
 
     Each name belongs to one paper, the first that bore it.
@@ -42,8 +42,8 @@ class Catalogue:
             self._name(name, number)
 
     def take_all(
-        self, entries: Sequence[Entry], *, mute_past: bool, now: datetime
-    ) -> tuple[Intake, frozenset[int]]:
+        self, entries: Sequence[IdentifiedItem], *, mute_past: bool, now: datetime
+    ) -> tuple[IngestCounts, frozenset[int]]:
         """Learn these entries; what they came to, and the numbers of the papers they are.
 
         What is listed now comes before what lies behind it, so that a paper in both is news. A
@@ -56,10 +56,12 @@ class Catalogue:
             number, fate = self._take(entry, muted=mute_past and entry.past, now=now)
             fates[number] = _stronger(fates.get(number, "seen"), fate)
         counted = Counter(self._by_group(fates).values())
-        intake = Intake(new=counted["new"], seen=counted["seen"], revised=counted["revised"])
-        return intake, frozenset(fates)
+        ingest_counts = IngestCounts(
+            new=counted["new"], seen=counted["seen"], revised=counted["revised"]
+        )
+        return ingest_counts, frozenset(fates)
 
-    def _take(self, entry: Entry, *, muted: bool, now: datetime) -> tuple[int, Fate]:
+    def _take(self, entry: IdentifiedItem, *, muted: bool, now: datetime) -> tuple[int, Fate]:
         identity = _bounded(entry.identity)
         numbers = self._answering(identity)
         if not numbers:
@@ -116,11 +118,11 @@ class Catalogue:
         return grouped
 
 
-def _precedence(entry: Entry) -> tuple[bool, bool]:
+def _precedence(entry: IdentifiedItem) -> tuple[bool, bool]:
     return entry.past, _is_replacement(entry)
 
 
-def _is_replacement(entry: Entry) -> bool:
+def _is_replacement(entry: IdentifiedItem) -> bool:
     return entry.item.announcement in {"replace", "replace-cross"}
 
 
@@ -139,7 +141,7 @@ def _bounded(identity: Identity) -> Identity:
     )
 
 
-def names_of(entries: Iterable[Entry]) -> frozenset[str]:
+def names_of(entries: Iterable[IdentifiedItem]) -> frozenset[str]:
     """Every name these entries answer to, as it is stored."""
     return frozenset().union(*(_bounded(entry.identity).aliases for entry in entries))
 

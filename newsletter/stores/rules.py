@@ -12,19 +12,19 @@ from newsletter.issue.table import REACH
 from newsletter.model import (
     Accepted,
     Counts,
+    DailyGrowth,
     Deferred,
     DeliveryState,
     Issue,
     IssueState,
     Item,
-    Movement,
+    MailEventEffect,
+    MailEventKind,
     NotSent,
     Outcome,
-    Published,
+    PublishedIssue,
+    ReaderHistory,
     Refused,
-    ReturnEffect,
-    ReturnKind,
-    Standing,
     Status,
     Subscriber,
     Unknown,
@@ -150,18 +150,18 @@ def sought(words: Sequence[str]) -> list[str]:
     return [f" {word}" for word in folded(clean(" ".join(words))).split()]
 
 
-def in_turn(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[Published, ...]:
+def in_turn(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[PublishedIssue, ...]:
     """The issues frozen on these days, then, with these cutoffs; the last one first."""
     found, after = [], 0
     for day, at, cutoff in sorted(frozen, key=lambda each: each[1]):
-        found.append(Published(day, after, max(after, cutoff), at))
+        found.append(PublishedIssue(day, after, max(after, cutoff), at))
         after = found[-1].cutoff
     return tuple(reversed(found))
 
 
-def moved(came: Mapping[date, int], left: Mapping[date, int]) -> tuple[Movement, ...]:
+def moved(came: Mapping[date, int], left: Mapping[date, int]) -> tuple[DailyGrowth, ...]:
     """What happened on each day on which anybody came or left, oldest first."""
-    days = (Movement(day, came.get(day, 0), left.get(day, 0)) for day in sorted({*came, *left}))
+    days = (DailyGrowth(day, came.get(day, 0), left.get(day, 0)) for day in sorted({*came, *left}))
     return tuple(each for each in days if each.came or each.left)
 
 
@@ -176,7 +176,7 @@ def bare(reply: str) -> str:
     return found[0] if found else ""
 
 
-def fate(status: Status, kind: ReturnKind, hard_days: Iterable[date]) -> Status:
+def fate(status: Status, kind: MailEventKind, hard_days: Iterable[date]) -> Status:
     """The status of a reader after a return of this kind.
 
     Args:
@@ -199,14 +199,14 @@ def too_many(hard_days: Iterable[date]) -> bool:
     )
 
 
-def effect(after: Status) -> ReturnEffect:
+def effect(after: Status) -> MailEventEffect:
     """What a return did to a reader whose status is this one now."""
     if after == "blocked":
         return "suppressed"
     return "unsubscribed" if after == "unsubscribed" else "noted"
 
 
-def why_blocked(returns: Sequence[tuple[ReturnKind, date, str]]) -> str:
+def why_blocked(returns: Sequence[tuple[MailEventKind, date, str]]) -> str:
     """Why a reader is blocked, from the returns that count, oldest first."""
     complaints = [(day, said) for kind, day, said in returns if kind == "complaint"]
     bounces = [(day, said) for kind, day, said in returns if kind == "hard"]
@@ -224,7 +224,7 @@ def numbers_of(issue: Issue) -> list[int]:
     return [paper.number for paper in issue.papers]
 
 
-class Owing:
+class OwedCounter:
     """How many papers of an issue readers are owed, worked out apart from how editions are cut.
 
     The audit holds the editions against it.
@@ -239,9 +239,9 @@ class Owing:
         ]
         self._count = lru_cache(maxsize=1024)(self._counted)
 
-    def to(self, standing: Standing) -> int:
+    def to(self, history: ReaderHistory) -> int:
         """How many this reader is owed: new since their last letter or again, and not sent."""
-        return self._count(standing.reader.decided, standing.again, standing.sent)
+        return self._count(history.reader.decided, history.again, history.sent)
 
     def _counted(self, decided: int, again: frozenset[int], sent: frozenset[int]) -> int:
         return sum(

@@ -12,10 +12,10 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.model import OTHER, Reader
 from newsletter.readers import service
-from newsletter.readers.service import Reception
+from newsletter.readers.service import ReaderService
 from newsletter.web import feeds
 from newsletter.web.browser import Form
-from newsletter.web.context import Front, Handler, shows, token_of
+from newsletter.web.context import Handler, PageContext, shows, token_of
 from newsletter.web.editions import entry, whole
 from newsletter.web.feeds import Feed, Told, told
 from newsletter.web.page_cache import RECENT, Public
@@ -41,10 +41,10 @@ class Archive:
     """The pages everybody may see.
 
     Attributes:
-        front: what all pages share.
+        page_context: what all pages share.
     """
 
-    front: Front
+    page_context: PageContext
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -72,26 +72,30 @@ class Archive:
     def listed(self, request: Request, _form: Form) -> Response:
         """The days that have an issue, newest first, a page at a time."""
         before = request.query_params.get("before", "")
-        days = sorted((each.day for each in self.front.shelf.published()), reverse=True)
+        days = sorted((each.day for each in self.page_context.page_cache.published()), reverse=True)
         if before:
             days = [day for day in days if day < _day(before)]
         more = days[A_PAGE - 1] if len(days) > A_PAGE else None
-        return self.front.pages.show(
-            "archive", days=days[:A_PAGE], more=more, topics=self.front.desk.topics, before=before
+        return self.page_context.pages.show(
+            "archive",
+            days=days[:A_PAGE],
+            more=more,
+            topics=self.page_context.publisher.topics,
+            before=before,
         )
 
     def issue(self, request: Request, _form: Form) -> Response:
         """A day's issue: the papers new with it, by topic."""
         day = _day(request.path_params["day"])
-        issues = sorted(self.front.shelf.published(), key=lambda each: each.day)
+        issues = sorted(self.page_context.page_cache.published(), key=lambda each: each.day)
         at = next((at for at, each in enumerate(issues) if each.day == day), None)
         if at is None:
             raise HTTPException(404, "There is no issue of that day.")
         return self._kept(
             request,
-            lambda: self.front.pages.text(
+            lambda: self.page_context.pages.text(
                 "issue.html",
-                public=self.front.shelf.public(issues[at]),
+                public=self.page_context.page_cache.public(issues[at]),
                 before=issues[at - 1].day if at else None,
                 after=issues[at + 1].day if at + 1 < len(issues) else None,
             ),
@@ -102,37 +106,40 @@ class Archive:
         name = self._topic(request)
 
         def text() -> str:
-            issues = [(public.day, public.entries(name)) for public in self.front.shelf.recent()]
+            issues = [
+                (public.day, public.entries(name))
+                for public in self.page_context.page_cache.recent()
+            ]
             found = [(day, entries) for day, entries in issues if entries]
-            return self.front.pages.text("topic.html", name=name, issues=found)
+            return self.page_context.pages.text("topic.html", name=name, issues=found)
 
         return self._kept(request, text)
 
     def _kept(self, request: Request, text: Callable[[], str]) -> Response:
         """A page everybody sees alike, set once a minute at most."""
-        return HTMLResponse(self.front.shelf.at_hand(("page", request.url.path), text))
+        return HTMLResponse(self.page_context.page_cache.at_hand(("page", request.url.path), text))
 
     def paper(self, request: Request, _form: Form) -> Response:
         """A paper, with the days it was listed."""
-        paper = self.front.desk.store.paper_called(request.path_params["key"])
+        paper = self.page_context.publisher.store.paper_called(request.path_params["key"])
         if paper is None:
             raise HTTPException(404, "There is no such paper here.")
-        days = self.front.desk.store.days_listed(paper)
-        issues = {each.day for each in self.front.shelf.published()}
+        days = self.page_context.publisher.store.days_listed(paper)
+        issues = {each.day for each in self.page_context.page_cache.published()}
         shown = entry(paper, "full")
-        return self.front.pages.show("paper", entry=shown, days=days, issues=issues)
+        return self.page_context.pages.show("paper", entry=shown, days=days, issues=issues)
 
     def search(self, request: Request, _form: Form) -> Response:
         """Papers whose title, abstract or authors have every word."""
         words = request.query_params.get("q", "")[:LONGEST_SEARCH]
-        found = self.front.desk.store.search(words.split(), limit=FOUND)
+        found = self.page_context.publisher.store.search(words.split(), limit=FOUND)
         entries = [entry(paper) for paper in found]
-        return self.front.pages.show("search", words=words, entries=entries, most=FOUND)
+        return self.page_context.pages.show("search", words=words, entries=entries, most=FOUND)
 
     def robots(self, _request: Request, _form: Form) -> Response:
         """What search engines may read (RFC 9309): nothing that is somebody's."""
         headers = {"Cache-Control": "public, max-age=86400"}
-        hidden = (f"Disallow: {self.front.pages.base}/{name}" for name in HIDDEN)
+        hidden = (f"Disallow: {self.page_context.pages.base}/{name}" for name in HIDDEN)
         lines = ("User-agent: *", *hidden)
         return PlainTextResponse("\n".join(lines) + "\n", headers=headers)
 
@@ -143,31 +150,31 @@ class Archive:
 
         def answer(request: Request, _form: Form) -> Response:
             name = self._topic(request) if "name" in request.path_params else None
-            body = self.front.shelf.at_hand(
+            body = self.page_context.page_cache.at_hand(
                 ("feed", name, form),
-                lambda: feeds.written(self.front.pages, self._public_feed(name), form),
+                lambda: feeds.written(self.page_context.pages, self._public_feed(name), form),
             )
             return feeds.answer(request, body, form, secret=False)
 
         return answer
 
     def _public_feed(self, topic: str | None) -> Feed:
-        here = self.front.reception
+        here = self.page_context.reader_service
         title = here.publication.name
         path = "" if topic is None else f"topic/{quote(topic, safe='')}"
         return Feed(
             title=title if topic is None else f"{title}: {topic}",
             home=here.page(path or "archive"),
             own=here.page(f"{path}/feed" if path else "feed"),
-            entries=feeds.newest([*_told(here, self.front.shelf.recent(), topic)]),
+            entries=feeds.newest([*_told(here, self.page_context.page_cache.recent(), topic)]),
         )
 
     def _own_feed(self, form: feeds.Format) -> Handler:
         """The feed of a reader's own editions."""
 
         def answer(request: Request, _form: Form) -> Response:
-            here, token = self.front.reception, token_of(request)
-            reader, _ = service.whose(here, token, "feed", self.front.now)
+            here, token = self.page_context.reader_service, token_of(request)
+            reader, _ = service.whose(here, token, "feed", self.page_context.now)
             if reader.status != "confirmed":
                 raise HTTPException(410, "This feed ended with its subscription.")
             entries = [*self._own(reader)]
@@ -177,37 +184,37 @@ class Archive:
                 own=here.page(f"mine/{token}/feed"),
                 entries=feeds.newest(entries),
             )
-            body = feeds.written(self.front.pages, feed, form)
+            body = feeds.written(self.page_context.pages, feed, form)
             return feeds.answer(request, body, form, secret=True)
 
         return answer
 
     def _own(self, reader: Reader) -> Iterator[Told]:
         """The papers of a reader's last editions."""
-        here = self.front.reception
-        for published in self.front.shelf.published()[:RECENT]:
+        here = self.page_context.reader_service
+        for published in self.page_context.page_cache.published()[:RECENT]:
             found = here.store.edition(published.day, reader.subscriber.email)
             if found is not None:
                 wave, edition = found
-                issue = self.front.shelf.frozen(published.day, wave)
+                issue = self.page_context.page_cache.frozen(published.day, wave)
                 for block in whole(issue, edition):
                     for each in block.entries:
                         yield told(here.publication, _page(here, each.key), issue.frozen_at, each)
 
     def _topic(self, request: Request) -> str:
         name: str = request.path_params["name"]
-        if name not in {OTHER, *(topic.name for topic in self.front.desk.topics)}:
+        if name not in {OTHER, *(topic.name for topic in self.page_context.publisher.topics)}:
             raise HTTPException(404, "There is no such topic.")
         return name
 
 
-def _told(here: Reception, issues: Iterable[Public], topic: str | None) -> Iterator[Told]:
+def _told(here: ReaderService, issues: Iterable[Public], topic: str | None) -> Iterator[Told]:
     for public in issues:
         for each in public.entries(topic):
             yield told(here.publication, _page(here, each.key), public.published.at, each)
 
 
-def _page(here: Reception, key: str) -> str:
+def _page(here: ReaderService, key: str) -> str:
     return here.page(f"paper/{quote(key)}")
 
 

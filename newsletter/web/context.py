@@ -12,12 +12,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.model import Reader
-from newsletter.publisher.newsletter import Desk
-from newsletter.readers.due import Rhythm
-from newsletter.readers.service import Reception
+from newsletter.publisher.publisher import Publisher
+from newsletter.readers.due import DefaultSchedule
+from newsletter.readers.service import ReaderService
 from newsletter.web.browser import Form, form_of
-from newsletter.web.mail_queue import Postroom
-from newsletter.web.page_cache import Shelf
+from newsletter.web.mail_queue import MailQueue
+from newsletter.web.page_cache import PageCache
 from newsletter.web.pages import Pages
 
 Handler = Callable[[Request, Form], Response]
@@ -25,35 +25,35 @@ Handler = Callable[[Request, Form], Response]
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class PageContext:
     """The newsletter as its pages know it.
 
     Attributes:
-        desk: the newsletter.
-        reception: where its readers are received.
-        rhythm: when those get their letter who chose nothing else.
+        publisher: the newsletter.
+        reader_service: where its readers are received.
+        default_schedule: when those get their letter who chose nothing else.
         pages: the templates.
-        postroom: where notes leave.
-        shelf: the issues everybody may see.
+        mail_queue: where notes leave.
+        page_cache: the issues everybody may see.
         operator_password: what opens the operator's page; None where there is none.
     """
 
-    desk: Desk
-    reception: Reception
-    rhythm: Rhythm
+    publisher: Publisher
+    reader_service: ReaderService
+    default_schedule: DefaultSchedule
     pages: Pages
-    postroom: Postroom
-    shelf: Shelf
+    mail_queue: MailQueue
+    page_cache: PageCache
     operator_password: str | None = None
 
     @property
     def now(self) -> datetime:
         """The present instant."""
-        return self.desk.clock.now()
+        return self.publisher.clock.now()
 
     def today(self, reader: Reader) -> date:
         """The date where a reader is."""
-        zone = reader.subscriber.timezone or self.rhythm.timezone
+        zone = reader.subscriber.timezone or self.default_schedule.timezone
         return self.now.astimezone(ZoneInfo(zone)).date()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
 
-from newsletter.model import Movement
+from newsletter.model import DailyGrowth
 
 SPAN = 26
 """Weeks looked back on."""
@@ -38,14 +38,14 @@ class Growth:
     moved: int
 
 
-def growth(movements: Sequence[Movement], today: date) -> Growth:
+def growth(daily_growth: Sequence[DailyGrowth], today: date) -> Growth:
     """How a newsletter grew, from the days on which readers came and left."""
     now = _monday(today)
-    first = min((_monday(each.day) for each in movements), default=now + WEEK)
+    first = min((_monday(each.day) for each in daily_growth), default=now + WEEK)
     mondays = [first + n * WEEK for n in range((now - first) // WEEK + 1)]
     came = dict.fromkeys(mondays, 0)
     left = dict.fromkeys(mondays, 0)
-    for each in movements:
+    for each in daily_growth:
         came[_monday(each.day)] += each.came
         left[_monday(each.day)] += each.left
     there = accumulate(came[monday] - left[monday] for monday in mondays)

@@ -12,7 +12,7 @@ from newsletter.model import Accepted, Deferred, Envelope, NotSent, Outcome
 from newsletter.ports import Clock, Transport
 from newsletter.publisher.notes import written
 from newsletter.publisher.welcoming import FirstLetter
-from newsletter.readers.service import Note, Reception
+from newsletter.readers.service import Note, ReaderService
 
 Post = Callable[[Note | FirstLetter], None]
 """Takes what is to leave: a note, or a letter that stands in the ledger."""
@@ -33,7 +33,7 @@ FAREWELL = 5.0
 """Seconds that notes under way have when the pages close."""
 
 
-class Postroom:
+class MailQueue:
     """Does what need not be waited for, and sends notes and first letters.
 
     Args:
@@ -47,7 +47,7 @@ class Postroom:
 
     def __init__(
         self,
-        here: Reception,
+        here: ReaderService,
         stationery: Mapping[str, Templates],
         transport: Transport,
         deliver: Deliver,

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.model import Counts, Suppression, Wave
 from newsletter.web.browser import Form
-from newsletter.web.context import Front, shows
+from newsletter.web.context import PageContext, shows
 from newsletter.web.growth import SPAN, growth
 from newsletter.web.metrics import exposition
 
@@ -37,14 +37,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class OperatorPages:
     """The operator's page.
 
     Attributes:
-        front: what all pages share.
+        page_context: what all pages share.
     """
 
-    front: Front
+    page_context: PageContext
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -55,12 +55,12 @@ class Overview:
         """How things stand, for whoever knows the password."""
         if (refusal := self._refused(request)) is not None:
             return refusal
-        store = self.front.desk.store
+        store = self.page_context.publisher.store
         days = store.days()[:SHOWN]
-        return self.front.pages.show(
+        return self.page_context.pages.show(
             "operator",
             tally=store.tally(),
-            growth=growth(store.movements(), self.front.now.date()),
+            growth=growth(store.daily_growth(), self.page_context.now.date()),
             span=SPAN,
             lines=self._lines(days),
             sources=store.sources().values(),
@@ -72,19 +72,21 @@ class Overview:
 
     def metrics(self, request: Request, _form: Form) -> Response:
         """The same for Prometheus, behind the same password."""
-        return self._refused(request) or exposition(self.front.desk.store, self.front.now)
+        return self._refused(request) or exposition(
+            self.page_context.publisher.store, self.page_context.now
+        )
 
     def _refused(self, request: Request) -> Response | None:
         """What somebody is told who does not know the password; None for who does."""
-        if self.front.operator_password is None:
+        if self.page_context.operator_password is None:
             raise HTTPException(404, "There is no such page.")
-        if _knows(request, self.front.operator_password):
+        if _knows(request, self.page_context.operator_password):
             return None
         challenge = {"WWW-Authenticate": 'Basic realm="operator", charset="UTF-8"'}
         return PlainTextResponse("This page is the operator's.", 401, headers=challenge)
 
     def _lines(self, days: tuple[date, ...]) -> list[Line]:
-        store = self.front.desk.store
+        store = self.page_context.publisher.store
         counted = [(day, store.issue_state(day), store.counts(day)) for day in days]
         most = max((counts.planned for _, _, counts in counted), default=0) or 1
         return [

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 from newsletter.issue import composing as issues
-from newsletter.model import OTHER, Issue, Paper, Published
+from newsletter.model import OTHER, Issue, Paper, PublishedIssue
 from newsletter.papers import topics
 from newsletter.papers.topics import bits
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publisher import Publisher
 from newsletter.web.editions import Block, Entry, entry
 
 FRESH = timedelta(minutes=1)
@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Public:
     """An issue as everybody may see it."""
 
-    published: Published
+    published: PublishedIssue
     blocks: tuple[Block, ...]
 
     @property
@@ -46,19 +46,19 @@ class Public:
         return [entry for block in blocks for entry in block.entries]
 
 
-class Shelf:
+class PageCache:
     """What pages show again and again, worked out once a minute at most."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, publisher: Publisher) -> None:
+        self._desk = publisher
         self._lock = threading.Lock()
         self._kept: dict[Hashable, tuple[datetime, Any]] = {}
 
-    def published(self) -> tuple[Published, ...]:
+    def published(self) -> tuple[PublishedIssue, ...]:
         """Every issue there is, the last one first."""
         return self.at_hand("published", self._desk.store.published)
 
-    def public(self, published: Published) -> Public:
+    def public(self, published: PublishedIssue) -> Public:
         """One of them, with its papers."""
         return self.at_hand(published, lambda: Public(published, self._blocks(published)))
 
@@ -99,7 +99,7 @@ class Shelf:
         found: T = value
         return found
 
-    def _blocks(self, published: Published) -> tuple[Block, ...]:
+    def _blocks(self, published: PublishedIssue) -> tuple[Block, ...]:
         """The papers new with an issue, each under the topic it is in most of all."""
         numbers = range(published.after + 1, published.cutoff + 1)
         papers = self._desk.store.papers_numbered(numbers)
@@ -122,6 +122,6 @@ class Shelf:
         )
 
 
-def _is_new(paper: Paper, published: Published) -> bool:
+def _is_new(paper: Paper, published: PublishedIssue) -> bool:
     """Whether nobody saw it before, under another name either."""
     return not paper.muted and (paper.group == paper.number or paper.group > published.after)

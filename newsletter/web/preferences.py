@@ -15,7 +15,7 @@ from newsletter.publisher.filter_preview import try_out
 from newsletter.readers import choosing, joining, leaving, service
 from newsletter.readers.cadence import is_paused
 from newsletter.web.browser import Form
-from newsletter.web.context import Front, both, client_of, shows, token_of
+from newsletter.web.context import PageContext, both, client_of, shows, token_of
 from newsletter.web.forms import WrongFieldsError, filled, wanted
 from newsletter.web.guard import SCRIPTED
 
@@ -38,14 +38,14 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Choosing:
+class PreferencePages:
     """The pages of the preferences.
 
     Attributes:
-        front: what all pages share.
+        page_context: what all pages share.
     """
 
-    front: Front
+    page_context: PageContext
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -65,7 +65,7 @@ class Choosing:
         asked = {"more": "", "less": ""}
         for word in ("more", "less"):
             topic = request.query_params.get(word, "")
-            if topic in {each.name for each in self.front.desk.topics}:
+            if topic in {each.name for each in self.page_context.publisher.topics}:
                 form = self._with_topic(form, topic, more=word == "more")
                 asked[word] = topic
         weeks = request.query_params.get("pause", "")
@@ -73,7 +73,7 @@ class Choosing:
 
     def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
         """A form with a topic ticked or not; whoever gets every paper is left with the others."""
-        names = [each.name for each in self.front.desk.topics]
+        names = [each.name for each in self.page_context.publisher.topics]
         chosen = form.all("topics") or ([] if more or form.one("include") else names)
         ticked = {*chosen, topic} if more else {*chosen} - {topic}
         return form.having("topics", *(name for name in names if name in ticked))
@@ -95,7 +95,7 @@ class Choosing:
 
     def _save(self, visit: Visit, form: Form) -> Response:
         reader = visit.reader
-        names = [topic.name for topic in self.front.desk.topics]
+        names = [topic.name for topic in self.page_context.publisher.topics]
         try:
             subscriber = wanted(form, reader.subscriber.email, names)
         except WrongFieldsError as error:
@@ -104,9 +104,13 @@ class Choosing:
                 visit, form, problems=error.problems, glanced=glanced, status=422
             )
         if days := TRIED_DAYS.get(form.one("do")):
-            trials = try_out(self.front.desk, subscriber, self.front.today(reader), days)
+            trials = try_out(
+                self.page_context.publisher, subscriber, self.page_context.today(reader), days
+            )
             return self._preferences(visit, form, trials=trials)
-        changed = choosing.choose(self.front.reception, reader, subscriber, self.front.now)
+        changed = choosing.choose(
+            self.page_context.reader_service, reader, subscriber, self.page_context.now
+        )
         return self._saved(visit, changed, "Saved.")
 
     def _saved(self, visit: Visit, changed: Reader, said: str) -> Response:
@@ -120,13 +124,15 @@ class Choosing:
         if weeks:
             if weeks not in WEEKS:
                 raise HTTPException(400, "A pause lasts 1, 2 or 4 weeks.")
-            until = choosing.weeks_from(self.front.today(reader), int(weeks))
-        changed = choosing.pause(self.front.reception, reader, until, self.front.now)
+            until = choosing.weeks_from(self.page_context.today(reader), int(weeks))
+        changed = choosing.pause(
+            self.page_context.reader_service, reader, until, self.page_context.now
+        )
         said = "Your letters pause." if until else "Your letters come again."
         return self._saved(visit, changed, said)
 
     def _move(self, visit: Visit, form: Form, client: str) -> Response:
-        here, reader, now = self.front.reception, visit.reader, self.front.now
+        here, reader, now = self.page_context.reader_service, visit.reader, self.page_context.now
         if reader.origin == "file":
             raise HTTPException(400, "The editor keeps your address; ask them to change it.")
         try:
@@ -134,23 +140,25 @@ class Choosing:
         except WrongFieldsError as error:
             filled_in = filled(reader.subscriber).having("email", form.one("email"))
             return self._preferences(visit, filled_in, problems=error.problems, status=422)
-        self.front.postroom.later(
+        self.page_context.mail_queue.later(
             lambda post: joining.ask_move(here, reader, asked.email, client, post, now)
         )
-        return self.front.pages.show("sent", email=asked.email)
+        return self.page_context.pages.show("sent", email=asked.email)
 
     def ask_move(self, request: Request, _form: Form) -> Response:
         """The page the letter to a new address leads to; its button says yes."""
         reader, email = service.whose(
-            self.front.reception, token_of(request), "move", self.front.now
+            self.page_context.reader_service, token_of(request), "move", self.page_context.now
         )
-        return self.front.pages.show("move", email=email, before=reader.subscriber.email)
+        return self.page_context.pages.show("move", email=email, before=reader.subscriber.email)
 
     def move(self, request: Request, _form: Form) -> Response:
         """They said yes."""
-        reader = joining.move(self.front.reception, token_of(request), self.front.now)
-        link = service.preferences(self.front.reception, reader, self.front.now)
-        return self.front.pages.show(
+        reader = joining.move(
+            self.page_context.reader_service, token_of(request), self.page_context.now
+        )
+        link = service.preferences(self.page_context.reader_service, reader, self.page_context.now)
+        return self.page_context.pages.show(
             "confirmed", email=reader.subscriber.email, preferences=link, newest=None, first=False
         )
 
@@ -159,8 +167,8 @@ class Choosing:
             problems = {"sure": ["tick this first: it cannot be undone"]}
             form = filled(visit.reader.subscriber)
             return self._preferences(visit, form, problems=problems, status=422)
-        leaving.erase(self.front.reception, visit.reader, self.front.now)
-        return self.front.pages.show("erased")
+        leaving.erase(self.page_context.reader_service, visit.reader, self.page_context.now)
+        return self.page_context.pages.show("erased")
 
     def _preferences(
         self, visit: Visit, form: Form, *, status: int = 200, **values: object
@@ -174,26 +182,26 @@ class Choosing:
             "asked": {},
             "glanced": False,
         }
-        shown = self.front.pages.show(
+        shown = self.page_context.pages.show(
             "preferences",
             status,
             **{**known, **values},
             form=form,
             reader=reader,
-            topics=self.front.desk.topics,
-            rhythm=self.front.rhythm,
-            a_week=self.front.shelf.a_week(),
+            topics=self.page_context.publisher.topics,
+            default_schedule=self.page_context.default_schedule,
+            a_week=self.page_context.page_cache.a_week(),
             pauses=PAUSES,
-            paused=is_paused(reader.subscriber, self.front.today(reader)),
+            paused=is_paused(reader.subscriber, self.page_context.today(reader)),
             token=visit.token,
-            feed=service.feed(self.front.reception, reader, self.front.now),
+            feed=service.feed(self.page_context.reader_service, reader, self.page_context.now),
         )
         shown.headers["Content-Security-Policy"] = SCRIPTED
         return shown
 
     def export(self, request: Request, _form: Form) -> Response:
         """All that is kept of a reader, as JSON."""
-        record = choosing.export(self.front.reception, self._preferring(request).reader)
+        record = choosing.export(self.page_context.reader_service, self._preferring(request).reader)
         reader = record.reader
         document = {
             "subscription": as_entry(reader.subscriber),
@@ -219,5 +227,7 @@ class Choosing:
         token = token_of(request)
         return Visit(
             token,
-            service.whose(self.front.reception, token, "preferences", self.front.now)[0],
+            service.whose(
+                self.page_context.reader_service, token, "preferences", self.page_context.now
+            )[0],
         )

@@ -20,25 +20,25 @@ from newsletter.readers.joining import WORDS
 from newsletter.readers.service import Note
 from newsletter.web.archive import Archive
 from newsletter.web.browser import Form, form_of
-from newsletter.web.context import Front, both, client_of, shows, token_of
+from newsletter.web.context import PageContext, both, client_of, shows, token_of
 from newsletter.web.editions import whole
 from newsletter.web.forms import WrongFieldsError, wanted
 from newsletter.web.guard import Guard
 from newsletter.web.mail_queue import Post
-from newsletter.web.operator import Overview
+from newsletter.web.operator import OperatorPages
 from newsletter.web.pages import script
-from newsletter.web.preferences import Choosing
+from newsletter.web.preferences import PreferencePages
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class SubscribePages:
     """The pages one joins, leaves and reads by.
 
     Attributes:
-        front: what all pages share.
+        page_context: what all pages share.
     """
 
-    front: Front
+    page_context: PageContext
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -62,16 +62,16 @@ class Door:
         return self._joining(form, {}, 200)
 
     def _joining(self, form: Form, problems: object, status: int) -> Response:
-        return self.front.pages.show(
+        return self.page_context.pages.show(
             "join",
             status,
             form=form,
             problems=problems,
-            topics=self.front.desk.topics,
-            rhythm=self.front.rhythm,
+            topics=self.page_context.publisher.topics,
+            default_schedule=self.page_context.default_schedule,
             words=self._words,
-            a_week=self.front.shelf.a_week(),
-            newest=next(iter(self.front.shelf.recent()), None),
+            a_week=self.page_context.page_cache.a_week(),
+            newest=next(iter(self.page_context.page_cache.recent()), None),
         )
 
     async def joining(self, request: Request) -> Response:
@@ -79,33 +79,39 @@ class Door:
         form = await form_of(request)
         try:
             asked = wanted(
-                form, form.one("email"), [topic.name for topic in self.front.desk.topics]
+                form,
+                form.one("email"),
+                [topic.name for topic in self.page_context.publisher.topics],
             )
         except WrongFieldsError as error:
             return await run_in_threadpool(self._joining, form, error.problems, 422)
-        client, now = client_of(request), self.front.desk.clock.now()
-        self.front.postroom.later(
-            lambda post: joining.join(self.front.reception, asked, client, post, now)
+        client, now = client_of(request), self.page_context.publisher.clock.now()
+        self.page_context.mail_queue.later(
+            lambda post: joining.join(self.page_context.reader_service, asked, client, post, now)
         )
-        return self.front.pages.show("sent", email=asked.email)
+        return self.page_context.pages.show("sent", email=asked.email)
 
     def ask(self, request: Request, _form: Form) -> Response:
         """The page a confirmation letter leads to; its button says yes."""
         reader, _ = service.whose(
-            self.front.reception, token_of(request), "confirm", self.front.now
+            self.page_context.reader_service, token_of(request), "confirm", self.page_context.now
         )
-        return self.front.pages.show("confirm", email=reader.subscriber.email, words=self._words)
+        return self.page_context.pages.show(
+            "confirm", email=reader.subscriber.email, words=self._words
+        )
 
     def confirm(self, request: Request, _form: Form) -> Response:
         """They said yes; their first letter, or a welcome, leaves at once."""
 
         def welcome(reader: Reader) -> None:
-            self.front.postroom.later(lambda post: self._welcome(reader, post))
+            self.page_context.mail_queue.later(lambda post: self._welcome(reader, post))
 
-        reader = joining.confirm(self.front.reception, token_of(request), self.front.now, welcome)
-        link = service.preferences(self.front.reception, reader, self.front.now)
-        newest = next(iter(self.front.shelf.published()), None)
-        return self.front.pages.show(
+        reader = joining.confirm(
+            self.page_context.reader_service, token_of(request), self.page_context.now, welcome
+        )
+        link = service.preferences(self.page_context.reader_service, reader, self.page_context.now)
+        newest = next(iter(self.page_context.page_cache.published()), None)
+        return self.page_context.pages.show(
             "confirmed",
             email=reader.subscriber.email,
             preferences=link,
@@ -115,20 +121,22 @@ class Door:
 
     def _welcome(self, reader: Reader, post: Post) -> None:
         """The day's edition is the welcome; where there is none, a note is."""
-        link = service.preferences(self.front.reception, reader, self.front.now)
-        post(greet(self.front.desk, reader) or Note("welcome", reader, link))
+        link = service.preferences(self.page_context.reader_service, reader, self.page_context.now)
+        post(greet(self.page_context.publisher, reader) or Note("welcome", reader, link))
 
     @property
     def _words(self) -> str:
-        return WORDS.format(name=self.front.reception.publication.name)
+        return WORDS.format(name=self.page_context.reader_service.publication.name)
 
     # -- leaving ---------------------------------------------------------------------------------
 
     def ask_leave(self, request: Request, _form: Form) -> Response:
         """The page the letter's way out leads to; its button leaves."""
-        reader = leaving.leaving(self.front.reception, token_of(request), self.front.now)
+        reader = leaving.leaving(
+            self.page_context.reader_service, token_of(request), self.page_context.now
+        )
         email = reader and reader.subscriber.email
-        return self.front.pages.show("unsubscribe", email=email, token=token_of(request))
+        return self.page_context.pages.show("unsubscribe", email=email, token=token_of(request))
 
     def leave_at_once(self, request: Request, _form: Form) -> Response:
         """They leave by a mail program's one click (RFC 8058); nothing is sent after it."""
@@ -136,10 +144,14 @@ class Door:
 
     def leave(self, request: Request, _form: Form) -> Response:
         """They leave by the button of the page; one last letter says so."""
-        here, now, client = self.front.reception, self.front.now, client_of(request)
+        here, now, client = (
+            self.page_context.reader_service,
+            self.page_context.now,
+            client_of(request),
+        )
         left, page = self._left(request)
         if left is not None:
-            self.front.postroom.later(
+            self.page_context.mail_queue.later(
                 lambda post: leaving.bid_farewell(here, left, client, post, now)
             )
         return page
@@ -147,35 +159,43 @@ class Door:
     def _left(self, request: Request) -> tuple[Reader | None, Response]:
         """Who leaves by this link, as they were before, and what they are told."""
         token = token_of(request)
-        reader = leaving.leave(self.front.reception, token, self.front.now)
+        reader = leaving.leave(self.page_context.reader_service, token, self.page_context.now)
         gone = None if reader is None else reader.subscriber.email
-        return reader, self.front.pages.show("farewell", email=gone, token=token, said=False)
+        return reader, self.page_context.pages.show("farewell", email=gone, token=token, said=False)
 
     async def said(self, request: Request) -> Response:
         """Who left says why, which nobody has to."""
         form, token = await form_of(request), token_of(request)
         await run_in_threadpool(
-            leaving.say_why, self.front.reception, token, form.one("why"), self.front.now
+            leaving.say_why,
+            self.page_context.reader_service,
+            token,
+            form.one("why"),
+            self.page_context.now,
         )
-        return self.front.pages.show("farewell", email=None, token=token, said=True)
+        return self.page_context.pages.show("farewell", email=None, token=token, said=True)
 
     # -- reading ---------------------------------------------------------------------------------
 
     def edition(self, request: Request, _form: Form) -> Response:
         """A reader's own edition of a day, whole."""
         token = token_of(request)
-        reader, day = service.whose(self.front.reception, token, "edition", self.front.now)
-        found = self.front.desk.store.edition(date.fromisoformat(day), reader.subscriber.email)
+        reader, day = service.whose(
+            self.page_context.reader_service, token, "edition", self.page_context.now
+        )
+        found = self.page_context.publisher.store.edition(
+            date.fromisoformat(day), reader.subscriber.email
+        )
         if found is None:
             raise HTTPException(404, "There is no edition of that day for you.")
         number, edition = found
-        issue = self.front.shelf.frozen(date.fromisoformat(day), number)
-        return self.front.pages.show("edition", issue=issue, blocks=whole(issue, edition))
+        issue = self.page_context.page_cache.frozen(date.fromisoformat(day), number)
+        return self.page_context.pages.show("edition", issue=issue, blocks=whole(issue, edition))
 
     async def style(self, _request: Request) -> Response:
         """The style sheet of every page."""
         headers = {"Cache-Control": "public, max-age=3600"}
-        return Response(self.front.pages.style, media_type="text/css", headers=headers)
+        return Response(self.page_context.pages.style, media_type="text/css", headers=headers)
 
     async def script(self, _request: Request) -> Response:
         """The script of the pages that have one; all of them work without."""
@@ -183,38 +203,38 @@ class Door:
         return Response(script(), media_type="text/javascript", headers=headers)
 
 
-def door_app(front: Front) -> Guard:
+def pages_app(page_context: PageContext) -> Guard:
     """The readers' pages, behind their guard."""
 
     @asynccontextmanager
     async def open_hours(_app: Starlette) -> AsyncIterator[None]:
-        await front.postroom.open()
-        front.postroom.later(take_up)
+        await page_context.mail_queue.open()
+        page_context.mail_queue.later(take_up)
         yield
-        await front.postroom.close()
+        await page_context.mail_queue.close()
 
     def take_up(post: Post) -> None:
-        for letter in left_open(front.desk):
+        for letter in left_open(page_context.publisher):
             post(letter)
 
     def refused(_request: Request, error: Exception) -> Response:
-        return front.pages.show("refused", 403, problem=str(error))
+        return page_context.pages.show("refused", 403, problem=str(error))
 
     def missing(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return front.pages.show("problem", error.status_code, problem=error.detail)
+        return page_context.pages.show("problem", error.status_code, problem=error.detail)
 
     def ill(_request: Request, _error: Exception) -> Response:
         return PlainTextResponse("Something is out of order here; please try again later.", 503)
 
     app = Starlette(
         routes=[
-            *Door(front).routes,
-            *Choosing(front).routes,
-            *Archive(front).routes,
-            *Overview(front).routes,
+            *SubscribePages(page_context).routes,
+            *PreferencePages(page_context).routes,
+            *Archive(page_context).routes,
+            *OperatorPages(page_context).routes,
         ],
         lifespan=open_hours,
         exception_handlers={TokenError: refused, HTTPException: missing, StoreError: ill},
     )
-    return Guard(app, front.reception.publication.url or "")
+    return Guard(app, page_context.reader_service.publication.url or "")

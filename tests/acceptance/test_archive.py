@@ -11,9 +11,9 @@ import feedparser
 import pytest
 from lxml import etree
 
-from newsletter.model import Entry, SourceHealth
+from newsletter.model import IdentifiedItem, SourceHealth
 from tests.factories import DAY, NOON, identity, item, subscriber
-from tests.visits import Answer, House, open_house
+from tests.visits import Answer, App, open_app
 
 LATER = DAY + timedelta(days=1)
 FEEDS = Path(__file__).parents[1] / "fixtures" / "feeds"
@@ -22,29 +22,29 @@ SCRIPT = "<script>document.title='pwned'</script> ]]> & “Ω”"
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    with open_house(url="https://example.org/papers") as opened:
+def app() -> Iterator[App]:
+    with open_app(url="https://example.org/papers") as opened:
         opened.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
         yield opened
 
 
-def two_days(house: House) -> None:
-    house.publish(DAY, "Vision anew", "Of other things")
-    house.later(days=1)
-    house.publish(LATER, "Vision anew", "Vision once more", SCRIPT)
+def two_days(app: App) -> None:
+    app.publish(DAY, "Vision anew", "Of other things")
+    app.later(days=1)
+    app.publish(LATER, "Vision anew", "Vision once more", SCRIPT)
 
 
 @pytest.fixture(scope="module")
-def shown() -> Iterator[House]:
+def shown() -> Iterator[App]:
     """Two days of issues, for the tests that only look."""
-    with open_house(url="https://example.org/papers") as opened:
+    with open_app(url="https://example.org/papers") as opened:
         opened.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
         two_days(opened)
         yield opened
 
 
-def titles(house: House, path: str) -> list[str]:
-    answer = house.get(path)
+def titles(app: App, path: str) -> list[str]:
+    answer = app.get(path)
     assert answer.status == 200
     return [entry.title for entry in feedparser.parse(answer.body).entries]
 
@@ -53,15 +53,15 @@ PERSONAL = (ADA, "/preferences/", "/unsubscribe/", "/leave/", "/mine/", "/editio
 """What no public page may have."""
 
 
-def checked(house: House, path: str) -> Answer:
-    answer = house.get(path)
+def checked(app: App, path: str) -> Answer:
+    answer = app.get(path)
     assert answer.status == 200, path
     assert not any(word in answer.body for word in PERSONAL), path
     assert "<script>" not in answer.body
     return answer
 
 
-def test_an_issue_shows_the_papers_new_with_it_by_topic(shown: House) -> None:
+def test_an_issue_shows_the_papers_new_with_it_by_topic(shown: App) -> None:
     first = checked(shown, f"/archive/{DAY}")
     assert (
         '<link rel="canonical" href="https://example.org/papers/archive/2026-08-03">' in first.body
@@ -78,22 +78,22 @@ def test_an_issue_shows_the_papers_new_with_it_by_topic(shown: House) -> None:
         assert shown.get(path).status == 404
 
 
-def test_the_archive_lists_days_and_topics_newest_first(house: House) -> None:
-    assert "None so far." in checked(house, "/archive").words
-    house.later(minutes=2)
-    two_days(house)
-    house.later(minutes=2)
-    listed = checked(house, "/archive").body
+def test_the_archive_lists_days_and_topics_newest_first(app: App) -> None:
+    assert "None so far." in checked(app, "/archive").words
+    app.later(minutes=2)
+    two_days(app)
+    app.later(minutes=2)
+    listed = checked(app, "/archive").body
     assert listed.index(str(LATER)) < listed.index(str(DAY))
     assert 'href="/papers/topic/Vision"' in listed
-    earlier = house.get(f"/archive?before={LATER}").body
+    earlier = app.get(f"/archive?before={LATER}").body
     assert str(DAY) in earlier
     assert f"/archive/{LATER}" not in earlier
-    assert house.get("/archive?before='").status == 404
-    assert f'href="/papers/archive/{LATER}"' in checked(house, "/").body
+    assert app.get("/archive?before='").status == 404
+    assert f'href="/papers/archive/{LATER}"' in checked(app, "/").body
 
 
-def test_a_topics_page_shows_its_papers_alone(shown: House) -> None:
+def test_a_topics_page_shows_its_papers_alone(shown: App) -> None:
     page = checked(shown, "/topic/Vision")
     assert [word in page.words for word in ("Vision anew", "Vision once more")] == [True, True]
     assert "Of other things" not in page.words
@@ -102,14 +102,14 @@ def test_a_topics_page_shows_its_papers_alone(shown: House) -> None:
     assert shown.get("/topic/%27%20OR%201").status == 404
 
 
-def test_those_who_choose_see_how_much_a_topic_brings(shown: House) -> None:
+def test_those_who_choose_see_how_much_a_topic_brings(shown: App) -> None:
     for path in ("/", shown.path("preferences")):
         assert "Vision 2 a week" in shown.get(path).words
     first = checked(shown, "/").words
     assert f"Such as these, of Tuesday, {LATER.day} August 2026 Vision once more Vision" in first
 
 
-def test_a_papers_page_tells_the_days_it_was_listed(shown: House) -> None:
+def test_a_papers_page_tells_the_days_it_was_listed(shown: App) -> None:
     (paper,) = (p for p in shown.store.papers_numbered(range(9)) if p.item.title == "Vision anew")
     page = checked(shown, f"/paper/{quote(paper.key)}")
     for day in (DAY, LATER):
@@ -118,17 +118,17 @@ def test_a_papers_page_tells_the_days_it_was_listed(shown: House) -> None:
     assert shown.get("/paper/%00").status == 404
 
 
-def test_a_paper_whose_name_has_slashes_has_a_page(house: House) -> None:
+def test_a_paper_whose_name_has_slashes_has_a_page(app: App) -> None:
     health = SourceHealth("Other", "ok", checked=NOON, last_ok=NOON)
-    entry = Entry(item("By DOI", abstract=SCRIPT), identity("doi:10.1/x y?z#é"))
-    house.store.ingest(DAY, health, [entry], now=NOON)
-    page = checked(house, f"/paper/{quote('doi:10.1/x y?z#é')}")
+    entry = IdentifiedItem(item("By DOI", abstract=SCRIPT), identity("doi:10.1/x y?z#é"))
+    app.store.ingest(DAY, health, [entry], now=NOON)
+    page = checked(app, f"/paper/{quote('doi:10.1/x y?z#é')}")
     assert "By DOI" in page.words
-    found = checked(house, "/search?q=doi")
+    found = checked(app, "/search?q=doi")
     assert f'href="/papers/paper/{quote("doi:10.1/x y?z#é")}"' in found.body
 
 
-def test_search_finds_papers_and_bears_anything(shown: House) -> None:
+def test_search_finds_papers_and_bears_anything(shown: App) -> None:
     page = checked(shown, "/search?q=vision+once")
     assert "1 found." in page.words
     assert "noindex" in page.body
@@ -138,9 +138,9 @@ def test_search_finds_papers_and_bears_anything(shown: House) -> None:
 
 
 @pytest.mark.parametrize("form", ["atom", "rss"])
-def test_the_feeds_are_valid_and_repeat_nothing(house: House, form: str) -> None:
-    two_days(house)
-    answer = checked(house, f"/feed.{form}")
+def test_the_feeds_are_valid_and_repeat_nothing(app: App, form: str) -> None:
+    two_days(app)
+    answer = checked(app, f"/feed.{form}")
     assert answer.headers["content-type"].startswith(f"application/{form}+xml")
     parsed = feedparser.parse(answer.body)
     assert not parsed.bozo
@@ -150,12 +150,12 @@ def test_the_feeds_are_valid_and_repeat_nothing(house: House, form: str) -> None
     assert all(
         entry.link.startswith("https://example.org/papers/paper/") for entry in parsed.entries
     )
-    house.later(days=1)
-    house.publish(LATER + timedelta(days=1), "Vision anew", "The newest")
-    again = feedparser.parse(house.get(f"/feed.{form}").body)
+    app.later(days=1)
+    app.publish(LATER + timedelta(days=1), "Vision anew", "The newest")
+    again = feedparser.parse(app.get(f"/feed.{form}").body)
     assert len({entry.id for entry in again.entries} - before) == 1
     assert again.entries[0].title == "The newest"
-    assert sorted(titles(house, f"/topic/Vision/feed.{form}")) == [
+    assert sorted(titles(app, f"/topic/Vision/feed.{form}")) == [
         "Vision anew",
         "Vision once more",
     ]
@@ -169,24 +169,24 @@ def faults(feed: str, form: str) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["atom", "rss"])
-def test_a_validator_finds_no_fault_in_any_feed(house: House, form: str) -> None:
-    own = house.path("feed").removeprefix("/feed/")
+def test_a_validator_finds_no_fault_in_any_feed(app: App, form: str) -> None:
+    own = app.path("feed").removeprefix("/feed/")
     paths = (f"/feed.{form}", f"/topic/Vision/feed.{form}", f"/mine/{own}/feed.{form}")
     for path in paths:
-        assert faults(house.get(path).body, form) == [], path
-    two_days(house)
+        assert faults(app.get(path).body, form) == [], path
+    two_days(app)
     for path in paths:
-        feed = house.get(path).body
+        feed = app.get(path).body
         assert faults(feed, form) == [], path
         assert feed.count('rel="self"') == 1
         assert faults(feed.replace("title>", "name>"), form)
-    answers = [house.get(f"/feed.{form}").body]
-    house.later(hours=1)
-    answers.append(house.get(f"/feed.{form}").body)
+    answers = [app.get(f"/feed.{form}").body]
+    app.later(hours=1)
+    answers.append(app.get(f"/feed.{form}").body)
     assert answers[0] == answers[1]
 
 
-def test_the_json_feed_keeps_every_rule_of_its_version(shown: House) -> None:
+def test_the_json_feed_keeps_every_rule_of_its_version(shown: App) -> None:
     document = json.loads(shown.get("/feed.json").body)
     assert {"version", "title", "items"} <= document.keys()
     assert document["home_page_url"].startswith("https://")
@@ -199,7 +199,7 @@ def test_the_json_feed_keeps_every_rule_of_its_version(shown: House) -> None:
         assert datetime.fromisoformat(each["date_published"]).tzinfo is not None
 
 
-def test_every_public_page_names_itself_and_no_other_may_be_indexed(shown: House) -> None:
+def test_every_public_page_names_itself_and_no_other_may_be_indexed(shown: App) -> None:
     key = quote(shown.store.papers_numbered([1])[0].key)
     public = ("/", "/archive", f"/archive/{DAY}", "/topic/Vision", f"/paper/{key}")
     for path in public:
@@ -215,7 +215,7 @@ def test_every_public_page_names_itself_and_no_other_may_be_indexed(shown: House
         assert "canonical" not in body
 
 
-def test_the_json_feed_says_the_same(shown: House) -> None:
+def test_the_json_feed_says_the_same(shown: App) -> None:
     answer = shown.get("/feed.json")
     assert answer.headers["content-type"].startswith("application/feed+json")
     document = json.loads(answer.body)
@@ -225,45 +225,45 @@ def test_the_json_feed_says_the_same(shown: House) -> None:
     assert [each["id"] for each in document["items"]] == [entry.id for entry in atom.entries]
 
 
-def test_a_feed_that_has_not_changed_is_not_sent_again(shown: House) -> None:
+def test_a_feed_that_has_not_changed_is_not_sent_again(shown: App) -> None:
     first = shown.get("/feed.atom")
     again = shown.get("/feed.atom", If_None_Match=first.headers["etag"])
     assert (again.status, again.body) == (304, "")
     assert first.headers["cache-control"].startswith("public")
 
 
-def test_a_readers_own_feed_is_by_signed_link_and_ends_with_the_subscription(house: House) -> None:
-    two_days(house)
-    own = house.path("feed").removeprefix("/feed/")
-    answer = house.get(f"/mine/{own}/feed.atom")
+def test_a_readers_own_feed_is_by_signed_link_and_ends_with_the_subscription(app: App) -> None:
+    two_days(app)
+    own = app.path("feed").removeprefix("/feed/")
+    answer = app.get(f"/mine/{own}/feed.atom")
     parsed = feedparser.parse(answer.body)
     assert not parsed.bozo
     assert len(parsed.entries) == 4
     assert answer.headers["cache-control"].startswith("private")
     ids = {entry.id for entry in parsed.entries}
-    assert ids == {entry.id for entry in feedparser.parse(house.get("/feed.atom").body).entries}
-    assert f"/mine/{own}/feed.atom" not in house.get("/feed.atom").body
-    preferences = house.path("preferences").rpartition("/")[2]
-    assert house.get(f"/mine/{preferences}/feed.rss").status == 403
-    house.post(house.path("unsubscribe"))
-    assert house.get(f"/mine/{own}/feed.atom").status == 410
+    assert ids == {entry.id for entry in feedparser.parse(app.get("/feed.atom").body).entries}
+    assert f"/mine/{own}/feed.atom" not in app.get("/feed.atom").body
+    preferences = app.path("preferences").rpartition("/")[2]
+    assert app.get(f"/mine/{preferences}/feed.rss").status == 403
+    app.post(app.path("unsubscribe"))
+    assert app.get(f"/mine/{own}/feed.atom").status == 410
 
 
-def test_robots_are_kept_from_what_is_somebodys(house: House) -> None:
-    robots = house.get("/robots.txt").body
+def test_robots_are_kept_from_what_is_somebodys(app: App) -> None:
+    robots = app.get("/robots.txt").body
     for word in ("preferences", "unsubscribe", "confirm", "edition", "mine"):
         assert f"Disallow: /papers/{word}\n" in robots
-    assert "noindex" in house.get(house.path("preferences")).body
-    assert "noindex" not in house.get("/archive").body
+    assert "noindex" in app.get(app.path("preferences")).body
+    assert "noindex" not in app.get("/archive").body
 
 
-def test_papers_known_before_their_source_was_are_not_shown(house: House) -> None:
+def test_papers_known_before_their_source_was_are_not_shown(app: App) -> None:
     entries = [
-        Entry(item("Long ago"), identity("arxiv:1"), past=True),
-        Entry(item("Of today"), identity("arxiv:2")),
+        IdentifiedItem(item("Long ago"), identity("arxiv:1"), past=True),
+        IdentifiedItem(item("Of today"), identity("arxiv:2")),
     ]
     health = SourceHealth("A source", "ok", checked=NOON, last_ok=NOON)
-    house.store.ingest(DAY, health, entries, now=NOON)
-    house.publish(DAY, "Vision anew")
-    page = checked(house, f"/archive/{DAY}")
+    app.store.ingest(DAY, health, entries, now=NOON)
+    app.publish(DAY, "Vision anew")
+    page = checked(app, f"/archive/{DAY}")
     assert [word in page.words for word in ("Of today", "Long ago")] == [True, False]

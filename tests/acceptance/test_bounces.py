@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from newsletter.app.app import open_house
-from newsletter.app.scheduler import Returns
+from newsletter.app.app import open_app
+from newsletter.app.scheduler import BouncesRefresh
 from newsletter.doctor import examine
 from newsletter.letter.links import bounce_tag
 from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
@@ -227,8 +227,8 @@ def test_the_doctor_looks_at_the_mailbox(newsletter: Newsletter) -> None:
 
 def test_awake_what_is_left_is_told_once(newsletter: Newsletter) -> None:
     told: list[str] = []
-    with open_house(newsletter.folder / "newsletter.yaml") as house:
-        returns = Returns(house, told.append)
+    with open_app(newsletter.folder / "newsletter.yaml") as app:
+        returns = BouncesRefresh(app, told.append)
         deliver(newsletter, b"Subject: hello\n\nhello\n")
         for _ in range(3):
             returns()
@@ -245,10 +245,10 @@ def test_the_daemon_takes_them_in_before_the_issue(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers(papers())) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
         set_up(newsletter, origin, readers=2)
-        with open_house(tmp_path / "newsletter.yaml") as house:
-            house.readers()
-            desk = house.desk
-        path = f"bounce+{bounce_tag(1, desk.keyring)}@example.org"
+        with open_app(tmp_path / "newsletter.yaml") as app:
+            app.readers()
+            publisher = app.publisher
+        path = f"bounce+{bounce_tag(1, publisher.keyring)}@example.org"
         source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
         newsletter.configure(
             sources=[source], bounces=BOUNCES, schedule={"at": at(0), "days": "daily"}

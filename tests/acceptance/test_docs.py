@@ -25,7 +25,7 @@ from newsletter.config import (
     WebSettings,
     read_settings,
 )
-from newsletter.config.subscribers import SubscriberSettings, read_roster
+from newsletter.config.subscribers import SubscriberSettings, read_subscribers
 from tests.morning import Newsletter
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +79,7 @@ def test_the_examples_of_configuration_are_right(file: Path) -> None:
     for block in blocks(file, "yaml"):
         if block.startswith("subscribers:\n"):
             topics = ["Mixture of Experts", "Reasoning"]
-            assert read_roster(block.encode(), file.name, topics, {})
+            assert read_subscribers(block.encode(), file.name, topics, {})
         else:
             assert read_settings(block.encode(), file.name, {}).sources
 

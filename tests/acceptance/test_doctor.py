@@ -16,7 +16,7 @@ from dns.rcode import NXDOMAIN
 from dns.resolver import Resolver
 from dns.rrset import from_text
 
-from newsletter.app.app import open_house
+from newsletter.app.app import open_app
 from newsletter.app.clock import SystemClock
 from newsletter.doctor import Finding, ask_dns, examine
 from newsletter.doctor.checks import clock, http_date
@@ -203,10 +203,10 @@ def test_a_clock_behind_what_has_been_is_told(newsletter: Newsletter) -> None:
 
 
 def test_a_clock_that_differs_from_a_servers_is_told(newsletter: Newsletter) -> None:
-    with open_house(newsletter.folder / "newsletter.yaml") as house:
+    with open_app(newsletter.folder / "newsletter.yaml") as app:
         elsewhere = http_date("Mon, 03 Aug 2026 12:10:00 GMT")
-        late = clock(replace(house, clock=SteadyClock(NOON)), elsewhere, stored=False)
-        right = clock(replace(house, clock=SteadyClock(NOON)), NOON, stored=False)
+        late = clock(replace(app, clock=SteadyClock(NOON)), elsewhere, stored=False)
+        right = clock(replace(app, clock=SteadyClock(NOON)), NOON, stored=False)
     assert (late.state, right.state) == ("wrong", "ok")
     assert "2026-08-03 12:00:00 UTC here, 12:10:00 elsewhere" in late.said
 

@@ -22,7 +22,7 @@ from newsletter.web.pages import NAMES, Pages
 from tests.daemons import until
 from tests.factories import DAY, NOON, subscriber
 from tests.frozen import freeze, list_papers
-from tests.visits import House, open_house
+from tests.visits import App, open_app
 
 ADA = "ada@example.org"
 HOSTILE = (
@@ -33,54 +33,54 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def open_door() -> Iterator[House]:
-    with open_house() as house:
-        yield house
+def open_pages() -> Iterator[App]:
+    with open_app() as app:
+        yield app
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    with open_house() as opened:
+def app() -> Iterator[App]:
+    with open_app() as opened:
         yield opened
 
 
-def ada(house: House, **fields: object) -> Reader:
-    return house.store.save_reader(subscriber(ADA, **fields), status="confirmed", now=NOON)
+def ada(app: App, **fields: object) -> Reader:
+    return app.store.save_reader(subscriber(ADA, **fields), status="confirmed", now=NOON)
 
 
-def state(house: House) -> tuple[object, ...]:
+def state(app: App) -> tuple[object, ...]:
     """All that a request might have changed."""
-    readers = house.store.readers()
-    return readers, tuple(house.store.consents(reader.id) for reader in readers)
+    readers = app.store.readers()
+    return readers, tuple(app.store.consents(reader.id) for reader in readers)
 
 
 # -- the whole way -------------------------------------------------------------------------------
 
 
-def test_who_joins_is_asked_by_mail_and_confirmed_by_a_button(house: House) -> None:
-    assert house.get("/").status == 200
-    sent = house.join(topics=["Vision"], cadence="weekdays", at="09:30", timezone="Asia/Tokyo")
+def test_who_joins_is_asked_by_mail_and_confirmed_by_a_button(app: App) -> None:
+    assert app.get("/").status == 200
+    sent = app.join(topics=["Vision"], cadence="weekdays", at="09:30", timezone="Asia/Tokyo")
     assert sent.status == 200
-    (note,) = house.mail(1)
+    (note,) = app.mail(1)
     assert note.recipient == ADA
-    assert house.reader().status == "unconfirmed"
-    path = house.link(note)
-    shown = house.get(path)
-    assert (shown.status, house.reader().status) == (200, "unconfirmed")
-    welcome = house.post(path)
-    assert (welcome.status, house.reader().status) == (200, "confirmed")
-    chosen = house.reader().subscriber
+    assert app.reader().status == "unconfirmed"
+    path = app.link(note)
+    shown = app.get(path)
+    assert (shown.status, app.reader().status) == (200, "unconfirmed")
+    welcome = app.post(path)
+    assert (welcome.status, app.reader().status) == (200, "confirmed")
+    chosen = app.reader().subscriber
     assert (chosen.filter.topics, chosen.cadence, chosen.at) == (("Vision",), "weekdays", "09:30")
     assert chosen.timezone == "Asia/Tokyo"
-    (consent,) = house.store.consents(1)
+    (consent,) = app.store.consents(1)
     assert consent.text in shown.words.replace("&#39;", "'")
     (preferences,) = re.findall(r'href="https://n\.example\.org(/preferences/[^"]+)"', welcome.body)
-    assert house.get(preferences).status == 200
+    assert app.get(preferences).status == 200
 
 
-def test_the_note_has_no_word_of_the_signer_and_every_header_it_needs(house: House) -> None:
-    house.join(include="Visit evil.example", name="Buy now", topics=["Vision"])
-    (note,) = house.mail(1)
+def test_the_note_has_no_word_of_the_signer_and_every_header_it_needs(app: App) -> None:
+    app.join(include="Visit evil.example", name="Buy now", topics=["Vision"])
+    (note,) = app.mail(1)
     message = note.message
     assert message["To"] == ADA
     assert message["From"] == "N <n@example.org>"
@@ -91,12 +91,12 @@ def test_the_note_has_no_word_of_the_signer_and_every_header_it_needs(house: Hou
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     for said in ("evil", "Buy now", "Vision"):
         assert said not in note.content.decode()
-    assert house.link(note) in note.html
+    assert app.link(note) in note.html
 
 
-def test_preferences_show_and_save_everything_a_reader_may_choose(house: House) -> None:
-    ada(house, name="Ada")
-    page = house.path("preferences")
+def test_preferences_show_and_save_everything_a_reader_may_choose(app: App) -> None:
+    ada(app, name="Ada")
+    page = app.path("preferences")
     wants = {
         "topics": ["Vision"],
         "include": "LoRA\nauthor:Shazeer",
@@ -109,35 +109,35 @@ def test_preferences_show_and_save_everything_a_reader_may_choose(house: House) 
         "timezone": "Europe/Zurich",
         "summary": "full",
     }
-    saved = house.post(page, {**wants, "do": "save"})
+    saved = app.post(page, {**wants, "do": "save"})
     assert "Saved." in saved.words
-    chosen = house.reader().subscriber
+    chosen = app.reader().subscriber
     assert chosen.name == "Ada"
     assert [rule.text for rule in chosen.filter.include] == ["LoRA", "author:Shazeer"]
     assert (chosen.filter.min_upvotes, chosen.filter.max_items) == (5, 12)
     assert (chosen.cadence, chosen.day, chosen.at) == ("weekly", 4, "18:00")
     assert (chosen.timezone, chosen.summary) == ("Europe/Zurich", "full")
-    again = house.get(page).body
+    again = app.get(page).body
     assert re.search(r'value="Vision" checked', again)
     assert "author:Shazeer</textarea>" in again
     for value in ("weekly", "full"):
         assert f'value="{value}" selected' in again
     assert "<option selected>Friday" in again
-    house.post(page, {"do": "save"})
-    assert house.reader().subscriber == subscriber(ADA, name="Ada")
+    app.post(page, {"do": "save"})
+    assert app.reader().subscriber == subscriber(ADA, name="Ada")
 
 
-def test_what_is_wrong_is_said_where_it_is_and_nothing_is_lost(house: House) -> None:
-    ada(house)
+def test_what_is_wrong_is_said_where_it_is_and_nothing_is_lost(app: App) -> None:
+    ada(app)
     form = {"include": "LoRA\n(speech", "at": "25:00", "timezone": "Mars", "exclude": "kept"}
-    answer = house.post(house.path("preferences"), {**form, "do": "save"})
+    answer = app.post(app.path("preferences"), {**form, "do": "save"})
     assert answer.status == 422
     assert "this bracket is never closed" in answer.words
     for name in ("include", "at", "timezone"):
         assert f'id="{name}-problem"' in answer.body
     assert 'id="exclude-problem"' not in answer.body
     assert "kept</textarea>" in answer.body
-    assert house.reader().subscriber == subscriber(ADA)
+    assert app.reader().subscriber == subscriber(ADA)
 
 
 @pytest.mark.parametrize(
@@ -156,122 +156,122 @@ def test_what_is_wrong_is_said_where_it_is_and_nothing_is_lost(house: House) -> 
     ],
 )
 def test_a_pathological_field_is_an_error_and_changes_nothing(
-    open_door: House, field: str, value: str
+    open_pages: App, field: str, value: str
 ) -> None:
-    number = ada(open_door).id
-    answer = open_door.post(
-        open_door.path("preferences", str(number)), {field: value, "do": "save"}
+    number = ada(open_pages).id
+    answer = open_pages.post(
+        open_pages.path("preferences", str(number)), {field: value, "do": "save"}
     )
     assert answer.status == 422
     assert f'id="{field}-problem"' in answer.body or field == "topics"
     assert "<script>" not in answer.body
-    assert open_door.reader(number).subscriber == subscriber(ADA)
+    assert open_pages.reader(number).subscriber == subscriber(ADA)
 
 
-def test_a_filter_is_tried_on_the_last_days_without_being_saved(house: House) -> None:
-    ada(house)
-    list_papers(house.store, "arxiv:1", "arxiv:2")
-    answer = house.post(house.path("preferences"), {"include": "arxiv:2 or x", "do": "try"})
+def test_a_filter_is_tried_on_the_last_days_without_being_saved(app: App) -> None:
+    ada(app)
+    list_papers(app.store, "arxiv:1", "arxiv:2")
+    answer = app.post(app.path("preferences"), {"include": "arxiv:2 or x", "do": "try"})
     assert answer.status == 422
-    answer = house.post(house.path("preferences"), {"include": '"arxiv:2"', "do": "try"})
+    answer = app.post(app.path("preferences"), {"include": '"arxiv:2"', "do": "try"})
     assert "1 of 2" in answer.words
     assert "About arxiv:2" in answer.words
-    assert house.reader().subscriber == subscriber(ADA)
+    assert app.reader().subscriber == subscriber(ADA)
 
 
-def test_a_glance_while_one_writes_tries_two_days_and_saves_nothing(house: House) -> None:
-    ada(house)
-    list_papers(house.store, "arxiv:1", "arxiv:2")
-    page = house.path("preferences")
-    seen = house.post(page, {"include": '"arxiv:2"', "do": "glance"})
+def test_a_glance_while_one_writes_tries_two_days_and_saves_nothing(app: App) -> None:
+    ada(app)
+    list_papers(app.store, "arxiv:1", "arxiv:2")
+    page = app.path("preferences")
+    seen = app.post(page, {"include": '"arxiv:2"', "do": "glance"})
     assert (seen.status, "1 of 2" in seen.words) == (200, True)
-    wrong = house.post(page, {"include": "(speech", "do": "glance"})
+    wrong = app.post(page, {"include": "(speech", "do": "glance"})
     assert wrong.status == 422
     assert "never closed" in wrong.body.partition('id="preview"')[2].partition("</div>")[0]
-    assert house.reader().subscriber == subscriber(ADA)
-    script = house.get("/htmx.js")
+    assert app.reader().subscriber == subscriber(ADA)
+    script = app.get("/htmx.js")
     assert script.headers["content-type"].startswith("text/javascript")
     assert "htmx" in script.body
 
 
-def test_a_pause_is_offered_by_the_letters_link_and_made_by_a_button(house: House) -> None:
-    ada(house, timezone="Asia/Tokyo")
-    page = house.path("preferences")
-    offered = house.get(f"{page}?pause=2")
+def test_a_pause_is_offered_by_the_letters_link_and_made_by_a_button(app: App) -> None:
+    ada(app, timezone="Asia/Tokyo")
+    page = app.path("preferences")
+    offered = app.get(f"{page}?pause=2")
     assert "Pause your letters for 2 weeks?" in offered.words
-    assert house.reader().subscriber.paused_until is None
-    assert "Pause your letters" not in house.get(f"{page}?pause=520").words
-    house.post(f"{page}?pause=2", {"do": "pause", "weeks": "2"})
-    assert house.reader().subscriber.paused_until == date(2026, 8, 17)
-    assert "until Monday, 17 August 2026" in house.get(page).words
-    house.post(page, {"do": "save", "timezone": "Asia/Tokyo", "max_items": "3"})
-    assert house.reader().subscriber.paused_until == date(2026, 8, 17)
-    house.post(page, {"do": "resume"})
-    assert house.reader().subscriber.paused_until is None
-    assert house.post(page, {"do": "pause", "weeks": "520"}).status == 400
-    assert house.post(page, {"do": "dance"}).status == 400
-    assert 'value="weekly" selected' in house.get(f"{page}?cadence=weekly").body
-    assert house.reader().subscriber.cadence is None
+    assert app.reader().subscriber.paused_until is None
+    assert "Pause your letters" not in app.get(f"{page}?pause=520").words
+    app.post(f"{page}?pause=2", {"do": "pause", "weeks": "2"})
+    assert app.reader().subscriber.paused_until == date(2026, 8, 17)
+    assert "until Monday, 17 August 2026" in app.get(page).words
+    app.post(page, {"do": "save", "timezone": "Asia/Tokyo", "max_items": "3"})
+    assert app.reader().subscriber.paused_until == date(2026, 8, 17)
+    app.post(page, {"do": "resume"})
+    assert app.reader().subscriber.paused_until is None
+    assert app.post(page, {"do": "pause", "weeks": "520"}).status == 400
+    assert app.post(page, {"do": "dance"}).status == 400
+    assert 'value="weekly" selected' in app.get(f"{page}?cadence=weekly").body
+    assert app.reader().subscriber.cadence is None
 
 
-def test_the_letters_move_to_an_address_that_says_yes(house: House) -> None:
-    ada(house)
-    page = house.path("preferences")
-    assert 'id="email-problem"' in house.post(page, {"do": "move", "email": "a,b@x.org"}).body
-    assert house.post(page, {"do": "move", "email": "new@example.org"}).status == 200
-    note = house.mail_to("new@example.org")
+def test_the_letters_move_to_an_address_that_says_yes(app: App) -> None:
+    ada(app)
+    page = app.path("preferences")
+    assert 'id="email-problem"' in app.post(page, {"do": "move", "email": "a,b@x.org"}).body
+    assert app.post(page, {"do": "move", "email": "new@example.org"}).status == 200
+    note = app.mail_to("new@example.org")
     assert "Is this your address?" in note.message["Subject"]
-    path = house.link(note)
-    assert house.get(path).status == 200
-    assert house.reader().subscriber.email == ADA
-    assert house.post(path).status == 200
-    assert house.reader().subscriber.email == "new@example.org"
-    house.store.sync_roster([subscriber("bob@example.org")], now=NOON)
-    answer = house.post(house.path("preferences", "2"), {"do": "move", "email": "x@example.org"})
+    path = app.link(note)
+    assert app.get(path).status == 200
+    assert app.reader().subscriber.email == ADA
+    assert app.post(path).status == 200
+    assert app.reader().subscriber.email == "new@example.org"
+    app.store.sync_subscribers([subscriber("bob@example.org")], now=NOON)
+    answer = app.post(app.path("preferences", "2"), {"do": "move", "email": "x@example.org"})
     assert (answer.status, "ask them to change it" in answer.words) == (400, True)
 
 
-def test_more_and_less_of_a_topic_is_chosen_and_saved_by_the_reader(house: House) -> None:
-    ada(house)
-    page = house.path("preferences")
-    assert 'value="Vision" checked' in house.get(f"{page}?more=Vision").body
-    assert 'value="Vision" checked' not in house.get(f"{page}?less=Vision").body
-    assert house.get(f"{page}?more=<script>&less=%00").status == 200
-    assert house.reader().subscriber == subscriber(ADA)
+def test_more_and_less_of_a_topic_is_chosen_and_saved_by_the_reader(app: App) -> None:
+    ada(app)
+    page = app.path("preferences")
+    assert 'value="Vision" checked' in app.get(f"{page}?more=Vision").body
+    assert 'value="Vision" checked' not in app.get(f"{page}?less=Vision").body
+    assert app.get(f"{page}?more=<script>&less=%00").status == 200
+    assert app.reader().subscriber == subscriber(ADA)
 
 
-def test_all_that_is_kept_is_shown_and_can_be_erased(house: House) -> None:
-    house.join(topics=["Vision"])
-    house.post(house.link(house.mail(1)[0]))
-    page = house.path("preferences")
-    answer = house.get(f"{page}/export.json")
+def test_all_that_is_kept_is_shown_and_can_be_erased(app: App) -> None:
+    app.join(topics=["Vision"])
+    app.post(app.link(app.mail(1)[0]))
+    page = app.path("preferences")
+    answer = app.get(f"{page}/export.json")
     kept = json.loads(answer.body)
     assert answer.headers["content-disposition"].startswith("attachment")
     assert kept["subscription"] == {"email": ADA, "topics": ["Vision"]}
     assert [consent["how"] for consent in kept["consents"]] == [
         "by the link in the confirmation letter"
     ]
-    leave = house.path("unsubscribe")
-    assert house.post(page, {"do": "erase"}).status == 422
-    assert house.reader().subscriber.email == ADA
-    assert house.post(page, {"do": "erase", "sure": "yes"}).status == 200
-    assert ADA not in repr(house.store.readers())
-    assert house.get(page).status == 403
-    before = house.store.readers()
-    gone = house.post(leave)
-    assert (gone.status, house.store.readers()) == (200, before)
+    leave = app.path("unsubscribe")
+    assert app.post(page, {"do": "erase"}).status == 422
+    assert app.reader().subscriber.email == ADA
+    assert app.post(page, {"do": "erase", "sure": "yes"}).status == 200
+    assert ADA not in repr(app.store.readers())
+    assert app.get(page).status == 403
+    before = app.store.readers()
+    gone = app.post(leave)
+    assert (gone.status, app.store.readers()) == (200, before)
     assert "erased.invalid" not in gone.body
 
 
 # -- leaving -------------------------------------------------------------------------------------
 
 
-def test_one_click_works_without_cookies_twice_and_after_a_year(house: House) -> None:
-    ada(house)
-    path = house.path("unsubscribe")
-    house.later(days=400)
+def test_one_click_works_without_cookies_twice_and_after_a_year(app: App) -> None:
+    ada(app)
+    path = app.path("unsubscribe")
+    app.later(days=400)
     for body in (b"List-Unsubscribe=One-Click", b"List-Unsubscribe=One-Click", b""):
-        answer = house.ask(
+        answer = app.ask(
             "POST",
             path,
             body,
@@ -282,67 +282,67 @@ def test_one_click_works_without_cookies_twice_and_after_a_year(house: House) ->
         assert answer.status == 200
         assert "location" not in answer.headers
         assert "set-cookie" not in answer.headers
-        assert house.reader().status == "unsubscribed"
+        assert app.reader().status == "unsubscribed"
     boundary = (
         b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--'
     )
     multipart = "multipart/form-data; boundary=x"
-    assert house.ask("POST", path, boundary, Content_Type=multipart).status == 200
+    assert app.ask("POST", path, boundary, Content_Type=multipart).status == 200
 
 
-def test_looking_at_a_link_changes_nothing_however_it_is_looked_at(house: House) -> None:
-    reader = ada(house)
-    house.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
-    freeze(house.store, [reader], list_papers(house.store, "arxiv:1"))
-    before = state(house)
-    prefer = house.path("preferences")
+def test_looking_at_a_link_changes_nothing_however_it_is_looked_at(app: App) -> None:
+    reader = ada(app)
+    app.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
+    freeze(app.store, [reader], list_papers(app.store, "arxiv:1"))
+    before = state(app)
+    prefer = app.path("preferences")
     paths = (
-        house.path("confirm", "2"), house.path("confirm", "1/back"),
-        house.path("unsubscribe").replace("unsubscribe", "leave"), prefer,
+        app.path("confirm", "2"), app.path("confirm", "1/back"),
+        app.path("unsubscribe").replace("unsubscribe", "leave"), prefer,
         f"{prefer}?pause=2", f"{prefer}?cadence=weekly",
-        f"{prefer}?do=erase&sure=yes", f"{prefer}/export.json", house.path("unsubscribe"),
-        f"{house.path('unsubscribe')}?List-Unsubscribe=One-Click",
-        house.path("edition", f"1/{DAY}"), house.path("move", "1/new@example.org"),
-        f"{prefer}?less=Vision", house.path("feed", "1").replace("feed", "mine") + "/feed.atom",
+        f"{prefer}?do=erase&sure=yes", f"{prefer}/export.json", app.path("unsubscribe"),
+        f"{app.path('unsubscribe')}?List-Unsubscribe=One-Click",
+        app.path("edition", f"1/{DAY}"), app.path("move", "1/new@example.org"),
+        f"{prefer}?less=Vision", app.path("feed", "1").replace("feed", "mine") + "/feed.atom",
         "/", "/join?email=eve@example.org",
     )  # fmt: skip
     for path in paths:
         for purpose in ("", "prefetch"):
-            answer = house.get(path, Purpose=purpose, Sec_Purpose=purpose)
+            answer = app.get(path, Purpose=purpose, Sec_Purpose=purpose)
             assert answer.status == (405 if path.startswith("/join") else 200), path
-        head = house.ask("HEAD", path)
+        head = app.ask("HEAD", path)
         assert (head.status, head.body) == (answer.status, "")
         for method in ("PUT", "DELETE"):
-            assert house.ask(method, path).status == 405
-    assert state(house) == before
-    assert house.inbox.arrivals == []
+            assert app.ask(method, path).status == 405
+    assert state(app) == before
+    assert app.inbox.arrivals == []
 
 
 # -- reading -------------------------------------------------------------------------------------
 
 
-def test_a_readers_own_edition_is_shown_whole(house: House) -> None:
-    reader = ada(house)
-    wave = freeze(house.store, [reader], list_papers(house.store, "arxiv:1", "arxiv:2"))
-    house.later(days=200)
-    path = house.path("edition", f"1/{DAY}")
-    answer = house.get(path)
+def test_a_readers_own_edition_is_shown_whole(app: App) -> None:
+    reader = ada(app)
+    wave = freeze(app.store, [reader], list_papers(app.store, "arxiv:1", "arxiv:2"))
+    app.later(days=200)
+    path = app.path("edition", f"1/{DAY}")
+    answer = app.get(path)
     assert answer.status == 200
     assert [f"About arxiv:{n}" in answer.words for n in (1, 2)] == [True, True]
     assert "because: every paper" in answer.words
     assert len(wave.issue.papers) == 2
-    assert house.get(house.path("edition", f"1/{date(2026, 8, 4)}")).status == 404
-    house.later(days=366)
-    assert house.get(path).status == 403
+    assert app.get(app.path("edition", f"1/{date(2026, 8, 4)}")).status == 404
+    app.later(days=366)
+    assert app.get(path).status == 403
 
 
-def test_what_the_letter_left_to_this_page_is_on_it(house: House) -> None:
-    ada(house)
-    house.publish(DAY, *(f"Paper {n} {'x' * 250}" for n in range(400)))
-    letter = house.mail_to(ADA)
+def test_what_the_letter_left_to_this_page_is_on_it(app: App) -> None:
+    ada(app)
+    app.publish(DAY, *(f"Paper {n} {'x' * 250}" for n in range(400)))
+    letter = app.mail_to(ADA)
     assert len(letter.titles) < 400
     (own,) = set(re.findall(r"https://n\.example\.org(/edition/[\w.-]+)", letter.html))
-    page = house.get(own)
+    page = app.get(own)
     assert "<h2 id=" in page.body
     assert ">More</h2>" in page.body
     assert all(f"Paper {n} " in page.words for n in range(400))
@@ -350,22 +350,22 @@ def test_what_the_letter_left_to_this_page_is_on_it(house: House) -> None:
 
 def test_a_store_that_does_not_answer_is_said_without_its_secrets(tmp_path: Path) -> None:
     opened = open_store(f"sqlite:///{tmp_path}/store.db")
-    with contextlib.closing(opened) as store, open_house(store=store) as house:
+    with contextlib.closing(opened) as store, open_app(store=store) as app:
         with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as other:
             other.execute("ALTER TABLE readers RENAME TO elsewhere")
-        answer = house.get(house.path("preferences"))
+        answer = app.get(app.path("preferences"))
     assert answer.status == 503
     assert "store.db" not in answer.body
 
 
-def test_a_hostile_title_is_text(house: House) -> None:
+def test_a_hostile_title_is_text(app: App) -> None:
     script = "<script>document.title='pwned'</script>"
-    reader = ada(house, name=script)
-    list_papers(house.store, script)
-    freeze(house.store, [reader], house.store.papers_numbered([1]))
-    for path in (house.path("edition", f"1/{DAY}"), house.path("preferences")):
-        assert script not in house.get(path).body
-    bad = house.post("/join", {"email": f'"{script}"@x.org', "topics": script, "at": script})
+    reader = ada(app, name=script)
+    list_papers(app.store, script)
+    freeze(app.store, [reader], app.store.papers_numbered([1]))
+    for path in (app.path("edition", f"1/{DAY}"), app.path("preferences")):
+        assert script not in app.get(path).body
+    bad = app.post("/join", {"email": f'"{script}"@x.org', "topics": script, "at": script})
     assert script not in bad.body
 
 
@@ -373,42 +373,42 @@ def test_a_hostile_title_is_text(house: House) -> None:
 
 
 @pytest.mark.parametrize("email", HOSTILE)
-def test_a_hostile_address_is_refused(open_door: House, email: str) -> None:
-    readers = open_door.store.readers()
-    answer = open_door.join(email)
+def test_a_hostile_address_is_refused(open_pages: App, email: str) -> None:
+    readers = open_pages.store.readers()
+    answer = open_pages.join(email)
     assert answer.status == 422
     assert 'id="email-problem"' in answer.body
-    assert open_door.store.readers() == readers
-    assert open_door.inbox.arrivals == []
+    assert open_pages.store.readers() == readers
+    assert open_pages.inbox.arrivals == []
 
 
-def test_the_same_is_said_of_known_and_unknown_addresses(house: House) -> None:
-    ada(house)
+def test_the_same_is_said_of_known_and_unknown_addresses(app: App) -> None:
+    ada(app)
     gone: tuple[Status, ...] = ("unsubscribed", "blocked", "removed")
     for number, status in enumerate(gone, 2):
-        house.store.save_reader(subscriber(f"{status}@example.org"), status=status, now=NOON)
-        assert house.reader(number).status == status
+        app.store.save_reader(subscriber(f"{status}@example.org"), status=status, now=NOON)
+        assert app.reader(number).status == status
     emails = (ADA, "unsubscribed@example.org", "blocked@example.org", "new@example.org")
-    answers = [house.join(email) for email in emails for _ in range(3)]
+    answers = [app.join(email) for email in emails for _ in range(3)]
     assert {answer.status for answer in answers} == {200}
     said = {
         answer.body.replace(email, "X")
         for email, answer in zip((e for e in emails for _ in range(3)), answers, strict=True)
     }
     assert len(said) == 1
-    assert sorted(a.recipient for a in house.mail(3)) == sorted({*emails} - {emails[2]})
+    assert sorted(a.recipient for a in app.mail(3)) == sorted({*emails} - {emails[2]})
     assert "known" not in said
-    (known,) = house.inbox.to(ADA)
-    assert house.link(known).startswith("/preferences/")
+    (known,) = app.inbox.to(ADA)
+    assert app.link(known).startswith("/preferences/")
 
 
-def test_a_hundred_sign_ups_are_one_letter(house: House) -> None:
+def test_a_hundred_sign_ups_are_one_letter(app: App) -> None:
     for _ in range(100):
-        assert house.join().status == 200
-    house.later(hours=2)
-    house.join("bob@example.org")
-    house.mail_to("bob@example.org")
-    assert len(house.inbox.to(ADA)) == 1
+        assert app.join().status == 200
+    app.later(hours=2)
+    app.join("bob@example.org")
+    app.mail_to("bob@example.org")
+    assert len(app.inbox.to(ADA)) == 1
 
 
 @pytest.mark.parametrize(
@@ -424,64 +424,64 @@ def test_a_hundred_sign_ups_are_one_letter(house: House) -> None:
     ],
 )
 def test_forms_are_taken_from_our_own_pages_alone(
-    open_door: House, headers: dict[str, str], status: int
+    open_pages: App, headers: dict[str, str], status: int
 ) -> None:
-    number = ada(open_door).id
-    page = open_door.path("preferences", str(number))
-    assert open_door.post(page, {"do": "save"}, **headers).status == status
-    assert open_door.post("/join", {"email": "blocked"}, **headers).status == (
+    number = ada(open_pages).id
+    page = open_pages.path("preferences", str(number))
+    assert open_pages.post(page, {"do": "save"}, **headers).status == status
+    assert open_pages.post("/join", {"email": "blocked"}, **headers).status == (
         403 if status == 403 else 422
     )
 
 
-def test_a_link_serves_its_own_reader_list_and_purpose_alone(open_door: House) -> None:
-    ada(open_door)
-    token = open_door.path("preferences").rpartition("/")[2]
+def test_a_link_serves_its_own_reader_list_and_purpose_alone(open_pages: App) -> None:
+    ada(open_pages)
+    token = open_pages.path("preferences").rpartition("/")[2]
     wrong = (
         f"/preferences/{token[:-2]}{'A' if token[-2] != 'A' else 'B'}{token[-1]}",
         f"/confirm/{token}",
         f"/unsubscribe/{token}",
         f"/edition/{token}",
-        f"/preferences/{open_door.path('unsubscribe').rpartition('/')[2]}",
+        f"/preferences/{open_pages.path('unsubscribe').rpartition('/')[2]}",
         "/preferences/x",
         "/preferences/%00",
         "/unsubscribe/..%2f..",
         "/edition/" + "a" * 5000,
     )
-    before = state(open_door)
+    before = state(open_pages)
     for path in wrong:
-        for answer in (open_door.get(path), open_door.post(path, {"do": "save"})):
+        for answer in (open_pages.get(path), open_pages.post(path, {"do": "save"})):
             assert answer.status in {403, 404, 405}, path
-    assert state(open_door) == before
+    assert state(open_pages) == before
 
 
-def test_a_link_too_old_says_how_to_have_a_new_one(house: House) -> None:
-    ada(house)
-    path = house.path("preferences")
-    house.later(days=31)
-    answer = house.get(path)
+def test_a_link_too_old_says_how_to_have_a_new_one(app: App) -> None:
+    ada(app)
+    path = app.path("preferences")
+    app.later(days=31)
+    answer = app.get(path)
     assert answer.status == 403
     assert "This link is too old" in answer.words
     assert 'action="/join"' in answer.body
 
 
-def test_too_much_and_what_is_no_form_are_refused(open_door: House) -> None:
-    assert open_door.ask("POST", "/join", b"x" * 70_000).status == 413
-    assert open_door.ask("POST", "/join", b"email=\xff\xfe").status in {400, 422}
+def test_too_much_and_what_is_no_form_are_refused(open_pages: App) -> None:
+    assert open_pages.ask("POST", "/join", b"x" * 70_000).status == 413
+    assert open_pages.ask("POST", "/join", b"email=\xff\xfe").status in {400, 422}
     many = b"&".join(b"topics=x" for _ in range(600))
-    assert open_door.ask("POST", "/join", many).status == 400
-    assert open_door.get("/nowhere").status == 404
-    assert open_door.get("/nowhere/%2e%2e/%2e%2e/etc/passwd").status == 404
+    assert open_pages.ask("POST", "/join", many).status == 400
+    assert open_pages.get("/nowhere").status == 404
+    assert open_pages.get("/nowhere/%2e%2e/%2e%2e/etc/passwd").status == 404
 
 
-def test_every_page_forbids_what_it_does_not_need(open_door: House) -> None:
-    ada(open_door)
+def test_every_page_forbids_what_it_does_not_need(open_pages: App) -> None:
+    ada(open_pages)
     for answer in (
-        open_door.get("/"),
-        open_door.get(open_door.path("preferences")),
-        open_door.get(open_door.path("unsubscribe")),
-        open_door.get("/nowhere"),
-        open_door.post("/join", {}, Origin="https://evil.example"),
+        open_pages.get("/"),
+        open_pages.get(open_pages.path("preferences")),
+        open_pages.get(open_pages.path("unsubscribe")),
+        open_pages.get("/nowhere"),
+        open_pages.post("/join", {}, Origin="https://evil.example"),
     ):
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -497,8 +497,8 @@ def test_every_page_forbids_what_it_does_not_need(open_door: House) -> None:
         assert "<script" not in inline
         assert ("script-src 'self'" in policy) is (inline != answer.body)
         assert not re.search(r"\son\w+=|style=", answer.body)
-    assert "noindex" in open_door.get(open_door.path("preferences")).body
-    assert "max-age" in open_door.get("/style.css").headers["cache-control"]
+    assert "noindex" in open_pages.get(open_pages.path("preferences")).body
+    assert "max-age" in open_pages.get("/style.css").headers["cache-control"]
 
 
 WORDS = st.text(max_size=40) | st.sampled_from(
@@ -515,15 +515,15 @@ FIELDS = ("email", "topics", "include", "at", "timezone", "do", "weeks", "q", "b
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(PATHS), WORDS, st.dictionaries(st.sampled_from(FIELDS), WORDS), st.data())
 def test_nothing_anybody_asks_for_is_an_error_of_ours(
-    open_door: House, path: str, word: str, form: dict[str, str], data: st.DataObject
+    open_pages: App, path: str, word: str, form: dict[str, str], data: st.DataObject
 ) -> None:
-    ada(open_door)
+    ada(open_pages)
     filled = path.format(quote(word, safe=""))
     own = data.draw(st.sampled_from(["", "preferences", "confirm", "edition"]))
     if own and path.startswith(f"/{own}/"):
-        filled = open_door.path(own, "1" if own != "edition" else f"1/{DAY}")  # type: ignore[arg-type]
+        filled = open_pages.path(own, "1" if own != "edition" else f"1/{DAY}")  # type: ignore[arg-type]
     query = urlencode(form, errors="replace")
-    for answer in (open_door.get(f"{filled}?{query}"), open_door.post(filled, form)):
+    for answer in (open_pages.get(f"{filled}?{query}"), open_pages.post(filled, form)):
         assert answer.status < 500
         assert answer.headers["referrer-policy"] == "no-referrer"
 
@@ -532,19 +532,19 @@ def test_nothing_anybody_asks_for_is_an_error_of_ours(
 
 
 def test_the_pages_work_under_a_path_prefix_taken_off_or_not() -> None:
-    with open_house(url="https://example.org/papers/") as house:
-        ada(house)
+    with open_app(url="https://example.org/papers/") as app:
+        ada(app)
         for prefix in ("", "/papers"):
-            assert house.get(f"{prefix}/style.css").status == 200
-            page = house.get(f"{prefix}{house.path('preferences')}")
+            assert app.get(f"{prefix}/style.css").status == 200
+            page = app.get(f"{prefix}{app.path('preferences')}")
             assert page.status == 200
             assert 'href="/papers/style.css"' in page.body
-        assert house.get("/papers").status == 200
-        assert house.get("/papersX").status == 404
-        house.join("bob@example.org")
-        (note,) = house.mail(1)
+        assert app.get("/papers").status == 200
+        assert app.get("/papersX").status == 404
+        app.join("bob@example.org")
+        (note,) = app.mail(1)
         assert "https://example.org/papers/confirm/" in note.text
-        assert house.post(house.link(note), Origin="https://example.org").status == 200
+        assert app.post(app.link(note), Origin="https://example.org").status == 200
 
 
 def test_a_forwarded_address_counts_where_its_proxy_is_trusted() -> None:
@@ -554,26 +554,26 @@ def test_a_forwarded_address_counts_where_its_proxy_is_trusted() -> None:
 
 def letters_of_one_client(*proxies: str) -> int:
     """Letters that fourteen sign-ups bring, each said to come from somewhere else."""
-    with open_house(proxies=proxies) as house:
+    with open_app(proxies=proxies) as app:
         for n in range(14):
-            house.ask(
+            app.ask(
                 "POST",
                 "/join",
                 f"email=r{n}%40example.org".encode(),
                 Content_Type="application/x-www-form-urlencoded",
                 X_Forwarded_For=f"198.51.100.{n}",
             )
-        house.mail(10)
-    return len(house.inbox.arrivals)  # those under way at its end as well
+        app.mail(10)
+    return len(app.inbox.arrivals)  # those under way at its end as well
 
 
 def test_a_server_that_defers_gets_the_note_again() -> None:
     refusals = ["451 later", "451 later"]
-    with open_house() as house:
-        house.inbox.answer = lambda _recipient: refusals.pop() if refusals else None
-        house.join()
-        assert house.mail(1)[0].recipient == ADA
-    assert house.told == []
+    with open_app() as app:
+        app.inbox.answer = lambda _recipient: refusals.pop() if refusals else None
+        app.join()
+        assert app.mail(1)[0].recipient == ADA
+    assert app.told == []
 
 
 class HeldStore(MemoryStore):
@@ -590,18 +590,18 @@ class HeldStore(MemoryStore):
 
 
 def test_who_was_told_to_look_into_their_mailbox_gets_the_note_though_the_store_was_busy() -> None:
-    with open_house(store=HeldStore()) as house:
-        house.join()
-        assert house.mail(1)[0].recipient == ADA
-    assert house.told == ["a request waits: another program is writing to it"] * 2
+    with open_app(store=HeldStore()) as app:
+        app.join()
+        assert app.mail(1)[0].recipient == ADA
+    assert app.told == ["a request waits: another program is writing to it"] * 2
 
 
 def test_a_note_that_is_refused_is_given_up_without_naming_anybody() -> None:
-    with open_house() as house:
-        house.inbox.answer = lambda recipient: f"550 <{recipient}> is unknown"
-        house.join()
-        until(lambda: house.told)
-    assert house.told == ["a note was given up: Refused"]
+    with open_app() as app:
+        app.inbox.answer = lambda recipient: f"550 <{recipient}> is unknown"
+        app.join()
+        until(lambda: app.told)
+    assert app.told == ["a note was given up: Refused"]
 
 
 def test_a_faulty_template_of_the_operators_is_found_at_the_start(tmp_path: Path) -> None:
@@ -625,7 +625,7 @@ def test_notes_come_back_to_the_readers_own_return_path() -> None:
     own = Publication(
         "N", "N", "n@example.org", url="https://n.example.org", bounces="back@example.org"
     )
-    with open_house(publication=own) as house:
-        house.join()
-        (note,) = house.mail(1)
+    with open_app(publication=own) as app:
+        app.join()
+        (note,) = app.mail(1)
     assert re.fullmatch(r"back\+1-[0-9a-f]{16}@example\.org", note.sender)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from newsletter.model import Publication
 from tests.daemons import PATIENCE, free_port, until
 from tests.factories import DAY, NOON, subscriber
-from tests.visits import House, open_house
+from tests.visits import App, open_app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ADA = "ada@example.org"
@@ -41,12 +41,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
+def app() -> Iterator[App]:
     port = free_port()
     own = Publication(
         "Papers", "Papers", "n@example.org", f"http://127.0.0.1:{port}", "1 Example Street"
     )
-    with open_house(port=port, publication=own, operator_password=PASSWORD) as opened:
+    with open_app(port=port, publication=own, operator_password=PASSWORD) as opened:
         yield opened
 
 
@@ -56,37 +56,37 @@ def link_in(text: str, word: str) -> str:
     return found[0]
 
 
-def subscribed(house: House, page: Page) -> None:
+def subscribed(app: App, page: Page) -> None:
     """From the first page to the preferences, as a person goes."""
-    page.goto(house.site)
+    page.goto(app.site)
     page.get_by_label("Your mail address").fill(ADA)
     page.get_by_role("button", name="Send me the letters").click()
     expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
-    page.goto(link_in(house.mail_to(ADA).text, "confirm"))
-    assert house.reader().status == "unconfirmed"
+    page.goto(link_in(app.mail_to(ADA).text, "confirm"))
+    assert app.reader().status == "unconfirmed"
     page.get_by_role("button", name="Yes, send me Papers").click()
     expect(page.get_by_role("status")).to_have_text(f"Letters go to {ADA} from now on.")
-    until(lambda: len(house.inbox.to(ADA)) == 2)
+    until(lambda: len(app.inbox.to(ADA)) == 2)
     page.get_by_role("link", name="Choose what they hold").click()
 
 
-def leave(house: House, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of two ways one
-    came = len(house.inbox.to(ADA))
-    letter = house.inbox.to(ADA)[-1]
+def leave(app: App, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of two ways one
+    came = len(app.inbox.to(ADA))
+    letter = app.inbox.to(ADA)[-1]
     if one_click:
         (found,) = re.findall(r"<(http://[^>]+)>", letter.message["List-Unsubscribe"])
-        answer = house.ask("POST", urlsplit(found).path, b"List-Unsubscribe=One-Click")
+        answer = app.ask("POST", urlsplit(found).path, b"List-Unsubscribe=One-Click")
         assert answer.status == 200
         return
     page.goto(link_in(letter.text, "unsubscribe"))
-    assert house.reader().status == "confirmed"
+    assert app.reader().status == "confirmed"
     page.get_by_role("button", name="Unsubscribe").click()
     expect(page.get_by_role("heading", name="Farewell")).to_be_visible()
-    until(lambda: len(house.inbox.to(ADA)) > came)
-    last = house.inbox.to(ADA)[-1]
+    until(lambda: len(app.inbox.to(ADA)) > came)
+    last = app.inbox.to(ADA)[-1]
     assert last.message["Subject"] == "You have left Papers"
     page.goto(link_in(last.text, "confirm"))
-    assert house.reader().status == "unsubscribed"
+    assert app.reader().status == "unsubscribed"
     expect(page.get_by_role("button", name="Yes, send me Papers")).to_be_visible()
 
 
@@ -95,13 +95,13 @@ def leave(house: House, page: Page, one_click: bool) -> None:  # noqa: FBT001 - 
     [pytest.param(True, True, marks=pytest.mark.slow), (False, False)],
 )
 def test_join_choose_read_leave(
-    house: House,
+    app: App,
     browser: Browser,
     javascript: bool,  # noqa: FBT001 - pytest gives it by name
     one_click: bool,  # noqa: FBT001 - as above
 ) -> None:
     page = browser.new_page(java_script_enabled=javascript)
-    subscribed(house, page)
+    subscribed(app, page)
     page.get_by_label("Vision").check()
     page.get_by_label("Papers I also want").fill('"Word salad')
     page.get_by_role("button", name="Save").click()
@@ -110,34 +110,34 @@ def test_join_choose_read_leave(
     page.get_by_label("Papers I also want").fill("salad")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_have_text("Saved.")
-    house.publish(DAY, "Vision anew", "Green salad", "Of other things")
-    letter = house.inbox.to(ADA)[-1]
+    app.publish(DAY, "Vision anew", "Green salad", "Of other things")
+    letter = app.inbox.to(ADA)[-1]
     assert sorted(letter.titles) == ["Green salad", "Vision anew"]
     page.goto(link_in(letter.html, "edition"))
     expect(page.get_by_role("heading", name="Green salad")).to_be_visible()
     expect(page.get_by_text("Of other things")).not_to_be_visible()
-    leave(house, page, one_click)
-    house.later(days=1)
-    before = house.inbox.to(ADA)
+    leave(app, page, one_click)
+    app.later(days=1)
+    before = app.inbox.to(ADA)
     assert len(before) == (3 if one_click else 4), "a farewell follows the button alone"
-    house.store.save_reader(subscriber("bob@example.org"), status="confirmed", now=NOON)
-    house.publish(DAY + timedelta(days=1), "Vision once more")
-    assert house.inbox.to("bob@example.org")[0].titles == ["Vision once more"]
-    assert house.inbox.to(ADA) == before
-    assert house.reader().status == "unsubscribed"
+    app.store.save_reader(subscriber("bob@example.org"), status="confirmed", now=NOON)
+    app.publish(DAY + timedelta(days=1), "Vision once more")
+    assert app.inbox.to("bob@example.org")[0].titles == ["Vision once more"]
+    assert app.inbox.to(ADA) == before
+    assert app.reader().status == "unsubscribed"
     page.close()
 
 
 def test_what_a_choice_would_have_brought_shows_while_one_writes(
-    house: House, browser: Browser
+    app: App, browser: Browser
 ) -> None:
-    house.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
-    house.publish(DAY, "Vision anew", "Green salad", "Of other things")
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew", "Green salad", "Of other things")
     page = browser.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(f"Security Policy or worse: {error}"))
-    page.goto(f"{house.site}{house.path('preferences')}")
+    page.goto(f"{app.site}{app.path('preferences')}")
     expect(page.locator("#preview")).to_have_text("")
     page.get_by_label("Papers I also want").press_sequentially("salad")
     page.get_by_text("Green salad").wait_for()
@@ -148,7 +148,7 @@ def test_what_a_choice_would_have_brought_shows_while_one_writes(
     page.locator("#preview").get_by_text("this bracket is never closed").wait_for()
     expect(page.get_by_label("Papers I also want")).to_have_value("(salad")
     assert violations(page) == []
-    assert house.reader().subscriber == subscriber(ADA)
+    assert app.reader().subscriber == subscriber(ADA)
     page.get_by_label("Papers I also want").fill("salad")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_have_text("Saved.")
@@ -156,9 +156,9 @@ def test_what_a_choice_would_have_brought_shows_while_one_writes(
     page.close()
 
 
-def test_the_keyboard_alone_is_enough(house: House, browser: Browser) -> None:
+def test_the_keyboard_alone_is_enough(app: App, browser: Browser) -> None:
     page = browser.new_page()
-    page.goto(house.site)
+    page.goto(app.site)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "To the content"
     for _ in range(4):
@@ -168,21 +168,21 @@ def test_the_keyboard_alone_is_enough(house: House, browser: Browser) -> None:
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     page.wait_for_url("**/join")
-    house.mail_to(ADA)
-    assert house.reader().subscriber.filter.topics == ("Vision",)
+    app.mail_to(ADA)
+    assert app.reader().subscriber.filter.topics == ("Vision",)
     page.close()
 
 
 @pytest.mark.slow
 def test_a_scanner_that_opens_every_link_and_runs_scripts_changes_nothing(
-    house: House, browser: Browser
+    app: App, browser: Browser
 ) -> None:
-    house.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
-    house.publish(DAY, "Vision anew")
-    (letter,) = house.inbox.to(ADA)
-    house.join("bob@example.org")
-    note = house.mail_to("bob@example.org")
-    before = house.store.readers()
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew")
+    (letter,) = app.inbox.to(ADA)
+    app.join("bob@example.org")
+    note = app.mail_to("bob@example.org")
+    before = app.store.readers()
     links = set(re.findall(r"https?://127[^\s<>\"]+", letter.text + letter.html + note.html))
     assert len(links) >= 6
     page = browser.new_page()
@@ -190,30 +190,30 @@ def test_a_scanner_that_opens_every_link_and_runs_scripts_changes_nothing(
     page.on("request", lambda request: asked.append(request.url))
     for link in sorted(links):
         page.goto(link.replace("&amp;", "&"), wait_until="networkidle")
-    assert house.store.readers() == before
-    assert len(house.inbox.arrivals) == 2
-    assert all(url.startswith(house.site) for url in asked)
+    assert app.store.readers() == before
+    assert len(app.inbox.arrivals) == 2
+    assert all(url.startswith(app.site) for url in asked)
     page.close()
 
 
-def paths(house: House) -> dict[str, str]:
+def paths(app: App) -> dict[str, str]:
     """Every page a reader may see, by what it is."""
-    reader = house.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
-    house.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
-    house.publish(DAY, "Vision anew", "Of other things")
-    prefer = house.path("preferences", str(reader.id))
+    reader = app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
+    app.publish(DAY, "Vision anew", "Of other things")
+    prefer = app.path("preferences", str(reader.id))
     return {
         "first": "/",
-        "confirm": house.path("confirm", "2"),
-        "move": house.path("move", "1/new@example.org"),
+        "confirm": app.path("confirm", "2"),
+        "move": app.path("move", "1/new@example.org"),
         "preferences": prefer,
         "pause": f"{prefer}?pause=2",
-        "unsubscribe": house.path("unsubscribe"),
-        "edition": house.path("edition", f"1/{date.isoformat(DAY)}"),
+        "unsubscribe": app.path("unsubscribe"),
+        "edition": app.path("edition", f"1/{date.isoformat(DAY)}"),
         "archive": "/archive",
         "issue": f"/archive/{DAY}",
         "topic": "/topic/Vision",
-        "paper": f"/paper/{quote(house.store.papers_numbered([1])[0].key)}",
+        "paper": f"/paper/{quote(app.store.papers_numbered([1])[0].key)}",
         "search": "/search?q=vision",
         "operator": "/operator",
         "refused": "/preferences/nothing",
@@ -228,9 +228,7 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
-def test_every_page_is_for_everybody(
-    house: House, browser: Browser, scheme: str, width: int
-) -> None:
+def test_every_page_is_for_everybody(app: App, browser: Browser, scheme: str, width: int) -> None:
     page = browser.new_page(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
@@ -246,10 +244,10 @@ def test_every_page_is_for_everybody(
         with page.expect_navigation(wait_until="load"):
             page.get_by_role("button", name=button).click()
 
-    for name, path in paths(house).items():
-        page.goto(f"{house.site}{path}")
+    for name, path in paths(app).items():
+        page.goto(f"{app.site}{path}")
         look(name)
-    page.goto(f"{house.site}{house.path('preferences')}")
+    page.goto(f"{app.site}{app.path('preferences')}")
     press("Try on the last days")
     look("tried")
     page.get_by_label("Papers I never want").fill("((")
@@ -260,16 +258,16 @@ def test_every_page_is_for_everybody(
     page.get_by_label("I want to be forgotten").check()
     press("Erase me")
     look("erased")
-    page.goto(f"{house.site}{house.path('confirm', '2')}")
+    page.goto(f"{app.site}{app.path('confirm', '2')}")
     press("Yes")
     look("confirmed")
-    page.goto(f"{house.site}{house.path('unsubscribe', '2')}")
+    page.goto(f"{app.site}{app.path('unsubscribe', '2')}")
     press("Unsubscribe")
     look("farewell")
     page.get_by_label("Would you say why?").fill("too many letters")
     press("Say it")
     look("said why")
-    page.goto(house.site)
+    page.goto(app.site)
     page.evaluate("document.querySelector('form').noValidate = true")
     page.get_by_label("Your mail address").fill("nobody")
     press("Send me the letters")
@@ -278,10 +276,10 @@ def test_every_page_is_for_everybody(
     page.get_by_label("Your mail address").fill("cyd@example.org")
     press("Send me the letters")
     look("sent")
-    page.goto(f"{house.site}{house.path('move', '2/new@example.org')}")
+    page.goto(f"{app.site}{app.path('move', '2/new@example.org')}")
     press("Yes")
     look("moved")
-    page.goto(f"{house.site}/operator")
+    page.goto(f"{app.site}/operator")
     page.get_by_text("The numbers").click()
     look("the operator's numbers")
     page.close()

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from newsletter.letter.links import Purpose
 from tests.factories import DAY, NOON, subscriber
 from tests.openapi import described
-from tests.visits import House, open_house
+from tests.visits import App, open_app
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 EXAMPLES = 300 if FULL else 15
@@ -20,40 +20,40 @@ PAYLOADS = {"edition": f"1/{DAY}", "move": "1/new@example.org"}
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    with open_house(operator_password="a password of sixteen") as opened:
+def app() -> Iterator[App]:
+    with open_app(operator_password="a password of sixteen") as opened:
         opened.store.save_reader(subscriber(), status="confirmed", now=NOON)
         opened.publish(DAY, "Vision anew", "Of other things")
         yield opened
 
 
-def known(house: House) -> dict[str, list[str]]:
+def known(app: App) -> dict[str, list[str]]:
     """What leads somewhere, by the parameter it stands for."""
     purposes: tuple[Purpose, ...] = get_args(Purpose)
-    signed = [house.path(purpose, PAYLOADS.get(purpose, "1")) for purpose in purposes]
+    signed = [app.path(purpose, PAYLOADS.get(purpose, "1")) for purpose in purposes]
     return {
         "token": [path.rpartition("/")[2] for path in signed],
         "day": [DAY.isoformat()],
         "name": ["Vision", "Other"],
-        "key": [house.store.papers_numbered([1])[0].key],
+        "key": [app.store.papers_numbered([1])[0].key],
     }
 
 
-def test_the_description_names_every_page_and_method(house: House) -> None:
-    paths = described(house.routes, known(house))["paths"]
+def test_the_description_names_every_page_and_method(app: App) -> None:
+    paths = described(app.routes, known(app))["paths"]
     assert {"get", "head", "post"} <= paths["/preferences/{token}"].keys()
     assert "/paper/{key}" in paths
     assert sum(len(methods) for methods in paths.values()) >= 50
 
 
 @pytest.mark.slow
-def test_no_route_has_an_error_of_ours_whatever_it_is_asked(house: House) -> None:
+def test_no_route_has_an_error_of_ours_whatever_it_is_asked(app: App) -> None:
     import schemathesis  # noqa: PLC0415 - it takes seconds to import
     from schemathesis.checks import not_a_server_error  # noqa: PLC0415 - as above
     from schemathesis.core.result import Ok  # noqa: PLC0415 - as above
 
     answers: set[int] = set()
-    schema = schemathesis.openapi.from_dict(described(house.routes, known(house)))
+    schema = schemathesis.openapi.from_dict(described(app.routes, known(app)))
     tried = 0
     for found in schema.get_all_operations():
         assert isinstance(found, Ok)
@@ -63,7 +63,7 @@ def test_no_route_has_an_error_of_ours_whatever_it_is_asked(house: House) -> Non
         @given(operation.as_strategy())
         def ask(case: schemathesis.Case[Any]) -> None:
             answer = case.call_and_validate(
-                base_url=f"http://127.0.0.1:{house.port}", checks=[not_a_server_error]
+                base_url=f"http://127.0.0.1:{app.port}", checks=[not_a_server_error]
             )
             answers.add(answer.status_code)
 
@@ -74,25 +74,25 @@ def test_no_route_has_an_error_of_ours_whatever_it_is_asked(house: House) -> Non
     assert max(answers) < 500
 
 
-def test_no_page_takes_a_token_with_any_bit_flipped(house: House) -> None:
+def test_no_page_takes_a_token_with_any_bit_flipped(app: App) -> None:
     """Every seventh place everyday, every place in the long run; the pure test has every bit."""
     pages = {
         route.path.partition("{")[0]: route.methods or set()
-        for route in house.routes
+        for route in app.routes
         if isinstance(route, Route) and route.path.endswith("/{token}")
     }
     assert len(pages) >= 6
-    before = house.store.readers()
+    before = app.store.readers()
     for page in pages:
         purpose = cast(
             "Purpose",
             page.strip("/").replace("farewell", "unsubscribe").replace("leave", "unsubscribe"),
         )
-        token = house.path(purpose, PAYLOADS.get(purpose, "1")).rpartition("/")[2].encode()
+        token = app.path(purpose, PAYLOADS.get(purpose, "1")).rpartition("/")[2].encode()
         for place in range(0, len(token), 1 if FULL else 7):
             forged = bytearray(token)
             forged[place] ^= 1 << place % 7
             path = f"{page}{quote(bytes(forged), safe='')}"
-            answers = house.get(path), house.post(path, {"do": "erase", "sure": "yes", "why": "x"})
+            answers = app.get(path), app.post(path, {"do": "erase", "sure": "yes", "why": "x"})
             assert {answer.status for answer in answers} <= {403, 404, 405}, path
-    assert house.store.readers() == before
+    assert app.store.readers() == before

@@ -11,7 +11,7 @@ from newsletter.letter.assembling import set_edition
 from newsletter.letter.display import longdate
 from newsletter.letter.rendering import set_issue
 from newsletter.letter.views import paper_view
-from newsletter.model import TOP, Edition, Standing, Summary
+from newsletter.model import TOP, Edition, ReaderHistory, Summary
 from newsletter.papers.matching import RulesMatcher
 from newsletter.papers.topics import match
 from newsletter.templates import HTML, TEXT
@@ -60,9 +60,9 @@ def test_a_letter_fits_however_many_papers_there_are(
     sheet, _ = set_issue(made, SITE, templates(theme))
     ada = reader(decided=-1)
     wants = replace(ada.subscriber, summary=summary)
-    standing = Standing(replace(ada, subscriber=wants))
+    history = ReaderHistory(replace(ada, subscriber=wants))
     matching = match(made, [wants.filter], RulesMatcher())
-    fitted = cut(Table(made, matching), standing, Budget(sheet.sizes, max_items=papers))
+    fitted = cut(Table(made, matching), history, Budget(sheet.sizes, max_items=papers))
     assert len(fitted.papers) == papers
     html = set_edition(sheet, fitted, personal()).html
     assert len(html.encode()) <= GMAIL_CLIPS

@@ -8,40 +8,40 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from newsletter.model import Heartbeat, Returned, SourceHealth
+from newsletter.model import Heartbeat, MailEvent, SourceHealth
 from newsletter.web.growth import SPAN
 from tests.factories import DAY, NOON, subscriber
-from tests.visits import Answer, House, open_house
+from tests.visits import Answer, App, open_app
 
 PASSWORD = "a pässword of sixteen"
 SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    with open_house(operator_password=PASSWORD) as opened:
+def app() -> Iterator[App]:
+    with open_app(operator_password=PASSWORD) as opened:
         yield opened
 
 
-def ask(house: House, password: str, scheme: str = "Basic") -> Answer:
+def ask(app: App, password: str, scheme: str = "Basic") -> Answer:
     coded = base64.b64encode(f"anybody:{password}".encode()).decode()
-    return house.get("/operator", Authorization=f"{scheme} {coded}")
+    return app.get("/operator", Authorization=f"{scheme} {coded}")
 
 
-def test_it_shows_how_things_stand(house: House) -> None:
-    assert "Nobody so far." in ask(house, PASSWORD).words
+def test_it_shows_how_things_stand(app: App) -> None:
+    assert "Nobody so far." in ask(app, PASSWORD).words
     for name in ("ada", "bob"):
         saved = subscriber(f"{name}@example.org")
-        house.store.save_reader(saved, status="confirmed", now=NOON)
-    house.store.set_status("bob@example.org", "unsubscribed", now=NOON)
-    house.publish(DAY, "Vision anew")
-    cyd = house.store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)
-    complaint = Returned("c", "complaint", cyd.id, DAY, "abuse (cyd@example.org)")
-    house.store.take_return(complaint, now=NOON)
-    house.store.beat(Heartbeat("run on here", NOON, NOON, SCRIPT))
+        app.store.save_reader(saved, status="confirmed", now=NOON)
+    app.store.set_status("bob@example.org", "unsubscribed", now=NOON)
+    app.publish(DAY, "Vision anew")
+    cyd = app.store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)
+    complaint = MailEvent("c", "complaint", cyd.id, DAY, "abuse (cyd@example.org)")
+    app.store.record_mail_event(complaint, now=NOON)
+    app.store.beat(Heartbeat("run on here", NOON, NOON, SCRIPT))
     failed = SourceHealth(SCRIPT, "failed", detail=SCRIPT, checked=NOON)
-    house.store.ingest(DAY, failed, [], now=NOON)
-    answer = ask(house, PASSWORD)
+    app.store.ingest(DAY, failed, [], now=NOON)
+    answer = ask(app, PASSWORD)
     assert answer.status == 200
     for words in ("confirmed 1", "unsubscribed 1", f"{DAY} done 1 1 0", "Listed ok", "run on here"):
         assert words in answer.words
@@ -53,57 +53,57 @@ def test_it_shows_how_things_stand(house: House) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_growth_is_a_plot_and_a_table(house: House) -> None:
-    assert "Growth" not in ask(house, PASSWORD).words
+def test_growth_is_a_plot_and_a_table(app: App) -> None:
+    assert "Growth" not in ask(app, PASSWORD).words
     weeks = [NOON + timedelta(weeks=n) for n in (-1, 0)]
     for number, at in enumerate((weeks[0], weeks[0], weeks[0], weeks[1])):
-        house.store.save_reader(subscriber(f"r{number}@x.org"), status="confirmed", now=at)
-    house.store.save_reader(subscriber("no@x.org"), status="unconfirmed", now=weeks[1])
-    house.store.set_status("r0@x.org", "unsubscribed", now=weeks[1])
-    answer = ask(house, PASSWORD)
+        app.store.save_reader(subscriber(f"r{number}@x.org"), status="confirmed", now=at)
+    app.store.save_reader(subscriber("no@x.org"), status="unconfirmed", now=weeks[1])
+    app.store.set_status("r0@x.org", "unsubscribed", now=weeks[1])
+    answer = ask(app, PASSWORD)
     assert "since 2026-07-27. Above: how many readers there were, now 3, at most 3." in answer.words
     assert "2026-08-03 1 1 3 2026-07-27 3 0 3" in answer.words
     assert 'role="img" aria-label="Readers at the end of each week' in answer.body
     assert answer.body.count('<rect class="came"') == 2
     assert '<rect x="500" y="4.0" width="20" height="96.0"/>' in answer.body
     assert '<rect class="left" x="503" y="144" width="14" height="10.7"/>' in answer.body
-    house.later(weeks=40)
-    later = ask(house, PASSWORD)
+    app.later(weeks=40)
+    later = ask(app, PASSWORD)
     assert later.body.count('<rect class="came"') == SPAN
     assert "now 3, at most 3." in later.words
     assert "at most 0 a week" in later.words
 
 
-def test_without_the_password_nothing_is_shown(house: House) -> None:
+def test_without_the_password_nothing_is_shown(app: App) -> None:
     refused = (
-        house.get("/operator"),
-        ask(house, PASSWORD[:-1]),
-        ask(house, ""),
-        ask(house, PASSWORD, "Bearer"),
-        house.get("/operator", Authorization="Basic %%%"),
-        house.get("/operator", Authorization="Basic"),
-        house.get("/operator", Authorization="Basic \xe9"),
+        app.get("/operator"),
+        ask(app, PASSWORD[:-1]),
+        ask(app, ""),
+        ask(app, PASSWORD, "Bearer"),
+        app.get("/operator", Authorization="Basic %%%"),
+        app.get("/operator", Authorization="Basic"),
+        app.get("/operator", Authorization="Basic \xe9"),
     )
     for answer in refused:
         assert answer.status == 401
         assert answer.headers["www-authenticate"].startswith("Basic ")
         assert "Readers" not in answer.body
-    assert house.post("/operator").status == 405
+    assert app.post("/operator").status == 405
 
 
-def metrics(house: House, password: str = PASSWORD) -> Answer:
+def metrics(app: App, password: str = PASSWORD) -> Answer:
     coded = base64.b64encode(f"prometheus:{password}".encode()).decode()
-    return house.get("/metrics", Authorization=f"Basic {coded}")
+    return app.get("/metrics", Authorization=f"Basic {coded}")
 
 
-def test_prometheus_reads_the_same_behind_the_same_password(house: House) -> None:
-    empty = list(text_string_to_metric_families(metrics(house).body))
+def test_prometheus_reads_the_same_behind_the_same_password(app: App) -> None:
+    empty = list(text_string_to_metric_families(metrics(app).body))
     assert [family.samples for family in empty] == [[]] * len(empty)
-    house.store.save_reader(subscriber(), status="confirmed", now=NOON)
-    house.publish(DAY, "Vision anew")
-    house.store.beat(Heartbeat("run on here", NOON, NOON))
-    house.store.ingest(DAY, SourceHealth('F "1"', "failed", checked=NOON), [], now=NOON)
-    answer = metrics(house)
+    app.store.save_reader(subscriber(), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew")
+    app.store.beat(Heartbeat("run on here", NOON, NOON))
+    app.store.ingest(DAY, SourceHealth('F "1"', "failed", checked=NOON), [], now=NOON)
+    answer = metrics(app)
     assert answer.headers["content-type"].startswith("text/plain; version=")
     told = {
         (sample.name.removeprefix("newsletter_"), *sample.labels.values()): sample.value
@@ -119,20 +119,18 @@ def test_prometheus_reads_the_same_behind_the_same_password(house: House) -> Non
     assert ("source_last_ok_seconds", 'F "1"') not in told
     assert told["heartbeat_seconds", "run on here"] == noon
     assert "example.org" not in answer.body
-    for refused in (house.get("/metrics"), metrics(house, "wrong")):
+    for refused in (app.get("/metrics"), metrics(app, "wrong")):
         assert (refused.status, "newsletter_" in refused.body) == (401, False)
 
 
-def test_without_the_extra_the_way_to_it_is_said(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_extra_the_way_to_it_is_said(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    answer = metrics(house)
+    answer = metrics(app)
     assert answer.status == 501
     assert "daily-papers-newsletter[metrics]" in answer.words
 
 
 def test_there_is_no_such_page_unless_it_is_asked_for() -> None:
-    with open_house() as house:
-        assert ask(house, "").status == 404
-        assert metrics(house).status == 404
+    with open_app() as app:
+        assert ask(app, "").status == 404
+        assert metrics(app).status == 404

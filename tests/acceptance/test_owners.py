@@ -4,21 +4,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from newsletter.app.locks import LockedOwner
+from newsletter.app.locks import FileRunLock
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time
 from pathlib import Path
-from newsletter.app.locks import LockedOwner
-with LockedOwner(Path(sys.argv[1]), "other").holding() as owner:
+from newsletter.app.locks import FileRunLock
+with FileRunLock(Path(sys.argv[1]), "other").holding() as owner:
     print(owner.name, flush=True)
     sys.stdin.read()
 """
 
 
 def test_a_process_that_is_killed_is_gone_at_once(tmp_path: Path) -> None:
-    with LockedOwner(tmp_path, "mine").holding() as mine:
+    with FileRunLock(tmp_path, "mine").holding() as mine:
         other = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-c", HOLD, str(tmp_path)],
             cwd=ROOT,
@@ -39,8 +39,8 @@ def test_a_process_that_is_killed_is_gone_at_once(tmp_path: Path) -> None:
 
 def test_runs_of_other_machines_and_folders_are_left_to_their_leases(tmp_path: Path) -> None:
     with (
-        LockedOwner(tmp_path / "one", "run").holding() as one,
-        LockedOwner(tmp_path / "two", "run").holding() as two,
+        FileRunLock(tmp_path / "one", "run").holding() as one,
+        FileRunLock(tmp_path / "two", "run").holding() as two,
     ):
         assert one.gone([two.name, "elsewhere-run"]) == frozenset()
         assert "." not in one.name

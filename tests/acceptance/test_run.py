@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.app.app import House, open_house
-from newsletter.app.scheduler import Roster
+from newsletter.app.app import App, open_app
+from newsletter.app.scheduler import SubscribersFileRefresh
 from newsletter.errors import ConfigurationError, StoreError
 from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
 from tests.morning import Inbox, Newsletter, Page, daily_papers, open_inbox, serve
@@ -83,21 +83,21 @@ def test_before_the_time_it_fetches_and_waits(newsletter: Newsletter, inbox: Inb
 
 
 @contextlib.contextmanager
-def watched(newsletter: Newsletter) -> Iterator[tuple[House, Roster]]:
+def watched(newsletter: Newsletter) -> Iterator[tuple[App, SubscribersFileRefresh]]:
     """A newsletter that has read its readers, and what looks whether their file has changed."""
     set_up(newsletter, "http://127.0.0.1:8099")
-    with open_house(newsletter.folder / "newsletter.yaml") as house:
-        house.readers()
-        yield house, Roster(house)
+    with open_app(newsletter.folder / "newsletter.yaml") as app:
+        app.readers()
+        yield app, SubscribersFileRefresh(app)
 
 
 def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
     newsletter: Newsletter,
 ) -> None:
-    with watched(newsletter) as (house, refresh):
+    with watched(newsletter) as (app, refresh):
         newsletter.subscribe({"email": "new@example.org", "at": "06:10"})
         refresh()
-        assert [(r.subscriber.email, r.status) for r in house.store.readers()] == [
+        assert [(r.subscriber.email, r.status) for r in app.store.readers()] == [
             ("r0@example.org", "removed"),
             ("new@example.org", "confirmed"),
         ]
@@ -108,13 +108,13 @@ def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
         (newsletter.folder / "subscribers.yaml").unlink()
         with pytest.raises(ConfigurationError, match="no such file"):
             refresh()
-        assert len(house.store.readers()) == 2
+        assert len(app.store.readers()) == 2
 
 
 def test_a_readers_file_the_store_could_not_take_is_taken_with_the_next_look(
     newsletter: Newsletter,
 ) -> None:
-    with watched(newsletter) as (house, refresh):
+    with watched(newsletter) as (app, refresh):
         newsletter.subscribe()
         with contextlib.closing(sqlite3.connect(newsletter.folder / "newsletter.db")) as beside:
             beside.execute("ALTER TABLE readers RENAME TO elsewhere")
@@ -122,7 +122,7 @@ def test_a_readers_file_the_store_could_not_take_is_taken_with_the_next_look(
                 refresh()
             beside.execute("ALTER TABLE elsewhere RENAME TO readers")
         refresh()
-        assert [reader.status for reader in house.store.readers()] == ["removed"]
+        assert [reader.status for reader in app.store.readers()] == ["removed"]
 
 
 def test_a_source_that_hangs_does_not_keep_it_from_ending(newsletter: Newsletter) -> None:

@@ -13,15 +13,15 @@ from newsletter.app.clock import SystemClock
 from newsletter.delivery.delivering import deliver
 from newsletter.errors import TransportError
 from newsletter.model import (
-    Addressee,
     Claim,
     Counts,
     Edition,
     Envelope,
     Issue,
-    Planned,
+    PlannedEdition,
+    ReaderHistory,
+    Recipient,
     Section,
-    Standing,
     Wave,
 )
 from newsletter.ports import Clock, Store
@@ -42,7 +42,10 @@ def frozen(count: int) -> Store:
     ]
     issue = Issue(DAY, papers=(paper(),), topics=(), cutoff=1, frozen_at=NOON)
     section = Section("Other", cards=(0,), because=("every paper",))
-    plans = [Planned(Standing(one), Edition(Addressee.of(one), (section,))) for one in readers]
+    plans = [
+        PlannedEdition(ReaderHistory(one), Edition(Recipient.of(one), (section,)))
+        for one in readers
+    ]
     store.freeze(Wave(0, issue, due=NOON, pieces=b""), plans)
     return store
 

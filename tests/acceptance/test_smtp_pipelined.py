@@ -74,7 +74,7 @@ def test_the_next_letter_is_announced_with_the_last_ones_dot() -> None:
 def test_a_letter_costs_one_round_trip() -> None:
     groups: list[bytes] = []
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def dialogue(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 hello\r\n")
         await reader.readline()
         writer.write(b"250-hello\r\n250 PIPELINING\r\n")
@@ -94,7 +94,7 @@ def test_a_letter_costs_one_round_trip() -> None:
 
     async def scene() -> None:
         counter = Counter()
-        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        server = await asyncio.start_server(dialogue, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         settings = SmtpSettings("127.0.0.1", port, "none", connections=1)
         await SmtpTransport(settings, QuickClock()).send(

@@ -11,7 +11,7 @@ import pytest
 from newsletter.errors import TransportError
 from newsletter.model import Subscriber
 from newsletter.publisher.fetching import gather
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.stores import open_store
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
@@ -28,7 +28,7 @@ READERS = 100
 class Season:
     """A hundred readers, an issue a day, a server that misbehaves as it is told each day."""
 
-    desk: Desk
+    publisher: Publisher
     clock: SteadyClock
     day: date = DAY
     sent: dict[date, int] = field(default_factory=dict)
@@ -36,8 +36,10 @@ class Season:
     def issue(self, script: Mapping[Stage, Sequence[Answer]], *, pipelining: bool = True) -> None:
         """Send the next day's issue into such a server."""
         titles = Listed(f"Paper of {self.day}")
-        asyncio.run(gather([titles], self.desk.store, self.day, self.clock, lambda _report: None))
-        freeze(self.desk, self.day, waiting(self.desk, self.day), ())
+        asyncio.run(
+            gather([titles], self.publisher.store, self.day, self.clock, lambda _report: None)
+        )
+        freeze(self.publisher, self.day, waiting(self.publisher, self.day), ())
         self.sent[self.day] = asyncio.run(self._send(script, pipelining))
         self.day += timedelta(days=1)
         self.clock.time += timedelta(days=1)
@@ -47,19 +49,21 @@ class Season:
             settings = SmtpSettings(server.host, server.port, "none", connections=1)
             transport = SmtpTransport(settings, self.clock)
             run = Run(f"run{self.day:%d}")
-            await publish(self.desk, self.day, transport, owner=run, progress=lambda _counts: None)
+            await publish(
+                self.publisher, self.day, transport, run_lock=run, progress=lambda _counts: None
+            )
             return sum(bool(one.content) for one in server.taken)
 
     @property
     def blocked(self) -> list[str]:
-        return [one.email for one in self.desk.store.suppressed()]
+        return [one.email for one in self.publisher.store.suppressed()]
 
 
 @pytest.fixture
 def season(tmp_path: Path) -> Iterator[Season]:
     store = open_store(f"sqlite:///{tmp_path}/store.db")
-    roster = [Subscriber(f"r{n:02}@example.org") for n in range(READERS)]
-    store.sync_roster(roster, now=NOON)
+    listed_subscribers = [Subscriber(f"r{n:02}@example.org") for n in range(READERS)]
+    store.sync_subscribers(listed_subscribers, now=NOON)
     clock = SteadyClock()
     yield Season(desk_over(store, clock=clock), clock)
     store.close()
@@ -80,12 +84,12 @@ def test_a_reader_who_is_not_there_on_three_days_is_blocked_and_nobody_else(
         assert season.blocked == []
     season.issue(one(UNKNOWN), pipelining=pipelining)
     assert season.blocked == ["r41@example.org"]
-    (why,) = season.desk.store.suppressed()
+    (why,) = season.publisher.store.suppressed()
     assert why.why.startswith("hard bounces on 3 days")
     assert UNKNOWN in why.why
     season.issue({})
     assert [*season.sent.values()] == [99, 99, 99, 99]
-    assert all(season.desk.store.audit(day).ok for day in season.sent)
+    assert all(season.publisher.store.audit(day).ok for day in season.sent)
 
 
 @pytest.mark.parametrize("answer", ["550 5.7.1 blocked by policy", "552 5.2.2 mailbox full"])
@@ -112,9 +116,9 @@ def test_a_server_that_refuses_us_blames_nobody(season: Season) -> None:
 
 
 def test_a_server_that_knows_nobody_blames_nobody(season: Season) -> None:
-    few = season.desk.store.readers()[5:]
+    few = season.publisher.store.readers()[5:]
     for reader in few:
-        season.desk.store.set_status(reader.subscriber.email, "unsubscribed", now=NOON)
+        season.publisher.store.set_status(reader.subscriber.email, "unsubscribed", now=NOON)
     for _ in range(4):
         season.issue({"RCPT": [UNKNOWN] * 5})
     assert season.blocked == []

@@ -21,7 +21,7 @@ from bench.recorder import Phase, Recorder, pause, recording
 from bench.striking import Plan
 from bench.worker import step
 from newsletter.app import workers
-from newsletter.app.app import House, open_house
+from newsletter.app.app import App, open_app
 from newsletter.app.workers import publish
 from newsletter.cli import run
 from newsletter.errors import StoreError, TryAgainError
@@ -207,7 +207,7 @@ def test_told_to_stop_all_drain_and_nothing_is_in_doubt(
         async with scene(tmp_path) as at:
             first = await at.all_at_work()
             (other,) = children(first.pid)
-            at.recorder.pace = 0.02  # so that there is something left when they hear of it
+            at.recorder.rate_limit = 0.02  # so that there is something left when they hear of it
             first.send_signal(number)
             await pause(0.1)
             if each:
@@ -217,7 +217,7 @@ def test_told_to_stop_all_drain_and_nothing_is_in_doubt(
             assert (await ended(first))[0] == STOPPED
             assert not is_alive(other)
             assert set(at.states) == {"pending", "accepted"}
-            at.recorder.pace = 0
+            at.recorder.rate_limit = 0
             assert await at.run() == (0, "")
             at.is_done()
 
@@ -230,7 +230,9 @@ def test_when_the_first_is_killed_the_others_drain_by_themselves(tmp_path: Path)
         async with scene(tmp_path) as at:
             first = await at.all_at_work()
             (other,) = children(first.pid)
-            at.recorder.pace = 0.02  # so that there is something left when the other has noticed
+            at.recorder.rate_limit = (
+                0.02  # so that there is something left when the other has noticed
+            )
             first.kill()
             await pause(0.1)
             at.listen()
@@ -238,7 +240,7 @@ def test_when_the_first_is_killed_the_others_drain_by_themselves(tmp_path: Path)
             await ended(first)
             assert at.states["pending"]
             assert at.recorder.sessions == 0
-            at.recorder.pace = 0
+            at.recorder.rate_limit = 0
             assert await at.run() == (0, "")
             at.is_done(doubts=PLAN.connections)
 
@@ -360,7 +362,7 @@ def test_where_the_server_has_room_for_one_alone_that_one_sends_all(tmp_path: Pa
     async def told() -> None:
         async with scene(tmp_path) as at:
             at.recorder.room = PLAN.connections // 2
-            at.recorder.pace = 0.003
+            at.recorder.rate_limit = 0.003
             at.deaf.set()
             assert await at.run() == (0, "")
             at.is_done()
@@ -394,30 +396,30 @@ def test_a_small_issue_and_a_few_readers_leave_from_one_process(
 
 
 @contextlib.asynccontextmanager
-async def half_way(folder: Path) -> AsyncIterator[tuple[Scene, House]]:
+async def half_way(folder: Path) -> AsyncIterator[tuple[Scene, App]]:
     """A scene after its first run was stopped, and the newsletter it is of."""
     async with scene(folder) as at:
         first = await at.all_at_work()
-        at.recorder.pace = 0.02  # so that there is something left when it hears of its end
+        at.recorder.rate_limit = 0.02  # so that there is something left when it hears of its end
         first.terminate()
         await pause(0.1)
         at.listen()
         await ended(first)
-        with open_house(Path(at.configuration)) as house:
-            assert house.desk.store.counts(TODAY).open > 4 * EACH["each"]
-            yield at, house
+        with open_app(Path(at.configuration)) as app:
+            assert app.publisher.store.counts(TODAY).open > 4 * EACH["each"]
+            yield at, app
 
 
 @pytest.mark.slow
 def test_what_another_cannot_read_or_write_ends_all(tmp_path: Path) -> None:
     async def told() -> None:
-        async with half_way(tmp_path) as (_, house):
+        async with half_way(tmp_path) as (_, app):
             elsewhere = f"sqlite:///{tmp_path}/nowhere/newsletter.db"
-            lost = replace(house, settings=house.settings.model_copy(update={"store": elsewhere}))
-            vars(lost).update(store=house.store, desk=house.desk)
-            with lost.owner() as owner, pytest.raises(StoreError, match="there is no folder"):
-                await publish(lost, TODAY, owner=owner, progress=quiet, each=EACH["each"])
-            after = house.desk.store.counts(TODAY)
+            lost = replace(app, settings=app.settings.model_copy(update={"store": elsewhere}))
+            vars(lost).update(store=app.store, publisher=app.publisher)
+            with lost.run_lock() as run_lock, pytest.raises(StoreError, match="there is no folder"):
+                await publish(lost, TODAY, run_lock=run_lock, progress=quiet, each=EACH["each"])
+            after = app.publisher.store.counts(TODAY)
             assert after.open
             assert (after.claimed, after.committing, after.unknown) == (0, 0, 0)
 
@@ -429,10 +431,10 @@ def test_where_there_is_no_room_for_another_process_the_first_sends_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def told() -> None:
-        async with half_way(tmp_path) as (at, house):
+        async with half_way(tmp_path) as (at, app):
             monkeypatch.setattr(sys, "executable", "/nowhere/python")
-            with house.owner() as owner:
-                await publish(house, TODAY, owner=owner, progress=quiet, each=EACH["each"])
+            with app.run_lock() as run_lock:
+                await publish(app, TODAY, run_lock=run_lock, progress=quiet, each=EACH["each"])
             at.is_done()
 
     asyncio.run(told())
@@ -443,11 +445,14 @@ def test_one_that_crashes_is_told_of_and_its_letters_stay_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async def told() -> None:
-        async with half_way(tmp_path) as (_, house):
+        async with half_way(tmp_path) as (_, app):
             monkeypatch.setattr(workers, "BEGIN", "raise SystemExit('this cannot be')")
-            with house.owner() as owner, pytest.raises(TryAgainError, match="ended with 1; what"):
-                await publish(house, TODAY, owner=owner, progress=quiet, each=EACH["each"])
-            after = house.desk.store.counts(TODAY)
+            with (
+                app.run_lock() as run_lock,
+                pytest.raises(TryAgainError, match="ended with 1; what"),
+            ):
+                await publish(app, TODAY, run_lock=run_lock, progress=quiet, each=EACH["each"])
+            after = app.publisher.store.counts(TODAY)
             assert (after.claimed, after.committing, after.unknown) == (0, 0, 0)
 
     asyncio.run(told())

@@ -13,7 +13,7 @@ from newsletter.papers.filters import parse
 from newsletter.publisher.drafting import CHUNK
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.publishing import freeze, waiting
-from newsletter.stores import Witness, open_store
+from newsletter.stores import SendJournal, open_store
 from tests.desks import Listed, SteadyClock, desk_over
 from tests.factories import DAY, NOON
 
@@ -38,27 +38,27 @@ def newcomers(first: int, last: int) -> list[Subscriber]:
 def test_a_further_reader_costs_a_freeze_a_few_bytes_of_memory(
     database_url: str, tmp_path: Path
 ) -> None:
-    witness = Witness(tmp_path / "witness", lambda email: (email[::-1],))
-    store, clock = open_store(database_url, witness), SteadyClock()
-    desk = desk_over(store, Listed(*(f"word{n} word0" for n in range(5))), clock=clock)
+    journal = SendJournal(tmp_path / "witness", lambda email: (email[::-1],))
+    store, clock = open_store(database_url, journal), SteadyClock()
+    publisher = desk_over(store, Listed(*(f"word{n} word0" for n in range(5))), clock=clock)
     everybody = newcomers(0, 2 * CHUNK)
 
     def peak(day: date) -> int:
         """The most memory that freezing the day's issue for all there are takes at once."""
-        asyncio.run(gather(desk.sources, store, day, clock, lambda _report: None))
+        asyncio.run(gather(publisher.sources, store, day, clock, lambda _report: None))
         gc.collect()
         tracemalloc.start()
         before, _ = tracemalloc.get_traced_memory()
-        assert freeze(desk, day, waiting(desk, day), ())
+        assert freeze(publisher, day, waiting(publisher, day), ())
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most - before
 
-    store.sync_roster(everybody[:10], now=NOON)
+    store.sync_subscribers(everybody[:10], now=NOON)
     peak(DAY - timedelta(days=1))
-    store.sync_roster(everybody[:CHUNK], now=NOON)
+    store.sync_subscribers(everybody[:CHUNK], now=NOON)
     few = peak(DAY)
-    store.sync_roster(everybody, now=NOON)
+    store.sync_subscribers(everybody, now=NOON)
     many = peak(DAY + timedelta(days=1))
     further = store.counts(DAY + timedelta(days=1)).planned - store.counts(DAY).planned
     assert further == CHUNK

@@ -13,11 +13,11 @@ from newsletter.papers.filters import parse
 from newsletter.ports import Mark, Settle, Store
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.issue_control import cancel
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting
-from newsletter.publisher.ticking import Rota
+from newsletter.publisher.ticking import SchedulerState
 from newsletter.publisher.welcoming import FirstLetter, bring, greet, left_open
-from newsletter.readers.due import Rhythm
+from newsletter.readers.due import DefaultSchedule
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, NOON, subscriber
 from tests.keeping import MemoryTransport
@@ -29,13 +29,13 @@ BOB = "bob@example.org"
 
 
 @dataclass
-class Press:
+class MessageBuilder:
     """A newsletter that Ada reads, and Bob comes to."""
 
     store: Store
     listed: Listed
     clock: SteadyClock
-    desk: Desk
+    publisher: Publisher
     transport: MemoryTransport = field(default_factory=MemoryTransport)
     ticks: int = 0
 
@@ -46,16 +46,16 @@ class Press:
     async def _issue(self) -> None:
         day = self.clock.now().date()
         reports = await gather([self.listed], self.store, day, self.clock, lambda _: None)
-        freeze(self.desk, day, waiting(self.desk, day), reports)
+        freeze(self.publisher, day, waiting(self.publisher, day), reports)
         await self._deliver("issue")
 
     async def _deliver(self, turn: str) -> None:
         day = self.clock.now().date()
         await publish(
-            self.desk,
+            self.publisher,
             day,
             self.transport,
-            owner=Run("run"),
+            run_lock=Run("run"),
             turn=f"{turn}{len(self.transport.letters)}",
             progress=lambda _: None,
         )
@@ -68,7 +68,12 @@ class Press:
         assert letter is not None
         told: list[str] = []
         bringing = bring(
-            self.desk, letter, self.transport, owner=Run("pages"), turn="first", told=told.append
+            self.publisher,
+            letter,
+            self.transport,
+            run_lock=Run("pages"),
+            turn="first",
+            told=told.append,
         )
         asyncio.run(bringing)
         return told
@@ -89,10 +94,15 @@ class Press:
     def tick(self) -> None:
         """What the scheduler does now."""
         self.ticks += 1
-        rota = Rota(Rhythm("07:00", "UTC", "daily"))
-        owner = Run("tick")
+        scheduler_state = SchedulerState(DefaultSchedule("07:00", "UTC", "daily"))
+        run_lock = Run("tick")
         done = tick(
-            self.desk, rota, self.transport, owner=owner, turn=str(self.ticks), told=lambda _: None
+            self.publisher,
+            scheduler_state,
+            self.transport,
+            run_lock=run_lock,
+            turn=str(self.ticks),
+            told=lambda _: None,
         )
         asyncio.run(done)
 
@@ -110,22 +120,24 @@ class Press:
 
 
 @pytest.fixture
-def press(store: Store) -> Press:
+def press(store: Store) -> MessageBuilder:
     clock = SteadyClock(NOON)
     listed = Listed("Vision anew", "Of other things")
-    store.sync_roster([subscriber()], now=NOON)
-    return Press(store, listed, clock, desk_over(store, listed, clock=clock))
+    store.sync_subscribers([subscriber()], now=NOON)
+    return MessageBuilder(store, listed, clock, desk_over(store, listed, clock=clock))
 
 
-def test_a_newcomer_gets_the_days_edition_through_the_ledger_and_once(press: Press) -> None:
+def test_a_newcomer_gets_the_days_edition_through_the_ledger_and_once(
+    press: MessageBuilder,
+) -> None:
     press.issue()
     waves = press.store.waves(DAY)
     press.clock.time += 3 * HOUR
     bob = press.confirmed(filter=VISION)
-    letter = greet(press.desk, bob)
+    letter = greet(press.publisher, bob)
     assert letter is not None
     assert (letter.day, letter.reader) == (DAY, bob.id)
-    assert greet(press.desk, bob) is None
+    assert greet(press.publisher, bob) is None
     assert press.store.waves(DAY) == waves
     press.deliver()
     assert press.bobs == ["Vision anew"]
@@ -143,34 +155,34 @@ def test_a_newcomer_gets_the_days_edition_through_the_ledger_and_once(press: Pre
     assert press.store.audit(DAY + ONE_DAY).ok
 
 
-def test_what_comes_first_is_new_with_the_issue_and_nothing_older(press: Press) -> None:
+def test_what_comes_first_is_new_with_the_issue_and_nothing_older(press: MessageBuilder) -> None:
     press.issue()
     press.clock.time += ONE_DAY
     press.listed.titles = ("Of other things", "Of today")
     press.issue()
-    assert greet(press.desk, press.confirmed()) is not None
+    assert greet(press.publisher, press.confirmed()) is not None
     press.deliver()
     assert press.bobs == ["Of today"]
     assert press.store.audit(DAY + ONE_DAY).ok
 
 
-def test_who_came_back_gets_nothing_twice(press: Press) -> None:
+def test_who_came_back_gets_nothing_twice(press: MessageBuilder) -> None:
     press.confirmed(filter=VISION)
     press.issue()
     assert press.bobs == ["Vision anew"]
     press.store.set_status(BOB, "unsubscribed", now=press.clock.now())
-    assert greet(press.desk, press.confirmed("unsubscribed")) is None
+    assert greet(press.publisher, press.confirmed("unsubscribed")) is None
     press.clock.time += ONE_DAY
     press.listed.titles = ("Vision anew", "Of today")
     press.store.set_status(BOB, "unsubscribed", now=press.clock.now())
     press.issue()
-    assert greet(press.desk, press.confirmed("unsubscribed")) is not None
+    assert greet(press.publisher, press.confirmed("unsubscribed")) is not None
     press.deliver()
     assert press.bobs == ["Vision anew", "Of today"]
 
 
-def test_where_the_day_has_nothing_for_a_newcomer_nothing_is_planned(press: Press) -> None:
-    assert greet(press.desk, press.confirmed()) is None
+def test_where_the_day_has_nothing_for_a_newcomer_nothing_is_planned(press: MessageBuilder) -> None:
+    assert greet(press.publisher, press.confirmed()) is None
     press.store.set_status(BOB, "unsubscribed", now=NOON)
     press.issue()
     planned = press.store.planned(DAY)
@@ -179,20 +191,20 @@ def test_where_the_day_has_nothing_for_a_newcomer_nothing_is_planned(press: Pres
         Filter(topics=("Vision",), exclude=(parse("anew"),)),
     )
     for wants in absent:
-        assert greet(press.desk, press.confirmed("unsubscribed", filter=wants)) is None
+        assert greet(press.publisher, press.confirmed("unsubscribed", filter=wants)) is None
     away = press.confirmed("unsubscribed", paused_until=DAY + ONE_DAY)
-    assert greet(press.desk, away) is None
+    assert greet(press.publisher, away) is None
     press.clock.time += 20 * HOUR
-    assert greet(press.desk, press.confirmed("unsubscribed")) is None
+    assert greet(press.publisher, press.confirmed("unsubscribed")) is None
     assert press.store.planned(DAY) == planned
 
 
-def test_of_an_issue_that_was_cancelled_nobody_new_is_sent_anything(press: Press) -> None:
+def test_of_an_issue_that_was_cancelled_nobody_new_is_sent_anything(press: MessageBuilder) -> None:
     press.listed.titles = ("Vision anew",)
     asyncio.run(gather([press.listed], press.store, DAY, press.clock, lambda _: None))
-    freeze(press.desk, DAY, waiting(press.desk, DAY), ())
+    freeze(press.publisher, DAY, waiting(press.publisher, DAY), ())
     cancel(press.store, DAY)
-    assert greet(press.desk, press.confirmed()) is None
+    assert greet(press.publisher, press.confirmed()) is None
 
 
 class Patient(MemoryTransport):
@@ -214,30 +226,30 @@ def minutes(asked: list[datetime]) -> list[int]:
     return [(at - asked[0]) // timedelta(minutes=1) for at in asked]
 
 
-def test_a_first_letter_that_is_deferred_is_seen_through(press: Press) -> None:
+def test_a_first_letter_that_is_deferred_is_seen_through(press: MessageBuilder) -> None:
     press.issue()
     bob = press.confirmed()
-    letter = greet(press.desk, bob)
+    letter = greet(press.publisher, bob)
     press.transport = patient = Patient(press.clock, press.clock.now() + 2 * HOUR)
     assert press.bring(letter) == []
     assert minutes(patient.asked) == [0, 5, 15, 35, 75, 135]
     assert press.state(bob) == "accepted"
     assert press.store.issue_state(DAY) == ("done", "")
     assert press.store.audit(DAY).ok
-    assert left_open(press.desk) == ()
+    assert left_open(press.publisher) == ()
 
 
-def test_it_is_given_up_when_a_run_would_give_it_up(press: Press) -> None:
+def test_it_is_given_up_when_a_run_would_give_it_up(press: MessageBuilder) -> None:
     press.issue()
     bob = press.confirmed()
-    letter = greet(press.desk, bob)
+    letter = greet(press.publisher, bob)
     press.transport = patient = Patient(press.clock, press.clock.now() + 9 * ONE_DAY)
     press.bring(letter)
     assert press.state(bob) == "expired"
     assert minutes(patient.asked)[-1] in range(19 * 60, 20 * 60)
 
 
-def test_a_server_that_is_gone_is_tried_at_longer_and_longer_waits(press: Press) -> None:
+def test_a_server_that_is_gone_is_tried_at_longer_and_longer_waits(press: MessageBuilder) -> None:
     class Gone(Patient):
         async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
             if len(self.asked) < 6:
@@ -247,7 +259,7 @@ def test_a_server_that_is_gone_is_tried_at_longer_and_longer_waits(press: Press)
 
     press.issue()
     bob = press.confirmed()
-    letter = greet(press.desk, bob)
+    letter = greet(press.publisher, bob)
     press.transport = gone = Gone(press.clock, NOON)
     told = press.bring(letter)
     assert told == ["a first letter waits: relay.example: nobody there"] * 6
@@ -255,9 +267,9 @@ def test_a_server_that_is_gone_is_tried_at_longer_and_longer_waits(press: Press)
     assert press.state(bob) == "accepted"
 
 
-def test_of_an_issue_that_is_cancelled_nothing_is_waited_for(press: Press) -> None:
+def test_of_an_issue_that_is_cancelled_nothing_is_waited_for(press: MessageBuilder) -> None:
     press.issue()
-    letter = greet(press.desk, press.confirmed())
+    letter = greet(press.publisher, press.confirmed())
     cancel(press.store, DAY)
     before = press.clock.now()
     press.bring(letter)
@@ -265,14 +277,14 @@ def test_of_an_issue_that_is_cancelled_nothing_is_waited_for(press: Press) -> No
     assert press.clock.now() == before
 
 
-def test_what_a_stopped_process_left_open_is_found_again(press: Press) -> None:
+def test_what_a_stopped_process_left_open_is_found_again(press: MessageBuilder) -> None:
     press.transport = MemoryTransport({"ada@example.org": Deferred("450 busy")})
     press.issue()
-    assert left_open(press.desk) == ()
+    assert left_open(press.publisher) == ()
     press.clock.time += HOUR
     bob = press.confirmed()
-    letter = greet(press.desk, bob)
-    assert left_open(press.desk) == (letter,)
+    letter = greet(press.publisher, bob)
+    assert left_open(press.publisher) == (letter,)
     press.bring(letter)
     assert press.state(bob) == "accepted"
-    assert left_open(press.desk) == ()
+    assert left_open(press.publisher) == ()

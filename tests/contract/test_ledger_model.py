@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from newsletter.errors import SourceError
 from newsletter.model import (
     Accepted,
-    Addressee,
     Cadence,
     Claim,
     Deferred,
@@ -24,11 +23,12 @@ from newsletter.model import (
     IssueState,
     NotSent,
     Outcome,
-    Planned,
+    PlannedEdition,
+    ReaderHistory,
+    Recipient,
     Refused,
     Section,
     Settlement,
-    Standing,
     Unknown,
 )
 from newsletter.ports import Store
@@ -80,7 +80,7 @@ class Delivery(RuleBasedStateMachine):
         planned = self.store.planned(self.day)
         readers = [r for r in self.store.readers() if r.id not in planned]
         readers = [reader for reader in readers if reader.status == "confirmed"]
-        found = self.store.standings(readers, papers, since=self.now)
+        found = self.store.histories(readers, papers, since=self.now)
         wave = wave_of(papers, day=self.day, due=self.now)
         self.store.freeze(wave, [_cut(one, [p.number for p in papers], wanted) for one in found])
 
@@ -172,18 +172,18 @@ class Delivery(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-def _cut(standing: Standing, numbers: list[int], wanted: int) -> Planned:
+def _cut(history: ReaderHistory, numbers: list[int], wanted: int) -> PlannedEdition:
     """What a reader is owed and wants; ``wanted`` says of each three papers which those are."""
     owed = [
         place
         for place, number in enumerate(numbers)
-        if number > standing.reader.decided and number not in standing.sent
+        if number > history.reader.decided and number not in history.sent
     ]
     chosen = [place for place in owed if wanted >> (numbers[place] % 3) & 1]
     because = ("every paper",) * len(chosen)
     sections = (Section("Other", tuple(chosen), because=because),) if chosen else ()
-    to = Addressee.of(standing.reader)
-    return Planned(standing, Edition(to, sections, left_out=len(owed) - len(chosen)))
+    to = Recipient.of(history.reader)
+    return PlannedEdition(history, Edition(to, sections, left_out=len(owed) - len(chosen)))
 
 
 Delivery.TestCase.settings = settings(
@@ -208,11 +208,11 @@ class Season:
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)  # noqa: S311 - to be drawn again
         self.clock, self.source = SteadyClock(), Listed()
-        self.desk = desk_over(open_store("memory://"), self.source, clock=self.clock)
+        self.publisher = desk_over(open_store("memory://"), self.source, clock=self.clock)
         self.people = [
             subscriber(f"reader{n}@example.org", cadence=CADENCES[n % 3]) for n in range(6)
         ]
-        self.desk.store.sync_roster(self.people, now=NOON)
+        self.publisher.store.sync_subscribers(self.people, now=NOON)
         self.listed: set[str] = set()
         self.got: Counter[tuple[str, str]] = Counter()
 
@@ -225,10 +225,12 @@ class Season:
         outage = not quiet and self.draw.random() < 0.1
         self.source.failing = SourceError("outage") if outage else None
         told = asyncio.run(
-            gather(self.desk.sources, self.desk.store, day, self.clock, lambda _report: None)
+            gather(
+                self.publisher.sources, self.publisher.store, day, self.clock, lambda _report: None
+            )
         )
         self.listed |= set() if outage else set(self.source.titles)
-        if freeze(self.desk, day, waiting(self.desk, day), told):
+        if freeze(self.publisher, day, waiting(self.publisher, day), told):
             self.deliver(day, {} if quiet else self.troubles())
 
     def troubles(self) -> dict[str, Outcome]:
@@ -245,15 +247,15 @@ class Season:
         """One run over the day's issue; what arrived is written down."""
         transport = MemoryTransport(troubles)
         sending = publish(
-            self.desk,
+            self.publisher,
             day,
             transport,
-            owner=Run("season"),
+            run_lock=Run("season"),
             turn=f"{day:%m%d}",
             progress=lambda _counts: None,
         )
         asyncio.run(sending)
-        waves = {wave.id: wave.issue.papers for wave in self.desk.store.waves(day)}
+        waves = {wave.id: wave.issue.papers for wave in self.publisher.store.waves(day)}
         for letter in transport.letters:
             papers = waves[letter.claim.wave]
             for place in letter.claim.edition.papers:
@@ -270,4 +272,4 @@ def test_in_sixty_days_nothing_owed_is_missed_or_repeated(seed: int) -> None:
     for reader in season.people:
         mine = {title for email, title in season.got if email == reader.email}
         assert season.listed <= mine, "a paper never came"
-    assert all(season.desk.store.audit(day).ok for day in season.desk.store.days())
+    assert all(season.publisher.store.audit(day).ok for day in season.publisher.store.days())

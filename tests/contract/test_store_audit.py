@@ -11,7 +11,7 @@ from newsletter.errors import StoreError
 from newsletter.model import Accepted, Audit, Deferred, Refused, Unknown
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from newsletter.stores.invariants import LAWS
+from newsletter.stores.invariants import INVARIANTS
 from newsletter.stores.sql import SqlStore, schema
 from newsletter.stores.sql.engine import Database
 from tests.factories import DAY, NOON
@@ -58,7 +58,7 @@ def test_a_delivered_issue_holds_all_ten(store: Store) -> None:
     settle(store, cyd, outcome=Deferred("450 later"), next_try=LATER)
     settle(store, dee, outcome=Unknown("no answer"))
     found = store.audit(DAY)
-    assert [proof.id for proof in found.proofs] == list(LAWS)
+    assert [proof.id for proof in found.proofs] == list(INVARIANTS)
     assert (broken(found), found.ok) == ({}, True)
     assert found.in_doubt == ("dee@example.org",)
 

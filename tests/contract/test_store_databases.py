@@ -114,7 +114,7 @@ def test_a_store_of_before_the_readers_pages_is_brought_along(tmp_path: Path) ->
     old.close()
     store = open_store(url)
     store.save_reader(subscriber(at="09:00"), status="confirmed", now=NOON)
-    store.sync_roster([subscriber(at="07:00")], now=NOON)
+    store.sync_subscribers([subscriber(at="07:00")], now=NOON)
     assert store.readers()[0].subscriber.at == "09:00"
     assert [paper.number for paper in store.search(["etude", "byron"], limit=9)] == [1]
     store.close()
@@ -124,11 +124,11 @@ def test_a_letter_frozen_before_an_upgrade_is_the_same_after_it(tmp_path: Path) 
     url = f"sqlite:///{tmp_path}/store.db"
     before = open_store(url)
     one_issue(before, "ada", "bob")
-    frozen = [(before.edition(DAY, at), before.stood(DAY, at)) for at in ADDRESSES]
+    frozen = [(before.edition(DAY, at), before.history_of(DAY, at)) for at in ADDRESSES]
     before.close()
     _put_back_to_0007(tmp_path / "store.db")
     after = open_store(url)
-    assert [(after.edition(DAY, at), after.stood(DAY, at)) for at in ADDRESSES] == frozen
+    assert [(after.edition(DAY, at), after.history_of(DAY, at)) for at in ADDRESSES] == frozen
     assert [one.edition.to.email for one in claim(after)] == ADDRESSES
     after.close()
 
@@ -370,10 +370,10 @@ def test_a_store_held_by_another_writer_says_so(
     with sqlite3.connect(tmp_path / "store.db", isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another program has been writing"):
-            store.sync_roster([subscriber()], now=NOON)
+            store.sync_subscribers([subscriber()], now=NOON)
         assert store.readers() == ()
     other.close()
-    store.sync_roster([subscriber()], now=NOON)
+    store.sync_subscribers([subscriber()], now=NOON)
     store.close()
 
 
@@ -385,8 +385,8 @@ def test_a_postgresql_table_held_by_another_says_so(
     with psycopg.connect(empty_postgres) as other:
         other.execute("LOCK TABLE readers IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(StoreError, match="another program has been holding it"):
-            store.sync_roster([subscriber()], now=NOON)
-    store.sync_roster([subscriber()], now=NOON)
+            store.sync_subscribers([subscriber()], now=NOON)
+    store.sync_subscribers([subscriber()], now=NOON)
     store.close()
 
 
@@ -420,10 +420,10 @@ def test_two_deliveries_or_editions_of_a_reader_in_one_issue_are_impossible(
 
 
 def test_an_unchanged_roster_is_not_written_again(sql_store: SqlStore, database: Database) -> None:
-    sql_store.sync_roster([subscriber(), subscriber("bob@example.org")], now=NOON)
+    sql_store.sync_subscribers([subscriber(), subscriber("bob@example.org")], now=NOON)
     later = NOON + timedelta(days=1)
     changed = subscriber("bob@example.org", name="Bob")
-    sql_store.sync_roster([subscriber(), changed], now=later)
+    sql_store.sync_subscribers([subscriber(), changed], now=later)
     with database.reading() as connection:
         rows = connection.execute(schema.readers.select().order_by(schema.readers.c.id)).all()
     assert [row.changed for row in rows] == [NOON, later]

@@ -9,13 +9,13 @@ from newsletter.model import (
     Accepted,
     Caps,
     Consent,
-    Entry,
+    DailyGrowth,
     Filter,
-    Movement,
-    Published,
+    IdentifiedItem,
+    MailEvent,
+    PublishedIssue,
     Reader,
     Refused,
-    Returned,
     Status,
 )
 from newsletter.papers.filters import parse
@@ -67,49 +67,49 @@ def test_readers_are_counted_by_status(store: Store) -> None:
 
 
 def test_readers_come_and_leave_on_days(store: Store) -> None:
-    assert store.movements() == ()
+    assert store.daily_growth() == ()
     at = [NOON + timedelta(days=n) for n in range(8)]
     for number in range(1, 6):
         store.save_reader(subscriber(f"r{number}@x.org"), status="unconfirmed", now=at[0])
-    assert store.movements() == ()
+    assert store.daily_growth() == ()
     for number in (1, 2, 3):
         store.consent(number, Consent(at[1], "by a link", "Yes."))
-    store.sync_roster([subscriber("file@x.org"), subscriber("struck@x.org")], now=at[1])
+    store.sync_subscribers([subscriber("file@x.org"), subscriber("struck@x.org")], now=at[1])
     store.save_reader(subscriber("r1@x.org", at="09:00"), status="confirmed", now=at[2])
     late = at[2].replace(hour=23, minute=59).astimezone(timezone(timedelta(hours=9)))
     store.set_status("r2@x.org", "unsubscribed", now=late)
-    store.sync_roster([subscriber("file@x.org")], now=at[3])
-    store.sync_roster([subscriber("file@x.org")], now=at[4])
-    store.take_return(Returned("c", "complaint", 3, DAY), now=at[5])
+    store.sync_subscribers([subscriber("file@x.org")], now=at[3])
+    store.sync_subscribers([subscriber("file@x.org")], now=at[4])
+    store.record_mail_event(MailEvent("c", "complaint", 3, DAY), now=at[5])
     store.erase(2, "x@erased.invalid", now=at[6])
     day = [instant.date() for instant in at]
-    assert store.movements() == (
-        Movement(day[0], 1, 0),
-        Movement(day[1], 4, 0),
-        Movement(day[3], 0, 1),
-        Movement(day[5], 0, 1),
-        Movement(day[6], 0, 1),
+    assert store.daily_growth() == (
+        DailyGrowth(day[0], 1, 0),
+        DailyGrowth(day[1], 4, 0),
+        DailyGrowth(day[3], 0, 1),
+        DailyGrowth(day[5], 0, 1),
+        DailyGrowth(day[6], 0, 1),
     )
     assert store.unsuppress("r3@x.org", now=at[7])
     assert store.consent(2, Consent(at[7], "by a link", "Yes."))
-    assert [(each.came, each.left) for each in store.movements()] == [(4, 0), (0, 1), (1, 0)]
+    assert [(each.came, each.left) for each in store.daily_growth()] == [(4, 0), (0, 1), (1, 0)]
 
 
 # -- the file's words and the reader's own ---------------------------------------------------
 
 
 def test_what_a_reader_chose_wins_until_the_files_value_for_it_changes(store: Store) -> None:
-    store.sync_roster([subscriber(at="07:00", name="Ada")], now=NOON)
+    store.sync_subscribers([subscriber(at="07:00", name="Ada")], now=NOON)
     chosen = subscriber(at="09:00", name="Ada", filter=Filter(topics=("Vision",), max_items=5))
     store.save_reader(chosen, status="confirmed", now=NOON)
-    store.sync_roster([subscriber(at="07:00", name="Ada")], now=NOON)
+    store.sync_subscribers([subscriber(at="07:00", name="Ada")], now=NOON)
     assert known(store).subscriber == chosen
     file = subscriber(at="07:00", name="A. Lovelace", filter=Filter(max_items=9))
-    store.sync_roster([file], now=NOON)
+    store.sync_subscribers([file], now=NOON)
     assert known(store).subscriber == subscriber(
         at="09:00", name="A. Lovelace", filter=Filter(topics=("Vision",), max_items=9)
     )
-    store.sync_roster([subscriber(at="06:00", name="A. Lovelace")], now=NOON)
+    store.sync_subscribers([subscriber(at="06:00", name="A. Lovelace")], now=NOON)
     assert known(store).subscriber.at == "06:00"
 
 
@@ -287,13 +287,13 @@ def test_every_paper_is_new_with_one_published_issue(store: Store) -> None:
     store.freeze(wave_of(more, day=later, due=NOON + timedelta(days=1)), [cut(readers[0], 0)])
     store.skip(later + timedelta(days=1), reason="no new papers", now=NOON)
     assert store.published() == (
-        Published(later, 3, 5, NOON + timedelta(days=1)),
-        Published(DAY, 0, 3, NOON),
+        PublishedIssue(later, 3, 5, NOON + timedelta(days=1)),
+        PublishedIssue(DAY, 0, 3, NOON),
     )
 
 
 def test_a_paper_is_found_by_any_of_its_names(store: Store) -> None:
-    entry = Entry(item("A paper"), identity("arxiv:1", "doi:10.1/x"))
+    entry = IdentifiedItem(item("A paper"), identity("arxiv:1", "doi:10.1/x"))
     store.ingest(DAY, HEALTH, [entry], now=NOON)
     found = store.paper_called("doi:10.1/x")
     assert found is not None
@@ -303,9 +303,9 @@ def test_a_paper_is_found_by_any_of_its_names(store: Store) -> None:
 
 def test_the_days_a_paper_was_listed_are_told_whatever_name_it_had(store: Store) -> None:
     later = DAY + timedelta(days=2)
-    store.ingest(DAY, HEALTH, [Entry(item("A"), identity("arxiv:1"))], now=NOON)
-    store.ingest(later, HEALTH, [Entry(item("A"), identity("doi:10.1/x"))], now=NOON)
-    joined = Entry(item("A"), identity("arxiv:1", "doi:10.1/x"))
+    store.ingest(DAY, HEALTH, [IdentifiedItem(item("A"), identity("arxiv:1"))], now=NOON)
+    store.ingest(later, HEALTH, [IdentifiedItem(item("A"), identity("doi:10.1/x"))], now=NOON)
+    joined = IdentifiedItem(item("A"), identity("arxiv:1", "doi:10.1/x"))
     store.ingest(later, HEALTH, [joined], now=NOON)
     (first, *_) = store.papers_numbered([1, 2])
     assert store.days_listed(first) == (DAY, later)
@@ -337,7 +337,7 @@ def test_search_finds_words_by_their_beginning(
         item("Speech", abstract="A mixture.", authors=("Noam Shazeer",)),
         item("Étude"),
     ]
-    entries = [Entry(each, identity(f"arxiv:{n}")) for n, each in enumerate(listed)]
+    entries = [IdentifiedItem(each, identity(f"arxiv:{n}")) for n, each in enumerate(listed)]
     store.ingest(DAY, HEALTH, entries, now=NOON)
     assert [paper.number for paper in store.search(words, limit=10)] == found
     assert len(store.search(words, limit=1)) == min(1, len(found))
@@ -345,12 +345,12 @@ def test_search_finds_words_by_their_beginning(
 
 def test_search_knows_what_a_paper_was_revised_to_and_leaves_out_the_muted(store: Store) -> None:
     entries = [
-        Entry(item("First", version=1), identity("arxiv:1")),
-        Entry(item("Long ago"), identity("arxiv:2"), past=True),
+        IdentifiedItem(item("First", version=1), identity("arxiv:1")),
+        IdentifiedItem(item("Long ago"), identity("arxiv:2"), past=True),
     ]
     fresh = HEALTH.__class__("New source", "ok", checked=NOON, last_ok=NOON)
     store.ingest(DAY, fresh, entries, now=NOON)
-    revised = Entry(item("Second", version=2), identity("arxiv:1"))
+    revised = IdentifiedItem(item("Second", version=2), identity("arxiv:1"))
     store.ingest(DAY, fresh, [revised], now=NOON)
     assert [p.number for p in store.search(["second"], limit=10)] == [1]
     assert store.search(["long"], limit=10) == ()

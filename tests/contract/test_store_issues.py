@@ -9,16 +9,16 @@ import pytest
 from newsletter.errors import StoreError
 from newsletter.model import (
     Accepted,
-    Addressee,
     Counts,
     Edition,
-    Entry,
     Filter,
+    IdentifiedItem,
     Issue,
-    Planned,
+    PlannedEdition,
+    ReaderHistory,
+    Recipient,
     Refused,
     Section,
-    Standing,
     Subscriber,
     Topic,
     Wave,
@@ -67,9 +67,9 @@ def test_a_frozen_edition_comes_back_whole(store: Store) -> None:
     (ada,) = join(store, "ada")
     wants = Filter(("Experts",), (parse("LoRA"),), (parse("speech"),), 5, 20)
     snapshot = replace(ada, subscriber=Subscriber(ada.subscriber.email, "Ada", wants))
-    standing = Standing(snapshot, again=frozenset({7, 3}), sent=frozenset({1}))
+    history = ReaderHistory(snapshot, again=frozenset({7, 3}), sent=frozenset({1}))
     edition = Edition(
-        to=Addressee(ada.id, ada.subscriber.email, "Ada", "full"),
+        to=Recipient(ada.id, ada.subscriber.email, "Ada", "full"),
         sections=(
             Section("Experts", (1,), (0,), ("“LoRA”", "row")),
             Section("Other", ()),
@@ -79,11 +79,11 @@ def test_a_frozen_edition_comes_back_whole(store: Store) -> None:
         left_out=4,
     )
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3", "arxiv:4")
-    wave = store.freeze(wave_of(papers), [Planned(standing, edition)])
+    wave = store.freeze(wave_of(papers), [PlannedEdition(history, edition)])
     assert store.edition(DAY, "ada@example.org") == (wave.id, edition)
-    assert store.stood(DAY, "ada@example.org") == (wave.id, standing)
+    assert store.history_of(DAY, "ada@example.org") == (wave.id, history)
     assert store.edition(TOMORROW, "ada@example.org") is None
-    assert store.stood(TOMORROW, "ada@example.org") is None
+    assert store.history_of(TOMORROW, "ada@example.org") is None
     assert store.edition(DAY, "bob@example.org") is None
     (claimed,) = claim(store)
     assert (claimed.edition, claimed.wave, claimed.reader) == (edition, wave.id, ada.id)
@@ -172,9 +172,9 @@ def test_the_editions_may_be_cut_from_the_store_while_it_freezes(store: Store) -
     readers = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1")
 
-    def plans() -> Iterator[Planned]:
-        for standing in store.standings(readers, papers, since=NOON):
-            yield cut(standing.reader, 0)
+    def plans() -> Iterator[PlannedEdition]:
+        for history in store.histories(readers, papers, since=NOON):
+            yield cut(history.reader, 0)
 
     store.freeze(wave_of(papers), plans())
     assert store.counts(DAY) == Counts(pending=2)
@@ -193,7 +193,7 @@ def test_a_freeze_that_breaks_off_leaves_nothing(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1")
 
-    def plans() -> Iterator[Planned]:
+    def plans() -> Iterator[PlannedEdition]:
         yield cut(ada, 0)
         raise KeyboardInterrupt
 
@@ -251,11 +251,11 @@ def test_a_standing_knows_what_was_accepted(store: Store) -> None:
     first, second = claim(store)
     settle(store, first, outcome=TAKEN)
     settle(store, second, outcome=Refused("550 no"))
-    of_bob, of_ada = store.standings([bob, ada], papers[:2], since=NOON)
+    of_bob, of_ada = store.histories([bob, ada], papers[:2], since=NOON)
     assert (of_ada.reader, of_ada.sent) == (ada, frozenset({1}))
     assert (of_bob.reader, of_bob.sent) == (bob, frozenset())
-    assert store.standings([], papers, since=NOON) == ()
-    assert store.standings([ada], [], since=NOON) == (Standing(ada),)
+    assert store.histories([], papers, since=NOON) == ()
+    assert store.histories([ada], [], since=NOON) == (ReaderHistory(ada),)
 
 
 def test_sent_as_one_means_sent_as_all(store: Store) -> None:
@@ -263,14 +263,14 @@ def test_sent_as_one_means_sent_as_all(store: Store) -> None:
     papers = list_papers(store, "doi:10.1/a", "arxiv:2608.00002")
     store.freeze(wave_of(papers), [cut(ada, 1)])
     settle(store, *claim(store), outcome=TAKEN)
-    assert store.standings([ada], papers, since=NOON)[0].sent == {2}
+    assert store.histories([ada], papers, since=NOON)[0].sent == {2}
     _join_the_two(store)
-    (standing,) = store.standings([ada], store.papers_numbered([1, 2]), since=NOON)
-    assert standing.sent == {1}
+    (history,) = store.histories([ada], store.papers_numbered([1, 2]), since=NOON)
+    assert history.sent == {1}
 
 
 def _join_the_two(store: Store) -> None:
-    both = Entry(item("Both"), identity("arxiv:2608.00002", "doi:10.1/a"))
+    both = IdentifiedItem(item("Both"), identity("arxiv:2608.00002", "doi:10.1/a"))
     store.ingest(DAY, HEALTH, [both], now=NOON)
 
 
@@ -280,7 +280,7 @@ def test_what_fell_short_is_judged_again(store: Store) -> None:
     editions = [cut(ada, short=(1, 2)), cut(bob, 0, short=(1,)), cut(cyd, 0, short=(0,))]
     store.freeze(wave_of(papers), editions)
     settle(store, claim(store)[0], outcome=TAKEN)
-    again = [s.again for s in store.standings([ada, bob, cyd], papers, since=NOON)]
+    again = [s.again for s in store.histories([ada, bob, cyd], papers, since=NOON)]
     assert again == [{2, 3}, {2}, frozenset()]
     assert store.recent_short(since=NOON) == {2, 3}
 
@@ -296,8 +296,8 @@ def test_only_papers_in_question_are_judged_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
-    (standing,) = store.standings([ada], papers[1:], since=NOON)
-    assert standing.again == {2}
+    (history,) = store.histories([ada], papers[1:], since=NOON)
+    assert history.again == {2}
 
 
 def test_what_fell_short_long_ago_is_let_go(store: Store) -> None:
@@ -305,7 +305,7 @@ def test_what_fell_short_long_ago_is_let_go(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
     store.freeze(wave_of(papers), [cut(ada, short=(0,))])
     since = NOON + timedelta(microseconds=1)
-    assert store.standings([ada], papers, since=since)[0].again == frozenset()
+    assert store.histories([ada], papers, since=since)[0].again == frozenset()
     assert store.recent_short(since=since) == frozenset()
 
 
@@ -315,11 +315,11 @@ def test_what_was_sent_since_is_not_judged_again(store: Store) -> None:
     store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
     store.freeze(wave_of(papers, day=TOMORROW, due=LATER), [cut(ada, 0)])
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
-    assert store.standings([ada], papers, since=NOON)[0].again == {2}
+    assert store.histories([ada], papers, since=NOON)[0].again == {2}
     assert store.recent_short(since=NOON) == {2}
 
 
 def test_a_reader_unknown_to_any_issue_stands_nowhere(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
     stranger = reader(77, "stranger@example.org")
-    assert store.standings([stranger], papers, since=NOON) == (Standing(stranger),)
+    assert store.histories([stranger], papers, since=NOON) == (ReaderHistory(stranger),)

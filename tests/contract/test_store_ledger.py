@@ -12,7 +12,7 @@ from newsletter.model import (
     Claim,
     Counts,
     Deferred,
-    Entry,
+    IdentifiedItem,
     NotSent,
     Outcome,
     Refused,
@@ -279,7 +279,7 @@ def test_acceptance_records_every_paper_and_decides_the_freeze(store: Store) -> 
     first, second = claim(store)
     mark(store, first, second)
     settle(store, first, outcome=TAKEN)
-    assert [s.sent for s in store.standings([ada, bob], papers, since=NOON)] == [
+    assert [s.sent for s in store.histories([ada, bob], papers, since=NOON)] == [
         {1, 2, 3},
         frozenset(),
     ]
@@ -295,7 +295,7 @@ def test_an_older_issue_accepted_late_takes_nothing_back(store: Store) -> None:
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
     settle(store, *in_hand, outcome=TAKEN)
     assert decided(store) == [2]
-    assert store.standings([ada], papers, since=NOON)[0].sent == {1, 2}
+    assert store.histories([ada], papers, since=NOON)[0].sent == {1, 2}
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_other_ends_leave_the_papers_owed(
     assert row.next_try == (LATER if state == "deferred" else None)
     assert decided(store) == [0]
     papers = store.papers_numbered([1, 2])
-    assert store.standings(store.readers(), papers, since=NOON)[0].sent == frozenset()
+    assert store.histories(store.readers(), papers, since=NOON)[0].sent == frozenset()
 
 
 def test_a_deferred_delivery_waits_for_its_next_try(store: Store) -> None:
@@ -441,7 +441,7 @@ def test_two_freezes_at_once_make_one_delivery_a_reader(url: str, store: Store) 
 
 def test_sources_ingested_at_once_number_their_papers_without_a_gap(store: Store) -> None:
     def work(run: int) -> int:
-        mine = [Entry(item(), identity(f"arxiv:{n}")) for n in range(run, run + 40)]
+        mine = [IdentifiedItem(item(), identity(f"arxiv:{n}")) for n in range(run, run + 40)]
         return store.ingest(DAY, replace(HEALTH, name=f"source{run}"), mine, now=NOON).new
 
     with ThreadPoolExecutor(8) as pool:

@@ -5,18 +5,20 @@ from datetime import date, timedelta
 
 import pytest
 
-from newsletter.model import Entry, Intake, Item, Paper, SourceHealth
+from newsletter.model import IdentifiedItem, IngestCounts, Item, Paper, SourceHealth
 from newsletter.ports import Store
 from tests.factories import DAY, NOON, identity, item
 
 HEALTH = SourceHealth("arXiv", "ok", checked=NOON, last_ok=NOON)
 
 
-def entry(key: str, *aliases: str, past: bool = False, **fields: object) -> Entry:
-    return Entry(item(f"About {key}", **fields), identity(key, *aliases), past=past)
+def entry(key: str, *aliases: str, past: bool = False, **fields: object) -> IdentifiedItem:
+    return IdentifiedItem(item(f"About {key}", **fields), identity(key, *aliases), past=past)
 
 
-def ingest(store: Store, *entries: Entry, day: date = DAY, source: str = "arXiv") -> Intake:
+def ingest(
+    store: Store, *entries: IdentifiedItem, day: date = DAY, source: str = "arXiv"
+) -> IngestCounts:
     return store.ingest(day, replace(HEALTH, name=source), entries, now=NOON)
 
 
@@ -26,7 +28,7 @@ def keys(papers: tuple[Paper, ...]) -> list[str]:
 
 def test_a_paper_never_heard_of_gets_the_next_number(store: Store) -> None:
     assert store.cutoff() == 0
-    assert ingest(store, entry("arxiv:1"), entry("arxiv:2")) == Intake(new=2)
+    assert ingest(store, entry("arxiv:1"), entry("arxiv:2")) == IngestCounts(new=2)
     assert store.cutoff() == 2
     first, second = store.papers(after=0, since=NOON)
     assert (first.number, first.key, first.group, first.muted) == (1, "arxiv:1", 1, False)
@@ -35,31 +37,31 @@ def test_a_paper_never_heard_of_gets_the_next_number(store: Store) -> None:
 
 def test_a_known_name_is_the_known_paper(store: Store) -> None:
     ingest(store, entry("arxiv:1", "doi:10.1/a"))
-    assert ingest(store, entry("doi:10.1/a", "acl:7")) == Intake(seen=1)
-    assert ingest(store, entry("acl:7")) == Intake(seen=1)
+    assert ingest(store, entry("doi:10.1/a", "acl:7")) == IngestCounts(seen=1)
+    assert ingest(store, entry("acl:7")) == IngestCounts(seen=1)
     assert keys(store.papers(after=0, since=NOON)) == ["arxiv:1"]
 
 
 def test_a_paper_listed_twice_at_once_is_counted_once(store: Store) -> None:
-    assert ingest(store, entry("arxiv:1"), entry("arxiv:1", version=2)) == Intake(new=1)
-    assert ingest(store, entry("arxiv:1"), entry("arxiv:1", version=3)) == Intake(revised=1)
+    assert ingest(store, entry("arxiv:1"), entry("arxiv:1", version=2)) == IngestCounts(new=1)
+    assert ingest(store, entry("arxiv:1"), entry("arxiv:1", version=3)) == IngestCounts(revised=1)
 
 
 def test_a_risen_version_is_revised_once(store: Store) -> None:
     ingest(store, entry("arxiv:1", version=1))
-    assert ingest(store, entry("arxiv:1", version=2)) == Intake(revised=1)
-    assert ingest(store, entry("arxiv:1", version=2)) == Intake(seen=1)
+    assert ingest(store, entry("arxiv:1", version=2)) == IngestCounts(revised=1)
+    assert ingest(store, entry("arxiv:1", version=2)) == IngestCounts(seen=1)
     (paper,) = store.papers_numbered([1])
     assert (paper.item.version, paper.number, paper.key) == (2, 1, "arxiv:1")
 
 
 def test_a_replacement_is_news_of_a_known_paper_only(store: Store) -> None:
     first = entry("arxiv:2608.00001", version=1)
-    assert ingest(store, entry("arxiv:2607.00009", announcement="replace")) == Intake()
+    assert ingest(store, entry("arxiv:2607.00009", announcement="replace")) == IngestCounts()
     replacement = entry("arxiv:2608.00001", version=2, announcement="replace")
-    assert ingest(store, replacement, first) == Intake(new=1)
+    assert ingest(store, replacement, first) == IngestCounts(new=1)
     again = entry("arxiv:2608.00001", version=3, announcement="replace-cross")
-    assert ingest(store, again) == Intake(revised=1)
+    assert ingest(store, again) == IngestCounts(revised=1)
     assert keys(store.papers(after=0, since=NOON)) == ["arxiv:2608.00001"]
 
 
@@ -72,7 +74,7 @@ def test_upvotes_grow_without_a_new_number(store: Store) -> None:
 
 def test_an_entry_of_two_known_papers_puts_them_in_one_group(store: Store) -> None:
     ingest(store, entry("doi:10.1/a"), entry("arxiv:2"), entry("acl:3"))
-    assert ingest(store, entry("arxiv:2", "doi:10.1/a", upvotes=4)) == Intake(seen=1)
+    assert ingest(store, entry("arxiv:2", "doi:10.1/a", upvotes=4)) == IngestCounts(seen=1)
     assert [paper.group for paper in store.papers_numbered([1, 2, 3])] == [1, 1, 3]
     ingest(store, entry("acl:3", "arxiv:2"))
     assert [paper.group for paper in store.papers_numbered([1, 2, 3])] == [1, 1, 1]
@@ -88,8 +90,8 @@ def test_every_paper_of_a_group_is_brought_up_to_date_under_any_name(store: Stor
 
 def test_a_doi_does_not_join_two_arxiv_papers(store: Store) -> None:
     ingest(store, entry("arxiv:2608.00001", "doi:10.1/a"))
-    assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == Intake(new=1)
-    assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == Intake(seen=1)
+    assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == IngestCounts(new=1)
+    assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == IngestCounts(seen=1)
     assert [paper.group for paper in store.papers_numbered([1, 2])] == [1, 2]
 
 
@@ -169,19 +171,19 @@ def test_every_word_of_an_item_comes_back(store: Store) -> None:
         announcement="cross",
         withdrawn=True,
     )
-    store.ingest(DAY, HEALTH, [Entry(whole, identity("arxiv:1"))], now=NOON)
+    store.ingest(DAY, HEALTH, [IdentifiedItem(whole, identity("arxiv:1"))], now=NOON)
     (paper,) = store.papers(after=0, since=NOON)
     assert paper.item == whole
 
 
 @pytest.mark.parametrize("name", ["url:https://example.org/" + "x" * 9000, "feed:a\0b\ud800"])
 def test_a_hostile_name_is_a_name_like_any_other(store: Store, name: str) -> None:
-    assert ingest(store, entry(name), entry(name + "y")) == Intake(new=2)
-    assert ingest(store, entry(name)) == Intake(seen=1)
+    assert ingest(store, entry(name), entry(name + "y")) == IngestCounts(new=2)
+    assert ingest(store, entry(name)) == IngestCounts(seen=1)
 
 
 def test_a_large_listing_is_taken_whole(store: Store) -> None:
     entries = [entry(f"arxiv:{n}", f"doi:10.1/{n}") for n in range(1500)]
-    assert ingest(store, *entries) == Intake(new=1500)
-    assert ingest(store, *entries, day=DAY + timedelta(days=1)) == Intake(seen=1500)
+    assert ingest(store, *entries) == IngestCounts(new=1500)
+    assert ingest(store, *entries, day=DAY + timedelta(days=1)) == IngestCounts(seen=1500)
     assert len(store.papers_numbered(range(2000))) == 1500

@@ -16,7 +16,7 @@ from newsletter.errors import StoreError
 from newsletter.model import Accepted, NotSent
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from newsletter.stores.journal import Witness
+from newsletter.stores.journal import SendJournal
 from newsletter.stores.sql import engine, schema
 from tests.factories import DAY, NOON
 from tests.frozen import LEASE, claim, ledger, mark, one_issue, settle
@@ -55,9 +55,9 @@ def test_what_was_claimed_before_a_power_cut_is_in_doubt(
 def test_a_witness_that_a_power_cut_left_more_does_not_stop_the_next_run(
     tmp_path: Path, url: str, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    witness = Witness(tmp_path / "witness", lambda email: (email,))
+    journal = SendJournal(tmp_path / "witness", lambda email: (email,))
     monkeypatch.setattr(engine, "this_boot", lambda: "first")
-    before = open_store(url, witness)
+    before = open_store(url, journal)
     one_issue(before, "ada", "bob")
     ada, bob = claim(before)
     mark(before, ada)
@@ -67,7 +67,7 @@ def test_a_witness_that_a_power_cut_left_more_does_not_stop_the_next_run(
     before.close()
     _forget(url, state="claimed" if lost == "mark" else "committing", token=ada.token)
     monkeypatch.setattr(engine, "this_boot", lambda: "second")
-    store = open_store(url, witness)
+    store = open_store(url, journal)
     assert [made.reader for made in claim(store, now=LEASE_OVER)] == [bob.reader, ada.reader]
     store.close()
 

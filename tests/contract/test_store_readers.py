@@ -14,7 +14,7 @@ LATER = NOON + timedelta(days=1)
 
 
 def sync(store: Store, *emails: str) -> None:
-    store.sync_roster([subscriber(email) for email in emails], now=NOON)
+    store.sync_subscribers([subscriber(email) for email in emails], now=NOON)
 
 
 def statuses(store: Store) -> dict[str, Status]:
@@ -51,13 +51,13 @@ def test_every_word_of_a_subscriber_comes_back(store: Store) -> None:
         timezone="Europe/London",
         summary="titles",
     )
-    store.sync_roster([whole], now=NOON)
+    store.sync_subscribers([whole], now=NOON)
     assert only(store).subscriber == whole
 
 
 def test_the_files_words_replace_those_known(store: Store) -> None:
     sync(store, "ada@example.org")
-    store.sync_roster([subscriber(name="Ada", day=2)], now=LATER)
+    store.sync_subscribers([subscriber(name="Ada", day=2)], now=LATER)
     assert only(store).subscriber == subscriber(name="Ada", day=2)
     assert only(store).id == 1
 
@@ -91,7 +91,7 @@ def test_a_reader_of_the_store_stays_when_the_file_lacks_them(store: Store) -> N
 
 def test_a_reader_of_the_store_becomes_the_files_when_it_names_them(store: Store) -> None:
     store.save_reader(subscriber(name="Ada"), status="unconfirmed", now=NOON)
-    store.sync_roster([subscriber(name="A.")], now=LATER)
+    store.sync_subscribers([subscriber(name="A.")], now=LATER)
     reader = only(store)
     assert (reader.origin, reader.status, reader.subscriber.name) == ("file", "confirmed", "A.")
 

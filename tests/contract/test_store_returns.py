@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from newsletter.model import Reader, Returned, ReturnKind, Status
+from newsletter.model import MailEvent, MailEventKind, Reader, Status
 from newsletter.ports import Store
 from tests.factories import DAY, NOON, subscriber
 
@@ -13,7 +13,7 @@ LATER = NOON + timedelta(days=9)
 
 
 def join(store: Store, *emails: str) -> None:
-    store.sync_roster([subscriber(email) for email in emails or (ADA,)], now=NOON)
+    store.sync_subscribers([subscriber(email) for email in emails or (ADA,)], now=NOON)
 
 
 def only(store: Store) -> Reader:
@@ -21,8 +21,10 @@ def only(store: Store) -> Reader:
     return reader
 
 
-def back(kind: ReturnKind = "hard", day: date = DAY, *, name: str = "", said: str = "") -> Returned:
-    return Returned(name or f"{kind} {day}", kind, 1, day, said)
+def back(
+    kind: MailEventKind = "hard", day: date = DAY, *, name: str = "", said: str = ""
+) -> MailEvent:
+    return MailEvent(name or f"{kind} {day}", kind, 1, day, said)
 
 
 def on(days: int) -> date:
@@ -35,10 +37,13 @@ def status(store: Store) -> Status:
 
 def test_hard_bounces_on_three_days_block_a_reader(store: Store) -> None:
     join(store)
-    assert store.take_return(back(day=on(0)), now=NOON) == "noted"
-    assert store.take_return(back(day=on(1)), now=NOON) == "noted"
+    assert store.record_mail_event(back(day=on(0)), now=NOON) == "noted"
+    assert store.record_mail_event(back(day=on(1)), now=NOON) == "noted"
     assert status(store) == "confirmed"
-    assert store.take_return(back(day=on(2), said="5.1.1 no such user"), now=LATER) == "suppressed"
+    assert (
+        store.record_mail_event(back(day=on(2), said="5.1.1 no such user"), now=LATER)
+        == "suppressed"
+    )
     assert status(store) == "blocked"
     (found,) = store.suppressed()
     assert (found.email, found.since) == (ADA, LATER)
@@ -48,30 +53,30 @@ def test_hard_bounces_on_three_days_block_a_reader(store: Store) -> None:
 def test_hard_bounces_of_one_day_count_once(store: Store) -> None:
     join(store)
     for name in ("a", "b", "c", "d"):
-        assert store.take_return(back(name=name), now=NOON) == "noted"
+        assert store.record_mail_event(back(name=name), now=NOON) == "noted"
     assert status(store) == "confirmed"
 
 
 def test_hard_bounces_far_apart_do_not_add_up(store: Store) -> None:
     join(store)
     for days in (0, 60, 120, 180):
-        store.take_return(back(day=on(days)), now=NOON)
+        store.record_mail_event(back(day=on(days)), now=NOON)
     assert status(store) == "confirmed"
-    store.take_return(back(day=on(181)), now=NOON)
+    store.record_mail_event(back(day=on(181)), now=NOON)
     assert status(store) == "blocked"
 
 
 def test_the_same_mail_counts_once(store: Store) -> None:
     join(store)
-    assert store.take_return(back("unsubscribe"), now=NOON) == "unsubscribed"
+    assert store.record_mail_event(back("unsubscribe"), now=NOON) == "unsubscribed"
     store.set_status(ADA, "confirmed", now=NOON)
-    assert store.take_return(back("unsubscribe"), now=LATER) == "again"
+    assert store.record_mail_event(back("unsubscribe"), now=LATER) == "again"
     assert status(store) == "confirmed"
 
 
 def test_one_complaint_blocks_at_once_and_outlives_the_file(store: Store) -> None:
     join(store)
-    assert store.take_return(back("complaint", said="abuse"), now=NOON) == "suppressed"
+    assert store.record_mail_event(back("complaint", said="abuse"), now=NOON) == "suppressed"
     join(store)
     assert status(store) == "blocked"
     assert [one.why for one in store.suppressed()] == ["complained on 2026-08-03: abuse"]
@@ -80,42 +85,42 @@ def test_one_complaint_blocks_at_once_and_outlives_the_file(store: Store) -> Non
 def test_soft_bounces_are_counted_not_blamed(store: Store) -> None:
     join(store)
     for days in range(5):
-        assert store.take_return(back("soft", on(days)), now=NOON) == "noted"
+        assert store.record_mail_event(back("soft", on(days)), now=NOON) == "noted"
     assert status(store) == "confirmed"
     assert store.suppressed() == ()
 
 
 @pytest.mark.parametrize("kind", ["complaint", "hard"])
-def test_who_unsubscribed_is_not_blocked(store: Store, kind: ReturnKind) -> None:
+def test_who_unsubscribed_is_not_blocked(store: Store, kind: MailEventKind) -> None:
     join(store)
     store.set_status(ADA, "unsubscribed", now=NOON)
     for days in range(3):
-        assert store.take_return(back(kind, on(days)), now=NOON) == "unsubscribed"
+        assert store.record_mail_event(back(kind, on(days)), now=NOON) == "unsubscribed"
     assert status(store) == "unsubscribed"
 
 
 def test_a_blocked_reader_may_still_unsubscribe(store: Store) -> None:
     join(store)
-    store.take_return(back("complaint"), now=NOON)
-    assert store.take_return(back("unsubscribe"), now=NOON) == "unsubscribed"
+    store.record_mail_event(back("complaint"), now=NOON)
+    assert store.record_mail_event(back("unsubscribe"), now=NOON) == "unsubscribed"
     assert not store.unsuppress(ADA, now=NOON)
     assert status(store) == "unsubscribed"
 
 
 def test_a_return_about_nobody_we_know_is_not_noted(store: Store) -> None:
-    assert store.take_return(back(), now=NOON) == "unknown"
+    assert store.record_mail_event(back(), now=NOON) == "unknown"
     join(store)
-    assert store.take_return(back(), now=NOON) == "noted"
+    assert store.record_mail_event(back(), now=NOON) == "noted"
 
 
 def test_who_is_let_back_starts_from_nothing(store: Store) -> None:
     join(store)
     for days in range(3):
-        store.take_return(back(day=on(days)), now=NOON)
+        store.record_mail_event(back(day=on(days)), now=NOON)
     assert store.unsuppress(ADA, now=LATER)
     assert (status(store), store.suppressed()) == ("confirmed", ())
-    assert store.take_return(back(day=on(3)), now=LATER) == "noted"
-    assert store.take_return(back(day=on(2)), now=LATER) == "again"
+    assert store.record_mail_event(back(day=on(3)), now=LATER) == "noted"
+    assert store.record_mail_event(back(day=on(2)), now=LATER) == "again"
     assert status(store) == "confirmed"
 
 
@@ -135,17 +140,17 @@ def test_who_was_blocked_by_hand_is_named_too(store: Store) -> None:
 
 def test_words_no_database_holds_are_made_fit(store: Store) -> None:
     join(store)
-    store.take_return(back("complaint", said="a\0b\ud800"), now=NOON)
+    store.record_mail_event(back("complaint", said="a\0b\ud800"), now=NOON)
     (found,) = store.suppressed()
     assert found.why.startswith("complained on 2026-08-03: a")
 
 
 def test_what_those_said_who_left_is_read_the_last_first(store: Store) -> None:
     join(store, ADA, "bob@example.org")
-    bob = Returned("b", "unsubscribe", 2, DAY, "moved on")
+    bob = MailEvent("b", "unsubscribe", 2, DAY, "moved on")
     said = [back("unsubscribe", on(n), name=f"a{n}", said=f"word {n}") for n in (0, 1)]
     for minutes, each in enumerate((said[0], bob, said[1], back("hard"), back("unsubscribe"))):
-        store.take_return(each, now=NOON + timedelta(minutes=minutes))
+        store.record_mail_event(each, now=NOON + timedelta(minutes=minutes))
     assert store.farewells(limit=9) == (said[1], bob, said[0])
     assert store.farewells(limit=1) == (said[1],)
     assert store.farewells(limit=9, reader=2) == (bob,)

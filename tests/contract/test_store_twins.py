@@ -14,7 +14,7 @@ from newsletter.model import (
     Accepted,
     Claim,
     Deferred,
-    Entry,
+    IdentifiedItem,
     NotSent,
     Outcome,
     Refused,
@@ -71,7 +71,9 @@ class Twins(RuleBasedStateMachine):
         version: int,
         answered: bool,
     ) -> None:
-        entries = [Entry(item(version=version), identity(*keys), past=past) for keys in names]
+        entries = [
+            IdentifiedItem(item(version=version), identity(*keys), past=past) for keys in names
+        ]
         health = SourceHealth(source, "ok", checked=self.now, last_ok=NOON if answered else None)
         one, other = (s.ingest(DAY, health, entries, now=self.now) for s in self.stores)
         assert one == other
@@ -79,8 +81,8 @@ class Twins(RuleBasedStateMachine):
     @rule(people=st.lists(st.sampled_from(PEOPLE), unique=True))
     def sync(self, people: list[str]) -> None:
         for store in self.stores:
-            roster = [subscriber(f"{name}@example.org") for name in people]
-            store.sync_roster(roster, now=self.now)
+            listed_subscribers = [subscriber(f"{name}@example.org") for name in people]
+            store.sync_subscribers(listed_subscribers, now=self.now)
 
     @rule(name=st.sampled_from(PEOPLE), status=st.sampled_from(STATUSES), words=st.booleans())
     def change(self, name: str, status: Status, *, words: bool) -> None:
@@ -148,7 +150,7 @@ class Twins(RuleBasedStateMachine):
         assert one.papers_read(DAY) == other.papers_read(DAY)
         for since in (NOON, self.now):
             assert one.recent_short(since=since) == other.recent_short(since=since)
-            mine, theirs = (s.standings(readers, papers, since=since) for s in self.stores)
+            mine, theirs = (s.histories(readers, papers, since=since) for s in self.stores)
             assert mine == theirs
         assert one.days() == other.days()
         for day in DAYS:

@@ -62,7 +62,7 @@ def is_held(queue: Path) -> bool:
 def write(file: Path, email: str = "ada@example.org") -> None:
     """A transaction that writes, and what it wrote is there."""
     store = open_store(f"sqlite:///{file}")
-    store.sync_roster([subscriber(email)], now=NOON)
+    store.sync_subscribers([subscriber(email)], now=NOON)
     assert [reader.subscriber.email for reader in store.readers(emails=[email])] == [email]
     store.close()
 

@@ -12,16 +12,16 @@ from newsletter.errors import SourceError, TransportError
 from newsletter.model import Letter, Outcome, Subscriber
 from newsletter.ports import Store
 from newsletter.publisher.issue_control import cancel
-from newsletter.publisher.newsletter import Desk
+from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import so_far
-from newsletter.publisher.ticking import Rota, freeze_due
-from newsletter.readers.due import Due, Rhythm
+from newsletter.publisher.ticking import SchedulerState, freeze_due
+from newsletter.readers.due import DefaultSchedule, Due
 from tests.desks import Listed, Run, SteadyClock, desk_over
 from tests.factories import DAY, subscriber
 from tests.keeping import MemoryTransport
 from tests.ticked import tick
 
-RHYTHM = Rhythm("07:00", "Europe/Zurich", "daily")
+RHYTHM = DefaultSchedule("07:00", "Europe/Zurich", "daily")
 SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
 """Seven o'clock in Zurich on DAY."""
 TICK = timedelta(seconds=30)
@@ -37,16 +37,16 @@ class Night:
     store: Store
     listed: Listed
     clock: SteadyClock
-    desk: Desk
+    publisher: Publisher
     loop: asyncio.Runner
-    rota: Rota = field(default_factory=lambda: Rota(RHYTHM))
+    scheduler_state: SchedulerState = field(default_factory=lambda: SchedulerState(RHYTHM))
     transport: MemoryTransport = field(default_factory=MemoryTransport)
     told: list[str] = field(default_factory=list)
     sent: list[tuple[datetime, str]] = field(default_factory=list)
     ticks: int = 0
 
     def subscribe(self, *subscribers: Subscriber) -> None:
-        self.store.sync_roster(subscribers, now=self.clock.now())
+        self.store.sync_subscribers(subscribers, now=self.clock.now())
 
     def tick(self, now: datetime) -> None:
         """Look at the clock, which shows this."""
@@ -54,10 +54,10 @@ class Night:
         self.ticks += 1
         before = len(self.transport.letters)
         done = tick(
-            self.desk,
-            self.rota,
+            self.publisher,
+            self.scheduler_state,
             self.transport,
-            owner=Run("run"),
+            run_lock=Run("run"),
             turn=str(self.ticks),
             told=self.told.append,
         )
@@ -81,7 +81,7 @@ class Night:
 
     def restart(self) -> None:
         """Forget what only the process knew."""
-        self.rota = Rota(RHYTHM, seen=self.rota.seen)
+        self.scheduler_state = SchedulerState(RHYTHM, seen=self.scheduler_state.seen)
 
 
 @pytest.fixture
@@ -181,15 +181,15 @@ def test_what_was_slept_through_is_caught_up_for_half_a_day(night: Night) -> Non
     night.tick(SEVEN - ONE_DAY)
     woke = SEVEN + ONE_DAY
     night.tick(woke)
-    assert night.rota.asleep_since == SEVEN - ONE_DAY
+    assert night.scheduler_state.asleep_since == SEVEN - ONE_DAY
     night.awake(woke, woke + 13 * HOUR, step=20 * MINUTE)
-    assert night.rota.asleep_since is None
+    assert night.scheduler_state.asleep_since is None
 
 
 def test_readers_whom_another_process_planned_meanwhile_are_left_to_it(night: Night) -> None:
     readers = [reader.id for reader in night.store.readers()]
     night.tick(SEVEN)
-    assert freeze_due(night.desk, night.rota, [Due(DAY, SEVEN, readers)]) == ""
+    assert freeze_due(night.publisher, night.scheduler_state, [Due(DAY, SEVEN, readers)]) == ""
     assert len(night.store.waves(DAY)) == 1
 
 
@@ -246,7 +246,7 @@ def test_a_reader_who_moves_gets_one_letter_a_date(night: Night, before: str, af
 def test_a_failed_source_is_asked_again_after_longer_and_longer_waits(night: Night) -> None:
     night.listed.failing = DOWN
     other = Listed("Other", name="Other")
-    night.desk = replace(night.desk, sources=(night.listed, other))
+    night.publisher = replace(night.publisher, sources=(night.listed, other))
     asked: list[float] = []
 
     def note() -> None:

@@ -56,16 +56,16 @@ async def smtp(_folder: Path) -> AsyncIterator[Door]:
 
 
 OpenDoor = Callable[[Path], contextlib.AbstractAsyncContextManager[Door]]
-every_transport = pytest.mark.parametrize("open_door", [memory, folder, smtp])
+every_transport = pytest.mark.parametrize("open_transport", [memory, folder, smtp])
 
 
 @every_transport
 def test_it_delivers_every_letter_once_and_byte_for_byte(
-    open_door: OpenDoor, tmp_path: Path
+    open_transport: OpenDoor, tmp_path: Path
 ) -> None:
     async def scene() -> None:
         counter, sent = Counter(), letters(20)
-        async with open_door(tmp_path) as door:
+        async with open_transport(tmp_path) as door:
             await door.transport.send(counter.stream(sent), counter.mark, counter.settle)
             assert sorted(door.arrived()) == sorted(
                 (file_name(one.envelope.recipient), b"".join(one.envelope.content)) for one in sent
@@ -76,10 +76,10 @@ def test_it_delivers_every_letter_once_and_byte_for_byte(
 
 @every_transport
 def test_it_marks_once_before_the_letter_can_arrive_and_settles_once(
-    open_door: OpenDoor, tmp_path: Path
+    open_transport: OpenDoor, tmp_path: Path
 ) -> None:
     async def scene() -> None:
-        async with open_door(tmp_path) as door:
+        async with open_transport(tmp_path) as door:
 
             def not_there_yet(recipient: str) -> None:
                 assert file_name(recipient) not in dict(door.arrived())
@@ -96,11 +96,11 @@ def test_it_marks_once_before_the_letter_can_arrive_and_settles_once(
 
 @every_transport
 def test_it_neither_delivers_nor_settles_a_letter_that_may_not_be_sent(
-    open_door: OpenDoor, tmp_path: Path
+    open_transport: OpenDoor, tmp_path: Path
 ) -> None:
     async def scene() -> None:
         counter = Counter(refuse=frozenset({"reader2@example.org"}))
-        async with open_door(tmp_path) as door:
+        async with open_transport(tmp_path) as door:
             await door.transport.send(counter.stream(letters(4)), counter.mark, counter.settle)
             names = sorted(name for name, _ in door.arrived())
         rest = ["reader1@example.org", "reader3@example.org", "reader4@example.org"]
@@ -111,10 +111,10 @@ def test_it_neither_delivers_nor_settles_a_letter_that_may_not_be_sent(
 
 
 @every_transport
-def test_it_has_nothing_to_do_for_no_letters(open_door: OpenDoor, tmp_path: Path) -> None:
+def test_it_has_nothing_to_do_for_no_letters(open_transport: OpenDoor, tmp_path: Path) -> None:
     async def scene() -> None:
         counter = Counter()
-        async with open_door(tmp_path) as door:
+        async with open_transport(tmp_path) as door:
             await door.transport.send(counter.stream([]), counter.mark, counter.settle)
             assert door.arrived() == []
         assert counter.settled == []
@@ -124,14 +124,14 @@ def test_it_has_nothing_to_do_for_no_letters(open_door: OpenDoor, tmp_path: Path
 
 @every_transport
 def test_it_says_whose_failure_it_was_when_the_mark_fails(
-    open_door: OpenDoor, tmp_path: Path
+    open_transport: OpenDoor, tmp_path: Path
 ) -> None:
     async def scene() -> None:
         def broken(_recipient: str) -> None:
             raise LookupError("the ledger is gone")
 
         counter = Counter(before_mark=broken)
-        async with open_door(tmp_path) as door:
+        async with open_transport(tmp_path) as door:
             with pytest.raises(LookupError, match="the ledger is gone"):
                 await door.transport.send(counter.stream(letters(9)), counter.mark, counter.settle)
             assert door.arrived() == []

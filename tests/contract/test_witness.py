@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import text, update
 
 from newsletter.errors import OldStoreError, StoreError
-from newsletter.model import Accepted, Consent, NotSent, Refused, Returned
-from newsletter.stores.journal import Noted, Restoration, Witness
-from newsletter.stores.sql import SqlStore, WitnessedStore, schema
+from newsletter.model import Accepted, Consent, MailEvent, NotSent, Refused
+from newsletter.stores.journal import Noted, Restoration, SendJournal
+from newsletter.stores.sql import JournaledStore, SqlStore, schema
 from newsletter.stores.sql.engine import Database
 from tests.factories import DAY, NOON
 from tests.frozen import (
@@ -36,19 +36,21 @@ LATER = NOON + timedelta(hours=2)
 
 
 @pytest.fixture
-def witness(tmp_path: Path) -> Witness:
-    return Witness(tmp_path / "witness", lambda email: (email[::-1],))
+def journal(tmp_path: Path) -> SendJournal:
+    return SendJournal(tmp_path / "witness", lambda email: (email[::-1],))
 
 
 @pytest.fixture
-def store(database_url: str, witness: Witness) -> Iterator[WitnessedStore]:
-    opened = WitnessedStore(database_url, witness)
+def store(database_url: str, journal: SendJournal) -> Iterator[JournaledStore]:
+    opened = JournaledStore(database_url, journal)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def older(store: WitnessedStore, database_url: str, witness: Witness) -> Iterator[WitnessedStore]:
+def older(
+    store: JournaledStore, database_url: str, journal: SendJournal
+) -> Iterator[JournaledStore]:
     """The store as it was when it knew its readers alone: ada's letter arrived since.
 
     Bob's was marked, and nobody knows; cec was refused, dan's line broke before the dot, and eve
@@ -61,7 +63,7 @@ def older(store: WitnessedStore, database_url: str, witness: Witness) -> Iterato
     settle(store, cec, outcome=Refused("550 5.1.1 nobody"))
     settle(store, dan, outcome=NotSent("the line broke"))
     forget_all_but_readers(database_url)
-    opened = WitnessedStore(database_url, witness)
+    opened = JournaledStore(database_url, journal)
     yield opened
     opened.close()
 
@@ -78,7 +80,7 @@ def forget_all_but_readers(url: str) -> None:
     database.close()
 
 
-def test_an_older_store_neither_freezes_nor_claims(older: WitnessedStore) -> None:
+def test_an_older_store_neither_freezes_nor_claims(older: JournaledStore) -> None:
     papers = list_papers(older, "arxiv:1")
     readers = older.readers()
     with pytest.raises(OldStoreError, match="newsletter store restored"):
@@ -88,9 +90,9 @@ def test_an_older_store_neither_freezes_nor_claims(older: WitnessedStore) -> Non
     assert older.days() == ()
 
 
-def test_what_left_is_taken_up_and_the_rest_is_sent(older: WitnessedStore) -> None:
+def test_what_left_is_taken_up_and_the_rest_is_sent(older: JournaledStore) -> None:
     list_papers(older, "arxiv:0", "arxiv:2")
-    found = older.take_from_witness(now=LATER)
+    found = older.recover_from_journal(now=LATER)
     assert found == Restoration(issues=(DAY,), accepted=1, failed=1, held=1)
     assert ledger(older) == [("ada", "accepted"), ("bob", "held"), ("cec", "failed")]
     assert older.issue_state(DAY) == ("done_with_errors", "")
@@ -99,14 +101,14 @@ def test_what_left_is_taken_up_and_the_rest_is_sent(older: WitnessedStore) -> No
     assert [paper.key for paper in wave.issue.papers] == ["arxiv:1", "arxiv:2"]
     assert [paper.number for paper in wave.issue.papers] == [3, 2], "each under its number here"
     assert decided(older)[0] == 3
-    assert older.take_from_witness(now=LATER) == Restoration()
+    assert older.recover_from_journal(now=LATER) == Restoration()
     late = wave_of(wave.issue.papers, due=LATER)
     older.freeze(late, [cut(reader, 0, 1) for reader in older.readers()])
     assert [each.edition.to.email[:3] for each in claim(older, now=LATER)] == ["dan", "eve"]
 
 
 def test_readers_it_does_not_know_are_counted_and_nobody_takes_their_place(
-    older: WitnessedStore, database_url: str
+    older: JournaledStore, database_url: str
 ) -> None:
     database = Database(database_url)
     with database.writing() as connection:
@@ -117,117 +119,117 @@ def test_readers_it_does_not_know_are_counted_and_nobody_takes_their_place(
             )
         )
     database.close()
-    found = older.take_from_witness(now=LATER)
+    found = older.recover_from_journal(now=LATER)
     assert (found.accepted, found.held, found.gone) == (0, 1, 1)
     assert "zoe" not in dict(ledger(older))
 
 
 def test_a_store_that_was_not_restored_goes_on_whatever_became_of_its_letters(
-    store: WitnessedStore, database_url: str, witness: Witness
+    store: JournaledStore, database_url: str, journal: SendJournal
 ) -> None:
-    assert not store.has_lost_its_witness()
+    assert not store.has_lost_its_journal()
     one_issue(store, "ada", "bob", "cec")
     ada, bob, cec = claim(store)
-    assert not store.has_lost_its_witness()
+    assert not store.has_lost_its_journal()
     mark(store, ada, bob)
     settle(store, ada, outcome=Accepted("250 taken"))
     settle(store, cec, outcome=Refused("550 5.1.1 nobody"))
-    again = WitnessedStore(database_url, witness)
+    again = JournaledStore(database_url, journal)
     (bobs,) = claim(again, now=LATER, run="again")
     settle(store, bob, outcome=Accepted("250 too late"))
     mark(again, bobs, now=LATER)
     settle(again, bobs, outcome=NotSent("the line broke"), now=LATER)
-    third = WitnessedStore(database_url, witness)
+    third = JournaledStore(database_url, journal)
     assert len(claim(third, now=LATER, run="third")) == 1
-    assert third.take_from_witness(now=LATER) == Restoration()
+    assert third.recover_from_journal(now=LATER) == Restoration()
     for opened in (again, third):
         opened.close()
 
 
 def test_a_letter_in_doubt_that_is_given_back_after_its_late_answer_is_not_forgotten(
-    store: WitnessedStore, database_url: str, witness: Witness
+    store: JournaledStore, database_url: str, journal: SendJournal
 ) -> None:
     one_issue(store, "ada")
     (ada,) = claim(store)
     mark(store, ada)
-    again = WitnessedStore(database_url, witness)
+    again = JournaledStore(database_url, journal)
     (adas,) = claim(again, now=LATER, run="again")
     settle(store, ada, outcome=Accepted("250 too late"))
     settle(again, adas, outcome=NotSent("given back"), now=LATER)
-    third = WitnessedStore(database_url, witness)
+    third = JournaledStore(database_url, journal)
     assert len(claim(third, now=LATER, run="third")) == 1
     for opened in (again, third):
         opened.close()
 
 
 def test_a_store_from_before_there_were_witnesses_gets_one(
-    database_url: str, witness: Witness
+    database_url: str, journal: SendJournal
 ) -> None:
     before = SqlStore(database_url)
     one_issue(before, "ada", "bob")
     (ada,) = claim(before, limit=1)
     before.close()
-    store = WitnessedStore(database_url, witness)
-    assert store.has_lost_its_witness()
+    store = JournaledStore(database_url, journal)
+    assert store.has_lost_its_journal()
     (bob,) = claim(store)
-    assert not store.has_lost_its_witness()
+    assert not store.has_lost_its_journal()
     mark(store, bob)
-    assert [letter.reader for letter in witness.letters(DAY)] == [bob.reader]
-    (wave,) = witness.waves(DAY).values()
+    assert [letter.reader for letter in journal.letters(DAY)] == [bob.reader]
+    (wave,) = journal.waves(DAY).values()
     assert wave.names == {ada.reader: "gro.elpmaxe@ada", bob.reader: "gro.elpmaxe@bob"}
     store.close()
 
 
-def told(witness: Witness) -> list[dict[str, Any]]:
+def told(journal: SendJournal) -> list[dict[str, Any]]:
     """The lines that tell of the day's waves."""
-    text = (witness.folder / f"{DAY}.waves").read_text()
+    text = (journal.folder / f"{DAY}.waves").read_text()
     return [json.loads(line) for line in text.splitlines() if line]
 
 
 def test_a_wave_is_written_down_a_few_readers_at_a_time(
-    store: WitnessedStore, witness: Witness
+    store: JournaledStore, journal: SendJournal
 ) -> None:
     readers = join(store, *(f"reader{n}" for n in range(1200)))
     wave = freeze(store, readers, list_papers(store, "arxiv:1"))
-    assert [sorted(line) for line in told(witness)] == [
+    assert [sorted(line) for line in told(journal)] == [
         ["body", "due", "pieces", "wave"],
         *[["readers", "wave"]] * 3,
         ["count", "wave"],
     ]
-    (seen,) = witness.waves(DAY).values()
+    (seen,) = journal.waves(DAY).values()
     assert seen.names == {one.id: one.subscriber.email[::-1] for one in readers}
     assert set(seen.papers.values()) == {"[1]"}
-    assert witness.seen(DAY, wave.issue.frozen_at.isoformat()) == 1200
+    assert journal.seen(DAY, wave.issue.frozen_at.isoformat()) == 1200
 
 
 def test_a_wave_that_a_crash_left_unfinished_is_written_down_before_a_letter_leaves(
-    store: WitnessedStore, database_url: str, witness: Witness
+    store: JournaledStore, database_url: str, journal: SendJournal
 ) -> None:
     readers = join(store, *(f"reader{n}" for n in range(700)))
     freeze(store, readers, list_papers(store, "arxiv:1"))
-    path = witness.folder / f"{DAY}.waves"
+    path = journal.folder / f"{DAY}.waves"
     *whole, _count = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join(whole)[:-20])
-    assert len(witness.waves(DAY)[NOON.isoformat()].names) == 500
-    again = WitnessedStore(database_url, witness)
+    assert len(journal.waves(DAY)[NOON.isoformat()].names) == 500
+    again = JournaledStore(database_url, journal)
     mark(again, *claim(again, limit=1))
-    assert len(witness.waves(DAY)[NOON.isoformat()].names) == 700
+    assert len(journal.waves(DAY)[NOON.isoformat()].names) == 700
     again.close()
 
 
 def test_who_comes_to_a_wave_later_is_added_to_it_alone(
-    store: WitnessedStore, witness: Witness
+    store: JournaledStore, journal: SendJournal
 ) -> None:
     ada, bob, cec = join(store, "ada", "bob", "cec")
     papers = list_papers(store, "arxiv:1")
     wave = freeze(store, [ada, cec], papers)
     store.freeze(wave, [cut(bob, 0)])
-    bodies, later = told(witness)[-3:-1], witness.waves(DAY)[NOON.isoformat()]
+    bodies, later = told(journal)[-3:-1], journal.waves(DAY)[NOON.isoformat()]
     assert [list(read_readers(line)) for line in bodies if "readers" in line] == [[str(bob.id)]]
     assert sorted(later.names) == [ada.id, bob.id, cec.id]
-    lines = len(told(witness))
+    lines = len(told(journal))
     mark(store, *claim(store))
-    assert len(told(witness)) == lines
+    assert len(told(journal)) == lines
 
 
 def read_readers(line: dict[str, Any]) -> dict[str, list[str]]:
@@ -235,44 +237,46 @@ def read_readers(line: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def test_a_wave_that_stands_in_one_line_is_read(older: WitnessedStore, witness: Witness) -> None:
+def test_a_wave_that_stands_in_one_line_is_read(
+    older: JournaledStore, journal: SendJournal
+) -> None:
     """So they were written down before waves were taken in several."""
-    lines = told(witness)
+    lines = told(journal)
     everybody = {
         id_: said for line in lines if "readers" in line for id_, said in read_readers(line).items()
     }
     packed = b64encode(zlib.compress(json.dumps(everybody).encode(), 1)).decode()
     one = {**lines[0], "count": len(everybody), "readers": packed}
-    (witness.folder / f"{DAY}.waves").write_text("\n" + json.dumps(one))
-    assert witness.seen(DAY, NOON.isoformat()) == 5
-    found = older.take_from_witness(now=LATER)
+    (journal.folder / f"{DAY}.waves").write_text("\n" + json.dumps(one))
+    assert journal.seen(DAY, NOON.isoformat()) == 5
+    found = older.recover_from_journal(now=LATER)
     assert found == Restoration(issues=(DAY,), accepted=1, failed=1, held=1)
 
 
 def test_a_line_torn_by_a_crash_costs_that_line_alone(
-    store: WitnessedStore, database_url: str, witness: Witness
+    store: JournaledStore, database_url: str, journal: SendJournal
 ) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     mark(store, ada)
-    with (witness.folder / f"{DAY}.letters").open("a") as book:
+    with (journal.folder / f"{DAY}.letters").open("a") as book:
         book.write('\n{"at":"2026-0')
     mark(store, bob)
     forget_all_but_readers(database_url)
-    assert store.take_from_witness(now=LATER).held == 2
+    assert store.recover_from_journal(now=LATER).held == 2
 
 
 def test_who_left_since_is_let_go_again_but_not_who_came_back(
-    store: WitnessedStore, database_url: str
+    store: JournaledStore, database_url: str
 ) -> None:
     ada, bob, cec, dan, eve = join(store, "ada", "bob", "cec", "dan", "eve")
     soon, later = NOON + timedelta(minutes=1), NOON + timedelta(minutes=2)
     store.set_status(ada.subscriber.email, "unsubscribed", now=soon)
-    store.take_return(Returned("mail", "complaint", bob.id, DAY), now=soon)
+    store.record_mail_event(MailEvent("mail", "complaint", bob.id, DAY), now=soon)
     store.erase(cec.id, "c0ffee.erased@example.invalid", now=soon)
     store.set_status(dan.subscriber.email, "unsubscribed", now=soon)
     store.consent(dan.id, Consent(later, "by the page", "Yes."))
-    store.take_return(Returned("other", "complaint", eve.id, DAY), now=soon)
+    store.record_mail_event(MailEvent("other", "complaint", eve.id, DAY), now=soon)
     store.unsuppress(eve.subscriber.email, now=later)
     database = Database(database_url)
     with database.writing() as connection:
@@ -284,7 +288,7 @@ def test_who_left_since_is_let_go_again_but_not_who_came_back(
                 .values(status="confirmed", email=reader.subscriber.email, changed=NOON)
             )
     database.close()
-    found = store.take_from_witness(now=LATER)
+    found = store.recover_from_journal(now=LATER)
     assert found.left == ("ada@example.org", "bob@example.org", "cec@example.org")
     assert found.erased == ("cec@example.org",)
     assert [one.email for one in store.suppressed()] == ["bob@example.org"]
@@ -292,28 +296,28 @@ def test_who_left_since_is_let_go_again_but_not_who_came_back(
 
 
 def test_no_letter_leaves_that_cannot_be_written_down(
-    store: WitnessedStore, witness: Witness
+    store: JournaledStore, journal: SendJournal
 ) -> None:
     one_issue(store, "ada")
     claims = claim(store)
-    (witness.folder / f"{DAY}.letters").mkdir()
+    (journal.folder / f"{DAY}.letters").mkdir()
     with pytest.raises(StoreError, match="cannot be written down here"):
         mark(store, *claims)
 
 
-def test_what_is_long_past_is_forgotten(store: WitnessedStore, witness: Witness) -> None:
+def test_what_is_long_past_is_forgotten(store: JournaledStore, journal: SendJournal) -> None:
     old = DAY - timedelta(days=40)
-    witness.begin()
+    journal.begin()
     for suffix in ("letters", "waves"):
-        (witness.folder / f"{old}.{suffix}").write_text("")
+        (journal.folder / f"{old}.{suffix}").write_text("")
     one_issue(store, "ada")
     mark(store, *claim(store))
-    assert witness.days() == [DAY]
-    assert not (witness.folder / f"{old}.waves").exists()
+    assert journal.days() == [DAY]
+    assert not (journal.folder / f"{old}.waves").exists()
 
 
 def test_what_leaves_while_it_looks_is_not_taken_for_forgotten(
-    store: WitnessedStore, database_url: str, witness: Witness
+    store: JournaledStore, database_url: str, journal: SendJournal
 ) -> None:
     tomorrow, papers = DAY + timedelta(days=1), list_papers(store, "arxiv:1")
     readers = join(store, "ada", "bob", "cec")
@@ -323,13 +327,13 @@ def test_what_leaves_while_it_looks_is_not_taken_for_forgotten(
     ada, bob = claim(store, limit=2, day=tomorrow, now=LATER)
     mark(store, ada, now=LATER)
 
-    class Meanwhile(Witness):
+    class Meanwhile(SendJournal):
         def last_letters(self) -> Iterator[tuple[date, list[Noted]]]:
             for day, letters in super().last_letters():
                 yield day, letters
                 if day == DAY:
                     mark(store, bob, now=LATER)
 
-    other = WitnessedStore(database_url, Meanwhile(witness.folder, witness.names))
+    other = JournaledStore(database_url, Meanwhile(journal.folder, journal.names))
     assert [one.edition.to.email for one in claim(other, day=tomorrow, now=LATER, run="other")]
     other.close()

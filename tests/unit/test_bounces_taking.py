@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.bounces import Taker
+from newsletter.bounces import BounceProcessor
 from newsletter.bounces.mailboxes import Maildir
 from newsletter.errors import UsageError
 from newsletter.letter.links import Keyring, sign
@@ -22,17 +22,19 @@ from tests.returned import KEYS, PAPERS, complaint, exchange, leaving, letter_id
 @pytest.fixture
 def store() -> Iterator[Store]:
     opened = open_store("memory://")
-    opened.sync_roster([subscriber(f"r{n}@example.net") for n in (1, 2, 3)], now=NOON)
+    opened.sync_subscribers([subscriber(f"r{n}@example.net") for n in (1, 2, 3)], now=NOON)
     yield opened
     opened.close()
 
 
-def taker(store: Store) -> Taker:
-    return Taker(store, PAPERS, KEYS)
+def bounce_processor(store: Store) -> BounceProcessor:
+    return BounceProcessor(store, PAPERS, KEYS)
 
 
 def take(store: Store, *mails: bytes, days: int = 0) -> list[tuple[str, str, str]]:
-    found = (taker(store).take("a mail", mail, NOON + timedelta(days=days)) for mail in mails)
+    found = (
+        bounce_processor(store).take("a mail", mail, NOON + timedelta(days=days)) for mail in mails
+    )
     return [(taking.meaning, taking.effect, taking.reader) for taking in found]
 
 
@@ -92,7 +94,7 @@ def test_where_the_return_path_is_lost_the_message_id_names_the_reader(store: St
 
 
 def test_a_key_that_was_rotated_still_names_the_reader(store: Store) -> None:
-    rotated = Taker(store, PAPERS, Keyring(("a newer key", *KEYS.secrets), KEYS.audience))
+    rotated = BounceProcessor(store, PAPERS, Keyring(("a newer key", *KEYS.secrets), KEYS.audience))
     assert rotated.take("a mail", postfix(path(1)), NOON).reader == "r1@example.net"
 
 
@@ -110,7 +112,7 @@ def test_a_key_that_was_rotated_still_names_the_reader(store: Store) -> None:
     ],
 )
 def test_what_nothing_of_ours_vouches_for_is_left(store: Store, mail: bytes) -> None:
-    taking = taker(store).take("a mail", mail, NOON)
+    taking = bounce_processor(store).take("a mail", mail, NOON)
     assert taking.effect == "left"
     assert taking.said
     assert statuses(store) == ["confirmed"] * 3
@@ -130,20 +132,20 @@ def test_a_reader_leaves_by_mail_under_whatever_address(store: Store) -> None:
 def test_a_token_for_something_else_is_no_way_out(store: Store) -> None:
     token = sign("2", "preferences", KEYS, NOON)
     assert take(store, leaving(f"unsubscribe {token}"))[0][1] == "left"
-    wish = taker(store).take("a mail", leaving(f"pause {token}"), NOON)
+    wish = bounce_processor(store).take("a mail", leaving(f"pause {token}"), NOON)
     assert (wish.effect, wish.reader) == ("left", "r2@example.net")
     assert "asks for a pause" in wish.said
 
 
 def test_without_a_bounce_mailbox_the_senders_is_looked_at(store: Store) -> None:
-    by_sender = Taker(store, replace(PAPERS, bounces=None), KEYS)
+    by_sender = BounceProcessor(store, replace(PAPERS, bounces=None), KEYS)
     token = sign("1", "unsubscribe", KEYS, NOON)
     assert by_sender.take("a mail", leaving(f"unsubscribe {token}"), NOON).effect == "unsubscribed"
 
 
 def test_one_in_a_hundred_that_bounces_is_the_only_one_concerned() -> None:
     store = open_store("memory://")
-    store.sync_roster([subscriber(f"r{n}@example.net") for n in range(300)], now=NOON)
+    store.sync_subscribers([subscriber(f"r{n}@example.net") for n in range(300)], now=NOON)
     for days in range(4):
         take(store, *(bounced_on(days, reader) for reader in range(100, 301, 100)), days=days)
     blocked = [r.id for r in store.readers() if r.status == "blocked"]
@@ -156,7 +158,7 @@ def test_odd_things_in_a_maildir_are_passed_over_or_named(tmp_path: Path, store:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "new" / ".hidden").write_bytes(postfix(path(1)))
     (tmp_path / "new" / "empty").touch()
-    (taking,) = taker(store).take_all(Maildir(tmp_path).mails(), NOON)
+    (taking,) = bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON)
     assert (taking.name, taking.effect) == ("empty", "left")
     assert taking.said == "it is empty, or not ours to read"
 
@@ -170,10 +172,10 @@ def test_a_mail_that_cannot_be_put_away_is_named_and_counted_once(
     (tmp_path / "cur" / "one:2,S" / "in the way").mkdir(parents=True)
     for _ in range(2):
         with pytest.raises(UsageError, match="was counted and cannot be put away"):
-            list(taker(store).take_all(Maildir(tmp_path).mails(), NOON))
+            list(bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON))
     (tmp_path / "cur" / "one:2,S" / "in the way").rmdir()
     (tmp_path / "cur" / "one:2,S").rmdir()
-    (taking,) = taker(store).take_all(Maildir(tmp_path).mails(), NOON)
+    (taking,) = bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON)
     assert taking.effect == "again"
 
 

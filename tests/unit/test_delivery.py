@@ -13,7 +13,6 @@ from newsletter.delivery.delivering import BATCH, CLAIM_LEASE, DRAIN, deliver, n
 from newsletter.errors import RenderError, StoreError, TransportError
 from newsletter.model import (
     Accepted,
-    Addressee,
     Claim,
     Counts,
     Deferred,
@@ -24,11 +23,12 @@ from newsletter.model import (
     Letter,
     NotSent,
     Outcome,
-    Planned,
+    PlannedEdition,
+    ReaderHistory,
+    Recipient,
     Refused,
     Section,
     Settlement,
-    Standing,
     Unknown,
     Wave,
 )
@@ -49,7 +49,10 @@ def frozen(count: int, store: MemoryStore | None = None) -> MemoryStore:
     ]
     issue = Issue(DAY, papers=(paper(),), topics=(), cutoff=1, frozen_at=NOON)
     section = Section("Other", cards=(0,), because=("every paper",))
-    plans = [Planned(Standing(one), Edition(Addressee.of(one), (section,))) for one in readers]
+    plans = [
+        PlannedEdition(ReaderHistory(one), Edition(Recipient.of(one), (section,)))
+        for one in readers
+    ]
     store.freeze(Wave(0, issue, due=NOON, pieces=b""), plans)
     return store
 

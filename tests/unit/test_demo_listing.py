@@ -12,7 +12,7 @@ import pytest
 
 from newsletter.config import read_settings
 from newsletter.config.curated import curated_topics
-from newsletter.config.subscribers import read_roster
+from newsletter.config.subscribers import read_subscribers
 
 DEMO = files("newsletter").joinpath("data", "demo")
 LISTED = Path(__file__).parents[2].parent / "shared" / "data" / "payloads" / "hf_daily"
@@ -110,7 +110,7 @@ def test_no_sentence_of_a_summary_is_the_abstracts(
 def test_its_readers_ask_for_different_things_in_topics_that_it_has() -> None:
     settings = read_settings(DEMO.joinpath("newsletter.yaml").read_bytes(), "newsletter.yaml", {})
     topics = {topic.name for topic in settings.topics}
-    readers = read_roster(
+    readers = read_subscribers(
         DEMO.joinpath("subscribers.yaml").read_bytes(), "subscribers.yaml", topics, {}
     )
     wants = [reader.filter for reader in readers]

@@ -8,10 +8,10 @@ from zoneinfo import available_timezones
 import pytest
 
 from newsletter.model import Reader, Subscriber
-from newsletter.readers.due import Rhythm, agenda, exists, horizon, instant
+from newsletter.readers.due import DefaultSchedule, agenda, exists, horizon, instant
 from tests.factories import DAY, subscriber
 
-RHYTHM = Rhythm("07:00", "Europe/Zurich", "daily")
+RHYTHM = DefaultSchedule("07:00", "Europe/Zurich", "daily")
 SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
 """Seven o'clock in Zurich on DAY."""
 WALLS = ("00:00", "00:30", "01:00", "01:30", "02:00", "02:30", "07:00", "12:00", "23:00", "23:30")

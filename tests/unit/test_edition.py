@@ -21,7 +21,7 @@ from newsletter.model import (
     Length,
     Paper,
     Reader,
-    Standing,
+    ReaderHistory,
     Summary,
     Topic,
     Verdict,
@@ -54,12 +54,12 @@ def budget(papers: int, *, html: int = 102_400, cap: int = 60) -> Budget:
 
 def edition_of(issue: Issue, who: Reader, **room: int) -> Edition:
     table = table_of(issue, who.subscriber.filter)
-    return cut(table, Standing(who), budget(len(issue.papers), **room))
+    return cut(table, ReaderHistory(who), budget(len(issue.papers), **room))
 
 
-def verdict_on(issue: Issue, standing: Standing) -> Verdict:
-    table = table_of(issue, standing.reader.subscriber.filter)
-    (verdict,) = explain(table, standing)
+def verdict_on(issue: Issue, history: ReaderHistory) -> Verdict:
+    table = table_of(issue, history.reader.subscriber.filter)
+    (verdict,) = explain(table, history)
     return verdict
 
 
@@ -195,38 +195,42 @@ ASKS = Filter(topics=("Reasoning",), exclude=(parse("speech or (not a)"),), min_
 
 
 @pytest.mark.parametrize(
-    ("standing", "change", "reason"),
+    ("history", "change", "reason"),
     [
-        (Standing(reader()), lambda p: replace(p, muted=True), "listed before its source was"),
-        (Standing(reader(), sent=AGAIN), lambda p: p, "already sent"),
-        (Standing(reader(decided=1)), lambda p: p, "decided in an earlier issue"),
+        (ReaderHistory(reader()), lambda p: replace(p, muted=True), "listed before its source was"),
+        (ReaderHistory(reader(), sent=AGAIN), lambda p: p, "already sent"),
+        (ReaderHistory(reader(decided=1)), lambda p: p, "decided in an earlier issue"),
         (
-            Standing(reader()),
+            ReaderHistory(reader()),
             lambda p: replace(p, first_seen=NOON - REACH - timedelta(seconds=1)),
             "first seen more than 14 days ago",
         ),
-        (Standing(reader(wants=Filter(topics=("Speech",)))), lambda p: p, "in no topic followed"),
         (
-            Standing(reader(wants=replace(ASKS, exclude=(parse("speech"), parse("a"))))),
+            ReaderHistory(reader(wants=Filter(topics=("Speech",)))),
+            lambda p: p,
+            "in no topic followed",
+        ),
+        (
+            ReaderHistory(reader(wants=replace(ASKS, exclude=(parse("speech"), parse("a"))))),
             lambda p: p,
             "exclude “a”",
         ),
-        (Standing(reader(wants=ASKS)), lambda p: p, "has 4 upvotes, fewer than 5"),
+        (ReaderHistory(reader(wants=ASKS)), lambda p: p, "has 4 upvotes, fewer than 5"),
     ],
 )
 def test_a_paper_kept_out_has_one_reason(
-    standing: Standing, change: Callable[[Paper], Paper], reason: str
+    history: ReaderHistory, change: Callable[[Paper], Paper], reason: str
 ) -> None:
     issue = issue_of(change(paper(1, "A reasoning paper", upvotes=4)))
-    verdict = verdict_on(issue, standing)
+    verdict = verdict_on(issue, history)
     assert not verdict.included
     assert verdict.reason.startswith(reason)
-    assert cut(table_of(issue, standing.reader.subscriber.filter), standing, budget(1)).papers == ()
+    assert cut(table_of(issue, history.reader.subscriber.filter), history, budget(1)).papers == ()
 
 
 def test_a_quarantined_paper_is_in_nobodys_edition_and_is_named() -> None:
     issue = replace(issue_of(paper(1)), quarantined=((paper(1).key, "no template takes it"),))
-    verdict = verdict_on(issue, Standing(reader()))
+    verdict = verdict_on(issue, ReaderHistory(reader()))
     assert (verdict.included, verdict.reason) == (False, "quarantined: no template takes it")
     assert edition_of(issue, reader()).papers == ()
 
@@ -242,7 +246,7 @@ def test_a_quarantined_paper_is_in_nobodys_edition_and_is_named() -> None:
 )
 def test_a_paper_that_is_in_says_why(wants: Filter, reason: str) -> None:
     issue = issue_of(paper(1, "M$^3$ reasoning", authors=("Noam Shazeer",)))
-    verdict = verdict_on(issue, Standing(reader(wants=wants)))
+    verdict = verdict_on(issue, ReaderHistory(reader(wants=wants)))
     assert verdict.included
     assert verdict.reason.startswith(reason)
     assert len(verdict.reason) < 100
@@ -251,8 +255,10 @@ def test_a_paper_that_is_in_says_why(wants: Filter, reason: str) -> None:
 
 def test_a_paper_short_of_upvotes_is_judged_again_though_decided() -> None:
     issue = issue_of(paper(1, upvotes=7))
-    standing = Standing(reader(wants=Filter(min_upvotes=5), decided=1), again=frozenset({1, 99}))
-    assert verdict_on(issue, standing).included
+    history = ReaderHistory(
+        reader(wants=Filter(min_upvotes=5), decided=1), again=frozenset({1, 99})
+    )
+    assert verdict_on(issue, history).included
 
 
 WORDS = ("reasoning", "agents", "speech", "cells")
@@ -296,9 +302,9 @@ def test_an_edition_is_exactly_what_its_reasons_say(
     issue: Issue, wants: Filter, decided: int, numbers: frozenset[int], html: int
 ) -> None:
     table = table_of(issue, wants)
-    standing = Standing(reader(wants=wants, decided=decided), again=numbers, sent=numbers)
-    edition = cut(table, standing, budget(len(issue.papers), html=html))
-    verdicts = list(explain(table, standing))
+    history = ReaderHistory(reader(wants=wants, decided=decided), again=numbers, sent=numbers)
+    edition = cut(table, history, budget(len(issue.papers), html=html))
+    verdicts = list(explain(table, history))
     assert [verdict.paper for verdict in verdicts] == [paper.key for paper in issue.papers]
     assert all(verdict.reason for verdict in verdicts)
     included = {place for place, verdict in enumerate(verdicts) if verdict.included}
@@ -311,8 +317,8 @@ def test_an_edition_is_exactly_what_its_reasons_say(
 def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> None:
     one, other = Filter(include=(parse("agents"),)), Filter(include=(parse("not agents"),))
     table, room = table_of(issue, one, other), budget(len(issue.papers), html=html)
-    first, second = (cut(table, Standing(reader(wants=w)), room).papers for w in (one, other))
-    everyone = cut(table, Standing(reader()), room).papers
+    first, second = (cut(table, ReaderHistory(reader(wants=w)), room).papers for w in (one, other))
+    everyone = cut(table, ReaderHistory(reader()), room).papers
     assert not set(first) & set(second)
     assert set(first) | set(second) == set(everyone)
 
@@ -320,7 +326,7 @@ def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> Non
 @given(ISSUES, FILTERS, st.integers(1500, 12_000))
 def test_an_edition_is_within_its_bytes(issue: Issue, wants: Filter, html: int) -> None:
     room = budget(len(issue.papers), html=html)
-    edition = cut(table_of(issue, wants), Standing(reader(wants=wants)), room)
+    edition = cut(table_of(issue, wants), ReaderHistory(reader(wants=wants)), room)
     cards = sum(len(section.cards) for section in edition.sections)
     rows = sum(len(section.rows) for section in edition.sections)
     leads = sum(len(section.cards) for section in edition.sections if section.leads)

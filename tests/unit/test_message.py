@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from newsletter.errors import RenderError
 from newsletter.letter.fragments import hole
 from newsletter.letter.links import Keyring, read_bounce_tag
-from newsletter.letter.message import Press, encoded, quoted
-from newsletter.model import Lines, Publication
+from newsletter.letter.message import MessageBuilder, encoded, quoted
+from newsletter.model import Publication, WireLines
 from tests.factories import paper
 from tests.hostile import HEADERS, TEXTS, check, check_bytes
 from tests.letters import (
@@ -70,7 +70,7 @@ def test_a_line_that_needs_no_encoding_is_broken_where_any_is(text: str) -> None
     lines = binascii.b2a_qp(f"{text}x".encode())[:-1]
     ended = lines if not text or lines.endswith(b"\n") else lines + b"=\n"
     assert quoted(text) == ended.replace(b"\n", b"\r\n")
-    assert quoted(text).digest == Lines(quoted(text)).digest
+    assert quoted(text).digest == WireLines(quoted(text)).digest
 
 
 def test_it_takes_every_line_end_for_one() -> None:
@@ -205,7 +205,7 @@ def test_a_rotated_key_does_not_change_a_frozen_letter() -> None:
     cut = edition(section("Reasoning", 0))
     _, before = letter(sheet, cut)
     rotated = Keyring(("newer key", *KEYS.secrets), KEYS.audience)
-    assert Press(sheet, rotated).letter(cut, personal()) == before
+    assert MessageBuilder(sheet, rotated).letter(cut, personal()) == before
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,9 @@ def test_a_rotated_key_does_not_change_a_frozen_letter() -> None:
 )
 def test_it_refuses_an_address_that_is_not_one(email: str) -> None:
     with pytest.raises(RenderError, match="cannot stand in a header"):
-        Press(sheet_of(), KEYS).letter(edition(section("Reasoning", 0)), personal(email=email))
+        MessageBuilder(sheet_of(), KEYS).letter(
+            edition(section("Reasoning", 0)), personal(email=email)
+        )
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import pytest
 from newsletter.errors import SourceError, TransportError
 from newsletter.model import Refused
 from newsletter.ports import Mark, Settle, Store
-from newsletter.publisher.newsletter import Desk
 from newsletter.publisher.operator_mail import tell_operator
-from newsletter.publisher.ticking import Rota
-from newsletter.readers.due import Rhythm
+from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.ticking import SchedulerState
+from newsletter.readers.due import DefaultSchedule
 from newsletter.stores import open_store
 from newsletter.templates import load_note
 from tests.desks import Listed, Run, SteadyClock, desk_over
@@ -30,7 +30,9 @@ OPERATOR = "editor@example.org"
 @pytest.fixture
 def store() -> Iterator[Store]:
     opened = open_store("memory://")
-    opened.sync_roster([subscriber("ada@example.org"), subscriber("bob@example.org")], now=NOON)
+    opened.sync_subscribers(
+        [subscriber("ada@example.org"), subscriber("bob@example.org")], now=NOON
+    )
     yield opened
     opened.close()
 
@@ -42,21 +44,23 @@ class Gone:
         raise TransportError("smtp.example.org:25: refused; check smtp.host")
 
 
-def desk_of(store: Store, clock: SteadyClock, *sources: Listed) -> Desk:
-    desk = desk_over(store, *sources, clock=clock)
-    return replace(desk, publication=replace(desk.publication, operator=OPERATOR))
+def desk_of(store: Store, clock: SteadyClock, *sources: Listed) -> Publisher:
+    publisher = desk_over(store, *sources, clock=clock)
+    return replace(publisher, publication=replace(publisher.publication, operator=OPERATOR))
 
 
-def rota() -> Rota:
-    return Rota(Rhythm("12:00", "UTC", "daily"))
+def scheduler_state() -> SchedulerState:
+    return SchedulerState(DefaultSchedule("12:00", "UTC", "daily"))
 
 
-def look(desk: Desk, what: Rota, transport: MemoryTransport | Gone, turn: str = "1") -> list[str]:
+def look(
+    publisher: Publisher, what: SchedulerState, transport: MemoryTransport | Gone, turn: str = "1"
+) -> list[str]:
     told: list[str] = []
 
     async def main() -> None:
-        await tick(desk, what, transport, owner=Run("here"), turn=turn, told=told.append)
-        await tell_operator(desk, what, transport, lambda: REPORT, told.append)
+        await tick(publisher, what, transport, run_lock=Run("here"), turn=turn, told=told.append)
+        await tell_operator(publisher, what, transport, lambda: REPORT, told.append)
 
     asyncio.run(main())
     return told
@@ -82,10 +86,10 @@ def _unwrapped(mail: EmailMessage) -> str:
 
 
 def test_a_failed_letter_is_told_once(store: Store) -> None:
-    desk, what = desk_of(store, SteadyClock(), Listed("One")), rota()
+    publisher, what = desk_of(store, SteadyClock(), Listed("One")), scheduler_state()
     transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
-    look(desk, what, transport)
-    look(desk, rota(), transport, "2")
+    look(publisher, what, transport)
+    look(publisher, scheduler_state(), transport, "2")
     (letter,) = to_operator(transport)
     assert "2026-08-03: of 2 letters 1 failed; newsletter status 2026-08-03 names them" in letter
 
@@ -93,32 +97,40 @@ def test_a_failed_letter_is_told_once(store: Store) -> None:
 def test_a_source_that_failed_is_told_with_the_issue_not_before(store: Store) -> None:
     clock = SteadyClock(NOON - timedelta(minutes=50))
     failing = Listed(name="Far away", failing=SourceError("no answer\0\n.from there"))
-    desk, what, transport = desk_of(store, clock, Listed("One"), failing), rota(), MemoryTransport()
-    look(desk, what, transport)
+    publisher, what, transport = (
+        desk_of(store, clock, Listed("One"), failing),
+        scheduler_state(),
+        MemoryTransport(),
+    )
+    look(publisher, what, transport)
     assert to_operator(transport) == []
     clock.time = NOON
-    look(desk, what, transport, "2")
+    look(publisher, what, transport, "2")
     (letter,) = to_operator(transport)
     assert "source Far away is failed: no answer" in letter
 
 
 def test_a_good_day_is_not_told(store: Store) -> None:
-    desk, transport = desk_of(store, SteadyClock(), Listed("One")), MemoryTransport()
-    look(desk, rota(), transport)
+    publisher, transport = desk_of(store, SteadyClock(), Listed("One")), MemoryTransport()
+    look(publisher, scheduler_state(), transport)
     assert len(transport.letters) == 2
     assert to_operator(transport) == []
 
 
 def test_a_server_that_is_gone_is_told_when_it_is_back(store: Store) -> None:
     clock = SteadyClock()
-    desk, what, transport = desk_of(store, clock, Listed("One")), rota(), MemoryTransport()
-    said = look(desk, what, Gone())
+    publisher, what, transport = (
+        desk_of(store, clock, Listed("One")),
+        scheduler_state(),
+        MemoryTransport(),
+    )
+    said = look(publisher, what, Gone())
     assert sum("could not be told" in line for line in said) == 1
     for turn in range(3):
-        again = look(desk, what, Gone(), f"again{turn}")
+        again = look(publisher, what, Gone(), f"again{turn}")
         assert not again, "it waits before it tries again"
     clock.time += timedelta(minutes=2)
-    look(desk, what, transport, "later")
+    look(publisher, what, transport, "later")
     (letter,) = to_operator(transport)
     assert "delivery paused, and is tried again: smtp.example.org:25: refused" in letter
     assert len(transport.letters) == 3
@@ -126,17 +138,17 @@ def test_a_server_that_is_gone_is_told_when_it_is_back(store: Store) -> None:
 
 def test_an_operator_who_cannot_be_reached_makes_no_event(store: Store) -> None:
     clock = SteadyClock()
-    desk, what = desk_of(store, clock, Listed("One")), rota()
+    publisher, what = desk_of(store, clock, Listed("One")), scheduler_state()
     answers = {name: Refused("550 no") for name in (OPERATOR, "bob@example.org")}
     for minutes in range(30):
         clock.time = NOON + timedelta(minutes=minutes)
-        look(desk, what, MemoryTransport(answers), str(minutes))
+        look(publisher, what, MemoryTransport(answers), str(minutes))
     assert what.paused == {}
     assert store.announce(["2026-08-03: letters"], now=NOON)
 
 
 def test_without_an_operator_nobody_is_told(store: Store) -> None:
-    desk = desk_over(store, Listed("One"))
+    publisher = desk_over(store, Listed("One"))
     transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
-    look(desk, rota(), transport)
+    look(publisher, scheduler_state(), transport)
     assert [x.envelope.recipient for x in transport.letters] == ["ada@example.org"]

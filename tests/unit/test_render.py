@@ -11,8 +11,8 @@ import pytest
 from newsletter.errors import TemplateError
 from newsletter.letter.assembling import compose, set_edition
 from newsletter.letter.display import longdate, shown, wrap
-from newsletter.letter.fragments import REASON_BYTES, Sheet
-from newsletter.letter.pieces import Forme
+from newsletter.letter.fragments import REASON_BYTES, IssueFragments
+from newsletter.letter.pieces import CompiledIssue
 from newsletter.letter.rendering import set_issue
 from newsletter.letter.views import paper_view
 from newsletter.model import Publication, Summary
@@ -34,7 +34,7 @@ NO_SITE = Publication("Papers", "Papers", "papers@example.org")
 ABSTRACT = "One thing is said. Another follows. A third one ends it."
 
 
-def html_of(sheet: Sheet, **cut: object) -> str:
+def html_of(sheet: IssueFragments, **cut: object) -> str:
     made = edition(section("Reasoning", 0), **cut)  # type: ignore[arg-type]
     return set_edition(sheet, made, personal(sheet.publication)).html
 
@@ -116,7 +116,7 @@ def test_a_preheader_has_40_to_110_characters(abstract: str, lead: str) -> None:
 
 def test_it_stores_a_sheet_and_reads_it_back() -> None:
     sheet = sheet_of()
-    assert Sheet.load(sheet.dump()) == sheet
+    assert IssueFragments.load(sheet.dump()) == sheet
     stored = json.loads(zlib.decompress(sheet.dump()))
     assert stored["subjects"][0][1][1] == "more"
     assert {"email", "unsubscribe"} <= set(stored["html"]["frame"]["ending"][1::2])
@@ -176,9 +176,9 @@ def test_each_reader_gets_the_summary_they_chose(summary: Summary) -> None:
 
 def test_shared_pieces_are_the_same_objects_for_every_reader() -> None:
     sheet, cut = sheet_of(), edition(section("Reasoning", 0, 1))
-    forme = Forme(sheet, str)
-    ada = compose(forme, cut, personal())
-    bob = compose(forme, cut, personal(reader=2, email="bob@example.org"))
+    compiled = CompiledIssue(sheet, str)
+    ada = compose(compiled, cut, personal())
+    bob = compose(compiled, cut, personal(reader=2, email="bob@example.org"))
     both = list(zip(ada.html, bob.html, strict=True))
     assert {a for a, b in both if a is not b} == {"ada@example.org", personal().links.unsubscribe}
 

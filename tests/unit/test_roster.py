@@ -8,7 +8,7 @@ from newsletter.config.subscribers import (
     as_entry,
     one_subscriber,
     read_csv,
-    read_roster,
+    read_subscribers,
     same_mailbox,
     write_csv,
     write_yaml,
@@ -39,12 +39,12 @@ ADA = Subscriber(
 
 def read(*entries: dict[str, object]) -> tuple[Subscriber, ...]:
     text = json.dumps({"subscribers": entries}, indent=1)
-    return read_roster(text.encode(), "subscribers.yaml", TOPICS, {})
+    return read_subscribers(text.encode(), "subscribers.yaml", TOPICS, {})
 
 
 def wrong(text: str) -> str:
     with pytest.raises(InvalidFileError) as caught:
-        read_roster(text.encode(), "subscribers.yaml", TOPICS, {})
+        read_subscribers(text.encode(), "subscribers.yaml", TOPICS, {})
     return str(caught.value)
 
 
@@ -54,7 +54,7 @@ def test_an_address_is_enough() -> None:
 
 @pytest.mark.parametrize("text", ["", "subscribers:\n", "subscribers: []"])
 def test_nobody_is_nobody(text: str) -> None:
-    assert read_roster(text.encode(), "f", TOPICS, {}) == ()
+    assert read_subscribers(text.encode(), "f", TOPICS, {}) == ()
 
 
 @pytest.mark.parametrize("written", [write_yaml([ADA]), write_csv([ADA])])
@@ -62,7 +62,7 @@ def test_what_is_written_reads_back_the_same(written: str) -> None:
     if written.startswith("email,"):
         assert read_csv(written.encode(), "f.csv", TOPICS) == (ADA,)
     else:
-        assert read_roster(written.encode(), "f.yaml", TOPICS, {}) == (ADA,)
+        assert read_subscribers(written.encode(), "f.yaml", TOPICS, {}) == (ADA,)
 
 
 def test_an_entry_leaves_out_what_is_at_its_default() -> None:

@@ -7,13 +7,13 @@ from datetime import UTC, date, timedelta
 import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from newsletter.app.scheduler import TICK, Watch, call_back
+from newsletter.app.scheduler import TICK, Scheduler, call_back
 from newsletter.errors import StoreError
 from newsletter.model import Counts
 from newsletter.ports import Store
 from newsletter.publisher.publishing import publish
-from newsletter.publisher.ticking import Rota
-from newsletter.readers.due import Rhythm
+from newsletter.publisher.ticking import SchedulerState
+from newsletter.readers.due import DefaultSchedule
 from newsletter.stores import open_store
 from newsletter.templates import load_note
 from tests.desks import Listed, Run, SteadyClock, desk_over
@@ -24,25 +24,30 @@ from tests.keeping import MemoryTransport
 @pytest.fixture
 def store() -> Iterator[Store]:
     opened = open_store("memory://")
-    opened.sync_roster([subscriber()], now=NOON)
+    opened.sync_subscribers([subscriber()], now=NOON)
     yield opened
     opened.close()
 
 
 def watch_over(
     store: Store, refresh: Callable[[], None] = lambda: None
-) -> tuple[Watch, MemoryTransport, list[str]]:
+) -> tuple[Scheduler, MemoryTransport, list[str]]:
     transport, told = MemoryTransport(), list[str]()
-    desk = desk_over(store, Listed("One"))
+    publisher = desk_over(store, Listed("One"))
 
     async def deliver(day: date, turn: str) -> Counts:
         return await publish(
-            desk, day, transport, owner=Run("here"), turn=turn, progress=lambda _counts: None
+            publisher,
+            day,
+            transport,
+            run_lock=Run("here"),
+            turn=turn,
+            progress=lambda _counts: None,
         )
 
-    watch = Watch(
-        desk=desk,
-        rota=Rota(Rhythm("12:00", "UTC", "daily")),
+    watch = Scheduler(
+        publisher=publisher,
+        scheduler_state=SchedulerState(DefaultSchedule("12:00", "UTC", "daily")),
         deliver=deliver,
         transport=transport,
         refresh=(refresh,),
@@ -53,14 +58,14 @@ def watch_over(
     return watch, transport, told
 
 
-def kept(watch: Watch, condition: Callable[[], object]) -> None:
+def kept(watch: Scheduler, condition: Callable[[], object]) -> None:
     """Let it tick until something is true, then stop it."""
 
     async def main() -> None:
         stopping = asyncio.Event()
         keeping = asyncio.create_task(watch.keep(stopping))
         while not condition():
-            await watch.desk.clock.sleep(0)
+            await watch.publisher.clock.sleep(0)
             await asyncio.wait({keeping}, timeout=0.005)
         stopping.set()
         await keeping

@@ -7,7 +7,7 @@ import pytest
 
 from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp.breaker import IN_A_ROW, SHARE, WINDOW, Breaker
-from newsletter.transports.smtp.limits import GROWTH, Crowd, Domains
+from newsletter.transports.smtp.limits import GROWTH, ConnectionLimit, DomainLimit
 from newsletter.transports.smtp.settings import SmtpSettings
 from tests.posting import letter
 
@@ -101,7 +101,7 @@ def test_a_line_that_breaks_is_no_refusal() -> None:
 
 def test_strain_halves_the_connections_and_success_brings_them_back() -> None:
     async def scene() -> None:
-        crowd = Crowd(8)
+        crowd = ConnectionLimit(8)
         for _ in range(8):
             assert await crowd.enter()
         assert not crowd.crowded
@@ -122,7 +122,7 @@ def test_strain_halves_the_connections_and_success_brings_them_back() -> None:
 
 def test_one_connection_always_remains() -> None:
     async def scene() -> None:
-        crowd = Crowd(2)
+        crowd = ConnectionLimit(2)
         for _ in range(5):
             crowd.strained()
         assert await crowd.enter()
@@ -131,7 +131,7 @@ def test_one_connection_always_remains() -> None:
 
 
 def test_a_domain_is_unlimited_until_its_first_4xx_then_five_then_halves() -> None:
-    domains, ada = Domains(), letter("ada@Example.org")
+    domains, ada = DomainLimit(), letter("ada@Example.org")
 
     def room() -> int:
         entered = 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.model import Accepted, Deferred, Lines, NotSent, Outcome, Refused, Unknown
+from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown, WireLines
 from newsletter.transports.smtp.replies import (
     answer_to_dot,
     cut_off,
@@ -58,7 +58,7 @@ def test_it_writes_to_nothing_else(address: str) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"Subject: x\r\n", b"\r\n", b"a.b\r\n\r\n=2E\r\n"])
 def test_whole_lines_go_on_the_wire_as_they_are(data: bytes) -> None:
-    assert Lines(data) == data
+    assert WireLines(data) == data
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_whole_lines_go_on_the_wire_as_they_are(data: bytes) -> None:
 )
 def test_what_could_end_a_message_early_is_no_lines(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"CRLF|a line begins with a dot"):
-        Lines(data)
+        WireLines(data)
 
 
 @given(st.lists(st.lists(st.sampled_from([b"\r", b"\n", b".", b"\r\n", b"a"])).map(b"".join)))
@@ -91,9 +91,9 @@ def test_no_lines_can_end_a_message_early_however_they_are_joined(pieces: list[b
     assert wire.count(b"\r\n") == wire.count(b"\r") == wire.count(b"\n")
 
 
-def _lines(piece: bytes) -> Lines | None:
+def _lines(piece: bytes) -> WireLines | None:
     try:
-        return Lines(piece)
+        return WireLines(piece)
     except ValueError:
         return None
 

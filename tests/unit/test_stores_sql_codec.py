@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.model import Addressee, Edition, Filter, Issue, Item, Section, Standing, Topic
+from newsletter.model import Edition, Filter, Issue, Item, ReaderHistory, Recipient, Section, Topic
 from newsletter.papers.filters import parse
 from newsletter.stores.sql.codec import dump, load, pack, unpack
 from tests.factories import DAY, NOON, paper, reader
@@ -45,11 +45,11 @@ def test_a_rule_is_stored_as_its_words() -> None:
         Topic("Experts", any=(parse("MoE or (a and b)"),), none=(parse("title:x"),)),
         Issue(DAY, (paper(1), paper(2)), (), 2, NOON, ("a",), (("k", "why"), ("l", "so"))),
         Edition(
-            Addressee.of(reader()),
+            Recipient.of(reader()),
             (Section("Other", (0,), (1,), ("because", "row")),),
             more=(2,),
         ),
-        Standing(reader(), frozenset({3, 1}), frozenset({2})),
+        ReaderHistory(reader(), frozenset({3, 1}), frozenset({2})),
     ],
     ids=["topic", "issue", "edition", "standing"],
 )

@@ -12,7 +12,7 @@ from newsletter.publisher.notes import HOURS
 from newsletter.readers.choosing import choose, export, follow, pause, weeks_from
 from newsletter.readers.joining import WORDS, ask_move, confirm, join, move
 from newsletter.readers.leaving import bid_farewell, erase, leave, leaving, not_erased
-from newsletter.readers.service import Note, Reception, is_erased, preferences, whose
+from newsletter.readers.service import Note, ReaderService, is_erased, preferences, whose
 from newsletter.stores.memory import MemoryStore
 from tests.factories import NOON, subscriber
 
@@ -25,7 +25,7 @@ class Office:
     """A reception, and the notes that left it."""
 
     def __init__(self) -> None:
-        self.here = Reception(SITE, MemoryStore(), KEYS)
+        self.here = ReaderService(SITE, MemoryStore(), KEYS)
         self.notes: list[Note] = []
         self.welcomed: list[Reader] = []
 
@@ -360,12 +360,12 @@ def test_after_an_erasure_links_lead_nowhere_and_leaving_does_nothing(office: Of
 def test_no_list_brings_an_erased_reader_back_but_they_may_come_themselves(office: Office) -> None:
     office.known()
     reader, _ = whose(office.here, office.signed("preferences"), "preferences", NOON)
-    roster = [subscriber("Ada@example.org"), subscriber("bob@example.org")]
+    listed_subscribers = [subscriber("Ada@example.org"), subscriber("bob@example.org")]
     store = office.here.store
-    assert not_erased(roster, store.readers(), KEYS) == roster
+    assert not_erased(listed_subscribers, store.readers(), KEYS) == listed_subscribers
     erase(office.here, reader, NOON)
     turned = Keyring(("a newer key by far", *KEYS.secrets), KEYS.audience)
-    assert not_erased(roster, store.readers(), turned) == roster[1:]
+    assert not_erased(listed_subscribers, store.readers(), turned) == listed_subscribers[1:]
     office.join()
     confirm(office.here, office.token, NOON, office.welcomed.append)
-    assert not_erased(roster, store.readers(), turned) == roster
+    assert not_erased(listed_subscribers, store.readers(), turned) == listed_subscribers

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import House
+from newsletter.app.app import App
 from newsletter.cli.group import group
 from newsletter.config.subscribers import same_mailbox
 from newsletter.errors import UsageError
@@ -30,13 +30,13 @@ def is_theirs(subscriber: Subscriber, email: str) -> bool:
     return same_mailbox(subscriber.email) == same_mailbox(email)
 
 
-def known_as(house: House, email: str) -> list[Reader]:
+def known_as(app: App, email: str) -> list[Reader]:
     """The readers whose address this is, however it is spelt, the file's included.
 
     Raises:
         UsageError: there is none.
     """
-    found = [reader for reader in house.readers() if is_theirs(reader.subscriber, email)]
+    found = [reader for reader in app.readers() if is_theirs(reader.subscriber, email)]
     if not found:
         raise UsageError(f"there is no reader {email}; `newsletter subscribers list` names them")
     return found

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import House, open_house
+from newsletter.app.app import App, open_app
 from newsletter.app.files import read
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice, counted, table
+from newsletter.cli.output import Output, counted, table
 from newsletter.cli.subscribers.common import GONE, Email, Words, app
 from newsletter.config.subscribers import (
     as_entry,
     one_subscriber,
     read_csv,
-    read_roster,
+    read_subscribers,
     same_mailbox,
     write_csv,
     write_yaml,
@@ -48,9 +48,9 @@ def list_readers(
 
     Example: newsletter subscribers list --json
     """
-    with open_house(config) as house:
-        found = [reader for reader in house.readers() if not is_erased(reader)]
-        why = {one.email: one.why for one in house.store.suppressed()}
+    with open_app(config) as app:
+        found = [reader for reader in app.readers() if not is_erased(reader)]
+        why = {one.email: one.why for one in app.store.suppressed()}
     document = [
         {
             **as_entry(r.subscriber),
@@ -61,10 +61,10 @@ def list_readers(
         for r in found
     ]
     rows = [(r.subscriber.email, r.status, r.origin, _wants(r.subscriber)) for r in found]
-    voice = Voice(json, quiet, verbose)
+    output = Output(json, quiet, verbose)
     for email, reason in why.items():
-        voice.say(f"{email} is blocked: {reason}")
-    voice.give(document, lambda: table(("reader", "status", "from", "wants"), rows))
+        output.say(f"{email} is blocked: {reason}")
+    output.give(document, lambda: table(("reader", "status", "from", "wants"), rows))
     return 0
 
 
@@ -92,14 +92,14 @@ def add(
 
     Example: newsletter subscribers add ada@example.org --topics Reasoning --include LoRA
     """
-    voice = Voice(json, quiet, verbose)
+    output = Output(json, quiet, verbose)
     entry: dict[str, Value] = {"email": email, "name": name}
     lists = {"topics": topics, "include": include, "exclude": exclude}
     entry |= {key: [*words] for key, words in lists.items() if words}
-    with open_house(config) as house:
-        subscriber = one_subscriber(entry, house.topic_names)
-        _save(house, [subscriber], again=again)
-    voice.give({"added": [subscriber.email]}, lambda: f"{subscriber.email}: confirmed")
+    with open_app(config) as app:
+        subscriber = one_subscriber(entry, app.topic_names)
+        _save(app, [subscriber], again=again)
+    output.give({"added": [subscriber.email]}, lambda: f"{subscriber.email}: confirmed")
     return 0
 
 
@@ -117,19 +117,21 @@ def import_readers(
 
     Example: newsletter subscribers import readers.csv
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        names = house.topic_names
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        names = app.topic_names
         content = read(file, "name a CSV or YAML file of readers")
         if _form(file) is Form.CSV:
             found = read_csv(content, str(file), names)
         else:
-            found = read_roster(content, str(file), names, house.environment)
-        saved = _save(house, found, again=again)
+            found = read_subscribers(content, str(file), names, app.environment)
+        saved = _save(app, found, again=again)
     left = len(found) - len(saved)
-    voice.give({"added": saved, "left_out": left}, lambda: f"{counted(len(saved), 'reader')} added")
+    output.give(
+        {"added": saved, "left_out": left}, lambda: f"{counted(len(saved), 'reader')} added"
+    )
     if left:
-        voice.say(f"{left} left before and stay away; --again adds them")
+        output.say(f"{left} left before and stay away; --again adds them")
     return 0
 
 
@@ -137,7 +139,7 @@ def _form(file: Path) -> Form:
     return Form.CSV if file.suffix.lower() == ".csv" else Form.YAML
 
 
-def _save(house: House, asked: Sequence[Subscriber], *, again: bool) -> list[str]:
+def _save(app: App, asked: Sequence[Subscriber], *, again: bool) -> list[str]:
     """Store readers, those who left only if asked to; the addresses stored.
 
     A reader known by another spelling of the address keeps that one: it is one mailbox, and
@@ -146,9 +148,9 @@ def _save(house: House, asked: Sequence[Subscriber], *, again: bool) -> list[str
     Raises:
         UsageError: the only one left before.
     """
-    readers = house.readers()
+    readers = app.readers()
     known = {same_mailbox(reader.subscriber.email): reader for reader in readers}
-    found = asked if again else not_erased(asked, readers, house.reception.keys)
+    found = asked if again else not_erased(asked, readers, app.reader_service.keys)
     welcome = [
         subscriber if before is None else replace(subscriber, email=before.subscriber.email)
         for subscriber in found
@@ -157,7 +159,7 @@ def _save(house: House, asked: Sequence[Subscriber], *, again: bool) -> list[str
     if len(asked) == 1 and not welcome:
         raise UsageError(f"{asked[0].email} left; --again adds them if they asked for it")
     for subscriber in welcome:
-        house.store.save_reader(subscriber, status="confirmed", now=house.clock.now())
+        app.store.save_reader(subscriber, status="confirmed", now=app.clock.now())
     return [subscriber.email for subscriber in welcome]
 
 
@@ -183,18 +185,18 @@ def export(
 
     Example: newsletter subscribers export readers.csv
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        found = [r.subscriber for r in house.readers() if r.status == "confirmed"]
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        found = [r.subscriber for r in app.readers() if r.status == "confirmed"]
     form = form or (_form(file) if file else Form.YAML)
     text = write_csv(found) if form is Form.CSV else write_yaml(found)
     if file is None:
-        voice.give([as_entry(subscriber) for subscriber in found], text.rstrip)
+        output.give([as_entry(subscriber) for subscriber in found], text.rstrip)
         return 0
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
-    voice.give({"file": str(file), "readers": len(found)}, str)
-    voice.say(f"{counted(len(found), 'reader')} in {file}")
+    output.give({"file": str(file), "readers": len(found)}, str)
+    output.say(f"{counted(len(found), 'reader')} in {file}")
     return 0

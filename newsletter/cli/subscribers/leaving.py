@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import open_house
+from newsletter.app.app import open_app
 from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
-from newsletter.cli.output import Voice, counted
+from newsletter.cli.output import Output, counted
 from newsletter.cli.subscribers.common import Email, app, is_theirs, known_as
 from newsletter.config.subscribers import same_mailbox
 from newsletter.errors import UsageError
@@ -27,17 +27,15 @@ def remove(
 
     Example: newsletter subscribers remove ada@example.org
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        emails = [reader.subscriber.email for reader in known_as(house, email)]
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        emails = [reader.subscriber.email for reader in known_as(app, email)]
         for found in emails:
-            house.store.set_status(found, "unsubscribed", now=house.clock.now())
-        listed = any(is_theirs(subscriber, email) for subscriber in house.roster)
-    voice.give({"removed": emails}, lambda: "\n".join(f"{one}: unsubscribed" for one in emails))
+            app.store.set_status(found, "unsubscribed", now=app.clock.now())
+        listed = any(is_theirs(subscriber, email) for subscriber in app.listed_subscribers)
+    output.give({"removed": emails}, lambda: "\n".join(f"{one}: unsubscribed" for one in emails))
     if listed:
-        voice.say(
-            f"{house.settings.subscribers} still lists them; they get no letters all the same"
-        )
+        output.say(f"{app.settings.subscribers} still lists them; they get no letters all the same")
     return 0
 
 
@@ -57,14 +55,14 @@ def erase(
 
     A hash made with the secret stays, so that neither the file nor an import brings them back.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        found = known_as(house, email)
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        found = known_as(app, email)
         if not (yes or _agreed(email)):
             found = []
         for reader in found:
-            erase_reader(house.reception, reader, house.clock.now())
-    voice.give({"erased": len(found)}, lambda: f"{counted(len(found), 'reader')} erased")
+            erase_reader(app.reader_service, reader, app.clock.now())
+    output.give({"erased": len(found)}, lambda: f"{counted(len(found), 'reader')} erased")
     return 0
 
 
@@ -94,17 +92,17 @@ def unsuppress(
 
     Only who was blocked, by bounces or a complaint, comes back so; never who unsubscribed.
     """
-    voice = Voice(json, quiet, verbose)
-    with open_house(config) as house:
-        house.readers()
-        blocked = {same_mailbox(one.email): one for one in house.store.suppressed()}
+    output = Output(json, quiet, verbose)
+    with open_app(config) as app:
+        app.readers()
+        blocked = {same_mailbox(one.email): one for one in app.store.suppressed()}
         found = blocked.get(same_mailbox(email))
-        if found is None or not house.store.unsuppress(found.email, now=house.clock.now()):
+        if found is None or not app.store.unsuppress(found.email, now=app.clock.now()):
             raise UsageError(
                 f"{email} is not blocked; `newsletter subscribers list` shows who is, and "
                 "`add --again` lets back who left and asks for it"
             )
-        house.take_roster()  # who was struck from the file meanwhile stays struck
+        app.sync_subscribers_file()  # who was struck from the file meanwhile stays struck
     document = {"unsuppressed": found.email, "why_blocked": found.why}
-    voice.give(document, lambda: f"{found.email}: gets letters again (was blocked: {found.why})")
+    output.give(document, lambda: f"{found.email}: gets letters again (was blocked: {found.why})")
     return 0

@@ -8,8 +8,8 @@ store's own commit, so that the witness is never ahead of a store that was not r
 nobody: readers stand under keyed hashes.
 """
 
-from newsletter.stores.journal.history import Noted, Restoration, SeenWave, Witnessed
-from newsletter.stores.journal.journal import Witness
+from newsletter.stores.journal.history import Journaled, Noted, Restoration, SeenWave
+from newsletter.stores.journal.journal import SendJournal
 from newsletter.stores.journal.records import Named
 
-__all__ = ["Named", "Noted", "Restoration", "SeenWave", "Witness", "Witnessed"]
+__all__ = ["Named", "Noted", "Restoration", "SeenWave", "SendJournal", "Journaled"]

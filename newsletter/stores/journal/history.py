@@ -74,13 +74,13 @@ class Restoration:
 
 
 @runtime_checkable
-class Witnessed(Protocol):
+class Journaled(Protocol):
     """A store that has a witness."""
 
-    def has_lost_its_witness(self) -> bool:
+    def has_lost_its_journal(self) -> bool:
         """Whether letters may have left that no witness knows of: it has issues, and none."""
 
-    def take_from_witness(self, *, now: datetime) -> Restoration:
+    def recover_from_journal(self, *, now: datetime) -> Restoration:
         """Take up from the witness what left since the backup this store was restored from.
 
         Letters the server answered for end as it said; those nobody knows the answer of are held.

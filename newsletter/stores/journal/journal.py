@@ -32,7 +32,7 @@ TAIL = 64 * 1024
 _LETTERS, _WAVES, _READERS = ".letters", ".waves", "readers"
 
 
-class Witness:
+class SendJournal:
     """The folder in which it is written what has left.
 
     Attributes:

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from newsletter.model import (
-    Addressee,
     Caps,
     Consent,
+    DailyGrowth,
     Delivery,
-    Movement,
     Paper,
-    Published,
+    PublishedIssue,
     Reader,
+    Recipient,
     Status,
     Subscriber,
 )
@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
 
-class Door(Issues, Returns):
+class PageQueries(Issues, Returns):
     """The readers' side of a :class:`~newsletter.stores.memory.MemoryStore`."""
 
     def __init__(self) -> None:
@@ -51,8 +51,8 @@ class Door(Issues, Returns):
         with self._lock:
             return Counter[Status](reader.status for reader in self._readers.values())
 
-    def movements(self) -> tuple[Movement, ...]:
-        """See :meth:`newsletter.ports.Store.movements`."""
+    def daily_growth(self) -> tuple[DailyGrowth, ...]:
+        """See :meth:`newsletter.ports.Store.daily_growth`."""
         came, left = Counter[date](), Counter[date]()
         with self._lock:
             for reader in self._readers.values():
@@ -143,9 +143,9 @@ class Door(Issues, Returns):
         for issue in self._issues.values():
             row = issue.rows.get(known.id)
             if row is not None:
-                frozen = replace(row.standing.reader, subscriber=changed.subscriber)
-                row.standing = replace(row.standing, reader=frozen)
-                row.edition = replace(row.edition, to=Addressee.of(frozen))
+                frozen = replace(row.history.reader, subscriber=changed.subscriber)
+                row.history = replace(row.history, reader=frozen)
+                row.edition = replace(row.edition, to=Recipient.of(frozen))
                 if row.envelope is not None:
                     email = changed.subscriber.email
                     row.envelope = replace(row.envelope, recipient=email)
@@ -168,7 +168,7 @@ class Door(Issues, Returns):
                 if reader in issue.rows:
                     issue.rows[reader].reply = bare(issue.rows[reader].reply)
 
-    def published(self) -> tuple[Published, ...]:
+    def published(self) -> tuple[PublishedIssue, ...]:
         """See :meth:`newsletter.ports.Store.published`."""
         with self._lock:
             return in_turn(

@@ -11,8 +11,8 @@ from newsletter.model import (
     DeliveryState,
     Edition,
     IssueState,
-    Planned,
-    Standing,
+    PlannedEdition,
+    ReaderHistory,
     Wave,
 )
 from newsletter.stores.memory.readers import Readers
@@ -27,7 +27,7 @@ class Issues(Readers):
         super().__init__()
         self._waves = 0
 
-    def freeze(self, wave: Wave, plans: Iterable[Planned]) -> Wave:
+    def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
         """See :meth:`newsletter.ports.Store.freeze`."""
         with self._lock:
             made = list(plans)
@@ -47,9 +47,9 @@ class Issues(Readers):
         issue.waves.append(replace(wave, id=self._waves))
         return issue.waves[-1]
 
-    def _plan(self, issue: DayIssue, wave: Wave, plan: Planned) -> None:
+    def _plan(self, issue: DayIssue, wave: Wave, plan: PlannedEdition) -> None:
         state: DeliveryState = "pending" if plan.edition.papers else "empty"
-        row = Row(wave, plan.standing, plan.edition, state)
+        row = Row(wave, plan.history, plan.edition, state)
         if issue.rows.setdefault(row.reader, row) is row and row.state == "empty":
             self._decide(row)
 
@@ -75,10 +75,10 @@ class Issues(Readers):
         row = self._row(day, email)
         return None if row is None else (row.wave.id, row.edition)
 
-    def stood(self, day: date, email: str) -> tuple[int, Standing] | None:
-        """See :meth:`newsletter.ports.Store.stood`."""
+    def history_of(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
+        """See :meth:`newsletter.ports.Store.history_of`."""
         row = self._row(day, email)
-        return None if row is None else (row.wave.id, row.standing)
+        return None if row is None else (row.wave.id, row.history)
 
     def _row(self, day: date, email: str) -> Row | None:
         with self._lock:

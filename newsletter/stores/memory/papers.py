@@ -4,8 +4,8 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
-from newsletter.model import Entry, Intake, Paper, SourceHealth
-from newsletter.stores.paper_index import Catalogue
+from newsletter.model import IdentifiedItem, IngestCounts, Paper, SourceHealth
+from newsletter.stores.paper_index import PaperIndex
 
 
 class Papers:
@@ -13,21 +13,21 @@ class Papers:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._catalogue = Catalogue()
+        self._catalogue = PaperIndex()
         self._read: dict[date, set[int]] = {}
         self._sources: dict[str, SourceHealth] = {}
 
     def ingest(
-        self, day: date, source: SourceHealth, entries: Sequence[Entry], *, now: datetime
-    ) -> Intake:
+        self, day: date, source: SourceHealth, entries: Sequence[IdentifiedItem], *, now: datetime
+    ) -> IngestCounts:
         """See :meth:`newsletter.ports.Store.ingest`."""
         with self._lock:
             known = self._sources.get(source.name)
             mute_past = known is None or known.last_ok is None
-            intake, numbers = self._catalogue.take_all(entries, mute_past=mute_past, now=now)
+            ingest_counts, numbers = self._catalogue.take_all(entries, mute_past=mute_past, now=now)
             self._read.setdefault(day, set()).update(numbers)
             self._sources[source.name] = source
-            return intake
+            return ingest_counts
 
     def sources(self) -> Mapping[str, SourceHealth]:
         """See :meth:`newsletter.ports.Store.sources`."""

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from newsletter.model import OPEN, Audit, Proof
-from newsletter.stores.invariants import LAWS
+from newsletter.model import OPEN, Audit, InvariantCheck
+from newsletter.stores.invariants import INVARIANTS
 from newsletter.stores.memory.rows import DayIssue, Row
-from newsletter.stores.rules import OPERATORS_WORD, Owing
+from newsletter.stores.rules import OPERATORS_WORD, OwedCounter
 
 MAY_HAVE_LEFT = frozenset({"committing", "accepted", "unknown", "held"})
 
@@ -28,7 +28,10 @@ def audit(issues: Mapping[date, DayIssue], day: date) -> Audit:
         "I8": _unaccounted(rows),
         "I10": _misdirected(rows),
     }
-    proofs = (Proof(id_, law, tuple(sorted(broken.get(id_, ())))) for id_, law in LAWS.items())
+    proofs = (
+        InvariantCheck(id_, law, tuple(sorted(broken.get(id_, ()))))
+        for id_, law in INVARIANTS.items()
+    )
     doubt = sorted(row.email for row in rows if row.state in {"unknown", "held"})
     return Audit(day, tuple(proofs), tuple(doubt))
 
@@ -64,9 +67,9 @@ def _repeats(issues: Mapping[date, DayIssue], day: date) -> Iterator[str]:
 
 
 def _unaccounted(rows: list[Row]) -> Iterator[str]:
-    owing = {row.wave.id: Owing(row.wave.issue) for row in rows}
+    owing = {row.wave.id: OwedCounter(row.wave.issue) for row in rows}
     for row in rows:
-        owed = owing[row.wave.id].to(row.standing)
+        owed = owing[row.wave.id].to(row.history)
         told = len(row.edition.papers) + row.edition.left_out
         if owed != told:
             yield f"{row.email}: {owed} owed, {told} told"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from newsletter.model import Origin, Paper, Reader, Standing, Status, Subscriber
+from newsletter.model import Origin, Paper, Reader, ReaderHistory, Status, Subscriber
 from newsletter.stores.memory.papers import Papers
 from newsletter.stores.memory.rows import DayIssue
 from newsletter.stores.rules import listed, struck, taken_in
@@ -25,16 +25,16 @@ class Readers(Papers):
         self._joined: dict[int, datetime] = {}
         self._changed: dict[int, datetime] = {}
 
-    def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:
-        """See :meth:`newsletter.ports.Store.sync_roster`."""
+    def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.sync_subscribers`."""
         with self._lock:
-            there = {subscriber.email for subscriber in roster}
+            there = {subscriber.email for subscriber in listed_subscribers}
             for email, reader in self._readers.items():
                 after = struck(reader.status)
                 if reader.origin == "file" and email not in there and after != reader.status:
                     self._readers[email] = replace(reader, status=after)
                     self._touch(reader.id, now)
-            for subscriber in roster:
+            for subscriber in listed_subscribers:
                 known = self._readers.get(subscriber.email)
                 status = "confirmed" if known is None else listed(known.status)
                 changed = self._put(self._taken_in(known, subscriber), status, "file")
@@ -115,15 +115,15 @@ class Readers(Papers):
         """See :meth:`newsletter.ports.Store.decided_by_all`."""
         return min((reader.decided for reader in self.readers_numbered(numbers)), default=None)
 
-    def standings(
+    def histories(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
-    ) -> tuple[Standing, ...]:
-        """See :meth:`newsletter.ports.Store.standings`."""
+    ) -> tuple[ReaderHistory, ...]:
+        """See :meth:`newsletter.ports.Store.histories`."""
         with self._lock:
             groups = {paper.group for paper in papers}
             numbers = {paper.number for paper in papers}
             return tuple(
-                Standing(
+                ReaderHistory(
                     reader=reader,
                     again=self._again(reader.id, since) & numbers,
                     sent=self._sent_groups(reader.id) & groups,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from newsletter.model import Returned, ReturnEffect, Suppression
+from newsletter.model import MailEvent, MailEventEffect, Suppression
 from newsletter.stores.memory.readers import Readers
 from newsletter.stores.rules import effect, fate, why_blocked
 
@@ -13,7 +13,7 @@ from newsletter.stores.rules import effect, fate, why_blocked
 class _Noted:
     """A return, when it was noted, and whether it still counts."""
 
-    returned: Returned
+    returned: MailEvent
     now: datetime
     counts: bool = True
 
@@ -26,8 +26,8 @@ class Returns(Readers):
         self._returns: dict[str, _Noted] = {}
         self._announced: set[str] = set()
 
-    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
-        """See :meth:`newsletter.ports.Store.take_return`."""
+    def record_mail_event(self, returned: MailEvent, *, now: datetime) -> MailEventEffect:
+        """See :meth:`newsletter.ports.Store.record_mail_event`."""
         with self._lock:
             found = [r for r in self._readers.values() if r.id == returned.reader]
             if not found:
@@ -55,13 +55,13 @@ class Returns(Readers):
         with self._lock:
             self._announced -= set(events)
 
-    def _counting(self, reader: int) -> list[Returned]:
+    def _counting(self, reader: int) -> list[MailEvent]:
         """A reader's returns that count, oldest first."""
         noted = [n for n in self._returns.values() if n.returned.reader == reader and n.counts]
         noted.sort(key=lambda one: (one.returned.day, one.now))
         return [one.returned for one in noted]
 
-    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[Returned, ...]:
+    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
         """See :meth:`newsletter.ports.Store.farewells`."""
         with self._lock:
             found = [

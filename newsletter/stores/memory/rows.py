@@ -5,7 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from newsletter.model import Counts, DeliveryState, Edition, Envelope, IssueState, Standing, Wave
+from newsletter.model import (
+    Counts,
+    DeliveryState,
+    Edition,
+    Envelope,
+    IssueState,
+    ReaderHistory,
+    Wave,
+)
 from newsletter.stores.rules import FREE, PATIENCE, in_doubt
 
 
@@ -14,7 +22,7 @@ class Row:
     """One delivery."""
 
     wave: Wave
-    standing: Standing
+    history: ReaderHistory
     edition: Edition
     state: DeliveryState
     token: str = ""

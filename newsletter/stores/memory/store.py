@@ -17,7 +17,7 @@ from newsletter.model import (
     Settlement,
     Unknown,
 )
-from newsletter.stores.memory.door import Door
+from newsletter.stores.memory.door import PageQueries
 from newsletter.stores.memory.proofs import audit
 from newsletter.stores.memory.rows import Row
 from newsletter.stores.rules import (
@@ -33,7 +33,7 @@ from newsletter.stores.rules import (
 )
 
 
-class MemoryStore(Door):
+class MemoryStore(PageQueries):
     """:class:`newsletter.ports.Store` in this process' memory."""
 
     def __init__(self) -> None:

@@ -27,8 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.sql.functions import aggregate_strings
 
 from newsletter.errors import StoreError
-from newsletter.model import OPEN, Audit, Proof
-from newsletter.stores.invariants import LAWS
+from newsletter.model import OPEN, Audit, InvariantCheck
+from newsletter.stores.invariants import INVARIANTS
 from newsletter.stores.rules import NO_ISSUE, OPERATORS_WORD
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.rows import LEDGER
@@ -49,7 +49,11 @@ def audit(connection: Connection, day: date) -> Audit:
     if issue is None:
         raise StoreError(NO_ISSUE.format(day))
     proofs = [
-        Proof(id_, LAWS[id_], tuple(sorted(connection.execute(find(connection, issue)).scalars())))
+        InvariantCheck(
+            id_,
+            INVARIANTS[id_],
+            tuple(sorted(connection.execute(find(connection, issue)).scalars())),
+        )
         for id_, find in QUERIES.items()
     ]
     doubt = _rows(issue, LEDGER.state.in_(("unknown", "held")))

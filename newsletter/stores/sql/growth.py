@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select
 
-from newsletter.model import Movement
+from newsletter.model import DailyGrowth
 from newsletter.stores.rules import GONE, moved
 from newsletter.stores.sql import schema
 
 
-def movements(connection: Connection) -> tuple[Movement, ...]:
-    """See :meth:`newsletter.ports.Store.movements`."""
+def daily_growth(connection: Connection) -> tuple[DailyGrowth, ...]:
+    """See :meth:`newsletter.ports.Store.daily_growth`."""
     readers, consents = schema.readers.c, schema.consents.c
     agreed = select(consents.reader, func.min(consents.at).label("at")).group_by(consents.reader)
     first = agreed.subquery()

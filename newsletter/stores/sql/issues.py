@@ -16,11 +16,11 @@ from newsletter.model import (
     Edition,
     Issue,
     IssueState,
-    Planned,
-    Standing,
+    PlannedEdition,
+    ReaderHistory,
     Wave,
 )
-from newsletter.stores.rules import NO_ISSUE, Owing, chunks, closed, numbers_of, reopened
+from newsletter.stores.rules import NO_ISSUE, OwedCounter, chunks, closed, numbers_of, reopened
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.bulk import Driver
 from newsletter.stores.sql.codec import dump, load, pack, unpack
@@ -32,7 +32,7 @@ FEW = 200
 """Plans stored at once: each is some kilobytes, in several forms while it is stored."""
 
 
-def freeze(connection: Connection, wave: Wave, plans: Iterable[Planned]) -> Wave:
+def freeze(connection: Connection, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
     """See :meth:`newsletter.ports.Store.freeze`."""
     day = wave.issue.day
     issue = _issue(connection, day)
@@ -77,9 +77,9 @@ def _wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
     return Wave(made.scalar_one(), wave.issue, wave.due, wave.pieces), True
 
 
-def _plan(connection: Connection, issue: int, wave: Wave, plans: Iterable[Planned]) -> None:
+def _plan(connection: Connection, issue: int, wave: Wave, plans: Iterable[PlannedEdition]) -> None:
     """Store the editions of readers who have no delivery of this issue, and one for each."""
-    owing = Owing(wave.issue)
+    owing = OwedCounter(wave.issue)
     for some in chunks(plans, FEW):
         new = _of_others(connection, issue, some)
         if new:
@@ -89,9 +89,11 @@ def _plan(connection: Connection, issue: int, wave: Wave, plans: Iterable[Planne
             decide(Driver.of(connection), [(wave.id, e.to.id) for e in editions if not e.papers])
 
 
-def _of_others(connection: Connection, issue: int, plans: Sequence[Planned]) -> Sequence[Planned]:
+def _of_others(
+    connection: Connection, issue: int, plans: Sequence[PlannedEdition]
+) -> Sequence[PlannedEdition]:
     """What is for readers who are not planned yet, the first for each."""
-    first: dict[int, Planned] = {}
+    first: dict[int, PlannedEdition] = {}
     for plan in plans:
         first.setdefault(plan.edition.to.id, plan)
     there = select(schema.deliveries.c.reader).where(
@@ -102,7 +104,7 @@ def _of_others(connection: Connection, issue: int, plans: Sequence[Planned]) -> 
 
 
 def _store_editions(
-    connection: Connection, wave: Wave, plans: Sequence[Planned], owing: Owing
+    connection: Connection, wave: Wave, plans: Sequence[PlannedEdition], owing: OwedCounter
 ) -> None:
     numbers = numbers_of(wave.issue)
     rows = [
@@ -111,9 +113,9 @@ def _store_editions(
             "reader": edition.to.id,
             "short": json.dumps([numbers[i] for i in edition.short]) if edition.short else "",
             "body": dump(edition),
-            "standing": dump(plan.standing),
+            "standing": dump(plan.history),
             **_papers([numbers[i] for i in edition.papers]),
-            "owed": owing.to(plan.standing),
+            "owed": owing.to(plan.history),
             "left_out": edition.left_out,
             "email": edition.to.email,
         }
@@ -177,10 +179,10 @@ def edition(connection: Connection, day: date, email: str) -> tuple[int, Edition
     return None if row is None else (row.wave, load(Edition, row.body))
 
 
-def stood(connection: Connection, day: date, email: str) -> tuple[int, Standing] | None:
-    """See :meth:`newsletter.ports.Store.stood`."""
+def history_of(connection: Connection, day: date, email: str) -> tuple[int, ReaderHistory] | None:
+    """See :meth:`newsletter.ports.Store.history_of`."""
     row = _planned(connection, schema.editions.c.standing, day, email)
-    return None if row is None else (row.wave, load(Standing, row.standing))
+    return None if row is None else (row.wave, load(ReaderHistory, row.standing))
 
 
 def _planned(connection: Connection, what: Column[Any], day: date, email: str) -> Any:  # noqa: ANN401 - a row or None

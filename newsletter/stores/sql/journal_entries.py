@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from newsletter.stores.journal import Named, SeenWave, Witness
+from newsletter.stores.journal import Named, SeenWave, SendJournal
 from newsletter.stores.rules import chunks
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.papers import MANY
@@ -31,7 +31,7 @@ def bodies(connection: Connection, wave: int) -> SeenWave:
 
 
 def people(
-    connection: Connection, wave: int, readers: Sequence[int], witness: Witness
+    connection: Connection, wave: int, readers: Sequence[int], journal: SendJournal
 ) -> Iterator[Named]:
     """These readers of a wave, some after others."""
     editions, columns = schema.editions, schema.readers.c
@@ -40,4 +40,4 @@ def people(
         rows = connection.execute(
             theirs.where(editions.c.wave == wave, editions.c.reader.in_(some))
         )
-        yield {row.id: (witness.names(row.email)[0], row.papers) for row in rows}
+        yield {row.id: (journal.names(row.email)[0], row.papers) for row in rows}

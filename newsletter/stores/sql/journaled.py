@@ -15,16 +15,16 @@ from newsletter.model import (
     Consent,
     DeliveryState,
     Letter,
-    Planned,
+    MailEvent,
+    MailEventEffect,
+    PlannedEdition,
     Reader,
-    Returned,
-    ReturnEffect,
     Settlement,
     Status,
     Subscriber,
     Wave,
 )
-from newsletter.stores.journal import Noted, Restoration, Witness
+from newsletter.stores.journal import Noted, Restoration, SendJournal
 from newsletter.stores.rules import SETTLED, chunks, words_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.journal_entries import bodies, people, planned
@@ -51,33 +51,33 @@ class _Known:
         return self.readers[place : place + 1] == array("q", [reader])
 
 
-class WitnessedStore(SqlStore):
+class JournaledStore(SqlStore):
     """:class:`newsletter.ports.Store` whose letters are written down outside it, too.
 
     ``freeze`` and ``claim`` raise OldStoreError where the witness knows of letters that the store
     does not: it was restored from a backup.
     """
 
-    def __init__(self, url: str, witness: Witness) -> None:
+    def __init__(self, url: str, journal: SendJournal) -> None:
         super().__init__(url)
-        self._witness = witness
+        self._witness = journal
         self._known: dict[int, _Known] = {}
         self._marked: set[str] = set()
         self._looked: datetime | None = None
         self._introducing = Lock()
 
-    def has_lost_its_witness(self) -> bool:
-        """See :meth:`newsletter.stores.journal.Witnessed.has_lost_its_witness`."""
+    def has_lost_its_journal(self) -> bool:
+        """See :meth:`newsletter.stores.journal.Witnessed.has_lost_its_journal`."""
         return not self._witness.is_there and bool(self.days())
 
-    def take_from_witness(self, *, now: datetime) -> Restoration:
-        """See :meth:`newsletter.stores.journal.Witnessed.take_from_witness`."""
+    def recover_from_journal(self, *, now: datetime) -> Restoration:
+        """See :meth:`newsletter.stores.journal.Witnessed.recover_from_journal`."""
         with self._database.writing() as connection:
             restored = restore(connection, self._witness, now)
         self._witness.close_book(now)
         return restored
 
-    def freeze(self, wave: Wave, plans: Iterable[Planned]) -> Wave:
+    def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
         """See :meth:`newsletter.ports.Store.freeze`."""
         self._look(wave.issue.frozen_at)
         frozen = super().freeze(wave, plans)
@@ -135,9 +135,9 @@ class WitnessedStore(SqlStore):
             self._witness.see_reader(email, status, now=now)
         return done
 
-    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
-        """See :meth:`newsletter.ports.Store.take_return`."""
-        effect = super().take_return(returned, now=now)
+    def record_mail_event(self, returned: MailEvent, *, now: datetime) -> MailEventEffect:
+        """See :meth:`newsletter.ports.Store.record_mail_event`."""
+        effect = super().record_mail_event(returned, now=now)
         if effect in {"suppressed", "unsubscribed"}:
             self._see_reader(returned.reader, now)
         return effect

@@ -8,7 +8,7 @@ from newsletter.stores.sql import heartbeats, notices
 from newsletter.stores.sql.engine import Database
 
 
-class Signs:
+class OperatorQueries:
     """The operator's side of a :class:`~newsletter.stores.sql.SqlStore`."""
 
     _database: Database

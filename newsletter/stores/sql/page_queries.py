@@ -7,17 +7,17 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from newsletter.model import (
-    Addressee,
     Caps,
     Consent,
+    DailyGrowth,
     Delivery,
     Edition,
-    Movement,
+    MailEvent,
     Paper,
-    Published,
+    PublishedIssue,
     Reader,
-    Returned,
-    Standing,
+    ReaderHistory,
+    Recipient,
     Status,
     Subscriber,
 )
@@ -25,7 +25,7 @@ from newsletter.stores.rules import WITHHELD, bare, in_turn, sought
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Database, alone
-from newsletter.stores.sql.growth import movements
+from newsletter.stores.sql.growth import daily_growth
 from newsletter.stores.sql.papers import read_papers
 from newsletter.stores.sql.readers import ROSTER, last_decided, reader_of
 
@@ -36,7 +36,7 @@ DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
 
-class Door:
+class PageQueries:
     """The readers' side of a :class:`~newsletter.stores.sql.SqlStore`."""
 
     _database: Database
@@ -63,10 +63,10 @@ class Door:
         with self._database.reading() as connection:
             return {row.status: row.number for row in connection.execute(query)}
 
-    def movements(self) -> tuple[Movement, ...]:
-        """See :meth:`newsletter.ports.Store.movements`."""
+    def daily_growth(self) -> tuple[DailyGrowth, ...]:
+        """See :meth:`newsletter.ports.Store.daily_growth`."""
         with self._database.reading() as connection:
-            return movements(connection)
+            return daily_growth(connection)
 
     def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
         """See :meth:`newsletter.ports.Store.admit`."""
@@ -128,7 +128,7 @@ class Door:
                 for row in connection.execute(query)
             )
 
-    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[Returned, ...]:
+    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
         """See :meth:`newsletter.ports.Store.farewells`."""
         columns = schema.returns.c
         said = select(schema.returns).where(columns.kind == "unsubscribe", columns.said != "")
@@ -137,7 +137,7 @@ class Door:
         last = said.order_by(columns.noted.desc(), columns.digest).limit(limit)
         with self._database.reading() as connection:
             return tuple(
-                Returned(row.digest, row.kind, row.reader, row.day, row.said)
+                MailEvent(row.digest, row.kind, row.reader, row.day, row.said)
                 for row in connection.execute(last)
             )
 
@@ -162,7 +162,7 @@ class Door:
             _erase(connection, reader, alias, now)
         self._database.scrub()
 
-    def published(self) -> tuple[Published, ...]:
+    def published(self) -> tuple[PublishedIssue, ...]:
         """See :meth:`newsletter.ports.Store.published`."""
         days, waves = schema.issues.c, schema.waves.c
         query = (
@@ -241,12 +241,12 @@ def _erase(connection: Connection, reader: int, alias: str, now: datetime) -> No
         connection.execute(bared.values(reply=bare(row.reply), recipient=recipient))
     there = schema.editions.c
     for row in connection.execute(select(schema.editions).where(there.reader == reader)).all():
-        standing = load(Standing, row.standing)
-        blank = replace(standing.reader, subscriber=nobody)
-        edition = replace(load(Edition, row.body), to=Addressee.of(blank))
+        history = load(ReaderHistory, row.standing)
+        blank = replace(history.reader, subscriber=nobody)
+        edition = replace(load(Edition, row.body), to=Recipient.of(blank))
         this = (there.wave == row.wave) & (there.reader == reader)
         bared = update(schema.editions).where(this)
-        stored = dump(replace(standing, reader=blank))
+        stored = dump(replace(history, reader=blank))
         connection.execute(bared.values(body=dump(edition), standing=stored, email=alias))
     connection.execute(
         update(schema.readers)

@@ -15,9 +15,9 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.model import Entry, Identity, Intake, Item, Paper, SourceHealth
+from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper, SourceHealth
 from newsletter.papers.identity import identify
-from newsletter.stores.paper_index import Catalogue, names_of
+from newsletter.stores.paper_index import PaperIndex, names_of
 from newsletter.stores.rules import chunks, wording
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
@@ -35,20 +35,20 @@ def ingest(
     connection: Connection,
     day: date,
     source: SourceHealth,
-    entries: Sequence[Entry],
+    entries: Sequence[IdentifiedItem],
     *,
     now: datetime,
-) -> Intake:
+) -> IngestCounts:
     """See :meth:`newsletter.ports.Store.ingest`."""
     alone(connection, INGEST)
     before = _concerned(connection, names_of(entries))
-    after = Catalogue(before.papers.values(), before.names, last=before.last)
+    after = PaperIndex(before.papers.values(), before.names, last=before.last)
     mute_past = not _heard_of(connection, source.name)
-    intake, numbers = after.take_all(entries, mute_past=mute_past, now=now)
+    ingest_counts, numbers = after.take_all(entries, mute_past=mute_past, now=now)
     _save(connection, before, after)
     _record_readings(connection, day, numbers)
     _save_source(connection, source)
-    return intake
+    return ingest_counts
 
 
 def take_back_in(connection: Connection, forgotten: Collection[Paper]) -> dict[int, Paper]:
@@ -59,7 +59,7 @@ def take_back_in(connection: Connection, forgotten: Collection[Paper]) -> dict[i
     alone(connection, INGEST)
     entries = {paper.number: _entry(paper) for paper in forgotten}
     before = _concerned(connection, names_of(entries.values()))
-    after = Catalogue(before.papers.values(), before.names, last=before.last)
+    after = PaperIndex(before.papers.values(), before.names, last=before.last)
     found = {}
     for paper in sorted(forgotten, key=lambda paper: paper.number):
         entry = entries[paper.number]
@@ -69,11 +69,11 @@ def take_back_in(connection: Connection, forgotten: Collection[Paper]) -> dict[i
     return {old: after.papers[new] for old, new in found.items()}
 
 
-def _entry(paper: Paper) -> Entry:
+def _entry(paper: Paper) -> IdentifiedItem:
     """A paper as a source would list it, muted if it was."""
     names = identify(paper.item).aliases | {paper.key}
     item = replace(paper.item, announcement="new")
-    return Entry(item, Identity(paper.key, names), past=paper.muted)
+    return IdentifiedItem(item, Identity(paper.key, names), past=paper.muted)
 
 
 def sources(connection: Connection) -> Mapping[str, SourceHealth]:
@@ -119,7 +119,7 @@ def cutoff(connection: Connection) -> int:
     return found
 
 
-def _concerned(connection: Connection, names: Collection[str]) -> Catalogue:
+def _concerned(connection: Connection, names: Collection[str]) -> PaperIndex:
     """The known papers that bear one of these names, their groups, and all of their names."""
     groups = _known(connection, schema.papers.c.group, names)
     known = [
@@ -136,7 +136,7 @@ def _concerned(connection: Connection, names: Collection[str]) -> Catalogue:
             select(schema.aliases).where(schema.aliases.c.paper.in_(some))
         )
     }
-    return Catalogue(known, theirs, last=cutoff(connection))
+    return PaperIndex(known, theirs, last=cutoff(connection))
 
 
 def _known(connection: Connection, column: Any, names: Collection[str]) -> list[int]:  # noqa: ANN401
@@ -158,7 +158,7 @@ def _heard_of(connection: Connection, name: str) -> bool:
     return connection.execute(last_ok).scalar() is not None
 
 
-def _save(connection: Connection, before: Catalogue, after: Catalogue) -> None:
+def _save(connection: Connection, before: PaperIndex, after: PaperIndex) -> None:
     """Write what the catalogue has learned."""
     new = [paper for paper in after.papers.values() if paper.number not in before.papers]
     changed = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from newsletter.model import Paper, Reader, Standing
+from newsletter.model import Paper, Reader, ReaderHistory
 from newsletter.stores.rules import chunks
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.papers import MANY
@@ -16,16 +16,16 @@ DECIDING = ("accepted", "empty")
 """The ends of a delivery that decide a freeze."""
 
 
-def standings(
+def histories(
     connection: Connection, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
-) -> tuple[Standing, ...]:
-    """See :meth:`newsletter.ports.Store.standings`."""
+) -> tuple[ReaderHistory, ...]:
+    """See :meth:`newsletter.ports.Store.histories`."""
     groups = {paper.number: paper.group for paper in papers}
     members = _members(connection, frozenset(groups.values()))
     return tuple(
-        standing
+        history
         for some in chunks(readers, MANY)
-        for standing in _standings(connection, some, groups, members, since)
+        for history in _standings(connection, some, groups, members, since)
     )
 
 
@@ -35,14 +35,14 @@ def _standings(
     groups: Mapping[int, int],
     members: Mapping[int, int],
     since: datetime,
-) -> Iterator[Standing]:
+) -> Iterator[ReaderHistory]:
     ids = [reader.id for reader in readers]
     sent = _sent(connection, ids, members)
     short = _short(connection, ids, since)
     for reader in readers:
         had = sent[reader.id]
         again = (n for n in short.get(reader.id, ()) if n in groups and groups[n] not in had)
-        yield Standing(reader, frozenset(again), had)
+        yield ReaderHistory(reader, frozenset(again), had)
 
 
 def recent_short(connection: Connection, *, since: datetime) -> frozenset[int]:

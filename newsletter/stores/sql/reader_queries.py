@@ -3,20 +3,20 @@
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from newsletter.model import Paper, Reader, Standing, Status, Subscriber
+from newsletter.model import Paper, Reader, ReaderHistory, Status, Subscriber
 from newsletter.stores.sql import reader_history, readers
 from newsletter.stores.sql.engine import Database
 
 
-class Circle:
+class ReaderQueries:
     """The readers of a :class:`~newsletter.stores.sql.SqlStore`, as issues are cut for them."""
 
     _database: Database
 
-    def sync_roster(self, roster: Sequence[Subscriber], *, now: datetime) -> None:
-        """See :meth:`newsletter.ports.Store.sync_roster`."""
+    def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.sync_subscribers`."""
         with self._database.writing() as connection:
-            return readers.sync_roster(connection, roster, now=now)
+            return readers.sync_subscribers(connection, listed_subscribers, now=now)
 
     def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
         """See :meth:`newsletter.ports.Store.save_reader`."""
@@ -54,12 +54,12 @@ class Circle:
         with self._database.reading() as connection:
             return readers.decided_by_all(connection, numbers)
 
-    def standings(
+    def histories(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
-    ) -> tuple[Standing, ...]:
-        """See :meth:`newsletter.ports.Store.standings`."""
+    ) -> tuple[ReaderHistory, ...]:
+        """See :meth:`newsletter.ports.Store.histories`."""
         with self._database.reading() as connection:
-            return reader_history.standings(connection, readers, papers, since=since)
+            return reader_history.histories(connection, readers, papers, since=since)
 
     def recent_short(self, *, since: datetime) -> frozenset[int]:
         """See :meth:`newsletter.ports.Store.recent_short`."""

@@ -17,10 +17,12 @@ ROSTER = 2
 """The task of adding readers."""
 
 
-def sync_roster(connection: Connection, roster: Sequence[Subscriber], *, now: datetime) -> None:
-    """See :meth:`newsletter.ports.Store.sync_roster`."""
+def sync_subscribers(
+    connection: Connection, listed_subscribers: Sequence[Subscriber], *, now: datetime
+) -> None:
+    """See :meth:`newsletter.ports.Store.sync_subscribers`."""
     alone(connection, ROSTER)
-    bodies = {subscriber.email: dump(subscriber) for subscriber in roster}
+    bodies = {subscriber.email: dump(subscriber) for subscriber in listed_subscribers}
     new, changed = dict(bodies), list[dict[str, Any]]()
     for rows in _pages(connection):
         for row in rows:

@@ -12,18 +12,18 @@ from sqlalchemy import Connection, select, update
 
 from newsletter.model import (
     OTHER,
-    Addressee,
     DeliveryState,
     Edition,
     Issue,
-    Planned,
+    PlannedEdition,
     Reader,
+    ReaderHistory,
+    Recipient,
     Section,
-    Standing,
     Wave,
 )
-from newsletter.stores.journal import Noted, Restoration, SeenWave, Witness
-from newsletter.stores.rules import Owing, reopened
+from newsletter.stores.journal import Noted, Restoration, SeenWave, SendJournal
+from newsletter.stores.rules import OwedCounter, reopened
 from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.bulk import Driver
 from newsletter.stores.sql.codec import unpack
@@ -51,17 +51,17 @@ _ENDS: Mapping[DeliveryState, DeliveryState] = {
 """What becomes of a letter by its last state; those that certainly did not leave go again."""
 
 
-def restore(connection: Connection, witness: Witness, now: datetime) -> Restoration:
+def restore(connection: Connection, journal: SendJournal, now: datetime) -> Restoration:
     """Bring the ledger up to what the witness knows; see :class:`Restoration`."""
     found: list[tuple[date, str]] = []
     people = {
         name: reader
         for reader in readers(connection)
-        for name in witness.names(reader.subscriber.email)
+        for name in journal.names(reader.subscriber.email)
     }
-    for day in witness.days():
-        left = [letter for letter in witness.letters(day) if letter.state in _ENDS]
-        for frozen, wave in sorted(witness.waves(day).items()):
+    for day in journal.days():
+        left = [letter for letter in journal.letters(day) if letter.state in _ENDS]
+        for frozen, wave in sorted(journal.waves(day).items()):
             theirs = [letter for letter in left if letter.wave == frozen]
             known = [
                 (people[wave.names[letter.reader]], letter)
@@ -70,7 +70,7 @@ def restore(connection: Connection, witness: Witness, now: datetime) -> Restorat
             ]
             found += [(day, "gone")] * (len(theirs) - len(known))
             found += [(day, end) for end in _take_up(connection, day, wave, known, now)]
-    departed, erased = _take_leave(connection, witness)
+    departed, erased = _take_leave(connection, journal)
     ends = Counter(end for _, end in found)
     return Restoration(
         issues=tuple(sorted({day for day, end in found if end != "gone"})),
@@ -84,17 +84,17 @@ def restore(connection: Connection, witness: Witness, now: datetime) -> Restorat
 
 
 def _take_leave(
-    connection: Connection, witness: Witness
+    connection: Connection, journal: SendJournal
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Let those go again who had left; their addresses, and those who asked to be forgotten."""
-    words = witness.last_words()
+    words = journal.last_words()
     columns = schema.readers.c
     there = select(columns.email, columns.changed).where(
         columns.status.in_(("confirmed", "unconfirmed"))
     )
     left, erased = [], []
     for email, changed in connection.execute(there.order_by(columns.email)).all():
-        named = [words[name] for name in witness.names(email) if name in words]
+        named = [words[name] for name in journal.names(email) if name in words]
         word, at = max(named, key=itemgetter(1), default=("confirmed", changed))
         if word not in _GONE or at <= changed:
             continue
@@ -145,15 +145,15 @@ def _plan(connection: Connection, day: date, wave: SeenWave, letters: Known) -> 
     old = unpack(Issue, wave.body)
     places = {paper.number: place for place, paper in enumerate(old.papers)}
     made = _issue(connection, day, old)
-    owing = Owing(made)
+    owing = OwedCounter(made)
     plans = []
     for reader, letter in letters:
         theirs = [places[number] for number in json.loads(wave.papers[letter.reader])]
-        standing = _standing(made, reader, theirs)
+        history = _standing(made, reader, theirs)
         section = Section(OTHER, tuple(theirs), because=(BECAUSE,) * len(theirs))
-        left_out = max(0, owing.to(standing) - len(theirs))
-        edition = Edition(Addressee.of(reader), (section,), left_out=left_out)
-        plans.append(Planned(standing, edition))
+        left_out = max(0, owing.to(history) - len(theirs))
+        edition = Edition(Recipient.of(reader), (section,), left_out=left_out)
+        plans.append(PlannedEdition(history, edition))
     pieces = zlib.decompress(wave.pieces)
     issues.freeze(connection, Wave(0, made, wave.due, pieces), plans)
 
@@ -174,10 +174,10 @@ def _issue(connection: Connection, day: date, old: Issue) -> Issue:
     )
 
 
-def _standing(issue: Issue, reader: Reader, places: Sequence[int]) -> Standing:
+def _standing(issue: Issue, reader: Reader, places: Sequence[int]) -> ReaderHistory:
     """Where a reader stood who had these papers, as far as that is known."""
     again = {issue.papers[place].number for place in places}
-    return Standing(reader, again=frozenset(n for n in again if n <= reader.decided))
+    return ReaderHistory(reader, again=frozenset(n for n in again if n <= reader.decided))
 
 
 def _end(connection: Connection, issue: int, reader: Reader, letter: Noted, now: datetime) -> None:

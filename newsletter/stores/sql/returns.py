@@ -6,14 +6,16 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from newsletter.model import Returned, ReturnEffect, Suppression
+from newsletter.model import MailEvent, MailEventEffect, Suppression
 from newsletter.stores.rules import effect, fate, why_blocked
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.statements import insert_new
 
 
-def take_return(connection: Connection, returned: Returned, *, now: datetime) -> ReturnEffect:
-    """See :meth:`newsletter.ports.Store.take_return`."""
+def record_mail_event(
+    connection: Connection, returned: MailEvent, *, now: datetime
+) -> MailEventEffect:
+    """See :meth:`newsletter.ports.Store.record_mail_event`."""
     readers = schema.readers
     mine = readers.c.id == returned.reader
     reader = connection.execute(select(readers.c.status).where(mine).with_for_update()).first()
@@ -27,7 +29,7 @@ def take_return(connection: Connection, returned: Returned, *, now: datetime) ->
     return effect(after)
 
 
-def _noted(connection: Connection, returned: Returned, now: datetime) -> bool:
+def _noted(connection: Connection, returned: MailEvent, now: datetime) -> bool:
     """Whether this mail is noted now and was not before."""
     statement = insert_new(connection, schema.returns).values(
         digest=returned.digest,

@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from newsletter.model import DeliveryState, IssueState, Origin, ReturnKind, Status
+from newsletter.model import DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.rules import storable
 
 REVISION = "0009"
@@ -255,5 +255,5 @@ returns = Table(
     Column("said", Words, nullable=False),
     Column("noted", Instant, nullable=False),
     Column("forgiven", Instant),  # from then on it counts no longer
-    _one_of("kind", get_args(ReturnKind)),
+    _one_of("kind", get_args(MailEventKind)),
 )

@@ -13,32 +13,32 @@ from newsletter.model import (
     Delivery,
     DeliveryState,
     Edition,
-    Entry,
-    Intake,
+    IdentifiedItem,
+    IngestCounts,
     IssueState,
     Letter,
+    MailEvent,
+    MailEventEffect,
     Paper,
-    Planned,
-    Returned,
-    ReturnEffect,
+    PlannedEdition,
+    ReaderHistory,
     Settlement,
     SourceHealth,
-    Standing,
     Suppression,
     Wave,
 )
 from newsletter.stores.sql import audit, claims, issues, leases, ledger, papers, returns, schema
 from newsletter.stores.sql.engine import Database, alone
 from newsletter.stores.sql.failures import shown
-from newsletter.stores.sql.operator_queries import Signs
-from newsletter.stores.sql.page_queries import Door
-from newsletter.stores.sql.reader_queries import Circle
+from newsletter.stores.sql.operator_queries import OperatorQueries
+from newsletter.stores.sql.page_queries import PageQueries
+from newsletter.stores.sql.reader_queries import ReaderQueries
 
 MIGRATE = 3
 """The task of changing the tables."""
 
 
-class SqlStore(Circle, Door, Signs):
+class SqlStore(ReaderQueries, PageQueries, OperatorQueries):
     """:class:`newsletter.ports.Store` on SQLite or PostgreSQL."""
 
     def __init__(self, url: str) -> None:
@@ -64,8 +64,8 @@ class SqlStore(Circle, Door, Signs):
         self._database.close()
 
     def ingest(
-        self, day: date, source: SourceHealth, entries: Sequence[Entry], *, now: datetime
-    ) -> Intake:
+        self, day: date, source: SourceHealth, entries: Sequence[IdentifiedItem], *, now: datetime
+    ) -> IngestCounts:
         """See :meth:`newsletter.ports.Store.ingest`."""
         with self._database.writing() as connection:
             return papers.ingest(connection, day, source, entries, now=now)
@@ -95,10 +95,10 @@ class SqlStore(Circle, Door, Signs):
         with self._database.reading() as connection:
             return papers.cutoff(connection)
 
-    def take_return(self, returned: Returned, *, now: datetime) -> ReturnEffect:
-        """See :meth:`newsletter.ports.Store.take_return`."""
+    def record_mail_event(self, returned: MailEvent, *, now: datetime) -> MailEventEffect:
+        """See :meth:`newsletter.ports.Store.record_mail_event`."""
         with self._database.writing() as connection:
-            return returns.take_return(connection, returned, now=now)
+            return returns.record_mail_event(connection, returned, now=now)
 
     def suppressed(self) -> tuple[Suppression, ...]:
         """See :meth:`newsletter.ports.Store.suppressed`."""
@@ -110,7 +110,7 @@ class SqlStore(Circle, Door, Signs):
         with self._database.writing() as connection:
             return returns.unsuppress(connection, email, now=now)
 
-    def freeze(self, wave: Wave, plans: Iterable[Planned]) -> Wave:
+    def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
         """See :meth:`newsletter.ports.Store.freeze`."""
         with self._database.writing() as connection:
             return issues.freeze(connection, wave, plans)
@@ -130,10 +130,10 @@ class SqlStore(Circle, Door, Signs):
         with self._database.reading() as connection:
             return issues.edition(connection, day, email)
 
-    def stood(self, day: date, email: str) -> tuple[int, Standing] | None:
-        """See :meth:`newsletter.ports.Store.stood`."""
+    def history_of(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
+        """See :meth:`newsletter.ports.Store.history_of`."""
         with self._database.reading() as connection:
-            return issues.stood(connection, day, email)
+            return issues.history_of(connection, day, email)
 
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
         """See :meth:`newsletter.ports.Store.issue_state`."""

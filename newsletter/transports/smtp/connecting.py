@@ -12,7 +12,7 @@ from newsletter.transports.smtp.connection import Connection
 from newsletter.transports.smtp.lockstep import Lockstep
 from newsletter.transports.smtp.pipeline import Pipeline
 from newsletter.transports.smtp.refusals import UNOPENED, ServerGoneError, failure
-from newsletter.transports.smtp.session import Session, Talk
+from newsletter.transports.smtp.session import Session, SmtpDialogue
 from newsletter.transports.smtp.settings import SmtpSettings
 
 _MEND_CONNECT = "check smtp.host and smtp.port, and that the server runs and takes mail from here"
@@ -44,13 +44,15 @@ async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Se
     """A session over a new connection: pipelined where the server can, else in lockstep.
 
     Raises:
-        TransportError: as :func:`open_talk`.
+        TransportError: as :func:`open_dialogue`.
     """
-    talk, pipelining = await open_talk(settings, tls)
-    return Pipeline(talk) if pipelining else Lockstep(talk)
+    dialogue, pipelining = await open_dialogue(settings, tls)
+    return Pipeline(dialogue) if pipelining else Lockstep(dialogue)
 
 
-async def open_talk(settings: SmtpSettings, tls: ssl.SSLContext | None) -> tuple[Talk, bool]:
+async def open_dialogue(
+    settings: SmtpSettings, tls: ssl.SSLContext | None
+) -> tuple[SmtpDialogue, bool]:
     """Connect, secure and authenticate; and whether the server can be spoken to in groups.
 
     Raises:
@@ -78,8 +80,8 @@ async def open_talk(settings: SmtpSettings, tls: ssl.SSLContext | None) -> tuple
     transport = client.transport
     if transport is None or transport.is_closing():
         raise ServerGoneError(f"{settings.place}: it closed the connection; {_MEND_CONNECT}")
-    talk = Talk(settings, Connection(cast("asyncio.Transport", transport)))
-    return talk, client.supports_extension("pipelining")
+    dialogue = SmtpDialogue(settings, Connection(cast("asyncio.Transport", transport)))
+    return dialogue, client.supports_extension("pipelining")
 
 
 async def greet(settings: SmtpSettings) -> None:
@@ -88,8 +90,8 @@ async def greet(settings: SmtpSettings) -> None:
     Raises:
         TransportError: as :func:`open_session`.
     """
-    talk, _ = await open_talk(settings, tls_context(settings))
-    await talk.goodbye()
+    dialogue, _ = await open_dialogue(settings, tls_context(settings))
+    await dialogue.goodbye()
 
 
 def _steps(

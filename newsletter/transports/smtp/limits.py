@@ -12,7 +12,7 @@ SLOWED = 5
 """Letters at once to a domain that asked for patience; half as many after each further time."""
 
 
-class Crowd:
+class ConnectionLimit:
     """The connections: fewer by half when the server is strained, one more as letters are taken.
 
     Additive increase, multiplicative decrease, as in RFC 5681.
@@ -67,7 +67,7 @@ class Crowd:
         self._limit = max(1, min(self._limit, self._inside) // 2)
 
 
-class Domains:
+class DomainLimit:
     """How many letters are under way to each domain; without a limit until it asks for patience.
 
     Args:

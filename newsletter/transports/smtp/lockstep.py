@@ -14,7 +14,7 @@ from newsletter.transports.smtp.replies import (
     is_positive,
     refusal,
 )
-from newsletter.transports.smtp.session import SERVICE_CLOSING, Line, Talk, mail, rcpt
+from newsletter.transports.smtp.session import SERVICE_CLOSING, Line, SmtpDialogue, mail, rcpt
 
 
 class Lockstep:
@@ -25,10 +25,10 @@ class Lockstep:
             ours to settle.
     """
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, dialogue: SmtpDialogue) -> None:
         self.fate: Outcome | None = None
-        self._talk = talk
-        self._connection = talk.connection
+        self._talk = dialogue
+        self._connection = dialogue.connection
 
     async def converse(self, line: Line) -> None:
         """See :meth:`~newsletter.transports.smtp.session.Session.converse`."""

@@ -8,7 +8,7 @@ with it; so a letter cut off in its content is in doubt here, where lockstep kno
 from newsletter.model import Letter, NotSent, Outcome, Unknown
 from newsletter.transports.smtp.refusals import BROKEN, in_words
 from newsletter.transports.smtp.replies import answer_to_dot, is_go_ahead, is_positive, refusal
-from newsletter.transports.smtp.session import SERVICE_CLOSING, Line, Talk, mail, rcpt
+from newsletter.transports.smtp.session import SERVICE_CLOSING, Line, SmtpDialogue, mail, rcpt
 
 _STOPPED = "stopped before the letter left"
 _UNHEARD = "no answer to the final dot"
@@ -21,9 +21,9 @@ class _NotGrantedError(Exception):
 class Pipeline:
     """A session that announces the next letter while the last one is on its way."""
 
-    def __init__(self, talk: Talk) -> None:
-        self._talk = talk
-        self._connection = talk.connection
+    def __init__(self, dialogue: SmtpDialogue) -> None:
+        self._talk = dialogue
+        self._connection = dialogue.connection
         self._sent: Letter | None = None
         self._announced: Letter | None = None
         self._following: Letter | None = None

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from newsletter.ports import Clock
 
 
-class Pace:
+class RateLimit:
     """Spaces letters evenly, at most ``rate`` a second; None lets all pass."""
 
     def __init__(self, rate: float | None, clock: Clock) -> None:

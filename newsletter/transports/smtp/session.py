@@ -52,7 +52,7 @@ class Session(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class SmtpDialogue:
     """What both kinds of session say and understand alike."""
 
     settings: SmtpSettings

@@ -11,8 +11,8 @@ from newsletter.model import Letter, NotSent, Outcome, Unknown
 from newsletter.ports import Clock, Mark, Settle
 from newsletter.transports.smtp.breaker import Breaker
 from newsletter.transports.smtp.connecting import open_session, tls_context
-from newsletter.transports.smtp.limits import Crowd, Domains
-from newsletter.transports.smtp.rate import Pace
+from newsletter.transports.smtp.limits import ConnectionLimit, DomainLimit
+from newsletter.transports.smtp.rate import RateLimit
 from newsletter.transports.smtp.refusals import ServerGoneError, refused
 from newsletter.transports.smtp.session import Session
 from newsletter.transports.smtp.settings import SmtpSettings
@@ -83,8 +83,11 @@ class _Sending:
     ) -> None:
         self._settings, self._clock, self._tls = settings, clock, tls
         self._letters, self.mark, self._settle = letters, mark, settle
-        self._pace = Pace(settings.rate_per_second, clock)
-        self._crowd, self._domains = Crowd(settings.connections), Domains(settings.processes)
+        self._pace = RateLimit(settings.rate_per_second, clock)
+        self._crowd, self._domains = (
+            ConnectionLimit(settings.connections),
+            DomainLimit(settings.processes),
+        )
         self._breaker = breaker
         self._turn, self._freed = asyncio.Lock(), asyncio.Event()
         self._aside: deque[Letter] = deque()

@@ -20,11 +20,11 @@ def upgrade() -> None:
 
 def _parted(body: str) -> dict[str, Any]:
     edition = json.loads(body)
-    standing = edition.pop("standing")
-    known = standing["reader"]
+    history = edition.pop("standing")
+    known = history["reader"]
     named = {name: known["subscriber"].get(name) for name in ("email", "name", "summary")}
     to = {"id": known["id"], **{name: value for name, value in named.items() if value}}
     return {
         "body": json.dumps({"to": to, **edition}, separators=(",", ":")),
-        "standing": json.dumps(standing, separators=(",", ":")),
+        "standing": json.dumps(history, separators=(",", ":")),
     }

@@ -16,7 +16,7 @@ def keyring(keys: tuple[str, ...], publication: Publication) -> Keyring:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Publisher:
     """A newsletter ready to work.
 
     Attributes:
