@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from newsletter.stores import open_store
-from tests.databases import EMPTYING, hasten
+from tests.support.databases import EMPTYING, hasten
 
 GOLDEN = Path(__file__).parent / "golden"
 

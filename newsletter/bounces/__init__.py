@@ -10,13 +10,13 @@ from newsletter.bounces.parsing import ParsedMail, parse
 from newsletter.bounces.processing import BounceProcessor, BounceResult, Effect, in_words
 
 __all__ = [
-    "ParsedMail",
+    "BounceProcessor",
+    "BounceResult",
     "Effect",
     "Maildir",
     "Mbox",
+    "ParsedMail",
     "Stream",
-    "BounceProcessor",
-    "BounceResult",
     "in_words",
     "parse",
 ]

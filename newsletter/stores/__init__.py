@@ -11,7 +11,7 @@ from newsletter.errors import StoreError
 from newsletter.ports import Store
 from newsletter.stores.journal import Journaled, Restoration, SendJournal
 
-__all__ = ["FORMS", "Restoration", "SendJournal", "Journaled", "copy_store", "open_store"]
+__all__ = ["FORMS", "Journaled", "Restoration", "SendJournal", "copy_store", "open_store"]
 
 FORMS = "sqlite:///newsletter.db, postgresql://user@host/name or memory://"
 

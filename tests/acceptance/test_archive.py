@@ -12,8 +12,8 @@ import pytest
 from lxml import etree
 
 from newsletter.model import IdentifiedItem, SourceHealth
-from tests.factories import DAY, NOON, identity, item, subscriber
-from tests.visits import Answer, App, open_app
+from tests.support.factories import DAY, NOON, identity, item, subscriber
+from tests.support.web_client import Answer, App, open_app
 
 LATER = DAY + timedelta(days=1)
 FEEDS = Path(__file__).parents[1] / "fixtures" / "feeds"

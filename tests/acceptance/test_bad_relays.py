@@ -14,10 +14,11 @@ from newsletter.model import Claim, Counts, Envelope
 from newsletter.ports import Store
 from newsletter.stores import open_store
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.factories import DAY
-from tests.frozen import one_issue
-from tests.posting import BODY
-from tests.servers import Answer, FaultyServer, QuickClock, Stage, faulty
+from tests.support.clocks import QuickClock
+from tests.support.factories import DAY
+from tests.support.frozen_issues import one_issue
+from tests.support.outgoing import BODY
+from tests.support.smtp_servers import Answer, FaultyServer, Stage, faulty
 
 NEVER = 9999
 """More answers than a test asks for."""

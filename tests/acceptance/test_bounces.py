@@ -15,10 +15,12 @@ from newsletter.app.app import open_app
 from newsletter.app.scheduler import BouncesRefresh
 from newsletter.doctor import examine
 from newsletter.letter.links import bounce_tag
-from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
-from tests.factories import NOON
-from tests.morning import Arrival, Newsletter, daily_papers, open_inbox, serve
-from tests.returned import complaint, exim, leaving, postfix
+from tests.support.bounce_mails import complaint, exim, leaving, postfix
+from tests.support.cli import Newsletter
+from tests.support.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
+from tests.support.factories import NOON
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import Arrival, open_inbox
 
 DAY = "2026-08-03"
 BOUNCES = {"address": "bounce@example.org", "maildir": "bounces"}

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.daemons import until
-from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
-from tests.processes import at_work
+from tests.support.cli import Newsletter
+from tests.support.daemons import until
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import Inbox, open_inbox
+from tests.support.processes import at_work
 
 DAY = "2026-08-03"
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.morning import Newsletter, daily_papers, open_inbox, serve
+from tests.support.cli import Newsletter
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import open_inbox
 
 ROOT = Path(__file__).parents[2]
 DAY = "2026-08-03"

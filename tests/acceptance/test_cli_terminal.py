@@ -5,8 +5,10 @@ import pty
 import select
 from pathlib import Path
 
-from tests.morning import Newsletter, daily_papers, open_inbox, serve
-from tests.processes import at_work
+from tests.support.cli import Newsletter
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import open_inbox
+from tests.support.processes import at_work
 
 DAY = "2026-08-03"
 PAPER = {"paper": {"id": "2608.00001", "title": "The first", "summary": "About it.", "authors": []}}

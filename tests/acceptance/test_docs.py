@@ -26,7 +26,7 @@ from newsletter.config import (
     read_settings,
 )
 from newsletter.config.subscribers import SubscriberSettings, read_subscribers
-from tests.morning import Newsletter
+from tests.support.cli import Newsletter
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -23,9 +23,11 @@ from newsletter.doctor.checks import clock, http_date
 from newsletter.doctor.dns import Ask, sender_records
 from newsletter.model import Heartbeat
 from newsletter.stores import open_store
-from tests.desks import SteadyClock
-from tests.factories import NOON
-from tests.morning import Newsletter, daily_papers, open_inbox, serve
+from tests.support.cli import Newsletter
+from tests.support.clocks import SteadyClock
+from tests.support.factories import NOON
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import open_inbox
 
 GOOD = {
     "org": [],

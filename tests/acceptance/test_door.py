@@ -19,10 +19,10 @@ from newsletter.stores import open_store
 from newsletter.stores.memory import MemoryStore
 from newsletter.templates import folders, load_note
 from newsletter.web.pages import NAMES, Pages
-from tests.daemons import until
-from tests.factories import DAY, NOON, subscriber
-from tests.frozen import freeze, list_papers
-from tests.visits import App, open_app
+from tests.support.daemons import until
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.frozen_issues import freeze, list_papers
+from tests.support.web_client import App, open_app
 
 ADA = "ada@example.org"
 HOSTILE = (

@@ -11,9 +11,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from newsletter.model import Publication
-from tests.daemons import PATIENCE, free_port, until
-from tests.factories import DAY, NOON, subscriber
-from tests.visits import App, open_app
+from tests.support.daemons import PATIENCE, free_port, until
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.web_client import App, open_app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ADA = "ada@example.org"

@@ -10,10 +10,10 @@ import pytest
 from newsletter.model import Consent, Reader, Status
 from newsletter.publisher.welcoming import greet
 from newsletter.stores.memory import MemoryStore
-from tests.daemons import until
-from tests.factories import DAY, NOON, subscriber
-from tests.morning import Arrival
-from tests.visits import App, open_app
+from tests.support.daemons import until
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.inbox import Arrival
+from tests.support.web_client import App, open_app
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from starlette.routing import Route
 
 from newsletter.letter.links import Purpose
-from tests.factories import DAY, NOON, subscriber
-from tests.openapi import described
-from tests.visits import App, open_app
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.openapi import described
+from tests.support.web_client import App, open_app
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 EXAMPLES = 300 if FULL else 15

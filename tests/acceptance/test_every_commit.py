@@ -12,8 +12,9 @@ import pytest
 
 from bench.contenders import CONTENDERS, DAY, LISTING, ROOT, in_hand
 from bench.striking import MARKED
-from tests.databases import empty
-from tests.morning import Newsletter, open_inbox
+from tests.support.cli import Newsletter
+from tests.support.databases import empty
+from tests.support.inbox import open_inbox
 
 READERS = 3
 LINES = 2

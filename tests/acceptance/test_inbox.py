@@ -6,8 +6,8 @@ from pathlib import Path
 from newsletter.cli.inbox import Inbox
 from newsletter.model import Accepted
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.posting import Counter, letter, letters
-from tests.servers import QuickClock
+from tests.support.clocks import QuickClock
+from tests.support.outgoing import Counter, letter, letters
 
 
 def test_it_keeps_every_letter_as_a_file(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 from newsletter.letter.rendering import set_issue
 from newsletter.model import TOP, Edition, Publication
 from newsletter.templates import THEME
-from tests.demo_letter import NO_SITE, PAPERS, THEMES, WHOLE, demo, templates
-from tests.factories import paper
-from tests.hostile import check_bytes
-from tests.letters import SITE, content, edition, issue, letter, parsed, part, section
-from tests.outline import Outline
+from tests.support.demo_letter import NO_SITE, PAPERS, THEMES, WHOLE, demo, templates
+from tests.support.factories import paper
+from tests.support.hostile_inputs import check_bytes
+from tests.support.html_outline import Outline
+from tests.support.letters import SITE, content, edition, issue, letter, parsed, part, section
 
 LED = edition(
     replace(section(TOP, 0, 1, because="topic Reasoning: “reasoning”"), leads=True),

@@ -9,11 +9,11 @@ import jinja2
 import pytest
 
 from newsletter.letter.rendering import set_issue
-from tests.demo_letter import templates
-from tests.factories import paper
-from tests.hostile import TEXTS, check_bytes
-from tests.letters import SITE, content, edition, issue, letter, parsed, part, section
-from tests.outline import Outline
+from tests.support.demo_letter import templates
+from tests.support.factories import paper
+from tests.support.hostile_inputs import TEXTS, check_bytes
+from tests.support.html_outline import Outline
+from tests.support.letters import SITE, content, edition, issue, letter, parsed, part, section
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -43,7 +43,7 @@ def test_hostile_papers_are_harmless_under_other_pythons(minor: int) -> None:
     packages = Path(jinja2.__file__).parents[1]
     environment = os.environ | {"PYTHONPATH": f"{CHECKOUT}{os.pathsep}{packages}"}
     run = subprocess.run(  # noqa: S603 - an interpreter found on this machine, our own script
-        [python, "-B", str(CHECKOUT / "tests" / "hostile.py")],
+        [python, "-B", str(CHECKOUT / "tests" / "support" / "hostile_inputs.py")],
         env=environment,
         capture_output=True,
         text=True,

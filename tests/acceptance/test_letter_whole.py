@@ -15,9 +15,9 @@ from newsletter.model import TOP, Edition, ReaderHistory, Summary
 from newsletter.papers.matching import RulesMatcher
 from newsletter.papers.topics import match
 from newsletter.templates import HTML, TEXT
-from tests.demo_letter import PAPERS, WHOLE, demo, templates
-from tests.factories import paper, reader
-from tests.letters import SITE, edition, issue, personal, section
+from tests.support.demo_letter import PAPERS, WHOLE, demo, templates
+from tests.support.factories import paper, reader
+from tests.support.letters import SITE, edition, issue, personal, section
 
 GMAIL_CLIPS = 102_400
 """Bytes of HTML a letter may have."""

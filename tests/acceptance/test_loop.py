@@ -13,9 +13,11 @@ from newsletter.model import Accepted
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from newsletter.transports.smtp.settings import Security
 from tests.acceptance.test_smtp_security import authority
-from tests.morning import Newsletter, open_inbox
-from tests.posting import Counter, letter
-from tests.servers import QuickClock, good
+from tests.support.cli import Newsletter
+from tests.support.clocks import QuickClock
+from tests.support.inbox import open_inbox
+from tests.support.outgoing import Counter, letter
+from tests.support.smtp_servers import good
 
 LARGE = tuple(f"{n:06} {'x' * 60}\r\n".encode() * 100 for n in range(300))
 """Two megabytes: more than the kernel takes at once, so that writing must wait for it."""

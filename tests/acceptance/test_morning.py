@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.hostile import TEXTS, check_bytes
-from tests.morning import SHARED, Inbox, Newsletter, daily_papers, open_inbox, serve
+from tests.support.cli import SHARED, Newsletter
+from tests.support.hostile_inputs import TEXTS, check_bytes
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import Inbox, open_inbox
 
 PAGES = SHARED / "data" / "pages"
 DAILY = SHARED / "data" / "payloads" / "hf_daily"

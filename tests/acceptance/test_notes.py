@@ -10,9 +10,9 @@ from newsletter.errors import RenderError, TemplateError
 from newsletter.letter.notes import NOTES, note
 from newsletter.model import Rendering
 from newsletter.templates import load_note
-from tests.demo_letter import THEMES
-from tests.letters import SITE
-from tests.outline import Outline
+from tests.support.demo_letter import THEMES
+from tests.support.html_outline import Outline
+from tests.support.letters import SITE
 
 WORDS = {
     "confirm": "https://papers.example.org/confirm/a-token?a=1&b=2",

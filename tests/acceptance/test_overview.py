@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from newsletter.model import Heartbeat, MailEvent, SourceHealth
 from newsletter.web.growth import SPAN
-from tests.factories import DAY, NOON, subscriber
-from tests.visits import Answer, App, open_app
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.web_client import Answer, App, open_app
 
 PASSWORD = "a pässword of sixteen"
 SCRIPT = "<script>alert(1)</script>"

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.daemons import until
-from tests.morning import open_inbox
-from tests.previews import ADA, DAY, Answer, Sheet, demo, previewing
+from tests.support.daemons import until
+from tests.support.inbox import open_inbox
+from tests.support.preview_client import ADA, DAY, Answer, Sheet, demo, previewing
 
 BROKEN = "<mj-sectoin></mj-sectoin>"
 

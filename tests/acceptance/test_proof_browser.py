@@ -10,9 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
 
-from tests.daemons import PATIENCE
-from tests.morning import open_inbox
-from tests.previews import ADA, Sheet, demo, previewing
+from tests.support.daemons import PATIENCE
+from tests.support.inbox import open_inbox
+from tests.support.preview_client import ADA, Sheet, demo, previewing
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

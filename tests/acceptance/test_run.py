@@ -13,8 +13,10 @@ import pytest
 from newsletter.app.app import App, open_app
 from newsletter.app.scheduler import SubscribersFileRefresh
 from newsletter.errors import ConfigurationError, StoreError
-from tests.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
-from tests.morning import Inbox, Newsletter, Page, daily_papers, open_inbox, serve
+from tests.support.cli import Newsletter
+from tests.support.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
+from tests.support.http_servers import Page, daily_papers, serve
+from tests.support.inbox import Inbox, open_inbox
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 
 from newsletter.app.secret import kept_secret
-from tests.morning import Newsletter
+from tests.support.cli import Newsletter
 
 MANY = 8
 

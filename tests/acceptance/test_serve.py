@@ -9,8 +9,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.daemons import awake, free_port, not_at_midnight, papers, set_up, stop, until
-from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
+from tests.support.cli import Newsletter
+from tests.support.daemons import awake, free_port, not_at_midnight, papers, set_up, stop, until
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import Inbox, open_inbox
 
 pytestmark = not_at_midnight
 

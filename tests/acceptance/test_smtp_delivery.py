@@ -28,9 +28,10 @@ from newsletter.ports import Clock, Store
 from newsletter.stores import open_store
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.factories import DAY, NOON, paper, subscriber
-from tests.posting import BODY
-from tests.servers import Answer, Fault, FaultyServer, QuickClock, Stage, faulty
+from tests.support.clocks import QuickClock
+from tests.support.factories import DAY, NOON, paper, subscriber
+from tests.support.outgoing import BODY
+from tests.support.smtp_servers import Answer, Fault, FaultyServer, Stage, faulty
 
 
 def frozen(count: int) -> Store:

@@ -10,8 +10,9 @@ from newsletter.errors import TransportError
 from newsletter.letter.message import quoted
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.posting import Counter, letter, letters
-from tests.servers import Answer, Fault, FaultyServer, QuickClock, Stage, faulty
+from tests.support.clocks import QuickClock
+from tests.support.outgoing import Counter, letter, letters
+from tests.support.smtp_servers import Answer, Fault, FaultyServer, Stage, faulty
 
 ADA = "ada@example.org"
 FIVE = letters(5)

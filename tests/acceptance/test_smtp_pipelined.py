@@ -9,8 +9,9 @@ import pytest
 from newsletter.errors import StoreError, TransportError
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.posting import Counter, letter, letters
-from tests.servers import Answer, Fault, FaultyServer, QuickClock, Stage, faulty
+from tests.support.clocks import QuickClock
+from tests.support.outgoing import Counter, letter, letters
+from tests.support.smtp_servers import Answer, Fault, FaultyServer, Stage, faulty
 
 TAKEN = Accepted("250 2.0.0 taken")
 

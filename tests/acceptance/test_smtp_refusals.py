@@ -15,9 +15,10 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.stores import open_store
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.desks import Listed, Run, SteadyClock, desk_over
-from tests.factories import DAY, NOON
-from tests.servers import Answer, Stage, faulty
+from tests.support.clocks import SteadyClock
+from tests.support.factories import DAY, NOON
+from tests.support.publishers import Listed, Run, desk_over
+from tests.support.smtp_servers import Answer, Stage, faulty
 
 OK = "250 2.1.5 ok"
 UNKNOWN = "550 5.1.1 no such user"

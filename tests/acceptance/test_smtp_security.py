@@ -12,8 +12,9 @@ from newsletter.errors import ConfigurationError, TransportError
 from newsletter.model import Accepted, NotSent
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport, greet
 from newsletter.transports.smtp.settings import Security
-from tests.posting import Counter, letter, letters
-from tests.servers import QuickClock, faulty, good
+from tests.support.clocks import QuickClock
+from tests.support.outgoing import Counter, letter, letters
+from tests.support.smtp_servers import faulty, good
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from newsletter.errors import BlockedAddressError, SourceError
 from newsletter.model import Listing
 from newsletter.ports import Source
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
-from tests.fixtures.sources.web import Response, Site, response, serving
-from tests.servers import QuickClock
+from tests.support.clocks import QuickClock
+from tests.support.web_sites import Response, Site, response, serving
 
 MONDAY = date(2026, 8, 3)
 OURS = Options(timeout=10, allow_private_addresses=True)

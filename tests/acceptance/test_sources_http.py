@@ -13,8 +13,8 @@ from newsletter.errors import BlockedAddressError, SourceError
 from newsletter.sources.http import Answer, Client, Resolver
 from newsletter.sources.http.client import LARGEST_BODY
 from newsletter.sources.http.guard import resolve
-from tests.fixtures.sources.web import Response, Site, response, serving
-from tests.servers import QuickClock
+from tests.support.clocks import QuickClock
+from tests.support.web_sites import Response, Site, response, serving
 
 MB = 1024 * 1024
 

@@ -15,7 +15,7 @@ from bench.contenders import CONTENDERS, ROOT, Words
 from bench.striking import Plan
 from bench.worker import step
 from newsletter.app.clock import SystemClock
-from tests.servers import FaultyServer, faulty
+from tests.support.smtp_servers import FaultyServer, faulty
 
 READERS = 3
 STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 7

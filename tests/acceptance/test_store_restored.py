@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.test_cli_audit import a_paper
-from tests.daemons import awake, not_at_midnight, papers, set_up, stop, until
-from tests.morning import Inbox, Newsletter, daily_papers, open_inbox, serve
+from tests.support.cli import Newsletter
+from tests.support.daemons import awake, not_at_midnight, papers, set_up, stop, until
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import Inbox, open_inbox
 
 FIRST, SECOND, THIRD = "2026-08-03", "2026-08-04", "2026-08-05"
 READERS = ["ada@example.org", "bob@example.org", "cec@example.org", "dan@example.org"]

@@ -9,8 +9,8 @@ import pytest
 from newsletter.errors import TemplateError
 from newsletter.letter.rendering import set_issue
 from newsletter.templates import HTML, SUBJECT, TEXT, Folders, compiled, folders, load
-from tests.factories import paper
-from tests.letters import SITE, edition, issue, letter, section
+from tests.support.factories import paper
+from tests.support.letters import SITE, edition, issue, letter, section
 
 CARD, HEADING, FOOT = (f"partials/{name}.mjml" for name in ("card", "heading", "foot"))
 OWN = Path(__file__).parents[2] / "templates"

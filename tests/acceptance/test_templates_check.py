@@ -8,8 +8,8 @@ import pytest
 
 from newsletter.templates import check
 from newsletter.templates.elements import ELEMENTS
-from tests.morning import Newsletter
-from tests.previews import ADA, demo, previewing
+from tests.support.cli import Newsletter
+from tests.support.preview_client import ADA, demo, previewing
 
 OWN = Path(__file__).parents[2] / "templates"
 

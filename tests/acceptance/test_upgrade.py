@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 from bench.contenders import LISTING, ROOT
-from tests.morning import Newsletter, open_inbox
+from tests.support.cli import Newsletter
+from tests.support.inbox import open_inbox
 
 DAY = "2026-08-12"
 

@@ -26,9 +26,11 @@ from newsletter.app.workers import publish
 from newsletter.cli import run
 from newsletter.errors import StoreError, TryAgainError
 from newsletter.model import Counts
-from tests.daemons import not_at_midnight, papers, set_up
-from tests.daemons import until as happened
-from tests.morning import Newsletter, daily_papers, open_inbox, serve
+from tests.support.cli import Newsletter
+from tests.support.daemons import not_at_midnight, papers, set_up
+from tests.support.daemons import until as happened
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import open_inbox
 
 NEWSLETTER = CONTENDERS["newsletter"]
 PLAN = Plan(kills=1, letters=300, connections=4, processes=2)

@@ -7,7 +7,7 @@ import pytest
 
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from tests.databases import sqlite_store
+from tests.support.databases import sqlite_store
 
 
 def _address(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:

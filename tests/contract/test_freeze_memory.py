@@ -14,8 +14,9 @@ from newsletter.publisher.drafting import CHUNK
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.publishing import freeze, waiting
 from newsletter.stores import SendJournal, open_store
-from tests.desks import Listed, SteadyClock, desk_over
-from tests.factories import DAY, NOON
+from tests.support.clocks import SteadyClock
+from tests.support.factories import DAY, NOON
+from tests.support.publishers import Listed, desk_over
 
 A_READER = 300
 """Bytes each further reader may take; held whole, with such names, they take thousands."""

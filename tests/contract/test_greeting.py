@@ -18,10 +18,10 @@ from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.publisher.welcoming import FirstLetter, bring, greet, left_open
 from newsletter.readers.due import DefaultSchedule
-from tests.desks import Listed, Run, SteadyClock, desk_over
-from tests.factories import DAY, NOON, subscriber
-from tests.keeping import MemoryTransport
-from tests.ticked import tick
+from tests.support.clocks import SteadyClock
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.outgoing import MemoryTransport
+from tests.support.publishers import Listed, Run, desk_over, tick
 
 HOUR, ONE_DAY = timedelta(hours=1), timedelta(days=1)
 VISION = Filter(topics=("Vision",))

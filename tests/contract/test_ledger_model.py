@@ -35,11 +35,12 @@ from newsletter.ports import Store
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.stores import open_store
-from tests.databases import sqlite_store
-from tests.desks import Listed, Run, SteadyClock, desk_over
-from tests.factories import DAY, NOON, subscriber
-from tests.frozen import LEASE, list_papers, mark, wave_of
-from tests.keeping import MemoryTransport
+from tests.support.clocks import SteadyClock
+from tests.support.databases import sqlite_store
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.frozen_issues import LEASE, list_papers, mark, wave_of
+from tests.support.outgoing import MemoryTransport
+from tests.support.publishers import Listed, Run, desk_over
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 PEOPLE = ("ada", "bob", "cyd")

@@ -14,8 +14,8 @@ from newsletter.stores import open_store
 from newsletter.stores.invariants import INVARIANTS
 from newsletter.stores.sql import SqlStore, schema
 from newsletter.stores.sql.engine import Database
-from tests.factories import DAY, NOON
-from tests.frozen import (
+from tests.support.factories import DAY, NOON
+from tests.support.frozen_issues import (
     LEASE,
     claim,
     cut,

@@ -19,12 +19,12 @@ from newsletter.ports import Store
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.cutting import Cut, cut_postgres, cut_sqlite
-from tests.databases import empty
-from tests.factories import DAY
-from tests.frozen import one_issue
-from tests.posting import BODY
-from tests.servers import FaultyServer, faulty
+from tests.support.databases import empty
+from tests.support.factories import DAY
+from tests.support.failing_databases import Cut, cut_postgres, cut_sqlite
+from tests.support.frozen_issues import one_issue
+from tests.support.outgoing import BODY
+from tests.support.smtp_servers import FaultyServer, faulty
 
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
 LINES = 2

@@ -30,8 +30,8 @@ from newsletter.stores.sql import SqlStore, schema
 from newsletter.stores.sql.codec import dump
 from newsletter.stores.sql.engine import Database
 from newsletter.stores.sql.migrating import MIGRATIONS, configuration
-from tests.factories import DAY, NOON, item, subscriber
-from tests.frozen import claim, freeze, join, ledger, list_papers, one_issue, settle
+from tests.support.factories import DAY, NOON, item, subscriber
+from tests.support.frozen_issues import claim, freeze, join, ledger, list_papers, one_issue, settle
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from newsletter.model import (
 from newsletter.papers.filters import parse
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from tests.factories import DAY, NOON, identity, item, subscriber
-from tests.frozen import (
+from tests.support.factories import DAY, NOON, identity, item, subscriber
+from tests.support.frozen_issues import (
     HEALTH,
     claim,
     cut,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from newsletter.model import Heartbeat
 from newsletter.ports import Store
-from tests.factories import NOON
+from tests.support.factories import NOON
 
 FIRST = Heartbeat("run on one", started=NOON, seen=NOON, said="")
 

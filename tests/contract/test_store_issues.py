@@ -25,8 +25,8 @@ from newsletter.model import (
 )
 from newsletter.papers.filters import parse
 from newsletter.ports import Store
-from tests.factories import DAY, NOON, identity, item, reader
-from tests.frozen import (
+from tests.support.factories import DAY, NOON, identity, item, reader
+from tests.support.frozen_issues import (
     HEALTH,
     at,
     claim,

@@ -22,8 +22,8 @@ from newsletter.model import (
 )
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from tests.factories import DAY, NOON, identity, item
-from tests.frozen import (
+from tests.support.factories import DAY, NOON, identity, item
+from tests.support.frozen_issues import (
     HEALTH,
     LEASE,
     at,

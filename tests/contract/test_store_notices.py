@@ -1,7 +1,7 @@
 """What the operator was told: once, unless nobody could be told."""
 
 from newsletter.ports import Store
-from tests.factories import NOON
+from tests.support.factories import NOON
 
 
 def test_an_event_is_announced_once(store: Store) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from newsletter.model import IdentifiedItem, IngestCounts, Item, Paper, SourceHealth
 from newsletter.ports import Store
-from tests.factories import DAY, NOON, identity, item
+from tests.support.factories import DAY, NOON, identity, item
 
 HEALTH = SourceHealth("arXiv", "ok", checked=NOON, last_ok=NOON)
 

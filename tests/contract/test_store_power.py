@@ -18,8 +18,8 @@ from newsletter.ports import Store
 from newsletter.stores import open_store
 from newsletter.stores.journal import SendJournal
 from newsletter.stores.sql import engine, schema
-from tests.factories import DAY, NOON
-from tests.frozen import LEASE, claim, ledger, mark, one_issue, settle
+from tests.support.factories import DAY, NOON
+from tests.support.frozen_issues import LEASE, claim, ledger, mark, one_issue, settle
 
 LEASE_OVER = NOON + timedelta(seconds=LEASE)
 

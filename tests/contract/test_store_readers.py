@@ -8,7 +8,7 @@ import pytest
 from newsletter.model import Filter, Reader, Status, Subscriber
 from newsletter.papers.filters import parse
 from newsletter.ports import Store
-from tests.factories import NOON, subscriber
+from tests.support.factories import NOON, subscriber
 
 LATER = NOON + timedelta(days=1)
 

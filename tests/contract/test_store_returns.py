@@ -6,7 +6,7 @@ import pytest
 
 from newsletter.model import MailEvent, MailEventKind, Reader, Status
 from newsletter.ports import Store
-from tests.factories import DAY, NOON, subscriber
+from tests.support.factories import DAY, NOON, subscriber
 
 ADA = "ada@example.org"
 LATER = NOON + timedelta(days=9)

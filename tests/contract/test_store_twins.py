@@ -24,9 +24,9 @@ from newsletter.model import (
     Unknown,
 )
 from newsletter.stores import open_store
-from tests.databases import sqlite_store
-from tests.factories import DAY, NOON, identity, item, subscriber
-from tests.frozen import LEASE, cut, mark, wave_of
+from tests.support.databases import sqlite_store
+from tests.support.factories import DAY, NOON, identity, item, subscriber
+from tests.support.frozen_issues import LEASE, cut, mark, wave_of
 
 NAMES = ["arxiv:2608.00001", "arxiv:2608.00002", "doi:10.1/a", "acl:1", "url:example.org/x"]
 PEOPLE = ["ada", "bob", "cyd"]

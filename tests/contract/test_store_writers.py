@@ -16,8 +16,8 @@ import pytest
 from newsletter.stores import open_store
 from newsletter.stores.sql.engine import Database
 from newsletter.stores.sql.writers import Writers
-from tests.databases import sqlite_store
-from tests.factories import NOON, subscriber
+from tests.support.databases import sqlite_store
+from tests.support.factories import NOON, subscriber
 
 HOLDING = """
 import fcntl, sys

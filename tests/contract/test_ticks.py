@@ -16,10 +16,10 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import so_far
 from newsletter.publisher.ticking import SchedulerState, freeze_due
 from newsletter.readers.due import DefaultSchedule, Due
-from tests.desks import Listed, Run, SteadyClock, desk_over
-from tests.factories import DAY, subscriber
-from tests.keeping import MemoryTransport
-from tests.ticked import tick
+from tests.support.clocks import SteadyClock
+from tests.support.factories import DAY, subscriber
+from tests.support.outgoing import MemoryTransport
+from tests.support.publishers import Listed, Run, desk_over, tick
 
 RHYTHM = DefaultSchedule("07:00", "Europe/Zurich", "daily")
 SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)

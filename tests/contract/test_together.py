@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from newsletter.app.clock import SystemClock
-from tests.daemons import awake, heeds_sigterm, not_at_midnight, papers, set_up, stop, until
-from tests.morning import Newsletter, daily_papers, open_inbox, serve
+from tests.support.cli import Newsletter
+from tests.support.daemons import awake, heeds_sigterm, not_at_midnight, papers, set_up, stop, until
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import open_inbox
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 

@@ -12,9 +12,9 @@ from newsletter.model import Accepted, Refused
 from newsletter.ports import Transport
 from newsletter.transports.folder import FolderTransport, file_name
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.keeping import MemoryTransport
-from tests.posting import Counter, letter, letters
-from tests.servers import QuickClock, good
+from tests.support.clocks import QuickClock
+from tests.support.outgoing import Counter, MemoryTransport, letter, letters
+from tests.support.smtp_servers import good
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from newsletter.model import Accepted, Consent, MailEvent, NotSent, Refused
 from newsletter.stores.journal import Noted, Restoration, SendJournal
 from newsletter.stores.sql import JournaledStore, SqlStore, schema
 from newsletter.stores.sql.engine import Database
-from tests.factories import DAY, NOON
-from tests.frozen import (
+from tests.support.factories import DAY, NOON
+from tests.support.frozen_issues import (
     at,
     claim,
     cut,

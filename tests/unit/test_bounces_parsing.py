@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.bounces import parse
-from tests.factories import NOON
-from tests.returned import complaint, exchange, exim, gmail, leaving, postfix
+from tests.support.bounce_mails import complaint, exchange, exim, gmail, leaving, postfix
+from tests.support.factories import NOON
 
 TO = "bounce+1-0123456789abcdef@example.org"
 

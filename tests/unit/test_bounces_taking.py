@@ -14,9 +14,18 @@ from newsletter.letter.links import Keyring, sign
 from newsletter.model import Status
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from tests.factories import NOON, subscriber
-from tests.frozen import freeze, list_papers
-from tests.returned import KEYS, PAPERS, complaint, exchange, leaving, letter_id, path, postfix
+from tests.support.bounce_mails import (
+    KEYS,
+    PAPERS,
+    complaint,
+    exchange,
+    leaving,
+    letter_id,
+    path,
+    postfix,
+)
+from tests.support.factories import NOON, subscriber
+from tests.support.frozen_issues import freeze, list_papers
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from newsletter.model import Cadence
 from newsletter.readers.cadence import due
-from tests.factories import subscriber
+from tests.support.factories import subscriber
 
 MONDAY, FRIDAY, SATURDAY = date(2026, 8, 3), date(2026, 8, 7), date(2026, 8, 8)
 

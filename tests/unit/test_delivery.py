@@ -34,10 +34,9 @@ from newsletter.model import (
 )
 from newsletter.ports import Mark, Settle, Transport
 from newsletter.stores.memory import MemoryStore
-from tests.factories import DAY, NOON, paper, subscriber
-from tests.keeping import MemoryTransport
-from tests.posting import BODY
-from tests.servers import QuickClock
+from tests.support.clocks import QuickClock
+from tests.support.factories import DAY, NOON, paper, subscriber
+from tests.support.outgoing import BODY, MemoryTransport
 
 
 def frozen(count: int, store: MemoryStore | None = None) -> MemoryStore:

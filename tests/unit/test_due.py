@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.model import Reader, Subscriber
 from newsletter.readers.due import DefaultSchedule, agenda, exists, horizon, instant
-from tests.factories import DAY, subscriber
+from tests.support.factories import DAY, subscriber
 
 RHYTHM = DefaultSchedule("07:00", "Europe/Zurich", "daily")
 SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)

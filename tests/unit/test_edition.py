@@ -29,7 +29,7 @@ from newsletter.model import (
 from newsletter.papers import topics
 from newsletter.papers.filters import parse
 from newsletter.papers.matching import RulesMatcher
-from tests.factories import DAY, NOON, paper, reader
+from tests.support.factories import DAY, NOON, paper, reader
 
 TOPICS = (
     Topic("Reasoning", any=(parse("reasoning"),)),

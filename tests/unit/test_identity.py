@@ -4,7 +4,7 @@ import pytest
 
 from newsletter.model import Identity
 from newsletter.papers.identity import arxiv_id, dois, identify, merge, revised, same, title_key
-from tests.factories import identity, item
+from tests.support.factories import identity, item
 
 ABSTRACT = "We show, at some length, that a paper is told from others by its abstract."
 

@@ -3,7 +3,7 @@ from itertools import permutations
 
 from newsletter.issue.composing import compose
 from newsletter.model import Issue, Paper, Topic
-from tests.factories import DAY, NOON, paper
+from tests.support.factories import DAY, NOON, paper
 
 
 def composed(*papers: Paper) -> Issue:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from newsletter.model import Field, Item, Term
 from newsletter.papers.matching import RulesMatcher
 from newsletter.text import folded
-from tests.factories import item
+from tests.support.factories import item
 
 PAPER = item(
     "Pok\\'eChamp: LoRA in C++ and .NET",

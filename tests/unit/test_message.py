@@ -14,9 +14,9 @@ from newsletter.letter.fragments import hole
 from newsletter.letter.links import Keyring, read_bounce_tag
 from newsletter.letter.message import MessageBuilder, encoded, quoted
 from newsletter.model import Publication, WireLines
-from tests.factories import paper
-from tests.hostile import HEADERS, TEXTS, check, check_bytes
-from tests.letters import (
+from tests.support.factories import paper
+from tests.support.hostile_inputs import HEADERS, TEXTS, check, check_bytes
+from tests.support.letters import (
     KEYS,
     SITE,
     content,

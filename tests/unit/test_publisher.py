@@ -18,9 +18,10 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reporting import report
 from newsletter.stores import open_store
-from tests.desks import Listed, Run, SteadyClock, desk_over
-from tests.factories import DAY, NOON
-from tests.keeping import MemoryTransport
+from tests.support.clocks import SteadyClock
+from tests.support.factories import DAY, NOON
+from tests.support.outgoing import MemoryTransport
+from tests.support.publishers import Listed, Run, desk_over
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from newsletter.letter.pieces import CompiledIssue
 from newsletter.letter.rendering import set_issue
 from newsletter.letter.views import paper_view
 from newsletter.model import Publication, Summary
-from tests.factories import item, paper
-from tests.letters import (
+from tests.support.factories import item, paper
+from tests.support.letters import (
     SITE,
     TINY_HTML,
     TINY_SUBJECT,

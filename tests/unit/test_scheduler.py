@@ -16,9 +16,10 @@ from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule
 from newsletter.stores import open_store
 from newsletter.templates import load_note
-from tests.desks import Listed, Run, SteadyClock, desk_over
-from tests.factories import NOON, subscriber
-from tests.keeping import MemoryTransport
+from tests.support.clocks import SteadyClock
+from tests.support.factories import NOON, subscriber
+from tests.support.outgoing import MemoryTransport
+from tests.support.publishers import Listed, Run, desk_over
 
 
 @pytest.fixture

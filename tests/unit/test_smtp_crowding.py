@@ -9,7 +9,7 @@ from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unkn
 from newsletter.transports.smtp.breaker import IN_A_ROW, SHARE, WINDOW, Breaker
 from newsletter.transports.smtp.limits import GROWTH, ConnectionLimit, DomainLimit
 from newsletter.transports.smtp.settings import SmtpSettings
-from tests.posting import letter
+from tests.support.outgoing import letter
 
 TAKEN: Outcome = Accepted("250 taken")
 REFUSED: Outcome = Refused("550 5.1.1 nobody")

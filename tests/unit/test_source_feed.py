@@ -8,7 +8,7 @@ from newsletter.model import Item
 from newsletter.papers.identity import identify
 from newsletter.sources.entries import by_age
 from newsletter.sources.feed import parse
-from tests.factories import item
+from tests.support.factories import item
 
 URL = "https://feeds.example/rss"
 

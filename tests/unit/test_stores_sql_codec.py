@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from newsletter.model import Edition, Filter, Issue, Item, ReaderHistory, Recipient, Section, Topic
 from newsletter.papers.filters import parse
 from newsletter.stores.sql.codec import dump, load, pack, unpack
-from tests.factories import DAY, NOON, paper, reader
+from tests.support.factories import DAY, NOON, paper, reader
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 

@@ -14,7 +14,7 @@ from newsletter.readers.joining import WORDS, ask_move, confirm, join, move
 from newsletter.readers.leaving import bid_farewell, erase, leave, leaving, not_erased
 from newsletter.readers.service import Note, ReaderService, is_erased, preferences, whose
 from newsletter.stores.memory import MemoryStore
-from tests.factories import NOON, subscriber
+from tests.support.factories import NOON, subscriber
 
 KEYS = Keyring(("a key of many letters",), "n@example.org")
 SITE = Publication("N", "N", "n@example.org", url="https://n.example.org/papers/")

@@ -21,7 +21,7 @@ from newsletter.letter.links import (
     sign,
 )
 from newsletter.model import Publication
-from tests.factories import DAY, NOON
+from tests.support.factories import DAY, NOON
 
 KEYS = Keyring(("new key", "old key"), "papers@example.org")
 SITE = Publication("Papers", "Papers", "papers@example.org", url="https://papers.example.org/")

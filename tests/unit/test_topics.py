@@ -7,7 +7,7 @@ from newsletter.papers import topics
 from newsletter.papers.filters import parse
 from newsletter.papers.matching import RulesMatcher
 from newsletter.papers.topics import bits
-from tests.factories import DAY, NOON, paper
+from tests.support.factories import DAY, NOON, paper
 
 REASONING = Topic("Reasoning", any=(parse("reasoning"), parse("chain of thought")))
 AGENTS = Topic("Agents", any=(parse("agent or agents"),), none=(parse("title:survey"),))

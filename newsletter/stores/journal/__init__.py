@@ -12,4 +12,4 @@ from newsletter.stores.journal.history import Journaled, Noted, Restoration, See
 from newsletter.stores.journal.journal import SendJournal
 from newsletter.stores.journal.records import Named
 
-__all__ = ["Named", "Noted", "Restoration", "SeenWave", "SendJournal", "Journaled"]
+__all__ = ["Journaled", "Named", "Noted", "Restoration", "SeenWave", "SendJournal"]

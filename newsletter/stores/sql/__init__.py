@@ -3,4 +3,4 @@
 from newsletter.stores.sql.journaled import JournaledStore
 from newsletter.stores.sql.store import SqlStore
 
-__all__ = ["SqlStore", "JournaledStore"]
+__all__ = ["JournaledStore", "SqlStore"]

@@ -1,31 +1,21 @@
-"""A publisher's desk over any store, its sources and its clock in the test's hands."""
+"""A publisher over any store, whose sources and clock the test controls, and one tick of it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 
 from newsletter import templates
-from newsletter.model import Listing, Publication, Topic
+from newsletter.model import Counts, Listing, Publication, Topic
 from newsletter.papers.filters import parse
 from newsletter.papers.matching import RulesMatcher
-from newsletter.ports import Source, Store
+from newsletter.ports import RunLock, Source, Store, Transport
 from newsletter.publisher.publisher import Publisher
-from tests.factories import NOON, item
+from newsletter.publisher.publishing import publish
+from newsletter.publisher.ticking import SchedulerState, Told, deliver_open, look
+from tests.support.clocks import SteadyClock
+from tests.support.factories import item
 
 TEMPLATES = templates.load()
-
-
-class SteadyClock:
-    """A clock that stands where it is put."""
-
-    def __init__(self, now: datetime = NOON) -> None:
-        self.time = now
-
-    def now(self) -> datetime:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 class Listed:
@@ -78,3 +68,23 @@ class Run:
 
     def gone(self, runs: Collection[str]) -> frozenset[str]:
         return self.over & frozenset(runs)
+
+
+async def tick(
+    publisher: Publisher,
+    scheduler_state: SchedulerState,
+    transport: Transport,
+    *,
+    run_lock: RunLock,
+    turn: str,
+    told: Told,
+) -> None:
+    """Do whatever the present instant asks for; see :func:`look` and :func:`deliver_open`."""
+
+    async def deliver(day: date, turn: str) -> Counts:
+        return await publish(
+            publisher, day, transport, run_lock=run_lock, turn=turn, progress=lambda _counts: None
+        )
+
+    await look(publisher, scheduler_state, told)
+    await deliver_open(publisher, scheduler_state, deliver, turn=turn, told=told)

@@ -8,8 +8,8 @@ from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import Templates, set_issue
 from newsletter.model import Publication
 from newsletter.templates import THEME, load
-from tests.factories import paper
-from tests.letters import SITE, edition, issue, section
+from tests.support.factories import paper
+from tests.support.letters import SITE, edition, issue, section
 
 NO_SITE = replace(SITE, url=None)
 

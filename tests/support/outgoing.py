@@ -1,9 +1,21 @@
 """Letters to post in tests, and a counter that notes what a transport asks and settles."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from newsletter.model import Claim, Edition, Envelope, Letter, Outcome, Recipient, WireLines
+from newsletter.model import (
+    Accepted,
+    Claim,
+    Edition,
+    Envelope,
+    Letter,
+    NotSent,
+    Outcome,
+    Recipient,
+    Unknown,
+    WireLines,
+)
+from newsletter.ports import Mark, Settle
 
 BODY = (WireLines(b"Subject: papers\r\n"), WireLines(b"\r\n"), WireLines(b"One paper.\r\n"))
 
@@ -60,3 +72,25 @@ class Counter:
         """What became of one letter; it must have been settled once."""
         (found,) = [outcome for name, outcome in self.settled if name == recipient]
         return found
+
+
+class MemoryTransport:
+    """Takes every letter, and keeps those it accepted in ``letters``, in order.
+
+    Args:
+        answers: what becomes of the letters to these recipients instead. A ``NotSent`` is cut
+            off before its mark, the others are marked first; an ``Unknown`` did arrive.
+    """
+
+    def __init__(self, answers: Mapping[str, Outcome] | None = None) -> None:
+        self.answers = dict(answers or {})
+        self.letters: list[Letter] = []
+
+    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+        """Send every letter of the stream, one after the other."""
+        async for letter in letters:
+            answer = self.answers.get(letter.envelope.recipient, Accepted("250 kept"))
+            if isinstance(answer, NotSent) or await mark(letter):
+                if isinstance(answer, Accepted | Unknown):
+                    self.letters.append(letter)
+                await settle(letter, answer)

@@ -39,7 +39,7 @@ for name in (
     "newsletter.web.wiring",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
-    "tests.processes",
+    "tests.support.processes",
     "typer._adapters",
     "typer._click._textwrap",
     "typer._click.decorators",

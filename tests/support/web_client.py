@@ -35,9 +35,10 @@ from newsletter.web.pages import Pages
 from newsletter.web.server import serving
 from newsletter.web.subscribing import pages_app
 from newsletter.web.wiring import delivering
-from tests.daemons import until
-from tests.desks import Listed, Run, SteadyClock, desk_over
-from tests.morning import Arrival, Inbox, open_inbox
+from tests.support.clocks import SteadyClock
+from tests.support.daemons import until
+from tests.support.inbox import Arrival, Inbox, open_inbox
+from tests.support.publishers import Listed, Run, desk_over
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
 

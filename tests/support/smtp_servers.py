@@ -10,13 +10,10 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from enum import Enum
 from typing import Literal
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-
-from tests.factories import NOON
 
 Stage = Literal["connect", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "body", "dot", "RSET", "QUIT"]
 """Where a server may misbehave; ``body`` is while the content comes."""
@@ -249,30 +246,3 @@ async def good(
         yield server
     finally:
         listening.close()
-
-
-@dataclass
-class QuickClock:
-    """A clock that stands at noon but for the waiting, which takes no time and is counted.
-
-    ``sleep_waits_for`` makes a sleep last until something else has happened.
-    """
-
-    instant: datetime = NOON
-    slept: list[float] = field(default_factory=list)
-    sleep_waits_for: asyncio.Event | None = None
-
-    def now(self) -> datetime:
-        """Noon, and whatever was slept since."""
-        return self.instant
-
-    async def sleep(self, seconds: float) -> None:
-        """Let that time pass at once."""
-        self.slept.append(seconds)
-        self.instant += timedelta(seconds=seconds)
-        if self.sleep_waits_for is not None:
-            await self.sleep_waits_for.wait()
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
-        loop.call_soon(turn.set_result, None)
-        await turn

@@ -25,7 +25,7 @@ from newsletter.model import (
     WireLines,
 )
 from newsletter.ports import Store
-from tests.factories import DAY, NOON, identity, item, subscriber
+from tests.support.factories import DAY, NOON, identity, item, subscriber
 
 LEASE = 60.0
 HEALTH = SourceHealth("arXiv", "ok", checked=NOON, last_ok=NOON)

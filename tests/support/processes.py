@@ -18,7 +18,7 @@ _PATIENCE = 120
 """Seconds until a command is taken for one that hangs."""
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.forking"])
+_FORKS.set_forkserver_preload(["tests.support.fork_preload"])
 
 
 @dataclass(frozen=True, slots=True)

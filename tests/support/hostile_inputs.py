@@ -3,8 +3,8 @@
 Run as a program under any Python, it sets and checks a letter for each of them.
 """
 
-from tests.factories import paper
-from tests.letters import content, edition, letter, parsed, part, section, sheet_of
+from tests.support.factories import paper
+from tests.support.letters import content, edition, letter, parsed, part, section, sheet_of
 
 TEXTS = (
     "</mj-text><mj-raw><script>alert(1)</script></mj-raw>",

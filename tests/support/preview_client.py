@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.daemons import free_port, until
-from tests.morning import Newsletter
-from tests.processes import at_work
+from tests.support.cli import Newsletter
+from tests.support.daemons import free_port, until
+from tests.support.processes import at_work
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DAY = "2026-08-12"
 ADA = "ada@example.org"
 

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 from newsletter.letter.links import Keyring, bounce_tag, letter_tag
 from newsletter.model import Publication
-from tests.factories import DAY, NOON
+from tests.support.factories import DAY, NOON
 
 PAPERS = Publication("Papers", "Papers", "papers@example.org", bounces="bounce@example.org")
 KEYS = Keyring(("a key of many letters",), audience="papers@example.org")

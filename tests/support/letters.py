@@ -26,7 +26,7 @@ from newsletter.model import (
     Summary,
     Topic,
 )
-from tests.factories import DAY, NOON, paper
+from tests.support.factories import DAY, NOON, paper
 
 KEYS = Keyring(("a key",), "papers@example.org")
 

@@ -1,30 +1,15 @@
-"""A whole newsletter in a folder, for acceptance tests: real commands, real SMTP, real HTTP.
-
-The vocabulary is small: write a configuration, serve listings, run a command, read the letters.
-"""
+"""A real SMTP server on loopback that keeps the messages it accepts."""
 
 import asyncio
 import contextlib
-import json
-import os
-import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
-
-from tests.processes import run_command
-
-SHARED = Path(__file__).parents[2] / "shared"
-"""Other people's listings; the tests that read them skip where they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,98 +140,3 @@ async def _quiet() -> None:
         session.cancel()
     await asyncio.gather(*sessions, return_exceptions=True)
     await asyncio.sleep(0)  # noqa: TID251 - a turn of the loop, for the sockets to close
-
-
-POLL = 0.01
-"""Seconds until a server notices that it is to end."""
-
-Page = tuple[int, Mapping[str, str], bytes]
-"""An answer: status, headers, body."""
-
-
-@contextlib.contextmanager
-def serve(answer: Callable[[str, Mapping[str, str]], Page]) -> Iterator[str]:
-    """A real HTTP server on loopback; ``answer`` gets a path and its query. Yields its origin."""
-
-    class Handler(BaseHTTPRequestHandler):
-        disable_nagle_algorithm = True  # the body, written by itself, does not wait for an ACK
-
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-            status, headers, body = answer(parts.path, query)
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=[POLL], daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def daily_papers(days: Mapping[str, list[Any]]) -> Callable[[str, Mapping[str, str]], Page]:
-    """Hugging Face's daily papers as an answer for :func:`serve`, paged as the real one is."""
-
-    def answer(path: str, query: Mapping[str, str]) -> Page:
-        if path != "/api/daily_papers":
-            return 404, {}, b"not found"
-        items = days.get(query.get("date", ""), [])
-        limit, page = int(query.get("limit", "50")), int(query.get("p", "0"))
-        part = items[page * limit : (page + 1) * limit]
-        return 200, {"Content-Type": "application/json"}, json.dumps(part).encode()
-
-    return answer
-
-
-@dataclass
-class Newsletter:
-    """A newsletter's folder and its command."""
-
-    folder: Path
-    smtp_port: int = 1
-
-    def configure(self, **settings: object) -> None:
-        """Write newsletter.yaml (YAML holds JSON) with these settings over plain ones."""
-        plain = {
-            "name": "Daily Papers",
-            "sender": "Daily Papers <papers@example.org>",
-            "postal_address": "1 Example Street, Example",
-            "timezone": "UTC",
-            "schedule": {"at": "07:00", "days": "daily"},
-            "store": "sqlite:///newsletter.db",
-            "subscribers": "subscribers.yaml",
-            "smtp": {"host": "127.0.0.1", "port": self.smtp_port, "security": "none"},
-            "sources": [],
-        }
-        text = json.dumps({**plain, **settings}, indent=1)
-        (self.folder / "newsletter.yaml").write_text(text, encoding="utf-8")
-
-    def subscribe(self, *subscribers: Mapping[str, object]) -> None:
-        """Write subscribers.yaml."""
-        text = json.dumps({"subscribers": list(subscribers)}, indent=1)
-        (self.folder / "subscribers.yaml").write_text(text, encoding="utf-8")
-
-    def run(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run the real command, in the folder; ``code`` is the exit code it must have."""
-        done = run_command(words, self.folder, {**os.environ, "NO_COLOR": "1"})
-        assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
-        return done
-
-    def json(self, *words: str, code: int | None = 0) -> Any:  # noqa: ANN401 - any JSON
-        """Run the command with --json and read its answer."""
-        return json.loads(self.run(*words, "--json", code=code).stdout)
-
-    def send(self, day: str, *words: str, code: int | None = 0) -> Any:  # noqa: ANN401 - any JSON
-        """Send the issue of a day."""
-        return self.json("send", "--date", day, "--yes", *words, code=code)

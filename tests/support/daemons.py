@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from newsletter.app.clock import SystemClock
-from tests.morning import Newsletter
-from tests.processes import Command, at_work
+from tests.support.cli import Newsletter
+from tests.support.processes import Command, at_work
 
 PATIENCE = 60.0
 
