@@ -1,11 +1,12 @@
 """``newsletter audit``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.app.app import open_app
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command
 from newsletter.cli.output import Output, table
 from newsletter.cli.reports import DELIVERIES_FAILED, shown_day
 from newsletter.model import Audit
@@ -15,14 +16,11 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 BROKEN = 1
 
 
-@app.command()
+@command(app)
 def audit(
+    config: Path,
+    output: Output,
     issue: Annotated[str | None, typer.Argument(metavar="YYYY-MM-DD", help="The newest.")] = None,
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Prove from the ledger that an issue was delivered as promised, and name who is in doubt.
 
@@ -31,7 +29,6 @@ def audit(
     Each invariant is looked for by a query. Ends with 1 where one is broken, with 5 where readers
     are in doubt; `newsletter issue resolve` ends a doubt.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         found = app.store.audit(shown_day(app, issue))
     document = {

@@ -11,8 +11,7 @@ import typer
 
 from newsletter.app.app import App, open_app
 from newsletter.bounces import BounceResult, Effect, Maildir, Mbox, Stream, in_words
-from newsletter.cli.group import group
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command, group
 from newsletter.cli.output import Output, counted
 from newsletter.errors import UsageError
 
@@ -36,8 +35,10 @@ def bounces_commands() -> None:
     """
 
 
-@app.command("read")
+@command(app, "read")
 def read_bounces(
+    config: Path,
+    output: Output,
     stdin: Annotated[
         str | None, typer.Argument(metavar="[-]", help="One mail on standard input.")
     ] = None,
@@ -46,10 +47,6 @@ def read_bounces(
         Path | None, typer.Option("--maildir", help="Another than bounces.maildir.")
     ] = None,
     mbox: Annotated[Path | None, typer.Option("--mbox", help="An mbox; it stays as it is.")] = None,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Take in bounces, complaints and unsubscribes: from bounces.maildir, or as said here.
 
@@ -59,7 +56,6 @@ def read_bounces(
     counted alone. Each mail counts once. What was dealt with is marked as seen; what nobody can
     read, or is about no letter of ours, is named and left where it is.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         chosen = _mailbox(app, stdin, maildir, mbox)
         app.readers()

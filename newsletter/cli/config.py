@@ -1,13 +1,13 @@
 """``newsletter config``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from newsletter.app.app import open_app
-from newsletter.cli.group import group
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command, group
 from newsletter.cli.output import Output, counted
 from newsletter.config import schema as settings_schema
 from newsletter.config.subscribers import SubscribersSettings
@@ -24,23 +24,16 @@ def config_commands() -> None:
     """
 
 
-@app.command()
-def check(
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
+@command(app)
+def check(config: Path, output: Output) -> int:
     """Read the configuration, the readers' file and the templates; tell every mistake at once.
 
     Example: newsletter config check
     """
-    output = Output(json, quiet, verbose)
     try:
         readers = _checked(config)
     except InvalidFileError as error:
-        if not json:
+        if not output.json:
             raise
         output.give({"ok": False, "errors": [_document(each) for each in error.errors]}, str)
         return error.exit_code
@@ -86,19 +79,12 @@ def _document(error: ConfigurationError) -> dict[str, Any]:
     }
 
 
-@app.command()
-def show(
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
+@command(app)
+def show(config: Path, output: Output) -> int:
     """Every setting as it is understood, defaults included, secrets masked.
 
     Example: newsletter config show
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         document = app.settings.model_dump(mode="json")
     output.give(document, lambda: "\n".join(_lines(document, "")))
@@ -118,20 +104,17 @@ def _lines(value: Any, path: str) -> list[str]:  # noqa: ANN401 - any JSON
     ]
 
 
-@app.command()
+@command(app)
 def schema(
+    _config: Path,
+    output: Output,
     *,
     subscribers: bool = typer.Option(False, "--subscribers", help="That of the readers' file."),
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """The JSON Schema of newsletter.yaml, for editors that complete and check as one types.
 
     Example: newsletter config schema
     """
-    del config, json
     document = SubscribersSettings.model_json_schema() if subscribers else settings_schema()
-    Output(json=True, quiet=quiet, verbose=verbose).give(document, str)
+    replace(output, json=True).give(document, str)
     return 0

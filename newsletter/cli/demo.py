@@ -9,8 +9,8 @@ import typer
 
 from newsletter.app import event_loop
 from newsletter.app.app import OWN_FOLDER, App, open_app
+from newsletter.cli.command import Port, command, issue_day
 from newsletter.cli.inbox import Inbox
-from newsletter.cli.options import CONFIG, Config, Json, Port, Quiet, Verbose, issue_day
 from newsletter.cli.output import Output, table
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
 from newsletter.cli.serving import show
@@ -31,18 +31,16 @@ READER = "ada@example.org"
 _FILES = ("newsletter.yaml", "subscribers.yaml", "listing.json")
 
 
-@app.command()
+@command(app)
 def demo(
+    _config: Path,
+    output: Output,
     *,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Show the proof sheet.")] = True,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where the demo's files go.")
     ] = Path("demo"),
     port: Port = 8025,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """A whole morning, offline: forty papers, three readers, a real SMTP conversation.
 
@@ -51,8 +49,6 @@ def demo(
     It ends with the letters on disk and, unless --no-serve, the proof sheet, which shows them.
     Each demo begins anew in its folder.
     """
-    del config
-    output = Output(json, quiet, verbose)
     return event_loop.run(_demonstrated(out, output, port if serve else None))
 
 

@@ -1,26 +1,21 @@
 """``newsletter doctor``."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 import typer
 from dns.exception import DNSException
 from dns.resolver import Resolver
 
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command
 from newsletter.cli.output import Output
 from newsletter.doctor import Finding, ask_dns, examine
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
-def doctor(
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
+@command(app)
+def doctor(config: Path, output: Output) -> int:
     """Is all well: configuration, store, SMTP login, sender's domain, clock, disk, last run.
 
     Example: newsletter doctor
@@ -28,7 +23,6 @@ def doctor(
     One line each, with what mends it; nothing is changed and no letter is sent. Exit code 1:
     something is wrong.
     """
-    output = Output(json, quiet, verbose)
     try:
         ask = ask_dns(Resolver())
     except DNSException:

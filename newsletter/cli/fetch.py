@@ -1,12 +1,13 @@
 """``newsletter fetch``."""
 
 import itertools
+from pathlib import Path
 
 import typer
 
 from newsletter.app import event_loop
 from newsletter.app.app import open_app
-from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
+from newsletter.cli.command import Day, command, issue_day
 from newsletter.cli.output import Output
 from newsletter.cli.reports import SOURCE_FAILED, missing_lines, source_document, source_lines
 from newsletter.publisher.fetching import gather
@@ -14,14 +15,12 @@ from newsletter.publisher.fetching import gather
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
+@command(app)
 def fetch(
+    config: Path,
+    output: Output,
     *,
     date: Day = None,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Pull the listings of a day into the store.
 
@@ -30,7 +29,6 @@ def fetch(
     A table says what each source's answer meant and how many papers were new, seen before, or
     revised. Exit code 4: a source failed, the others were read.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)
         publisher = app.publisher

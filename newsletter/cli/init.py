@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command
 from newsletter.cli.output import Output
 from newsletter.config import schema
 from newsletter.config.subscribers import SubscribersSettings
@@ -17,16 +17,13 @@ from newsletter.errors import UsageError
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
+@command(app)
 def init(
+    _config: Path,
+    output: Output,
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where to; made if absent.")
     ] = Path(),
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Write a commented newsletter.yaml and subscribers.yaml, and their schemas for editors.
 
@@ -34,8 +31,6 @@ def init(
 
     What is there already is never overwritten.
     """
-    del config
-    output = Output(json, quiet, verbose)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [name for name, text in _contents() if _write(folder / name, text)]

@@ -2,14 +2,14 @@
 
 import sys
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.app.app import App, open_app
 from newsletter.cli.addresses import readers_called
-from newsletter.cli.group import group
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
+from newsletter.cli.command import command, group, issue_day
 from newsletter.cli.output import Output, counted
 from newsletter.cli.reports import issue_document, issue_lines
 from newsletter.errors import UsageError
@@ -29,15 +29,13 @@ def issue_commands() -> None:
     """
 
 
-@app.command("cancel")
+@command(app, "cancel")
 def cancel_issue(
+    config: Path,
+    output: Output,
     issue: Issue,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Let no further letter of an issue leave; a run that is sending stops within a second.
 
@@ -50,7 +48,7 @@ def cancel_issue(
         day = issue_day(issue, app.clock, app.settings.timezone)
         if yes or app.store.issue_state(day) is not None or _agreed(day):
             cancel(app.store, day)
-        return _tell(app, day, Output(json, quiet, verbose))
+        return _tell(app, day, output)
 
 
 def _agreed(day: date) -> bool:
@@ -65,14 +63,11 @@ def _agreed(day: date) -> bool:
     return typer.confirm(f"{told}. Cancel it before it is made?", err=True)
 
 
-@app.command("release")
+@command(app, "release")
 def release_issue(
+    config: Path,
+    output: Output,
     issue: Issue,
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Let the letters of a held issue leave, with the next `newsletter send` or tick of `run`.
 
@@ -81,20 +76,18 @@ def release_issue(
     with open_app(config) as app:
         day = issue_day(issue, app.clock, app.settings.timezone)
         release(app.store, day)
-        return _tell(app, day, Output(json, quiet, verbose))
+        return _tell(app, day, output)
 
 
-@app.command("resolve")
+@command(app, "resolve")
 def resolve_letters(
+    config: Path,
+    output: Output,
     issue: Issue,
     email: Annotated[list[str] | None, typer.Argument(help="Whose; all that are held.")] = None,
     *,
     arrived: Annotated[bool, typer.Option("--arrived", help="The letters arrived.")] = False,
     lost: Annotated[bool, typer.Option("--lost", help="They never will.")] = False,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """End the doubt about letters that are held, by what you found out.
 
@@ -105,7 +98,6 @@ def resolve_letters(
     """
     if arrived == lost:
         raise UsageError("say what became of the letters: --arrived or --lost, one of them")
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         day = issue_day(issue, app.clock, app.settings.timezone)
         theirs = [reader.subscriber.email for reader in readers_called(app.store, email or ())]

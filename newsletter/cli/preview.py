@@ -9,7 +9,7 @@ import typer
 from newsletter.app import event_loop
 from newsletter.app.app import App, open_app
 from newsletter.cli.addresses import readers_called
-from newsletter.cli.options import CONFIG, Config, Day, Json, Port, Quiet, Verbose, issue_day
+from newsletter.cli.command import Day, Port, command, issue_day
 from newsletter.cli.output import Output
 from newsletter.cli.reports import missing_lines
 from newsletter.cli.serving import show
@@ -26,8 +26,10 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 EVERYONE = "all"
 
 
-@app.command()
+@command(app)
 def preview(
+    config: Path,
+    output: Output,
     *,
     reader: Annotated[
         str | None,
@@ -41,10 +43,6 @@ def preview(
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
     ] = True,
     date: Day = None,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """See letters before they go; nothing of them is stored.
 
@@ -55,7 +53,6 @@ def preview(
     stops, and with `--as all` one folder of them for each reader. Without --as it is the letter of
     a reader who wants everything.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)
         _read(app, day, output)

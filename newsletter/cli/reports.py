@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from newsletter.app.app import App
-from newsletter.cli.options import issue_day
+from newsletter.cli.command import issue_day
 from newsletter.cli.output import counted, table
 from newsletter.model import Heartbeat, SourceReport
 from newsletter.publisher.reporting import IssueReport, so_far

@@ -1,27 +1,22 @@
 """``newsletter run``."""
 
 import contextlib
+from pathlib import Path
 
 import typer
 
 from newsletter.app import event_loop
 from newsletter.app.app import open_app
 from newsletter.app.scheduler import stay_awake
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command
 from newsletter.cli.output import Output
 from newsletter.web.wiring import open_pages
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
-def run(
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
+@command(app)
+def run(config: Path, output: Output) -> int:
     """Stay awake, and send every reader's issue at that reader's own time.
 
     Example: newsletter run
@@ -31,7 +26,6 @@ def run(
     With `web:` in the configuration the readers' pages are served too.
     Readers' files are taken in again as they change; newsletter.yaml is read at the start.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         clock = app.clock
         started = clock.now()

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import date as Date  # noqa: N812 - `date` is the option's name
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from newsletter.app import event_loop
 from newsletter.app.app import App, open_app
 from newsletter.app.workers import publish
 from newsletter.cli.addresses import readers_called
-from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
+from newsletter.cli.command import Day, command, issue_day
 from newsletter.cli.output import Output, counted
 from newsletter.cli.reports import (
     SOURCE_FAILED,
@@ -33,8 +34,10 @@ from newsletter.publisher.reporting import report
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
+@command(app)
 def send(
+    config: Path,
+    output: Output,
     *,
     date: Day = None,
     to: Annotated[
@@ -47,10 +50,6 @@ def send(
         bool, typer.Option("--dry-run", help="Letters into a folder; no issue is stored.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Fetch, compose and deliver one issue; run again, finish what is open.
 
@@ -59,7 +58,6 @@ def send(
     Nothing is sent twice: the issue of a date is frozen once, and each reader has one delivery of
     it. On a terminal it shows the counts and asks; elsewhere it needs --yes.
     """
-    output = Output(json, quiet, verbose)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError("this is no terminal to ask on; say --yes")
     with open_app(config) as app:

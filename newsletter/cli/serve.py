@@ -2,26 +2,21 @@
 
 import asyncio
 import signal
+from pathlib import Path
 
 import typer
 
 from newsletter.app import event_loop
 from newsletter.app.app import open_app
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command
 from newsletter.cli.output import Output
 from newsletter.web.wiring import open_pages
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
-def serve(
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
+@command(app)
+def serve(config: Path, output: Output) -> int:
     """Serve the readers' pages: join, confirm, choose, read, leave.
 
     Example: newsletter serve
@@ -29,7 +24,6 @@ def serve(
     They listen where `web:` says and are for the world where `url:` leads. SIGTERM or Ctrl-C ends
     it. `newsletter run` serves them too, where `web:` is set.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         started = app.clock.now()
         with open_pages(app, output.say):

@@ -1,12 +1,13 @@
 """``newsletter status``."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
 from newsletter.app.app import open_app
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command
 from newsletter.cli.output import Output, table
 from newsletter.cli.reports import (
     health_lines,
@@ -24,14 +25,11 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 ILL = frozenset(get_args(DeliveryState)) - {"accepted", "empty", "pending"}
 
 
-@app.command()
+@command(app)
 def status(
+    config: Path,
+    output: Output,
     issue: Annotated[str | None, typer.Argument(metavar="YYYY-MM-DD", help="The newest.")] = None,
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Where an issue stands: its state, its deliveries in counts, its sources.
 
@@ -40,7 +38,6 @@ def status(
     Readers whose letter failed, is in doubt or waits are named, and who was last awake. What the
     sources said last is shown with the newest issue alone.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         day = shown_day(app, issue)
         found = report(app.store, day)

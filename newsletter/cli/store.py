@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from newsletter.app.app import App, open_app
-from newsletter.cli.group import group
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose, issue_day
+from newsletter.cli.command import command, group, issue_day
 from newsletter.cli.output import Output, counted
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.errors import UsageError
@@ -29,14 +28,11 @@ def store_commands() -> None:
     """
 
 
-@app.command("copy")
+@command(app, "copy")
 def copy_store(
+    config: Path,
+    output: Output,
     file: Annotated[Path, typer.Argument(help="A file that is not there yet.")],
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Copy the store into a file as it is at this instant, also while letters leave.
 
@@ -48,18 +44,12 @@ def copy_store(
         raise UsageError(f"{file} is there already; name a file that is not")
     with open_app(config) as app:
         app.copy_store(file)
-    Output(json, quiet, verbose).give({"file": str(file)}, lambda: f"copied into {file}")
+    output.give({"file": str(file)}, lambda: f"copied into {file}")
     return 0
 
 
-@app.command("restored")
-def store_restored(
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
+@command(app, "restored")
+def store_restored(config: Path, output: Output) -> int:
     """Say that the store was restored from a backup: what left since is not sent again.
 
     Example: newsletter store restored
@@ -69,7 +59,6 @@ def store_restored(
     and those that are open are held; `newsletter issue release` or `cancel` decides. Ends with 5
     where something is held.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         app.readers()
         today = issue_day(None, app.clock, app.settings.timezone)

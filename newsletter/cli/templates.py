@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from newsletter.app.app import open_app
-from newsletter.cli.group import group
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command, group
 from newsletter.cli.output import Output, counted
 from newsletter.errors import ConfigurationError, UsageError
 from newsletter.templates import check, folders
@@ -24,16 +23,13 @@ def templates_commands() -> None:
     """
 
 
-@app.command("check")
+@command(app, "check")
 def check_templates(
+    config: Path,
+    output: Output,
     folder: Annotated[
         Path | None, typer.Argument(help="The templates; those the configuration names.")
     ] = None,
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Look templates through: misspelt MJML, unknown names and filters, `| safe`, missing parts.
 
@@ -41,7 +37,6 @@ def check_templates(
 
     Every fault with file, line and what mends it. Exit code 3: there is one.
     """
-    output = Output(json, quiet, verbose)
     if folder is None:
         with open_app(config) as app:
             folder = app.template_folder
@@ -52,21 +47,16 @@ def check_templates(
     return ConfigurationError.exit_code if faults else 0
 
 
-@app.command()
+@command(app)
 def eject(
+    _config: Path,
+    output: Output,
     folder: Annotated[Path, typer.Argument(help="Where the copies go.")] = Path("templates"),
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Copy the templates that ship into a folder, for editing; nothing is overwritten.
 
     Example: newsletter templates eject templates
     """
-    del config
-    output = Output(json, quiet, verbose)
     (own,) = folders().paths
     names = sorted(path.relative_to(own) for path in own.rglob("*") if _is_for_editing(path))
     if there := [folder / name for name in names if (folder / name).exists()]:

@@ -1,14 +1,14 @@
 """``newsletter topics``."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.app.app import App, open_app
 from newsletter.cli.addresses import readers_called
-from newsletter.cli.group import group
-from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
+from newsletter.cli.command import Day, command, group, issue_day
 from newsletter.cli.output import Output, counted, table
 from newsletter.config import curated_topics
 from newsletter.config.subscribers import same_mailbox
@@ -26,19 +26,12 @@ def topics_commands() -> None:
     """
 
 
-@app.command("list")
-def list_topics(
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
+@command(app, "list")
+def list_topics(_config: Path, output: Output) -> int:
     """Every topic that newsletter.yaml may take by its name.
 
     Example: newsletter topics list
     """
-    del config
     topics = curated_topics()
     document = [
         {
@@ -50,7 +43,6 @@ def list_topics(
         }
         for topic in topics
     ]
-    output = Output(json, quiet, verbose)
     rows = [(topic.name, topic.about) for topic in topics]
     output.give(document, lambda: table(("topic", "about"), rows))
     return 0
@@ -60,18 +52,16 @@ SHOWN = 5
 """Titles shown of the last matches and of the near misses."""
 
 
-@app.command("test")
+@command(app, "test")
 def try_filters(
+    config: Path,
+    output: Output,
     *,
     reader: Annotated[
         str | None, typer.Option("--as", metavar="EMAIL", help="This reader's filter.")
     ] = None,
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="How far back.")] = 14,
     date: Day = None,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """What filters would have brought over the stored days: papers a day, matches, near misses.
 
@@ -80,7 +70,6 @@ def try_filters(
     The reader's filter is taken from the file as it stands, saved or not. Without --as it is each
     topic of newsletter.yaml. Nothing is stored.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         today = issue_day(date, app.clock, app.settings.timezone)
         tried = {

@@ -1,13 +1,14 @@
 """``newsletter why``."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.app.app import App, open_app
 from newsletter.cli.addresses import readers_called
-from newsletter.cli.options import CONFIG, Config, Day, Json, Quiet, Verbose, issue_day
+from newsletter.cli.command import Day, command, issue_day
 from newsletter.cli.output import Output
 from newsletter.errors import UsageError
 from newsletter.model import Item, Reader, Verdict
@@ -17,17 +18,15 @@ from newsletter.publisher.explaining import why as explain
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
+@command(app)
 def why(
+    config: Path,
+    output: Output,
     email: Annotated[str | None, typer.Argument(help="The reader.")] = None,
     paper: Annotated[str | None, typer.Argument(help="A key, an arXiv number, an address.")] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every confirmed reader.")] = False,
     date: Day = None,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """For every paper of a day, the one reason it is in a reader's letter or is not.
 
@@ -35,7 +34,6 @@ def why(
 
     A day that was frozen answers from what was frozen; another as the issue would be cut now.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)
         found = list(explain(app.publisher, day, _readers(app, email, every=every)))

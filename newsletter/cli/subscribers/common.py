@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from newsletter.app.app import App
-from newsletter.cli.group import group
+from newsletter.cli.command import group
 from newsletter.config.subscribers import same_mailbox
 from newsletter.errors import UsageError
 from newsletter.model import Reader, Subscriber

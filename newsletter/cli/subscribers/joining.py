@@ -10,7 +10,7 @@ import typer
 
 from newsletter.app.app import App, open_app
 from newsletter.app.files import read
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command
 from newsletter.cli.output import Output, counted, table
 from newsletter.cli.subscribers.common import GONE, Email, Words, app
 from newsletter.config.subscribers import (
@@ -36,14 +36,8 @@ class Form(StrEnum):
     YAML = "yaml"
 
 
-@app.command("list")
-def list_readers(
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
+@command(app, "list")
+def list_readers(config: Path, output: Output) -> int:
     """Every reader: the file's and those added here, with where their subscription stands.
 
     Example: newsletter subscribers list --json
@@ -61,7 +55,6 @@ def list_readers(
         for r in found
     ]
     rows = [(r.subscriber.email, r.status, r.origin, _wants(r.subscriber)) for r in found]
-    output = Output(json, quiet, verbose)
     for email, reason in why.items():
         output.say(f"{email} is blocked: {reason}")
     output.give(document, lambda: table(("reader", "status", "from", "wants"), rows))
@@ -74,8 +67,10 @@ def _wants(subscriber: Subscriber) -> str:
     return ", ".join((*wants.topics, *rules)) or "everything"
 
 
-@app.command()
+@command(app)
 def add(
+    config: Path,
+    output: Output,
     email: Email,
     *,
     name: Annotated[str, typer.Option(help="What to call them.")] = "",
@@ -83,16 +78,11 @@ def add(
     include: Words = None,
     exclude: Words = None,
     again: Annotated[bool, typer.Option("--again", help="Even if they left before.")] = False,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Add a reader to the store, confirmed; subscribers.yaml stays as it is.
 
     Example: newsletter subscribers add ada@example.org --topics Reasoning --include LoRA
     """
-    output = Output(json, quiet, verbose)
     entry: dict[str, Value] = {"email": email, "name": name}
     lists = {"topics": topics, "include": include, "exclude": exclude}
     entry |= {key: [*words] for key, words in lists.items() if words}
@@ -103,21 +93,18 @@ def add(
     return 0
 
 
-@app.command("import")
+@command(app, "import")
 def import_readers(
+    config: Path,
+    output: Output,
     file: Annotated[Path, typer.Argument(help="A .csv or .yaml file.")],
     *,
     again: Annotated[bool, typer.Option("--again", help="Even those who left before.")] = False,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Add all readers of a file to the store, confirmed; all of them or, on a mistake, none.
 
     Example: newsletter subscribers import readers.csv
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         names = app.topic_names
         content = read(file, "name a CSV or YAML file of readers")
@@ -167,8 +154,10 @@ def _left(reader: Reader | None) -> bool:
     return reader is not None and reader.status in GONE
 
 
-@app.command()
+@command(app)
 def export(
+    config: Path,
+    output: Output,
     file: Annotated[
         Path | None, typer.Argument(help="A .csv or .yaml file; YAML on standard output.")
     ] = None,
@@ -176,16 +165,11 @@ def export(
     form: Annotated[
         Form | None, typer.Option("--format", help="Whatever the file's suffix; yaml without one.")
     ] = None,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Write the confirmed readers as CSV or YAML, in the form `import` reads.
 
     Example: newsletter subscribers export readers.csv
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         found = [r.subscriber for r in app.readers() if r.status == "confirmed"]
     form = form or (_form(file) if file else Form.YAML)

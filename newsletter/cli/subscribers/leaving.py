@@ -1,12 +1,13 @@
 """``newsletter subscribers remove``, ``erase``, ``unsuppress``: who leaves, and comes back."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.app.app import open_app
-from newsletter.cli.options import CONFIG, Config, Json, Quiet, Verbose
+from newsletter.cli.command import command
 from newsletter.cli.output import Output, counted
 from newsletter.cli.subscribers.common import Email, app, is_theirs, known_as
 from newsletter.config.subscribers import same_mailbox
@@ -14,20 +15,16 @@ from newsletter.errors import UsageError
 from newsletter.readers.leaving import erase as erase_reader
 
 
-@app.command()
+@command(app)
 def remove(
+    config: Path,
+    output: Output,
     email: Email,
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """End a subscription, whoever it belongs to. The departure outlives the file.
 
     Example: newsletter subscribers remove ada@example.org
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         emails = [reader.subscriber.email for reader in known_as(app, email)]
         for found in emails:
@@ -39,15 +36,13 @@ def remove(
     return 0
 
 
-@app.command()
+@command(app)
 def erase(
+    config: Path,
+    output: Output,
     email: Email,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Forget a reader: no more letters, and their address and choices erased. It is for good.
 
@@ -55,7 +50,6 @@ def erase(
 
     A hash made with the secret stays, so that neither the file nor an import brings them back.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         found = known_as(app, email)
         if not (yes or _agreed(email)):
@@ -77,14 +71,11 @@ def _agreed(email: str) -> bool:
     return typer.confirm(f"Erase all that is known of {email}?", err=True)
 
 
-@app.command()
+@command(app)
 def unsuppress(
+    config: Path,
+    output: Output,
     email: Email,
-    *,
-    config: Config = CONFIG,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Send to a blocked reader again; what came back from them so far counts no longer.
 
@@ -92,7 +83,6 @@ def unsuppress(
 
     Only who was blocked, by bounces or a complaint, comes back so; never who unsubscribed.
     """
-    output = Output(json, quiet, verbose)
     with open_app(config) as app:
         app.readers()
         blocked = {same_mailbox(one.email): one for one in app.store.suppressed()}
