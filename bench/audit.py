@@ -15,13 +15,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench.databases import databases
 from bench.ledger import deliver, freeze, of, plans_of
 from bench.workload import DAY, FROZEN, Morning, morning
 from newsletter.model import Edition, Section
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
 from newsletter.stores.sql.audit import QUERIES
+from tests.faults.databases import databases
 
 GROUP = 1000
 

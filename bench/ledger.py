@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from bench.databases import databases
 from bench.workload import FROZEN, Morning, filters, histories, morning
 from newsletter.issue.cutting import Budget, Sizes, cut
 from newsletter.issue.table import Table
@@ -40,6 +39,7 @@ from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Store
 from newsletter.stores import SendJournal, open_store
+from tests.faults.databases import databases
 
 LEASE = 60.0
 FEW = 400

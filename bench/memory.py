@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.contenders import ROOT
+from bench import ROOT
 from bench.pages import SECRET, SENDER, fill
 from bench.resident import resident
 from bench.servers import sink

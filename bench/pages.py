@@ -27,14 +27,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-from bench.contenders import ROOT
-from bench.recorder import Recorder, recording
+from bench import ROOT
 from bench.workload import morning
 from newsletter.app.clock import SystemClock
 from newsletter.letter.links import Keyring, sign
 from newsletter.model import IdentifiedItem, Identity, Item, SourceHealth
 from newsletter.ports import Store
 from newsletter.stores import open_store
+from tests.faults.recorder import Recorder, recording
 
 SECRET = "a secret of the bench alone"  # noqa: S105 - of a newsletter that is thrown away
 SENDER = "papers@example.org"

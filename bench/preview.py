@@ -24,7 +24,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from bench.contenders import ROOT
+from bench import ROOT
 
 DAY = "2026-08-12"
 READER = "ada@example.org"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from bench import ROOT
 from bench.sending import ASYNCIO, OBVIOUS, STORE, UVLOOP, prepare
 from bench.servers import postfix
 
-ROOT = Path(__file__).parents[1]
 SOURCE = "smtp-source"
 SIZE = 48_000
 """Bytes of the constant message, what the letters of this workload have in the mean."""

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from bench.contenders import LISTING, ROOT
+from tests.faults.contenders import LISTING, ROOT
 from tests.support.cli import Newsletter
 from tests.support.inbox import open_inbox
 

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.axes import MARK_OVER
-from bench.contenders import CONTENDERS, DAY, ROOT, Words, in_hand
-from bench.recorder import Phase, Recorder, pause, recording
-from bench.striking import Plan
-from bench.worker import step
 from newsletter.app import workers
 from newsletter.app.app import App, open_app
 from newsletter.app.workers import publish
 from newsletter.cli import run
 from newsletter.errors import StoreError, TryAgainError
 from newsletter.model import Counts
+from tests.faults.axes import MARK_OVER
+from tests.faults.command import step
+from tests.faults.contenders import CONTENDERS, DAY, ROOT, Words, in_hand
+from tests.faults.recorder import Phase, Recorder, pause, recording
+from tests.faults.torture_run import Plan
 from tests.support.cli import Newsletter
 from tests.support.daemons import not_at_midnight, papers, set_up
 from tests.support.daemons import until as happened

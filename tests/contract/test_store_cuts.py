@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.contenders import CONTENDERS
-from bench.striking import MARKED
 from newsletter.app.clock import SystemClock
 from newsletter.delivery.delivering import deliver
 from newsletter.errors import StoreError
@@ -19,6 +17,8 @@ from newsletter.ports import Store
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.faults.contenders import CONTENDERS
+from tests.faults.torture_run import MARKED
 from tests.support.databases import empty
 from tests.support.factories import DAY
 from tests.support.failing_databases import Cut, cut_postgres, cut_sqlite

@@ -1,14 +1,14 @@
-"""The newsletter's own command, with its clock and its patience in the bench's hands.
+"""The newsletter's own command, with a clock and time limits that a test controls.
 
-``python -m bench.worker HANDS WORDS...`` does what ``newsletter WORDS...`` does. The file ``clock``
-in its folder holds the seconds by which its clock differs from the machine's, read each time the
-clock is. The hands are a JSON object, which may hold
+``python -m tests.faults.command CONTROLS WORDS...`` runs ``newsletter WORDS...``. The file
+``clock`` in its folder holds the seconds by which its clock differs from the machine's; it is read
+whenever the clock is. The controls are a JSON object with these optional keys:
 
-- ``each``: letters waiting for each process where several send; the others are in nobody's hands;
+- ``each``: how many letters wait for each process when several processes send;
 - ``busy`` and ``answer``: seconds to wait for another writer, and for the answer to a final dot;
-- ``lost`` and ``at``: what happens at which commit, counted from 1: ``before`` kills the process
-  before it, ``after`` right after it, ``stopped`` stops it there until it is continued, ``full``
-  lets no file be written from then on.
+- ``lost`` and ``at``: the fault, and the number of the commit (from 1) at which it happens:
+  ``before`` kills the process before the commit, ``after`` right after it, ``stopped`` suspends the
+  process there, ``full`` makes every later write to a file fail.
 """
 
 import json
@@ -106,7 +106,7 @@ def fill(process: int) -> None:
 
 
 def take_in_hand(hands: dict[str, Any]) -> None:
-    """Give this process the clock and the patience the bench wants."""
+    """Give this process the clock and the time limits of these controls."""
     replace(app, "SystemClock", SteppedClock)
     if "each" in hands:
         for caller in (sending, scheduler):

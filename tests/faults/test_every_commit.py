@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.contenders import CONTENDERS, DAY, LISTING, ROOT, in_hand
-from bench.striking import MARKED
+from tests.faults.contenders import CONTENDERS, DAY, LISTING, ROOT, in_hand
+from tests.faults.torture_run import MARKED
 from tests.support.cli import Newsletter
 from tests.support.databases import empty
 from tests.support.inbox import open_inbox

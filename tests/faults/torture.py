@@ -1,6 +1,6 @@
 """Strikes a sender again and again and counts what came of it, beside the usual ways.
 
-``python -m bench.torture [--axis NAME ...] [--kills N] [--letters N] [--connections N]
+``python -m tests.faults.torture [--axis NAME ...] [--kills N] [--letters N] [--connections N]
 [--processes N] [--store sqlite|postgres] [--seed N] [--only NAME] [--minutes N] [--json FILE]``
 
 A recorder at the other end writes down each message before it answers, so its record is the truth.
@@ -28,9 +28,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.axes import AXES
-from bench.contenders import CONTENDERS
-from bench.striking import Outcome, Plan, tortured
+from tests.faults.axes import AXES
+from tests.faults.contenders import CONTENDERS
+from tests.faults.torture_run import Outcome, Plan, tortured
 
 BESIDE = frozenset({"kill", "term"})
 """The axes that the usual ways, which are plain programs, can be put to as well."""

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.databases import Database
-from bench.recorder import Fault, Recorder, pause
-from bench.worker import fill, step
+from tests.faults.command import fill, step
+from tests.faults.databases import Database
+from tests.faults.recorder import Fault, Recorder, pause
 
 SETTLING = 0.05
 """Seconds for what a struck sender had put on the wire to arrive."""
@@ -48,8 +48,7 @@ class Axis:
     """One way to strike. As it stands it does nothing, and its sender goes on.
 
     Attributes:
-        hands: what the worker is told (see :mod:`bench.worker`); the newsletter's own command
-            sends where it is None.
+        hands: the controls of :mod:`tests.faults.command`; None for the newsletter's own command.
         goes_on: whether the sender is at work after it, and can be struck again.
     """
 

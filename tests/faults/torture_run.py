@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.axes import AXES, HOURS, SETTLING, Axis, Sender
-from bench.contenders import CONTENDERS, ROOT, Contender, IdentifiedItem, Words
-from bench.databases import Database, Kind, database
-from bench.recorder import Phase, Recorder, pause, recording
-from bench.worker import step
 from newsletter.model import OPEN
+from tests.faults.axes import AXES, HOURS, SETTLING, Axis, Sender
+from tests.faults.command import step
+from tests.faults.contenders import CONTENDERS, ROOT, Contender, IdentifiedItem, Words
+from tests.faults.databases import Database, Kind, database
+from tests.faults.recorder import Phase, Recorder, pause, recording
 
 ENDED_WELL = frozenset({0, 4, 5})
 STRUCK = frozenset({75, 130, -9, -15, 1})

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from bench.databases import Kind
-from bench.striking import Outcome, Plan, tortured
+from tests.faults.databases import Kind
+from tests.faults.torture_run import Outcome, Plan, tortured
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 

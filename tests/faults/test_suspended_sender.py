@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.axes import MARK_OVER
-from bench.contenders import CONTENDERS, ROOT, Words
-from bench.striking import Plan
-from bench.worker import step
 from newsletter.app.clock import SystemClock
+from tests.faults.axes import MARK_OVER
+from tests.faults.command import step
+from tests.faults.contenders import CONTENDERS, ROOT, Words
+from tests.faults.torture_run import Plan
 from tests.support.smtp_servers import FaultyServer, faulty
 
 READERS = 3

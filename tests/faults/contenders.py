@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 from sqlalchemy import create_engine, make_url, select
 
-from bench.schemes import prepared
 from newsletter.stores import open_store
 from newsletter.stores.sql.schema import deliveries, readers
+from tests.faults.baselines import prepared
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DAY = "2026-08-12"
 LISTING = ROOT / "newsletter" / "data" / "demo" / "listing.json"
 
@@ -53,7 +53,7 @@ class Contender(Protocol):
         """Write its files; the commands to run before it is tortured."""
 
     def sending(self, hands: Mapping[str, Any] | None) -> Words:
-        """The command that sends what is left, in the bench's hands where there are any."""
+        """The command that sends the rest, under these controls if there are any."""
 
     def is_done(self, output: bytes) -> bool:
         """Whether a run that ended by itself says that nothing is left."""
@@ -152,7 +152,7 @@ class Usual:
     def sending(self, hands: Mapping[str, Any] | None) -> Words:
         """The scheme's program."""
         del hands
-        return [sys.executable, "-m", "bench.schemes", *self._words]
+        return [sys.executable, "-m", "tests.faults.baselines", *self._words]
 
     def is_done(self, output: bytes) -> bool:
         """It ends when nothing is left."""
@@ -180,8 +180,8 @@ class Usual:
 
 
 def in_hand(hands: Mapping[str, Any], *words: str) -> Words:
-    """The newsletter's command with its clock and patience as :mod:`bench.worker` is told."""
-    return [sys.executable, "-m", "bench.worker", json.dumps(hands), *words]
+    """The newsletter's command under these controls of :mod:`tests.faults.command`."""
+    return [sys.executable, "-m", "tests.faults.command", json.dumps(hands), *words]
 
 
 CONTENDERS: dict[str, Contender] = {

@@ -1,6 +1,6 @@
 """The usual ways to remember what was sent, as programs to be tortured beside the newsletter.
 
-``python -m bench.schemes cursor|after DATABASE PORT CONNECTIONS``
+``python -m tests.faults.baselines cursor|after DATABASE PORT CONNECTIONS``
 
 *cursor* notes how far it is when it fetches a batch, as newsletter engines do; *after* notes each
 letter once it is sent, as feed mailers do. Both send what their notes say is left, and end.

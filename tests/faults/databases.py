@@ -1,4 +1,4 @@
-"""The databases a bench or a tortured newsletter remembers in, and how they are taken from it."""
+"""SQLite and PostgreSQL databases that a test can lock, or cut off from their users."""
 
 import contextlib
 import random

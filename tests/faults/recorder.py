@@ -166,7 +166,7 @@ class Recorder:
 
 async def pause(seconds: float) -> None:
     """Wait in the machine's time, whatever the sender's clock says."""
-    await asyncio.sleep(seconds)  # noqa: TID251 - the bench stands outside the clock it steps
+    await asyncio.sleep(seconds)  # noqa: TID251 - a torture stands outside the clock it steps
 
 
 @asynccontextmanager

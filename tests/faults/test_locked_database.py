@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.contenders import CONTENDERS, ROOT
-from bench.databases import Kind, database
-from bench.recorder import Phase, Recorder, recording
-from bench.striking import MARKED, Plan
 from newsletter.stores.sql.engine import BUSY_SECONDS
+from tests.faults.contenders import CONTENDERS, ROOT
+from tests.faults.databases import Kind, database
+from tests.faults.recorder import Phase, Recorder, recording
+from tests.faults.torture_run import MARKED, Plan
 
 PLAN = Plan(kills=1, letters=60, connections=4)
 NEWSLETTER = CONTENDERS["newsletter"]
