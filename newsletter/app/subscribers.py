@@ -7,8 +7,7 @@ from datetime import datetime
 from newsletter.letter.links import Keyring
 from newsletter.model import Reader, Subscriber
 from newsletter.ports import Store
-from newsletter.readers.leaving import not_erased
-from newsletter.readers.service import is_erased
+from newsletter.readers.service import is_erased, without_erased
 
 
 def sync(
@@ -20,7 +19,7 @@ def sync(
     """
     readers = _concerned(store, listed_subscribers) if listed_subscribers else []
     known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
-    here = not_erased(listed_subscribers, readers, keys)
+    here = without_erased(listed_subscribers, readers, keys)
     spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in here]
     store.sync_subscribers(spelt, now=now)
 

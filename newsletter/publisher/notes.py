@@ -9,7 +9,7 @@ from newsletter.letter.message import note as message
 from newsletter.letter.notes import note as rendering
 from newsletter.letter.rendering import Templates
 from newsletter.model import Envelope
-from newsletter.readers.service import Note, ReaderService, way_out
+from newsletter.readers.service import Note, ReaderService
 
 LINKS = {
     "confirm": "confirm",
@@ -40,7 +40,7 @@ def written(
         LINKS[note.kind]: note.link,
         "hours": HOURS,
         "email": email,
-        "unsubscribe": way_out(here, note.reader, now),
+        "unsubscribe": here.unsubscribe_url(note.reader, now),
     }
     name = keyed_hash(f"{now.isoformat()}:{email}", here.keys)[:24]
     return message(

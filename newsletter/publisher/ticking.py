@@ -20,7 +20,7 @@ from newsletter.publisher.fetching import gather
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, is_stopped, unplanned
 from newsletter.publisher.reporting import so_far
-from newsletter.readers.due import LATE, DefaultSchedule, Due, agenda, horizon
+from newsletter.readers.due import LATE, DefaultSchedule, Due, earliest_instant, list_due
 
 ASLEEP = timedelta(minutes=30)
 """So long without a tick is a sleep, after which what was slept through is caught up."""
@@ -81,7 +81,7 @@ async def look(publisher: Publisher, scheduler_state: SchedulerState, told: Told
     """
     now = publisher.clock.now()
     scheduler_state.look_up(now)
-    found = await asyncio.to_thread(_agenda, publisher, scheduler_state, now)
+    found = await asyncio.to_thread(_list_due, publisher, scheduler_state, now)
     for day in sorted({due.day for due in found}):
         dues = [due for due in found if due.day == day]
         await _fetch(publisher, scheduler_state, day, dues[0].instant, told)
@@ -103,10 +103,10 @@ def _ripe(dues: Sequence[Due], now: datetime) -> list[Due]:
     return [due for due in dues if due.instant <= now]
 
 
-def _agenda(publisher: Publisher, scheduler_state: SchedulerState, now: datetime) -> list[Due]:
-    since = horizon(now, asleep_since=scheduler_state.asleep_since)
+def _list_due(publisher: Publisher, scheduler_state: SchedulerState, now: datetime) -> list[Due]:
+    since = earliest_instant(now, asleep_since=scheduler_state.asleep_since)
     ledger = partial(unplanned, publisher.store)
-    found = agenda(
+    found = list_due(
         publisher.store.each_reader(),
         scheduler_state.default_schedule,
         ledger,

@@ -1,8 +1,8 @@
-"""When a reader's issue is due, as an instant, and for whom it is due by now.
+"""When a reader's issue is due, as an instant, and which readers are due by now.
 
-A wall time in a zone is turned into an instant by Python's own rules (PEP 495): the first of two
-where clocks go back, and moved on by the gap where they go forward. So every local date has one
-instant, whatever clocks do, and nothing here is ever asked twice to be sure.
+A local time becomes an instant by Python's own rules (PEP 495): the first of two where clocks go
+back, and moved on by the gap where they go forward. So every local date has exactly one instant,
+whatever clocks do, and no date can be sent twice or left out.
 """
 
 from array import array
@@ -17,11 +17,13 @@ from newsletter.model import Cadence, Reader, Subscriber
 from newsletter.readers import cadence
 
 AHEAD = timedelta(hours=1)
-"""How long before their time readers come into view: that is when fetching begins."""
+"""How long before their time readers are listed as due: that is when fetching begins."""
 
 LATE = timedelta(hours=12)
-"""How late an issue may go to a reader of a newsletter that was awake: later, it is merged into
-the next."""
+"""How late an issue may be sent while the newsletter was running.
+
+Later than that, its papers are merged into the next issue.
+"""
 
 LONGEST_SLEEP = timedelta(days=7)
 """How far back a newsletter that slept looks for the one issue it owes: a weekly reader's."""
@@ -31,7 +33,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class DefaultSchedule:
-    """What readers follow who chose nothing else: a time of day, its zone, the days."""
+    """The time of day, time zone and days for readers who chose none."""
 
     at: str
     timezone: str
@@ -48,29 +50,29 @@ class Due:
 
 
 Unplanned = Callable[[date, Sequence[int]], Sequence[int]]
-"""Those of some readers who have no delivery of a day's issue: the ledger's answer."""
+"""Returns those readers who have no delivery of a day's issue: the ledger's answer."""
 
 
-def instant(day: date, at: str, timezone: str) -> datetime:
-    """The instant (UTC) of a wall time (``HH:MM``) on a local date.
+def local_instant(day: date, at: str, timezone: str) -> datetime:
+    """The instant (UTC) of a local time (``HH:MM``) on a local date.
 
-    A time that comes twice is the first of the two; one that never comes is as long after the
-    gap's beginning as it says (PEP 495, ``fold=0``).
+    Of a time that comes twice it is the first; a time that a clock change skips moves on by the
+    length of the gap (PEP 495, ``fold=0``).
     """
     return _instant(day, time.fromisoformat(at), timezone)
 
 
-def exists(day: date, timezone: str) -> bool:
+def date_exists(day: date, timezone: str) -> bool:
     """Whether a zone's calendar has this date: Samoa (Apia) had no 30 December 2011."""
     return _instant(day, time.min, timezone) < _instant(day + _DAY, time.min, timezone)
 
 
-def horizon(now: datetime, *, asleep_since: datetime | None) -> datetime:
-    """The earliest instant whose issue may still go now.
+def earliest_instant(now: datetime, *, asleep_since: datetime | None) -> datetime:
+    """The earliest due instant whose issue may still be sent now.
 
     Args:
-        now: the present.
-        asleep_since: when the newsletter was last awake, where it slept; None where it did not.
+        now: the present time.
+        asleep_since: when the newsletter was last awake before it slept; None if it did not.
     """
     awake = now - LATE
     if asleep_since is None:
@@ -78,7 +80,7 @@ def horizon(now: datetime, *, asleep_since: datetime | None) -> datetime:
     return max(min(asleep_since, awake), now - LONGEST_SLEEP)
 
 
-def agenda(
+def list_due(
     readers: Iterable[Reader],
     default_schedule: DefaultSchedule,
     unplanned: Unplanned,
@@ -86,51 +88,48 @@ def agenda(
     now: datetime,
     since: datetime,
 ) -> tuple[Due, ...]:
-    """Whose issue is due by now, or will be within ``AHEAD``, by instant.
+    """The readers whose issue is due by now, or will be within ``AHEAD``, by instant.
 
-    Of the dates that came due for a reader between ``since`` and now only the last one counts:
-    what the others would have brought is in it. A date the ledger has a delivery for is never
-    due again, whatever the clock says or the reader's zone has become.
+    If several dates came due for a reader between ``since`` and now, only the last one counts: its
+    issue contains what the others would have brought. A date that the ledger has a delivery for is
+    never due again, even if the clock is set back or the reader moves to another time zone.
     """
-    dates = cache(lambda at, zone: tuple(_dates(at, zone, since=since, until=now + AHEAD)))
-    found: defaultdict[_Place, array[int]] = defaultdict(lambda: array("q"))
+    dates = cache(lambda at, zone: tuple(_local_dates(at, zone, since=since, until=now + AHEAD)))
+    found: defaultdict[_DueDate, array[int]] = defaultdict(lambda: array("q"))
     for reader in readers:
         if reader.status == "confirmed":
-            for place in _of(reader.subscriber, default_schedule, dates, now):
-                found[place].append(reader.id)
+            for due_date in _dates_of(reader.subscriber, default_schedule, dates, now):
+                found[due_date].append(reader.id)
     dues = (Due(day, at, unplanned(day, found[at, day])) for at, day in sorted(found))
     return tuple(due for due in dues if due.readers)
 
 
-_Place = tuple[datetime, date]
+_DueDate = tuple[datetime, date]
 
 
-def _of(
+def _dates_of(
     subscriber: Subscriber,
-    default_schedule: DefaultSchedule,
-    dates: Callable[[str, str], Iterable[_Place]],
+    default: DefaultSchedule,
+    dates: Callable[[str, str], Iterable[_DueDate]],
     now: datetime,
-) -> list[_Place]:
-    """The last issue that came due for a subscriber, and the one that comes within the hour."""
-    at, zone = (
-        subscriber.at or default_schedule.at,
-        subscriber.timezone or default_schedule.timezone,
-    )
-    theirs = [p for p in dates(at, zone) if cadence.due(subscriber, p[1], default_schedule.cadence)]
-    past = [place for place in theirs if place[0] <= now]
-    return [*past[-1:], *(place for place in theirs if place[0] > now)]
+) -> list[_DueDate]:
+    """A subscriber's last date that came due, and the one that comes within ``AHEAD``."""
+    at, zone = subscriber.at or default.at, subscriber.timezone or default.timezone
+    own = [found for found in dates(at, zone) if cadence.due(subscriber, found[1], default.cadence)]
+    past = [found for found in own if found[0] <= now]
+    return [*past[-1:], *(found for found in own if found[0] > now)]
 
 
-def _dates(at: str, timezone: str, *, since: datetime, until: datetime) -> Iterable[_Place]:
-    """The local dates whose instant lies between the two, oldest first."""
-    wall, zone = time.fromisoformat(at), ZoneInfo(timezone)
+def _local_dates(at: str, timezone: str, *, since: datetime, until: datetime) -> Iterable[_DueDate]:
+    """The local dates whose instant is between the two, oldest first."""
+    local_time, zone = time.fromisoformat(at), ZoneInfo(timezone)
     day = since.astimezone(zone).date() - _DAY
     while day <= until.astimezone(zone).date() + _DAY:
-        place = _instant(day, wall, timezone)
-        if since <= place <= until and exists(day, timezone):
-            yield place, day
+        instant = _instant(day, local_time, timezone)
+        if since <= instant <= until and date_exists(day, timezone):
+            yield instant, day
         day += _DAY
 
 
-def _instant(day: date, wall: time, timezone: str) -> datetime:
-    return datetime.combine(day, wall, ZoneInfo(timezone)).astimezone(UTC)
+def _instant(day: date, local_time: time, timezone: str) -> datetime:
+    return datetime.combine(day, local_time, ZoneInfo(timezone)).astimezone(UTC)

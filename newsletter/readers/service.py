@@ -1,39 +1,65 @@
-"""Where readers are received: whose links lead there, what is sent outside any issue."""
+"""What readers do about their own subscription, and the signed links that let them do it."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from newsletter.errors import TokenError
 from newsletter.letter.links import MAX_AGE, Keyring, Purpose, keyed_hash, read, sign
-from newsletter.model import Caps, Publication, Reader
+from newsletter.model import (
+    Caps,
+    Consent,
+    Delivery,
+    MailEvent,
+    Publication,
+    Reader,
+    Subscriber,
+)
 from newsletter.ports import Store
+from newsletter.text import clean
+
+UNCONFIRMED_CAPS = Caps(a_day=1, ever=3, client_an_hour=10, all_an_hour=500)
+"""How many notes may be requested for an address that nobody has confirmed."""
+
+READER_CAPS = replace(UNCONFIRMED_CAPS, ever=50)
+"""The same for a reader, who may lose the link to the preferences now and then.
+
+It holds for farewells too: an unsubscribe link may be in the hands of somebody else.
+"""
+
+CONSENT_TEXT = (
+    "I want to get {name} by email. I can unsubscribe at any time with the link in every email."
+)
+"""What a reader agrees to. It is stored with the consent."""
+
+CONSENT_METHODS = {
+    "": "by the link in the confirmation letter",
+    "back": "by the link in the farewell letter",
+}
+"""How a reader agreed, by what a confirmation link carries besides the reader's id. Stored."""
+
+UNCONFIRMED_KEPT = timedelta(days=7)
+"""How long an address that is never confirmed is kept."""
+
+MAX_REASON = 1000
+"""Characters of a reason to unsubscribe; the rest is cut off."""
+
+EXPORTED_REASONS = 100
+"""How many of a reader's own reasons to unsubscribe an export contains."""
 
 ERASED = "@erased.invalid"
-"""What the aliases of erased readers end in: a domain that never is (RFC 2606)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderService:
-    """Where readers are received: the newsletter, who reads it, what signs its links."""
-
-    publication: Publication
-    store: Store
-    keys: Keyring
-
-    def page(self, path: str) -> str:
-        """The address of a readers' page."""
-        return f"{(self.publication.url or '').rstrip('/')}/{path}"
+"""The domain of the aliases of erased readers; nobody can register it (RFC 2606)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A short letter outside any issue, and the link it carries.
+    """A short letter that belongs to no issue, and the link it carries.
 
-    ``confirm`` asks whether it was them; ``known`` tells somebody who reads already where their
-    preferences are; ``move`` asks whether a reader's letters are to come to this address;
-    ``welcome`` greets a newcomer for whom the day has no letter; ``farewell`` tells somebody that
-    they left, and how to come back.
+    ``confirm`` asks a new reader to confirm; ``known`` tells somebody who is a reader already
+    where their preferences are; ``move`` asks a reader to confirm a new address; ``welcome``
+    greets a new reader when the day has no letter for them; ``farewell`` confirms that somebody
+    unsubscribed, and how to come back.
     """
 
     kind: Literal["confirm", "farewell", "known", "move", "welcome"]
@@ -41,44 +67,270 @@ class Note:
     link: str
 
 
-def admitted(here: ReaderService, whom: str, client: str, caps: Caps, now: datetime) -> bool:
-    """Whether one more note may go to whom it concerns, at this client's wish; it is counted.
+SendNote = Callable[[Note], None]
 
-    ``whom`` and ``client`` begin with what is counted: a farewell is not kept back because somebody
-    asked for confirmations before, nor the other way round.
+
+@dataclass(frozen=True, slots=True)
+class ReaderData:
+    """Everything the store holds about one reader."""
+
+    reader: Reader
+    consents: tuple[Consent, ...]
+    letters: tuple[Delivery, ...]
+    farewells: tuple[MailEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderService:
+    """The newsletter as its readers use it: subscribe, choose, pause, unsubscribe, be erased.
+
+    Attributes:
+        publication: the newsletter's name and addresses.
+        store: where the readers are.
+        keys: what signs and verifies their links.
     """
-    address, asking = (keyed_hash(text, here.keys) for text in (whom.lower(), client))
-    return here.store.admit(address, asking, caps, now=now)
 
+    publication: Publication
+    store: Store
+    keys: Keyring
 
-def whose(here: ReaderService, token: str, purpose: Purpose, now: datetime) -> tuple[Reader, str]:
-    """The reader a link was made for, and what else it carries.
+    # -- links -----------------------------------------------------------------------------------
 
-    Raises:
-        TokenError: it is no link for this purpose, is too old, or its reader was erased.
-    """
-    number, _, rest = read(token, purpose, here.keys, now, MAX_AGE[purpose]).partition("/")
-    reader = here.store.reader(int(number))
-    if reader is None or is_erased(reader):
-        raise TokenError("This link leads to a reader who is not here any more.")
-    return reader, rest
+    def page_url(self, path: str) -> str:
+        """The address of one of the readers' pages."""
+        return f"{(self.publication.url or '').rstrip('/')}/{path}"
 
+    def preferences_url(self, reader: Reader, now: datetime) -> str:
+        """A reader's link to the preferences, which starts to age now."""
+        return self.page_url(f"preferences/{self._sign(str(reader.id), 'preferences', now)}")
 
-def preferences(here: ReaderService, reader: Reader, now: datetime) -> str:
-    """The address of a reader's preferences, from now on."""
-    return here.page(f"preferences/{sign(str(reader.id), 'preferences', here.keys, now)}")
+    def unsubscribe_url(self, reader: Reader, now: datetime) -> str:
+        """A reader's link to unsubscribe."""
+        return self.page_url(f"unsubscribe/{self._sign(str(reader.id), 'unsubscribe', now)}")
 
+    def feed_url(self, reader: Reader, now: datetime) -> str:
+        """A reader's own feed, without the ending that says its format."""
+        return self.page_url(f"mine/{self._sign(str(reader.id), 'feed', now)}/feed")
 
-def way_out(here: ReaderService, reader: Reader, now: datetime) -> str:
-    """The address a reader leaves by."""
-    return here.page(f"unsubscribe/{sign(str(reader.id), 'unsubscribe', here.keys, now)}")
+    def _sign(self, payload: str, purpose: Purpose, now: datetime) -> str:
+        return sign(payload, purpose, self.keys, now)
 
+    def verify_link(self, token: str, purpose: Purpose, now: datetime) -> tuple[Reader, str]:
+        """The reader a link was made for, and what else it carries.
 
-def feed(here: ReaderService, reader: Reader, now: datetime) -> str:
-    """The address of a reader's own feed, without the ending that says its format."""
-    return here.page(f"mine/{sign(str(reader.id), 'feed', here.keys, now)}/feed")
+        Raises:
+            TokenError: the link is forged, too old or for another purpose, or its reader was
+                erased.
+        """
+        number, _, rest = read(token, purpose, self.keys, now, MAX_AGE[purpose]).partition("/")
+        reader = self.store.reader(int(number))
+        if reader is None or is_erased(reader):
+            raise TokenError("The reader of this link does not exist any more.")
+        return reader, rest
+
+    # -- subscribing -----------------------------------------------------------------------------
+
+    def subscribe(self, wanted: Subscriber, client: str, send: SendNote, now: datetime) -> None:
+        """Send one note to an address that may or may not belong to whoever filled in the form.
+
+        Nothing else happens until the link in the note is followed. The caller learns nothing, so
+        that a page cannot tell whether an address is a reader's.
+
+        Args:
+            wanted: the address, and what to send there.
+            client: the network address of the request, for the caps.
+            send: sends the note, if the caps allow one.
+            now: the present time.
+        """
+        self.store.forget_unconfirmed(before=now - UNCONFIRMED_KEPT)
+        known = self.store.reader_at(wanted.email)
+        caps = READER_CAPS if known and known.status == "confirmed" else UNCONFIRMED_CAPS
+        if not self._count_request(f"address:{wanted.email}", f"client:{client}", caps, now):
+            return
+        if known is not None and known.status == "confirmed":
+            send(Note("known", known, self.preferences_url(known, now)))
+        elif known is None or known.status != "blocked":
+            reader = self._save_unconfirmed(known, wanted, now)
+            token = self._sign(str(reader.id), "confirm", now)
+            send(Note("confirm", reader, self.page_url(f"confirm/{token}")))
+
+    def _save_unconfirmed(self, known: Reader | None, wanted: Subscriber, now: datetime) -> Reader:
+        """Save what somebody wants; a reader who unsubscribed stays unsubscribed for now."""
+        if known is None:
+            return self.store.save_reader(wanted, status="unconfirmed", now=now)
+        spelled = replace(wanted, email=known.subscriber.email)
+        return self.store.save_reader(spelled, status=known.status, now=now)
+
+    def confirm(self, token: str, now: datetime, welcome: Callable[[Reader], None]) -> Reader:
+        """Record the consent of a link's reader; ``welcome`` is called unless it was there before.
+
+        Raises:
+            TokenError: as for :meth:`verify_link`, or the address is blocked.
+        """
+        reader, method = self.verify_link(token, "confirm", now)
+        text = CONSENT_TEXT.format(name=self.publication.name)
+        is_new = self.store.consent(reader.id, Consent(now, CONSENT_METHODS[method], text))
+        reader, _ = self.verify_link(token, "confirm", now)
+        if reader.status != "confirmed":
+            raise TokenError("This address cannot get any email from us. Ask the editor for help.")
+        if is_new:
+            welcome(reader)
+        return reader
+
+    def request_new_email(
+        self, reader: Reader, email: str, client: str, send: SendNote, now: datetime
+    ) -> None:
+        """Send a note to a reader's new address that asks to confirm it.
+
+        None goes to another reader's address; the caller does not learn which it was.
+        """
+        if self.store.reader_at(email) is None and self._count_request(
+            f"address:{email}", f"client:{client}", UNCONFIRMED_CAPS, now
+        ):
+            moved = replace(reader, subscriber=replace(reader.subscriber, email=email))
+            token = self._sign(f"{reader.id}/{email}", "move", now)
+            send(Note("move", moved, self.page_url(f"move/{token}")))
+
+    def confirm_new_email(self, token: str, now: datetime) -> Reader:
+        """Give a link's reader the address that the link was sent to.
+
+        Raises:
+            TokenError: as for :meth:`verify_link`, or the address has become another reader's.
+        """
+        reader, email = self.verify_link(token, "move", now)
+        if reader.subscriber.email != email and not self.store.move(reader.id, email, now=now):
+            raise TokenError("Somebody else has subscribed with this address already.")
+        return self.verify_link(token, "move", now)[0]
+
+    def _count_request(self, address: str, client: str, caps: Caps, now: datetime) -> bool:
+        """Whether the caps allow one more note; if so, it is counted.
+
+        Both names begin with what is counted, so that requests for confirmations do not use up
+        the farewells, nor the other way round.
+        """
+        address, client = (keyed_hash(text, self.keys) for text in (address.lower(), client))
+        return self.store.admit(address, client, caps, now=now)
+
+    # -- choosing --------------------------------------------------------------------------------
+
+    def choose(self, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
+        """Save a reader's choices; address, name, status and a pause with an end stay.
+
+        Topics that were chosen before keep their order, and new ones follow.
+        """
+        before = reader.subscriber
+        had, chosen = before.filter.topics, wanted.filter.topics
+        kept = tuple(topic for topic in had if topic in chosen)
+        topics = (*kept, *(topic for topic in chosen if topic not in had))
+        changed = replace(
+            wanted,
+            email=before.email,
+            name=before.name,
+            filter=replace(wanted.filter, topics=topics),
+            paused_until=before.paused_until,
+        )
+        return self.store.save_reader(changed, status=reader.status, now=now)
+
+    def pause(self, reader: Reader, until: date | None, now: datetime) -> Reader:
+        """Pause a reader until a day, or end every pause (None)."""
+        subscriber = replace(reader.subscriber, paused_until=until)
+        if until is None and subscriber.cadence == "paused":
+            subscriber = replace(subscriber, cadence=None)
+        return self.store.save_reader(subscriber, status=reader.status, now=now)
+
+    def export(self, reader: Reader) -> ReaderData:
+        """Everything that is stored about a reader."""
+        return ReaderData(
+            reader,
+            self.store.consents(reader.id),
+            self.store.letters(reader.id),
+            self.store.farewells(limit=EXPORTED_REASONS, reader=reader.id),
+        )
+
+    # -- unsubscribing ---------------------------------------------------------------------------
+
+    def find_leaving(self, token: str, now: datetime) -> Reader | None:
+        """The reader whom an unsubscribe link is for; None if they were erased.
+
+        Raises:
+            TokenError: this is not a valid unsubscribe link.
+        """
+        number = read(token, "unsubscribe", self.keys, now, MAX_AGE["unsubscribe"])
+        reader = self.store.reader(int(number))
+        return None if reader is None or is_erased(reader) else reader
+
+    def unsubscribe(self, token: str, now: datetime) -> Reader | None:
+        """Unsubscribe a link's reader, who may be unsubscribed already.
+
+        Returns:
+            The reader as they were before; None if they were erased.
+
+        Raises:
+            TokenError: this is not a valid unsubscribe link.
+        """
+        reader = self.find_leaving(token, now)
+        if reader is not None and reader.status not in {"unsubscribed", "blocked"}:
+            self.store.set_status(reader.subscriber.email, "unsubscribed", now=now)
+        return reader
+
+    def send_farewell(self, before: Reader, client: str, send: SendNote, now: datetime) -> None:
+        """Tell a reader who unsubscribed on the page that they did, and how to come back.
+
+        Only somebody who was getting letters is written to. The link back is a confirmation link
+        and ages like one.
+
+        Args:
+            before: the reader as :meth:`unsubscribe` returned them.
+            client: the network address of the request, for the caps.
+            send: sends the note, if the caps allow one.
+            now: the present time.
+        """
+        address, client = f"farewell:{before.subscriber.email}", f"leaving:{client}"
+        if before.status == "confirmed" and self._count_request(address, client, READER_CAPS, now):
+            token = self._sign(f"{before.id}/back", "confirm", now)
+            send(Note("farewell", before, self.page_url(f"confirm/{token}")))
+
+    def record_reason(self, token: str, reason: str, now: datetime) -> None:
+        """Store why a link's reader unsubscribed, for the operator; one reason a day is kept.
+
+        Raises:
+            TokenError: this is not a valid unsubscribe link.
+        """
+        reader, text = self.find_leaving(token, now), clean(reason)[:MAX_REASON]
+        if reader is not None and reader.status == "unsubscribed" and text:
+            name = keyed_hash(f"farewell:{reader.id}:{now.date()}", self.keys)
+            event = MailEvent(name, "unsubscribe", reader.id, now.date(), text)
+            self.store.record_mail_event(event, now=now)
+
+    def erase(self, reader: Reader, now: datetime) -> None:
+        """Replace a reader's address by an alias: a keyed hash, so that no list re-adds them."""
+        alias = f"{_alias_hash(reader.subscriber.email, self.keys)}.{reader.id}{ERASED}"
+        self.store.erase(reader.id, alias, now=now)
 
 
 def is_erased(reader: Reader) -> bool:
-    """Whether all that is left of a reader is an alias."""
+    """Whether only an alias is left of a reader."""
     return reader.subscriber.email.endswith(ERASED)
+
+
+def without_erased(
+    listed: Iterable[Subscriber], readers: Iterable[Reader], keys: Keyring
+) -> list[Subscriber]:
+    """The subscribers of a list except those who were erased and have not come back since."""
+    emails = [reader.subscriber.email for reader in readers]
+    erased = {email.partition(".")[0] for email in emails if email.endswith(ERASED)}
+    if not erased:
+        return list(listed)
+    current = {email.lower() for email in emails}
+    # An alias may have been made with a key that has been replaced since.
+    keyrings = [Keyring((secret,), keys.audience) for secret in keys.secrets]
+    return [
+        subscriber
+        for subscriber in listed
+        if subscriber.email.lower() in current
+        or not any(_alias_hash(subscriber.email, keyring) in erased for keyring in keyrings)
+    ]
+
+
+def _alias_hash(email: str, keys: Keyring) -> str:
+    return keyed_hash(f"erased:{email.lower()}", keys)[:40]

@@ -11,7 +11,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.model import OTHER, Reader
-from newsletter.readers import service
 from newsletter.readers.service import ReaderService
 from newsletter.web import feeds
 from newsletter.web.browser import Form
@@ -164,8 +163,8 @@ class Archive:
         path = "" if topic is None else f"topic/{quote(topic, safe='')}"
         return Feed(
             title=title if topic is None else f"{title}: {topic}",
-            home=here.page(path or "archive"),
-            own=here.page(f"{path}/feed" if path else "feed"),
+            home=here.page_url(path or "archive"),
+            own=here.page_url(f"{path}/feed" if path else "feed"),
             entries=feeds.newest([*_told(here, self.page_context.page_cache.recent(), topic)]),
         )
 
@@ -174,14 +173,14 @@ class Archive:
 
         def answer(request: Request, _form: Form) -> Response:
             here, token = self.page_context.reader_service, token_of(request)
-            reader, _ = service.whose(here, token, "feed", self.page_context.now)
+            reader, _ = here.verify_link(token, "feed", self.page_context.now)
             if reader.status != "confirmed":
                 raise HTTPException(410, "This feed ended with its subscription.")
             entries = [*self._own(reader)]
             feed = Feed(
                 title=f"{here.publication.name}, your own",
-                home=here.page(""),
-                own=here.page(f"mine/{token}/feed"),
+                home=here.page_url(""),
+                own=here.page_url(f"mine/{token}/feed"),
                 entries=feeds.newest(entries),
             )
             body = feeds.written(self.page_context.pages, feed, form)
@@ -215,7 +214,7 @@ def _told(here: ReaderService, issues: Iterable[Public], topic: str | None) -> I
 
 
 def _page(here: ReaderService, key: str) -> str:
-    return here.page(f"paper/{quote(key)}")
+    return here.page_url(f"paper/{quote(key)}")
 
 
 def _day(text: str) -> date:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,7 +12,6 @@ from starlette.routing import BaseRoute, Route
 from newsletter.config.subscribers import as_entry
 from newsletter.model import Reader
 from newsletter.publisher.filter_preview import try_out
-from newsletter.readers import choosing, joining, leaving, service
 from newsletter.readers.cadence import is_paused
 from newsletter.web.browser import Form
 from newsletter.web.context import PageContext, both, client_of, shows, token_of
@@ -108,9 +107,7 @@ class PreferencePages:
                 self.page_context.publisher, subscriber, self.page_context.today(reader), days
             )
             return self._preferences(visit, form, trials=trials)
-        changed = choosing.choose(
-            self.page_context.reader_service, reader, subscriber, self.page_context.now
-        )
+        changed = self.page_context.reader_service.choose(reader, subscriber, self.page_context.now)
         return self._saved(visit, changed, "Saved.")
 
     def _saved(self, visit: Visit, changed: Reader, said: str) -> Response:
@@ -124,10 +121,8 @@ class PreferencePages:
         if weeks:
             if weeks not in WEEKS:
                 raise HTTPException(400, "A pause lasts 1, 2 or 4 weeks.")
-            until = choosing.weeks_from(self.page_context.today(reader), int(weeks))
-        changed = choosing.pause(
-            self.page_context.reader_service, reader, until, self.page_context.now
-        )
+            until = self.page_context.today(reader) + timedelta(weeks=int(weeks))
+        changed = self.page_context.reader_service.pause(reader, until, self.page_context.now)
         said = "Your letters pause." if until else "Your letters come again."
         return self._saved(visit, changed, said)
 
@@ -141,23 +136,23 @@ class PreferencePages:
             filled_in = filled(reader.subscriber).having("email", form.one("email"))
             return self._preferences(visit, filled_in, problems=error.problems, status=422)
         self.page_context.mail_queue.later(
-            lambda post: joining.ask_move(here, reader, asked.email, client, post, now)
+            lambda post: here.request_new_email(reader, asked.email, client, post, now)
         )
         return self.page_context.pages.show("sent", email=asked.email)
 
     def ask_move(self, request: Request, _form: Form) -> Response:
         """The page the letter to a new address leads to; its button says yes."""
-        reader, email = service.whose(
-            self.page_context.reader_service, token_of(request), "move", self.page_context.now
+        reader, email = self.page_context.reader_service.verify_link(
+            token_of(request), "move", self.page_context.now
         )
         return self.page_context.pages.show("move", email=email, before=reader.subscriber.email)
 
     def move(self, request: Request, _form: Form) -> Response:
         """They said yes."""
-        reader = joining.move(
-            self.page_context.reader_service, token_of(request), self.page_context.now
+        reader = self.page_context.reader_service.confirm_new_email(
+            token_of(request), self.page_context.now
         )
-        link = service.preferences(self.page_context.reader_service, reader, self.page_context.now)
+        link = self.page_context.reader_service.preferences_url(reader, self.page_context.now)
         return self.page_context.pages.show(
             "confirmed", email=reader.subscriber.email, preferences=link, newest=None, first=False
         )
@@ -167,7 +162,7 @@ class PreferencePages:
             problems = {"sure": ["tick this first: it cannot be undone"]}
             form = filled(visit.reader.subscriber)
             return self._preferences(visit, form, problems=problems, status=422)
-        leaving.erase(self.page_context.reader_service, visit.reader, self.page_context.now)
+        self.page_context.reader_service.erase(visit.reader, self.page_context.now)
         return self.page_context.pages.show("erased")
 
     def _preferences(
@@ -194,14 +189,14 @@ class PreferencePages:
             pauses=PAUSES,
             paused=is_paused(reader.subscriber, self.page_context.today(reader)),
             token=visit.token,
-            feed=service.feed(self.page_context.reader_service, reader, self.page_context.now),
+            feed=self.page_context.reader_service.feed_url(reader, self.page_context.now),
         )
         shown.headers["Content-Security-Policy"] = SCRIPTED
         return shown
 
     def export(self, request: Request, _form: Form) -> Response:
         """All that is kept of a reader, as JSON."""
-        record = choosing.export(self.page_context.reader_service, self._preferring(request).reader)
+        record = self.page_context.reader_service.export(self._preferring(request).reader)
         reader = record.reader
         document = {
             "subscription": as_entry(reader.subscriber),
@@ -227,7 +222,7 @@ class PreferencePages:
         token = token_of(request)
         return Visit(
             token,
-            service.whose(
-                self.page_context.reader_service, token, "preferences", self.page_context.now
+            self.page_context.reader_service.verify_link(
+                token, "preferences", self.page_context.now
             )[0],
         )

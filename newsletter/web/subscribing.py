@@ -15,9 +15,7 @@ from starlette.routing import BaseRoute, Route
 from newsletter.errors import StoreError, TokenError
 from newsletter.model import Reader
 from newsletter.publisher.welcoming import greet, left_open
-from newsletter.readers import joining, leaving, service
-from newsletter.readers.joining import WORDS
-from newsletter.readers.service import Note
+from newsletter.readers.service import CONSENT_TEXT, Note
 from newsletter.web.archive import Archive
 from newsletter.web.browser import Form, form_of
 from newsletter.web.context import PageContext, both, client_of, shows, token_of
@@ -87,14 +85,14 @@ class SubscribePages:
             return await run_in_threadpool(self._joining, form, error.problems, 422)
         client, now = client_of(request), self.page_context.publisher.clock.now()
         self.page_context.mail_queue.later(
-            lambda post: joining.join(self.page_context.reader_service, asked, client, post, now)
+            lambda post: self.page_context.reader_service.subscribe(asked, client, post, now)
         )
         return self.page_context.pages.show("sent", email=asked.email)
 
     def ask(self, request: Request, _form: Form) -> Response:
         """The page a confirmation letter leads to; its button says yes."""
-        reader, _ = service.whose(
-            self.page_context.reader_service, token_of(request), "confirm", self.page_context.now
+        reader, _ = self.page_context.reader_service.verify_link(
+            token_of(request), "confirm", self.page_context.now
         )
         return self.page_context.pages.show(
             "confirm", email=reader.subscriber.email, words=self._words
@@ -106,10 +104,10 @@ class SubscribePages:
         def welcome(reader: Reader) -> None:
             self.page_context.mail_queue.later(lambda post: self._welcome(reader, post))
 
-        reader = joining.confirm(
-            self.page_context.reader_service, token_of(request), self.page_context.now, welcome
+        reader = self.page_context.reader_service.confirm(
+            token_of(request), self.page_context.now, welcome
         )
-        link = service.preferences(self.page_context.reader_service, reader, self.page_context.now)
+        link = self.page_context.reader_service.preferences_url(reader, self.page_context.now)
         newest = next(iter(self.page_context.page_cache.published()), None)
         return self.page_context.pages.show(
             "confirmed",
@@ -121,19 +119,19 @@ class SubscribePages:
 
     def _welcome(self, reader: Reader, post: Post) -> None:
         """The day's edition is the welcome; where there is none, a note is."""
-        link = service.preferences(self.page_context.reader_service, reader, self.page_context.now)
+        link = self.page_context.reader_service.preferences_url(reader, self.page_context.now)
         post(greet(self.page_context.publisher, reader) or Note("welcome", reader, link))
 
     @property
     def _words(self) -> str:
-        return WORDS.format(name=self.page_context.reader_service.publication.name)
+        return CONSENT_TEXT.format(name=self.page_context.reader_service.publication.name)
 
     # -- leaving ---------------------------------------------------------------------------------
 
     def ask_leave(self, request: Request, _form: Form) -> Response:
         """The page the letter's way out leads to; its button leaves."""
-        reader = leaving.leaving(
-            self.page_context.reader_service, token_of(request), self.page_context.now
+        reader = self.page_context.reader_service.find_leaving(
+            token_of(request), self.page_context.now
         )
         email = reader and reader.subscriber.email
         return self.page_context.pages.show("unsubscribe", email=email, token=token_of(request))
@@ -152,14 +150,14 @@ class SubscribePages:
         left, page = self._left(request)
         if left is not None:
             self.page_context.mail_queue.later(
-                lambda post: leaving.bid_farewell(here, left, client, post, now)
+                lambda post: here.send_farewell(left, client, post, now)
             )
         return page
 
     def _left(self, request: Request) -> tuple[Reader | None, Response]:
         """Who leaves by this link, as they were before, and what they are told."""
         token = token_of(request)
-        reader = leaving.leave(self.page_context.reader_service, token, self.page_context.now)
+        reader = self.page_context.reader_service.unsubscribe(token, self.page_context.now)
         gone = None if reader is None else reader.subscriber.email
         return reader, self.page_context.pages.show("farewell", email=gone, token=token, said=False)
 
@@ -167,8 +165,7 @@ class SubscribePages:
         """Who left says why, which nobody has to."""
         form, token = await form_of(request), token_of(request)
         await run_in_threadpool(
-            leaving.say_why,
-            self.page_context.reader_service,
+            self.page_context.reader_service.record_reason,
             token,
             form.one("why"),
             self.page_context.now,
@@ -180,8 +177,8 @@ class SubscribePages:
     def edition(self, request: Request, _form: Form) -> Response:
         """A reader's own edition of a day, whole."""
         token = token_of(request)
-        reader, day = service.whose(
-            self.page_context.reader_service, token, "edition", self.page_context.now
+        reader, day = self.page_context.reader_service.verify_link(
+            token, "edition", self.page_context.now
         )
         found = self.page_context.publisher.store.edition(
             date.fromisoformat(day), reader.subscriber.email

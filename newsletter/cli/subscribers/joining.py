@@ -25,8 +25,7 @@ from newsletter.config.subscribers import (
 from newsletter.config.yaml_file import Value
 from newsletter.errors import UsageError
 from newsletter.model import Reader, Subscriber
-from newsletter.readers.leaving import not_erased
-from newsletter.readers.service import is_erased
+from newsletter.readers.service import is_erased, without_erased
 
 
 class Form(StrEnum):
@@ -137,7 +136,7 @@ def _save(app: App, asked: Sequence[Subscriber], *, again: bool) -> list[str]:
     """
     readers = app.readers()
     known = {same_mailbox(reader.subscriber.email): reader for reader in readers}
-    found = asked if again else not_erased(asked, readers, app.reader_service.keys)
+    found = asked if again else without_erased(asked, readers, app.reader_service.keys)
     welcome = [
         subscriber if before is None else replace(subscriber, email=before.subscriber.email)
         for subscriber in found

@@ -12,7 +12,6 @@ from newsletter.cli.output import Output, counted
 from newsletter.cli.subscribers.common import Email, app, is_theirs, known_as
 from newsletter.config.subscribers import same_mailbox
 from newsletter.errors import UsageError
-from newsletter.readers.leaving import erase as erase_reader
 
 
 @command(app)
@@ -55,7 +54,7 @@ def erase(
         if not (yes or _agreed(email)):
             found = []
         for reader in found:
-            erase_reader(app.reader_service, reader, app.clock.now())
+            app.reader_service.erase(reader, app.clock.now())
     output.give({"erased": len(found)}, lambda: f"{counted(len(found), 'reader')} erased")
     return 0
 
