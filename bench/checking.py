@@ -17,11 +17,10 @@ from bench.sending import PAPERS, composed
 from bench.turns import FROZEN, freeze, ours, turn
 from bench.workload import Morning, morning
 from newsletter.cli.inbox import Inbox
-from newsletter.issue.cutting import opening_length
+from newsletter.issue.editions import lead_length
 from newsletter.letter.assembling import WORDS_A_MINUTE
-from newsletter.letter.display import longdate
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.views import paper_view
+from newsletter.letter.views import longdate, paper_view
 from newsletter.model import Edition
 from newsletter.stores import open_store
 from newsletter.templates import HTML, TEXT
@@ -109,6 +108,6 @@ def _naive(name: str, day: Morning, sheet: IssueFragments, edition: Edition) -> 
 def _minutes(sheet: IssueFragments, edition: Edition) -> int:
     read = 0
     for section in edition.sections:
-        length = opening_length(edition.summary) if section.leads else edition.summary
+        length = lead_length(edition.summary) if section.leads else edition.summary
         read += sum(sheet.words[length][paper] for paper in section.cards)
     return max(1, round(read / WORDS_A_MINUTE))

@@ -23,17 +23,17 @@ import jinja2
 import mjml
 
 from bench.workload import DAY, FROZEN, Morning, filters, histories, morning
-from newsletter.issue.cutting import Budget, cut
-from newsletter.issue.table import Table
+from newsletter.issue.composing import IssueMasks
+from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.assembling import Personal
-from newsletter.letter.links import Keyring, links
+from newsletter.letter.links import Keyring, sign_links
 from newsletter.letter.message import MessageBuilder
-from newsletter.letter.rendering import Templates, set_issue
+from newsletter.letter.rendering import LetterTemplates, render_issue
 from newsletter.letter.views import PaperView, paper_view
 from newsletter.model import Edition, Envelope, Publication
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
-from newsletter.templates import HTML, TEXT, environment, folders, load
+from newsletter.templates import HTML, TEXT, find_folders, load_templates, make_environment
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class Figures:
 
 def measure(papers: int, readers: int) -> Figures:
     """Run the rounds, each with a compilation, all letters, and a sample of the obvious way."""
-    day, templates = morning(papers, readers), load()
+    day, templates = morning(papers, readers), load_templates()
     editions = list(editions_of(day, templates))
     compiled, composed, obvious = [], [], []
     views = [paper_view(paper.item) for paper in day.issue.papers]
@@ -111,19 +111,19 @@ def measure(papers: int, readers: int) -> Figures:
     )
 
 
-def editions_of(day: Morning, templates: Templates) -> Iterator[Edition]:
+def editions_of(day: Morning, templates: LetterTemplates) -> Iterator[Edition]:
     """An edition for each reader who gets a paper."""
-    matching = topics.match(day.issue, filters(day.readers), RulesMatcher())
-    sheet, _ = set_issue(day.issue, PUBLICATION, templates)
-    table, budget = Table(day.issue, matching), Budget(sheet.sizes, max_items=60)
+    matching = topics.match_issue(day.issue, filters(day.readers), RulesMatcher())
+    sheet, _ = render_issue(day.issue, PUBLICATION, templates)
+    table, budget = IssueMasks(day.issue, matching), EditionLimits(sheet.sizes, max_items=60)
     for history in histories(day.readers):
-        made = cut(table, history, budget)
+        made = compose_edition(table, history, budget)
         if made.papers:
             yield made
 
 
-def _compile(day: Morning, templates: Templates) -> MessageBuilder:
-    sheet, quarantined = set_issue(day.issue, PUBLICATION, templates)
+def _compile(day: Morning, templates: LetterTemplates) -> MessageBuilder:
+    sheet, quarantined = render_issue(day.issue, PUBLICATION, templates)
     assert not quarantined
     return MessageBuilder(sheet, KEYS)
 
@@ -139,7 +139,7 @@ def _compose(press: MessageBuilder, editions: Sequence[Edition]) -> Envelope:
 def personal(edition: Edition) -> Personal:
     """What of a letter is its reader's alone."""
     to = edition.to
-    return Personal(to.id, to.email, to.name, links(PUBLICATION, KEYS, DAY, FROZEN, to.id))
+    return Personal(to.id, to.email, to.name, sign_links(PUBLICATION, KEYS, DAY, FROZEN, to.id))
 
 
 def _obvious(editions: Sequence[Edition], views: Sequence[PaperView]) -> int:
@@ -150,10 +150,10 @@ def obvious_letters(
     editions: Sequence[Edition], views: Sequence[PaperView]
 ) -> Iterator[EmailMessage]:
     """Every letter from the templates, one after the other."""
-    where = folders()
+    where = find_folders()
     sources = {HTML: OBVIOUS_HTML, TEXT: OBVIOUS_TEXT}
     html, text = (
-        environment(where, sources, autoescape=name == HTML).get_template(name)
+        make_environment(where, sources, autoescape=name == HTML).get_template(name)
         for name in (HTML, TEXT)
     )
     for edition in editions:

@@ -20,8 +20,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from bench.workload import FROZEN, Morning, filters, histories, morning
-from newsletter.issue.cutting import Budget, Sizes, cut
-from newsletter.issue.table import Table
+from newsletter.issue.composing import IssueMasks
+from newsletter.issue.editions import EditionLimits, HtmlSizes, compose_edition
 from newsletter.model import (
     Accepted,
     Claim,
@@ -61,12 +61,14 @@ class Row:
 
 def plans_of(made: Morning) -> list[PlannedEdition]:
     """Each reader's edition of the morning; those who get none are left out."""
-    matching = topics.match(made.issue, filters(made.readers), RulesMatcher())
-    table = Table(made.issue, matching)
+    matching = topics.match_issue(made.issue, filters(made.readers), RulesMatcher())
+    table = IssueMasks(made.issue, matching)
     papers = len(made.issue.papers)
     cards: dict[Length, tuple[int, ...]] = {"short": (1200,) * papers, "lead": (1500,) * papers}
-    budget = Budget(Sizes(8000, 900, 120, cards, (250,) * papers), max_items=60)
-    plans = (PlannedEdition(at, cut(table, at, budget)) for at in histories(made.readers))
+    budget = EditionLimits(HtmlSizes(8000, 900, 120, cards, (250,) * papers), max_items=60)
+    plans = (
+        PlannedEdition(at, compose_edition(table, at, budget)) for at in histories(made.readers)
+    )
     return [plan for plan in plans if plan.edition.papers]
 
 

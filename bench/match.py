@@ -17,9 +17,9 @@ from statistics import median
 from typing import ParamSpec, TypeVar
 
 from bench.workload import Morning, filters, histories, morning
-from newsletter.issue.cutting import Budget, Sizes, cut
-from newsletter.issue.judging import judge
-from newsletter.issue.table import Table
+from newsletter.issue.composing import IssueMasks
+from newsletter.issue.editions import EditionLimits, HtmlSizes, compose_edition
+from newsletter.issue.selecting import select_papers
 from newsletter.model import (
     All,
     AnyOf,
@@ -70,7 +70,7 @@ def measure(made: Morning, *, rounds: int, searched: int) -> Mapping[str, float]
     budget = _budget(len(made.issue.papers))
     spent: dict[str, list[float]] = {name: [] for name in ("match", "select", "cut", "search")}
     for turn in range(rounds):
-        table = Table(made.issue, _timed(spent["match"], _match, made))
+        table = IssueMasks(made.issue, _timed(spent["match"], _match, made))
         chosen = _timed(spent["select"], _select, table, at)
         _timed(spent["cut"], _cut, table, at, budget)
         some = slice(turn * searched, (turn + 1) * searched)
@@ -109,21 +109,21 @@ def _timed(
 
 
 def _match(made: Morning) -> Matching:
-    return topics.match(made.issue, filters(made.readers), RulesMatcher())
+    return topics.match_issue(made.issue, filters(made.readers), RulesMatcher())
 
 
-def _select(table: Table, at: Sequence[ReaderHistory]) -> list[int]:
-    return [judge(table, history).chosen for history in at]
+def _select(table: IssueMasks, at: Sequence[ReaderHistory]) -> list[int]:
+    return [select_papers(table, history).chosen for history in at]
 
 
-def _cut(table: Table, at: Sequence[ReaderHistory], budget: Budget) -> None:
+def _cut(table: IssueMasks, at: Sequence[ReaderHistory], budget: EditionLimits) -> None:
     for history in at:
-        cut(table, history, budget)
+        compose_edition(table, history, budget)
 
 
-def _budget(papers: int) -> Budget:
-    return Budget(
-        Sizes(
+def _budget(papers: int) -> EditionLimits:
+    return EditionLimits(
+        HtmlSizes(
             8000, 900, 120, {"short": (1200,) * papers, "lead": (1500,) * papers}, (250,) * papers
         ),
         60,

@@ -1,11 +1,9 @@
 """The naive renderer: a letter as one template with loops, which the engine sets in one go."""
 
-from newsletter.letter.assembling import Personal
-from newsletter.letter.display import wrap
-from newsletter.letter.pieces import REASON_INDENT
-from newsletter.letter.views import paper_view
+from newsletter.letter.assembling import REASON_INDENT, Personal
+from newsletter.letter.views import paper_view, wrap
 from newsletter.model import BY_FILTER, OTHER, TOP, Edition, Issue, Publication, Summary
-from newsletter.templates import HTML, TEXT, compiled, environment, folders
+from newsletter.templates import HTML, TEXT, compile_issue, find_folders, make_environment
 
 SKELETON = """\
 {% block opening %}{% endblock %}
@@ -53,15 +51,15 @@ def in_one_pass(
         preheader: the line that mail programs show beside the subject.
         minutes: how long it takes to read.
     """
-    where = folders()
+    where = find_folders()
     html = name == HTML
-    source = "{% extends 'skeleton' %}" + (compiled(where) if html else where.read(TEXT))
+    source = "{% extends 'skeleton' %}" + (compile_issue(where) if html else where.read(TEXT))
     sources = {name: source, "skeleton": SKELETON}
     views = [paper_view(paper.item) for paper in made.papers]
     reason = str if html else (lambda text: wrap(text, REASON_INDENT))
     length: Summary = whole.summary
     return (
-        environment(where, sources, autoescape=html)
+        make_environment(where, sources, autoescape=html)
         .get_template(name)
         .render(
             publication=publication,

@@ -30,7 +30,7 @@ from threading import Event
 from bench import ROOT
 from bench.workload import morning
 from newsletter.app.clock import SystemClock
-from newsletter.letter.links import Keyring, sign
+from newsletter.letter.links import Keyring, sign_token
 from newsletter.model import IdentifiedItem, Identity, Item, SourceHealth
 from newsletter.ports import Store
 from newsletter.stores import open_store
@@ -142,9 +142,9 @@ def pages(day: str) -> Mapping[str, str]:
     keys, now = Keyring((SECRET,), SENDER), SystemClock().now()
     return {
         "first page": "/",
-        "preferences": f"/preferences/{sign('1', 'preferences', keys, now)}",
-        "unsubscribe": f"/unsubscribe/{sign('1', 'unsubscribe', keys, now)}",
-        "own edition": f"/edition/{sign(f'1/{day}', 'edition', keys, now)}",
+        "preferences": f"/preferences/{sign_token('1', 'preferences', keys, now)}",
+        "unsubscribe": f"/unsubscribe/{sign_token('1', 'unsubscribe', keys, now)}",
+        "own edition": f"/edition/{sign_token(f'1/{day}', 'edition', keys, now)}",
         "archive": "/archive",
         "issue": f"/archive/{day}",
         "paper": f"/paper/arxiv:{day[2:].replace('-', '')}.7",

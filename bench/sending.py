@@ -31,17 +31,17 @@ from bench.resident import resident
 from bench.workload import DAY, Morning, histories, morning
 from newsletter.app.clock import SystemClock
 from newsletter.delivery.delivering import deliver
-from newsletter.issue.cutting import Budget, cut
-from newsletter.issue.table import Table
+from newsletter.issue.composing import IssueMasks
+from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.rendering import set_issue
+from newsletter.letter.rendering import render_issue
 from newsletter.letter.views import paper_view
 from newsletter.model import PlannedEdition, Reader, Wave
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
 from newsletter.publisher.issue_mailer import Printer
 from newsletter.stores import open_store
-from newsletter.templates import load
+from newsletter.templates import load_templates
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 
 ASYNCIO, UVLOOP, TWO = "newsletter", "newsletter-uvloop", "newsletter-2"
@@ -71,12 +71,14 @@ def composed(
     day: Morning, readers: Sequence[Reader]
 ) -> tuple[IssueFragments, Iterator[PlannedEdition]]:
     """The morning's issue set, and an edition for each of these readers, in their order."""
-    sheet, _ = set_issue(day.issue, PUBLICATION, load())
+    sheet, _ = render_issue(day.issue, PUBLICATION, load_templates())
     filters = [reader.subscriber.filter for reader in readers]
-    table = Table(day.issue, topics.match(day.issue, filters, RulesMatcher()))
-    budget = Budget(sheet.sizes, max_items=60, max_html=HTML)
+    table = IssueMasks(day.issue, topics.match_issue(day.issue, filters, RulesMatcher()))
+    budget = EditionLimits(sheet.sizes, max_items=60, max_html=HTML)
     at = histories(readers)
-    return sheet, (PlannedEdition(history, cut(table, history, budget)) for history in at)
+    return sheet, (
+        PlannedEdition(history, compose_edition(table, history, budget)) for history in at
+    )
 
 
 async def newsletter(folder: Path, port: int, connections: int) -> int:
@@ -115,7 +117,7 @@ async def two(folder: Path, port: int, connections: int) -> tuple[int, float]:
 async def obvious(folder: Path, port: int, letters: int) -> int:
     """Send so many letters as one would at first."""
     day = morning(PAPERS, 2 * letters)
-    editions = list(editions_of(day, load()))[:letters]
+    editions = list(editions_of(day, load_templates()))[:letters]
     views = [paper_view(paper.item) for paper in day.issue.papers]
     ledger = sqlite3.connect(folder / "obvious.db")
     ledger.execute("CREATE TABLE IF NOT EXISTS sent (email TEXT)")

@@ -109,7 +109,7 @@ def read(path: Path) -> list[Labelled]:
 
 def score(labelled: Sequence[Labelled]) -> Mapping[str, Score]:
     """For each label how well its topic does; borderline papers are left out of it."""
-    members = topics.match(_issue(labelled), (), RulesMatcher()).topics
+    members = topics.match_issue(_issue(labelled), (), RulesMatcher()).topics
     return {label: _score(label, members[name], labelled) for label, name in LABELS.items()}
 
 

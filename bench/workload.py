@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from newsletter.model import Filter, Issue, Item, Paper, Reader, ReaderHistory, Subscriber, Topic
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 
 DAY = date(2026, 8, 3)
 FROZEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
@@ -124,7 +124,14 @@ def _paper(number: int, item: Item) -> Paper:
 def _topics() -> tuple[Topic, ...]:
     names = (*METHODS, *SUBJECTS)[:TOPICS]
     return tuple(
-        Topic(name, any=(parse(name), parse(f"title:{name.split()[0]}"), parse(name.split()[-1])))
+        Topic(
+            name,
+            any=(
+                parse_rule(name),
+                parse_rule(f"title:{name.split()[0]}"),
+                parse_rule(name.split()[-1]),
+            ),
+        )
         for name in names
     )
 
@@ -132,8 +139,8 @@ def _topics() -> tuple[Topic, ...]:
 def _reader(number: int, draw: random.Random) -> Reader:
     wants = Filter(
         topics=tuple(dict.fromkeys(draw.choices([t.name for t in _topics()], k=draw.randrange(6)))),
-        include=tuple(parse(_rule(draw)) for _ in range(draw.choice((0, 0, 1, 2, 3)))),
-        exclude=tuple(parse(_rule(draw)) for _ in range(draw.choice((0, 0, 0, 1, 2)))),
+        include=tuple(parse_rule(_rule(draw)) for _ in range(draw.choice((0, 0, 1, 2, 3)))),
+        exclude=tuple(parse_rule(_rule(draw)) for _ in range(draw.choice((0, 0, 0, 1, 2)))),
         min_upvotes=draw.choice((0, 0, 2, 5, 10)),
         max_items=draw.choice((10, 20, 20, 40)),
     )

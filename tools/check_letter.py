@@ -17,9 +17,9 @@ from typing import Literal
 
 from playwright.sync_api import Browser, sync_playwright
 
-from newsletter.issue.cutting import MAX_HTML
-from newsletter.letter.notes import NOTES
-from newsletter.templates import HTML, environment, folders
+from newsletter.issue.editions import MAX_HTML_BYTES
+from newsletter.letter.rendering import NOTES
+from newsletter.templates import HTML, find_folders, make_environment
 from tools.rspamd import running
 from tools.samples import ROOT, THEMES, Sample, sample, short
 
@@ -90,8 +90,8 @@ def _written(folder: Path, letter: Sample) -> Path:
 
 def _bytes(letters: Sequence[Sample]) -> Iterator[str]:
     for letter in letters:
-        if (size := len(letter.html.encode())) > MAX_HTML:
-            yield f"{letter.name}: {size} bytes of HTML, more than {MAX_HTML}"
+        if (size := len(letter.html.encode())) > MAX_HTML_BYTES:
+            yield f"{letter.name}: {size} bytes of HTML, more than {MAX_HTML_BYTES}"
         read = email.message_from_bytes(letter.message, policy=policy.default)
         for part in read.walk():
             yield from (f"{letter.name}: {defect!r}" for defect in part.defects)
@@ -134,9 +134,9 @@ def _html_validate(pages: Sequence[Path]) -> Iterator[str]:
 
 def _mjml(folder: Path) -> Iterator[str]:
     """The templates with their theme filled in: what MJML checks of colours and lengths."""
-    where = folders()
+    where = find_folders()
     for theme in THEMES:
-        values = vars(environment(where, {}, autoescape=False, theme=theme).globals["theme"])
+        values = vars(make_environment(where, {}, autoescape=False, theme=theme).globals["theme"])
         for name in (HTML, *(f"{kind}.mjml" for kind in NOTES)):
             source = where.joined(name)
             for word, value in values.items():

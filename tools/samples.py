@@ -7,20 +7,18 @@ from email import policy
 from pathlib import Path
 
 from newsletter.config import curated_topics
-from newsletter.issue.composing import compose
-from newsletter.issue.cutting import Budget, cut
-from newsletter.issue.table import Table
-from newsletter.letter.assembling import Personal, set_edition
-from newsletter.letter.links import Keyring, links
+from newsletter.issue.composing import IssueMasks, compose_issue
+from newsletter.issue.editions import EditionLimits, compose_edition
+from newsletter.letter.assembling import Personal, render_letter
+from newsletter.letter.links import Keyring, sign_links
 from newsletter.letter.message import MessageBuilder
-from newsletter.letter.message import note as message
-from newsletter.letter.notes import NOTES, note
-from newsletter.letter.rendering import set_issue
+from newsletter.letter.message import build_note as message
+from newsletter.letter.rendering import NOTES, render_issue, render_note
 from newsletter.model import Filter, Issue, Paper, Publication, Reader, ReaderHistory, Subscriber
 from newsletter.papers.matching import RulesMatcher
-from newsletter.papers.topics import match
+from newsletter.papers.topics import match_issue
 from newsletter.sources import huggingface
-from newsletter.templates import load, load_note
+from newsletter.templates import load_note_templates, load_templates
 
 ROOT = Path(__file__).parents[1]
 THEMES = ("serif", "sans")
@@ -70,11 +68,11 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
     issue = _issue(papers)
     ada = Subscriber("ada@example.org", name="Ada", filter=Filter(max_items=cards))
     history = ReaderHistory(Reader(1, ada, "confirmed", decided=0, origin="file"))
-    sheet, _ = set_issue(issue, _PUBLICATION, load(theme=theme))
-    table = Table(issue, match(issue, [ada.filter], RulesMatcher()))
-    edition = cut(table, history, Budget(sheet.sizes, max_items=cards))
-    personal = Personal(1, ada.email, ada.name, links(_PUBLICATION, _KEYS, _DAY, _FROZEN, 1))
-    rendering = set_edition(sheet, edition, personal)
+    sheet, _ = render_issue(issue, _PUBLICATION, load_templates(theme=theme))
+    table = IssueMasks(issue, match_issue(issue, [ada.filter], RulesMatcher()))
+    edition = compose_edition(table, history, EditionLimits(sheet.sizes, max_items=cards))
+    personal = Personal(1, ada.email, ada.name, sign_links(_PUBLICATION, _KEYS, _DAY, _FROZEN, 1))
+    rendering = render_letter(sheet, edition, personal)
     return Sample(
         name=f"{theme}-{papers}",
         html=rendering.html,
@@ -86,7 +84,7 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
 def short(theme: str, kind: str) -> Sample:
     """A short letter of this kind (:data:`newsletter.letter.NOTES`), read back from its bytes."""
     words = {word: _SAID[word] for word in NOTES[kind]}
-    rendering = note(kind, load_note(kind, theme=theme), _PUBLICATION, words)
+    rendering = render_note(kind, load_note_templates(kind, theme=theme), _PUBLICATION, words)
     envelope = message(_PUBLICATION, rendering, "ada@example.org", name="note.1", at=_FROZEN)
     content = b"".join(envelope.content)
     parts = email.message_from_bytes(content, policy=policy.default).iter_parts()
@@ -101,4 +99,4 @@ def _issue(count: int) -> Issue:
         for n in range(1, count + 1)
     ]
     topics = [topic for topic in curated_topics() if topic.name in _TOPICS]
-    return compose(papers, topics, day=_DAY, cutoff=count, after=0, frozen_at=_FROZEN)
+    return compose_issue(papers, topics, day=_DAY, cutoff=count, after=0, frozen_at=_FROZEN)

@@ -21,8 +21,7 @@ from newsletter.bounces import BounceProcessor, Maildir
 from newsletter.config import Settings, read_settings
 from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring, keyed_hash
-from newsletter.letter.notes import NOTES
-from newsletter.letter.rendering import Templates
+from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import Reader, Subscriber
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Clock, RunLock, Source, Store, Transport
@@ -31,8 +30,7 @@ from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
 from newsletter.sources import Client
 from newsletter.stores import Journaled, SendJournal, copy_store, open_store
-from newsletter.templates import load as load_templates
-from newsletter.templates import load_note
+from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpTransport, greet
 
@@ -170,15 +168,15 @@ class App:
         return self.store.readers()
 
     @cached_property
-    def templates(self) -> Templates:
+    def templates(self) -> LetterTemplates:
         """The letter's templates, compiled and tried out."""
         return load_templates(self.template_folder, self.settings.issue.theme)
 
     @cached_property
-    def notes(self) -> Mapping[str, Templates]:
+    def notes(self) -> Mapping[str, LetterTemplates]:
         """The templates of notes, compiled, by their kind."""
         theme = self.settings.issue.theme
-        return {kind: load_note(kind, self.template_folder, theme) for kind in NOTES}
+        return {kind: load_note_templates(kind, self.template_folder, theme) for kind in NOTES}
 
     @property
     def template_folder(self) -> Path | None:

@@ -19,7 +19,7 @@ from newsletter.app.app import App
 from newsletter.app.workers import publish
 from newsletter.bounces import in_words
 from newsletter.errors import StoreError, UsageError
-from newsletter.letter.rendering import Templates
+from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat
 from newsletter.ports import Transport
 from newsletter.publisher.operator_mail import tell_operator
@@ -59,7 +59,7 @@ class Scheduler:
     deliver: Deliver
     transport: Transport
     refresh: Sequence[Callable[[], None]]
-    stationery: Callable[[], Templates]
+    stationery: Callable[[], LetterTemplates]
     told: Told
     name: str
     _deliveries: int = 0

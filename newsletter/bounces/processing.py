@@ -11,7 +11,14 @@ from typing import Literal
 from newsletter.bounces.mailboxes import Mail
 from newsletter.bounces.parsing import Meaning, ParsedMail, parse
 from newsletter.errors import TokenError
-from newsletter.letter.links import MAX_AGE, Keyring, Purpose, letter_tags, read, read_bounce_tag
+from newsletter.letter.links import (
+    MAX_AGE,
+    Keyring,
+    Purpose,
+    read_bounce_tag,
+    readers_by_letter_tag,
+    verify_token,
+)
 from newsletter.model import MailEvent, MailEventEffect, Publication
 from newsletter.ports import Store
 
@@ -141,7 +148,7 @@ class BounceProcessor:
         """
         if came.token:
             purpose: Purpose = "unsubscribe" if came.meaning == "unsubscribe" else "preferences"
-            return int(read(came.token, purpose, self._keys, now, MAX_AGE[purpose]))
+            return int(verify_token(came.token, purpose, self._keys, now, MAX_AGE[purpose]))
         for text in came.addresses:
             for found in self._path.finditer(text):
                 with contextlib.suppress(TokenError):
@@ -158,7 +165,7 @@ class BounceProcessor:
         except ValueError:
             return {}
         if that not in self._letters:
-            self._letters[that] = letter_tags(that, self._store.planned(that), self._keys)
+            self._letters[that] = readers_by_letter_tag(that, self._store.planned(that), self._keys)
         return self._letters[that]
 
 

@@ -10,7 +10,7 @@ from newsletter.app.app import open_app
 from newsletter.cli.command import command, group
 from newsletter.cli.output import Output, counted
 from newsletter.errors import ConfigurationError, UsageError
-from newsletter.templates import check, folders
+from newsletter.templates import find_folders, find_template_errors
 
 app = group()
 
@@ -40,7 +40,7 @@ def check_templates(
     if folder is None:
         with open_app(config) as app:
             folder = app.template_folder
-    faults = check(folder)
+    faults = find_template_errors(folder)
     document = [{"file": f.file, "line": f.line, "problem": f.problem} for f in faults]
     output.give({"ok": not faults, "faults": document}, lambda: "\n".join(map(str, faults)))
     output.say(f"{counted(len(faults), 'fault')} in {folder or 'the templates that ship'}")
@@ -57,7 +57,7 @@ def eject(
 
     Example: newsletter templates eject templates
     """
-    (own,) = folders().paths
+    (own,) = find_folders().paths
     names = sorted(path.relative_to(own) for path in own.rglob("*") if _is_for_editing(path))
     if there := [folder / name for name in names if (folder / name).exists()]:
         raise UsageError(f"{there[0]} is there already; name another folder, or take it away")

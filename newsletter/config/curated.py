@@ -7,7 +7,7 @@ from typing import Any
 
 from newsletter.config.yaml_file import Value, load
 from newsletter.model import Topic
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 
 _FILE = "topics.yaml"
 
@@ -42,8 +42,8 @@ def curated_topics() -> tuple[Topic, ...]:
     return tuple(
         Topic(
             name=name,
-            any=tuple(parse(text) for text in _texts(entry.get("any"))),
-            none=tuple(parse(text) for text in _texts(entry.get("none"))),
+            any=tuple(parse_rule(text) for text in _texts(entry.get("any"))),
+            none=tuple(parse_rule(text) for text in _texts(entry.get("none"))),
             categories=_texts(entry.get("categories")),
             about=str(entry.get("about") or ""),
         )

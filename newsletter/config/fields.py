@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, model_validator
 
 from newsletter.errors import FilterError
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.text import clean, http_url
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -117,7 +117,7 @@ def _header(text: str) -> str:
 
 def _rule(text: str) -> str:
     try:
-        parse(text)
+        parse_rule(text)
     except FilterError as error:
         pointer = " " * error.column + "^"
         raise ValueError(f"{error.reason}\n    {error.text}\n    {pointer}") from error

@@ -23,7 +23,7 @@ from newsletter.config.fields import (
     per_second,
 )
 from newsletter.model import Publication, Topic
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 
 SHORTEST_SECRET = 16
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
@@ -156,8 +156,8 @@ class TopicSettings(Strict):
         """The topic with its rules parsed."""
         return Topic(
             name=self.name,
-            any=tuple(parse(text) for text in self.any),
-            none=tuple(parse(text) for text in self.none),
+            any=tuple(parse_rule(text) for text in self.any),
+            none=tuple(parse_rule(text) for text in self.none),
             categories=self.categories,
             about=self.about,
         )

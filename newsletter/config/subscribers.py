@@ -15,7 +15,7 @@ from newsletter.config.loading import in_order, validated
 from newsletter.config.yaml_file import Document, Path, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Cadence, Filter, Subscriber, Summary
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.text import clean
 
 Weekday = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
@@ -57,8 +57,8 @@ class SubscriberSettings(Strict):
             name=clean(self.name),
             filter=Filter(
                 topics=self.topics,
-                include=tuple(parse(text) for text in self.include),
-                exclude=tuple(parse(text) for text in self.exclude),
+                include=tuple(parse_rule(text) for text in self.include),
+                exclude=tuple(parse_rule(text) for text in self.exclude),
                 min_upvotes=self.min_upvotes,
                 max_items=self.max_items,
             ),

@@ -1,5 +1,6 @@
 """The day's issue, and each reader's edition of it, with the reason for every paper.
 
-The reason is read off the same bitmasks (:mod:`newsletter.issue.judging`) as the selection, so what
-:func:`~newsletter.issue.explaining.explain` says is what :func:`~newsletter.issue.cutting.cut` did.
+:mod:`~newsletter.issue.composing` orders the papers, :mod:`~newsletter.issue.selecting` decides
+which of them a reader gets and why, :mod:`~newsletter.issue.editions` fits them into one letter.
+The reasons come from the bitmasks that selected the papers, so the two cannot disagree.
 """

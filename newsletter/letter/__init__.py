@@ -1,9 +1,12 @@
-"""From a cut edition to a letter in pieces: everything readers share is set once an issue.
+"""From the templates to one reader's letter, in three stages.
 
-:func:`set_issue` runs the templates: once for each paper and length of summary, each heading, each
-line of the frame. What comes of it is a :class:`IssueFragments`, which is frozen with the issue.
-From then on a reader's letter is a choice of its pieces without a template engine: what is
-personal (address, links, counts) goes into holes the templates left. :func:`set_edition` puts it
-together as it is read; :func:`compose` does so from a :class:`CompiledIssue`, in whose pieces it
-is sent.
+1. :func:`~newsletter.letter.rendering.render_issue` runs the templates once an issue: for each
+   paper and length of summary, each heading, each line of the frame. The result,
+   :class:`~newsletter.letter.fragments.IssueFragments`, is stored with the issue. Where a value
+   differs from reader to reader, a fragment has a placeholder.
+2. :class:`~newsletter.letter.assembling.CompiledIssue` encodes each fragment once, as it is sent.
+3. :func:`~newsletter.letter.assembling.assemble_letter` picks one reader's pieces and fills the
+   placeholders; :class:`~newsletter.letter.message.MessageBuilder` adds the headers.
+
+No template engine runs for a single reader: this is why a letter takes microseconds.
 """

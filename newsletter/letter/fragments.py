@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from newsletter.issue.cutting import Sizes
+from newsletter.issue.editions import HtmlSizes
 from newsletter.model import Length, Publication
 
 Fragment = tuple[str, ...]
-"""A text with holes: fixed text at even places, at odd ones a hole (see :func:`hole`)."""
+"""A text with holes: fixed text at even places, at odd ones a hole (see :func:`placeholder`)."""
 
 Forms = tuple[Fragment, Fragment, Fragment]
 """A line that counts, set for none, for one, and for more."""
@@ -27,7 +27,7 @@ _PER_SECTION = frozenset({"because", "card_end", "closing"})
 """Blocks of the frame that stand once a card or a section, not once a letter."""
 
 
-def hole(name: str) -> str:
+def placeholder(name: str) -> str:
     """What stands where a value goes that is not every reader's; no other text has its like."""
     return f"\ue000{name}\ue001"
 
@@ -36,13 +36,13 @@ _BARE = {0xE000: None, 0xE001: None}
 """Takes from a hole what makes it one."""
 
 _SHORT_HOLES = {
-    hole("papers"): 6,
-    hole("minutes"): 6,
-    hole("left_out"): 6,
-    hole("more"): 6,
-    hole("email"): 320,
-    hole("name"): 320,
-    hole("preheader"): 560,
+    placeholder("papers"): 6,
+    placeholder("minutes"): 6,
+    placeholder("left_out"): 6,
+    placeholder("more"): 6,
+    placeholder("email"): 320,
+    placeholder("name"): 320,
+    placeholder("preheader"): 560,
 }
 """Most bytes of HTML what is filled into a hole has; all others are links."""
 
@@ -98,12 +98,12 @@ class IssueFragments:
     words: Mapping[Length, tuple[int, ...]]
 
     @property
-    def sizes(self) -> Sizes:
+    def sizes(self) -> HtmlSizes:
         """The bytes of HTML an edition is cut by, personal values at their longest."""
         face = self.html
         frame = [piece for name, piece in face.frame.items() if name not in _PER_SECTION]
         lines = [form for forms in face.counts.values() for form in forms[-1:]]
-        return Sizes(
+        return HtmlSizes(
             frame=sum(self._most(piece) for piece in (*frame, *lines)),
             heading=max(map(self._most, face.headings.values()))
             + self._most(face.frame["closing"]),
@@ -170,4 +170,4 @@ def _forms(stored: Sequence[Sequence[str]]) -> Forms:
 
 
 def _piece(stored: Sequence[str]) -> Fragment:
-    return tuple(hole(part) if place % 2 else part for place, part in enumerate(stored))
+    return tuple(placeholder(part) if place % 2 else part for place, part in enumerate(stored))

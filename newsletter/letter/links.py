@@ -88,16 +88,16 @@ class Links:
     post: str = ""
 
 
-def sign(payload: str, purpose: Purpose, keys: Keyring, at: datetime) -> str:
+def sign_token(payload: str, purpose: Purpose, keys: Keyring, at: datetime) -> str:
     """A token that carries ``payload`` for this purpose, signed at this instant."""
     body = f"{base64_encode(payload).decode()}.{_base36(int(at.timestamp()))}"
     return _signer(keys, purpose).sign(body).decode()
 
 
-def read(
+def verify_token(
     token: str, purpose: Purpose, keys: Keyring, now: datetime, max_age: timedelta | None
 ) -> str:
-    """The payload of a token made by :func:`sign` under any of these keys.
+    """The payload of a token made by :func:`sign_token` under any of these keys.
 
     Signatures are compared in constant time. ``max_age`` of None accepts a token of any age.
 
@@ -118,17 +118,19 @@ def read(
     return text
 
 
-def links(publication: Publication, keys: Keyring, day: date, at: datetime, reader: int) -> Links:
+def sign_links(
+    publication: Publication, keys: Keyring, day: date, at: datetime, reader: int
+) -> Links:
     """The links of one reader's letter of ``day``, signed at ``at`` (the issue's freeze).
 
     The tokens carry the reader's id, the edition's also the day: ``7`` and ``7/2026-08-03``.
     """
-    leave = sign(str(reader), "unsubscribe", keys, at)
-    prefer = sign(str(reader), "preferences", keys, at)
+    leave = sign_token(str(reader), "unsubscribe", keys, at)
+    prefer = sign_token(str(reader), "preferences", keys, at)
     if publication.url is None:
         return _by_mail(publication, leave, prefer)
     site = publication.url.rstrip("/")
-    edition = sign(f"{reader}/{day.isoformat()}", "edition", keys, at)
+    edition = sign_token(f"{reader}/{day.isoformat()}", "edition", keys, at)
     preferences = f"{site}/preferences/{prefer}"
     return Links(
         preferences=preferences,
@@ -152,7 +154,7 @@ def letter_tag(day: date, reader: int, keys: Keyring) -> str:
     return keyed_hash(f"{day.isoformat()}:{reader}", keys)[:16]
 
 
-def letter_tags(day: date, readers: Iterable[int], keys: Keyring) -> dict[str, int]:
+def readers_by_letter_tag(day: date, readers: Iterable[int], keys: Keyring) -> dict[str, int]:
     """Whose letters of ``day`` those are, by the tags they may have under any of these keys."""
     rings = [Keyring((secret,), keys.audience) for secret in keys.secrets]
     return {letter_tag(day, reader, ring): reader for reader in readers for ring in rings}

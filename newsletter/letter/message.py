@@ -17,10 +17,9 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from newsletter.errors import RenderError
-from newsletter.letter.assembling import Personal, compose
+from newsletter.letter.assembling import CompiledIssue, Personal, assemble_letter
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.links import Keyring, bounce_tag, letter_tag
-from newsletter.letter.pieces import CompiledIssue
 from newsletter.model import Edition, Envelope, Publication, Rendering, WireLines
 
 LINE = 76
@@ -77,8 +76,8 @@ class MessageBuilder:
         self._day = sheet.day
         self._keys = keys.signing_as(sheet.signed_by)
         self._head, self._between, self._end = _constant(sheet)
-        self._forme = CompiledIssue(sheet, quoted)
-        self._encoded = lru_cache(maxsize=_MOST_SUBJECTS)(encoded)
+        self._forme = CompiledIssue(sheet, quoted_printable)
+        self._encoded = lru_cache(maxsize=_MOST_SUBJECTS)(encode_subject)
 
     def letter(self, edition: Edition, personal: Personal) -> Envelope:
         """One reader's letter, ready for the wire.
@@ -90,9 +89,9 @@ class MessageBuilder:
             raise RenderError(f"{personal.email!r} cannot stand in a header; correct the address.")
         tag = letter_tag(self._day, personal.reader, self._keys)
         message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
-        made = compose(self._forme, edition, personal)
+        made = assemble_letter(self._forme, edition, personal)
         return Envelope(
-            sender=bounced_to(self._publication, personal.reader, self._keys),
+            sender=return_path(self._publication, personal.reader, self._keys),
             recipient=personal.email,
             message_id=message_id,
             content=(
@@ -130,7 +129,7 @@ class MessageBuilder:
         return f"{title}{fold}{count}"
 
 
-def note(
+def build_note(
     publication: Publication,
     rendering: Rendering,
     recipient: str,
@@ -150,7 +149,7 @@ def note(
         sender: the return path (RFC 5321); the newsletter's own address where it is None.
     """
     message_id = f"<{name}@{publication.domain}>"
-    subject = encoded("".join(rendering.subject))
+    subject = encode_subject("".join(rendering.subject))
     named = WireLines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode())
     head = EmailMessage(policy=_POLICY)
     head["From"] = _from(publication)
@@ -160,7 +159,7 @@ def note(
     head["Auto-Submitted"] = "auto-generated"
     fields = WireLines(b"".join(_POLICY.fold_binary(key, value) for key, value in head.items()))
     before, between, end = _parts("note")
-    text, html = quoted(rendering.text), quoted(rendering.html)
+    text, html = quoted_printable(rendering.text), quoted_printable(rendering.html)
     content = (named, fields, before, text, between, html, end)
     return Envelope(sender or publication.sender_email, recipient, message_id, content)
 
@@ -177,7 +176,7 @@ def _parts(name: str) -> tuple[WireLines, WireLines, WireLines]:
     return WireLines(before.encode()), WireLines(between.encode()), WireLines(end.encode())
 
 
-def bounced_to(publication: Publication, reader: int, keys: Keyring) -> str:
+def return_path(publication: Publication, reader: int, keys: Keyring) -> str:
     """The return path (RFC 5321): one of each reader's own where bounces are read back."""
     if publication.bounces is None:
         return publication.sender_email
@@ -185,7 +184,7 @@ def bounced_to(publication: Publication, reader: int, keys: Keyring) -> str:
     return f"{local}+{bounce_tag(reader, keys)}@{domain}"
 
 
-def quoted(piece: str) -> WireLines:
+def quoted_printable(piece: str) -> WireLines:
     """A piece in quoted-printable (RFC 2045, 6.7), ending on a line boundary.
 
     A piece that does not end a line ends in a soft break. No line begins with a dot. White space
@@ -220,7 +219,7 @@ def _dots(match: re.Match[bytes]) -> bytes:
     return b"=2E=\n" * len(match[0])
 
 
-def encoded(subject: str) -> str:
+def encode_subject(subject: str) -> str:
     """A subject as a header's value: plain where it can be, else in encoded words (RFC 2047).
 
     What looks like an encoded word is encoded itself, so that nobody decodes it.

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 import jinja2
 
 from newsletter.errors import RenderError, TemplateError
-from newsletter.letter.display import longdate, shown
-from newsletter.letter.fragments import Forms, Fragment, IssueFragments, PartFragments, hole
-from newsletter.letter.views import PaperView, paper_view
-from newsletter.model import BY_FILTER, OTHER, TOP, Issue, Length, Publication
+from newsletter.letter.fragments import Forms, Fragment, IssueFragments, PartFragments, placeholder
+from newsletter.letter.views import PaperView, longdate, paper_view, printable
+from newsletter.model import BY_FILTER, OTHER, TOP, Issue, Length, Publication, Rendering
 
 LENGTHS: tuple[Length, ...] = ("short", "full", "titles", "lead")
 """Each length a card is set in: those a reader may choose, and that of a letter's first papers."""
@@ -45,14 +44,14 @@ _FAULTS = (
 )
 """What a template can raise when it meets a value it was not written for."""
 
-_HOLE = re.compile(f"({hole('[a-z_]+')})")
+_HOLE = re.compile(f"({placeholder('[a-z_]+')})")
 
 Context = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Templates:
-    """The compiled templates of a letter, as :func:`newsletter.templates.load` makes them."""
+class LetterTemplates:
+    """A letter's compiled templates; :func:`newsletter.templates.load_templates` makes them."""
 
     html: jinja2.Template
     text: jinja2.Template
@@ -69,8 +68,8 @@ class _Leaf:
     fault: str = ""
 
 
-def set_issue(
-    issue: Issue, publication: Publication, templates: Templates, *, signed_by: str = ""
+def render_issue(
+    issue: Issue, publication: Publication, templates: LetterTemplates, *, signed_by: str = ""
 ) -> tuple[IssueFragments, tuple[tuple[str, str], ...]]:
     """Set all pieces of an issue's letters.
 
@@ -88,7 +87,7 @@ def set_issue(
     Raises:
         TemplateError: the frame, which has nothing of a paper in it, cannot be set.
     """
-    publication = presentable(publication)
+    publication = printable_publication(publication)
     base = _base(issue, publication)
     views = [paper_view(paper.item) for paper in issue.papers]
     leaves = [_leaf(view, templates, base) for view in views]
@@ -114,13 +113,13 @@ def set_issue(
     return sheet, quarantined
 
 
-def presentable(publication: Publication) -> Publication:
+def printable_publication(publication: Publication) -> Publication:
     """The newsletter with what cannot be printed left out of its names."""
     return replace(
         publication,
-        name=shown(publication.name),
-        sender_name=shown(publication.sender_name),
-        postal_address=shown(publication.postal_address),
+        name=printable(publication.name),
+        sender_name=printable(publication.sender_name),
+        postal_address=printable(publication.postal_address),
     )
 
 
@@ -131,13 +130,13 @@ def _base(issue: Issue, publication: Publication) -> dict[str, object]:
     return {
         "publication": publication,
         "day": issue.day,
-        "missing": tuple(shown(source) for source in issue.missing),
-        **{name: hole(name) for name in reader},
-        "links": {name: hole(name) for name in links},
+        "missing": tuple(printable(source) for source in issue.missing),
+        **{name: placeholder(name) for name in reader},
+        "links": {name: placeholder(name) for name in links},
     }
 
 
-def _leaf(view: PaperView, templates: Templates, base: Context) -> _Leaf:
+def _leaf(view: PaperView, templates: LetterTemplates, base: Context) -> _Leaf:
     """One paper set in every form, or the reason why it cannot be."""
     context = {**base, "paper": view}
     try:
@@ -146,7 +145,7 @@ def _leaf(view: PaperView, templates: Templates, base: Context) -> _Leaf:
             text=tuple(_paper(templates.text, view, context)),
             subject=(
                 _piece(_block(templates.subject, None, {**context, "more": 0})),
-                _piece(_block(templates.subject, None, {**context, "more": hole("more")})),
+                _piece(_block(templates.subject, None, {**context, "more": placeholder("more")})),
             ),
         )
     except RenderError as error:
@@ -167,7 +166,7 @@ def _face(
     leaves: Sequence[tuple[str, ...]],
 ) -> PartFragments:
     *cards, rows = zip(*leaves, strict=True) if leaves else [()] * (len(LENGTHS) + 1)
-    frame = {**base, "because": hole("because")}
+    frame = {**base, "because": placeholder("because")}
     return PartFragments(
         frame={name: _piece(_checked(template, name, frame)) for name in FRAME},
         counts={name: _forms(template, name, base) for name in COUNTS},
@@ -181,12 +180,16 @@ def _face(
 
 def _headed(base: Context, name: str) -> Context:
     """What a heading may name: its words, and the topic they are of, if it is one's."""
-    return {**base, "name": shown(name), "topic": "" if name in {TOP, OTHER, BY_FILTER} else name}
+    return {
+        **base,
+        "name": printable(name),
+        "topic": "" if name in {TOP, OTHER, BY_FILTER} else name,
+    }
 
 
 def _forms(template: jinja2.Template, name: str, base: Context) -> Forms:
     none, one, many = (
-        _piece(_checked(template, name, {**base, "n": n})) for n in (0, 1, hole(name))
+        _piece(_checked(template, name, {**base, "n": n})) for n in (0, 1, placeholder(name))
     )
     return none, one, many
 
@@ -203,7 +206,7 @@ def _checked(template: jinja2.Template, name: str | None, context: Context) -> s
         raise TemplateError(str(error), file=template.name or "") from error
 
 
-def run(template: jinja2.Template, context: Context) -> str:
+def render_template(template: jinja2.Template, context: Context) -> str:
     """All of a template.
 
     Raises:
@@ -222,3 +225,47 @@ def _block(template: jinja2.Template, name: str | None, context: Context) -> str
         place = template.name if name is None else f"{template.name}, block {name}"
         raise RenderError(f"{place}: {error}") from error
     return text
+
+
+NOTES: Mapping[str, tuple[str, ...]] = {
+    "confirm": ("confirm", "hours"),
+    "farewell": ("email", "back", "hours"),
+    "known": ("preferences",),
+    "move": ("confirm", "hours"),
+    "welcome": ("email", "preferences", "unsubscribe"),
+    "report": ("headline", "lines"),
+}
+"""Every kind of note, and what it is told besides the publication.
+
+``confirm``, ``back``, ``preferences`` and ``unsubscribe`` are addresses of pages, ``hours`` is how
+long the first two hold, ``email`` is the reader's; ``known`` answers somebody who joins again,
+``move`` asks at a reader's new address, ``welcome`` greets a newcomer for whom the day has no
+letter, ``farewell`` tells somebody that they left by the page. ``report`` goes to the operator, its
+``lines`` are what happened and what mends it, one a line. Nothing a stranger typed is among
+what a confirmation says: whoever signs an address up may not be its owner.
+"""
+
+
+def render_note(
+    kind: str, templates: LetterTemplates, publication: Publication, words: Mapping[str, str]
+) -> Rendering:
+    """Set a note.
+
+    Args:
+        kind: one of :data:`NOTES`.
+        templates: the kind's, as :func:`newsletter.templates.load_note_templates` makes them.
+        publication: the newsletter, as its letters name it.
+        words: all that the kind is told, by name.
+
+    Raises:
+        RenderError: a word is missing, or the templates cannot set it.
+    """
+    if missing := [word for word in NOTES[kind] if word not in words]:
+        raise RenderError(f"The note {kind} is not told: {', '.join(missing)}.")
+    said = {word: "\n".join(map(printable, words[word].splitlines())) for word in NOTES[kind]}
+    context = {"publication": printable_publication(publication), **said}
+    return Rendering(
+        subject=(" ".join(render_template(templates.subject, context).split()),),
+        html=render_template(templates.html, context),
+        text=render_template(templates.text, context),
+    )

@@ -1,12 +1,65 @@
-"""A paper as the templates see it: every text ready to be shown, nothing to be decided."""
+"""How dates and texts stand in a letter; the templates' filters."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from itertools import accumulate
 
-from newsletter.letter.display import longdate, shown
 from newsletter.model import Item, Length
-from newsletter.text import authors_line, display, http_url, opening, sentences, shorten
+from newsletter.text import (
+    authors_line,
+    clean,
+    direction,
+    display,
+    http_url,
+    language,
+    opening,
+    sentences,
+    shorten,
+)
+
+TEXT_WIDTH = 78
+"""Columns of the text part."""
+
+
+def longdate(day: date) -> str:
+    """A day in full: ``Monday, 3 August 2026``."""
+    return f"{day:%A}, {day.day} {day:%B} {day.year}"
+
+
+def printable(text: str) -> str:
+    """A text fit for a letter: what cannot be printed or encoded is left out.
+
+    Sources clean what they read, so this finds something only where a text came another way.
+    """
+    return (text if text.isprintable() else clean(text)).strip()
+
+
+def wrap(text: str, indent: str = "", width: int = TEXT_WIDTH) -> str:
+    """A text in lines that end by column ``width``, all but the first one indented.
+
+    What stands before the first line is as wide as the indent. A word longer than a line, such as
+    an address, has a line of its own.
+    """
+    lines, line, room = [], "", width - len(indent)
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > room:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return f"\n{indent}".join([*lines, line])
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "direction": direction,
+    "language": language,
+    "longdate": longdate,
+    "shorten": shorten,
+    "wrap": wrap,
+}
+"""What templates may pass a value through, besides Jinja's own filters."""
+
 
 TITLE_LIMIT = 300
 """Characters of a title; the longest real ones have about 250."""
@@ -90,7 +143,7 @@ def paper_view(item: Item) -> PaperView:
 
 
 def _text(text: str) -> str:
-    return shown(display(text))
+    return printable(display(text))
 
 
 def _byline(item: Item) -> Iterator[str]:

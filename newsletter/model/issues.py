@@ -210,8 +210,8 @@ class PublishedIssue:
 class Wave:
     """An issue frozen for the readers due at one instant, with the pieces its letters are set from.
 
-    ``pieces`` is the rendered sheet (:class:`newsletter.letter.IssueFragments`) in its stored form,
-    so that a letter can be made again byte for byte after an edit of template, key or code.
+    ``pieces`` is a stored :class:`newsletter.letter.fragments.IssueFragments`, so that a letter
+    can be made again byte for byte after an edit of a template, a key or the code.
     """
 
     id: int

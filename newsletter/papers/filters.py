@@ -49,7 +49,7 @@ class _Token:
 
 
 @lru_cache(maxsize=1_024)
-def parse(text: str) -> Rule:
+def parse_rule(text: str) -> Rule:
     """The rule written in ``text``.
 
     Raises:
@@ -64,19 +64,19 @@ def parse(text: str) -> Rule:
     return _Parser(clean(text)).rule()
 
 
-def terms(expression: Expression) -> Iterator[Term]:
+def iter_terms(expression: Expression) -> Iterator[Term]:
     """Every term of an expression, from left to right."""
     match expression:
         case Term():
             yield expression
         case Not(of=inner):
-            yield from terms(inner)
+            yield from iter_terms(inner)
         case _:
             for part in expression.of:
-                yield from terms(part)
+                yield from iter_terms(part)
 
 
-def mask(expression: Expression, occurs: Mapping[Term, int], everything: int) -> int:
+def evaluate(expression: Expression, occurs: Mapping[Term, int], everything: int) -> int:
     """The papers an expression is true of, as a bitmask.
 
     Args:
@@ -88,16 +88,16 @@ def mask(expression: Expression, occurs: Mapping[Term, int], everything: int) ->
         case Term():
             return occurs[expression]
         case Not(of=inner):
-            return everything & ~mask(inner, occurs, everything)
+            return everything & ~evaluate(inner, occurs, everything)
         case All(of=parts):
             found = everything
             for part in parts:
-                found &= mask(part, occurs, everything)
+                found &= evaluate(part, occurs, everything)
             return found
         case _:
             found = 0
             for part in expression.of:
-                found |= mask(part, occurs, everything)
+                found |= evaluate(part, occurs, everything)
             return found
 
 

@@ -71,11 +71,11 @@ def identify(item: Item) -> Identity:
     """The identity of an item: the strongest of its names as key, all of them as aliases."""
     names = list(dict.fromkeys(_names(item)))
     best = min(names, key=lambda name: ORDER.index(name.partition(":")[0]))
-    told = {_text(item)} if len(title_key(item.abstract)) >= _TELLING else set()
+    told = {_text(item)} if len(normalise_title(item.abstract)) >= _TELLING else set()
     return Identity(key=best, aliases=frozenset({*names, *told}))
 
 
-def same(newcomer: Identity, known: frozenset[str]) -> bool:
+def is_same_paper(newcomer: Identity, known: frozenset[str]) -> bool:
     """Whether a newcomer is the paper that answers to these names.
 
     One name in common is enough, unless each has an arXiv number the other lacks: a DOI never
@@ -98,7 +98,7 @@ def _of(scheme: str, names: frozenset[str]) -> set[str]:
     return {name for name in names if name.startswith(f"{scheme}:")}
 
 
-def merge(known: Item, newcomer: Item) -> Item:
+def merge_items(known: Item, newcomer: Item) -> Item:
     """What is known of a paper, brought up to date by what a source says of it now.
 
     The higher version's words win, and a newcomer's votes and comments; what was not known is
@@ -123,12 +123,12 @@ def merge(known: Item, newcomer: Item) -> Item:
     )
 
 
-def revised(known: Item, newcomer: Item) -> bool:
+def is_revision(known: Item, newcomer: Item) -> bool:
     """Whether a newcomer is a later version of what is known."""
     return known.version is not None and (newcomer.version or 0) > known.version
 
 
-def arxiv_id(raw: str) -> tuple[str, int | None] | None:
+def parse_arxiv_id(raw: str) -> tuple[str, int | None] | None:
     """An arXiv number and version in any of the forms it is written in, or None.
 
     Four digits for 0704 to 1412, five from 1501 (https://info.arxiv.org/help/arxiv_identifier.html);
@@ -149,7 +149,7 @@ def arxiv_id(raw: str) -> tuple[str, int | None] | None:
     return None
 
 
-def dois(raw: str) -> tuple[str, ...]:
+def find_dois(raw: str) -> tuple[str, ...]:
     """The DOIs a field holds, lower-cased, resolver and ``doi:`` stripped (ISO 26324)."""
     if not _DOI_MARK.match(raw.strip()):
         return ()
@@ -158,7 +158,7 @@ def dois(raw: str) -> tuple[str, ...]:
     return tuple(_PREPRINT.sub(r"\1", doi) for doi in found)
 
 
-def title_key(title: str) -> str:
+def normalise_title(title: str) -> str:
     """A title as it is compared: no markup, accents, case, punctuation or spaces."""
     text = _TEX.sub(_untexed, html.unescape(title))
     text = "".join(_greek(character) for character in text)
@@ -179,7 +179,7 @@ def _greek(character: str) -> str:
 
 
 def _text(item: Item) -> str:
-    words = f"{title_key(item.title)}\n{title_key(item.abstract)}"
+    words = f"{normalise_title(item.title)}\n{normalise_title(item.abstract)}"
     return f"text:{hashlib.blake2b(words.encode(), digest_size=16).hexdigest()}"
 
 
@@ -192,7 +192,7 @@ def _names(item: Item) -> Iterator[str]:
 
 def _titled(item: Item) -> str:
     # The abstract's hash keeps apart two papers of one title.
-    return f"title:{title_key(item.title)[:200]}#{_text(item)[5:13]}"
+    return f"title:{normalise_title(item.title)[:200]}#{_text(item)[5:13]}"
 
 
 def _read(raw: str) -> Iterator[str]:
@@ -200,10 +200,10 @@ def _read(raw: str) -> Iterator[str]:
     if raw.startswith("feed:"):
         yield raw
         return
-    if (arxiv := arxiv_id(raw)) is not None:
+    if (arxiv := parse_arxiv_id(raw)) is not None:
         yield f"arxiv:{arxiv[0]}"
         return
-    if found := dois(raw):
+    if found := find_dois(raw):
         yield from (f"doi:{doi}" for doi in found)
         return
     for scheme, pattern in (("acl", _ACL), ("openreview", _OPENREVIEW), ("pmid", _PMID)):
@@ -214,11 +214,11 @@ def _read(raw: str) -> Iterator[str]:
         doi = match[1] if match[1].startswith("10.") else f"10.1101/{match[1]}"
         yield f"doi:{doi.lower()}"
         return
-    if (address := normalised(raw)) is not None:
+    if (address := normalise_url(raw)) is not None:
         yield f"url:{address}"
 
 
-def normalised(raw: str) -> str | None:
+def normalise_url(raw: str) -> str | None:
     """An address as it is compared: no scheme, ``www.``, tracking, fragment or last slash."""
     address = http_url(raw)
     if address is None:

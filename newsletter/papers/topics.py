@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from newsletter.model import Filter, Issue, Matching, Rule, Term, Topic
-from newsletter.papers.filters import mask, terms
+from newsletter.papers.filters import evaluate, iter_terms
 from newsletter.ports import Matcher
 from newsletter.text import folded
 
@@ -22,7 +22,7 @@ class _Reason:
     total: int
 
 
-def match(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Matching:
+def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Matching:
     """Match an issue's papers with its topics and with everybody's filters, in one pass."""
     items = [paper.item for paper in issue.papers]
     wanted = dict.fromkeys(chain(_of_topics(issue.topics), _of_filters(filters)))
@@ -43,7 +43,7 @@ def match(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Matching
     )
 
 
-def widened(
+def extend_matching(
     matching: Matching, issue: Issue, filters: Iterable[Filter], matcher: Matcher
 ) -> Matching:
     """The matching of an issue with what these filters ask for and it does not know yet."""
@@ -54,7 +54,7 @@ def widened(
     return replace(matching, terms={**matching.terms, **found})
 
 
-def bits(papers: int) -> list[int]:
+def bit_indexes(papers: int) -> list[int]:
     """The papers of a mask, lowest first."""
     found = []
     while papers:
@@ -67,14 +67,14 @@ def bits(papers: int) -> list[int]:
 def _of_topics(topics: Sequence[Topic]) -> Iterator[Term]:
     for topic in topics:
         for rule in (*_positive(topic), *topic.none):
-            for term in terms(rule.expression):
+            for term in iter_terms(rule.expression):
                 yield term
                 yield _in_title(term)
 
 
 def _of_filters(filters: Iterable[Filter]) -> Iterator[Term]:
     rules = dict.fromkeys(rule for wants in filters for rule in (*wants.include, *wants.exclude))
-    return chain.from_iterable(terms(rule.expression) for rule in rules)
+    return chain.from_iterable(iter_terms(rule.expression) for rule in rules)
 
 
 def _positive(topic: Topic) -> tuple[Rule, ...]:
@@ -92,9 +92,9 @@ def _members(topic: Topic, occurs: Mapping[Term, int], everything: int) -> int:
     """The papers in a topic: one of ``any``, ``categories`` or ``about``, none of ``none``."""
     inside = 0
     for rule in _positive(topic):
-        inside |= mask(rule.expression, occurs, everything)
+        inside |= evaluate(rule.expression, occurs, everything)
     for rule in topic.none:
-        inside &= ~mask(rule.expression, occurs, everything)
+        inside &= ~evaluate(rule.expression, occurs, everything)
     return inside
 
 
@@ -104,11 +104,11 @@ def _reasons(
     """For each paper in a topic, why it is there."""
     found: dict[int, _Reason] = {}
     for rule in _positive(topic):
-        matched = members & mask(rule.expression, occurs, everything)
+        matched = members & evaluate(rule.expression, occurs, everything)
         titled = 0
-        for term in terms(rule.expression):
+        for term in iter_terms(rule.expression):
             titled |= occurs[_in_title(term)]
-        for place in bits(matched):
+        for place in bit_indexes(matched):
             weight = TITLE_WEIGHT if titled >> place & 1 else 1
             found[place] = _stronger(found.get(place), rule.text, weight)
     return found

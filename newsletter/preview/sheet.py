@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from newsletter.config.fields import address
 from newsletter.errors import NewsletterError
-from newsletter.issue.cutting import MAX_HTML
+from newsletter.issue.editions import MAX_HTML_BYTES
 from newsletter.preview.choice import Choice, choice_of
 from newsletter.preview.filter_trial import DAYS, tried
 from newsletter.preview.guard import LETTER, Guard
@@ -22,7 +22,7 @@ from newsletter.preview.linting import Finding, Weight, findings, spam_finding
 from newsletter.preview.live_reload import News
 from newsletter.preview.workshop import THEMES, Made, Workshop
 from newsletter.publisher.previewing import rehearse
-from newsletter.templates import Folders
+from newsletter.templates import TemplateFolders
 from newsletter.web.browser import form_of
 
 Asked = Mapping[str, str]
@@ -38,7 +38,9 @@ class Sheet:
         news: what open pages are told of.
     """
 
-    def __init__(self, workshop: Workshop, where: Folders, default: Choice, news: News) -> None:
+    def __init__(
+        self, workshop: Workshop, where: TemplateFolders, default: Choice, news: News
+    ) -> None:
         self._workshop = workshop
         self._default = default
         self._news = news
@@ -92,7 +94,7 @@ class Sheet:
             "days": self._workshop.days(choice.day),
             "readers": self._workshop.readers(),
             "themes": THEMES,
-            "limit": MAX_HTML,
+            "limit": MAX_HTML_BYTES,
             "number": self._news.number,
             "settings": self._workshop.app.settings,
             "back": DAYS,

@@ -14,7 +14,7 @@ from newsletter.preview.live_reload import News
 from newsletter.preview.sheet import Sheet
 from newsletter.preview.watching import PAUSE, Seen, changed, look
 from newsletter.preview.workshop import Workshop, default_choice, watched
-from newsletter.templates import folders
+from newsletter.templates import find_folders
 
 
 def open_sheet(app: App, day: date, email: str) -> ASGIApp:
@@ -27,7 +27,7 @@ def open_sheet(app: App, day: date, email: str) -> ASGIApp:
     """
     seen = look(watched(app))
     workshop, news = Workshop(app), News()
-    sheet = Sheet(workshop, folders(), default_choice(app, day, email), news)
+    sheet = Sheet(workshop, find_folders(), default_choice(app, day, email), news)
     return sheet.app(_watching(partial(_watch, workshop, news, app.clock, seen)))
 
 

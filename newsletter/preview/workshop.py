@@ -17,7 +17,7 @@ from newsletter.publisher.drafting import anyone
 from newsletter.publisher.explaining import why, why_anew
 from newsletter.publisher.previewing import PreviewedLetter, anew, preview
 from newsletter.publisher.publisher import Publisher
-from newsletter.templates import check, folders
+from newsletter.templates import find_folders, find_template_errors
 
 THEMES: tuple[str, ...] = get_args(IssueSettings.model_fields["theme"].annotation)
 
@@ -80,7 +80,7 @@ class Workshop:
         try:
             publisher = app.publisher if readers else app.preview_publisher
         except TemplateError as error:
-            self.faults = check(app.template_folder) or (error,)
+            self.faults = find_template_errors(app.template_folder) or (error,)
             return
         except ConfigurationError as error:
             self.faults = _each(error)
@@ -130,7 +130,7 @@ class Workshop:
     def mistakes(self) -> tuple[ConfigurationError, ...]:
         """What is wrong with any template, notes included, as ``newsletter templates check``."""
         try:
-            return check(self.app.template_folder)
+            return find_template_errors(self.app.template_folder)
         except TemplateError as error:
             return (error,)
 
@@ -169,7 +169,7 @@ class Workshop:
 
 def watched(app: App) -> tuple[Path, ...]:
     """The files and folders letters are made of."""
-    found = (app.path, app.subscribers_file, *folders().paths)
+    found = (app.path, app.subscribers_file, *find_folders().paths)
     return (*found, app.template_folder) if app.template_folder else found
 
 

@@ -7,10 +7,10 @@ from functools import partial
 from itertools import chain
 
 from newsletter.issue import composing as issues
-from newsletter.issue.cutting import Budget, cut
-from newsletter.issue.table import REACH, Table
+from newsletter.issue.composing import MAX_PAPER_AGE, IssueMasks
+from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.rendering import set_issue
+from newsletter.letter.rendering import render_issue
 from newsletter.model import (
     Filter,
     Issue,
@@ -63,7 +63,7 @@ def draft(publisher: Publisher, day: date, after: int, missing: Sequence[str]) -
 
 def typeset(publisher: Publisher, issue: Issue) -> Draft:
     """Set a composed issue, and match it with its topics."""
-    sheet, quarantined = set_issue(
+    sheet, quarantined = render_issue(
         issue, publisher.publication, publisher.templates, signed_by=publisher.keyring.fingerprint
     )
     issue = replace(issue, quarantined=quarantined)
@@ -75,7 +75,7 @@ def draft_issue(publisher: Publisher, day: date, after: int, missing: Sequence[s
     now = publisher.clock.now()
     cutoff = publisher.store.cutoff()
     papers = _in_question(publisher.store, day, after, now)
-    return issues.compose(
+    return issues.compose_issue(
         papers,
         publisher.topics,
         day=day,
@@ -89,7 +89,7 @@ def draft_issue(publisher: Publisher, day: date, after: int, missing: Sequence[s
 def match(publisher: Publisher, issue: Issue, readers: Sequence[Reader]) -> Matching:
     """What matches what in an issue, for the filters of these readers."""
     filters = [reader.subscriber.filter for reader in readers]
-    return topics.match(issue, filters, publisher.matcher)
+    return topics.match_issue(issue, filters, publisher.matcher)
 
 
 def histories(
@@ -123,17 +123,17 @@ def plans(
 def _plans(
     publisher: Publisher, made: Draft, readers: Sequence[Reader]
 ) -> Iterator[PlannedEdition]:
-    budget = Budget(made.sheet.sizes, publisher.max_items)
+    budget = EditionLimits(made.sheet.sizes, publisher.max_items)
     table = table_for(publisher, made, readers)
     for history in histories(publisher, readers, made.issue):
-        yield PlannedEdition(history, cut(table, history, budget))
+        yield PlannedEdition(history, compose_edition(table, history, budget))
 
 
-def table_for(publisher: Publisher, made: Draft, readers: Sequence[Reader]) -> Table:
+def table_for(publisher: Publisher, made: Draft, readers: Sequence[Reader]) -> IssueMasks:
     """What the editions of these readers are cut from."""
     filters = [reader.subscriber.filter for reader in readers]
-    matching = topics.widened(made.matching, made.issue, filters, publisher.matcher)
-    return Table(made.issue, matching)
+    matching = topics.extend_matching(made.matching, made.issue, filters, publisher.matcher)
+    return IssueMasks(made.issue, matching)
 
 
 def wave(made: Draft, due: datetime) -> Wave:
@@ -146,7 +146,7 @@ def _in_question(store: Store, day: date, after: int, now: datetime) -> tuple[Pa
     found = {
         paper.number: paper
         for papers in (
-            store.papers(after=after, since=now - REACH),
+            store.papers(after=after, since=now - MAX_PAPER_AGE),
             store.papers_numbered(store.recent_short(since=now - JUDGED_AGAIN)),
             store.papers_read(day),
         )

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
-from newsletter.issue.explaining import explain
-from newsletter.issue.table import Table
+from newsletter.issue.composing import IssueMasks
+from newsletter.issue.selecting import explain
 from newsletter.model import Issue, Reader, ReaderHistory, Verdict
 from newsletter.publisher.drafting import draft_issue, histories, match
 from newsletter.publisher.filter_preview import unsent
@@ -46,6 +46,6 @@ def _explained(
     publisher: Publisher, issue: Issue, at: Sequence[ReaderHistory]
 ) -> Iterator[Verdict]:
     matching = match(publisher, issue, [history.reader for history in at])
-    table = Table(issue, matching)
+    table = IssueMasks(issue, matching)
     for history in at:
         yield from explain(table, history)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from newsletter.issue import composing as issues
-from newsletter.issue.explaining import explain
-from newsletter.issue.table import Table
+from newsletter.issue.composing import IssueMasks
+from newsletter.issue.selecting import explain
 from newsletter.model import Issue, Paper, Reader, ReaderHistory, Subscriber, Verdict
 from newsletter.publisher.drafting import match
 from newsletter.publisher.publisher import Publisher
@@ -52,14 +52,16 @@ def unsent(publisher: Publisher, day: date, papers: Sequence[Paper]) -> Issue:
     now = publisher.clock.now()
     fresh = [replace(paper, muted=False, first_seen=now) for paper in papers]
     cutoff = max((paper.number for paper in papers), default=0)
-    return issues.compose(fresh, publisher.topics, day=day, cutoff=cutoff, after=0, frozen_at=now)
+    return issues.compose_issue(
+        fresh, publisher.topics, day=day, cutoff=cutoff, after=0, frozen_at=now
+    )
 
 
 def _trial(
     publisher: Publisher, reader: Reader, day: date, papers: Sequence[Paper]
 ) -> FilterPreview:
     made = unsent(publisher, day, papers)
-    table = Table(made, match(publisher, made, [reader]))
+    table = IssueMasks(made, match(publisher, made, [reader]))
     verdicts = tuple(explain(table, ReaderHistory(reader)))
     return FilterPreview(
         day=day,

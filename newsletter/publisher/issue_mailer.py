@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from newsletter.letter.assembling import Personal, set_edition
+from newsletter.letter.assembling import Personal, render_letter
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.links import Keyring, links
+from newsletter.letter.links import Keyring, sign_links
 from newsletter.letter.message import MessageBuilder
 from newsletter.model import Claim, Edition, Envelope, Rendering
 from newsletter.ports import Store
@@ -33,11 +33,11 @@ class Printer:
             RenderError: this reader's letter cannot be made.
         """
         personal = self._personal(edition)
-        return set_edition(self.sheet, edition, personal), self.press.letter(edition, personal)
+        return render_letter(self.sheet, edition, personal), self.press.letter(edition, personal)
 
     def _personal(self, edition: Edition) -> Personal:
         to, sheet = edition.to, self.sheet
-        made = links(sheet.publication, self.keys, sheet.day, sheet.frozen_at, to.id)
+        made = sign_links(sheet.publication, self.keys, sheet.day, sheet.frozen_at, to.id)
         return Personal(reader=to.id, email=to.email, name=to.name, links=made)
 
 

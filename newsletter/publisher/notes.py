@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from newsletter.letter.links import keyed_hash
-from newsletter.letter.message import bounced_to
-from newsletter.letter.message import note as message
-from newsletter.letter.notes import note as rendering
-from newsletter.letter.rendering import Templates
+from newsletter.letter.message import build_note as message
+from newsletter.letter.message import return_path
+from newsletter.letter.rendering import LetterTemplates
+from newsletter.letter.rendering import render_note as rendering
 from newsletter.model import Envelope
 from newsletter.readers.service import Note, ReaderService
 
@@ -25,7 +25,7 @@ HOURS = "48"
 
 
 def written(
-    note: Note, here: ReaderService, stationery: Mapping[str, Templates], now: datetime
+    note: Note, here: ReaderService, stationery: Mapping[str, LetterTemplates], now: datetime
 ) -> Envelope:
     """A note ready for the wire. Nothing in it is in the words of whoever asked for it.
 
@@ -49,5 +49,5 @@ def written(
         email,
         name=f"note.{name}",
         at=now,
-        sender=bounced_to(here.publication, note.reader.id, here.keys),
+        sender=return_path(here.publication, note.reader.id, here.keys),
     )

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from newsletter.delivery.single import post
 from newsletter.errors import TransportError
 from newsletter.letter.links import keyed_hash
-from newsletter.letter.message import note
-from newsletter.letter.notes import note as rendering
-from newsletter.letter.rendering import Templates
+from newsletter.letter.message import build_note
+from newsletter.letter.rendering import LetterTemplates
+from newsletter.letter.rendering import render_note as rendering
 from newsletter.model import Accepted, Envelope, NotSent
 from newsletter.ports import Transport
 from newsletter.publisher.fetch_schedule import Backoff
@@ -30,7 +30,7 @@ async def tell_operator(
     publisher: Publisher,
     scheduler_state: SchedulerState,
     transport: Transport,
-    stationery: Callable[[], Templates],
+    stationery: Callable[[], LetterTemplates],
     told: Callable[[str], None],
 ) -> None:
     """Send the operator a letter of what happened and was not told yet, where there is one.
@@ -103,13 +103,13 @@ def _short(words: str) -> str:
 
 
 def _envelope(
-    publisher: Publisher, operator: str, events: dict[str, str], stationery: Templates
+    publisher: Publisher, operator: str, events: dict[str, str], stationery: LetterTemplates
 ) -> Envelope:
     words = [*events.values()]
     more = f" (and {len(words) - 1} more)" if len(words) > 1 else ""
     named = keyed_hash("operator:" + "\n".join(sorted(events)), publisher.keyring)[:16]
     said = {"headline": f"{words[0][:120]}{more}", "lines": "\n".join(words)}
-    return note(
+    return build_note(
         publisher.publication,
         rendering("report", stationery, publisher.publication, said),
         operator,

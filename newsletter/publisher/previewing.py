@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from newsletter.errors import TransportError
-from newsletter.issue.cutting import Budget, cut
+from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.model import (
     Accepted,
     Claim,
@@ -82,8 +82,8 @@ def anew(publisher: Publisher, day: date, reader: Reader, to: str | None = None)
     """
     new = replace(reader, decided=0)
     made = typeset(publisher, unsent(publisher, day, publisher.store.papers_read(day)))
-    budget = Budget(made.sheet.sizes, publisher.max_items)
-    edition = cut(table_for(publisher, made, [new]), ReaderHistory(new), budget)
+    budget = EditionLimits(made.sheet.sizes, publisher.max_items)
+    edition = compose_edition(table_for(publisher, made, [new]), ReaderHistory(new), budget)
     (proof,) = _printed(publisher, made, [_made_out(publisher, edition, to)])
     return proof
 

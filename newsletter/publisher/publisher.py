@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from newsletter.letter.links import Keyring
-from newsletter.letter.rendering import Templates
+from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Cadence, Publication, Topic
 from newsletter.ports import Clock, Matcher, Source, Store
 
@@ -35,7 +35,7 @@ class Publisher:
     max_items: int
     when_empty: Literal["skip", "send"]
     keys: tuple[str, ...]
-    templates: Templates
+    templates: LetterTemplates
     sources: Sequence[Source]
     store: Store
     matcher: Matcher

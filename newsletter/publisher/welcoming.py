@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 from itertools import count
 
 from newsletter.errors import StoreError, TryAgainError
-from newsletter.issue.cutting import Budget, cut
-from newsletter.issue.table import Table
+from newsletter.issue.composing import IssueMasks
+from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
 from newsletter.model import OPEN, OPEN_ISSUE, PlannedEdition, PublishedIssue, Reader, Wave
 from newsletter.ports import RunLock, Transport
@@ -66,9 +66,9 @@ def _first_plan(
     newcomer = replace(reader, decided=newest.after)
     since = issue.frozen_at - JUDGED_AGAIN
     (history,) = publisher.store.histories([newcomer], issue.papers, since=since)
-    budget = Budget(IssueFragments.load(wave.pieces).sizes, publisher.max_items)
-    table = Table(issue, match(publisher, issue, [newcomer]))
-    return PlannedEdition(history, cut(table, history, budget))
+    budget = EditionLimits(IssueFragments.load(wave.pieces).sizes, publisher.max_items)
+    table = IssueMasks(issue, match(publisher, issue, [newcomer]))
+    return PlannedEdition(history, compose_edition(table, history, budget))
 
 
 def left_open(publisher: Publisher) -> tuple[FirstLetter, ...]:

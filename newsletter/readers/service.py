@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from newsletter.errors import TokenError
-from newsletter.letter.links import MAX_AGE, Keyring, Purpose, keyed_hash, read, sign
+from newsletter.letter.links import MAX_AGE, Keyring, Purpose, keyed_hash, sign_token, verify_token
 from newsletter.model import (
     Caps,
     Consent,
@@ -113,7 +113,7 @@ class ReaderService:
         return self.page_url(f"mine/{self._sign(str(reader.id), 'feed', now)}/feed")
 
     def _sign(self, payload: str, purpose: Purpose, now: datetime) -> str:
-        return sign(payload, purpose, self.keys, now)
+        return sign_token(payload, purpose, self.keys, now)
 
     def verify_link(self, token: str, purpose: Purpose, now: datetime) -> tuple[Reader, str]:
         """The reader a link was made for, and what else it carries.
@@ -122,7 +122,9 @@ class ReaderService:
             TokenError: the link is forged, too old or for another purpose, or its reader was
                 erased.
         """
-        number, _, rest = read(token, purpose, self.keys, now, MAX_AGE[purpose]).partition("/")
+        number, _, rest = verify_token(token, purpose, self.keys, now, MAX_AGE[purpose]).partition(
+            "/"
+        )
         reader = self.store.reader(int(number))
         if reader is None or is_erased(reader):
             raise TokenError("The reader of this link does not exist any more.")
@@ -255,7 +257,7 @@ class ReaderService:
         Raises:
             TokenError: this is not a valid unsubscribe link.
         """
-        number = read(token, "unsubscribe", self.keys, now, MAX_AGE["unsubscribe"])
+        number = verify_token(token, "unsubscribe", self.keys, now, MAX_AGE["unsubscribe"])
         reader = self.store.reader(int(number))
         return None if reader is None or is_erased(reader) else reader
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from newsletter.errors import SourceError
 from newsletter.model import Announcement, Item, Listing
-from newsletter.papers.identity import arxiv_id
+from newsletter.papers.identity import parse_arxiv_id
 from newsletter.sources import entries, feed_process, sandbox
 from newsletter.sources.http import Client
 from newsletter.sources.options import Options
@@ -95,7 +95,7 @@ def _items(found: Iterable[Mapping[str, Any]], url: str) -> Iterator[Item]:
 
 def _item(entry: Mapping[str, Any], url: str) -> Item:
     """One announced paper; one without an arXiv number keeps the names the entry gives it."""
-    number = next((n for raw in entry["ids"] if (n := arxiv_id(raw)) is not None), None)
+    number = next((n for raw in entry["ids"] if (n := parse_arxiv_id(raw)) is not None), None)
     item = replace(
         entries.item({**entry, "summary": _HEAD.sub("", entry["summary"])}, url, clean),
         authors=tuple(_authors(entry["authors"])),
@@ -105,7 +105,7 @@ def _item(entry: Mapping[str, Any], url: str) -> Item:
     if number is None:
         return item
     name, version = number
-    dois = (raw for raw in entry["ids"] if "10." in raw and arxiv_id(raw) is None)
+    dois = (raw for raw in entry["ids"] if "10." in raw and parse_arxiv_id(raw) is None)
     return replace(
         item,
         ids=(name, *(clean(raw) for raw in dois)),

@@ -11,7 +11,7 @@ from typing import Any
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
-from newsletter.papers.identity import arxiv_id
+from newsletter.papers.identity import parse_arxiv_id
 from newsletter.sources.http import Client
 from newsletter.sources.options import Options
 from newsletter.sources.saved_files import matching
@@ -136,9 +136,9 @@ def _literal(entry: Any, origin: str) -> Any:  # noqa: ANN401 - any JSON
 
 def _item(entry: Mapping[str, Any]) -> Item:
     paper = _paper(entry)
-    number, version = arxiv_id(str(paper["id"])) or (clean(str(paper["id"])), None)
+    number, version = parse_arxiv_id(str(paper["id"])) or (clean(str(paper["id"])), None)
     page = http_url(f"https://huggingface.co/papers/{number}")
-    on_arxiv = arxiv_id(number) is not None
+    on_arxiv = parse_arxiv_id(number) is not None
     return Item(
         title=_title(entry),
         abstract=clean(_text(paper.get("summary") or entry.get("summary"))),

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper
-from newsletter.papers.identity import merge, revised, same
+from newsletter.papers.identity import is_revision, is_same_paper, merge_items
 from newsletter.stores.rules import storable
 
 LONGEST_NAME = 500
@@ -67,7 +67,7 @@ class PaperIndex:
         if not numbers:
             return self._add(identity, entry.item, muted=muted, now=now), "new"
         first = numbers[0]
-        fate: Fate = "revised" if revised(self.papers[first].item, entry.item) else "seen"
+        fate: Fate = "revised" if is_revision(self.papers[first].item, entry.item) else "seen"
         self._learn_names(identity, first)
         self._bring_together(numbers, entry.item)
         return first, fate
@@ -78,7 +78,11 @@ class PaperIndex:
         One whose names are all taken by others cannot be told apart, and is the first of them.
         """
         holders = sorted({self.names[name] for name in identity.aliases if name in self.names})
-        found = [number for number in holders if same(identity, frozenset(self._names_of[number]))]
+        found = [
+            number
+            for number in holders
+            if is_same_paper(identity, frozenset(self._names_of[number]))
+        ]
         return found if found or not identity.aliases <= self.names.keys() else holders[:1]
 
     def _add(self, identity: Identity, item: Item, *, muted: bool, now: datetime) -> int:
@@ -107,7 +111,9 @@ class PaperIndex:
         self._groups[min(groups)] = members
         for number in members:
             paper = self.papers[number]
-            self.papers[number] = replace(paper, group=min(groups), item=merge(paper.item, item))
+            self.papers[number] = replace(
+                paper, group=min(groups), item=merge_items(paper.item, item)
+            )
 
     def _by_group(self, fates: Mapping[int, Fate]) -> dict[int, Fate]:
         """The fates by group: papers that turned out to be one are counted once."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from newsletter.issue.table import REACH
+from newsletter.issue.composing import MAX_PAPER_AGE
 from newsletter.model import (
     Accepted,
     Counts,
@@ -231,7 +231,7 @@ class OwedCounter:
     """
 
     def __init__(self, issue: Issue) -> None:
-        oldest = issue.frozen_at - REACH
+        oldest = issue.frozen_at - MAX_PAPER_AGE
         self._papers = [
             (paper.number, paper.group)
             for paper in issue.papers

@@ -4,20 +4,26 @@ The HTML part is written in MJML with Jinja inside. MJML is compiled once, what 
 Jinja template: no paper's text ever meets the MJML parser. Templates run in Jinja's sandbox.
 """
 
-from newsletter.templates.checking import check
-from newsletter.templates.compiling import THEME, compiled, environment, load, load_note
-from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
+from newsletter.templates.checking import find_template_errors
+from newsletter.templates.compiling import (
+    DEFAULT_THEME,
+    compile_issue,
+    load_note_templates,
+    load_templates,
+    make_environment,
+)
+from newsletter.templates.finding import HTML, SUBJECT, TEXT, TemplateFolders, find_folders
 
 __all__ = [
+    "DEFAULT_THEME",
     "HTML",
     "SUBJECT",
     "TEXT",
-    "THEME",
-    "Folders",
-    "check",
-    "compiled",
-    "environment",
-    "folders",
-    "load",
-    "load_note",
+    "TemplateFolders",
+    "compile_issue",
+    "find_folders",
+    "find_template_errors",
+    "load_note_templates",
+    "load_templates",
+    "make_environment",
 ]

@@ -5,16 +5,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from newsletter.errors import TemplateError
-from newsletter.letter.notes import NOTES
-from newsletter.templates.compiling import load, load_note, opening_wrapped
-from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
-from newsletter.templates.linting import ISSUE, NOTE, name_faults, partial_faults, tag_faults
+from newsletter.letter.rendering import NOTES
+from newsletter.templates.compiling import load_note_templates, load_templates, wrap_in_opening
+from newsletter.templates.finding import HTML, SUBJECT, TEXT, TemplateFolders, find_folders
+from newsletter.templates.linting import (
+    ISSUE_VARIABLES,
+    NOTE_VARIABLES,
+    find_include_errors,
+    find_jinja_errors,
+    find_mjml_errors,
+)
 
 _WRITTEN = frozenset({".mjml", ".txt", ".jinja", ".html"})
 """How the names of templates end."""
 
 
-def check(folder: Path | None = None) -> tuple[TemplateError, ...]:
+def find_template_errors(folder: Path | None = None) -> tuple[TemplateError, ...]:
     """All faults of the templates, those of an operator's folder going before the own ones.
 
     Each file is looked at for itself; only where nothing is found so are they compiled, and tried
@@ -23,26 +29,32 @@ def check(folder: Path | None = None) -> tuple[TemplateError, ...]:
     Raises:
         TemplateError: the folder does not exist.
     """
-    where = folders(folder)
+    where = find_folders(folder)
     found = {str(fault): fault for fault in _in_files(where)}
     if not found:
         found = {str(fault): fault for fault in _tried(folder, where)}
     return tuple(sorted(found.values(), key=lambda fault: (fault.file, fault.line or 0)))
 
 
-def _in_files(where: Folders) -> Iterator[TemplateError]:
+def _in_files(where: TemplateFolders) -> Iterator[TemplateError]:
     yield from _strays(where)
-    yield from _of_letter(where, HTML, TEXT, SUBJECT, ISSUE, issue=True)
+    yield from _of_letter(where, HTML, TEXT, SUBJECT, ISSUE_VARIABLES, issue=True)
     for kind, words in NOTES.items():
         names = (f"{kind}.mjml", f"{kind}.txt", f"{kind}.subject.txt")
-        yield from _of_letter(where, *names, NOTE | set(words), issue=False)
-    for theme in themes(where):
+        yield from _of_letter(where, *names, NOTE_VARIABLES | set(words), issue=False)
+    for theme in list_themes(where):
         name = f"themes/{theme}.jinja"
-        yield from name_faults(where.read(name), name, frozenset())
+        yield from find_jinja_errors(where.read(name), name, frozenset())
 
 
 def _of_letter(
-    where: Folders, html: str, text: str, subject: str, given: frozenset[str], *, issue: bool
+    where: TemplateFolders,
+    html: str,
+    text: str,
+    subject: str,
+    given: frozenset[str],
+    *,
+    issue: bool,
 ) -> Iterator[TemplateError]:
     try:
         parts = list(where.parts(html))
@@ -51,37 +63,37 @@ def _of_letter(
         yield error
         return
     for name, source in parts:
-        yield from tag_faults(where, source, name)
-        yield from _of_jinja(where, opening_wrapped(source) if issue else source, name, given)
+        yield from find_mjml_errors(where, source, name)
+        yield from _of_jinja(where, wrap_in_opening(source) if issue else source, name, given)
     for name, source in plain:
         yield from _of_jinja(where, source, name, given)
 
 
 def _of_jinja(
-    where: Folders, source: str, name: str, given: frozenset[str]
+    where: TemplateFolders, source: str, name: str, given: frozenset[str]
 ) -> Iterator[TemplateError]:
-    found = name_faults(source, name, given)
+    found = find_jinja_errors(source, name, given)
     yield from found
     if not found:
-        yield from partial_faults(where, source, name)
+        yield from find_include_errors(where, source, name)
 
 
-def _tried(folder: Path | None, where: Folders) -> Iterator[TemplateError]:
-    for theme in themes(where):
+def _tried(folder: Path | None, where: TemplateFolders) -> Iterator[TemplateError]:
+    for theme in list_themes(where):
         try:
-            load(folder, theme)
+            load_templates(folder, theme)
             for kind in NOTES:
-                load_note(kind, folder, theme)
+                load_note_templates(kind, folder, theme)
         except TemplateError as error:
             yield error
 
 
-def themes(where: Folders) -> list[str]:
+def list_themes(where: TemplateFolders) -> list[str]:
     """The themes there are, by name."""
     return sorted({path.stem for folder in where.paths for path in folder.glob("themes/*.jinja")})
 
 
-def _strays(where: Folders) -> Iterator[TemplateError]:
+def _strays(where: TemplateFolders) -> Iterator[TemplateError]:
     """Files of the operator's that no template of ours is called, and none includes."""
     *others, own = where.paths
     known = {str(path.relative_to(own)) for path in own.rglob("*") if path.is_file()}
@@ -100,7 +112,7 @@ def _roots() -> Iterator[str]:
     yield from (f"{kind}.mjml" for kind in NOTES)
 
 
-def _parts(where: Folders, root: str) -> Iterator[str]:
+def _parts(where: TemplateFolders, root: str) -> Iterator[str]:
     try:
         yield from (name for name, _ in where.parts(root))
     except TemplateError:  # what is missing is told where it is included

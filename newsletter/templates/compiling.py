@@ -1,7 +1,9 @@
-"""Compile the templates and try them out."""
+"""Papers and newsletters that templates are tried out on: full ones and bare ones."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from types import CodeType
@@ -12,12 +14,55 @@ from jinja2.bccache import Bucket
 from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.errors import RenderError, TemplateError
-from newsletter.letter.display import FILTERS
-from newsletter.letter.notes import NOTES, note
-from newsletter.letter.rendering import BLOCKS, Templates, set_issue
-from newsletter.templates.finding import HTML, SUBJECT, TEXT, Folders, folders
-from newsletter.templates.linting import ISSUE, NOTE, first, name_faults, tag_faults
-from newsletter.templates.samples import PUBLICATIONS, SPECIMENS
+from newsletter.letter.rendering import BLOCKS, NOTES, LetterTemplates, render_issue, render_note
+from newsletter.letter.views import FILTERS
+from newsletter.model import Issue, Item, Paper, Publication
+from newsletter.templates.finding import HTML, SUBJECT, TEXT, TemplateFolders, find_folders
+from newsletter.templates.linting import (
+    ISSUE_VARIABLES,
+    NOTE_VARIABLES,
+    find_jinja_errors,
+    find_mjml_errors,
+    raise_first,
+)
+
+_NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+_PUBLICATION = Publication(
+    "Specimen", "Specimen", "specimen@example.org", url="https://example.org", postal_address="1 St"
+)
+
+_FULL = Item(
+    title="A specimen",
+    abstract="It has a first sentence. It has a second one. It has a third one.",
+    url="https://example.org/1",
+    pdf="https://example.org/1.pdf",
+    code="https://example.org/1/code",
+    code_stars=1,
+    project="https://example.org/1/project",
+    discussion="https://example.org/1/discuss",
+    authors=("A. Author", "B. Author", "C. Author", "D. Author"),
+    organization="Example",
+    published=date(2026, 1, 1),
+    upvotes=1,
+    comments=1,
+)
+
+SAMPLE_ISSUE = Issue(
+    day=date(2026, 1, 1),
+    papers=(
+        Paper(1, "specimen:1", _FULL, _NOON, 1),
+        Paper(2, "specimen:2", Item(title="A bare specimen"), _NOON, 2),
+    ),
+    topics=(),
+    cutoff=2,
+    frozen_at=_NOON,
+    missing=("A source",),
+)
+
+SAMPLE_PUBLICATIONS = (_PUBLICATION, replace(_PUBLICATION, url=None, postal_address=""))
+"""One with a site and one without."""
+
 
 _WRAPPER = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
 _IDLE = "cursor:auto;"
@@ -25,11 +70,11 @@ _IDLE = "cursor:auto;"
 
 _END = re.compile(r"</div>\s*</body>")
 
-THEME = "serif"
+DEFAULT_THEME = "serif"
 """The theme of newsletters that choose none."""
 
 
-def load(folder: Path | None = None, theme: str = THEME) -> Templates:
+def load_templates(folder: Path | None = None, theme: str = DEFAULT_THEME) -> LetterTemplates:
     """The letter's compiled templates, tried out on specimen papers.
 
     Args:
@@ -39,8 +84,12 @@ def load(folder: Path | None = None, theme: str = THEME) -> Templates:
     Raises:
         TemplateError: a template is missing, cannot be compiled, or cannot set the specimens.
     """
-    where = folders(folder)
-    sources = {HTML: compiled(where), TEXT: _plain(where, TEXT), SUBJECT: _plain(where, SUBJECT)}
+    where = find_folders(folder)
+    sources = {
+        HTML: compile_issue(where),
+        TEXT: _plain(where, TEXT),
+        SUBJECT: _plain(where, SUBJECT),
+    }
     templates = _templates(where, sources, theme)
     for name, template in ((HTML, templates.html), (TEXT, templates.text)):
         if missing := sorted(BLOCKS - set(template.blocks)):
@@ -50,50 +99,54 @@ def load(folder: Path | None = None, theme: str = THEME) -> Templates:
     return templates
 
 
-def load_note(kind: str, folder: Path | None = None, theme: str = THEME) -> Templates:
-    """The compiled templates of a note (:data:`newsletter.letter.NOTES`), tried out.
+def load_note_templates(
+    kind: str, folder: Path | None = None, theme: str = DEFAULT_THEME
+) -> LetterTemplates:
+    """The compiled templates of a note (:data:`newsletter.letter.rendering.NOTES`), tried out.
 
     Raises:
-        TemplateError: as :func:`load`.
+        TemplateError: as :func:`load_templates`.
     """
-    where = folders(folder)
-    given = NOTE | set(NOTES[kind])
+    where = find_folders(folder)
+    given = NOTE_VARIABLES | set(NOTES[kind])
     html, *plain = f"{kind}.mjml", f"{kind}.txt", f"{kind}.subject.txt"
     sources = {html: _page(where, html, given, str)}
     sources |= {name: _plain(where, name, given) for name in plain}
     templates = _templates(where, sources, theme)
-    for publication in PUBLICATIONS:
+    for publication in SAMPLE_PUBLICATIONS:
         try:
-            note(kind, templates, publication, dict.fromkeys(given, "https://example.org"))
+            render_note(kind, templates, publication, dict.fromkeys(given, "https://example.org"))
         except RenderError as error:
             raise _located(str(error), where, tuple(sources)) from error
     return templates
 
 
-def _templates(where: Folders, sources: Mapping[str, str], theme: str) -> Templates:
+def _templates(where: TemplateFolders, sources: Mapping[str, str], theme: str) -> LetterTemplates:
     html, text, subject = sources
-    escaping = environment(where, sources, autoescape=True, theme=theme)
-    plain = environment(where, sources, autoescape=False, theme=theme)
-    return Templates(
+    escaping = make_environment(where, sources, autoescape=True, theme=theme)
+    plain = make_environment(where, sources, autoescape=False, theme=theme)
+    return LetterTemplates(
         html=escaping.get_template(html),
         text=plain.get_template(text),
         subject=plain.get_template(subject),
     )
 
 
-def compiled(where: Folders) -> str:
+def compile_issue(where: TemplateFolders) -> str:
     """The Jinja template that ``issue.mjml`` compiles to.
 
     Raises:
-        TemplateError: as in :func:`load`.
+        TemplateError: as in :func:`load_templates`.
     """
-    return _page(where, HTML, ISSUE, opening_wrapped)
+    return _page(where, HTML, ISSUE_VARIABLES, wrap_in_opening)
 
 
-def _page(where: Folders, name: str, given: frozenset[str], wrapped: Callable[[str], str]) -> str:
+def _page(
+    where: TemplateFolders, name: str, given: frozenset[str], wrapped: Callable[[str], str]
+) -> str:
     for part, source in where.parts(name):
-        first(tag_faults(where, source, part))
-        first(name_faults(wrapped(source), part, given))
+        raise_first(find_mjml_errors(where, source, part))
+        raise_first(find_jinja_errors(wrapped(source), part, given))
     try:
         html = mjml.mjml2html(where.joined(name), disable_comments=True, fonts={})
     except ValueError as error:
@@ -133,8 +186,12 @@ _KEPT = {True: _Kept(), False: _Kept()}
 """By whether it escapes."""
 
 
-def environment(
-    where: Folders, sources: Mapping[str, str], *, autoescape: bool, theme: str = THEME
+def make_environment(
+    where: TemplateFolders,
+    sources: Mapping[str, str],
+    *,
+    autoescape: bool,
+    theme: str = DEFAULT_THEME,
 ) -> SandboxedEnvironment:
     """A sandbox for these sources in a theme, and for what they include from the folders."""
     made = SandboxedEnvironment(
@@ -151,51 +208,51 @@ def environment(
     return made
 
 
-def _theme(made: SandboxedEnvironment, where: Folders, name: str) -> object:
+def _theme(made: SandboxedEnvironment, where: TemplateFolders, name: str) -> object:
     """What a theme's file sets, by name.
 
     Raises:
         TemplateError: it does what no template may.
     """
-    first(name_faults(where.read(name), name, frozenset()))
+    raise_first(find_jinja_errors(where.read(name), name, frozenset()))
     try:
         return made.get_template(name).module
     except jinja2.TemplateError as error:
         raise TemplateError(str(error), file=name) from error
 
 
-def _source(where: Folders, sources: Mapping[str, str], name: str) -> str | None:
+def _source(where: TemplateFolders, sources: Mapping[str, str], name: str) -> str | None:
     if name in sources:
         return sources[name]
     return where.read(name) if where.find(name) else None
 
 
-def _plain(where: Folders, name: str, given: frozenset[str] = ISSUE) -> str:
+def _plain(where: TemplateFolders, name: str, given: frozenset[str] = ISSUE_VARIABLES) -> str:
     source = where.read(name)
-    first(name_faults(source, name, given))
+    raise_first(find_jinja_errors(source, name, given))
     return source
 
 
-def opening_wrapped(source: str) -> str:
+def wrap_in_opening(source: str) -> str:
     """The file's first block begins, and its last one ends, by itself."""
     return f"{{% block opening %}}{source}{{% endblock %}}"
 
 
-def _faults(templates: Templates) -> Iterator[str]:
+def _faults(templates: LetterTemplates) -> Iterator[str]:
     """What goes wrong with a paper of which all is known and one of which little is.
 
     With a site and without one. A fault in the templates is found here and not in the morning.
     """
-    for publication in PUBLICATIONS:
+    for publication in SAMPLE_PUBLICATIONS:
         try:
-            _, faults = set_issue(SPECIMENS, publication, templates)
+            _, faults = render_issue(SAMPLE_ISSUE, publication, templates)
         except TemplateError as error:
             yield error.problem
         else:
             yield from (fault for _, fault in faults)
 
 
-def _located(problem: str, where: Folders, names: Sequence[str]) -> TemplateError:
+def _located(problem: str, where: TemplateFolders, names: Sequence[str]) -> TemplateError:
     """The error with file and line, found by the word the problem is about."""
     file = next((name for name in names if name in problem), "")
     words: Sequence[str] = re.findall(r"'(\w+)'", problem)

@@ -14,7 +14,7 @@ _DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Folders:
+class TemplateFolders:
     """Where templates are looked for: the first folder that has one wins.
 
     Each template is read once: what is looked at is what is compiled, whoever saves it meanwhile.
@@ -75,7 +75,7 @@ class Folders:
         return _INCLUDE.sub(lambda include: self.joined(include[1]), self.read(name))
 
 
-def folders(folder: Path | None = None) -> Folders:
+def find_folders(folder: Path | None = None) -> TemplateFolders:
     """The operator's folder, where there is one, then the newsletter's own.
 
     Its own is ``templates/`` of the checkout the package runs from, else the installed copy.
@@ -87,7 +87,7 @@ def folders(folder: Path | None = None) -> Folders:
     checkout = package.parent / "templates"
     own = checkout if (checkout / HTML).is_file() else package / "_templates"
     if folder is None:
-        return Folders((own,))
+        return TemplateFolders((own,))
     if not folder.is_dir():
         raise TemplateError("This folder of templates does not exist.", file=str(folder))
-    return Folders((folder, own))
+    return TemplateFolders((folder, own))

@@ -1,4 +1,4 @@
-"""What is wrong with a template before it is compiled: the compilers keep silent on much of it."""
+"""MJML's elements that a letter may use, each with the attributes MJML 5's validator allows it."""
 
 import difflib
 import re
@@ -10,11 +10,94 @@ from jinja2 import meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.errors import TemplateError
-from newsletter.letter.display import FILTERS
-from newsletter.templates.elements import ANY, DEFAULTS, ELEMENTS
-from newsletter.templates.finding import Folders
+from newsletter.letter.views import FILTERS
+from newsletter.templates.finding import TemplateFolders
 
-ISSUE = frozenset(
+_EVERYWHERE = frozenset({"css-class", "mj-class"})
+
+_ATTRIBUTES = {
+    "mj-all": "",
+    "mj-attributes": "",
+    "mj-body": "background-color id width",
+    "mj-breakpoint": "width",
+    "mj-button": (
+        "align background-color border border-bottom border-left border-radius border-right "
+        "border-top color container-background-color font-family font-size font-style "
+        "font-weight height href inner-padding letter-spacing line-height name padding "
+        "padding-bottom padding-left padding-right padding-top rel target text-align "
+        "text-decoration text-transform title vertical-align width"
+    ),
+    "mj-class": "name",
+    "mj-column": (
+        "background-color border border-bottom border-left border-radius border-right "
+        "border-top direction inner-background-color inner-border inner-border-bottom "
+        "inner-border-left inner-border-radius inner-border-right inner-border-top padding "
+        "padding-bottom padding-left padding-right padding-top vertical-align width"
+    ),
+    "mj-divider": (
+        "align border-color border-style border-width container-background-color padding "
+        "padding-bottom padding-left padding-right padding-top width"
+    ),
+    "mj-font": "href name",
+    "mj-group": "background-color direction vertical-align width",
+    "mj-head": "",
+    "mj-hero": (
+        "background-color background-height background-position background-url "
+        "background-width border-radius height inner-background-color inner-padding "
+        "inner-padding-bottom inner-padding-left inner-padding-right inner-padding-top mode "
+        "padding padding-bottom padding-left padding-right padding-top vertical-align"
+    ),
+    "mj-image": (
+        "align alt border border-bottom border-left border-radius border-right border-top "
+        "container-background-color fluid-on-mobile font-size height href max-height name "
+        "padding padding-bottom padding-left padding-right padding-top rel sizes src srcset "
+        "target title usemap width"
+    ),
+    "mj-include": "css-inline path type",
+    "mj-preview": "",
+    "mj-raw": "position",
+    "mj-section": (
+        "background-color background-position background-position-x background-position-y "
+        "background-repeat background-size background-url border border-bottom border-left "
+        "border-radius border-right border-top direction full-width gutter padding "
+        "padding-bottom padding-left padding-right padding-top text-align text-padding"
+    ),
+    "mj-spacer": (
+        "border border-bottom border-left border-right border-top container-background-color "
+        "height padding padding-bottom padding-left padding-right padding-top"
+    ),
+    "mj-style": "inline",
+    "mj-table": (
+        "align border cellpadding cellspacing color container-background-color font-family "
+        "font-size font-weight line-height padding padding-bottom padding-left padding-right "
+        "padding-top role table-layout vertical-align width"
+    ),
+    "mj-text": (
+        "align background-color color container-background-color font-family font-size "
+        "font-style font-weight height letter-spacing line-height padding padding-bottom "
+        "padding-left padding-right padding-top text-decoration text-transform vertical-align"
+    ),
+    "mj-title": "",
+    "mj-wrapper": (
+        "background-color background-position background-position-x background-position-y "
+        "background-repeat background-size background-url border border-bottom border-left "
+        "border-radius border-right border-top direction full-width gap gutter padding "
+        "padding-bottom padding-left padding-right padding-top text-align text-padding"
+    ),
+    "mjml": "dir lang owa",
+}
+
+ELEMENTS = {name: _EVERYWHERE | frozenset(words.split()) for name, words in _ATTRIBUTES.items()}
+"""The attributes of each element. The compiler drops what it does not know without a word."""
+
+DEFAULTS = frozenset({"mj-all", "mj-class"})
+"""Elements that stand for others in ``mj-attributes``: they take any of their attributes."""
+
+ANY = frozenset[str]().union(*ELEMENTS.values())
+"""Every attribute of any element."""
+
+
+ISSUE_VARIABLES = frozenset(
     [
         "publication",
         "day",
@@ -35,7 +118,7 @@ ISSUE = frozenset(
 )
 """What the templates of an issue are given, each block those it is about."""
 
-NOTE = frozenset({"publication", "theme"})
+NOTE_VARIABLES = frozenset({"publication", "theme"})
 """What those of every note are given, besides its own words."""
 
 _TAG = re.compile(r"<!--.*?-->|<(/?)(mj[\w-]*)((?:\"[^\"]*\"|[^\">])*)>", re.DOTALL)
@@ -52,7 +135,7 @@ UNSAFE = (
 Faults = Iterator[TemplateError]
 
 
-def first(faults: Iterable[TemplateError]) -> None:
+def raise_first(faults: Iterable[TemplateError]) -> None:
     """Nothing is wrong.
 
     Raises:
@@ -62,7 +145,7 @@ def first(faults: Iterable[TemplateError]) -> None:
         raise fault
 
 
-def tag_faults(where: Folders, source: str, name: str) -> Faults:
+def find_mjml_errors(where: TemplateFolders, source: str, name: str) -> Faults:
     """What is wrong with the MJML: each element is known, is closed, and includes what is there."""
     within: list[tuple[str, int]] = []
     for line, closing, tag, rest in _tags(source):
@@ -99,7 +182,7 @@ def _attribute_faults(tag: str, rest: str, name: str, line: int) -> Faults:
             yield TemplateError(said, file=name, line=line)
 
 
-def _include_faults(where: Folders, path: str, name: str, line: int) -> Faults:
+def _include_faults(where: TemplateFolders, path: str, name: str, line: int) -> Faults:
     if where.find(path) is None:
         yield TemplateError(f"There is no template {path} to include.", file=name, line=line)
 
@@ -111,7 +194,9 @@ def _near(word: str, known: Iterable[str], form: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def name_faults(source: str, name: str, given: frozenset[str] = ISSUE) -> tuple[TemplateError, ...]:
+def find_jinja_errors(
+    source: str, name: str, given: frozenset[str] = ISSUE_VARIABLES
+) -> tuple[TemplateError, ...]:
     """What is wrong with the Jinja: it names only what templates are given, and escapes all."""
     sandbox = SandboxedEnvironment()
     sandbox.filters.update(FILTERS)
@@ -150,7 +235,7 @@ def _filter_faults(tree: nodes.Template, name: str, known: Collection[str]) -> F
         yield TemplateError(said, file=name, line=scope.lineno)
 
 
-def partial_faults(where: Folders, source: str, name: str) -> Faults:
+def find_include_errors(where: TemplateFolders, source: str, name: str) -> Faults:
     """What a template includes by Jinja is there."""
     for used in SandboxedEnvironment().parse(source, name).find_all(_INCLUDING):
         wanted = getattr(used, "template", None)

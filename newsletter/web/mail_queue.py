@@ -7,7 +7,7 @@ from typing import Any
 
 from newsletter.delivery.single import post
 from newsletter.errors import NewsletterError, StoreError, TransportError
-from newsletter.letter.rendering import Templates
+from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Accepted, Deferred, Envelope, NotSent, Outcome
 from newsletter.ports import Clock, Transport
 from newsletter.publisher.notes import written
@@ -48,7 +48,7 @@ class MailQueue:
     def __init__(
         self,
         here: ReaderService,
-        stationery: Mapping[str, Templates],
+        stationery: Mapping[str, LetterTemplates],
         transport: Transport,
         deliver: Deliver,
         clock: Clock,

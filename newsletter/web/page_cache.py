@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from newsletter.issue import composing as issues
 from newsletter.model import OTHER, Issue, Paper, PublishedIssue
 from newsletter.papers import topics
-from newsletter.papers.topics import bits
+from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
 from newsletter.web.editions import Block, Entry, entry
 
@@ -103,7 +103,7 @@ class PageCache:
         """The papers new with an issue, each under the topic it is in most of all."""
         numbers = range(published.after + 1, published.cutoff + 1)
         papers = self._desk.store.papers_numbered(numbers)
-        issue = issues.compose(
+        issue = issues.compose_issue(
             [paper for paper in papers if _is_new(paper, published)],
             self._desk.topics,
             day=published.day,
@@ -111,8 +111,8 @@ class PageCache:
             after=published.after,
             frozen_at=published.at,
         )
-        matching = topics.match(issue, (), self._desk.matcher)
-        placed = {name: bits(mask) for name, mask in matching.best.items()}
+        matching = topics.match_issue(issue, (), self._desk.matcher)
+        placed = {name: bit_indexes(mask) for name, mask in matching.best.items()}
         in_some = {place for places in placed.values() for place in places}
         placed[OTHER] = [place for place in range(len(issue.papers)) if place not in in_some]
         return tuple(

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from newsletter.config.subscribers import WEEKDAYS
 from newsletter.errors import TemplateError
 from newsletter.model import Publication
-from newsletter.templates import Folders, environment, folders
+from newsletter.templates import TemplateFolders, find_folders, make_environment
 
 AREAS = (
     "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/",
@@ -42,11 +42,11 @@ class Pages:
     """
 
     def __init__(self, publication: Publication, folder: Path | None) -> None:
-        where = folders(folder)
+        where = find_folders(folder)
         self.base = urlsplit(publication.url or "").path.rstrip("/")
         self.site = (publication.url or "").rstrip("/")
         self.style = where.read(STYLE)
-        self._set = environment(where, {}, autoescape=True)
+        self._set = make_environment(where, {}, autoescape=True)
         self._set.filters["maildate"] = format_datetime
         self._set.globals.update(
             base=self.base,
@@ -58,7 +58,7 @@ class Pages:
         for name in NAMES:
             self._compile(where, name)
 
-    def _compile(self, where: Folders, name: str) -> None:
+    def _compile(self, where: TemplateFolders, name: str) -> None:
         """Find a fault in a template now, and not when somebody asks for the page."""
         where.read(f"web/{name}")
         try:

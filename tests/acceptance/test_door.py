@@ -17,7 +17,7 @@ from newsletter.errors import StoreError, TemplateError
 from newsletter.model import Publication, Reader, Status
 from newsletter.stores import open_store
 from newsletter.stores.memory import MemoryStore
-from newsletter.templates import folders, load_note
+from newsletter.templates import find_folders, load_note_templates
 from newsletter.web.pages import NAMES, Pages
 from tests.support.daemons import until
 from tests.support.factories import DAY, NOON, subscriber
@@ -606,7 +606,9 @@ def test_a_note_that_is_refused_is_given_up_without_naming_anybody() -> None:
 
 def test_a_faulty_template_of_the_operators_is_found_at_the_start(tmp_path: Path) -> None:
     publication = Publication("N", "N", "n@example.org", "https://n.example.org")
-    there = {path.name for path in (folders().find("web/join.html") or tmp_path).parent.iterdir()}
+    there = {
+        path.name for path in (find_folders().find("web/join.html") or tmp_path).parent.iterdir()
+    }
     others = {name for name in there - {*NAMES} if not name.startswith("proof.")}
     assert others == {"base.html", "parts.html", "door.css"}
     (tmp_path / "web").mkdir()
@@ -618,7 +620,7 @@ def test_a_faulty_template_of_the_operators_is_found_at_the_start(tmp_path: Path
     (tmp_path / "web" / "join.html").unlink()
     (tmp_path / "move.txt").write_text("{{ confirm }")
     with pytest.raises(TemplateError, match=r"move\.txt:1: "):
-        load_note("move", tmp_path)
+        load_note_templates("move", tmp_path)
 
 
 def test_notes_come_back_to_the_readers_own_return_path() -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from newsletter.letter.rendering import set_issue
+from newsletter.letter.rendering import render_issue
 from newsletter.model import TOP, Edition, Publication
-from newsletter.templates import THEME
+from newsletter.templates import DEFAULT_THEME
 from tests.support.demo_letter import NO_SITE, PAPERS, THEMES, WHOLE, demo, templates
 from tests.support.factories import paper
 from tests.support.hostile_inputs import check_bytes
@@ -21,7 +21,7 @@ LED = edition(
 )
 
 
-def html_of(cut: Edition, publication: Publication = SITE, theme: str = THEME) -> str:
+def html_of(cut: Edition, publication: Publication = SITE, theme: str = DEFAULT_THEME) -> str:
     return part(parsed(content(letter(demo(publication, theme), cut)[1])), "html")
 
 
@@ -87,7 +87,7 @@ def test_other_scripts_are_marked_with_language_and_direction() -> None:
         paper(1, "نماذج اللغة الكبيرة", abstract="ملخص قصير."),
         paper(2, "大规模语言模型综述", abstract="In English."),
     )
-    sheet, _ = set_issue(issue(papers, "Reasoning"), SITE, templates())
+    sheet, _ = render_issue(issue(papers, "Reasoning"), SITE, templates())
     outline = Outline(letter(sheet, edition(section("Reasoning", 0, 1)))[0].html)
     titles = [(each["lang"], each["dir"]) for each in outline.all("h3")]
     assert titles == [("und-Arab", "rtl"), ("zh", "ltr")]

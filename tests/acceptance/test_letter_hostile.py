@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from newsletter.letter.rendering import set_issue
+from newsletter.letter.rendering import render_issue
 from tests.support.demo_letter import templates
 from tests.support.factories import paper
 from tests.support.hostile_inputs import TEXTS, check_bytes
@@ -24,7 +24,7 @@ def test_a_hostile_paper_is_shown_literally_or_not_at_all(hostile: str) -> None:
         paper(1, hostile, abstract=hostile, authors=(hostile,) * 5, organization=hostile),
         paper(2, "Untouched", abstract="It is as it was.", url="https://example.org/2"),
     )
-    sheet, quarantined = set_issue(issue(papers, "Reasoning"), SITE, templates())
+    sheet, quarantined = render_issue(issue(papers, "Reasoning"), SITE, templates())
     assert quarantined == ()
     cut = edition(section("Reasoning", 0, 1, because=hostile))
     message = content(letter(sheet, cut)[1])

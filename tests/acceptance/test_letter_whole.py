@@ -5,15 +5,14 @@ from dataclasses import replace
 import pytest
 
 from bench.naive import in_one_pass
-from newsletter.issue.cutting import Budget, cut
-from newsletter.issue.table import Table
-from newsletter.letter.assembling import set_edition
-from newsletter.letter.display import longdate
-from newsletter.letter.rendering import set_issue
-from newsletter.letter.views import paper_view
+from newsletter.issue.composing import IssueMasks
+from newsletter.issue.editions import EditionLimits, compose_edition
+from newsletter.letter.assembling import render_letter
+from newsletter.letter.rendering import render_issue
+from newsletter.letter.views import longdate, paper_view
 from newsletter.model import TOP, Edition, ReaderHistory, Summary
 from newsletter.papers.matching import RulesMatcher
-from newsletter.papers.topics import match
+from newsletter.papers.topics import match_issue
 from newsletter.templates import HTML, TEXT
 from tests.support.demo_letter import PAPERS, WHOLE, demo, templates
 from tests.support.factories import paper, reader
@@ -30,7 +29,7 @@ LED = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, r
 )
 def test_its_pieces_join_into_what_one_pass_of_the_template_gives(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
-    rendering = set_edition(demo(), whole, personal())
+    rendering = render_letter(demo(), whole, personal())
     views = [paper_view(paper.item) for paper in PAPERS]
     preheader = demo().quiet_preheader
     if whole.papers:
@@ -57,14 +56,16 @@ def test_a_letter_fits_however_many_papers_there_are(
         [paper(n, f"Paper {n} on {'routing ' * 8}", abstract=abstract) for n in range(papers)],
         "Reasoning",
     )
-    sheet, _ = set_issue(made, SITE, templates(theme))
+    sheet, _ = render_issue(made, SITE, templates(theme))
     ada = reader(decided=-1)
     wants = replace(ada.subscriber, summary=summary)
     history = ReaderHistory(replace(ada, subscriber=wants))
-    matching = match(made, [wants.filter], RulesMatcher())
-    fitted = cut(Table(made, matching), history, Budget(sheet.sizes, max_items=papers))
+    matching = match_issue(made, [wants.filter], RulesMatcher())
+    fitted = compose_edition(
+        IssueMasks(made, matching), history, EditionLimits(sheet.sizes, max_items=papers)
+    )
     assert len(fitted.papers) == papers
-    html = set_edition(sheet, fitted, personal()).html
+    html = render_letter(sheet, fitted, personal()).html
     assert len(html.encode()) <= GMAIL_CLIPS
     assert any(each.leads for each in fitted.sections) == (papers > 5 and summary != "titles")
     if fitted.more:

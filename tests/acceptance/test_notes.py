@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import RenderError, TemplateError
-from newsletter.letter.notes import NOTES, note
+from newsletter.letter.rendering import NOTES, render_note
 from newsletter.model import Rendering
-from newsletter.templates import load_note
+from newsletter.templates import load_note_templates
 from tests.support.demo_letter import THEMES
 from tests.support.html_outline import Outline
 from tests.support.letters import SITE
@@ -27,7 +27,7 @@ WORDS = {
 
 
 def written(kind: str, theme: str = "serif") -> Rendering:
-    return note(kind, load_note(kind, theme=theme), SITE, WORDS)
+    return render_note(kind, load_note_templates(kind, theme=theme), SITE, WORDS)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -64,12 +64,12 @@ def test_a_confirmation_holds_nothing_a_stranger_typed() -> None:
 
 def test_a_word_that_is_missing_is_named() -> None:
     with pytest.raises(RenderError, match="welcome is not told: preferences, unsubscribe"):
-        note("welcome", load_note("welcome"), SITE, {"email": "ada@example.org"})
+        render_note("welcome", load_note_templates("welcome"), SITE, {"email": "ada@example.org"})
 
 
 def test_a_word_cannot_break_out_of_its_place() -> None:
     words = {**WORDS, "email": '"><script>alert(1)</script>\r\nBcc: eve@example.org'}
-    made = note("welcome", load_note("welcome"), SITE, words)
+    made = render_note("welcome", load_note_templates("welcome"), SITE, words)
     assert "<script" not in made.html
     assert len(made.subject) == 1
     assert "\n" not in made.subject[0]
@@ -78,8 +78,8 @@ def test_a_word_cannot_break_out_of_its_place() -> None:
 def test_a_fault_in_a_note_is_found_when_it_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "welcome.txt").write_text("Welcome,\n{{ publication.nmae }}")
     with pytest.raises(TemplateError, match="nmae") as caught:
-        load_note("welcome", tmp_path)
+        load_note_templates("welcome", tmp_path)
     assert (caught.value.file, caught.value.line) == ("welcome.txt", 2)
     (tmp_path / "welcome.txt").write_text("Welcome,\n{{ because }}")
     with pytest.raises(TemplateError, match="'because' is not among"):
-        load_note("welcome", tmp_path)
+        load_note_templates("welcome", tmp_path)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from newsletter.errors import TransportError
-from newsletter.letter.message import quoted
+from newsletter.letter.message import quoted_printable
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.support.clocks import QuickClock
@@ -299,7 +299,10 @@ def test_cancelled_it_settles_each_letter_by_how_far_it_had_come() -> None:
     ],
 )
 def test_no_body_can_smuggle_a_second_message(body: str) -> None:
-    sent = [letter(ADA, b"Subject: x\r\n\r\n", quoted(body)), letter("b@example.org", number=2)]
+    sent = [
+        letter(ADA, b"Subject: x\r\n\r\n", quoted_printable(body)),
+        letter("b@example.org", number=2),
+    ]
     _, server = outcomes({}, sent)
     assert [one.recipient for one in server.taken] == [ADA, "b@example.org"]
     assert len([line for line in server.commands if line.startswith("MAIL")]) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from newsletter.errors import SourceError
 from newsletter.model import Item
-from newsletter.papers.identity import identify, same
+from newsletter.papers.identity import identify, is_same_paper
 from newsletter.sources import arxiv, feed, huggingface, page
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -137,7 +137,7 @@ def test_the_saved_pages_hold_225_listings_of_203_papers() -> None:
     found = [identify(each) for _, items in pages().values() for each in items]
     papers: list[frozenset[str]] = []
     for newcomer in found:
-        known = [names for names in papers if same(newcomer, names)]
+        known = [names for names in papers if is_same_paper(newcomer, names)]
         papers = [names for names in papers if names not in known]
         papers.append(newcomer.aliases.union(*known))
     assert (len(found), len(papers)) == (225, 203)

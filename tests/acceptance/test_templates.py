@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import TemplateError
-from newsletter.letter.rendering import set_issue
-from newsletter.templates import HTML, SUBJECT, TEXT, Folders, compiled, folders, load
+from newsletter.letter.rendering import render_issue
+from newsletter.templates import (
+    HTML,
+    SUBJECT,
+    TEXT,
+    TemplateFolders,
+    compile_issue,
+    find_folders,
+    load_templates,
+)
 from tests.support.factories import paper
 from tests.support.letters import SITE, edition, issue, letter, section
 
@@ -33,25 +41,25 @@ def change(folder: Path, name: str, old: str, new: str) -> int:
 
 def fault(folder: Path) -> TemplateError:
     with pytest.raises(TemplateError) as caught:
-        load(folder)
+        load_templates(folder)
     return caught.value
 
 
 def test_it_compiles_the_newsletters_own() -> None:
-    sheet, quarantined = set_issue(issue([paper(1, "Routing")]), SITE, load())
+    sheet, quarantined = render_issue(issue([paper(1, "Routing")]), SITE, load_templates())
     assert quarantined == ()
     rendering, _ = letter(sheet, edition(section("Other", 0)))
     assert ">Routing</a>" in rendering.html or ">Routing</span>" in rendering.html
 
 
 def test_it_needs_nothing_from_elsewhere() -> None:
-    html = compiled(folders())
+    html = compile_issue(find_folders())
     assert not re.search(r"@import|<link|<script|<img|url\(|src=", html)
 
 
 def test_an_operators_template_goes_before_the_own_one(tmp_path: Path) -> None:
     (tmp_path / SUBJECT).write_text("{{ publication.name }} of {{ day | longdate }}")
-    sheet, _ = set_issue(issue([]), SITE, load(tmp_path))
+    sheet, _ = render_issue(issue([]), SITE, load_templates(tmp_path))
     assert sheet.quiet_subject == "Daily Papers of Monday, 3 August 2026"
 
 
@@ -67,9 +75,9 @@ def test_it_finds_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
     inside = tmp_path / "templates"
     (inside / "partials").mkdir(parents=True)
     (inside / "link.txt").symlink_to(tmp_path / "secret.txt")
-    assert Folders((inside,)).find(name) is None
+    assert TemplateFolders((inside,)).find(name) is None
     with pytest.raises(TemplateError, match="no such template"):
-        Folders((inside,)).read(name)
+        TemplateFolders((inside,)).read(name)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +135,7 @@ def test_a_template_that_is_not_utf8_is_said(folder: Path) -> None:
 def test_a_template_may_include_another_of_its_folder_alone(folder: Path) -> None:
     (folder / "partials" / "foot.txt").write_text("A foot.")
     change(folder, TEXT, "{{ email }}", "{% include 'partials/foot.txt' %} {{ email }}")
-    sheet, _ = set_issue(issue([]), SITE, load(folder))
+    sheet, _ = render_issue(issue([]), SITE, load_templates(folder))
     assert "A foot." in letter(sheet, edition())[0].text
     change(folder, TEXT, "partials/foot.txt", "../secret.txt")
     assert "secret.txt" in fault(folder).problem
@@ -143,7 +151,7 @@ def test_a_theme_of_the_operators_own_goes_before_the_one_that_ships(tmp_path: P
     own = (OWN / "themes" / "sans.jinja").read_text(encoding="utf-8").replace("#0b559f", "#006633")
     (tmp_path / "themes" / "sans.jinja").write_text(own, encoding="utf-8")
     for theme, used in (("sans", True), ("serif", False)):
-        sheet, _ = set_issue(issue([paper(1)]), SITE, load(tmp_path, theme))
+        sheet, _ = render_issue(issue([paper(1)]), SITE, load_templates(tmp_path, theme))
         html = letter(sheet, edition(section("Other", 0)))[0].html
         assert ("#006633" in html) == used
 
@@ -167,9 +175,9 @@ def test_a_part_that_includes_itself_is_named(folder: Path) -> None:
 
 
 def test_what_is_looked_at_is_what_is_compiled_whoever_saves_it_meanwhile(folder: Path) -> None:
-    where = folders(folder)
+    where = find_folders(folder)
     before = where.read(FOOT)
     change(folder, FOOT, "<mj-column>", "<mj-colunm>")
     assert where.read(FOOT) == before
-    assert "colunm" not in compiled(where)
+    assert "colunm" not in compile_issue(where)
     assert fault(folder).file == FOOT

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.templates import check
-from newsletter.templates.elements import ELEMENTS
+from newsletter.templates import find_template_errors
+from newsletter.templates.linting import ELEMENTS
 from tests.support.cli import Newsletter
 from tests.support.preview_client import ADA, demo, previewing
 
@@ -28,12 +28,12 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
 
 
 def test_our_own_are_without_fault() -> None:
-    assert check() == ()
+    assert find_template_errors() == ()
 
 
 def test_a_folder_with_one_file_alone_is_enough(tmp_path: Path) -> None:
     (tmp_path / "issue.subject.txt").write_text("{{ day | longdate }}")
-    assert check(tmp_path) == ()
+    assert find_template_errors(tmp_path) == ()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_fault_is_told_with_file_line_and_remedy(
     folder: Path, name: str, old: str, new: str, told: str
 ) -> None:
     change(folder, name, old, new)
-    faults = [str(fault) for fault in check(folder)]
+    faults = [str(fault) for fault in find_template_errors(folder)]
     assert [fault for fault in faults if told in fault], faults
 
 
@@ -105,7 +105,7 @@ def test_all_faults_are_told_at_once_and_each_once(folder: Path) -> None:
     change(folder, "issue.txt", "{{ email }}", "{{ emial }}")
     (folder / "partials" / "crad.mjml").write_text("")
     (folder / "notes.md").write_text("not a template")
-    files = [fault.file for fault in check(folder)]
+    files = [fault.file for fault in find_template_errors(folder)]
     assert files == ["issue.txt", "partials/crad.mjml", "partials/head.mjml"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.model import Filter, Subscriber
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.publisher.drafting import CHUNK
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.publishing import freeze, waiting
@@ -23,7 +23,7 @@ A_READER = 300
 
 NAME = "Somebody " * 200
 
-WORDS = [parse(f"title:word{n}") for n in range(40)]
+WORDS = [parse_rule(f"title:word{n}") for n in range(40)]
 
 
 def newcomers(first: int, last: int) -> list[Subscriber]:

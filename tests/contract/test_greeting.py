@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.errors import TransportError
 from newsletter.model import Consent, Deferred, Filter, Letter, Reader, Status, Subscriber
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.ports import Mark, Settle, Store
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.issue_control import cancel
@@ -187,8 +187,8 @@ def test_where_the_day_has_nothing_for_a_newcomer_nothing_is_planned(press: Mess
     press.issue()
     planned = press.store.planned(DAY)
     absent = (
-        Filter(include=(parse("salad"),)),
-        Filter(topics=("Vision",), exclude=(parse("anew"),)),
+        Filter(include=(parse_rule("salad"),)),
+        Filter(topics=("Vision",), exclude=(parse_rule("anew"),)),
     )
     for wants in absent:
         assert greet(press.publisher, press.confirmed("unsubscribed", filter=wants)) is None

@@ -18,7 +18,7 @@ from newsletter.model import (
     Refused,
     Status,
 )
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.ports import Store
 from newsletter.stores import open_store
 from tests.support.factories import DAY, NOON, identity, item, subscriber
@@ -259,7 +259,7 @@ def test_no_byte_of_an_erased_address_stays_in_the_files(tmp_path: Path) -> None
     name = "erase-me-0815"
     one_issue(store, name, *(f"reader{n}" for n in range(300)))
     for at in ("07:00", "08:00"):
-        wants = Filter(include=(parse(name),)) if at == "08:00" else Filter()
+        wants = Filter(include=(parse_rule(name),)) if at == "08:00" else Filter()
         changed = subscriber(f"{name}@example.org", at=at, filter=wants)
         store.save_reader(changed, status="confirmed", now=NOON)
     (theirs,) = (each for each in claim(store, limit=500) if each.reader == 1)

@@ -23,7 +23,7 @@ from newsletter.model import (
     Topic,
     Wave,
 )
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.ports import Store
 from tests.support.factories import DAY, NOON, identity, item, reader
 from tests.support.frozen_issues import (
@@ -49,8 +49,10 @@ TAKEN = Accepted("250 taken")
 def test_a_frozen_wave_comes_back_whole(store: Store) -> None:
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     topics = (
-        Topic("Experts", any=(parse("mixture of experts"), parse("MoE or (a and not b)"))),
-        Topic("Speech", none=(parse("title:music"),), categories=("eess.AS",), about="voices"),
+        Topic(
+            "Experts", any=(parse_rule("mixture of experts"), parse_rule("MoE or (a and not b)"))
+        ),
+        Topic("Speech", none=(parse_rule("title:music"),), categories=("eess.AS",), about="voices"),
     )
     issue = Issue(
         DAY, papers, topics, 2, NOON, ("bioRxiv",), (("arxiv:9", "a broken title"),), after=1
@@ -65,7 +67,7 @@ def test_a_frozen_wave_comes_back_whole(store: Store) -> None:
 
 def test_a_frozen_edition_comes_back_whole(store: Store) -> None:
     (ada,) = join(store, "ada")
-    wants = Filter(("Experts",), (parse("LoRA"),), (parse("speech"),), 5, 20)
+    wants = Filter(("Experts",), (parse_rule("LoRA"),), (parse_rule("speech"),), 5, 20)
     snapshot = replace(ada, subscriber=Subscriber(ada.subscriber.email, "Ada", wants))
     history = ReaderHistory(snapshot, again=frozenset({7, 3}), sent=frozenset({1}))
     edition = Edition(

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from newsletter.model import Filter, Reader, Status, Subscriber
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.ports import Store
 from tests.support.factories import NOON, subscriber
 
@@ -39,8 +39,8 @@ def test_every_word_of_a_subscriber_comes_back(store: Store) -> None:
         name="Ada Ω “King”",
         filter=Filter(
             topics=("Reasoning", "Mixture of Experts"),
-            include=(parse("LoRA"), parse('author:Shazeer and not "large scale"')),
-            exclude=(parse("category:eess.AS or (speech and org:Labs)"),),
+            include=(parse_rule("LoRA"), parse_rule('author:Shazeer and not "large scale"')),
+            exclude=(parse_rule("category:eess.AS or (speech and org:Labs)"),),
             min_upvotes=5,
             max_items=0,
         ),

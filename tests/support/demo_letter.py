@@ -5,9 +5,9 @@ from datetime import date
 from functools import cache
 
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.rendering import Templates, set_issue
+from newsletter.letter.rendering import LetterTemplates, render_issue
 from newsletter.model import Publication
-from newsletter.templates import THEME, load
+from newsletter.templates import DEFAULT_THEME, load_templates
 from tests.support.factories import paper
 from tests.support.letters import SITE, edition, issue, section
 
@@ -57,12 +57,12 @@ THEMES = ("serif", "sans")
 
 
 @cache
-def templates(theme: str = THEME) -> Templates:
-    return load(theme=theme)
+def templates(theme: str = DEFAULT_THEME) -> LetterTemplates:
+    return load_templates(theme=theme)
 
 
-def demo(publication: Publication = SITE, theme: str = THEME) -> IssueFragments:
+def demo(publication: Publication = SITE, theme: str = DEFAULT_THEME) -> IssueFragments:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
-    sheet, quarantined = set_issue(made, publication, templates(theme))
+    sheet, quarantined = render_issue(made, publication, templates(theme))
     assert quarantined == ()
     return sheet

@@ -46,7 +46,7 @@ for name in (
     "uvloop",
 ):
     import_module(name)
-import_module("newsletter.templates").load()
+import_module("newsletter.templates").load_templates()
 import_module("newsletter.sources.http.client")._context()
 gc.collect()
 gc.freeze()

@@ -8,12 +8,12 @@ from email.message import EmailMessage
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
-from newsletter.letter.assembling import Personal, set_edition
-from newsletter.letter.display import FILTERS
+from newsletter.letter.assembling import Personal, render_letter
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.links import Keyring, links
+from newsletter.letter.links import Keyring, sign_links
 from newsletter.letter.message import MessageBuilder
-from newsletter.letter.rendering import Templates, set_issue
+from newsletter.letter.rendering import LetterTemplates, render_issue
+from newsletter.letter.views import FILTERS
 from newsletter.model import (
     Edition,
     Envelope,
@@ -79,9 +79,11 @@ def template(source: str, *, autoescape: bool = False) -> jinja2.Template:
     return made.get_template("tiny")
 
 
-def tiny(html: str = TINY_HTML, text: str = TINY_TEXT, subject: str = TINY_SUBJECT) -> Templates:
+def tiny(
+    html: str = TINY_HTML, text: str = TINY_TEXT, subject: str = TINY_SUBJECT
+) -> LetterTemplates:
     """Templates in memory."""
-    return Templates(template(html, autoescape=True), template(text), template(subject))
+    return LetterTemplates(template(html, autoescape=True), template(text), template(subject))
 
 
 def issue(papers: Sequence[Paper], *topics: str, day: date = DAY) -> Issue:
@@ -121,15 +123,15 @@ def personal(
     publication: Publication = SITE, reader: int = 1, email: str = "ada@example.org"
 ) -> Personal:
     """What is Ada's alone."""
-    return Personal(reader, email, "Ada", links(publication, KEYS, DAY, NOON, reader))
+    return Personal(reader, email, "Ada", sign_links(publication, KEYS, DAY, NOON, reader))
 
 
 def sheet_of(
-    *papers: Paper, publication: Publication = SITE, templates: Templates | None = None
+    *papers: Paper, publication: Publication = SITE, templates: LetterTemplates | None = None
 ) -> IssueFragments:
     """The sheet of an issue of these papers (or of two plain ones) in the topic Reasoning."""
     chosen = papers or (paper(1, "First"), paper(2, "Second"))
-    sheet, quarantined = set_issue(issue(chosen, "Reasoning"), publication, templates or tiny())
+    sheet, quarantined = render_issue(issue(chosen, "Reasoning"), publication, templates or tiny())
     assert quarantined == ()
     return sheet
 
@@ -139,7 +141,7 @@ def letter(
 ) -> tuple[Rendering, Envelope]:
     """One letter, set and addressed."""
     to = to or personal(sheet.publication)
-    return set_edition(sheet, cut, to), MessageBuilder(sheet, KEYS).letter(cut, to)
+    return render_letter(sheet, cut, to), MessageBuilder(sheet, KEYS).letter(cut, to)
 
 
 def content(envelope: Envelope) -> bytes:

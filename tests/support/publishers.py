@@ -6,7 +6,7 @@ from datetime import date
 
 from newsletter import templates
 from newsletter.model import Counts, Listing, Publication, Topic
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import RunLock, Source, Store, Transport
 from newsletter.publisher.publisher import Publisher
@@ -15,7 +15,7 @@ from newsletter.publisher.ticking import SchedulerState, Told, deliver_open, loo
 from tests.support.clocks import SteadyClock
 from tests.support.factories import item
 
-TEMPLATES = templates.load()
+TEMPLATES = templates.load_templates()
 
 
 class Listed:
@@ -46,7 +46,7 @@ def desk_over(store: Store, *sources: Source, clock: SteadyClock | None = None) 
     chosen: Sequence[Source] = sources
     return Publisher(
         publication=Publication("N", "N", "n@example.org"),
-        topics=(Topic("Vision", any=(parse("vision"),)),),
+        topics=(Topic("Vision", any=(parse_rule("vision"),)),),
         cadence="daily",
         max_items=10,
         when_empty="skip",

@@ -15,8 +15,8 @@ from urllib.parse import urlencode, urlsplit
 from starlette.routing import BaseRoute
 
 from newsletter import templates
-from newsletter.letter.links import Purpose, sign
-from newsletter.letter.rendering import Templates
+from newsletter.letter.links import Purpose, sign_token
+from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Publication, Reader
 from newsletter.ports import Store
 from newsletter.publisher.fetching import gather
@@ -144,7 +144,7 @@ class App:
 
     def path(self, purpose: Purpose, payload: str = "1") -> str:
         """A signed link's path, signed now."""
-        token = sign(payload, purpose, self.reader_service.keys, self.clock.now())
+        token = sign_token(payload, purpose, self.reader_service.keys, self.clock.now())
         return f"/{purpose}/{token}"
 
     def reader(self, number: int = 1) -> Reader:
@@ -165,9 +165,9 @@ def apart(work: Coroutine[Any, Any, None]) -> None:
 
 
 @cache
-def stationery() -> Mapping[str, Templates]:
+def stationery() -> Mapping[str, LetterTemplates]:
     """The templates of the notes, compiled once."""
-    return {kind: templates.load_note(kind) for kind in LINKS}
+    return {kind: templates.load_note_templates(kind) for kind in LINKS}
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import pytest
 from newsletter.bounces import BounceProcessor
 from newsletter.bounces.mailboxes import Maildir
 from newsletter.errors import UsageError
-from newsletter.letter.links import Keyring, sign
+from newsletter.letter.links import Keyring, sign_token
 from newsletter.model import Status
 from newsletter.ports import Store
 from newsletter.stores import open_store
@@ -128,7 +128,7 @@ def test_what_nothing_of_ours_vouches_for_is_left(store: Store, mail: bytes) -> 
 
 
 def test_a_reader_leaves_by_mail_under_whatever_address(store: Store) -> None:
-    token = sign("2", "unsubscribe", KEYS, NOON - timedelta(days=900))
+    token = sign_token("2", "unsubscribe", KEYS, NOON - timedelta(days=900))
     assert take(store, leaving(f"unsubscribe {token}")) == [
         ("unsubscribe", "unsubscribed", "r2@example.net")
     ]
@@ -139,7 +139,7 @@ def test_a_reader_leaves_by_mail_under_whatever_address(store: Store) -> None:
 
 
 def test_a_token_for_something_else_is_no_way_out(store: Store) -> None:
-    token = sign("2", "preferences", KEYS, NOON)
+    token = sign_token("2", "preferences", KEYS, NOON)
     assert take(store, leaving(f"unsubscribe {token}"))[0][1] == "left"
     wish = bounce_processor(store).take("a mail", leaving(f"pause {token}"), NOON)
     assert (wish.effect, wish.reader) == ("left", "r2@example.net")
@@ -148,7 +148,7 @@ def test_a_token_for_something_else_is_no_way_out(store: Store) -> None:
 
 def test_without_a_bounce_mailbox_the_senders_is_looked_at(store: Store) -> None:
     by_sender = BounceProcessor(store, replace(PAPERS, bounces=None), KEYS)
-    token = sign("1", "unsubscribe", KEYS, NOON)
+    token = sign_token("1", "unsubscribe", KEYS, NOON)
     assert by_sender.take("a mail", leaving(f"unsubscribe {token}"), NOON).effect == "unsubscribed"
 
 

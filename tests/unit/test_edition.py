@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.issue.composing import compose
-from newsletter.issue.cutting import Budget, Sizes, cut
-from newsletter.issue.explaining import explain
-from newsletter.issue.table import REACH, Table
+from newsletter.issue.composing import MAX_PAPER_AGE, IssueMasks, compose_issue
+from newsletter.issue.editions import EditionLimits, HtmlSizes, compose_edition
+from newsletter.issue.selecting import explain
 from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
@@ -27,34 +26,34 @@ from newsletter.model import (
     Verdict,
 )
 from newsletter.papers import topics
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
 from tests.support.factories import DAY, NOON, paper, reader
 
 TOPICS = (
-    Topic("Reasoning", any=(parse("reasoning"),)),
-    Topic("Agents", any=(parse("agents"),)),
-    Topic("Speech", any=(parse("speech"),)),
+    Topic("Reasoning", any=(parse_rule("reasoning"),)),
+    Topic("Agents", any=(parse_rule("agents"),)),
+    Topic("Speech", any=(parse_rule("speech"),)),
 )
 
 
 def issue_of(*papers: Paper) -> Issue:
-    return compose(papers, TOPICS, day=DAY, cutoff=len(papers), after=0, frozen_at=NOON)
+    return compose_issue(papers, TOPICS, day=DAY, cutoff=len(papers), after=0, frozen_at=NOON)
 
 
-def table_of(issue: Issue, *filters: Filter) -> Table:
-    return Table(issue, topics.match(issue, filters, RulesMatcher()))
+def table_of(issue: Issue, *filters: Filter) -> IssueMasks:
+    return IssueMasks(issue, topics.match_issue(issue, filters, RulesMatcher()))
 
 
-def budget(papers: int, *, html: int = 102_400, cap: int = 60) -> Budget:
+def budget(papers: int, *, html: int = 102_400, cap: int = 60) -> EditionLimits:
     lengths: dict[Length, int] = {"short": 1000, "full": 3000, "titles": 500, "lead": 1500}
     cards = {length: (size,) * papers for length, size in lengths.items()}
-    return Budget(Sizes(1000, 100, 50, cards, (200,) * papers), cap, html)
+    return EditionLimits(HtmlSizes(1000, 100, 50, cards, (200,) * papers), cap, html)
 
 
 def edition_of(issue: Issue, who: Reader, **room: int) -> Edition:
     table = table_of(issue, who.subscriber.filter)
-    return cut(table, ReaderHistory(who), budget(len(issue.papers), **room))
+    return compose_edition(table, ReaderHistory(who), budget(len(issue.papers), **room))
 
 
 def verdict_on(issue: Issue, history: ReaderHistory) -> Verdict:
@@ -89,7 +88,7 @@ def test_who_asks_for_no_choice_gets_every_paper_by_topic_and_the_rest_under_oth
 
 
 def test_sections_follow_the_readers_own_order_and_a_paper_stands_once() -> None:
-    wants = Filter(topics=("Agents", "Nowhere", "Reasoning"), include=(parse("cells"),))
+    wants = Filter(topics=("Agents", "Nowhere", "Reasoning"), include=(parse_rule("cells"),))
     edition = edition_of(FIVE, reader(wants=wants))
     in_order = list(shown(FIVE, edition).items())
     assert in_order == [("Agents", [2, 3]), ("Reasoning", [1]), (BY_FILTER, [5])]
@@ -105,7 +104,8 @@ def test_a_paper_whose_best_topic_is_not_followed_stands_under_the_first_that_is
 
 def test_a_reader_of_includes_alone_gets_what_they_bring_under_your_filters() -> None:
     wants = Filter(
-        include=(parse("cells or proteins"), parse("agents")), exclude=(parse("speech"),)
+        include=(parse_rule("cells or proteins"), parse_rule("agents")),
+        exclude=(parse_rule("speech"),),
     )
     edition = edition_of(FIVE, reader(wants=wants))
     assert shown(FIVE, edition) == {BY_FILTER: [1, 2, 4, 5]}
@@ -118,7 +118,7 @@ def test_a_reader_of_includes_alone_gets_what_they_bring_under_your_filters() ->
 
 
 def test_a_topic_called_other_loses_no_paper() -> None:
-    issue = replace(FIVE, topics=(*TOPICS, Topic(OTHER, any=(parse("cells"),))))
+    issue = replace(FIVE, topics=(*TOPICS, Topic(OTHER, any=(parse_rule("cells"),))))
     edition = edition_of(issue, reader())
     assert sorted(edition.papers) == [0, 1, 2, 3, 4]
 
@@ -191,7 +191,7 @@ def test_upvotes_are_asked_only_of_papers_that_carry_them() -> None:
 
 
 AGAIN = frozenset({1})
-ASKS = Filter(topics=("Reasoning",), exclude=(parse("speech or (not a)"),), min_upvotes=5)
+ASKS = Filter(topics=("Reasoning",), exclude=(parse_rule("speech or (not a)"),), min_upvotes=5)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ ASKS = Filter(topics=("Reasoning",), exclude=(parse("speech or (not a)"),), min_
         (ReaderHistory(reader(decided=1)), lambda p: p, "decided in an earlier issue"),
         (
             ReaderHistory(reader()),
-            lambda p: replace(p, first_seen=NOON - REACH - timedelta(seconds=1)),
+            lambda p: replace(p, first_seen=NOON - MAX_PAPER_AGE - timedelta(seconds=1)),
             "first seen more than 14 days ago",
         ),
         (
@@ -211,7 +211,9 @@ ASKS = Filter(topics=("Reasoning",), exclude=(parse("speech or (not a)"),), min_
             "in no topic followed",
         ),
         (
-            ReaderHistory(reader(wants=replace(ASKS, exclude=(parse("speech"), parse("a"))))),
+            ReaderHistory(
+                reader(wants=replace(ASKS, exclude=(parse_rule("speech"), parse_rule("a"))))
+            ),
             lambda p: p,
             "exclude “a”",
         ),
@@ -225,7 +227,12 @@ def test_a_paper_kept_out_has_one_reason(
     verdict = verdict_on(issue, history)
     assert not verdict.included
     assert verdict.reason.startswith(reason)
-    assert cut(table_of(issue, history.reader.subscriber.filter), history, budget(1)).papers == ()
+    assert (
+        compose_edition(
+            table_of(issue, history.reader.subscriber.filter), history, budget(1)
+        ).papers
+        == ()
+    )
 
 
 def test_a_quarantined_paper_is_in_nobodys_edition_and_is_named() -> None:
@@ -240,8 +247,8 @@ def test_a_quarantined_paper_is_in_nobodys_edition_and_is_named() -> None:
     [
         (Filter(), EVERY_PAPER),
         (Filter(topics=("Reasoning",)), "topic Reasoning: “reasoning”"),
-        (Filter(include=(parse("author:Shazeer"),)), "include “author:Shazeer”"),
-        (Filter(include=(parse("about:" + "reasoning " * 20),)), "include “about:reasoning"),
+        (Filter(include=(parse_rule("author:Shazeer"),)), "include “author:Shazeer”"),
+        (Filter(include=(parse_rule("about:" + "reasoning " * 20),)), "include “about:reasoning"),
     ],
 )
 def test_a_paper_that_is_in_says_why(wants: Filter, reason: str) -> None:
@@ -263,7 +270,7 @@ def test_a_paper_short_of_upvotes_is_judged_again_though_decided() -> None:
 
 WORDS = ("reasoning", "agents", "speech", "cells")
 RULES = st.sampled_from(
-    [parse(text) for text in (*WORDS, "title:agents", "agents and not cells", "about: cells")]
+    [parse_rule(text) for text in (*WORDS, "title:agents", "agents and not cells", "about: cells")]
 )
 FILTERS = st.builds(
     Filter,
@@ -303,7 +310,7 @@ def test_an_edition_is_exactly_what_its_reasons_say(
 ) -> None:
     table = table_of(issue, wants)
     history = ReaderHistory(reader(wants=wants, decided=decided), again=numbers, sent=numbers)
-    edition = cut(table, history, budget(len(issue.papers), html=html))
+    edition = compose_edition(table, history, budget(len(issue.papers), html=html))
     verdicts = list(explain(table, history))
     assert [verdict.paper for verdict in verdicts] == [paper.key for paper in issue.papers]
     assert all(verdict.reason for verdict in verdicts)
@@ -315,10 +322,15 @@ def test_an_edition_is_exactly_what_its_reasons_say(
 
 @given(ISSUES, st.integers(0, 9000))
 def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> None:
-    one, other = Filter(include=(parse("agents"),)), Filter(include=(parse("not agents"),))
+    one, other = (
+        Filter(include=(parse_rule("agents"),)),
+        Filter(include=(parse_rule("not agents"),)),
+    )
     table, room = table_of(issue, one, other), budget(len(issue.papers), html=html)
-    first, second = (cut(table, ReaderHistory(reader(wants=w)), room).papers for w in (one, other))
-    everyone = cut(table, ReaderHistory(reader()), room).papers
+    first, second = (
+        compose_edition(table, ReaderHistory(reader(wants=w)), room).papers for w in (one, other)
+    )
+    everyone = compose_edition(table, ReaderHistory(reader()), room).papers
     assert not set(first) & set(second)
     assert set(first) | set(second) == set(everyone)
 
@@ -326,7 +338,7 @@ def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> Non
 @given(ISSUES, FILTERS, st.integers(1500, 12_000))
 def test_an_edition_is_within_its_bytes(issue: Issue, wants: Filter, html: int) -> None:
     room = budget(len(issue.papers), html=html)
-    edition = cut(table_of(issue, wants), ReaderHistory(reader(wants=wants)), room)
+    edition = compose_edition(table_of(issue, wants), ReaderHistory(reader(wants=wants)), room)
     cards = sum(len(section.cards) for section in edition.sections)
     rows = sum(len(section.rows) for section in edition.sections)
     leads = sum(len(section.cards) for section in edition.sections if section.leads)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from newsletter.errors import FilterError
 from newsletter.model import All, AnyOf, Expression, Not, Term
-from newsletter.papers.filters import MAX_DEPTH, MAX_LENGTH, mask, parse, terms
+from newsletter.papers.filters import MAX_DEPTH, MAX_LENGTH, evaluate, iter_terms, parse_rule
 
 A, B, C = (Term("text", word) for word in "abc")
 FILTER_LIKE = st.lists(
@@ -44,11 +44,11 @@ EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(
     ],
 )
 def test_it_parses(text: str, expression: Expression) -> None:
-    assert parse(text).expression == expression
+    assert parse_rule(text).expression == expression
 
 
 def test_a_rule_keeps_the_words_it_was_written_in() -> None:
-    assert parse(" title: LoRA  or\tMoE ").text == "title: LoRA or MoE"
+    assert parse_rule(" title: LoRA  or\tMoE ").text == "title: LoRA or MoE"
 
 
 @pytest.mark.parametrize(
@@ -79,35 +79,35 @@ def test_an_error_points_at_the_place_and_says_what_to_do(
     text: str, column: int, hint: str
 ) -> None:
     with pytest.raises(FilterError) as caught:
-        parse(text)
+        parse_rule(text)
     assert caught.value.column == column
     assert hint in caught.value.reason
     assert str(caught.value).splitlines()[-1] == " " * (4 + column) + "^"
 
 
 def test_it_is_bounded() -> None:
-    assert len(list(terms(parse(" or ".join(["x"] * 800)).expression))) == 800
+    assert len(list(iter_terms(parse_rule(" or ".join(["x"] * 800)).expression))) == 800
     with pytest.raises(FilterError, match=f"has 49996 characters; {MAX_LENGTH} is the most"):
-        parse(" or ".join(["x"] * 10_000))
+        parse_rule(" or ".join(["x"] * 10_000))
     with pytest.raises(FilterError, match=f"deeper than {MAX_DEPTH}"):
-        parse("(" * 60 + "a" + ")" * 60)
+        parse_rule("(" * 60 + "a" + ")" * 60)
     with pytest.raises(FilterError, match=f"deeper than {MAX_DEPTH}"):
-        parse("not " * 60 + "a")
+        parse_rule("not " * 60 + "a")
 
 
 @given(st.text() | FILTER_LIKE)
 def test_parsing_raises_nothing_but_filter_errors_that_point_into_the_text(text: str) -> None:
     try:
-        rule = parse(text)
+        rule = parse_rule(text)
     except FilterError as error:
         assert 0 <= error.column <= len(error.text)  # noqa: PT017 - a rule is as good an outcome
     else:
-        assert list(terms(rule.expression))
-        assert parse(rule.text) == rule
+        assert list(iter_terms(rule.expression))
+        assert parse_rule(rule.text) == rule
 
 
 def test_terms_come_from_left_to_right() -> None:
-    assert list(terms(parse("a and (b or not c)").expression)) == [A, B, C]
+    assert list(iter_terms(parse_rule("a and (b or not c)").expression)) == [A, B, C]
 
 
 @given(EXPRESSIONS, st.tuples(*[st.integers(0, 15)] * 3))
@@ -128,4 +128,4 @@ def test_masks_are_what_asking_every_paper_gives(
                 return any(holds(inner, place) for inner in parts)
 
     expected = sum(1 << place for place in range(4) if holds(expression, place))
-    assert mask(expression, occurs, 0b1111) == expected
+    assert evaluate(expression, occurs, 0b1111) == expected

@@ -3,7 +3,15 @@ from dataclasses import replace
 import pytest
 
 from newsletter.model import Identity
-from newsletter.papers.identity import arxiv_id, dois, identify, merge, revised, same, title_key
+from newsletter.papers.identity import (
+    find_dois,
+    identify,
+    is_revision,
+    is_same_paper,
+    merge_items,
+    normalise_title,
+    parse_arxiv_id,
+)
 from tests.support.factories import identity, item
 
 ABSTRACT = "We show, at some length, that a paper is told from others by its abstract."
@@ -43,7 +51,7 @@ def named(*ids: str, title: str = "A paper", abstract: str = "") -> Identity:
     ],
 )
 def test_it_knows_an_arxiv_id_in_every_form(raw: str) -> None:
-    found = arxiv_id(raw)
+    found = parse_arxiv_id(raw)
     assert found is not None
     assert found[0] == "2508.13426"
     assert named(raw).key == "arxiv:2508.13426"
@@ -67,7 +75,7 @@ def test_it_knows_an_arxiv_id_in_every_form(raw: str) -> None:
 def test_it_takes_the_version_off_and_the_old_styles_subject_class(
     raw: str, paper: str, version: int | None
 ) -> None:
-    assert arxiv_id(raw) == (paper, version)
+    assert parse_arxiv_id(raw) == (paper, version)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +98,7 @@ def test_it_takes_the_version_off_and_the_old_styles_subject_class(
     ],
 )
 def test_it_takes_nothing_else_for_an_arxiv_id(raw: str) -> None:
-    assert arxiv_id(raw) is None
+    assert parse_arxiv_id(raw) is None
 
 
 @pytest.mark.parametrize(
@@ -109,7 +117,7 @@ def test_it_takes_nothing_else_for_an_arxiv_id(raw: str) -> None:
     ],
 )
 def test_it_normalises_the_dois_of_a_field(raw: str, found: tuple[str, ...]) -> None:
-    assert dois(raw) == found
+    assert find_dois(raw) == found
 
 
 @pytest.mark.parametrize(
@@ -162,40 +170,40 @@ def test_its_address_names_it_where_it_has_no_ids() -> None:
 
 
 def test_titles_compare_without_case_accents_markup_and_punctuation() -> None:
-    assert title_key("PokéChamp: an Agent") == title_key("Pok\\'eChamp -- An agent")
-    assert title_key("M$^3$ViT") == title_key("M3ViT")
-    assert title_key("$\\beta$-VAE") == title_key("β-VAE")
+    assert normalise_title("PokéChamp: an Agent") == normalise_title("Pok\\'eChamp -- An agent")
+    assert normalise_title("M$^3$ViT") == normalise_title("M3ViT")
+    assert normalise_title("$\\beta$-VAE") == normalise_title("β-VAE")
 
 
 def test_the_same_title_with_another_abstract_is_another_paper() -> None:
     one, other = named(abstract=ABSTRACT), named(abstract=f"{ABSTRACT} Or does it?")
     assert one.key != other.key
     assert one.key.startswith("title:")
-    assert not same(other, one.aliases)
+    assert not is_same_paper(other, one.aliases)
 
 
 def test_the_same_title_and_abstract_are_one_paper_with_an_id_or_without() -> None:
     saved, listed = named(abstract=ABSTRACT), named("2508.13426", abstract=ABSTRACT.upper())
-    assert same(saved, listed.aliases)
-    assert same(listed, saved.aliases)
-    assert same(saved, named(abstract=ABSTRACT).aliases)
+    assert is_same_paper(saved, listed.aliases)
+    assert is_same_paper(listed, saved.aliases)
+    assert is_same_paper(saved, named(abstract=ABSTRACT).aliases)
 
 
 def test_a_title_alone_joins_no_paper_that_has_an_abstract() -> None:
-    assert not same(named("https://a.org/1"), named("https://b.org/2").aliases)
-    assert not same(named(), named(abstract=ABSTRACT).aliases)
-    assert same(named(), named().aliases)
+    assert not is_same_paper(named("https://a.org/1"), named("https://b.org/2").aliases)
+    assert not is_same_paper(named(), named(abstract=ABSTRACT).aliases)
+    assert is_same_paper(named(), named().aliases)
 
 
 def test_a_shared_name_joins_and_nothing_shared_does_not() -> None:
-    assert same(named("10.1038/x", "https://a.org/1"), named("doi:10.1038/X").aliases)
-    assert not same(named("10.1038/x"), named("10.1038/y").aliases)
+    assert is_same_paper(named("10.1038/x", "https://a.org/1"), named("doi:10.1038/X").aliases)
+    assert not is_same_paper(named("10.1038/x"), named("10.1038/y").aliases)
 
 
 def test_a_shared_doi_never_joins_two_arxiv_ids() -> None:
     one, other = named("2508.00001", "10.1038/x"), named("2508.00002", "10.1038/x")
-    assert not same(one, other.aliases)
-    assert same(named("10.1038/x"), one.aliases)
+    assert not is_same_paper(one, other.aliases)
+    assert is_same_paper(named("10.1038/x"), one.aliases)
 
 
 @pytest.mark.parametrize(
@@ -203,28 +211,30 @@ def test_a_shared_doi_never_joins_two_arxiv_ids() -> None:
     [("2508.00001", "2508.00002"), ("10.1038/x", "10.1038/y"), ("pmid:1", "pmid:2")],
 )
 def test_equal_words_never_join_what_an_archive_tells_apart(mine: str, theirs: str) -> None:
-    assert not same(named(mine, abstract=ABSTRACT), named(theirs, abstract=ABSTRACT).aliases)
+    assert not is_same_paper(
+        named(mine, abstract=ABSTRACT), named(theirs, abstract=ABSTRACT).aliases
+    )
 
 
 def test_a_paper_that_came_to_have_two_arxiv_ids_answers_to_both() -> None:
     both = identity("arxiv:2508.00001", "arxiv:2508.00002").aliases
-    assert same(named("2508.00002"), both)
+    assert is_same_paper(named("2508.00002"), both)
 
 
 def test_a_later_version_brings_its_words_and_an_earlier_one_does_not() -> None:
     known = item("Old", abstract="Old words", version=1, authors=("Ada",))
     newer = item("New", abstract="New words", version=2)
-    assert revised(known, newer)
-    merged = merge(known, newer)
+    assert is_revision(known, newer)
+    merged = merge_items(known, newer)
     assert (merged.title, merged.abstract, merged.version) == ("New", "New words", 2)
     assert merged.authors == ("Ada",)
-    assert merge(merged, known) == merged
-    assert not revised(newer, known)
+    assert merge_items(merged, known) == merged
+    assert not is_revision(newer, known)
 
 
 def test_a_version_met_for_the_first_time_is_no_revision() -> None:
-    assert not revised(item(), item(version=2))
-    assert not revised(item(version=1), item())
+    assert not is_revision(item(), item(version=2))
+    assert not is_revision(item(version=1), item())
 
 
 def test_merging_fills_in_what_was_absent() -> None:
@@ -238,7 +248,7 @@ def test_merging_fills_in_what_was_absent() -> None:
         categories=("cs.LG", "cs.CL"),
         author_count=3,
     )
-    merged = merge(known, newcomer)
+    merged = merge_items(known, newcomer)
     assert (merged.title, merged.abstract) == ("A", "Words")
     assert merged.ids == ("2508.13426", "10.1/x")
     assert (merged.url, merged.code) == ("https://a.org/1", "https://c.org/3")
@@ -248,11 +258,11 @@ def test_merging_fills_in_what_was_absent() -> None:
 
 def test_counts_take_the_newer_value_even_when_it_is_nought() -> None:
     known = item(upvotes=7, comments=2)
-    merged = merge(known, item(upvotes=0))
+    merged = merge_items(known, item(upvotes=0))
     assert (merged.upvotes, merged.comments) == (0, 2)
 
 
 def test_a_withdrawal_stays() -> None:
     gone = replace(item(version=2), withdrawn=True)
-    assert merge(item(version=1), gone).withdrawn
-    assert merge(gone, item(version=3)).withdrawn
+    assert merge_items(item(version=1), gone).withdrawn
+    assert merge_items(gone, item(version=3)).withdrawn

@@ -1,13 +1,13 @@
 from dataclasses import replace
 from itertools import permutations
 
-from newsletter.issue.composing import compose
+from newsletter.issue.composing import compose_issue
 from newsletter.model import Issue, Paper, Topic
 from tests.support.factories import DAY, NOON, paper
 
 
 def composed(*papers: Paper) -> Issue:
-    return compose(papers, (), day=DAY, cutoff=9, after=0, frozen_at=NOON)
+    return compose_issue(papers, (), day=DAY, cutoff=9, after=0, frozen_at=NOON)
 
 
 def test_the_most_upvoted_and_discussed_come_first_then_the_newest() -> None:
@@ -35,7 +35,7 @@ def test_a_muted_paper_gives_way_to_one_that_is_owed() -> None:
 
 def test_it_carries_what_it_was_composed_with() -> None:
     topics = (Topic("Reasoning"),)
-    issue = compose(
+    issue = compose_issue(
         [paper()], topics, day=DAY, cutoff=9, after=4, frozen_at=NOON, missing=["arXiv"]
     )
     assert issue == Issue(DAY, (paper(),), topics, 9, NOON, missing=("arXiv",), after=4)

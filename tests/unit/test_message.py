@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import RenderError
-from newsletter.letter.fragments import hole
+from newsletter.letter.fragments import placeholder
 from newsletter.letter.links import Keyring, read_bounce_tag
-from newsletter.letter.message import MessageBuilder, encoded, quoted
+from newsletter.letter.message import MessageBuilder, encode_subject, quoted_printable
 from newsletter.model import Publication, WireLines
 from tests.support.factories import paper
 from tests.support.hostile_inputs import HEADERS, TEXTS, check, check_bytes
@@ -45,18 +45,18 @@ def without_blank_ends(text: str) -> str:
 
 @given(TEXT | DOTTED)
 def test_it_decodes_to_what_was_encoded(text: str) -> None:
-    assert unquoted(quoted(text)) == without_blank_ends(text)
+    assert unquoted(quoted_printable(text)) == without_blank_ends(text)
 
 
 @given(st.lists(DOTTED))
 def test_encoded_pieces_join_into_the_encoded_whole(pieces: list[str]) -> None:
     expected = "".join(without_blank_ends(piece) for piece in pieces)
-    assert unquoted(b"".join(map(quoted, pieces))) == expected
+    assert unquoted(b"".join(map(quoted_printable, pieces))) == expected
 
 
 @given(TEXT | DOTTED)
 def test_no_encoded_line_is_long_or_begins_with_a_dot(text: str) -> None:
-    made = quoted(text)
+    made = quoted_printable(text)
     assert made == b"" or made.endswith(b"\r\n")
     for line in made.split(b"\r\n"):
         assert len(line) <= 76
@@ -69,17 +69,17 @@ def test_no_encoded_line_is_long_or_begins_with_a_dot(text: str) -> None:
 def test_a_line_that_needs_no_encoding_is_broken_where_any_is(text: str) -> None:
     lines = binascii.b2a_qp(f"{text}x".encode())[:-1]
     ended = lines if not text or lines.endswith(b"\n") else lines + b"=\n"
-    assert quoted(text) == ended.replace(b"\n", b"\r\n")
-    assert quoted(text).digest == WireLines(quoted(text)).digest
+    assert quoted_printable(text) == ended.replace(b"\n", b"\r\n")
+    assert quoted_printable(text).digest == WireLines(quoted_printable(text)).digest
 
 
 def test_it_takes_every_line_end_for_one() -> None:
-    assert quoted("a\r\nb\rc\n") == b"a\r\nb\r\nc\r\n"
+    assert quoted_printable("a\r\nb\rc\n") == b"a\r\nb\r\nc\r\n"
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=200))
 def test_a_subject_is_read_as_it_was_written(text: str) -> None:
-    value = encoded(text)
+    value = encode_subject(text)
     assert value.isascii()
     assert str(make_header(decode_header(value.replace("\r\n", "")))) == " ".join(text.split())
 
@@ -240,7 +240,7 @@ def test_it_refuses_an_address_that_is_not_one(email: str) -> None:
 )
 def test_subjects_in_pieces_are_read_whole(subject: tuple[str, int, str], expected: str) -> None:
     before, more, after = subject
-    set_subject = ((before,), (before, hole("more"), after))
+    set_subject = ((before,), (before, placeholder("more"), after))
     sheet = replace(sheet_of(), subjects=(set_subject, set_subject))
     cut = edition(section("Reasoning", 0), more=[1] * more)
     message = content(letter(sheet, cut)[1])

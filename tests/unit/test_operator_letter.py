@@ -17,13 +17,13 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule
 from newsletter.stores import open_store
-from newsletter.templates import load_note
+from newsletter.templates import load_note_templates
 from tests.support.clocks import SteadyClock
 from tests.support.factories import NOON, subscriber
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import Listed, Run, desk_over, tick
 
-REPORT = load_note("report")
+REPORT = load_note_templates("report")
 OPERATOR = "editor@example.org"
 
 

@@ -9,12 +9,10 @@ from typing import get_args
 import pytest
 
 from newsletter.errors import TemplateError
-from newsletter.letter.assembling import compose, set_edition
-from newsletter.letter.display import longdate, shown, wrap
+from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
 from newsletter.letter.fragments import REASON_BYTES, IssueFragments
-from newsletter.letter.pieces import CompiledIssue
-from newsletter.letter.rendering import set_issue
-from newsletter.letter.views import paper_view
+from newsletter.letter.rendering import render_issue
+from newsletter.letter.views import longdate, paper_view, printable, wrap
 from newsletter.model import Publication, Summary
 from tests.support.factories import item, paper
 from tests.support.letters import (
@@ -36,7 +34,7 @@ ABSTRACT = "One thing is said. Another follows. A third one ends it."
 
 def html_of(sheet: IssueFragments, **cut: object) -> str:
     made = edition(section("Reasoning", 0), **cut)  # type: ignore[arg-type]
-    return set_edition(sheet, made, personal(sheet.publication)).html
+    return render_letter(sheet, made, personal(sheet.publication)).html
 
 
 def test_it_says_a_date_in_full() -> None:
@@ -48,7 +46,7 @@ def test_it_says_a_date_in_full() -> None:
     [("plain", "plain"), (" a ", "a"), ("a\x00b\ud800", "ab"), ("\ue000email\ue001", "email")],
 )
 def test_it_leaves_out_what_cannot_be_shown(text: str, expected: str) -> None:
-    assert shown(text) == expected
+    assert printable(text) == expected
 
 
 def test_it_wraps_at_words_and_never_inside_one() -> None:
@@ -125,7 +123,7 @@ def test_it_stores_a_sheet_and_reads_it_back() -> None:
 def test_it_sets_an_edition_of_cards_rows_and_more() -> None:
     sheet = sheet_of(*(paper(n, f"Title {n} & co", abstract=ABSTRACT) for n in range(1, 5)))
     cut = edition(section("Reasoning", 0, rows=[1]), more=(2, 3), left_out=7)
-    rendering = set_edition(sheet, cut, personal())
+    rendering = render_letter(sheet, cut, personal())
     html = rendering.html
     assert '<h3><a href="None">Title 1 &amp; co</a></h3>' in html
     assert "<li>Title 2 &amp; co</li>" in html
@@ -144,7 +142,7 @@ def test_a_letter_leaves_out_lines_that_count_nothing() -> None:
 
 
 def test_a_quiet_day_is_said_in_one_line() -> None:
-    rendering = set_edition(sheet_of(), edition(), personal())
+    rendering = render_letter(sheet_of(), edition(), personal())
     html = rendering.html
     assert "quiet" in html
     assert "0 papers" in html
@@ -153,7 +151,7 @@ def test_a_quiet_day_is_said_in_one_line() -> None:
 
 
 def test_a_paper_alone_is_the_subject_alone() -> None:
-    rendering = set_edition(sheet_of(), edition(section("Reasoning", 1)), personal())
+    rendering = render_letter(sheet_of(), edition(section("Reasoning", 1)), personal())
     assert "".join(rendering.subject) == "Second"
 
 
@@ -162,7 +160,7 @@ def test_the_preheader_is_not_the_title() -> None:
     assert "<p>One thing is said. Another follows.</p>" not in html_of(sheet_of(*papers))
     assert "<p>One thing is said. Another follows. — one of the" in html_of(sheet_of(*papers))
     both = edition(section("Reasoning", 0, 1))
-    html = set_edition(sheet_of(*papers), both, personal()).html
+    html = render_letter(sheet_of(*papers), both, personal()).html
     assert "<p>Also: Second — One thing is said. Another follows.</p>" in html
 
 
@@ -177,8 +175,8 @@ def test_each_reader_gets_the_summary_they_chose(summary: Summary) -> None:
 def test_shared_pieces_are_the_same_objects_for_every_reader() -> None:
     sheet, cut = sheet_of(), edition(section("Reasoning", 0, 1))
     compiled = CompiledIssue(sheet, str)
-    ada = compose(compiled, cut, personal())
-    bob = compose(compiled, cut, personal(reader=2, email="bob@example.org"))
+    ada = assemble_letter(compiled, cut, personal())
+    bob = assemble_letter(compiled, cut, personal(reader=2, email="bob@example.org"))
     both = list(zip(ada.html, bob.html, strict=True))
     assert {a for a, b in both if a is not b} == {"ada@example.org", personal().links.unsubscribe}
 
@@ -187,7 +185,7 @@ def test_a_reason_keeps_to_the_bytes_the_cut_reckons_with() -> None:
     sheet = sheet_of()
     for reason in ("&" * 300, "漢" * 300, "word " * 100, "a"):
         cut = edition(section("Reasoning", 0, because=reason))
-        html = set_edition(sheet, cut, personal()).html
+        html = render_letter(sheet, cut, personal()).html
         said = html.partition("because: ")[2].partition("</p>")[0]
         assert 0 < len(said.encode()) <= REASON_BYTES
 
@@ -197,7 +195,7 @@ def test_sizes_are_never_less_than_what_is_set() -> None:
     for publication in (SITE, replace(SITE, bounces=None), NO_SITE):
         sheet = sheet_of(*papers, publication=publication)
         cut = edition(section("Reasoning", 0, 1, rows=[2]), section("Other", 3), more=[4])
-        html = set_edition(sheet, cut, personal(publication)).html
+        html = render_letter(sheet, cut, personal(publication)).html
         sizes = sheet.sizes
         reckoned = (
             sizes.frame
@@ -211,12 +209,12 @@ def test_sizes_are_never_less_than_what_is_set() -> None:
 def test_a_paper_that_breaks_the_template_is_quarantined_and_the_rest_is_set() -> None:
     fragile = tiny(html=TINY_HTML.replace("{{ summary }}", "{{ 1 // (paper.title | length - 3) }}"))
     papers = (paper(1, "First"), paper(2, "Two"), paper(3, "Third"))
-    sheet, quarantined = set_issue(issue(papers, "Reasoning"), SITE, fragile)
+    sheet, quarantined = render_issue(issue(papers, "Reasoning"), SITE, fragile)
     (key, reason), *others = quarantined
     assert not others
     assert key == papers[1].key
     assert reason.startswith("tiny, block card: ")
-    html = set_edition(sheet, edition(section("Reasoning", 0, 2)), personal()).html
+    html = render_letter(sheet, edition(section("Reasoning", 0, 2)), personal()).html
     assert "First" in html
     assert "Third" in html
 
@@ -225,16 +223,16 @@ def test_what_utf8_cannot_hold_quarantines_a_paper() -> None:
     broken = "{{ '\\ud800' if paper.title == 'Two' else paper.title }}"
     text = TINY_TEXT.replace("{{ paper.title }}", broken)
     papers = (paper(1, "First"), paper(2, "Two"))
-    _, quarantined = set_issue(issue(papers), SITE, tiny(text=text))
+    _, quarantined = render_issue(issue(papers), SITE, tiny(text=text))
     assert [key for key, _ in quarantined] == [papers[1].key]
 
 
 def test_an_issue_goes_even_if_its_only_paper_cannot_be_set() -> None:
     misspelt = tiny(html=TINY_HTML.replace("{{ paper.title", "{{ paper.titel"))
-    sheet, ((key, reason),) = set_issue(issue([paper()]), SITE, misspelt)
+    sheet, ((key, reason),) = render_issue(issue([paper()]), SITE, misspelt)
     assert key == paper().key
     assert "titel" in reason
-    assert "quiet" in set_edition(sheet, edition(), personal()).html
+    assert "quiet" in render_letter(sheet, edition(), personal()).html
 
 
 @pytest.mark.parametrize(
@@ -246,20 +244,20 @@ def test_an_issue_goes_even_if_its_only_paper_cannot_be_set() -> None:
 )
 def test_a_frame_that_cannot_be_set_is_the_templates_fault(templates: object) -> None:
     with pytest.raises(TemplateError, match="nmae") as caught:
-        set_issue(issue([]), SITE, templates)  # type: ignore[arg-type]
+        render_issue(issue([]), SITE, templates)  # type: ignore[arg-type]
     assert caught.value.file == "tiny"
 
 
 def test_an_issue_without_papers_has_a_sheet_too() -> None:
-    sheet, quarantined = set_issue(issue([]), SITE, tiny())
+    sheet, quarantined = render_issue(issue([]), SITE, tiny())
     assert quarantined == ()
-    assert "quiet" in set_edition(sheet, edition(), personal()).html
+    assert "quiet" in render_letter(sheet, edition(), personal()).html
 
 
 def test_no_text_from_outside_can_name_a_hole() -> None:
     forged = "\ue000email\ue001"
     publication = replace(SITE, name=forged, postal_address=forged)
     made = replace(issue([paper(1, forged)], forged), missing=(forged,))
-    sheet, _ = set_issue(made, publication, tiny())
-    html = set_edition(sheet, edition(section(forged, 0)), personal()).html
+    sheet, _ = render_issue(made, publication, tiny())
+    html = render_letter(sheet, edition(section(forged, 0)), personal()).html
     assert html.count("ada@example.org") == 1

@@ -15,7 +15,7 @@ from newsletter.config.subscribers import (
 )
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Filter, Subscriber
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 
 TOPICS = ["Reasoning", "Vision"]
 ADA = Subscriber(
@@ -23,8 +23,8 @@ ADA = Subscriber(
     name="Ada",
     filter=Filter(
         topics=("Vision", "Reasoning"),
-        include=(parse("author:Shazeer"),),
-        exclude=(parse("a and b"), parse("speech")),
+        include=(parse_rule("author:Shazeer"),),
+        exclude=(parse_rule("a and b"), parse_rule("speech")),
         min_upvotes=5,
         max_items=20,
     ),

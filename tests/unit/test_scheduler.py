@@ -15,7 +15,7 @@ from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule
 from newsletter.stores import open_store
-from newsletter.templates import load_note
+from newsletter.templates import load_note_templates
 from tests.support.clocks import SteadyClock
 from tests.support.factories import NOON, subscriber
 from tests.support.outgoing import MemoryTransport
@@ -52,7 +52,7 @@ def watch_over(
         deliver=deliver,
         transport=transport,
         refresh=(refresh,),
-        stationery=lambda: load_note("report"),
+        stationery=lambda: load_note_templates("report"),
         told=told.append,
         name="run here",
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.model import Edition, Filter, Issue, Item, ReaderHistory, Recipient, Section, Topic
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.stores.sql.codec import dump, load, pack, unpack
 from tests.support.factories import DAY, NOON, paper, reader
 
@@ -34,7 +34,7 @@ def test_keys_the_model_no_longer_has_are_ignored() -> None:
 
 
 def test_a_rule_is_stored_as_its_words() -> None:
-    wants = Filter(include=(parse('author:Ada and not "big data"'),))
+    wants = Filter(include=(parse_rule('author:Ada and not "big data"'),))
     assert json.loads(dump(wants)) == {"include": ['author:Ada and not "big data"']}
     assert load(Filter, dump(wants)) == wants
 
@@ -42,7 +42,7 @@ def test_a_rule_is_stored_as_its_words() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        Topic("Experts", any=(parse("MoE or (a and b)"),), none=(parse("title:x"),)),
+        Topic("Experts", any=(parse_rule("MoE or (a and b)"),), none=(parse_rule("title:x"),)),
         Issue(DAY, (paper(1), paper(2)), (), 2, NOON, ("a",), (("k", "why"), ("l", "so"))),
         Edition(
             Recipient.of(reader()),

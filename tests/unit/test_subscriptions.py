@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from newsletter.errors import TokenError
-from newsletter.letter.links import MAX_AGE, Keyring, Purpose, sign
+from newsletter.letter.links import MAX_AGE, Keyring, Purpose, sign_token
 from newsletter.model import Filter, Publication, Reader, Status, Subscriber
 from newsletter.publisher.notes import HOURS
 from newsletter.readers.service import CONSENT_TEXT, Note, ReaderService, is_erased, without_erased
@@ -56,7 +56,7 @@ class Subscriptions:
         self.service.send_farewell(left, "::1", self.notes.append, now)
 
     def signed(self, purpose: Purpose, payload: str = "1") -> str:
-        return sign(payload, purpose, KEYS, NOON)
+        return sign_token(payload, purpose, KEYS, NOON)
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.issue.composing import compose
+from newsletter.issue.composing import compose_issue
 from newsletter.model import Filter, Issue, Matching, Paper, Term, Topic
 from newsletter.papers import topics
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
-from newsletter.papers.topics import bits
+from newsletter.papers.topics import bit_indexes
 from tests.support.factories import DAY, NOON, paper
 
-REASONING = Topic("Reasoning", any=(parse("reasoning"), parse("chain of thought")))
-AGENTS = Topic("Agents", any=(parse("agent or agents"),), none=(parse("title:survey"),))
+REASONING = Topic("Reasoning", any=(parse_rule("reasoning"), parse_rule("chain of thought")))
+AGENTS = Topic("Agents", any=(parse_rule("agent or agents"),), none=(parse_rule("title:survey"),))
 VISION = Topic("Vision", categories=("cs.CV",), about="moving pictures")
 
 
@@ -20,7 +20,7 @@ def issue_of(*papers: Paper) -> Issue:
 
 
 def match(*papers: Paper, wants: Filter | None = None) -> Matching:
-    return topics.match(issue_of(*papers), [wants or Filter()], RulesMatcher())
+    return topics.match_issue(issue_of(*papers), [wants or Filter()], RulesMatcher())
 
 
 def test_a_paper_is_in_a_topic_when_any_rule_matches_and_none_forbids() -> None:
@@ -62,7 +62,7 @@ def test_the_reason_is_the_rule_that_counts_most() -> None:
 
 
 def test_every_term_of_every_filter_has_a_mask() -> None:
-    wants = Filter(include=(parse("LoRA and not author:Li"),), exclude=(parse("speech"),))
+    wants = Filter(include=(parse_rule("LoRA and not author:Li"),), exclude=(parse_rule("speech"),))
     matching = match(paper(1, "LoRA for speech"), paper(2, "speech"), wants=wants)
     assert matching.terms[Term("text", "lora")] == 0b01
     assert matching.terms[Term("text", "speech")] == 0b11
@@ -74,21 +74,23 @@ def test_upvotes_are_those_the_sources_count() -> None:
 
 
 def test_an_issue_without_papers_matches_nothing() -> None:
-    empty = compose([], [REASONING], day=DAY, cutoff=0, after=0, frozen_at=NOON)
-    matching = topics.match(empty, [], RulesMatcher())
+    empty = compose_issue([], [REASONING], day=DAY, cutoff=0, after=0, frozen_at=NOON)
+    matching = topics.match_issue(empty, [], RulesMatcher())
     assert (matching.topics, matching.best) == ({"Reasoning": 0}, {"Reasoning": 0})
 
 
 @given(st.sets(st.integers(0, 300)))
 def test_bits_are_the_places_of_a_mask(places: set[int]) -> None:
-    assert bits(sum(1 << place for place in places)) == sorted(places)
+    assert bit_indexes(sum(1 << place for place in places)) == sorted(places)
 
 
 def test_a_matching_widened_is_as_if_matched_with_these_filters_at_once() -> None:
     papers = (paper(1, "LoRA for speech"), paper(2, "speech and agents"))
-    wants = Filter(include=(parse("speech"), parse("agents")), exclude=(parse("title:LoRA"),))
+    wants = Filter(
+        include=(parse_rule("speech"), parse_rule("agents")), exclude=(parse_rule("title:LoRA"),)
+    )
     issue, alone = issue_of(*papers), match(*papers)
-    widened = topics.widened(alone, issue, [wants], RulesMatcher())
+    widened = topics.extend_matching(alone, issue, [wants], RulesMatcher())
     assert widened == match(*papers, wants=wants)
     assert widened.terms[Term("text", "speech")] == 0b11
-    assert topics.widened(widened, issue, [wants], RulesMatcher()) is widened
+    assert topics.extend_matching(widened, issue, [wants], RulesMatcher()) is widened

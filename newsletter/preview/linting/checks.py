@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import get_args
 
-from newsletter.issue.cutting import MAX_HTML
+from newsletter.issue.editions import MAX_HTML_BYTES
 from newsletter.preview.choice import Scheme
 from newsletter.preview.letter import Letter
 from newsletter.preview.linting.clients import unsupported
@@ -48,8 +48,8 @@ def _or_fine(about: str, found: list[Finding]) -> list[Finding]:
 
 
 def _size(letter: Letter) -> Iterator[Finding]:
-    if letter.size > MAX_HTML:
-        said = f"{letter.size:,} bytes of HTML: past {MAX_HTML:,} Gmail cuts the letter off"
+    if letter.size > MAX_HTML_BYTES:
+        said = f"{letter.size:,} bytes of HTML: past {MAX_HTML_BYTES:,} Gmail cuts the letter off"
         yield Finding("wrong", "size", said)
 
 

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from newsletter.model import Rule
-from newsletter.papers.filters import parse
+from newsletter.papers.filters import parse_rule
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ _WRITERS: dict[type, Step] = {
 }
 
 _READERS: dict[type, Step] = {
-    Rule: parse,
+    Rule: parse_rule,
     date: date.fromisoformat,
     datetime: datetime.fromisoformat,
 }
