@@ -4,10 +4,9 @@
 
 Contenders take turns within each round, each a process of its own, into the same server: a small
 one of ours compiled from ``bench/sink.c``, and Postfix' ``smtp-sink`` where it is installed. Ours
-sends on asyncio's event loop, on uvloop's where that is installed, and from two processes, which
-show what they can where two cores are free. What the server counted must be what the ledger counts,
-and before it begins some letters must be, decoded, what the naive renderer makes. Medians of the
-rounds, and each bar with what was measured.
+sends on asyncio's event loop, and on uvloop's where that is installed. What the server counted must
+be what the ledger counts, and before it begins some letters must be, decoded, what the naive
+renderer makes. Medians of the rounds, and each bar with what was measured.
 """
 
 import argparse
@@ -20,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.checking import check
-from bench.sending import ASYNCIO, OBVIOUS, TWO, UVLOOP
+from bench.sending import ASYNCIO, OBVIOUS, UVLOOP
 from bench.servers import postfix, servers
 from bench.turns import SOURCE, Turn, freeze, ours, turn
 
@@ -28,7 +27,7 @@ FEW = 60
 """Letters the obvious way sends in a round; it is too slow for more."""
 
 CPU_BARS = {ASYNCIO: 90.0, UVLOOP: 50.0}
-"""Microseconds of CPU a letter may take on each event loop, sent from one process."""
+"""Microseconds of CPU a letter may take on each event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Bar:
 
 def measure(wanted: argparse.Namespace) -> list[Row]:
     """Run the rounds; a row a server and contender."""
-    contenders = [*ours(), TWO, OBVIOUS, *([SOURCE] if postfix(SOURCE) else [])]
+    contenders = [*ours(), OBVIOUS, *([SOURCE] if postfix(SOURCE) else [])]
     contenders = [one for one in contenders if wanted.only in {None, one}]
     turns: dict[tuple[str, str], list[Turn]] = {}
     with tempfile.TemporaryDirectory() as made:
@@ -92,12 +91,12 @@ def _row(server: str, contender: str, done: Sequence[Turn]) -> Row:
 def bars(rows: Sequence[Row]) -> Iterator[Bar]:
     """What is to be reached, beside what was measured, for each of ours."""
     found = {(row.server, row.contender): row for row in rows}
-    for contender in (ASYNCIO, UVLOOP, TWO):
+    for contender in (ASYNCIO, UVLOOP):
         if mine := found.get(("sink", contender)):
             yield from _ratio("sink", mine, found, SOURCE, 0.85)
             yield from _ratio("sink", mine, found, OBVIOUS, 150)
-            if most := CPU_BARS.get(contender):
-                yield Bar("CPU a letter, µs", contender, mine.cpu_us, most, at_most=True)
+            most = CPU_BARS[contender]
+            yield Bar("CPU a letter, µs", contender, mine.cpu_us, most, at_most=True)
         if mine := found.get(("smtp-sink", contender)):
             yield from _ratio("smtp-sink", mine, found, SOURCE, 0.95)
 

@@ -1,13 +1,9 @@
 """One sender at work, as a process of its own, so that its CPU can be told from the server's.
 
-``python -m bench.sending newsletter|newsletter-uvloop|newsletter-2|obvious FOLDER PORT CONNECTIONS
-LETTERS``
+``python -m bench.sending newsletter|newsletter-uvloop|obvious FOLDER PORT CONNECTIONS LETTERS``
 
 *newsletter* is the product from its ledger to the wire: claims, letters, marks, settlements; on
-asyncio's event loop, or on uvloop's. *newsletter-2* are two processes that share the connections,
-on uvloop's where it is installed: the first starts the other, and that is counted. Its CPU is that
-of both, the other's start included; its memory is the sum of what was resident of each at most,
-what they share counted twice.
+asyncio's event loop, or on uvloop's.
 *obvious* renders Jinja, MJML and an ``EmailMessage`` for each reader, sends it with aiosmtplib's
 ``send_message`` and commits a row. Each prints its letters, seconds and CPU seconds as JSON.
 """
@@ -19,9 +15,7 @@ import resource
 import sqlite3
 import sys
 import time
-from asyncio.subprocess import PIPE
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import aiosmtplib
@@ -44,8 +38,7 @@ from newsletter.stores import open_store
 from newsletter.templates import load_templates
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 
-ASYNCIO, UVLOOP, TWO = "newsletter", "newsletter-uvloop", "newsletter-2"
-OBVIOUS = "obvious"
+ASYNCIO, UVLOOP, OBVIOUS = "newsletter", "newsletter-uvloop", "obvious"
 """The contenders' names."""
 
 PAPERS = 200
@@ -53,8 +46,6 @@ HTML = 42_000
 """Bytes of HTML a letter of this workload has at most, so that they have 48 KB in the mean."""
 
 STORE = "newsletter.db"
-
-Sent = tuple[int, float]
 
 
 def prepare(folder: Path, letters: int) -> None:
@@ -101,19 +92,6 @@ async def newsletter(folder: Path, port: int, connections: int) -> int:
     return counts.accepted
 
 
-async def two(folder: Path, port: int, connections: int) -> tuple[int, float]:
-    """Deliver with another process; how many letters were accepted, and the other's peak in MB."""
-    theirs = connections // 2
-    words = [UVLOOP if find_spec("uvloop") else ASYNCIO, folder, port, theirs, 0]
-    other = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.sending", *map(str, words), stdout=PIPE
-    )
-    done = await newsletter(folder, port, connections - theirs)
-    said, _ = await other.communicate()
-    told = json.loads(said)
-    return max(done, told["letters"]), told["peak_mb"]
-
-
 async def obvious(folder: Path, port: int, letters: int) -> int:
     """Send so many letters as one would at first."""
     day = morning(PAPERS, 2 * letters)
@@ -133,26 +111,24 @@ async def obvious(folder: Path, port: int, letters: int) -> int:
 
 
 def _factory(kind: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if kind != UVLOOP and not (kind == TWO and find_spec("uvloop")):
+    if kind != UVLOOP:
         return None
     import uvloop  # noqa: PLC0415 - an extra, which the other contenders do without
 
     return uvloop.new_event_loop
 
 
-async def sent(kind: str, folder: Path, port: int, connections: int, letters: int) -> Sent:
-    """Let one contender send; how many letters left, and the peak of other processes in MB."""
+async def sent(kind: str, folder: Path, port: int, connections: int, letters: int) -> int:
+    """Let one contender send; return how many letters left."""
     if kind == OBVIOUS:
-        return await obvious(folder, port, letters), 0.0
-    if kind == TWO:
-        return await two(folder, port, connections)
-    return await newsletter(folder, port, connections), 0.0
+        return await obvious(folder, port, letters)
+    return await newsletter(folder, port, connections)
 
 
 def used() -> float:
-    """Seconds of CPU of this process and of those it has seen to the end."""
-    ours = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in ours)
+    """Seconds of CPU of this process."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -160,10 +136,10 @@ def main() -> None:
     kind, folder, *numbers = sys.argv[1:]
     before, start = used(), time.perf_counter()
     with asyncio.Runner(loop_factory=_factory(kind)) as runner:
-        done, others = runner.run(sent(kind, Path(folder), *map(int, numbers)))
+        done = runner.run(sent(kind, Path(folder), *map(int, numbers)))
     seconds, cpu = time.perf_counter() - start, used() - before
     memory = resident()
-    peak = others + (memory.peak if memory else 0.0)
+    peak = memory.peak if memory else 0.0
     sys.stdout.write(json.dumps({"letters": done, "seconds": seconds, "cpu": cpu, "peak_mb": peak}))
 
 

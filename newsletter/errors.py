@@ -20,23 +20,13 @@
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 
 class NewsletterError(Exception):
     """Anything the newsletter itself finds wrong."""
 
     exit_code: ClassVar[int] = 1
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """As it is told from one process to another, whatever its making takes."""
-        return _told_again, (type(self), self.args, vars(self))
-
-
-def _told_again(kind: type[NewsletterError], args: tuple[Any, ...], known: dict[str, Any]) -> Any:  # noqa: ANN401 - an error of that kind
-    error = kind.__new__(kind, *args)
-    vars(error).update(known)
-    return error
 
 
 class UsageError(NewsletterError):

@@ -226,10 +226,9 @@ class App:
         """This run, holding its lock until the block ends."""
         return FileRunLock(self.own_folder / "runs", secrets.token_hex(8)).holding()
 
-    def smtp(self, place: int = 0, of: int = 1) -> SmtpTransport:
-        """The door letters leave by: all of it, or the part of one of several processes, from 0."""
-        settings = smtp_settings(self.settings.smtp, self.folder).shared(place, of)
-        return SmtpTransport(settings, self.clock)
+    def smtp(self) -> SmtpTransport:
+        """The transport that sends letters to the configured SMTP server."""
+        return SmtpTransport(smtp_settings(self.settings.smtp, self.folder), self.clock)
 
     async def try_smtp(self, timeout: float) -> None:  # noqa: ASYNC109 - of each answer
         """Connect to the SMTP server, secure the line, log in, and go; no letter is sent.

@@ -16,7 +16,6 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.app.app import App
-from newsletter.app.workers import publish
 from newsletter.bounces import in_words
 from newsletter.errors import StoreError, UsageError
 from newsletter.letter.rendering import LetterTemplates
@@ -24,6 +23,7 @@ from newsletter.model import Counts, Heartbeat
 from newsletter.ports import Transport
 from newsletter.publisher.operator_mail import tell_operator
 from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import Deliver, SchedulerState, deliver_open, look
 
 TICK = timedelta(seconds=30)
@@ -234,17 +234,23 @@ async def stay_awake(app: App, told: Told) -> None:
         app
     )  # first: a change while the desk is made is not missed
     with app.run_lock() as run_lock:
+        publisher, transport = app.publisher, app.smtp()
 
         async def deliver(day: date, turn: str) -> Counts:
             return await publish(
-                app, day, run_lock=run_lock, turn=turn, progress=lambda _counts: None
+                publisher,
+                day,
+                transport,
+                run_lock=run_lock,
+                turn=turn,
+                progress=lambda _counts: None,
             )
 
         watch = Scheduler(
-            publisher=app.publisher,
+            publisher=publisher,
             scheduler_state=SchedulerState(app.default_schedule),
             deliver=deliver,
-            transport=app.smtp(),
+            transport=transport,
             refresh=(listed_subscribers, BouncesRefresh(app, told)),
             stationery=lambda: app.notes["report"],
             told=told,

@@ -10,7 +10,6 @@ import typer
 
 from newsletter.app import event_loop
 from newsletter.app.app import App, open_app
-from newsletter.app.workers import publish
 from newsletter.cli.addresses import readers_called
 from newsletter.cli.command import Day, command, issue_day
 from newsletter.cli.output import Output, counted
@@ -28,7 +27,7 @@ from newsletter.model import Counts, SourceReport
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.previewing import proofs, rehearse
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import freeze, in_question, waiting
+from newsletter.publisher.publishing import freeze, in_question, publish, waiting
 from newsletter.publisher.reporting import report
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -125,7 +124,9 @@ async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output
         def progress(counts: Counts) -> None:
             done(counts.planned - counts.open)
 
-        await publish(app, day, run_lock=run_lock, readers=only, progress=progress)
+        await publish(
+            publisher, day, app.smtp(), run_lock=run_lock, readers=only, progress=progress
+        )
 
 
 def _dry_run(app: App, day: Date, readers: Sequence[int], output: Output) -> None:

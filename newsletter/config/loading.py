@@ -24,6 +24,12 @@ _IN_WORDS = {
     "string_type": "this takes a text, not a list or settings of its own",
 }
 
+_REMOVED = {
+    "processes": "one process sends as fast as several; remove this line. A later release will "
+    "send from several machines: workers that share a store on PostgreSQL",
+}
+"""Settings of earlier releases: what to do instead."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -89,7 +95,8 @@ def _problem(found: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is no
     """What is wrong, in words that quote no secret, nor a value that may have one in it."""
     match found["type"]:
         case "extra_forbidden":
-            return _unknown(str(found["loc"][-1]))
+            key = str(found["loc"][-1])
+            return _REMOVED.get(key) or _unknown(key)
         case "value_error":
             return str(found["ctx"]["error"])
         case "union_tag_invalid":

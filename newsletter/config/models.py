@@ -57,7 +57,6 @@ class SmtpSettings(Strict):
     ca_file: str | None = None
     allow_cleartext: bool = False
     connections: int = Field(default=8, ge=1, le=64)
-    processes: int = Field(default=1, ge=1, le=16)
     per_connection: int = Field(default=1000, ge=1)
     rate: Rate | None = None
 
@@ -68,16 +67,6 @@ class SmtpSettings(Strict):
             raise ValueError(
                 f"security: none sends letters to {self.host} in the clear; write starttls or tls,"
                 " or allow_cleartext: true for a relay on a private network"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def a_connection_each(self) -> Self:
-        """Refuse more processes than there are connections for."""
-        if self.processes > self.connections:
-            raise ValueError(
-                f"{self.processes} processes cannot share connections: {self.connections}; each has"
-                " one at least: write fewer processes, or more connections if the server bears them"
             )
         return self
 

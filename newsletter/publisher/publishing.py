@@ -133,7 +133,8 @@ async def publish(
         TransportError: the server as a whole refuses us; what was sent is settled, and the same
             call later goes on.
     """
-    take_over(publisher, day, run_lock)
+    gone = run_lock.gone(publisher.store.owners(day))
+    publisher.store.abandon(day, gone, now=publisher.clock.now())
     mailer = IssueMailer(publisher.store, publisher.keyring, day)
     counts = await deliver(
         publisher.store,
@@ -149,12 +150,6 @@ async def publish(
     if counts.failed:
         await asyncio.to_thread(note_refused, publisher, day)
     return counts
-
-
-def take_over(publisher: Publisher, day: date, run_lock: RunLock) -> None:
-    """Free the letters of ``day`` that runs had in hand which are known to have ended."""
-    gone = run_lock.gone(publisher.store.owners(day))
-    publisher.store.abandon(day, gone, now=publisher.clock.now())
 
 
 def note_refused(publisher: Publisher, day: date) -> None:

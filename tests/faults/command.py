@@ -4,7 +4,6 @@
 ``clock`` in its folder holds the seconds by which its clock differs from the machine's; it is read
 whenever the clock is. The controls are a JSON object with these optional keys:
 
-- ``each``: how many letters wait for each process when several processes send;
 - ``busy`` and ``answer``: seconds to wait for another writer, and for the answer to a final dot;
 - ``lost`` and ``at``: the fault, and the number of the commit (from 1) at which it happens:
   ``before`` kills the process before the commit, ``after`` right after it, ``stopped`` suspends the
@@ -26,11 +25,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Pool, event
 
-from newsletter.app import app, relay, scheduler
+from newsletter.app import app, relay
 from newsletter.app.clock import SystemClock
-from newsletter.app.workers import publish
 from newsletter.cli import run
-from newsletter.cli import send as sending
 from newsletter.stores.sql import engine
 from newsletter.transports.smtp.settings import SmtpSettings
 
@@ -108,9 +105,6 @@ def fill(process: int) -> None:
 def take_in_hand(hands: dict[str, Any]) -> None:
     """Give this process the clock and the time limits of these controls."""
     replace(app, "SystemClock", SteppedClock)
-    if "each" in hands:
-        for caller in (sending, scheduler):
-            replace(caller, "publish", partial(publish, each=hands["each"]))
     if "busy" in hands:
         replace(engine, "BUSY_SECONDS", hands["busy"])
     if "answer" in hands:

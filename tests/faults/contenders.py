@@ -27,7 +27,7 @@ IdentifiedItem = tuple[str, int]
 
 
 class Size(Protocol):
-    """How large an issue is, and from how many processes and over how many connections it goes."""
+    """How large an issue is, and over how many connections it goes."""
 
     @property
     def letters(self) -> int:
@@ -36,10 +36,6 @@ class Size(Protocol):
     @property
     def connections(self) -> int:
         """How many letters are under way at once."""
-
-    @property
-    def processes(self) -> int:
-        """How many processes share them, where the sender can."""
 
 
 class Contender(Protocol):
@@ -85,7 +81,7 @@ class Newsletter:
             "sender": "papers@example.org",
             "schedule": {"days": "daily"},
             "store": store,
-            "smtp": {**smtp, "connections": size.connections, "processes": size.processes},
+            "smtp": {**smtp, "connections": size.connections},
             "sources": [{"kind": "huggingface", "path": str(LISTING)}],
         }
         (folder / "newsletter.yaml").write_text(json.dumps(settings), encoding="utf-8")

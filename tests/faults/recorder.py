@@ -51,10 +51,8 @@ class Recorder:
 
     ``strike`` is called with the phase and the number of messages taken so far; ``fault`` befalls
     the next letter. A message is taken ``rate_limit`` seconds after the one before at the earliest.
-    ``unsaid`` are the recipients of letters taken and never answered. ``refuse`` says, of a
-    recipient, with which words one is refused, if at all. While it is not ``attentive`` it hears
-    nothing more. ``sessions`` are open now, ``most_sessions`` were at once; there is ``room`` for
-    so many.
+    ``unsaid`` are the recipients of letters taken and never answered. While it is not
+    ``attentive`` it hears nothing more. ``sessions`` are open now.
     """
 
     strike: Callable[[Phase, int], None] = lambda _phase, _count: None
@@ -63,10 +61,7 @@ class Recorder:
     fault: Fault | None = None
     unsaid: set[str] = field(default_factory=set)
     port: int = 0
-    refuse: Callable[[str], str | None] = lambda _recipient: None
     sessions: int = 0
-    most_sessions: int = 0
-    room: int = 1000
     attentive: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -78,12 +73,8 @@ class Recorder:
     async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until the other end has had enough."""
         self.sessions += 1
-        self.most_sessions = max(self.most_sessions, self.sessions)
         try:
-            if self.sessions > self.room:
-                writer.write(b"421 4.3.2 too many connections\r\n")
-            else:
-                await self._talk(reader, writer)
+            await self._talk(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the sender was struck
         finally:
@@ -103,9 +94,9 @@ class Recorder:
                 writer.write(b"250 2.1.0 ok\r\n")
             elif verb == b"RCPT":
                 recipient = line.decode().partition("<")[2].partition(">")[0]
-                refusal = self._refusal(recipient)
-                recipient = None if refusal else recipient
-                writer.write((refusal or "250 2.1.5 ok").encode() + b"\r\n")
+                if self._befalls(Fault.REFUSED_YET):
+                    recipient = None
+                writer.write(b"250 2.1.5 ok\r\n" if recipient else b"450 4.2.0 not yet\r\n")
             elif verb == b"DATA":
                 if recipient is None:
                     writer.write(b"503 5.5.1 for nobody\r\n")
@@ -116,12 +107,6 @@ class Recorder:
                 return
             else:
                 writer.write(b"250 2.0.0 ok\r\n")
-
-    def _refusal(self, recipient: str) -> str | None:
-        """With which words a recipient is refused, if at all."""
-        if (words := self.refuse(recipient)) is not None:
-            return words
-        return "450 4.2.0 not yet" if self._befalls(Fault.REFUSED_YET) else None
 
     async def _keep_pace(self) -> None:
         """Wait until this server has had the time it takes for a message."""

@@ -15,11 +15,10 @@ def struck(
     connections: int = 8,
     store: Kind = "sqlite",
     size: tuple[int, int] = (50, 2000) if FULL else (4, 600),
-    processes: int = 1,
 ) -> Outcome:
     """What came of so many strikes; what must hold whatever the strike has been looked at."""
     kills, letters = size
-    plan = Plan(kills, letters, connections, axis=axis, seed=2, store=store, processes=processes)
+    plan = Plan(kills, letters, connections, axis=axis, seed=2, store=store)
     outcome = tortured(plan)
     assert outcome.kills == kills
     assert (outcome.lost, outcome.unmarked, outcome.wrong_content) == (0, 0, 0)
@@ -63,16 +62,6 @@ def test_told_to_stop_or_held_again_and_again_it_loses_doubles_and_doubts_nothin
     axis: str,
 ) -> None:
     assert is_spotless(struck(axis))
-
-
-@pytest.mark.slow
-def test_two_processes_killed_again_and_again_lose_nothing_and_name_what_is_in_doubt() -> None:
-    assert is_explained(struck("kill", processes=2))
-
-
-@pytest.mark.slow
-def test_two_processes_told_to_stop_again_and_again_lose_double_and_doubt_nothing() -> None:
-    assert is_spotless(struck("term", processes=2))
 
 
 @pytest.mark.slow

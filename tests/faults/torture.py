@@ -1,7 +1,7 @@
 """Strikes a sender again and again and counts what came of it, beside the usual ways.
 
 ``python -m tests.faults.torture [--axis NAME ...] [--kills N] [--letters N] [--connections N]
-[--processes N] [--store sqlite|postgres] [--seed N] [--only NAME] [--minutes N] [--json FILE]``
+[--store sqlite|postgres] [--seed N] [--only NAME] [--minutes N] [--json FILE]``
 
 A recorder at the other end writes down each message before it answers, so its record is the truth.
 The sender is struck at a message and a phase drawn from the seed: at MAIL, at DATA, between the
@@ -71,7 +71,6 @@ def plans(words: argparse.Namespace) -> Iterator[Plan]:
                     contender=name,
                     store=words.store,
                     minutes=words.minutes,
-                    processes=words.processes,
                 )
 
 
@@ -129,7 +128,6 @@ def main() -> None:
     asked.add_argument("--minutes", type=float, help="strike no longer than this")
     asked.add_argument("--letters", type=int, default=2000)
     asked.add_argument("--connections", type=int, default=8)
-    asked.add_argument("--processes", type=int, default=1, help="that share the connections")
     asked.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--only", choices=list(CONTENDERS), help="one contender alone")

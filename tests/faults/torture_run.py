@@ -10,7 +10,6 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from newsletter.model import OPEN
 from tests.faults.axes import AXES, HOURS, SETTLING, Axis, Sender
@@ -23,9 +22,6 @@ ENDED_WELL = frozenset({0, 4, 5})
 STRUCK = frozenset({75, 130, -9, -15, 1})
 MARKED = frozenset({"committing", "accepted", "unknown", "held"})
 """The states of a letter whose dot may have been sent; one in doubt before may be in any."""
-
-FEW = 20
-"""Letters that must wait for each process: few, as many strikes are to meet several at work."""
 
 PACE = 0.002
 """Seconds a message costs a server whose sender goes on: it is not done between two strikes."""
@@ -43,7 +39,6 @@ class Plan:
     contender: str = "newsletter"
     store: Kind = "sqlite"
     minutes: float | None = None
-    processes: int = 1
 
 
 @dataclass
@@ -183,7 +178,7 @@ class Torture:
         """One run, struck if strikes are left; its output, if it came to an end by itself."""
         self._aim()
         self.waiting_since = time.perf_counter() if self.outcome.kills else None
-        output = await self._command(self.contender.sending(self._hands))
+        output = await self._command(self.contender.sending(self.axis.hands))
         self.at = None
         if self.following is not None:
             await self.following
@@ -194,17 +189,10 @@ class Torture:
         self._look()
         return output
 
-    @property
-    def _hands(self) -> Mapping[str, Any] | None:
-        """What the worker is told; with several processes they are started for few letters too."""
-        if self.plan.processes == 1:
-            return self.axis.hands
-        return {**(self.axis.hands or {}), "each": FEW}
-
     async def rival(self, letters: int) -> None:
         """Let a second sender send so many letters, and tell it to stop."""
         enough = len(self.recorder.taken) + letters
-        rival = await self._started(self.contender.sending(self._hands))
+        rival = await self._started(self.contender.sending(self.axis.hands))
         speaking = asyncio.create_task(rival.communicate())
         while not speaking.done() and len(self.recorder.taken) < enough:
             await pause(0.01)

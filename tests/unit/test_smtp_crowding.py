@@ -1,14 +1,10 @@
 """How many at once, and when to stop: the parts of the transport that count."""
 
 import asyncio
-from dataclasses import replace
-
-import pytest
 
 from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp.breaker import IN_A_ROW, SHARE, WINDOW, Breaker
 from newsletter.transports.smtp.limits import GROWTH, ConnectionLimit, DomainLimit
-from newsletter.transports.smtp.settings import SmtpSettings
 from tests.support.outgoing import letter
 
 TAKEN: Outcome = Accepted("250 taken")
@@ -64,15 +60,6 @@ def test_of_a_letter_all_alone_the_breaker_judges_nothing() -> None:
     fates(breaker, UNCLEAR)
     assert [fate for _, fate in breaker.end()] == [UNCLEAR]
     assert breaker.reason == ""
-
-
-def test_tripped_from_elsewhere_it_blames_nobody_for_what_it_holds_back() -> None:
-    breaker = Breaker()
-    assert fates(breaker, TAKEN, REFUSED) == [TAKEN]
-    breaker.trip("stopped")
-    assert [fate for _, fate in breaker.end()] == [Deferred("550 5.1.1 nobody")]
-    breaker.trip("again")
-    assert breaker.reason == "stopped"
 
 
 def test_one_refusal_more_than_a_row_may_have_trips_it_and_blames_nobody() -> None:
@@ -151,14 +138,3 @@ def test_a_domain_is_unlimited_until_its_first_4xx_then_five_then_halves() -> No
     domains.enter(ada)
     assert domains.admits(letter("bob@example.net"))
     assert not domains.admits(ada)
-
-
-def test_processes_that_share_a_server_have_together_what_one_has() -> None:
-    whole = SmtpSettings("localhost", 25, "none", connections=8, rate_per_second=50)
-    for of in (1, 2, 3, 8):
-        parts = [whole.shared(place, of) for place in range(of)]
-        assert sum(part.connections for part in parts) == 8
-        assert min(part.connections for part in parts) >= 8 // of
-        assert sum(part.rate_per_second or 0 for part in parts) == pytest.approx(50)
-    assert whole.shared(0, 1) == whole
-    assert replace(whole, rate_per_second=None).shared(1, 2).rate_per_second is None

@@ -5,8 +5,7 @@
 """
 
 from newsletter.transports.smtp.connecting import greet
-from newsletter.transports.smtp.refusals import ServerGoneError
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.transports.smtp.transport import SmtpTransport
 
-__all__ = ["ServerGoneError", "SmtpSettings", "SmtpTransport", "greet"]
+__all__ = ["SmtpSettings", "SmtpTransport", "greet"]

@@ -49,10 +49,6 @@ class Breaker:
         self._judge(outcome)
         return self.rest() if self.reason else []
 
-    def trip(self, reason: str) -> None:
-        """Let no more letters leave, for a reason that was found elsewhere."""
-        self.reason = self.reason or reason
-
     def rest(self) -> list[Ended]:
         """What is held back still, as it is to be settled."""
         held, self._held_back = self._held_back, []

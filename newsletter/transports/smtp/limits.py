@@ -68,14 +68,9 @@ class ConnectionLimit:
 
 
 class DomainLimit:
-    """How many letters are under way to each domain; without a limit until it asks for patience.
+    """How many letters are under way to each domain; without a limit until it asks for patience."""
 
-    Args:
-        processes: how many share that limit.
-    """
-
-    def __init__(self, processes: int = 1) -> None:
-        self._slowed = max(1, SLOWED // processes)
+    def __init__(self) -> None:
         self._limits: dict[str, int] = {}
         self._under_way: Counter[str] = Counter()
 
@@ -93,7 +88,7 @@ class DomainLimit:
         domain = _domain(letter)
         self._under_way[domain] -= 1
         if isinstance(outcome, Deferred) and outcome.reply.startswith("4"):
-            slowed = self._limits.get(domain, 2 * self._slowed) // 2
+            slowed = self._limits.get(domain, 2 * SLOWED) // 2
             self._limits[domain] = max(1, slowed)
 
 

@@ -1,6 +1,6 @@
 """Which SMTP server takes the letters, and how it is spoken to."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Literal
 
@@ -26,8 +26,6 @@ class SmtpSettings:
         answer_timeout: how long to wait for the answer to the final dot; RFC 5321 4.5.3.2.6
             asks for ten minutes, as a letter given up too early may arrive twice.
         local_hostname: what to call ourselves in EHLO; None for this machine's name.
-        processes: how many share the server; what is not told to each of them, and is a limit
-            against the server, is for all of them.
 
     Raises:
         ConfigurationError: cleartext to another machine, not allowed in so many words.
@@ -46,7 +44,6 @@ class SmtpSettings:
     timeout: float = 60.0
     answer_timeout: float = 600.0
     local_hostname: str | None = None
-    processes: int = 1
 
     def __post_init__(self) -> None:
         if self.security == "none" and not (self.allow_cleartext or is_loopback(self.host)):
@@ -55,16 +52,6 @@ class SmtpSettings:
                 "use starttls or tls, or set smtp.allow_cleartext: true for a private network",
                 where="smtp.security",
             )
-
-    def shared(self, place: int, of: int) -> "SmtpSettings":
-        """The part of one of several processes, from 0: together they have what one would have."""
-        rate, more = self.rate_per_second, place < self.connections % of
-        return replace(
-            self,
-            connections=self.connections // of + more,
-            rate_per_second=None if rate is None else rate / of,
-            processes=of,
-        )
 
     @property
     def place(self) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
-from weakref import WeakSet
 
 from newsletter.errors import NewsletterError, TransportError
 from newsletter.model import Letter, NotSent, Outcome, Unknown
@@ -38,17 +37,6 @@ class SmtpTransport:
     def __init__(self, settings: SmtpSettings, clock: Clock) -> None:
         self.settings = settings
         self._clock = clock
-        self._given_up = ""
-        self._breakers = WeakSet[Breaker]()
-
-    def give_up(self, reason: str) -> None:
-        """Send no more, neither of what is being sent nor later: another was refused, or stopped.
-
-        Refusals that are held back until it is clear what they mean become deferrals.
-        """
-        self._given_up = reason
-        for breaker in self._breakers:
-            breaker.trip(reason)
 
     async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
         """Send every letter of the stream, over as many connections as the settings say.
@@ -62,10 +50,7 @@ class SmtpTransport:
                 words and the remedy.
         """
         tls = tls_context(self.settings)
-        breaker = Breaker()
-        breaker.trip(self._given_up)
-        self._breakers.add(breaker)
-        await _Sending(self.settings, self._clock, tls, breaker, letters, mark, settle).run()
+        await _Sending(self.settings, self._clock, tls, letters, mark, settle).run()
 
 
 class _Sending:
@@ -76,7 +61,6 @@ class _Sending:
         settings: SmtpSettings,
         clock: Clock,
         tls: ssl.SSLContext | None,
-        breaker: Breaker,
         letters: AsyncIterator[Letter],
         mark: Mark,
         settle: Settle,
@@ -84,11 +68,8 @@ class _Sending:
         self._settings, self._clock, self._tls = settings, clock, tls
         self._letters, self.mark, self._settle = letters, mark, settle
         self._pace = RateLimit(settings.rate_per_second, clock)
-        self._crowd, self._domains = (
-            ConnectionLimit(settings.connections),
-            DomainLimit(settings.processes),
-        )
-        self._breaker = breaker
+        self._crowd, self._domains = ConnectionLimit(settings.connections), DomainLimit()
+        self._breaker = Breaker()
         self._turn, self._freed = asyncio.Lock(), asyncio.Event()
         self._aside: deque[Letter] = deque()
         self._failure: NewsletterError | None = None
