@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.app.clock import SystemClock
 from tests.faults.contenders import CONTENDERS, ROOT, Words
 from tests.faults.recorder import Phase, Recorder, pause, recording
 from tests.faults.torture_run import Plan
-from newsletter.app.clock import SystemClock
 from tests.support.cli import Newsletter
 from tests.support.daemons import awake, heeds_sigterm, not_at_midnight, papers, set_up, stop, until
 from tests.support.http_servers import daily_papers, serve
