@@ -99,9 +99,16 @@ class Letter:
     envelope: Envelope
 
 
+RECEIPT = "receipt: "
+"""Begins the reply of an accepted letter if the receiver has no reply codes, as a folder has none.
+
+What follows shows the delivery. The audit takes it in place of a 2xx reply (invariant I4).
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The server took the message: its reply to the dot was 250."""
+    """The receiver took the message; its reply begins with 2 or is a :data:`RECEIPT`."""
 
     reply: str
 

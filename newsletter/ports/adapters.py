@@ -50,10 +50,10 @@ class Matcher(Protocol):
 
 
 Mark = Callable[[Letter], Awaitable[bool]]
-"""Called when all but the final dot is on the wire; False: the letter must not be sent."""
+"""Records that a letter may be delivered from now on. False: it must not be delivered."""
 
 Settle = Callable[[Letter, Outcome], Awaitable[None]]
-"""Called once for every letter taken, with what became of it."""
+"""Records what became of a letter. It does not raise."""
 
 
 class RunLock(Protocol):
@@ -68,19 +68,63 @@ class RunLock(Protocol):
 
 
 class Transport(Protocol):
-    """A door for letters."""
+    """Delivers letters: over SMTP, through an HTTP API, into a folder.
+
+    These docstrings are all that a transport has to obey. ``tests/contract/test_transports.py``
+    tests each rule; add a new transport to the list ``RECEIVERS`` there.
+    """
 
     async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
         """Send every letter of the stream.
 
-        For each letter: everything up to the final dot, then ``await mark(letter)``, then the
-        dot if it said True (if not, the connection is dropped before the dot and nothing is
-        settled: the claim was lost), then ``await settle(letter, outcome)``. A letter cut off
-        before its dot settles as ``NotSent``; one cut off between dot and answer as
-        ``Unknown``. A refusal that names one recipient or message is that letter's
-        ``Refused`` or ``Deferred``.
+        Each letter goes through the same steps: take it from the stream, prepare it, await
+        ``mark(letter)``, deliver it, await ``settle(letter, outcome)``.
+
+        **Take.** Ask the stream for one letter at a time; never call ``anext`` while another call
+        waits. Hold few letters at once, a fixed number for each connection: each letter that was
+        taken waits under a lease. Letters that were not taken need nothing; the caller gives them
+        back. If the stream raises, finish the letters in hand and raise its error.
+
+        **Mark.** Call ``mark`` once for a letter, as late as possible, but before the receiver can
+        have all of it: after a crash, a letter without a mark is sent again. If ``mark`` returns
+        False, do not deliver the letter and do not settle it; go on with the others. If ``mark``
+        raises, do not deliver the letter, settle it as ``NotSent``, and raise the error.
+
+        **Settle.** Call ``settle`` once for every letter taken (except after a mark of False),
+        before ``send`` returns or raises, with
+
+        - ``Accepted``: the receiver has taken responsibility for the letter;
+        - ``Refused``: it refuses this recipient or this message for good;
+        - ``Deferred``: it asks to try this letter again later, or it refuses the letter for a
+          reason that may not be this letter's (spam policy, rate);
+        - ``NotSent``: the letter was certainly not delivered, marked or not;
+        - ``Unknown``: it was marked, and the receiver may or may not have it.
+
+        ``Accepted`` and ``Unknown`` are allowed only after a mark. A refused or deferred letter
+        does not stop the others.
+
+        **Replies.** The reply in an outcome is what the receiver said, in one line: first its reply
+        code (``250 2.0.0 queued``, ``202 Accepted``), then its words. An ``Accepted`` needs a proof
+        for the audit (invariant I4): a reply that begins with the digit 2, or, if the receiver has
+        no reply codes, :data:`~newsletter.model.RECEIPT` and what shows the delivery
+        (``receipt: written to ada.eml``). A ``Refused`` reply that begins with a digit counts as
+        the server's opinion, and with 5.1.x as proof that the mailbox does not exist (see
+        :mod:`newsletter.delivery.refusals`); begin with a word if the transport itself refuses.
+
+        **Receiver lost.** If the receiver as a whole refuses the sender or cannot be reached, take
+        no more letters, settle those in hand (none of them as ``Refused``: no reader is to
+        blame), and raise ``TransportError``. To ride out a short failure inside ``send`` is
+        allowed.
+
+        **Cancellation.** If ``send`` is cancelled, settle the letters in hand as they are now, as
+        ``NotSent`` or ``Unknown``, without waiting for the receiver, and let the
+        ``CancelledError`` pass.
+
+        **Concurrency.** ``mark`` and ``settle`` may be awaited from several tasks at once. ``send``
+        may be called while another ``send`` of the same transport runs, and again after one has
+        failed.
 
         Raises:
-            TransportError: the server as a whole refuses us or is gone. Letters already taken
-                from the stream have been settled; no more are taken.
+            TransportError: the receiver as a whole refuses the sender or is gone. The message
+                names it, quotes it, and says what the operator can do.
         """

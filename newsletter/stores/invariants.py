@@ -6,7 +6,7 @@ INVARIANTS: Mapping[str, str] = {
     "I1": "every planned delivery is accepted, failed, suppressed, empty, expired, held or open",
     "I2": "at most one letter accepted for a reader",
     "I3": "no letter left without a mark before it",
-    "I4": "accepted only with the server's 2xx, or on the operator's word",
+    "I4": "accepted only with the receiver's 2xx or receipt, or on the operator's word",
     "I5": "done only when nothing is open",
     "I6": "one Message-ID, one letter: the same bytes under it",
     "I7": "no paper accepted twice for a reader",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from newsletter.issue.composing import MAX_PAPER_AGE
 from newsletter.model import (
+    RECEIPT,
     Accepted,
     Counts,
     DailyGrowth,
@@ -168,10 +169,12 @@ def moved(came: Mapping[date, int], left: Mapping[date, int]) -> tuple[DailyGrow
 def bare(reply: str) -> str:
     """A server's reply without its words, which may name somebody: its codes (RFC 5321, 3463).
 
-    What the operator said names nobody, and stays.
+    What the operator said names nobody, and stays; of a receipt, the word that it is one.
     """
     if reply.startswith(OPERATORS_WORD):
         return reply
+    if reply.startswith(RECEIPT):
+        return RECEIPT
     found = _CODES.match(reply)
     return found[0] if found else ""
 

@@ -1,48 +1,45 @@
-"""Letters written into a folder, one ``.eml`` file for each recipient: a dry run to look at."""
+"""Writes letters into a folder, one ``.eml`` file for each recipient, for a look at them."""
 
 import re
 from collections.abc import AsyncIterator
 from hashlib import blake2b
 from pathlib import Path
 
+from typing_extensions import override
+
 from newsletter.errors import TransportError
-from newsletter.model import Accepted, Letter, NotSent, Outcome
-from newsletter.ports import Mark, Settle
+from newsletter.model import RECEIPT, Accepted, Letter, NotSent, Outcome
+from newsletter.ports import Mark, Settle, Transport
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@_+-]|(?<![A-Za-z0-9])\.|\.(?![A-Za-z0-9])")
-_LONGEST = 100
+_MAX_NAME = 100
 
 
 def file_name(address: str) -> str:
-    """The name of the file for an address: readable, unique to it, never a way out of a folder.
+    """A file name for an address: readable, different for every address, and inside its folder.
 
-    An address that is no plain file name is spelled with underscores and ends in a digest of
-    itself, so that two addresses never share a file; so does one with capitals, which some
-    file systems take for small letters.
+    An address with unsafe characters gets underscores in their place and a digest of the address
+    at the end. So does an address with capitals, because some file systems ignore case.
     """
-    plain = _UNSAFE.sub("_", address)[:_LONGEST].lower()
+    plain = _UNSAFE.sub("_", address)[:_MAX_NAME].lower()
     if plain == address:
         return f"{plain}.eml"
     digest = blake2b(address.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
     return f"{plain}.{digest}.eml"
 
 
-class FolderTransport:
-    """Writes letters into ``folder``, which it makes where there is none.
+class FolderTransport(Transport):
+    """Writes letters into ``folder``, and creates the folder if necessary.
 
-    The file gets its name only once the letter is marked, so that whoever reads the folder sees
-    whole letters alone. A later letter to the same recipient replaces the earlier one.
+    A file gets its final name only after the mark, so a program that watches the folder sees
+    complete letters only. A later letter to the same recipient replaces the earlier one.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @override
     async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-        """Write every letter of the stream.
-
-        Raises:
-            TransportError: the folder cannot be written; the letter in hand was not.
-        """
         async for letter in letters:
             outcome: Outcome | None = NotSent("not written")
             try:
@@ -57,6 +54,7 @@ class FolderTransport:
                     await settle(letter, outcome)
 
     async def _write(self, letter: Letter, mark: Mark) -> Outcome | None:
+        """Write one letter; None if its mark was refused."""
         target = self.folder / file_name(letter.envelope.recipient)
         unfinished = target.with_suffix(".part")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -67,4 +65,4 @@ class FolderTransport:
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
-        return Accepted(f"written to {target.name}")
+        return Accepted(f"{RECEIPT}written to {target.name}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.model import (
+    RECEIPT,
     Accepted,
     Caps,
     Consent,
@@ -210,12 +211,13 @@ def test_an_erased_reader_is_an_alias_who_left(store: Store) -> None:
     store.erase(77, "y@erased.invalid", now=NOON)
 
 
-def test_the_audit_stays_true_after_an_erasure_or_a_move(store: Store) -> None:
+@pytest.mark.parametrize("reply", ["250 2.0.0 ok", f"{RECEIPT}written to {ADA}.eml"])
+def test_the_audit_stays_true_after_an_erasure_or_a_move(store: Store, reply: str) -> None:
     reader = store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)
     one_issue(store, "ada", "bob")
     freeze(store, [*store.readers(emails=["ada@example.org"]), reader], store.papers_numbered([1]))
     mark(store, *(claims := claim(store)))
-    settle(store, *claims, outcome=Accepted("250 2.0.0 ok"))
+    settle(store, *claims, outcome=Accepted(reply))
     assert store.move(reader.id, "new@example.org", now=NOON)
     (ada,) = store.readers(emails=[ADA])
     store.erase(ada.id, "x@erased.invalid", now=NOON)

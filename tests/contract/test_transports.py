@@ -1,148 +1,402 @@
-"""The law of :class:`newsletter.ports.Transport`, over every transport."""
+"""Every rule of :class:`newsletter.ports.Transport`, tested on every transport."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from newsletter.model import Accepted, Refused
-from newsletter.ports import Transport
-from newsletter.transports.folder import FolderTransport, file_name
-from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from newsletter.delivery.delivering import deliver
+from newsletter.errors import StoreError, TransportError
+from newsletter.model import (
+    RECEIPT,
+    Accepted,
+    Claim,
+    Counts,
+    Deferred,
+    Envelope,
+    Letter,
+    NotSent,
+    Outcome,
+    Refused,
+    Unknown,
+)
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from newsletter.transports.folder import file_name
+from tests.support import receivers
 from tests.support.clocks import QuickClock
+from tests.support.databases import sqlite_store
+from tests.support.factories import DAY
+from tests.support.frozen_issues import one_issue
 from tests.support.outgoing import Counter, MemoryTransport, letter, letters
-from tests.support.smtp_servers import good
+from tests.support.receivers import Receiver
+
+OpenReceiver = Callable[[Path], contextlib.AbstractAsyncContextManager[Receiver]]
+
+ANSWERING: list[OpenReceiver] = [receivers.smtp, receivers.smtp_pipelined, receivers.http]
+"""Receivers that answer for each letter, and can refuse one or lose it."""
+
+REMOTE: list[OpenReceiver] = [receivers.folder, *ANSWERING]
+"""Receivers that may be out of reach."""
+
+RECEIVERS: list[OpenReceiver] = [receivers.memory, *REMOTE]
+"""Every transport. Add yours here, and to the lists above if its receiver can do that."""
+
+every_transport = pytest.mark.parametrize("open_receiver", RECEIVERS)
+every_answering = pytest.mark.parametrize("open_receiver", ANSWERING)
+every_remote = pytest.mark.parametrize("open_receiver", REMOTE)
+
+Scene = Callable[[Receiver], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    """A transport, and what has come out behind it: contents by file name of the recipient."""
+def play(open_receiver: OpenReceiver, folder: Path, scene: Scene) -> None:
+    """Run a scene with an open receiver."""
 
-    transport: Transport
-    arrived: Callable[[], list[tuple[str, bytes]]]
+    async def playing() -> None:
+        async with asyncio.timeout(60), open_receiver(folder) as receiver:
+            await scene(receiver)
 
-
-@contextlib.asynccontextmanager
-async def memory(_folder: Path) -> AsyncIterator[Door]:
-    transport = MemoryTransport()
-
-    def arrived() -> list[tuple[str, bytes]]:
-        sent = [one.envelope for one in transport.letters]
-        return [(file_name(e.recipient), b"".join(e.content)) for e in sent]
-
-    yield Door(transport, arrived)
+    asyncio.run(playing())
 
 
-@contextlib.asynccontextmanager
-async def folder(folder: Path) -> AsyncIterator[Door]:
-    def arrived() -> list[tuple[str, bytes]]:
-        return [(path.name, path.read_bytes()) for path in (folder / "out").glob("*.eml")]
-
-    yield Door(FolderTransport(folder / "out"), arrived)
+async def send(receiver: Receiver, counter: Counter, sent: list[Letter]) -> None:
+    """Send these letters."""
+    await receiver.transport.send(counter.stream(sent), counter.mark, counter.settle)
 
 
-@contextlib.asynccontextmanager
-async def smtp(_folder: Path) -> AsyncIterator[Door]:
-    async with good() as server:
-        settings = SmtpSettings(server.host, server.port, "none", connections=3)
-
-        def arrived() -> list[tuple[str, bytes]]:
-            return [(file_name(one.recipient), one.content) for one in server.taken]
-
-        yield Door(SmtpTransport(settings, QuickClock()), arrived)
+def as_files(sent: list[Letter]) -> list[tuple[str, bytes]]:
+    """What the receiver has when all of these arrived."""
+    envelopes = [one.envelope for one in sent]
+    return sorted((file_name(one.recipient), b"".join(one.content)) for one in envelopes)
 
 
-OpenDoor = Callable[[Path], contextlib.AbstractAsyncContextManager[Door]]
-every_transport = pytest.mark.parametrize("open_transport", [memory, folder, smtp])
+def settled_once(counter: Counter, count: int) -> bool:
+    """Whether these many different letters were settled."""
+    return len(counter.settled) == len(dict(counter.settled)) == count
 
 
-@every_transport
-def test_it_delivers_every_letter_once_and_byte_for_byte(
-    open_transport: OpenDoor, tmp_path: Path
-) -> None:
-    async def scene() -> None:
-        counter, sent = Counter(), letters(20)
-        async with open_transport(tmp_path) as door:
-            await door.transport.send(counter.stream(sent), counter.mark, counter.settle)
-            assert sorted(door.arrived()) == sorted(
-                (file_name(one.envelope.recipient), b"".join(one.envelope.content)) for one in sent
-            )
-
-    asyncio.run(scene())
+def kinds(counter: Counter) -> list[str]:
+    """The outcomes by name, sorted."""
+    return sorted(type(outcome).__name__ for _, outcome in counter.settled)
 
 
 @every_transport
-def test_it_marks_once_before_the_letter_can_arrive_and_settles_once(
-    open_transport: OpenDoor, tmp_path: Path
-) -> None:
-    async def scene() -> None:
-        async with open_transport(tmp_path) as door:
+class TestDelivering:
+    """Letters arrive once, unchanged, after their mark."""
 
+    def test_every_letter_arrives_once_and_unchanged(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def scene(receiver: Receiver) -> None:
+            sent = letters(20)
+            await send(receiver, Counter(), sent)
+            assert sorted(receiver.arrived()) == as_files(sent)
+
+        play(open_receiver, tmp_path, scene)
+
+    def test_each_is_marked_before_it_arrives_and_settled_once(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def scene(receiver: Receiver) -> None:
             def not_there_yet(recipient: str) -> None:
-                assert file_name(recipient) not in dict(door.arrived())
+                assert file_name(recipient) not in dict(receiver.arrived())
 
             counter = Counter(before_mark=not_there_yet)
-            await door.transport.send(counter.stream(letters(20)), counter.mark, counter.settle)
-        everyone = sorted(one.envelope.recipient for one in letters(20))
-        assert sorted(counter.marked) == everyone
-        assert sorted(name for name, _ in counter.settled) == everyone
-        assert all(isinstance(outcome, Accepted) for _, outcome in counter.settled)
+            await send(receiver, counter, letters(20))
+            everyone = sorted(one.envelope.recipient for one in letters(20))
+            assert sorted(counter.marked) == everyone
+            assert sorted(name for name, _ in counter.settled) == everyone
 
-    asyncio.run(scene())
+        play(open_receiver, tmp_path, scene)
 
+    def test_an_accepted_reply_is_a_proof(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def scene(receiver: Receiver) -> None:
+            counter = Counter()
+            await send(receiver, counter, letters(5))
+            for _, outcome in counter.settled:
+                assert isinstance(outcome, Accepted)
+                assert outcome.reply.startswith(("2", RECEIPT))
+                assert outcome.reply.isprintable()
 
-@every_transport
-def test_it_neither_delivers_nor_settles_a_letter_that_may_not_be_sent(
-    open_transport: OpenDoor, tmp_path: Path
-) -> None:
-    async def scene() -> None:
-        counter = Counter(refuse=frozenset({"reader2@example.org"}))
-        async with open_transport(tmp_path) as door:
-            await door.transport.send(counter.stream(letters(4)), counter.mark, counter.settle)
-            names = sorted(name for name, _ in door.arrived())
-        rest = ["reader1@example.org", "reader3@example.org", "reader4@example.org"]
-        assert names == [file_name(name) for name in rest]
-        assert sorted(name for name, _ in counter.settled) == rest
+        play(open_receiver, tmp_path, scene)
 
-    asyncio.run(scene())
+    def test_an_empty_stream_is_nothing_to_do(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def scene(receiver: Receiver) -> None:
+            counter = Counter()
+            await send(receiver, counter, [])
+            assert (receiver.arrived(), counter.settled) == ([], [])
 
-
-@every_transport
-def test_it_has_nothing_to_do_for_no_letters(open_transport: OpenDoor, tmp_path: Path) -> None:
-    async def scene() -> None:
-        counter = Counter()
-        async with open_transport(tmp_path) as door:
-            await door.transport.send(counter.stream([]), counter.mark, counter.settle)
-            assert door.arrived() == []
-        assert counter.settled == []
-
-    asyncio.run(scene())
+        play(open_receiver, tmp_path, scene)
 
 
 @every_transport
-def test_it_says_whose_failure_it_was_when_the_mark_fails(
-    open_transport: OpenDoor, tmp_path: Path
-) -> None:
-    async def scene() -> None:
-        def broken(_recipient: str) -> None:
-            raise LookupError("the ledger is gone")
+class TestMarking:
+    """Without a mark a letter does not leave."""
 
-        counter = Counter(before_mark=broken)
-        async with open_transport(tmp_path) as door:
+    def test_a_refused_mark_delivers_and_settles_nothing(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def scene(receiver: Receiver) -> None:
+            counter = Counter(refuse=frozenset({"reader2@example.org"}))
+            await send(receiver, counter, letters(4))
+            rest = [one for one in letters(4) if one.envelope.recipient not in counter.refuse]
+            assert sorted(name for name, _ in counter.settled) == [
+                one.envelope.recipient for one in rest
+            ]
+            accepted = [name for name, outcome in counter.settled if isinstance(outcome, Accepted)]
+            there = [one for one in rest if one.envelope.recipient in accepted]
+            assert sorted(receiver.arrived()) == as_files(there)
+            assert set(kinds(counter)) <= {"Accepted", "NotSent"}
+            assert len(there) >= 2, "at most the letter prepared with it comes back"
+
+        play(open_receiver, tmp_path, scene)
+
+    def test_a_failing_mark_is_raised_and_the_letter_is_not_sent(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def scene(receiver: Receiver) -> None:
+            def broken(_recipient: str) -> None:
+                raise LookupError("the ledger is gone")
+
+            counter = Counter(before_mark=broken)
             with pytest.raises(LookupError, match="the ledger is gone"):
-                await door.transport.send(counter.stream(letters(9)), counter.mark, counter.settle)
-            assert door.arrived() == []
-        assert counter.taken <= 3
+                await send(receiver, counter, letters(30))
+            assert receiver.arrived() == []
+            assert settled_once(counter, counter.taken)
+            assert {type(outcome) for _, outcome in counter.settled} == {NotSent}
+            assert counter.taken <= receiver.most_in_hand
 
-    asyncio.run(scene())
+        play(open_receiver, tmp_path, scene)
+
+
+@every_transport
+class TestTaking:
+    """The stream is asked for one letter at a time, and for few in all."""
+
+    def test_the_stream_is_never_asked_twice_at_once(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def slowly() -> AsyncIterator[Letter]:
+            for one in letters(20):
+                await QuickClock().sleep(0)  # Python refuses a second anext() meanwhile
+                yield one
+
+        async def scene(receiver: Receiver) -> None:
+            counter = Counter()
+            await receiver.transport.send(slowly(), counter.mark, counter.settle)
+            assert settled_once(counter, 20)
+
+        play(open_receiver, tmp_path, scene)
+
+    def test_few_letters_are_in_hand_at_once(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def scene(receiver: Receiver) -> None:
+            counter = Counter()
+            most = 0
+
+            def count(_recipient: str) -> None:
+                nonlocal most
+                most = max(most, counter.taken - len(counter.settled))
+
+            counter.before_mark = count
+            await send(receiver, counter, letters(60))
+            assert 1 <= most <= receiver.most_in_hand
+
+        play(open_receiver, tmp_path, scene)
+
+    def test_a_failing_stream_is_raised_after_the_letters_in_hand(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def failing() -> AsyncIterator[Letter]:
+            for one in letters(7):
+                yield one
+            raise StoreError("the disk is full")
+
+        async def scene(receiver: Receiver) -> None:
+            counter = Counter()
+            with pytest.raises(StoreError, match="the disk is full"):
+                await receiver.transport.send(failing(), counter.mark, counter.settle)
+            assert settled_once(counter, 7)
+            assert sorted(receiver.arrived()) == as_files(letters(7))
+
+        play(open_receiver, tmp_path, scene)
+
+
+@every_answering
+class TestOutcomes:
+    """What the receiver does to one letter is that letter's outcome alone."""
+
+    @pytest.mark.parametrize(("fate", "kind"), [("refused", Refused), ("deferred", Deferred)])
+    def test_one_letter_is_refused_or_deferred_alone(
+        self,
+        open_receiver: OpenReceiver,
+        fate: receivers.Fate,
+        kind: type[Refused | Deferred],
+        tmp_path: Path,
+    ) -> None:
+        async def scene(receiver: Receiver) -> None:
+            counter = Counter()
+            receiver.treat_next(fate)
+            await send(receiver, counter, letters(10))
+            assert settled_once(counter, 10)
+            (odd,) = [o for _, o in counter.settled if not isinstance(o, Accepted)]
+            assert isinstance(odd, kind)
+            assert odd.reply[:1] in {"4", "5"}
+            assert len(receiver.arrived()) == 9
+
+        play(open_receiver, tmp_path, scene)
+
+    def test_a_letter_without_an_answer_is_unknown(
+        self, open_receiver: OpenReceiver, tmp_path: Path
+    ) -> None:
+        async def scene(receiver: Receiver) -> None:
+            counter = Counter()
+            receiver.treat_next("lost")
+            await send(receiver, counter, letters(1))
+            (outcome,) = [outcome for _, outcome in counter.settled]
+            assert isinstance(outcome, Unknown)
+            assert outcome.reason
+            assert len(receiver.arrived()) == 1
+
+        play(open_receiver, tmp_path, scene)
+
+
+@every_remote
+def test_a_lost_receiver_is_raised_and_blames_nobody(
+    open_receiver: OpenReceiver, tmp_path: Path
+) -> None:
+    async def scene(receiver: Receiver) -> None:
+        counter = Counter()
+        await receiver.go_away()
+        with pytest.raises(TransportError, match=r": .+; "):
+            await send(receiver, counter, letters(30))
+        assert settled_once(counter, counter.taken)
+        assert {type(outcome) for _, outcome in counter.settled} <= {NotSent, Deferred}
+        assert 1 <= counter.taken <= receiver.most_in_hand
+        await receiver.come_back()
+        await send(receiver, again := Counter(), letters(3))
+        assert kinds(again) == ["Accepted"] * 3
+        assert sorted(receiver.arrived()) == as_files(letters(3))
+
+    play(open_receiver, tmp_path, scene)
+
+
+async def cancel(sending: asyncio.Task[None]) -> None:
+    """Cancel it and wait until it ends; it must end as cancelled."""
+    sending.cancel()
+    await asyncio.wait({sending})
+    assert sending.cancelled()
+
+
+@every_transport
+def test_cancelled_before_the_mark_a_letter_is_not_sent(
+    open_receiver: OpenReceiver, tmp_path: Path
+) -> None:
+    async def scene(receiver: Receiver) -> None:
+        counter, marking = Counter(), asyncio.Event()
+
+        async def stuck(_letter: Letter) -> bool:
+            marking.set()
+            await asyncio.Event().wait()
+            return True
+
+        stream = counter.stream(letters(30))
+        sending = asyncio.create_task(receiver.transport.send(stream, stuck, counter.settle))
+        await marking.wait()
+        await cancel(sending)
+        assert settled_once(counter, counter.taken)
+        assert set(kinds(counter)) == {"NotSent"}
+        assert receiver.arrived() == []
+
+    play(open_receiver, tmp_path, scene)
+
+
+@every_answering
+def test_cancelled_before_the_answer_a_letter_is_unknown(
+    open_receiver: OpenReceiver, tmp_path: Path
+) -> None:
+    async def scene(receiver: Receiver) -> None:
+        counter = Counter()
+        receiver.treat_next("stalled")
+        sending = asyncio.create_task(send(receiver, counter, letters(1)))
+        while not receiver.arrived():
+            await QuickClock().sleep(0)
+        await cancel(sending)
+        assert kinds(counter) == ["Unknown"]
+
+    play(open_receiver, tmp_path, scene)
+
+
+@every_transport
+def test_two_sends_run_at_once(open_receiver: OpenReceiver, tmp_path: Path) -> None:
+    async def scene(receiver: Receiver) -> None:
+        first, second = Counter(), Counter()
+        some, others = letters(20)[:10], letters(20)[10:]
+        await asyncio.gather(send(receiver, first, some), send(receiver, second, others))
+        assert sorted(receiver.arrived()) == as_files([*some, *others])
+        assert settled_once(first, 10)
+        assert settled_once(second, 10)
+
+    play(open_receiver, tmp_path, scene)
+
+
+def address(claim: Claim) -> Envelope:
+    """The letter of a claim."""
+    return letter(claim.edition.to.email, number=claim.reader).envelope
+
+
+def frozen(folder: Path) -> Store:
+    """A store with an issue for twenty readers."""
+    store = open_store(sqlite_store(folder))
+    one_issue(store, *(f"reader{n}" for n in range(20)))
+    return store
+
+
+@every_transport
+class TestAudit:
+    """The audit of a store is clean whatever transport its letters left through."""
+
+    def test_a_delivered_issue_is_proved(self, open_receiver: OpenReceiver, tmp_path: Path) -> None:
+        async def scene(receiver: Receiver) -> None:
+            store = frozen(tmp_path)
+            counts = await deliver(store, receiver.transport, QuickClock(), DAY, address, run="run")
+            assert counts == Counts(accepted=20)
+            assert store.audit(DAY).ok, store.audit(DAY)
+            store.close()
+
+        play(open_receiver, tmp_path, scene)
+
+    def test_so_is_one_with_troubles(self, open_receiver: OpenReceiver, tmp_path: Path) -> None:
+        async def scene(receiver: Receiver) -> None:
+            store, clock = frozen(tmp_path), QuickClock()
+            if open_receiver in REMOTE:
+                await receiver.go_away()
+                with pytest.raises(TransportError):
+                    await deliver(store, receiver.transport, clock, DAY, address, run="down")
+                await receiver.come_back()
+            if open_receiver in ANSWERING:
+                receiver.treat_next("accepted", "refused", "deferred", "lost")
+            await deliver(store, receiver.transport, clock, DAY, address, run="first")
+            await clock.sleep(3600)
+            counts = await deliver(store, receiver.transport, clock, DAY, address, run="second")
+            refused = int(open_receiver in ANSWERING)
+            assert counts == Counts(accepted=20 - refused, failed=refused)
+            assert store.audit(DAY).ok, store.audit(DAY)
+            store.close()
+
+        play(open_receiver, tmp_path, scene)
 
 
 def test_memory_answers_as_it_is_told() -> None:
     async def scene() -> None:
-        refusal = Refused("550 no such user")
+        refusal: Outcome = Refused("550 no such user")
         counter, transport = Counter(), MemoryTransport({"ada@example.org": refusal})
         await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
         assert counter.outcome() == refusal

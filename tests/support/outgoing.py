@@ -90,7 +90,14 @@ class MemoryTransport:
         """Send every letter of the stream, one after the other."""
         async for letter in letters:
             answer = self.answers.get(letter.envelope.recipient, Accepted("250 kept"))
-            if isinstance(answer, NotSent) or await mark(letter):
-                if isinstance(answer, Accepted | Unknown):
-                    self.letters.append(letter)
-                await settle(letter, answer)
+            outcome: Outcome | None = NotSent("stopped before it was kept")
+            try:
+                if isinstance(answer, NotSent) or await mark(letter):
+                    outcome = answer
+                    if isinstance(answer, Accepted | Unknown):
+                        self.letters.append(letter)
+                else:
+                    outcome = None
+            finally:
+                if outcome is not None:
+                    await settle(letter, outcome)

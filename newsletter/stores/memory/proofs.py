@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from newsletter.model import OPEN, Audit, InvariantCheck
+from newsletter.model import OPEN, RECEIPT, Audit, InvariantCheck
 from newsletter.stores.invariants import INVARIANTS
 from newsletter.stores.memory.rows import DayIssue, Row
 from newsletter.stores.rules import OPERATORS_WORD, OwedCounter
@@ -42,7 +42,7 @@ def _unmarked(rows: list[Row]) -> Iterator[str]:
 
 def _unproved(rows: list[Row]) -> Iterator[str]:
     accepted = (row for row in rows if row.state == "accepted")
-    proof = ("2", OPERATORS_WORD)
+    proof = ("2", RECEIPT, OPERATORS_WORD)
     return (f"{row.email}: {row.reply}" for row in accepted if not row.reply.startswith(proof))
 
 

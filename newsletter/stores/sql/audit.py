@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.functions import aggregate_strings
 
 from newsletter.errors import StoreError
-from newsletter.model import OPEN, Audit, InvariantCheck
+from newsletter.model import OPEN, RECEIPT, Audit, InvariantCheck
 from newsletter.stores.invariants import INVARIANTS
 from newsletter.stores.rules import NO_ISSUE, OPERATORS_WORD
 from newsletter.stores.sql import schema
@@ -96,8 +96,8 @@ def _marked(_connection: Connection, issue: int) -> Query:
 
 
 def _answered(_connection: Connection, issue: int) -> Query:
-    """I4: letters accepted on nobody's word."""
-    proof = or_(LEDGER.reply.like("2%"), LEDGER.reply.startswith(OPERATORS_WORD))
+    """I4: letters accepted without proof, as :class:`newsletter.ports.Transport` defines it."""
+    proof = or_(*(LEDGER.reply.startswith(word) for word in ("2", RECEIPT, OPERATORS_WORD)))
     words = _READERS.email + ": " + LEDGER.reply
     return _rows(issue, LEDGER.state == "accepted", ~proof, words=words)
 

@@ -71,6 +71,7 @@ async def open_dialogue(
     for step, remedy in _steps(settings, client):
         try:
             await step()
+            _check_cancelled()
         except UNOPENED as error:
             client.close()
             raise failure(settings, error, remedy) from error
@@ -82,6 +83,17 @@ async def open_dialogue(
         raise ServerGoneError(f"{settings.place}: it closed the connection; {_MEND_CONNECT}")
     dialogue = SmtpDialogue(settings, Connection(cast("asyncio.Transport", transport)))
     return dialogue, client.supports_extension("pipelining")
+
+
+def _check_cancelled() -> None:
+    """Raise the cancellation that ``asyncio.wait_for`` of Python 3.11 lost, if it lost one.
+
+    aiosmtplib waits with it. A cancellation at the moment at which the answer comes is swallowed
+    there (https://github.com/python/cpython/issues/86296), and ``send`` would not end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def greet(settings: SmtpSettings) -> None:
