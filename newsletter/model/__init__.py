@@ -1,167 +1,28 @@
 """Every noun of the newsletter, as frozen values.
 
-The path, one way, is the order in which they appear here::
+One paper passes through them in this order::
 
     fetch     a source      -> Listing of Items               sources/
-    identify  Item          -> Identity (key and aliases)      identity
-    diff      Listings      -> Papers first seen now           stores/
-    tag       Papers        -> Matching (topics, and why)      topics
-    compose   Papers        -> Issue (order, topics)           issue
-    cut       Issue, Reader -> Edition (and a reason a paper)  edition
-    set       Edition       -> its pieces, or a Rendering      render
-    address   pieces        -> Envelope (bytes)                message
-    claim     Delivery      -> Letter, under a token           stores/
-    send      Letter        -> Outcome, the server's word      transports/
-    settle    Outcome       -> Delivery, done                  stores/
+    identify  Item          -> Identity (key and aliases)     papers/
+    compare   Listings      -> Papers first seen now          stores/
+    match     Papers        -> Matching (topics, and why)     papers/
+    compose   Papers        -> Issue (order, topics)          issue/
+    cut       Issue, Reader -> Edition (with reasons)         issue/
+    render    Edition       -> Rendering, or its fragments    letter/
+    address   fragments     -> Envelope (bytes)               letter/
+    claim     Delivery      -> Letter, under a token          stores/
+    send      Letter        -> Outcome, the server's answer   transports/
+    settle    Outcome       -> Delivery, in its next state    stores/
 
-Nothing here reads a clock, a file or a socket.
+Nothing here reads a clock, a file or a socket. Import the names from here: what a module of this
+package does not define itself (``date``, ``Literal``) is no part of it.
 """
 
-from newsletter.model.bounces import MailEvent, MailEventEffect, MailEventKind, Suppression
-from newsletter.model.deliveries import (
-    OPEN,
-    OPEN_ISSUE,
-    RECEIPT,
-    Accepted,
-    Audit,
-    Claim,
-    Counts,
-    Deferred,
-    Delivery,
-    DeliveryState,
-    Envelope,
-    InvariantCheck,
-    IssueState,
-    Letter,
-    NotSent,
-    Outcome,
-    Refused,
-    Settlement,
-    Unknown,
-    WireLines,
-)
-from newsletter.model.heartbeats import Heartbeat
-from newsletter.model.issues import (
-    BY_FILTER,
-    EVERY_PAPER,
-    OTHER,
-    TOP,
-    Edition,
-    Issue,
-    Matching,
-    PlannedEdition,
-    Publication,
-    PublishedIssue,
-    ReaderHistory,
-    Recipient,
-    Rendering,
-    Section,
-    Verdict,
-    Wave,
-)
-from newsletter.model.papers import (
-    Announcement,
-    IdentifiedItem,
-    Identity,
-    IngestCounts,
-    Item,
-    Listing,
-    ListingState,
-    Paper,
-    SourceHealth,
-    SourceReport,
-)
-from newsletter.model.readers import (
-    All,
-    AnyOf,
-    Cadence,
-    Caps,
-    Consent,
-    DailyGrowth,
-    Expression,
-    Field,
-    Filter,
-    Length,
-    Not,
-    Origin,
-    Reader,
-    Rule,
-    Status,
-    Subscriber,
-    Summary,
-    Term,
-    Topic,
-)
-
-__all__ = [
-    "BY_FILTER",
-    "EVERY_PAPER",
-    "OPEN",
-    "OPEN_ISSUE",
-    "OTHER",
-    "RECEIPT",
-    "TOP",
-    "Accepted",
-    "All",
-    "Announcement",
-    "AnyOf",
-    "Audit",
-    "Cadence",
-    "Caps",
-    "Claim",
-    "Consent",
-    "Counts",
-    "DailyGrowth",
-    "Deferred",
-    "Delivery",
-    "DeliveryState",
-    "Edition",
-    "Envelope",
-    "Expression",
-    "Field",
-    "Filter",
-    "Heartbeat",
-    "IdentifiedItem",
-    "Identity",
-    "IngestCounts",
-    "InvariantCheck",
-    "Issue",
-    "IssueState",
-    "Item",
-    "Length",
-    "Letter",
-    "Listing",
-    "ListingState",
-    "MailEvent",
-    "MailEventEffect",
-    "MailEventKind",
-    "Matching",
-    "Not",
-    "NotSent",
-    "Origin",
-    "Outcome",
-    "Paper",
-    "PlannedEdition",
-    "Publication",
-    "PublishedIssue",
-    "Reader",
-    "ReaderHistory",
-    "Recipient",
-    "Refused",
-    "Rendering",
-    "Rule",
-    "Section",
-    "Settlement",
-    "SourceHealth",
-    "SourceReport",
-    "Status",
-    "Subscriber",
-    "Summary",
-    "Suppression",
-    "Term",
-    "Topic",
-    "Unknown",
-    "Verdict",
-    "Wave",
-    "WireLines",
-]
+# Star imports, so that a new noun is written once: in the module that defines it.
+from newsletter.model.bounces import *  # noqa: F403
+from newsletter.model.deliveries import *  # noqa: F403
+from newsletter.model.heartbeats import *  # noqa: F403
+from newsletter.model.issues import *  # noqa: F403
+from newsletter.model.papers import *  # noqa: F403
+from newsletter.model.readers import *  # noqa: F403
+from newsletter.model.states import *  # noqa: F403

@@ -1,40 +1,15 @@
-"""What goes out: envelopes, the server's word, and the ledger's states."""
+"""What goes out: envelopes, claims, and what the server answered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Literal, Self
+from typing import Self, get_args
 
+from newsletter.model.closed_sets import complete
 from newsletter.model.issues import Edition
-
-IssueState = Literal[
-    "frozen", "sending", "done", "done_with_errors", "skipped", "held", "cancelled"
-]
-"""Where an issue stands; ``done`` only when no delivery is open."""
-
-DeliveryState = Literal[
-    "pending",
-    "claimed",
-    "committing",
-    "accepted",
-    "deferred",
-    "failed",
-    "unknown",
-    "held",
-    "expired",
-    "suppressed",
-    "empty",
-]
-"""Where one reader's delivery stands; the diagram is in docs/delivery.md."""
-
-OPEN_ISSUE: frozenset[IssueState] = frozenset({"frozen", "sending"})
-"""States of an issue whose letters may leave."""
-
-OPEN: frozenset[DeliveryState] = frozenset(
-    {"pending", "claimed", "committing", "deferred", "unknown"}
-)
-"""States of a delivery that a later run may still change."""
+from newsletter.model.states import DeliveryState
 
 
 class WireLines(bytes):
@@ -144,6 +119,19 @@ class Unknown:
 Outcome = Accepted | Refused | Deferred | NotSent | Unknown
 """What became of one letter."""
 
+STATE_AFTER: Mapping[type[Outcome], DeliveryState] = complete(
+    "STATE_AFTER",
+    get_args(Outcome),
+    {
+        Accepted: "accepted",
+        Refused: "failed",
+        Deferred: "deferred",
+        NotSent: "pending",
+        Unknown: "unknown",
+    },
+)
+"""The state each outcome leads to; an ``Unknown`` for the second time leads to ``held``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -181,34 +169,6 @@ class Delivery:
     attempts: int = 0
     reply: str = ""
     next_try: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """An issue's deliveries by state. ``open`` are those not at an end yet."""
-
-    pending: int = 0
-    claimed: int = 0
-    committing: int = 0
-    accepted: int = 0
-    deferred: int = 0
-    failed: int = 0
-    unknown: int = 0
-    held: int = 0
-    expired: int = 0
-    suppressed: int = 0
-    empty: int = 0
-
-    @property
-    def open(self) -> int:
-        """Deliveries that a later run may still change."""
-        return self.pending + self.claimed + self.committing + self.deferred + self.unknown
-
-    @property
-    def planned(self) -> int:
-        """Every delivery of the issue (invariant I1 adds up to it)."""
-        ended = self.accepted + self.failed + self.suppressed + self.empty + self.expired
-        return ended + self.held + self.open
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from newsletter.errors import UsageError
-from newsletter.model import IssueState
+from newsletter.model import IssueState, allowing
 from newsletter.ports import Store
 
-STOPPED: frozenset[IssueState] = frozenset({"held", "cancelled"})
-"""States of an issue that only the operator ends."""
-
-_LIVE: frozenset[IssueState] = frozenset({"frozen", "sending", "skipped"})
 _BY_OPERATOR = "by the operator"
 
 
@@ -22,14 +18,14 @@ def cancel(store: Store, day: date) -> None:
     Raises:
         UsageError: the issue is closed already.
     """
-    among = (*_LIVE, *STOPPED, None)
+    among = (*allowing("cancel"), None)
     if not store.rule(day, "cancelled", reason=_BY_OPERATOR, among=among):
         raise UsageError(f"the issue of {day} is done; there is nothing left to cancel")
 
 
 def hold(store: Store, day: date, *, reason: str) -> bool:
     """Let no further letter of this issue leave until it is released; whether that changed it."""
-    return store.rule(day, "held", reason=reason, among=(*_LIVE, None))
+    return store.rule(day, "held", reason=reason, among=(*allowing("hold"), None))
 
 
 def release(store: Store, day: date) -> None:
@@ -39,7 +35,7 @@ def release(store: Store, day: date) -> None:
         UsageError: it is not held. What was cancelled stays so: the next issue has its papers.
     """
     state: IssueState = "frozen" if store.waves(day) else "skipped"
-    if not store.rule(day, state, reason="released " + _BY_OPERATOR, among={"held"}):
+    if not store.rule(day, state, reason="released " + _BY_OPERATOR, among=allowing("release")):
         found = store.issue_state(day)
         raise UsageError(
             f"the issue of {day} is not held"

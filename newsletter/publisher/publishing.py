@@ -7,10 +7,9 @@ from datetime import date, datetime
 
 from newsletter.delivery.delivering import deliver
 from newsletter.delivery.refusals import refuses_reader
-from newsletter.model import Counts, MailEvent, SourceReport
+from newsletter.model import STOPPED_ISSUE, Counts, MailEvent, SourceReport
 from newsletter.ports import RunLock, Store, Transport
 from newsletter.publisher.drafting import chunks, draft, draft_issue, in_turn, plans, wave
-from newsletter.publisher.issue_control import STOPPED
 from newsletter.publisher.issue_mailer import IssueMailer
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.cadence import due
@@ -99,7 +98,7 @@ def freeze(
 def is_stopped(publisher: Publisher, day: date) -> bool:
     """Whether the issue of ``day`` is held or cancelled."""
     state = publisher.store.issue_state(day)
-    return state is not None and state[0] in STOPPED
+    return state is not None and state[0] in STOPPED_ISSUE
 
 
 def missing_from(reports: Sequence[SourceReport]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.model import Counts, IssueState, SourceReport
+from newsletter.model import TROUBLED, Counts, IssueState, SourceReport
 from newsletter.ports import Store
 
 
@@ -27,8 +27,7 @@ class IssueReport:
     @property
     def troubled(self) -> bool:
         """Whether a delivery failed or is in doubt."""
-        counts = self.counts
-        return bool(counts.failed + counts.unknown + counts.held + counts.expired + counts.deferred)
+        return bool(self.counts.of(TROUBLED))
 
 
 def report(store: Store, day: date, sources: Sequence[SourceReport] | None = None) -> IssueReport:

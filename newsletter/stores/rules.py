@@ -11,13 +11,9 @@ from typing import Any, TypeVar
 from newsletter.issue.composing import MAX_PAPER_AGE
 from newsletter.model import (
     RECEIPT,
-    Accepted,
-    Counts,
     DailyGrowth,
-    Deferred,
     DeliveryState,
     Issue,
-    IssueState,
     Item,
     MailEventEffect,
     MailEventKind,
@@ -25,34 +21,14 @@ from newsletter.model import (
     Outcome,
     PublishedIssue,
     ReaderHistory,
-    Refused,
     Status,
     Subscriber,
     Unknown,
 )
 from newsletter.text import clean, folded
 
-SETTLED: dict[type[Outcome], DeliveryState] = {
-    Accepted: "accepted",
-    Refused: "failed",
-    Deferred: "deferred",
-    NotSent: "pending",
-    Unknown: "unknown",
-}
-"""The state each outcome leads to."""
-
-WITHHELD: frozenset[IssueState] = frozenset({"held", "cancelled"})
-"""States of issues that nobody is shown."""
-
 GONE: frozenset[Status] = frozenset({"unsubscribed", "blocked", "removed"})
 """The status of those who got letters, or might have, and get none any more."""
-
-UNDER_CLAIM: frozenset[DeliveryState] = frozenset({"claimed", "committing", "unknown", "held"})
-"""States a settlement may end. A claim taken back in doubt keeps its token: a late answer of
-the server is still the truth about that letter."""
-
-FREE: tuple[DeliveryState, ...] = ("pending", "deferred", "unknown")
-"""States a delivery may be claimed in, in this order; a deferred one when its next try came."""
 
 NO_ISSUE = "there is no issue of {}; `newsletter send` makes one, `newsletter status` shows others."
 """What is told of a day that has no issue."""
@@ -95,19 +71,6 @@ def words_of(outcome: Outcome) -> str:
     """The server's reply, or why there is none."""
     said = outcome.reason if isinstance(outcome, NotSent | Unknown) else outcome.reply
     return storable(said)
-
-
-def closed(counts: Counts, state: IssueState) -> IssueState:
-    """The state of an issue with these counts: it is closed when nothing is open."""
-    if counts.open or state not in {"frozen", "sending", "done", "done_with_errors"}:
-        return state
-    return "done_with_errors" if counts.failed + counts.held + counts.expired else "done"
-
-
-def reopened(counts: Counts, state: IssueState) -> IssueState:
-    """The state of an issue after a freeze: open again, or closed if nothing is."""
-    stays = state in {"sending", "held", "cancelled"}
-    return closed(counts, state if stays else "frozen")
 
 
 def resolved(*, arrived: bool) -> tuple[DeliveryState, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from tests.support.databases import sqlite_store
+from tests.support.databases import refuse_other_transitions, sqlite_store
 
 
 def _address(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -23,7 +23,10 @@ def _address(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty store of each kind."""
-    return _address(request.param, request, tmp_path)
+    address = _address(request.param, request, tmp_path)
+    if request.param == "sqlite":
+        refuse_other_transitions(address)
+    return address
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from newsletter.publisher.fetching import gather
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.stores import open_store
 from tests.support.clocks import SteadyClock
-from tests.support.databases import sqlite_store
+from tests.support.databases import refuse_other_transitions, sqlite_store
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.frozen_issues import LEASE, list_papers, mark, wave_of
 from tests.support.outgoing import MemoryTransport
@@ -60,7 +60,9 @@ class Delivery(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.store: Store = open_store(sqlite_store(Path(self.folder.name)))
+        url = sqlite_store(Path(self.folder.name))
+        refuse_other_transitions(url)
+        self.store: Store = open_store(url)
         self.now, self.day, self.runs = NOON, DAY, 0
         self.claims: list[Claim] = []
         self.marked: list[Claim] = []

@@ -1,12 +1,15 @@
 """Empty stores, quickly: what the migrations made once is used again."""
 
+import sqlite3
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from newsletter.model import DELIVERY_STATES
 from newsletter.stores import open_store
 from newsletter.stores.sql.schema import metadata
 
@@ -41,6 +44,19 @@ def hasten(url: str) -> None:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("ALTER SYSTEM SET autovacuum = off")
         connection.execute("SELECT pg_reload_conf()")
+
+
+def refuse_other_transitions(url: str) -> None:
+    """Let an SQLite store refuse each change of a state that DELIVERY_STATES does not list."""
+    steps = ", ".join(
+        f"'{state} {after}'" for state, facts in DELIVERY_STATES.items() for after in facts.becomes
+    )
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        connection.execute(f"""
+            CREATE TRIGGER other_transitions BEFORE UPDATE OF state ON deliveries
+            WHEN old.state != new.state AND old.state || ' ' || new.state NOT IN ({steps})
+            BEGIN SELECT RAISE(ABORT, 'DELIVERY_STATES does not list this transition'); END
+        """)
 
 
 def sqlite_store(folder: Path) -> str:

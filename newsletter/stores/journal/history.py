@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol, runtime_checkable
 
-from newsletter.model import OPEN, DeliveryState, Status
+from newsletter.model import ANSWERED, LEASED, OPEN, DeliveryState, Status
 
 Word = Status | Literal["erased"]
 """What became of a reader."""
@@ -36,9 +36,7 @@ class Noted:
             return attempts < self.attempt
         if self.state == "committing":
             return state == "claimed"
-        return state in {"claimed", "committing"} or (
-            self.state in {"accepted", "failed"} and state in OPEN
-        )
+        return state in LEASED or (self.state in ANSWERED and state in OPEN)
 
 
 @dataclass(frozen=True, slots=True)

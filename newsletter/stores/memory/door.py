@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from newsletter.model import (
+    STOPPED_ISSUE,
     Caps,
     Consent,
     DailyGrowth,
@@ -19,7 +20,7 @@ from newsletter.model import (
 )
 from newsletter.stores.memory.issues import Issues
 from newsletter.stores.memory.returns import Returns
-from newsletter.stores.rules import GONE, WITHHELD, bare, in_turn, moved, sought, wording
+from newsletter.stores.rules import GONE, bare, in_turn, moved, sought, wording
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -178,7 +179,7 @@ class PageQueries(Issues, Returns):
                     max(wave.issue.cutoff for wave in issue.waves),
                 )
                 for day, issue in self._issues.items()
-                if issue.waves and issue.state not in WITHHELD
+                if issue.waves and issue.state not in STOPPED_ISSUE
             )
 
     def paper_called(self, name: str) -> Paper | None:

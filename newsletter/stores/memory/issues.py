@@ -14,10 +14,12 @@ from newsletter.model import (
     PlannedEdition,
     ReaderHistory,
     Wave,
+    state_after_freeze,
+    state_by_counts,
 )
 from newsletter.stores.memory.readers import Readers
 from newsletter.stores.memory.rows import DayIssue, Row
-from newsletter.stores.rules import NO_ISSUE, closed, numbers_of, reopened
+from newsletter.stores.rules import NO_ISSUE, numbers_of
 
 
 class Issues(Readers):
@@ -36,7 +38,7 @@ class Issues(Readers):
             if numbers_of(stored.issue) == numbers_of(wave.issue):
                 for plan in made:
                     self._plan(issue, stored, plan)
-            issue.state, issue.reason = reopened(issue.counts, issue.state), ""
+            issue.state, issue.reason = state_after_freeze(issue.counts, issue.state), ""
             return stored
 
     def _stored(self, issue: DayIssue, wave: Wave) -> Wave:
@@ -114,7 +116,7 @@ class Issues(Readers):
             if (None if there is None else there.state) not in among:
                 return False
             issue = self._issues.setdefault(day, DayIssue(state))
-            issue.state, issue.reason = closed(issue.counts, state), reason
+            issue.state, issue.reason = state_by_counts(issue.counts, state), reason
             return True
 
     def finish(self, day: date) -> IssueState:
@@ -123,7 +125,7 @@ class Issues(Readers):
             issue = self._issues.get(day)
             if issue is None:
                 raise StoreError(NO_ISSUE.format(day))
-            issue.state = closed(issue.counts, issue.state)
+            issue.state = state_by_counts(issue.counts, issue.state)
             return issue.state
 
     def counts(self, day: date) -> Counts:

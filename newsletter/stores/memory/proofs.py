@@ -4,12 +4,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from newsletter.model import OPEN, RECEIPT, Audit, InvariantCheck
+from newsletter.model import (
+    DONE_ISSUE,
+    IN_DOUBT,
+    MAY_HAVE_LEFT,
+    OPEN,
+    RECEIPT,
+    Audit,
+    InvariantCheck,
+)
 from newsletter.stores.invariants import INVARIANTS
 from newsletter.stores.memory.rows import DayIssue, Row
 from newsletter.stores.rules import OPERATORS_WORD, OwedCounter
-
-MAY_HAVE_LEFT = frozenset({"committing", "accepted", "unknown", "held"})
 
 
 def audit(issues: Mapping[date, DayIssue], day: date) -> Audit:
@@ -32,7 +38,7 @@ def audit(issues: Mapping[date, DayIssue], day: date) -> Audit:
         InvariantCheck(id_, law, tuple(sorted(broken.get(id_, ()))))
         for id_, law in INVARIANTS.items()
     )
-    doubt = sorted(row.email for row in rows if row.state in {"unknown", "held"})
+    doubt = sorted(row.email for row in rows if row.state in IN_DOUBT)
     return Audit(day, tuple(proofs), tuple(doubt))
 
 
@@ -47,7 +53,7 @@ def _unproved(rows: list[Row]) -> Iterator[str]:
 
 
 def _left_open(issue: DayIssue) -> Iterator[str]:
-    done = issue.state in {"done", "done_with_errors"}
+    done = issue.state in DONE_ISSUE
     return (f"{r.email}: {r.state}" for r in issue.rows.values() if done and r.state in OPEN)
 
 

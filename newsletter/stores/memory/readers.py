@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from newsletter.model import Origin, Paper, Reader, ReaderHistory, Status, Subscriber
+from newsletter.model import DECIDING, Origin, Paper, Reader, ReaderHistory, Status, Subscriber
 from newsletter.stores.memory.papers import Papers
 from newsletter.stores.memory.rows import DayIssue
 from newsletter.stores.rules import listed, struck, taken_in
 
-DECIDING = frozenset({"accepted", "empty"})
 """The ends of a delivery that decide a freeze."""
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from newsletter.model import (
+    FREE,
+    IN_DOUBT,
+    LEASED,
     Counts,
     DeliveryState,
     Edition,
@@ -14,7 +17,7 @@ from newsletter.model import (
     ReaderHistory,
     Wave,
 )
-from newsletter.stores.rules import FREE, PATIENCE, in_doubt
+from newsletter.stores.rules import PATIENCE, in_doubt
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ class Row:
     @property
     def is_under_claim(self) -> bool:
         """Whether a run has it in hand."""
-        return self.state in {"claimed", "committing"}
+        return self.state in LEASED
 
     def is_free(self, now: datetime) -> bool:
         """Whether it may be claimed."""
@@ -67,10 +70,8 @@ class Row:
 
     def give_up(self) -> None:
         """End it where it is open: held if it is in doubt."""
-        if self.state in {"pending", "deferred"}:
-            self.state = "expired"
-        elif self.state == "unknown":
-            self.state = "held"
+        if self.state in FREE:
+            self.state = "held" if self.state in IN_DOUBT else "expired"
 
     def has_changed(self, envelope: Envelope) -> bool:
         """Whether other bytes may have left before, under this letter's name."""

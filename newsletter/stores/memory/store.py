@@ -6,7 +6,10 @@ from itertools import islice
 
 from newsletter.errors import StoreError
 from newsletter.model import (
+    FREE,
     OPEN_ISSUE,
+    SETTLEABLE,
+    STATE_AFTER,
     Accepted,
     Audit,
     Claim,
@@ -20,17 +23,7 @@ from newsletter.model import (
 from newsletter.stores.memory.door import PageQueries
 from newsletter.stores.memory.proofs import audit
 from newsletter.stores.memory.rows import Row
-from newsletter.stores.rules import (
-    FREE,
-    NO_ISSUE,
-    OTHER_BYTES,
-    SETTLED,
-    UNDER_CLAIM,
-    resolved,
-    run_of,
-    token_for,
-    words_of,
-)
+from newsletter.stores.rules import NO_ISSUE, OTHER_BYTES, resolved, run_of, token_for, words_of
 
 
 class MemoryStore(PageQueries):
@@ -161,7 +154,7 @@ class MemoryStore(PageQueries):
         with self._lock:
             for settlement in settlements:
                 row = self._held(settlement.claim)
-                if row is not None and row.state in UNDER_CLAIM:
+                if row is not None and row.state in SETTLEABLE:
                     self._end(row, settlement)
 
     def _end(self, row: Row, settlement: Settlement) -> None:
@@ -172,7 +165,7 @@ class MemoryStore(PageQueries):
         elif isinstance(outcome, NotSent) and row.state == "claimed":
             row.take_back()
         else:
-            row.state = SETTLED[type(outcome)]
+            row.state = STATE_AFTER[type(outcome)]
         row.next_try = settlement.next_try if isinstance(outcome, Deferred) else None
         row.token, row.lease_until = "", None
         if isinstance(outcome, Accepted):

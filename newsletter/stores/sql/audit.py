@@ -27,7 +27,15 @@ from sqlalchemy import (
 from sqlalchemy.sql.functions import aggregate_strings
 
 from newsletter.errors import StoreError
-from newsletter.model import OPEN, RECEIPT, Audit, InvariantCheck
+from newsletter.model import (
+    DONE_ISSUE,
+    IN_DOUBT,
+    MAY_HAVE_LEFT,
+    OPEN,
+    RECEIPT,
+    Audit,
+    InvariantCheck,
+)
 from newsletter.stores.invariants import INVARIANTS
 from newsletter.stores.rules import NO_ISSUE, OPERATORS_WORD
 from newsletter.stores.sql import schema
@@ -36,7 +44,6 @@ from newsletter.stores.sql.rows import LEDGER
 _EDITIONS, _READERS = schema.editions.c, schema.readers.c
 
 _HERE = and_(_EDITIONS.wave == LEDGER.wave, _EDITIONS.reader == LEDGER.reader)
-_MAY_HAVE_LEFT = ("committing", "accepted", "unknown", "held")
 
 Query = Select[Any]
 """Finds what breaks an invariant, said in a line a row."""
@@ -56,7 +63,7 @@ def audit(connection: Connection, day: date) -> Audit:
         )
         for id_, find in QUERIES.items()
     ]
-    doubt = _rows(issue, LEDGER.state.in_(("unknown", "held")))
+    doubt = _rows(issue, LEDGER.state.in_(sorted(IN_DOUBT)))
     return Audit(day, tuple(proofs), tuple(sorted(connection.execute(doubt).scalars())))
 
 
@@ -92,7 +99,7 @@ def _once(_connection: Connection, issue: int) -> Query:
 
 def _marked(_connection: Connection, issue: int) -> Query:
     """I3: letters that may have left without a mark."""
-    return _rows(issue, LEDGER.state.in_(_MAY_HAVE_LEFT), LEDGER.marked.is_(None))
+    return _rows(issue, LEDGER.state.in_(sorted(MAY_HAVE_LEFT)), LEDGER.marked.is_(None))
 
 
 def _answered(_connection: Connection, issue: int) -> Query:
@@ -105,7 +112,7 @@ def _answered(_connection: Connection, issue: int) -> Query:
 def _closed(_connection: Connection, issue: int) -> Query:
     """I5: open letters of an issue that is called done."""
     done = exists().where(
-        schema.issues.c.id == issue, schema.issues.c.state.in_(("done", "done_with_errors"))
+        schema.issues.c.id == issue, schema.issues.c.state.in_(sorted(DONE_ISSUE))
     )
     words = _READERS.email + ": " + LEDGER.state
     return _rows(issue, LEDGER.state.in_(sorted(OPEN)), done, words=words)
@@ -118,7 +125,7 @@ def _same_bytes(_connection: Connection, issue: int) -> Query:
     unrecorded = or_(LEDGER.digest.is_(None), LEDGER.message_id.is_(None))
     return _rows(
         issue,
-        LEDGER.state.in_(_MAY_HAVE_LEFT),
+        LEDGER.state.in_(sorted(MAY_HAVE_LEFT)),
         LEDGER.marked.is_not(None),
         or_(unrecorded, shared),
     )

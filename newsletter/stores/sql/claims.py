@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, literal, or_, select
 
-from newsletter.model import OPEN_ISSUE, Claim, Edition
-from newsletter.stores.rules import FREE, token_for
+from newsletter.model import FREE, OPEN_ISSUE, Claim, Edition
+from newsletter.stores.rules import token_for
 from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.codec import load
 from newsletter.stores.sql.leases import expire, take_back

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, Dialect, Integer, Select, Update, select, update
 
+from newsletter.model import DECIDING
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.bulk import Driver, given, hold, run
 
-_DECIDES = ("accepted", "empty")
 """States of a delivery that decide its freeze for its reader."""
 
 
@@ -45,5 +45,5 @@ def _behind(dialect: Dialect) -> ColumnElement[bool]:
         & (ledger.issue == waves.issue)
         & (ledger.reader == rows.c.reader)
         & (ledger.wave == rows.c.wave)
-        & ledger.state.in_(_DECIDES)
+        & ledger.state.in_(sorted(DECIDING))
     )

@@ -19,8 +19,10 @@ from newsletter.model import (
     PlannedEdition,
     ReaderHistory,
     Wave,
+    state_after_freeze,
+    state_by_counts,
 )
-from newsletter.stores.rules import NO_ISSUE, OwedCounter, chunks, closed, numbers_of, reopened
+from newsletter.stores.rules import NO_ISSUE, OwedCounter, chunks, numbers_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.bulk import Driver
 from newsletter.stores.sql.codec import dump, load, pack, unpack
@@ -42,7 +44,7 @@ def freeze(connection: Connection, wave: Wave, plans: Iterable[PlannedEdition]) 
     (state,) = connection.execute(
         select(schema.issues.c.state).where(schema.issues.c.id == issue)
     ).one()
-    set_state(connection, issue, reopened(counts(connection, day), state))
+    set_state(connection, issue, state_after_freeze(counts(connection, day), state))
     return stored
 
 
@@ -228,7 +230,7 @@ def rule(
     row = connection.execute(query.with_for_update()).one_or_none()
     if row is None or row.state not in among:
         return False
-    set_state(connection, row.id, closed(counts(connection, day), state), reason=reason)
+    set_state(connection, row.id, state_by_counts(counts(connection, day), state), reason=reason)
     return True
 
 
@@ -273,7 +275,7 @@ def finish(connection: Connection, day: date) -> IssueState:
     row = connection.execute(query.with_for_update()).one_or_none()
     if row is None:
         raise StoreError(NO_ISSUE.format(day))
-    state = closed(counts(connection, day), row.state)
+    state = state_by_counts(counts(connection, day), row.state)
     if state != row.state:
         set_state(connection, row.id, state)
     return state

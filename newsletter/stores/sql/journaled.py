@@ -11,6 +11,8 @@ from sqlalchemy import Connection, select
 
 from newsletter.errors import OldStoreError
 from newsletter.model import (
+    LEASED,
+    STATE_AFTER,
     Claim,
     Consent,
     DeliveryState,
@@ -25,12 +27,12 @@ from newsletter.model import (
     Wave,
 )
 from newsletter.stores.journal import Noted, Restoration, SendJournal
-from newsletter.stores.rules import SETTLED, chunks, words_of
+from newsletter.stores.rules import chunks, words_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.journal_entries import bodies, people, planned
 from newsletter.stores.sql.papers import MANY
 from newsletter.stores.sql.restoring import restore
-from newsletter.stores.sql.rows import LEDGER, UNDER_LEASE
+from newsletter.stores.sql.rows import LEDGER
 from newsletter.stores.sql.store import SqlStore
 
 LOOK_AGAIN = timedelta(minutes=1)
@@ -241,7 +243,7 @@ class JournaledStore(SqlStore):
 
 def _line(settlement: Settlement, wave: str) -> tuple[str, int, int, DeliveryState, str]:
     claim, outcome = settlement.claim, settlement.outcome
-    state = SETTLED.get(type(outcome), "unknown")
+    state = STATE_AFTER[type(outcome)]
     return wave, claim.reader, claim.attempt, state, words_of(outcome)
 
 
@@ -266,7 +268,7 @@ def _forgotten(
         row = found.get(letter.reader)
         if row is None:
             return True
-        is_in_hand = row.state in UNDER_LEASE and row.boot not in {None, boot}
+        is_in_hand = row.state in LEASED and row.boot not in {None, boot}
         return not is_in_hand and letter.is_news_to(row.state, row.attempts)
 
     return [letter for letter in letters if is_forgotten(letter)]

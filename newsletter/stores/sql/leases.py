@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, exists, not_, select, update
 
+from newsletter.model import LEASED
 from newsletter.stores.rules import PATIENCE, run_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.rows import (
     LEDGER,
-    UNDER_LEASE,
     doubt,
     give_up,
     put,
@@ -19,7 +19,7 @@ from newsletter.stores.sql.rows import (
 
 
 def take_back(connection: Connection, issue: int, now: datetime, boot: str | None) -> None:
-    """End the claims whose lease ran out; those in doubt keep their token (see UNDER_CLAIM).
+    """End the claims whose lease ran out; those in doubt keep their token (see SETTLEABLE).
 
     One made before this start of the machine is in doubt too: a power cut may have taken its mark.
     """
@@ -88,7 +88,7 @@ def _frozen_later(connection: Connection, issue: int, own: Sequence[int]) -> Seq
 def owners(connection: Connection, day: date) -> frozenset[str]:
     """See :meth:`newsletter.ports.Store.owners`."""
     issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
-    under = LEDGER.state.in_(UNDER_LEASE)
+    under = LEDGER.state.in_(LEASED)
     tokens = connection.execute(select(LEDGER.token).where(LEDGER.issue == issue, under))
     return frozenset(run_of(token) for token in tokens.scalars())
 
@@ -101,7 +101,7 @@ def renew(connection: Connection, day: date, run: str, *, now: datetime, lease: 
     ours = unheld(
         connection,
         LEDGER.issue == issue,
-        LEDGER.state.in_(UNDER_LEASE),
+        LEDGER.state.in_(LEASED),
         LEDGER.token.startswith(f"{run}.", autoescape=True),
         LEDGER.lease_until > now,
         LEDGER.lease_until < until,
@@ -112,7 +112,7 @@ def renew(connection: Connection, day: date, run: str, *, now: datetime, lease: 
 def abandon(connection: Connection, day: date, runs: Collection[str], *, now: datetime) -> None:
     """See :meth:`newsletter.ports.Store.abandon`."""
     issue = select(schema.issues.c.id).where(schema.issues.c.day == day).scalar_subquery()
-    under = LEDGER.state.in_(UNDER_LEASE)
+    under = LEDGER.state.in_(LEASED)
     for run in sorted(runs):
         theirs = LEDGER.token.startswith(f"{run}.", autoescape=True)
         connection.execute(

@@ -25,8 +25,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from newsletter.model import OPEN_ISSUE, Accepted, Claim, Deferred, Letter, Settlement
-from newsletter.stores.rules import OTHER_BYTES, SETTLED, UNDER_CLAIM, chunks, resolved, words_of
+from newsletter.model import (
+    OPEN_ISSUE,
+    SETTLEABLE,
+    STATE_AFTER,
+    Accepted,
+    Claim,
+    Deferred,
+    Letter,
+    Settlement,
+)
+from newsletter.stores.rules import OTHER_BYTES, chunks, resolved, words_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.bulk import Driver, given, hold, run
 from newsletter.stores.sql.decided import decide
@@ -120,7 +129,7 @@ def settle(driver: Driver, settlements: Sequence[Settlement], *, now: datetime) 
     rows = [
         (
             *_place(one.claim),
-            SETTLED[type(one.outcome)],
+            STATE_AFTER[type(one.outcome)],
             words_of(one.outcome),
             spelled(one.next_try, driver.dialect) if isinstance(one.outcome, Deferred) else None,
             at,
@@ -152,7 +161,7 @@ def _held_by(rows: Subquery) -> ColumnElement[bool]:
 def _settleable(dialect: Dialect) -> tuple[Subquery, ColumnElement[bool]]:
     """The settlements given, and that a delivery may be ended by one."""
     rows = given(dialect, **_PLACE, state=Text, reply=Text, next_try=Instant, now=Instant)
-    return rows, _held_by(rows) & LEDGER.state.in_(sorted(UNDER_CLAIM))
+    return rows, _held_by(rows) & LEDGER.state.in_(sorted(SETTLEABLE))
 
 
 def _to_be_settled(dialect: Dialect) -> Select[tuple[int]]:

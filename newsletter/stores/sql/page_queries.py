@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from newsletter.model import (
+    STOPPED_ISSUE,
     Caps,
     Consent,
     DailyGrowth,
@@ -21,7 +22,7 @@ from newsletter.model import (
     Status,
     Subscriber,
 )
-from newsletter.stores.rules import WITHHELD, bare, in_turn, sought
+from newsletter.stores.rules import bare, in_turn, sought
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Database, alone
@@ -168,7 +169,7 @@ class PageQueries:
         query = (
             select(days.day, func.min(waves.frozen), func.max(waves.cutoff))
             .select_from(schema.issues.join(schema.waves))
-            .where(days.state.not_in(WITHHELD))
+            .where(days.state.not_in(STOPPED_ISSUE))
             .group_by(days.day)
         )
         with self._database.reading() as connection:

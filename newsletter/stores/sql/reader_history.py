@@ -7,12 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from newsletter.model import Paper, Reader, ReaderHistory
+from newsletter.model import DECIDING, Paper, Reader, ReaderHistory
 from newsletter.stores.rules import chunks
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.papers import MANY
 
-DECIDING = ("accepted", "empty")
 """The ends of a delivery that decide a freeze."""
 
 
@@ -161,7 +160,7 @@ def _falling_short(connection: Connection, since: datetime) -> Select[Any]:
         .where(
             deliveries.issue.in_({wave.issue for wave in waves}),
             editions.wave.in_([wave.id for wave in waves]),
-            deliveries.state.in_(DECIDING),
+            deliveries.state.in_(sorted(DECIDING)),
             editions.short != "",
         )
     )

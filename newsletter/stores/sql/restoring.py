@@ -11,6 +11,8 @@ from operator import itemgetter
 from sqlalchemy import Connection, select, update
 
 from newsletter.model import (
+    ANSWERED,
+    MAY_HAVE_LEFT,
     OTHER,
     DeliveryState,
     Edition,
@@ -21,9 +23,10 @@ from newsletter.model import (
     Recipient,
     Section,
     Wave,
+    state_after_freeze,
 )
 from newsletter.stores.journal import Noted, Restoration, SeenWave, SendJournal
-from newsletter.stores.rules import OwedCounter, reopened
+from newsletter.stores.rules import OwedCounter
 from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.bulk import Driver
 from newsletter.stores.sql.codec import unpack
@@ -42,11 +45,7 @@ _GONE = frozenset({"unsubscribed", "blocked", "erased"})
 """What a reader does not come back from unasked."""
 
 _ENDS: Mapping[DeliveryState, DeliveryState] = {
-    "accepted": "accepted",
-    "failed": "failed",
-    "committing": "held",
-    "unknown": "held",
-    "held": "held",
+    state: state if state in ANSWERED else "held" for state in ANSWERED | MAY_HAVE_LEFT
 }
 """What becomes of a letter by its last state; those that certainly did not leave go again."""
 
@@ -136,7 +135,9 @@ def _take_up(
             _end(connection, issue, reader, letter, now)
         accepted = [reader.id for reader, letter in forgotten if letter.state == "accepted"]
         _decide(connection, issue, accepted)
-        issues.set_state(connection, issue, reopened(issues.counts(connection, day), state))
+        issues.set_state(
+            connection, issue, state_after_freeze(issues.counts(connection, day), state)
+        )
     return [_ENDS[letter.state] for _, letter in forgotten]
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     update,
 )
 
+from newsletter.model import FREE, IN_DOUBT, OPEN
 from newsletter.stores.rules import chunks
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.papers import MANY
@@ -22,8 +23,8 @@ from newsletter.stores.sql.papers import MANY
 LEDGER = schema.deliveries.c
 """The ledger's columns."""
 
-UNDER_LEASE = ("claimed", "committing")
-"""States in which a run has a delivery in hand."""
+_HOLDING = sorted(IN_DOUBT & OPEN)
+_EXPIRING = sorted(set(FREE) - IN_DOUBT)
 
 
 def unheld(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[Any]:
@@ -40,7 +41,7 @@ def put(connection: Connection, issue: int, readers: Collection[int], **values: 
 
 
 def doubt() -> dict[str, ColumnElement[Any]]:
-    """What changes when nobody knows what became of a letter; see ``decisions.in_doubt``."""
+    """What changes when nobody knows what became of a letter; see ``rules.in_doubt``."""
     return {
         "state": case((LEDGER.doubts > 0, "held"), else_="unknown"),
         "doubts": LEDGER.doubts + 1,
@@ -58,7 +59,7 @@ def without_a_try() -> dict[str, ColumnElement[Any]]:
 
 def give_up(connection: Connection, issue: int, *old: ColumnElement[bool], now: datetime) -> None:
     """End the open deliveries of which this is true: expired, or held where they are in doubt."""
-    for states, end in ((("pending", "deferred"), "expired"), (("unknown",), "held")):
+    for states, end in ((_EXPIRING, "expired"), (_HOLDING, "held")):
         rows = unheld(connection, LEDGER.issue == issue, LEDGER.state.in_(states), *old)
         put(connection, issue, [row.reader for row in rows], state=end, settled=now)
 

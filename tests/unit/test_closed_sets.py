@@ -1,0 +1,158 @@
+"""Every closed set is written once: a member added to it alone is noticed, and named."""
+
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from newsletter.model import (
+    ANSWERED,
+    DECIDING,
+    DELIVERY_STATES,
+    DONE_ISSUE,
+    ERRORS,
+    FREE,
+    IN_DOUBT,
+    ISSUE_STATES,
+    LEASED,
+    MAY_HAVE_LEFT,
+    OPEN,
+    OPEN_ISSUE,
+    SETTLEABLE,
+    STOPPED_ISSUE,
+    TROUBLED,
+    Counts,
+    DeliveryState,
+    IssueState,
+    MailEventKind,
+    Origin,
+    Outcome,
+    Status,
+    allowing,
+)
+from newsletter.model.closed_sets import complete
+from newsletter.model.deliveries import STATE_AFTER
+from tests.support.databases import sqlite_store
+
+DELIVERY_PAGE = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text()
+
+
+def drawing() -> str:
+    """The delivery states and their transitions, in Mermaid."""
+    steps = [
+        f"  {state} --> {after}: {why}"
+        for state, facts in DELIVERY_STATES.items()
+        for after, why in facts.becomes.items()
+    ]
+    first = ["  [*] --> pending", "  [*] --> empty: no paper for this reader"]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *first, *steps, "```"])
+
+
+class TestATableOfMembers:
+    """``complete``, which every table goes through when it is defined."""
+
+    def test_member_without_entry_is_named(self) -> None:
+        with pytest.raises(TypeError, match="DELIVERY_STATES has no entry for bounced, lost"):
+            complete(
+                "DELIVERY_STATES",
+                (*get_args(DeliveryState), "bounced", "lost"),
+                dict(DELIVERY_STATES),
+            )
+
+    def test_entry_of_no_member_is_named(self) -> None:
+        states = tuple(state for state in get_args(IssueState) if state != "held")
+        with pytest.raises(TypeError, match="ISSUE_STATES does not know held"):
+            complete("ISSUE_STATES", states, dict(ISSUE_STATES))
+
+    def test_entries_come_in_the_order_of_the_members(self) -> None:
+        assert list(complete("letters", "abc", {"c": 3, "a": 1, "b": 2})) == ["a", "b", "c"]
+
+
+class TestDeliveryStates:
+    """The table of delivery states, and what follows from it."""
+
+    def test_named_sets(self) -> None:
+        assert set(OPEN) == {"pending", "claimed", "committing", "deferred", "unknown"}
+        assert FREE == ("pending", "deferred", "unknown")
+        assert set(LEASED) == {"claimed", "committing"}
+        assert set(SETTLEABLE) == {"claimed", "committing", "unknown", "held"}
+        assert set(DECIDING) == {"accepted", "empty"}
+        assert set(MAY_HAVE_LEFT) == {"committing", "accepted", "unknown", "held"}
+        assert set(IN_DOUBT) == {"unknown", "held"}
+        assert set(ANSWERED) == {"accepted", "failed"}
+        assert set(ERRORS) == {"failed", "held", "expired"}
+        assert set(TROUBLED) == {*ERRORS, "deferred", "unknown"}
+
+    def test_every_outcome_has_a_state_that_a_settlement_may_lead_to(self) -> None:
+        assert set(STATE_AFTER) == set(get_args(Outcome))
+        for state in STATE_AFTER.values():
+            assert state in DELIVERY_STATES["committing"].becomes
+
+    def test_open_states_lead_on_and_end_states_do_not(self) -> None:
+        final = {state for state, facts in DELIVERY_STATES.items() if not facts.becomes}
+        assert final == set(DELIVERY_STATES) - OPEN - {"held"}
+
+    def test_a_state_the_counts_do_not_know_is_named(self) -> None:
+        with pytest.raises(TypeError, match="Counts has no entry for bounced"):
+            complete("Counts", [*map(str, DELIVERY_STATES), "bounced"], asdict(Counts()))
+
+    def test_counts_add_up_over_all_states(self) -> None:
+        counts = Counts(**{state: 2**place for place, state in enumerate(DELIVERY_STATES)})
+        assert counts.planned == 2 ** len(DELIVERY_STATES) - 1
+        assert counts.open + counts.of(set(DELIVERY_STATES) - OPEN) == counts.planned
+        assert counts.of(FREE) == counts.pending + counts.deferred + counts.unknown
+
+    def test_the_page_draws_the_table(self) -> None:
+        assert drawing() in DELIVERY_PAGE, f"docs/delivery.md should draw:\n{drawing()}"
+
+    @pytest.mark.parametrize("state", DELIVERY_STATES)
+    def test_the_page_says_what_each_state_means(self, state: DeliveryState) -> None:
+        assert f"| `{state}` | {DELIVERY_STATES[state].meaning} |" in DELIVERY_PAGE
+
+
+class TestIssueStates:
+    """The table of issue states, and what follows from it."""
+
+    def test_named_sets(self) -> None:
+        assert set(OPEN_ISSUE) == {"frozen", "sending"}
+        assert set(STOPPED_ISSUE) == {"held", "cancelled"}
+        assert set(DONE_ISSUE) == {"done", "done_with_errors"}
+
+    def test_commands(self) -> None:
+        assert set(allowing("hold")) == {"frozen", "sending", "skipped"}
+        assert set(allowing("release")) == {"held"}
+        assert set(allowing("cancel")) == {*allowing("hold"), *STOPPED_ISSUE}
+
+    def test_a_state_is_either_open_or_stopped_or_neither(self) -> None:
+        assert not OPEN_ISSUE & STOPPED_ISSUE
+
+    @pytest.mark.parametrize("state", ISSUE_STATES)
+    def test_the_page_says_what_each_state_means(self, state: IssueState) -> None:
+        assert f"| `{state}` | {ISSUE_STATES[state].meaning} |" in DELIVERY_PAGE
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "members"),
+    [
+        ("deliveries", "state", get_args(DeliveryState)),
+        ("issues", "state", get_args(IssueState)),
+        ("readers", "status", get_args(Status)),
+        ("readers", "origin", get_args(Origin)),
+        ("returns", "kind", get_args(MailEventKind)),
+    ],
+)
+def test_the_migrated_store_takes_every_member(
+    table: str, column: str, members: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A member added in code needs a migration that widens the CHECK constraint."""
+    store = sqlite_store(tmp_path).removeprefix("sqlite:///")
+    with closing(sqlite3.connect(store)) as connection:
+        query = "SELECT sql FROM sqlite_master WHERE name = ?"
+        (statement,) = connection.execute(query, (table,)).fetchone()
+    check = re.search(rf"CHECK \({column} IN \((.*?)\)\)", statement, re.DOTALL)
+    assert check is not None, statement
+    assert sorted(re.findall(r"'(\w+)'", check[1])) == sorted(members)
