@@ -6,7 +6,7 @@ import webbrowser
 from starlette.types import ASGIApp
 
 from newsletter.cli.output import Output
-from newsletter.preview import serve
+from newsletter.web.server import serve_on_loopback
 
 
 async def show(app: ASGIApp, port: int, output: Output, *, browse: bool = False) -> None:
@@ -20,4 +20,4 @@ async def show(app: ASGIApp, port: int, output: Output, *, browse: bool = False)
         if browse and sys.stdout.isatty():
             webbrowser.open(address)
 
-    await serve(app, port, told)
+    await serve_on_loopback(app, port, told)

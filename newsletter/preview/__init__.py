@@ -4,7 +4,6 @@ What it shows are a letter's bytes, made by the code that sends them and read ba
 loopback alone and answers nobody who came by way of another site.
 """
 
-from newsletter.preview.server import serve
 from newsletter.preview.wiring import open_sheet
 
-__all__ = ["open_sheet", "serve"]
+__all__ = ["open_sheet"]

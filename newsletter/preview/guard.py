@@ -1,58 +1,41 @@
-"""Who the page answers: its own address, asked for by the person at this machine alone."""
+"""Which requests the proof sheet answers: those of the person at this machine only."""
 
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from newsletter.web.browser import SHUT, guarded
+from newsletter.web.guard import COMMON_HEADERS
+from newsletter.web.server import LOOPBACK
 
-HOST = "127.0.0.1"
-NAMES = (HOST, "localhost")
-"""What the page may be asked for as; another name that leads here is an attack."""
+HOSTS = (LOOPBACK, "localhost")
+"""Host names of the page; a request under another name is a DNS rebinding attack."""
 
-PAGE = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-    " frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-LETTER = (
+LETTER_POLICY = (
     "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""A letter runs no script, loads nothing, sends nothing; the page around it may look into it."""
+"""A letter runs no script, loads nothing and sends nothing; the page around it may read it."""
 
-HEADERS = SHUT | {
-    "Content-Security-Policy": PAGE,
+HEADERS = COMMON_HEADERS | {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+        " frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
     "Referrer-Policy": "same-origin",
 }
 
 
-class Guard:
-    """Stands before the page; every answer says what a browser may do with it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        saying = guarded(send, HEADERS)
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif (refusal := _refusal(scope)) is not None:
-            await refusal(scope, receive, saying)
-        else:
-            await self._app(scope, receive, saying)
-
-
-def _refusal(scope: Scope) -> PlainTextResponse | None:
+def refuse_foreign(scope: Scope) -> PlainTextResponse | None:
+    """Refuse a request for another host, or one that another site caused."""
     _, port = scope["server"]
-    ours = {f"{name}:{port}" for name in NAMES}
+    own = {f"{host}:{port}" for host in HOSTS}
     headers = Headers(scope=scope)
-    if headers.get("host", "").lower() not in ours:
-        return PlainTextResponse("This page answers on its own address alone.", 400)
+    if headers.get("host", "").lower() not in own:
+        return PlainTextResponse("This page answers only at its own address.", 400)
     origin = headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc.lower() not in ours
+    foreign = origin is not None and urlsplit(origin).netloc.lower() not in own
     if foreign or headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
-        return PlainTextResponse("Another site may not ask for this page.", 403)
+        return PlainTextResponse("Requests from other sites are refused.", 403)
     return None

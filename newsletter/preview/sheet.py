@@ -16,14 +16,15 @@ from newsletter.errors import NewsletterError
 from newsletter.issue.editions import MAX_HTML_BYTES
 from newsletter.preview.choice import Choice, choice_of
 from newsletter.preview.filter_trial import DAYS, tried
-from newsletter.preview.guard import LETTER, Guard
+from newsletter.preview.guard import HEADERS, LETTER_POLICY, refuse_foreign
 from newsletter.preview.letter import on
 from newsletter.preview.linting import Finding, Weight, findings, spam_finding
 from newsletter.preview.live_reload import News
 from newsletter.preview.workshop import THEMES, Made, Workshop
 from newsletter.publisher.previewing import rehearse
 from newsletter.templates import TemplateFolders
-from newsletter.web.browser import form_of
+from newsletter.web.forms import read_form
+from newsletter.web.guard import Guard
 
 Asked = Mapping[str, str]
 
@@ -75,7 +76,7 @@ class Sheet:
                 Route("/proof.css", self.file),
                 Route("/proof.js", self.file),
             ],
-            middleware=[Middleware(Guard)],
+            middleware=[Middleware(Guard, headers=HEADERS, refuse=refuse_foreign)],
             lifespan=lifespan,
         )
 
@@ -105,7 +106,7 @@ class Sheet:
         """The letter's HTML part, as a screen of the chosen scheme shows it."""
         choice = self._choice(request.query_params)
         shown = on(choice.scheme, self._letter(choice).letter.html)
-        return HTMLResponse(shown, headers={"Content-Security-Policy": LETTER})
+        return HTMLResponse(shown, headers={"Content-Security-Policy": LETTER_POLICY})
 
     async def as_text(self, request: Request) -> Response:
         """The letter's text part."""
@@ -140,7 +141,7 @@ class Sheet:
 
     async def test(self, request: Request) -> Response:
         """Send the letter to the person at the page, by the door that letters leave by."""
-        asked = (await form_of(request)).plain
+        asked = (await read_form(request)).first_values()
         choice = self._choice(asked)
         try:
             to = address(asked.get("to", ""))

@@ -1,8 +1,8 @@
-"""The archive, for everybody: issues, topics, papers, search, feeds. Nothing of any reader."""
+"""The archive, open to everybody: issues, topics, papers, search, feeds. It names no reader."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -11,214 +11,212 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.model import OTHER, Reader
-from newsletter.readers.service import ReaderService
-from newsletter.web import feeds
-from newsletter.web.browser import Form
-from newsletter.web.context import Handler, PageContext, shows, token_of
-from newsletter.web.editions import entry, whole
-from newsletter.web.feeds import Feed, Told, told
-from newsletter.web.page_cache import RECENT, Public
+from newsletter.web.context import PageContext, token_of
+from newsletter.web.feeds import (
+    FORMATS,
+    Feed,
+    FeedEntry,
+    Format,
+    feed_response,
+    newest_entries,
+    render_feed,
+)
+from newsletter.web.page_cache import RECENT, PaperEntry, full_edition, paper_entry
 
-A_PAGE = 100
+ISSUES_PER_PAGE = 100
 """Issues listed on one page of the archive."""
 
-FOUND = 50
-"""Papers a search shows."""
+MAX_RESULTS = 50
+"""Papers that a search shows."""
 
-LONGEST_SEARCH = 200
+MAX_QUERY = 200
 """Characters of a search."""
 
 HIDDEN = (
     "preferences", "unsubscribe", "leave", "farewell", "confirm", "move", "edition",
     "mine", "search",
 )  # fmt: skip
-"""What search engines are to leave alone: somebody's own pages, and endless ones."""
+"""Pages that search engines must not visit: a reader's own, and endless ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
-    """The pages everybody may see.
+class ArchivePages:
+    """The pages of the archive and the feeds, a reader's own feed included."""
 
-    Attributes:
-        page_context: what all pages share.
-    """
-
-    page_context: PageContext
+    context: PageContext
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """The pages and what they answer to."""
+        """The pages' addresses."""
         return [
-            Route("/archive", shows(self.listed)),
-            Route("/archive/{day}", shows(self.issue)),
-            Route("/topic/{name}", shows(self.topic)),
-            Route("/paper/{key:path}", shows(self.paper)),
-            Route("/search", shows(self.search)),
-            Route("/robots.txt", shows(self.robots)),
+            Route("/archive", self.list_issues),
+            Route("/archive/{day}", self.show_issue),
+            Route("/topic/{name}", self.show_topic),
+            Route("/paper/{key:path}", self.show_paper),
+            Route("/search", self.search),
+            Route("/robots.txt", self.robots),
             *(
                 route
-                for form in feeds.FORMATS
+                for form in FORMATS
                 for route in (
-                    Route(f"/feed.{form}", shows(self._feed(form))),
-                    Route(f"/topic/{{name}}/feed.{form}", shows(self._feed(form))),
-                    Route(f"/mine/{{token}}/feed.{form}", shows(self._own_feed(form))),
+                    Route(f"/feed.{form}", self._feed(form)),
+                    Route(f"/topic/{{name}}/feed.{form}", self._feed(form)),
+                    Route(f"/mine/{{token}}/feed.{form}", self._own_feed(form)),
                 )
             ),
         ]
 
     # -- pages -----------------------------------------------------------------------------------
 
-    def listed(self, request: Request, _form: Form) -> Response:
+    def list_issues(self, request: Request) -> Response:
         """The days that have an issue, newest first, a page at a time."""
         before = request.query_params.get("before", "")
-        days = sorted((each.day for each in self.page_context.page_cache.published()), reverse=True)
+        days = sorted((each.day for each in self.context.page_cache.published()), reverse=True)
         if before:
-            days = [day for day in days if day < _day(before)]
-        more = days[A_PAGE - 1] if len(days) > A_PAGE else None
-        return self.page_context.pages.show(
+            days = [day for day in days if day < _parse_day(before)]
+        more = days[ISSUES_PER_PAGE - 1] if len(days) > ISSUES_PER_PAGE else None
+        return self.context.templates.page(
             "archive",
-            days=days[:A_PAGE],
+            days=days[:ISSUES_PER_PAGE],
             more=more,
-            topics=self.page_context.publisher.topics,
+            topics=self.context.publisher.topics,
             before=before,
         )
 
-    def issue(self, request: Request, _form: Form) -> Response:
-        """A day's issue: the papers new with it, by topic."""
-        day = _day(request.path_params["day"])
-        issues = sorted(self.page_context.page_cache.published(), key=lambda each: each.day)
-        at = next((at for at, each in enumerate(issues) if each.day == day), None)
-        if at is None:
-            raise HTTPException(404, "There is no issue of that day.")
-        return self._kept(
+    def show_issue(self, request: Request) -> Response:
+        """A day's issue: its new papers, by topic."""
+        day = _parse_day(request.path_params["day"])
+        issues = sorted(self.context.page_cache.published(), key=lambda each: each.day)
+        n = next((n for n, each in enumerate(issues) if each.day == day), None)
+        if n is None:
+            raise HTTPException(404, "There is no issue for that day.")
+        return self._cached_page(
             request,
-            lambda: self.page_context.pages.text(
+            lambda: self.context.templates.render(
                 "issue.html",
-                public=self.page_context.page_cache.public(issues[at]),
-                before=issues[at - 1].day if at else None,
-                after=issues[at + 1].day if at + 1 < len(issues) else None,
+                public=self.context.page_cache.public_issue(issues[n]),
+                before=issues[n - 1].day if n else None,
+                after=issues[n + 1].day if n + 1 < len(issues) else None,
             ),
         )
 
-    def topic(self, request: Request, _form: Form) -> Response:
+    def show_topic(self, request: Request) -> Response:
         """The papers of a topic in the last issues."""
-        name = self._topic(request)
+        name = self._topic_name(request)
 
-        def text() -> str:
-            issues = [
-                (public.day, public.entries(name))
-                for public in self.page_context.page_cache.recent()
-            ]
-            found = [(day, entries) for day, entries in issues if entries]
-            return self.page_context.pages.text("topic.html", name=name, issues=found)
+        def render() -> str:
+            recent = self.context.page_cache.recent_issues()
+            issues = [(issue.day, entries) for issue in recent if (entries := issue.entries(name))]
+            return self.context.templates.render("topic.html", name=name, issues=issues)
 
-        return self._kept(request, text)
+        return self._cached_page(request, render)
 
-    def _kept(self, request: Request, text: Callable[[], str]) -> Response:
-        """A page everybody sees alike, set once a minute at most."""
-        return HTMLResponse(self.page_context.page_cache.at_hand(("page", request.url.path), text))
+    def _cached_page(self, request: Request, render: Callable[[], str]) -> Response:
+        """A page that is the same for everybody, rendered at most once a minute."""
+        return HTMLResponse(self.context.page_cache.get(("page", request.url.path), render))
 
-    def paper(self, request: Request, _form: Form) -> Response:
-        """A paper, with the days it was listed."""
-        paper = self.page_context.publisher.store.paper_called(request.path_params["key"])
+    def show_paper(self, request: Request) -> Response:
+        """A paper, with the days on which it was listed."""
+        store = self.context.publisher.store
+        paper = store.paper_called(request.path_params["key"])
         if paper is None:
-            raise HTTPException(404, "There is no such paper here.")
-        days = self.page_context.publisher.store.days_listed(paper)
-        issues = {each.day for each in self.page_context.page_cache.published()}
-        shown = entry(paper, "full")
-        return self.page_context.pages.show("paper", entry=shown, days=days, issues=issues)
+            raise HTTPException(404, "There is no such paper in the archive.")
+        return self.context.templates.page(
+            "paper",
+            entry=paper_entry(paper, "full"),
+            days=store.days_listed(paper),
+            issues={each.day for each in self.context.page_cache.published()},
+        )
 
-    def search(self, request: Request, _form: Form) -> Response:
-        """Papers whose title, abstract or authors have every word."""
-        words = request.query_params.get("q", "")[:LONGEST_SEARCH]
-        found = self.page_context.publisher.store.search(words.split(), limit=FOUND)
-        entries = [entry(paper) for paper in found]
-        return self.page_context.pages.show("search", words=words, entries=entries, most=FOUND)
+    def search(self, request: Request) -> Response:
+        """Papers that have every word in their title, abstract or authors."""
+        words = request.query_params.get("q", "")[:MAX_QUERY]
+        found = self.context.publisher.store.search(words.split(), limit=MAX_RESULTS)
+        entries = [paper_entry(paper) for paper in found]
+        return self.context.templates.page("search", words=words, entries=entries, most=MAX_RESULTS)
 
-    def robots(self, _request: Request, _form: Form) -> Response:
-        """What search engines may read (RFC 9309): nothing that is somebody's."""
+    def robots(self, _request: Request) -> Response:
+        """Keep search engines away from readers' own pages (RFC 9309)."""
         headers = {"Cache-Control": "public, max-age=86400"}
-        hidden = (f"Disallow: {self.page_context.pages.base}/{name}" for name in HIDDEN)
-        lines = ("User-agent: *", *hidden)
-        return PlainTextResponse("\n".join(lines) + "\n", headers=headers)
+        hidden = (f"Disallow: {self.context.templates.base}/{name}" for name in HIDDEN)
+        return PlainTextResponse("\n".join(("User-agent: *", *hidden)) + "\n", headers=headers)
 
     # -- feeds -----------------------------------------------------------------------------------
 
-    def _feed(self, form: feeds.Format) -> Handler:
-        """The feed of all papers, or of a topic's."""
+    def _feed(self, form: Format) -> Callable[[Request], Response]:
+        """The feed of all papers, or of one topic's if the address names it."""
 
-        def answer(request: Request, _form: Form) -> Response:
-            name = self._topic(request) if "name" in request.path_params else None
-            body = self.page_context.page_cache.at_hand(
+        def answer(request: Request) -> Response:
+            name = self._topic_name(request) if "name" in request.path_params else None
+            body = self.context.page_cache.get(
                 ("feed", name, form),
-                lambda: feeds.written(self.page_context.pages, self._public_feed(name), form),
+                lambda: render_feed(self.context.templates, self._public_feed(name), form),
             )
-            return feeds.answer(request, body, form, secret=False)
+            return feed_response(request, body, form, secret=False)
 
         return answer
 
     def _public_feed(self, topic: str | None) -> Feed:
-        here = self.page_context.reader_service
-        title = here.publication.name
+        service = self.context.reader_service
+        title = service.publication.name
         path = "" if topic is None else f"topic/{quote(topic, safe='')}"
+        entries = [
+            self._feed_entry(each, issue.published.at)
+            for issue in self.context.page_cache.recent_issues()
+            for each in issue.entries(topic)
+        ]
         return Feed(
             title=title if topic is None else f"{title}: {topic}",
-            home=here.page_url(path or "archive"),
-            own=here.page_url(f"{path}/feed" if path else "feed"),
-            entries=feeds.newest([*_told(here, self.page_context.page_cache.recent(), topic)]),
+            home=service.page_url(path or "archive"),
+            own=service.page_url(f"{path}/feed" if path else "feed"),
+            entries=newest_entries(entries),
         )
 
-    def _own_feed(self, form: feeds.Format) -> Handler:
+    def _own_feed(self, form: Format) -> Callable[[Request], Response]:
         """The feed of a reader's own editions."""
 
-        def answer(request: Request, _form: Form) -> Response:
-            here, token = self.page_context.reader_service, token_of(request)
-            reader, _ = here.verify_link(token, "feed", self.page_context.now)
+        def answer(request: Request) -> Response:
+            service = self.context.reader_service
+            reader, _ = self.context.verify_link(request, "feed")
             if reader.status != "confirmed":
-                raise HTTPException(410, "This feed ended with its subscription.")
-            entries = [*self._own(reader)]
+                raise HTTPException(410, "This feed ended when you unsubscribed.")
             feed = Feed(
-                title=f"{here.publication.name}, your own",
-                home=here.page_url(""),
-                own=here.page_url(f"mine/{token}/feed"),
-                entries=feeds.newest(entries),
+                title=f"{service.publication.name}: your papers",
+                home=service.page_url(""),
+                own=service.page_url(f"mine/{token_of(request)}/feed"),
+                entries=newest_entries([*self._own_entries(reader)]),
             )
-            body = feeds.written(self.page_context.pages, feed, form)
-            return feeds.answer(request, body, form, secret=True)
+            body = render_feed(self.context.templates, feed, form)
+            return feed_response(request, body, form, secret=True)
 
         return answer
 
-    def _own(self, reader: Reader) -> Iterator[Told]:
+    def _own_entries(self, reader: Reader) -> Iterator[FeedEntry]:
         """The papers of a reader's last editions."""
-        here = self.page_context.reader_service
-        for published in self.page_context.page_cache.published()[:RECENT]:
-            found = here.store.edition(published.day, reader.subscriber.email)
+        cache = self.context.page_cache
+        for published in cache.published()[:RECENT]:
+            found = self.context.publisher.store.edition(published.day, reader.subscriber.email)
             if found is not None:
                 wave, edition = found
-                issue = self.page_context.page_cache.frozen(published.day, wave)
-                for block in whole(issue, edition):
-                    for each in block.entries:
-                        yield told(here.publication, _page(here, each.key), issue.frozen_at, each)
+                issue = cache.frozen_issue(published.day, wave)
+                for section in full_edition(issue, edition):
+                    for each in section.entries:
+                        yield self._feed_entry(each, issue.frozen_at)
 
-    def _topic(self, request: Request) -> str:
+    def _feed_entry(self, entry: PaperEntry, at: datetime) -> FeedEntry:
+        service = self.context.reader_service
+        page = service.page_url(f"paper/{quote(entry.key)}")
+        return FeedEntry(f"tag:{service.publication.domain},2026:{entry.key}", page, at, entry)
+
+    def _topic_name(self, request: Request) -> str:
         name: str = request.path_params["name"]
-        if name not in {OTHER, *(topic.name for topic in self.page_context.publisher.topics)}:
+        if name not in {OTHER, *self.context.topic_names}:
             raise HTTPException(404, "There is no such topic.")
         return name
 
 
-def _told(here: ReaderService, issues: Iterable[Public], topic: str | None) -> Iterator[Told]:
-    for public in issues:
-        for each in public.entries(topic):
-            yield told(here.publication, _page(here, each.key), public.published.at, each)
-
-
-def _page(here: ReaderService, key: str) -> str:
-    return here.page_url(f"paper/{quote(key)}")
-
-
-def _day(text: str) -> date:
+def _parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise HTTPException(404, "There is no issue of that day.") from error
+        raise HTTPException(404, "There is no issue for that day.") from error

@@ -1,27 +1,100 @@
-"""What the readers' pages share: the newsletter they are of, and how a request reaches them."""
+"""What the readers' pages share: the newsletter, the page templates, and how they take requests."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from email.utils import format_datetime
+from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
-from zoneinfo import ZoneInfo
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
+import jinja2
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
-from newsletter.model import Reader
+from newsletter.config.subscribers import WEEKDAYS
+from newsletter.errors import TemplateError
+from newsletter.letter.links import Purpose
+from newsletter.model import Publication, Reader
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
-from newsletter.web.browser import Form, form_of
+from newsletter.templates import TemplateFolders, find_folders, make_environment
+from newsletter.web.forms import Form, read_form
 from newsletter.web.mail_queue import MailQueue
 from newsletter.web.page_cache import PageCache
-from newsletter.web.pages import Pages
 
-Handler = Callable[[Request, Form], Response]
-"""Answers a request, in a thread of its own; a GET comes with an empty form."""
+ZONE_AREAS = (
+    "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/",
+    "Indian/", "Pacific/",
+)  # fmt: skip
+"""How the names of time zones begin that people live in."""
+
+STYLE = "web/door.css"
+TEMPLATE_NAMES = (
+    "archive.html", "confirm.html", "confirmed.html", "edition.html", "erased.html",
+    "farewell.html", "feed.atom", "feed.rss", "issue.html", "join.html", "move.html",
+    "operator.html", "paper.html", "preferences.html", "problem.html", "refused.html",
+    "search.html", "sent.html", "topic.html", "unsubscribe.html",
+)  # fmt: skip
+"""Every page and feed that has a template."""
+
+
+class PageTemplates:
+    """The templates of the readers' pages; an operator's own come first.
+
+    Attributes:
+        base: what every path on the site begins with; empty without a path prefix.
+        style: the style sheet.
+
+    Raises:
+        TemplateError: a template is missing or has a syntax error.
+    """
+
+    def __init__(self, publication: Publication, folder: Path | None) -> None:
+        where = find_folders(folder)
+        url = publication.url or ""
+        self.base = urlsplit(url).path.rstrip("/")
+        self.style = where.read(STYLE)
+        self._environment = make_environment(where, {}, autoescape=True)
+        self._environment.filters["maildate"] = format_datetime
+        self._environment.globals.update(
+            base=self.base,
+            site=url.rstrip("/"),
+            publication=publication,
+            zones=list_zones(),
+            weekdays=WEEKDAYS,
+        )
+        for name in TEMPLATE_NAMES:
+            self._compile(where, name)
+
+    def _compile(self, where: TemplateFolders, name: str) -> None:
+        """Find mistakes in a template at the start, before a reader asks for the page."""
+        where.read(f"web/{name}")
+        try:
+            self._environment.get_template(f"web/{name}")
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(
+                f"{error.message}.", file=f"web/{name}", line=error.lineno
+            ) from error
+
+    def page(self, name: str, status: int = 200, /, **values: object) -> Response:
+        """The answer with this page; ``name`` is without ``.html``."""
+        return HTMLResponse(self.render(f"{name}.html", **values), status)
+
+    def render(self, name: str, /, **values: object) -> str:
+        """The text that a template gives for these values."""
+        return self._environment.get_template(f"web/{name}").render(**values)
+
+
+@cache
+def list_zones() -> tuple[str, ...]:
+    """The names of the time zones that a form offers."""
+    return ("UTC", *sorted(zone for zone in available_timezones() if zone.startswith(ZONE_AREAS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,66 +103,72 @@ class PageContext:
 
     Attributes:
         publisher: the newsletter.
-        reader_service: where its readers are received.
-        default_schedule: when those get their letter who chose nothing else.
-        pages: the templates.
-        mail_queue: where notes leave.
-        page_cache: the issues everybody may see.
-        operator_password: what opens the operator's page; None where there is none.
+        reader_service: what readers do about their subscription.
+        default_schedule: when readers get their email who chose no time.
+        templates: the page templates.
+        mail_queue: sends notes and first letters.
+        page_cache: the public issues.
+        operator_password: the password of the operator's page; None if there is no such page.
     """
 
     publisher: Publisher
     reader_service: ReaderService
     default_schedule: DefaultSchedule
-    pages: Pages
+    templates: PageTemplates
     mail_queue: MailQueue
     page_cache: PageCache
     operator_password: str | None = None
 
     @property
     def now(self) -> datetime:
-        """The present instant."""
+        """The present time."""
         return self.publisher.clock.now()
 
+    @property
+    def topic_names(self) -> list[str]:
+        """The names of the newsletter's topics, in its order."""
+        return [topic.name for topic in self.publisher.topics]
+
     def today(self, reader: Reader) -> date:
-        """The date where a reader is."""
+        """The date in a reader's time zone."""
         zone = reader.subscriber.timezone or self.default_schedule.timezone
         return self.now.astimezone(ZoneInfo(zone)).date()
 
+    def verify_link(self, request: Request, purpose: Purpose) -> tuple[Reader, str]:
+        """The reader whose link a page was requested by, and what else the link carries.
 
-def shows(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """What answers a GET."""
+        Raises:
+            TokenError: as for :meth:`ReaderService.verify_link`.
+        """
+        return self.reader_service.verify_link(token_of(request), purpose, self.now)
+
+
+def post(path: str, handler: Callable[[Request, Form], Response]) -> Route:
+    """The route of a form; the handler runs in a thread, as Starlette runs those for GET."""
 
     async def answer(request: Request) -> Response:
-        return await run_in_threadpool(handler, request, Form({}))
+        form = await read_form(request)
+        return await run_in_threadpool(handler, request, form)
 
-    return answer
-
-
-def both(
-    path: str, shown: Handler, changed: Handler, *, reads_form: bool = True
-) -> list[BaseRoute]:
-    """The routes of a page that a GET shows and a POST changes something by."""
-
-    async def post(request: Request) -> Response:
-        form = await form_of(request) if reads_form else Form({})
-        return await run_in_threadpool(changed, request, form)
-
-    return [Route(path, shows(shown)), Route(path, post, methods=["POST"])]
+    return Route(path, answer, methods=["POST"])
 
 
 def client_of(request: Request) -> str:
-    """Who asks, as far as caps go: an address, of IPv6 the network somebody is given (/64)."""
+    """The client that the caps count: an IPv4 address, or an IPv6 network (/64).
+
+    A provider gives each customer a whole /64, so single IPv6 addresses are no limit.
+    """
     host = request.client.host if request.client else ""
     try:
         address = ip_address(host)
     except ValueError:
         return host
-    wide = isinstance(address, IPv6Address)
-    return str(ip_network((address, 64), strict=False)) if wide else str(address)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
 
 
 def token_of(request: Request) -> str:
-    """The signed link a page was asked for by."""
+    """The signed token in a page's path."""
     token: str = request.path_params["token"]
     return token

@@ -1,23 +1,78 @@
-"""What readers wrote into a form, as a subscriber, or what is wrong with it, field by field."""
+"""Forms: reading what a browser sent, and turning it into a subscriber and back."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from urllib.parse import parse_qs
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from newsletter.config.subscribers import WEEKDAYS, one_subscriber
 from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
 from newsletter.model import Subscriber
-from newsletter.web.browser import Form
 
-MOST_RULES = 100
-"""Rules in one list; more belong into a topic of the newsletter's."""
+MAX_BYTES = 65_536
+"""The most bytes a form may have; the fullest preferences take about 30,000."""
 
-LISTS = ("include", "exclude")
-PLAIN = ("min_upvotes", "max_items", "cadence", "day", "at", "timezone", "summary")
+MAX_FIELDS = 500
+
+MAX_RULES = 100
+"""Rules in one list; a longer list should be a topic of the newsletter."""
+
+RULE_FIELDS = ("include", "exclude")
+TEXT_FIELDS = ("min_upvotes", "max_items", "cadence", "day", "at", "timezone", "summary")
 
 
-class WrongFieldsError(Exception):
-    """A form that cannot be taken.
+class Form:
+    """A form's fields, as they were sent."""
+
+    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+        self._fields = fields
+
+    def one(self, name: str) -> str:
+        """A field's first value without spaces around it; empty if it was not sent."""
+        return next(iter(self._fields.get(name, ())), "").strip()
+
+    def all(self, name: str) -> list[str]:
+        """Every value sent under a name."""
+        return [*self._fields.get(name, ())]
+
+    def with_values(self, name: str, *values: str) -> "Form":
+        """The same form with other values in one field."""
+        return Form({**self._fields, name: values})
+
+    def first_values(self) -> dict[str, str]:
+        """The first value of each field, by name, as it was sent."""
+        return {name: values[0] for name, values in self._fields.items() if values}
+
+
+async def read_form(request: Request) -> Form:
+    """The form in a request's body.
+
+    Raises:
+        HTTPException: the body is too long (413) or not a form (400).
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise HTTPException(413, "This form is too long.")
+    try:
+        fields = parse_qs(
+            body.decode(),
+            keep_blank_values=True,
+            max_num_fields=MAX_FIELDS,
+            encoding="utf-8",
+            errors="strict",
+        )
+    except ValueError as error:
+        raise HTTPException(400, "This is not a form of this site.") from error
+    return Form(fields)
+
+
+class InvalidFormError(Exception):
+    """A form with mistakes.
 
     Attributes:
         problems: what is wrong, by the field's name.
@@ -28,49 +83,49 @@ class WrongFieldsError(Exception):
         super().__init__("; ".join(text for texts in problems.values() for text in texts))
 
 
-def wanted(form: Form, email: str, topics: Collection[str]) -> Subscriber:
-    """The subscriber a form describes, under this address.
+def parse_subscriber(form: Form, email: str, topics: Collection[str]) -> Subscriber:
+    """The subscriber that a form describes, with this address.
 
     Raises:
-        WrongFieldsError: all that is wrong with it.
+        InvalidFormError: the form has mistakes; all of them are in it.
     """
     try:
-        return one_subscriber(_entry(form, email), topics)
+        return one_subscriber(_as_entry(form, email), topics)
     except InvalidFileError as error:
-        found: defaultdict[str, list[str]] = defaultdict(list)
+        problems: defaultdict[str, list[str]] = defaultdict(list)
         for each in error.errors:
-            found[_field(each.where)].append(each.problem)
-        raise WrongFieldsError(found) from error
+            problems[_field_name(each.where)].append(each.problem)
+        raise InvalidFormError(problems) from error
 
 
-def _entry(form: Form, email: str) -> dict[str, Value]:
+def _as_entry(form: Form, email: str) -> dict[str, Value]:
+    """The form as an entry of subscribers.yaml, so that both are checked by the same code."""
     entry: dict[str, Value] = {"email": email}
-    for name in PLAIN:
+    for name in TEXT_FIELDS:
         if text := form.one(name):
             entry[name] = text
-    if chosen := form.all("topics"):
-        entry["topics"] = [*chosen]
-    for name in LISTS:
+    if topics := form.all("topics"):
+        entry["topics"] = [*topics]
+    for name in RULE_FIELDS:
         rules = [line.strip() for line in form.one(name).splitlines() if line.strip()]
-        if len(rules) > MOST_RULES:
-            raise WrongFieldsError(
-                {name: [f"{len(rules)} rules; {MOST_RULES} is the most. Join some with “or”"]}
-            )
+        if len(rules) > MAX_RULES:
+            problem = f"{len(rules)} rules; at most {MAX_RULES} are allowed. Join some with “or”"
+            raise InvalidFormError({name: [problem]})
         if rules:
             entry[name] = [*rules]
     return entry
 
 
-def _field(where: str) -> str:
+def _field_name(where: str) -> str:
     """``include`` of ``subscribers.0.include.2``."""
     _, _, *rest = where.split(".")
     return rest[0] if rest else "email"
 
 
-def filled(subscriber: Subscriber) -> Form:
+def fill_form(subscriber: Subscriber) -> Form:
     """The form that describes a subscriber as they are."""
     wants = subscriber.filter
-    plain = {
+    values = {
         "min_upvotes": str(wants.min_upvotes or ""),
         "max_items": str(wants.max_items or ""),
         "cadence": subscriber.cadence or "",
@@ -82,4 +137,4 @@ def filled(subscriber: Subscriber) -> Form:
         "exclude": "\n".join(rule.text for rule in wants.exclude),
         "email": subscriber.email,
     }
-    return Form({**{name: [text] for name, text in plain.items()}, "topics": wants.topics})
+    return Form({**{name: [text] for name, text in values.items()}, "topics": wants.topics})

@@ -1,13 +1,22 @@
-"""What every page of the readers' door has in common: its place, its refusals, its headers."""
+"""What stands in front of every page: security headers, and requests that are refused."""
 
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsletter.web.browser import SHUT, guarded
+Refuse = Callable[[Scope], Response | None]
+"""Returns the refusal of a request; None if it may pass."""
+
+COMMON_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Headers of the readers' pages and of the proof sheet alike."""
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
@@ -15,73 +24,87 @@ POLICY = (
 )
 """What a page may load: its style and pictures; no script (Content Security Policy, level 3)."""
 
-SCRIPTED = f"{POLICY}; script-src 'self'; connect-src 'self'"
-"""The same for a page that has a script of ours, which asks us alone; none within the page."""
+SCRIPT_POLICY = f"{POLICY}; script-src 'self'; connect-src 'self'"
+"""The same for a page with a script file of ours, which may send requests to us only."""
 
-HEADERS = SHUT | {
+PAGE_HEADERS = COMMON_HEADERS | {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
     "Permissions-Policy": "interest-cohort=()",
 }
-"""What a browser may do with a page; one may set another ``Cache-Control``, or ``SCRIPTED``."""
+"""Default headers of the readers' pages; an answer may set others of the same names."""
 
 ONE_CLICK = "/unsubscribe/"
-"""Where mailbox providers post from anywhere, without cookies (RFC 8058)."""
+"""Where mailbox providers post to from anywhere, without cookies (RFC 8058)."""
 
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Guard:
-    """Stands before the pages.
-
-    A path prefix is taken off, whether the proxy in front left it there or not. A post that a
-    browser says comes from another site is refused, but for the one-click way out: nothing here
-    rests on cookies, so this keeps others from using a visitor's browser to ask for letters.
+    """ASGI middleware: refuses unwanted requests and adds headers to every answer.
 
     Args:
         app: the pages.
-        url: where they are for the world.
-
-    Attributes:
-        routes: the pages' own: what they answer to.
+        headers: added to each answer that has no header of that name.
+        refuse: decides which requests are refused.
+        prefix: a path prefix to take off, in case the proxy in front did not.
     """
 
-    def __init__(self, app: Starlette, url: str) -> None:
-        self._app = app
-        self.routes = app.routes
-        parts = urlsplit(url)
-        self._prefix = parts.path.rstrip("/")
-        self._host = parts.netloc.lower()
+    def __init__(
+        self, app: ASGIApp, headers: Mapping[str, str], refuse: Refuse, prefix: str = ""
+    ) -> None:
+        self._app, self._headers, self._refuse, self._prefix = app, headers, refuse, prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = self._placed(scope)
-        send = guarded(send, HEADERS)
-        if self._is_foreign(scope):
-            refusal = PlainTextResponse("Another site may not send this form.", 403)
-            await refusal(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        scope = self._without_prefix(scope)
 
-    def _placed(self, scope: Scope) -> Scope:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        answer = self._refuse(scope) or self._app
+        await answer(scope, receive, send_with_headers)
+
+    def _without_prefix(self, scope: Scope) -> Scope:
         path: str = scope["path"]
         if self._prefix and (path + "/").startswith(f"{self._prefix}/"):
             return {**scope, "path": path[len(self._prefix) :] or "/", "root_path": ""}
         return scope
 
-    def _is_foreign(self, scope: Scope) -> bool:
-        """Whether a browser says that another site made it send this."""
-        if scope["method"] not in CHANGING or scope["path"].startswith(ONE_CLICK):
-            return False
-        headers = Headers(scope=scope)
-        site = headers.get("sec-fetch-site")
-        if site is not None:
-            return site not in {"same-origin", "none"}
-        # Under no-referrer browsers call every page's origin "null", our own too.
-        origin = headers.get("origin", "null")
-        ours = {self._host, headers.get("host", "").lower()}
-        return origin != "null" and urlsplit(origin).netloc.lower() not in ours
+
+def guard_pages(app: ASGIApp, url: str) -> Guard:
+    """The readers' pages, reached at this public address, behind their guard.
+
+    Forms that a browser says come from another site are refused. Nothing here relies on cookies;
+    this keeps other sites from using a visitor's browser to subscribe people.
+    """
+    parts = urlsplit(url)
+
+    def refuse(scope: Scope) -> Response | None:
+        if _is_cross_site(scope, parts.netloc.lower()):
+            return PlainTextResponse("Forms from other sites are refused.", 403)
+        return None
+
+    return Guard(app, PAGE_HEADERS, refuse, parts.path.rstrip("/"))
+
+
+def _is_cross_site(scope: Scope, host: str) -> bool:
+    """Whether the browser says that another site made it send this form."""
+    if scope["method"] not in CHANGING or scope["path"].startswith(ONE_CLICK):
+        return False
+    headers = Headers(scope=scope)
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    # Under no-referrer, browsers send the origin "null" for every page, including ours.
+    origin = headers.get("origin", "null")
+    hosts = {host, headers.get("host", "").lower()}
+    return origin != "null" and urlsplit(origin).netloc.lower() not in hosts

@@ -1,4 +1,8 @@
-"""Where the pages' mail leaves: after the answer, so that nobody can tell by the time it takes."""
+"""Work and mail that a page starts and nobody waits for.
+
+It happens after the answer, so that the time an answer takes does not tell whether an address is
+known, and a busy store or mail server does not keep a reader waiting.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -14,119 +18,119 @@ from newsletter.publisher.notes import written
 from newsletter.publisher.welcoming import FirstLetter
 from newsletter.readers.service import Note, ReaderService
 
-Post = Callable[[Note | FirstLetter], None]
-"""Takes what is to leave: a note, or a letter that stands in the ledger."""
+Send = Callable[[Note | FirstLetter], None]
+"""Takes what is to be sent: a note, or a first letter that the ledger has planned."""
 
-Work = Callable[[Post], None]
-"""What is done after an answer: it gets what posts."""
+Job = Callable[[Send], None]
+"""Work to do after an answer; it gets the function that sends."""
 
-Deliver = Callable[[FirstLetter], Coroutine[Any, Any, None]]
-"""Delivers a letter that stands in the ledger, and tries again until it is at its end.
+DeliverFirst = Callable[[FirstLetter], Coroutine[Any, Any, None]]
+"""Delivers a first letter, and tries again until the ledger gives it up.
 
-Cancelled, it lets what is on the wire get its answer.
+When cancelled, it waits for the server's answer to what is on the wire.
 """
 
-WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
-"""How long to wait before a note that did not get through is tried again, or the store is asked."""
+RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
+"""How long to wait before a note is sent again, or the store is asked again."""
 
-FAREWELL = 5.0
-"""Seconds that notes under way have when the pages close."""
+CLOSING_SECONDS = 5.0
+"""How long jobs that have begun may go on when the queue closes."""
 
 
 class MailQueue:
-    """Does what need not be waited for, and sends notes and first letters.
+    """Runs jobs in threads and sends the notes and first letters that they give it.
 
     Args:
-        here: whose notes they are.
-        stationery: their templates, by kind.
-        transport: the door they leave by.
-        deliver: what first letters leave by.
-        clock: for their dates and the waiting.
-        told: told, in a line, what went wrong; never an address.
+        reader_service: makes the notes' links.
+        note_templates: the notes' templates, by kind.
+        transport: sends the notes.
+        deliver: delivers first letters.
+        clock: dates the notes, and waits.
+        log: writes a line about what went wrong; it never contains an address.
     """
 
     def __init__(
         self,
-        here: ReaderService,
-        stationery: Mapping[str, LetterTemplates],
+        reader_service: ReaderService,
+        note_templates: Mapping[str, LetterTemplates],
         transport: Transport,
-        deliver: Deliver,
+        deliver: DeliverFirst,
         clock: Clock,
-        told: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> None:
-        self._here, self._stationery = here, stationery
+        self._reader_service, self._note_templates = reader_service, note_templates
         self._transport, self._deliver = transport, deliver
-        self._clock, self._told = clock, told
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._clock, self._log = clock, log
+        self._jobs: set[asyncio.Task[None]] = set()
         self._letters: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
-        """Work in this event loop from now on."""
+        """Run the jobs in this event loop from now on."""
         self._loop = asyncio.get_running_loop()
 
-    def later(self, work: Work) -> None:
-        """Do this in a thread of its own; it is given what posts. From any thread."""
-        assert self._loop is not None, "the postroom is not open"
-        self._loop.call_soon_threadsafe(lambda: _begin(self._do(work), self._under_way))
+    def add(self, job: Job) -> None:
+        """Start a job; callable from any thread."""
+        assert self._loop is not None, "the mail queue is not open"
+        self._loop.call_soon_threadsafe(lambda: _start(self._run(job), self._jobs))
 
-    async def _do(self, work: Work) -> None:
+    async def _run(self, job: Job) -> None:
         try:
-            for each in await self._done(work):
-                if isinstance(each, Note):
-                    await self._send(each)
+            for mail in await self._run_patiently(job):
+                if isinstance(mail, Note):
+                    await self._send_note(mail)
                 else:
-                    _begin(self._deliver(each), self._letters)
+                    _start(self._deliver(mail), self._letters)
         except NewsletterError as error:
-            self._told(f"a note was not sent: {error}")
+            self._log(f"a note was not sent: {error}")
 
-    async def _done(self, work: Work) -> list[Note | FirstLetter]:
-        """What this work posts; the answer was given, so a busy store is asked again."""
-        for wait in WAITS:
+    async def _run_patiently(self, job: Job) -> list[Note | FirstLetter]:
+        """What a job sends. The reader has had the answer already, so a busy store is retried."""
+        for wait in RETRY_AFTER:
             try:
-                return await asyncio.to_thread(_posted, work)
+                return await asyncio.to_thread(_collect, job)
             except StoreError as error:
-                self._told(f"a request waits: {error}")
+                self._log(f"a request waits: {error}")
             await self._clock.sleep(wait.total_seconds())
-        return await asyncio.to_thread(_posted, work)
+        return await asyncio.to_thread(_collect, job)
 
-    async def _send(self, note: Note) -> None:
-        envelope = written(note, self._here, self._stationery, self._clock.now())
-        for wait in (*WAITS, None):
-            outcome = await self._try(envelope)
+    async def _send_note(self, note: Note) -> None:
+        envelope = written(note, self._reader_service, self._note_templates, self._clock.now())
+        for wait in (*RETRY_AFTER, None):
+            outcome = await self._try_to_send(envelope)
             if not isinstance(outcome, Deferred | NotSent) or wait is None:
                 break
             await self._clock.sleep(wait.total_seconds())
         if not isinstance(outcome, Accepted):
-            # What a server says may name the address, which no log is to have.
-            self._told(f"a note was given up: {type(outcome).__name__}")
+            # The server's reply may contain the address, which must not be logged.
+            self._log(f"a note was given up: {type(outcome).__name__}")
 
-    async def _try(self, envelope: Envelope) -> Outcome:
+    async def _try_to_send(self, envelope: Envelope) -> Outcome:
         try:
             return await post(self._transport, envelope)
         except TransportError as error:
-            self._told(f"a note waits: {error}")
+            self._log(f"a note waits: {error}")
             return NotSent("the server did not take it")
 
     async def close(self) -> None:
-        """Let what is on the wire come to its end; what waits stands in the ledger."""
+        """Finish what is on the wire; first letters that wait stay planned in the ledger."""
         for letter in self._letters:
             letter.cancel()
-        if self._under_way:
-            _, late = await asyncio.wait(self._under_way, timeout=FAREWELL)
+        if self._jobs:
+            _, late = await asyncio.wait(self._jobs, timeout=CLOSING_SECONDS)
             for task in late:
                 task.cancel()
-        await asyncio.gather(*self._under_way, *self._letters, return_exceptions=True)
+        await asyncio.gather(*self._jobs, *self._letters, return_exceptions=True)
 
 
-def _posted(work: Work) -> list[Note | FirstLetter]:
+def _collect(job: Job) -> list[Note | FirstLetter]:
     mail: list[Note | FirstLetter] = []
-    work(mail.append)
+    job(mail.append)
     return mail
 
 
-def _begin(work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
-    """Do it in a task, which is among these until it is done."""
+def _start(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    """Start a task and keep it in the set until it is done: the loop holds no strong reference."""
     task = asyncio.create_task(work)
-    among.add(task)
-    task.add_done_callback(among.discard)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)

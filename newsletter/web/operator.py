@@ -1,34 +1,52 @@
-"""The operator's page: how things stand, read-only, behind a password (RFC 7617)."""
+"""The operator's page and its numbers for Prometheus: read-only, behind a password (RFC 7617)."""
 
 import base64
 import hmac
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.model import Counts, Suppression, Wave
-from newsletter.web.browser import Form
-from newsletter.web.context import PageContext, shows
-from newsletter.web.growth import SPAN, growth
-from newsletter.web.metrics import exposition
+from newsletter.model import Counts, DailyGrowth, ListingState, Suppression
+from newsletter.ports import Store
+from newsletter.publisher.reporting import so_far
+from newsletter.web.context import PageContext
 
-SHOWN = 14
-"""Issues looked back on."""
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
-SAID = 20
-"""Reasons to leave, and readers that bounces block, that are shown."""
+ISSUES_SHOWN = 14
+"""Issues in the table and the plot."""
 
-HEIGHT = 100
-"""Of the plot's highest bar, in its own units."""
+ENTRIES_SHOWN = 20
+"""Reasons to unsubscribe, and blocked readers, that are shown."""
+
+BAR_HEIGHT = 100
+"""Height of the plot's highest bar, in the plot's own units."""
+
+WEEKS_SHOWN = 26
+"""Weeks in the plot of the growth."""
+
+WEEK = timedelta(weeks=1)
+
+NO_METRICS_EXTRA = (
+    "Metrics need an extra. Install it with pip install 'daily-papers-newsletter[metrics]',"
+    " then restart the newsletter."
+)
+
+HEALTHY: frozenset[ListingState] = frozenset({"ok", "quiet", "holiday"})
+"""The states of a source that works."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """An issue's line in the table, and its bar in the plot."""
+class IssueRow:
+    """An issue's row in the table, and the height of its bar in the plot."""
 
     day: date
     state: str
@@ -37,80 +55,185 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorPages:
-    """The operator's page.
+class WeekRow:
+    """How many readers came and left in a week, and how many there were at its end."""
+
+    monday: date
+    came: int
+    left: int
+    readers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The weeks since the first reader came, oldest first.
 
     Attributes:
-        page_context: what all pages share.
+        weeks: at most the last :data:`WEEKS_SHOWN`.
+        most: the most readers at the end of any of them.
+        moved: the most readers that came or left within one of them.
     """
 
-    page_context: PageContext
+    weeks: tuple[WeekRow, ...]
+    most: int
+    moved: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPages:
+    """The operator's page and the metrics."""
+
+    context: PageContext
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """The page, and the same in numbers."""
-        return [Route("/operator", shows(self.overview)), Route("/metrics", shows(self.metrics))]
+        """The pages' addresses."""
+        return [Route("/operator", self.overview), Route("/metrics", self.metrics)]
 
-    def overview(self, request: Request, _form: Form) -> Response:
-        """How things stand, for whoever knows the password."""
-        if (refusal := self._refused(request)) is not None:
+    def overview(self, request: Request) -> Response:
+        """The state of readers, issues, sources and running processes."""
+        if (refusal := self._ask_password(request)) is not None:
             return refusal
-        store = self.page_context.publisher.store
-        days = store.days()[:SHOWN]
-        return self.page_context.pages.show(
+        store = self.context.publisher.store
+        days = store.days()[:ISSUES_SHOWN]
+        waves = store.waves(days[0]) if days else ()
+        return self.context.templates.page(
             "operator",
             tally=store.tally(),
-            growth=growth(store.daily_growth(), self.page_context.now.date()),
-            span=SPAN,
-            lines=self._lines(days),
+            growth=count_growth(store.daily_growth(), self.context.now.date()),
+            span=WEEKS_SHOWN,
+            lines=_issue_rows(store, days),
             sources=store.sources().values(),
             heartbeats=store.heartbeats(),
-            blocked=_blocked(store.suppressed()),
-            farewells=store.farewells(limit=SAID),
-            quarantined=_quarantined(store.waves(days[0])) if days else (),
+            blocked=_list_blocked(store.suppressed()),
+            farewells=store.farewells(limit=ENTRIES_SHOWN),
+            quarantined=tuple(fault for wave in waves for fault in wave.issue.quarantined),
         )
 
-    def metrics(self, request: Request, _form: Form) -> Response:
-        """The same for Prometheus, behind the same password."""
-        return self._refused(request) or exposition(
-            self.page_context.publisher.store, self.page_context.now
-        )
+    def metrics(self, request: Request) -> Response:
+        """The same in Prometheus's text format, behind the same password."""
+        store = self.context.publisher.store
+        return self._ask_password(request) or expose_metrics(store, self.context.now)
 
-    def _refused(self, request: Request) -> Response | None:
-        """What somebody is told who does not know the password; None for who does."""
-        if self.page_context.operator_password is None:
+    def _ask_password(self, request: Request) -> Response | None:
+        """The answer that asks for the password; None if the request has it.
+
+        Raises:
+            HTTPException: there is no operator's page (404).
+        """
+        if self.context.operator_password is None:
             raise HTTPException(404, "There is no such page.")
-        if _knows(request, self.page_context.operator_password):
+        if _has_password(request, self.context.operator_password):
             return None
         challenge = {"WWW-Authenticate": 'Basic realm="operator", charset="UTF-8"'}
-        return PlainTextResponse("This page is the operator's.", 401, headers=challenge)
-
-    def _lines(self, days: tuple[date, ...]) -> list[Line]:
-        store = self.page_context.publisher.store
-        counted = [(day, store.issue_state(day), store.counts(day)) for day in days]
-        most = max((counts.planned for _, _, counts in counted), default=0) or 1
-        return [
-            Line(day, stands[0] if stands else "", counts, HEIGHT * counts.planned / most)
-            for day, stands, counts in counted
-        ]
+        return PlainTextResponse("This page needs the operator's password.", 401, challenge)
 
 
-def _quarantined(waves: tuple[Wave, ...]) -> tuple[tuple[str, str], ...]:
-    """The papers that could not be set, with why."""
-    return tuple(fault for wave in waves for fault in wave.issue.quarantined)
-
-
-def _blocked(suppressed: tuple[Suppression, ...]) -> list[tuple[date, str]]:
-    """Since when readers are blocked and by what, the last first; no address, no server's words."""
-    last = sorted(suppressed, key=lambda each: each.since, reverse=True)[:SAID]
-    return [(each.since.date(), each.why.partition(":")[0]) for each in last]
-
-
-def _knows(request: Request, password: str) -> bool:
-    """Whether the request carries the password; compared in constant time."""
-    scheme, _, coded = request.headers.get("authorization", "").partition(" ")
+def _has_password(request: Request, password: str) -> bool:
+    """Whether the request carries the password, compared in constant time."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     try:
-        said = base64.b64decode(coded, validate=True).partition(b":")[2]
-    except ValueError:  # no base64, or not even ASCII
+        sent = base64.b64decode(encoded, validate=True).partition(b":")[2]
+    except ValueError:  # neither base64 nor ASCII
         return False
-    return scheme.lower() == "basic" and hmac.compare_digest(said, password.encode())
+    return scheme.lower() == "basic" and hmac.compare_digest(sent, password.encode())
+
+
+def _issue_rows(store: Store, days: Sequence[date]) -> list[IssueRow]:
+    rows = [(day, store.issue_state(day), store.counts(day)) for day in days]
+    most = max((counts.planned for _, _, counts in rows), default=0) or 1
+    return [
+        IssueRow(day, state[0] if state else "", counts, BAR_HEIGHT * counts.planned / most)
+        for day, state, counts in rows
+    ]
+
+
+def _list_blocked(suppressed: Iterable[Suppression]) -> list[tuple[date, str]]:
+    """Since when readers are blocked and why, newest first.
+
+    The reason is cut at its colon: what a server says after it may contain an address.
+    """
+    newest = sorted(suppressed, key=lambda each: each.since, reverse=True)[:ENTRIES_SHOWN]
+    return [(each.since.date(), each.why.partition(":")[0]) for each in newest]
+
+
+def count_growth(daily_growth: Sequence[DailyGrowth], today: date) -> Growth:
+    """Sum the readers who came and left each day by weeks."""
+    this_week = _monday(today)
+    first = min((_monday(each.day) for each in daily_growth), default=this_week + WEEK)
+    mondays = [first + n * WEEK for n in range((this_week - first) // WEEK + 1)]
+    came = dict.fromkeys(mondays, 0)
+    left = dict.fromkeys(mondays, 0)
+    for each in daily_growth:
+        came[_monday(each.day)] += each.came
+        left[_monday(each.day)] += each.left
+    totals = accumulate(came[monday] - left[monday] for monday in mondays)
+    weeks = tuple(
+        WeekRow(monday, came[monday], left[monday], readers)
+        for monday, readers in zip(mondays, totals, strict=True)
+    )[-WEEKS_SHOWN:]
+    return Growth(
+        weeks,
+        most=max((week.readers for week in weeks), default=0),
+        moved=max((max(week.came, week.left) for week in weeks), default=0),
+    )
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def expose_metrics(store: Store, now: datetime) -> Response:
+    """The metrics in Prometheus's text format, read from the store on each request.
+
+    Raises:
+        HTTPException: the library that writes the format is not installed (501).
+    """
+    try:
+        from prometheus_client import (  # noqa: PLC0415 - an extra that may not be installed
+            CONTENT_TYPE_LATEST,
+            CollectorRegistry,
+            generate_latest,
+        )
+        from prometheus_client.registry import Collector  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise HTTPException(501, NO_METRICS_EXTRA) from error
+
+    class StoreCollector(Collector):
+        """Reads the metrics from the store."""
+
+        def collect(self) -> Iterator["Metric"]:
+            """Every metric with its present value."""
+            yield from _list_metrics(store, now)
+
+    registry = CollectorRegistry()
+    registry.register(StoreCollector())
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _list_metrics(store: Store, now: datetime) -> Iterator["Metric"]:
+    yield _gauge("readers", "Readers by status.", "status", store.tally().items())
+    day = next(so_far(store, now), None)
+    if day is not None:
+        letters = asdict(store.counts(day)).items()
+        yield _gauge("letters", "Letters of the last issue by state.", "state", letters)
+        waves = store.waves(day)
+        if waves:
+            frozen = [(day.isoformat(), waves[-1].issue.frozen_at.timestamp())]
+            yield _gauge("issue_frozen_seconds", "When the last issue was frozen.", "day", frozen)
+    sources = store.sources().values()
+    healthy = [(each.name, each.state in HEALTHY) for each in sources]
+    yield _gauge("source_ok", "Whether a source worked when last asked.", "source", healthy)
+    last = [(each.name, each.last_ok.timestamp()) for each in sources if each.last_ok is not None]
+    yield _gauge("source_last_ok_seconds", "When a source last worked.", "source", last)
+    seen = [(each.name, each.seen.timestamp()) for each in store.heartbeats()]
+    yield _gauge("heartbeat_seconds", "When a daemon last ticked.", "name", seen)
+
+
+def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> "Metric":
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - as above
+
+    gauge = GaugeMetricFamily(f"newsletter_{name}", text, labels=[label])
+    for key, value in values:
+        gauge.add_metric([key], value)
+    return gauge

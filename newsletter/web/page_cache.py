@@ -1,27 +1,27 @@
-"""The issues on the shelf: what was published, grouped by topic, kept at hand for a minute."""
+"""Papers and issues as the pages show them; what is the same for everybody is cached."""
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 from newsletter.issue import composing as issues
-from newsletter.model import OTHER, Issue, Paper, PublishedIssue
+from newsletter.letter.views import PaperView, paper_view
+from newsletter.model import OTHER, Edition, Issue, Paper, PublishedIssue, Summary
 from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
-from newsletter.web.editions import Block, Entry, entry
 
-FRESH = timedelta(minutes=1)
-"""How old may be what is shown."""
+MAX_AGE = timedelta(minutes=1)
+"""How old a cached value may be when it is shown."""
 
-MOST = 128
-"""Issues, and pages set from them, kept at hand."""
+MAX_ENTRIES = 128
+"""Issues and rendered pages in the cache."""
 
 RECENT = 10
-"""Issues that topics and feeds look back on."""
+"""How many issues back topics and feeds go."""
 
 WEEK = 7
 
@@ -29,99 +29,145 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Public:
+class PaperEntry:
+    """A paper on a page.
+
+    Attributes:
+        key: its canonical key, which is in the address of its own page.
+        view: what is shown of it.
+        summary: its abstract in the wanted length.
+        because: why a reader gets it; empty on public pages.
+    """
+
+    key: str
+    view: PaperView
+    summary: str
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSection:
+    """A heading with its papers."""
+
+    name: str
+    entries: tuple[PaperEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicIssue:
     """An issue as everybody may see it."""
 
     published: PublishedIssue
-    blocks: tuple[Block, ...]
+    blocks: tuple[PaperSection, ...]
 
     @property
     def day(self) -> date:
         """The issue's day."""
         return self.published.day
 
-    def entries(self, topic: str | None = None) -> list[Entry]:
-        """Its papers, those of one topic if it is named."""
-        blocks = (block for block in self.blocks if topic is None or block.name == topic)
+    def entries(self, topic: str | None = None) -> list[PaperEntry]:
+        """Its papers, or only those of one topic."""
+        blocks = (block for block in self.blocks if topic in {None, block.name})
         return [entry for block in blocks for entry in block.entries]
 
 
+def paper_entry(paper: Paper, summary: Summary = "short", because: str = "") -> PaperEntry:
+    """A paper as it is shown on a page."""
+    view = paper_view(paper.item)
+    return PaperEntry(paper.key, view, view.summaries[summary], because)
+
+
+def full_edition(issue: Issue, edition: Edition) -> tuple[PaperSection, ...]:
+    """All papers of a reader's edition; those the email only counted ("N more") come last."""
+
+    def section(name: str, papers: Iterable[int], because: Iterable[str]) -> PaperSection:
+        placed = zip(papers, because, strict=True)
+        entries = (paper_entry(issue.papers[n], edition.summary, why) for n, why in placed)
+        return PaperSection(name, tuple(entries))
+
+    sections = [section(each.name, each.papers, each.because) for each in edition.sections]
+    if edition.more:
+        sections.append(section("More", edition.more, [""] * len(edition.more)))
+    return tuple(sections)
+
+
 class PageCache:
-    """What pages show again and again, worked out once a minute at most."""
+    """The public issues, and pages made from them, each loaded at most once a minute."""
 
     def __init__(self, publisher: Publisher) -> None:
-        self._desk = publisher
+        self._publisher = publisher
         self._lock = threading.Lock()
-        self._kept: dict[Hashable, tuple[datetime, Any]] = {}
+        self._values: dict[Hashable, tuple[datetime, Any]] = {}
 
-    def published(self) -> tuple[PublishedIssue, ...]:
-        """Every issue there is, the last one first."""
-        return self.at_hand("published", self._desk.store.published)
-
-    def public(self, published: PublishedIssue) -> Public:
-        """One of them, with its papers."""
-        return self.at_hand(published, lambda: Public(published, self._blocks(published)))
-
-    def recent(self) -> tuple[Public, ...]:
-        """The last issues, the newest first."""
-        return tuple(self.public(each) for each in self.published()[:RECENT])
-
-    def a_week(self) -> Mapping[str, int]:
-        """How many papers a week each topic had in the last issues, by its name."""
-        return self.at_hand("a week", self._a_week)
-
-    def _a_week(self) -> Mapping[str, int]:
-        issues = self.recent()
-        days = (issues[0].day - issues[-1].day).days + 1 if issues else 1
-        counted = Counter[str]()
-        for public in issues:
-            counted.update({block.name: len(block.entries) for block in public.blocks})
-        return {name: round(count * WEEK / max(days, WEEK)) for name, count in counted.items()}
-
-    def frozen(self, day: date, wave: int) -> Issue:
-        """The issue a wave was frozen with."""
-        waves = self._desk.store.waves
-        return self.at_hand(
-            (day, wave), lambda: next(each.issue for each in waves(day) if each.id == wave)
-        )
-
-    def at_hand(self, name: Hashable, make: Callable[[], T]) -> T:
-        """What is kept under a name; made anew where there is nothing, or nothing fresh."""
-        now = self._desk.clock.now()
+    def get(self, key: Hashable, load: Callable[[], T]) -> T:
+        """The value under a key; ``load`` is called if there is none or it is too old."""
+        now = self._publisher.clock.now()
         with self._lock:
-            at, value = self._kept.get(name, (datetime.min.replace(tzinfo=UTC), None))
-        if not timedelta() <= now - at < FRESH:
-            value = make()
+            loaded_at, value = self._values.get(key, (datetime.min.replace(tzinfo=UTC), None))
+        # A clock that was set back makes every age negative: then the value is loaded again.
+        if not timedelta() <= now - loaded_at < MAX_AGE:
+            value = load()
             with self._lock:
-                self._kept[name] = (now, value)
-                while len(self._kept) > MOST:
-                    del self._kept[next(iter(self._kept))]
+                self._values[key] = (now, value)
+                while len(self._values) > MAX_ENTRIES:
+                    del self._values[next(iter(self._values))]
         found: T = value
         return found
 
-    def _blocks(self, published: PublishedIssue) -> tuple[Block, ...]:
-        """The papers new with an issue, each under the topic it is in most of all."""
+    def published(self) -> tuple[PublishedIssue, ...]:
+        """Every published issue, newest first."""
+        return self.get("published", self._publisher.store.published)
+
+    def public_issue(self, published: PublishedIssue) -> PublicIssue:
+        """A published issue with its papers."""
+        return self.get(published, lambda: PublicIssue(published, self._sections(published)))
+
+    def recent_issues(self) -> tuple[PublicIssue, ...]:
+        """The last issues, newest first."""
+        return tuple(self.public_issue(each) for each in self.published()[:RECENT])
+
+    def papers_per_week(self) -> Mapping[str, int]:
+        """How many papers a week each topic had in the last issues, by its name."""
+        return self.get("papers per week", self._papers_per_week)
+
+    def _papers_per_week(self) -> Mapping[str, int]:
+        recent = self.recent_issues()
+        days = (recent[0].day - recent[-1].day).days + 1 if recent else 1
+        counts = Counter[str]()
+        for issue in recent:
+            counts.update({block.name: len(block.entries) for block in issue.blocks})
+        return {name: round(count * WEEK / max(days, WEEK)) for name, count in counts.items()}
+
+    def frozen_issue(self, day: date, wave: int) -> Issue:
+        """The issue as a wave of a day was frozen with it."""
+        waves = self._publisher.store.waves
+        return self.get(
+            (day, wave), lambda: next(each.issue for each in waves(day) if each.id == wave)
+        )
+
+    def _sections(self, published: PublishedIssue) -> tuple[PaperSection, ...]:
+        """The papers new in an issue, each under the topic that it matches best."""
         numbers = range(published.after + 1, published.cutoff + 1)
-        papers = self._desk.store.papers_numbered(numbers)
+        papers = self._publisher.store.papers_numbered(numbers)
         issue = issues.compose_issue(
             [paper for paper in papers if _is_new(paper, published)],
-            self._desk.topics,
+            self._publisher.topics,
             day=published.day,
             cutoff=published.cutoff,
             after=published.after,
             frozen_at=published.at,
         )
-        matching = topics.match_issue(issue, (), self._desk.matcher)
-        placed = {name: bit_indexes(mask) for name, mask in matching.best.items()}
-        in_some = {place for places in placed.values() for place in places}
-        placed[OTHER] = [place for place in range(len(issue.papers)) if place not in in_some]
+        matching = topics.match_issue(issue, (), self._publisher.matcher)
+        by_topic = {name: bit_indexes(mask) for name, mask in matching.best.items()}
+        matched = {n for numbers in by_topic.values() for n in numbers}
+        by_topic[OTHER] = [n for n in range(len(issue.papers)) if n not in matched]
         return tuple(
-            Block(name, tuple(entry(issue.papers[place]) for place in places))
-            for name, places in placed.items()
-            if places
+            PaperSection(name, tuple(paper_entry(issue.papers[n]) for n in numbers))
+            for name, numbers in by_topic.items()
+            if numbers
         )
 
 
 def _is_new(paper: Paper, published: PublishedIssue) -> bool:
-    """Whether nobody saw it before, under another name either."""
+    """Whether no earlier issue had the paper, under another name either."""
     return not paper.muted and (paper.group == paper.number or paper.group > published.after)

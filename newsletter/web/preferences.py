@@ -13,24 +13,30 @@ from newsletter.config.subscribers import as_entry
 from newsletter.model import Reader
 from newsletter.publisher.filter_preview import try_out
 from newsletter.readers.cadence import is_paused
-from newsletter.web.browser import Form
-from newsletter.web.context import PageContext, both, client_of, shows, token_of
-from newsletter.web.forms import WrongFieldsError, filled, wanted
-from newsletter.web.guard import SCRIPTED
+from newsletter.web.context import PageContext, client_of, post, token_of
+from newsletter.web.forms import Form, InvalidFormError, fill_form, parse_subscriber
+from newsletter.web.guard import SCRIPT_POLICY
 
-PAUSES = (1, 2, 4)
-"""The weeks a pause may last."""
+PAUSE_WEEKS = (1, 2, 4)
+"""How many weeks a pause may last."""
 
-WEEKS = frozenset(map(str, PAUSES))
-"""The same as forms and addresses say them."""
+PREVIEW_DAYS = {"try": 7, "glance": 2}
+"""How many days a filter is tried on: by the button, and while the reader is typing."""
 
-TRIED_DAYS = {"try": 7, "glance": 2}
-"""How many days a filter is tried on: when asked for, and while one writes."""
+DEFAULT_VALUES: dict[str, object] = {
+    "problems": {},
+    "saved": "",
+    "offered": "",
+    "trials": None,
+    "asked": {},
+    "glanced": False,
+}
+"""Values of the page's template that only some requests set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A reader who came by a link, whose token the page's own addresses carry on."""
+    """A reader on the page, and the token of the link they came by; the page's own links use it."""
 
     token: str
     reader: Reader
@@ -38,178 +44,174 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class PreferencePages:
-    """The pages of the preferences.
+    """The preferences, the export of a reader's data, and the page that confirms a new address."""
 
-    Attributes:
-        page_context: what all pages share.
-    """
-
-    page_context: PageContext
+    context: PageContext
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """The pages and what they answer to."""
+        """The pages' addresses."""
         return [
-            *both("/preferences/{token}", self.preferences, self.change),
-            Route("/preferences/{token}/export.json", shows(self.export)),
-            *both("/move/{token}", self.ask_move, self.move),
+            Route("/preferences/{token}", self.show),
+            post("/preferences/{token}", self.change),
+            Route("/preferences/{token}/export.json", self.export),
+            Route("/move/{token}", self.ask_to_move),
+            post("/move/{token}", self.move),
         ]
 
-    def preferences(self, request: Request, _form: Form) -> Response:
-        """What a reader gets; a choice named in the address is made, and not yet saved."""
-        visit = self._preferring(request)
-        form = filled(visit.reader.subscriber)
+    def show(self, request: Request) -> Response:
+        """The preferences; a choice in the address is filled in, but not saved."""
+        visit = self._visit(request)
+        form = fill_form(visit.reader.subscriber)
         if request.query_params.get("cadence") == "weekly":
-            form = form.having("cadence", "weekly")
+            form = form.with_values("cadence", "weekly")
         asked = {"more": "", "less": ""}
-        for word in ("more", "less"):
+        for word in asked:
             topic = request.query_params.get(word, "")
-            if topic in {each.name for each in self.page_context.publisher.topics}:
+            if topic in self.context.topic_names:
                 form = self._with_topic(form, topic, more=word == "more")
                 asked[word] = topic
         weeks = request.query_params.get("pause", "")
-        return self._preferences(visit, form, offered=weeks if weeks in WEEKS else "", asked=asked)
+        offered = weeks if _is_pause(weeks) else ""
+        return self._page(visit, form, offered=offered, asked=asked)
 
     def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
-        """A form with a topic ticked or not; whoever gets every paper is left with the others."""
-        names = [each.name for each in self.page_context.publisher.topics]
+        """The form with a topic ticked or not.
+
+        No ticked topic means every paper: so less of one topic then ticks all the others.
+        """
+        names = self.context.topic_names
         chosen = form.all("topics") or ([] if more or form.one("include") else names)
         ticked = {*chosen, topic} if more else {*chosen} - {topic}
-        return form.having("topics", *(name for name in names if name in ticked))
+        return form.with_values("topics", *(name for name in names if name in ticked))
 
     def change(self, request: Request, form: Form) -> Response:
-        """A reader changed something: the button says what."""
-        visit = self._preferring(request)
+        """Do what the button that was pressed says."""
+        visit = self._visit(request)
         match form.one("do"):
-            case "save" | "try" | "glance":
+            case "save":
                 return self._save(visit, form)
-            case "pause" | "resume" as do:
-                return self._pause(visit, form.one("weeks") if do == "pause" else "")
+            case "try" | "glance" as do:
+                return self._preview(visit, form, do)
+            case "pause":
+                return self._pause(visit, form.one("weeks"))
+            case "resume":
+                return self._set_pause(visit, None, "You'll get emails again.")
             case "move":
-                return self._move(visit, form, client_of(request))
+                return self._request_move(visit, form, client_of(request))
             case "erase":
                 return self._erase(visit, form)
             case _:
-                raise HTTPException(400, "This button is not one of ours.")
+                raise HTTPException(400, "This page has no such button.")
 
     def _save(self, visit: Visit, form: Form) -> Response:
-        reader = visit.reader
-        names = [topic.name for topic in self.page_context.publisher.topics]
+        email = visit.reader.subscriber.email
         try:
-            subscriber = wanted(form, reader.subscriber.email, names)
-        except WrongFieldsError as error:
-            glanced = form.one("do") == "glance"
-            return self._preferences(
-                visit, form, problems=error.problems, glanced=glanced, status=422
-            )
-        if days := TRIED_DAYS.get(form.one("do")):
-            trials = try_out(
-                self.page_context.publisher, subscriber, self.page_context.today(reader), days
-            )
-            return self._preferences(visit, form, trials=trials)
-        changed = self.page_context.reader_service.choose(reader, subscriber, self.page_context.now)
-        return self._saved(visit, changed, "Saved.")
+            wanted = parse_subscriber(form, email, self.context.topic_names)
+        except InvalidFormError as error:
+            return self._page(visit, form, problems=error.problems, status=422)
+        changed = self.context.reader_service.choose(visit.reader, wanted, self.context.now)
+        return self._saved_page(visit, changed, "Saved.")
 
-    def _saved(self, visit: Visit, changed: Reader, said: str) -> Response:
-        return self._preferences(
-            replace(visit, reader=changed), filled(changed.subscriber), saved=said
-        )
+    def _preview(self, visit: Visit, form: Form, do: str) -> Response:
+        """Show what the filter in the form would have brought; nothing is saved."""
+        reader, glanced = visit.reader, do == "glance"
+        try:
+            wanted = parse_subscriber(form, reader.subscriber.email, self.context.topic_names)
+        except InvalidFormError as error:
+            return self._page(visit, form, problems=error.problems, glanced=glanced, status=422)
+        today = self.context.today(reader)
+        trials = try_out(self.context.publisher, wanted, today, PREVIEW_DAYS[do])
+        return self._page(visit, form, trials=trials)
 
     def _pause(self, visit: Visit, weeks: str) -> Response:
-        reader = visit.reader
-        until: date | None = None
-        if weeks:
-            if weeks not in WEEKS:
-                raise HTTPException(400, "A pause lasts 1, 2 or 4 weeks.")
-            until = self.page_context.today(reader) + timedelta(weeks=int(weeks))
-        changed = self.page_context.reader_service.pause(reader, until, self.page_context.now)
-        said = "Your letters pause." if until else "Your letters come again."
-        return self._saved(visit, changed, said)
+        if not _is_pause(weeks):
+            raise HTTPException(400, "Choose a pause of 1, 2 or 4 weeks.")
+        until = self.context.today(visit.reader) + timedelta(weeks=int(weeks))
+        return self._set_pause(visit, until, "Your emails are paused.")
 
-    def _move(self, visit: Visit, form: Form, client: str) -> Response:
-        here, reader, now = self.page_context.reader_service, visit.reader, self.page_context.now
+    def _set_pause(self, visit: Visit, until: date | None, message: str) -> Response:
+        changed = self.context.reader_service.pause(visit.reader, until, self.context.now)
+        return self._saved_page(visit, changed, message)
+
+    def _request_move(self, visit: Visit, form: Form, client: str) -> Response:
+        service, reader, now = self.context.reader_service, visit.reader, self.context.now
         if reader.origin == "file":
-            raise HTTPException(400, "The editor keeps your address; ask them to change it.")
+            raise HTTPException(400, "The editor manages your address. Ask them to change it.")
         try:
-            asked = wanted(Form({}), form.one("email"), ())
-        except WrongFieldsError as error:
-            filled_in = filled(reader.subscriber).having("email", form.one("email"))
-            return self._preferences(visit, filled_in, problems=error.problems, status=422)
-        self.page_context.mail_queue.later(
-            lambda post: here.request_new_email(reader, asked.email, client, post, now)
+            email = parse_subscriber(Form({}), form.one("email"), ()).email
+        except InvalidFormError as error:
+            filled = fill_form(reader.subscriber).with_values("email", form.one("email"))
+            return self._page(visit, filled, problems=error.problems, status=422)
+        self.context.mail_queue.add(
+            lambda send: service.request_new_email(reader, email, client, send, now)
         )
-        return self.page_context.pages.show("sent", email=asked.email)
+        return self.context.templates.page("sent", email=email)
 
-    def ask_move(self, request: Request, _form: Form) -> Response:
-        """The page the letter to a new address leads to; its button says yes."""
-        reader, email = self.page_context.reader_service.verify_link(
-            token_of(request), "move", self.page_context.now
-        )
-        return self.page_context.pages.show("move", email=email, before=reader.subscriber.email)
+    def ask_to_move(self, request: Request) -> Response:
+        """The page that the link sent to a new address opens, with a button to confirm."""
+        reader, email = self.context.verify_link(request, "move")
+        return self.context.templates.page("move", email=email, before=reader.subscriber.email)
 
     def move(self, request: Request, _form: Form) -> Response:
-        """They said yes."""
-        reader = self.page_context.reader_service.confirm_new_email(
-            token_of(request), self.page_context.now
-        )
-        link = self.page_context.reader_service.preferences_url(reader, self.page_context.now)
-        return self.page_context.pages.show(
-            "confirmed", email=reader.subscriber.email, preferences=link, newest=None, first=False
+        """Give a reader the new address."""
+        service, now = self.context.reader_service, self.context.now
+        reader = service.confirm_new_email(token_of(request), now)
+        return self.context.templates.page(
+            "confirmed",
+            email=reader.subscriber.email,
+            preferences=service.preferences_url(reader, now),
+            newest=None,
+            first=False,
         )
 
     def _erase(self, visit: Visit, form: Form) -> Response:
         if form.one("sure") != "yes":
-            problems = {"sure": ["tick this first: it cannot be undone"]}
-            form = filled(visit.reader.subscriber)
-            return self._preferences(visit, form, problems=problems, status=422)
-        self.page_context.reader_service.erase(visit.reader, self.page_context.now)
-        return self.page_context.pages.show("erased")
+            problems = {"sure": ["tick this box first: deleting cannot be undone"]}
+            filled = fill_form(visit.reader.subscriber)
+            return self._page(visit, filled, problems=problems, status=422)
+        self.context.reader_service.erase(visit.reader, self.context.now)
+        return self.context.templates.page("erased")
 
-    def _preferences(
-        self, visit: Visit, form: Form, *, status: int = 200, **values: object
-    ) -> Response:
+    def _saved_page(self, visit: Visit, changed: Reader, message: str) -> Response:
+        filled = fill_form(changed.subscriber)
+        return self._page(replace(visit, reader=changed), filled, saved=message)
+
+    def _page(self, visit: Visit, form: Form, *, status: int = 200, **values: object) -> Response:
+        """The preferences with this form; ``values`` are as in :data:`DEFAULT_VALUES`."""
         reader = visit.reader
-        known: dict[str, object] = {
-            "problems": {},
-            "saved": "",
-            "offered": "",
-            "trials": None,
-            "asked": {},
-            "glanced": False,
-        }
-        shown = self.page_context.pages.show(
+        page = self.context.templates.page(
             "preferences",
             status,
-            **{**known, **values},
+            **DEFAULT_VALUES | values,
             form=form,
             reader=reader,
-            topics=self.page_context.publisher.topics,
-            default_schedule=self.page_context.default_schedule,
-            a_week=self.page_context.page_cache.a_week(),
-            pauses=PAUSES,
-            paused=is_paused(reader.subscriber, self.page_context.today(reader)),
+            topics=self.context.publisher.topics,
+            default_schedule=self.context.default_schedule,
+            a_week=self.context.page_cache.papers_per_week(),
+            pauses=PAUSE_WEEKS,
+            paused=is_paused(reader.subscriber, self.context.today(reader)),
             token=visit.token,
-            feed=self.page_context.reader_service.feed_url(reader, self.page_context.now),
+            feed=self.context.reader_service.feed_url(reader, self.context.now),
         )
-        shown.headers["Content-Security-Policy"] = SCRIPTED
-        return shown
+        page.headers["Content-Security-Policy"] = SCRIPT_POLICY
+        return page
 
-    def export(self, request: Request, _form: Form) -> Response:
-        """All that is kept of a reader, as JSON."""
-        record = self.page_context.reader_service.export(self._preferring(request).reader)
-        reader = record.reader
+    def export(self, request: Request) -> Response:
+        """Everything that is stored about a reader, as a JSON file."""
+        data = self.context.reader_service.export(self._visit(request).reader)
         document = {
-            "subscription": as_entry(reader.subscriber),
-            "status": reader.status,
+            "subscription": as_entry(data.reader.subscriber),
+            "status": data.reader.status,
             "consents": [
                 {"at": consent.at.isoformat(), "how": consent.how, "to": consent.text}
-                for consent in record.consents
+                for consent in data.consents
             ],
             "letters": [
-                {"day": letter.day.isoformat(), "state": letter.state} for letter in record.letters
+                {"day": letter.day.isoformat(), "state": letter.state} for letter in data.letters
             ],
             "farewells": [
-                {"day": each.day.isoformat(), "said": each.said} for each in record.farewells
+                {"day": each.day.isoformat(), "said": each.said} for each in data.farewells
             ],
         }
         return Response(
@@ -218,11 +220,10 @@ class PreferencePages:
             headers={"Content-Disposition": 'attachment; filename="my-subscription.json"'},
         )
 
-    def _preferring(self, request: Request) -> Visit:
-        token = token_of(request)
-        return Visit(
-            token,
-            self.page_context.reader_service.verify_link(
-                token, "preferences", self.page_context.now
-            )[0],
-        )
+    def _visit(self, request: Request) -> Visit:
+        return Visit(token_of(request), self.context.verify_link(request, "preferences")[0])
+
+
+def _is_pause(weeks: str) -> bool:
+    """Whether this text is a number of weeks that a pause may last."""
+    return weeks in map(str, PAUSE_WEEKS)

@@ -1,9 +1,9 @@
-"""Serving pages beside other work: a server in a thread of its own."""
+"""HTTP servers: one in a thread beside other work, and one on loopback until Ctrl-C."""
 
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,43 +11,55 @@ from starlette.types import ASGIApp
 from newsletter.app import event_loop
 from newsletter.errors import UsageError
 
-MOST = 1000
-"""Requests under way at once; to more it answers that it is busy (503)."""
+LOOPBACK = "127.0.0.1"
+
+MAX_REQUESTS = 1000
+"""Requests at once; a further one gets the answer that the server is busy (503)."""
 
 GRACE = 10
-"""Seconds that requests under way have when the server ends."""
+"""Seconds that requests may still take when the server stops."""
+
+PORTS_TRIED = 50
+"""How many ports are tried from the wanted one on."""
+
+MAX_PORT = 65535
 
 
 @contextlib.contextmanager
-def serving(
+def serve_in_thread(
     app: ASGIApp, host: str, port: int, trusted_proxies: Sequence[str] = ()
 ) -> Iterator[int]:
-    """Serve until the block ends; yields the port, which is a free one where 0 was asked for.
+    """Serve until the block ends; yields the port, which is a free one if 0 was given.
 
-    There is no access log: addresses carry what must not be written down.
+    There is no access log: the addresses contain signed links, which are secrets.
 
     Args:
         app: what to serve.
         host: the address to listen on.
         port: the port to listen on.
-        trusted_proxies: whose word is taken for who asks (``X-Forwarded-For``); nobody's unless
-            they are named.
+        trusted_proxies: the proxies whose ``X-Forwarded-For`` is believed.
 
     Raises:
-        UsageError: one cannot listen there.
+        UsageError: it is not possible to listen there.
     """
     config = uvicorn.Config(
         app,
         log_level="error",
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST,
+        limit_concurrency=MAX_REQUESTS,
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)
-    with _listening(host, port) as listening:
+    try:
+        listening = _listen(host, port)
+    except OSError as error:
+        raise UsageError(
+            f"web: cannot listen on {host}, port {port}: {error.strerror}; choose another port"
+        ) from error
+    with listening:
         thread = threading.Thread(target=event_loop.run, args=[server.serve(sockets=[listening])])
         thread.start()
         try:
@@ -57,15 +69,38 @@ def serving(
             thread.join()
 
 
-def _listening(host: str, port: int) -> socket.socket:
+async def serve_on_loopback(app: ASGIApp, port: int, announce: Callable[[str], None]) -> None:
+    """Serve on loopback until interrupted, on ``port`` or the next free one.
+
+    Args:
+        app: what to serve.
+        port: the port to try first.
+        announce: called with the address once it listens.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    with _listen_nearby(port) as listening:
+        announce(f"http://{LOOPBACK}:{listening.getsockname()[1]}/")
+        await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def _listen_nearby(port: int) -> socket.socket:
+    """A listening socket on ``port``, on the next free one, or else on any."""
+    for each in range(port, min(port + PORTS_TRIED, MAX_PORT + 1)):
+        with contextlib.suppress(OSError):
+            return _listen(LOOPBACK, each)
+    return _listen(LOOPBACK, 0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=512)
-    except OSError as error:
-        raise UsageError(
-            f"web: cannot listen on {host}, port {port}: {error.strerror}; choose another port"
-        ) from error
-    # asyncio sets this on sockets that say they are TCP, which those made by create_server do
-    # not; without it every answer waits 40 ms for an acknowledgement.
+    listening = socket.create_server((host, port), family=family, backlog=512)
+    # asyncio sets this only on sockets whose protocol is TCP, and create_server leaves it 0;
+    # without it every answer waits 40 ms for an acknowledgement.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

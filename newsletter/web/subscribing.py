@@ -1,237 +1,185 @@
-"""The readers' door: join, confirm, read, leave. A GET shows, only a POST changes."""
+"""Pages to subscribe, confirm, unsubscribe, and read one's own edition.
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+A GET only shows; only a POST changes something.
+"""
+
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from importlib.resources import files
 
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.errors import StoreError, TokenError
 from newsletter.model import Reader
-from newsletter.publisher.welcoming import greet, left_open
+from newsletter.publisher.welcoming import greet
 from newsletter.readers.service import CONSENT_TEXT, Note
-from newsletter.web.archive import Archive
-from newsletter.web.browser import Form, form_of
-from newsletter.web.context import PageContext, both, client_of, shows, token_of
-from newsletter.web.editions import whole
-from newsletter.web.forms import WrongFieldsError, wanted
-from newsletter.web.guard import Guard
-from newsletter.web.mail_queue import Post
-from newsletter.web.operator import OperatorPages
-from newsletter.web.pages import script
-from newsletter.web.preferences import PreferencePages
+from newsletter.web.context import PageContext, client_of, post, token_of
+from newsletter.web.forms import Form, InvalidFormError, parse_subscriber
+from newsletter.web.mail_queue import Send
+from newsletter.web.page_cache import full_edition
+
+STATIC_HEADERS = {"Cache-Control": "public, max-age=3600"}
 
 
 @dataclass(frozen=True, slots=True)
 class SubscribePages:
-    """The pages one joins, leaves and reads by.
+    """The pages on the way in and out of a subscription."""
 
-    Attributes:
-        page_context: what all pages share.
-    """
-
-    page_context: PageContext
+    context: PageContext
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """The pages and what they answer to."""
+        """The pages' addresses."""
         return [
-            Route("/", shows(self.welcome)),
-            Route("/join", self.joining, methods=["POST"]),
-            *both("/confirm/{token}", self.ask, self.confirm),
-            *both("/unsubscribe/{token}", self.ask_leave, self.leave_at_once, reads_form=False),
-            *both("/leave/{token}", self.ask_leave, self.leave),
-            Route("/farewell/{token}", self.said, methods=["POST"]),
-            Route("/edition/{token}", shows(self.edition)),
+            Route("/", self.welcome),
+            post("/join", self.subscribe),
+            Route("/confirm/{token}", self.ask_to_confirm),
+            post("/confirm/{token}", self.confirm),
+            Route("/unsubscribe/{token}", self.ask_to_unsubscribe),
+            Route("/unsubscribe/{token}", self.unsubscribe_one_click, methods=["POST"]),
+            Route("/leave/{token}", self.ask_to_unsubscribe),
+            post("/leave/{token}", self.unsubscribe),
+            post("/farewell/{token}", self.record_reason),
+            Route("/edition/{token}", self.edition),
             Route("/style.css", self.style),
             Route("/htmx.js", self.script),
         ]
 
-    # -- joining ---------------------------------------------------------------------------------
+    # -- subscribing -----------------------------------------------------------------------------
 
-    def welcome(self, _request: Request, form: Form) -> Response:
-        """The page people come to first, with the form to join by."""
-        return self._joining(form, {}, 200)
+    def welcome(self, _request: Request) -> Response:
+        """The first page, with the form to subscribe."""
+        return self._subscribe_page(Form({}), {}, 200)
 
-    def _joining(self, form: Form, problems: object, status: int) -> Response:
-        return self.page_context.pages.show(
+    def _subscribe_page(self, form: Form, problems: object, status: int) -> Response:
+        return self.context.templates.page(
             "join",
             status,
             form=form,
             problems=problems,
-            topics=self.page_context.publisher.topics,
-            default_schedule=self.page_context.default_schedule,
-            words=self._words,
-            a_week=self.page_context.page_cache.a_week(),
-            newest=next(iter(self.page_context.page_cache.recent()), None),
+            topics=self.context.publisher.topics,
+            default_schedule=self.context.default_schedule,
+            words=self._consent_text,
+            a_week=self.context.page_cache.papers_per_week(),
+            newest=next(iter(self.context.page_cache.recent_issues()), None),
         )
 
-    async def joining(self, request: Request) -> Response:
-        """Somebody asks for the letters; what comes of it shows in the mailbox alone."""
-        form = await form_of(request)
+    def subscribe(self, request: Request, form: Form) -> Response:
+        """Send a note to an address; the answer is the same whether it is a reader's or not."""
         try:
-            asked = wanted(
-                form,
-                form.one("email"),
-                [topic.name for topic in self.page_context.publisher.topics],
-            )
-        except WrongFieldsError as error:
-            return await run_in_threadpool(self._joining, form, error.problems, 422)
-        client, now = client_of(request), self.page_context.publisher.clock.now()
-        self.page_context.mail_queue.later(
-            lambda post: self.page_context.reader_service.subscribe(asked, client, post, now)
+            wanted = parse_subscriber(form, form.one("email"), self.context.topic_names)
+        except InvalidFormError as error:
+            return self._subscribe_page(form, error.problems, 422)
+        client, now = client_of(request), self.context.now
+        self.context.mail_queue.add(
+            lambda send: self.context.reader_service.subscribe(wanted, client, send, now)
         )
-        return self.page_context.pages.show("sent", email=asked.email)
+        return self.context.templates.page("sent", email=wanted.email)
 
-    def ask(self, request: Request, _form: Form) -> Response:
-        """The page a confirmation letter leads to; its button says yes."""
-        reader, _ = self.page_context.reader_service.verify_link(
-            token_of(request), "confirm", self.page_context.now
-        )
-        return self.page_context.pages.show(
-            "confirm", email=reader.subscriber.email, words=self._words
+    def ask_to_confirm(self, request: Request) -> Response:
+        """The page that the confirmation link opens, with a button to confirm."""
+        reader, _ = self.context.verify_link(request, "confirm")
+        return self.context.templates.page(
+            "confirm", email=reader.subscriber.email, words=self._consent_text
         )
 
     def confirm(self, request: Request, _form: Form) -> Response:
-        """They said yes; their first letter, or a welcome, leaves at once."""
+        """Confirm a reader; their first letter, or a welcome, is sent at once."""
+        service, now = self.context.reader_service, self.context.now
 
         def welcome(reader: Reader) -> None:
-            self.page_context.mail_queue.later(lambda post: self._welcome(reader, post))
+            self.context.mail_queue.add(lambda send: self._welcome(reader, send))
 
-        reader = self.page_context.reader_service.confirm(
-            token_of(request), self.page_context.now, welcome
-        )
-        link = self.page_context.reader_service.preferences_url(reader, self.page_context.now)
-        newest = next(iter(self.page_context.page_cache.published()), None)
-        return self.page_context.pages.show(
+        reader = service.confirm(token_of(request), now, welcome)
+        return self.context.templates.page(
             "confirmed",
             email=reader.subscriber.email,
-            preferences=link,
-            newest=newest,
+            preferences=service.preferences_url(reader, now),
+            newest=next(iter(self.context.page_cache.published()), None),
             first=True,
         )
 
-    def _welcome(self, reader: Reader, post: Post) -> None:
-        """The day's edition is the welcome; where there is none, a note is."""
-        link = self.page_context.reader_service.preferences_url(reader, self.page_context.now)
-        post(greet(self.page_context.publisher, reader) or Note("welcome", reader, link))
+    def _welcome(self, reader: Reader, send: Send) -> None:
+        """Send the day's edition to a new reader, or a note if there is none."""
+        link = self.context.reader_service.preferences_url(reader, self.context.now)
+        send(greet(self.context.publisher, reader) or Note("welcome", reader, link))
 
     @property
-    def _words(self) -> str:
-        return CONSENT_TEXT.format(name=self.page_context.reader_service.publication.name)
+    def _consent_text(self) -> str:
+        return CONSENT_TEXT.format(name=self.context.reader_service.publication.name)
 
-    # -- leaving ---------------------------------------------------------------------------------
+    # -- unsubscribing ---------------------------------------------------------------------------
 
-    def ask_leave(self, request: Request, _form: Form) -> Response:
-        """The page the letter's way out leads to; its button leaves."""
-        reader = self.page_context.reader_service.find_leaving(
-            token_of(request), self.page_context.now
-        )
+    def ask_to_unsubscribe(self, request: Request) -> Response:
+        """The page that a letter's unsubscribe link opens, with a button to unsubscribe."""
+        token = token_of(request)
+        reader = self.context.reader_service.find_leaving(token, self.context.now)
         email = reader and reader.subscriber.email
-        return self.page_context.pages.show("unsubscribe", email=email, token=token_of(request))
+        return self.context.templates.page("unsubscribe", email=email, token=token)
 
-    def leave_at_once(self, request: Request, _form: Form) -> Response:
-        """They leave by a mail program's one click (RFC 8058); nothing is sent after it."""
-        return self._left(request)[1]
+    def unsubscribe_one_click(self, request: Request) -> Response:
+        """Unsubscribe by a mail program's one click (RFC 8058); no email follows it.
 
-    def leave(self, request: Request, _form: Form) -> Response:
-        """They leave by the button of the page; one last letter says so."""
-        here, now, client = (
-            self.page_context.reader_service,
-            self.page_context.now,
-            client_of(request),
-        )
-        left, page = self._left(request)
-        if left is not None:
-            self.page_context.mail_queue.later(
-                lambda post: here.send_farewell(left, client, post, now)
+        The body is not read: mail programs send it in several encodings.
+        """
+        return self._unsubscribe(request)[1]
+
+    def unsubscribe(self, request: Request, _form: Form) -> Response:
+        """Unsubscribe by the page's button; one last email confirms it."""
+        service, now, client = self.context.reader_service, self.context.now, client_of(request)
+        before, page = self._unsubscribe(request)
+        if before is not None:
+            self.context.mail_queue.add(
+                lambda send: service.send_farewell(before, client, send, now)
             )
         return page
 
-    def _left(self, request: Request) -> tuple[Reader | None, Response]:
-        """Who leaves by this link, as they were before, and what they are told."""
-        token = token_of(request)
-        reader = self.page_context.reader_service.unsubscribe(token, self.page_context.now)
-        gone = None if reader is None else reader.subscriber.email
-        return reader, self.page_context.pages.show("farewell", email=gone, token=token, said=False)
+    def _unsubscribe(self, request: Request) -> tuple[Reader | None, Response]:
+        """Unsubscribe a link's reader; the reader as they were before, and the page that says so.
 
-    async def said(self, request: Request) -> Response:
-        """Who left says why, which nobody has to."""
-        form, token = await form_of(request), token_of(request)
-        await run_in_threadpool(
-            self.page_context.reader_service.record_reason,
-            token,
-            form.one("why"),
-            self.page_context.now,
-        )
-        return self.page_context.pages.show("farewell", email=None, token=token, said=True)
+        The reader is None if they were erased.
+        """
+        token = token_of(request)
+        before = self.context.reader_service.unsubscribe(token, self.context.now)
+        email = None if before is None else before.subscriber.email
+        page = self.context.templates.page("farewell", email=email, token=token, said=False)
+        return before, page
+
+    def record_reason(self, request: Request, form: Form) -> Response:
+        """Store why a reader unsubscribed, if they say so."""
+        token = token_of(request)
+        self.context.reader_service.record_reason(token, form.one("why"), self.context.now)
+        return self.context.templates.page("farewell", email=None, token=token, said=True)
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def edition(self, request: Request, _form: Form) -> Response:
-        """A reader's own edition of a day, whole."""
-        token = token_of(request)
-        reader, day = self.page_context.reader_service.verify_link(
-            token, "edition", self.page_context.now
-        )
-        found = self.page_context.publisher.store.edition(
-            date.fromisoformat(day), reader.subscriber.email
-        )
+    def edition(self, request: Request) -> Response:
+        """All papers of a reader's own edition of a day."""
+        reader, text = self.context.verify_link(request, "edition")
+        day = date.fromisoformat(text)
+        found = self.context.publisher.store.edition(day, reader.subscriber.email)
         if found is None:
-            raise HTTPException(404, "There is no edition of that day for you.")
-        number, edition = found
-        issue = self.page_context.page_cache.frozen(date.fromisoformat(day), number)
-        return self.page_context.pages.show("edition", issue=issue, blocks=whole(issue, edition))
+            raise HTTPException(404, "You have no edition for that day.")
+        wave, edition = found
+        issue = self.context.page_cache.frozen_issue(day, wave)
+        return self.context.templates.page(
+            "edition", issue=issue, blocks=full_edition(issue, edition)
+        )
 
     async def style(self, _request: Request) -> Response:
         """The style sheet of every page."""
-        headers = {"Cache-Control": "public, max-age=3600"}
-        return Response(self.page_context.pages.style, media_type="text/css", headers=headers)
+        style = self.context.templates.style
+        return Response(style, media_type="text/css", headers=STATIC_HEADERS)
 
     async def script(self, _request: Request) -> Response:
-        """The script of the pages that have one; all of them work without."""
-        headers = {"Cache-Control": "public, max-age=3600"}
-        return Response(script(), media_type="text/javascript", headers=headers)
+        """htmx, for the pages that use a script; all of them work without."""
+        return Response(read_htmx(), media_type="text/javascript", headers=STATIC_HEADERS)
 
 
-def pages_app(page_context: PageContext) -> Guard:
-    """The readers' pages, behind their guard."""
-
-    @asynccontextmanager
-    async def open_hours(_app: Starlette) -> AsyncIterator[None]:
-        await page_context.mail_queue.open()
-        page_context.mail_queue.later(take_up)
-        yield
-        await page_context.mail_queue.close()
-
-    def take_up(post: Post) -> None:
-        for letter in left_open(page_context.publisher):
-            post(letter)
-
-    def refused(_request: Request, error: Exception) -> Response:
-        return page_context.pages.show("refused", 403, problem=str(error))
-
-    def missing(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return page_context.pages.show("problem", error.status_code, problem=error.detail)
-
-    def ill(_request: Request, _error: Exception) -> Response:
-        return PlainTextResponse("Something is out of order here; please try again later.", 503)
-
-    app = Starlette(
-        routes=[
-            *SubscribePages(page_context).routes,
-            *PreferencePages(page_context).routes,
-            *Archive(page_context).routes,
-            *OperatorPages(page_context).routes,
-        ],
-        lifespan=open_hours,
-        exception_handlers={TokenError: refused, HTTPException: missing, StoreError: ill},
-    )
-    return Guard(app, page_context.reader_service.publication.url or "")
+@cache
+def read_htmx() -> str:
+    """Htmx as ``newsletter/data`` has it."""
+    return files("newsletter").joinpath("data/htmx.min.js").read_text(encoding="utf-8")

@@ -1,28 +1,53 @@
-"""Opening the readers' door of a newsletter."""
+"""Building the readers' pages of a newsletter, and serving them."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
 
 from newsletter.app.app import App
 from newsletter.config import WebSettings
-from newsletter.errors import ConfigurationError
+from newsletter.errors import ConfigurationError, StoreError, TokenError
 from newsletter.ports import RunLock, Transport
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.welcoming import FirstLetter, bring
-from newsletter.web.context import PageContext
-from newsletter.web.mail_queue import Deliver, MailQueue
+from newsletter.publisher.welcoming import FirstLetter, bring, left_open
+from newsletter.web.archive import ArchivePages
+from newsletter.web.context import PageContext, PageTemplates
+from newsletter.web.guard import Guard, guard_pages
+from newsletter.web.mail_queue import DeliverFirst, MailQueue, Send
+from newsletter.web.operator import OperatorPages
 from newsletter.web.page_cache import PageCache
-from newsletter.web.pages import Pages
-from newsletter.web.server import serving
-from newsletter.web.subscribing import pages_app
+from newsletter.web.preferences import PreferencePages
+from newsletter.web.server import serve_in_thread
+from newsletter.web.subscribing import SubscribePages
 
 
-def page_context_of(app: App, run_lock: RunLock, told: Callable[[str], None]) -> PageContext:
-    """The readers' pages of a newsletter; first letters are claimed under the owner's name.
+@contextlib.contextmanager
+def open_pages(app: App, log: Callable[[str], None]) -> Iterator[None]:
+    """Serve the readers' pages until the block ends.
 
     Raises:
-        ConfigurationError: it does not say where the pages are for the world.
+        ConfigurationError: ``url`` is not set.
+        UsageError: it is not possible to listen there.
+    """
+    web = app.settings.web or WebSettings()
+    with app.run_lock() as run_lock:
+        pages = build_pages(build_context(app, run_lock, log))
+        with serve_in_thread(pages, web.host, web.port, web.trusted_proxies) as port:
+            log(f"the readers' pages: {app.settings.url} (listening on {web.host}, port {port})")
+            yield
+
+
+def build_context(app: App, run_lock: RunLock, log: Callable[[str], None]) -> PageContext:
+    """What the pages need of a newsletter; first letters are claimed under the run lock's name.
+
+    Raises:
+        ConfigurationError: ``url`` is not set.
     """
     if app.settings.url is None:
         raise ConfigurationError(
@@ -32,47 +57,70 @@ def page_context_of(app: App, run_lock: RunLock, told: Callable[[str], None]) ->
             where="url",
         )
     reader_service, publisher, smtp = app.reader_service, app.publisher, app.smtp()
-    deliver = delivering(publisher, smtp, run_lock, told)
+    deliver = first_letter_delivery(publisher, smtp, run_lock, log)
+    password = None if app.settings.web is None else app.settings.web.operator_password
     return PageContext(
         publisher=publisher,
         reader_service=reader_service,
         default_schedule=app.default_schedule,
-        pages=Pages(reader_service.publication, app.template_folder),
-        mail_queue=MailQueue(reader_service, app.notes, smtp, deliver, app.clock, told),
+        templates=PageTemplates(reader_service.publication, app.template_folder),
+        mail_queue=MailQueue(reader_service, app.notes, smtp, deliver, app.clock, log),
         page_cache=PageCache(publisher),
-        operator_password=_password(app),
+        operator_password=None if password is None else password.get_secret_value(),
     )
 
 
-def delivering(
-    publisher: Publisher, transport: Transport, run_lock: RunLock, told: Callable[[str], None]
-) -> Deliver:
-    """What first letters leave by: the ledger, as every letter does."""
+def first_letter_delivery(
+    publisher: Publisher, transport: Transport, run_lock: RunLock, log: Callable[[str], None]
+) -> DeliverFirst:
+    """The function that delivers first letters from the ledger, as all letters are delivered."""
     turns = count(1)
 
     async def deliver(letter: FirstLetter) -> None:
         turn = f"first{next(turns)}"
-        await bring(publisher, letter, transport, run_lock=run_lock, turn=turn, told=told)
+        await bring(publisher, letter, transport, run_lock=run_lock, turn=turn, told=log)
 
     return deliver
 
 
-def _password(app: App) -> str | None:
-    password = None if app.settings.web is None else app.settings.web.operator_password
-    return None if password is None else password.get_secret_value()
+def list_routes(context: PageContext) -> list[BaseRoute]:
+    """The addresses of all pages."""
+    return [
+        *SubscribePages(context).routes,
+        *PreferencePages(context).routes,
+        *ArchivePages(context).routes,
+        *OperatorPages(context).routes,
+    ]
 
 
-@contextlib.contextmanager
-def open_pages(app: App, told: Callable[[str], None]) -> Iterator[None]:
-    """Serve the readers' pages until the block ends.
+def build_pages(context: PageContext) -> Guard:
+    """The readers' pages as an ASGI application."""
 
-    Raises:
-        ConfigurationError: as for :func:`page_context_of`.
-        UsageError: one cannot listen there.
-    """
-    web = app.settings.web or WebSettings()
-    with app.run_lock() as run_lock:
-        pages = pages_app(page_context_of(app, run_lock, told))
-        with serving(pages, web.host, web.port, web.trusted_proxies) as port:
-            told(f"the readers' pages: {app.settings.url} (listening on {web.host}, port {port})")
-            yield
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await context.mail_queue.open()
+        context.mail_queue.add(resume_first_letters)
+        yield
+        await context.mail_queue.close()
+
+    def resume_first_letters(send: Send) -> None:
+        for letter in left_open(context.publisher):
+            send(letter)
+
+    def bad_link(_request: Request, error: Exception) -> Response:
+        return context.templates.page("refused", 403, problem=str(error))
+
+    def problem(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return context.templates.page("problem", error.status_code, problem=error.detail)
+
+    def store_down(_request: Request, _error: Exception) -> Response:
+        # The error may name the database, which is nobody's business.
+        return PlainTextResponse("Something is not working here. Please try again later.", 503)
+
+    app = Starlette(
+        routes=list_routes(context),
+        lifespan=lifespan,
+        exception_handlers={TokenError: bad_link, HTTPException: problem, StoreError: store_down},
+    )
+    return guard_pages(app, context.reader_service.publication.url or "")

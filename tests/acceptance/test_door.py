@@ -18,7 +18,7 @@ from newsletter.model import Publication, Reader, Status
 from newsletter.stores import open_store
 from newsletter.stores.memory import MemoryStore
 from newsletter.templates import find_folders, load_note_templates
-from newsletter.web.pages import NAMES, Pages
+from newsletter.web.context import TEMPLATE_NAMES, PageTemplates
 from tests.support.daemons import until
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.frozen_issues import freeze, list_papers
@@ -228,7 +228,7 @@ def test_the_letters_move_to_an_address_that_says_yes(app: App) -> None:
     assert app.reader().subscriber.email == "new@example.org"
     app.store.sync_subscribers([subscriber("bob@example.org")], now=NOON)
     answer = app.post(app.path("preferences", "2"), {"do": "move", "email": "x@example.org"})
-    assert (answer.status, "ask them to change it" in answer.words) == (400, True)
+    assert (answer.status, "Ask them to change it" in answer.words) == (400, True)
 
 
 def test_more_and_less_of_a_topic_is_chosen_and_saved_by_the_reader(app: App) -> None:
@@ -609,14 +609,14 @@ def test_a_faulty_template_of_the_operators_is_found_at_the_start(tmp_path: Path
     there = {
         path.name for path in (find_folders().find("web/join.html") or tmp_path).parent.iterdir()
     }
-    others = {name for name in there - {*NAMES} if not name.startswith("proof.")}
+    others = {name for name in there - {*TEMPLATE_NAMES} if not name.startswith("proof.")}
     assert others == {"base.html", "parts.html", "door.css"}
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "door.css").write_text("body { color: green }")
-    assert Pages(publication, tmp_path).style == "body { color: green }"
+    assert PageTemplates(publication, tmp_path).style == "body { color: green }"
     (tmp_path / "web" / "join.html").write_text("<p>\n{% if %}")
     with pytest.raises(TemplateError, match=r"web/join\.html:2: "):
-        Pages(publication, tmp_path)
+        PageTemplates(publication, tmp_path)
     (tmp_path / "web" / "join.html").unlink()
     (tmp_path / "move.txt").write_text("{{ confirm }")
     with pytest.raises(TemplateError, match=r"move\.txt:1: "):

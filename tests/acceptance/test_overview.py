@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from newsletter.model import Heartbeat, MailEvent, SourceHealth
-from newsletter.web.growth import SPAN
+from newsletter.web.operator import WEEKS_SHOWN
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.web_client import Answer, App, open_app
 
@@ -69,7 +69,7 @@ def test_growth_is_a_plot_and_a_table(app: App) -> None:
     assert '<rect class="left" x="503" y="144" width="14" height="10.7"/>' in answer.body
     app.later(weeks=40)
     later = ask(app, PASSWORD)
-    assert later.body.count('<rect class="came"') == SPAN
+    assert later.body.count('<rect class="came"') == WEEKS_SHOWN
     assert "now 3, at most 3." in later.words
     assert "at most 0 a week" in later.words
 

@@ -28,13 +28,11 @@ from newsletter.readers.service import ReaderService
 from newsletter.stores.memory import MemoryStore
 from newsletter.transports.smtp import SmtpTransport
 from newsletter.transports.smtp.settings import SmtpSettings
-from newsletter.web.context import PageContext
+from newsletter.web.context import PageContext, PageTemplates
 from newsletter.web.mail_queue import MailQueue
 from newsletter.web.page_cache import PageCache
-from newsletter.web.pages import Pages
-from newsletter.web.server import serving
-from newsletter.web.subscribing import pages_app
-from newsletter.web.wiring import delivering
+from newsletter.web.server import serve_in_thread
+from newsletter.web.wiring import build_pages, first_letter_delivery, list_routes
 from tests.support.clocks import SteadyClock
 from tests.support.daemons import until
 from tests.support.inbox import Arrival, Inbox, open_inbox
@@ -188,7 +186,7 @@ def open_app(
     with open_inbox() as inbox:
         reader_service = ReaderService(chosen, kept, publisher.keyring)
         app = App(kept, inbox, clock, reader_service, publisher)
-        deliver = delivering(publisher, app.smtp, Run("pages"), app.told.append)
+        deliver = first_letter_delivery(publisher, app.smtp, Run("pages"), app.told.append)
         mail_queue = MailQueue(
             reader_service, stationery(), app.smtp, deliver, clock, app.told.append
         )
@@ -197,13 +195,13 @@ def open_app(
             publisher,
             reader_service,
             default_schedule,
-            Pages(chosen, None),
+            PageTemplates(chosen, None),
             mail_queue,
             PageCache(publisher),
             operator_password,
         )
-        pages = pages_app(page_context)
-        app.routes = pages.routes
-        with serving(pages, "127.0.0.1", port, proxies) as listening:
+        app.routes = list_routes(page_context)
+        pages = build_pages(page_context)
+        with serve_in_thread(pages, "127.0.0.1", port, proxies) as listening:
             app.port = listening
             yield app
