@@ -63,7 +63,7 @@ def frozen(readers: int) -> Store:
 @pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
 @pytest.mark.parametrize("readers", [1, 5, 60])
 @pytest.mark.parametrize("refusals", REFUSALS, ids=lambda refusals: "".join(refusals.values())[:20])
-def test_a_relay_that_refuses_us_for_an_hour_blames_nobody_and_ends_no_issue(
+def test_refusing_relay_blames_nobody_and_ends_no_issue(
     refusals: Refusals, readers: int, *, pipelining: bool
 ) -> None:
     async def scene() -> None:
@@ -101,7 +101,7 @@ def test_a_relay_that_refuses_us_for_an_hour_blames_nobody_and_ends_no_issue(
 @pytest.mark.parametrize("connections", [1, 2, 8])
 @pytest.mark.parametrize("readers", [2, 21, 22, 33, 43, 64, 85])
 @pytest.mark.parametrize("stage", ["RCPT", "dot"])
-def test_nobody_is_blamed_however_many_are_left_to_try(
+def test_nobody_is_blamed_even_with_few_left(
     stage: Stage, readers: int, connections: int, *, pipelining: bool
 ) -> None:
     """A letter or two may be left whose turn comes apart from the others'."""
@@ -132,9 +132,7 @@ def _due(store: Store, clock: QuickClock) -> int:
 
 
 @pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
-def test_a_relay_that_refuses_one_reader_in_a_hundred_ends_that_readers_letter_alone(
-    *, pipelining: bool
-) -> None:
+def test_one_percent_refusals_end_only_those_letters(*, pipelining: bool) -> None:
     async def scene() -> None:
         store, clock = frozen(400), QuickClock()
         script: dict[Stage, list[Answer]] = {"RCPT": [*["250 ok"] * 99, NOBODY] * 4}
@@ -156,9 +154,7 @@ def test_a_relay_that_refuses_one_reader_in_a_hundred_ends_that_readers_letter_a
     asyncio.run(scene())
 
 
-def test_of_a_short_list_those_whose_address_is_refused_are_told_from_a_relay_that_refuses_us() -> (
-    None
-):
+def test_short_list_refusals_are_told_from_relay_refusals() -> None:
     async def scene() -> None:
         store, clock = frozen(3), QuickClock()
         async with faulty({"RCPT": [NOBODY] * NEVER}) as server:

@@ -86,14 +86,14 @@ def blocked(newsletter: Newsletter) -> dict[str, str]:
     return {r["email"]: r["why_blocked"] for r in listed if r["status"] == "blocked"}
 
 
-def test_every_letter_has_a_return_path_of_its_own_where_bounces_are_read(
+def test_every_letter_has_its_own_return_path(
     arrivals: list[Arrival],
 ) -> None:
     assert len({arrival.sender for arrival in arrivals}) == 100
     assert all(a.sender.startswith("bounce+") for a in arrivals)
 
 
-def test_one_reader_in_a_hundred_bounces_and_is_the_only_one_concerned(
+def test_one_bouncing_reader_is_the_only_one_affected(
     newsletter: Newsletter, arrivals: list[Arrival]
 ) -> None:
     deliver(newsletter, *bounces_of(to(arrivals, 7)))
@@ -108,7 +108,7 @@ def test_one_reader_in_a_hundred_bounces_and_is_the_only_one_concerned(
     assert newsletter.json("bounces", "read")["read"] == 0
 
 
-def test_who_is_let_back_gets_letters_again(
+def test_unblocked_reader_gets_letters_again(
     newsletter: Newsletter, arrivals: list[Arrival]
 ) -> None:
     deliver(newsletter, complaint(back=f"<{to(arrivals, 7).sender}>"))
@@ -120,7 +120,7 @@ def test_who_is_let_back_gets_letters_again(
     assert "is not blocked" in again.stderr
 
 
-def test_readers_leave_by_the_header_of_their_letter(
+def test_readers_unsubscribe_by_list_header(
     newsletter: Newsletter, arrivals: list[Arrival]
 ) -> None:
     header = str(to(arrivals, 3).message["List-Unsubscribe"])
@@ -132,7 +132,7 @@ def test_readers_leave_by_the_header_of_their_letter(
     assert set(listed.values()) == {"confirmed"}
 
 
-def test_a_complaint_that_lost_its_return_path_is_told_from_the_letters_message_id(
+def test_complaint_without_return_path_uses_the_message_id(
     newsletter: Newsletter, arrivals: list[Arrival]
 ) -> None:
     deliver(newsletter, complaint(letter=str(to(arrivals, 5).message["Message-ID"])))
@@ -140,7 +140,7 @@ def test_a_complaint_that_lost_its_return_path_is_told_from_the_letters_message_
     assert blocked(newsletter).keys() == {"r5@example.net"}
 
 
-def test_what_is_not_ours_is_named_and_left(newsletter: Newsletter) -> None:
+def test_foreign_mail_is_named_and_left(newsletter: Newsletter) -> None:
     deliver(newsletter, b"Subject: hello\n\nhello\n", exim("bounce+1-0123456789abcdef@example.org"))
     for _ in range(2):
         found = newsletter.json("bounces", "read")
@@ -149,7 +149,7 @@ def test_what_is_not_ours_is_named_and_left(newsletter: Newsletter) -> None:
     assert lying(newsletter) == {"new": 2, "seen": 0}
 
 
-def test_one_mail_from_an_mbox_a_pipe_and_a_maildir_counts_once(
+def test_mail_in_mbox_pipe_and_maildir_counts_once(
     newsletter: Newsletter, arrivals: list[Arrival]
 ) -> None:
     mail = bounces_of(to(arrivals, 9), days=1)[0]
@@ -175,7 +175,7 @@ def test_one_mail_from_an_mbox_a_pipe_and_a_maildir_counts_once(
     assert lying(newsletter) == {"new": 0, "seen": 1}
 
 
-def test_a_mail_another_program_has_looked_past_is_read_all_the_same(
+def test_mail_seen_by_another_program_is_read(
     newsletter: Newsletter, arrivals: list[Arrival]
 ) -> None:
     box = mailbox.Maildir(newsletter.folder / "bounces")
@@ -198,20 +198,20 @@ def test_a_mail_another_program_has_looked_past_is_read_all_the_same(
         (("back.mbox",), "is no mailbox"),
     ],
 )
-def test_a_mailbox_that_is_none_is_named(
+def test_invalid_mailbox_is_named(
     newsletter: Newsletter, words: tuple[str, ...], said: str
 ) -> None:
     assert said in newsletter.run("bounces", "read", *words, code=2).stderr
 
 
-def test_without_a_mailbox_it_says_what_to_set(tmp_path: Path) -> None:
+def test_missing_mailbox_setting_is_explained(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure()
     newsletter.subscribe()
     assert "set bounces.maildir" in newsletter.run("bounces", "read", code=2).stderr
 
 
-def test_the_doctor_looks_at_the_mailbox(newsletter: Newsletter) -> None:
+def test_doctor_checks_the_mailbox(newsletter: Newsletter) -> None:
     def finding() -> tuple[str, str]:
         found = examine(newsletter.folder / "newsletter.yaml", None)
         return next((one.state, one.said) for one in found if one.name == "bounces")
@@ -227,7 +227,7 @@ def test_the_doctor_looks_at_the_mailbox(newsletter: Newsletter) -> None:
     assert finding()[0] == "not checked"
 
 
-def test_awake_what_is_left_is_told_once(newsletter: Newsletter) -> None:
+def test_unread_mail_is_reported_once_by_the_daemon(newsletter: Newsletter) -> None:
     told: list[str] = []
     with open_app(newsletter.folder / "newsletter.yaml") as app:
         returns = BouncesRefresh(app, told.append)
@@ -243,7 +243,7 @@ def test_awake_what_is_left_is_told_once(newsletter: Newsletter) -> None:
 
 
 @not_at_midnight
-def test_the_daemon_takes_them_in_before_the_issue(tmp_path: Path) -> None:
+def test_daemon_reads_bounces_before_the_issue(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers(papers())) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
         set_up(newsletter, origin, readers=2)

@@ -49,7 +49,7 @@ def newsletter(tmp_path: Path, inbox: Inbox) -> Iterator[Newsletter]:
         yield made
 
 
-def test_an_issue_that_went_out_is_proved(newsletter: Newsletter) -> None:
+def test_delivered_issue_passes_the_audit(newsletter: Newsletter) -> None:
     newsletter.run("audit", DAY, code=1)
     newsletter.send(DAY)
     found = newsletter.json("audit", DAY)
@@ -59,9 +59,7 @@ def test_an_issue_that_went_out_is_proved(newsletter: Newsletter) -> None:
     assert newsletter.run("audit").stdout.count("holds") == 10
 
 
-def test_a_cancelled_issue_sends_nothing_and_its_papers_come_next(
-    newsletter: Newsletter, inbox: Inbox
-) -> None:
+def test_cancelled_issues_papers_come_in_the_next(newsletter: Newsletter, inbox: Inbox) -> None:
     said = newsletter.run("issue", "cancel", DAY, code=2).stderr
     assert f"There is no issue of {DAY} so far; say --yes" in said
     assert newsletter.json("status", DAY)["state"] is None
@@ -101,7 +99,7 @@ def test_letters_in_doubt_twice_are_named_and_resolved(
     assert newsletter.json("audit", DAY)["in_doubt"] == []
 
 
-def test_by_the_policy_of_holding_no_letter_in_doubt_is_sent_again_unasked(
+def test_hold_policy_never_resends_doubts_unasked(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
     settings = json.loads((tmp_path / "newsletter.yaml").read_text(encoding="utf-8"))
@@ -119,7 +117,7 @@ def test_by_the_policy_of_holding_no_letter_in_doubt_is_sent_again_unasked(
     assert newsletter.json("issue", "resolve", DAY, "--arrived")["state"] == "done"
 
 
-def test_a_run_that_is_sending_stops_within_a_second_of_the_cancelling(
+def test_cancelling_stops_a_sending_run_within_a_second(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
     settings = json.loads((tmp_path / "newsletter.yaml").read_text(encoding="utf-8"))
@@ -139,9 +137,7 @@ def test_a_run_that_is_sending_stops_within_a_second_of_the_cancelling(
     assert newsletter.json("audit", DAY)["ok"]
 
 
-def test_an_issue_whose_run_ended_after_its_last_letter_is_closed_by_the_next(
-    newsletter: Newsletter, tmp_path: Path
-) -> None:
+def test_next_run_closes_an_issue_left_open(newsletter: Newsletter, tmp_path: Path) -> None:
     newsletter.send(DAY)
     with sqlite3.connect(tmp_path / "newsletter.db") as ledger:
         ledger.execute("UPDATE issues SET state = 'sending'")

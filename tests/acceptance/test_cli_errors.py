@@ -40,7 +40,7 @@ def newsletter(tmp_path: Path) -> Newsletter:
     return made
 
 
-def test_no_configuration_says_how_to_get_one(tmp_path: Path) -> None:
+def test_missing_configuration_says_how_to_start(tmp_path: Path) -> None:
     done = Newsletter(tmp_path).run("send", "--yes", code=3)
     assert done.stderr == (
         "newsletter: newsletter.yaml: there is no such file; `newsletter init` writes one\n"
@@ -48,7 +48,7 @@ def test_no_configuration_says_how_to_get_one(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_wrong_files_are_told_by_place_and_touch_nothing(newsletter: Newsletter) -> None:
+def test_wrong_files_are_reported_and_touch_nothing(newsletter: Newsletter) -> None:
     newsletter.subscribe({"email": "ada@example.org"}, {"email": "nobody", "include": ["a and"]})
     done = newsletter.run("send", "--yes", code=3)
     lines = done.stderr.splitlines()
@@ -58,7 +58,7 @@ def test_wrong_files_are_told_by_place_and_touch_nothing(newsletter: Newsletter)
     assert not (newsletter.folder / "newsletter.db").exists()
 
 
-def test_a_missing_readers_file_is_named(newsletter: Newsletter) -> None:
+def test_missing_subscribers_file_is_named(newsletter: Newsletter) -> None:
     (newsletter.folder / "subscribers.yaml").unlink()
     said = newsletter.run("send", "--yes", code=3).stderr
     assert "subscribers.yaml: there is no such file; `newsletter init` writes one" in said
@@ -66,7 +66,7 @@ def test_a_missing_readers_file_is_named(newsletter: Newsletter) -> None:
     assert (newsletter.folder / "subscribers.yaml").is_file()
 
 
-def test_of_a_missing_file_it_is_said_what_is_true(newsletter: Newsletter) -> None:
+def test_missing_file_message_is_accurate(newsletter: Newsletter) -> None:
     newsletter.configure(subscribers="readers.yaml")
     said = newsletter.run("send", "--yes", code=3).stderr
     assert "readers.yaml: there is no such file; write it (`subscribers: []` lists nobody)" in said
@@ -83,9 +83,7 @@ def test_of_a_missing_file_it_is_said_what_is_true(newsletter: Newsletter) -> No
 @pytest.mark.parametrize(
     "group", ["bounces", "config", "issue", "store", "subscribers", "templates", "topics"]
 )
-def test_the_help_of_a_group_says_what_each_command_does_in_whole(
-    newsletter: Newsletter, group: str
-) -> None:
+def test_group_help_describes_each_command_fully(newsletter: Newsletter, group: str) -> None:
     told = newsletter.run(group, "--help").stdout.partition("Commands:")[2]
     assert "..." not in told
     assert "…" not in told
@@ -103,14 +101,12 @@ def test_the_help_of_a_group_says_what_each_command_does_in_whole(
         ("nosuch", "No such command 'nosuch'. (see: newsletter --help)"),
     ],
 )
-def test_a_word_that_does_not_fit_is_told_with_where_to_look(
-    tmp_path: Path, words: str, end: str
-) -> None:
+def test_unknown_word_points_to_help(tmp_path: Path, words: str, end: str) -> None:
     assert Newsletter(tmp_path).run(*words.split(), code=2).stderr == f"newsletter: {end}\n"
 
 
 @pytest.mark.parametrize("group", ["", "subscribers"])
-def test_a_group_by_itself_shows_its_help_and_nothing_else(tmp_path: Path, group: str) -> None:
+def test_group_alone_shows_its_help_only(tmp_path: Path, group: str) -> None:
     newsletter = Newsletter(tmp_path)
     told = newsletter.run(*group.split(), code=2).stderr
     assert told.strip() == newsletter.run(*group.split(), "--help").stdout.strip()
@@ -120,7 +116,7 @@ def test_a_group_by_itself_shows_its_help_and_nothing_else(tmp_path: Path, group
     "words",
     ["templates eject file", "preview --no-open --out file", "demo --no-serve --out file"],
 )
-def test_a_place_the_system_refuses_is_named(newsletter: Newsletter, words: str) -> None:
+def test_path_refused_by_the_system_is_named(newsletter: Newsletter, words: str) -> None:
     (newsletter.folder / "file").touch()
     said = newsletter.run(*words.split(), code=1).stderr
     assert re.search(r"^newsletter: file\S*: cannot be read or written: .*; mend that, or", said)
@@ -134,7 +130,7 @@ def test_config_check_gives_every_mistake_as_json(newsletter: Newsletter) -> Non
     assert all(error["file"] == "newsletter.yaml" and error["line"] for error in found["errors"])
 
 
-def test_config_check_tells_of_readers_and_templates_at_once(newsletter: Newsletter) -> None:
+def test_config_check_covers_readers_and_templates(newsletter: Newsletter) -> None:
     newsletter.configure(templates="mine")
     newsletter.subscribe({"email": "nobody"})
     (newsletter.folder / "mine").mkdir()
@@ -165,7 +161,7 @@ def test_config_show_masks_secrets(newsletter: Newsletter) -> None:
     assert "smtp.port = 25" in shown
 
 
-def test_words_that_do_not_fit_are_usage_errors(newsletter: Newsletter) -> None:
+def test_wrong_arguments_are_usage_errors(newsletter: Newsletter) -> None:
     newsletter.run("nonsense", code=2)
     newsletter.run("send", "--nonsense", code=2)
     assert "2026-08-03" in newsletter.run("fetch", "--date", "yesterday", code=2).stderr
@@ -178,7 +174,7 @@ def test_words_that_do_not_fit_are_usage_errors(newsletter: Newsletter) -> None:
     assert "--arrived or --lost, one of them" in both
 
 
-def test_a_source_that_did_not_answer_is_told_before_anything_is_sent(
+def test_failed_source_is_reported_before_sending(
     newsletter: Newsletter,
 ) -> None:
     newsletter.configure(sources=[{"kind": "page", "name": "Saved", "path": "nothing/*.txt"}])
@@ -186,7 +182,7 @@ def test_a_source_that_did_not_answer_is_told_before_anything_is_sent(
     assert "Saved: " in newsletter.run("send", "--date", DAY, "--dry-run", code=4).stderr
 
 
-def test_what_init_finds_there_stays_and_is_told(tmp_path: Path) -> None:
+def test_init_keeps_and_reports_existing_files(tmp_path: Path) -> None:
     made = Newsletter(tmp_path)
     assert made.run("init").stdout
     (tmp_path / "subscribers.yaml").write_text("mine", encoding="utf-8")
@@ -200,7 +196,7 @@ def test_what_init_finds_there_stays_and_is_told(tmp_path: Path) -> None:
     ("content", "said"),
     [(b"this is no database, not at all" * 40, "newsletter.db"), (None, "newsletter.db")],
 )
-def test_an_unreadable_store_is_named_with_the_remedy(
+def test_unreadable_store_is_named_with_the_remedy(
     newsletter: Newsletter, content: bytes | None, said: str
 ) -> None:
     store = newsletter.folder / "newsletter.db"
@@ -215,7 +211,7 @@ def test_an_unreadable_store_is_named_with_the_remedy(
         assert store.read_bytes() == content
 
 
-def test_a_store_that_is_not_there_is_named_without_its_password(newsletter: Newsletter) -> None:
+def test_missing_store_is_named_without_password(newsletter: Newsletter) -> None:
     newsletter.configure(store="postgresql://me:hunter2@127.0.0.1:1/none")
     done = newsletter.run("status", code=1)
     assert "127.0.0.1" in done.stderr
@@ -228,7 +224,7 @@ FREEZING = -70_000
 
 @pytest.mark.slow
 @pytest.mark.parametrize("left", [FREEZING, 40_000], ids=["while it freezes", "while it sends"])
-def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path, left: int) -> None:
+def test_full_disk_loses_nothing_and_next_run_continues(tmp_path: Path, left: int) -> None:
     """The limit on the size of files stands in for a disk that is full from then on."""
     with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
@@ -268,7 +264,7 @@ def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path, left
 
 
 @pytest.mark.slow
-def test_subscribers_come_and_go_by_command(newsletter: Newsletter) -> None:
+def test_subscribers_are_added_and_removed_by_command(newsletter: Newsletter) -> None:
     newsletter.configure(topics=["Reasoning"])
     newsletter.run("subscribers", "add", "bob@example.org", "--topics", "Reasoning")
     assert (
@@ -298,7 +294,7 @@ def test_subscribers_come_and_go_by_command(newsletter: Newsletter) -> None:
     )
 
 
-def test_a_reader_is_found_by_any_spelling_of_the_address(newsletter: Newsletter) -> None:
+def test_reader_is_found_by_any_spelling(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "add", "Bob@BÜCHER.example")
     removed = newsletter.json("subscribers", "remove", "bob@bücher.EXAMPLE")
     assert removed == {"removed": ["Bob@xn--bcher-kva.example"]}
@@ -306,7 +302,7 @@ def test_a_reader_is_found_by_any_spelling_of_the_address(newsletter: Newsletter
     assert "subscribers.yaml still lists them" in done.stderr
 
 
-def test_who_left_does_not_come_back_by_another_spelling(newsletter: Newsletter) -> None:
+def test_departed_reader_cannot_return_under_another_spelling(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "remove", "ada@example.org")
     assert "--again" in newsletter.run("subscribers", "add", "ADA@example.org", code=2).stderr
     (newsletter.folder / "more.CSV").write_text("email\nAda@Example.org\nbob@example.org\n")
@@ -319,7 +315,7 @@ def test_who_left_does_not_come_back_by_another_spelling(newsletter: Newsletter)
     assert listed == {"ada@example.org": "confirmed", "bob@example.org": "confirmed"}
 
 
-def test_readers_are_exported_in_the_form_asked_for(newsletter: Newsletter) -> None:
+def test_readers_are_exported_in_the_chosen_format(newsletter: Newsletter) -> None:
     assert newsletter.run("subscribers", "export", "--format", "csv").stdout.startswith("email,")
     newsletter.run("subscribers", "export", "readers.txt", "--format", "csv")
     newsletter.run("subscribers", "export", "readers.CSV")
@@ -332,7 +328,7 @@ def test_readers_are_exported_in_the_form_asked_for(newsletter: Newsletter) -> N
     assert "cannot be written" in newsletter.run("subscribers", "export", "no/x.csv", code=2).stderr
 
 
-def test_an_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
+def test_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
     (newsletter.folder / "more.csv").write_text("email\nbob@example.org\nnobody\n")
     done = newsletter.run("subscribers", "import", "more.csv", code=3)
     assert done.stderr.startswith("newsletter: more.csv:3: subscribers.1.email")
@@ -359,7 +355,7 @@ def test_preview_writes_the_bytes_that_send_would(tmp_path: Path) -> None:
     assert sent == inbox.to("ada@example.org")[0].content
 
 
-def test_status_and_fetch_speak_json(tmp_path: Path) -> None:
+def test_status_and_fetch_give_json(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
         newsletter.configure(
@@ -379,7 +375,7 @@ def test_status_and_fetch_speak_json(tmp_path: Path) -> None:
     assert [source["name"] for source in status["sources"]] == ["Hugging Face Daily Papers"]
 
 
-def test_an_older_issue_is_not_told_with_what_the_sources_said_since(
+def test_older_issue_ignores_later_source_failures(
     newsletter: Newsletter,
 ) -> None:
     for day in (DAY, "2026-08-04"):
@@ -400,7 +396,7 @@ def test_an_older_issue_is_not_told_with_what_the_sources_said_since(
     assert re.search(r"^source +state\nLater +failed +gone$", told, re.MULTILINE)
 
 
-def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:
+def test_why_accepts_any_key_of_a_paper(tmp_path: Path) -> None:
     with serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path)
         newsletter.configure(
@@ -415,7 +411,7 @@ def test_why_names_one_paper_by_any_of_its_names(tmp_path: Path) -> None:
         assert said.startswith(f"no paper of {DAY} is called '2608.09999'")
 
 
-def test_a_cache_that_cannot_be_read_costs_a_request_and_no_words(tmp_path: Path) -> None:
+def test_unreadable_cache_is_silently_refetched(tmp_path: Path) -> None:
     with serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path)
         newsletter.configure(
@@ -431,7 +427,7 @@ def test_a_cache_that_cannot_be_read_costs_a_request_and_no_words(tmp_path: Path
     assert done.stderr == ""
 
 
-def test_data_is_utf8_whatever_the_locale(newsletter: Newsletter) -> None:
+def test_output_is_utf8_in_any_locale(newsletter: Newsletter) -> None:
     newsletter.subscribe({"email": "ada@example.org", "name": "Ada “Łovelace”"})
     done = subprocess.run(
         [sys.executable, "-m", "newsletter", "subscribers", "export", "--json"],
@@ -443,7 +439,7 @@ def test_data_is_utf8_whatever_the_locale(newsletter: Newsletter) -> None:
     assert json.loads(done.stdout.decode("utf-8"))[0]["name"] == "Ada “Łovelace”"
 
 
-def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:
+def test_filters_can_be_tried(tmp_path: Path) -> None:
     with serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path)
         newsletter.configure(
@@ -470,7 +466,7 @@ def test_filters_are_tried_before_they_count(tmp_path: Path) -> None:
     assert stored[0]["in"] is False
 
 
-def test_who_left_does_not_come_back_by_another_spelling_in_the_file(
+def test_departed_reader_stays_out_under_another_file_spelling(
     newsletter: Newsletter,
 ) -> None:
     newsletter.run("subscribers", "remove", "ada@example.org")

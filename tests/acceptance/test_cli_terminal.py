@@ -32,7 +32,7 @@ def on_a_terminal(folder: Path, *words: str, answer: str) -> tuple[int, str]:
     return code, screen.decode()
 
 
-def test_it_shows_the_counts_and_asks_before_it_sends(tmp_path: Path) -> None:
+def test_send_shows_counts_and_asks(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: [PAPER]})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
         newsletter.configure(
@@ -50,7 +50,7 @@ def test_it_shows_the_counts_and_asks_before_it_sends(tmp_path: Path) -> None:
         assert "\x1b[" in screen
 
 
-def test_it_asks_before_it_cancels_an_issue_that_is_not_there(tmp_path: Path) -> None:
+def test_cancelling_a_missing_issue_asks_first(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure()
     newsletter.subscribe()
@@ -60,7 +60,7 @@ def test_it_asks_before_it_cancels_an_issue_that_is_not_there(tmp_path: Path) ->
         assert (code, f"{DAY}: {state}" in screen) == (0, True)
 
 
-def test_it_asks_before_it_erases_a_reader(tmp_path: Path) -> None:
+def test_erasing_a_reader_asks_first(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure()
     newsletter.subscribe({"email": "ada@example.org"})
@@ -71,7 +71,7 @@ def test_it_asks_before_it_erases_a_reader(tmp_path: Path) -> None:
         assert (code, screen.splitlines()[-1]) == (0, said)
 
 
-def test_it_shows_no_progress_where_there_is_no_terminal(tmp_path: Path) -> None:
+def test_no_progress_without_a_terminal(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: [PAPER]})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
         newsletter.configure(

@@ -61,13 +61,13 @@ def test_every_setting_has_its_row(setting: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_is_documented_and_helps(command: str, tmp_path: Path) -> None:
+def test_every_command_is_documented_and_has_help(command: str, tmp_path: Path) -> None:
     assert f"## `newsletter {command}" in (DOCS / "commands.md").read_text()
     helped = Newsletter(tmp_path).run(command, "--help")
     assert f"Example: newsletter {command}" in helped.stdout
 
 
-def test_the_commands_are_in_the_help(tmp_path: Path) -> None:
+def test_help_lists_the_commands(tmp_path: Path) -> None:
     helped = Newsletter(tmp_path).run("--help").stdout
     assert [line.split()[0] for line in helped.splitlines() if line.startswith("  ")][-1]
     for command in COMMANDS:
@@ -75,7 +75,7 @@ def test_the_commands_are_in_the_help(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [ROOT / "README.md", DOCS / "configuration.md"])
-def test_the_examples_of_configuration_are_right(file: Path) -> None:
+def test_example_configurations_are_valid(file: Path) -> None:
     for block in blocks(file, "yaml"):
         if block.startswith("subscribers:\n"):
             topics = ["Mixture of Experts", "Reasoning"]
@@ -84,20 +84,20 @@ def test_the_examples_of_configuration_are_right(file: Path) -> None:
             assert read_settings(block.encode(), file.name, {}).sources
 
 
-def test_the_readme_begins_with_two_commands() -> None:
+def test_readme_begins_with_two_commands() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert lines.index("make demo") < 20
     assert lines.index("make test") < 20
 
 
-def test_the_readme_names_documents_and_pictures_that_are_there() -> None:
+def test_readme_links_exist() -> None:
     for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")):
         for target in re.findall(r"\]\(([^)#]+)", file.read_text()):
             if not target.startswith("http"):
                 assert (file.parent / target).exists(), f"{file.name}: {target}"
 
 
-def test_the_set_up_of_the_readme_works(tmp_path: Path) -> None:
+def test_readme_setup_works(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.run("init", "my-papers")
     mine = Newsletter(tmp_path / "my-papers")
@@ -110,7 +110,7 @@ def test_the_set_up_of_the_readme_works(tmp_path: Path) -> None:
     assert (mine.folder / "subscribers.yaml").read_text() == "subscribers: []\n"
 
 
-def test_the_makefile_offers_what_the_docs_name() -> None:
+def test_makefile_has_every_documented_target() -> None:
     named = set(re.findall(r"\bmake ([a-z][a-z-]*)", (ROOT / "CONTRIBUTING.md").read_text()))
     done = subprocess.run(  # noqa: S603 - our own Makefile
         [shutil.which("make") or "make", "help"],
@@ -123,7 +123,7 @@ def test_the_makefile_offers_what_the_docs_name() -> None:
     assert named <= offered
 
 
-def test_the_help_is_there_at_once() -> None:
+def test_help_imports_nothing_heavy() -> None:
     """What makes it so: no command's module, no library behind one, is imported for it."""
     probe = (
         "import sys; from newsletter.cli import run; run(['--help']);"
@@ -141,7 +141,7 @@ FAULTS = sorted({f"R{number:02d}" for number in range(1, 37)} - {"R18", "R32", "
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_has_its_row_and_every_test_it_names_is_there(fault: str) -> None:
+def test_every_fault_row_names_existing_tests(fault: str) -> None:
     (row,) = re.findall(rf"^\| {fault} \|.*$", (DOCS / "delivery.md").read_text(), re.MULTILINE)
     shown_by = row.split("|")[-2]
     named = re.findall(r"`(\w+\.py)::(\w+)`", shown_by)
@@ -151,7 +151,7 @@ def test_every_fault_has_its_row_and_every_test_it_names_is_there(fault: str) ->
         assert re.search(rf"^def {test}\(", path.read_text(), re.MULTILINE), f"{file}::{test}"
 
 
-def test_the_container_runs_a_command_there_is_on_the_port_there_is() -> None:
+def test_container_runs_an_existing_command_and_port() -> None:
     text = (ROOT / "Containerfile").read_text()
     found = re.search(r'^CMD \["newsletter", "(\w+)"\]$', text, re.MULTILINE)
     assert found
@@ -159,7 +159,7 @@ def test_the_container_runs_a_command_there_is_on_the_port_there_is() -> None:
     assert f"EXPOSE {WebSettings().port}\n" in text
 
 
-def test_every_row_of_the_security_table_is_held_by_tests_that_exist() -> None:
+def test_every_security_row_names_existing_tests() -> None:
     rows = [line.split("|") for line in (DOCS / "security.md").read_text().splitlines()]
     told = {
         row[1].strip(): set(re.findall(r"`(test_\w+)`", row[4])) for row in rows if len(row) > 5

@@ -95,7 +95,7 @@ def examined(newsletter: Newsletter, ask: Ask | None = None) -> dict[str, Findin
     return {finding.name: finding for finding in found}
 
 
-def test_all_is_well(newsletter: Newsletter, names: NameServer) -> None:
+def test_healthy_newsletter_passes(newsletter: Newsletter, names: NameServer) -> None:
     with serve(lambda _path, _query: (200, {}, b"the pages")) as origin:
         newsletter.configure(url=origin)
         found = examined(newsletter, names.ask())
@@ -107,7 +107,7 @@ def test_all_is_well(newsletter: Newsletter, names: NameServer) -> None:
 
 
 @pytest.mark.parametrize("status", [500, None])
-def test_pages_that_fail_are_told(newsletter: Newsletter, status: int | None) -> None:
+def test_failing_pages_are_reported(newsletter: Newsletter, status: int | None) -> None:
     with serve(lambda _path, _query: (status or 200, {}, b"")) as origin:
         newsletter.configure(url=origin)
         if status is not None:
@@ -126,7 +126,7 @@ def test_pages_that_fail_are_told(newsletter: Newsletter, status: int | None) ->
         ("DMARC", {"_dmarc.example.org": None}, "example.org has no DMARC policy"),
     ],
 )
-def test_what_the_domain_lacks_is_named_with_its_remedy(
+def test_missing_dns_records_are_named_with_remedy(
     names: NameServer, name: str, change: Mapping[str, Any], said: str
 ) -> None:
     names.zone = {k: v for k, v in {**GOOD, **change}.items() if v is not None}
@@ -135,7 +135,7 @@ def test_what_the_domain_lacks_is_named_with_its_remedy(
     assert {finding.state for finding in found.values()} == {"ok"}
 
 
-def test_a_policy_of_the_domain_above_counts(names: NameServer) -> None:
+def test_policy_of_the_parent_domain_counts(names: NameServer) -> None:
     names.zone |= {"news.example.org": ["v=spf1 mx ~all"], "_domainkey.news.example.org": []}
     found = sender_records("news.example.org", names.ask())
     assert [finding.state for finding in found] == ["ok", "ok", "ok"]
@@ -146,12 +146,12 @@ def no_answer(_name: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("ask", [None, no_answer, lambda _name: None])
-def test_offline_the_dns_is_not_checked(newsletter: Newsletter, ask: Ask | None) -> None:
+def test_offline_option_skips_dns(newsletter: Newsletter, ask: Ask | None) -> None:
     found = examined(newsletter, ask)
     assert {found[name].state for name in ("SPF", "DKIM", "DMARC")} == {"not checked"}
 
 
-def test_it_tells_each_thing_that_is_wrong_and_ends_with_1(newsletter: Newsletter) -> None:
+def test_every_problem_is_reported_with_exit_code_one(newsletter: Newsletter) -> None:
     smtp = {"host": "127.0.0.1", "port": 1, "security": "none"}
     newsletter.configure(smtp=smtp, url="http://papers.example.org", templates="nowhere")
     told = newsletter.json("doctor", code=1)
@@ -163,14 +163,14 @@ def test_it_tells_each_thing_that_is_wrong_and_ends_with_1(newsletter: Newslette
     assert newsletter.run("doctor", code=1).stdout.count("\n") == len(told["checks"])
 
 
-def test_a_wrong_configuration_is_all_it_tells(newsletter: Newsletter) -> None:
+def test_wrong_configuration_is_the_only_report(newsletter: Newsletter) -> None:
     newsletter.configure(timezone="Nowhere/Land")
     (check,) = newsletter.json("doctor", code=1)["checks"]
     assert (check["name"], check["state"]) == ("configuration", "wrong")
     assert "timezone" in check["said"]
 
 
-def test_a_store_that_cannot_be_opened_is_told(newsletter: Newsletter) -> None:
+def test_unopenable_store_is_reported(newsletter: Newsletter) -> None:
     newsletter.configure(store="sqlite:////nowhere/at/all.db")
     found = examined(newsletter)
     assert found["store"].state == "wrong"
@@ -186,7 +186,7 @@ def test_a_store_that_cannot_be_opened_is_told(newsletter: Newsletter) -> None:
         ("StoreError: locked", timedelta(seconds=20), "wrong"),
     ],
 )
-def test_the_last_run_is_judged_by_its_sign_of_life(
+def test_last_run_is_judged_by_its_heartbeat(
     newsletter: Newsletter, said: str, ago: timedelta, state: str
 ) -> None:
     seen = SystemClock().now() - ago
@@ -196,7 +196,7 @@ def test_the_last_run_is_judged_by_its_sign_of_life(
     assert examined(newsletter)["last run"].state == state
 
 
-def test_a_clock_behind_what_has_been_is_told(newsletter: Newsletter) -> None:
+def test_clock_behind_the_past_is_reported(newsletter: Newsletter) -> None:
     seen = SystemClock().now() + timedelta(hours=1)
     store = open_store(f"sqlite:///{newsletter.folder}/newsletter.db")
     store.beat(Heartbeat("run here", seen, seen))
@@ -204,7 +204,7 @@ def test_a_clock_behind_what_has_been_is_told(newsletter: Newsletter) -> None:
     assert examined(newsletter)["clock"].state == "wrong"
 
 
-def test_a_clock_that_differs_from_a_servers_is_told(newsletter: Newsletter) -> None:
+def test_clock_differing_from_a_server_is_reported(newsletter: Newsletter) -> None:
     with open_app(newsletter.folder / "newsletter.yaml") as app:
         elsewhere = http_date("Mon, 03 Aug 2026 12:10:00 GMT")
         late = clock(replace(app, clock=SteadyClock(NOON)), elsewhere, stored=False)
@@ -214,11 +214,11 @@ def test_a_clock_that_differs_from_a_servers_is_told(newsletter: Newsletter) -> 
 
 
 @pytest.mark.parametrize("header", [None, "", "yesterday", "Mon, 99 Aug 2026 12:00:00 GMT"])
-def test_a_date_that_is_none_says_nothing(header: str | None) -> None:
+def test_invalid_date_header_is_ignored(header: str | None) -> None:
     assert http_date(header) is None
 
 
-def test_letters_in_trouble_are_told(tmp_path: Path) -> None:
+def test_letters_in_trouble_are_reported(tmp_path: Path) -> None:
     entry = {"paper": {"id": "2608.00001", "title": "A paper", "summary": "A text."}}
     listing = daily_papers({"2026-08-03": [entry]})
     with open_inbox(lambda _who: "550 5.1.1 no such user") as inbox, serve(listing) as origin:

@@ -38,7 +38,7 @@ def html_of(cut: Edition, publication: Publication = SITE, theme: str = DEFAULT_
         ("quiet", edition(left_out=5), SITE),
     ],
 )
-def test_the_letter_is_as_it_was(
+def test_letter_matches_its_golden_file(
     golden: Callable[[str, bytes], None],
     name: str,
     cut: Edition,
@@ -54,7 +54,7 @@ def test_the_letter_is_as_it_was(
 # -- what readers see ------------------------------------------------------------------------
 
 
-def test_it_has_one_title_a_heading_a_section_and_a_title_a_paper() -> None:
+def test_headings_form_an_outline() -> None:
     outline = Outline(html_of(WHOLE))
     assert [len(outline.all(f"h{level}")) for level in (1, 2, 3)] == [1, 2, 3]
     assert not outline.open
@@ -64,7 +64,7 @@ def test_it_has_one_title_a_heading_a_section_and_a_title_a_paper() -> None:
     assert all(table["role"] == "presentation" for table in outline.all("table"))
 
 
-def test_the_letter_is_the_pages_main_landmark() -> None:
+def test_letter_is_the_main_landmark() -> None:
     (main,) = Outline(html_of(LED)).all("main")
     assert main["aria-label"] == "Daily Papers, Monday, 3 August 2026"
     assert not [
@@ -72,7 +72,7 @@ def test_the_letter_is_the_pages_main_landmark() -> None:
     ]
 
 
-def test_the_best_three_come_first_each_with_more_of_its_abstract() -> None:
+def test_three_leads_have_longer_abstracts() -> None:
     html, short = html_of(LED), html_of(WHOLE)
     top, _, topics = html.partition(">Reasoning</h2>")
     assert ">Top three</h2>" in top
@@ -82,7 +82,7 @@ def test_the_best_three_come_first_each_with_more_of_its_abstract() -> None:
     assert "Größere Sprachmodelle" in topics
 
 
-def test_other_scripts_are_marked_with_language_and_direction() -> None:
+def test_other_scripts_carry_language_and_direction() -> None:
     papers = (
         paper(1, "نماذج اللغة الكبيرة", abstract="ملخص قصير."),
         paper(2, "大规模语言模型综述", abstract="In English."),
@@ -95,7 +95,7 @@ def test_other_scripts_are_marked_with_language_and_direction() -> None:
     assert summaries == [("und-Arab", "rtl"), ("en", "ltr")]
 
 
-def test_each_papers_title_stands_alone_in_its_element() -> None:
+def test_each_title_stands_alone_in_its_element() -> None:
     titles = re.findall(r'class="paper"[^>]*>(.*?)</(?:a|span)>', html_of(WHOLE))
     assert titles == [
         "Routing Without Regret: Sparse Experts at Constant Cost",
@@ -105,7 +105,7 @@ def test_each_papers_title_stands_alone_in_its_element() -> None:
     ]
 
 
-def test_it_says_what_is_in_it_and_what_is_not() -> None:
+def test_letter_counts_what_is_in_it_and_omitted() -> None:
     html = html_of(WHOLE)
     for said in (
         "Monday, 3 August 2026 · 5 papers · 1 minute to read · 23 left out by your filters",
@@ -121,7 +121,7 @@ def test_it_says_what_is_in_it_and_what_is_not() -> None:
         assert said in html
 
 
-def test_every_link_is_absolute_and_nothing_is_loaded() -> None:
+def test_links_are_absolute_and_nothing_is_loaded() -> None:
     outline = Outline(html_of(WHOLE))
     links = [link["href"] or "" for link in outline.all("a")]
     assert links
@@ -131,7 +131,7 @@ def test_every_link_is_absolute_and_nothing_is_loaded() -> None:
     assert not re.search(r"@import|url\(", html_of(WHOLE))
 
 
-def test_without_a_site_every_way_is_a_mail_to_the_mailbox() -> None:
+def test_links_without_a_site_are_mails() -> None:
     html = html_of(WHOLE, NO_SITE)
     own = [
         link["href"] or "" for link in Outline(html).all("a") if "mailto" in (link["href"] or "")
@@ -141,14 +141,14 @@ def test_without_a_site_every_way_is_a_mail_to_the_mailbox() -> None:
     assert "1 more that did not fit" in html
 
 
-def test_the_preheader_has_40_to_110_characters_and_is_not_the_title() -> None:
+def test_preheader_is_short_and_not_the_title() -> None:
     for cut in (WHOLE, edition(section("Other", 2)), edition()):
         (line,) = re.findall(r'<div style="display:none[^>]*>(.*?)</div>', html_of(cut))
         assert 40 <= len(line) <= 120
         assert PAPERS[0].item.title not in line
 
 
-def test_the_text_part_keeps_to_78_columns_but_for_addresses() -> None:
+def test_text_part_keeps_to_78_columns_except_addresses() -> None:
     text = part(parsed(content(letter(demo(), WHOLE)[1])), "plain")
     long = [line for line in text.splitlines() if len(line) > 78]
     assert all("https://" in line for line in long)
@@ -156,7 +156,7 @@ def test_the_text_part_keeps_to_78_columns_but_for_addresses() -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_its_colours_can_be_read_in_light_and_dark(theme: str) -> None:
+def test_colors_are_readable_in_light_and_dark(theme: str) -> None:
     html = html_of(WHOLE, theme=theme)
     dark = html[html.index("prefers-color-scheme: dark") : html.index("[data-ogsb]")]
     (paper,) = set(re.findall(r"background-color:(#\w{6})", html.partition("<body")[2]))
@@ -170,7 +170,7 @@ def test_its_colours_can_be_read_in_light_and_dark(theme: str) -> None:
         assert f'<meta name="{name}" content="light dark"' in html
 
 
-def test_the_themes_differ_in_letters_and_colours_alone() -> None:
+def test_themes_differ_only_in_fonts_and_colors() -> None:
     serif, sans = (Outline(html_of(WHOLE, theme=theme)) for theme in THEMES)
     assert [tag for tag, _ in serif.elements] == [tag for tag, _ in sans.elements]
     assert "Georgia" in html_of(WHOLE)
@@ -201,5 +201,5 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("cut", [WHOLE, edition(), edition(section("Other", 2))])
-def test_its_bytes_keep_every_rule(cut: Edition) -> None:
+def test_letter_bytes_are_valid(cut: Edition) -> None:
     check_bytes(content(letter(demo(), cut)[1]))

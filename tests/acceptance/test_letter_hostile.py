@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("hostile", TEXTS)
-def test_a_hostile_paper_is_shown_literally_or_not_at_all(hostile: str) -> None:
+def test_hostile_paper_is_shown_literally_or_dropped(hostile: str) -> None:
     papers = (
         paper(1, hostile, abstract=hostile, authors=(hostile,) * 5, organization=hostile),
         paper(2, "Untouched", abstract="It is as it was.", url="https://example.org/2"),
@@ -36,7 +36,7 @@ def test_a_hostile_paper_is_shown_literally_or_not_at_all(hostile: str) -> None:
 
 
 @pytest.mark.parametrize("minor", [12, 13])
-def test_hostile_papers_are_harmless_under_other_pythons(minor: int) -> None:
+def test_hostile_papers_are_harmless_on_other_pythons(minor: int) -> None:
     python = other_python(minor)
     if python is None:
         pytest.skip(f"Python 3.{minor} is not installed here")

@@ -32,14 +32,16 @@ def written(kind: str, theme: str = "serif") -> Rendering:
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("kind", NOTES)
-def test_a_note_is_as_it_was(golden: Callable[[str, bytes], None], kind: str, theme: str) -> None:
+def test_note_matches_its_golden_file(
+    golden: Callable[[str, bytes], None], kind: str, theme: str
+) -> None:
     made = written(kind, theme)
     golden(f"{theme}/{kind}.html", made.html.encode())
     golden(f"{theme}/{kind}.txt", "".join((*made.subject, "\n\n", made.text)).encode())
 
 
 @pytest.mark.parametrize("kind", NOTES)
-def test_a_note_says_all_it_is_told_in_both_parts(kind: str) -> None:
+def test_both_parts_of_a_note_say_everything(kind: str) -> None:
     made = written(kind)
     html, text = Outline(made.html), made.text
     links = [link["href"] for link in html.all("a")]
@@ -58,16 +60,16 @@ def test_a_note_says_all_it_is_told_in_both_parts(kind: str) -> None:
     assert not re.search(r"@import|url\(", made.html)
 
 
-def test_a_confirmation_holds_nothing_a_stranger_typed() -> None:
+def test_confirmation_contains_nothing_typed_by_a_stranger() -> None:
     assert set(NOTES["confirm"]) == {"confirm", "hours"}
 
 
-def test_a_word_that_is_missing_is_named() -> None:
+def test_missing_word_is_named() -> None:
     with pytest.raises(RenderError, match="welcome is not told: preferences, unsubscribe"):
         render_note("welcome", load_note_templates("welcome"), SITE, {"email": "ada@example.org"})
 
 
-def test_a_word_cannot_break_out_of_its_place() -> None:
+def test_word_cannot_break_out_of_its_place() -> None:
     words = {**WORDS, "email": '"><script>alert(1)</script>\r\nBcc: eve@example.org'}
     made = render_note("welcome", load_note_templates("welcome"), SITE, words)
     assert "<script" not in made.html
@@ -75,7 +77,7 @@ def test_a_word_cannot_break_out_of_its_place() -> None:
     assert "\n" not in made.subject[0]
 
 
-def test_a_fault_in_a_note_is_found_when_it_is_loaded(tmp_path: Path) -> None:
+def test_faulty_note_is_found_when_loaded(tmp_path: Path) -> None:
     (tmp_path / "welcome.txt").write_text("Welcome,\n{{ publication.nmae }}")
     with pytest.raises(TemplateError, match="nmae") as caught:
         load_note_templates("welcome", tmp_path)

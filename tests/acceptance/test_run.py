@@ -33,9 +33,7 @@ def newsletter(tmp_path: Path, inbox: Inbox) -> Newsletter:
 pytestmark = not_at_midnight
 
 
-def test_it_sends_what_is_due_lives_on_and_ends_well_when_asked(
-    newsletter: Newsletter, inbox: Inbox
-) -> None:
+def test_sends_what_is_due_and_stops_cleanly(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers(papers())) as origin:
         set_up(newsletter, origin, readers=3)
         with awake(newsletter) as daemon:
@@ -52,7 +50,7 @@ def test_it_sends_what_is_due_lives_on_and_ends_well_when_asked(
     assert "last awake" in newsletter.run("status").stdout
 
 
-def test_the_operator_is_told_by_letter_what_failed(tmp_path: Path) -> None:
+def test_operator_gets_a_letter_about_failures(tmp_path: Path) -> None:
     def answer(recipient: str) -> str | None:
         return "550 5.1.1 no such user" if recipient == "r1@example.org" else None
 
@@ -74,7 +72,7 @@ def test_the_operator_is_told_by_letter_what_failed(tmp_path: Path) -> None:
     assert "of 3 letters 1 failed; newsletter status" in letter.text
 
 
-def test_before_the_time_it_fetches_and_waits(newsletter: Newsletter, inbox: Inbox) -> None:
+def test_fetches_and_waits_before_the_time(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers(papers())) as origin:
         set_up(newsletter, origin, due=5)
         with awake(newsletter) as daemon:
@@ -93,7 +91,7 @@ def watched(newsletter: Newsletter) -> Iterator[tuple[App, SubscribersFileRefres
         yield app, SubscribersFileRefresh(app)
 
 
-def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
+def test_changed_subscribers_apply_and_mistakes_are_reported_once(
     newsletter: Newsletter,
 ) -> None:
     with watched(newsletter) as (app, refresh):
@@ -113,7 +111,7 @@ def test_a_changed_readers_file_is_taken_in_and_a_mistake_in_it_is_told_once(
         assert len(app.store.readers()) == 2
 
 
-def test_a_readers_file_the_store_could_not_take_is_taken_with_the_next_look(
+def test_subscribers_refused_by_store_are_retried(
     newsletter: Newsletter,
 ) -> None:
     with watched(newsletter) as (app, refresh):
@@ -127,7 +125,7 @@ def test_a_readers_file_the_store_could_not_take_is_taken_with_the_next_look(
         assert [reader.status for reader in app.store.readers()] == ["removed"]
 
 
-def test_a_source_that_hangs_does_not_keep_it_from_ending(newsletter: Newsletter) -> None:
+def test_hanging_source_does_not_delay_stopping(newsletter: Newsletter) -> None:
     asked, over = threading.Event(), threading.Event()
 
     def hang(_path: str, _query: object) -> Page:
@@ -144,7 +142,7 @@ def test_a_source_that_hangs_does_not_keep_it_from_ending(newsletter: Newsletter
 
 
 @pytest.mark.slow
-def test_stopped_while_sending_nothing_is_lost_or_sent_twice(tmp_path: Path) -> None:
+def test_stop_during_sending_loses_and_repeats_nothing(tmp_path: Path) -> None:
     count = 300
     slowly = threading.Event()
 

@@ -52,7 +52,7 @@ def path_of(letter: str, word: str, port: int) -> str:
     return found[1]
 
 
-def test_join_confirm_a_letter_one_click_and_no_more(newsletter: Newsletter, inbox: Inbox) -> None:
+def test_join_confirm_read_and_leave_with_serve(newsletter: Newsletter, inbox: Inbox) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with serve(daily_papers(papers())) as origin:
@@ -92,7 +92,7 @@ def test_join_confirm_a_letter_one_click_and_no_more(newsletter: Newsletter, inb
 
 
 @pytest.mark.slow
-def test_serve_ends_well_and_an_erased_reader_of_the_file_stays_away(
+def test_serve_stops_cleanly_and_erased_reader_stays_erased(
     newsletter: Newsletter, inbox: Inbox
 ) -> None:
     port = free_port()
@@ -112,7 +112,7 @@ def test_serve_ends_well_and_an_erased_reader_of_the_file_stays_away(
 
 
 @pytest.mark.slow
-def test_the_operator_erases_a_reader_whom_no_list_brings_back(newsletter: Newsletter) -> None:
+def test_operator_erases_a_reader_for_good(newsletter: Newsletter) -> None:
     newsletter.configure()
     newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
     said = newsletter.run("subscribers", "erase", "ADA@example.org", code=2).stderr
@@ -136,7 +136,7 @@ def test_the_operator_erases_a_reader_whom_no_list_brings_back(newsletter: Newsl
 
 
 @pytest.mark.slow
-def test_what_keeps_the_pages_from_being_served_is_said(newsletter: Newsletter) -> None:
+def test_failing_to_serve_is_explained(newsletter: Newsletter) -> None:
     newsletter.configure()
     newsletter.subscribe()
     assert "newsletter.yaml: url: must be set" in newsletter.run("serve", code=3).stderr

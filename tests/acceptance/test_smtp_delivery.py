@@ -88,7 +88,7 @@ def test_every_reader_gets_one_letter(script: Mapping[Stage, Sequence[Answer]]) 
     asyncio.run(scene())
 
 
-def test_what_went_wrong_with_one_reader_stays_with_that_reader() -> None:
+def test_one_readers_failure_affects_only_that_reader() -> None:
     async def scene() -> None:
         store, clock = frozen(60), QuickClock()
         script: Mapping[Stage, Sequence[Answer]] = {
@@ -107,7 +107,7 @@ def test_what_went_wrong_with_one_reader_stays_with_that_reader() -> None:
     asyncio.run(scene())
 
 
-def test_a_server_that_dies_on_the_way_leaves_the_rest_to_the_next_run() -> None:
+def test_server_dying_midway_leaves_rest_to_next_run() -> None:
     async def scene() -> None:
         store, clock = frozen(60), QuickClock()
         script: Mapping[Stage, Sequence[Answer]] = {"MAIL": ["250 ok"] * 20 + [Fault.EOF] * 99}
@@ -145,7 +145,7 @@ async def minutes_until_done(
     raise AssertionError(store.counts(DAY))
 
 
-def test_greylisted_for_a_quarter_of_an_hour_letters_arrive_within_half_an_hour() -> None:
+def test_greylisted_letters_arrive_within_half_an_hour() -> None:
     async def scene() -> None:
         store = frozen(5)
         async with faulty({}) as server:
@@ -168,7 +168,7 @@ def test_greylisted_for_a_quarter_of_an_hour_letters_arrive_within_half_an_hour(
         {"dot": ["454 4.7.0 not now"] * 99},
     ],
 )
-def test_a_server_that_puts_everything_off_for_an_hour_fails_nobody(
+def test_hour_of_deferrals_fails_nobody(
     script: Mapping[Stage, Sequence[Answer]],
 ) -> None:
     async def scene() -> None:
@@ -183,7 +183,7 @@ def test_a_server_that_puts_everything_off_for_an_hour_fails_nobody(
     asyncio.run(scene())
 
 
-def test_a_run_that_is_cancelled_and_run_again_sends_no_letter_twice() -> None:
+def test_cancelled_and_rerun_sends_no_letter_twice() -> None:
     async def scene() -> None:
         store, clock = frozen(200), SystemClock()
         async with faulty({}) as server:
@@ -202,7 +202,7 @@ def test_a_run_that_is_cancelled_and_run_again_sends_no_letter_twice() -> None:
     asyncio.run(scene())
 
 
-def test_a_folder_that_cannot_be_written_gives_the_letters_back(tmp_path: Path) -> None:
+def test_unwritable_folder_gives_the_letters_back(tmp_path: Path) -> None:
     async def scene() -> None:
         store, clock = frozen(3), QuickClock()
         (tmp_path / "file").write_text("in the way", encoding="utf-8")

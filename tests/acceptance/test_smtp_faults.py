@@ -65,9 +65,7 @@ def server_wide(
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "421 busy"])
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA"])
-def test_a_letter_cut_off_before_its_dot_is_known_unsent_and_the_next_goes(
-    stage: Stage, fault: Answer
-) -> None:
+def test_cut_before_the_dot_is_known_unsent(stage: Stage, fault: Answer) -> None:
     (first, second), server = outcomes({stage: [fault]}, letters(2))
     assert isinstance(first, NotSent)
     assert second == Accepted("250 2.0.0 taken")
@@ -76,7 +74,7 @@ def test_a_letter_cut_off_before_its_dot_is_known_unsent_and_the_next_goes(
 
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL])
-def test_a_letter_cut_off_in_its_body_is_known_unsent_and_never_marked(fault: Fault) -> None:
+def test_cut_in_the_body_is_unsent_and_unmarked(fault: Fault) -> None:
     async def scene() -> None:
         counter, endless = Counter(), (b"x" * 76 + b"\r\n") * 200_000
         async with faulty({"body": [fault]}) as server:
@@ -89,7 +87,7 @@ def test_a_letter_cut_off_in_its_body_is_known_unsent_and_never_marked(fault: Fa
     asyncio.run(scene())
 
 
-def test_a_letter_cut_off_between_its_mark_and_its_dot_is_known_unsent() -> None:
+def test_cut_between_mark_and_dot_is_known_unsent() -> None:
     async def scene() -> None:
         counter, clock = Counter(), QuickClock()
         async with faulty({"body": [Fault.RESET]}) as server:
@@ -113,7 +111,7 @@ def test_a_letter_cut_off_between_its_mark_and_its_dot_is_known_unsent() -> None
 
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "354 go on"])
-def test_a_letter_cut_off_after_its_dot_is_in_doubt_and_the_next_goes(fault: Answer) -> None:
+def test_cut_after_the_dot_is_in_doubt(fault: Answer) -> None:
     (first, second), server = outcomes({"dot": [fault]}, letters(2))
     assert isinstance(first, Unknown)
     assert second == Accepted("250 2.0.0 taken")
@@ -129,7 +127,7 @@ def test_a_letter_cut_off_after_its_dot_is_in_doubt_and_the_next_goes(fault: Ans
         ("421 4.3.2 closing", Deferred("421 4.3.2 closing")),
     ],
 )
-def test_an_answer_to_the_dot_is_that_letters_alone(answer: str, outcome: Outcome) -> None:
+def test_dot_reply_belongs_to_its_letter(answer: str, outcome: Outcome) -> None:
     (first, second), server = outcomes({"dot": [answer]}, letters(2))
     assert first == outcome
     assert second == Accepted("250 2.0.0 taken")
@@ -144,7 +142,7 @@ def test_an_answer_to_the_dot_is_that_letters_alone(answer: str, outcome: Outcom
         ("550-5.7.1 not from\r\n550 5.7.1 you", Deferred("550 5.7.1 not from 5.7.1 you")),
     ],
 )
-def test_one_refused_recipient_among_many_is_refused_alone(answer: str, outcome: Outcome) -> None:
+def test_one_refused_recipient_is_refused_alone(answer: str, outcome: Outcome) -> None:
     script: Mapping[Stage, Sequence[Answer]] = {"RCPT": ["250 ok", "250 ok", answer]}
     all_outcomes, server = outcomes(script, FIVE)
     taken = Accepted("250 2.0.0 taken")
@@ -153,14 +151,14 @@ def test_one_refused_recipient_among_many_is_refused_alone(answer: str, outcome:
     assert server.commands.count("RSET") == 1
 
 
-def test_a_refusal_at_data_is_that_letters_alone() -> None:
+def test_refusal_at_data_concerns_one_letter() -> None:
     (first, second), _ = outcomes({"DATA": ["554 5.5.1 no valid recipients"]}, letters(2))
     assert first == Refused("554 5.5.1 no valid recipients")
     assert isinstance(second, Accepted)
 
 
 @pytest.mark.parametrize("answer", ["503 5.5.1 what", Fault.EOF, Fault.STALL, "421 closing"])
-def test_a_server_that_cannot_reset_is_left_for_a_new_connection(answer: Answer) -> None:
+def test_failed_reset_opens_a_new_connection(answer: Answer) -> None:
     script: Mapping[Stage, Sequence[Answer]] = {"RCPT": ["550 5.1.1 nobody"], "RSET": [answer]}
     (first, second), server = outcomes(script, letters(2))
     assert first == Refused("550 5.1.1 nobody")
@@ -181,7 +179,7 @@ def test_a_server_that_cannot_reset_is_left_for_a_new_connection(answer: Answer)
         ({"MAIL": ["530 5.7.0 log in first"]}, "530 5.7.0 log in first", "smtp.password"),
     ],
 )
-def test_a_server_that_refuses_us_all_is_named_and_no_reader_is_blamed(
+def test_server_refusing_everyone_is_named_without_blame(
     script: Mapping[Stage, Sequence[Answer]], words: str, remedy: str
 ) -> None:
     error, counter, server = server_wide(script)
@@ -191,7 +189,7 @@ def test_a_server_that_refuses_us_all_is_named_and_no_reader_is_blamed(
     assert server.connections == 1
 
 
-def test_a_server_that_was_there_and_is_gone_gets_a_few_tries() -> None:
+def test_vanished_server_gets_a_few_tries() -> None:
     script: Mapping[Stage, Sequence[Answer]] = {
         "connect": ["220 hello", "421 busy", Fault.EOF, "220 hello"],
         "dot": ["421 4.3.2 restarting"],
@@ -202,13 +200,13 @@ def test_a_server_that_was_there_and_is_gone_gets_a_few_tries() -> None:
     assert server.connections == 4
 
 
-def test_a_server_that_never_gets_beyond_the_sender_is_given_up() -> None:
+def test_server_stuck_at_sender_is_given_up() -> None:
     error, counter, _ = server_wide({"MAIL": ["451 4.3.0 later"] * 9})
     assert "451 4.3.0 later" in str(error)
     assert counter.taken == 5
 
 
-def test_a_server_that_leaves_letters_in_doubt_is_given_up_after_two() -> None:
+def test_server_is_given_up_after_two_doubts() -> None:
     async def scene() -> None:
         counter = Counter()
         async with faulty({"dot": [Fault.EOF] * 9}) as server:
@@ -219,7 +217,7 @@ def test_a_server_that_leaves_letters_in_doubt_is_given_up_after_two() -> None:
     asyncio.run(scene())
 
 
-def test_an_answer_that_comes_late_is_waited_for() -> None:
+def test_late_reply_is_waited_for() -> None:
     async def scene() -> None:
         counter = Counter()
         async with faulty({"dot": [Fault.LATE]}) as server:
@@ -233,7 +231,7 @@ def test_an_answer_that_comes_late_is_waited_for() -> None:
     asyncio.run(scene())
 
 
-def test_nobody_listening_is_said_at_once_with_the_remedy() -> None:
+def test_refused_connection_is_reported_at_once() -> None:
     async def scene() -> None:
         counter = Counter()
         async with faulty({}) as server:
@@ -246,7 +244,7 @@ def test_nobody_listening_is_said_at_once_with_the_remedy() -> None:
     asyncio.run(scene())
 
 
-def test_a_connection_too_many_leaves_its_letter_to_the_others() -> None:
+def test_refused_extra_connection_leaves_its_letter_to_others() -> None:
     async def scene() -> None:
         counter = Counter()
         async with faulty({"connect": ["220 hello", "421 too many", "421 too many"]}) as server:
@@ -259,7 +257,7 @@ def test_a_connection_too_many_leaves_its_letter_to_the_others() -> None:
     asyncio.run(scene())
 
 
-def test_cancelled_it_settles_each_letter_by_how_far_it_had_come() -> None:
+def test_cancelling_settles_each_letter_by_its_stage() -> None:
     async def scene() -> None:
         counter, waiting = Counter(), asyncio.Event()
         script: Mapping[Stage, Sequence[Answer]] = {"dot": [Fault.STALL]}
@@ -311,7 +309,7 @@ def test_no_body_can_smuggle_a_second_message(body: str) -> None:
 @pytest.mark.parametrize(
     "address", ["a,b@x.org", "u@x.org,v@y.org", "@a,@b:u@x.org", "u\x00@x.org", "é@x.org"]
 )
-def test_an_address_smtp_cannot_carry_reaches_nobody(address: str) -> None:
+def test_unmailable_address_gets_nothing(address: str) -> None:
     (first, second), server = outcomes({}, [letter(address), letter("b@example.org", number=2)])
     assert isinstance(first, Refused)
     assert isinstance(second, Accepted)
@@ -319,12 +317,12 @@ def test_an_address_smtp_cannot_carry_reaches_nobody(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["-oQ@x.org", '"a@b"@x.org', "o'neil+x@x.org", "a..b@x.org"])
-def test_an_odd_address_is_written_to_exactly(address: str) -> None:
+def test_odd_address_is_used_exactly(address: str) -> None:
     _, server = outcomes({}, [letter(address)])
     assert [one.recipient for one in server.taken] == [address]
 
 
-def test_a_sender_smtp_cannot_carry_stops_the_run_and_is_named() -> None:
+def test_unmailable_sender_stops_the_run() -> None:
     async def scene() -> None:
         counter, first = Counter(), letter()
         sent = [replace(first, envelope=replace(first.envelope, sender="a,b@example.org"))]
@@ -336,7 +334,7 @@ def test_a_sender_smtp_cannot_carry_stops_the_run_and_is_named() -> None:
     asyncio.run(scene())
 
 
-def test_letters_keep_to_the_rate_over_all_connections() -> None:
+def test_rate_limit_covers_all_connections() -> None:
     async def scene() -> None:
         counter, clock = Counter(), QuickClock()
         async with faulty({}) as server:

@@ -58,7 +58,7 @@ def recipients(server: FaultyServer) -> list[str]:
     return [one.recipient for one in server.taken]
 
 
-def test_the_next_letter_is_announced_with_the_last_ones_dot() -> None:
+def test_next_letter_is_announced_with_the_last_dot() -> None:
     async def scene() -> None:
         counter = Counter()
         async with faulty({}, pipelining=True) as server:
@@ -72,7 +72,7 @@ def test_the_next_letter_is_announced_with_the_last_ones_dot() -> None:
     asyncio.run(scene())
 
 
-def test_a_letter_costs_one_round_trip() -> None:
+def test_letter_costs_one_round_trip() -> None:
     groups: list[bytes] = []
 
     async def dialogue(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -110,7 +110,7 @@ def test_a_letter_costs_one_round_trip() -> None:
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "421 busy"])
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA"])
-def test_cut_off_in_the_announcement_a_letter_is_known_unsent(stage: Stage, fault: Answer) -> None:
+def test_cut_in_the_announcement_is_known_unsent(stage: Stage, fault: Answer) -> None:
     script: Mapping[Stage, Sequence[Answer]] = {stage: ["354 ok" if stage == "DATA" else "250 ok"]}
     found, server = outcomes({stage: [*script[stage], fault]}, letters(3))
     assert found["reader1@example.org"] == TAKEN
@@ -120,7 +120,7 @@ def test_cut_off_in_the_announcement_a_letter_is_known_unsent(stage: Stage, faul
 
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "354 go on"])
-def test_cut_off_after_its_dot_a_letter_is_in_doubt_and_the_announced_one_unsent(
+def test_cut_after_dot_leaves_announced_letter_unsent(
     fault: Answer,
 ) -> None:
     found, server = outcomes({"dot": [fault]}, letters(3))
@@ -131,7 +131,7 @@ def test_cut_off_after_its_dot_a_letter_is_in_doubt_and_the_announced_one_unsent
 
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL])
-def test_cut_off_in_its_content_a_letter_is_in_doubt(fault: Fault) -> None:
+def test_cut_in_the_content_is_in_doubt(fault: Fault) -> None:
     found, _ = outcomes({"body": [fault]}, letters(3))
     kinds = [type(outcome) for outcome in found.values()]
     assert sorted(kind.__name__ for kind in kinds) == ["Accepted", "NotSent", "Unknown"]
@@ -145,14 +145,14 @@ def test_cut_off_in_its_content_a_letter_is_in_doubt(fault: Fault) -> None:
         ("554 5.7.1 looks like spam", Deferred("554 5.7.1 looks like spam")),
     ],
 )
-def test_an_answer_to_the_dot_is_that_letters_alone(answer: str, outcome: Outcome) -> None:
+def test_dot_reply_belongs_to_its_letter(answer: str, outcome: Outcome) -> None:
     found, server = outcomes({"dot": ["250 ok", answer]}, letters(4))
     assert found.pop("reader2@example.org") == outcome
     assert {type(other) for other in found.values()} == {Accepted}
     assert server.connections == 1
 
 
-def test_a_server_that_closes_with_its_answer_is_left_and_the_answer_counts() -> None:
+def test_server_closing_with_its_reply_is_left() -> None:
     found, server = outcomes({"dot": ["421 4.3.2 closing"]}, letters(3))
     assert found["reader1@example.org"] == Deferred("421 4.3.2 closing")
     assert isinstance(found["reader2@example.org"], NotSent)
@@ -160,7 +160,7 @@ def test_a_server_that_closes_with_its_answer_is_left_and_the_answer_counts() ->
 
 
 @pytest.mark.parametrize("data", ["503 5.5.1 no valid recipients", "354 go on"])
-def test_one_refused_recipient_is_refused_alone_whatever_is_said_to_data(data: str) -> None:
+def test_refused_recipient_is_refused_alone_despite_data_reply(data: str) -> None:
     script: Mapping[Stage, Sequence[Answer]] = {
         "RCPT": ["250 ok", "550 5.1.1 no such user"],
         "DATA": ["354 go on", data],
@@ -174,7 +174,7 @@ def test_one_refused_recipient_is_refused_alone_whatever_is_said_to_data(data: s
 
 
 @pytest.mark.parametrize("answer", ["503 5.5.1 what", Fault.EOF, Fault.STALL, "421 closing"])
-def test_a_server_that_cannot_reset_is_left_for_a_new_connection(answer: Answer) -> None:
+def test_failed_reset_opens_a_new_connection(answer: Answer) -> None:
     script: Mapping[Stage, Sequence[Answer]] = {
         "RCPT": ["550 5.1.1 nobody"],
         "DATA": ["503 5.5.1 no recipients"],
@@ -187,7 +187,7 @@ def test_a_server_that_cannot_reset_is_left_for_a_new_connection(answer: Answer)
     assert server.connections == 2
 
 
-def test_a_refused_sender_stops_the_run_and_blames_nobody() -> None:
+def test_refused_sender_stops_the_run_without_blame() -> None:
     async def scene() -> None:
         counter = Counter()
         script: Mapping[Stage, Sequence[Answer]] = {"MAIL": ["553 5.1.8 unknown sender"]}
@@ -199,7 +199,7 @@ def test_a_refused_sender_stops_the_run_and_blames_nobody() -> None:
     asyncio.run(scene())
 
 
-def test_a_letter_whose_mark_is_refused_never_leaves() -> None:
+def test_letter_without_a_mark_never_leaves() -> None:
     async def scene() -> None:
         counter = Counter(refuse=frozenset({"reader2@example.org"}))
         async with faulty({}, pipelining=True) as server:
@@ -211,7 +211,7 @@ def test_a_letter_whose_mark_is_refused_never_leaves() -> None:
     asyncio.run(scene())
 
 
-def test_a_letter_put_back_when_the_other_connections_have_gone_still_leaves() -> None:
+def test_returned_letter_leaves_after_other_connections_closed() -> None:
     async def scene() -> None:
         counter = Counter()
         script: dict[Stage, list[Answer]] = {
@@ -229,7 +229,7 @@ def test_a_letter_put_back_when_the_other_connections_have_gone_still_leaves() -
     asyncio.run(scene())
 
 
-def test_a_connection_carries_no_more_than_its_cap() -> None:
+def test_connection_carries_at_most_its_limit() -> None:
     async def scene() -> None:
         counter = Counter()
         async with faulty({}, pipelining=True) as server:
@@ -239,7 +239,7 @@ def test_a_connection_carries_no_more_than_its_cap() -> None:
     asyncio.run(scene())
 
 
-def test_cancelled_it_settles_all_three_letters_in_hand() -> None:
+def test_cancelling_settles_all_three_letters() -> None:
     async def scene() -> None:
         counter = Counter()
         async with faulty({"dot": [Fault.STALL]}, pipelining=True) as server:
@@ -256,14 +256,14 @@ def test_cancelled_it_settles_all_three_letters_in_hand() -> None:
     asyncio.run(scene())
 
 
-def test_a_line_that_breaks_says_nothing_of_a_letter_the_server_had_not_heard_of() -> None:
+def test_broken_connection_decides_nothing_for_unannounced_letters() -> None:
     found, server = outcomes({"dot": [Fault.EOF]}, letters(3))
     kinds = [type(found[f"reader{n}@example.org"]) for n in (1, 2, 3)]
     assert kinds == [Unknown, NotSent, Accepted]
     assert server.connections == 2
 
 
-def test_where_the_letters_fail_what_is_under_way_has_its_answer() -> None:
+def test_failing_stream_waits_for_replies_under_way() -> None:
     async def failing() -> AsyncIterator[Letter]:
         for one in letters(2):
             yield one
@@ -284,7 +284,7 @@ def test_where_the_letters_fail_what_is_under_way_has_its_answer() -> None:
 # -- what the server bears ---------------------------------------------------------------------
 
 
-def test_a_server_that_refuses_everybody_is_stopped_and_nobody_is_blamed() -> None:
+def test_server_refusing_everyone_is_stopped_without_blame() -> None:
     async def scene() -> None:
         counter = Counter()
         script: Mapping[Stage, Sequence[Answer]] = {
@@ -301,7 +301,7 @@ def test_a_server_that_refuses_everybody_is_stopped_and_nobody_is_blamed() -> No
     asyncio.run(scene())
 
 
-def test_one_refused_reader_in_a_hundred_stops_nothing() -> None:
+def test_one_percent_refusals_stop_nothing() -> None:
     script: Mapping[Stage, Sequence[Answer]] = {
         "RCPT": (["250 ok"] * 99 + ["550 5.1.1 nobody"]) * 5,
         "DATA": (["354 ok"] * 99 + ["503 no recipients"]) * 5,
@@ -312,7 +312,7 @@ def test_one_refused_reader_in_a_hundred_stops_nothing() -> None:
     assert isinstance(found["reader100@example.org"], Refused)
 
 
-def test_a_domain_that_asks_for_patience_gets_fewer_letters_at_once() -> None:
+def test_deferring_domain_gets_fewer_letters_at_once() -> None:
     under_way: Tally[str] = Tally()
     most = 0
 

@@ -76,7 +76,7 @@ def one(answer: str, place: int = 41) -> Mapping[Stage, Sequence[Answer]]:
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
-def test_a_reader_who_is_not_there_on_three_days_is_blocked_and_nobody_else(
+def test_unknown_user_on_three_days_blocks_that_reader(
     season: Season,
     pipelining: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
@@ -94,20 +94,20 @@ def test_a_reader_who_is_not_there_on_three_days_is_blocked_and_nobody_else(
 
 
 @pytest.mark.parametrize("answer", ["550 5.7.1 blocked by policy", "552 5.2.2 mailbox full"])
-def test_what_is_not_about_the_reader_never_blocks(season: Season, answer: str) -> None:
+def test_other_refusals_never_block(season: Season, answer: str) -> None:
     for _ in range(4):
         season.issue(one(answer))
     assert season.blocked == []
 
 
-def test_one_issue_counts_once_however_often_it_is_taken_up(season: Season) -> None:
+def test_resumed_issue_counts_a_refusal_once(season: Season) -> None:
     for _ in range(3):
         season.issue(one(UNKNOWN))
         season.clock.time -= timedelta(days=1)
     assert season.blocked == [], "three issues on one day are one day"
 
 
-def test_a_server_that_refuses_us_blames_nobody(season: Season) -> None:
+def test_server_refusing_us_blames_nobody(season: Season) -> None:
     for _ in range(4):
         with pytest.raises(TransportError):
             season.issue({"MAIL": ["550 5.1.8 sender refused"] * READERS})
@@ -116,7 +116,7 @@ def test_a_server_that_refuses_us_blames_nobody(season: Season) -> None:
     assert season.blocked == []
 
 
-def test_a_server_that_knows_nobody_blames_nobody(season: Season) -> None:
+def test_server_knowing_nobody_blames_nobody(season: Season) -> None:
     few = season.publisher.store.readers()[5:]
     for reader in few:
         season.publisher.store.set_status(reader.subscriber.email, "unsubscribed", now=NOON)

@@ -59,7 +59,7 @@ async def refused(settings: SmtpSettings, words: str) -> str:
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-def test_it_sends_over_verified_tls_after_a_login(security: Security, tmp_path: Path) -> None:
+def test_sends_over_verified_tls_after_login(security: Security, tmp_path: Path) -> None:
     async def scene() -> None:
         ours, counter = authority(tmp_path), Counter()
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
@@ -81,9 +81,7 @@ def test_it_sends_over_verified_tls_after_a_login(security: Security, tmp_path: 
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-def test_letter_after_letter_goes_in_lockstep_over_one_secured_connection(
-    security: Security, tmp_path: Path
-) -> None:
+def test_secured_connection_sends_in_lockstep(security: Security, tmp_path: Path) -> None:
     async def scene() -> None:
         ours, counter = authority(tmp_path), Counter()
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
@@ -102,7 +100,7 @@ def test_letter_after_letter_goes_in_lockstep_over_one_secured_connection(
     asyncio.run(scene())
 
 
-def test_a_greeting_goes_as_far_as_the_login_and_sends_nothing(tmp_path: Path) -> None:
+def test_connection_check_logs_in_and_sends_nothing(tmp_path: Path) -> None:
     async def scene() -> None:
         ours = authority(tmp_path)
         async with good(starttls=ours.server, login=True) as server:
@@ -123,7 +121,7 @@ def test_a_greeting_goes_as_far_as_the_login_and_sends_nothing(tmp_path: Path) -
     asyncio.run(scene())
 
 
-def test_a_wrong_password_names_the_settings_to_mend(tmp_path: Path) -> None:
+def test_wrong_password_names_the_settings(tmp_path: Path) -> None:
     async def scene() -> None:
         ours = authority(tmp_path)
         async with good(starttls=ours.server, login=True) as server:
@@ -137,7 +135,7 @@ def test_a_wrong_password_names_the_settings_to_mend(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
-def test_a_login_at_a_server_without_one_is_refused() -> None:
+def test_login_at_server_without_login_is_refused() -> None:
     async def scene() -> None:
         async with good() as server:
             settings = SmtpSettings("localhost", server.port, "none", "ada", "s3cret")
@@ -146,7 +144,7 @@ def test_a_login_at_a_server_without_one_is_refused() -> None:
     asyncio.run(scene())
 
 
-def test_a_stripped_starttls_sends_nothing() -> None:
+def test_stripped_starttls_sends_nothing() -> None:
     async def scene() -> None:
         async with faulty({}) as server:
             message = await refused(SmtpSettings("localhost", server.port), "STARTTLS")
@@ -159,7 +157,7 @@ def test_a_stripped_starttls_sends_nothing() -> None:
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 @pytest.mark.parametrize("fault", ["unknown authority", "wrong host"])
-def test_a_certificate_that_cannot_be_trusted_sends_nothing(
+def test_untrusted_certificate_sends_nothing(
     security: Security, fault: str, tmp_path: Path
 ) -> None:
     async def scene() -> None:
@@ -178,18 +176,18 @@ def test_a_certificate_that_cannot_be_trusted_sends_nothing(
     asyncio.run(scene())
 
 
-def test_an_unreadable_ca_file_is_named(tmp_path: Path) -> None:
+def test_unreadable_ca_file_is_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.pem")
     with pytest.raises(TransportError, match=r"smtp\.ca_file .*missing\.pem"):
         send(SmtpSettings("localhost", 1, ca_file=missing))
 
 
-def test_cleartext_to_another_machine_has_to_be_meant() -> None:
+def test_remote_cleartext_needs_explicit_consent() -> None:
     with pytest.raises(ConfigurationError, match="allow_cleartext"):
         SmtpSettings("mail.example.org", 25, "none")
     assert SmtpSettings("10.0.0.1", 25, "none", allow_cleartext=True).place == "10.0.0.1:25"
     assert SmtpSettings("::1", 25, "none").security == "none"
 
 
-def test_the_password_is_not_in_the_settings_words() -> None:
+def test_password_is_absent_from_printed_settings() -> None:
     assert "s3cret" not in repr(SmtpSettings("localhost", 25, password="s3cret"))

@@ -87,13 +87,13 @@ def test_hugging_face_is_paged_until_a_short_page() -> None:
     ]
 
 
-def test_an_api_that_knows_no_pages_is_not_asked_for_ever() -> None:
+def test_api_without_pages_is_not_fetched_forever() -> None:
     found, site = listings({"/api/daily_papers": response(body=daily(1, 100))}, hugging_face)
     assert [len(each.items) for each in found] == [100] * 4
     assert len(site.asked) == 8
 
 
-def test_an_empty_day_gives_the_newest_before_it_and_keeps_the_others_as_past() -> None:
+def test_empty_day_uses_the_newest_list_before_it() -> None:
     friday, thursday = date(2026, 7, 31), date(2026, 7, 30)
     found, _ = listings(
         {
@@ -108,7 +108,7 @@ def test_an_empty_day_gives_the_newest_before_it_and_keeps_the_others_as_past() 
     assert [len(each.items) for each in found if each.past and each.items] == [5]
 
 
-def test_a_day_that_has_not_come_is_an_empty_one() -> None:
+def test_future_day_is_empty() -> None:
     found, _ = listings({"/api/daily_papers": response(400, b'{"error":"x"}')}, hugging_face)
     assert [each.items for each in found] == [()] * 4
 
@@ -122,7 +122,7 @@ def test_a_day_that_has_not_come_is_an_empty_one() -> None:
         (response(body=b"<html>Down</html>"), "not JSON but '<html>Down"),
     ],
 )
-def test_no_list_is_an_error_that_names_the_address(answer: bytes, said: str) -> None:
+def test_missing_list_names_the_address(answer: bytes, said: str) -> None:
     with pytest.raises(SourceError, match=said) as caught:
         listings({"/api/daily_papers": answer}, hugging_face)
     assert "/api/daily_papers?date=2026-08-03" in str(caught.value)
@@ -136,7 +136,7 @@ def test_saved_answers_are_read_from_files(tmp_path: Path) -> None:
     assert [item.title for each in found if not each.past for item in each.items] == ["T"]
 
 
-def test_no_saved_answer_is_an_error_that_names_the_pattern(tmp_path: Path) -> None:
+def test_missing_saved_answer_names_the_pattern(tmp_path: Path) -> None:
     source = HuggingFace("hf", client(), OURS, path=tmp_path / "*.json")
     with pytest.raises(SourceError, match=r"\*\.json: no file is there"):
         asyncio.run(source.fetch(MONDAY))
@@ -145,7 +145,7 @@ def test_no_saved_answer_is_an_error_that_names_the_pattern(tmp_path: Path) -> N
 # -- arXiv ----------------------------------------------------------------------------------------
 
 
-def test_arxiv_is_asked_once_an_archive_three_seconds_apart() -> None:
+def test_arxiv_archives_are_fetched_three_seconds_apart() -> None:
     clock = QuickClock()
 
     def source(site: Site) -> Source:
@@ -164,7 +164,7 @@ def test_arxiv_is_asked_once_an_archive_three_seconds_apart() -> None:
     assert clock.slept == [3]
 
 
-def test_two_arxiv_sources_with_one_client_wait_for_one_another() -> None:
+def test_two_arxiv_sources_wait_for_one_another() -> None:
     clock = QuickClock()
 
     async def run() -> None:
@@ -177,7 +177,7 @@ def test_two_arxiv_sources_with_one_client_wait_for_one_another() -> None:
     assert clock.slept == [3]
 
 
-def test_a_weekend_of_arxiv_has_no_papers() -> None:
+def test_arxiv_weekend_has_no_papers() -> None:
     (listing,), _ = listings(
         {"/atom/cs.CL": response(body=atom())},
         lambda site: Arxiv("arXiv", client(), OURS, ("cs.CL",), url=site.url),
@@ -185,7 +185,7 @@ def test_a_weekend_of_arxiv_has_no_papers() -> None:
     assert listing.items == ()
 
 
-def test_what_arxiv_says_about_a_bad_category_is_passed_on() -> None:
+def test_arxiv_error_message_is_passed_on() -> None:
     body = b"<feed><title>Feed error</title><subtitle>Bad archive 'nope'.</subtitle></feed>"
     with pytest.raises(SourceError, match="arXiv says: Bad archive 'nope'"):
         listings(
@@ -207,7 +207,7 @@ def feed(site: Site) -> Source:
     return Feed("feed", client(), OURS, f"{site.url}/rss")
 
 
-def test_a_feeds_old_entries_are_its_past() -> None:
+def test_old_feed_entries_are_its_backlog() -> None:
     found, _ = listings({"/rss": response(body=RSS)}, feed)
     assert [[item.title for item in each.items] for each in found] == [
         ["Today", "Undated"],
@@ -216,18 +216,18 @@ def test_a_feeds_old_entries_are_its_past() -> None:
     assert [each.past for each in found] == [False, True]
 
 
-def test_a_json_feed_is_fetched_like_any() -> None:
+def test_json_feed_is_fetched() -> None:
     body = {"version": "https://jsonfeed.org/version/1", "items": [{"id": "1", "title": "T"}]}
     found, _ = listings({"/rss": response(body=json.dumps(body).encode())}, feed)
     assert [item.title for item in found[0].items] == ["T"]
 
 
-def test_a_page_where_a_feed_should_be_is_an_error_that_shows_it() -> None:
+def test_page_instead_of_feed_is_quoted() -> None:
     with pytest.raises(SourceError, match="/rss: not a feed but '<!DOCTYPE html>"):
         listings({"/rss": response(body=b"<!DOCTYPE html><html><p>Moved</html>")}, feed)
 
 
-def test_a_feed_on_the_own_network_is_blocked_unless_it_says_so() -> None:
+def test_private_feed_is_blocked_unless_allowed() -> None:
     with pytest.raises(BlockedAddressError, match="allow_private_addresses"):
         listings(
             {"/rss": response(body=RSS)},
@@ -236,13 +236,13 @@ def test_a_feed_on_the_own_network_is_blocked_unless_it_says_so() -> None:
 
 
 @pytest.mark.parametrize("url", ["/etc/passwd", "file:///etc/passwd", "subscribers.yaml"])
-def test_a_local_path_as_a_feed_is_refused(url: str) -> None:
+def test_local_path_as_feed_is_refused(url: str) -> None:
     source = Feed("feed", client(), OURS, url)
     with pytest.raises(SourceError):
         asyncio.run(source.fetch(MONDAY))
 
 
-def test_a_hostile_feed_leaves_the_others_alone() -> None:
+def test_hostile_feed_leaves_others_alone() -> None:
     bomb = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "' + b"x" * 3_000_000 + b'">]>'
     bomb += b"<rss version='2.0'><channel><item><title>" + b"&a;" * 300 + b"</title></item>"
     bomb += b"</channel></rss>"
@@ -263,7 +263,7 @@ def test_a_hostile_feed_leaves_the_others_alone() -> None:
 # -- pages ----------------------------------------------------------------------------------------
 
 
-def test_saved_pages_are_read_each_as_its_own_day(tmp_path: Path) -> None:
+def test_each_saved_page_has_its_own_day(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("new\n\nMar 14\n\nOne\n\nText one.\n", encoding="utf-8")
     (tmp_path / "b.txt").write_text("\ufeffnew\n\nMar 12\n\nTwo\n\nText.\n", encoding="utf-8")
     found = asyncio.run(Page("page", tmp_path / "*.txt").fetch(date(2026, 11, 21)))
@@ -273,18 +273,18 @@ def test_saved_pages_are_read_each_as_its_own_day(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_that_is_no_page_is_an_error_with_file_and_line(tmp_path: Path) -> None:
+def test_other_file_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("new\n\nMar 14\n\nA title alone\n", encoding="utf-8")
     with pytest.raises(SourceError, match=r"a\.txt:5: the page ends after the title"):
         asyncio.run(Page("page", tmp_path / "a.txt").fetch(MONDAY))
 
 
-def test_no_page_at_all_is_an_error_that_names_the_pattern(tmp_path: Path) -> None:
+def test_missing_page_names_the_pattern(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"\*\.txt: no file is there"):
         asyncio.run(Page("page", tmp_path / "*.txt").fetch(MONDAY))
 
 
-def test_bytes_that_are_no_text_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+def test_undecodable_page_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00broken")
     with pytest.raises(SourceError, match=r"a\.txt: cannot be read as UTF-8 text"):
         asyncio.run(Page("page", tmp_path / "a.txt").fetch(MONDAY))

@@ -88,17 +88,17 @@ def resolving(*answers: Sequence[str]) -> tuple[Resolver, list[str]]:
         "255.255.255.255",
     ],
 )
-def test_an_address_that_leads_inside_is_blocked(host: str) -> None:
+def test_internal_address_is_blocked(host: str) -> None:
     with pytest.raises(BlockedAddressError, match="allow_private_addresses"):
         asyncio.run(client().get(f"http://{host}:8080/feed"))
 
 
-def test_a_host_in_disguise_is_refused() -> None:
+def test_disguised_host_is_refused() -> None:
     with pytest.raises(SourceError, match="Invalid IDNA hostname"):
         asyncio.run(client().get("http://①②⑦.⓪.⓪.①:8080/feed"))
 
 
-def test_a_source_of_the_own_network_is_fetched_when_it_says_so() -> None:
+def test_private_source_is_fetched_when_allowed() -> None:
     assert get(response(body=b"hello")).body == b"hello"
 
 
@@ -118,7 +118,7 @@ def test_only_http_and_https_are_fetched(url: str) -> None:
 
 
 @pytest.mark.parametrize("port", [22, 25, 1023])
-def test_ports_of_other_trades_are_not_fetched_from(port: int) -> None:
+def test_ports_of_other_services_are_refused(port: int) -> None:
     with pytest.raises(BlockedAddressError, match=f"port {port}"):
         asyncio.run(client().get(f"http://example.org:{port}/", allow_private=True))
 
@@ -131,13 +131,13 @@ def test_credentials_in_an_address_are_refused() -> None:
 # -- S03: redirects and names that change --------------------------------------------------------
 
 
-def test_one_private_address_among_public_ones_blocks_the_name() -> None:
+def test_one_private_address_blocks_the_name() -> None:
     resolver, _ = resolving(["93.184.216.34", "127.0.0.1"])
     with pytest.raises(BlockedAddressError, match=r"leads to 127\.0\.0\.1"):
         asyncio.run(client(resolver=resolver).get("http://mixed.example/"))
 
 
-def test_a_name_is_resolved_once_a_connection_and_that_address_is_used() -> None:
+def test_name_is_resolved_once_per_connection() -> None:
     async def run() -> tuple[Answer, list[str]]:
         async with serving({"/": response(body=b"here")}) as site:
             resolver, hosts = resolving(["127.0.0.1"], ["192.0.2.1"])
@@ -152,7 +152,7 @@ def test_a_name_is_resolved_once_a_connection_and_that_address_is_used() -> None
 @pytest.mark.parametrize(
     "target", ["http://127.0.0.1:22/", "file:///etc/passwd", "ftp://127.0.0.1/x"]
 )
-def test_a_redirect_is_checked_like_the_first_address(target: str) -> None:
+def test_redirect_is_checked_like_the_first_address(target: str) -> None:
     with pytest.raises(BlockedAddressError, match=r"^http://127\.0\.0\.1"):
         get(response(302, Location=target))
 
@@ -189,7 +189,7 @@ def roaming(hosts: Mapping[str, Sequence[str]]) -> tuple[Client, Detour]:
     return http, network
 
 
-def test_a_redirect_from_a_public_place_to_a_private_one_is_blocked() -> None:
+def test_redirect_from_public_to_private_is_blocked() -> None:
     http, network = roaming({"outside.example": ["8.8.8.8"], "inside.example": ["10.0.0.7"]})
 
     async def run() -> None:
@@ -201,7 +201,7 @@ def test_a_redirect_from_a_public_place_to_a_private_one_is_blocked() -> None:
     assert network.asked == ["8.8.8.8"]
 
 
-def test_the_address_that_was_checked_is_the_one_connected_to() -> None:
+def test_checked_address_is_the_one_connected_to() -> None:
     http, network = roaming({"outside.example": ["2606:4700::1111", "8.8.8.8"]})
 
     async def run() -> Answer:
@@ -212,7 +212,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to() -> None:
     assert network.asked == ["2606:4700::1111"]
 
 
-def test_a_name_that_turns_private_between_two_hops_is_blocked() -> None:
+def test_name_turning_private_between_redirects_is_blocked() -> None:
     resolver, _ = resolving(["8.8.8.8"], ["127.0.0.1"])
     http = Client(
         contact="editor@example.org", clock=QuickClock(), resolver=resolver, network=Detour()
@@ -226,14 +226,14 @@ def test_a_name_that_turns_private_between_two_hops_is_blocked() -> None:
         asyncio.run(run())
 
 
-def test_five_redirects_are_followed_and_a_sixth_is_not() -> None:
+def test_five_redirects_are_followed_and_no_more() -> None:
     hops: dict[str, Any] = {f"r{n}": response(302, Location=f"/r{n + 1}") for n in range(1, 5)}
     assert get(response(301, Location="/r1"), **hops, r5=response(body=b"end")).body == b"end"
     with pytest.raises(SourceError, match="more than 5 redirects"):
         get(response(302, Location="/"))
 
 
-def test_a_sources_headers_are_not_told_to_another_host() -> None:
+def test_source_headers_are_not_sent_to_another_host() -> None:
     async def run() -> tuple[Site, Site]:
         async with serving({"/": response(body=b"x")}) as other:
             moved = response(302, Location=f"{other.url}/")
@@ -250,7 +250,7 @@ def test_a_sources_headers_are_not_told_to_another_host() -> None:
 # -- S05: sizes and times --------------------------------------------------------------------------
 
 
-def test_a_gzip_bomb_stops_at_ten_megabytes() -> None:
+def test_gzip_bomb_stops_at_ten_megabytes() -> None:
     squeeze = zlib.compressobj(9, wbits=31)
     first, other = (
         squeeze.compress(bytes(MB)) + squeeze.flush(zlib.Z_FULL_FLUSH) for _ in range(2)
@@ -262,13 +262,13 @@ def test_a_gzip_bomb_stops_at_ten_megabytes() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
 
 
-def test_a_bomb_within_a_bomb_stops_as_well() -> None:
+def test_nested_gzip_bomb_stops_too() -> None:
     bomb = gzip.compress(gzip.compress(bytes(100 * MB)))
     with pytest.raises(SourceError, match="larger than 10 MB"):
         get(response(body=bomb, Content_Encoding="gzip, gzip"))
 
 
-def test_an_endless_body_stops_at_ten_megabytes() -> None:
+def test_endless_body_stops_at_ten_megabytes() -> None:
     sent = 0
 
     async def pour(writer: asyncio.StreamWriter) -> None:
@@ -284,11 +284,11 @@ def test_an_endless_body_stops_at_ten_megabytes() -> None:
     assert sent < 50
 
 
-def test_a_body_of_just_ten_megabytes_is_read() -> None:
+def test_body_of_ten_megabytes_is_read() -> None:
     assert len(get(response(body=bytes(LARGEST_BODY))).body) == LARGEST_BODY
 
 
-def test_a_body_that_drips_stops_at_the_deadline() -> None:
+def test_slow_body_stops_at_the_deadline() -> None:
     async def drip(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
         while True:
@@ -300,7 +300,7 @@ def test_a_body_that_drips_stops_at_the_deadline() -> None:
         get(drip, timeout=0.5)
 
 
-def test_headers_that_never_end_stop() -> None:
+def test_endless_headers_stop() -> None:
     async def babble(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
         while True:
@@ -311,7 +311,7 @@ def test_headers_that_never_end_stop() -> None:
         get(babble)
 
 
-def test_a_server_that_says_nothing_stops_at_the_deadline() -> None:
+def test_silent_server_stops_at_the_deadline() -> None:
     async def stall(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
         await asyncio.Event().wait()
@@ -320,12 +320,12 @@ def test_a_server_that_says_nothing_stops_at_the_deadline() -> None:
         get(stall, timeout=0.3)
 
 
-def test_a_body_that_is_no_gzip_is_an_error_of_the_source() -> None:
+def test_invalid_gzip_is_a_source_error() -> None:
     with pytest.raises(SourceError):
         get(response(body=b"plain", Content_Encoding="gzip"))
 
 
-def test_a_body_cut_short_is_an_error_of_the_source() -> None:
+def test_truncated_body_is_a_source_error() -> None:
     async def cut(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
         await writer.drain()
@@ -338,12 +338,12 @@ def test_a_body_cut_short_is_an_error_of_the_source() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 418, 500, 503])
-def test_a_status_that_is_no_success_is_named(status: int) -> None:
+def test_unsuccessful_status_is_named(status: int) -> None:
     with pytest.raises(SourceError, match=f"status {status}"):
         get(response(status))
 
 
-def test_a_status_that_is_expected_is_an_answer() -> None:
+def test_expected_status_is_an_answer() -> None:
     answer, _ = visit(
         {"/": response(400, b"no such day")},
         lambda site, http: http.get(f"{site.url}/", allow_private=True, expect={400}),
@@ -351,7 +351,7 @@ def test_a_status_that_is_expected_is_an_answer() -> None:
     assert (answer.status, answer.body) == (400, b"no such day")
 
 
-def test_it_waits_as_long_as_a_busy_server_asks() -> None:
+def test_retry_after_is_respected() -> None:
     async def run() -> tuple[Answer, list[float]]:
         wait = [response(429, Retry_After="7"), response(503, Retry_After="2")]
         clock = QuickClock()
@@ -364,12 +364,12 @@ def test_it_waits_as_long_as_a_busy_server_asks() -> None:
     assert slept == [7, 2]
 
 
-def test_it_does_not_wait_beyond_the_deadline() -> None:
+def test_waiting_ends_at_the_deadline() -> None:
     with pytest.raises(SourceError, match="status 429"):
         get(response(429, Retry_After="3600"))
 
 
-def test_nobody_listening_is_an_error_that_names_the_address() -> None:
+def test_refused_connection_names_the_address() -> None:
     async def run() -> None:
         async with serving({}) as site:
             url = f"{site.url}/gone"
@@ -379,7 +379,7 @@ def test_nobody_listening_is_an_error_that_names_the_address() -> None:
         asyncio.run(run())
 
 
-def test_a_name_that_does_not_exist_is_an_error_that_names_it() -> None:
+def test_unknown_host_is_named() -> None:
     async def nowhere(host: str, port: int) -> Sequence[str]:
         raise OSError(f"{host}:{port} is nowhere")
 
@@ -387,7 +387,7 @@ def test_a_name_that_does_not_exist_is_an_error_that_names_it() -> None:
         asyncio.run(client(resolver=nowhere).get("http://nowhere.example/"))
 
 
-def test_it_says_who_it_is_and_how_to_reach_them() -> None:
+def test_user_agent_identifies_the_newsletter() -> None:
     _, site = visit(
         {"/": response()}, lambda site, http: http.get(f"{site.url}/", allow_private=True)
     )
@@ -396,13 +396,13 @@ def test_it_says_who_it_is_and_how_to_reach_them() -> None:
     assert "editor@example.org" in agent
 
 
-def test_it_takes_no_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_settings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     assert get(response(body=b"direct")).body == b"direct"
 
 
-def test_what_is_cached_is_asked_about_every_time(tmp_path: Path) -> None:
+def test_cached_responses_are_revalidated(tmp_path: Path) -> None:
     async def run() -> tuple[list[Answer], Site]:
         first = response(body=b"list", ETag='"1"', Cache_Control="max-age=86400")
         same, longer = response(304, ETag='"1"'), response(body=b"longer", ETag='"2"')
@@ -420,7 +420,7 @@ def test_what_is_cached_is_asked_about_every_time(tmp_path: Path) -> None:
     assert [each.headers.get("if-none-match") for each in site.asked] == [None, '"1"', '"1"']
 
 
-def test_an_old_last_modified_is_no_reason_not_to_ask(tmp_path: Path) -> None:
+def test_old_last_modified_is_still_revalidated(tmp_path: Path) -> None:
     async def run() -> Site:
         old = response(body=b"x", Last_Modified="Mon, 01 Jan 2024 00:00:00 GMT")
         async with serving({"/": old}) as site:
@@ -433,7 +433,7 @@ def test_an_old_last_modified_is_no_reason_not_to_ask(tmp_path: Path) -> None:
     assert "if-modified-since" in site.asked[1].headers
 
 
-def test_sources_share_the_cache_at_the_same_time(tmp_path: Path) -> None:
+def test_sources_share_the_cache_concurrently(tmp_path: Path) -> None:
     async def run() -> list[Answer]:
         answers: dict[str, Response] = {
             f"/{n}": response(body=b"%d" % n, ETag=f'"{n}"') for n in range(8)
@@ -446,7 +446,7 @@ def test_sources_share_the_cache_at_the_same_time(tmp_path: Path) -> None:
     assert [each.body for each in asyncio.run(run())] == [b"%d" % n for n in range(8)]
 
 
-def test_a_cache_that_cannot_be_read_costs_a_fetch_and_nothing_else(tmp_path: Path) -> None:
+def test_unreadable_cache_costs_only_a_fetch(tmp_path: Path) -> None:
     (tmp_path / "http.db").write_bytes(b"this is no database" * 100)
 
     async def run() -> Answer:
@@ -456,7 +456,7 @@ def test_a_cache_that_cannot_be_read_costs_a_fetch_and_nothing_else(tmp_path: Pa
     assert asyncio.run(run()).body == b"x"
 
 
-def test_turns_are_taken_one_at_a_time_and_seconds_apart() -> None:
+def test_turns_are_taken_singly_and_seconds_apart() -> None:
     clock = QuickClock()
     http = Client(contact="editor@example.org", clock=clock)
     inside = 0

@@ -58,7 +58,7 @@ def test_every_era_of_hugging_face_parses(file: str, count: int) -> None:
         assert each.published is not None
 
 
-def test_a_repost_and_a_grown_list_are_the_same_papers() -> None:
+def test_repost_and_grown_list_are_the_same_papers() -> None:
     def keys(day: str) -> set[str]:
         return {identify(each).key for each in huggingface.parse(read(f"hf_daily/{day}.json"), day)}
 
@@ -69,13 +69,13 @@ def test_a_repost_and_a_grown_list_are_the_same_papers() -> None:
     ("file", "count"),
     listed("arxiv_rss", "arxiv_api", "arxiv_feed_service", "arxiv_feed_scale"),
 )
-def test_every_announcement_of_arxiv_parses(file: str, count: int) -> None:
+def test_every_arxiv_announcement_parses(file: str, count: int) -> None:
     items = arxiv.parse(read(file), {}, f"https://rss.arxiv.org/{file}")
     assert len(items) == count
     assert all("Announce Type" not in each.abstract for each in items)
 
 
-def test_an_announcement_keeps_its_abstracts_whole_and_its_authors_apart() -> None:
+def test_announcement_keeps_abstracts_and_separate_authors() -> None:
     items = arxiv.parse(read("arxiv_rss/atom_cs.AI_2025-08-20.xml"), {}, "https://rss.arxiv.org/")
     first = items[0]
     assert first.ids == ("2508.13426",)
@@ -97,13 +97,13 @@ def test_every_feed_parses(file: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(("file", "said"), NO_FEED.items())
-def test_what_is_no_feed_is_an_error_that_says_what_it_is(file: str, said: str) -> None:
+def test_non_feed_is_quoted_in_the_error(file: str, said: str) -> None:
     parse = arxiv.parse if file.startswith("arxiv") else feed.parse
     with pytest.raises(SourceError, match=said):
         parse(read(file), {}, file)
 
 
-def test_a_journal_gives_dois_and_a_preprint_server_no_versions() -> None:
+def test_journal_feed_has_dois_and_preprints_no_versions() -> None:
     nature = feed.parse(read("journals/nature_2024-09.rdf"), {}, "https://nature.example/")
     assert {identify(each).key.partition(":")[0] for each in nature} == {"doi"}
     assert len({identify(each).key for each in nature}) == 75
@@ -112,12 +112,12 @@ def test_a_journal_gives_dois_and_a_preprint_server_no_versions() -> None:
     assert len({identify(each).key for each in plant}) == 30
 
 
-def test_links_on_a_news_page_without_guids_are_what_names_them() -> None:
+def test_entries_without_guids_are_identified_by_links() -> None:
     items = feed.parse(read("hn/hn_rss_2022-04.xml"), {}, "https://news.example/rss")
     assert len({identify(each).key for each in items}) == 30
 
 
-def test_an_html_page_is_no_feed() -> None:
+def test_html_page_is_no_feed() -> None:
     body = read("arxiv_listing/list_cs.AI_new_2026-08-12.html")
     with pytest.raises(SourceError, match="not a feed but"):
         feed.parse(body, {"content-type": "text/html"}, "https://arxiv.org/list/cs.AI/new")
@@ -133,7 +133,7 @@ def pages() -> dict[str, tuple[date, tuple[Item, ...]]]:
     }
 
 
-def test_the_saved_pages_hold_225_listings_of_203_papers() -> None:
+def test_saved_pages_hold_225_listings_of_203_papers() -> None:
     found = [identify(each) for _, items in pages().values() for each in items]
     papers: list[frozenset[str]] = []
     for newcomer in found:
@@ -143,7 +143,7 @@ def test_the_saved_pages_hold_225_listings_of_203_papers() -> None:
     assert (len(found), len(papers)) == (225, 203)
 
 
-def test_the_saved_pages_years_are_the_newest_that_fit() -> None:
+def test_saved_pages_use_the_newest_year_that_fits() -> None:
     days = {name: day for name, (day, _) in pages().items()}
     assert days == {
         "dec-12": date(2025, 12, 12),
@@ -152,7 +152,7 @@ def test_the_saved_pages_years_are_the_newest_that_fit() -> None:
     }
 
 
-def test_the_lines_about_a_saved_paper_are_read() -> None:
+def test_details_of_saved_papers_are_read() -> None:
     _, items = pages()["dec-12"]
     first, by_title = items[0], {each.title: each for each in items}
     assert (first.author_count, first.published, first.comments) == (5, date(2024, 7, 16), None)

@@ -46,7 +46,7 @@ def outcome(body: bytes) -> str:
         return str(error)
 
 
-def test_a_feed_is_read_in_the_child_and_its_links_are_made_whole() -> None:
+def test_feed_is_parsed_in_child_with_absolute_links() -> None:
     (entry,) = read(GOOD)
     assert (entry["title"], entry["link"]) == ("One", "https://feeds.example/one")
 
@@ -54,46 +54,46 @@ def test_a_feed_is_read_in_the_child_and_its_links_are_made_whole() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"\x00\xff\xfe", b"<html><body>Sorry</body></html>", b"nothing", b'{"a": 1}']
 )
-def test_what_is_no_feed_is_an_error_that_says_what_came(body: bytes) -> None:
+def test_non_feed_is_quoted_in_the_error(body: bytes) -> None:
     with pytest.raises(SourceError, match=r"^https://feeds\.example/atom: not a feed but"):
         read(body)
 
 
-def test_a_billion_laughs_do_not_reach_the_parent() -> None:
+def test_billion_laughs_do_not_reach_the_parent() -> None:
     said = outcome(rss(b"&a11;", LAUGHS + b"]>"))
     assert len(said) < 100_000
 
 
 @pytest.mark.slow
-def test_a_huge_entity_does_not_reach_the_parent() -> None:
+def test_huge_entity_does_not_reach_the_parent() -> None:
     big = b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY big "' + b"x" * 5_000_000 + b'">]>'
     assert len(outcome(rss(b"&big;" * 100, big))) < 100_000
 
 
 @pytest.mark.slow
-def test_a_body_that_takes_too_long_is_given_up_and_says_so() -> None:
+def test_slow_body_is_given_up_with_an_error() -> None:
     with pytest.raises(SourceError, match=r"^https://feeds\.example/atom: "):
         read(rss(b"<b>" * 3_000_000))
 
 
 @pytest.mark.slow
-def test_two_hundred_thousand_nested_tags_end() -> None:
+def test_deeply_nested_tags_end() -> None:
     said = outcome(rss(b"<b>" * 200_000 + b"deep" + b"</b>" * 200_000))
     assert len(said) < 1_000_000
 
 
-def test_an_external_entity_is_not_read() -> None:
+def test_external_entity_is_not_read() -> None:
     steal = b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
     assert "root:" not in outcome(rss(b"before &x; after", steal))
 
 
 @pytest.mark.parametrize("body", [b"/etc/passwd", b"file:///etc/passwd", b"http://127.0.0.1/"])
-def test_a_path_or_an_address_is_bytes_like_any(body: bytes) -> None:
+def test_path_or_address_is_parsed_as_bytes(body: bytes) -> None:
     with pytest.raises(SourceError, match="not a feed but"):
         read(body)
 
 
-def test_the_child_knows_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_has_none_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEWSLETTER_SECRET", "s3cret")
     started: list[str] = []
 
@@ -131,7 +131,7 @@ def _told(file: Path) -> bytes:
         return b""
 
 
-def test_a_child_whose_reader_is_cancelled_is_gone() -> None:
+def test_cancelled_child_is_gone() -> None:
     async def run() -> None:
         reading = asyncio.ensure_future(sandbox.entries(LONG, {}, URL))
         while not _children():
@@ -202,7 +202,7 @@ def corpus() -> list[Path]:
     return sorted(file for file in CORPORA.rglob("*") if file.is_file())
 
 
-def test_the_corpora_are_read_or_refused_without_a_file_opened_or_a_connection_made() -> None:
+def test_corpora_open_no_file_and_no_connection() -> None:
     files = corpus()
     found = parse_watched(files)
     assert found["seen"] == []
@@ -212,6 +212,6 @@ def test_the_corpora_are_read_or_refused_without_a_file_opened_or_a_connection_m
 
 
 @pytest.mark.slow
-def test_each_of_the_corpora_is_read_in_the_child_or_refused() -> None:
+def test_each_corpus_is_read_or_refused() -> None:
     for file in corpus()[::40]:
         outcome(file.read_bytes())

@@ -54,7 +54,7 @@ def each_has(count: int) -> dict[str, int]:
     return dict.fromkeys(READERS, count)
 
 
-def test_nothing_is_sent_from_an_older_store_until_it_knows_what_left(
+def test_restored_store_sends_nothing_until_journal_is_read(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
     newsletter.run("store", "copy", "backup.db")
@@ -85,7 +85,7 @@ def test_nothing_is_sent_from_an_older_store_until_it_knows_what_left(
 
 
 @pytest.mark.slow
-def test_a_copy_made_while_letters_leave_sends_none_of_them_again(
+def test_backup_during_sending_repeats_no_letter(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
     """The copy is made in the middle: it has letters in hand whose end it never saw."""
@@ -112,7 +112,7 @@ def test_a_copy_made_while_letters_leave_sends_none_of_them_again(
 
 
 @pytest.mark.slow
-def test_who_certainly_got_nothing_gets_the_letter_and_doubts_are_held(
+def test_unsent_letters_go_and_doubts_are_held(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
     newsletter.run("store", "copy", "backup.db")
@@ -145,9 +145,7 @@ def cut(folder: Path, email: str) -> None:
 
 @pytest.mark.slow
 @not_at_midnight
-def test_who_stays_awake_over_a_restored_store_says_so_and_sends_nothing(
-    tmp_path: Path, inbox: Inbox
-) -> None:
+def test_daemon_with_restored_store_reports_and_sends_nothing(tmp_path: Path, inbox: Inbox) -> None:
     made = Newsletter(tmp_path, inbox.port)
     with serve(daily_papers(papers())) as origin:
         set_up(made, origin, readers=2)
@@ -163,7 +161,7 @@ def test_who_stays_awake_over_a_restored_store_says_so_and_sends_nothing(
     assert len(inbox.arrivals) == 2
 
 
-def test_without_a_witness_the_issue_is_held_until_the_operator_decides(
+def test_missing_journal_holds_the_issue_for_the_operator(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
     newsletter.run("store", "copy", "backup.db")
@@ -181,7 +179,7 @@ def test_without_a_witness_the_issue_is_held_until_the_operator_decides(
 
 
 @pytest.mark.slow
-def test_who_left_since_the_backup_has_left(
+def test_unsubscribed_since_backup_stays_unsubscribed(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
     newsletter.run("store", "copy", "backup.db")
@@ -197,7 +195,7 @@ def test_who_left_since_the_backup_has_left(
     assert newsletter.json("store", "restored")["left"] == []
 
 
-def test_a_copy_is_whole_and_overwrites_nothing(newsletter: Newsletter, tmp_path: Path) -> None:
+def test_backup_is_complete_and_overwrites_nothing(newsletter: Newsletter, tmp_path: Path) -> None:
     newsletter.run("store", "copy", "backup.db")
     with sqlite3.connect(tmp_path / "backup.db") as copied:
         assert copied.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -214,7 +212,7 @@ def test_a_copy_is_whole_and_overwrites_nothing(newsletter: Newsletter, tmp_path
         ("memory://", "in memory"),
     ],
 )
-def test_what_cannot_be_copied_is_told(store: str, said: str, tmp_path: Path) -> None:
+def test_failing_backup_is_reported(store: str, said: str, tmp_path: Path) -> None:
     made = Newsletter(tmp_path)
     made.configure(store=store)
     made.subscribe({"email": "ada@example.org"})
@@ -223,7 +221,7 @@ def test_what_cannot_be_copied_is_told(store: str, said: str, tmp_path: Path) ->
     assert "s3cret" not in words
 
 
-def test_the_witness_names_nobody(newsletter: Newsletter, tmp_path: Path) -> None:
+def test_journal_contains_no_addresses(newsletter: Newsletter, tmp_path: Path) -> None:
     newsletter.send(SECOND)
     books = [path for path in (tmp_path / ".newsletter" / "witness").rglob("*") if path.is_file()]
     assert {path.suffix for path in books} == {".letters", ".waves"}

@@ -45,32 +45,32 @@ def fault(folder: Path) -> TemplateError:
     return caught.value
 
 
-def test_it_compiles_the_newsletters_own() -> None:
+def test_shipped_templates_compile() -> None:
     sheet, quarantined = render_issue(issue([paper(1, "Routing")]), SITE, load_templates())
     assert quarantined == ()
     rendering, _ = letter(sheet, edition(section("Other", 0)))
     assert ">Routing</a>" in rendering.html or ">Routing</span>" in rendering.html
 
 
-def test_it_needs_nothing_from_elsewhere() -> None:
+def test_shipped_templates_need_nothing_external() -> None:
     html = compile_issue(find_folders())
     assert not re.search(r"@import|<link|<script|<img|url\(|src=", html)
 
 
-def test_an_operators_template_goes_before_the_own_one(tmp_path: Path) -> None:
+def test_operators_template_overrides_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / SUBJECT).write_text("{{ publication.name }} of {{ day | longdate }}")
     sheet, _ = render_issue(issue([]), SITE, load_templates(tmp_path))
     assert sheet.quiet_subject == "Daily Papers of Monday, 3 August 2026"
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_missing_folder_is_reported(tmp_path: Path) -> None:
     error = fault(tmp_path / "gone")
     assert error.file.endswith("gone")
     assert "does not exist" in error.problem
 
 
 @pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", "link.txt", "partials", ""])
-def test_it_finds_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
+def test_nothing_outside_the_folder_is_found(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret.txt").write_text("secret")
     inside = tmp_path / "templates"
     (inside / "partials").mkdir(parents=True)
@@ -99,7 +99,7 @@ def test_it_finds_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
         (SUBJECT, "publication.name", "publication.nmae", "nmae"),
     ],
 )
-def test_an_error_names_file_line_and_problem(
+def test_error_names_file_line_and_problem(
     folder: Path, name: str, old: str, new: str, problem: str
 ) -> None:
     line = change(folder, name, old, new)
@@ -110,29 +110,29 @@ def test_an_error_names_file_line_and_problem(
     assert error.line == line or "closes" in error.problem
 
 
-def test_an_element_left_open_is_named(folder: Path) -> None:
+def test_unclosed_element_is_named(folder: Path) -> None:
     change(folder, HTML, "</mjml>", "")
     error = fault(folder)
     assert error.problem == "<mjml> is not closed."
 
 
-def test_html_that_does_not_balance_is_an_error(folder: Path) -> None:
+def test_unbalanced_html_is_an_error(folder: Path) -> None:
     change(folder, HEADING, "</h2>", "")
     assert "not MJML" in fault(folder).problem
 
 
-def test_a_missing_block_is_named(folder: Path) -> None:
+def test_missing_block_is_named(folder: Path) -> None:
     change(folder, TEXT, "{% block more %}", "{% block less %}")
     error = fault(folder)
     assert (error.file, error.problem) == (TEXT, "These blocks are missing: more.")
 
 
-def test_a_template_that_is_not_utf8_is_said(folder: Path) -> None:
+def test_non_utf8_template_is_reported(folder: Path) -> None:
     (folder / SUBJECT).write_bytes(b"\xff")
     assert "UTF-8" in fault(folder).problem
 
 
-def test_a_template_may_include_another_of_its_folder_alone(folder: Path) -> None:
+def test_template_includes_only_its_own_folder(folder: Path) -> None:
     (folder / "partials" / "foot.txt").write_text("A foot.")
     change(folder, TEXT, "{{ email }}", "{% include 'partials/foot.txt' %} {{ email }}")
     sheet, _ = render_issue(issue([]), SITE, load_templates(folder))
@@ -141,12 +141,12 @@ def test_a_template_may_include_another_of_its_folder_alone(folder: Path) -> Non
     assert "secret.txt" in fault(folder).problem
 
 
-def test_a_fault_met_by_some_papers_alone_is_found_at_once(folder: Path) -> None:
+def test_fault_hit_by_some_papers_is_found_at_load(folder: Path) -> None:
     change(folder, TEXT, "{{ paper.url }}", "{{ paper.url + 1 }}")
     assert fault(folder).file == TEXT
 
 
-def test_a_theme_of_the_operators_own_goes_before_the_one_that_ships(tmp_path: Path) -> None:
+def test_operators_theme_overrides_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "themes").mkdir()
     own = (OWN / "themes" / "sans.jinja").read_text(encoding="utf-8").replace("#0b559f", "#006633")
     (tmp_path / "themes" / "sans.jinja").write_text(own, encoding="utf-8")
@@ -156,25 +156,25 @@ def test_a_theme_of_the_operators_own_goes_before_the_one_that_ships(tmp_path: P
         assert ("#006633" in html) == used
 
 
-def test_a_theme_that_lacks_a_name_is_told_where_it_is_asked_for(folder: Path) -> None:
+def test_missing_theme_name_is_reported_where_used(folder: Path) -> None:
     change(folder, "themes/serif.jinja", "{% set quiet", "{% set calm")
     error = fault(folder)
     assert "'quiet'" in error.problem
     assert (error.file, error.line is not None) == ("partials/head.mjml", True)
 
 
-def test_a_theme_runs_in_the_sandbox(folder: Path) -> None:
+def test_theme_runs_in_the_sandbox(folder: Path) -> None:
     change(folder, "themes/serif.jinja", '"#685e55"', "cycler.__init__.__globals__")
     assert fault(folder).file == "themes/serif.jinja"
 
 
-def test_a_part_that_includes_itself_is_named(folder: Path) -> None:
+def test_self_including_part_is_named(folder: Path) -> None:
     (folder / CARD).write_text(f'<mj-include path="{CARD}" />', encoding="utf-8")
     error = fault(folder)
     assert (error.file, error.problem) == (CARD, "This includes itself.")
 
 
-def test_what_is_looked_at_is_what_is_compiled_whoever_saves_it_meanwhile(folder: Path) -> None:
+def test_concurrent_save_cannot_change_what_is_compiled(folder: Path) -> None:
     where = find_folders(folder)
     before = where.read(FOOT)
     change(folder, FOOT, "<mj-column>", "<mj-colunm>")

@@ -27,11 +27,11 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_our_own_are_without_fault() -> None:
+def test_shipped_templates_have_no_faults() -> None:
     assert find_template_errors() == ()
 
 
-def test_a_folder_with_one_file_alone_is_enough(tmp_path: Path) -> None:
+def test_folder_with_a_single_file_is_enough(tmp_path: Path) -> None:
     (tmp_path / "issue.subject.txt").write_text("{{ day | longdate }}")
     assert find_template_errors(tmp_path) == ()
 
@@ -92,7 +92,7 @@ def test_a_folder_with_one_file_alone_is_enough(tmp_path: Path) -> None:
         ("partials/card.mjml", "paper.byline", "paper.biline", "biline"),
     ],
 )
-def test_a_fault_is_told_with_file_line_and_remedy(
+def test_fault_is_reported_with_file_line_and_remedy(
     folder: Path, name: str, old: str, new: str, told: str
 ) -> None:
     change(folder, name, old, new)
@@ -100,7 +100,7 @@ def test_a_fault_is_told_with_file_line_and_remedy(
     assert [fault for fault in faults if told in fault], faults
 
 
-def test_all_faults_are_told_at_once_and_each_once(folder: Path) -> None:
+def test_all_faults_are_reported_together_once_each(folder: Path) -> None:
     change(folder, "partials/head.mjml", "<mj-section", "<mj-secton")
     change(folder, "issue.txt", "{{ email }}", "{{ emial }}")
     (folder / "partials" / "crad.mjml").write_text("")
@@ -109,14 +109,14 @@ def test_all_faults_are_told_at_once_and_each_once(folder: Path) -> None:
     assert files == ["issue.txt", "partials/crad.mjml", "partials/head.mjml"]
 
 
-def test_the_elements_have_the_attributes_that_mjml_says() -> None:
+def test_elements_have_the_attributes_of_mjml() -> None:
     assert "background-color" in ELEMENTS["mj-section"]
     assert "css-class" in ELEMENTS["mj-text"]
     assert "href" in ELEMENTS["mj-button"]
     assert "href" not in ELEMENTS["mj-section"]
 
 
-def test_the_commands_eject_and_check(tmp_path: Path) -> None:
+def test_templates_can_be_ejected_and_checked(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure(templates="own")
     written = json.loads(newsletter.run("templates", "eject", "own", "--json").stdout)
@@ -133,7 +133,7 @@ def test_the_commands_eject_and_check(tmp_path: Path) -> None:
     assert "does not exist" in newsletter.run("templates", "check", "nowhere", code=3).stderr
 
 
-def test_the_proof_sheet_shows_the_faults_of_every_template(tmp_path: Path) -> None:
+def test_preview_shows_faults_of_every_template(tmp_path: Path) -> None:
     demo(tmp_path)
     change(tmp_path / "own", "confirm.mjml", "<mj-button", "<mj-buton")
     with previewing(tmp_path, "--as", ADA) as sheet:

@@ -10,7 +10,7 @@ from tests.support.inbox import open_inbox
 DAY = "2026-08-12"
 
 
-def test_templates_changed_in_the_middle_of_an_issue_change_the_next_one(tmp_path: Path) -> None:
+def test_changed_templates_affect_only_the_next_issue(tmp_path: Path) -> None:
     source = {"kind": "huggingface", "path": str(LISTING)}
     readers = ({"email": "ada@example.org"}, {"email": "bob@example.org"})
     newsletter = Newsletter(tmp_path, smtp_port=1)  # where nobody listens

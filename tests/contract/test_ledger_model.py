@@ -267,7 +267,7 @@ class Season:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100 if FULL else 4))
-def test_in_sixty_days_nothing_owed_is_missed_or_repeated(seed: int) -> None:
+def test_sixty_days_miss_and_repeat_nothing(seed: int) -> None:
     season = Season(seed)
     for number in range(DAYS):
         season.morning(number)

@@ -49,7 +49,7 @@ def broken(audit: Audit) -> dict[str, tuple[str, ...]]:
     return {proof.id: proof.rows for proof in audit.proofs if not proof.ok}
 
 
-def test_a_delivered_issue_holds_all_ten(store: Store) -> None:
+def test_delivered_issue_passes_all_invariants(store: Store) -> None:
     one_issue(store, "ada", "bob", "cyd", "dee")
     ada, bob, cyd, dee = claim(store)
     mark(store, ada, bob, cyd, dee)
@@ -63,12 +63,12 @@ def test_a_delivered_issue_holds_all_ten(store: Store) -> None:
     assert found.in_doubt == ("dee@example.org",)
 
 
-def test_a_day_without_an_issue_cannot_be_audited(store: Store) -> None:
+def test_day_without_issue_cannot_be_audited(store: Store) -> None:
     with pytest.raises(StoreError, match="there is no issue of 2026-08-03"):
         store.audit(DAY)
 
 
-def test_an_acceptance_without_a_mark_or_an_answer_is_found(store: Store) -> None:
+def test_acceptance_without_mark_or_reply_is_found(store: Store) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     mark(store, bob)
@@ -80,7 +80,7 @@ def test_an_acceptance_without_a_mark_or_an_answer_is_found(store: Store) -> Non
     }
 
 
-def test_a_paper_accepted_twice_is_found(store: Store) -> None:
+def test_paper_accepted_twice_is_found(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers), [cut(ada, 0, 1)])
@@ -92,14 +92,14 @@ def test_a_paper_accepted_twice_is_found(store: Store) -> None:
     assert broken(store.audit(TOMORROW))["I7"] == ("ada@example.org: arxiv:2",)
 
 
-def test_a_paper_owed_and_forgotten_is_found(store: Store) -> None:
+def test_forgotten_paper_is_found(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers), [cut(ada, 0), cut(bob, 0, 1)])
     assert broken(store.audit(DAY)) == {"I8": ("ada@example.org: 2 owed, 1 told",)}
 
 
-def test_a_name_borne_by_two_letters_is_found(store: Store) -> None:
+def test_message_id_used_twice_is_found(store: Store) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     other = letter_of(bob)
@@ -112,7 +112,7 @@ def test_a_name_borne_by_two_letters_is_found(store: Store) -> None:
     }
 
 
-def test_a_letter_in_doubt_is_never_sent_again_with_other_bytes(store: Store) -> None:
+def test_letter_in_doubt_keeps_its_bytes(store: Store) -> None:
     one_issue(store, "ada")
     (ada,) = claim(store)
     mark(store, ada)
@@ -126,7 +126,7 @@ def test_a_letter_in_doubt_is_never_sent_again_with_other_bytes(store: Store) ->
     assert store.audit(DAY).in_doubt == ("ada@example.org",)
 
 
-def test_a_letter_certainly_not_sent_may_be_made_anew(store: Store) -> None:
+def test_unsent_letter_may_be_rendered_again(store: Store) -> None:
     one_issue(store, "ada")
     (ada,) = claim(store)
     mark(store, ada)
@@ -142,7 +142,7 @@ def test_a_letter_certainly_not_sent_may_be_made_anew(store: Store) -> None:
 @pytest.mark.parametrize(
     ("arrived", "state", "decided"), [(True, "accepted", 2), (False, "failed", 0)]
 )
-def test_the_operator_ends_a_doubt(
+def test_operator_resolves_a_doubt(
     store: Store, *, arrived: bool, state: str, decided: int
 ) -> None:
     one_issue(store, "ada", "bob")
@@ -159,7 +159,7 @@ def test_the_operator_ends_a_doubt(
     assert store.audit(DAY).ok
 
 
-def test_an_issue_is_held_released_and_cancelled(store: Store) -> None:
+def test_issue_is_held_released_and_cancelled(store: Store) -> None:
     one_issue(store, "ada", "bob")
     (ada,) = claim(store, limit=1)
     assert store.rule(DAY, "held", reason="asked", among=("frozen", "sending"))
@@ -176,7 +176,7 @@ def test_an_issue_is_held_released_and_cancelled(store: Store) -> None:
     assert (counts.planned, counts.open) == (2, 2)
 
 
-def test_a_day_without_an_issue_can_be_ruled_out(store: Store) -> None:
+def test_day_without_issue_can_be_cancelled(store: Store) -> None:
     assert not store.rule(DAY, "cancelled", reason="strike", among={"frozen"})
     assert store.issue_state(DAY) is None
     assert store.rule(DAY, "cancelled", reason="strike", among=("frozen", None))
@@ -210,7 +210,7 @@ def sent(database_url: str) -> Iterator[SqlStore]:
         ("editions", {"papers": "[1]"}, "I8", "ada@example.org: 2 owed, 1 told"),
     ],
 )
-def test_a_changed_row_is_found(
+def test_changed_row_is_found(
     database_url: str, sent: SqlStore, table: str, values: dict[str, Any], law: str, row: str
 ) -> None:
     _change(database_url, table, values)
@@ -226,7 +226,7 @@ def _change(url: str, table: str, values: dict[str, Any]) -> None:
     database.close()
 
 
-def test_a_delivery_that_vanished_is_found(database_url: str, sent: SqlStore) -> None:
+def test_vanished_delivery_is_found(database_url: str, sent: SqlStore) -> None:
     database = Database(database_url)
     with database.writing() as connection:
         connection.execute(schema.deliveries.delete().where(schema.deliveries.c.reader == 1))
@@ -234,14 +234,14 @@ def test_a_delivery_that_vanished_is_found(database_url: str, sent: SqlStore) ->
     assert broken(sent.audit(DAY)) == {"I1": ("ada@example.org",)}
 
 
-def test_a_mark_after_a_departure_is_found(database_url: str, sent: SqlStore) -> None:
+def test_mark_after_unsubscribing_is_found(database_url: str, sent: SqlStore) -> None:
     sent.set_status("ada@example.org", "unsubscribed", now=NOON)
     assert sent.audit(DAY).ok
     _change(database_url, "deliveries", {"marked": LATER})
     assert broken(sent.audit(DAY)) == {"I9": ("ada@example.org",)}
 
 
-def test_one_mailbox_under_two_spellings_is_found(database_url: str) -> None:
+def test_mailbox_under_two_spellings_is_found(database_url: str) -> None:
     store = open_store(database_url)
     readers = join(store, "ada", "Ada")
     freeze(store, readers, list_papers(store, "arxiv:1"))

@@ -51,7 +51,7 @@ def sql_store(database_url: str) -> Iterator[SqlStore]:
 # -- opening -----------------------------------------------------------------------------------
 
 
-def test_what_was_stored_is_there_when_the_store_is_opened_again(database_url: str) -> None:
+def test_reopened_store_has_what_was_stored(database_url: str) -> None:
     first = open_store(database_url)
     one_issue(first, "ada")
     claim(first)
@@ -61,18 +61,18 @@ def test_what_was_stored_is_there_when_the_store_is_opened_again(database_url: s
     second.close()
 
 
-def test_the_newest_migration_is_the_schemas_version() -> None:
+def test_newest_migration_is_the_schema_version() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == schema.REVISION
 
 
 @pytest.mark.usefixtures("sql_store")
-def test_the_migrated_tables_are_those_the_code_speaks_of(database: Database) -> None:
+def test_migrated_tables_match_the_schema(database: Database) -> None:
     with database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
 
 
-def test_a_store_of_a_newer_version_is_refused(
+def test_store_of_newer_version_is_refused(
     database_url: str, database: Database, sql_store: SqlStore
 ) -> None:
     sql_store.close()
@@ -89,7 +89,7 @@ def _set_version(database: Database, version: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
 
 
-def test_a_store_of_before_the_readers_pages_is_brought_along(tmp_path: Path) -> None:
+def test_store_without_page_tables_is_migrated(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     old = Database(url)
     with old.writing() as connection:
@@ -120,7 +120,7 @@ def test_a_store_of_before_the_readers_pages_is_brought_along(tmp_path: Path) ->
     store.close()
 
 
-def test_a_letter_frozen_before_an_upgrade_is_the_same_after_it(tmp_path: Path) -> None:
+def test_frozen_letter_is_the_same_after_upgrade(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     before = open_store(url)
     one_issue(before, "ada", "bob")
@@ -160,7 +160,7 @@ def _together(body: str) -> str:
     return json.dumps(edition)
 
 
-def test_processes_that_open_a_new_store_at_once_all_find_it(tmp_path: Path) -> None:
+def test_concurrent_first_opens_all_succeed(tmp_path: Path) -> None:
     forks = multiprocessing.get_context("forkserver")
     ready = forks.Barrier(4)
     running = [
@@ -179,7 +179,7 @@ def _opened(url: str, ready: Barrier) -> None:
     open_store(url).cutoff()
 
 
-def test_importing_the_stores_does_not_import_a_database() -> None:
+def test_importing_stores_imports_no_database() -> None:
     code = (
         "import sys, newsletter.stores as s; s.open_store('memory://').close();"
         "sys.exit('sqlalchemy' in sys.modules)"
@@ -202,12 +202,12 @@ def test_importing_the_stores_does_not_import_a_database() -> None:
         ("postgresql://user:pass@host:port/x", "this is no database's address"),
     ],
 )
-def test_an_address_that_names_no_store_is_refused(url: str, message: str) -> None:
+def test_unknown_store_address_is_refused(url: str, message: str) -> None:
     with pytest.raises(StoreError, match=message):
         open_store(url)
 
 
-def test_a_relative_path_is_relative_to_the_working_directory(
+def test_relative_path_starts_at_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -215,11 +215,11 @@ def test_a_relative_path_is_relative_to_the_working_directory(
     assert (tmp_path / "here.db").exists()
 
 
-def test_postgres_is_another_word_for_postgresql(postgres: str) -> None:
+def test_postgres_is_an_alias_of_postgresql(postgres: str) -> None:
     open_store(postgres.replace("postgresql://", "postgres://")).close()
 
 
-def test_a_missing_driver_names_the_extra() -> None:
+def test_missing_driver_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
         "from newsletter.errors import StoreError\n"
@@ -247,17 +247,17 @@ def _run(code: str) -> str:
 # -- what can be wrong with it ---------------------------------------------------------------
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"there is no folder .*/nowhere\. Create it"):
         open_store(f"sqlite:///{tmp_path}/nowhere/store.db")
 
 
-def test_a_folder_is_no_store(tmp_path: Path) -> None:
+def test_folder_is_refused_as_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="this is a folder"):
         open_store(f"sqlite:///{tmp_path}")
 
 
-def test_another_kind_of_file_is_no_store(tmp_path: Path) -> None:
+def test_other_kind_of_file_is_refused_as_store(tmp_path: Path) -> None:
     file = tmp_path / "subscribers.yaml"
     file.write_text("subscribers: []\n" * 100)
     with pytest.raises(StoreError, match=r"subscribers\.yaml: this file is no SQLite database"):
@@ -265,7 +265,7 @@ def test_another_kind_of_file_is_no_store(tmp_path: Path) -> None:
     assert file.read_text().startswith("subscribers:")
 
 
-def test_a_file_one_may_not_write_is_named(tmp_path: Path) -> None:
+def test_read_only_file_is_named(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     tmp_path.chmod(0o500)
@@ -273,14 +273,14 @@ def test_a_file_one_may_not_write_is_named(tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path}/store.db")
 
 
-def test_a_place_that_takes_no_files_is_named() -> None:
+def test_unwritable_folder_is_named() -> None:
     if not Path("/proc/self").is_dir():
         pytest.skip("there is no /proc here")
     with pytest.raises(StoreError, match=r"/proc/self/store\.db: "):
         open_store("sqlite:////proc/self/store.db")
 
 
-def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
+def test_unreachable_server_is_named_without_password() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -290,14 +290,14 @@ def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
     assert "hunter2" not in str(raised.value)
 
 
-def test_what_listens_but_says_nothing_is_named_in_the_time_its_address_gives_it() -> None:
+def test_silent_server_is_named_within_its_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"postgresql://ada@127.0.0.1:{silent.getsockname()[1]}/news?connect_timeout=2"
         with pytest.raises(StoreError, match="what listens there says nothing"):
             open_store(address)
 
 
-def test_a_server_whose_machine_vanishes_is_not_waited_for_all_day(postgres: str) -> None:
+def test_vanished_server_is_given_up(postgres: str) -> None:
     store = Database(f"{postgres}&keepalives_idle=7")
     with store.reading() as connection:
         driver: Any = connection.connection.driver_connection
@@ -308,19 +308,19 @@ def test_a_server_whose_machine_vanishes_is_not_waited_for_all_day(postgres: str
     assert told["keepalives_idle"] == "7"
 
 
-def test_a_missing_database_is_named(postgres: str) -> None:
+def test_missing_database_is_named(postgres: str) -> None:
     with pytest.raises(StoreError, match="the server has no such database or user"):
         open_store(postgres.replace("/postgres?", "/elsewhere?"))
 
 
-def test_what_is_read_amid_a_transaction_that_writes_is_read_in_it(database: Database) -> None:
+def test_reads_inside_a_write_use_its_transaction(database: Database) -> None:
     with database.writing() as writing, database.reading() as amid:
         assert amid is writing
     with database.reading() as after:
         assert after is not writing
 
 
-def test_a_full_disk_stops_a_freeze_and_harms_nothing(tmp_path: Path) -> None:
+def test_full_disk_stops_a_freeze_without_harm(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path}/store.db")
     readers = join(store, *(f"reader{n}" for n in range(300)))
     papers = list_papers(store, "arxiv:1")
@@ -342,7 +342,7 @@ def _let_grow_little(connection: Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")
 
 
-def test_a_file_that_may_not_grow_stops_a_write_and_harms_nothing(tmp_path: Path) -> None:
+def test_file_size_limit_stops_a_write_without_harm(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     open_store(url).close()
     said = _run(
@@ -362,7 +362,7 @@ def test_a_file_that_may_not_grow_stops_a_write_and_harms_nothing(tmp_path: Path
     again.close()
 
 
-def test_a_store_held_by_another_writer_says_so(
+def test_store_locked_by_another_writer_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("newsletter.stores.sql.engine.BUSY_SECONDS", 0.1)
@@ -377,9 +377,7 @@ def test_a_store_held_by_another_writer_says_so(
     store.close()
 
 
-def test_a_postgresql_table_held_by_another_says_so(
-    empty_postgres: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_postgresql_lock_is_reported(empty_postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("newsletter.stores.sql.engine.BUSY_SECONDS", 0.1)
     store = open_store(empty_postgres)
     with psycopg.connect(empty_postgres) as other:
@@ -393,7 +391,7 @@ def test_a_postgresql_table_held_by_another_says_so(
 # -- what the tables themselves prove ------------------------------------------------------------
 
 
-def test_a_second_issue_of_a_day_or_a_state_unheard_of_is_impossible(
+def test_second_issue_of_a_day_or_unknown_state_fails(
     sql_store: SqlStore, database: Database
 ) -> None:
     one_issue(sql_store, "ada")
@@ -406,7 +404,7 @@ def test_a_second_issue_of_a_day_or_a_state_unheard_of_is_impossible(
         assert isinstance(raised.value.__cause__, IntegrityError)
 
 
-def test_two_deliveries_or_editions_of_a_reader_in_one_issue_are_impossible(
+def test_second_delivery_or_edition_of_a_reader_fails(
     sql_store: SqlStore, database: Database
 ) -> None:
     one_issue(sql_store, "ada")
@@ -419,7 +417,9 @@ def test_two_deliveries_or_editions_of_a_reader_in_one_issue_are_impossible(
             connection.execute(insert(table).values(**row))
 
 
-def test_an_unchanged_roster_is_not_written_again(sql_store: SqlStore, database: Database) -> None:
+def test_unchanged_subscribers_are_not_written_again(
+    sql_store: SqlStore, database: Database
+) -> None:
     sql_store.sync_subscribers([subscriber(), subscriber("bob@example.org")], now=NOON)
     later = NOON + timedelta(days=1)
     changed = subscriber("bob@example.org", name="Bob")
@@ -429,7 +429,7 @@ def test_an_unchanged_roster_is_not_written_again(sql_store: SqlStore, database:
     assert [row.changed for row in rows] == [NOON, later]
 
 
-def test_a_claim_reads_no_more_of_an_issue_than_it_takes(tmp_path: Path) -> None:
+def test_claim_reads_only_what_it_takes(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     store = SqlStore(url)
     one_issue(store, "ada", "bob", "cyd")

@@ -46,7 +46,7 @@ TOMORROW = DAY + timedelta(days=1)
 TAKEN = Accepted("250 taken")
 
 
-def test_a_frozen_wave_comes_back_whole(store: Store) -> None:
+def test_frozen_wave_round_trips(store: Store) -> None:
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     topics = (
         Topic(
@@ -65,7 +65,7 @@ def test_a_frozen_wave_comes_back_whole(store: Store) -> None:
     assert store.waves(TOMORROW) == ()
 
 
-def test_a_frozen_edition_comes_back_whole(store: Store) -> None:
+def test_frozen_edition_round_trips(store: Store) -> None:
     (ada,) = join(store, "ada")
     wants = Filter(("Experts",), (parse_rule("LoRA"),), (parse_rule("speech"),), 5, 20)
     snapshot = replace(ada, subscriber=Subscriber(ada.subscriber.email, "Ada", wants))
@@ -91,7 +91,7 @@ def test_a_frozen_edition_comes_back_whole(store: Store) -> None:
     assert (claimed.edition, claimed.wave, claimed.reader) == (edition, wave.id, ada.id)
 
 
-def test_freezing_plans_a_delivery_for_each_reader(store: Store) -> None:
+def test_freeze_plans_one_delivery_per_reader(store: Store) -> None:
     one_issue(store, "ada", "bob")
     assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
     assert store.planned(DAY) == {1, 2}
@@ -101,7 +101,7 @@ def test_freezing_plans_a_delivery_for_each_reader(store: Store) -> None:
     assert store.counts(DAY) == Counts(pending=2)
 
 
-def test_an_edition_without_a_paper_is_decided_at_once(store: Store) -> None:
+def test_empty_edition_is_decided_at_once(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1")
     store.freeze(wave_of(papers), [cut(ada), cut(bob, 0)])
@@ -114,14 +114,14 @@ def test_an_edition_without_a_paper_is_decided_at_once(store: Store) -> None:
     assert store.decided_by_all([4711]) is None
 
 
-def test_an_issue_with_nothing_open_is_done(store: Store) -> None:
+def test_issue_with_nothing_open_is_done(store: Store) -> None:
     (ada,) = join(store, "ada")
     store.freeze(wave_of(list_papers(store, "arxiv:1")), [cut(ada)])
     assert store.issue_state(DAY) == ("done", "")
     assert store.edition(DAY, "ada@example.org") is not None
 
 
-def test_freezing_again_changes_nothing(store: Store) -> None:
+def test_freezing_twice_changes_nothing(store: Store) -> None:
     first = one_issue(store, "ada", "bob")
     papers = store.papers_numbered([1, 2])
     again = freeze(store, store.readers(), papers)
@@ -130,21 +130,21 @@ def test_freezing_again_changes_nothing(store: Store) -> None:
     assert store.counts(DAY) == Counts(pending=2)
 
 
-def test_a_known_wave_plans_those_who_have_no_delivery(store: Store) -> None:
+def test_known_wave_plans_readers_without_a_delivery(store: Store) -> None:
     first = one_issue(store, "ada")
     readers = join(store, "ada", "bob")
     assert freeze(store, readers, store.papers_numbered([1, 2])) == first
     assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
 
 
-def test_a_known_waves_pieces_are_the_stored_ones(store: Store) -> None:
+def test_known_wave_keeps_its_stored_fragments(store: Store) -> None:
     first = one_issue(store, "ada")
     papers = store.papers_numbered([1, 2])
     stored = store.freeze(replace(wave_of(papers), pieces=b"others"), [])
     assert stored == first
 
 
-def test_editions_of_other_papers_are_not_put_under_a_known_wave(store: Store) -> None:
+def test_known_wave_rejects_editions_of_other_papers(store: Store) -> None:
     first = one_issue(store, "ada")
     readers = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:3")
@@ -152,7 +152,7 @@ def test_editions_of_other_papers_are_not_put_under_a_known_wave(store: Store) -
     assert ledger(store) == [("ada", "pending")]
 
 
-def test_a_second_wave_takes_those_who_are_not_planned(store: Store) -> None:
+def test_second_wave_takes_unplanned_readers(store: Store) -> None:
     first = one_issue(store, "ada")
     ada, bob = join(store, "ada", "bob")
     papers = store.papers_numbered([1, 2])
@@ -164,13 +164,13 @@ def test_a_second_wave_takes_those_who_are_not_planned(store: Store) -> None:
     assert found[0] == second.id
 
 
-def test_two_editions_of_one_reader_make_one_delivery(store: Store) -> None:
+def test_two_editions_of_a_reader_make_one_delivery(store: Store) -> None:
     (ada,) = join(store, "ada")
     store.freeze(wave_of(list_papers(store, "arxiv:1")), [cut(ada, 0), cut(ada)])
     assert ledger(store) == [("ada", "pending")]
 
 
-def test_the_editions_may_be_cut_from_the_store_while_it_freezes(store: Store) -> None:
+def test_editions_may_be_read_from_the_freezing_store(store: Store) -> None:
     readers = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1")
 
@@ -182,7 +182,7 @@ def test_the_editions_may_be_cut_from_the_store_while_it_freezes(store: Store) -
     assert store.counts(DAY) == Counts(pending=2)
 
 
-def test_more_readers_than_are_taken_at_once_are_frozen_once_each(store: Store) -> None:
+def test_many_readers_are_frozen_once_each(store: Store) -> None:
     readers = join(store, *(f"reader{n}" for n in range(1100)))
     papers = list_papers(store, "arxiv:1")
     store.freeze(wave_of(papers), (cut(reader, 0) for reader in (*readers, *readers)))
@@ -191,7 +191,7 @@ def test_more_readers_than_are_taken_at_once_are_frozen_once_each(store: Store) 
     assert store.planned(DAY, among=range(1, 1200)) == frozenset(range(1, 1101))
 
 
-def test_a_freeze_that_breaks_off_leaves_nothing(store: Store) -> None:
+def test_failed_freeze_leaves_nothing(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1")
 
@@ -204,14 +204,14 @@ def test_a_freeze_that_breaks_off_leaves_nothing(store: Store) -> None:
     assert (store.issue_state(DAY), store.waves(DAY), store.planned(DAY)) == (None, (), frozenset())
 
 
-def test_a_new_reader_joins_after_the_last_freeze(store: Store) -> None:
+def test_new_reader_starts_after_the_last_freeze(store: Store) -> None:
     one_issue(store, "ada")
     join(store, "ada", "bob")
     store.save_reader(Subscriber("cyd@example.org"), status="confirmed", now=NOON)
     assert decided(store) == [0, 2, 2]
 
 
-def test_a_skipped_issue_has_its_reason_and_may_be_frozen_yet(store: Store) -> None:
+def test_skipped_issue_keeps_reason_and_can_be_frozen(store: Store) -> None:
     assert store.issue_state(DAY) is None
     store.skip(DAY, reason="no new papers", now=NOON)
     assert store.issue_state(DAY) == ("skipped", "no new papers")
@@ -222,20 +222,20 @@ def test_a_skipped_issue_has_its_reason_and_may_be_frozen_yet(store: Store) -> N
     assert store.issue_state(DAY) == ("frozen", "")
 
 
-def test_a_frozen_issue_is_not_skipped(store: Store) -> None:
+def test_frozen_issue_cannot_be_skipped(store: Store) -> None:
     one_issue(store, "ada")
     store.skip(DAY, reason="no new papers", now=NOON)
     assert store.issue_state(DAY) == ("frozen", "")
 
 
-def test_days_are_those_with_an_issue_newest_first(store: Store) -> None:
+def test_days_lists_issues_newest_first(store: Store) -> None:
     assert store.days() == ()
     store.skip(DAY, reason="none", now=NOON)
     store.freeze(at(wave_of(()), TOMORROW, LATER), [])
     assert store.days() == (TOMORROW, DAY)
 
 
-def test_a_day_without_an_issue_has_nothing(store: Store) -> None:
+def test_day_without_issue_is_empty(store: Store) -> None:
     assert store.counts(DAY) == Counts()
     assert store.deliveries(DAY) == ()
     assert claim(store) == ()
@@ -246,7 +246,7 @@ def test_a_day_without_an_issue_has_nothing(store: Store) -> None:
 # -- standings ----------------------------------------------------------------------------------
 
 
-def test_a_standing_knows_what_was_accepted(store: Store) -> None:
+def test_history_includes_accepted_papers(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
     store.freeze(wave_of(papers), [cut(ada, 0, 2), cut(bob, 1)])
@@ -260,7 +260,7 @@ def test_a_standing_knows_what_was_accepted(store: Store) -> None:
     assert store.histories([ada], [], since=NOON) == (ReaderHistory(ada),)
 
 
-def test_sent_as_one_means_sent_as_all(store: Store) -> None:
+def test_sending_one_paper_counts_for_its_group(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "doi:10.1/a", "arxiv:2608.00002")
     store.freeze(wave_of(papers), [cut(ada, 1)])
@@ -276,7 +276,7 @@ def _join_the_two(store: Store) -> None:
     store.ingest(DAY, HEALTH, [both], now=NOON)
 
 
-def test_what_fell_short_is_judged_again(store: Store) -> None:
+def test_paper_below_minimum_upvotes_is_judged_again(store: Store) -> None:
     ada, bob, cyd = join(store, "ada", "bob", "cyd")
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
     editions = [cut(ada, short=(1, 2)), cut(bob, 0, short=(1,)), cut(cyd, 0, short=(0,))]
@@ -287,14 +287,14 @@ def test_what_fell_short_is_judged_again(store: Store) -> None:
     assert store.recent_short(since=NOON) == {2, 3}
 
 
-def test_what_fell_short_for_anyone_is_found_among_many(store: Store) -> None:
+def test_papers_below_minimum_are_found_among_many(store: Store) -> None:
     *most, last = join(store, *(f"reader{n}" for n in range(700)))
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers), [*(cut(reader) for reader in most), cut(last, short=(1,))])
     assert store.recent_short(since=NOON) == {2}
 
 
-def test_only_papers_in_question_are_judged_again(store: Store) -> None:
+def test_only_undecided_papers_are_judged_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
@@ -302,7 +302,7 @@ def test_only_papers_in_question_are_judged_again(store: Store) -> None:
     assert history.again == {2}
 
 
-def test_what_fell_short_long_ago_is_let_go(store: Store) -> None:
+def test_old_papers_below_minimum_are_dropped(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1")
     store.freeze(wave_of(papers), [cut(ada, short=(0,))])
@@ -311,7 +311,7 @@ def test_what_fell_short_long_ago_is_let_go(store: Store) -> None:
     assert store.recent_short(since=since) == frozenset()
 
 
-def test_what_was_sent_since_is_not_judged_again(store: Store) -> None:
+def test_papers_sent_since_are_not_judged_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
@@ -321,7 +321,7 @@ def test_what_was_sent_since_is_not_judged_again(store: Store) -> None:
     assert store.recent_short(since=NOON) == {2}
 
 
-def test_a_reader_unknown_to_any_issue_stands_nowhere(store: Store) -> None:
+def test_new_reader_has_no_history(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
     stranger = reader(77, "stranger@example.org")
     assert store.histories([stranger], papers, since=NOON) == (ReaderHistory(stranger),)

@@ -48,7 +48,7 @@ LEASE_OVER = NOON + timedelta(seconds=LEASE)
 TAKEN = Accepted("250 taken")
 
 
-def test_a_claim_takes_what_is_pending_up_to_its_limit(store: Store) -> None:
+def test_claim_takes_pending_letters_up_to_its_limit(store: Store) -> None:
     one_issue(store, "ada", "bob", "cyd")
     assert [c.reader for c in claim(store, limit=2, run="one")] == [1, 2]
     assert [c.reader for c in claim(store, limit=2, run="two")] == [3]
@@ -57,7 +57,7 @@ def test_a_claim_takes_what_is_pending_up_to_its_limit(store: Store) -> None:
     assert store.issue_state(DAY) == ("sending", "")
 
 
-def test_where_doubts_are_not_sent_again_they_are_held_and_a_late_answer_ends_them(
+def test_hold_policy_keeps_doubts_until_a_late_answer(
     store: Store,
 ) -> None:
     one_issue(store, "ada", "bob", "cyd")
@@ -73,14 +73,14 @@ def test_where_doubts_are_not_sent_again_they_are_held_and_a_late_answer_ends_th
     assert store.claim(DAY, limit=9, now=later, lease=LEASE, token="three") == ()
 
 
-def test_every_claim_has_its_own_token_made_from_the_runs(store: Store) -> None:
+def test_every_claim_has_its_own_token(store: Store) -> None:
     one_issue(store, "ada", "bob")
     tokens = {made.token for made in claim(store, run="run-7")}
     assert len(tokens) == 2
     assert all("run-7" in token for token in tokens)
 
 
-def test_a_claim_may_be_restricted_to_some_readers(store: Store) -> None:
+def test_claim_can_be_restricted_to_readers(store: Store) -> None:
     one_issue(store, "ada", "bob", "cyd")
     asked = store.claim(DAY, limit=9, now=NOON, lease=LEASE, token="run", readers=[2, 99])
     assert [made.reader for made in asked] == [2]
@@ -88,7 +88,7 @@ def test_a_claim_may_be_restricted_to_some_readers(store: Store) -> None:
     assert ledger(store) == [("ada", "pending"), ("bob", "claimed"), ("cyd", "pending")]
 
 
-def test_a_claim_is_of_one_day(store: Store) -> None:
+def test_claim_covers_one_day(store: Store) -> None:
     one_issue(store, "ada")
     wave = wave_of(store.papers_numbered([1, 2]))
     assert len(claim(store)) == 1
@@ -98,7 +98,7 @@ def test_a_claim_is_of_one_day(store: Store) -> None:
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "blocked", "removed", "unconfirmed"])
-def test_a_reader_who_left_is_suppressed(store: Store, status: Status) -> None:
+def test_departed_reader_is_suppressed(store: Store, status: Status) -> None:
     one_issue(store, "ada", "bob")
     store.set_status("ada@example.org", status, now=NOON)
     assert [made.reader for made in claim(store, limit=1)] == [2]
@@ -116,7 +116,7 @@ def test_attempts_are_counted(store: Store) -> None:
     assert rows(store)[0].attempts == 2
 
 
-def test_a_claim_given_back_before_its_mark_was_no_attempt(store: Store) -> None:
+def test_unmarked_claim_given_back_is_no_attempt(store: Store) -> None:
     one_issue(store, "ada")
     (first,) = claim(store)
     settle(store, first, outcome=NotSent("given back"))
@@ -129,7 +129,7 @@ def test_a_claim_given_back_before_its_mark_was_no_attempt(store: Store) -> None
     assert rows(store)[0].attempts == 1
 
 
-def test_a_claim_whose_lease_ran_out_is_pending_again(store: Store) -> None:
+def test_expired_claim_is_pending_again(store: Store) -> None:
     one_issue(store, "ada")
     (lost,) = claim(store)
     assert claim(store, now=LEASE_OVER - timedelta(microseconds=1), run="two") == ()
@@ -140,7 +140,7 @@ def test_a_claim_whose_lease_ran_out_is_pending_again(store: Store) -> None:
     assert mark(store, found, now=LEASE_OVER) == {found.token}
 
 
-def test_a_mark_whose_lease_ran_out_is_in_doubt_and_claimed_once_more(store: Store) -> None:
+def test_expired_mark_is_in_doubt_and_retried_once(store: Store) -> None:
     one_issue(store, "ada")
     (lost,) = claim(store)
     mark(store, lost)
@@ -153,7 +153,7 @@ def test_a_mark_whose_lease_ran_out_is_in_doubt_and_claimed_once_more(store: Sto
     assert store.finish(DAY) == "done_with_errors"
 
 
-def test_no_answer_twice_is_held(store: Store) -> None:
+def test_second_missing_answer_is_held(store: Store) -> None:
     one_issue(store, "ada")
     for run, state in (("one", "unknown"), ("two", "held")):
         (claimed,) = claim(store, run=run)
@@ -163,7 +163,7 @@ def test_no_answer_twice_is_held(store: Store) -> None:
     assert claim(store, run="three") == ()
 
 
-def test_the_claims_of_a_run_that_is_gone_are_taken_over_at_once(store: Store) -> None:
+def test_claims_of_a_dead_run_are_taken_over(store: Store) -> None:
     one_issue(store, "ada", "bob", "cyd")
     ada, _bob = claim(store, limit=2, run="gone")
     (cyd,) = claim(store, run="alive")
@@ -176,7 +176,7 @@ def test_the_claims_of_a_run_that_is_gone_are_taken_over_at_once(store: Store) -
     assert store.owners(DAY) == {"next", "alive"}
 
 
-def test_a_letter_deferred_for_twenty_hours_expires(store: Store) -> None:
+def test_letter_deferred_for_twenty_hours_expires(store: Store) -> None:
     one_issue(store, "ada")
     (late,) = claim(store)
     settle(store, late, outcome=Deferred("450 later"), next_try=LATER)
@@ -188,7 +188,7 @@ def test_a_letter_deferred_for_twenty_hours_expires(store: Store) -> None:
     assert decided(store) == [0]
 
 
-def test_a_late_answer_ends_the_doubt(store: Store) -> None:
+def test_late_answer_ends_the_doubt(store: Store) -> None:
     one_issue(store, "ada")
     (late,) = claim(store)
     mark(store, late)
@@ -198,7 +198,7 @@ def test_a_late_answer_ends_the_doubt(store: Store) -> None:
     assert decided(store) == [2]
 
 
-def test_a_mark_is_granted_while_the_claim_holds(store: Store) -> None:
+def test_mark_is_granted_while_the_claim_holds(store: Store) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     assert mark(store, ada) == {ada.token}
@@ -208,7 +208,7 @@ def test_a_mark_is_granted_while_the_claim_holds(store: Store) -> None:
     assert mark(store) == frozenset()
 
 
-def test_a_run_renews_the_leases_of_its_own_living_claims_alone(store: Store) -> None:
+def test_run_renews_only_its_own_live_leases(store: Store) -> None:
     one_issue(store, "ada", "bob", "cyd", "dan")
     (ada,) = claim(store, limit=1, run="one.1")
     (bob,) = claim(store, limit=1, run="one.2", now=NOON - timedelta(seconds=50))
@@ -226,7 +226,7 @@ def test_a_run_renews_the_leases_of_its_own_living_claims_alone(store: Store) ->
     assert dict(ledger(store))["dan"] == "accepted", "its longer lease stays"
 
 
-def test_a_mark_renews_the_lease(store: Store) -> None:
+def test_mark_renews_the_lease(store: Store) -> None:
     one_issue(store, "ada")
     (ada,) = claim(store)
     store.mark([letter_of(ada)], now=NOON, lease=660.0)
@@ -235,7 +235,7 @@ def test_a_mark_renews_the_lease(store: Store) -> None:
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "blocked", "removed"])
-def test_no_mark_after_a_departure(store: Store, status: Status) -> None:
+def test_no_mark_after_unsubscribing(store: Store, status: Status) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     store.set_status("ada@example.org", status, now=NOON)
@@ -261,7 +261,7 @@ def test_void_tokens_change_nothing(store: Store) -> None:
     assert decided(store) == [0, 0]
 
 
-def test_a_settled_claim_is_void(store: Store) -> None:
+def test_settled_claim_is_void(store: Store) -> None:
     one_issue(store, "ada")
     (ada,) = claim(store)
     settle(store, ada, outcome=TAKEN)
@@ -270,7 +270,7 @@ def test_a_settled_claim_is_void(store: Store) -> None:
     assert mark(store, ada) == frozenset()
 
 
-def test_acceptance_records_every_paper_and_decides_the_freeze(store: Store) -> None:
+def test_acceptance_records_papers_and_decides_the_freeze(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
     plan = cut(ada, 2, 0)
@@ -286,7 +286,7 @@ def test_acceptance_records_every_paper_and_decides_the_freeze(store: Store) -> 
     assert decided(store) == [3, 0]
 
 
-def test_an_older_issue_accepted_late_takes_nothing_back(store: Store) -> None:
+def test_late_acceptance_of_older_issue_takes_nothing_back(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers, cutoff=1), [cut(ada, 0)])
@@ -307,7 +307,7 @@ def test_an_older_issue_accepted_late_takes_nothing_back(store: Store) -> None:
         (Unknown("no\0 answer"), "unknown", "no\ufffd answer"),
     ],
 )
-def test_other_ends_leave_the_papers_owed(
+def test_other_outcomes_leave_papers_owed(
     store: Store, outcome: Outcome, state: str, reply: str
 ) -> None:
     one_issue(store, "ada")
@@ -322,7 +322,7 @@ def test_other_ends_leave_the_papers_owed(
     assert store.histories(store.readers(), papers, since=NOON)[0].sent == frozenset()
 
 
-def test_a_deferred_delivery_waits_for_its_next_try(store: Store) -> None:
+def test_deferred_delivery_waits_for_its_next_try(store: Store) -> None:
     one_issue(store, "ada")
     settle(store, *claim(store), outcome=Deferred("450 later"), next_try=LATER)
     assert claim(store, now=LATER - timedelta(microseconds=1), run="two") == ()
@@ -331,7 +331,7 @@ def test_a_deferred_delivery_waits_for_its_next_try(store: Store) -> None:
     assert rows(store)[0].next_try is None
 
 
-def test_ended_deliveries_are_not_claimed_again(store: Store) -> None:
+def test_finished_deliveries_are_not_claimed_again(store: Store) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     settle(store, ada, outcome=TAKEN)
@@ -339,7 +339,7 @@ def test_ended_deliveries_are_not_claimed_again(store: Store) -> None:
     assert claim(store, now=LATER + timedelta(days=2), run="two") == ()
 
 
-def test_an_issue_closes_when_nothing_is_open(store: Store) -> None:
+def test_issue_closes_when_nothing_is_open(store: Store) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     settle(store, ada, outcome=TAKEN)
@@ -349,7 +349,7 @@ def test_an_issue_closes_when_nothing_is_open(store: Store) -> None:
     assert store.issue_state(DAY) == ("done", "")
 
 
-def test_an_issue_with_failures_closes_with_errors(store: Store) -> None:
+def test_issue_with_failures_closes_with_errors(store: Store) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     settle(store, ada, outcome=TAKEN)
@@ -357,7 +357,7 @@ def test_an_issue_with_failures_closes_with_errors(store: Store) -> None:
     assert store.finish(DAY) == "done_with_errors"
 
 
-def test_a_later_wave_opens_a_closed_issue(store: Store) -> None:
+def test_later_wave_reopens_a_closed_issue(store: Store) -> None:
     one_issue(store, "ada")
     settle(store, *claim(store), outcome=TAKEN)
     store.finish(DAY)
@@ -369,7 +369,7 @@ def test_a_later_wave_opens_a_closed_issue(store: Store) -> None:
     assert store.finish(DAY) == "done"
 
 
-def test_a_wave_frozen_while_letters_leave_leaves_the_issue_sending(store: Store) -> None:
+def test_wave_frozen_during_sending_keeps_issue_sending(store: Store) -> None:
     one_issue(store, "ada")
     claim(store)
     readers = join(store, "ada", "bob")
@@ -378,7 +378,7 @@ def test_a_wave_frozen_while_letters_leave_leaves_the_issue_sending(store: Store
     assert store.issue_state(DAY) == ("sending", "")
 
 
-def test_the_ledger_is_told_by_address_and_its_counts_add_up(store: Store) -> None:
+def test_ledger_lists_addresses_and_counts_add_up(store: Store) -> None:
     readers = join(store, "dee", "ada", "Bob", "cyd", "eve")
     papers = list_papers(store, "arxiv:1")
     editions = [cut(reader, 0) for reader in readers[:-1]]
@@ -401,7 +401,7 @@ def test_the_ledger_is_told_by_address_and_its_counts_add_up(store: Store) -> No
 # -- several at once ---------------------------------------------------------------------------
 
 
-def test_eight_threads_claim_a_thousand_deliveries_once_each(store: Store) -> None:
+def test_eight_threads_claim_each_delivery_once(store: Store) -> None:
     one_issue(store, *(f"reader{n}" for n in range(1000)))
     start = Barrier(8)
 
@@ -421,7 +421,7 @@ def test_eight_threads_claim_a_thousand_deliveries_once_each(store: Store) -> No
     assert store.finish(DAY) == "done"
 
 
-def test_two_freezes_at_once_make_one_delivery_a_reader(url: str, store: Store) -> None:
+def test_concurrent_freezes_make_one_delivery_per_reader(url: str, store: Store) -> None:
     readers = join(store, *(f"reader{n}" for n in range(50)))
     papers = list_papers(store, "arxiv:1")
     others = store if url == "memory://" else open_store(url)
@@ -439,7 +439,7 @@ def test_two_freezes_at_once_make_one_delivery_a_reader(url: str, store: Store) 
     assert store.counts(DAY) == Counts(pending=50)
 
 
-def test_sources_ingested_at_once_number_their_papers_without_a_gap(store: Store) -> None:
+def test_concurrent_ingests_number_papers_without_gaps(store: Store) -> None:
     def work(run: int) -> int:
         mine = [IdentifiedItem(item(), identity(f"arxiv:{n}")) for n in range(run, run + 40)]
         return store.ingest(DAY, replace(HEALTH, name=f"source{run}"), mine, now=NOON).new
@@ -450,7 +450,7 @@ def test_sources_ingested_at_once_number_their_papers_without_a_gap(store: Store
     assert len(store.papers(after=0, since=NOON)) == 180
 
 
-def test_a_departure_and_the_marks_at_once_agree(store: Store) -> None:
+def test_concurrent_unsubscribe_and_marks_agree(store: Store) -> None:
     one_issue(store, *(f"reader{n}" for n in range(40)))
     claims = claim(store)
     start = Barrier(2)

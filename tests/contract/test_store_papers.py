@@ -26,7 +26,7 @@ def keys(papers: tuple[Paper, ...]) -> list[str]:
     return [paper.key for paper in papers]
 
 
-def test_a_paper_never_heard_of_gets_the_next_number(store: Store) -> None:
+def test_unknown_paper_gets_the_next_number(store: Store) -> None:
     assert store.cutoff() == 0
     assert ingest(store, entry("arxiv:1"), entry("arxiv:2")) == IngestCounts(new=2)
     assert store.cutoff() == 2
@@ -35,19 +35,19 @@ def test_a_paper_never_heard_of_gets_the_next_number(store: Store) -> None:
     assert (second.number, second.first_seen, second.item.title) == (2, NOON, "About arxiv:2")
 
 
-def test_a_known_name_is_the_known_paper(store: Store) -> None:
+def test_known_key_is_the_known_paper(store: Store) -> None:
     ingest(store, entry("arxiv:1", "doi:10.1/a"))
     assert ingest(store, entry("doi:10.1/a", "acl:7")) == IngestCounts(seen=1)
     assert ingest(store, entry("acl:7")) == IngestCounts(seen=1)
     assert keys(store.papers(after=0, since=NOON)) == ["arxiv:1"]
 
 
-def test_a_paper_listed_twice_at_once_is_counted_once(store: Store) -> None:
+def test_paper_listed_twice_at_once_counts_once(store: Store) -> None:
     assert ingest(store, entry("arxiv:1"), entry("arxiv:1", version=2)) == IngestCounts(new=1)
     assert ingest(store, entry("arxiv:1"), entry("arxiv:1", version=3)) == IngestCounts(revised=1)
 
 
-def test_a_risen_version_is_revised_once(store: Store) -> None:
+def test_new_version_is_recorded_once(store: Store) -> None:
     ingest(store, entry("arxiv:1", version=1))
     assert ingest(store, entry("arxiv:1", version=2)) == IngestCounts(revised=1)
     assert ingest(store, entry("arxiv:1", version=2)) == IngestCounts(seen=1)
@@ -55,7 +55,7 @@ def test_a_risen_version_is_revised_once(store: Store) -> None:
     assert (paper.item.version, paper.number, paper.key) == (2, 1, "arxiv:1")
 
 
-def test_a_replacement_is_news_of_a_known_paper_only(store: Store) -> None:
+def test_replacement_of_unknown_paper_is_not_news(store: Store) -> None:
     first = entry("arxiv:2608.00001", version=1)
     assert ingest(store, entry("arxiv:2607.00009", announcement="replace")) == IngestCounts()
     replacement = entry("arxiv:2608.00001", version=2, announcement="replace")
@@ -72,7 +72,7 @@ def test_upvotes_grow_without_a_new_number(store: Store) -> None:
     assert (paper.item.upvotes, store.cutoff()) == (8, 1)
 
 
-def test_an_entry_of_two_known_papers_puts_them_in_one_group(store: Store) -> None:
+def test_entry_of_two_known_papers_groups_them(store: Store) -> None:
     ingest(store, entry("doi:10.1/a"), entry("arxiv:2"), entry("acl:3"))
     assert ingest(store, entry("arxiv:2", "doi:10.1/a", upvotes=4)) == IngestCounts(seen=1)
     assert [paper.group for paper in store.papers_numbered([1, 2, 3])] == [1, 1, 3]
@@ -81,44 +81,44 @@ def test_an_entry_of_two_known_papers_puts_them_in_one_group(store: Store) -> No
     assert [paper.item.upvotes for paper in store.papers_numbered([1, 2])] == [4, 4]
 
 
-def test_every_paper_of_a_group_is_brought_up_to_date_under_any_name(store: Store) -> None:
+def test_every_paper_of_a_group_is_updated(store: Store) -> None:
     ingest(store, entry("doi:10.1/a"), entry("arxiv:2"))
     ingest(store, entry("arxiv:2", "doi:10.1/a"))
     ingest(store, entry("arxiv:2", upvotes=9))
     assert [paper.item.upvotes for paper in store.papers_numbered([1, 2])] == [9, 9]
 
 
-def test_a_doi_does_not_join_two_arxiv_papers(store: Store) -> None:
+def test_doi_does_not_join_two_arxiv_papers(store: Store) -> None:
     ingest(store, entry("arxiv:2608.00001", "doi:10.1/a"))
     assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == IngestCounts(new=1)
     assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == IngestCounts(seen=1)
     assert [paper.group for paper in store.papers_numbered([1, 2])] == [1, 2]
 
 
-def test_what_lies_behind_a_new_source_is_muted(store: Store) -> None:
+def test_backlog_of_new_source_is_muted(store: Store) -> None:
     ingest(store, entry("arxiv:1"), entry("arxiv:2", past=True))
     assert [paper.muted for paper in store.papers_numbered([1, 2])] == [False, True]
 
 
-def test_what_is_new_behind_a_known_source_is_news(store: Store) -> None:
+def test_backlog_of_known_source_is_news(store: Store) -> None:
     ingest(store, entry("arxiv:1"))
     ingest(store, entry("arxiv:2", past=True))
     assert [paper.muted for paper in store.papers_numbered([1, 2])] == [False, False]
 
 
-def test_a_source_that_only_ever_failed_is_still_new(store: Store) -> None:
+def test_source_that_only_failed_is_still_new(store: Store) -> None:
     failed = SourceHealth("arXiv", "failed", "no answer", checked=NOON)
     store.ingest(DAY, failed, [], now=NOON)
     ingest(store, entry("arxiv:1", past=True))
     assert [paper.muted for paper in store.papers_numbered([1])] == [True]
 
 
-def test_a_paper_listed_now_and_behind_is_news(store: Store) -> None:
+def test_paper_in_list_and_backlog_is_news(store: Store) -> None:
     ingest(store, entry("arxiv:1", past=True), entry("arxiv:1"))
     assert [paper.muted for paper in store.papers_numbered([1])] == [False]
 
 
-def test_papers_are_found_by_number_and_by_when_they_were_first_seen(store: Store) -> None:
+def test_papers_are_found_by_number_and_first_seen(store: Store) -> None:
     ingest(store, entry("arxiv:1"))
     later = NOON + timedelta(hours=1)
     store.ingest(DAY, HEALTH, [entry("arxiv:2"), entry("arxiv:3")], now=later)
@@ -128,7 +128,7 @@ def test_papers_are_found_by_number_and_by_when_they_were_first_seen(store: Stor
     assert store.papers_numbered([]) == ()
 
 
-def test_papers_read_are_those_any_source_listed_for_the_day(store: Store) -> None:
+def test_papers_of_a_day_come_from_all_sources(store: Store) -> None:
     ingest(store, entry("arxiv:1"), entry("arxiv:2"))
     ingest(store, entry("arxiv:2"), entry("arxiv:3"), source="bioRxiv")
     ingest(store, entry("arxiv:1"), day=DAY + timedelta(days=1))
@@ -137,7 +137,7 @@ def test_papers_read_are_those_any_source_listed_for_the_day(store: Store) -> No
     assert store.papers_read(DAY - timedelta(days=1)) == ()
 
 
-def test_a_sources_last_word_is_remembered(store: Store) -> None:
+def test_latest_source_health_is_stored(store: Store) -> None:
     before = SourceHealth("arXiv", "ok", "", NOON, NOON, "abc")
     after = SourceHealth("arXiv", "failed", "no\0 answer", NOON + timedelta(hours=1), NOON, "abc")
     store.ingest(DAY, before, [], now=NOON)
@@ -149,7 +149,7 @@ def test_a_sources_last_word_is_remembered(store: Store) -> None:
     assert store.sources()["arXiv"].detail.startswith("no")
 
 
-def test_every_word_of_an_item_comes_back(store: Store) -> None:
+def test_every_item_field_round_trips(store: Store) -> None:
     whole = Item(
         title="Ünïcödé 数学 \U0001d54f \u202e <think> & “quotes”",
         abstract="\u03b1 < β \\ 'x' %s",
@@ -177,12 +177,12 @@ def test_every_word_of_an_item_comes_back(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", ["url:https://example.org/" + "x" * 9000, "feed:a\0b\ud800"])
-def test_a_hostile_name_is_a_name_like_any_other(store: Store, name: str) -> None:
+def test_hostile_source_name_is_stored_literally(store: Store, name: str) -> None:
     assert ingest(store, entry(name), entry(name + "y")) == IngestCounts(new=2)
     assert ingest(store, entry(name)) == IngestCounts(seen=1)
 
 
-def test_a_large_listing_is_taken_whole(store: Store) -> None:
+def test_large_listing_is_stored_whole(store: Store) -> None:
     entries = [entry(f"arxiv:{n}", f"doi:10.1/{n}") for n in range(1500)]
     assert ingest(store, *entries) == IngestCounts(new=1500)
     assert ingest(store, *entries, day=DAY + timedelta(days=1)) == IngestCounts(seen=1500)

@@ -26,14 +26,14 @@ def only(store: Store) -> Reader:
     return reader
 
 
-def test_those_new_in_the_file_join_confirmed(store: Store) -> None:
+def test_new_readers_in_the_file_join_confirmed(store: Store) -> None:
     sync(store, "ada@example.org", "bob@example.org")
     ada, bob = store.readers()
     assert (ada.id, ada.subscriber.email, ada.status) == (1, "ada@example.org", "confirmed")
     assert (ada.origin, ada.decided, bob.id) == ("file", 0, 2)
 
 
-def test_every_word_of_a_subscriber_comes_back(store: Store) -> None:
+def test_every_subscriber_field_round_trips(store: Store) -> None:
     whole = Subscriber(
         email="ada@example.org",
         name="Ada Ω “King”",
@@ -55,14 +55,14 @@ def test_every_word_of_a_subscriber_comes_back(store: Store) -> None:
     assert only(store).subscriber == whole
 
 
-def test_the_files_words_replace_those_known(store: Store) -> None:
+def test_file_values_replace_stored_ones(store: Store) -> None:
     sync(store, "ada@example.org")
     store.sync_subscribers([subscriber(name="Ada", day=2)], now=LATER)
     assert only(store).subscriber == subscriber(name="Ada", day=2)
     assert only(store).id == 1
 
 
-def test_those_struck_from_the_file_are_removed_and_may_come_back(store: Store) -> None:
+def test_readers_removed_from_file_may_return(store: Store) -> None:
     sync(store, "ada@example.org", "bob@example.org")
     sync(store, "bob@example.org")
     assert statuses(store) == {"ada@example.org": "removed", "bob@example.org": "confirmed"}
@@ -72,7 +72,7 @@ def test_those_struck_from_the_file_are_removed_and_may_come_back(store: Store) 
 
 
 @pytest.mark.parametrize("gone", ["unsubscribed", "blocked"])
-def test_a_departure_outlives_the_file(store: Store, gone: Status) -> None:
+def test_unsubscribing_outlives_the_file(store: Store, gone: Status) -> None:
     sync(store, "ada@example.org")
     assert store.set_status("ada@example.org", gone, now=NOON)
     sync(store, "ada@example.org")
@@ -83,20 +83,20 @@ def test_a_departure_outlives_the_file(store: Store, gone: Status) -> None:
     assert only(store).status == gone
 
 
-def test_a_reader_of_the_store_stays_when_the_file_lacks_them(store: Store) -> None:
+def test_online_reader_stays_without_a_file_entry(store: Store) -> None:
     store.save_reader(subscriber(), status="confirmed", now=NOON)
     sync(store, "bob@example.org")
     assert statuses(store)["ada@example.org"] == "confirmed"
 
 
-def test_a_reader_of_the_store_becomes_the_files_when_it_names_them(store: Store) -> None:
+def test_online_reader_named_in_file_belongs_to_file(store: Store) -> None:
     store.save_reader(subscriber(name="Ada"), status="unconfirmed", now=NOON)
     store.sync_subscribers([subscriber(name="A.")], now=LATER)
     reader = only(store)
     assert (reader.origin, reader.status, reader.subscriber.name) == ("file", "confirmed", "A.")
 
 
-def test_saving_adds_a_reader_of_the_store_or_replaces_one(store: Store) -> None:
+def test_saving_adds_or_replaces_an_online_reader(store: Store) -> None:
     joined = store.save_reader(subscriber(), status="unconfirmed", now=NOON)
     assert joined == Reader(1, subscriber(), "unconfirmed", 0, "store")
     changed = store.save_reader(subscriber(name="Ada"), status="confirmed", now=LATER)
@@ -104,7 +104,7 @@ def test_saving_adds_a_reader_of_the_store_or_replaces_one(store: Store) -> None
     assert store.readers() == (changed,)
 
 
-def test_what_a_reader_of_the_file_saves_leaves_them_the_files(store: Store) -> None:
+def test_saving_keeps_a_file_reader_in_the_file(store: Store) -> None:
     sync(store, "ada@example.org")
     saved = store.save_reader(subscriber(name="Ada"), status="confirmed", now=LATER)
     assert (saved.origin, saved.subscriber.name) == ("file", "Ada")
@@ -112,7 +112,7 @@ def test_what_a_reader_of_the_file_saves_leaves_them_the_files(store: Store) -> 
     assert only(store).status == "removed"
 
 
-def test_a_departure_of_someone_unknown_stores_nothing(store: Store) -> None:
+def test_unknown_address_unsubscribing_stores_nothing(store: Store) -> None:
     assert not store.set_status("nobody@example.org", "unsubscribed", now=NOON)
     assert store.readers() == ()
 
@@ -124,7 +124,7 @@ def test_readers_are_found_by_address(store: Store) -> None:
     assert store.readers(emails=[]) == ()
 
 
-def test_each_reader_comes_once_by_id_however_many_there_are(store: Store) -> None:
+def test_iteration_yields_each_reader_once_by_id(store: Store) -> None:
     assert list(store.each_reader()) == []
     sync(store, *(f"reader{n}@example.org" for n in range(1200)))
     sync(store, *(f"reader{n}@example.org" for n in range(1100)))
@@ -132,7 +132,7 @@ def test_each_reader_comes_once_by_id_however_many_there_are(store: Store) -> No
     assert [reader.id for reader in store.each_reader()] == list(range(1, 1201))
 
 
-def test_who_changes_while_each_reader_is_read_comes_all_the_same(store: Store) -> None:
+def test_iteration_includes_readers_changed_meanwhile(store: Store) -> None:
     sync(store, *(f"reader{n}@example.org" for n in range(1200)))
     everybody = store.each_reader()
     assert next(everybody).id == 1
@@ -149,7 +149,7 @@ def test_readers_are_found_by_id(store: Store) -> None:
     assert store.readers_numbered([]) == ()
 
 
-def test_a_large_roster_is_kept(store: Store) -> None:
+def test_large_subscriber_list_is_stored(store: Store) -> None:
     emails = [f"reader{n}@example.org" for n in range(1200)]
     sync(store, *emails)
     sync(store, *emails[:-1])

@@ -94,7 +94,7 @@ def night(store: Store) -> Iterator[Night]:
         yield made
 
 
-def test_letters_go_at_their_time_and_sources_are_fetched_within_the_hour_before(
+def test_letters_leave_when_due_after_an_hours_fetching(
     night: Night,
 ) -> None:
     asked: list[tuple[datetime, int]] = []
@@ -110,7 +110,7 @@ def test_letters_go_at_their_time_and_sources_are_fetched_within_the_hour_before
     assert night.store.waves(DAY)[0].due == SEVEN
 
 
-def test_readers_of_one_date_get_it_at_their_own_times(night: Night) -> None:
+def test_readers_get_one_date_at_their_own_times(night: Night) -> None:
     night.subscribe(
         subscriber("ada@example.org"),
         subscriber("bob@example.org", timezone="Pacific/Auckland"),
@@ -125,7 +125,7 @@ def test_readers_of_one_date_get_it_at_their_own_times(night: Night) -> None:
     assert night.store.issue_state(DAY) == ("done", "")
 
 
-def test_asleep_at_the_due_time_it_sends_when_it_wakes(night: Night) -> None:
+def test_sends_on_waking_after_sleeping_through_due_time(night: Night) -> None:
     woke = SEVEN + 4 * HOUR
     night.awake(SEVEN - 2 * HOUR, SEVEN - 2 * HOUR + MINUTE)
     night.awake(woke, woke + HOUR, step=5 * MINUTE)
@@ -133,7 +133,7 @@ def test_asleep_at_the_due_time_it_sends_when_it_wakes(night: Night) -> None:
     assert night.store.days() == (DAY,)
 
 
-def test_days_cancelled_ahead_keep_no_letter_of_today_from_leaving(night: Night) -> None:
+def test_cancelled_future_days_do_not_block_today(night: Night) -> None:
     for ahead in range(1, 9):
         cancel(night.store, DAY + ahead * ONE_DAY)
     night.awake(SEVEN - HOUR, SEVEN)
@@ -142,7 +142,7 @@ def test_days_cancelled_ahead_keep_no_letter_of_today_from_leaving(night: Night)
     assert next(so_far(night.store, SEVEN + ONE_DAY)) == DAY + ONE_DAY
 
 
-def test_on_waking_all_that_was_due_goes_as_one_wave(night: Night) -> None:
+def test_everything_missed_goes_in_one_wave_on_waking(night: Night) -> None:
     night.subscribe(*(subscriber(f"r{n}@example.org", at=f"0{5 + n}:30") for n in range(3)))
     woke = SEVEN + 4 * HOUR
     night.awake(woke, woke + MINUTE)
@@ -151,7 +151,7 @@ def test_on_waking_all_that_was_due_goes_as_one_wave(night: Night) -> None:
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_three_days_asleep_are_one_merged_issue(night: Night, restarted: bool) -> None:  # noqa: FBT001 - a case
+def test_three_missed_days_make_one_merged_issue(night: Night, restarted: bool) -> None:  # noqa: FBT001 - a case
     night.awake(SEVEN, SEVEN + MINUTE)
     if restarted:
         night.restart()
@@ -162,7 +162,7 @@ def test_three_days_asleep_are_one_merged_issue(night: Night, restarted: bool) -
     assert night.store.days() == (DAY + 3 * ONE_DAY, DAY)
 
 
-def test_a_weekly_letter_slept_through_goes_on_waking_though_no_source_was_up_at_first(
+def test_missed_weekly_issue_waits_for_sources_and_goes(
     night: Night,
 ) -> None:
     night.subscribe(subscriber(cadence="weekly"))
@@ -177,7 +177,7 @@ def test_a_weekly_letter_slept_through_goes_on_waking_though_no_source_was_up_at
     assert night.store.days() == (DAY,)
 
 
-def test_what_was_slept_through_is_caught_up_for_half_a_day(night: Night) -> None:
+def test_missed_issue_is_caught_up_for_half_a_day(night: Night) -> None:
     night.tick(SEVEN - ONE_DAY)
     woke = SEVEN + ONE_DAY
     night.tick(woke)
@@ -186,14 +186,14 @@ def test_what_was_slept_through_is_caught_up_for_half_a_day(night: Night) -> Non
     assert night.scheduler_state.asleep_since is None
 
 
-def test_readers_whom_another_process_planned_meanwhile_are_left_to_it(night: Night) -> None:
+def test_readers_planned_by_another_process_are_left_alone(night: Night) -> None:
     readers = [reader.id for reader in night.store.readers()]
     night.tick(SEVEN)
     assert freeze_due(night.publisher, night.scheduler_state, [Due(DAY, SEVEN, readers)]) == ""
     assert len(night.store.waves(DAY)) == 1
 
 
-def test_a_clock_set_back_or_far_forward_repeats_nothing(night: Night) -> None:
+def test_clock_set_back_or_forward_repeats_nothing(night: Night) -> None:
     night.awake(SEVEN - MINUTE, SEVEN + MINUTE)
     night.awake(SEVEN - 2 * HOUR, SEVEN + 5 * MINUTE, step=5 * MINUTE)
     assert len(night.sent) == 1
@@ -206,7 +206,7 @@ def test_a_clock_set_back_or_far_forward_repeats_nothing(night: Night) -> None:
     assert [at for at, _ in night.sent] == [SEVEN, ahead, SEVEN + ONE_DAY]
 
 
-def test_a_clock_stepped_while_sending_repeats_nothing(night: Night) -> None:
+def test_clock_step_during_sending_repeats_nothing(night: Night) -> None:
     night.subscribe(*(subscriber(f"r{n}@example.org") for n in range(5)))
 
     class Stepping(MemoryTransport):
@@ -227,7 +227,7 @@ def test_a_clock_stepped_while_sending_repeats_nothing(night: Night) -> None:
     ("before", "after"),
     [("Pacific/Auckland", "America/Los_Angeles"), ("America/Los_Angeles", "Pacific/Auckland")],
 )
-def test_a_reader_who_moves_gets_one_letter_a_date(night: Night, before: str, after: str) -> None:
+def test_moving_reader_gets_one_letter_per_date(night: Night, before: str, after: str) -> None:
     def day_of(at: datetime) -> None:
         night.listed.titles = (f"Paper of {at:%d %H}",)
 
@@ -243,7 +243,7 @@ def test_a_reader_who_moves_gets_one_letter_a_date(night: Night, before: str, af
     assert {DAY - ONE_DAY, DAY, DAY + ONE_DAY} <= {row.day for row in rows}
 
 
-def test_a_failed_source_is_asked_again_after_longer_and_longer_waits(night: Night) -> None:
+def test_failed_source_is_retried_with_growing_waits(night: Night) -> None:
     night.listed.failing = DOWN
     other = Listed("Other", name="Other")
     night.publisher = replace(night.publisher, sources=(night.listed, other))
@@ -266,7 +266,7 @@ def test_a_failed_source_is_asked_again_after_longer_and_longer_waits(night: Nig
     assert {paper.item.title for paper in wave.issue.in_question} == {"One", "Two"}
 
 
-def test_a_quiet_source_is_asked_until_it_has_papers(night: Night) -> None:
+def test_empty_source_is_retried_until_it_has_papers(night: Night) -> None:
     night.listed.titles = ()
     night.awake(SEVEN - HOUR, SEVEN - 50 * MINUTE)
     quiet = night.listed.asked
@@ -276,7 +276,7 @@ def test_a_quiet_source_is_asked_until_it_has_papers(night: Night) -> None:
     assert night.sent == [(SEVEN, "ada")]
 
 
-def test_yesterdays_list_under_todays_date_is_asked_for_again(night: Night) -> None:
+def test_stale_list_under_todays_date_is_fetched_again(night: Night) -> None:
     night.awake(SEVEN - HOUR, SEVEN, step=5 * MINUTE)
     night.awake(SEVEN + 23 * HOUR, SEVEN + ONE_DAY - 30 * MINUTE)
     assert night.store.sources()["Listed"].state == "stale"
@@ -285,7 +285,7 @@ def test_yesterdays_list_under_todays_date_is_asked_for_again(night: Night) -> N
     assert [at for at, _ in night.sent] == [SEVEN, SEVEN + ONE_DAY]
 
 
-def test_a_day_off_is_asked_for_once(night: Night) -> None:
+def test_source_on_a_day_off_is_fetched_once(night: Night) -> None:
     saturday = SEVEN + 5 * ONE_DAY
     night.listed.titles = ()
     night.awake(saturday - HOUR, saturday + HOUR, step=5 * MINUTE)
@@ -293,7 +293,7 @@ def test_a_day_off_is_asked_for_once(night: Night) -> None:
     assert night.store.issue_state(DAY + 5 * ONE_DAY) == ("skipped", "no new papers")
 
 
-def test_nothing_new_is_said_once_and_not_tried_all_day(night: Night) -> None:
+def test_empty_day_is_reported_once_and_not_retried(night: Night) -> None:
     night.listed.titles = ()
     night.awake(SEVEN - MINUTE, SEVEN + 10 * MINUTE)
     night.awake(SEVEN + 15 * MINUTE, SEVEN + HOUR, step=5 * MINUTE)
@@ -302,7 +302,7 @@ def test_nothing_new_is_said_once_and_not_tried_all_day(night: Night) -> None:
     assert night.sent == []
 
 
-def test_without_any_source_nothing_is_sent_until_one_answers(night: Night) -> None:
+def test_nothing_is_sent_until_a_source_answers(night: Night) -> None:
     night.listed.failing = DOWN
     night.awake(SEVEN - HOUR, SEVEN + 10 * MINUTE)
     assert night.store.issue_state(DAY) == ("skipped", "no source answered")
@@ -313,7 +313,7 @@ def test_without_any_source_nothing_is_sent_until_one_answers(night: Night) -> N
     assert [name for _, name in night.sent] == ["ada"]
 
 
-def test_a_reader_who_joins_after_the_time_gets_the_days_letter_only_if_there_is_news(
+def test_late_joiner_gets_todays_letter_only_with_news(
     night: Night,
 ) -> None:
     night.awake(SEVEN, SEVEN + MINUTE)
@@ -337,7 +337,7 @@ class Sulking(MemoryTransport):
         await super().send(letters, mark, settle)
 
 
-def test_a_server_that_is_gone_is_tried_at_longer_and_longer_waits(night: Night) -> None:
+def test_unreachable_server_is_retried_with_growing_waits(night: Night) -> None:
     night.transport = sulking = Sulking()
     night.awake(SEVEN, SEVEN + 10 * MINUTE)
     assert sulking.attempts == 4
@@ -347,7 +347,7 @@ def test_a_server_that_is_gone_is_tried_at_longer_and_longer_waits(night: Night)
     assert [name for _, name in night.sent] == ["ada"]
 
 
-def test_a_process_that_ends_after_freezing_is_followed_by_one_that_sends(night: Night) -> None:
+def test_process_ending_after_freeze_is_continued(night: Night) -> None:
     night.transport = Sulking()
     night.tick(SEVEN)
     night.restart()
@@ -356,7 +356,7 @@ def test_a_process_that_ends_after_freezing_is_followed_by_one_that_sends(night:
     assert [name for _, name in night.sent] == ["ada"]
 
 
-def test_what_a_week_lists_reaches_a_reader_once_each(night: Night) -> None:
+def test_a_weeks_papers_reach_a_reader_once(night: Night) -> None:
     day = date(2026, 8, 3)
     for n in range(7):
         night.listed.titles = (f"Paper {n}", f"Paper {n + 1}")

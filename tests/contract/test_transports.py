@@ -394,7 +394,7 @@ class TestAudit:
         play(open_receiver, tmp_path, scene)
 
 
-def test_memory_answers_as_it_is_told() -> None:
+def test_memory_transport_gives_the_chosen_answers() -> None:
     async def scene() -> None:
         refusal: Outcome = Refused("550 no such user")
         counter, transport = Counter(), MemoryTransport({"ada@example.org": refusal})

@@ -88,20 +88,18 @@ def resumed(newsletter: Newsletter, store: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["before", "after"])
-def test_killed_before_or_after_any_commit_a_morning_on_sqlite_goes_on(
-    tmp_path: Path, what: str
-) -> None:
+def test_sqlite_run_survives_kill_at_any_commit(tmp_path: Path, what: str) -> None:
     assert commits_survived(tmp_path, what) > 10
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["before", "after"])
-def test_killed_before_or_after_any_commit_a_morning_on_postgresql_goes_on(
+def test_postgresql_run_survives_kill_at_any_commit(
     tmp_path: Path, empty_postgres: str, what: str
 ) -> None:
     assert commits_survived(tmp_path, what, empty_postgres) > 10
 
 
 @pytest.mark.slow
-def test_with_a_disk_full_from_any_commit_on_no_letter_leaves_unmarked(tmp_path: Path) -> None:
+def test_full_disk_lets_no_letter_leave_unmarked(tmp_path: Path) -> None:
     assert commits_survived(tmp_path, "full") > 10

@@ -74,9 +74,7 @@ async def held(folder: Path, kind: Kind, seconds: float) -> Ended:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"] if FULL else ["sqlite"])
-def test_a_database_held_longer_than_it_waits_stops_it_before_the_next_dot(
-    tmp_path: Path, kind: Kind
-) -> None:
+def test_long_database_lock_stops_sending_before_next_dot(tmp_path: Path, kind: Kind) -> None:
     first = asyncio.run(held(tmp_path, kind, 2 * BUSY_SECONDS + 5))
     assert first.code == 1
     assert f"for {BUSY_SECONDS} seconds. Let it finish, or stop it, and try again." in first.said
@@ -84,5 +82,5 @@ def test_a_database_held_longer_than_it_waits_stops_it_before_the_next_dot(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_a_database_held_for_a_moment_is_waited_for(tmp_path: Path, kind: Kind) -> None:
+def test_short_database_lock_is_waited_for(tmp_path: Path, kind: Kind) -> None:
     assert asyncio.run(held(tmp_path, kind, 5)) == Ended(0, "")

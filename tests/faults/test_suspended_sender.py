@@ -79,7 +79,7 @@ async def outlived(folder: Path, server: FaultyServer, hands: Mapping[str, objec
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
-def test_stopped_past_its_leases_it_sends_none_of_the_letters_another_has_sent(
+def test_sender_suspended_past_its_leases_repeats_nothing(
     tmp_path: Path, *, pipelining: bool
 ) -> None:
     async def scene(at: int) -> bool:

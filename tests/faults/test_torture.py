@@ -39,18 +39,18 @@ def is_spotless(outcome: Outcome) -> bool:
     return (outcome.named, outcome.doubts, outcome.duplicates_explained) == (0, 0, 0)
 
 
-def test_killed_now_and_then_it_loses_nothing() -> None:
+def test_few_kills_lose_nothing() -> None:
     assert is_explained(struck("kill", size=(2, 150)))
 
 
 @pytest.mark.slow
-def test_told_to_stop_now_and_then_it_loses_doubles_and_doubts_nothing() -> None:
+def test_few_sigterms_lose_double_and_doubt_nothing() -> None:
     assert is_spotless(struck("term", size=(2, 150)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("connections", [1, 8, 32] if FULL else [8])
-def test_killed_again_and_again_it_loses_nothing_and_names_what_is_in_doubt(
+def test_many_kills_lose_nothing_and_name_doubts(
     connections: int,
 ) -> None:
     assert is_explained(struck("kill", connections, size=(50, 2000)))
@@ -58,29 +58,29 @@ def test_killed_again_and_again_it_loses_nothing_and_names_what_is_in_doubt(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("axis", ["term", "stop"])
-def test_told_to_stop_or_held_again_and_again_it_loses_doubles_and_doubts_nothing(
+def test_many_interruptions_lose_double_and_doubt_nothing(
     axis: str,
 ) -> None:
     assert is_spotless(struck(axis))
 
 
 @pytest.mark.slow
-def test_with_its_database_locked_it_waits_or_stops_before_the_dot() -> None:
+def test_locked_database_delays_or_stops_before_the_dot() -> None:
     struck("locked")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("axis", ["full", "clock", "faults"])
-def test_with_a_full_disk_a_stepped_clock_or_a_bad_server_nothing_is_lost(axis: str) -> None:
+def test_full_disk_clock_step_or_bad_server_loses_nothing(axis: str) -> None:
     struck(axis)
 
 
 @pytest.mark.slow
-def test_a_sender_that_outlived_its_leases_sends_none_of_the_letters_another_has() -> None:
+def test_sender_past_its_leases_repeats_no_letter() -> None:
     struck("lease")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("axis", ["cut", "kill"])
-def test_cut_off_from_postgresql_or_killed_beside_it_nothing_is_lost(axis: str) -> None:
+def test_postgresql_cut_or_kill_loses_nothing(axis: str) -> None:
     struck(axis, store="postgres")

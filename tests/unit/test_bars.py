@@ -24,7 +24,7 @@ def graph(*imports: tuple[str, str]) -> grimp.ImportGraph:
     return made
 
 
-def test_a_function_is_as_long_as_its_lines_without_docstring_and_blank_ones() -> None:
+def test_function_length_skips_docstring_and_blank_lines() -> None:
     source = module('''
         @decorated
         def f(
@@ -43,7 +43,7 @@ def test_a_function_is_as_long_as_its_lines_without_docstring_and_blank_ones() -
     assert bars.length(source, function) == 6
 
 
-def test_methods_and_inner_functions_are_functions_too() -> None:
+def test_methods_and_inner_functions_count() -> None:
     source = module("""
         class C:
             async def m(self): ...
@@ -53,7 +53,7 @@ def test_methods_and_inner_functions_are_functions_too() -> None:
     assert {function.name for function in bars.functions(source)} == {"m", "f", "inner"}
 
 
-def test_function_lengths_give_median_ninetieth_percentile_and_the_longest_by_place() -> None:
+def test_lengths_give_median_p90_and_longest() -> None:
     short = "".join(f"def f{n}():\n    pass\n" for n in range(9))
     long = "def long():\n" + "    pass\n" * 50
     median, ninetieth, longest = bars.lengths([module(short + long)])
@@ -63,13 +63,13 @@ def test_function_lengths_give_median_ninetieth_percentile_and_the_longest_by_pl
     assert longest.places == ("newsletter/model/m.py:19 long",)
 
 
-def test_a_module_past_three_hundred_lines_is_named() -> None:
+def test_long_module_is_named() -> None:
     assert bars.module_size([module("pass\n" * 300)]).holds
     over = bars.module_size([module("pass\n" * 300), module("pass\n" * 301, "big.py")])
     assert (over.value, over.places, over.holds) == (301, ("big.py",), False)
 
 
-def test_every_public_name_and_module_needs_a_docstring() -> None:
+def test_public_names_and_modules_need_docstrings() -> None:
     source = module('''
         """The module."""
         class C:
@@ -98,13 +98,11 @@ def test_every_public_name_and_module_needs_a_docstring() -> None:
         ("(**kwargs) -> None", 0),
     ],
 )
-def test_a_function_is_annotated_in_all_its_arguments_and_its_result(
-    signature: str, value: float
-) -> None:
+def test_functions_need_full_annotations(signature: str, value: float) -> None:
     assert bars.annotations([module(f"def f{signature}: ...")]).value == value
 
 
-def test_a_dataclass_of_the_model_must_be_frozen_and_others_may_not_be() -> None:
+def test_model_dataclasses_must_be_frozen() -> None:
     text = """
         @dataclass(frozen=True, slots=True)
         class A: ...
@@ -127,7 +125,7 @@ def test_a_dataclass_of_the_model_must_be_frozen_and_others_may_not_be() -> None
         (" SourceError", 0),
     ],
 )
-def test_a_broad_except_is_one_that_catches_whatever_there_is(caught: str, count: int) -> None:
+def test_broad_except_is_counted(caught: str, count: int) -> None:
     source = module(f"try:\n    pass\nexcept{caught}:\n    pass\n")
     assert bars.broad_excepts([source]).value == count
 
@@ -142,26 +140,26 @@ def test_a_broad_except_is_one_that_catches_whatever_there_is(caught: str, count
         ("mocking = 'mock'", 0),
     ],
 )
-def test_mocks_are_counted_for_each_hundred_tests(line: str, value: float) -> None:
+def test_mocks_are_counted_per_hundred_tests(line: str, value: float) -> None:
     source = module(f"{line}\ndef test_a(): ...\ndef test_b(): ...\ndef other(): ...\n")
     assert bars.mocks([source]).value == value
 
 
-def test_tests_are_counted_for_each_module_with_functions() -> None:
+def test_tests_are_counted_per_module() -> None:
     tests = [module("def test_a(): ...\ndef test_b(): ...\ndef help(): ...\n")]
     package = [module("def f(): ...\n"), module('"""Names alone."""\n')]
     bar = bars.tests_a_module(tests, package)
     assert (bar.value, bar.holds) == (2, False)
 
 
-def test_a_ring_of_imports_is_a_cycle_and_a_line_is_none() -> None:
+def test_import_ring_is_a_cycle() -> None:
     assert bars.cycles(graph(("p.a", "p.b"), ("p.b", "p.c"))).holds
     ring = bars.cycles(graph(("p.a", "p.b"), ("p.b", "p.c"), ("p.c", "p.a")))
     assert ring.value == 3
     assert ring.places[0] == "p.a -> p.b -> …"
 
 
-def test_an_import_climbs_when_it_goes_up_the_street_or_to_a_neighbour() -> None:
+def test_upward_or_sideways_import_climbs() -> None:
     street = ["cli", "web | inbox", "model"]
     down = bars.climbs(
         graph(("p.cli", "p.web"), ("p.web", "p.model"), ("p.inbox", "p.model")), street, "p"
@@ -175,14 +173,14 @@ def test_an_import_climbs_when_it_goes_up_the_street_or_to_a_neighbour() -> None
     assert across.places == ("p.web -> p.inbox",)
 
 
-def test_a_bar_at_least_holds_from_its_value_up() -> None:
+def test_minimum_bar_holds_from_its_value() -> None:
     assert Bar("at most", 7, 7).holds
     assert not Bar("at most", 7.5, 7).holds
     assert Bar("at least", 100, 100, at_least=True).holds
     assert not Bar("at least", 99.9, 100, at_least=True).holds
 
 
-def test_it_prints_what_broke_and_where_and_exits_with_one(
+def test_broken_bars_are_printed_with_exit_code_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert bars.verdict([Bar("good", 1, 1)], as_json=False) == 0

@@ -21,7 +21,7 @@ TO = "bounce+1-0123456789abcdef@example.org"
     ],
     ids=["Postfix", "Exim", "Exchange", "Gmail"],
 )
-def test_each_servers_report_of_an_unknown_user_is_a_hard_bounce(content: bytes, said: str) -> None:
+def test_unknown_user_reports_are_hard_bounces(content: bytes, said: str) -> None:
     came = parse(content)
     assert came.meaning == "hard"
     assert came.said.startswith(said)
@@ -55,20 +55,18 @@ def test_each_servers_report_of_an_unknown_user_is_a_hard_bounce(content: bytes,
         ("4.7.0", "450 4.7.0 greylisted", "soft"),
     ],
 )
-def test_only_a_mailbox_that_is_not_there_is_a_hard_bounce(
-    status: str, said: str, meaning: str
-) -> None:
+def test_only_missing_mailbox_is_a_hard_bounce(status: str, said: str, meaning: str) -> None:
     assert parse(postfix(TO, status=status, said=said)).meaning == meaning
 
 
 @pytest.mark.parametrize(
     ("action", "meaning"), [("delayed", "soft"), ("delivered", "aside"), ("relayed", "aside")]
 )
-def test_a_delay_is_soft_and_a_success_is_nothing(action: str, meaning: str) -> None:
+def test_delay_is_soft_and_success_ignored(action: str, meaning: str) -> None:
     assert parse(postfix(TO, action=action)).meaning == meaning
 
 
-def test_an_alias_of_which_one_member_is_gone_is_no_hard_bounce() -> None:
+def test_one_missing_alias_member_is_no_hard_bounce() -> None:
     other = b"\nFinal-Recipient: rfc822; eve@example.net\nAction: delivered\nStatus: 2.0.0\n"
     both = postfix(TO).replace(
         b"\n--4C5D6E.1785758400/mx.example.org\nContent-Description: Und",
@@ -78,7 +76,7 @@ def test_an_alias_of_which_one_member_is_gone_is_no_hard_bounce() -> None:
     assert parse(both).meaning == "soft"
 
 
-def test_a_report_in_the_form_of_international_mail_is_read() -> None:
+def test_internationalised_report_is_read() -> None:
     content = postfix(TO).replace(b"message/delivery-status", b"message/global-delivery-status")
     content = content.replace(b"message/rfc822", b"message/global").replace(b"<other@", b"<that@")
     came = parse(content)
@@ -86,7 +84,7 @@ def test_a_report_in_the_form_of_international_mail_is_read() -> None:
 
 
 @pytest.mark.parametrize("kind", ["abuse", "fraud", "virus", "other", "opt-out"])
-def test_a_feedback_report_is_a_complaint(kind: str) -> None:
+def test_feedback_report_is_a_complaint(kind: str) -> None:
     came = parse(complaint(kind, back=f"<{TO}>", letter="<that@example.org>"))
     assert (came.meaning, came.said) == ("complaint", f"{kind} (SomeGenerator/1.0)")
     assert came.letters == ("<that@example.org>",)
@@ -94,11 +92,11 @@ def test_a_feedback_report_is_a_complaint(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["not-spam", "auth-failure"])
-def test_a_feedback_report_may_be_no_complaint(kind: str) -> None:
+def test_feedback_report_may_be_no_complaint(kind: str) -> None:
     assert parse(complaint(kind)).meaning == "aside"
 
 
-def test_a_feedback_report_of_no_type_is_not_guessed_at() -> None:
+def test_feedback_report_without_type_is_ignored() -> None:
     assert parse(complaint("")).meaning == "unreadable"
 
 
@@ -118,24 +116,24 @@ def test_a_feedback_report_of_no_type_is_not_guessed_at() -> None:
         ("", "unreadable", ""),
     ],
 )
-def test_readers_leave_by_the_subject(subject: str, meaning: str, token: str) -> None:
+def test_readers_unsubscribe_by_subject(subject: str, meaning: str, token: str) -> None:
     came = parse(leaving(subject))
     assert (came.meaning, came.token) == (meaning, token)
 
 
-def test_an_automatic_reply_asks_for_nothing() -> None:
+def test_automatic_reply_is_ignored() -> None:
     away = leaving("Away: Unsubscribe", more="Auto-Submitted: auto-replied (vacation)\n")
     assert parse(away).meaning == "aside"
 
 
-def test_a_report_that_no_machine_can_read_is_left() -> None:
+def test_unreadable_report_is_ignored() -> None:
     content = postfix(TO).replace(b"message/delivery-status", b"text/plain")
     assert parse(content).meaning == "unreadable"
     empty = postfix(TO).replace(b"Final-Recipient", b"X-A").replace(b"Action", b"X-B")
     assert parse(empty.replace(b"Status:", b"X-C:")).meaning == "unreadable"
 
 
-def test_a_mail_counts_under_its_message_id_or_its_bytes() -> None:
+def test_mail_is_identified_by_message_id_or_bytes() -> None:
     assert parse(postfix(TO, name="a@b")).name == "<a@b>"
     without = postfix(TO).replace(b"Message-Id:", b"X-Id:")
     assert parse(without).name == parse(without).name != parse(without + b"\n").name
@@ -144,17 +142,17 @@ def test_a_mail_counts_under_its_message_id_or_its_bytes() -> None:
 @pytest.mark.parametrize(
     "date", ["yesterday", "Mon, 99 Aug 2026", "Fri, 31 Dec 9999 23:00:00 -1400"]
 )
-def test_a_date_that_is_none_is_none(date: str) -> None:
+def test_invalid_date_is_none(date: str) -> None:
     assert parse(complaint(date=date)).sent is None
 
 
-def test_parts_nested_without_end_are_left() -> None:
+def test_endlessly_nested_parts_are_ignored() -> None:
     level = b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n'
     content = b"".join(level % (n, n) for n in range(5000))
     assert parse(content).meaning == "unreadable"
 
 
 @given(st.binary(max_size=300), st.integers(0, 2500), st.integers(0, 200))
-def test_any_bytes_whatever_mean_something(noise: bytes, at: int, cut: int) -> None:
+def test_any_bytes_give_a_result(noise: bytes, at: int, cut: int) -> None:
     for whole in (postfix(TO), exim(TO), complaint(), leaving("unsubscribe a.b.c"), b""):
         assert parse(whole[:at] + noise + whole[at + cut :]).name

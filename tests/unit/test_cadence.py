@@ -19,7 +19,7 @@ MONDAY, FRIDAY, SATURDAY = date(2026, 8, 3), date(2026, 8, 7), date(2026, 8, 8)
         (None, True, True, False),
     ],
 )
-def test_it_obeys_the_cadence(
+def test_cadence_decides_the_days(
     cadence: Cadence | None,
     monday: bool,  # noqa: FBT001 - a column of the table above
     friday: bool,  # noqa: FBT001 - as monday
@@ -30,12 +30,12 @@ def test_it_obeys_the_cadence(
     assert days == [monday, friday, saturday]
 
 
-def test_a_weekly_reader_chooses_the_day() -> None:
+def test_weekly_reader_chooses_the_day() -> None:
     reader = subscriber(cadence="weekly", day=4)
     assert [due(reader, day) for day in (MONDAY, FRIDAY)] == [False, True]
 
 
-def test_a_pause_ends_on_its_day_and_the_newsletters_own_days_follow() -> None:
+def test_pause_ends_on_its_day() -> None:
     reader = subscriber(cadence="paused", paused_until=FRIDAY)
     assert [due(reader, day, "weekdays") for day in (MONDAY, FRIDAY, SATURDAY)] == [
         False,
@@ -44,12 +44,12 @@ def test_a_pause_ends_on_its_day_and_the_newsletters_own_days_follow() -> None:
     ]
 
 
-def test_a_date_alone_pauses_the_cadence_it_interrupts() -> None:
+def test_pause_date_suspends_the_cadence() -> None:
     reader = subscriber(cadence="weekly", paused_until=date(2026, 8, 10))
     assert [due(reader, day) for day in (MONDAY, date(2026, 8, 10))] == [False, True]
 
 
-def test_everyone_overrides_the_cadence_but_never_a_pause() -> None:
+def test_everyone_overrides_cadence_but_no_pause() -> None:
     weekly = subscriber(cadence="weekly")
     paused = subscriber(cadence="paused")
     assert due(weekly, SATURDAY, everyone=True)

@@ -4,7 +4,7 @@ from datetime import UTC, timedelta
 from newsletter.app.clock import SystemClock
 
 
-def test_it_tells_utc_and_goes_on() -> None:
+def test_clock_is_utc_and_advances() -> None:
     clock = SystemClock()
     before = clock.now()
     asyncio.run(clock.sleep(0))

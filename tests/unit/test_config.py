@@ -21,7 +21,7 @@ def wrong(text: str) -> list[str]:
     return [str(error) for error in caught.value.errors]
 
 
-def test_little_must_be_set_and_the_rest_has_defaults() -> None:
+def test_few_settings_are_required() -> None:
     settings = read()
     assert settings.publication == Publication("N", "N", "n@example.org")
     assert (settings.store, settings.schedule.days) == ("sqlite:///newsletter.db", "weekdays")
@@ -29,7 +29,7 @@ def test_little_must_be_set_and_the_rest_has_defaults() -> None:
     assert settings.issue.max_items == 60
 
 
-def test_a_theme_that_is_not_there_is_told_with_its_line_and_the_choices() -> None:
+def test_unknown_theme_is_reported_with_line_and_choices() -> None:
     (found,) = wrong("name: N\nsender: n@example.org\nissue:\n  theme: gothic\n")
     assert found.startswith("newsletter.yaml:4: issue.theme: ")
     assert "serif" in found
@@ -37,12 +37,12 @@ def test_a_theme_that_is_not_there_is_told_with_its_line_and_the_choices() -> No
     assert read(issue={"theme": "sans"}).issue.theme == "sans"
 
 
-def test_an_empty_file_says_what_to_do() -> None:
+def test_empty_file_says_what_to_do() -> None:
     with pytest.raises(ConfigurationError, match="newsletter init"):
         read_settings(b"", "newsletter.yaml", {})
 
 
-def test_every_mistake_is_told_at_once_each_with_its_line() -> None:
+def test_all_mistakes_are_reported_with_their_lines() -> None:
     found = wrong(
         "name: N\n"
         "sender: nobody\n"
@@ -109,11 +109,11 @@ def test_every_mistake_is_told_at_once_each_with_its_line() -> None:
         ({"sources": [FEED | {"headers": {"X: y\r\nZ": "a"}}]}, "String should match pattern"),
     ],
 )
-def test_a_wrong_setting_says_what_to_write_instead(settings: dict[str, object], said: str) -> None:
+def test_wrong_setting_says_what_to_write(settings: dict[str, object], said: str) -> None:
     assert said in "\n".join(wrong(json.dumps({**LEAST, **settings})))
 
 
-def test_cleartext_is_taken_from_this_machine_or_when_said_out_loud() -> None:
+def test_cleartext_needs_localhost_or_explicit_consent() -> None:
     assert read(smtp={"host": "127.0.0.1", "security": "none"}).smtp.security == "none"
     said = {"host": "relay.lan", "security": "none", "allow_cleartext": "true"}
     assert read(smtp=said).smtp.allow_cleartext
@@ -122,11 +122,11 @@ def test_cleartext_is_taken_from_this_machine_or_when_said_out_loud() -> None:
 @pytest.mark.parametrize(
     ("rate", "per_second"), [("50/second", 50), ("3000/minute", 50), ("3600 / hour", 1)]
 )
-def test_rates_are_read(rate: str, per_second: float) -> None:
+def test_rates_are_parsed(rate: str, per_second: float) -> None:
     assert read(smtp={"rate": rate}).smtp.per_second == per_second
 
 
-def test_sources_are_called_by_name_or_by_what_they_are() -> None:
+def test_sources_have_names_or_default_names() -> None:
     settings = read(
         sources=[
             {"kind": "huggingface"},
@@ -153,7 +153,7 @@ def test_secrets_rotate_and_are_never_shown() -> None:
     assert "hunter2" not in shown
 
 
-def test_what_is_shown_of_sources_and_store_has_no_secret_in_it() -> None:
+def test_shown_sources_and_store_contain_no_secret() -> None:
     headers = {"Authorization": "Bearer hunter2"}
     settings = read(store="postgresql://me:hunt@er2@h/n", sources=[FEED | {"headers": headers}])
     shown = repr(settings) + settings.model_dump_json()
@@ -174,7 +174,7 @@ def test_what_is_shown_of_sources_and_store_has_no_secret_in_it() -> None:
         ),
     ],
 )
-def test_of_the_store_only_the_password_is_masked(store: str, shown: str) -> None:
+def test_only_the_password_of_the_store_is_masked(store: str, shown: str) -> None:
     assert read(store=store).model_dump(mode="json")["store"] == shown
 
 
@@ -196,11 +196,11 @@ def test_of_the_store_only_the_password_is_masked(store: str, shown: str) -> Non
         {"url": "https://me:hunter2@example.org/"},
     ],
 )
-def test_no_error_quotes_a_secret(settings: dict[str, object]) -> None:
+def test_errors_quote_no_secret(settings: dict[str, object]) -> None:
     assert "hunter2" not in "\n".join(wrong(json.dumps({**LEAST, **settings})))
 
 
-def test_a_setting_of_nothing_is_one_left_out() -> None:
+def test_null_means_the_default() -> None:
     bare = read_settings(
         b"name: N\nsender: N <n@example.org>\nsecret:\nsources:\ntopics: ~\nsmtp: {rate: null}",
         "newsletter.yaml",
@@ -212,7 +212,7 @@ def test_a_setting_of_nothing_is_one_left_out() -> None:
     assert colour.startswith("newsletter.yaml:3: colour: no setting is called 'colour'; see docs/")
 
 
-def test_a_topic_is_taken_by_name_or_described() -> None:
+def test_topic_is_named_or_described() -> None:
     described = {"name": "Mine", "any": ["a b"], "none": ["c"], "categories": ["cs.CL"]}
     settings = read(topics=["Reasoning", described])
     topics = [each.topic for each in settings.topics]
@@ -221,16 +221,16 @@ def test_a_topic_is_taken_by_name_or_described() -> None:
     assert topics[1].categories == ("cs.CL",)
 
 
-def test_the_curated_topics_are_many_and_apart() -> None:
+def test_curated_topics_are_many_and_distinct() -> None:
     names = [topic.name for topic in curated_topics()]
     assert len(names) == len(set(names)) >= 18
 
 
-def test_the_schema_names_every_setting() -> None:
+def test_schema_names_every_setting() -> None:
     assert set(schema()["properties"]) == set(Settings.model_fields)
 
 
-def test_a_setting_in_the_wrong_place_is_not_said_to_be_none() -> None:
+def test_misplaced_setting_is_reported_as_misplaced() -> None:
     with pytest.raises(InvalidFileError) as caught:
         read(host="localhost")
     assert "host: 'host' is no setting of this place; see docs/" in str(caught.value)

@@ -129,7 +129,7 @@ class Stuck(MemoryTransport):
             await self.answered.wait()
 
 
-def test_everyone_gets_their_letter_once_and_a_second_run_sends_nothing() -> None:
+def test_rerun_sends_nothing() -> None:
     morning, first, second = Morning(frozen(2 * BATCH + 5)), MemoryTransport(), MemoryTransport()
     counts = morning.send(first)
     assert counts.accepted == counts.planned == len(set(recipients(first))) == 2 * BATCH + 5
@@ -139,7 +139,7 @@ def test_everyone_gets_their_letter_once_and_a_second_run_sends_nothing() -> Non
     assert second.letters == []
 
 
-def test_only_the_readers_asked_for_get_theirs() -> None:
+def test_only_chosen_readers_get_letters() -> None:
     morning, transport = Morning(frozen(3)), MemoryTransport()
     (wanted,) = morning.store.readers(emails=["reader2@example.org"])
     counts = morning.send(transport, readers=[wanted.id])
@@ -147,7 +147,7 @@ def test_only_the_readers_asked_for_get_theirs() -> None:
     assert counts == Counts(pending=2, accepted=1)
 
 
-def test_a_letter_that_cannot_be_set_fails_alone() -> None:
+def test_letter_that_fails_to_render_fails_alone() -> None:
     def poisoned(claim: Claim) -> Envelope:
         if claim.edition.to.email == "reader2@example.org":
             raise RenderError("no such font")
@@ -160,13 +160,13 @@ def test_a_letter_that_cannot_be_set_fails_alone() -> None:
     assert morning.store.issue_state(DAY) == ("done_with_errors", "")
 
 
-def test_a_refused_reader_fails_alone() -> None:
+def test_refused_reader_fails_alone() -> None:
     morning = Morning(frozen(3))
     transport = MemoryTransport({"reader2@example.org": Refused("550 no such user")})
     assert morning.send(transport) == Counts(accepted=2, failed=1)
 
 
-def test_a_letter_in_doubt_is_sent_once_more_and_held_when_in_doubt_again() -> None:
+def test_doubtful_letter_is_retried_once_then_held() -> None:
     morning = Morning(frozen(2))
     doubtful = MemoryTransport({"reader2@example.org": Unknown("no answer")})
     assert morning.send(doubtful) == Counts(accepted=1, held=1)
@@ -175,7 +175,7 @@ def test_a_letter_in_doubt_is_sent_once_more_and_held_when_in_doubt_again() -> N
     assert again.letters == []
 
 
-def test_a_deferred_letter_is_tried_again_only_when_it_is_due() -> None:
+def test_deferred_letter_waits_until_due() -> None:
     morning = Morning(frozen(2))
     busy = MemoryTransport({"reader2@example.org": Deferred("450 greylisted")})
     assert morning.send(busy) == Counts(accepted=1, deferred=1)
@@ -192,11 +192,11 @@ def test_a_deferred_letter_is_tried_again_only_when_it_is_due() -> None:
 @pytest.mark.parametrize(
     ("attempt", "minutes"), [(1, 5), (2, 10), (3, 20), (4, 40), (5, 60), (6, 60), (99, 60)]
 )
-def test_a_next_try_waits_longer_each_time(attempt: int, minutes: int) -> None:
+def test_retry_waits_grow(attempt: int, minutes: int) -> None:
     assert next_try(attempt, NOON) == NOON + timedelta(minutes=minutes)
 
 
-def test_a_letter_cut_off_goes_again_in_the_same_run() -> None:
+def test_cut_off_letter_is_retried_in_the_same_run() -> None:
     class CutsOnce(MemoryTransport):
         async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
             if not self.letters:
@@ -208,14 +208,14 @@ def test_a_letter_cut_off_goes_again_in_the_same_run() -> None:
     assert sorted(recipients(transport)) == [f"reader{n}@example.org" for n in (1, 2, 3)]
 
 
-def test_a_letter_cut_off_again_and_again_has_to_wait() -> None:
+def test_repeatedly_cut_off_letter_has_to_wait() -> None:
     morning = Morning(frozen(2))
     transport = MemoryTransport({"reader1@example.org": NotSent("cut off")})
     assert morning.send(transport) == Counts(accepted=1, deferred=1)
     assert morning.store.deliveries(DAY)[0].reply == "cut off"
 
 
-def test_a_lost_server_gives_everything_back_and_the_next_run_goes_on() -> None:
+def test_lost_server_returns_everything_to_the_next_run() -> None:
     class Lost(MemoryTransport):
         async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
             one = await anext(letters)
@@ -234,7 +234,7 @@ def test_a_lost_server_gives_everything_back_and_the_next_run_goes_on() -> None:
 
 
 @pytest.mark.parametrize("marked", [True, False])
-def test_stopped_it_waits_for_marked_letters_and_the_next_run_sends_the_rest(
+def test_stop_waits_for_marked_letters(
     marked: bool,  # noqa: FBT001 - the case
 ) -> None:
     morning = Morning(frozen(5))
@@ -259,7 +259,7 @@ def test_stopped_it_waits_for_marked_letters_and_the_next_run_sends_the_rest(
     assert everyone == [f"reader{n}@example.org" for n in range(1, 6)]
 
 
-def test_stopped_without_an_answer_it_leaves_the_marked_letter_in_doubt() -> None:
+def test_stop_without_answer_leaves_letter_in_doubt() -> None:
     morning = Morning(frozen(5))
 
     async def stopped() -> None:
@@ -278,7 +278,7 @@ def test_stopped_without_an_answer_it_leaves_the_marked_letter_in_doubt() -> Non
     assert len(second.letters) == 3
 
 
-def test_a_reader_who_leaves_before_their_mark_gets_nothing() -> None:
+def test_reader_leaving_before_the_mark_gets_nothing() -> None:
     morning = Morning(frozen(3))
 
     def leaving(claim: Claim) -> Envelope:
@@ -291,7 +291,7 @@ def test_a_reader_who_leaves_before_their_mark_gets_nothing() -> None:
     assert recipients(transport) == ["reader1@example.org", "reader3@example.org"]
 
 
-def test_stopped_between_mark_and_dot_a_letter_leaves_under_a_new_mark_alone() -> None:
+def test_resumed_letter_needs_a_new_mark() -> None:
     class Suspended(MemoryStore):
         """The process is stopped for a quarter of an hour once its first mark is made."""
 
@@ -318,7 +318,7 @@ def test_stopped_between_mark_and_dot_a_letter_leaves_under_a_new_mark_alone() -
     assert len(transport.letters) == 1
 
 
-def test_claims_that_wait_too_long_are_given_back_and_claimed_anew() -> None:
+def test_long_waiting_claims_are_returned_and_reclaimed() -> None:
     morning = Morning(frozen(10))
 
     class Slow(MemoryTransport):
@@ -335,7 +335,7 @@ def test_claims_that_wait_too_long_are_given_back_and_claimed_anew() -> None:
     assert len(transport.letters) == 10
 
 
-def test_what_waits_its_turn_for_longer_than_its_lease_is_not_taken_over(
+def test_waiting_letters_past_their_lease_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Renewed(MemoryStore):
@@ -365,7 +365,7 @@ def test_what_waits_its_turn_for_longer_than_its_lease_is_not_taken_over(
     assert asyncio.run(scene()) == Counts(accepted=3)
 
 
-def test_nothing_leaves_when_marks_cannot_be_recorded() -> None:
+def test_unrecorded_marks_let_nothing_leave() -> None:
     class ReadOnly(MemoryStore):
         def mark(
             self,
@@ -383,7 +383,7 @@ def test_nothing_leaves_when_marks_cannot_be_recorded() -> None:
     assert transport.letters == []
 
 
-def test_a_settlement_that_failed_is_tried_once_more_at_the_end() -> None:
+def test_failed_settlement_is_retried_at_the_end() -> None:
     class Hiccup(MemoryStore):
         failures = 1
 
@@ -397,7 +397,7 @@ def test_a_settlement_that_failed_is_tried_once_more_at_the_end() -> None:
     assert morning.send(transport) == Counts(accepted=1)
 
 
-def test_marks_of_one_turn_of_the_loop_are_one_call_of_the_store() -> None:
+def test_marks_of_one_loop_turn_are_batched() -> None:
     @dataclass
     class Counting(MemoryStore):
         groups: list[int] = field(default_factory=list)
@@ -428,7 +428,7 @@ def test_marks_of_one_turn_of_the_loop_are_one_call_of_the_store() -> None:
     assert store.groups == [50]
 
 
-def test_it_tells_the_counts_at_the_start_and_at_the_end() -> None:
+def test_reports_counts_at_start_and_end() -> None:
     morning = Morning(frozen(3))
     morning.send(MemoryTransport())
     assert morning.told == [Counts(pending=3), Counts(accepted=3)]
@@ -446,7 +446,7 @@ class Faltering(MemoryStore):
         super().settle(settlements, now=now)
 
 
-def test_once_a_settlement_cannot_be_recorded_no_other_letter_leaves() -> None:
+def test_unrecorded_settlement_stops_further_letters() -> None:
     morning = Morning(frozen(3, Faltering()))
 
     class Slow(MemoryTransport):

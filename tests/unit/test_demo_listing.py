@@ -62,7 +62,7 @@ def listed() -> dict[str, dict[str, Any]]:
     return {entry["paper"]["id"]: entry for entry in entries}
 
 
-def test_it_has_about_forty_papers_each_under_its_own_number() -> None:
+def test_has_about_forty_papers_with_own_numbers() -> None:
     numbers = {paper["id"] for paper in PAPERS}
     assert 38 <= len(numbers) == len(PAPERS) <= 45
     assert all(re.fullmatch(r"\d{4}\.\d{5}", number) for number in numbers)
@@ -79,16 +79,16 @@ def test_every_paper_has_what_a_letter_shows(paper: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper["id"])
-def test_a_summary_is_two_to_four_sentences(paper: dict[str, Any]) -> None:
+def test_summary_has_two_to_four_sentences(paper: dict[str, Any]) -> None:
     assert 2 <= len(re.findall(r"[.?!](?=\s|$)", paper["summary"])) <= 4
 
 
-def test_nobody_elses_prose_and_no_tracking_is_in_it() -> None:
+def test_has_no_copied_prose_and_no_tracking() -> None:
     assert not PROSE_AND_TRACKING & set(keys(LISTING))
 
 
 @pytest.mark.parametrize("entry", LISTING, ids=lambda entry: entry["paper"]["id"])
-def test_the_facts_are_those_that_were_listed(
+def test_facts_match_the_original_listing(
     entry: dict[str, Any], listed: dict[str, dict[str, Any]]
 ) -> None:
     ours, theirs = entry["paper"], listed[entry["paper"]["id"]]["paper"]
@@ -99,7 +99,7 @@ def test_the_facts_are_those_that_were_listed(
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper["id"])
-def test_no_sentence_of_a_summary_is_the_abstracts(
+def test_summaries_share_no_sentence_with_abstracts(
     paper: dict[str, Any], listed: dict[str, dict[str, Any]]
 ) -> None:
     theirs = listed[paper["id"]]["paper"]
@@ -107,7 +107,7 @@ def test_no_sentence_of_a_summary_is_the_abstracts(
         assert not runs(paper["summary"]) & runs(prose)
 
 
-def test_its_readers_ask_for_different_things_in_topics_that_it_has() -> None:
+def test_readers_follow_different_existing_topics() -> None:
     settings = read_settings(DEMO.joinpath("newsletter.yaml").read_bytes(), "newsletter.yaml", {})
     topics = {topic.name for topic in settings.topics}
     readers = read_subscribers(
@@ -120,7 +120,7 @@ def test_its_readers_ask_for_different_things_in_topics_that_it_has() -> None:
     assert all(reader.email.endswith("@example.org") for reader in readers)
 
 
-def test_the_topics_that_ship_have_distinct_names_and_words() -> None:
+def test_shipped_topics_have_distinct_names_and_rules() -> None:
     topics = curated_topics()
     assert 18 <= len(topics) <= 30
     for topic in topics:

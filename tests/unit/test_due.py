@@ -116,7 +116,7 @@ def test_readers_are_grouped_by_instant_and_local_date() -> None:
     assert {one.instant for one in found} == {SEVEN}
 
 
-def test_cadence_pause_and_status_are_honoured() -> None:
+def test_cadence_pause_and_status_are_respected() -> None:
     sunday = SEVEN - STEP
     subscribed = readers(
         subscriber("a@example.org", cadence="weekdays"),
@@ -166,7 +166,7 @@ def test_setting_the_clock_repeats_nothing() -> None:
     ("before", "after"),
     [("Pacific/Auckland", "America/Los_Angeles"), ("America/Los_Angeles", "Pacific/Auckland")],
 )
-def test_a_reader_who_moves_gets_one_issue_a_date(before: str, after: str) -> None:
+def test_moving_reader_gets_one_issue_per_date(before: str, after: str) -> None:
     ledger = Ledger()
     now = SEVEN - 3 * STEP
     moved = SEVEN

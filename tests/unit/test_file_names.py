@@ -6,7 +6,7 @@ from newsletter.transports.folder import file_name
 
 
 @pytest.mark.parametrize("address", ["ada@example.org", "a.b+c_d-e@sub.example.org"])
-def test_a_plain_address_is_its_own_file_name(address: str) -> None:
+def test_plain_address_is_its_own_file_name(address: str) -> None:
     assert file_name(address) == f"{address}.eml"
 
 
@@ -27,7 +27,7 @@ def test_a_plain_address_is_its_own_file_name(address: str) -> None:
         "é@x.org",
     ],
 )
-def test_any_other_is_spelled_safely_and_stays_unique(address: str) -> None:
+def test_other_addresses_are_escaped_and_stay_unique(address: str) -> None:
     name = file_name(address)
     assert name == name.lower()
     assert len(name) < 130
@@ -40,5 +40,5 @@ def test_any_other_is_spelled_safely_and_stays_unique(address: str) -> None:
     assert name != file_name(address + "x")
 
 
-def test_addresses_that_look_alike_keep_apart() -> None:
+def test_similar_addresses_have_different_file_names() -> None:
     assert len({file_name(a) for a in ("a/b@x.org", "a_b@x.org", "a:b@x.org", "A_b@x.org")}) == 4

@@ -43,11 +43,11 @@ EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(
         ("((a))", A),
     ],
 )
-def test_it_parses(text: str, expression: Expression) -> None:
+def test_filter_is_parsed(text: str, expression: Expression) -> None:
     assert parse_rule(text).expression == expression
 
 
-def test_a_rule_keeps_the_words_it_was_written_in() -> None:
+def test_filter_keeps_its_source_text() -> None:
     assert parse_rule(" title: LoRA  or\tMoE ").text == "title: LoRA or MoE"
 
 
@@ -75,9 +75,7 @@ def test_a_rule_keeps_the_words_it_was_written_in() -> None:
         ("a or --", 5, "no letter or digit"),
     ],
 )
-def test_an_error_points_at_the_place_and_says_what_to_do(
-    text: str, column: int, hint: str
-) -> None:
+def test_error_points_at_the_place_with_advice(text: str, column: int, hint: str) -> None:
     with pytest.raises(FilterError) as caught:
         parse_rule(text)
     assert caught.value.column == column
@@ -85,7 +83,7 @@ def test_an_error_points_at_the_place_and_says_what_to_do(
     assert str(caught.value).splitlines()[-1] == " " * (4 + column) + "^"
 
 
-def test_it_is_bounded() -> None:
+def test_filter_size_is_limited() -> None:
     assert len(list(iter_terms(parse_rule(" or ".join(["x"] * 800)).expression))) == 800
     with pytest.raises(FilterError, match=f"has 49996 characters; {MAX_LENGTH} is the most"):
         parse_rule(" or ".join(["x"] * 10_000))
@@ -96,7 +94,7 @@ def test_it_is_bounded() -> None:
 
 
 @given(st.text() | FILTER_LIKE)
-def test_parsing_raises_nothing_but_filter_errors_that_point_into_the_text(text: str) -> None:
+def test_any_text_parses_or_gives_a_filter_error(text: str) -> None:
     try:
         rule = parse_rule(text)
     except FilterError as error:
@@ -106,12 +104,12 @@ def test_parsing_raises_nothing_but_filter_errors_that_point_into_the_text(text:
         assert parse_rule(rule.text) == rule
 
 
-def test_terms_come_from_left_to_right() -> None:
+def test_terms_are_ordered_left_to_right() -> None:
     assert list(iter_terms(parse_rule("a and (b or not c)").expression)) == [A, B, C]
 
 
 @given(EXPRESSIONS, st.tuples(*[st.integers(0, 15)] * 3))
-def test_masks_are_what_asking_every_paper_gives(
+def test_masks_agree_with_evaluating_each_paper(
     expression: Expression, occurring: tuple[int, int, int]
 ) -> None:
     occurs = dict(zip((A, B, C), occurring, strict=True))

@@ -50,7 +50,7 @@ def named(*ids: str, title: str = "A paper", abstract: str = "") -> Identity:
         "https://ar5iv.org/abs/2508.13426/",
     ],
 )
-def test_it_knows_an_arxiv_id_in_every_form(raw: str) -> None:
+def test_arxiv_id_is_found_in_every_form(raw: str) -> None:
     found = parse_arxiv_id(raw)
     assert found is not None
     assert found[0] == "2508.13426"
@@ -72,7 +72,7 @@ def test_it_knows_an_arxiv_id_in_every_form(raw: str) -> None:
         ("1501.00001", "1501.00001", None),
     ],
 )
-def test_it_takes_the_version_off_and_the_old_styles_subject_class(
+def test_version_and_old_subject_class_are_removed(
     raw: str, paper: str, version: int | None
 ) -> None:
     assert parse_arxiv_id(raw) == (paper, version)
@@ -97,7 +97,7 @@ def test_it_takes_the_version_off_and_the_old_styles_subject_class(
         "see arXiv:2508.13426",
     ],
 )
-def test_it_takes_nothing_else_for_an_arxiv_id(raw: str) -> None:
+def test_nothing_else_is_an_arxiv_id(raw: str) -> None:
     assert parse_arxiv_id(raw) is None
 
 
@@ -116,7 +116,7 @@ def test_it_takes_nothing_else_for_an_arxiv_id(raw: str) -> None:
         ("10.x/y", ()),
     ],
 )
-def test_it_normalises_the_dois_of_a_field(raw: str, found: tuple[str, ...]) -> None:
+def test_dois_of_a_field_are_normalised(raw: str, found: tuple[str, ...]) -> None:
     assert find_dois(raw) == found
 
 
@@ -140,11 +140,11 @@ def test_it_normalises_the_dois_of_a_field(raw: str, found: tuple[str, ...]) -> 
         ),
     ],
 )
-def test_it_knows_the_other_archives(raw: str, key: str) -> None:
+def test_other_archives_are_recognised(raw: str, key: str) -> None:
     assert named(raw).key == key
 
 
-def test_links_to_one_page_are_one_name() -> None:
+def test_links_to_one_page_share_a_key() -> None:
     links = (
         "https://example.org/a",
         "http://www.example.org/a/",
@@ -155,52 +155,52 @@ def test_links_to_one_page_are_one_name() -> None:
     assert named("https://example.org/a?id=1").key != named("https://example.org/a?id=2").key
 
 
-def test_its_key_is_the_strongest_of_its_names_and_all_are_aliases() -> None:
+def test_key_is_the_strongest_of_all_aliases() -> None:
     found = named("feed:https://a.org/f#1", "https://a.org/x", "10.1038/x", "2508.13426v2")
     assert found.key == "arxiv:2508.13426"
     assert {name.partition(":")[0] for name in found.aliases} >= {"arxiv", "doi", "url", "feed"}
 
 
-def test_an_id_that_is_nothing_known_leaves_the_title() -> None:
+def test_unknown_id_leaves_the_title() -> None:
     assert named("who knows").key.startswith("title:")
 
 
-def test_its_address_names_it_where_it_has_no_ids() -> None:
+def test_address_is_the_key_without_ids() -> None:
     assert identify(item(url="https://arxiv.org/abs/2508.13426")).key == "arxiv:2508.13426"
 
 
-def test_titles_compare_without_case_accents_markup_and_punctuation() -> None:
+def test_titles_compare_as_plain_words() -> None:
     assert normalise_title("PokéChamp: an Agent") == normalise_title("Pok\\'eChamp -- An agent")
     assert normalise_title("M$^3$ViT") == normalise_title("M3ViT")
     assert normalise_title("$\\beta$-VAE") == normalise_title("β-VAE")
 
 
-def test_the_same_title_with_another_abstract_is_another_paper() -> None:
+def test_same_title_with_other_abstract_is_another_paper() -> None:
     one, other = named(abstract=ABSTRACT), named(abstract=f"{ABSTRACT} Or does it?")
     assert one.key != other.key
     assert one.key.startswith("title:")
     assert not is_same_paper(other, one.aliases)
 
 
-def test_the_same_title_and_abstract_are_one_paper_with_an_id_or_without() -> None:
+def test_same_title_and_abstract_are_one_paper() -> None:
     saved, listed = named(abstract=ABSTRACT), named("2508.13426", abstract=ABSTRACT.upper())
     assert is_same_paper(saved, listed.aliases)
     assert is_same_paper(listed, saved.aliases)
     assert is_same_paper(saved, named(abstract=ABSTRACT).aliases)
 
 
-def test_a_title_alone_joins_no_paper_that_has_an_abstract() -> None:
+def test_title_alone_joins_no_paper_with_abstract() -> None:
     assert not is_same_paper(named("https://a.org/1"), named("https://b.org/2").aliases)
     assert not is_same_paper(named(), named(abstract=ABSTRACT).aliases)
     assert is_same_paper(named(), named().aliases)
 
 
-def test_a_shared_name_joins_and_nothing_shared_does_not() -> None:
+def test_shared_key_joins_papers() -> None:
     assert is_same_paper(named("10.1038/x", "https://a.org/1"), named("doi:10.1038/X").aliases)
     assert not is_same_paper(named("10.1038/x"), named("10.1038/y").aliases)
 
 
-def test_a_shared_doi_never_joins_two_arxiv_ids() -> None:
+def test_shared_doi_never_joins_two_arxiv_ids() -> None:
     one, other = named("2508.00001", "10.1038/x"), named("2508.00002", "10.1038/x")
     assert not is_same_paper(one, other.aliases)
     assert is_same_paper(named("10.1038/x"), one.aliases)
@@ -210,18 +210,18 @@ def test_a_shared_doi_never_joins_two_arxiv_ids() -> None:
     ("mine", "theirs"),
     [("2508.00001", "2508.00002"), ("10.1038/x", "10.1038/y"), ("pmid:1", "pmid:2")],
 )
-def test_equal_words_never_join_what_an_archive_tells_apart(mine: str, theirs: str) -> None:
+def test_equal_text_never_joins_different_archive_ids(mine: str, theirs: str) -> None:
     assert not is_same_paper(
         named(mine, abstract=ABSTRACT), named(theirs, abstract=ABSTRACT).aliases
     )
 
 
-def test_a_paper_that_came_to_have_two_arxiv_ids_answers_to_both() -> None:
+def test_paper_with_two_arxiv_ids_answers_to_both() -> None:
     both = identity("arxiv:2508.00001", "arxiv:2508.00002").aliases
     assert is_same_paper(named("2508.00002"), both)
 
 
-def test_a_later_version_brings_its_words_and_an_earlier_one_does_not() -> None:
+def test_later_version_replaces_the_text() -> None:
     known = item("Old", abstract="Old words", version=1, authors=("Ada",))
     newer = item("New", abstract="New words", version=2)
     assert is_revision(known, newer)
@@ -232,12 +232,12 @@ def test_a_later_version_brings_its_words_and_an_earlier_one_does_not() -> None:
     assert not is_revision(newer, known)
 
 
-def test_a_version_met_for_the_first_time_is_no_revision() -> None:
+def test_first_seen_version_is_no_revision() -> None:
     assert not is_revision(item(), item(version=2))
     assert not is_revision(item(version=1), item())
 
 
-def test_merging_fills_in_what_was_absent() -> None:
+def test_merging_fills_missing_fields() -> None:
     known = item("A", ids=("2508.13426",), url="https://a.org/1", categories=("cs.CL",))
     newcomer = item(
         "B",
@@ -256,13 +256,13 @@ def test_merging_fills_in_what_was_absent() -> None:
     assert merged.author_count == 3
 
 
-def test_counts_take_the_newer_value_even_when_it_is_nought() -> None:
+def test_newer_counts_win_even_at_zero() -> None:
     known = item(upvotes=7, comments=2)
     merged = merge_items(known, item(upvotes=0))
     assert (merged.upvotes, merged.comments) == (0, 2)
 
 
-def test_a_withdrawal_stays() -> None:
+def test_withdrawal_is_permanent() -> None:
     gone = replace(item(version=2), withdrawn=True)
     assert merge_items(item(version=1), gone).withdrawn
     assert merge_items(gone, item(version=3)).withdrawn

@@ -10,7 +10,7 @@ def composed(*papers: Paper) -> Issue:
     return compose_issue(papers, (), day=DAY, cutoff=9, after=0, frozen_at=NOON)
 
 
-def test_the_most_upvoted_and_discussed_come_first_then_the_newest() -> None:
+def test_papers_rank_by_upvotes_comments_then_age() -> None:
     papers = [
         paper(1, upvotes=5),
         paper(2, upvotes=3, comments=3),
@@ -22,18 +22,18 @@ def test_the_most_upvoted_and_discussed_come_first_then_the_newest() -> None:
         assert [p.number for p in composed(*order).papers] == [2, 1, 5, 4, 3]
 
 
-def test_papers_that_are_one_stand_once_as_the_one_numbered_last() -> None:
+def test_grouped_papers_appear_once_with_latest_number() -> None:
     first, other, last = paper(1, upvotes=9), paper(2), replace(paper(3), group=1)
     assert composed(last, first, other).papers == (last, other)
 
 
-def test_a_muted_paper_gives_way_to_one_that_is_owed() -> None:
+def test_muted_paper_gives_way_to_an_owed_one() -> None:
     owed, muted = paper(1), replace(paper(3), group=1, muted=True)
     assert composed(owed, muted).papers == (owed,)
     assert composed(muted).papers == (muted,)
 
 
-def test_it_carries_what_it_was_composed_with() -> None:
+def test_issue_keeps_its_inputs() -> None:
     topics = (Topic("Reasoning"),)
     issue = compose_issue(
         [paper()], topics, day=DAY, cutoff=9, after=4, frozen_at=NOON, missing=["arXiv"]

@@ -44,18 +44,18 @@ def without_blank_ends(text: str) -> str:
 
 
 @given(TEXT | DOTTED)
-def test_it_decodes_to_what_was_encoded(text: str) -> None:
+def test_decoding_restores_the_encoded_text(text: str) -> None:
     assert unquoted(quoted_printable(text)) == without_blank_ends(text)
 
 
 @given(st.lists(DOTTED))
-def test_encoded_pieces_join_into_the_encoded_whole(pieces: list[str]) -> None:
+def test_encoded_fragments_join_into_the_encoded_whole(pieces: list[str]) -> None:
     expected = "".join(without_blank_ends(piece) for piece in pieces)
     assert unquoted(b"".join(map(quoted_printable, pieces))) == expected
 
 
 @given(TEXT | DOTTED)
-def test_no_encoded_line_is_long_or_begins_with_a_dot(text: str) -> None:
+def test_encoded_lines_are_short_without_leading_dot(text: str) -> None:
     made = quoted_printable(text)
     assert made == b"" or made.endswith(b"\r\n")
     for line in made.split(b"\r\n"):
@@ -66,37 +66,37 @@ def test_no_encoded_line_is_long_or_begins_with_a_dot(text: str) -> None:
 
 
 @given(st.text(alphabet="a-/ ", max_size=400))
-def test_a_line_that_needs_no_encoding_is_broken_where_any_is(text: str) -> None:
+def test_unencoded_line_breaks_like_any_other(text: str) -> None:
     lines = binascii.b2a_qp(f"{text}x".encode())[:-1]
     ended = lines if not text or lines.endswith(b"\n") else lines + b"=\n"
     assert quoted_printable(text) == ended.replace(b"\n", b"\r\n")
     assert quoted_printable(text).digest == WireLines(quoted_printable(text)).digest
 
 
-def test_it_takes_every_line_end_for_one() -> None:
+def test_every_line_ending_is_normalised() -> None:
     assert quoted_printable("a\r\nb\rc\n") == b"a\r\nb\r\nc\r\n"
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=200))
-def test_a_subject_is_read_as_it_was_written(text: str) -> None:
+def test_subject_round_trips(text: str) -> None:
     value = encode_subject(text)
     assert value.isascii()
     assert str(make_header(decode_header(value.replace("\r\n", "")))) == " ".join(text.split())
 
 
 @pytest.mark.parametrize("hostile", TEXTS)
-def test_a_hostile_paper_gives_a_letter_that_keeps_every_rule(hostile: str) -> None:
+def test_hostile_paper_gives_a_valid_letter(hostile: str) -> None:
     check(hostile)
 
 
-def test_an_encoded_word_in_a_title_is_shown_and_not_obeyed() -> None:
+def test_encoded_word_in_a_title_stays_literal() -> None:
     title = "=?utf-8?q?a=0D=0ABcc:_e@x.org?="
     message = content(letter(sheet_of(paper(1, title)), edition(section("Reasoning", 0)))[1])
     assert parsed(message)["Subject"] == title
     assert b"\r\nBcc" not in message
 
 
-def test_it_is_a_letter_from_the_newsletter_to_one_reader() -> None:
+def test_letter_is_from_newsletter_to_one_reader() -> None:
     _, envelope = letter(sheet_of(), edition(section("Reasoning", 0, 1)))
     message = content(envelope)
     check_bytes(message)
@@ -110,7 +110,7 @@ def test_it_is_a_letter_from_the_newsletter_to_one_reader() -> None:
     assert envelope.message_id.endswith("@example.org>")
 
 
-def test_it_says_how_to_leave_in_one_click_and_by_mail() -> None:
+def test_unsubscribe_headers_offer_click_and_mail() -> None:
     message = content(letter(sheet_of(), edition(section("Reasoning", 0)))[1])
     links = personal().links
     unfolded = message.replace(b"\r\n ", b" ").decode()
@@ -119,7 +119,7 @@ def test_it_says_how_to_leave_in_one_click_and_by_mail() -> None:
     assert b"=?" not in message.partition(b"\r\n\r\n")[0]
 
 
-def test_without_a_site_one_leaves_by_mail_alone() -> None:
+def test_unsubscribe_without_site_is_by_mail_only() -> None:
     message = content(letter(sheet_of(publication=NO_SITE), edition(section("Reasoning", 0)))[1])
     read = parsed(message)
     assert read["List-Unsubscribe"].startswith("<mailto:papers@example.org?subject=unsubscribe")
@@ -128,7 +128,7 @@ def test_without_a_site_one_leaves_by_mail_alone() -> None:
     assert "https://" not in part(read, "html")
 
 
-def test_it_carries_the_headers_of_a_list() -> None:
+def test_list_headers_are_present() -> None:
     read = parsed(content(letter(sheet_of(), edition(section("Reasoning", 0)))[1]))
     assert read["List-Id"] == "<papers.example.org>"
     assert read["List-Help"] == read["List-Owner"] == "<mailto:editor@example.org>"
@@ -140,7 +140,7 @@ def test_it_carries_the_headers_of_a_list() -> None:
     assert "ada" not in read["Feedback-ID"]
 
 
-def test_long_addresses_in_headers_stay_addresses() -> None:
+def test_long_addresses_in_headers_stay_intact() -> None:
     site = f"https://{'long.' * 30}example.org"
     sheet = sheet_of(publication=replace(SITE, url=site))
     message = content(letter(sheet, edition(section("Reasoning", 0)))[1])
@@ -152,7 +152,7 @@ def test_long_addresses_in_headers_stay_addresses() -> None:
 @pytest.mark.parametrize(
     "name", ["Grüße, täglich", "=?utf-8?q?a=0D=0ABcc:_e@x.org?=", "a\r\nB: c", ""]
 )
-def test_any_sender_name_makes_one_from(name: str) -> None:
+def test_any_sender_name_makes_one_from_header(name: str) -> None:
     sheet = sheet_of(publication=replace(SITE, sender_name=name))
     message = content(letter(sheet, edition(section("Reasoning", 0)))[1])
     check_bytes(message)
@@ -160,25 +160,25 @@ def test_any_sender_name_makes_one_from(name: str) -> None:
     assert address.addr_spec == "papers@example.org"
 
 
-def test_a_sender_without_letters_still_names_its_list() -> None:
+def test_sender_without_ascii_letters_names_its_list() -> None:
     sheet = sheet_of(publication=replace(SITE, sender_email="+@example.org"))
     message = content(letter(sheet, edition(section("Reasoning", 0)))[1])
     assert parsed(message)["List-Id"] == "<newsletter.example.org>"
 
 
-def test_the_parts_decode_to_what_was_set() -> None:
+def test_parts_decode_to_the_rendered_text() -> None:
     rendering, envelope = letter(sheet_of(), edition(section("Reasoning", 0, 1), left_out=3))
     read = parsed(content(envelope))
     assert part(read, "plain") == rendering.text
     assert part(read, "html") == rendering.html
 
 
-def test_a_letter_made_again_is_the_same() -> None:
+def test_letter_made_again_is_the_same() -> None:
     cut = edition(section("Reasoning", 0, 1))
     assert content(letter(sheet_of(), cut)[1]) == content(letter(sheet_of(), cut)[1])
 
 
-def test_another_reader_has_another_message_id_and_return_path() -> None:
+def test_message_id_and_return_path_differ_per_reader() -> None:
     sheet, cut = sheet_of(), edition(section("Reasoning", 0))
     _, ada = letter(sheet, cut)
     _, bob = letter(sheet, cut, personal(reader=2, email="bob@example.org"))
@@ -186,7 +186,7 @@ def test_another_reader_has_another_message_id_and_return_path() -> None:
     assert ada.sender != bob.sender
 
 
-def test_the_return_path_says_whose_letter_came_back() -> None:
+def test_return_path_identifies_the_letter() -> None:
     _, envelope = letter(sheet_of(), edition(section("Reasoning", 0)))
     local, _, domain = envelope.sender.partition("@")
     mailbox, _, tag = local.partition("+")
@@ -194,13 +194,13 @@ def test_the_return_path_says_whose_letter_came_back() -> None:
     assert read_bounce_tag(tag, KEYS) == 1
 
 
-def test_without_a_bounce_mailbox_the_sender_is_the_return_path() -> None:
+def test_without_bounce_mailbox_sender_is_return_path() -> None:
     sheet = sheet_of(publication=replace(SITE, bounces=None))
     _, envelope = letter(sheet, edition(section("Reasoning", 0)))
     assert envelope.sender == "papers@example.org"
 
 
-def test_a_rotated_key_does_not_change_a_frozen_letter() -> None:
+def test_rotated_key_leaves_a_frozen_letter_unchanged() -> None:
     sheet = replace(sheet_of(), signed_by=KEYS.fingerprint)
     cut = edition(section("Reasoning", 0))
     _, before = letter(sheet, cut)
@@ -219,7 +219,7 @@ def test_a_rotated_key_does_not_change_a_frozen_letter() -> None:
         "a@x.org\x00",
     ],
 )
-def test_it_refuses_an_address_that_is_not_one(email: str) -> None:
+def test_invalid_address_is_refused(email: str) -> None:
     with pytest.raises(RenderError, match="cannot stand in a header"):
         MessageBuilder(sheet_of(), KEYS).letter(
             edition(section("Reasoning", 0)), personal(email=email)
@@ -238,7 +238,7 @@ def test_it_refuses_an_address_that_is_not_one(email: str) -> None:
         (("alone", 0, ""), "alone"),
     ],
 )
-def test_subjects_in_pieces_are_read_whole(subject: tuple[str, int, str], expected: str) -> None:
+def test_subject_fragments_are_read_whole(subject: tuple[str, int, str], expected: str) -> None:
     before, more, after = subject
     set_subject = ((before,), (before, placeholder("more"), after))
     sheet = replace(sheet_of(), subjects=(set_subject, set_subject))

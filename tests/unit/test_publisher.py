@@ -54,7 +54,7 @@ def recipients(transport: MemoryTransport) -> list[str]:
     return sorted(letter.envelope.recipient for letter in transport.letters)
 
 
-def test_one_source_that_fails_leaves_the_others_alone(publisher: Publisher) -> None:
+def test_failing_source_leaves_others_alone(publisher: Publisher) -> None:
     reports = listed(
         publisher,
         Listed("One", "Two"),
@@ -70,12 +70,12 @@ def test_one_source_that_fails_leaves_the_others_alone(publisher: Publisher) -> 
     assert reports[2].detail == "Broken: ValueError: a parser's mistake"
 
 
-def test_a_fetch_that_is_cancelled_is_cancelled(publisher: Publisher) -> None:
+def test_cancelled_fetch_is_cancelled(publisher: Publisher) -> None:
     with pytest.raises(asyncio.CancelledError):
         listed(publisher, Listed(failing=asyncio.CancelledError()))  # type: ignore[arg-type]
 
 
-def test_the_same_list_on_a_later_day_is_stale(publisher: Publisher) -> None:
+def test_same_list_on_a_later_day_is_stale(publisher: Publisher) -> None:
     listed(publisher, Listed("One"))
     assert listed(publisher, Listed("One"))[0].state == "ok"
     assert isinstance(publisher.clock, SteadyClock)
@@ -85,7 +85,7 @@ def test_the_same_list_on_a_later_day_is_stale(publisher: Publisher) -> None:
     assert listed(publisher, Listed("One", "Two"))[0].state == "ok"
 
 
-def test_fridays_list_on_a_saturday_is_a_holiday(publisher: Publisher) -> None:
+def test_fridays_list_on_saturday_is_a_holiday(publisher: Publisher) -> None:
     source = Listed("One")
     source.listed_on = date(2026, 8, 7)
     assert listed(publisher, source, day=date(2026, 8, 7))[0].state == "ok"
@@ -103,7 +103,7 @@ def test_fridays_list_on_a_saturday_is_a_holiday(publisher: Publisher) -> None:
         (0, date(2026, 8, 8), False, False, "quiet"),
     ],
 )
-def test_an_empty_answer_has_more_than_one_meaning(
+def test_empty_answer_is_classified_by_context(
     items: int,
     day: date,
     daily: bool,  # noqa: FBT001 - a column of the table above
@@ -113,7 +113,7 @@ def test_an_empty_answer_has_more_than_one_meaning(
     assert listing_state(items, day, daily=daily, again=again) == state
 
 
-def test_an_issue_reaches_everyone_it_is_for_once(publisher: Publisher) -> None:
+def test_issue_reaches_every_reader_once(publisher: Publisher) -> None:
     join(
         publisher,
         Subscriber("ada@example.org"),
@@ -129,7 +129,7 @@ def test_an_issue_reaches_everyone_it_is_for_once(publisher: Publisher) -> None:
     assert anyone(publisher).decided == 2
 
 
-def test_a_day_without_papers_is_skipped_and_tried_again(publisher: Publisher) -> None:
+def test_day_without_papers_is_skipped_and_retried(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org"))
     assert recipients(send(publisher)) == []
     assert publisher.store.issue_state(DAY) == ("skipped", "no new papers")
@@ -138,13 +138,13 @@ def test_a_day_without_papers_is_skipped_and_tried_again(publisher: Publisher) -
     assert recipients(send(publisher)) == ["ada@example.org"]
 
 
-def test_nobody_to_send_to_freezes_nothing(publisher: Publisher) -> None:
+def test_issue_without_readers_freezes_nothing(publisher: Publisher) -> None:
     listed(publisher, Listed("One"))
     assert recipients(send(publisher)) == []
     assert report(publisher.store, DAY).state is None
 
 
-def test_a_wave_frozen_while_letters_leave_is_set_too(publisher: Publisher) -> None:
+def test_wave_frozen_during_sending_is_compiled_too(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org"))
     listed(publisher, Listed("One"))
     mailer = IssueMailer(publisher.store, publisher.keyring, DAY)
@@ -158,7 +158,7 @@ def test_a_wave_frozen_while_letters_leave_is_set_too(publisher: Publisher) -> N
     assert mailer.envelope(later).recipient == "bob@example.org"
 
 
-def test_a_day_is_shown_anew_as_if_nothing_had_been_sent(publisher: Publisher) -> None:
+def test_fresh_preview_ignores_what_was_sent(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org", filter=Filter(topics=("Vision",))))
     listed(publisher, Listed("Vision one", "Sound two"))
     assert recipients(send(publisher)) == ["ada@example.org"]
@@ -171,7 +171,7 @@ def test_a_day_is_shown_anew_as_if_nothing_had_been_sent(publisher: Publisher) -
     ]
 
 
-def test_a_letter_made_out_to_another_is_of_a_reader_who_does_not_exist(
+def test_letter_for_another_recipient_has_nonexistent_reader(
     publisher: Publisher,
 ) -> None:
     join(publisher, Subscriber("ada@example.org"))
@@ -188,7 +188,7 @@ def test_a_letter_made_out_to_another_is_of_a_reader_who_does_not_exist(
         assert publisher.store.reader(proof.edition.to.id) is None
 
 
-def test_a_preview_shows_what_is_frozen_or_what_would_be(publisher: Publisher) -> None:
+def test_preview_shows_frozen_issue_or_draft(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org"))
     listed(publisher, Listed("One"))
     before = [
@@ -200,7 +200,7 @@ def test_a_preview_shows_what_is_frozen_or_what_would_be(publisher: Publisher) -
     assert b"".join(after.envelope.content) == b"".join(transport.letters[0].envelope.content)
 
 
-def test_why_answers_for_the_frozen_and_for_those_who_were_not_there(publisher: Publisher) -> None:
+def test_why_covers_frozen_issues_and_absent_readers(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org", filter=Filter(topics=("Vision",))))
     listed(publisher, Listed("A vision", "Something else"))
     assert [v.included for v in why(publisher, DAY, publisher.store.readers())] == [False, True]

@@ -74,7 +74,7 @@ def kept(watch: Scheduler, condition: Callable[[], object]) -> None:
     asyncio.run(main())
 
 
-def test_it_sends_gives_signs_of_life_and_says_when_it_stops(store: Store) -> None:
+def test_sends_heartbeats_letters_and_reports_stopping(store: Store) -> None:
     watch, transport, told = watch_over(store)
     kept(watch, lambda: "2026-08-03: 1 of 1 accepted" in told)
     assert len(transport.letters) == 1
@@ -83,7 +83,7 @@ def test_it_sends_gives_signs_of_life_and_says_when_it_stops(store: Store) -> No
 
 
 @pytest.mark.parametrize("failure", [StoreError("locked"), ValueError("a mistake of ours")])
-def test_what_goes_wrong_is_told_and_the_rest_goes_on(store: Store, failure: Exception) -> None:
+def test_failing_tick_is_logged_and_others_continue(store: Store, failure: Exception) -> None:
     said: list[str] = []
 
     def refresh() -> None:
@@ -100,7 +100,7 @@ def test_what_goes_wrong_is_told_and_the_rest_goes_on(store: Store, failure: Exc
     assert f"{type(failure).__name__}: {failure}" in said
 
 
-def test_one_look_at_a_time(store: Store) -> None:
+def test_ticks_do_not_overlap(store: Store) -> None:
     watch, _, told = watch_over(store)
 
     async def main() -> None:
@@ -111,7 +111,7 @@ def test_one_look_at_a_time(store: Store) -> None:
     assert sum("frozen" in line for line in told) == 1
 
 
-def test_a_tick_that_a_clock_set_back_left_far_ahead_is_called_back() -> None:
+def test_tick_far_ahead_after_clock_step_is_rescheduled() -> None:
     async def main() -> None:
         clock = SteadyClock()
         scheduler = AsyncIOScheduler(timezone=UTC)

@@ -28,7 +28,7 @@ from newsletter.transports.smtp.replies import (
         "u@localhost",
     ],
 )
-def test_it_knows_a_mailbox(address: str) -> None:
+def test_valid_mailbox_is_recognised(address: str) -> None:
     assert is_mailbox(address)
 
 
@@ -52,12 +52,12 @@ def test_it_knows_a_mailbox(address: str) -> None:
         "ü@x.org",
     ],
 )
-def test_it_writes_to_nothing_else(address: str) -> None:
+def test_invalid_mailbox_is_refused(address: str) -> None:
     assert not is_mailbox(address)
 
 
 @pytest.mark.parametrize("data", [b"", b"Subject: x\r\n", b"\r\n", b"a.b\r\n\r\n=2E\r\n"])
-def test_whole_lines_go_on_the_wire_as_they_are(data: bytes) -> None:
+def test_whole_lines_are_sent_unchanged(data: bytes) -> None:
     assert WireLines(data) == data
 
 
@@ -78,13 +78,13 @@ def test_whole_lines_go_on_the_wire_as_they_are(data: bytes) -> None:
         b"x" * 20_000 + b"\n.\r\n",
     ],
 )
-def test_what_could_end_a_message_early_is_no_lines(data: bytes) -> None:
+def test_early_end_of_message_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"CRLF|a line begins with a dot"):
         WireLines(data)
 
 
 @given(st.lists(st.lists(st.sampled_from([b"\r", b"\n", b".", b"\r\n", b"a"])).map(b"".join)))
-def test_no_lines_can_end_a_message_early_however_they_are_joined(pieces: list[bytes]) -> None:
+def test_joined_lines_cannot_end_a_message_early(pieces: list[bytes]) -> None:
     wire = b"\r\n" + b"".join(made for piece in pieces if (made := _lines(piece)) is not None)
     assert b"\r\n." not in wire
     assert wire.endswith(b"\r\n")
@@ -109,15 +109,15 @@ def _lines(piece: bytes) -> WireLines | None:
         (354, "go on", Unknown("not an answer to the final dot: 354 go on")),
     ],
 )
-def test_it_knows_what_the_answer_to_the_dot_means(code: int, words: str, outcome: Outcome) -> None:
+def test_reply_to_the_dot_decides_the_outcome(code: int, words: str, outcome: Outcome) -> None:
     assert answer_to_dot(code, words) == outcome
 
 
-def test_an_unexpected_yes_to_a_command_is_no_refusal_for_good() -> None:
+def test_unexpected_success_is_no_permanent_refusal() -> None:
     assert refusal(252, "perhaps") == Deferred("252 perhaps")
 
 
-def test_a_reply_is_one_printable_line_of_bounded_length() -> None:
+def test_reply_is_one_short_printable_line() -> None:
     assert reply_text(550, "no\nsuch\x1b[31m \udcff user") == "550 no such [31m user"
     assert len(reply_text(550, "x" * 10_000)) == 500
 
@@ -131,7 +131,7 @@ def test_a_reply_is_one_printable_line_of_bounded_length() -> None:
         (None, None),
     ],
 )
-def test_a_cut_changes_the_reason_of_what_is_open(
+def test_disconnection_replaces_only_open_outcomes(
     fate: Outcome | None, expected: Outcome | None
 ) -> None:
     assert cut_off(fate, "gone") == expected

@@ -4,7 +4,7 @@ from newsletter.sources.http.addresses import is_public, is_web_port
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "2a00:1450::5"])
-def test_an_address_of_the_public_internet_is_public(address: str) -> None:
+def test_public_internet_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -32,7 +32,7 @@ def test_an_address_of_the_public_internet_is_public(address: str) -> None:
         "",
     ],
 )
-def test_every_other_address_is_not(address: str) -> None:
+def test_every_other_address_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
@@ -40,7 +40,5 @@ def test_every_other_address_is_not(address: str) -> None:
     ("port", "fetched"),
     [(80, True), (443, True), (1024, True), (65535, True), (22, False), (81, False), (1023, False)],
 )
-def test_listings_are_fetched_from_the_webs_ports_and_high_ones(
-    port: int, *, fetched: bool
-) -> None:
+def test_web_ports_and_high_ports_are_allowed(port: int, *, fetched: bool) -> None:
     assert is_web_port(port) == fetched

@@ -39,7 +39,7 @@ def paper(
     return item
 
 
-def test_an_announcement_is_read_whole() -> None:
+def test_announcement_is_read_with_all_fields() -> None:
     found = paper(number="2608.00001v3", kind="replace-cross")
     assert found.ids == ("2608.00001",)
     assert (found.title, found.abstract) == ("A title", "A text.")
@@ -77,11 +77,11 @@ def test_titles_and_abstracts_are_literal_text(text: str) -> None:
         ("Alone", ("Alone",)),
     ],
 )
-def test_authors_in_one_string_are_taken_apart(written: str, names: tuple[str, ...]) -> None:
+def test_authors_in_one_string_are_split(written: str, names: tuple[str, ...]) -> None:
     assert paper(authors=written).authors == names
 
 
-def test_a_doi_is_a_second_name() -> None:
+def test_doi_is_a_second_key() -> None:
     assert paper(more="<arxiv:DOI>10.1038/x</arxiv:DOI>").ids == ("2608.00001", "10.1038/x")
 
 
@@ -93,30 +93,30 @@ def test_a_doi_is_a_second_name() -> None:
         {"more": "<arxiv:comment>This submission is withdrawn</arxiv:comment>"},
     ],
 )
-def test_a_withdrawal_is_noticed(fields: dict[str, str]) -> None:
+def test_withdrawal_is_noticed(fields: dict[str, str]) -> None:
     assert paper(**fields).withdrawn
 
 
-def test_a_paper_about_withdrawals_is_none() -> None:
+def test_paper_about_withdrawals_is_not_withdrawn() -> None:
     assert not paper(abstract="We study how troops were withdrawn.").withdrawn
 
 
-def test_a_way_of_announcing_that_is_not_known_is_new() -> None:
+def test_unknown_announcement_type_counts_as_new() -> None:
     assert paper(kind="sideways").announcement == "new"
 
 
-def test_a_weekend_is_a_feed_without_entries() -> None:
+def test_weekend_feed_has_no_entries() -> None:
     assert parse(FEED.format(url=URL, entries="").encode(), {}, URL) == ()
 
 
-def test_an_error_entry_is_an_error() -> None:
+def test_error_entry_is_an_error() -> None:
     entry = """<entry><id>https://arxiv.org/api/errors#x</id><title>Error</title>
     <summary>incorrect id format for abc</summary></entry>"""
     with pytest.raises(SourceError, match="incorrect id format for abc"):
         parse(FEED.format(url=URL, entries=entry).encode(), {}, URL)
 
 
-def test_an_html_page_is_an_error_that_shows_it() -> None:
+def test_html_page_is_an_error_quoting_it() -> None:
     with pytest.raises(SourceError, match="not a feed but '<html>Rate exceeded"):
         parse(b"<html>Rate exceeded.</html>", {"content-type": "text/html"}, URL)
 

@@ -33,7 +33,7 @@ def json_feed(*items: object, **fields: object) -> bytes:
     ).encode()
 
 
-def test_an_entry_is_read_whole() -> None:
+def test_entry_is_read_with_all_fields() -> None:
     found = one(
         "<title>A &amp;amp; B</title><link>https://a.example/1</link>"
         '<guid isPermaLink="false">g1</guid>'
@@ -62,7 +62,7 @@ def test_an_entry_is_read_whole() -> None:
         "<iframe src=x></iframe>safe",
     ],
 )
-def test_markup_in_a_title_or_an_abstract_becomes_plain_text(hostile: str) -> None:
+def test_markup_becomes_plain_text(hostile: str) -> None:
     escaped = hostile.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     found = one(f"<title>{escaped}</title><description>{escaped}</description>")
     for text in (found.title, found.abstract):
@@ -74,22 +74,22 @@ def test_markup_in_a_title_or_an_abstract_becomes_plain_text(hostile: str) -> No
 @pytest.mark.parametrize(
     "link", ["javascript:alert(1)", "JaVa&#9;script:alert(1)", "data:text/html,x"]
 )
-def test_a_link_that_is_no_web_address_is_none(link: str) -> None:
+def test_invalid_link_is_dropped(link: str) -> None:
     assert one(f"<title>T</title><link>{link}</link>").url is None
 
 
-def test_an_entry_without_a_title_is_called_by_its_text() -> None:
+def test_entry_without_title_uses_its_text() -> None:
     assert one("<description>What it says</description>").title == "What it says"
 
 
-def test_a_link_that_all_entries_share_names_none_of_them() -> None:
+def test_link_shared_by_all_entries_identifies_none() -> None:
     home = "<link>https://a.example/</link>"
     found = entries(f"<title>One</title>{home}<guid>1</guid>", f"<title>Two</title>{home}")
     assert len({identify(each).key for each in found}) == 2
     assert found[0].url == "https://a.example/"
 
 
-def test_entries_are_recent_for_two_days_and_undated_ones_always() -> None:
+def test_entries_are_recent_for_two_days_or_undated() -> None:
     days = (date(2026, 8, 3), date(2026, 8, 1), date(2026, 7, 31), date(2026, 8, 4), None)
     current, past = by_age("f", date(2026, 8, 3), [item(published=day) for day in days])
     assert [each.published for each in current.items] == [*days[:2], *days[3:]]
@@ -108,7 +108,7 @@ def test_entries_are_recent_for_two_days_and_undated_ones_always() -> None:
         (b"{" * 50_000, "not JSON"),
     ],
 )
-def test_what_is_no_feed_is_an_error_that_shows_it(body: bytes, said: str) -> None:
+def test_non_feed_is_quoted_in_the_error(body: bytes, said: str) -> None:
     with pytest.raises(SourceError) as caught:
         parse(body, {}, URL)
     assert said in str(caught.value)
@@ -124,7 +124,7 @@ RDF = (
 
 @pytest.mark.parametrize("whole", [RSS.format(items="<item><title>T</title></item>"), ATOM, RDF])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_half_a_feed_is_an_error_and_not_a_shorter_one(whole: str, encoding: str) -> None:
+def test_truncated_feed_is_an_error(whole: str, encoding: str) -> None:
     headers = {"content-type": f"application/xml; charset={encoding}"}
     assert [each.title for each in parse(whole.encode(encoding), headers, URL)] == ["T"]
     for end in (whole.index("</title>"), len(whole) - 1):
@@ -132,11 +132,11 @@ def test_half_a_feed_is_an_error_and_not_a_shorter_one(whole: str, encoding: str
             parse(whole[:end].encode(encoding), headers, URL)
 
 
-def test_a_feed_without_entries_is_whole() -> None:
+def test_feed_without_entries_is_valid() -> None:
     assert not parse(b'<feed xmlns="http://www.w3.org/2005/Atom"/>', {}, URL)
 
 
-def test_a_json_feed_is_read_like_any() -> None:
+def test_json_feed_is_read() -> None:
     (found,) = parse(
         json_feed(
             {
@@ -158,13 +158,13 @@ def test_a_json_feed_is_read_like_any() -> None:
     assert found.published == date(2026, 8, 3)
 
 
-def test_a_json_feeds_fields_of_the_wrong_kind_are_absent() -> None:
+def test_json_feed_fields_of_wrong_type_are_absent() -> None:
     odd = {"id": 3.5, "title": 7, "content_text": ["x"], "url": {}, "tags": "x", "authors": [1]}
     (found,) = parse(json_feed(odd, 7, None, author="x"), {}, URL)
     assert (found.url, found.authors, found.categories) == (None, (), ())
 
 
-def test_a_feed_in_another_encoding_is_read() -> None:
+def test_feed_in_another_encoding_is_read() -> None:
     body = RSS.format(items="<item><title>Caf\xe9</title></item>").replace(
         '<?xml version="1.0"?>', '<?xml version="1.0" encoding="iso-8859-1"?>'
     )
@@ -180,10 +180,10 @@ def test_a_feed_in_another_encoding_is_read() -> None:
         ("Ada Lovelace", ("Ada Lovelace",)),
     ],
 )
-def test_authors_in_one_field_are_taken_apart(written: str, names: tuple[str, ...]) -> None:
+def test_authors_in_one_field_are_split(written: str, names: tuple[str, ...]) -> None:
     assert one(f"<title>T</title><dc:creator>{written}</dc:creator>").authors == names
 
 
 @pytest.mark.parametrize("written", ["someday", "Mon, 99 Foo 0000"])
-def test_a_date_that_is_none_leaves_an_entry_undated(written: str) -> None:
+def test_invalid_date_leaves_entry_undated(written: str) -> None:
     assert one(f"<title>T</title><pubDate>{written}</pubDate>").published is None

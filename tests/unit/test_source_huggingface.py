@@ -19,7 +19,7 @@ def one(paper: dict[str, Any] | None = None, **outer: object) -> Item:
     return item
 
 
-def test_a_paper_is_read_whole() -> None:
+def test_paper_is_read_with_all_fields() -> None:
     found = one(
         {
             "title": "A title\n  in two lines",
@@ -56,24 +56,24 @@ def test_texts_are_literal(text: str) -> None:
 @pytest.mark.parametrize(
     "link", ["javascript:alert(1)", "//evil.example", "github.com/a/b", "data:text/html,x", 7, None]
 )
-def test_a_link_that_is_no_web_address_is_left_out(link: object) -> None:
+def test_invalid_link_is_dropped(link: object) -> None:
     found = one({"githubRepo": link, "projectPage": link})
     assert (found.code, found.project) == (None, None)
 
 
-def test_a_project_page_that_is_the_repository_is_said_once() -> None:
+def test_project_page_equal_to_repository_is_dropped() -> None:
     found = one({"githubRepo": "https://github.com/a/b", "projectPage": "https://github.com/a/b"})
     assert (found.code, found.project) == ("https://github.com/a/b", None)
 
 
-def test_what_stands_outside_serves_where_the_inside_is_bare() -> None:
+def test_outer_fields_fill_empty_inner_ones() -> None:
     found = one(
         {"title": "", "summary": None}, title="Outer", summary="Text", organization={"name": "Labs"}
     )
     assert (found.title, found.abstract, found.organization) == ("Outer", "Text", "Labs")
 
 
-def test_fields_of_the_wrong_kind_are_absent() -> None:
+def test_fields_of_wrong_type_are_absent() -> None:
     found = one(
         {
             "upvotes": "12",
@@ -88,7 +88,7 @@ def test_fields_of_the_wrong_kind_are_absent() -> None:
     assert (found.published, found.authors, found.organization) == (None, (), None)
 
 
-def test_an_entry_that_cannot_be_read_is_left_out_and_named(
+def test_unreadable_entry_is_skipped_and_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     bad = [None, 7, "x", {}, {"paper": None}, {"paper": {"id": "2608.00002"}}, entry()]
@@ -99,7 +99,7 @@ def test_an_entry_that_cannot_be_read_is_left_out_and_named(
     assert len(caplog.records) == 6
 
 
-def test_an_archive_of_entries_as_python_wrote_them_is_read() -> None:
+def test_archive_of_python_literals_is_read() -> None:
     body = json.dumps({"status": "success", "date": "2025-01-10", "data": [repr(entry())]})
     assert len(parse(body.encode(), "saved.json")) == 1
 
@@ -115,12 +115,12 @@ def test_an_archive_of_entries_as_python_wrote_them_is_read() -> None:
         (b"", "not JSON but ''"),
     ],
 )
-def test_what_is_no_list_is_an_error_that_shows_it(body: bytes, said: str) -> None:
+def test_non_list_is_an_error_quoting_it(body: bytes, said: str) -> None:
     with pytest.raises(SourceError) as caught:
         parse(body, "https://huggingface.co/api")
     assert said in str(caught.value)
     assert str(caught.value).startswith("https://huggingface.co/api: ")
 
 
-def test_an_empty_day_has_no_papers() -> None:
+def test_empty_day_has_no_papers() -> None:
     assert parse(b"[]", "saved.json") == ()

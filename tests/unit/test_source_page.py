@@ -30,7 +30,7 @@ def page(head: str = "Mar 14", about: str = "", abstract: str = "An abstract.") 
     return PAGE.format(head=head, about=about, abstract=abstract)
 
 
-def test_a_paper_is_its_title_and_its_abstract() -> None:
+def test_paper_has_title_and_abstract() -> None:
     day, (paper,) = parse(page(), ISSUE)
     assert day == date(2026, 3, 14)
     assert (paper.title, paper.abstract) == ("A title of its own", "An abstract.")
@@ -47,7 +47,7 @@ def test_a_paper_is_its_title_and_its_abstract() -> None:
         ("facebook AI at Meta\n·\nSep 29 1", None, "facebook AI at Meta", date(2026, 9, 29), 1),
     ],
 )
-def test_the_lines_below_an_abstract_say_who_and_when(
+def test_lines_below_abstract_give_authors_and_date(
     about: str, authors: int | None, organization: str | None, published: date, comments: int | None
 ) -> None:
     _, (paper,) = parse(page(about=about), ISSUE)
@@ -66,14 +66,12 @@ def test_the_lines_below_an_abstract_say_who_and_when(
         ("Jan 3", date(2026, 1, 2), "• 2 authors\n·\nMay 1, 2024", 2025),
     ],
 )
-def test_the_pages_year_is_the_newest_that_fits(
-    head: str, issue: date, about: str, year: int
-) -> None:
+def test_year_is_the_newest_that_fits(head: str, issue: date, about: str, year: int) -> None:
     day, _ = parse(page(head, about), issue)
     assert day.year == year
 
 
-def test_a_paper_follows_one_with_lines_about_it_and_one_without() -> None:
+def test_papers_with_and_without_details_are_separated() -> None:
     text = page(about="• 2 authors\n·\nFeb 5\n\nSecond\n\nText two\n\nThird\n\nText three")
     _, items = parse(text, ISSUE)
     assert [(each.title, each.author_count) for each in items] == [
@@ -84,12 +82,12 @@ def test_a_paper_follows_one_with_lines_about_it_and_one_without() -> None:
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\x0b", "\x0c", "\x85", "\x1e"])
-def test_only_line_ends_end_a_line(separator: str) -> None:
+def test_only_line_breaks_end_a_line(separator: str) -> None:
     _, (paper,) = parse(page(abstract=f"One{separator}two"), ISSUE)
     assert paper.abstract.startswith("One")
 
 
-def test_lines_may_end_as_on_windows() -> None:
+def test_windows_line_endings_are_read() -> None:
     _, items = parse(page(about="• 2 authors\n·\nFeb 5").replace("\n", "\r\n"), ISSUE)
     assert items[0].author_count == 2
 
@@ -104,7 +102,7 @@ def test_lines_may_end_as_on_windows() -> None:
         ("Mar 14\nTitle\nText\n·\nFeb 5", "page:4: a title should stand here"),
     ],
 )
-def test_what_is_no_such_page_is_an_error_with_its_line(text: str, said: str) -> None:
+def test_other_page_is_an_error_with_its_line(text: str, said: str) -> None:
     with pytest.raises(SourceError) as caught:
         parse(text, ISSUE)
     assert said in str(caught.value)

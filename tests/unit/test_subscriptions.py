@@ -80,7 +80,7 @@ def test_a_subscriber_is_confirmed_by_the_link_of_one_note(site: Subscriptions) 
     assert consent.at == NOON + timedelta(hours=47)
 
 
-def test_confirming_twice_is_confirming_once(site: Subscriptions) -> None:
+def test_confirming_twice_is_harmless(site: Subscriptions) -> None:
     site.join()
     site.service.confirm(site.token, NOON, site.welcomed.append)
     site.service.confirm(site.token, NOON, site.welcomed.append)

@@ -27,7 +27,7 @@ XML_CHARACTERS = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 
 @given(ANY_TEXT)
-def test_cleaned_text_is_utf_8_legal_xml_composed_and_stays_as_it_is(text: str) -> None:
+def test_cleaned_text_is_legal_and_stable(text: str) -> None:
     cleaned = clean(text)
     cleaned.encode("utf-8")
     assert XML_CHARACTERS.fullmatch(cleaned)
@@ -51,11 +51,11 @@ def test_cleaned_text_is_utf_8_legal_xml_composed_and_stays_as_it_is(text: str) 
         ("\ue000private\U000f0001", "private"),
     ],
 )
-def test_clean_keeps_what_can_be_shown(text: str, cleaned: str) -> None:
+def test_clean_keeps_printable_text(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
 
 
-def test_a_pile_of_combining_marks_is_cut_and_costs_no_time() -> None:
+def test_stacked_combining_marks_are_cut_quickly() -> None:
     started = time.process_time()
     cleaned = clean("a" + "\u0316\u0300" * 50_000)
     assert time.process_time() - started < 1
@@ -75,7 +75,7 @@ def test_a_pile_of_combining_marks_is_cut_and_costs_no_time() -> None:
         "an <a without end",
     ],
 )
-def test_text_that_is_not_html_comes_back_as_itself(text: str) -> None:
+def test_text_without_html_is_unchanged(text: str) -> None:
     assert plain(text) == text
 
 
@@ -96,21 +96,21 @@ def test_text_that_is_not_html_comes_back_as_itself(text: str) -> None:
         ("&#xd800;&#0;x", "\ufffd\ufffdx"),
     ],
 )
-def test_markup_leaves_its_text(markup: str, text: str) -> None:
+def test_markup_is_removed(markup: str, text: str) -> None:
     assert plain(markup) == text
 
 
 @pytest.mark.parametrize(
     "bomb", ["<div>" * 100_000, "<a " * 100_000, '<a "' * 100_000, "<!--" * 100_000, "<p" * 100_000]
 )
-def test_hostile_markup_costs_linear_time(bomb: str) -> None:
+def test_hostile_markup_takes_linear_time(bomb: str) -> None:
     started = time.process_time()
     plain(bomb)
     assert time.process_time() - started < 5
 
 
 @given(ANY_TEXT)
-def test_plain_is_clean_whatever_comes(text: str) -> None:
+def test_plain_text_is_always_clean(text: str) -> None:
     assert clean(plain(text)) == plain(text)
 
 
@@ -124,7 +124,7 @@ def test_plain_is_clean_whatever_comes(text: str) -> None:
         ('https://x.org/"><script>', "https://x.org/%22%3E%3Cscript%3E"),
     ],
 )
-def test_an_absolute_address_becomes_a_link(value: str, url: str) -> None:
+def test_absolute_address_becomes_a_link(value: str, url: str) -> None:
     assert http_url(value) == url
 
 
@@ -152,12 +152,12 @@ def test_an_absolute_address_becomes_a_link(value: str, url: str) -> None:
         "https://x.org/\ud800",
     ],
 )
-def test_what_is_no_plain_web_address_becomes_no_link(value: str | None) -> None:
+def test_other_address_becomes_no_link(value: str | None) -> None:
     assert http_url(value) is None
 
 
 @given(ANY_TEXT)
-def test_a_link_is_ascii_and_stays_itself(text: str) -> None:
+def test_link_is_ascii_and_stable(text: str) -> None:
     url = http_url("https://x.org/" + text)
     assert url is None or (url.isascii() and http_url(url) == url)
 
@@ -192,7 +192,7 @@ def test_a_link_is_ascii_and_stays_itself(text: str) -> None:
         ("a \\textgreater{} b, \\ldots, \\href{https://example.org}{words}", "a > b, …, words"),
     ],
 )
-def test_tex_is_shown_in_unicode_where_that_is_sure(written: str, shown: str) -> None:
+def test_certain_tex_becomes_unicode(written: str, shown: str) -> None:
     assert display(written) == shown
 
 
@@ -229,17 +229,17 @@ def test_tex_is_shown_in_unicode_where_that_is_sure(written: str, shown: str) ->
         "\\footnote{a} \\cite{b} \\textbf{",
     ],
 )
-def test_what_is_not_surely_tex_stays_as_it_is_written(text: str) -> None:
+def test_uncertain_tex_stays_as_written(text: str) -> None:
     assert display(text) == text
 
 
 @given(ANY_TEXT | TEX)
-def test_display_never_raises_and_shows_plain_text_as_it_is(text: str) -> None:
+def test_display_never_raises_and_keeps_plain_text(text: str) -> None:
     shown = display(text)
     assert shown == text or "\\" in text or "$" in text or "``" in text or "~" in text
 
 
-def test_sentences_end_where_sentences_end() -> None:
+def test_sentences_are_split_at_their_ends() -> None:
     text = "We use 3.5 B models, e.g. Llama (cf. Fig. 2). It works! By J. Doe et al. in 2024. Done."
     assert sentences(text, 1) == "We use 3.5 B models, e.g. Llama (cf. Fig. 2)."
     assert sentences(text, 2).endswith("It works!")
@@ -248,7 +248,7 @@ def test_sentences_end_where_sentences_end() -> None:
     assert sentences("no end", 1) == "no end"
 
 
-def test_many_sentences_cost_linear_time() -> None:
+def test_many_sentences_take_linear_time() -> None:
     started = time.process_time()
     assert sentences("Ab cd. " * 100_000, 10**9)
     assert time.process_time() - started < 2
@@ -270,7 +270,7 @@ def test_shorten_cuts_at_a_word(text: str, limit: int, short: str) -> None:
 
 
 @given(st.text(), st.integers(1, 50))
-def test_a_shortened_text_is_within_its_limit(text: str, limit: int) -> None:
+def test_shortened_text_keeps_within_its_limit(text: str, limit: int) -> None:
     assert len(shorten(text, limit)) <= limit
 
 
@@ -286,13 +286,13 @@ def test_a_shortened_text_is_within_its_limit(text: str, limit: int) -> None:
         (("Ada", "Bo", "Cy", "Di"), 664, "Ada, Bo, Cy and 661 more"),
     ],
 )
-def test_the_first_three_authors_and_how_many_more(
+def test_three_authors_and_a_count_are_shown(
     names: tuple[str, ...], count: int | None, line: str
 ) -> None:
     assert authors_line(names, count) == line
 
 
-def test_folding_forgets_case_accents_and_kinds_of_hyphens() -> None:
+def test_folding_ignores_case_accents_and_hyphens() -> None:
     assert folded("Łódź ÉCOLE") == "łodz ecole"
     assert folded("STRASSE") == folded("Straße")
     assert folded("chain‑of–thought’s M³ViT") == "chain-of-thought's m3vit"
@@ -322,7 +322,7 @@ def test_folding_forgets_case_accents_and_kinds_of_hyphens() -> None:
         ("", "", "ltr"),
     ],
 )
-def test_a_text_is_marked_as_far_as_its_letters_tell(text: str, tag: str, way: str) -> None:
+def test_language_is_marked_from_the_script(text: str, tag: str, way: str) -> None:
     assert (language(text), direction(text)) == (tag, way)
 
 
@@ -341,7 +341,7 @@ TEN = "One two three four five six seven eight nine ten."
         ("word " * 100, 5, 8, "word word word word word word word word…"),
     ],
 )
-def test_an_opening_is_whole_sentences_of_enough_words(
+def test_opening_has_whole_sentences_and_enough_words(
     text: str, least: int, most: int, expected: str
 ) -> None:
     assert opening(text, least, most) == expected

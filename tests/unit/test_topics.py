@@ -23,7 +23,7 @@ def match(*papers: Paper, wants: Filter | None = None) -> Matching:
     return topics.match_issue(issue_of(*papers), [wants or Filter()], RulesMatcher())
 
 
-def test_a_paper_is_in_a_topic_when_any_rule_matches_and_none_forbids() -> None:
+def test_topic_needs_any_rule_and_no_excluding_rule() -> None:
     matching = match(
         paper(1, "Reasoning agents"),
         paper(2, "A survey of agents"),
@@ -33,7 +33,7 @@ def test_a_paper_is_in_a_topic_when_any_rule_matches_and_none_forbids() -> None:
     assert matching.topics == {"Reasoning": 0b0001, "Agents": 0b0001, "Vision": 0}
 
 
-def test_a_category_or_a_description_puts_a_paper_into_a_topic() -> None:
+def test_category_or_description_assigns_a_topic() -> None:
     matching = match(
         paper(1, categories=("cs.CV",)), paper(2, abstract="Pictures that keep moving.")
     )
@@ -42,7 +42,7 @@ def test_a_category_or_a_description_puts_a_paper_into_a_topic() -> None:
     assert matching.because["Vision", 1] == "moving pictures"
 
 
-def test_the_best_topic_has_the_most_hits_and_titles_count_three() -> None:
+def test_most_hits_win_and_titles_count_three() -> None:
     matching = match(
         paper(1, "An agent", abstract="with reasoning"),
         paper(2, "A chain of thought", abstract="of agents, with reasoning"),
@@ -52,7 +52,7 @@ def test_the_best_topic_has_the_most_hits_and_titles_count_three() -> None:
     assert matching.best == {"Reasoning": 0b1010, "Agents": 0b0101, "Vision": 0}
 
 
-def test_the_reason_is_the_rule_that_counts_most() -> None:
+def test_reason_is_the_rule_that_counts_most() -> None:
     matching = match(
         paper(1, "A chain of thought", abstract="with reasoning"),
         paper(2, "Both", abstract="reasoning by chain of thought"),
@@ -61,7 +61,7 @@ def test_the_reason_is_the_rule_that_counts_most() -> None:
     assert matching.because["Reasoning", 1] == "reasoning"
 
 
-def test_every_term_of_every_filter_has_a_mask() -> None:
+def test_every_filter_term_has_a_mask() -> None:
     wants = Filter(include=(parse_rule("LoRA and not author:Li"),), exclude=(parse_rule("speech"),))
     matching = match(paper(1, "LoRA for speech"), paper(2, "speech"), wants=wants)
     assert matching.terms[Term("text", "lora")] == 0b01
@@ -69,22 +69,22 @@ def test_every_term_of_every_filter_has_a_mask() -> None:
     assert matching.terms[Term("author", "li")] == 0
 
 
-def test_upvotes_are_those_the_sources_count() -> None:
+def test_upvotes_come_from_sources_that_count_them() -> None:
     assert match(paper(1, upvotes=3), paper(2)).upvotes == (3, None)
 
 
-def test_an_issue_without_papers_matches_nothing() -> None:
+def test_issue_without_papers_matches_nothing() -> None:
     empty = compose_issue([], [REASONING], day=DAY, cutoff=0, after=0, frozen_at=NOON)
     matching = topics.match_issue(empty, [], RulesMatcher())
     assert (matching.topics, matching.best) == ({"Reasoning": 0}, {"Reasoning": 0})
 
 
 @given(st.sets(st.integers(0, 300)))
-def test_bits_are_the_places_of_a_mask(places: set[int]) -> None:
+def test_bits_are_positions_of_a_mask(places: set[int]) -> None:
     assert bit_indexes(sum(1 << place for place in places)) == sorted(places)
 
 
-def test_a_matching_widened_is_as_if_matched_with_these_filters_at_once() -> None:
+def test_widened_matching_equals_matching_at_once() -> None:
     papers = (paper(1, "LoRA for speech"), paper(2, "speech and agents"))
     wants = Filter(
         include=(parse_rule("speech"), parse_rule("agents")), exclude=(parse_rule("title:LoRA"),)

@@ -1,0 +1,71 @@
+"""A letter's pieces make the whole that one pass of its templates gives, and it fits."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.naive import in_one_pass
+from newsletter.issue.composing import IssueMasks
+from newsletter.issue.editions import EditionLimits, compose_edition
+from newsletter.letter.assembling import render_letter
+from newsletter.letter.rendering import render_issue
+from newsletter.letter.views import longdate, paper_view
+from newsletter.model import TOP, Edition, ReaderHistory, Summary
+from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.topics import match_issue
+from newsletter.templates import HTML, TEXT
+from tests.support.demo_letter import PAPERS, WHOLE, demo, templates
+from tests.support.factories import paper, reader
+from tests.support.letters import SITE, edition, issue, personal, section
+
+GMAIL_CLIPS = 102_400
+"""Bytes of HTML a letter may have."""
+
+LED = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, rows=[3, 4]))
+
+
+@pytest.mark.parametrize(
+    "whole", [WHOLE, edition(), edition(section("Other", 2, 0), left_out=1), LED]
+)
+def test_fragments_join_into_the_one_pass_rendering(whole: Edition) -> None:
+    made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
+    rendering = render_letter(demo(), whole, personal())
+    views = [paper_view(paper.item) for paper in PAPERS]
+    preheader = demo().quiet_preheader
+    if whole.papers:
+        second = views[whole.papers[1]]
+        preheader = second.preheader(f"Also: {second.title}", longdate(made.day))
+    assert rendering.html == in_one_pass(
+        HTML, whole, made, SITE, personal(), preheader=preheader, minutes=1
+    )
+    assert rendering.text == in_one_pass(
+        TEXT, whole, made, SITE, personal(), preheader=preheader, minutes=1
+    )
+
+
+@pytest.mark.parametrize("papers", [1, 50, 332, 1000])
+@pytest.mark.parametrize(
+    ("summary", "theme"),
+    [("short", "serif"), ("full", "serif"), ("titles", "serif"), ("short", "sans")],
+)
+def test_letter_fits_with_any_number_of_papers(papers: int, summary: Summary, theme: str) -> None:
+    abstract = "Large mixtures route tokens to experts & the cost falls by half. " * 20
+    made = issue(
+        [paper(n, f"Paper {n} on {'routing ' * 8}", abstract=abstract) for n in range(papers)],
+        "Reasoning",
+    )
+    sheet, _ = render_issue(made, SITE, templates(theme))
+    ada = reader(decided=-1)
+    wants = replace(ada.subscriber, summary=summary)
+    history = ReaderHistory(replace(ada, subscriber=wants))
+    matching = match_issue(made, [wants.filter], RulesMatcher())
+    fitted = compose_edition(
+        IssueMasks(made, matching), history, EditionLimits(sheet.sizes, max_items=papers)
+    )
+    assert len(fitted.papers) == papers
+    html = render_letter(sheet, fitted, personal()).html
+    assert len(html.encode()) <= GMAIL_CLIPS
+    assert any(each.leads for each in fitted.sections) == (papers > 5 and summary != "titles")
+    if fitted.more:
+        assert personal().links.edition in html
+        assert len(html.encode()) >= GMAIL_CLIPS * 3 // 4

@@ -1,0 +1,136 @@
+"""The operator's page over real HTTP: behind its password, read-only."""
+
+import base64
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from newsletter.model import Heartbeat, MailEvent, SourceHealth
+from newsletter.web.operator import WEEKS_SHOWN
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.web_client import Answer, App, open_app
+
+PASSWORD = "a pässword of sixteen"
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    with open_app(operator_password=PASSWORD) as opened:
+        yield opened
+
+
+def ask(app: App, password: str, scheme: str = "Basic") -> Answer:
+    coded = base64.b64encode(f"anybody:{password}".encode()).decode()
+    return app.get("/operator", Authorization=f"{scheme} {coded}")
+
+
+def test_status_is_shown(app: App) -> None:
+    assert "Nobody so far." in ask(app, PASSWORD).words
+    for name in ("ada", "bob"):
+        saved = subscriber(f"{name}@example.org")
+        app.store.save_reader(saved, status="confirmed", now=NOON)
+    app.store.set_status("bob@example.org", "unsubscribed", now=NOON)
+    app.publish(DAY, "Vision anew")
+    cyd = app.store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)
+    complaint = MailEvent("c", "complaint", cyd.id, DAY, "abuse (cyd@example.org)")
+    app.store.record_mail_event(complaint, now=NOON)
+    app.store.beat(Heartbeat("run on here", NOON, NOON, SCRIPT))
+    failed = SourceHealth(SCRIPT, "failed", detail=SCRIPT, checked=NOON)
+    app.store.ingest(DAY, failed, [], now=NOON)
+    answer = ask(app, PASSWORD)
+    assert answer.status == 200
+    for words in ("confirmed 1", "unsubscribed 1", f"{DAY} done 1 1 0", "Listed ok", "run on here"):
+        assert words in answer.words
+    assert f"{DAY}: complained on {DAY} Who they are" in answer.words
+    assert "cyd" not in answer.body
+    assert SCRIPT not in answer.body
+    assert "ada@example.org" not in answer.body
+    assert '<rect x="2" y="0.0" width="16" height="100.0"/>' in answer.body
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_growth_is_a_chart_and_a_table(app: App) -> None:
+    assert "Growth" not in ask(app, PASSWORD).words
+    weeks = [NOON + timedelta(weeks=n) for n in (-1, 0)]
+    for number, at in enumerate((weeks[0], weeks[0], weeks[0], weeks[1])):
+        app.store.save_reader(subscriber(f"r{number}@x.org"), status="confirmed", now=at)
+    app.store.save_reader(subscriber("no@x.org"), status="unconfirmed", now=weeks[1])
+    app.store.set_status("r0@x.org", "unsubscribed", now=weeks[1])
+    answer = ask(app, PASSWORD)
+    assert "since 2026-07-27. Above: how many readers there were, now 3, at most 3." in answer.words
+    assert "2026-08-03 1 1 3 2026-07-27 3 0 3" in answer.words
+    assert 'role="img" aria-label="Readers at the end of each week' in answer.body
+    assert answer.body.count('<rect class="came"') == 2
+    assert '<rect x="500" y="4.0" width="20" height="96.0"/>' in answer.body
+    assert '<rect class="left" x="503" y="144" width="14" height="10.7"/>' in answer.body
+    app.later(weeks=40)
+    later = ask(app, PASSWORD)
+    assert later.body.count('<rect class="came"') == WEEKS_SHOWN
+    assert "now 3, at most 3." in later.words
+    assert "at most 0 a week" in later.words
+
+
+def test_password_is_required(app: App) -> None:
+    refused = (
+        app.get("/operator"),
+        ask(app, PASSWORD[:-1]),
+        ask(app, ""),
+        ask(app, PASSWORD, "Bearer"),
+        app.get("/operator", Authorization="Basic %%%"),
+        app.get("/operator", Authorization="Basic"),
+        app.get("/operator", Authorization="Basic \xe9"),
+    )
+    for answer in refused:
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"].startswith("Basic ")
+        assert "Readers" not in answer.body
+    assert app.post("/operator").status == 405
+
+
+def metrics(app: App, password: str = PASSWORD) -> Answer:
+    coded = base64.b64encode(f"prometheus:{password}".encode()).decode()
+    return app.get("/metrics", Authorization=f"Basic {coded}")
+
+
+def test_prometheus_reads_metrics_behind_the_same_password(app: App) -> None:
+    empty = list(text_string_to_metric_families(metrics(app).body))
+    assert [family.samples for family in empty] == [[]] * len(empty)
+    app.store.save_reader(subscriber(), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew")
+    app.store.beat(Heartbeat("run on here", NOON, NOON))
+    app.store.ingest(DAY, SourceHealth('F "1"', "failed", checked=NOON), [], now=NOON)
+    answer = metrics(app)
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    told = {
+        (sample.name.removeprefix("newsletter_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.body)
+        for sample in family.samples
+    }
+    noon = NOON.timestamp()
+    assert told["readers", "confirmed"] == 1
+    assert (told["letters", "accepted"], told["letters", "failed"]) == (1, 0)
+    assert told["issue_frozen_seconds", DAY.isoformat()] == noon
+    assert (told["source_ok", "Listed"], told["source_ok", 'F "1"']) == (1, 0)
+    assert told["source_last_ok_seconds", "Listed"] == noon
+    assert ("source_last_ok_seconds", 'F "1"') not in told
+    assert told["heartbeat_seconds", "run on here"] == noon
+    assert "example.org" not in answer.body
+    for refused in (app.get("/metrics"), metrics(app, "wrong")):
+        assert (refused.status, "newsletter_" in refused.body) == (401, False)
+
+
+def test_missing_extra_is_explained(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    answer = metrics(app)
+    assert answer.status == 501
+    assert "daily-papers-newsletter[metrics]" in answer.words
+
+
+def test_page_is_absent_unless_enabled() -> None:
+    with open_app() as app:
+        assert ask(app, "").status == 404
+        assert metrics(app).status == 404

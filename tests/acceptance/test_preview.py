@@ -1,0 +1,272 @@
+"""The proof sheet over real HTTP: what it shows, whom it answers, what it sends."""
+
+import http.client
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.daemons import until
+from tests.support.inbox import open_inbox
+from tests.support.preview_client import ADA, DAY, Answer, Sheet, demo, previewing
+
+BROKEN = "<mj-sectoin></mj-sectoin>"
+
+
+@pytest.fixture(scope="module")
+def sheet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sheet]:
+    folder = tmp_path_factory.mktemp("demo")
+    demo(folder)
+    with previewing(folder, "--as", ADA) as shown:
+        yield shown
+
+
+def test_letter_and_reasons_are_shown(sheet: Sheet) -> None:
+    page = sheet.ask("/").body
+    assert "To ada@example.org" in page
+    assert page.count('class="reason"') == 40
+    assert "of 102,400 bytes" in page
+    assert "exclude “title:toolbox”" in page
+    for area in ("links", "pictures", "structure", "contrast", "mail clients", "text part"):
+        assert f"<b>{area}</b>" in page
+
+
+def test_bytes_equal_those_of_the_preview_command(sheet: Sheet, tmp_path: Path) -> None:
+    shown = sheet.ask("/letter.eml").body
+    text = sheet.ask("/letter.txt").body
+    assert "Message-ID: <2026-08-12." in shown
+    assert text.startswith("DAILY PAPERS\r\n")
+    demo(tmp_path)
+    (tmp_path / ".newsletter" / "secret").write_text(
+        (sheet.folder / ".newsletter" / "secret").read_text()
+    )
+    with previewing(tmp_path, "--as", ADA) as other:
+        again = other.ask("/letter.eml").body
+    assert _timeless(again) == _timeless(shown)
+
+
+def _timeless(message: str) -> list[str]:
+    """A message without what the instant of its making is in: its date and its signed links."""
+    named = ("Date:", "List-Unsubscribe:", "Message-ID:")
+    head = message.partition("\r\n\r\n")[0].splitlines()
+    return [line for line in head if not line.startswith((*named, " "))]
+
+
+def test_oversized_or_missing_form_is_refused(sheet: Sheet) -> None:
+    assert sheet.ask("/test", {"to": "x" * 70_000}).status == 413
+    assert sheet.ask("/test", {f"field{n}": "" for n in range(600)}).status == 400
+    refused = sheet.ask("/test", {"to": "nobody"})
+    assert (refused.status, "Not sent: " in refused.body) == (200, True)
+    for answer in (refused, sheet.ask("/")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_only_its_own_address_is_answered(sheet: Sheet) -> None:
+    own = f"localhost:{sheet.port}"
+    for host in ("evil.example", f"evil.example:{sheet.port}", "127.0.0.1", f"[::1]:{sheet.port}"):
+        assert sheet.ask("/", Host=host).status == 400
+        assert sheet.ask("/letter.eml", Host=host).status == 400
+    assert sheet.ask("/", Host=own).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ],
+)
+def test_other_site_is_refused(sheet: Sheet, headers: dict[str, str]) -> None:
+    assert sheet.ask("/letter.eml", None, **headers).status == 403
+    assert sheet.ask("/events", None, **headers).status == 403
+    assert sheet.ask("/test", {"to": "me@example.org"}, **headers).status == 403
+
+
+def test_every_answer_has_browser_restrictions(sheet: Sheet) -> None:
+    page, letter = sheet.ask("/").headers, sheet.ask("/letter.html").headers
+    assert page["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+    assert "frame-ancestors 'none'" in page["content-security-policy"]
+    assert letter["content-security-policy"].startswith("sandbox allow-same-origin; default-src")
+    assert "script-src" not in letter["content-security-policy"]
+    for headers in (page, letter, sheet.ask("/proof.js").headers, sheet.ask("/nowhere").headers):
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_nothing_listens_outside_loopback(sheet: Sheet) -> None:
+    listening = {address for process in psutil.process_iter() for address in _listening(process)}
+    assert {ip for ip, port in listening if port == sheet.port} == {"127.0.0.1"}
+    others = {
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family == socket.AF_INET and not address.address.startswith("127.")
+    }
+    for address in others:
+        with pytest.raises(OSError, match=r"refused|timed out|unreachable"):
+            socket.create_connection((address, sheet.port), timeout=2).close()
+
+
+def _listening(process: psutil.Process) -> list[tuple[str, int]]:
+    """Where a process listens; nothing for one that may not be looked into."""
+    try:
+        found = process.net_connections(kind="inet")
+    except psutil.Error:
+        return []
+    return [(each.laddr.ip, each.laddr.port) for each in found if each.status == "LISTEN"]
+
+
+def test_test_letter_needs_a_post(sheet: Sheet) -> None:
+    assert sheet.ask("/test?to=me@example.org").status == 405
+    assert sheet.ask("/test", method="HEAD").status == 405
+
+
+def test_test_letter_uses_configured_server_and_no_reader(tmp_path: Path) -> None:
+    demo(tmp_path)
+    with open_inbox() as inbox:
+        configuration = tmp_path / "newsletter.yaml"
+        lines = configuration.read_text().splitlines()
+        smtp = f"smtp: {{ host: 127.0.0.1, port: {inbox.port}, security: none }}"
+        configuration.write_text(
+            "\n".join(smtp if line.startswith("smtp:") else line for line in lines)
+        )
+        with previewing(tmp_path) as sheet:
+            form = {"to": "me@example.org", "email": ADA, "day": DAY}
+            sent = sheet.ask("/test", form)
+            wrong = sheet.ask("/test", {**form, "to": "nowhere"})
+            shown = sheet.ask(f"/letter.txt?email={ADA}").body
+    assert 'class="well"' in sent.body
+    assert "Sent to me@example.org" in sent.body
+    assert "Not sent" in wrong.body
+    (letter,) = inbox.arrivals
+    assert letter.recipient == "me@example.org"
+    assert letter.message["To"] == "me@example.org"
+    assert _body(letter.text) == _body(shown)
+
+
+def _body(text: str) -> str:
+    """A letter's papers, without its foot, which names the reader."""
+    return text.replace("\r\n", "\n").partition("-" * 78)[0]
+
+
+def test_refused_test_letter_says_why(sheet: Sheet) -> None:
+    answer = sheet.ask("/test", {"to": "me@example.org"})
+    assert 'class="fault"' in answer.body
+    assert "Not sent" in answer.body
+
+
+def test_filter_is_tried_on_past_days(sheet: Sheet) -> None:
+    found = sheet.ask("/trial?include=agent&exclude=memory")
+    assert "papers a day</b>" in found.body
+    assert "include “agent”" in found.body
+    assert "exclude “memory”" in found.body
+    by_topic = sheet.ask("/trial?topic=Reasoning")
+    assert "topic Reasoning" in by_topic.body
+    wrong = sheet.ask("/trial?include=(agent")
+    assert 'class="fault"' in wrong.body
+    assert "^" in wrong.body
+
+
+def test_nonsense_choices_leave_the_page_whole(sheet: Sheet) -> None:
+    query = "day=yesterday&theme=../../x&view=soup&width=9&scheme=<script>"
+    assert sheet.ask(f"/?{query}").status == 200
+    nobody = sheet.ask("/?email=<script>alert(1)</script>")
+    assert nobody.status == 200
+    assert "<script>alert" not in nobody.body
+    assert "there is no reader" in nobody.body
+    assert sheet.ask("/letter.html?email=nobody@example.org").status == 404
+
+
+def test_fault_is_reported_and_last_good_letter_stays(sheet: Sheet) -> None:
+    before = _body(sheet.ask("/letter.txt").body)
+    for name, wrong, told in (
+        ("own/partials/foot.mjml", BROKEN, "partials/foot.mjml:1"),
+        ("newsletter.yaml", "name: [\n", "newsletter.yaml:"),
+        ("subscribers.yaml", "subscribers:\n  - email: nobody\n", "subscribers.yaml:2"),
+    ):
+        path = sheet.folder / name
+        good = path.read_text()
+        path.write_text(wrong)
+        page = _until(sheet, partial(_says, told))
+        assert "Shown is the last good letter" in page.body
+        assert _body(sheet.ask("/letter.txt").body) == before
+        path.write_text(good)
+        _until(sheet, lambda page: "Shown is the last good letter" not in page.body)
+
+
+def _says(words: str, page: Answer) -> bool:
+    return words in page.body
+
+
+def _until(sheet: Sheet, condition: Callable[[Answer], bool]) -> Answer:
+    found: list[Answer] = []
+
+    def holds() -> bool:
+        found.append(sheet.ask("/"))
+        return condition(found[-1])
+
+    until(holds)
+    return found[-1]
+
+
+def test_busy_port_moves_to_the_next_free_one(sheet: Sheet) -> None:
+    with previewing(sheet.folder, "--as", ADA, port=sheet.port) as other:
+        assert other.port != sheet.port
+        assert other.ask("/").status == 200
+
+
+def test_templates_broken_from_start_are_reported_on_page(tmp_path: Path) -> None:
+    demo(tmp_path)
+    card = tmp_path / "own" / "partials" / "card.mjml"
+    good = card.read_text()
+    card.write_text(BROKEN)
+    with previewing(tmp_path, "--as", ADA) as sheet:
+        page = sheet.ask("/")
+        assert "partials/card.mjml:1" in page.body
+        assert 'id="letter"' not in page.body
+        card.write_text(good)
+        _until(sheet, lambda page: 'id="letter"' in page.body)
+
+
+def test_frozen_day_is_shown_as_sent_or_fresh(tmp_path: Path) -> None:
+    made = demo(tmp_path)
+    with open_inbox() as inbox:
+        configuration = tmp_path / "newsletter.yaml"
+        lines = configuration.read_text().splitlines()
+        smtp = f"smtp: {{ host: 127.0.0.1, port: {inbox.port}, security: none }}"
+        configuration.write_text(
+            "\n".join(smtp if line.startswith("smtp:") else line for line in lines)
+        )
+        made.run("send", "--date", DAY, "--yes", "--everyone")
+    with previewing(tmp_path, "--as", ADA) as sheet:
+        foot = tmp_path / "own" / "partials" / "foot.mjml"
+        foot.write_text(foot.read_text().replace("You get this", "A new foot: you get this"))
+        sent = sheet.ask("/letter.eml").body
+        _until(sheet, lambda _: "A new foot" in sheet.ask(f"/letter.html?email={ADA}&anew=1").body)
+        assert "as it was frozen" in sheet.ask("/").body
+        everything = sheet.ask("/?email=")
+    (letter,) = inbox.to(ADA)
+    assert sent.encode() == letter.content
+    assert everything.body.count('class="reason"') == 40
+    assert 'In <span class="count">40</span>' in everything.body
+
+
+def test_open_page_is_notified_of_saves(sheet: Sheet) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", sheet.port, timeout=20)
+    connection.request("GET", "/events")
+    stream = connection.getresponse()
+    first = stream.readline()
+    path = sheet.folder / "own" / "issue.txt"
+    path.write_text(path.read_text() + "\n")
+    stream.readline()
+    second = stream.readline()
+    connection.close()
+    assert first.startswith(b"data: ")
+    assert int(second.split()[1]) > int(first.split()[1])

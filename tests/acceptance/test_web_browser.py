@@ -1,0 +1,281 @@
+"""The readers' door in a real browser, with real letters: the whole way, and who may walk it."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import date, timedelta
+from urllib.parse import quote, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from newsletter.model import Publication
+from tests.support.daemons import PATIENCE, free_port, until
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.web_client import App, open_app
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ADA = "ada@example.org"
+PASSWORD = "a password of sixteen"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+expect.set_options(timeout=PATIENCE * 1000)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open the pages in"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for all of them; its event loop runs in this thread."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    port = free_port()
+    own = Publication(
+        "Papers", "Papers", "n@example.org", f"http://127.0.0.1:{port}", "1 Example Street"
+    )
+    with open_app(port=port, publication=own, operator_password=PASSWORD) as opened:
+        yield opened
+
+
+def link_in(text: str, word: str) -> str:
+    found = re.search(rf"http://127\.0\.0\.1:\d+/{word}/[\w.-]+", text)
+    assert found, text
+    return found[0]
+
+
+def subscribed(app: App, page: Page) -> None:
+    """From the first page to the preferences, as a person goes."""
+    page.goto(app.site)
+    page.get_by_label("Your mail address").fill(ADA)
+    page.get_by_role("button", name="Send me the letters").click()
+    expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
+    page.goto(link_in(app.mail_to(ADA).text, "confirm"))
+    assert app.reader().status == "unconfirmed"
+    page.get_by_role("button", name="Yes, send me Papers").click()
+    expect(page.get_by_role("status")).to_have_text(f"Letters go to {ADA} from now on.")
+    until(lambda: len(app.inbox.to(ADA)) == 2)
+    page.get_by_role("link", name="Choose what they hold").click()
+
+
+def leave(app: App, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of two ways one
+    came = len(app.inbox.to(ADA))
+    letter = app.inbox.to(ADA)[-1]
+    if one_click:
+        (found,) = re.findall(r"<(http://[^>]+)>", letter.message["List-Unsubscribe"])
+        answer = app.ask("POST", urlsplit(found).path, b"List-Unsubscribe=One-Click")
+        assert answer.status == 200
+        return
+    page.goto(link_in(letter.text, "unsubscribe"))
+    assert app.reader().status == "confirmed"
+    page.get_by_role("button", name="Unsubscribe").click()
+    expect(page.get_by_role("heading", name="Farewell")).to_be_visible()
+    until(lambda: len(app.inbox.to(ADA)) > came)
+    last = app.inbox.to(ADA)[-1]
+    assert last.message["Subject"] == "You have left Papers"
+    page.goto(link_in(last.text, "confirm"))
+    assert app.reader().status == "unsubscribed"
+    expect(page.get_by_role("button", name="Yes, send me Papers")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("javascript", "one_click"),
+    [pytest.param(True, True, marks=pytest.mark.slow), (False, False)],
+)
+def test_join_choose_read_and_leave(
+    app: App,
+    browser: Browser,
+    javascript: bool,  # noqa: FBT001 - pytest gives it by name
+    one_click: bool,  # noqa: FBT001 - as above
+) -> None:
+    page = browser.new_page(java_script_enabled=javascript)
+    subscribed(app, page)
+    page.get_by_label("Vision").check()
+    page.get_by_label("Papers I also want").fill('"Word salad')
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("this quote is never closed")).to_be_visible()
+    expect(page.get_by_label("Vision")).to_be_checked()
+    page.get_by_label("Papers I also want").fill("salad")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_have_text("Saved.")
+    app.publish(DAY, "Vision anew", "Green salad", "Of other things")
+    letter = app.inbox.to(ADA)[-1]
+    assert sorted(letter.titles) == ["Green salad", "Vision anew"]
+    page.goto(link_in(letter.html, "edition"))
+    expect(page.get_by_role("heading", name="Green salad")).to_be_visible()
+    expect(page.get_by_text("Of other things")).not_to_be_visible()
+    leave(app, page, one_click)
+    app.later(days=1)
+    before = app.inbox.to(ADA)
+    assert len(before) == (3 if one_click else 4), "a farewell follows the button alone"
+    app.store.save_reader(subscriber("bob@example.org"), status="confirmed", now=NOON)
+    app.publish(DAY + timedelta(days=1), "Vision once more")
+    assert app.inbox.to("bob@example.org")[0].titles == ["Vision once more"]
+    assert app.inbox.to(ADA) == before
+    assert app.reader().status == "unsubscribed"
+    page.close()
+
+
+def test_filter_preview_updates_while_typing(app: App, browser: Browser) -> None:
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew", "Green salad", "Of other things")
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(f"Security Policy or worse: {error}"))
+    page.goto(f"{app.site}{app.path('preferences')}")
+    expect(page.locator("#preview")).to_have_text("")
+    page.get_by_label("Papers I also want").press_sequentially("salad")
+    page.get_by_text("Green salad").wait_for()
+    assert "1 of 3" in page.locator("#preview").inner_text()
+    page.get_by_label("Vision").check()
+    page.get_by_text("2 of 3").wait_for()
+    page.get_by_label("Papers I also want").fill("(salad")
+    page.locator("#preview").get_by_text("this bracket is never closed").wait_for()
+    expect(page.get_by_label("Papers I also want")).to_have_value("(salad")
+    assert violations(page) == []
+    assert app.reader().subscriber == subscriber(ADA)
+    page.get_by_label("Papers I also want").fill("salad")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_have_text("Saved.")
+    assert [line for line in said if "Security Policy" in line] == []
+    page.close()
+
+
+def test_keyboard_alone_is_enough(app: App, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(app.site)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    page.keyboard.type(ADA)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/join")
+    app.mail_to(ADA)
+    assert app.reader().subscriber.filter.topics == ("Vision",)
+    page.close()
+
+
+@pytest.mark.slow
+def test_link_scanner_running_scripts_changes_nothing(app: App, browser: Browser) -> None:
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew")
+    (letter,) = app.inbox.to(ADA)
+    app.join("bob@example.org")
+    note = app.mail_to("bob@example.org")
+    before = app.store.readers()
+    links = set(re.findall(r"https?://127[^\s<>\"]+", letter.text + letter.html + note.html))
+    assert len(links) >= 6
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for link in sorted(links):
+        page.goto(link.replace("&amp;", "&"), wait_until="networkidle")
+    assert app.store.readers() == before
+    assert len(app.inbox.arrivals) == 2
+    assert all(url.startswith(app.site) for url in asked)
+    page.close()
+
+
+def paths(app: App) -> dict[str, str]:
+    """Every page a reader may see, by what it is."""
+    reader = app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
+    app.publish(DAY, "Vision anew", "Of other things")
+    prefer = app.path("preferences", str(reader.id))
+    return {
+        "first": "/",
+        "confirm": app.path("confirm", "2"),
+        "move": app.path("move", "1/new@example.org"),
+        "preferences": prefer,
+        "pause": f"{prefer}?pause=2",
+        "unsubscribe": app.path("unsubscribe"),
+        "edition": app.path("edition", f"1/{date.isoformat(DAY)}"),
+        "archive": "/archive",
+        "issue": f"/archive/{DAY}",
+        "topic": "/topic/Vision",
+        "paper": f"/paper/{quote(app.store.papers_numbered([1])[0].key)}",
+        "search": "/search?q=vision",
+        "operator": "/operator",
+        "refused": "/preferences/nothing",
+        "missing": "/nowhere",
+    }
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    return [f"{v['id']}: {[node['html'] for node in v['nodes']]}" for v in found]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
+def test_every_page_is_accessible(app: App, browser: Browser, scheme: str, width: int) -> None:
+    page = browser.new_page(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        http_credentials={"username": "operator", "password": PASSWORD},
+    )
+
+    def look(name: str) -> None:
+        assert violations(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+    def press(button: str) -> None:
+        """The page that answers is waited for with its style: axe measures what is painted."""
+        with page.expect_navigation(wait_until="load"):
+            page.get_by_role("button", name=button).click()
+
+    for name, path in paths(app).items():
+        page.goto(f"{app.site}{path}")
+        look(name)
+    page.goto(f"{app.site}{app.path('preferences')}")
+    press("Try on the last days")
+    look("tried")
+    page.get_by_label("Papers I never want").fill("((")
+    press("Save")
+    look("problems")
+    press("Pause")
+    look("paused")
+    page.get_by_label("I want to be forgotten").check()
+    press("Erase me")
+    look("erased")
+    page.goto(f"{app.site}{app.path('confirm', '2')}")
+    press("Yes")
+    look("confirmed")
+    page.goto(f"{app.site}{app.path('unsubscribe', '2')}")
+    press("Unsubscribe")
+    look("farewell")
+    page.get_by_label("Would you say why?").fill("too many letters")
+    press("Say it")
+    look("said why")
+    page.goto(app.site)
+    page.evaluate("document.querySelector('form').noValidate = true")
+    page.get_by_label("Your mail address").fill("nobody")
+    press("Send me the letters")
+    expect(page.get_by_role("alert")).to_be_visible()
+    look("joining, with problems")
+    page.get_by_label("Your mail address").fill("cyd@example.org")
+    press("Send me the letters")
+    look("sent")
+    page.goto(f"{app.site}{app.path('move', '2/new@example.org')}")
+    press("Yes")
+    look("moved")
+    page.goto(f"{app.site}/operator")
+    page.get_by_text("The numbers").click()
+    look("the operator's numbers")
+    page.close()

@@ -1,0 +1,227 @@
+"""The first letter and the last word: what leaves when a reader comes, and what is kept."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from newsletter.model import Consent, Reader, Status
+from newsletter.publisher.welcoming import greet
+from newsletter.stores.memory import MemoryStore
+from tests.support.daemons import until
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.inbox import Arrival
+from tests.support.web_client import App, open_app
+
+ADA, BOB = "ada@example.org", "bob@example.org"
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    with open_app(operator_password="a password of sixteen") as opened:
+        yield opened
+
+
+def bob(app: App) -> Reader:
+    return app.store.save_reader(subscriber(BOB), status="confirmed", now=NOON)
+
+
+def confirmed(app: App, topics: tuple[str, ...] = ()) -> Arrival:
+    """Ada joins and says yes; what comes then."""
+    app.join(topics=topics)
+    path = app.link(app.mail_to(ADA))
+    assert "The first one is on its way." in app.post(path).words
+    until(lambda: len(app.inbox.to(ADA)) > 1)
+    return app.inbox.to(ADA)[1]
+
+
+def test_confirming_sends_the_days_edition_once(app: App) -> None:
+    bob(app)
+    app.publish(DAY, "Vision anew", "Of other things")
+    first = confirmed(app, topics=("Vision",))
+    assert first.titles == ["Vision anew"]
+    assert "List-Unsubscribe" in first.message
+    (line,) = app.store.letters(2)
+    until(lambda: app.store.letters(2)[0].state == "accepted")
+    assert line.day == DAY
+    until(lambda: app.store.issue_state(DAY) == ("done", ""))
+    app.post(app.link(app.inbox.to(ADA)[0]))
+    app.publish(DAY, "Vision anew", "Of other things")
+    app.later(days=1)
+    app.publish(app.clock.time.date(), "Vision anew", "Vision of today")
+    until(lambda: len(app.inbox.to(ADA)) > 2)
+    assert [letter.titles for letter in app.inbox.to(ADA)[1:]] == [
+        ["Vision anew"],
+        ["Vision of today"],
+    ]
+    assert app.store.audit(DAY).ok
+
+
+def test_confirming_before_an_issue_sends_a_welcome(app: App) -> None:
+    note = confirmed(app)
+    assert note.message["Subject"] == "Welcome to N"
+    assert ADA in note.text
+    for page in ("preferences", "unsubscribe"):
+        assert f"https://n.example.org/{page}/" in note.text
+        assert f"https://n.example.org/{page}/" in note.html
+    app.post(app.link(app.inbox.to(ADA)[0]))
+    app.join("last@example.org")
+    app.mail_to("last@example.org")
+    assert len(app.inbox.to(ADA)) == 2
+
+
+def test_deferred_first_letter_comes_later(app: App) -> None:
+    bob(app)
+    app.publish(DAY, "Vision anew")
+    app.join()
+    path = app.link(app.mail_to(ADA))
+    refusals = ["451 4.7.1 greylisted"] * 6
+    app.inbox.answer = lambda email: refusals.pop() if refusals and email == ADA else None
+    app.post(path)
+    until(lambda: len(app.inbox.to(ADA)) > 1)
+    assert app.inbox.to(ADA)[1].titles == ["Vision anew"]
+    assert refusals == []
+    until(lambda: app.store.letters(2)[0].state == "accepted")
+    waited = app.clock.now() - NOON
+    assert timedelta(hours=3) < waited < timedelta(hours=4), "as a run waits, not for minutes"
+
+
+def test_first_letter_left_open_resumes_on_restart() -> None:
+    store = MemoryStore()
+    with open_app(store=store) as app:
+        bob(app)
+        app.publish(DAY, "Vision anew")
+        app.join()
+        app.mail_to(ADA)
+        store.consent(2, Consent(app.clock.now(), "by a link", "Yes."))
+        assert greet(app.publisher, app.reader(2)) is not None
+    assert store.letters(2)[0].state == "pending"
+    with open_app(store=store) as app:
+        until(lambda: app.inbox.to(ADA))
+        assert app.inbox.to(ADA)[0].titles == ["Vision anew"]
+
+
+def test_letter_links_show_actions_and_buttons_perform_them(app: App) -> None:
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew", "Of other things")
+    letter = app.inbox.to(ADA)[0]
+    base = "https://n.example.org"
+    offers = {
+        link.partition("?")[2]: link.removeprefix(base)
+        for link in re.findall(rf'href="({base}/preferences/[^"]+)"', letter.html)
+    }
+    assert offers.keys() == {
+        "", "pause=1", "pause=2", "pause=4", "cadence=weekly", "more=Vision", "less=Vision",
+    }  # fmt: skip
+    for path in offers.values():
+        assert app.ask("HEAD", path).status == app.get(path).status == 200
+    assert app.reader().subscriber == subscriber(ADA)
+    for weeks in ("1", "2", "4"):
+        assert f'name="weeks" value="{weeks}"' in app.get(offers[f"pause={weeks}"]).body
+    assert 'value="Vision" checked' in app.get(offers["more=Vision"]).body
+    assert "More of Vision: it is ticked below." in app.get(offers["more=Vision"]).words
+    assert "Less of Vision: it is not ticked below." in app.get(offers["less=Vision"]).words
+    app.post(offers["more=Vision"], {"do": "save", "topics": "Vision"})
+    assert app.reader().subscriber.filter.topics == ("Vision",)
+    assert 'value="Vision" checked' not in app.get(offers["less=Vision"]).body
+
+
+def leaves(app: App) -> None:
+    """Ada leaves by the button of the page her letter leads to."""
+    page = app.get(app.path("unsubscribe"))
+    (action,) = re.findall(r'<form method="post" action="(/leave/[^"]+)"', page.body)
+    for _ in range(2):
+        answer = app.post(action, Sec_Fetch_Site="same-origin")
+        assert (answer.status, "gets no more letters" in answer.words) == (200, True)
+    assert app.reader().status == "unsubscribed"
+
+
+def nothing_more(app: App, count: int) -> None:
+    """Whatever was under way before this has come."""
+    app.join("last@example.org")
+    app.mail_to("last@example.org")
+    assert len(app.inbox.to(ADA)) == count
+
+
+def test_unsubscribing_on_the_page_sends_a_goodbye(app: App) -> None:
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew")
+    leaves(app)
+    until(lambda: len(app.inbox.to(ADA)) > 1)
+    last = app.inbox.to(ADA)[1]
+    assert last.message["Subject"] == "You have left N"
+    assert last.message["Auto-Submitted"] == "auto-generated"
+    assert ADA in last.text
+    assert ADA in last.html
+    back = app.link(last)
+    assert f'href="https://n.example.org{back}"' in last.html
+    for look in (app.get(back), app.ask("HEAD", back)):
+        assert (look.status, app.reader().status) == (200, "unsubscribed")
+    assert app.post(back).status == 200
+    assert app.reader().status == "confirmed"
+    until(lambda: len(app.inbox.to(ADA)) > 2)
+    assert app.inbox.to(ADA)[2].message["Subject"] == "Welcome to N"
+    nothing_more(app, 3)
+
+
+def test_one_click_unsubscribe_sends_nothing_more(app: App) -> None:
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew")
+    (found,) = re.findall(
+        r"<https://n\.example\.org(/[^>]+)>", app.inbox.to(ADA)[0].message["List-Unsubscribe"]
+    )
+    for body in (b"List-Unsubscribe=One-Click", b"", b"do=leave&email=ada%40example.org"):
+        assert app.ask("POST", found, body).status == 200
+    assert app.reader().status == "unsubscribed"
+    leaves(app)
+    nothing_more(app, 1)
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", "blocked", "removed"])
+def test_reader_without_letters_gets_no_goodbye(app: App, status: Status) -> None:
+    app.store.save_reader(subscriber(ADA), status=status, now=NOON)
+    app.post(app.path("unsubscribe").replace("unsubscribe", "leave"))
+    nothing_more(app, 0)
+    app.store.erase(1, "x@erased.invalid", now=NOON)
+    answer = app.post(app.path("unsubscribe").replace("unsubscribe", "leave"))
+    assert answer.status == 200
+    app.later(hours=25)
+    nothing_more(app, 0)
+    assert not [letter for letter in app.inbox.arrivals if "erased" in letter.recipient]
+
+
+def test_cross_site_unsubscribe_button_is_refused(app: App) -> None:
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    path = app.path("unsubscribe").replace("unsubscribe", "leave")
+    assert app.post(path, Origin="https://evil.example").status == 403
+    assert app.post(path, Sec_Fetch_Site="cross-site").status == 403
+    assert app.reader().status == "confirmed"
+
+
+def test_reason_for_leaving_reaches_only_the_operator(app: App) -> None:
+    ada = app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    token = app.path("unsubscribe").rpartition("/")[2]
+    app.post(f"/farewell/{token}", {"why": "not gone yet"})
+    assert app.reader().status == "confirmed"
+    page = app.post(f"/unsubscribe/{token}")
+    assert f'action="/farewell/{token}"' in page.body
+    assert app.get(f"/farewell/{token}").status == 405
+    for said in ("  too\r\nmany <script>letters</script> ", "once more"):
+        answer = app.post(f"/farewell/{token}", {"why": said})
+        assert (answer.status, "Thank you" in answer.words) == (200, True)
+    assert [each.said for each in app.store.farewells(limit=9)] == [
+        "too many <script>letters</script>"
+    ]
+    overview = app.get("/operator", Authorization="Basic eDphIHBhc3N3b3JkIG9mIHNpeHRlZW4=")
+    assert f"{DAY}: too many" in overview.words
+    assert "<script>" not in overview.body
+    kept = json.loads(app.get(f"{app.path('preferences')}/export.json").body)
+    assert kept["farewells"][0]["day"] == DAY.isoformat()
+    app.store.erase(ada.id, "x@erased.invalid", now=NOON)
+    assert app.store.farewells(limit=9) == ()
+    assert app.post(f"/farewell/{token}", {"why": "after all"}).status == 200
+    assert app.post("/farewell/x", {"why": "who?"}).status == 403
+    assert app.store.farewells(limit=9) == ()
+    assert app.inbox.arrivals == []

@@ -1,0 +1,633 @@
+"""The readers' door over real HTTP, with real letters: what it does and what it refuses."""
+
+import contextlib
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsletter.errors import StoreError, TemplateError
+from newsletter.model import Publication, Reader, Status
+from newsletter.stores import open_store
+from newsletter.stores.memory import MemoryStore
+from newsletter.templates import find_folders, load_note_templates
+from newsletter.web.context import TEMPLATE_NAMES, PageTemplates
+from tests.support.daemons import until
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.frozen_issues import freeze, list_papers
+from tests.support.web_client import App, open_app
+
+ADA = "ada@example.org"
+HOSTILE = (
+    "a,b@x.org", "u@x.org,v@y.org", "@a,@b:u@x.org", "u\0@x.org", "-oQ@x.org\r\nBcc: e@x.org",
+    f"{'l' * 65}@x.org", "u@x.org\nBcc: v@y.org", "nobody", "u@", "<script>@x.org", "u@[127.0.0.1]",
+    '"u v"@x.org', "u@x..org", "", "jürgen@x.org",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def open_pages() -> Iterator[App]:
+    with open_app() as app:
+        yield app
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    with open_app() as opened:
+        yield opened
+
+
+def ada(app: App, **fields: object) -> Reader:
+    return app.store.save_reader(subscriber(ADA, **fields), status="confirmed", now=NOON)
+
+
+def state(app: App) -> tuple[object, ...]:
+    """All that a request might have changed."""
+    readers = app.store.readers()
+    return readers, tuple(app.store.consents(reader.id) for reader in readers)
+
+
+# -- the whole way -------------------------------------------------------------------------------
+
+
+def test_joining_needs_confirmation_by_a_button(app: App) -> None:
+    assert app.get("/").status == 200
+    sent = app.join(topics=["Vision"], cadence="weekdays", at="09:30", timezone="Asia/Tokyo")
+    assert sent.status == 200
+    (note,) = app.mail(1)
+    assert note.recipient == ADA
+    assert app.reader().status == "unconfirmed"
+    path = app.link(note)
+    shown = app.get(path)
+    assert (shown.status, app.reader().status) == (200, "unconfirmed")
+    welcome = app.post(path)
+    assert (welcome.status, app.reader().status) == (200, "confirmed")
+    chosen = app.reader().subscriber
+    assert (chosen.filter.topics, chosen.cadence, chosen.at) == (("Vision",), "weekdays", "09:30")
+    assert chosen.timezone == "Asia/Tokyo"
+    (consent,) = app.store.consents(1)
+    assert consent.text in shown.words.replace("&#39;", "'")
+    (preferences,) = re.findall(r'href="https://n\.example\.org(/preferences/[^"]+)"', welcome.body)
+    assert app.get(preferences).status == 200
+
+
+def test_confirmation_repeats_no_input_and_has_all_headers(app: App) -> None:
+    app.join(include="Visit evil.example", name="Buy now", topics=["Vision"])
+    (note,) = app.mail(1)
+    message = note.message
+    assert message["To"] == ADA
+    assert message["From"] == "N <n@example.org>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"].endswith("@example.org>")
+    assert message["Subject"] == "Please confirm: N"
+    assert not message.defects
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    for said in ("evil", "Buy now", "Vision"):
+        assert said not in note.content.decode()
+    assert app.link(note) in note.html
+
+
+def test_preferences_show_and_save_every_choice(app: App) -> None:
+    ada(app, name="Ada")
+    page = app.path("preferences")
+    wants = {
+        "topics": ["Vision"],
+        "include": "LoRA\nauthor:Shazeer",
+        "exclude": "speech",
+        "min_upvotes": "5",
+        "max_items": "12",
+        "cadence": "weekly",
+        "day": "Friday",
+        "at": "18:00",
+        "timezone": "Europe/Zurich",
+        "summary": "full",
+    }
+    saved = app.post(page, {**wants, "do": "save"})
+    assert "Saved." in saved.words
+    chosen = app.reader().subscriber
+    assert chosen.name == "Ada"
+    assert [rule.text for rule in chosen.filter.include] == ["LoRA", "author:Shazeer"]
+    assert (chosen.filter.min_upvotes, chosen.filter.max_items) == (5, 12)
+    assert (chosen.cadence, chosen.day, chosen.at) == ("weekly", 4, "18:00")
+    assert (chosen.timezone, chosen.summary) == ("Europe/Zurich", "full")
+    again = app.get(page).body
+    assert re.search(r'value="Vision" checked', again)
+    assert "author:Shazeer</textarea>" in again
+    for value in ("weekly", "full"):
+        assert f'value="{value}" selected' in again
+    assert "<option selected>Friday" in again
+    app.post(page, {"do": "save"})
+    assert app.reader().subscriber == subscriber(ADA, name="Ada")
+
+
+def test_form_errors_appear_in_place_and_keep_input(app: App) -> None:
+    ada(app)
+    form = {"include": "LoRA\n(speech", "at": "25:00", "timezone": "Mars", "exclude": "kept"}
+    answer = app.post(app.path("preferences"), {**form, "do": "save"})
+    assert answer.status == 422
+    assert "this bracket is never closed" in answer.words
+    for name in ("include", "at", "timezone"):
+        assert f'id="{name}-problem"' in answer.body
+    assert 'id="exclude-problem"' not in answer.body
+    assert "kept</textarea>" in answer.body
+    assert app.reader().subscriber == subscriber(ADA)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("include", "x or " * 10_000 + "x"),
+        ("include", "(" * 4000),
+        ("include", "\n".join(f"word{n}" for n in range(101))),
+        ("exclude", "' OR 1=1 --'\n(("),
+        ("max_items", "-1"),
+        ("min_upvotes", "' OR 1"),
+        ("cadence", "hourly"),
+        ("topics", "../../etc/passwd"),
+        ("summary", "<script>"),
+        ("day", "%"),
+    ],
+)
+def test_pathological_field_is_an_error_without_effect(
+    open_pages: App, field: str, value: str
+) -> None:
+    number = ada(open_pages).id
+    answer = open_pages.post(
+        open_pages.path("preferences", str(number)), {field: value, "do": "save"}
+    )
+    assert answer.status == 422
+    assert f'id="{field}-problem"' in answer.body or field == "topics"
+    assert "<script>" not in answer.body
+    assert open_pages.reader(number).subscriber == subscriber(ADA)
+
+
+def test_filter_is_tried_on_recent_days_without_saving(app: App) -> None:
+    ada(app)
+    list_papers(app.store, "arxiv:1", "arxiv:2")
+    answer = app.post(app.path("preferences"), {"include": "arxiv:2 or x", "do": "try"})
+    assert answer.status == 422
+    answer = app.post(app.path("preferences"), {"include": '"arxiv:2"', "do": "try"})
+    assert "1 of 2" in answer.words
+    assert "About arxiv:2" in answer.words
+    assert app.reader().subscriber == subscriber(ADA)
+
+
+def test_filter_preview_tries_two_days_and_saves_nothing(app: App) -> None:
+    ada(app)
+    list_papers(app.store, "arxiv:1", "arxiv:2")
+    page = app.path("preferences")
+    seen = app.post(page, {"include": '"arxiv:2"', "do": "glance"})
+    assert (seen.status, "1 of 2" in seen.words) == (200, True)
+    wrong = app.post(page, {"include": "(speech", "do": "glance"})
+    assert wrong.status == 422
+    assert "never closed" in wrong.body.partition('id="preview"')[2].partition("</div>")[0]
+    assert app.reader().subscriber == subscriber(ADA)
+    script = app.get("/htmx.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert "htmx" in script.body
+
+
+def test_pause_link_asks_and_button_pauses(app: App) -> None:
+    ada(app, timezone="Asia/Tokyo")
+    page = app.path("preferences")
+    offered = app.get(f"{page}?pause=2")
+    assert "Pause your letters for 2 weeks?" in offered.words
+    assert app.reader().subscriber.paused_until is None
+    assert "Pause your letters" not in app.get(f"{page}?pause=520").words
+    app.post(f"{page}?pause=2", {"do": "pause", "weeks": "2"})
+    assert app.reader().subscriber.paused_until == date(2026, 8, 17)
+    assert "until Monday, 17 August 2026" in app.get(page).words
+    app.post(page, {"do": "save", "timezone": "Asia/Tokyo", "max_items": "3"})
+    assert app.reader().subscriber.paused_until == date(2026, 8, 17)
+    app.post(page, {"do": "resume"})
+    assert app.reader().subscriber.paused_until is None
+    assert app.post(page, {"do": "pause", "weeks": "520"}).status == 400
+    assert app.post(page, {"do": "dance"}).status == 400
+    assert 'value="weekly" selected' in app.get(f"{page}?cadence=weekly").body
+    assert app.reader().subscriber.cadence is None
+
+
+def test_address_changes_once_the_new_one_confirms(app: App) -> None:
+    ada(app)
+    page = app.path("preferences")
+    assert 'id="email-problem"' in app.post(page, {"do": "move", "email": "a,b@x.org"}).body
+    assert app.post(page, {"do": "move", "email": "new@example.org"}).status == 200
+    note = app.mail_to("new@example.org")
+    assert "Is this your address?" in note.message["Subject"]
+    path = app.link(note)
+    assert app.get(path).status == 200
+    assert app.reader().subscriber.email == ADA
+    assert app.post(path).status == 200
+    assert app.reader().subscriber.email == "new@example.org"
+    app.store.sync_subscribers([subscriber("bob@example.org")], now=NOON)
+    answer = app.post(app.path("preferences", "2"), {"do": "move", "email": "x@example.org"})
+    assert (answer.status, "Ask them to change it" in answer.words) == (400, True)
+
+
+def test_more_and_less_of_a_topic_are_saved(app: App) -> None:
+    ada(app)
+    page = app.path("preferences")
+    assert 'value="Vision" checked' in app.get(f"{page}?more=Vision").body
+    assert 'value="Vision" checked' not in app.get(f"{page}?less=Vision").body
+    assert app.get(f"{page}?more=<script>&less=%00").status == 200
+    assert app.reader().subscriber == subscriber(ADA)
+
+
+def test_stored_data_is_shown_and_can_be_deleted(app: App) -> None:
+    app.join(topics=["Vision"])
+    app.post(app.link(app.mail(1)[0]))
+    page = app.path("preferences")
+    answer = app.get(f"{page}/export.json")
+    kept = json.loads(answer.body)
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert kept["subscription"] == {"email": ADA, "topics": ["Vision"]}
+    assert [consent["how"] for consent in kept["consents"]] == [
+        "by the link in the confirmation letter"
+    ]
+    leave = app.path("unsubscribe")
+    assert app.post(page, {"do": "erase"}).status == 422
+    assert app.reader().subscriber.email == ADA
+    assert app.post(page, {"do": "erase", "sure": "yes"}).status == 200
+    assert ADA not in repr(app.store.readers())
+    assert app.get(page).status == 403
+    before = app.store.readers()
+    gone = app.post(leave)
+    assert (gone.status, app.store.readers()) == (200, before)
+    assert "erased.invalid" not in gone.body
+
+
+# -- leaving -------------------------------------------------------------------------------------
+
+
+def test_one_click_unsubscribe_works_twice_and_years_later(app: App) -> None:
+    ada(app)
+    path = app.path("unsubscribe")
+    app.later(days=400)
+    for body in (b"List-Unsubscribe=One-Click", b"List-Unsubscribe=One-Click", b""):
+        answer = app.ask(
+            "POST",
+            path,
+            body,
+            Content_Type="application/x-www-form-urlencoded",
+            Origin="https://mail.example.com",
+            Sec_Fetch_Site="cross-site",
+        )
+        assert answer.status == 200
+        assert "location" not in answer.headers
+        assert "set-cookie" not in answer.headers
+        assert app.reader().status == "unsubscribed"
+    boundary = (
+        b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--'
+    )
+    multipart = "multipart/form-data; boundary=x"
+    assert app.ask("POST", path, boundary, Content_Type=multipart).status == 200
+
+
+def test_opening_a_link_changes_nothing(app: App) -> None:
+    reader = ada(app)
+    app.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
+    freeze(app.store, [reader], list_papers(app.store, "arxiv:1"))
+    before = state(app)
+    prefer = app.path("preferences")
+    paths = (
+        app.path("confirm", "2"), app.path("confirm", "1/back"),
+        app.path("unsubscribe").replace("unsubscribe", "leave"), prefer,
+        f"{prefer}?pause=2", f"{prefer}?cadence=weekly",
+        f"{prefer}?do=erase&sure=yes", f"{prefer}/export.json", app.path("unsubscribe"),
+        f"{app.path('unsubscribe')}?List-Unsubscribe=One-Click",
+        app.path("edition", f"1/{DAY}"), app.path("move", "1/new@example.org"),
+        f"{prefer}?less=Vision", app.path("feed", "1").replace("feed", "mine") + "/feed.atom",
+        "/", "/join?email=eve@example.org",
+    )  # fmt: skip
+    for path in paths:
+        for purpose in ("", "prefetch"):
+            answer = app.get(path, Purpose=purpose, Sec_Purpose=purpose)
+            assert answer.status == (405 if path.startswith("/join") else 200), path
+        head = app.ask("HEAD", path)
+        assert (head.status, head.body) == (answer.status, "")
+        for method in ("PUT", "DELETE"):
+            assert app.ask(method, path).status == 405
+    assert state(app) == before
+    assert app.inbox.arrivals == []
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def test_readers_edition_is_shown_whole(app: App) -> None:
+    reader = ada(app)
+    wave = freeze(app.store, [reader], list_papers(app.store, "arxiv:1", "arxiv:2"))
+    app.later(days=200)
+    path = app.path("edition", f"1/{DAY}")
+    answer = app.get(path)
+    assert answer.status == 200
+    assert [f"About arxiv:{n}" in answer.words for n in (1, 2)] == [True, True]
+    assert "because: every paper" in answer.words
+    assert len(wave.issue.papers) == 2
+    assert app.get(app.path("edition", f"1/{date(2026, 8, 4)}")).status == 404
+    app.later(days=366)
+    assert app.get(path).status == 403
+
+
+def test_papers_omitted_from_the_letter_are_shown(app: App) -> None:
+    ada(app)
+    app.publish(DAY, *(f"Paper {n} {'x' * 250}" for n in range(400)))
+    letter = app.mail_to(ADA)
+    assert len(letter.titles) < 400
+    (own,) = set(re.findall(r"https://n\.example\.org(/edition/[\w.-]+)", letter.html))
+    page = app.get(own)
+    assert "<h2 id=" in page.body
+    assert ">More</h2>" in page.body
+    assert all(f"Paper {n} " in page.words for n in range(400))
+
+
+def test_store_failure_is_reported_without_secrets(tmp_path: Path) -> None:
+    opened = open_store(f"sqlite:///{tmp_path}/store.db")
+    with contextlib.closing(opened) as store, open_app(store=store) as app:
+        with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as other:
+            other.execute("ALTER TABLE readers RENAME TO elsewhere")
+        answer = app.get(app.path("preferences"))
+    assert answer.status == 503
+    assert "store.db" not in answer.body
+
+
+def test_hostile_title_is_shown_as_text(app: App) -> None:
+    script = "<script>document.title='pwned'</script>"
+    reader = ada(app, name=script)
+    list_papers(app.store, script)
+    freeze(app.store, [reader], app.store.papers_numbered([1]))
+    for path in (app.path("edition", f"1/{DAY}"), app.path("preferences")):
+        assert script not in app.get(path).body
+    bad = app.post("/join", {"email": f'"{script}"@x.org', "topics": script, "at": script})
+    assert script not in bad.body
+
+
+# -- refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("email", HOSTILE)
+def test_hostile_address_is_refused(open_pages: App, email: str) -> None:
+    readers = open_pages.store.readers()
+    answer = open_pages.join(email)
+    assert answer.status == 422
+    assert 'id="email-problem"' in answer.body
+    assert open_pages.store.readers() == readers
+    assert open_pages.inbox.arrivals == []
+
+
+def test_known_and_unknown_addresses_get_the_same_answer(app: App) -> None:
+    ada(app)
+    gone: tuple[Status, ...] = ("unsubscribed", "blocked", "removed")
+    for number, status in enumerate(gone, 2):
+        app.store.save_reader(subscriber(f"{status}@example.org"), status=status, now=NOON)
+        assert app.reader(number).status == status
+    emails = (ADA, "unsubscribed@example.org", "blocked@example.org", "new@example.org")
+    answers = [app.join(email) for email in emails for _ in range(3)]
+    assert {answer.status for answer in answers} == {200}
+    said = {
+        answer.body.replace(email, "X")
+        for email, answer in zip((e for e in emails for _ in range(3)), answers, strict=True)
+    }
+    assert len(said) == 1
+    assert sorted(a.recipient for a in app.mail(3)) == sorted({*emails} - {emails[2]})
+    assert "known" not in said
+    (known,) = app.inbox.to(ADA)
+    assert app.link(known).startswith("/preferences/")
+
+
+def test_hundred_sign_ups_send_one_letter(app: App) -> None:
+    for _ in range(100):
+        assert app.join().status == 200
+    app.later(hours=2)
+    app.join("bob@example.org")
+    app.mail_to("bob@example.org")
+    assert len(app.inbox.to(ADA)) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Sec_Fetch_Site": "cross-site", "Origin": "null"}, 403),
+        ({"Sec_Fetch_Site": "same-site"}, 403),
+        ({"Sec_Fetch_Site": "same-origin", "Origin": "null"}, 200),
+        ({"Origin": "https://n.example.org"}, 200),
+        ({"Origin": "null"}, 200),
+        ({}, 200),
+    ],
+)
+def test_cross_site_forms_are_refused(
+    open_pages: App, headers: dict[str, str], status: int
+) -> None:
+    number = ada(open_pages).id
+    page = open_pages.path("preferences", str(number))
+    assert open_pages.post(page, {"do": "save"}, **headers).status == status
+    assert open_pages.post("/join", {"email": "blocked"}, **headers).status == (
+        403 if status == 403 else 422
+    )
+
+
+def test_link_serves_one_reader_list_and_purpose(open_pages: App) -> None:
+    ada(open_pages)
+    token = open_pages.path("preferences").rpartition("/")[2]
+    wrong = (
+        f"/preferences/{token[:-2]}{'A' if token[-2] != 'A' else 'B'}{token[-1]}",
+        f"/confirm/{token}",
+        f"/unsubscribe/{token}",
+        f"/edition/{token}",
+        f"/preferences/{open_pages.path('unsubscribe').rpartition('/')[2]}",
+        "/preferences/x",
+        "/preferences/%00",
+        "/unsubscribe/..%2f..",
+        "/edition/" + "a" * 5000,
+    )
+    before = state(open_pages)
+    for path in wrong:
+        for answer in (open_pages.get(path), open_pages.post(path, {"do": "save"})):
+            assert answer.status in {403, 404, 405}, path
+    assert state(open_pages) == before
+
+
+def test_expired_link_offers_a_new_one(app: App) -> None:
+    ada(app)
+    path = app.path("preferences")
+    app.later(days=31)
+    answer = app.get(path)
+    assert answer.status == 403
+    assert "This link is too old" in answer.words
+    assert 'action="/join"' in answer.body
+
+
+def test_oversized_and_malformed_forms_are_refused(open_pages: App) -> None:
+    assert open_pages.ask("POST", "/join", b"x" * 70_000).status == 413
+    assert open_pages.ask("POST", "/join", b"email=\xff\xfe").status in {400, 422}
+    many = b"&".join(b"topics=x" for _ in range(600))
+    assert open_pages.ask("POST", "/join", many).status == 400
+    assert open_pages.get("/nowhere").status == 404
+    assert open_pages.get("/nowhere/%2e%2e/%2e%2e/etc/passwd").status == 404
+
+
+def test_every_page_forbids_what_it_does_not_need(open_pages: App) -> None:
+    ada(open_pages)
+    for answer in (
+        open_pages.get("/"),
+        open_pages.get(open_pages.path("preferences")),
+        open_pages.get(open_pages.path("unsubscribe")),
+        open_pages.get("/nowhere"),
+        open_pages.post("/join", {}, Origin="https://evil.example"),
+    ):
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "set-cookie" not in answer.headers
+        assert "server" not in answer.headers
+        for found in re.findall(r'(?:src|<link[^>]+href)="([^"]+)"', answer.body):
+            assert found.startswith("/") or found == "https://n.example.org/"
+        inline = answer.body.replace('<script src="/htmx.js" defer></script>', "")
+        assert "<script" not in inline
+        assert ("script-src 'self'" in policy) is (inline != answer.body)
+        assert not re.search(r"\son\w+=|style=", answer.body)
+    assert "noindex" in open_pages.get(open_pages.path("preferences")).body
+    assert "max-age" in open_pages.get("/style.css").headers["cache-control"]
+
+
+WORDS = st.text(max_size=40) | st.sampled_from(
+    ["0", "-1", "9" * 30, "2026-08-03", "2026-02-30", "' OR 1=1 --", "../..", "\0", "%s", "[*]"]
+)
+PATHS = (
+    "/", "/join", "/confirm/{}", "/preferences/{}", "/preferences/{}/export.json",
+    "/unsubscribe/{}", "/edition/{}", "/archive", "/archive/{}", "/topic/{}", "/paper/{}",
+    "/search", "/feed.atom", "/topic/{}/feed.rss", "/mine/{}/feed.json", "/{}",
+)  # fmt: skip
+FIELDS = ("email", "topics", "include", "at", "timezone", "do", "weeks", "q", "before", "pause")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(PATHS), WORDS, st.dictionaries(st.sampled_from(FIELDS), WORDS), st.data())
+def test_no_request_causes_a_server_error(
+    open_pages: App, path: str, word: str, form: dict[str, str], data: st.DataObject
+) -> None:
+    ada(open_pages)
+    filled = path.format(quote(word, safe=""))
+    own = data.draw(st.sampled_from(["", "preferences", "confirm", "edition"]))
+    if own and path.startswith(f"/{own}/"):
+        filled = open_pages.path(own, "1" if own != "edition" else f"1/{DAY}")  # type: ignore[arg-type]
+    query = urlencode(form, errors="replace")
+    for answer in (open_pages.get(f"{filled}?{query}"), open_pages.post(filled, form)):
+        assert answer.status < 500
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+# -- where it stands ----------------------------------------------------------------------------
+
+
+def test_pages_work_under_a_path_prefix() -> None:
+    with open_app(url="https://example.org/papers/") as app:
+        ada(app)
+        for prefix in ("", "/papers"):
+            assert app.get(f"{prefix}/style.css").status == 200
+            page = app.get(f"{prefix}{app.path('preferences')}")
+            assert page.status == 200
+            assert 'href="/papers/style.css"' in page.body
+        assert app.get("/papers").status == 200
+        assert app.get("/papersX").status == 404
+        app.join("bob@example.org")
+        (note,) = app.mail(1)
+        assert "https://example.org/papers/confirm/" in note.text
+        assert app.post(app.link(note), Origin="https://example.org").status == 200
+
+
+def test_forwarded_address_counts_behind_trusted_proxy() -> None:
+    assert letters_of_one_client() == 10
+    assert letters_of_one_client("127.0.0.1") == 14
+
+
+def letters_of_one_client(*proxies: str) -> int:
+    """Letters that fourteen sign-ups bring, each said to come from somewhere else."""
+    with open_app(proxies=proxies) as app:
+        for n in range(14):
+            app.ask(
+                "POST",
+                "/join",
+                f"email=r{n}%40example.org".encode(),
+                Content_Type="application/x-www-form-urlencoded",
+                X_Forwarded_For=f"198.51.100.{n}",
+            )
+        app.mail(10)
+    return len(app.inbox.arrivals)  # those under way at its end as well
+
+
+def test_deferred_confirmation_is_retried() -> None:
+    refusals = ["451 later", "451 later"]
+    with open_app() as app:
+        app.inbox.answer = lambda _recipient: refusals.pop() if refusals else None
+        app.join()
+        assert app.mail(1)[0].recipient == ADA
+    assert app.told == []
+
+
+class HeldStore(MemoryStore):
+    """A store that another program holds at first."""
+
+    times = 2
+
+    def forget_unconfirmed(self, *, before: datetime) -> int:
+        """Fail while it is held."""
+        if self.times:
+            self.times -= 1
+            raise StoreError("another program is writing to it")
+        return super().forget_unconfirmed(before=before)
+
+
+def test_promised_confirmation_survives_a_busy_store() -> None:
+    with open_app(store=HeldStore()) as app:
+        app.join()
+        assert app.mail(1)[0].recipient == ADA
+    assert app.told == ["a request waits: another program is writing to it"] * 2
+
+
+def test_refused_confirmation_is_dropped_without_naming_anyone() -> None:
+    with open_app() as app:
+        app.inbox.answer = lambda recipient: f"550 <{recipient}> is unknown"
+        app.join()
+        until(lambda: app.told)
+    assert app.told == ["a note was given up: Refused"]
+
+
+def test_faulty_template_is_found_at_start(tmp_path: Path) -> None:
+    publication = Publication("N", "N", "n@example.org", "https://n.example.org")
+    there = {
+        path.name for path in (find_folders().find("web/join.html") or tmp_path).parent.iterdir()
+    }
+    others = {name for name in there - {*TEMPLATE_NAMES} if not name.startswith("proof.")}
+    assert others == {"base.html", "parts.html", "door.css"}
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "door.css").write_text("body { color: green }")
+    assert PageTemplates(publication, tmp_path).style == "body { color: green }"
+    (tmp_path / "web" / "join.html").write_text("<p>\n{% if %}")
+    with pytest.raises(TemplateError, match=r"web/join\.html:2: "):
+        PageTemplates(publication, tmp_path)
+    (tmp_path / "web" / "join.html").unlink()
+    (tmp_path / "move.txt").write_text("{{ confirm }")
+    with pytest.raises(TemplateError, match=r"move\.txt:1: "):
+        load_note_templates("move", tmp_path)
+
+
+def test_bounced_confirmations_reach_the_readers_return_path() -> None:
+    own = Publication(
+        "N", "N", "n@example.org", url="https://n.example.org", bounces="back@example.org"
+    )
+    with open_app(publication=own) as app:
+        app.join()
+        (note,) = app.mail(1)
+    assert re.fullmatch(r"back\+1-[0-9a-f]{16}@example\.org", note.sender)

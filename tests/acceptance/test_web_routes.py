@@ -1,0 +1,98 @@
+"""Every route of the pages, asked for whatever a generator thinks of: no error is ours."""
+
+import os
+from collections.abc import Iterator
+from typing import Any, cast, get_args
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from starlette.routing import Route
+
+from newsletter.letter.links import Purpose
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.openapi import described
+from tests.support.web_client import App, open_app
+
+FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
+EXAMPLES = 300 if FULL else 15
+PAYLOADS = {"edition": f"1/{DAY}", "move": "1/new@example.org"}
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[App]:
+    with open_app(operator_password="a password of sixteen") as opened:
+        opened.store.save_reader(subscriber(), status="confirmed", now=NOON)
+        opened.publish(DAY, "Vision anew", "Of other things")
+        yield opened
+
+
+def known(app: App) -> dict[str, list[str]]:
+    """What leads somewhere, by the parameter it stands for."""
+    purposes: tuple[Purpose, ...] = get_args(Purpose)
+    signed = [app.path(purpose, PAYLOADS.get(purpose, "1")) for purpose in purposes]
+    return {
+        "token": [path.rpartition("/")[2] for path in signed],
+        "day": [DAY.isoformat()],
+        "name": ["Vision", "Other"],
+        "key": [app.store.papers_numbered([1])[0].key],
+    }
+
+
+def test_description_names_every_page_and_method(app: App) -> None:
+    paths = described(app.routes, known(app))["paths"]
+    assert {"get", "head", "post"} <= paths["/preferences/{token}"].keys()
+    assert "/paper/{key}" in paths
+    assert sum(len(methods) for methods in paths.values()) >= 50
+
+
+@pytest.mark.slow
+def test_no_route_causes_a_server_error(app: App) -> None:
+    import schemathesis  # noqa: PLC0415 - it takes seconds to import
+    from schemathesis.checks import not_a_server_error  # noqa: PLC0415 - as above
+    from schemathesis.core.result import Ok  # noqa: PLC0415 - as above
+
+    answers: set[int] = set()
+    schema = schemathesis.openapi.from_dict(described(app.routes, known(app)))
+    tried = 0
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+
+        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
+        @given(operation.as_strategy())
+        def ask(case: schemathesis.Case[Any]) -> None:
+            answer = case.call_and_validate(
+                base_url=f"http://127.0.0.1:{app.port}", checks=[not_a_server_error]
+            )
+            answers.add(answer.status_code)
+
+        ask()
+        tried += 1
+    assert tried >= 50
+    assert answers >= {200, 401, 403, 404, 422}
+    assert max(answers) < 500
+
+
+def test_no_page_accepts_an_altered_token(app: App) -> None:
+    """Every seventh place everyday, every place in the long run; the pure test has every bit."""
+    pages = {
+        route.path.partition("{")[0]: route.methods or set()
+        for route in app.routes
+        if isinstance(route, Route) and route.path.endswith("/{token}")
+    }
+    assert len(pages) >= 6
+    before = app.store.readers()
+    for page in pages:
+        purpose = cast(
+            "Purpose",
+            page.strip("/").replace("farewell", "unsubscribe").replace("leave", "unsubscribe"),
+        )
+        token = app.path(purpose, PAYLOADS.get(purpose, "1")).rpartition("/")[2].encode()
+        for place in range(0, len(token), 1 if FULL else 7):
+            forged = bytearray(token)
+            forged[place] ^= 1 << place % 7
+            path = f"{page}{quote(bytes(forged), safe='')}"
+            answers = app.get(path), app.post(path, {"do": "erase", "sure": "yes", "why": "x"})
+            assert {answer.status for answer in answers} <= {403, 404, 405}, path
+    assert app.store.readers() == before

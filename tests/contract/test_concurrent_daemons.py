@@ -1,0 +1,104 @@
+"""Several senders over one database: two daemons and a ``send`` (R13), two ``send`` at once."""
+
+import asyncio
+import os
+from asyncio.subprocess import PIPE, Process
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter.app.clock import SystemClock
+from tests.faults.contenders import CONTENDERS, ROOT, Words
+from tests.faults.recorder import Phase, Recorder, pause, recording
+from tests.faults.torture_run import Plan
+from tests.support.cli import Newsletter
+from tests.support.daemons import awake, heeds_sigterm, not_at_midnight, papers, set_up, stop, until
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import open_inbox
+
+FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
+
+pytestmark = not_at_midnight
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("round_", range(100 if FULL else 1))
+def test_two_daemons_and_a_send_share_one_issue(
+    tmp_path: Path, round_: int, database_url: str
+) -> None:
+    readers = 20 + round_ % 7
+    with open_inbox() as inbox, serve(daily_papers(papers())) as origin:
+        newsletter = Newsletter(tmp_path, inbox.port)
+        set_up(newsletter, origin, readers=readers, store=database_url)
+        today = SystemClock().now().date().isoformat()
+        with awake(newsletter) as one, awake(newsletter) as other:
+            until(lambda: heeds_sigterm(one) and heeds_sigterm(other), one, other)
+            newsletter.run("send", "--yes", "--date", today)
+            until(lambda: len(inbox.arrivals) >= readers, one, other)
+            until(lambda: newsletter.json("status", today)["state"] == "done", one, other)
+            stop(one)
+            stop(other)
+    arrived = Counter(arrival.recipient for arrival in inbox.arrivals)
+    assert (len(arrived), set(arrived.values())) == (readers, {1})
+    assert len({arrival.message["Message-ID"] for arrival in inbox.arrivals}) == readers
+
+
+NEWSLETTER = CONTENDERS["newsletter"]
+PLAN = Plan(kills=1, letters=300, connections=2)
+"""More letters than one sender claims at once, so that two have a share each."""
+
+
+async def command(folder: Path, words: Words) -> Process:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return await asyncio.create_subprocess_exec(
+        *words, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
+    )
+
+
+async def succeeded(process: Process) -> None:
+    _, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, errors) == (0, b"")
+
+
+async def until_true(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await pause(0.01)
+
+
+async def two_at_once(folder: Path, store: str, *, killed: bool) -> None:
+    """Two ``send`` that have all their connections open before the server answers either."""
+
+    def go_deaf(phase: Phase, count: int) -> None:
+        if phase == "MAIL" and count == 0:
+            recorder.attentive.clear()
+
+    recorder = Recorder(go_deaf)
+    async with recording(recorder):
+        for words in NEWSLETTER.prepare(folder, recorder.port, PLAN, store):
+            await succeeded(await command(folder, words))
+        first = await command(folder, NEWSLETTER.sending(None))
+        await until_true(lambda: recorder.sessions == PLAN.connections)
+        second = await command(folder, NEWSLETTER.sending(None))
+        await until_true(lambda: recorder.sessions == 2 * PLAN.connections)
+        if killed:
+            first.kill()
+            await first.communicate()
+        recorder.strike = lambda _phase, _count: None
+        recorder.attentive.set()
+        await succeeded(second)
+        await succeeded(await command(folder, NEWSLETTER.sending(None)) if killed else first)
+    ledger = NEWSLETTER.ledger(store)
+    assert not NEWSLETTER.broken(store)
+    assert Counter(state for state, _ in ledger.values()) == {"accepted": PLAN.letters}
+    doubtful = {email for email, (_, doubts) in ledger.items() if doubts}
+    assert len(doubtful) <= PLAN.connections * killed
+    assert len(recorder.by_recipient) == PLAN.letters
+    assert {email for email, count in recorder.by_recipient.items() if count > 1} <= doubtful
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["both end", "one is killed"])
+def test_two_senders_share_an_issue(tmp_path: Path, database_url: str, *, killed: bool) -> None:
+    asyncio.run(two_at_once(tmp_path, database_url, killed=killed))

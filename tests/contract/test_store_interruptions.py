@@ -1,0 +1,137 @@
+"""The database goes in the middle of a morning: at each statement, each commit among them."""
+
+import asyncio
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from newsletter.app.clock import SystemClock
+from newsletter.delivery.delivering import deliver
+from newsletter.errors import StoreError
+from newsletter.model import Claim, Counts, Envelope
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from newsletter.stores.sql import SqlStore
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.faults.contenders import CONTENDERS
+from tests.faults.torture_run import MARKED
+from tests.support.databases import empty
+from tests.support.factories import DAY
+from tests.support.failing_databases import Cut, cut_postgres, cut_sqlite
+from tests.support.frozen_issues import one_issue
+from tests.support.outgoing import BODY
+from tests.support.smtp_servers import FaultyServer, faulty
+
+NAMES = ("ada", "bob", "cyd", "dan", "eve")
+LINES = 2
+STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 15
+
+
+def address(claim: Claim) -> Envelope:
+    """The letter of a claim."""
+    email = claim.edition.to.email
+    return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
+
+
+def freeze_anew(store: Store) -> None:
+    """Freeze the issue, if it is not."""
+    if not store.waves(DAY):
+        one_issue(store, *NAMES)
+
+
+async def morning(store: Store, server: FaultyServer, run: str) -> Counts:
+    """Freeze the issue, if it is not, and deliver what is open."""
+    freeze_anew(store)
+    settings = SmtpSettings(server.host, server.port, "none", connections=LINES)
+    clock = SystemClock()
+    return await deliver(store, SmtpTransport(settings, clock), clock, DAY, address, run=run)
+
+
+@contextlib.contextmanager
+def cut_off(url: str, cut: Cut) -> Iterator[Store]:
+    """A store whose database goes."""
+    if url.startswith("sqlite"):
+        with contextlib.closing(SqlStore(url)) as opened:
+            cut_sqlite(opened, cut)
+            yield opened
+        return
+    with cut_postgres(url, cut) as proxied, contextlib.closing(SqlStore(proxied)) as opened:
+        yield opened
+
+
+async def struck(url: str, cut: Cut) -> None:
+    """A morning that is cut off, what must hold then, and the one after it, which ends well."""
+    async with faulty({}) as server:
+        with contextlib.suppress(StoreError), cut_off(url, cut) as store:
+            await morning(store, server, "first")
+        received = Counter(one.recipient for one in server.taken)
+        assert max(received.values(), default=1) == 1
+        ledger = CONTENDERS["newsletter"].ledger(url)
+        assert len(ledger) in {0, len(NAMES)}  # frozen whole or not at all
+        accepted = {email for email, (state, _) in ledger.items() if state == "accepted"}
+        assert accepted <= set(received)
+        assert all(ledger[email][0] in MARKED for email in received)
+        audited(url)
+        await resumed(url, server)
+
+
+async def resumed(url: str, server: FaultyServer) -> None:
+    """Whoever comes next, once the first is gone, brings every reader the letter."""
+    store = open_store(url)
+    store.abandon(DAY, store.owners(DAY), now=SystemClock().now())
+    counts = await morning(store, server, "second")
+    store.close()
+    assert counts == Counts(accepted=len(NAMES))
+    ledger = CONTENDERS["newsletter"].ledger(url)
+    received = Counter(one.recipient for one in server.taken)
+    assert set(received) == set(ledger)
+    in_doubt = {email: doubts for email, (_, doubts) in ledger.items() if doubts}
+    assert {email for email, copies in received.items() if copies > 1} <= set(in_doubt)
+    assert len(in_doubt) <= LINES
+    assert max(received.values()) <= 2
+    audited(url)
+
+
+def audited(url: str) -> None:
+    """Whatever is there of the issue keeps every invariant."""
+    with contextlib.closing(open_store(url)) as store:
+        assert not store.waves(DAY) or store.audit(DAY).ok
+
+
+def at_each_statement(url: str, *, done: bool, for_good: bool) -> int:
+    """Cut a morning off at statement after statement; how many it has."""
+    at = 1
+    while True:
+        cut = Cut(at, done, for_good)
+        asyncio.run(struck(url, cut))
+        if not cut.happened:
+            return cut.statements
+        _forget(url)
+        at += STEP
+
+
+def _forget(url: str) -> None:
+    if url.startswith("sqlite"):
+        for path in Path(url.removeprefix("sqlite:///")).parent.glob("store.db*"):
+            path.unlink()
+        return
+    empty(url)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("for_good", [False, True], ids=["for a moment", "for good"])
+def test_sqlite_interrupted_at_any_statement_goes_on(tmp_path: Path, *, for_good: bool) -> None:
+    assert at_each_statement(f"sqlite:///{tmp_path}/store.db", done=False, for_good=for_good) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("for_good", [False, True], ids=["for a moment", "for good"])
+@pytest.mark.parametrize("done", [False, True], ids=["before it is done", "before it is answered"])
+def test_postgresql_cut_at_any_statement_goes_on(
+    empty_postgres: str, *, done: bool, for_good: bool
+) -> None:
+    assert at_each_statement(empty_postgres, done=done, for_good=for_good) > 50

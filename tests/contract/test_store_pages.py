@@ -1,0 +1,354 @@
+"""What the readers' pages ask of the store: consent, caps, export, erasure, the archive."""
+
+from datetime import timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from newsletter.model import (
+    RECEIPT,
+    Accepted,
+    Caps,
+    Consent,
+    DailyGrowth,
+    Filter,
+    IdentifiedItem,
+    MailEvent,
+    PublishedIssue,
+    Reader,
+    Refused,
+    Status,
+)
+from newsletter.papers.filters import parse_rule
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from tests.support.factories import DAY, NOON, identity, item, subscriber
+from tests.support.frozen_issues import (
+    HEALTH,
+    claim,
+    cut,
+    freeze,
+    join,
+    list_papers,
+    mark,
+    one_issue,
+    settle,
+    wave_of,
+)
+
+CAPS = Caps(a_day=1, ever=3, client_an_hour=4, all_an_hour=6)
+AGREED = Consent(NOON, "confirmed on the page", "Yes, send me N.")
+ADA = "ada@example.org"
+
+
+def known(store: Store, number: int = 1) -> Reader:
+    found = store.reader(number)
+    assert found is not None
+    return found
+
+
+def test_reader_is_found_by_id(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    assert store.reader(ada.id) == ada
+    assert store.reader(77) is None
+
+
+def test_mailbox_is_found_in_any_letter_case(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    assert store.reader_at("ADA@Example.org") == ada
+    assert store.reader_at("ada@example.org' OR '1'='1") is None
+    assert store.reader_at("%") is None
+
+
+def test_readers_are_counted_by_status(store: Store) -> None:
+    assert store.tally() == {}
+    join(store, "ada", "bob", "cyd")
+    store.set_status(ADA, "unsubscribed", now=NOON)
+    assert store.tally() == {"confirmed": 2, "unsubscribed": 1}
+
+
+def test_joins_and_leaves_are_counted_by_day(store: Store) -> None:
+    assert store.daily_growth() == ()
+    at = [NOON + timedelta(days=n) for n in range(8)]
+    for number in range(1, 6):
+        store.save_reader(subscriber(f"r{number}@x.org"), status="unconfirmed", now=at[0])
+    assert store.daily_growth() == ()
+    for number in (1, 2, 3):
+        store.consent(number, Consent(at[1], "by a link", "Yes."))
+    store.sync_subscribers([subscriber("file@x.org"), subscriber("struck@x.org")], now=at[1])
+    store.save_reader(subscriber("r1@x.org", at="09:00"), status="confirmed", now=at[2])
+    late = at[2].replace(hour=23, minute=59).astimezone(timezone(timedelta(hours=9)))
+    store.set_status("r2@x.org", "unsubscribed", now=late)
+    store.sync_subscribers([subscriber("file@x.org")], now=at[3])
+    store.sync_subscribers([subscriber("file@x.org")], now=at[4])
+    store.record_mail_event(MailEvent("c", "complaint", 3, DAY), now=at[5])
+    store.erase(2, "x@erased.invalid", now=at[6])
+    day = [instant.date() for instant in at]
+    assert store.daily_growth() == (
+        DailyGrowth(day[0], 1, 0),
+        DailyGrowth(day[1], 4, 0),
+        DailyGrowth(day[3], 0, 1),
+        DailyGrowth(day[5], 0, 1),
+        DailyGrowth(day[6], 0, 1),
+    )
+    assert store.unsuppress("r3@x.org", now=at[7])
+    assert store.consent(2, Consent(at[7], "by a link", "Yes."))
+    assert [(each.came, each.left) for each in store.daily_growth()] == [(4, 0), (0, 1), (1, 0)]
+
+
+# -- the file's words and the reader's own ---------------------------------------------------
+
+
+def test_readers_choice_wins_until_the_file_changes(store: Store) -> None:
+    store.sync_subscribers([subscriber(at="07:00", name="Ada")], now=NOON)
+    chosen = subscriber(at="09:00", name="Ada", filter=Filter(topics=("Vision",), max_items=5))
+    store.save_reader(chosen, status="confirmed", now=NOON)
+    store.sync_subscribers([subscriber(at="07:00", name="Ada")], now=NOON)
+    assert known(store).subscriber == chosen
+    file = subscriber(at="07:00", name="A. Lovelace", filter=Filter(max_items=9))
+    store.sync_subscribers([file], now=NOON)
+    assert known(store).subscriber == subscriber(
+        at="09:00", name="A. Lovelace", filter=Filter(topics=("Vision",), max_items=9)
+    )
+    store.sync_subscribers([subscriber(at="06:00", name="A. Lovelace")], now=NOON)
+    assert known(store).subscriber.at == "06:00"
+
+
+# -- consent -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", ["unconfirmed", "unsubscribed", "removed"])
+def test_consent_confirms_and_is_stored(store: Store, before: Status) -> None:
+    reader = store.save_reader(subscriber(), status=before, now=NOON)
+    assert store.consent(reader.id, AGREED)
+    assert known(store).status == "confirmed"
+    assert store.consents(reader.id) == (AGREED,)
+
+
+@pytest.mark.parametrize("before", ["confirmed", "blocked"])
+def test_consent_leaves_confirmed_and_blocked_readers_alone(store: Store, before: Status) -> None:
+    reader = store.save_reader(subscriber(), status=before, now=NOON)
+    assert not store.consent(reader.id, AGREED)
+    assert known(store).status == before
+    assert store.consents(reader.id) == ()
+    assert not store.consent(77, AGREED)
+
+
+def test_returning_reader_is_not_owed_the_gap(store: Store) -> None:
+    ada, bob = join(store, "ada", "bob")
+    store.set_status(ADA, "unsubscribed", now=NOON)
+    freeze(store, [bob], list_papers(store, "arxiv:1", "arxiv:2"))
+    store.consent(ada.id, AGREED)
+    assert known(store, ada.id).decided == 2
+
+
+def test_reader_removed_from_file_may_join_online(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    join(store)
+    store.consent(ada.id, AGREED)
+    join(store)
+    assert (known(store).status, known(store).origin) == ("confirmed", "store")
+
+
+# -- caps ------------------------------------------------------------------------------------------
+
+
+def test_confirmations_are_limited_to_one_daily_three_ever(store: Store) -> None:
+    times = [NOON + timedelta(hours=hours) for hours in (0, 0, 1, 23, 25, 26, 50, 51, 1000)]
+    admitted = [store.admit("ada", f"client {t}", CAPS, now=t) for t in times]
+    assert admitted == [True, False, False, False, True, False, True, False, False]
+
+
+def test_confirmations_are_limited_per_client_and_overall(store: Store) -> None:
+    one = [store.admit(f"a{n}", "one", CAPS, now=NOON) for n in range(6)]
+    assert one == [True] * 4 + [False] * 2
+    others = [store.admit(f"b{n}", f"client {n}", CAPS, now=NOON) for n in range(4)]
+    assert others == [True] * 2 + [False] * 2
+    later = NOON + timedelta(hours=1, seconds=1)
+    assert store.admit("c", "one", CAPS, now=later)
+
+
+def test_unconfirmed_readers_are_deleted(store: Store) -> None:
+    for number, status in enumerate(("unconfirmed", "unconfirmed", "confirmed", "unsubscribed")):
+        at = NOON + timedelta(days=number == 1)
+        store.save_reader(subscriber(f"r{number}@example.org"), status=status, now=at)  # type: ignore[arg-type]
+    assert store.forget_unconfirmed(before=NOON + timedelta(hours=1)) == 1
+    assert [reader.id for reader in store.readers()] == [2, 3, 4]
+    assert store.forget_unconfirmed(before=NOON + timedelta(hours=1)) == 0
+
+
+# -- what is known of a reader, and its end -----------------------------------------------------
+
+
+def test_readers_letters_are_listed_oldest_first(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    settle(store, *claim(store), outcome=Refused("550 no such user"))
+    (letter,) = store.letters(1)
+    assert (letter.day, letter.email, letter.state) == (DAY, ADA, "failed")
+    assert letter.reply == "550 no such user"
+    assert store.letters(77) == ()
+
+
+def test_erased_reader_becomes_an_anonymous_departure(store: Store) -> None:
+    one_issue(store, "ada", "bob")
+    store.consent(1, AGREED)
+    settle(store, *claim(store), outcome=Refused("550 5.1.1 <ada@example.org> is unknown"))
+    before = store.counts(DAY)
+    store.erase(1, "x@erased.invalid", now=NOON)
+    assert known(store).subscriber == subscriber("x@erased.invalid")
+    assert (known(store).status, known(store).origin) == ("unsubscribed", "store")
+    assert store.readers(emails=[ADA]) == ()
+    assert store.consents(1) == ()
+    assert store.counts(DAY) == before
+    assert [d.email for d in store.deliveries(DAY)] == ["bob@example.org", "x@erased.invalid"]
+    assert store.edition(DAY, ADA) is None
+    found = store.edition(DAY, "x@erased.invalid")
+    assert found is not None
+    assert ADA not in repr((found, store.letters(1), store.readers()))
+    assert [letter.reply for letter in store.letters(1)] == ["550 5.1.1"]
+    store.erase(77, "y@erased.invalid", now=NOON)
+
+
+@pytest.mark.parametrize("reply", ["250 2.0.0 ok", f"{RECEIPT}written to {ADA}.eml"])
+def test_audit_passes_after_erasure_or_address_change(store: Store, reply: str) -> None:
+    reader = store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)
+    one_issue(store, "ada", "bob")
+    freeze(store, [*store.readers(emails=["ada@example.org"]), reader], store.papers_numbered([1]))
+    mark(store, *(claims := claim(store)))
+    settle(store, *claims, outcome=Accepted(reply))
+    assert store.move(reader.id, "new@example.org", now=NOON)
+    (ada,) = store.readers(emails=[ADA])
+    store.erase(ada.id, "x@erased.invalid", now=NOON)
+    assert store.audit(DAY).ok, [p for p in store.audit(DAY).proofs if p.rows]
+    assert ADA not in repr(store.audit(DAY))
+
+
+def test_claimed_letter_is_not_sent_to_erased_reader(store: Store) -> None:
+    one_issue(store, "ada")
+    claims = claim(store)
+    store.erase(1, "x@erased.invalid", now=NOON)
+    assert mark(store, *claims) == frozenset()
+
+
+def test_erased_address_may_join_and_be_erased_again(store: Store) -> None:
+    join(store, "ada")
+    store.erase(1, "x.1@erased.invalid", now=NOON)
+    again = store.save_reader(subscriber(), status="unconfirmed", now=NOON)
+    assert again.id == 2
+    store.erase(2, "x.2@erased.invalid", now=NOON)
+    assert {r.status for r in store.readers()} == {"unsubscribed"}
+
+
+def test_reader_moves_to_a_free_address(store: Store) -> None:
+    reader = store.save_reader(subscriber(ADA, at="09:00"), status="confirmed", now=NOON)
+    freeze(store, [reader], list_papers(store, "arxiv:1"))
+    join(store, "bob")
+    assert not store.move(reader.id, "BOB@example.org", now=NOON)
+    assert not store.move(2, "new@example.org", now=NOON)
+    assert not store.move(77, "new@example.org", now=NOON)
+    assert store.move(reader.id, "new@example.org", now=NOON)
+    assert known(store).subscriber == subscriber("new@example.org", at="09:00")
+    assert store.reader_at(ADA) is None
+    assert [delivery.email for delivery in store.deliveries(DAY)] == ["new@example.org"]
+    settle(store, *claim(store), outcome=Accepted("250 ok"))
+    assert known(store).decided == 1
+
+
+def test_erased_address_leaves_no_byte_in_the_files(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    name = "erase-me-0815"
+    one_issue(store, name, *(f"reader{n}" for n in range(300)))
+    for at in ("07:00", "08:00"):
+        wants = Filter(include=(parse_rule(name),)) if at == "08:00" else Filter()
+        changed = subscriber(f"{name}@example.org", at=at, filter=wants)
+        store.save_reader(changed, status="confirmed", now=NOON)
+    (theirs,) = (each for each in claim(store, limit=500) if each.reader == 1)
+    settle(store, theirs, outcome=Refused(f"550 <{name}@example.org>"))
+    assert any(name.encode() in path.read_bytes() for path in tmp_path.iterdir())
+    store.erase(1, "x@erased.invalid", now=NOON)
+    assert not any(name.encode() in path.read_bytes() for path in tmp_path.iterdir())
+    store.close()
+    assert not any(name.encode() in path.read_bytes() for path in tmp_path.iterdir())
+
+
+# -- the archive -----------------------------------------------------------------------------------
+
+
+def test_paper_is_new_in_exactly_one_published_issue(store: Store) -> None:
+    assert store.published() == ()
+    readers = join(store, "ada", "bob")
+    later = DAY + timedelta(days=1)
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    freeze(store, readers[:1], papers)
+    more = list_papers(store, "arxiv:3")
+    evening = wave_of(more, due=NOON + timedelta(hours=9))
+    store.freeze(evening, [cut(readers[1], 0)])
+    more = list_papers(store, "arxiv:4", "arxiv:5")
+    store.freeze(wave_of(more, day=later, due=NOON + timedelta(days=1)), [cut(readers[0], 0)])
+    store.skip(later + timedelta(days=1), reason="no new papers", now=NOON)
+    assert store.published() == (
+        PublishedIssue(later, 3, 5, NOON + timedelta(days=1)),
+        PublishedIssue(DAY, 0, 3, NOON),
+    )
+
+
+def test_paper_is_found_by_any_key(store: Store) -> None:
+    entry = IdentifiedItem(item("A paper"), identity("arxiv:1", "doi:10.1/x"))
+    store.ingest(DAY, HEALTH, [entry], now=NOON)
+    found = store.paper_called("doi:10.1/x")
+    assert found is not None
+    assert (found.key, store.paper_called("arxiv:1")) == ("arxiv:1", found)
+    assert store.paper_called("' OR 1=1 --") is None
+
+
+def test_listing_days_include_those_of_all_keys(store: Store) -> None:
+    later = DAY + timedelta(days=2)
+    store.ingest(DAY, HEALTH, [IdentifiedItem(item("A"), identity("arxiv:1"))], now=NOON)
+    store.ingest(later, HEALTH, [IdentifiedItem(item("A"), identity("doi:10.1/x"))], now=NOON)
+    joined = IdentifiedItem(item("A"), identity("arxiv:1", "doi:10.1/x"))
+    store.ingest(later, HEALTH, [joined], now=NOON)
+    (first, *_) = store.papers_numbered([1, 2])
+    assert store.days_listed(first) == (DAY, later)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["mixture"], [2, 1]),
+        (["MIXTURE", "expert"], [1]),
+        (["mixture of expert"], [1]),
+        (["xture"], []),
+        (["etude"], [3]),
+        (["Étude"], [3]),
+        (["shazeer"], [2]),
+        (["%"], []),
+        (["_ixture"], []),
+        (["' OR 1=1 --"], []),
+        (["[a-z]*"], []),
+        ([" ", ""], []),
+        (["\0"], []),
+    ],
+)
+def test_search_matches_word_prefixes(store: Store, words: list[str], found: list[int]) -> None:
+    listed = [
+        item("Mixture of Experts", abstract="Routing."),
+        item("Speech", abstract="A mixture.", authors=("Noam Shazeer",)),
+        item("Étude"),
+    ]
+    entries = [IdentifiedItem(each, identity(f"arxiv:{n}")) for n, each in enumerate(listed)]
+    store.ingest(DAY, HEALTH, entries, now=NOON)
+    assert [paper.number for paper in store.search(words, limit=10)] == found
+    assert len(store.search(words, limit=1)) == min(1, len(found))
+
+
+def test_search_sees_revisions_and_skips_muted_papers(store: Store) -> None:
+    entries = [
+        IdentifiedItem(item("First", version=1), identity("arxiv:1")),
+        IdentifiedItem(item("Long ago"), identity("arxiv:2"), past=True),
+    ]
+    fresh = HEALTH.__class__("New source", "ok", checked=NOON, last_ok=NOON)
+    store.ingest(DAY, fresh, entries, now=NOON)
+    revised = IdentifiedItem(item("Second", version=2), identity("arxiv:1"))
+    store.ingest(DAY, fresh, [revised], now=NOON)
+    assert [p.number for p in store.search(["second"], limit=10)] == [1]
+    assert store.search(["long"], limit=10) == ()

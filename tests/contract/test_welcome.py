@@ -1,0 +1,290 @@
+"""A newcomer's first letter, over every store: the day's edition, through the ledger, once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from newsletter.errors import TransportError
+from newsletter.model import Consent, Deferred, Filter, Letter, Reader, Status, Subscriber
+from newsletter.papers.filters import parse_rule
+from newsletter.ports import Mark, Settle, Store
+from newsletter.publisher.fetching import gather
+from newsletter.publisher.issue_control import cancel
+from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.ticking import SchedulerState
+from newsletter.publisher.welcoming import FirstLetter, bring, greet, left_open
+from newsletter.readers.due import DefaultSchedule
+from tests.support.clocks import SteadyClock
+from tests.support.factories import DAY, NOON, subscriber
+from tests.support.outgoing import MemoryTransport
+from tests.support.publishers import Listed, Run, desk_over, tick
+
+HOUR, ONE_DAY = timedelta(hours=1), timedelta(days=1)
+VISION = Filter(topics=("Vision",))
+BOB = "bob@example.org"
+
+
+@dataclass
+class MessageBuilder:
+    """A newsletter that Ada reads, and Bob comes to."""
+
+    store: Store
+    listed: Listed
+    clock: SteadyClock
+    publisher: Publisher
+    transport: MemoryTransport = field(default_factory=MemoryTransport)
+    ticks: int = 0
+
+    def issue(self) -> None:
+        """The day's issue, frozen and delivered."""
+        asyncio.run(self._issue())
+
+    async def _issue(self) -> None:
+        day = self.clock.now().date()
+        reports = await gather([self.listed], self.store, day, self.clock, lambda _: None)
+        freeze(self.publisher, day, waiting(self.publisher, day), reports)
+        await self._deliver("issue")
+
+    async def _deliver(self, turn: str) -> None:
+        day = self.clock.now().date()
+        await publish(
+            self.publisher,
+            day,
+            self.transport,
+            run_lock=Run("run"),
+            turn=f"{turn}{len(self.transport.letters)}",
+            progress=lambda _: None,
+        )
+
+    def deliver(self) -> None:
+        asyncio.run(self._deliver("first"))
+
+    def bring(self, letter: FirstLetter | None) -> list[str]:
+        """See a first letter through; what is told."""
+        assert letter is not None
+        told: list[str] = []
+        bringing = bring(
+            self.publisher,
+            letter,
+            self.transport,
+            run_lock=Run("pages"),
+            turn="first",
+            told=told.append,
+        )
+        asyncio.run(bringing)
+        return told
+
+    def state(self, reader: Reader) -> str:
+        """Where Bob's letter of the day stands."""
+        return self.store.letters(reader.id)[-1].state
+
+    def confirmed(self, status: Status = "unconfirmed", **wants: object) -> Reader:
+        """Bob says yes."""
+        wanted: Subscriber = subscriber(BOB, **wants)
+        bob = self.store.save_reader(wanted, status=status, now=self.clock.now())
+        self.store.consent(bob.id, Consent(self.clock.now(), "by a link", "Yes."))
+        found = self.store.reader(bob.id)
+        assert found is not None
+        return found
+
+    def tick(self) -> None:
+        """What the scheduler does now."""
+        self.ticks += 1
+        scheduler_state = SchedulerState(DefaultSchedule("07:00", "UTC", "daily"))
+        run_lock = Run("tick")
+        done = tick(
+            self.publisher,
+            scheduler_state,
+            self.transport,
+            run_lock=run_lock,
+            turn=str(self.ticks),
+            told=lambda _: None,
+        )
+        asyncio.run(done)
+
+    @property
+    def bobs(self) -> list[str]:
+        """The subjects of what Bob got."""
+        letters = [letter.envelope for letter in self.transport.letters]
+        return [
+            next(line for line in b"".join(each.content).split(b"\r\n") if line[:8] == b"Subject:")[
+                9:
+            ].decode()
+            for each in letters
+            if each.recipient == BOB
+        ]
+
+
+@pytest.fixture
+def press(store: Store) -> MessageBuilder:
+    clock = SteadyClock(NOON)
+    listed = Listed("Vision anew", "Of other things")
+    store.sync_subscribers([subscriber()], now=NOON)
+    return MessageBuilder(store, listed, clock, desk_over(store, listed, clock=clock))
+
+
+def test_newcomer_gets_the_days_edition_once(
+    press: MessageBuilder,
+) -> None:
+    press.issue()
+    waves = press.store.waves(DAY)
+    press.clock.time += 3 * HOUR
+    bob = press.confirmed(filter=VISION)
+    letter = greet(press.publisher, bob)
+    assert letter is not None
+    assert (letter.day, letter.reader) == (DAY, bob.id)
+    assert greet(press.publisher, bob) is None
+    assert press.store.waves(DAY) == waves
+    press.deliver()
+    assert press.bobs == ["Vision anew"]
+    assert [line.state for line in press.store.letters(bob.id)] == ["accepted"]
+    assert press.store.issue_state(DAY) == ("done", "")
+    assert press.store.audit(DAY).ok
+    for _ in range(3):
+        press.tick()
+        press.clock.time += 2 * HOUR
+    assert press.bobs == ["Vision anew"]
+    press.clock.time = NOON + ONE_DAY
+    press.listed.titles = ("Vision anew", "Vision of today")
+    press.tick()
+    assert press.bobs == ["Vision anew", "Vision of today"]
+    assert press.store.audit(DAY + ONE_DAY).ok
+
+
+def test_first_edition_has_only_the_issues_new_papers(press: MessageBuilder) -> None:
+    press.issue()
+    press.clock.time += ONE_DAY
+    press.listed.titles = ("Of other things", "Of today")
+    press.issue()
+    assert greet(press.publisher, press.confirmed()) is not None
+    press.deliver()
+    assert press.bobs == ["Of today"]
+    assert press.store.audit(DAY + ONE_DAY).ok
+
+
+def test_returning_reader_gets_nothing_twice(press: MessageBuilder) -> None:
+    press.confirmed(filter=VISION)
+    press.issue()
+    assert press.bobs == ["Vision anew"]
+    press.store.set_status(BOB, "unsubscribed", now=press.clock.now())
+    assert greet(press.publisher, press.confirmed("unsubscribed")) is None
+    press.clock.time += ONE_DAY
+    press.listed.titles = ("Vision anew", "Of today")
+    press.store.set_status(BOB, "unsubscribed", now=press.clock.now())
+    press.issue()
+    assert greet(press.publisher, press.confirmed("unsubscribed")) is not None
+    press.deliver()
+    assert press.bobs == ["Vision anew", "Of today"]
+
+
+def test_newcomer_without_matching_papers_is_not_planned(press: MessageBuilder) -> None:
+    assert greet(press.publisher, press.confirmed()) is None
+    press.store.set_status(BOB, "unsubscribed", now=NOON)
+    press.issue()
+    planned = press.store.planned(DAY)
+    absent = (
+        Filter(include=(parse_rule("salad"),)),
+        Filter(topics=("Vision",), exclude=(parse_rule("anew"),)),
+    )
+    for wants in absent:
+        assert greet(press.publisher, press.confirmed("unsubscribed", filter=wants)) is None
+    away = press.confirmed("unsubscribed", paused_until=DAY + ONE_DAY)
+    assert greet(press.publisher, away) is None
+    press.clock.time += 20 * HOUR
+    assert greet(press.publisher, press.confirmed("unsubscribed")) is None
+    assert press.store.planned(DAY) == planned
+
+
+def test_cancelled_issue_is_not_sent_to_newcomers(press: MessageBuilder) -> None:
+    press.listed.titles = ("Vision anew",)
+    asyncio.run(gather([press.listed], press.store, DAY, press.clock, lambda _: None))
+    freeze(press.publisher, DAY, waiting(press.publisher, DAY), ())
+    cancel(press.store, DAY)
+    assert greet(press.publisher, press.confirmed()) is None
+
+
+class Patient(MemoryTransport):
+    """Wants Bob to wait until an instant; notes when it was asked."""
+
+    def __init__(self, clock: SteadyClock, until: datetime) -> None:
+        super().__init__()
+        self._clock, self._until = clock, until
+        self.asked: list[datetime] = []
+
+    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+        self.asked.append(self._clock.now())
+        waits = self._clock.now() < self._until
+        self.answers = {BOB: Deferred("451 4.7.1 greylisted")} if waits else {}
+        await super().send(letters, mark, settle)
+
+
+def minutes(asked: list[datetime]) -> list[int]:
+    return [(at - asked[0]) // timedelta(minutes=1) for at in asked]
+
+
+def test_deferred_first_letter_is_retried(press: MessageBuilder) -> None:
+    press.issue()
+    bob = press.confirmed()
+    letter = greet(press.publisher, bob)
+    press.transport = patient = Patient(press.clock, press.clock.now() + 2 * HOUR)
+    assert press.bring(letter) == []
+    assert minutes(patient.asked) == [0, 5, 15, 35, 75, 135]
+    assert press.state(bob) == "accepted"
+    assert press.store.issue_state(DAY) == ("done", "")
+    assert press.store.audit(DAY).ok
+    assert left_open(press.publisher) == ()
+
+
+def test_first_letter_is_given_up_like_any_other(press: MessageBuilder) -> None:
+    press.issue()
+    bob = press.confirmed()
+    letter = greet(press.publisher, bob)
+    press.transport = patient = Patient(press.clock, press.clock.now() + 9 * ONE_DAY)
+    press.bring(letter)
+    assert press.state(bob) == "expired"
+    assert minutes(patient.asked)[-1] in range(19 * 60, 20 * 60)
+
+
+def test_first_letter_waits_for_an_unreachable_server(press: MessageBuilder) -> None:
+    class Gone(Patient):
+        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+            if len(self.asked) < 6:
+                self.asked.append(self._clock.now())
+                raise TransportError("relay.example: nobody there")
+            await super().send(letters, mark, settle)
+
+    press.issue()
+    bob = press.confirmed()
+    letter = greet(press.publisher, bob)
+    press.transport = gone = Gone(press.clock, NOON)
+    told = press.bring(letter)
+    assert told == ["a first letter waits: relay.example: nobody there"] * 6
+    assert minutes(gone.asked) == [0, 1, 3, 7, 15, 30, 45]
+    assert press.state(bob) == "accepted"
+
+
+def test_cancelled_issue_ends_the_waiting(press: MessageBuilder) -> None:
+    press.issue()
+    letter = greet(press.publisher, press.confirmed())
+    cancel(press.store, DAY)
+    before = press.clock.now()
+    press.bring(letter)
+    assert press.bobs == []
+    assert press.clock.now() == before
+
+
+def test_first_letter_of_a_stopped_process_is_resumed(press: MessageBuilder) -> None:
+    press.transport = MemoryTransport({"ada@example.org": Deferred("450 busy")})
+    press.issue()
+    assert left_open(press.publisher) == ()
+    press.clock.time += HOUR
+    bob = press.confirmed()
+    letter = greet(press.publisher, bob)
+    assert left_open(press.publisher) == (letter,)
+    press.bring(letter)
+    assert press.state(bob) == "accepted"
+    assert left_open(press.publisher) == ()

@@ -1,0 +1,191 @@
+"""Whose letter came back, and what becomes of the reader; the store in memory."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter.bounces import BounceProcessor
+from newsletter.bounces.mailboxes import Maildir
+from newsletter.errors import UsageError
+from newsletter.letter.links import Keyring, sign_token
+from newsletter.model import Status
+from newsletter.ports import Store
+from newsletter.stores import open_store
+from tests.support.bounce_mails import (
+    KEYS,
+    PAPERS,
+    complaint,
+    exchange,
+    leaving,
+    letter_id,
+    path,
+    postfix,
+)
+from tests.support.factories import NOON, subscriber
+from tests.support.frozen_issues import freeze, list_papers
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = open_store("memory://")
+    opened.sync_subscribers([subscriber(f"r{n}@example.net") for n in (1, 2, 3)], now=NOON)
+    yield opened
+    opened.close()
+
+
+def bounce_processor(store: Store) -> BounceProcessor:
+    return BounceProcessor(store, PAPERS, KEYS)
+
+
+def take(store: Store, *mails: bytes, days: int = 0) -> list[tuple[str, str, str]]:
+    found = (
+        bounce_processor(store).take("a mail", mail, NOON + timedelta(days=days)) for mail in mails
+    )
+    return [(taking.meaning, taking.effect, taking.reader) for taking in found]
+
+
+def statuses(store: Store) -> list[Status]:
+    return [reader.status for reader in store.readers()]
+
+
+def bounced_on(days: int, reader: int = 2, **words: str) -> bytes:
+    sent = NOON + timedelta(days=days)
+    return postfix(path(reader), sent=sent, name=f"{reader}.{days}@mx.example.org", **words)
+
+
+def test_three_bounces_on_three_days_block_one_reader(store: Store) -> None:
+    mails = [bounced_on(days) for days in (0, 1, 2)]
+    assert take(store, *mails, days=5) == [
+        ("hard", "noted", "r2@example.net"),
+        ("hard", "noted", "r2@example.net"),
+        ("hard", "suppressed", "r2@example.net"),
+    ]
+    assert statuses(store) == ["confirmed", "blocked", "confirmed"]
+    assert take(store, *mails, days=5) == [("hard", "again", "r2@example.net")] * 3
+
+
+def test_future_date_counts_as_today(store: Store) -> None:
+    assert take(store, *(bounced_on(days) for days in (10, 20, 30)))[-1][1] == "noted"
+    assert statuses(store) == ["confirmed"] * 3
+
+
+def test_soft_bounces_block_nobody(store: Store) -> None:
+    words = {"status": "5.7.1", "said": "550 5.7.1 your server is on a list"}
+    mails = [bounced_on(days, reader, **words) for days in range(6) for reader in (1, 2, 3)]
+    assert {effect for _, effect, _ in take(store, *mails, days=9)} == {"noted"}
+    assert statuses(store) == ["confirmed"] * 3
+
+
+def test_complaint_blocks_at_once(store: Store) -> None:
+    assert take(store, complaint(back=f"<{path(3)}>")) == [
+        ("complaint", "suppressed", "r3@example.net")
+    ]
+    assert statuses(store) == ["confirmed", "confirmed", "blocked"]
+
+
+def test_message_id_identifies_reader_without_return_path(store: Store) -> None:
+    freeze(store, store.readers(), list_papers(store, "arxiv:2608.00001"))
+    assert take(
+        store,
+        complaint(letter=letter_id(2)),
+        exchange("papers@example.org", letter=letter_id(3)),
+        exchange("papers@example.org", letter="<2026-13-99.0123456789abcdef@example.org>"),
+        exchange("papers@example.org", letter="<2026-08-03.0123456789abcdef@example.org>"),
+    ) == [
+        ("complaint", "suppressed", "r2@example.net"),
+        ("hard", "noted", "r3@example.net"),
+        ("hard", "left", ""),
+        ("hard", "left", ""),
+    ]
+
+
+def test_rotated_key_still_identifies_the_reader(store: Store) -> None:
+    rotated = BounceProcessor(store, PAPERS, Keyring(("a newer key", *KEYS.secrets), KEYS.audience))
+    assert rotated.take("a mail", postfix(path(1)), NOON).reader == "r1@example.net"
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        postfix("bounce@example.org"),
+        postfix("bounce+1-0123456789abcdef@example.org"),
+        postfix(path(1).replace("@example.org", "@example.com")),
+        postfix(path(99)),
+        complaint(),
+        leaving("unsubscribe MQ.tj1abc.forged"),
+        leaving("unsubscribe"),
+        b"hello",
+    ],
+)
+def test_unauthenticated_bounce_is_ignored(store: Store, mail: bytes) -> None:
+    taking = bounce_processor(store).take("a mail", mail, NOON)
+    assert taking.effect == "left"
+    assert taking.said
+    assert statuses(store) == ["confirmed"] * 3
+
+
+def test_reader_unsubscribes_by_mail_from_any_address(store: Store) -> None:
+    token = sign_token("2", "unsubscribe", KEYS, NOON - timedelta(days=900))
+    assert take(store, leaving(f"unsubscribe {token}")) == [
+        ("unsubscribe", "unsubscribed", "r2@example.net")
+    ]
+    assert take(store, leaving("Unsubscribe", to=path(3))) == [
+        ("unsubscribe", "unsubscribed", "r3@example.net")
+    ]
+    assert statuses(store) == ["confirmed", "unsubscribed", "unsubscribed"]
+
+
+def test_token_of_another_purpose_does_not_unsubscribe(store: Store) -> None:
+    token = sign_token("2", "preferences", KEYS, NOON)
+    assert take(store, leaving(f"unsubscribe {token}"))[0][1] == "left"
+    wish = bounce_processor(store).take("a mail", leaving(f"pause {token}"), NOON)
+    assert (wish.effect, wish.reader) == ("left", "r2@example.net")
+    assert "asks for a pause" in wish.said
+
+
+def test_without_bounce_mailbox_senders_mailbox_is_read(store: Store) -> None:
+    by_sender = BounceProcessor(store, replace(PAPERS, bounces=None), KEYS)
+    token = sign_token("1", "unsubscribe", KEYS, NOON)
+    assert by_sender.take("a mail", leaving(f"unsubscribe {token}"), NOON).effect == "unsubscribed"
+
+
+def test_one_bounce_in_a_hundred_affects_one_reader() -> None:
+    store = open_store("memory://")
+    store.sync_subscribers([subscriber(f"r{n}@example.net") for n in range(300)], now=NOON)
+    for days in range(4):
+        take(store, *(bounced_on(days, reader) for reader in range(100, 301, 100)), days=days)
+    blocked = [r.id for r in store.readers() if r.status == "blocked"]
+    assert blocked == [100, 200, 300]
+    store.close()
+
+
+def test_odd_maildir_entries_are_skipped_or_named(tmp_path: Path, store: Store) -> None:
+    for name in ("new/folder", "cur", "tmp"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "new" / ".hidden").write_bytes(postfix(path(1)))
+    (tmp_path / "new" / "empty").touch()
+    (taking,) = bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON)
+    assert (taking.name, taking.effect) == ("empty", "left")
+    assert taking.said == "it is empty, or not ours to read"
+
+
+def test_unmovable_mail_is_named_and_counted_once(tmp_path: Path, store: Store) -> None:
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "new" / "one").write_bytes(bounced_on(0))
+    (tmp_path / "cur" / "one:2,S" / "in the way").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(UsageError, match="was counted and cannot be put away"):
+            list(bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON))
+    (tmp_path / "cur" / "one:2,S" / "in the way").rmdir()
+    (tmp_path / "cur" / "one:2,S").rmdir()
+    (taking,) = bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON)
+    assert taking.effect == "again"
+
+
+def test_folder_that_is_no_maildir_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="new, cur and tmp"):
+        list(Maildir(tmp_path).mails())

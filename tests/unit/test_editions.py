@@ -1,0 +1,347 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.issue.composing import MAX_PAPER_AGE, IssueMasks, compose_issue
+from newsletter.issue.editions import EditionLimits, HtmlSizes, compose_edition
+from newsletter.issue.selecting import explain
+from newsletter.model import (
+    BY_FILTER,
+    EVERY_PAPER,
+    OTHER,
+    TOP,
+    Edition,
+    Filter,
+    Issue,
+    Length,
+    Paper,
+    Reader,
+    ReaderHistory,
+    Summary,
+    Topic,
+    Verdict,
+)
+from newsletter.papers import topics
+from newsletter.papers.filters import parse_rule
+from newsletter.papers.matching import RulesMatcher
+from tests.support.factories import DAY, NOON, paper, reader
+
+TOPICS = (
+    Topic("Reasoning", any=(parse_rule("reasoning"),)),
+    Topic("Agents", any=(parse_rule("agents"),)),
+    Topic("Speech", any=(parse_rule("speech"),)),
+)
+
+
+def issue_of(*papers: Paper) -> Issue:
+    return compose_issue(papers, TOPICS, day=DAY, cutoff=len(papers), after=0, frozen_at=NOON)
+
+
+def table_of(issue: Issue, *filters: Filter) -> IssueMasks:
+    return IssueMasks(issue, topics.match_issue(issue, filters, RulesMatcher()))
+
+
+def budget(papers: int, *, html: int = 102_400, cap: int = 60) -> EditionLimits:
+    lengths: dict[Length, int] = {"short": 1000, "full": 3000, "titles": 500, "lead": 1500}
+    cards = {length: (size,) * papers for length, size in lengths.items()}
+    return EditionLimits(HtmlSizes(1000, 100, 50, cards, (200,) * papers), cap, html)
+
+
+def edition_of(issue: Issue, who: Reader, **room: int) -> Edition:
+    table = table_of(issue, who.subscriber.filter)
+    return compose_edition(table, ReaderHistory(who), budget(len(issue.papers), **room))
+
+
+def verdict_on(issue: Issue, history: ReaderHistory) -> Verdict:
+    table = table_of(issue, history.reader.subscriber.filter)
+    (verdict,) = explain(table, history)
+    return verdict
+
+
+def shown(issue: Issue, edition: Edition) -> dict[str, list[int]]:
+    """The papers' numbers, by section."""
+    return {
+        section.name: [issue.papers[p].number for p in section.papers]
+        for section in edition.sections
+    }
+
+
+FIVE = issue_of(
+    paper(1, "Reasoning agents with reasoning", upvotes=50, abstract="reasoning"),
+    paper(2, "Agents", upvotes=40),
+    paper(3, "Speech by agents", upvotes=30, abstract="speech"),
+    paper(4, "Proteins", upvotes=20),
+    paper(5, "Cells", upvotes=10),
+)
+
+
+def test_reader_without_choices_gets_every_paper_by_topic() -> None:
+    edition = edition_of(FIVE, reader())
+    assert shown(FIVE, edition) == {"Reasoning": [1], "Agents": [2, 3], OTHER: [4, 5]}
+    assert edition.sections[-1].cards == (3, 4)
+    assert edition.sections[-1].because == (EVERY_PAPER, EVERY_PAPER)
+    assert (edition.left_out, edition.short, edition.more) == (0, (), ())
+
+
+def test_sections_follow_the_readers_order_without_repeats() -> None:
+    wants = Filter(topics=("Agents", "Nowhere", "Reasoning"), include=(parse_rule("cells"),))
+    edition = edition_of(FIVE, reader(wants=wants))
+    in_order = list(shown(FIVE, edition).items())
+    assert in_order == [("Agents", [2, 3]), ("Reasoning", [1]), (BY_FILTER, [5])]
+    assert edition.left_out == 1
+
+
+def test_paper_falls_back_to_a_followed_topic() -> None:
+    edition = edition_of(FIVE, reader(wants=Filter(topics=("Agents",))))
+    assert shown(FIVE, edition) == {"Agents": [1, 2, 3]}
+    assert edition.sections[0].cards[0] == 0
+    assert edition.sections[0].because[0] == "topic Agents: “agents”"
+
+
+def test_include_rules_alone_fill_your_filters_section() -> None:
+    wants = Filter(
+        include=(parse_rule("cells or proteins"), parse_rule("agents")),
+        exclude=(parse_rule("speech"),),
+    )
+    edition = edition_of(FIVE, reader(wants=wants))
+    assert shown(FIVE, edition) == {BY_FILTER: [1, 2, 4, 5]}
+    assert list(edition.sections[0].because) == [
+        "include “agents”",
+        "include “agents”",
+        "include “cells or proteins”",
+        "include “cells or proteins”",
+    ]
+
+
+def test_topic_named_other_loses_no_paper() -> None:
+    issue = replace(FIVE, topics=(*TOPICS, Topic(OTHER, any=(parse_rule("cells"),))))
+    edition = edition_of(issue, reader())
+    assert sorted(edition.papers) == [0, 1, 2, 3, 4]
+
+
+def test_best_papers_are_cards_up_to_the_maximum() -> None:
+    edition = edition_of(FIVE, reader(wants=Filter(max_items=2)))
+    assert [len(section.cards) for section in edition.sections] == [1, 1, 0]
+    assert [len(section.rows) for section in edition.sections] == [0, 1, 2]
+    assert edition_of(FIVE, reader(), cap=0).sections[0].cards == ()
+
+
+SEVEN = issue_of(*(paper(n, f"Agents {n}", upvotes=90 - n) for n in range(1, 8)))
+
+
+def test_three_best_papers_lead_a_long_letter() -> None:
+    edition = edition_of(SEVEN, reader(wants=Filter(topics=("Agents",), max_items=6)))
+    top, agents = edition.sections
+    assert (top.name, top.leads, top.rows) == (TOP, True, ())
+    assert top.cards == (0, 1, 2)
+    assert set(top.because) == {"topic Agents: “agents”"}
+    assert (len(agents.cards), len(agents.rows), agents.leads) == (3, 1, False)
+    assert edition.papers == tuple(range(7))
+
+
+@pytest.mark.parametrize(("cap", "summary"), [(5, "short"), (60, "titles"), (60, "full")])
+def test_short_and_titles_only_letters_have_no_leads(cap: int, summary: Summary) -> None:
+    who = reader(wants=Filter(max_items=cap))
+    asks = replace(who, subscriber=replace(who.subscriber, summary=summary))
+    edition = edition_of(SEVEN, asks)
+    assert any(section.leads for section in edition.sections) == (summary == "full")
+    assert sorted(edition.papers) == list(range(7))
+
+
+def test_leads_that_do_not_fit_become_rows() -> None:
+    edition = edition_of(SEVEN, reader(), html=1000 + 200 + 1550 + 6 * 200)
+    assert shown(SEVEN, edition) == {TOP: [1], "Agents": [2, 3, 4, 5, 6, 7]}
+    assert [len(section.cards) for section in edition.sections] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("html", "cards", "rows", "more"),
+    [(102_400, 5, 0, 0), (5_700, 4, 1, 0), (4_500, 3, 0, 2), (1_800, 0, 2, 3), (900, 0, 0, 5)],
+)
+def test_papers_beyond_the_size_become_rows_then_more(
+    html: int, cards: int, rows: int, more: int
+) -> None:
+    edition = edition_of(FIVE, reader(), html=html)
+    assert sum(len(section.cards) for section in edition.sections) == cards
+    assert sum(len(section.rows) for section in edition.sections) == rows
+    assert len(edition.more) == more
+    assert sorted(edition.papers) == [0, 1, 2, 3, 4]
+
+
+def test_titles_only_letter_has_rows_up_to_maximum() -> None:
+    who = reader(wants=Filter(max_items=3))
+    titles = replace(who, subscriber=replace(who.subscriber, summary="titles"))
+    edition = edition_of(FIVE, titles)
+    assert [(len(section.cards), len(section.rows)) for section in edition.sections] == [
+        (0, 1),
+        (0, 2),
+    ]
+    assert edition.more == (3, 4)
+
+
+def test_minimum_upvotes_ignores_papers_without_upvotes() -> None:
+    issue = issue_of(paper(1, upvotes=4), paper(2, upvotes=5), paper(3))
+    edition = edition_of(issue, reader(wants=Filter(min_upvotes=5)))
+    assert shown(issue, edition) == {OTHER: [2, 3]}
+    assert [issue.papers[place].number for place in edition.short] == [1]
+
+
+AGAIN = frozenset({1})
+ASKS = Filter(topics=("Reasoning",), exclude=(parse_rule("speech or (not a)"),), min_upvotes=5)
+
+
+@pytest.mark.parametrize(
+    ("history", "change", "reason"),
+    [
+        (ReaderHistory(reader()), lambda p: replace(p, muted=True), "listed before its source was"),
+        (ReaderHistory(reader(), sent=AGAIN), lambda p: p, "already sent"),
+        (ReaderHistory(reader(decided=1)), lambda p: p, "decided in an earlier issue"),
+        (
+            ReaderHistory(reader()),
+            lambda p: replace(p, first_seen=NOON - MAX_PAPER_AGE - timedelta(seconds=1)),
+            "first seen more than 14 days ago",
+        ),
+        (
+            ReaderHistory(reader(wants=Filter(topics=("Speech",)))),
+            lambda p: p,
+            "in no topic followed",
+        ),
+        (
+            ReaderHistory(
+                reader(wants=replace(ASKS, exclude=(parse_rule("speech"), parse_rule("a"))))
+            ),
+            lambda p: p,
+            "exclude “a”",
+        ),
+        (ReaderHistory(reader(wants=ASKS)), lambda p: p, "has 4 upvotes, fewer than 5"),
+    ],
+)
+def test_rejected_paper_has_one_reason(
+    history: ReaderHistory, change: Callable[[Paper], Paper], reason: str
+) -> None:
+    issue = issue_of(change(paper(1, "A reasoning paper", upvotes=4)))
+    verdict = verdict_on(issue, history)
+    assert not verdict.included
+    assert verdict.reason.startswith(reason)
+    assert (
+        compose_edition(
+            table_of(issue, history.reader.subscriber.filter), history, budget(1)
+        ).papers
+        == ()
+    )
+
+
+def test_quarantined_paper_is_in_no_edition() -> None:
+    issue = replace(issue_of(paper(1)), quarantined=((paper(1).key, "no template takes it"),))
+    verdict = verdict_on(issue, ReaderHistory(reader()))
+    assert (verdict.included, verdict.reason) == (False, "quarantined: no template takes it")
+    assert edition_of(issue, reader()).papers == ()
+
+
+@pytest.mark.parametrize(
+    ("wants", "reason"),
+    [
+        (Filter(), EVERY_PAPER),
+        (Filter(topics=("Reasoning",)), "topic Reasoning: “reasoning”"),
+        (Filter(include=(parse_rule("author:Shazeer"),)), "include “author:Shazeer”"),
+        (Filter(include=(parse_rule("about:" + "reasoning " * 20),)), "include “about:reasoning"),
+    ],
+)
+def test_included_paper_has_its_reason(wants: Filter, reason: str) -> None:
+    issue = issue_of(paper(1, "M$^3$ reasoning", authors=("Noam Shazeer",)))
+    verdict = verdict_on(issue, ReaderHistory(reader(wants=wants)))
+    assert verdict.included
+    assert verdict.reason.startswith(reason)
+    assert len(verdict.reason) < 100
+    assert (verdict.title, verdict.paper) == ("M³ reasoning", paper(1).key)
+
+
+def test_paper_below_minimum_upvotes_is_judged_again() -> None:
+    issue = issue_of(paper(1, upvotes=7))
+    history = ReaderHistory(
+        reader(wants=Filter(min_upvotes=5), decided=1), again=frozenset({1, 99})
+    )
+    assert verdict_on(issue, history).included
+
+
+WORDS = ("reasoning", "agents", "speech", "cells")
+RULES = st.sampled_from(
+    [parse_rule(text) for text in (*WORDS, "title:agents", "agents and not cells", "about: cells")]
+)
+FILTERS = st.builds(
+    Filter,
+    topics=st.lists(st.sampled_from(["Reasoning", "Agents", "Speech", "Gone"]), max_size=3).map(
+        tuple
+    ),
+    include=st.lists(RULES, max_size=2).map(tuple),
+    exclude=st.lists(RULES, max_size=1).map(tuple),
+    min_upvotes=st.sampled_from([0, 3]),
+    max_items=st.none() | st.integers(0, 5),
+)
+ISSUES = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join),
+        st.none() | st.integers(0, 5),
+        st.booleans(),
+        st.sampled_from([0, 20]),
+    ),
+    max_size=12,
+).map(
+    lambda drawn: issue_of(
+        *(
+            replace(
+                paper(number, title, upvotes=upvotes),
+                muted=muted,
+                first_seen=NOON - timedelta(days=age),
+            )
+            for number, (title, upvotes, muted, age) in enumerate(drawn, 1)
+        )
+    )
+)
+
+
+@given(ISSUES, FILTERS, st.integers(0, 6), st.frozensets(st.integers(1, 12)), st.integers(0, 9000))
+def test_edition_agrees_with_its_reasons(
+    issue: Issue, wants: Filter, decided: int, numbers: frozenset[int], html: int
+) -> None:
+    table = table_of(issue, wants)
+    history = ReaderHistory(reader(wants=wants, decided=decided), again=numbers, sent=numbers)
+    edition = compose_edition(table, history, budget(len(issue.papers), html=html))
+    verdicts = list(explain(table, history))
+    assert [verdict.paper for verdict in verdicts] == [paper.key for paper in issue.papers]
+    assert all(verdict.reason for verdict in verdicts)
+    included = {place for place, verdict in enumerate(verdicts) if verdict.included}
+    assert set(edition.papers) == included
+    assert len(edition.papers) == len(included)
+    assert not set(edition.short) & included
+
+
+@given(ISSUES, st.integers(0, 9000))
+def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> None:
+    one, other = (
+        Filter(include=(parse_rule("agents"),)),
+        Filter(include=(parse_rule("not agents"),)),
+    )
+    table, room = table_of(issue, one, other), budget(len(issue.papers), html=html)
+    first, second = (
+        compose_edition(table, ReaderHistory(reader(wants=w)), room).papers for w in (one, other)
+    )
+    everyone = compose_edition(table, ReaderHistory(reader()), room).papers
+    assert not set(first) & set(second)
+    assert set(first) | set(second) == set(everyone)
+
+
+@given(ISSUES, FILTERS, st.integers(1500, 12_000))
+def test_edition_keeps_within_its_size(issue: Issue, wants: Filter, html: int) -> None:
+    room = budget(len(issue.papers), html=html)
+    edition = compose_edition(table_of(issue, wants), ReaderHistory(reader(wants=wants)), room)
+    cards = sum(len(section.cards) for section in edition.sections)
+    rows = sum(len(section.rows) for section in edition.sections)
+    leads = sum(len(section.cards) for section in edition.sections if section.leads)
+    used = 1000 + 100 * len(edition.sections) + 1050 * cards + 500 * leads + 200 * rows
+    assert used <= html
+    assert cards <= (60 if wants.max_items is None else wants.max_items)

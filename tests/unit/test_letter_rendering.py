@@ -1,0 +1,263 @@
+"""Setting issues and editions."""
+
+import json
+import zlib
+from dataclasses import replace
+from datetime import date
+from typing import get_args
+
+import pytest
+
+from newsletter.errors import TemplateError
+from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
+from newsletter.letter.fragments import REASON_BYTES, IssueFragments
+from newsletter.letter.rendering import render_issue
+from newsletter.letter.views import longdate, paper_view, printable, wrap
+from newsletter.model import Publication, Summary
+from tests.support.factories import item, paper
+from tests.support.letters import (
+    SITE,
+    TINY_HTML,
+    TINY_SUBJECT,
+    TINY_TEXT,
+    edition,
+    issue,
+    personal,
+    section,
+    sheet_of,
+    tiny,
+)
+
+NO_SITE = Publication("Papers", "Papers", "papers@example.org")
+ABSTRACT = "One thing is said. Another follows. A third one ends it."
+
+
+def html_of(sheet: IssueFragments, **cut: object) -> str:
+    made = edition(section("Reasoning", 0), **cut)  # type: ignore[arg-type]
+    return render_letter(sheet, made, personal(sheet.publication)).html
+
+
+def test_date_is_written_in_full() -> None:
+    assert longdate(date(2026, 8, 3)) == "Monday, 3 August 2026"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("plain", "plain"), (" a ", "a"), ("a\x00b\ud800", "ab"), ("\ue000email\ue001", "email")],
+)
+def test_unprintable_characters_are_dropped(text: str, expected: str) -> None:
+    assert printable(text) == expected
+
+
+def test_text_wraps_between_words() -> None:
+    assert wrap("aa bb cc", "  ", 7) == "aa bb\n  cc"
+    assert wrap("a https://example.org/long b", "", 6) == "a\nhttps://example.org/long\nb"
+    assert wrap("") == ""
+
+
+def test_view_omits_unknown_facts() -> None:
+    bare = paper_view(item(" ", url="javascript:alert(1)"))
+    assert (bare.title, bare.url, bare.byline, bare.facts, bare.links) == (
+        "Untitled",
+        None,
+        "",
+        (),
+        (),
+    )
+
+
+def test_view_shows_known_facts() -> None:
+    view = paper_view(
+        item(
+            "A title",
+            abstract=ABSTRACT,
+            url="https://a.org/1",
+            pdf="https://a.org/1.pdf",
+            code="https://a.org/code",
+            code_stars=12,
+            project="https://a.org/p",
+            discussion="https://a.org/d",
+            authors=("A", "B", "C", "D"),
+            author_count=9,
+            organization="Labs",
+            published=date(2026, 8, 3),
+            upvotes=5,
+            comments=2,
+            withdrawn=True,
+        )
+    )
+    assert view.byline == "A, B, C and 6 more · Labs"
+    assert view.facts == ("withdrawn", "▲ 5", "2 comments", "3 August 2026")
+    labels = [link.label for link in view.links]
+    assert labels == ["Paper", "PDF", "Code ★ 12", "Project", "Discuss"]
+    assert view.summaries == {
+        "short": "One thing is said. Another follows.",
+        "full": ABSTRACT,
+        "titles": "",
+        "lead": ABSTRACT,
+    }
+
+
+def test_view_counts_one_comment_and_unstarred_code() -> None:
+    view = paper_view(item("A", comments=1, code="https://a.org/c", upvotes=0))
+    assert view.facts == ("▲ 0", "1 comment")
+    assert [link.label for link in view.links] == ["Code"]
+
+
+@pytest.mark.parametrize("abstract", ["", "Short.", ABSTRACT, "word " * 100])
+@pytest.mark.parametrize("lead", ["", "Also: A"])
+def test_preheader_has_40_to_110_characters(abstract: str, lead: str) -> None:
+    line = paper_view(item("A", abstract=abstract)).preheader(lead, longdate(date(2026, 5, 3)))
+    assert 40 <= len(line) <= 110
+    assert line.startswith(lead)
+
+
+def test_fragments_round_trip_through_storage() -> None:
+    sheet = sheet_of()
+    assert IssueFragments.load(sheet.dump()) == sheet
+    stored = json.loads(zlib.decompress(sheet.dump()))
+    assert stored["subjects"][0][1][1] == "more"
+    assert {"email", "unsubscribe"} <= set(stored["html"]["frame"]["ending"][1::2])
+
+
+def test_edition_renders_cards_rows_and_more() -> None:
+    sheet = sheet_of(*(paper(n, f"Title {n} & co", abstract=ABSTRACT) for n in range(1, 5)))
+    cut = edition(section("Reasoning", 0, rows=[1]), more=(2, 3), left_out=7)
+    rendering = render_letter(sheet, cut, personal())
+    html = rendering.html
+    assert '<h3><a href="None">Title 1 &amp; co</a></h3>' in html
+    assert "<li>Title 2 &amp; co</li>" in html
+    assert "Title 3" not in html
+    for said in ("4 papers", "1 min", "7 out", "because: topic", "2 more", "Ada ada@example.org"):
+        assert said in html
+    assert "".join(rendering.subject) == "Title 1 & co and 3 more"
+    assert "[li]Title 2 & co[/li]" in rendering.text
+
+
+def test_zero_counts_are_omitted() -> None:
+    html = html_of(sheet_of())
+    assert "1 papers" in html
+    for unsaid in ("out</i>", "more</a>", "quiet"):
+        assert unsaid not in html
+
+
+def test_quiet_day_is_one_line() -> None:
+    rendering = render_letter(sheet_of(), edition(), personal())
+    html = rendering.html
+    assert "quiet" in html
+    assert "0 papers" in html
+    assert "min</i>" not in html
+    assert rendering.subject == ("Daily Papers: nothing",)
+
+
+def test_single_paper_is_the_whole_subject() -> None:
+    rendering = render_letter(sheet_of(), edition(section("Reasoning", 1)), personal())
+    assert "".join(rendering.subject) == "Second"
+
+
+def test_preheader_differs_from_the_title() -> None:
+    papers = (paper(1, "First", abstract=ABSTRACT), paper(2, "Second", abstract=ABSTRACT))
+    assert "<p>One thing is said. Another follows.</p>" not in html_of(sheet_of(*papers))
+    assert "<p>One thing is said. Another follows. — one of the" in html_of(sheet_of(*papers))
+    both = edition(section("Reasoning", 0, 1))
+    html = render_letter(sheet_of(*papers), both, personal()).html
+    assert "<p>Also: Second — One thing is said. Another follows.</p>" in html
+
+
+@pytest.mark.parametrize("summary", get_args(Summary))
+def test_readers_get_their_summary_length(summary: Summary) -> None:
+    html = html_of(sheet_of(paper(1, abstract=ABSTRACT)), summary=summary)
+    expected = {"short": (True, False), "full": (True, True), "titles": (False, False)}[summary]
+    card = html[html.index("<h3>") :]
+    assert ("Another follows." in card, "A third one" in card) == expected
+
+
+def test_shared_fragments_are_the_same_objects() -> None:
+    sheet, cut = sheet_of(), edition(section("Reasoning", 0, 1))
+    compiled = CompiledIssue(sheet, str)
+    ada = assemble_letter(compiled, cut, personal())
+    bob = assemble_letter(compiled, cut, personal(reader=2, email="bob@example.org"))
+    both = list(zip(ada.html, bob.html, strict=True))
+    assert {a for a, b in both if a is not b} == {"ada@example.org", personal().links.unsubscribe}
+
+
+def test_reason_keeps_within_its_reserved_bytes() -> None:
+    sheet = sheet_of()
+    for reason in ("&" * 300, "漢" * 300, "word " * 100, "a"):
+        cut = edition(section("Reasoning", 0, because=reason))
+        html = render_letter(sheet, cut, personal()).html
+        said = html.partition("because: ")[2].partition("</p>")[0]
+        assert 0 < len(said.encode()) <= REASON_BYTES
+
+
+def test_size_estimate_is_never_too_small() -> None:
+    papers = [paper(n, f"Títle {n}", abstract=ABSTRACT) for n in range(1, 6)]
+    for publication in (SITE, replace(SITE, bounces=None), NO_SITE):
+        sheet = sheet_of(*papers, publication=publication)
+        cut = edition(section("Reasoning", 0, 1, rows=[2]), section("Other", 3), more=[4])
+        html = render_letter(sheet, cut, personal(publication)).html
+        sizes = sheet.sizes
+        reckoned = (
+            sizes.frame
+            + 2 * sizes.heading
+            + sum(sizes.cards["short"][place] + sizes.because for place in (0, 1, 3))
+            + sizes.rows[2]
+        )
+        assert len(html.encode()) <= reckoned
+
+
+def test_paper_that_breaks_the_template_is_quarantined() -> None:
+    fragile = tiny(html=TINY_HTML.replace("{{ summary }}", "{{ 1 // (paper.title | length - 3) }}"))
+    papers = (paper(1, "First"), paper(2, "Two"), paper(3, "Third"))
+    sheet, quarantined = render_issue(issue(papers, "Reasoning"), SITE, fragile)
+    (key, reason), *others = quarantined
+    assert not others
+    assert key == papers[1].key
+    assert reason.startswith("tiny, block card: ")
+    html = render_letter(sheet, edition(section("Reasoning", 0, 2)), personal()).html
+    assert "First" in html
+    assert "Third" in html
+
+
+def test_unencodable_paper_is_quarantined() -> None:
+    broken = "{{ '\\ud800' if paper.title == 'Two' else paper.title }}"
+    text = TINY_TEXT.replace("{{ paper.title }}", broken)
+    papers = (paper(1, "First"), paper(2, "Two"))
+    _, quarantined = render_issue(issue(papers), SITE, tiny(text=text))
+    assert [key for key, _ in quarantined] == [papers[1].key]
+
+
+def test_issue_survives_quarantine_of_its_only_paper() -> None:
+    misspelt = tiny(html=TINY_HTML.replace("{{ paper.title", "{{ paper.titel"))
+    sheet, ((key, reason),) = render_issue(issue([paper()]), SITE, misspelt)
+    assert key == paper().key
+    assert "titel" in reason
+    assert "quiet" in render_letter(sheet, edition(), personal()).html
+
+
+@pytest.mark.parametrize(
+    "templates",
+    [
+        tiny(html=TINY_HTML.replace("{{ publication.name }}", "{{ publication.nmae }}")),
+        tiny(subject=TINY_SUBJECT.replace("publication.name", "publication.nmae")),
+    ],
+)
+def test_failing_frame_is_a_template_error(templates: object) -> None:
+    with pytest.raises(TemplateError, match="nmae") as caught:
+        render_issue(issue([]), SITE, templates)  # type: ignore[arg-type]
+    assert caught.value.file == "tiny"
+
+
+def test_issue_without_papers_renders() -> None:
+    sheet, quarantined = render_issue(issue([]), SITE, tiny())
+    assert quarantined == ()
+    assert "quiet" in render_letter(sheet, edition(), personal()).html
+
+
+def test_outside_text_cannot_name_a_placeholder() -> None:
+    forged = "\ue000email\ue001"
+    publication = replace(SITE, name=forged, postal_address=forged)
+    made = replace(issue([paper(1, forged)], forged), missing=(forged,))
+    sheet, _ = render_issue(made, publication, tiny())
+    html = render_letter(sheet, edition(section(forged, 0)), personal()).html
+    assert html.count("ada@example.org") == 1

@@ -1,0 +1,154 @@
+"""The letter to the operator: what paused, failed or went stale, each once a day."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+
+from newsletter.errors import SourceError, TransportError
+from newsletter.model import Refused
+from newsletter.ports import Mark, Settle, Store
+from newsletter.publisher.operator_mail import tell_operator
+from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.ticking import SchedulerState
+from newsletter.readers.due import DefaultSchedule
+from newsletter.stores import open_store
+from newsletter.templates import load_note_templates
+from tests.support.clocks import SteadyClock
+from tests.support.factories import NOON, subscriber
+from tests.support.outgoing import MemoryTransport
+from tests.support.publishers import Listed, Run, desk_over, tick
+
+REPORT = load_note_templates("report")
+OPERATOR = "editor@example.org"
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = open_store("memory://")
+    opened.sync_subscribers(
+        [subscriber("ada@example.org"), subscriber("bob@example.org")], now=NOON
+    )
+    yield opened
+    opened.close()
+
+
+class Gone:
+    """A server that is not there."""
+
+    async def send(self, letters: object, mark: Mark, settle: Settle) -> None:  # noqa: ARG002
+        raise TransportError("smtp.example.org:25: refused; check smtp.host")
+
+
+def desk_of(store: Store, clock: SteadyClock, *sources: Listed) -> Publisher:
+    publisher = desk_over(store, *sources, clock=clock)
+    return replace(publisher, publication=replace(publisher.publication, operator=OPERATOR))
+
+
+def scheduler_state() -> SchedulerState:
+    return SchedulerState(DefaultSchedule("12:00", "UTC", "daily"))
+
+
+def look(
+    publisher: Publisher, what: SchedulerState, transport: MemoryTransport | Gone, turn: str = "1"
+) -> list[str]:
+    told: list[str] = []
+
+    async def main() -> None:
+        await tick(publisher, what, transport, run_lock=Run("here"), turn=turn, told=told.append)
+        await tell_operator(publisher, what, transport, lambda: REPORT, told.append)
+
+    asyncio.run(main())
+    return told
+
+
+def to_operator(transport: MemoryTransport) -> list[str]:
+    found = [x.envelope for x in transport.letters if x.envelope.recipient == OPERATOR]
+    mails = [_parsed(b"".join(e.content)) for e in found]
+    return [f"{mail['Subject']}\n{_unwrapped(mail)}" for mail in mails]
+
+
+def _parsed(content: bytes) -> EmailMessage:
+    mail = message_from_bytes(content, policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+def _unwrapped(mail: EmailMessage) -> str:
+    """What the text part says, its lines joined."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return " ".join(part.get_content().split())
+
+
+def test_failed_letter_is_reported_once(store: Store) -> None:
+    publisher, what = desk_of(store, SteadyClock(), Listed("One")), scheduler_state()
+    transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
+    look(publisher, what, transport)
+    look(publisher, scheduler_state(), transport, "2")
+    (letter,) = to_operator(transport)
+    assert "2026-08-03: of 2 letters 1 failed; newsletter status 2026-08-03 names them" in letter
+
+
+def test_failed_source_is_reported_with_the_issue(store: Store) -> None:
+    clock = SteadyClock(NOON - timedelta(minutes=50))
+    failing = Listed(name="Far away", failing=SourceError("no answer\0\n.from there"))
+    publisher, what, transport = (
+        desk_of(store, clock, Listed("One"), failing),
+        scheduler_state(),
+        MemoryTransport(),
+    )
+    look(publisher, what, transport)
+    assert to_operator(transport) == []
+    clock.time = NOON
+    look(publisher, what, transport, "2")
+    (letter,) = to_operator(transport)
+    assert "source Far away is failed: no answer" in letter
+
+
+def test_good_day_is_not_reported(store: Store) -> None:
+    publisher, transport = desk_of(store, SteadyClock(), Listed("One")), MemoryTransport()
+    look(publisher, scheduler_state(), transport)
+    assert len(transport.letters) == 2
+    assert to_operator(transport) == []
+
+
+def test_server_outage_is_reported_when_it_is_back(store: Store) -> None:
+    clock = SteadyClock()
+    publisher, what, transport = (
+        desk_of(store, clock, Listed("One")),
+        scheduler_state(),
+        MemoryTransport(),
+    )
+    said = look(publisher, what, Gone())
+    assert sum("could not be told" in line for line in said) == 1
+    for turn in range(3):
+        again = look(publisher, what, Gone(), f"again{turn}")
+        assert not again, "it waits before it tries again"
+    clock.time += timedelta(minutes=2)
+    look(publisher, what, transport, "later")
+    (letter,) = to_operator(transport)
+    assert "delivery paused, and is tried again: smtp.example.org:25: refused" in letter
+    assert len(transport.letters) == 3
+
+
+def test_unreachable_operator_creates_no_event(store: Store) -> None:
+    clock = SteadyClock()
+    publisher, what = desk_of(store, clock, Listed("One")), scheduler_state()
+    answers = {name: Refused("550 no") for name in (OPERATOR, "bob@example.org")}
+    for minutes in range(30):
+        clock.time = NOON + timedelta(minutes=minutes)
+        look(publisher, what, MemoryTransport(answers), str(minutes))
+    assert what.paused == {}
+    assert store.announce(["2026-08-03: letters"], now=NOON)
+
+
+def test_without_operator_nothing_is_reported(store: Store) -> None:
+    publisher = desk_over(store, Listed("One"))
+    transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
+    look(publisher, scheduler_state(), transport)
+    assert [x.envelope.recipient for x in transport.letters] == ["ada@example.org"]

@@ -1,0 +1,181 @@
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from newsletter.config.subscribers import (
+    as_entry,
+    one_subscriber,
+    read_csv,
+    read_subscribers,
+    same_mailbox,
+    write_csv,
+    write_yaml,
+)
+from newsletter.errors import ConfigurationError, InvalidFileError
+from newsletter.model import Filter, Subscriber
+from newsletter.papers.filters import parse_rule
+
+TOPICS = ["Reasoning", "Vision"]
+ADA = Subscriber(
+    email="ada@example.org",
+    name="Ada",
+    filter=Filter(
+        topics=("Vision", "Reasoning"),
+        include=(parse_rule("author:Shazeer"),),
+        exclude=(parse_rule("a and b"), parse_rule("speech")),
+        min_upvotes=5,
+        max_items=20,
+    ),
+    cadence="weekly",
+    day=4,
+    paused_until=date(2026, 9, 1),
+    at="07:30",
+    timezone="Europe/London",
+    summary="full",
+)
+
+
+def read(*entries: dict[str, object]) -> tuple[Subscriber, ...]:
+    text = json.dumps({"subscribers": entries}, indent=1)
+    return read_subscribers(text.encode(), "subscribers.yaml", TOPICS, {})
+
+
+def wrong(text: str) -> str:
+    with pytest.raises(InvalidFileError) as caught:
+        read_subscribers(text.encode(), "subscribers.yaml", TOPICS, {})
+    return str(caught.value)
+
+
+def test_address_alone_is_enough() -> None:
+    assert read({"email": "ada@example.org"}) == (Subscriber("ada@example.org"),)
+
+
+@pytest.mark.parametrize("text", ["", "subscribers:\n", "subscribers: []"])
+def test_empty_file_has_no_subscribers(text: str) -> None:
+    assert read_subscribers(text.encode(), "f", TOPICS, {}) == ()
+
+
+@pytest.mark.parametrize("written", [write_yaml([ADA]), write_csv([ADA])])
+def test_written_file_reads_back_the_same(written: str) -> None:
+    if written.startswith("email,"):
+        assert read_csv(written.encode(), "f.csv", TOPICS) == (ADA,)
+    else:
+        assert read_subscribers(written.encode(), "f.yaml", TOPICS, {}) == (ADA,)
+
+
+def test_entry_omits_default_values() -> None:
+    assert as_entry(Subscriber("ada@example.org")) == {"email": "ada@example.org"}
+    assert as_entry(replace(ADA, cadence="daily")).get("day") is None
+
+
+def test_domain_becomes_lowercase_ascii() -> None:
+    assert read({"email": "Ada@BÜCHER.example"})[0].email == "Ada@xn--bcher-kva.example"
+
+
+def test_hostile_name_is_cleaned() -> None:
+    (found,) = read({"email": "ada@example.org", "name": "Ada\r\nBcc: eve@example.org\u202e\x00"})
+    assert found.name == "Ada Bcc: eve@example.org"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a,b@x.org",
+        "u@x.org,v@y.org",
+        "@a,@b:u@x.org",
+        "u@x.org\x00",
+        "u@x.org\r\nRCPT TO:<e@x.org>",
+        "<u@x.org> <v@y.org>",
+        "Name <u@x.org>",
+        f"{'a' * 65}@x.org",
+        "ü@x.org",
+        "u@x .org",
+        "u@x..org",
+        "group: a@x.org;",
+        "",
+    ],
+)
+def test_hostile_address_is_refused_with_its_line(address: str) -> None:
+    text = json.dumps({"subscribers": [{"email": "ok@x.org"}, {"email": address}]}, indent=1)
+    assert wrong(text).startswith("subscribers.yaml:7: subscribers.1.email: ")
+
+
+def test_duplicate_reader_is_refused_with_both_lines() -> None:
+    addresses = ("ada@example.org", "bob@example.org", "ADA@example.org")
+    text = "subscribers:\n" + "".join(f"- email: {address}\n" for address in addresses)
+    assert wrong(text) == (
+        "subscribers.yaml:4: subscribers.2.email: ADA@example.org stands in line 2 already"
+    )
+
+
+def test_all_mistakes_of_all_readers_are_reported_together() -> None:
+    told = wrong(
+        "subscribers:\n- email: a@x.org\n- {email: A@X.org, topics: [Vison, [x]]}\n- nobody\n"
+        "- {email: [a@x.org]}\n- {email: nobody, topics: Vision}\n"
+    )
+    assert [line.split(": ")[:2] for line in told.splitlines()] == [
+        ["subscribers.yaml:3", "subscribers.1.topics.1"],
+        ["subscribers.yaml:3", "subscribers.1.email"],
+        ["subscribers.yaml:3", "subscribers.1.topics.0"],
+        ["subscribers.yaml:4", "subscribers.2"],
+        ["subscribers.yaml:5", "subscribers.3.email"],
+        ["subscribers.yaml:6", "subscribers.4.email"],
+        ["subscribers.yaml:6", "subscribers.4.topics"],
+    ]
+
+
+def test_unknown_file_format_is_refused() -> None:
+    assert "this takes settings of its own" in wrong("- email: a@x.org")
+    assert "this takes a list" in wrong("subscribers: a@x.org")
+
+
+def test_mailbox_is_recognised_in_any_spelling() -> None:
+    assert same_mailbox(" Ada@BÜCHER.example ") == same_mailbox("ada@xn--bcher-kva.Example")
+    assert same_mailbox("ada@example.org") != same_mailbox("adam@example.org")
+    assert same_mailbox("Not an address") == "not an address"
+
+
+def test_unknown_topics_filters_and_keys_are_refused() -> None:
+    assert "did you mean 'Vision'?" in wrong("subscribers:\n- {email: a@x.org, topics: [Vison]}")
+    assert "did you mean 'topics'?" in wrong("subscribers:\n- {email: a@x.org, topic: [Vision]}")
+    pointed = wrong("subscribers:\n- email: a@x.org\n  include:\n  - LoRA\n  - (a or\n")
+    assert pointed.startswith("subscribers.yaml:5: subscribers.0.include.1: ")
+    assert pointed.endswith("^")
+
+
+@pytest.mark.parametrize(
+    ("csv", "said"),
+    [
+        ("", "the first line must name the columns"),
+        ("name\nAda\n", "the first line must name the columns"),
+        ("email,colour\na@x.org,red\n", "colour"),
+        ("email\na@x.org,extra\n", "beyond the last column"),
+        ("email\na@x.org\nnobody\n", "readers.csv:3: subscribers.1.email"),
+        ("email\n\na@x.org\n\nnobody\n", "readers.csv:5: subscribers.1.email"),
+        ("email;name\na@x.org;A\n", "columns, with commas between them, email at least: email,"),
+        ("email\na@x.org\na@x.org\n", "stands in line 2 already"),
+        ("email,topics\na@x.org,Reasoning;Vison\n", "'Vison'"),
+    ],
+)
+def test_wrong_csv_file_is_refused_with_its_line(csv: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_csv(csv.encode(), "readers.csv", TOPICS)
+    assert said in str(caught.value)
+
+
+def test_csv_file_without_readers_reads_back() -> None:
+    assert read_csv(write_csv([]).encode(), "f.csv", TOPICS) == ()
+
+
+def test_csv_file_in_other_encoding_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        read_csv(b"email\n\xff", "readers.csv", TOPICS)
+
+
+def test_single_subscriber_is_checked_like_a_file() -> None:
+    entry = one_subscriber({"email": "a@x.org", "topics": ["Vision"]}, TOPICS)
+    assert entry.filter.topics == ("Vision",)
+    with pytest.raises(InvalidFileError, match="no topic"):
+        one_subscriber({"email": "a@x.org", "topics": ["Nope"]}, TOPICS)
