@@ -16,7 +16,7 @@ from bench.naive import in_one_pass
 from bench.sending import PAPERS, composed
 from bench.turns import FROZEN, freeze, ours, turn
 from bench.workload import Morning, morning
-from newsletter.cli.inbox import Inbox
+from newsletter.cli.demo import Inbox
 from newsletter.issue.editions import lead_length
 from newsletter.letter.assembling import WORDS_A_MINUTE
 from newsletter.letter.fragments import IssueFragments

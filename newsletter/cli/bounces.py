@@ -11,92 +11,92 @@ import typer
 
 from newsletter.app.app import App, open_app
 from newsletter.bounces import BounceResult, Effect, Maildir, Mbox, Stream, in_words
-from newsletter.cli.command import command, group
-from newsletter.cli.output import Output, counted
+from newsletter.cli.command import command, command_list, group
+from newsletter.cli.output import Output, count_of
 from newsletter.errors import UsageError
 
-app = group()
+commands = command_list()
+bounces_group = group(
+    commands,
+    "bounces",
+    """Process returned mail: bounces, complaints and unsubscribe requests.
+
+    Example: newsletter bounces read --mbox /var/mail/bounce
+    """,
+)
 
 EFFECTS: dict[Effect, str] = {
     "noted": "counted",
     "suppressed": "blocked",
     "unsubscribed": "unsubscribed",
     "again": "counted before",
-    "aside": "put away",
-    "left": "left",
+    "aside": "set aside",
+    "left": "left in place",
 }
+"""What a mail led to, as named in the JSON and as printed."""
 
 
-@app.callback()
-def bounces_commands() -> None:
-    """Take in what comes back by mail.
-
-    Example: newsletter bounces read --mbox /var/mail/bounce
-    """
-
-
-@command(app, "read")
+@command(bounces_group, "read")
 def read_bounces(
     config: Path,
     output: Output,
     stdin: Annotated[
-        str | None, typer.Argument(metavar="[-]", help="One mail on standard input.")
+        str | None, typer.Argument(metavar="[-]", help="Read one mail from standard input.")
     ] = None,
     *,
     maildir: Annotated[
-        Path | None, typer.Option("--maildir", help="Another than bounces.maildir.")
+        Path | None, typer.Option("--maildir", help="Read this Maildir, not bounces.maildir.")
     ] = None,
-    mbox: Annotated[Path | None, typer.Option("--mbox", help="An mbox; it stays as it is.")] = None,
+    mbox: Annotated[
+        Path | None, typer.Option("--mbox", help="Read this mbox file; it is not changed.")
+    ] = None,
 ) -> int:
-    """Take in bounces, complaints and unsubscribes: from bounces.maildir, or as said here.
+    """Process bounces, complaints and unsubscribe requests from bounces.maildir or another mailbox.
 
     Example: newsletter bounces read
 
-    Three hard bounces on three days, or one complaint, and a reader is blocked; soft bounces are
-    counted alone. Each mail counts once. What was dealt with is marked as seen; what nobody can
-    read, or is about no letter of ours, is named and left where it is.
+    A reader is blocked after 3 hard bounces on 3 days or after one complaint; soft bounces are
+    only counted. Each mail counts once. Processed mails are marked as seen. Mails that cannot be
+    read, or are not about an email of this newsletter, are named and left where they are.
     """
     with open_app(config) as app:
-        chosen = _mailbox(app, stdin, maildir, mbox)
+        mailbox = _choose_mailbox(app, stdin, maildir, mbox)
         app.readers()
-        taken = list(app.bounce_processor().take_all(chosen.mails(), app.clock.now()))
-    document = {**_counts(taken), "mails": [asdict(taking) for taking in taken]}
-    output.give(document, lambda: "\n".join((*map(in_words, taken), _total(taken))))
+        results = list(app.bounce_processor().take_all(mailbox.mails(), app.clock.now()))
+    effects = Counter(result.effect for result in results)
+    counts: dict[str, int] = {
+        "read": len(results),
+        **{effect: effects[effect] for effect in EFFECTS},
+    }
+    document = {**counts, "mails": [asdict(result) for result in results]}
+    output.result(document, "\n".join((*map(in_words, results), _total(results, effects))))
     return 0
 
 
-def _mailbox(
+def _choose_mailbox(
     app: App, stdin: str | None, maildir: Path | None, mbox: Path | None
 ) -> Maildir | Mbox | Stream:
-    """The mailbox asked for.
+    """The one mailbox named on the command line, or else the configured one.
 
     Raises:
-        UsageError: none is, or more than one.
+        UsageError: there is none, or more than one.
     """
     if stdin not in {None, "-"}:
-        raise UsageError(f"{stdin!r} is no mailbox; say --maildir or --mbox before it, or - alone")
-    asked: list[Maildir | Mbox | Stream] = []
+        raise UsageError(f"{stdin!r} is not a mailbox; pass --maildir or --mbox, or - alone")
+    named: list[Maildir | Mbox | Stream] = []
     if stdin is not None:
-        asked.append(Stream(sys.stdin.buffer))
+        named.append(Stream(sys.stdin.buffer))
     if maildir is not None:
-        asked.append(Maildir(maildir))
+        named.append(Maildir(maildir))
     if mbox is not None:
-        asked.append(Mbox(mbox))
-    if not asked and app.maildir is not None:
-        asked.append(app.maildir)
-    if len(asked) != 1:
-        raise UsageError(
-            "read one mailbox: set bounces.maildir, or give one of --maildir, --mbox and -"
-        )
-    return asked[0]
+        named.append(Mbox(mbox))
+    if not named and app.maildir is not None:
+        named.append(app.maildir)
+    if len(named) != 1:
+        raise UsageError("set bounces.maildir, or pass exactly one of --maildir, --mbox and -")
+    return named[0]
 
 
-def _counts(taken: Sequence[BounceResult]) -> dict[str, int]:
-    found = Counter(taking.effect for taking in taken)
-    return {"read": len(taken), **{effect: found[effect] for effect in EFFECTS}}
-
-
-def _total(taken: Sequence[BounceResult]) -> str:
-    counts = _counts(taken)
-    told = [f"{counts[effect]} {words}" for effect, words in EFFECTS.items() if counts[effect]]
-    return ", ".join((f"{counted(len(taken), 'mail')} read", *told))
+def _total(results: Sequence[BounceResult], effects: Counter[Effect]) -> str:
+    counts = [f"{effects[effect]} {words}" for effect, words in EFFECTS.items() if effects[effect]]
+    return ", ".join((f"{count_of(len(results), 'mail')} read", *counts))

@@ -1,11 +1,11 @@
-"""The parts every command shares: its common options, groups with full help texts, dates.
+"""How commands are defined: common options, groups with complete help, dates and readers by name.
 
-A command is a function of the configuration's path, an :class:`Output` and its own options;
+A command is a function of the configuration's path, an :class:`Output` and its own options.
 :func:`command` adds ``--config``, ``--json``, ``--quiet`` and ``--verbose`` to what typer sees.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import wraps
 from inspect import Parameter
@@ -17,21 +17,25 @@ import typer
 from typer.core import TyperGroup
 
 from newsletter.cli.output import Output
+from newsletter.config.subscribers import same_mailbox
 from newsletter.errors import UsageError
+from newsletter.model import Reader
 from newsletter.ports import Clock
 
 Options = ParamSpec("Options")
 Command = Callable[Concatenate[Path, Output, Options], int]
 
 Day = Annotated[
-    str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The issue's date; today.")
+    str | None,
+    typer.Option("--date", metavar="YYYY-MM-DD", help="Date of the issue. Default: today."),
 ]
 Port = Annotated[
     int,
     typer.Option(
-        "--port", min=1, max=65535, help="Where the page is served, or at the next free one."
+        "--port", min=1, max=65535, help="Port of the page. If it is in use: the next free port."
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 def _option(name: str, annotation: object, default: object) -> Parameter:
@@ -39,9 +43,9 @@ def _option(name: str, annotation: object, default: object) -> Parameter:
 
 
 _CONFIG = typer.Option("--config", envvar="NEWSLETTER_CONFIG", help="The configuration file.")
-_JSON = typer.Option("--json", help="One JSON document on standard output.")
-_QUIET = typer.Option("--quiet", help="No talk on standard error.")
-_VERBOSE = typer.Option("--verbose", help="More talk, and tracebacks.")
+_JSON = typer.Option("--json", help="Print one JSON document on standard output.")
+_QUIET = typer.Option("--quiet", help="Print no messages on standard error.")
+_VERBOSE = typer.Option("--verbose", help="Print more messages, and tracebacks of errors.")
 _COMMON = (
     _option("config", Annotated[Path, _CONFIG], Path("newsletter.yaml")),
     _option("json", Annotated[bool, _JSON], default=False),
@@ -54,7 +58,7 @@ class Group(TyperGroup):
     """A group whose help shows the first paragraph of each command in full; typer cuts it."""
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # noqa: ANN401 - typer's own class is private
-        """Write a line for each command, without typer's limit on its length."""
+        """Write each command's name and first paragraph, whatever its length."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(
@@ -65,13 +69,20 @@ class Group(TyperGroup):
             )
 
 
-def group() -> typer.Typer:
-    """A group to put commands into; called by itself it shows them."""
-    return typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+def command_list() -> typer.Typer:
+    """An empty list for a module's top-level commands."""
+    return typer.Typer(rich_markup_mode=None)
+
+
+def group(commands: typer.Typer, name: str, help_text: str) -> typer.Typer:
+    """Add a group of subcommands to a module's commands; without a subcommand it shows its help."""
+    made = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+    commands.add_typer(made, name=name, help=help_text)
+    return made
 
 
 def command(
-    app: typer.Typer, name: str | None = None
+    commands: typer.Typer, name: str | None = None
 ) -> Callable[[Command[Options]], Command[Options]]:
     """Register a function as a command, under its own name or the one given.
 
@@ -82,7 +93,6 @@ def command(
     def register(function: Command[Options]) -> Command[Options]:
         own = list(inspect.signature(function).parameters.values())[2:]
         parameters = (*own, *_COMMON)
-
         run: Callable[..., int] = function
 
         @wraps(function)
@@ -94,21 +104,40 @@ def command(
         # typer reads a command's options from its signature and annotations.
         vars(invoke)["__signature__"] = inspect.Signature(parameters)
         invoke.__annotations__ = {each.name: each.annotation for each in parameters}
-        app.command(name)(invoke)
+        commands.command(name)(invoke)
         return function
 
     return register
 
 
 def issue_day(text: str | None, clock: Clock, timezone: str) -> date:
-    """The date given, or today's where the newsletter is.
+    """The date that ``text`` names; None means today in the newsletter's time zone.
 
     Raises:
-        UsageError: it is no date.
+        UsageError: the text is not a date.
     """
     if text is None:
         return clock.now().astimezone(ZoneInfo(timezone)).date()
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError as error:
-        raise UsageError(f"{text!r} is no date; write it as 2026-08-03") from error
+        raise UsageError(f"{text!r} is not a date; write it as 2026-08-03") from error
+
+
+def find_readers(readers: Iterable[Reader], emails: Sequence[str]) -> list[Reader]:
+    """The readers at these addresses, in that order; capital letters do not matter.
+
+    Raises:
+        UsageError: an address belongs to no reader.
+    """
+    wanted: dict[str, list[Reader]] = {same_mailbox(email): [] for email in emails}
+    for reader in readers:
+        mailbox = same_mailbox(reader.subscriber.email)
+        if mailbox in wanted:
+            wanted[mailbox].append(reader)
+    for email in emails:
+        if not wanted[same_mailbox(email)]:
+            raise UsageError(
+                f"no reader has the address {email}; run `newsletter subscribers list`"
+            )
+    return [reader for found in wanted.values() for reader in found]

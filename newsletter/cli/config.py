@@ -1,120 +1,172 @@
-"""``newsletter config``."""
+"""``newsletter init`` and ``newsletter config``: write, check and show the configuration."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from newsletter.app.app import open_app
-from newsletter.cli.command import command, group
-from newsletter.cli.output import Output, counted
+from newsletter.cli.command import command, command_list, group
+from newsletter.cli.output import Output, count_of
 from newsletter.config import schema as settings_schema
 from newsletter.config.subscribers import SubscribersSettings
-from newsletter.errors import ConfigurationError, InvalidFileError
+from newsletter.errors import ConfigurationError, InvalidFileError, UsageError
 
-app = group()
-
-
-@app.callback()
-def config_commands() -> None:
-    """Check the configuration, show it, print its schema.
+commands = command_list()
+config_group = group(
+    commands,
+    "config",
+    """Check the configuration, show it, or print its JSON Schema.
 
     Example: newsletter config check
+    """,
+)
+
+
+@command(commands)
+def init(
+    _config: Path,
+    output: Output,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to write; created if it does not exist.")
+    ] = Path(),
+) -> int:
+    """Write a commented newsletter.yaml and subscribers.yaml, with JSON Schemas for editors.
+
+    Example: newsletter init my-papers
+
+    Existing files are never overwritten.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [
+            str(folder / name) for name, text in _new_files() if _write_new(folder / name, text)
+        ]
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}") from error
+    output.result({"written": written}, "\n".join(written))
+    if not written:
+        output.message(f"{folder}: all files exist already; nothing was written")
+    output.message("Edit the two .yaml files, then run: newsletter config check")
+    return 0
 
 
-@command(app)
+def _new_files() -> Iterator[tuple[str, str]]:
+    package = files("newsletter")
+    settings = package.joinpath("data", "newsletter.example.yaml")
+    readers = "subscribers.example.yaml"
+    # A checkout keeps this file at its top; an installed package has a copy among its data.
+    checkout = Path(str(package)).parent / readers
+    example = checkout if checkout.is_file() else package.joinpath("data", readers)
+    yield "newsletter.yaml", settings.read_text("utf-8")
+    yield "subscribers.yaml", example.read_text("utf-8")
+    yield "newsletter.schema.json", json.dumps(settings_schema(), indent=1)
+    yield "subscribers.schema.json", json.dumps(SubscribersSettings.model_json_schema(), indent=1)
+
+
+def _write_new(path: Path, text: str) -> bool:
+    """Write a file unless there is one of that name; return whether it was written."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
+
+
+@command(config_group)
 def check(config: Path, output: Output) -> int:
-    """Read the configuration, the readers' file and the templates; tell every mistake at once.
+    """Check the configuration, the readers' file and the templates; report every mistake at once.
 
     Example: newsletter config check
     """
     try:
-        readers = _checked(config)
+        readers = _count_checked_readers(config)
     except InvalidFileError as error:
         if not output.json:
             raise
-        output.give({"ok": False, "errors": [_document(each) for each in error.errors]}, str)
+        errors = [
+            {"file": each.file, "line": each.line, "where": each.where, "problem": each.problem}
+            for each in error.errors
+        ]
+        output.result({"ok": False, "errors": errors})
         return error.exit_code
     document = {"ok": True, "errors": [], "readers": readers}
-    output.give(document, lambda: f"{config}: well; {counted(readers, 'reader')} in the file")
+    output.result(document, f"{config}: ok, {count_of(readers, 'reader')} in the file")
     return 0
 
 
-def _checked(config: Path) -> int:
-    """How many readers the file has.
+def _count_checked_readers(config: Path) -> int:
+    """The number of readers in a correct readers' file.
 
     Raises:
-        InvalidFileError: every mistake in the readers' file and the templates; where there is
-            one in newsletter.yaml, those alone, since it says what the others must fit.
+        InvalidFileError: every mistake in the readers' file and the templates; or only those in
+            newsletter.yaml, because the other files are checked against it.
     """
-    found: list[ConfigurationError] = []
+    errors: list[ConfigurationError] = []
     readers = 0
     try:
         with open_app(config) as app:
             try:
                 readers = len(app.listed_subscribers)
             except ConfigurationError as error:
-                found += each_of(error)
+                errors += _each_error(error)
             _ = app.templates
     except ConfigurationError as error:
-        found += each_of(error)
-    if found:
-        raise InvalidFileError(found)
+        errors += _each_error(error)
+    if errors:
+        raise InvalidFileError(errors)
     return readers
 
 
-def each_of(error: ConfigurationError) -> tuple[ConfigurationError, ...]:
-    """The mistakes an error tells of."""
+def _each_error(error: ConfigurationError) -> tuple[ConfigurationError, ...]:
     return error.errors if isinstance(error, InvalidFileError) else (error,)
 
 
-def _document(error: ConfigurationError) -> dict[str, Any]:
-    return {
-        "file": error.file,
-        "line": error.line,
-        "where": error.where,
-        "problem": error.problem,
-    }
-
-
-@command(app)
+@command(config_group)
 def show(config: Path, output: Output) -> int:
-    """Every setting as it is understood, defaults included, secrets masked.
+    """Show every setting as it was understood, with defaults; secrets are masked.
 
     Example: newsletter config show
     """
     with open_app(config) as app:
         document = app.settings.model_dump(mode="json")
-    output.give(document, lambda: "\n".join(_lines(document, "")))
+    output.result(document, "\n".join(_setting_lines(document, "")))
     return 0
 
 
-def _lines(value: Any, path: str) -> list[str]:  # noqa: ANN401 - any JSON
-    """Dotted settings, one a line."""
+def _setting_lines(value: Any, path: str) -> list[str]:  # noqa: ANN401 - any JSON
+    """One line for each setting, with its dotted path."""
     if isinstance(value, dict):
-        parts = value.items()
+        parts = value
     elif isinstance(value, list) and value:
-        parts = {str(at): part for at, part in enumerate(value)}.items()
+        parts = dict(enumerate(value))
     else:
         return [f"{path} = {value}"]
     return [
-        line for key, part in parts for line in _lines(part, f"{path}.{key}" if path else str(key))
+        line
+        for key, part in parts.items()
+        for line in _setting_lines(part, f"{path}.{key}" if path else str(key))
     ]
 
 
-@command(app)
+@command(config_group)
 def schema(
     _config: Path,
     output: Output,
     *,
-    subscribers: bool = typer.Option(False, "--subscribers", help="That of the readers' file."),
+    subscribers: Annotated[
+        bool, typer.Option("--subscribers", help="Print the schema of the readers' file.")
+    ] = False,
 ) -> int:
-    """The JSON Schema of newsletter.yaml, for editors that complete and check as one types.
+    """Print the JSON Schema of newsletter.yaml; editors complete and check with it as you type.
 
     Example: newsletter config schema
     """
     document = SubscribersSettings.model_json_schema() if subscribers else settings_schema()
-    replace(output, json=True).give(document, str)
+    replace(output, json=True).result(document)
     return 0

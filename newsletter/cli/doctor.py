@@ -3,35 +3,34 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import typer
 from dns.exception import DNSException
 from dns.resolver import Resolver
 
-from newsletter.cli.command import command
+from newsletter.cli.command import command, command_list
 from newsletter.cli.output import Output
-from newsletter.doctor import Finding, ask_dns, examine
+from newsletter.doctor import Finding, examine, resolver_lookup
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+commands = command_list()
 
 
-@command(app)
+@command(commands)
 def doctor(config: Path, output: Output) -> int:
-    """Is all well: configuration, store, SMTP login, sender's domain, clock, disk, last run.
+    """Check configuration, store, SMTP login, sender domain, clock, disk and last run.
 
     Example: newsletter doctor
 
-    One line each, with what mends it; nothing is changed and no letter is sent. Exit code 1:
-    something is wrong.
+    Prints one line for each check, with the fix for a problem. Nothing is changed and no email is
+    sent. Exit code 1: something is wrong.
     """
     try:
-        ask = ask_dns(Resolver())
+        lookup = resolver_lookup(Resolver())
     except DNSException:
-        ask = None
-    findings = list(examine(config, ask))
-    well = all(finding.state != "wrong" for finding in findings)
-    document = {"ok": well, "checks": [asdict(finding) for finding in findings]}
-    output.give(document, lambda: "\n".join(map(_line, findings)))
-    return 0 if well else 1
+        lookup = None  # this machine has no name server configured
+    findings = list(examine(config, lookup))
+    ok = all(finding.state != "wrong" for finding in findings)
+    document = {"ok": ok, "checks": [asdict(finding) for finding in findings]}
+    output.result(document, "\n".join(map(_line, findings)))
+    return 0 if ok else 1
 
 
 def _line(finding: Finding) -> str:

@@ -1,21 +1,20 @@
 """``newsletter fetch``."""
 
 import itertools
+from dataclasses import asdict
 from pathlib import Path
-
-import typer
 
 from newsletter.app import event_loop
 from newsletter.app.app import open_app
-from newsletter.cli.command import Day, command, issue_day
+from newsletter.cli.command import Day, command, command_list, issue_day
 from newsletter.cli.output import Output
-from newsletter.cli.reports import SOURCE_FAILED, missing_lines, source_document, source_lines
+from newsletter.cli.reports import SOURCE_FAILED, missing_lines, source_lines
 from newsletter.publisher.fetching import gather
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+commands = command_list()
 
 
-@command(app)
+@command(commands)
 def fetch(
     config: Path,
     output: Output,
@@ -48,6 +47,6 @@ def fetch(
         "seen": sum(report.seen for report in reports),
         "revised": sum(report.revised for report in reports),
     }
-    document = {**totals, "sources": [source_document(report) for report in reports]}
-    output.give(document, lambda: source_lines(reports))
+    document = {**totals, "sources": [asdict(report) for report in reports]}
+    output.result(document, source_lines(reports))
     return SOURCE_FAILED if missing_lines(reports) else 0

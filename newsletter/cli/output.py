@@ -1,4 +1,4 @@
-"""Data on standard output, talk on standard error, progress only on a terminal."""
+"""What a command prints: its result on standard output, messages on standard error."""
 
 import contextlib
 import json
@@ -9,38 +9,47 @@ from typing import Any
 
 import typer
 
+from newsletter.errors import UsageError
+
+NO_TERMINAL = "Not a terminal. Pass --yes to confirm."
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How a command speaks: ``json`` gives documents, ``quiet`` keeps from talking."""
+    """Prints results and messages in the way ``--json``, ``--quiet`` and ``--verbose`` ask for."""
 
     json: bool
     quiet: bool
     verbose: bool
 
-    def say(self, text: str) -> None:
-        """Talk, to a person."""
+    def result(self, document: Any, text: str = "") -> None:  # noqa: ANN401 - any JSON
+        """Print the document with ``--json``, otherwise the text; an empty text prints nothing."""
+        if self.json:
+            text = json.dumps(document, ensure_ascii=False, indent=2)
+        if text:
+            typer.echo(text)
+
+    def message(self, text: str) -> None:
+        """Print a message for a person, unless ``--quiet``."""
         if not self.quiet:
             typer.echo(text, err=True)
 
     def detail(self, text: str) -> None:
-        """Talk that only ``--verbose`` hears."""
+        """Print a message only with ``--verbose``."""
         if self.verbose:
-            self.say(text)
-
-    def give(self, document: Any, lines: Callable[[], str]) -> None:  # noqa: ANN401 - any JSON
-        """Give data: one JSON document, or the lines a person reads."""
-        text = json.dumps(document, ensure_ascii=False, indent=2) if self.json else lines()
-        if text:
-            typer.echo(text)
+            self.message(text)
 
     @contextlib.contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A progress bar on a terminal, nothing elsewhere; told how many are done."""
+        """Show a progress bar on a terminal, nothing elsewhere.
+
+        Yields:
+            A function to call with the number of steps done so far.
+        """
         if self.quiet or self.json or total == 0 or not sys.stderr.isatty():
             yield lambda _done: None
             return
-        from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
+        from rich.console import Console  # noqa: PLC0415 - slow to import; only a bar needs it
         from rich.progress import Progress  # noqa: PLC0415 - as above
 
         with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -48,15 +57,28 @@ class Output:
             yield lambda done: bar.update(task, completed=done)
 
 
-def counted(count: int, what: str) -> str:
-    """A count with its noun: ``1 paper``, ``2 papers``."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def confirm(question: str) -> bool:
+    """Ask a yes-or-no question on the terminal.
+
+    Raises:
+        UsageError: standard input is not a terminal.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} {NO_TERMINAL}")
+    return typer.confirm(question, err=True)
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number with its noun: ``1 paper``, ``2 papers``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows under a header, in columns as wide as they need to be."""
+    """The rows under a header, in aligned columns; empty if there are no rows."""
+    if not rows:
+        return ""
     cells = [list(header), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[at]) for row in cells) for at in range(len(header))]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells

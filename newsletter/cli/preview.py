@@ -1,84 +1,103 @@
 """``newsletter preview``."""
 
+import sys
+import webbrowser
 from datetime import date as Date  # noqa: N812 - `date` is the option's name
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from starlette.types import ASGIApp
 
 from newsletter.app import event_loop
 from newsletter.app.app import App, open_app
-from newsletter.cli.addresses import readers_called
-from newsletter.cli.command import Day, Port, command, issue_day
+from newsletter.cli.command import Day, Port, command, command_list, find_readers, issue_day
 from newsletter.cli.output import Output
 from newsletter.cli.reports import missing_lines
-from newsletter.cli.serving import show
 from newsletter.model import Reader
 from newsletter.preview import open_sheet
 from newsletter.publisher.drafting import anyone
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.previewing import PreviewedLetter
-from newsletter.publisher.previewing import preview as proofs
+from newsletter.publisher.previewing import preview as preview_letters
 from newsletter.transports.folder import file_name
+from newsletter.web.server import serve_on_loopback
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+commands = command_list()
 
 EVERYONE = "all"
 
 
-@command(app)
+@command(commands)
 def preview(
     config: Path,
     output: Output,
     *,
     reader: Annotated[
         str | None,
-        typer.Option("--as", metavar="EMAIL", help="This reader's letter, or `all` readers'."),
+        typer.Option("--as", metavar="EMAIL", help="The email of this reader, or of `all`."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write the files and stop.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Write files instead of a page.")
     ] = None,
     port: Port = 8025,
     browse: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
+        bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
     ] = True,
     date: Day = None,
 ) -> int:
-    """See letters before they go; nothing of them is stored.
+    """See emails before they are sent; no issue is stored.
 
     Example: newsletter preview --as ada@example.org
 
-    It is the proof sheet: a local page that follows the templates, the configuration and the
-    readers' file as they are saved. With --out it writes issue.html, issue.txt and issue.eml and
-    stops, and with `--as all` one folder of them for each reader. Without --as it is the letter of
-    a reader who wants everything.
+    Serves a local page that reloads when the templates, the configuration or the readers' file are
+    saved. With --out it writes issue.html, issue.txt and issue.eml and stops; with `--as all`, one
+    folder of them for each reader. Without --as it shows the email of a reader of every paper.
     """
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)
-        _read(app, day, output)
+        _fetch_if_empty(app, day, output)
         if out is None:
-            email = "" if reader is None or reader == EVERYONE else _called(app, reader)
-            event_loop.run(show(open_sheet(app, day, email), port, output, browse=browse))
+            email = "" if reader in {None, EVERYONE} else _known_address(app, str(reader))
+            event_loop.run(serve_page(open_sheet(app, day, email), port, output, browse=browse))
             return 0
-        made = list(proofs(app.publisher, day, _readers(app, reader)))
-        written = [_write(proof, out, alone=reader != EVERYONE) for proof in made]
-    output.give({"issue": day.isoformat(), "files": written}, lambda: "\n".join(written))
+        letters = preview_letters(app.publisher, day, _readers(app, reader))
+        folders = [_write(letter, out, alone=reader != EVERYONE) for letter in letters]
+    output.result({"issue": day.isoformat(), "files": folders}, "\n".join(folders))
     return 0
 
 
-def _read(app: App, day: Date, output: Output) -> None:
-    """Read the day's listings, where the store has nothing of that day; tell which are missing."""
+async def serve_page(page: ASGIApp, port: int, output: Output, *, browse: bool = False) -> None:
+    """Serve the preview page on loopback until Ctrl-C, and print its address.
+
+    Args:
+        page: the preview page.
+        port: the first port to try.
+        output: where to print.
+        browse: open a browser, if a person is at a terminal.
+    """
+
+    def started(address: str) -> None:
+        output.message(f"Preview: {address} (Ctrl-C to stop)")
+        if browse and sys.stdout.isatty():
+            webbrowser.open(address)
+
+    await serve_on_loopback(page, port, started)
+
+
+def _fetch_if_empty(app: App, day: Date, output: Output) -> None:
+    """Fetch the day's papers if the store has none; print the sources that failed."""
     store = app.store
     if not store.waves(day) and not store.papers_read(day):
         reports = event_loop.run(gather(app.sources, store, day, app.clock, lambda _report: None))
         for line in missing_lines(reports):
-            output.say(line)
+            output.message(line)
 
 
-def _called(app: App, email: str) -> str:
-    """The address a reader is known by."""
-    app.readers()
-    return readers_called(app.store, [email])[0].subscriber.email
+def _known_address(app: App, email: str) -> str:
+    """The spelling of a reader's address in the store, after the readers' file was read."""
+    (reader, *_) = find_readers(app.readers(), [email])
+    return reader.subscriber.email
 
 
 def _readers(app: App, email: str | None) -> list[Reader]:
@@ -86,16 +105,16 @@ def _readers(app: App, email: str | None) -> list[Reader]:
     if email is None:
         return [anyone(publisher)]
     if email != EVERYONE:
-        return readers_called(publisher.store, [email])
+        return find_readers(publisher.store.each_reader(), [email])
     return [reader for reader in publisher.store.readers() if reader.status == "confirmed"]
 
 
-def _write(proof: PreviewedLetter, folder: Path, *, alone: bool) -> str:
-    """Write one letter's files; the folder they are in."""
+def _write(letter: PreviewedLetter, folder: Path, *, alone: bool) -> str:
+    """Write one email's files and return their folder."""
     if not alone:
-        folder /= file_name(proof.envelope.recipient).removesuffix(".eml")
+        folder /= file_name(letter.envelope.recipient).removesuffix(".eml")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "issue.html").write_text(proof.rendering.html, encoding="utf-8")
-    (folder / "issue.txt").write_text(proof.rendering.text, encoding="utf-8")
-    (folder / "issue.eml").write_bytes(b"".join(proof.envelope.content))
+    (folder / "issue.html").write_text(letter.rendering.html, encoding="utf-8")
+    (folder / "issue.txt").write_text(letter.rendering.text, encoding="utf-8")
+    (folder / "issue.eml").write_bytes(b"".join(letter.envelope.content))
     return str(folder)

@@ -3,19 +3,17 @@
 import contextlib
 from pathlib import Path
 
-import typer
-
 from newsletter.app import event_loop
 from newsletter.app.app import open_app
 from newsletter.app.scheduler import stay_awake
-from newsletter.cli.command import command
+from newsletter.cli.command import command, command_list
 from newsletter.cli.output import Output
 from newsletter.web.wiring import open_pages
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+commands = command_list()
 
 
-@command(app)
+@command(commands)
 def run(config: Path, output: Output) -> int:
     """Stay awake, and send every reader's issue at that reader's own time.
 
@@ -31,7 +29,7 @@ def run(config: Path, output: Output) -> int:
         started = clock.now()
 
         def told(line: str) -> None:
-            output.say(f"{clock.now():%Y-%m-%dT%H:%M:%SZ} {line}")
+            output.message(f"{clock.now():%Y-%m-%dT%H:%M:%SZ} {line}")
 
         schedule = app.settings.schedule
         told(f"awake; letters go at {schedule.at} ({app.settings.timezone}), {schedule.days}")
@@ -42,5 +40,5 @@ def run(config: Path, output: Output) -> int:
             event_loop.run(stay_awake(app, told))
         told("stopped; nothing is lost")
         document = {"started": started.isoformat(), "stopped": clock.now().isoformat()}
-    output.give(document, lambda: "")
+    output.result(document)
     return 0

@@ -10,9 +10,8 @@ import typer
 
 from newsletter.app import event_loop
 from newsletter.app.app import App, open_app
-from newsletter.cli.addresses import readers_called
-from newsletter.cli.command import Day, command, issue_day
-from newsletter.cli.output import Output, counted
+from newsletter.cli.command import Day, command, command_list, find_readers, issue_day
+from newsletter.cli.output import Output, count_of
 from newsletter.cli.reports import (
     SOURCE_FAILED,
     exit_code,
@@ -30,10 +29,10 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, in_question, publish, waiting
 from newsletter.publisher.reporting import report
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+commands = command_list()
 
 
-@command(app)
+@command(commands)
 def send(
     config: Path,
     output: Output,
@@ -64,9 +63,12 @@ def send(
         publisher = app.publisher
         _stop_if_held(publisher, day)
         if app.doubt:
-            output.say(app.doubt)
+            output.message(app.doubt)
         if to:
-            to = [reader.subscriber.email for reader in readers_called(publisher.store, to)]
+            to = [
+                reader.subscriber.email
+                for reader in find_readers(publisher.store.each_reader(), to)
+            ]
         readers = waiting(publisher, day, emails=to, everyone=everyone)
         fetched = (
             _fetched(publisher, day, output) if readers and not publisher.store.waves(day) else ()
@@ -75,12 +77,12 @@ def send(
             _dry_run(app, day, readers, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
         if not (readers or publisher.store.issue_state(day)):
-            output.say(f"the issue of {day} is for nobody: it is on no reader's days")
+            output.message(f"the issue of {day} is for nobody: it is on no reader's days")
         if yes or _agreed(publisher, day, readers):
             freeze(publisher, day, readers, fetched)
             event_loop.run(until_terminated(_publish(app, day, to, output)))
         found = report(publisher.store, day, fetched or None)
-    output.give(issue_document(found), lambda: issue_lines(found))
+    output.result(issue_document(found), issue_lines(found))
     return exit_code(found, fetched)
 
 
@@ -98,16 +100,16 @@ def _fetched(publisher: Publisher, day: Date, output: Output) -> tuple[SourceRep
         gather(publisher.sources, publisher.store, day, publisher.clock, lambda _report: None)
     )
     for line in missing_lines(reports):
-        output.say(line)
+        output.message(line)
     output.detail(source_lines(reports))
     return reports
 
 
 def _agreed(publisher: Publisher, day: Date, readers: Sequence[int]) -> bool:
     """Show what would be sent and ask."""
-    papers = counted(in_question(publisher, day, readers), "paper")
-    told = f"{papers} for {counted(len(readers), 'reader')}"
-    left = counted(publisher.store.counts(day).open, "letter")
+    papers = count_of(in_question(publisher, day, readers), "paper")
+    told = f"{papers} for {count_of(len(readers), 'reader')}"
+    left = count_of(publisher.store.counts(day).open, "letter")
     return typer.confirm(f"Issue of {day}: {told}, {left} open. Send?", err=True)
 
 
@@ -135,8 +137,8 @@ def _dry_run(app: App, day: Date, readers: Sequence[int], output: Output) -> Non
     for former in folder.glob("*.eml"):
         former.unlink()
     if not readers:
-        output.say(f"nobody waits for the issue of {day}: who is to get it on that day has it")
+        output.message(f"nobody waits for the issue of {day}: who is to get it on that day has it")
     wanted = (proof for proof in proofs(app.publisher, day, readers) if proof.edition.papers)
     letters = event_loop.run(rehearse(wanted, app.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
-    output.give(document, lambda: f"{counted(letters, 'letter')} in {folder}; nothing was sent")
+    output.result(document, f"{count_of(letters, 'letter')} in {folder}; nothing was sent")

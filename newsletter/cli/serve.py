@@ -4,18 +4,16 @@ import asyncio
 import signal
 from pathlib import Path
 
-import typer
-
 from newsletter.app import event_loop
 from newsletter.app.app import open_app
-from newsletter.cli.command import command
+from newsletter.cli.command import command, command_list
 from newsletter.cli.output import Output
 from newsletter.web.wiring import open_pages
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+commands = command_list()
 
 
-@command(app)
+@command(commands)
 def serve(config: Path, output: Output) -> int:
     """Serve the readers' pages: join, confirm, choose, read, leave.
 
@@ -26,11 +24,11 @@ def serve(config: Path, output: Output) -> int:
     """
     with open_app(config) as app:
         started = app.clock.now()
-        with open_pages(app, output.say):
+        with open_pages(app, output.message):
             event_loop.run(_told_to_end())
         stopped = app.clock.now()
     document = {"started": started.isoformat(), "stopped": stopped.isoformat()}
-    output.give(document, lambda: "")
+    output.result(document)
     return 0
 
 

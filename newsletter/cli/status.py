@@ -1,66 +1,110 @@
-"""``newsletter status``."""
+"""``newsletter status`` and ``newsletter audit``: the state of an issue, and the proof of it."""
 
-from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
-from newsletter.app.app import open_app
-from newsletter.cli.command import command
+from newsletter.app.app import App, open_app
+from newsletter.cli.command import command, command_list, issue_day
 from newsletter.cli.output import Output, table
-from newsletter.cli.reports import (
-    health_lines,
-    heartbeat_document,
-    heartbeat_lines,
-    issue_document,
-    issue_lines,
-    shown_day,
-)
-from newsletter.model import Delivery, DeliveryState
-from newsletter.publisher.reporting import report
+from newsletter.cli.reports import DELIVERIES_FAILED, issue_document, issue_lines
+from newsletter.model import Audit, DeliveryState, Heartbeat
+from newsletter.publisher.reporting import report, so_far
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+commands = command_list()
 
-ILL = frozenset(get_args(DeliveryState)) - {"accepted", "empty", "pending"}
+BROKEN = 1
+TROUBLED = frozenset(get_args(DeliveryState)) - {"accepted", "empty", "pending"}
+"""States of deliveries that ``status`` lists by reader."""
+
+Issue = Annotated[
+    str | None, typer.Argument(metavar="YYYY-MM-DD", help="Date of the issue. Default: the newest.")
+]
 
 
-@command(app)
-def status(
-    config: Path,
-    output: Output,
-    issue: Annotated[str | None, typer.Argument(metavar="YYYY-MM-DD", help="The newest.")] = None,
-) -> int:
-    """Where an issue stands: its state, its deliveries in counts, its sources.
+@command(commands)
+def status(config: Path, output: Output, issue: Issue = None) -> int:
+    """Show an issue's state, its deliveries in counts, and its sources.
 
     Example: newsletter status 2026-08-03
 
-    Readers whose letter failed, is in doubt or waits are named, and who was last awake. What the
-    sources said last is shown with the newest issue alone.
+    Readers whose email failed, waits or is in doubt are listed, and when `newsletter run` was last
+    active. The state of the sources is shown only with the newest issue.
     """
     with open_app(config) as app:
-        day = shown_day(app, issue)
+        day = _chosen_day(app, issue)
         found = report(app.store, day)
-        awake = app.store.heartbeats()
-        troubled = app.store.deliveries(day, states=ILL)
+        heartbeats = app.store.heartbeats()
+        deliveries = app.store.deliveries(day, states=TROUBLED)
+    readers = [(d.email, d.state, d.attempts, d.reply) for d in deliveries]
     document = {
         **issue_document(found),
         "readers": [
-            {"email": d.email, "state": d.state, "attempts": d.attempts, "reply": d.reply}
-            for d in troubled
+            dict(zip(("email", "state", "attempts", "reply"), row, strict=True)) for row in readers
         ],
-        "awake": [heartbeat_document(heartbeat) for heartbeat in awake],
+        "awake": [_heartbeat_document(heartbeat) for heartbeat in heartbeats],
     }
     parts = (
         issue_lines(found),
-        heartbeat_lines(awake),
-        health_lines(found.sources),
-        _readers(troubled),
+        "\n".join(map(_heartbeat_line, heartbeats)),
+        table(("source", "state", ""), [(s.name, s.state, s.detail) for s in found.sources]),
+        table(("reader", "state", "attempts", "server reply"), readers),
     )
-    output.give(document, lambda: "\n\n".join(part for part in parts if part))
+    output.result(document, "\n\n".join(part for part in parts if part))
     return 0
 
 
-def _readers(troubled: Sequence[Delivery]) -> str:
-    rows = [(d.email, d.state, d.attempts, d.reply) for d in troubled]
-    return table(("reader", "state", "attempts", "the server said"), rows) if rows else ""
+@command(commands)
+def audit(config: Path, output: Output, issue: Issue = None) -> int:
+    """Check from the ledger that an issue was delivered as promised; list readers in doubt.
+
+    Example: newsletter audit 2026-08-03
+
+    Each invariant is checked by a query. Exit code 1: an invariant is broken. Exit code 5: readers
+    are in doubt, which `newsletter issue resolve` ends.
+    """
+    with open_app(config) as app:
+        found = app.store.audit(_chosen_day(app, issue))
+    document = {
+        "issue": found.day.isoformat(),
+        "ok": found.ok,
+        "invariants": [{"id": p.id, "ok": p.ok, "rows": list(p.rows)} for p in found.proofs],
+        "in_doubt": list(found.in_doubt),
+    }
+    output.result(document, _audit_lines(found))
+    if not found.ok:
+        return BROKEN
+    return DELIVERIES_FAILED if found.in_doubt else 0
+
+
+def _chosen_day(app: App, issue: str | None) -> date:
+    """The date asked for, otherwise the newest issue's, otherwise today.
+
+    Raises:
+        UsageError: the text asked for is not a date.
+    """
+    day = issue_day(issue, app.clock, app.settings.timezone)
+    return day if issue else next(so_far(app.store, app.clock.now()), day)
+
+
+def _heartbeat_document(heartbeat: Heartbeat) -> dict[str, str]:
+    return {
+        "name": heartbeat.name,
+        "started": heartbeat.started.isoformat(),
+        "seen": heartbeat.seen.isoformat(),
+        "said": heartbeat.said,
+    }
+
+
+def _heartbeat_line(heartbeat: Heartbeat) -> str:
+    note = f" ({heartbeat.said})" if heartbeat.said else ""
+    return f"{heartbeat.name}: last active {heartbeat.seen:%Y-%m-%d %H:%M:%S} UTC{note}"
+
+
+def _audit_lines(found: Audit) -> str:
+    rows = [(proof.id, "holds" if proof.ok else "BROKEN", proof.law) for proof in found.proofs]
+    broken = [f"{proof.id}: {row}" for proof in found.proofs for row in proof.rows]
+    in_doubt = [f"in doubt: {email}" for email in found.in_doubt]
+    return "\n".join((table((f"{found.day}", "", "promise"), rows), *broken, *in_doubt))

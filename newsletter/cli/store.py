@@ -1,4 +1,4 @@
-"""``newsletter store``."""
+"""``newsletter store``: back up the store, and recover after it was restored from a backup."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -8,101 +8,101 @@ from typing import Annotated
 import typer
 
 from newsletter.app.app import App, open_app
-from newsletter.cli.command import command, group, issue_day
-from newsletter.cli.output import Output, counted
+from newsletter.cli.command import command, command_list, group, issue_day
+from newsletter.cli.output import Output, count_of
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.errors import UsageError
 from newsletter.publisher.issue_control import hold
 from newsletter.stores import Journaled, Restoration
 
-app = group()
-
-UNWITNESSED = "the store was restored, and nothing says what left since the backup"
-
-
-@app.callback()
-def store_commands() -> None:
-    """Copy the store while it is at work; say that it was restored from a copy.
+commands = command_list()
+store_group = group(
+    commands,
+    "store",
+    """Back up the store while it is in use, or recover after a restore.
 
     Example: newsletter store copy backup.db
-    """
+    """,
+)
+
+NO_JOURNAL = "the store was restored, and no record says what was sent since the backup"
 
 
-@command(app, "copy")
+@command(store_group, "copy")
 def copy_store(
     config: Path,
     output: Output,
-    file: Annotated[Path, typer.Argument(help="A file that is not there yet.")],
+    file: Annotated[Path, typer.Argument(help="The backup; must not exist yet.")],
 ) -> int:
-    """Copy the store into a file as it is at this instant, also while letters leave.
+    """Copy a SQLite store to a file, as it is at this instant; sending may go on meanwhile.
 
     Example: newsletter store copy backup.db
 
-    For SQLite. A PostgreSQL server copies itself, by pg_dump.
+    For PostgreSQL use pg_dump.
     """
     if file.exists():
-        raise UsageError(f"{file} is there already; name a file that is not")
+        raise UsageError(f"{file} exists already; choose another name")
     with open_app(config) as app:
         app.copy_store(file)
-    output.give({"file": str(file)}, lambda: f"copied into {file}")
+    output.result({"file": str(file)}, f"copied to {file}")
     return 0
 
 
-@command(app, "restored")
+@command(store_group, "restored")
 def store_restored(config: Path, output: Output) -> int:
-    """Say that the store was restored from a backup: what left since is not sent again.
+    """Recover after the store was restored from a backup: emails sent since are not sent again.
 
     Example: newsletter store restored
 
-    What left is taken from .newsletter/witness: letters the server answered for end as it said,
-    the others are held for `newsletter issue resolve`. Where that folder is gone, today's issue
-    and those that are open are held; `newsletter issue release` or `cancel` decides. Ends with 5
-    where something is held.
+    Emails sent since the backup are looked up in .newsletter/witness. Those the server replied to
+    get the state of that reply; the others are held until `newsletter issue resolve`. If that
+    folder is missing, today's issue and all unfinished ones are held until
+    `newsletter issue release` or `cancel`. Exit code 5: something is held.
     """
     with open_app(config) as app:
         app.readers()
         today = issue_day(None, app.clock, app.settings.timezone)
-        held = () if app.journal.is_there else _hold(app, today)
+        held_issues = () if app.journal.is_there else _hold_issues(app, today)
         store = app.store
         if not isinstance(store, Journaled):
             raise UsageError("a store in memory ends with its process; it cannot be restored")
-        found = store.recover_from_journal(now=app.clock.now())
-    output.give(_document(found, held), lambda: "\n".join(_lines(found, held)))
-    return DELIVERIES_FAILED if found.held or held else 0
+        restored = store.recover_from_journal(now=app.clock.now())
+    output.result(_document(restored, held_issues), "\n".join(_lines(restored, held_issues)))
+    return DELIVERIES_FAILED if restored.held or held_issues else 0
 
 
-def _document(found: Restoration, held: Sequence[date]) -> dict[str, object]:
+def _hold_issues(app: App, today: date) -> tuple[date, ...]:
+    """Hold today's issue and every issue with unsent emails; return those that were not yet."""
+    unfinished = [day for day in app.store.days() if app.store.counts(day).open]
+    days = sorted({today, *unfinished})
+    return tuple(day for day in days if hold(app.store, day, reason=NO_JOURNAL))
+
+
+def _document(restored: Restoration, held_issues: Sequence[date]) -> dict[str, object]:
     return {
-        "issues": [day.isoformat() for day in found.issues],
-        "accepted": found.accepted,
-        "failed": found.failed,
-        "held": found.held,
-        "gone": found.gone,
-        "left": list(found.left),
-        "erased": list(found.erased),
-        "held_issues": [day.isoformat() for day in held],
+        "issues": [day.isoformat() for day in restored.issues],
+        "accepted": restored.accepted,
+        "failed": restored.failed,
+        "held": restored.held,
+        "gone": restored.gone,
+        "left": list(restored.left),
+        "erased": list(restored.erased),
+        "held_issues": [day.isoformat() for day in held_issues],
     }
 
 
-def _lines(found: Restoration, held: Sequence[date]) -> list[str]:
-    told = (
-        f"taken up: {counted(found.accepted, 'letter')} accepted, {found.failed} failed, "
-        f"{found.held} held, {found.gone} of readers this store does not know"
+def _lines(restored: Restoration, held_issues: Sequence[date]) -> list[str]:
+    counts = (
+        f"recovered: {count_of(restored.accepted, 'email')} accepted, {restored.failed} failed, "
+        f"{restored.held} held, {restored.gone} to readers this store does not know"
     )
     return [
-        *(f"{day}: taken up; newsletter status {day}" for day in found.issues),
-        told,
-        *(f"{email} had left, and has left again" for email in found.left),
+        *(f"{day}: recovered; see newsletter status {day}" for day in restored.issues),
+        counts,
+        *(f"{email} had unsubscribed; unsubscribed again" for email in restored.left),
         *(
-            f"{email} had been erased: newsletter subscribers erase {email}"
-            for email in found.erased
+            f"{email} had been erased; run newsletter subscribers erase {email}"
+            for email in restored.erased
         ),
-        *(f"{day}: held; newsletter issue release {day}, or cancel" for day in held),
+        *(f"{day}: held; run newsletter issue release {day}, or cancel" for day in held_issues),
     ]
-
-
-def _hold(app: App, today: date) -> tuple[date, ...]:
-    """Hold today's issue and those that have open letters."""
-    there = [day for day in app.store.days() if app.store.counts(day).open]
-    days = sorted({today, *there})
-    return tuple(day for day in days if hold(app.store, day, reason=UNWITNESSED))

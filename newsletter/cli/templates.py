@@ -7,71 +7,71 @@ from typing import Annotated
 import typer
 
 from newsletter.app.app import open_app
-from newsletter.cli.command import command, group
-from newsletter.cli.output import Output, counted
+from newsletter.cli.command import command, command_list, group
+from newsletter.cli.output import Output, count_of
 from newsletter.errors import ConfigurationError, UsageError
 from newsletter.templates import find_folders, find_template_errors
 
-app = group()
-
-
-@app.callback()
-def templates_commands() -> None:
-    """The letter's templates: copied for editing, and looked through for mistakes.
+commands = command_list()
+templates_group = group(
+    commands,
+    "templates",
+    """Copy the email templates for editing, or check them for mistakes.
 
     Example: newsletter templates check
-    """
+    """,
+)
 
 
-@command(app, "check")
+@command(templates_group, "check")
 def check_templates(
     config: Path,
     output: Output,
     folder: Annotated[
-        Path | None, typer.Argument(help="The templates; those the configuration names.")
+        Path | None, typer.Argument(help="Folder of templates. Default: the one configured.")
     ] = None,
 ) -> int:
-    """Look templates through: misspelt MJML, unknown names and filters, `| safe`, missing parts.
+    """Check templates for misspelt MJML, unknown names and filters, `| safe`, missing parts.
 
     Example: newsletter templates check
 
-    Every fault with file, line and what mends it. Exit code 3: there is one.
+    Each mistake is reported with file, line and fix. Exit code 3: there are mistakes.
     """
     if folder is None:
         with open_app(config) as app:
             folder = app.template_folder
     faults = find_template_errors(folder)
     document = [{"file": f.file, "line": f.line, "problem": f.problem} for f in faults]
-    output.give({"ok": not faults, "faults": document}, lambda: "\n".join(map(str, faults)))
-    output.say(f"{counted(len(faults), 'fault')} in {folder or 'the templates that ship'}")
+    output.result({"ok": not faults, "faults": document}, "\n".join(map(str, faults)))
+    output.message(f"{count_of(len(faults), 'mistake')} in {folder or 'the bundled templates'}")
     return ConfigurationError.exit_code if faults else 0
 
 
-@command(app)
+@command(templates_group)
 def eject(
     _config: Path,
     output: Output,
-    folder: Annotated[Path, typer.Argument(help="Where the copies go.")] = Path("templates"),
+    folder: Annotated[Path, typer.Argument(help="Where to put the copies.")] = Path("templates"),
 ) -> int:
-    """Copy the templates that ship into a folder, for editing; nothing is overwritten.
+    """Copy the bundled templates to a folder, for editing; nothing is overwritten.
 
     Example: newsletter templates eject templates
     """
-    (own,) = find_folders().paths
-    names = sorted(path.relative_to(own) for path in own.rglob("*") if _is_for_editing(path))
-    if there := [folder / name for name in names if (folder / name).exists()]:
-        raise UsageError(f"{there[0]} is there already; name another folder, or take it away")
+    (bundled,) = find_folders().paths
+    names = sorted(path.relative_to(bundled) for path in bundled.rglob("*") if _is_editable(path))
+    if existing := [folder / name for name in names if (folder / name).exists()]:
+        raise UsageError(f"{existing[0]} exists already; choose another folder, or remove it")
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(own / name, folder / name)
-    output.give([str(folder / name) for name in names], lambda: "")
-    output.say(
-        f"{counted(len(names), 'template')} in {folder}; now write `templates: {folder}` into"
-        " newsletter.yaml, take away those you do not change, and see: newsletter preview"
+        shutil.copyfile(bundled / name, folder / name)
+    output.result([str(folder / name) for name in names])
+    output.message(
+        f"{count_of(len(names), 'template')} copied to {folder}. Now set `templates: {folder}` in"
+        " newsletter.yaml, delete the copies you do not change, and run: newsletter preview"
     )
     return 0
 
 
-def _is_for_editing(path: Path) -> bool:
-    """Whether an operator may change it; the proof sheet's own page is not read from elsewhere."""
+def _is_editable(path: Path) -> bool:
+    """Whether it is a template of emails or pages; the preview page's own is always the bundled."""
     return path.is_file() and not path.name.startswith("proof.")

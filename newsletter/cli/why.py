@@ -1,62 +1,65 @@
 """``newsletter why``."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.app.app import App, open_app
-from newsletter.cli.addresses import readers_called
-from newsletter.cli.command import Day, command, issue_day
+from newsletter.cli.command import Day, command, command_list, find_readers, issue_day
 from newsletter.cli.output import Output
 from newsletter.errors import UsageError
 from newsletter.model import Item, Reader, Verdict
 from newsletter.papers.identity import identify
 from newsletter.publisher.explaining import why as explain
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+commands = command_list()
 
 
-@command(app)
+@command(commands)
 def why(
     config: Path,
     output: Output,
-    email: Annotated[str | None, typer.Argument(help="The reader.")] = None,
-    paper: Annotated[str | None, typer.Argument(help="A key, an arXiv number, an address.")] = None,
+    email: Annotated[str | None, typer.Argument(help="The reader's address.")] = None,
+    paper: Annotated[
+        str | None, typer.Argument(help="Only this paper: its key, arXiv number or URL.")
+    ] = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Every confirmed reader.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="For every confirmed reader.")] = False,
     date: Day = None,
 ) -> int:
-    """For every paper of a day, the one reason it is in a reader's letter or is not.
+    """Explain for each paper of a day why it is in a reader's email or not.
 
     Example: newsletter why ada@example.org 2608.01234
 
-    A day that was frozen answers from what was frozen; another as the issue would be cut now.
+    If the issue of that day is frozen, the answer is about that issue. Otherwise it is about the
+    issue as it would be composed now.
     """
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)
-        found = list(explain(app.publisher, day, _readers(app, email, every=every)))
-    nothing = f"no paper was read for {day}, and none is owed; `newsletter fetch` reads it"
-    if paper is not None and found:
+        verdicts = list(explain(app.publisher, day, _readers(app, email, every=every)))
+    nothing = f"no papers for {day}; run `newsletter fetch --date {day}` to read them"
+    if paper is not None and verdicts:
         names = {paper, *identify(Item(title="", ids=(paper,))).aliases}
-        nothing = f"no paper of {day} is called {paper!r}; without it, all of them are shown"
-        found = [verdict for verdict in found if verdict.paper in names]
-    output.give([_document(verdict) for verdict in found], lambda: _lines(found))
-    counts = Counter(verdict.included for verdict in found)
+        nothing = f"no paper of {day} is called {paper!r}; leave it out to see all of them"
+        verdicts = [verdict for verdict in verdicts if verdict.paper in names]
+    output.result([_document(verdict) for verdict in verdicts], _lines(verdicts))
+    counts = Counter(verdict.included for verdict in verdicts)
     output.detail(f"{counts[True]} in, {counts[False]} out")
-    if not found:
-        output.say(nothing)
+    if not verdicts:
+        output.message(nothing)
     return 0
 
 
 def _readers(app: App, email: str | None, *, every: bool) -> list[Reader]:
     if every == (email is not None):
-        raise UsageError("name a reader, or ask for --all")
-    publisher = app.publisher
+        raise UsageError("name one reader, or pass --all")
+    store = app.publisher.store  # the publisher first reads the readers' file into the store
     if email is not None:
-        return readers_called(publisher.store, [email])
-    return [reader for reader in publisher.store.readers() if reader.status == "confirmed"]
+        return find_readers(store.each_reader(), [email])
+    return [reader for reader in store.readers() if reader.status == "confirmed"]
 
 
 def _document(verdict: Verdict) -> dict[str, object]:
@@ -69,7 +72,8 @@ def _document(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _lines(found: list[Verdict]) -> str:
+def _lines(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(
-        f"{'in ' if v.included else 'out'}  {v.paper}  {v.title}\n       {v.reason}" for v in found
+        f"{'in ' if v.included else 'out'}  {v.paper}  {v.title}\n       {v.reason}"
+        for v in verdicts
     )

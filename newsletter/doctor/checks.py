@@ -1,67 +1,100 @@
-"""The checks, in the order in which a newcomer mends things."""
+"""The checks of ``newsletter doctor``, in the order in which a new operator fixes things."""
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import httpx2
+from dns.exception import DNSException
+from dns.name import from_text
+from dns.rdatatype import TXT
+from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 
 from newsletter.app import event_loop
 from newsletter.app.app import App, open_app
-from newsletter.doctor.dns import Ask, sender_records
-from newsletter.doctor.findings import Finding, unchecked, well, wrong
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
 from newsletter.publisher.reporting import report, so_far
 
-PATIENCE = 10.0
-"""Seconds a server gets."""
+SERVER_TIMEOUT = 10.0
+NAME_SERVER_TIMEOUT = 5.0
+"""Seconds."""
 
-SCARCE = 500 * 1024 * 1024
-"""Octets of free disk below which the store may not live through the week."""
+MIN_FREE_BYTES = 500 * 1024 * 1024
+"""With less free disk the store may run full within a week."""
 
-SILENT = timedelta(minutes=5)
-"""So long without a sign of life, and the daemon is not well."""
+MAX_SILENCE = timedelta(minutes=5)
+"""A running `newsletter run` reports to the store more often than this."""
 
-SKEW = timedelta(minutes=2)
-"""How far clocks may differ."""
+MAX_CLOCK_SKEW = timedelta(minutes=2)
+
+Lookup = Callable[[str], tuple[str, ...] | None]
+"""Returns the TXT records of a name; None if the name does not exist.
+
+It raises DNSException if no name server answers.
+"""
 
 
-def examine(config: Path, ask: Ask | None) -> Iterator[Finding]:
-    """Look at everything, one finding after the other.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check: what was checked, its state, the details, and how to fix it."""
+
+    name: str
+    state: Literal["ok", "wrong", "not checked"]
+    said: str
+    fix: str = ""
+
+
+def _ok(name: str, said: str) -> Finding:
+    return Finding(name, "ok", said)
+
+
+def _wrong(name: str, said: str, fix: str) -> Finding:
+    return Finding(name, "wrong", said, fix)
+
+
+def _not_checked(name: str, said: str) -> Finding:
+    return Finding(name, "not checked", said)
+
+
+def examine(config: Path, lookup: Lookup | None) -> Iterator[Finding]:
+    """Run every check; if the configuration is wrong, only that is reported.
 
     Args:
         config: the configuration file.
-        ask: the DNS; None where there is no name server to ask.
+        lookup: the DNS; None if this machine has no name server.
     """
+    name = "configuration"
     with ExitStack() as stack:
         try:
             app = stack.enter_context(open_app(config))
             readers = len(app.listed_subscribers)
         except ConfigurationError as error:
-            yield wrong("configuration", str(error), "mend it; newsletter config check tells more")
+            yield _wrong(name, str(error), "fix it; `newsletter config check` shows all mistakes")
             return
-        yield well("configuration", f"{config.name}, {readers} readers in the file")
-        yield from _of_house(app, ask)
+        yield _ok(name, f"{config.name}, {readers} readers in the file")
+        yield from _examine_app(app, lookup)
 
 
-def _of_house(app: App, ask: Ask | None) -> Iterator[Finding]:
+def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield _templates(app)
     store = _store(app)
     yield store
     yield _smtp(app)
-    yield from _sender(app.settings.publication.domain, ask)
-    url, date = _public_url(app.settings.url)
+    yield from sender_records(app.settings.publication.domain, lookup)
+    url, server_time = _public_url(app.settings.url)
     yield url
     yield _bounces(app)
-    yield clock(app, date, stored=store.state == "ok")
+    yield clock(app, server_time, store_is_open=store.state == "ok")
     yield _disk(app)
-    yield well("event loop", event_loop.named())
+    yield _ok("event loop", event_loop.named())
     if store.state == "ok":
         yield _last_run(app)
         yield _last_issue(app)
@@ -71,58 +104,119 @@ def _templates(app: App) -> Finding:
     try:
         _ = app.templates
     except ConfigurationError as error:
-        return wrong("templates", str(error), "mend the template, or take templates: out")
-    return well("templates", app.settings.templates or "those that ship")
+        return _wrong("templates", str(error), "fix the template, or remove `templates:`")
+    return _ok("templates", app.settings.templates or "the bundled ones")
 
 
 def _store(app: App) -> Finding:
     try:
         days = app.store.days()
     except StoreError as error:
-        return wrong("store", str(error), "mend store: or what it names")
-    return well("store", f"newest issue {days[0]}" if days else "no issue yet")
+        return _wrong("store", str(error), "fix `store:` or the database it names")
+    return _ok("store", f"newest issue {days[0]}" if days else "no issue yet")
 
 
 def _smtp(app: App) -> Finding:
     smtp = app.settings.smtp
-    place = f"{smtp.host}:{smtp.port}"
     try:
-        event_loop.run(app.try_smtp(PATIENCE))
+        event_loop.run(app.try_smtp(SERVER_TIMEOUT))
     except TransportError as error:
         said, _, fix = str(error).partition("; ")
-        return wrong("SMTP", said, fix)
+        return _wrong("SMTP", said, fix)
     login = f"logged in as {smtp.username}" if smtp.username else "without a login"
-    return well("SMTP", f"{place}, security {smtp.security}, {login}")
+    return _ok("SMTP", f"{smtp.host}:{smtp.port}, security {smtp.security}, {login}")
 
 
-def _sender(domain: str, ask: Ask | None) -> tuple[Finding, ...]:
-    if ask is None:
-        said = "this machine knows no name server"
-        return tuple(unchecked(name, said) for name in ("SPF", "DKIM", "DMARC"))
-    return sender_records(domain, ask)
+def resolver_lookup(resolver: Resolver) -> Lookup:
+    """Look up TXT records through a resolver's name servers."""
+
+    def lookup(name: str) -> tuple[str, ...] | None:
+        try:
+            answer = resolver.resolve(from_text(name), TXT, lifetime=NAME_SERVER_TIMEOUT)
+        except NXDOMAIN:
+            return None
+        except NoAnswer:
+            return ()
+        return tuple(b"".join(record.strings).decode("utf-8", "replace") for record in answer)
+
+    return lookup
+
+
+def sender_records(domain: str, lookup: Lookup | None) -> tuple[Finding, ...]:
+    """Check SPF (RFC 7208), DKIM (RFC 6376) and DMARC (RFC 7489) of the sender's domain."""
+    checks = {"SPF": _spf, "DKIM": _dkim, "DMARC": _dmarc}
+    top = domain.rpartition(".")[2]
+    try:
+        if lookup is None:
+            problem = "no name server is configured on this machine"
+        elif lookup(top) is not None:
+            return tuple(check(domain, lookup) for check in checks.values())
+        else:
+            problem = f"the name server does not know .{top}; this machine seems to be offline"
+    except DNSException as error:
+        problem = f"no name server answered: {type(error).__name__}"
+    return tuple(_not_checked(name, problem) for name in checks)
+
+
+def _spf(domain: str, lookup: Lookup) -> Finding:
+    records = [text for text in lookup(domain) or () if text.lower().split(" ")[0] == "v=spf1"]
+    if len(records) != 1:
+        said = f"{domain} has {len(records) or 'no'} SPF records"
+        fix = f'keep one TXT record at {domain}, for example "v=spf1 mx a:YOUR.RELAY -all"'
+        return _wrong("SPF", said, fix)
+    if records[0].lower().split()[-1] in {"all", "+all", "?all"}:
+        fix = f"end the TXT record at {domain} with -all or ~all"
+        return _wrong("SPF", f"{domain} lets everybody send: {records[0]}", fix)
+    return _ok("SPF", records[0])
+
+
+def _dkim(domain: str, lookup: Lookup) -> Finding:
+    # The keys cannot be listed, but a name exists if there is a name below it (RFC 8020).
+    if lookup(f"_domainkey.{domain}") is None:
+        fix = "let your mail server sign for this domain, and publish the key it gives you"
+        return _wrong("DKIM", f"there are no keys below _domainkey.{domain}", fix)
+    return _ok("DKIM", f"there are keys below _domainkey.{domain}")
+
+
+def _dmarc(domain: str, lookup: Lookup) -> Finding:
+    for name in _domain_and_parents(domain):
+        for text in lookup(f"_dmarc.{name}") or ():
+            if text.replace(" ", "").lower().startswith("v=dmarc1;"):
+                return _ok("DMARC", f"{name}: {text}")
+    record = f"v=DMARC1; p=none; rua=mailto:you@{domain}"
+    fix = f'add a TXT record at _dmarc.{domain}, for example "{record}"'
+    return _wrong("DMARC", f"{domain} has no DMARC policy", fix)
+
+
+def _domain_and_parents(domain: str) -> Iterator[str]:
+    """The domain and its parents of two labels or more; their policies apply to it too."""
+    labels = domain.split(".")
+    for start in range(max(len(labels) - 1, 1)):
+        yield ".".join(labels[start:])
 
 
 def _public_url(url: str | None) -> tuple[Finding, datetime | None]:
-    """How the readers' pages are, and the time their server gave."""
+    """Check the readers' pages; also return the time that their server gave."""
     name = "public URL"
     if url is None:
-        return unchecked(name, "no url: is set; letters carry mailto: links alone"), None
+        return _not_checked(name, "no `url:` is set; emails carry only mailto: links"), None
     parts = urlsplit(url)
-    if parts.scheme != "https" and not _is_here(parts.hostname or ""):
+    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
         said = f"{url} is not https: mail programs offer no one-click unsubscribe (RFC 8058)"
-        return wrong(name, said, "put the pages behind https, and write so in url:"), None
-    fix = "see that it leads to this newsletter's pages, and to nothing that fails"
+        return _wrong(name, said, "serve the pages over https, and change `url:`"), None
+    fix = "make this address lead to the newsletter's pages"
     try:
-        answer = httpx2.get(url, timeout=PATIENCE)
+        answer = httpx2.get(url, timeout=SERVER_TIMEOUT)
     except httpx2.HTTPError as error:
-        return wrong(name, f"{url} does not answer: {error}", fix), None
+        return _wrong(name, f"{url} does not answer: {error}", fix), None
+    said = f"{url} answers {answer.status_code}"
     if answer.is_server_error:
-        return wrong(name, f"{url} answers {answer.status_code}", fix), None
-    return well(name, f"{url} answers {answer.status_code}"), http_date(answer.headers.get("Date"))
+        return _wrong(name, said, fix), None
+    return _ok(name, said), http_date(answer.headers.get("Date"))
 
 
 def http_date(header: str | None) -> datetime | None:
-    """The instant of a Date header (RFC 9110); None where it says none."""
+    """The time in a Date header (RFC 9110, 5.6.7); None if it is missing or malformed."""
     if header is None or not header.endswith(" GMT"):
         return None
     try:
@@ -131,44 +225,45 @@ def http_date(header: str | None) -> datetime | None:
         return None
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def clock(app: App, told: datetime | None, *, stored: bool) -> Finding:
-    """This machine's clock beside that of a server, and beside what the store remembers."""
-    now = app.clock.now()
-    fix = "set the clock, and keep it with NTP (timedatectl set-ntp true)"
-    if told is not None and abs(now - told) > SKEW:
-        return wrong("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC here, {told:%H:%M:%S} elsewhere", fix)
-    known = [beat.seen for beat in app.store.heartbeats()] if stored else []
-    latest = max(known, default=now)
-    if latest - now > SKEW:
-        return wrong("clock", f"it is behind {latest:%Y-%m-%d %H:%M} UTC, which has been", fix)
-    return well("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC; zone {app.settings.timezone}")
-
-
 def _bounces(app: App) -> Finding:
-    """Whether what comes back by mail is read, and can be put away."""
     name = "bounces"
     if app.settings.bounces is None:
-        said = "no bounces: is set; what comes back goes to the sender, and nobody counts it"
-        return unchecked(name, said)
+        said = "no `bounces:` is set; returned mail goes to the sender and is not counted"
+        return _not_checked(name, said)
     maildir = app.maildir
     if maildir is None:
-        said = "no bounces.maildir is set; newsletter bounces read takes an mbox or a pipe"
-        return unchecked(name, said)
+        said = "no `bounces.maildir` is set; pass an mbox or a pipe to newsletter bounces read"
+        return _not_checked(name, said)
     fix = "let the mail server deliver there, as the newsletter's user"
     try:
         waiting = len(maildir.unread())
     except UsageError as error:
-        return wrong(name, str(error), fix)
-    if not os.access(maildir.path / "new", os.W_OK) or not os.access(maildir.path / "cur", os.W_OK):
-        return wrong(name, f"{maildir.path}: what is read there cannot be put away", fix)
-    return well(name, f"{maildir.path}, {waiting} mails waiting")
+        return _wrong(name, str(error), fix)
+    if not all(os.access(maildir.path / part, os.W_OK) for part in ("new", "cur")):
+        return _wrong(name, f"{maildir.path}: mails that were read cannot be moved to cur", fix)
+    return _ok(name, f"{maildir.path}, {waiting} mails waiting")
+
+
+def clock(app: App, server_time: datetime | None, *, store_is_open: bool) -> Finding:
+    """Compare this machine's clock with a web server's, and with the newest time in the store."""
+    name, fix = "clock", "set the clock, and keep it right with NTP (timedatectl set-ntp true)"
+    now = app.clock.now()
+    here = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    if server_time is not None and abs(now - server_time) > MAX_CLOCK_SKEW:
+        return _wrong(name, f"{here} here, {server_time:%H:%M:%S} elsewhere", fix)
+    recorded = [heartbeat.seen for heartbeat in app.store.heartbeats()] if store_is_open else []
+    latest = max(recorded, default=now)
+    if latest - now > MAX_CLOCK_SKEW:
+        said = f"{here} is earlier than the last activity, {latest:%Y-%m-%d %H:%M} UTC"
+        return _wrong(name, said, fix)
+    return _ok(name, f"{here}; time zone {app.settings.timezone}")
 
 
 def _disk(app: App) -> Finding:
@@ -179,36 +274,36 @@ def _disk(app: App) -> Finding:
         (folder / "doctor").unlink()
     except OSError as error:
         fix = f"let the newsletter's user write in {app.folder}"
-        return wrong("disk", f"{app.folder}: {error.strerror}", fix)
+        return _wrong("disk", f"{app.folder}: {error.strerror}", fix)
     said = f"{free // 2**20} MB free in {app.folder}"
-    if free < SCARCE:
-        return wrong("disk", said, "make room: a full disk stops letters before they leave")
-    return well("disk", said)
+    if free < MIN_FREE_BYTES:
+        return _wrong("disk", said, "free some space: with a full disk no email is sent")
+    return _ok("disk", said)
 
 
 def _last_run(app: App) -> Finding:
     name = "last run"
     last = next(iter(app.store.heartbeats()), None)
     if last is None:
-        return unchecked(name, "newsletter run has not run here; cron and send need none")
-    told = f"{last.name}, last awake {last.seen:%Y-%m-%d %H:%M} UTC"
+        return _not_checked(name, "newsletter run was never started; with cron it is not needed")
+    said = f"{last.name}, last active {last.seen:%Y-%m-%d %H:%M} UTC"
     if last.said == "stopped":
-        return well(name, f"{told}, then stopped")
+        return _ok(name, f"{said}, then stopped")
     if last.said:
-        return wrong(name, f"{told}: {last.said}", "mend that; the next look tries again")
-    if app.clock.now() - last.seen > SILENT:
-        return wrong(name, f"{told}, and silent since", "start newsletter run again; see its log")
-    return well(name, told)
+        return _wrong(name, f"{said}: {last.said}", "fix that; newsletter run keeps trying")
+    if app.clock.now() - last.seen > MAX_SILENCE:
+        return _wrong(name, f"{said}, silent since", "restart newsletter run and read its log")
+    return _ok(name, said)
 
 
 def _last_issue(app: App) -> Finding:
     name = "last issue"
     day = next(so_far(app.store, app.clock.now()), None)
     if day is None:
-        return unchecked(name, "there is none yet; newsletter send or run makes one")
+        return _not_checked(name, "there is none yet; newsletter send or run makes one")
     found = report(app.store, day)
     counts = found.counts
     said = f"{found.day} is {found.state}: {counts.accepted} of {counts.planned} accepted"
     if found.troubled:
-        return wrong(name, said, "newsletter status names the readers and what the server said")
-    return well(name, said)
+        return _wrong(name, said, "newsletter status shows the readers and the server's replies")
+    return _ok(name, said)

@@ -114,7 +114,7 @@ def test_unblocked_reader_gets_letters_again(
     deliver(newsletter, complaint(back=f"<{to(arrivals, 7).sender}>"))
     assert "blocked" in newsletter.run("bounces", "read").stdout
     back = newsletter.run("subscribers", "unsuppress", "R7@Example.net")
-    assert "r7@example.net: gets letters again (was blocked: complained on" in back.stdout
+    assert "r7@example.net: gets emails again (was blocked: complained on" in back.stdout
     assert blocked(newsletter) == {}
     again = newsletter.run("subscribers", "unsuppress", "r7@example.net", code=2)
     assert "is not blocked" in again.stderr
@@ -194,8 +194,8 @@ def test_mail_seen_by_another_program_is_read(
         (("--maildir", "nowhere"), "no Maildir can be read there"),
         (("--mbox", "nowhere"), "no mbox can be read there"),
         (("--mbox", "newsletter.yaml"), "is no mbox"),
-        (("--mbox", "newsletter.yaml", "-"), "read one mailbox"),
-        (("back.mbox",), "is no mailbox"),
+        (("--mbox", "newsletter.yaml", "-"), "exactly one of --maildir"),
+        (("back.mbox",), "is not a mailbox"),
     ],
 )
 def test_invalid_mailbox_is_named(

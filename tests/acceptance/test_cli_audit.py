@@ -61,7 +61,7 @@ def test_delivered_issue_passes_the_audit(newsletter: Newsletter) -> None:
 
 def test_cancelled_issues_papers_come_in_the_next(newsletter: Newsletter, inbox: Inbox) -> None:
     said = newsletter.run("issue", "cancel", DAY, code=2).stderr
-    assert f"There is no issue of {DAY} so far; say --yes" in said
+    assert f"There is no issue of {DAY} yet. Cancel it in advance? Not a terminal." in said
     assert newsletter.json("status", DAY)["state"] is None
     assert newsletter.json("issue", "cancel", DAY, "--yes")["state"] == "cancelled"
     assert newsletter.send(DAY)["state"] == "cancelled"
@@ -88,10 +88,10 @@ def test_letters_in_doubt_twice_are_named_and_resolved(
     found = newsletter.json("audit", DAY, code=5)
     assert found["ok"]
     assert found["in_doubt"] == ["ada@example.org", "bob@example.org"]
-    remedy = f"`newsletter issue resolve {DAY}` says what became of those held"
+    remedy = f"`newsletter issue resolve {DAY}` says whether the held emails arrived"
     assert remedy in newsletter.run("status", DAY).stdout
     words = newsletter.run("issue", "resolve", DAY, "eve@example.org", "--lost", code=2).stderr
-    assert "there is no reader eve@example.org" in words
+    assert "no reader has the address eve@example.org" in words
     ended = newsletter.json("issue", "resolve", DAY, "Ada@Example.org", "--arrived")
     assert (ended["accepted"], ended["held"]) == (1, 1)
     ended = newsletter.json("issue", "resolve", DAY, "--lost")

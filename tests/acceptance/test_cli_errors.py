@@ -119,7 +119,7 @@ def test_group_alone_shows_its_help_only(tmp_path: Path, group: str) -> None:
 def test_path_refused_by_the_system_is_named(newsletter: Newsletter, words: str) -> None:
     (newsletter.folder / "file").touch()
     said = newsletter.run(*words.split(), code=1).stderr
-    assert re.search(r"^newsletter: file\S*: cannot be read or written: .*; mend that, or", said)
+    assert re.search(r"^newsletter: file\S*: cannot be read or written: .*; fix that, or", said)
     assert "unexpected" not in said
 
 
@@ -171,7 +171,7 @@ def test_wrong_arguments_are_usage_errors(newsletter: Newsletter) -> None:
     assert "65535" in newsletter.run("preview", "--port", "70000", code=2).stderr
     assert "--lost" in newsletter.run("issue", "resolve", DAY, code=2).stderr
     both = newsletter.run("issue", "resolve", DAY, "--arrived", "--lost", code=2).stderr
-    assert "--arrived or --lost, one of them" in both
+    assert "either --arrived or --lost" in both
 
 
 def test_failed_source_is_reported_before_sending(

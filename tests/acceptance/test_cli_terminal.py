@@ -56,7 +56,7 @@ def test_cancelling_a_missing_issue_asks_first(tmp_path: Path) -> None:
     newsletter.subscribe()
     for answer, state in (("n", "no issue yet"), ("y", "cancelled (by the operator)")):
         code, screen = on_a_terminal(tmp_path, "issue", "cancel", DAY, answer=answer)
-        assert f"There is no issue of {DAY} so far. Cancel it before it is made? [y/N]:" in screen
+        assert f"There is no issue of {DAY} yet. Cancel it in advance? [y/N]:" in screen
         assert (code, f"{DAY}: {state}" in screen) == (0, True)
 
 
@@ -67,7 +67,7 @@ def test_erasing_a_reader_asks_first(tmp_path: Path) -> None:
     for answer, said in (("n", "0 readers erased"), ("y", "1 reader erased")):
         words = ("subscribers", "erase", "ada@example.org")
         code, screen = on_a_terminal(tmp_path, *words, answer=answer)
-        assert "Erase all that is known of ada@example.org? [y/N]:" in screen
+        assert "Erase all data of ada@example.org? This cannot be undone. [y/N]:" in screen
         assert (code, screen.splitlines()[-1]) == (0, said)
 
 

@@ -18,9 +18,8 @@ from dns.rrset import from_text
 
 from newsletter.app.app import open_app
 from newsletter.app.clock import SystemClock
-from newsletter.doctor import Finding, ask_dns, examine
-from newsletter.doctor.checks import clock, http_date
-from newsletter.doctor.dns import Ask, sender_records
+from newsletter.doctor import Finding, examine, resolver_lookup
+from newsletter.doctor.checks import Lookup, clock, http_date, sender_records
 from newsletter.model import Heartbeat
 from newsletter.stores import open_store
 from tests.support.cli import Newsletter
@@ -63,11 +62,11 @@ class NameServer:
                 response.answer.append(from_text(name, 60, "IN", "TXT", *quoted))
             self.socket.sendto(response.to_wire(), who)
 
-    def ask(self) -> Ask:
+    def lookup(self) -> Lookup:
         resolver = Resolver(configure=False)
         resolver.nameservers = ["127.0.0.1"]
         resolver.port = self.socket.getsockname()[1]
-        return ask_dns(resolver)
+        return resolver_lookup(resolver)
 
 
 @pytest.fixture
@@ -90,15 +89,15 @@ def newsletter(tmp_path: Path) -> Iterator[Newsletter]:
         yield made
 
 
-def examined(newsletter: Newsletter, ask: Ask | None = None) -> dict[str, Finding]:
-    found = examine(newsletter.folder / "newsletter.yaml", ask)
+def examined(newsletter: Newsletter, lookup: Lookup | None = None) -> dict[str, Finding]:
+    found = examine(newsletter.folder / "newsletter.yaml", lookup)
     return {finding.name: finding for finding in found}
 
 
 def test_healthy_newsletter_passes(newsletter: Newsletter, names: NameServer) -> None:
     with serve(lambda _path, _query: (200, {}, b"the pages")) as origin:
         newsletter.configure(url=origin)
-        found = examined(newsletter, names.ask())
+        found = examined(newsletter, names.lookup())
     assert {name for name, finding in found.items() if finding.state == "wrong"} == set()
     unknown = {name for name, finding in found.items() if finding.state == "not checked"}
     assert unknown == {"bounces", "last run", "last issue"}
@@ -130,14 +129,14 @@ def test_missing_dns_records_are_named_with_remedy(
     names: NameServer, name: str, change: Mapping[str, Any], said: str
 ) -> None:
     names.zone = {k: v for k, v in {**GOOD, **change}.items() if v is not None}
-    found = {finding.name: finding for finding in sender_records("example.org", names.ask())}
+    found = {finding.name: finding for finding in sender_records("example.org", names.lookup())}
     assert said in found.pop(name).said
     assert {finding.state for finding in found.values()} == {"ok"}
 
 
 def test_policy_of_the_parent_domain_counts(names: NameServer) -> None:
     names.zone |= {"news.example.org": ["v=spf1 mx ~all"], "_domainkey.news.example.org": []}
-    found = sender_records("news.example.org", names.ask())
+    found = sender_records("news.example.org", names.lookup())
     assert [finding.state for finding in found] == ["ok", "ok", "ok"]
 
 
@@ -145,9 +144,9 @@ def no_answer(_name: str) -> tuple[str, ...]:
     raise DNSException
 
 
-@pytest.mark.parametrize("ask", [None, no_answer, lambda _name: None])
-def test_offline_option_skips_dns(newsletter: Newsletter, ask: Ask | None) -> None:
-    found = examined(newsletter, ask)
+@pytest.mark.parametrize("lookup", [None, no_answer, lambda _name: None])
+def test_offline_the_dns_is_not_checked(newsletter: Newsletter, lookup: Lookup | None) -> None:
+    found = examined(newsletter, lookup)
     assert {found[name].state for name in ("SPF", "DKIM", "DMARC")} == {"not checked"}
 
 
@@ -207,8 +206,8 @@ def test_clock_behind_the_past_is_reported(newsletter: Newsletter) -> None:
 def test_clock_differing_from_a_server_is_reported(newsletter: Newsletter) -> None:
     with open_app(newsletter.folder / "newsletter.yaml") as app:
         elsewhere = http_date("Mon, 03 Aug 2026 12:10:00 GMT")
-        late = clock(replace(app, clock=SteadyClock(NOON)), elsewhere, stored=False)
-        right = clock(replace(app, clock=SteadyClock(NOON)), NOON, stored=False)
+        late = clock(replace(app, clock=SteadyClock(NOON)), elsewhere, store_is_open=False)
+        right = clock(replace(app, clock=SteadyClock(NOON)), NOON, store_is_open=False)
     assert (late.state, right.state) == ("wrong", "ok")
     assert "2026-08-03 12:00:00 UTC here, 12:10:00 elsewhere" in late.said
 

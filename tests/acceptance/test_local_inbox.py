@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from newsletter.cli.inbox import Inbox
+from newsletter.cli.demo import Inbox
 from newsletter.model import Accepted
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.support.clocks import QuickClock

@@ -47,7 +47,7 @@ def test_sends_what_is_due_and_stops_cleanly(newsletter: Newsletter, inbox: Inbo
     assert living["said"] == ""
     after = newsletter.json("status")
     assert (after["accepted"], after["awake"][0]["said"]) == (3, "stopped")
-    assert "last awake" in newsletter.run("status").stdout
+    assert "last active" in newsletter.run("status").stdout
 
 
 def test_operator_gets_a_letter_about_failures(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_operator_erases_a_reader_for_good(newsletter: Newsletter) -> None:
     newsletter.configure()
     newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
     said = newsletter.run("subscribers", "erase", "ADA@example.org", code=2).stderr
-    assert "say --yes" in said
+    assert "Pass --yes" in said
     erased = newsletter.json("subscribers", "erase", "ADA@example.org", "--yes")
     assert erased == {"erased": 1}
     assert (

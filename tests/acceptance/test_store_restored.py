@@ -200,7 +200,7 @@ def test_backup_is_complete_and_overwrites_nothing(newsletter: Newsletter, tmp_p
     with sqlite3.connect(tmp_path / "backup.db") as copied:
         assert copied.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert copied.execute("SELECT count(*) FROM deliveries").fetchone() == (4,)
-    assert "is there already" in newsletter.run("store", "copy", "backup.db", code=2).stderr
+    assert "exists already" in newsletter.run("store", "copy", "backup.db", code=2).stderr
     words = newsletter.run("store", "copy", "nowhere/backup.db", code=1).stderr
     assert "nowhere/backup.db cannot be written" in words
 

@@ -128,7 +128,7 @@ def test_templates_can_be_ejected_and_checked(tmp_path: Path) -> None:
     assert "issue.mjml:18: <mj-section> has no attribute paddin" in done.stdout
     before = (tmp_path / "own" / "issue.mjml").read_text()
     refused = newsletter.run("templates", "eject", "own", code=2)
-    assert "is there already" in refused.stderr
+    assert "exists already" in refused.stderr
     assert (tmp_path / "own" / "issue.mjml").read_text() == before
     assert "does not exist" in newsletter.run("templates", "check", "nowhere", code=3).stderr
 

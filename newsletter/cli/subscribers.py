@@ -1,0 +1,263 @@
+"""``newsletter subscribers``: readers in, out, and listed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter.app.app import App, open_app
+from newsletter.app.files import read
+from newsletter.cli.command import Yes, command, command_list, find_readers, group
+from newsletter.cli.output import Output, confirm, count_of, table
+from newsletter.config.subscribers import (
+    as_entry,
+    one_subscriber,
+    read_csv,
+    read_subscribers,
+    same_mailbox,
+    write_csv,
+    write_yaml,
+)
+from newsletter.config.yaml_file import Value
+from newsletter.errors import UsageError
+from newsletter.model import Reader, Subscriber
+from newsletter.readers.service import is_erased, without_erased
+
+commands = command_list()
+subscribers_group = group(
+    commands,
+    "subscribers",
+    """List, add, remove, import, export and erase readers.
+
+    Example: newsletter subscribers add ada@example.org --topics Reasoning
+    """,
+)
+
+Email = Annotated[str, typer.Argument(help="The reader's address.")]
+Values = Annotated[list[str] | None, typer.Option(help="Repeat for more than one.")]
+Again = Annotated[bool, typer.Option("--again", help="Add readers even if they left before.")]
+
+LEFT = frozenset({"unsubscribed", "blocked"})
+
+
+class Form(StrEnum):
+    """Formats of a file of readers."""
+
+    CSV = "csv"
+    YAML = "yaml"
+
+
+@command(subscribers_group, "list")
+def list_readers(config: Path, output: Output) -> int:
+    """List every reader, of the file and of the store, with status and interests.
+
+    Example: newsletter subscribers list --json
+    """
+    with open_app(config) as app:
+        readers = [reader for reader in app.readers() if not is_erased(reader)]
+        reasons = {blocked.email: blocked.why for blocked in app.store.suppressed()}
+    document = [
+        {
+            **as_entry(reader.subscriber),
+            "status": reader.status,
+            "origin": reader.origin,
+            "why_blocked": reasons.get(reader.subscriber.email, ""),
+        }
+        for reader in readers
+    ]
+    rows = [(r.subscriber.email, r.status, r.origin, _interests(r.subscriber)) for r in readers]
+    for email, reason in reasons.items():
+        output.message(f"{email} is blocked: {reason}")
+    output.result(document, table(("reader", "status", "from", "wants"), rows))
+    return 0
+
+
+def _interests(subscriber: Subscriber) -> str:
+    wants = subscriber.filter
+    rules = [rule.text for rule in wants.include] + [f"not {rule.text}" for rule in wants.exclude]
+    return ", ".join((*wants.topics, *rules)) or "everything"
+
+
+@command(subscribers_group)
+def add(
+    config: Path,
+    output: Output,
+    email: Email,
+    *,
+    name: Annotated[str, typer.Option(help="The reader's name.")] = "",
+    topics: Values = None,
+    include: Values = None,
+    exclude: Values = None,
+    again: Again = False,
+) -> int:
+    """Add a confirmed reader to the store; subscribers.yaml is not changed.
+
+    Example: newsletter subscribers add ada@example.org --topics Reasoning --include LoRA
+    """
+    entry: dict[str, Value] = {"email": email, "name": name}
+    lists = {"topics": topics, "include": include, "exclude": exclude}
+    entry |= {key: [*values] for key, values in lists.items() if values}
+    with open_app(config) as app:
+        subscriber = one_subscriber(entry, app.topic_names)
+        _save(app, [subscriber], again=again)
+    output.result({"added": [subscriber.email]}, f"{subscriber.email}: confirmed")
+    return 0
+
+
+@command(subscribers_group, "import")
+def import_readers(
+    config: Path,
+    output: Output,
+    file: Annotated[Path, typer.Argument(help="A .csv or .yaml file.")],
+    *,
+    again: Again = False,
+) -> int:
+    """Add all readers of a file to the store, confirmed; if the file has a mistake, none.
+
+    Example: newsletter subscribers import readers.csv
+    """
+    with open_app(config) as app:
+        topics = app.topic_names
+        content = read(file, "name a CSV or YAML file of readers")
+        if _form_of(file) is Form.CSV:
+            listed = read_csv(content, str(file), topics)
+        else:
+            listed = read_subscribers(content, str(file), topics, app.environment)
+        saved = _save(app, listed, again=again)
+    left_out = len(listed) - len(saved)
+    document = {"added": saved, "left_out": left_out}
+    output.result(document, f"{count_of(len(saved), 'reader')} added")
+    if left_out:
+        output.message(f"{left_out} not added because they left before; pass --again to add them")
+    return 0
+
+
+def _form_of(file: Path) -> Form:
+    return Form.CSV if file.suffix.lower() == ".csv" else Form.YAML
+
+
+def _save(app: App, listed: Sequence[Subscriber], *, again: bool) -> list[str]:
+    """Store readers, but those who left only with ``again``; return the addresses stored.
+
+    A reader known by another spelling of the address keeps the known one. It is one mailbox: it
+    must not get two emails, and a capital letter must not undo an unsubscribe.
+
+    Raises:
+        UsageError: there is only one reader, who left before.
+    """
+    readers = app.readers()
+    known = {same_mailbox(reader.subscriber.email): reader for reader in readers}
+    wanted = listed if again else without_erased(listed, readers, app.reader_service.keys)
+    to_store = []
+    for subscriber in wanted:
+        before = known.get(same_mailbox(subscriber.email))
+        if before is None:
+            to_store.append(subscriber)
+        elif again or before.status not in LEFT:
+            to_store.append(replace(subscriber, email=before.subscriber.email))
+    if len(listed) == 1 and not to_store:
+        raise UsageError(f"{listed[0].email} left before; if they ask to come back, pass --again")
+    for subscriber in to_store:
+        app.store.save_reader(subscriber, status="confirmed", now=app.clock.now())
+    return [subscriber.email for subscriber in to_store]
+
+
+@command(subscribers_group)
+def export(
+    config: Path,
+    output: Output,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A .csv or .yaml file. Default: YAML on standard output."),
+    ] = None,
+    *,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="Default: by the file's suffix, else yaml.")
+    ] = None,
+) -> int:
+    """Write the confirmed readers as CSV or YAML, in the form that `import` reads.
+
+    Example: newsletter subscribers export readers.csv
+    """
+    with open_app(config) as app:
+        confirmed = [r.subscriber for r in app.readers() if r.status == "confirmed"]
+    form = form or (_form_of(file) if file else Form.YAML)
+    text = write_csv(confirmed) if form is Form.CSV else write_yaml(confirmed)
+    if file is None:
+        output.result([as_entry(subscriber) for subscriber in confirmed], text.rstrip())
+        return 0
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
+    output.result({"file": str(file), "readers": len(confirmed)})
+    output.message(f"{count_of(len(confirmed), 'reader')} written to {file}")
+    return 0
+
+
+@command(subscribers_group)
+def remove(config: Path, output: Output, email: Email) -> int:
+    """Unsubscribe a reader, of the file or of the store; listing them again changes nothing.
+
+    Example: newsletter subscribers remove ada@example.org
+    """
+    with open_app(config) as app:
+        emails = _emails_of(find_readers(app.readers(), [email]))
+        for found in emails:
+            app.store.set_status(found, "unsubscribed", now=app.clock.now())
+        listed = same_mailbox(email) in {same_mailbox(s.email) for s in app.listed_subscribers}
+    output.result({"removed": emails}, "\n".join(f"{found}: unsubscribed" for found in emails))
+    if listed:
+        output.message(f"{app.settings.subscribers} still lists them; they get no emails anyway")
+    return 0
+
+
+def _emails_of(readers: Sequence[Reader]) -> list[str]:
+    return [reader.subscriber.email for reader in readers]
+
+
+@command(subscribers_group)
+def erase(config: Path, output: Output, email: Email, *, yes: Yes = False) -> int:
+    """Unsubscribe a reader and erase their address and choices; this cannot be undone.
+
+    Example: newsletter subscribers erase ada@example.org
+
+    A hash made with the secret is kept, so that neither the file nor an import adds them again.
+    """
+    with open_app(config) as app:
+        readers = find_readers(app.readers(), [email])
+        if not (yes or confirm(f"Erase all data of {email}? This cannot be undone.")):
+            readers = []
+        for reader in readers:
+            app.reader_service.erase(reader, app.clock.now())
+    output.result({"erased": len(readers)}, f"{count_of(len(readers), 'reader')} erased")
+    return 0
+
+
+@command(subscribers_group)
+def unsuppress(config: Path, output: Output, email: Email) -> int:
+    """Send to a blocked reader again; their bounces and complaints so far no longer count.
+
+    Example: newsletter subscribers unsuppress ada@example.org
+
+    This is for readers blocked by bounces or a complaint, not for readers who unsubscribed.
+    """
+    with open_app(config) as app:
+        app.readers()
+        blocked = {
+            same_mailbox(suppressed.email): suppressed for suppressed in app.store.suppressed()
+        }
+        found = blocked.get(same_mailbox(email))
+        if found is None or not app.store.unsuppress(found.email, now=app.clock.now()):
+            raise UsageError(
+                f"{email} is not blocked; `newsletter subscribers list` shows the blocked readers,"
+                " and `add --again` adds a reader who left and asks to come back"
+            )
+        # A reader deleted from the file while blocked must not become active by this.
+        app.sync_subscribers_file()
+    document = {"unsuppressed": found.email, "why_blocked": found.why}
+    output.result(document, f"{found.email}: gets emails again (was blocked: {found.why})")
+    return 0
