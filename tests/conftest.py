@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from newsletter.stores import open_store
-from tests.support.databases import EMPTYING, hasten
+from tests.support.databases import EMPTYING, TEMPORARY_STORES, hasten
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -35,6 +35,12 @@ def pytest_collection_finish() -> None:
     """What was imported and collected lives to the end: it is not looked through for garbage."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _close_temporary_stores() -> Iterator[None]:
+    yield
+    TEMPORARY_STORES.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from newsletter.text import clean, http_url
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LOWEST_PORT = 1024
 WEB_PORTS = frozenset({80, 443})
-STORES = frozenset({"sqlite", "postgresql", "postgres", "memory"})
+STORES = frozenset({"sqlite", "postgresql", "postgres"})
 MASK = "**********"
 """What stands for a secret wherever settings are shown."""
 
@@ -97,6 +97,11 @@ def _web_address(text: str) -> str:
 def _store(text: str) -> str:
     scheme, there, place = text.partition("://")
     kind = scheme.partition("+")[0]
+    if kind == "memory":
+        raise ValueError(
+            "the in-memory store is gone; write sqlite:///newsletter.db (in /dev/shm, or another "
+            "folder on a RAM disk, if nothing is to be kept)"
+        )
     unnamed = kind == "sqlite" and (place[:1] != "/" or place[1:] in ("", ":memory:"))
     if kind not in STORES or not there or unnamed:
         raise ValueError("write sqlite:///newsletter.db, or postgresql://user:password@host/name")

@@ -1,7 +1,7 @@
-"""What the house remembers: one SQL store for SQLite and PostgreSQL, and one in memory.
+"""The store: one implementation in SQL of :class:`newsletter.ports.Store`, for two databases.
 
-Both keep the law of :class:`newsletter.ports.Store`. What they decide alike stands in
-:mod:`~newsletter.stores.paper_index` and :mod:`~newsletter.stores.rules`.
+What needs no database stands in :mod:`~newsletter.stores.paper_index` and
+:mod:`~newsletter.stores.rules`.
 """
 
 import contextlib
@@ -13,27 +13,22 @@ from newsletter.stores.journal import Journaled, Restoration, SendJournal
 
 __all__ = ["FORMS", "Journaled", "Restoration", "SendJournal", "copy_store", "open_store"]
 
-FORMS = "sqlite:///newsletter.db, postgresql://user@host/name or memory://"
+FORMS = "sqlite:///newsletter.db or postgresql://user@host/name"
 
 
 def open_store(url: str, journal: SendJournal | None = None) -> Store:
-    """Open the store at ``url``, making it or bringing it up to date where needed.
+    """Open the store at ``url``; create it, or upgrade its tables, if necessary.
 
     Args:
         url: ``sqlite:///`` and a path (relative to the working directory, absolute with a fourth
-            slash), ``postgresql://…``, or ``memory://``, which forgets.
-        journal: where what leaves is written down a second time, outside the store; one in
-            memory needs none.
+            slash), or ``postgresql://…``.
+        journal: where letters that leave are recorded a second time, outside the store.
 
     Raises:
         StoreError: the address is none of these, its driver is missing, or the store cannot be
             opened, is no store, or was written by a newer version.
     """
     scheme = url.partition("://")[0].partition("+")[0]
-    if scheme == "memory":
-        from newsletter.stores.memory import MemoryStore  # noqa: PLC0415 - only what is asked for
-
-        return MemoryStore()
     if scheme not in {"sqlite", "postgresql", "postgres"}:
         raise StoreError(f"store: {scheme!r} is no kind of store; write {FORMS}.")
     from newsletter.stores.sql import JournaledStore, SqlStore  # noqa: PLC0415 - takes 0.4 s
@@ -47,8 +42,6 @@ def copy_store(url: str, file: Path) -> None:
     Raises:
         StoreError: it is not in SQLite, cannot be read, or the file cannot be written.
     """
-    if url.startswith("memory:"):
-        raise StoreError("store: what is in memory ends with the process; there is nothing to copy")
     from newsletter.stores.sql.engine import Database  # noqa: PLC0415 - as above
 
     with contextlib.closing(Database(url)) as database:

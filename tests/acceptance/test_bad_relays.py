@@ -12,9 +12,9 @@ from newsletter.delivery.delivering import deliver
 from newsletter.errors import TransportError
 from newsletter.model import Claim, Counts, Envelope
 from newsletter.ports import Store
-from newsletter.stores import open_store
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.support.clocks import QuickClock
+from tests.support.databases import temporary_store
 from tests.support.factories import DAY
 from tests.support.frozen_issues import one_issue
 from tests.support.outgoing import BODY
@@ -55,7 +55,7 @@ async def run(
 
 def frozen(readers: int) -> Store:
     """A store with an issue for so many."""
-    store = open_store("memory://")
+    store = temporary_store()
     one_issue(store, *(f"reader{n}" for n in range(readers)))
     return store
 

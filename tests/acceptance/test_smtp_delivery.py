@@ -25,10 +25,10 @@ from newsletter.model import (
     Wave,
 )
 from newsletter.ports import Clock, Store
-from newsletter.stores import open_store
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.support.clocks import QuickClock
+from tests.support.databases import temporary_store
 from tests.support.factories import DAY, NOON, paper, subscriber
 from tests.support.outgoing import BODY
 from tests.support.smtp_servers import Answer, Fault, FaultyServer, Stage, faulty
@@ -36,7 +36,7 @@ from tests.support.smtp_servers import Answer, Fault, FaultyServer, Stage, fault
 
 def frozen(count: int) -> Store:
     """A store with an issue frozen for this many readers."""
-    store = open_store("memory://")
+    store = temporary_store()
     readers = [
         store.save_reader(subscriber(f"reader{n}@example.org"), status="confirmed", now=NOON)
         for n in range(count)

@@ -205,19 +205,12 @@ def test_backup_is_complete_and_overwrites_nothing(newsletter: Newsletter, tmp_p
     assert "nowhere/backup.db cannot be written" in words
 
 
-@pytest.mark.parametrize(
-    ("store", "said"),
-    [
-        ("postgresql://ada:s3cret@127.0.0.1:1/papers", "pg_dump --format=custom"),
-        ("memory://", "in memory"),
-    ],
-)
-def test_failing_backup_is_reported(store: str, said: str, tmp_path: Path) -> None:
+def test_failing_backup_is_reported(tmp_path: Path) -> None:
     made = Newsletter(tmp_path)
-    made.configure(store=store)
+    made.configure(store="postgresql://ada:s3cret@127.0.0.1:1/papers")
     made.subscribe({"email": "ada@example.org"})
     words = made.run("store", "copy", "backup.db", code=1).stderr
-    assert said in words
+    assert "pg_dump --format=custom" in words
     assert "s3cret" not in words
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from newsletter.model import Consent, Reader, Status
 from newsletter.publisher.welcoming import greet
-from newsletter.stores.memory import MemoryStore
 from tests.support.daemons import until
+from tests.support.databases import temporary_store
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.inbox import Arrival
 from tests.support.web_client import App, open_app
@@ -89,7 +89,7 @@ def test_deferred_first_letter_comes_later(app: App) -> None:
 
 
 def test_first_letter_left_open_resumes_on_restart() -> None:
-    store = MemoryStore()
+    store = temporary_store()
     with open_app(store=store) as app:
         bob(app)
         app.publish(DAY, "Vision anew")

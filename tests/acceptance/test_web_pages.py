@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from newsletter.errors import StoreError, TemplateError
 from newsletter.model import Publication, Reader, Status
 from newsletter.stores import open_store
-from newsletter.stores.memory import MemoryStore
+from newsletter.stores.sql import SqlStore
 from newsletter.templates import find_folders, load_note_templates
 from newsletter.web.context import TEMPLATE_NAMES, PageTemplates
 from tests.support.daemons import until
+from tests.support.databases import temporary_store_of
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.frozen_issues import freeze, list_papers
 from tests.support.web_client import App, open_app
@@ -576,7 +577,7 @@ def test_deferred_confirmation_is_retried() -> None:
     assert app.told == []
 
 
-class HeldStore(MemoryStore):
+class HeldStore(SqlStore):
     """A store that another program holds at first."""
 
     times = 2
@@ -590,7 +591,7 @@ class HeldStore(MemoryStore):
 
 
 def test_promised_confirmation_survives_a_busy_store() -> None:
-    with open_app(store=HeldStore()) as app:
+    with open_app(store=temporary_store_of(HeldStore)) as app:
         app.join()
         assert app.mail(1)[0].recipient == ADA
     assert app.told == ["a request waits: another program is writing to it"] * 2

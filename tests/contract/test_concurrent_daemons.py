@@ -25,13 +25,11 @@ pytestmark = not_at_midnight
 
 @pytest.mark.slow
 @pytest.mark.parametrize("round_", range(100 if FULL else 1))
-def test_two_daemons_and_a_send_share_one_issue(
-    tmp_path: Path, round_: int, database_url: str
-) -> None:
+def test_two_daemons_and_a_send_share_one_issue(tmp_path: Path, round_: int, url: str) -> None:
     readers = 20 + round_ % 7
     with open_inbox() as inbox, serve(daily_papers(papers())) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
-        set_up(newsletter, origin, readers=readers, store=database_url)
+        set_up(newsletter, origin, readers=readers, store=url)
         today = SystemClock().now().date().isoformat()
         with awake(newsletter) as one, awake(newsletter) as other:
             until(lambda: heeds_sigterm(one) and heeds_sigterm(other), one, other)
@@ -100,5 +98,5 @@ async def two_at_once(folder: Path, store: str, *, killed: bool) -> None:
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["both end", "one is killed"])
-def test_two_senders_share_an_issue(tmp_path: Path, database_url: str, *, killed: bool) -> None:
-    asyncio.run(two_at_once(tmp_path, database_url, killed=killed))
+def test_two_senders_share_an_issue(tmp_path: Path, url: str, *, killed: bool) -> None:
+    asyncio.run(two_at_once(tmp_path, url, killed=killed))

@@ -34,11 +34,11 @@ def newcomers(first: int, last: int) -> list[Subscriber]:
 
 
 @pytest.mark.parametrize(
-    "database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
+    "url", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
 )
-def test_freeze_memory_grows_by_bytes_per_reader(database_url: str, tmp_path: Path) -> None:
+def test_freeze_memory_grows_by_bytes_per_reader(url: str, tmp_path: Path) -> None:
     journal = SendJournal(tmp_path / "witness", lambda email: (email[::-1],))
-    store, clock = open_store(database_url, journal), SteadyClock()
+    store, clock = open_store(url, journal), SteadyClock()
     publisher = desk_over(store, Listed(*(f"word{n} word0" for n in range(5))), clock=clock)
     everybody = newcomers(0, 2 * CHUNK)
 

@@ -36,7 +36,7 @@ from newsletter.publisher.fetching import gather
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.stores import open_store
 from tests.support.clocks import SteadyClock
-from tests.support.databases import refuse_other_transitions, sqlite_store
+from tests.support.databases import refuse_other_transitions, sqlite_store, temporary_store
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.frozen_issues import LEASE, list_papers, mark, wave_of
 from tests.support.outgoing import MemoryTransport
@@ -211,7 +211,7 @@ class Season:
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)  # noqa: S311 - to be drawn again
         self.clock, self.source = SteadyClock(), Listed()
-        self.publisher = desk_over(open_store("memory://"), self.source, clock=self.clock)
+        self.publisher = desk_over(temporary_store(), self.source, clock=self.clock)
         self.people = [
             subscriber(f"reader{n}@example.org", cadence=CADENCES[n % 3]) for n in range(6)
         ]

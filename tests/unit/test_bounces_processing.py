@@ -1,6 +1,5 @@
-"""Whose letter came back, and what becomes of the reader; the store in memory."""
+"""Whose letter came back, and what becomes of the reader."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ from newsletter.errors import UsageError
 from newsletter.letter.links import Keyring, sign_token
 from newsletter.model import Status
 from newsletter.ports import Store
-from newsletter.stores import open_store
 from tests.support.bounce_mails import (
     KEYS,
     PAPERS,
@@ -24,16 +22,16 @@ from tests.support.bounce_mails import (
     path,
     postfix,
 )
+from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
 from tests.support.frozen_issues import freeze, list_papers
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    opened = open_store("memory://")
+def store() -> Store:
+    opened = temporary_store()
     opened.sync_subscribers([subscriber(f"r{n}@example.net") for n in (1, 2, 3)], now=NOON)
-    yield opened
-    opened.close()
+    return opened
 
 
 def bounce_processor(store: Store) -> BounceProcessor:
@@ -153,13 +151,12 @@ def test_without_bounce_mailbox_senders_mailbox_is_read(store: Store) -> None:
 
 
 def test_one_bounce_in_a_hundred_affects_one_reader() -> None:
-    store = open_store("memory://")
+    store = temporary_store()
     store.sync_subscribers([subscriber(f"r{n}@example.net") for n in range(300)], now=NOON)
     for days in range(4):
         take(store, *(bounced_on(days, reader) for reader in range(100, 301, 100)), days=days)
     blocked = [r.id for r in store.readers() if r.status == "blocked"]
     assert blocked == [100, 200, 300]
-    store.close()
 
 
 def test_odd_maildir_entries_are_skipped_or_named(tmp_path: Path, store: Store) -> None:

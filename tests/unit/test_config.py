@@ -98,6 +98,7 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ({"operator": "a,b@example.org"}, "not an address"),
         ({"sources": [{"kind": "gopher"}]}, "write huggingface, arxiv, feed or page"),
         ({"store": "mongodb://h/n"}, "newsletter.yaml:1: store: write sqlite:///"),
+        ({"store": "memory://"}, "in-memory store is gone; write sqlite:///newsletter.db"),
         ({"store": "postgresql"}, "store: write sqlite:///"),
         ({"store": "sqlite:///"}, "store: write sqlite:///"),
         ({"store": "sqlite:///:memory:"}, "store: write sqlite:///"),

@@ -33,15 +33,16 @@ from newsletter.model import (
     Wave,
 )
 from newsletter.ports import Mark, Settle, Transport
-from newsletter.stores.memory import MemoryStore
+from newsletter.stores.sql import SqlStore
 from tests.support.clocks import QuickClock
+from tests.support.databases import temporary_store, temporary_store_of
 from tests.support.factories import DAY, NOON, paper, subscriber
 from tests.support.outgoing import BODY, MemoryTransport
 
 
-def frozen(count: int, store: MemoryStore | None = None) -> MemoryStore:
+def frozen(count: int, store: SqlStore | None = None) -> SqlStore:
     """A store with an issue frozen for this many readers: reader1@example.org and so on."""
-    store = store or MemoryStore()
+    store = store or temporary_store()
     readers = [
         store.save_reader(subscriber(f"reader{n}@example.org"), status="confirmed", now=NOON)
         for n in range(1, count + 1)
@@ -66,7 +67,7 @@ def address(claim: Claim) -> Envelope:
 class Morning:
     """A day's issue, and runs over it."""
 
-    store: MemoryStore
+    store: SqlStore
     clock: QuickClock = field(default_factory=QuickClock)
     address: Callable[[Claim], Envelope] = address
     told: list[Counts] = field(default_factory=list)
@@ -292,7 +293,7 @@ def test_reader_leaving_before_the_mark_gets_nothing() -> None:
 
 
 def test_resumed_letter_needs_a_new_mark() -> None:
-    class Suspended(MemoryStore):
+    class Suspended(SqlStore):
         """The process is stopped for a quarter of an hour once its first mark is made."""
 
         def mark(
@@ -310,7 +311,7 @@ def test_resumed_letter_needs_a_new_mark() -> None:
             return granted
 
     marked: list[Delivery] = []
-    morning, transport = Morning(frozen(1, Suspended())), MemoryTransport()
+    morning, transport = Morning(frozen(1, temporary_store_of(Suspended))), MemoryTransport()
     assert morning.send(transport) == Counts(accepted=1)
     assert [(one.state, one.attempts) for one in marked] == [("committing", 1)]
     (delivery,) = morning.store.deliveries(DAY)
@@ -338,7 +339,7 @@ def test_long_waiting_claims_are_returned_and_reclaimed() -> None:
 def test_waiting_letters_past_their_lease_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Renewed(MemoryStore):
+    class Renewed(SqlStore):
         """Remembers when its leases were renewed last."""
 
         at = NOON
@@ -348,7 +349,7 @@ def test_waiting_letters_past_their_lease_are_kept(
             self.at = now
 
     monkeypatch.setattr(delivering, "RENEW", 0.005)
-    store, transport = Renewed(), Stuck(0, marked=False)
+    store, transport = temporary_store_of(Renewed), Stuck(0, marked=False)
     morning = Morning(frozen(3, store))
 
     async def scene() -> Counts:
@@ -366,7 +367,7 @@ def test_waiting_letters_past_their_lease_are_kept(
 
 
 def test_unrecorded_marks_let_nothing_leave() -> None:
-    class ReadOnly(MemoryStore):
+    class ReadOnly(SqlStore):
         def mark(
             self,
             letters: Sequence[Letter],
@@ -377,14 +378,14 @@ def test_unrecorded_marks_let_nothing_leave() -> None:
         ) -> frozenset[str]:
             raise StoreError(f"the disk is full: {letters} at {now} for {lease} s after {settled}")
 
-    morning, transport = Morning(frozen(3, ReadOnly())), MemoryTransport()
+    morning, transport = Morning(frozen(3, temporary_store_of(ReadOnly))), MemoryTransport()
     with pytest.raises(StoreError, match="the disk is full"):
         morning.send(transport)
     assert transport.letters == []
 
 
 def test_failed_settlement_is_retried_at_the_end() -> None:
-    class Hiccup(MemoryStore):
+    class Hiccup(SqlStore):
         failures = 1
 
         def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
@@ -393,17 +394,15 @@ def test_failed_settlement_is_retried_at_the_end() -> None:
                 raise StoreError("the database is locked")
             super().settle(settlements, now=now)
 
-    morning, transport = Morning(frozen(1, Hiccup())), MemoryTransport()
+    morning, transport = Morning(frozen(1, temporary_store_of(Hiccup))), MemoryTransport()
     assert morning.send(transport) == Counts(accepted=1)
 
 
 def test_marks_of_one_loop_turn_are_batched() -> None:
-    @dataclass
-    class Counting(MemoryStore):
-        groups: list[int] = field(default_factory=list)
-
-        def __post_init__(self) -> None:
-            super().__init__()
+    class Counting(SqlStore):
+        def __init__(self, url: str) -> None:
+            super().__init__(url)
+            self.groups: list[int] = []
 
         def mark(
             self,
@@ -423,7 +422,7 @@ def test_marks_of_one_loop_turn_are_batched() -> None:
             for letter in taken:
                 await settle(letter, Accepted("250 ok"))
 
-    store = Counting()
+    store = temporary_store_of(Counting)
     assert Morning(frozen(50, store)).send(AllAtOnce()) == Counts(accepted=50)
     assert store.groups == [50]
 
@@ -434,7 +433,7 @@ def test_reports_counts_at_start_and_end() -> None:
     assert morning.told == [Counts(pending=3), Counts(accepted=3)]
 
 
-class Faltering(MemoryStore):
+class Faltering(SqlStore):
     """A store that cannot be written to when settlements alone are to be recorded for once."""
 
     faltered = False
@@ -447,7 +446,7 @@ class Faltering(MemoryStore):
 
 
 def test_unrecorded_settlement_stops_further_letters() -> None:
-    morning = Morning(frozen(3, Faltering()))
+    morning = Morning(frozen(3, temporary_store_of(Faltering)))
 
     class Slow(MemoryTransport):
         async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:

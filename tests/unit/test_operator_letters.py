@@ -1,7 +1,6 @@
 """The letter to the operator: what paused, failed or went stale, each once a day."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -16,9 +15,9 @@ from newsletter.publisher.operator_mail import tell_operator
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule
-from newsletter.stores import open_store
 from newsletter.templates import load_note_templates
 from tests.support.clocks import SteadyClock
+from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import Listed, Run, desk_over, tick
@@ -28,13 +27,12 @@ OPERATOR = "editor@example.org"
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    opened = open_store("memory://")
+def store() -> Store:
+    opened = temporary_store()
     opened.sync_subscribers(
         [subscriber("ada@example.org"), subscriber("bob@example.org")], now=NOON
     )
-    yield opened
-    opened.close()
+    return opened
 
 
 class Gone:

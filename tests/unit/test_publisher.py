@@ -1,7 +1,6 @@
-"""The use cases over the in-memory store: what the morning decides, without a network."""
+"""The use cases over a store: what the morning decides, without a network."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -17,18 +16,16 @@ from newsletter.publisher.previewing import anew, preview
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reporting import report
-from newsletter.stores import open_store
 from tests.support.clocks import SteadyClock
+from tests.support.databases import temporary_store
 from tests.support.factories import DAY, NOON
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import Listed, Run, desk_over
 
 
 @pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    store = open_store("memory://")
-    yield desk_over(store)
-    store.close()
+def publisher() -> Publisher:
+    return desk_over(temporary_store())
 
 
 def listed(publisher: Publisher, *sources: Source, day: date = DAY) -> tuple[SourceReport, ...]:

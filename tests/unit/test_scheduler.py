@@ -1,7 +1,7 @@
-"""The ticks themselves, with a store in memory and a clock in the test's hands."""
+"""The ticks themselves, with a store of its own and a clock in the test's hands."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, timedelta
 
 import pytest
@@ -14,20 +14,19 @@ from newsletter.ports import Store
 from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule
-from newsletter.stores import open_store
 from newsletter.templates import load_note_templates
 from tests.support.clocks import SteadyClock
+from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import Listed, Run, desk_over
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    opened = open_store("memory://")
+def store() -> Store:
+    opened = temporary_store()
     opened.sync_subscribers([subscriber()], now=NOON)
-    yield opened
-    opened.close()
+    return opened
 
 
 def watch_over(

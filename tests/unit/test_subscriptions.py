@@ -10,7 +10,7 @@ from newsletter.letter.links import MAX_AGE, Keyring, Purpose, sign_token
 from newsletter.model import Filter, Publication, Reader, Status, Subscriber
 from newsletter.publisher.notes import HOURS
 from newsletter.readers.service import CONSENT_TEXT, Note, ReaderService, is_erased, without_erased
-from newsletter.stores.memory import MemoryStore
+from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
 
 KEYS = Keyring(("a key of many letters",), "n@example.org")
@@ -22,7 +22,7 @@ class Subscriptions:
     """The reader service, the notes it sent and the readers it welcomed."""
 
     def __init__(self) -> None:
-        self.service = ReaderService(SITE, MemoryStore(), KEYS)
+        self.service = ReaderService(SITE, temporary_store(), KEYS)
         self.notes: list[Note] = []
         self.welcomed: list[Reader] = []
 
@@ -118,7 +118,7 @@ def test_caps_hold_for_one_client_and_for_all(site: Subscriptions) -> None:
     for n in range(20):
         site.join(f"r{n}@example.org", client="one")
     assert len(site.notes) == 10
-    for n in range(1000):
+    for n in range(500):
         site.join(f"s{n}@example.org", client=f"client {n}")
     assert len(site.notes) == 500
 
