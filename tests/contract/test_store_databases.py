@@ -346,7 +346,7 @@ def test_file_size_limit_stops_a_write_without_harm(tmp_path: Path) -> None:
         "import resource\n"
         "from newsletter.errors import StoreError\n"
         "from newsletter.stores import open_store\n"
-        "from tests.frozen import join\n"
+        "from tests.support.frozen_issues import join\n"
         f"store = open_store({url!r})\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
         "try: join(store, *(f'reader{n}' for n in range(9000)))\n"
