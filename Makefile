@@ -40,7 +40,7 @@ types: $(VENV)/developed ## mypy, strict, tests and benches included
 walls: $(VENV)/developed ## import-linter: the street runs one way
 	@$(BIN)/lint-imports
 
-bars: $(VENV)/developed ## function lengths, module sizes, docstrings, frozen types, mocks
+bars: $(VENV)/developed ## lengths of functions and modules, docstrings, test names and more
 	@$(BIN)/python tools/bars.py
 
 check: lint types walls bars ## everything that is not a test

@@ -1,11 +1,14 @@
-"""Holds the package against the house's bars and prints them: ``make bars``.
+"""Measures the package against the bars of the project and prints them: ``make bars``.
 
-A function's length is the lines from its ``def`` to its end, docstring and blank lines left out;
-decorators do not count. A public name is one that does not begin with an underscore, in a module
-and a class that do not either. Exit code 1: a bar is broken.
+- The length of a function is the number of lines from its ``def`` to its end, without docstring
+  and blank lines; decorators do not count.
+- A public name does not begin with an underscore, and neither do its class and module. A method
+  marked ``@override`` inherits its docstring; "See :meth:`x`." is no docstring.
+- The order of the rooms is read from ``[tool.importlinter]`` in pyproject.toml. An import climbs
+  if that order forbids it, directly or through other modules.
+- Revisions of the database schema count as code but not as modules: Alembic wants a file for each.
 
-The order of the rooms is read from ``[tool.importlinter]`` in pyproject.toml; an import that climbs
-is one that order forbids, directly or by way of other modules.
+Exit code 1: a bar is broken that is not in ``NOT_YET``.
 """
 
 import argparse
@@ -14,9 +17,11 @@ import json
 import statistics
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import grimp
 
@@ -24,15 +29,29 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "newsletter"
 TESTS = ROOT / "tests"
 
+NOT_YET: frozenset[str] = frozenset(
+    {
+        "product code, lines",
+        "module length, median",
+        "modules under 40 lines",
+        "docstrings, %",
+    }
+)
+"""The names of bars that may still be broken. They are printed as OVER, but do not fail."""
+
 LONGEST_FUNCTION = 50
-LONGEST_MODULE = 300
+LONGEST_MODULE = 400
+SMALL_MODULE = 40
+LONGEST_TEST_NAME = 10
+PLAIN_TEST_NAME = 8
+REVISIONS = "migrations/versions/"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One measure: what it came to, what it may be, and the places that broke it."""
+    """One measure: its value, its limit, and the places that exceed the limit."""
 
     name: str
     value: float
@@ -42,13 +61,13 @@ class Bar:
 
     @property
     def holds(self) -> bool:
-        """Whether the value keeps to the bar."""
+        """Whether the value is within the limit."""
         return self.value >= self.bar if self.at_least else self.value <= self.bar
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A module's tree and text."""
+    """The name and the text of a module."""
 
     name: str
     text: str
@@ -56,7 +75,13 @@ class Source:
     @property
     def tree(self) -> ast.Module:
         """The parsed module."""
-        return ast.parse(self.text)
+        return _parsed(self.text)
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    """The tree of a module: every bar walks over it, so it is parsed once."""
+    return ast.parse(text)
 
 
 def read(folder: Path) -> list[Source]:
@@ -86,8 +111,8 @@ def length(source: Source, function: Function) -> int:
     return sum(1 for line in lines if line.strip()) - doc
 
 
-def lengths(sources: Sequence[Source]) -> list[Bar]:
-    """How long functions are."""
+def function_lengths(sources: Sequence[Source]) -> list[Bar]:
+    """The median, the 90th percentile and the maximum of the lengths of functions."""
     found = [(length(s, f), f"{s.name}:{f.lineno} {f.name}") for s in sources for f in functions(s)]
     sizes = sorted(size for size, _ in found)
     longest = tuple(place for size, place in found if size > LONGEST_FUNCTION)
@@ -98,15 +123,23 @@ def lengths(sources: Sequence[Source]) -> list[Bar]:
     ]
 
 
-def module_size(sources: Sequence[Source]) -> Bar:
-    """How long modules are, in lines."""
-    sizes = {source.name: len(source.text.splitlines()) for source in sources}
-    over = tuple(name for name, size in sizes.items() if size > LONGEST_MODULE)
-    return Bar("longest module, lines", max(sizes.values()), LONGEST_MODULE, places=over)
+def module_lengths(sources: Sequence[Source]) -> list[Bar]:
+    """The maximum and the median of the lengths of modules, how many are small, and their sum."""
+    lines = {source.name: len(source.text.splitlines()) for source in sources}
+    modules = {name: size for name, size in lines.items() if REVISIONS not in name}
+    over = tuple(name for name, size in modules.items() if size > LONGEST_MODULE)
+    small = tuple(f"{name}: {size}" for name, size in modules.items() if size < SMALL_MODULE)
+    median = statistics.median(modules.values())
+    return [
+        Bar("module length, longest", max(modules.values()), LONGEST_MODULE, places=over),
+        Bar("module length, median", median, 100, at_least=True),
+        Bar(f"modules under {SMALL_MODULE} lines", len(small), 39, places=small),
+        Bar("product code, lines", sum(lines.values()), 22_000),
+    ]
 
 
 def public(body: Iterable[ast.stmt]) -> Iterator[Function | ast.ClassDef]:
-    """The public functions, classes and methods of a body."""
+    """Yield the public functions, classes and methods of a body."""
     for node in body:
         if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
             yield node
@@ -115,25 +148,34 @@ def public(body: Iterable[ast.stmt]) -> Iterator[Function | ast.ClassDef]:
 
 
 def docstrings(sources: Sequence[Source]) -> Bar:
-    """The share of modules and public names that say what they mean."""
+    """The share of modules and public names with a docstring, own or inherited."""
     nodes = [
         (source, node) for source in sources for node in (source.tree, *public(source.tree.body))
     ]
     bare = tuple(
         f"{source.name}:{getattr(node, 'lineno', 1)} {getattr(node, 'name', 'module')}"
         for source, node in nodes
-        if ast.get_docstring(node) is None and not _is_told_elsewhere(node)
+        if not _says_something(node) and not _is_documented_elsewhere(node)
     )
     return Bar("docstrings, %", _share(len(nodes) - len(bare), len(nodes)), 100, True, bare)
 
 
-def _is_told_elsewhere(node: ast.AST) -> bool:
-    """Whether a method's meaning is its name's: a protocol's own callback."""
-    return isinstance(node, Function) and node.name.startswith(("handle_", "visit_"))
+def _says_something(node: Function | ast.ClassDef | ast.Module) -> bool:
+    """False without a docstring, and for one that only refers to another name."""
+    docstring = ast.get_docstring(node)
+    return docstring is not None and not docstring.startswith("See :")
+
+
+def _is_documented_elsewhere(node: ast.AST) -> bool:
+    """True for an override, and for a callback whose library documents it."""
+    if not isinstance(node, Function):
+        return False
+    overrides = any("override" in ast.unparse(each).split(".") for each in node.decorator_list)
+    return overrides or node.name.startswith(("handle_", "visit_"))
 
 
 def annotations(sources: Sequence[Source]) -> Bar:
-    """The share of functions whose arguments and results have types."""
+    """The share of functions whose arguments and results are annotated."""
     found = [(source, node) for source in sources for node in functions(source)]
     bare = tuple(
         f"{source.name}:{node.lineno} {node.name}"
@@ -155,7 +197,7 @@ def _untyped(node: Function) -> Iterator[bool]:
 
 
 def frozen(sources: Sequence[Source]) -> Bar:
-    """The share of the model's dataclasses that cannot change."""
+    """The share of the model's dataclasses that are frozen."""
     found = [
         (source.name, node, decorator)
         for source in sources
@@ -175,7 +217,7 @@ def frozen(sources: Sequence[Source]) -> Bar:
 
 
 def broad_excepts(sources: Sequence[Source]) -> Bar:
-    """How many handlers catch whatever there is."""
+    """The number of handlers that catch every exception."""
     places = tuple(
         f"{source.name}:{node.lineno}"
         for source in sources
@@ -192,19 +234,33 @@ def _is_broad(node: ast.ExceptHandler) -> bool:
 
 
 def mocks(tests: Sequence[Source]) -> Bar:
-    """Mocks for each hundred tests."""
+    """The number of mocks per hundred tests."""
     used = sum(_mocks(node) for source in tests for node in ast.walk(source.tree))
-    return Bar("mocks a hundred tests", round(100 * used / max(_tests(tests), 1), 1), 4)
+    return Bar("mocks per 100 tests", round(100 * used / max(len(_tests(tests)), 1), 1), 4)
 
 
-def tests_a_module(tests: Sequence[Source], package: Sequence[Source]) -> Bar:
-    """Tests for each module that has functions; a parametrized test counts once."""
+def tests_per_module(tests: Sequence[Source], package: Sequence[Source]) -> Bar:
+    """The number of tests per module that has functions; a parametrized test counts once."""
     modules = sum(1 for source in package if any(functions(source)))
-    return Bar("tests a module", round(_tests(tests) / max(modules, 1), 1), 3, True)
+    return Bar("tests per module", round(len(_tests(tests)) / max(modules, 1), 1), 3, True)
 
 
-def _tests(tests: Sequence[Source]) -> int:
-    return sum(node.name.startswith("test_") for source in tests for node in functions(source))
+def test_names(tests: Sequence[Source]) -> list[Bar]:
+    """The median and the maximum of the words in a test's name, and the share of short names."""
+    words = {name: name.count("_") for name in _tests(tests)}
+    long = tuple(name for name, count in words.items() if count > LONGEST_TEST_NAME)
+    plain = sum(count <= PLAIN_TEST_NAME for count in words.values())
+    return [
+        Bar("words in a test's name, median", statistics.median(words.values()), PLAIN_TEST_NAME),
+        Bar("words in a test's name, most", max(words.values()), LONGEST_TEST_NAME, places=long),
+        Bar("test names within 8 words, %", _share(plain, len(words)), 95, True),
+    ]
+
+
+def _tests(tests: Sequence[Source]) -> list[str]:
+    """The names of all tests, which begin with ``test_``."""
+    names = [node.name for source in tests for node in functions(source)]
+    return [name for name in names if name.startswith("test_")]
 
 
 def _mocks(node: ast.AST) -> int:
@@ -214,7 +270,7 @@ def _mocks(node: ast.AST) -> int:
 
 
 def cycles(graph: grimp.ImportGraph) -> Bar:
-    """Modules that lead back to themselves, by way of what they import."""
+    """The imports that are part of a cycle."""
     rings = tuple(
         f"{module} -> {imported} -> …"
         for module in sorted(graph.modules)
@@ -224,23 +280,41 @@ def cycles(graph: grimp.ImportGraph) -> Bar:
     return Bar("imports in a cycle", len(rings), 0, places=rings)
 
 
-def climbs(graph: grimp.ImportGraph, street: Sequence[str], container: str) -> Bar:
-    """Imports against the street's order.
+def climbs(graph: grimp.ImportGraph, rooms: Sequence[str], container: str) -> Bar:
+    """The imports that the order of the rooms forbids.
 
     Args:
-        graph: who imports whom.
-        street: the rooms, highest first; those of one line, divided by ``|``, may not meet.
-        container: the package the rooms are in.
+        graph: which module imports which.
+        rooms: the rooms, highest first; rooms in one line, separated by ``|``, may not import
+            one another.
+        container: the package that contains the rooms.
     """
-    layers = [grimp.Layer(*map(str.strip, line.split("|")), independent=True) for line in street]
+    layers = [grimp.Layer(*map(str.strip, line.split("|")), independent=True) for line in rooms]
     found = graph.find_illegal_dependencies_for_layers(layers=layers, containers={container})
     places = tuple(sorted(f"{each.importer} -> {each.imported}" for each in found))
     return Bar("imports that climb", len(places), 0, places=places)
 
 
-def _street() -> list[str]:
-    """The order of the rooms as pyproject.toml gives it."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+def readme_start(readme: str) -> Bar:
+    """The line of the README on which the first command stands."""
+    lines = readme.splitlines()
+    first = next((n for n, line in enumerate(lines, 1) if line.startswith("```")), len(lines))
+    return Bar("README, line of its first command", first + 1, 19)
+
+
+def strict_types(settings: Mapping[str, Any]) -> Bar:
+    """The share of the folders that mypy must check, strictly, which it does check."""
+    mypy = settings["tool"]["mypy"]
+    needed = {"newsletter", "tests", "bench", "tools"}
+    checked = needed & set(mypy.get("packages", ())) if mypy.get("strict") else set()
+    missing = tuple(sorted(needed - checked))
+    return Bar(
+        "folders under mypy strict, %", _share(len(checked), len(needed)), 100, True, missing
+    )
+
+
+def _rooms(settings: Mapping[str, Any]) -> list[str]:
+    """The order of the rooms."""
     contracts = settings["tool"]["importlinter"]["contracts"]
     (layers,) = (each["layers"] for each in contracts if each["type"] == "layers")
     return [str(line) for line in layers]
@@ -251,30 +325,34 @@ def _share(part: int, whole: int) -> float:
 
 
 def measure() -> list[Bar]:
-    """Every bar of the house."""
+    """Measure every bar."""
     package, tests = read(PACKAGE), read(TESTS)
     graph = grimp.build_graph(PACKAGE.name)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return [
-        *lengths(package),
-        module_size(package),
+        *function_lengths(package),
+        *module_lengths(package),
         cycles(graph),
-        climbs(graph, _street(), PACKAGE.name),
+        climbs(graph, _rooms(settings), PACKAGE.name),
         docstrings(package),
         annotations(package),
         frozen(package),
         broad_excepts(package),
+        strict_types(settings),
         mocks(tests),
-        tests_a_module(tests, package),
+        tests_per_module(tests, package),
+        *test_names(tests),
+        readme_start((ROOT / "README.md").read_text(encoding="utf-8")),
     ]
 
 
-def verdict(found: Sequence[Bar], *, as_json: bool) -> int:
-    """Print the bars, as a table or as JSON; 1 where one is broken, else 0."""
+def report(bars: Sequence[Bar], *, as_json: bool, not_yet: Collection[str] = NOT_YET) -> int:
+    """Print the bars as a table or as JSON; return the exit code."""
     if as_json:
-        print(json.dumps([{**asdict(bar), "holds": bar.holds} for bar in found], indent=1))
+        print(json.dumps([{**asdict(bar), "holds": bar.holds} for bar in bars], indent=1))
     else:
-        print("\n".join(line for bar in found for line in _lines(bar)))
-    return int(not all(bar.holds for bar in found))
+        print("\n".join(line for bar in bars for line in _lines(bar)))
+    return int(any(not bar.holds and bar.name not in not_yet for bar in bars))
 
 
 def _lines(bar: Bar) -> Iterator[str]:
@@ -289,7 +367,7 @@ def main() -> int:
     """Measure the package and print its bars."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
-    return verdict(measure(), as_json=parser.parse_args().json)
+    return report(measure(), as_json=parser.parse_args().json)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ class TestMarking:
 
         play(open_receiver, tmp_path, scene)
 
-    def test_a_failing_mark_is_raised_and_the_letter_is_not_sent(
+    def test_failing_mark_is_raised_and_sends_nothing(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
         async def scene(receiver: Receiver) -> None:

@@ -56,17 +56,28 @@ def test_methods_and_inner_functions_count() -> None:
 def test_lengths_give_median_p90_and_longest() -> None:
     short = "".join(f"def f{n}():\n    pass\n" for n in range(9))
     long = "def long():\n" + "    pass\n" * 50
-    median, ninetieth, longest = bars.lengths([module(short + long)])
+    median, ninetieth, longest = bars.function_lengths([module(short + long)])
     assert (median.value, ninetieth.value, longest.value) == (2, 51, 51)
     assert median.holds
     assert not ninetieth.holds
     assert longest.places == ("newsletter/model/m.py:19 long",)
 
 
-def test_long_module_is_named() -> None:
-    assert bars.module_size([module("pass\n" * 300)]).holds
-    over = bars.module_size([module("pass\n" * 300), module("pass\n" * 301, "big.py")])
-    assert (over.value, over.places, over.holds) == (301, ("big.py",), False)
+def test_long_and_small_modules_are_named() -> None:
+    fitting, big, small = module("pass\n" * 400), module("pass\n" * 401, "b.py"), module("", "s.py")
+    longest, _, few, _ = bars.module_lengths([fitting])
+    assert longest.holds
+    assert few.holds
+    longest, median, few, lines = bars.module_lengths([fitting, big, small])
+    assert (longest.value, longest.places, longest.holds) == (401, ("b.py",), False)
+    assert (few.value, few.places) == (1, ("s.py: 0",))
+    assert (median.value, lines.value) == (400, 801)
+
+
+def test_schema_revisions_count_only_as_code() -> None:
+    revision = module("pass\n" * 20, "newsletter/stores/migrations/versions/v1.py")
+    _, median, small, lines = bars.module_lengths([module("pass\n" * 100), revision])
+    assert (median.value, small.value, lines.value) == (100, 0, 120)
 
 
 def test_public_names_and_modules_need_docstrings() -> None:
@@ -77,12 +88,20 @@ def test_public_names_and_modules_need_docstrings() -> None:
             def bare(self): ...
             def _private(self): ...
             def handle_starttag(self): ...
+            @override
+            def inherited(self): ...
+            def refers(self):
+                """See :meth:`bare`."""
         class _Hidden:
             def method(self): ...
     ''')
     bar = bars.docstrings([source, module("x = 1", "bare.py")])
-    assert bar.places == ("newsletter/model/m.py:4 bare", "bare.py:1 module")
-    assert bar.value == 60
+    assert bar.places == (
+        "newsletter/model/m.py:4 bare",
+        "newsletter/model/m.py:9 refers",
+        "bare.py:1 module",
+    )
+    assert bar.value == 57.1
     assert not bar.holds
 
 
@@ -148,8 +167,34 @@ def test_mocks_are_counted_per_hundred_tests(line: str, value: float) -> None:
 def test_tests_are_counted_per_module() -> None:
     tests = [module("def test_a(): ...\ndef test_b(): ...\ndef help(): ...\n")]
     package = [module("def f(): ...\n"), module('"""Names alone."""\n')]
-    bar = bars.tests_a_module(tests, package)
+    bar = bars.tests_per_module(tests, package)
     assert (bar.value, bar.holds) == (2, False)
+
+
+def test_words_of_test_names_are_counted() -> None:
+    short = "".join(f"def test_short_{n}(): ...\n" for n in range(9))
+    median, most, plain = bars.test_names([module(short + "def test_a_b_c_d_e_f_g_h_i_j_k(): ...")])
+    assert (median.value, most.value, plain.value) == (2, 11, 90)
+    assert most.places == ("test_a_b_c_d_e_f_g_h_i_j_k",)
+    assert not plain.holds
+
+
+def test_readme_starts_with_a_command() -> None:
+    assert bars.readme_start("# N\n" * 17 + "```console\nmake demo\n```\n").holds
+    assert not bars.readme_start("# N\n" * 18 + "```console\nmake demo\n```\n").holds
+    assert not bars.readme_start("# N\n" * 30).holds
+
+
+@pytest.mark.parametrize(
+    ("mypy", "value"),
+    [
+        ({"strict": True, "packages": ["newsletter", "tests", "bench", "tools"]}, 100),
+        ({"strict": True, "packages": ["newsletter", "bench", "tools"]}, 75),
+        ({"packages": ["newsletter", "tests", "bench", "tools"]}, 0),
+    ],
+)
+def test_mypy_must_check_all_folders_strictly(mypy: dict[str, object], value: float) -> None:
+    assert bars.strict_types({"tool": {"mypy": mypy}}).value == value
 
 
 def test_import_ring_is_a_cycle() -> None:
@@ -160,14 +205,14 @@ def test_import_ring_is_a_cycle() -> None:
 
 
 def test_upward_or_sideways_import_climbs() -> None:
-    street = ["cli", "web | inbox", "model"]
+    rooms = ["cli", "web | inbox", "model"]
     down = bars.climbs(
-        graph(("p.cli", "p.web"), ("p.web", "p.model"), ("p.inbox", "p.model")), street, "p"
+        graph(("p.cli", "p.web"), ("p.web", "p.model"), ("p.inbox", "p.model")), rooms, "p"
     )
     up = bars.climbs(
-        graph(("p.cli", "p.web"), ("p.inbox", "p.model"), ("p.model", "p.cli")), street, "p"
+        graph(("p.cli", "p.web"), ("p.inbox", "p.model"), ("p.model", "p.cli")), rooms, "p"
     )
-    across = bars.climbs(graph(("p.cli", "p.model"), ("p.web", "p.inbox")), street, "p")
+    across = bars.climbs(graph(("p.cli", "p.model"), ("p.web", "p.inbox")), rooms, "p")
     assert down.holds
     assert "p.model -> p.cli" in up.places
     assert across.places == ("p.web -> p.inbox",)
@@ -183,11 +228,22 @@ def test_minimum_bar_holds_from_its_value() -> None:
 def test_broken_bars_are_printed_with_exit_code_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert bars.verdict([Bar("good", 1, 1)], as_json=False) == 0
-    assert bars.verdict([Bar("bad", 2, 1, places=("a.py:1 f",))], as_json=False) == 1
+    assert bars.report([Bar("good", 1, 1)], as_json=False) == 0
+    assert bars.report([Bar("bad", 2, 1, places=("a.py:1 f",))], as_json=False) == 1
     table = capsys.readouterr().out
     assert table.startswith("ok    good")
     assert "OVER  bad" in table
     assert "a.py:1 f" in table
-    assert bars.verdict([Bar("bad", 2, 1)], as_json=True) == 1
+    assert bars.report([Bar("bad", 2, 1)], as_json=True) == 1
     assert json.loads(capsys.readouterr().out)[0]["holds"] is False
+
+
+def test_bar_not_yet_due_is_printed_without_failing(capsys: pytest.CaptureFixture[str]) -> None:
+    late = [Bar("late", 2, 1)]
+    assert bars.report(late, as_json=False, not_yet={"late"}) == 0
+    assert "OVER  late" in capsys.readouterr().out
+    assert bars.report([*late, Bar("bad", 2, 1)], as_json=False, not_yet={"late"}) == 1
+
+
+def test_bars_not_yet_due_exist() -> None:
+    assert {bar.name for bar in bars.measure()} >= bars.NOT_YET

@@ -87,7 +87,7 @@ class TestDeliveryStates:
         assert set(ERRORS) == {"failed", "held", "expired"}
         assert set(TROUBLED) == {*ERRORS, "deferred", "unknown"}
 
-    def test_every_outcome_has_a_state_that_a_settlement_may_lead_to(self) -> None:
+    def test_every_outcome_leads_to_a_settled_state(self) -> None:
         assert set(STATE_AFTER) == set(get_args(Outcome))
         for state in STATE_AFTER.values():
             assert state in DELIVERY_STATES["committing"].becomes
