@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from bench.compose import PUBLICATION, personal
+from bench.compose import PUBLICATION, links_of
 from bench.naive import in_one_pass
 from bench.sending import PAPERS, composed
 from bench.turns import FROZEN, freeze, ours, turn
@@ -98,7 +98,7 @@ def _naive(name: str, day: Morning, sheet: IssueFragments, edition: Edition) -> 
         edition,
         day.issue,
         PUBLICATION,
-        personal(edition),
+        links_of(edition),
         preheader=second.preheader(also, longdate(day.issue.day)),
         minutes=_minutes(sheet, edition),
     )

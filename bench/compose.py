@@ -25,8 +25,7 @@ import mjml
 from bench.workload import DAY, FROZEN, Morning, filters, histories, morning
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.editions import EditionLimits, compose_edition
-from newsletter.letter.assembling import Personal
-from newsletter.letter.links import Keyring, sign_links
+from newsletter.letter.links import Keyring, Links, sign_links
 from newsletter.letter.message import MessageBuilder
 from newsletter.letter.rendering import LetterTemplates, render_issue
 from newsletter.letter.views import PaperView, paper_view
@@ -93,9 +92,9 @@ def measure(papers: int, readers: int) -> Figures:
     compiled, composed, obvious = [], [], []
     views = [paper_view(paper.item) for paper in day.issue.papers]
     for number in range(ROUNDS):
-        seconds, press = _timed(partial(_compile, day, templates))
+        seconds, builder = _timed(partial(_compile, day, templates))
         compiled.append(seconds)
-        seconds, last = _timed(partial(_compose, press, editions))
+        seconds, last = _timed(partial(_compose, builder, editions))
         composed.append(seconds / len(editions))
         sample = editions[number * OBVIOUS_A_ROUND :][:OBVIOUS_A_ROUND]
         seconds, _ = _timed(partial(_obvious, sample, views))
@@ -128,18 +127,16 @@ def _compile(day: Morning, templates: LetterTemplates) -> MessageBuilder:
     return MessageBuilder(sheet, KEYS)
 
 
-def _compose(press: MessageBuilder, editions: Sequence[Edition]) -> Envelope:
-    """Make every letter and let go of it; the last one."""
+def _compose(builder: MessageBuilder, editions: Sequence[Edition]) -> Envelope:
+    """Build every letter and keep none; the last one."""
     for edition in editions:
-        to = personal(edition)
-        envelope = press.letter(edition, to)
+        envelope = builder.build(edition)
     return envelope
 
 
-def personal(edition: Edition) -> Personal:
-    """What of a letter is its reader's alone."""
-    to = edition.to
-    return Personal(to.id, to.email, to.name, sign_links(PUBLICATION, KEYS, DAY, FROZEN, to.id))
+def links_of(edition: Edition) -> Links:
+    """The links in one reader's letter."""
+    return sign_links(PUBLICATION, KEYS, DAY, FROZEN, edition.to.id)
 
 
 def _obvious(editions: Sequence[Edition], views: Sequence[PaperView]) -> int:
@@ -163,11 +160,11 @@ def obvious_letters(
 def _obvious_letter(
     edition: Edition, views: Sequence[PaperView], html: jinja2.Template, text: jinja2.Template
 ) -> EmailMessage:
-    to = personal(edition)
+    to = edition.to
     context = {
         "publication": PUBLICATION,
         "email": to.email,
-        "links": to.links,
+        "links": links_of(edition),
         "sections": [
             (
                 section.name,

@@ -1,6 +1,7 @@
 """The naive renderer: a letter as one template with loops, which the engine sets in one go."""
 
-from newsletter.letter.assembling import REASON_INDENT, Personal
+from newsletter.letter.assembling import REASON_INDENT
+from newsletter.letter.links import Links
 from newsletter.letter.views import paper_view, wrap
 from newsletter.model import BY_FILTER, OTHER, TOP, Edition, Issue, Publication, Summary
 from newsletter.templates import HTML, TEXT, compile_issue, find_folders, make_environment
@@ -35,7 +36,7 @@ def in_one_pass(
     whole: Edition,
     made: Issue,
     publication: Publication,
-    to: Personal,
+    links: Links,
     *,
     preheader: str,
     minutes: int,
@@ -47,7 +48,7 @@ def in_one_pass(
         whole: the reader's edition.
         made: the issue it is of.
         publication: whose letter it is.
-        to: the reader.
+        links: the reader's.
         preheader: the line that mail programs show beside the subject.
         minutes: how long it takes to read.
     """
@@ -66,8 +67,8 @@ def in_one_pass(
             day=made.day,
             missing=made.missing,
             preheader=preheader,
-            email=to.email,
-            links=to.links,
+            email=whole.to.email,
+            links=links,
             n=len(whole.papers),
             papers=whole.papers,
             minutes=minutes,

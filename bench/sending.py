@@ -28,12 +28,12 @@ from newsletter.delivery.delivering import deliver
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
+from newsletter.letter.message import MessageBuilder
 from newsletter.letter.rendering import render_issue
 from newsletter.letter.views import paper_view
 from newsletter.model import PlannedEdition, Reader, Wave
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
-from newsletter.publisher.issue_mailer import Printer
 from newsletter.stores import open_store
 from newsletter.templates import load_templates
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
@@ -79,13 +79,13 @@ async def newsletter(folder: Path, port: int, connections: int) -> int:
         SmtpSettings("127.0.0.1", port, "none", connections=connections), clock
     )
     (wave,) = store.waves(DAY)
-    printer = Printer(IssueFragments.load(wave.pieces), KEYS)
+    builder = MessageBuilder(IssueFragments.load(wave.pieces), KEYS)
     counts = await deliver(
         store,
         transport,
         clock,
         DAY,
-        lambda claim: printer.envelope(claim.edition),
+        lambda claim: builder.build(claim.edition),
         run=f"bench{os.getpid()}",
     )
     store.close()

@@ -9,8 +9,7 @@ from pathlib import Path
 from newsletter.config import curated_topics
 from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import EditionLimits, compose_edition
-from newsletter.letter.assembling import Personal, render_letter
-from newsletter.letter.links import Keyring, sign_links
+from newsletter.letter.links import Keyring
 from newsletter.letter.message import MessageBuilder
 from newsletter.letter.message import build_note as message
 from newsletter.letter.rendering import NOTES, render_issue, render_note
@@ -71,13 +70,13 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
     sheet, _ = render_issue(issue, _PUBLICATION, load_templates(theme=theme))
     table = IssueMasks(issue, match_issue(issue, [ada.filter], RulesMatcher()))
     edition = compose_edition(table, history, EditionLimits(sheet.sizes, max_items=cards))
-    personal = Personal(1, ada.email, ada.name, sign_links(_PUBLICATION, _KEYS, _DAY, _FROZEN, 1))
-    rendering = render_letter(sheet, edition, personal)
+    builder = MessageBuilder(sheet, _KEYS)
+    rendering = builder.render(edition)
     return Sample(
         name=f"{theme}-{papers}",
         html=rendering.html,
         text=rendering.text,
-        message=b"".join(MessageBuilder(sheet, _KEYS).letter(edition, personal).content),
+        message=b"".join(builder.build(edition).content),
     )
 
 

@@ -1,6 +1,6 @@
-"""The day's issue: its papers, each once, best first."""
+"""The day's issue: its papers, best first, and the bitmasks that all its readers share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from math import log1p
@@ -9,6 +9,12 @@ from newsletter.model import Issue, Matching, Paper, Rule, Topic
 from newsletter.papers.filters import evaluate
 from newsletter.papers.topics import bit_indexes
 from newsletter.text import shorten
+
+MAX_PAPER_AGE = timedelta(days=14)
+"""How long after it was first seen a paper is still sent to a reader."""
+
+MAX_QUOTE = 80
+"""Most characters of a rule within a reason, which every card that the rule selected repeats."""
 
 
 def compose_issue(
@@ -21,17 +27,16 @@ def compose_issue(
     frozen_at: datetime,
     missing: Sequence[str] = (),
 ) -> Issue:
-    """An issue of these papers.
+    """An issue of these papers, by upvotes and comments, then the newest first.
 
-    Papers that turned out to be one (a group) stand once, as the one numbered last, so that a
-    reader who has decided the earlier one is still asked about the later; a muted one, which
-    nobody is owed, gives way to any other. The order is by upvotes and comments, then the newest
-    first; it depends on nothing else.
+    Of papers that turned out to be the same (a group) the issue has only the one ingested last,
+    so that readers who already had the earlier one are still asked about the later. A muted
+    paper, which nobody gets, gives way to any other of its group.
     """
-    latest = {paper.group: paper for paper in sorted(papers, key=_precedence)}
+    by_group = {paper.group: paper for paper in sorted(papers, key=_precedence)}
     return Issue(
         day=day,
-        papers=tuple(sorted(latest.values(), key=_rank)),
+        papers=tuple(sorted(by_group.values(), key=_rank)),
         topics=tuple(topics),
         cutoff=cutoff,
         after=after,
@@ -49,66 +54,56 @@ def _rank(paper: Paper) -> tuple[float, int]:
     return -log1p(attention), -paper.number
 
 
-MAX_PAPER_AGE = timedelta(days=14)
-"""How far back an issue reaches for papers that are still owed."""
-
-MAX_QUOTE = 80
-"""Characters of a rule that a reason quotes; it stands on every card the rule brings."""
-
-
 class IssueMasks:
-    """An issue's masks that do not depend on the reader, worked out once.
+    """What is the same for every reader of an issue, as bitmasks: bit *i* is ``papers[i]``.
 
-    ``fresh`` are the papers numbered after an ingest number, ``outdated`` those first seen too
-    long ago, ``muted`` those from before their source was known, ``broken`` those quarantined;
-    ``topical`` has, for each topic in the issue's order, its papers with their reasons.
+    Attributes:
+        all_papers: every paper of the issue.
+        muted: papers listed before their source was followed.
+        outdated: papers first seen more than :data:`MAX_PAPER_AGE` ago.
+        quarantined: papers that no template could render.
+        by_number: a paper's index, by its ingest number.
+        by_group: a paper's index, by its group.
+        topic_reasons: for each topic, in the issue's order, the reason for each of its papers.
     """
 
     def __init__(self, issue: Issue, matching: Matching) -> None:
         self.issue, self.matching = issue, matching
-        self.everything = (1 << len(issue.papers)) - 1
-        self.muted = self._where(lambda place: issue.papers[place].muted)
-        oldest = issue.frozen_at - MAX_PAPER_AGE
-        self.outdated = self._where(lambda place: issue.papers[place].first_seen < oldest)
-        quarantined = dict(issue.quarantined)
-        self.broken = self._where(lambda place: issue.papers[place].key in quarantined)
-        self.places = {paper.number: place for place, paper in enumerate(issue.papers)}
-        self.groups = {paper.group: place for place, paper in enumerate(issue.papers)}
-        self.topical = {
-            topic.name: self._reasons(topic.name, matching.topics[topic.name])
-            for topic in issue.topics
-        }
-        self.fresh = lru_cache(maxsize=1024)(self._fresh)
-        self.popular = lru_cache(maxsize=1024)(self._popular)
-        self.matches = lru_cache(maxsize=65536)(self._matches)
+        papers, oldest = issue.papers, issue.frozen_at - MAX_PAPER_AGE
+        faulty = dict(issue.quarantined)
+        self.all_papers = (1 << len(papers)) - 1
+        self.muted = _mask(paper.muted for paper in papers)
+        self.outdated = _mask(paper.first_seen < oldest for paper in papers)
+        self.quarantined = _mask(paper.key in faulty for paper in papers)
+        self.by_number = {paper.number: index for index, paper in enumerate(papers)}
+        self.by_group = {paper.group: index for index, paper in enumerate(papers)}
+        self.topic_reasons = {topic.name: self._topic_reasons(topic.name) for topic in issue.topics}
+        # Many readers share these arguments, so each mask is computed once.
+        self.numbered_after = lru_cache(maxsize=1024)(self._numbered_after)
+        self.with_upvotes = lru_cache(maxsize=1024)(self._with_upvotes)
+        self.matching_rule = lru_cache(maxsize=65536)(self._matching_rule)
 
-    def _where(self, holds: Callable[[int], bool]) -> int:
-        return sum(1 << place for place in range(len(self.issue.papers)) if holds(place))
-
-    def _reasons(self, topic: str, papers: int) -> Mapping[int, str]:
-        """The papers in a topic with why, made once for all readers."""
-        because = self.matching.because
+    def _topic_reasons(self, topic: str) -> Mapping[int, str]:
         return {
-            place: quote_rule(f"topic {topic}:", because[topic, place])
-            for place in bit_indexes(papers)
+            index: quote_rule(f"topic {topic}:", self.matching.because[topic, index])
+            for index in bit_indexes(self.matching.topics[topic])
         }
 
-    def _fresh(self, decided: int) -> int:
-        return self._where(lambda place: self.issue.papers[place].number > decided)
+    def _numbered_after(self, number: int) -> int:
+        return _mask(paper.number > number for paper in self.issue.papers)
 
-    def _popular(self, least: int) -> int:
-        """Papers with so many upvotes, and those that carry none."""
-        upvotes = self.matching.upvotes
-        return self._where(lambda place: _at_least(upvotes[place], least))
+    def _with_upvotes(self, minimum: int) -> int:
+        """Papers with that many upvotes, and those whose sources do not count any."""
+        return _mask(votes is None or votes >= minimum for votes in self.matching.upvotes)
 
-    def _matches(self, rule: Rule) -> int:
-        return evaluate(rule.expression, self.matching.terms, self.everything)
+    def _matching_rule(self, rule: Rule) -> int:
+        return evaluate(rule.expression, self.matching.terms, self.all_papers)
 
 
-def quote_rule(kind: str, words: str) -> str:
+def _mask(flags: Iterable[bool]) -> int:
+    return sum(1 << index for index, flag in enumerate(flags) if flag)
+
+
+def quote_rule(kind: str, rule: str) -> str:
     """A reason that quotes a rule: ``include “author:Shazeer”``."""
-    return f"{kind} “{shorten(words, MAX_QUOTE)}”"
-
-
-def _at_least(upvotes: int | None, least: int) -> bool:
-    return upvotes is None or upvotes >= least
+    return f"{kind} “{shorten(rule, MAX_QUOTE)}”"

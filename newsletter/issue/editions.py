@@ -1,4 +1,4 @@
-"""An edition cut: the chosen papers as cards, as rows while they fit, and the rest as more."""
+"""One reader's edition: the chosen papers as cards, as one-line rows, or behind "N more"."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ LEAD_PAPERS = 3
 """How many papers open a letter, before its topics."""
 
 MIN_CARDS_FOR_LEADS = 6
-"""A letter of fewer cards has no papers of its own to open it: it is short enough."""
+"""A letter with fewer cards is short enough to go without papers that open it."""
 
 MAX_HTML_BYTES = 102_400
 """Bytes of HTML that Gmail shows before it clips a message."""
@@ -21,79 +21,84 @@ MAX_HTML_BYTES = 102_400
 
 @dataclass(frozen=True, slots=True)
 class HtmlSizes:
-    """Bytes of HTML of the pieces a letter is made of.
+    """Bytes of HTML that the parts of a letter take, personal values at their longest.
 
-    ``frame`` is all that surrounds the sections, ``heading`` the most a section adds, ``because``
-    the most a reason adds; ``cards`` has, for a summary length, each paper's card.
+    Attributes:
+        frame: everything around the sections.
+        heading: the most that one section adds.
+        reason: the most that the reason on a card adds.
+        cards: for each length of summary, each paper's card.
+        rows: each paper's one-line title.
     """
 
     frame: int
     heading: int
-    because: int
+    reason: int
     cards: Mapping[Length, tuple[int, ...]]
     rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EditionLimits:
-    """What a letter may hold: bytes by the pieces' sizes, and cards by the newsletter's cap."""
+    """What a letter may hold; ``max_items`` applies to readers who set no number themselves."""
 
     sizes: HtmlSizes
     max_items: int
     max_html: int = MAX_HTML_BYTES
 
 
-def compose_edition(table: IssueMasks, history: ReaderHistory, budget: EditionLimits) -> Edition:
-    """One reader's edition: what they are owed and want, in their order, within the budget."""
-    judged = select_papers(table, history)
-    wants, summary = history.reader.subscriber.filter, history.reader.subscriber.summary
-    under = group_by_topic(table, wants, judged.chosen)
-    cap = budget.max_items if wants.max_items is None else wants.max_items
-    listed = _first(judged.chosen, cap) if summary == "titles" else judged.chosen
-    top = _top(listed, summary, cap)
-    cards, rows = _fit(listed, top, len(under) + bool(top), _limit(summary, cap), summary, budget)
-    shown, top = cards | rows, top & cards
+def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLimits) -> Edition:
+    """The papers this reader is owed and wants, in their order, within the limits."""
+    selection = select_papers(masks, history)
+    chosen, subscriber = selection.chosen, history.reader.subscriber
+    wants, summary = subscriber.filter, subscriber.summary
+    groups = group_by_topic(masks, wants, chosen)
+    max_items = limits.max_items if wants.max_items is None else wants.max_items
+    # Readers of titles alone have no cards: for them the cap is on the rows.
+    listed, max_cards = (
+        (_first(chosen, max_items), 0) if summary == "titles" else (chosen, max_items)
+    )
+    leads = _first(listed, LEAD_PAPERS) if _has_leads(listed, max_cards) else 0
+    room = limits.max_html - limits.sizes.frame
+    room -= (len(groups) + bool(leads)) * limits.sizes.heading
+    cards, rows = _fit(listed, leads, max_cards, room, summary, limits.sizes)
+    shown, leads = cards | rows, leads & cards
     return Edition(
         to=Recipient.of(history.reader),
         sections=(
-            *_leading(under, top),
-            *(_section(h, cards & ~top, rows) for h in under if h.papers & shown & ~top),
+            *_lead_section(groups, leads),
+            *(_section(g, cards & ~leads, rows) for g in groups if g.papers & shown & ~leads),
         ),
-        more=tuple(bit_indexes(judged.chosen & ~shown)),
-        short=tuple(bit_indexes(judged.short)),
-        left_out=(judged.owed & ~judged.chosen & ~judged.sent).bit_count(),
+        more=tuple(bit_indexes(chosen & ~shown)),
+        short=tuple(bit_indexes(selection.too_few_upvotes)),
+        left_out=(selection.owed & ~chosen & ~selection.sent).bit_count(),
     )
 
 
-def _limit(summary: Summary, cap: int) -> int:
-    """How many cards a letter has at most."""
-    return 0 if summary == "titles" else cap
+def _has_leads(papers: int, max_cards: int) -> bool:
+    return min(max_cards, papers.bit_count()) >= MIN_CARDS_FOR_LEADS
 
 
-def _top(chosen: int, summary: Summary, cap: int) -> int:
-    """The papers that open the letter, if it has enough others."""
-    enough = min(_limit(summary, cap), chosen.bit_count()) >= MIN_CARDS_FOR_LEADS
-    return _first(chosen, LEAD_PAPERS) if enough else 0
+def _first(papers: int, count: int) -> int:
+    return sum(1 << index for index in islice(bit_indexes(papers), count))
 
 
 def _fit(
-    chosen: int, top: int, sections: int, limit: int, summary: Summary, budget: EditionLimits
+    papers: int, leads: int, max_cards: int, room: int, summary: Summary, sizes: HtmlSizes
 ) -> tuple[int, int]:
-    """Which of the chosen become cards and which rows: the best first, while they fit."""
-    sizes = budget.sizes
-    of_cards, of_leads = sizes.cards[summary], sizes.cards[lead_length(summary)]
-    room = budget.max_html - sizes.frame - sections * sizes.heading
+    """Which papers become cards and which rows, best first, while the bytes suffice."""
+    card_sizes, lead_sizes = sizes.cards[summary], sizes.cards[lead_length(summary)]
     cards = rows = count = 0
-    for place in bit_indexes(chosen):
-        card = sizes.because + (of_leads if top >> place & 1 else of_cards)[place]
-        if count < limit and card <= room:
-            cards |= 1 << place
+    for index in bit_indexes(papers):
+        card = sizes.reason + (lead_sizes if leads >> index & 1 else card_sizes)[index]
+        if count < max_cards and card <= room:
+            cards |= 1 << index
             room -= card
             count += 1
-        elif sizes.rows[place] <= room:
-            limit = 0  # after the first row no card: the order says how good a paper is
-            rows |= 1 << place
-            room -= sizes.rows[place]
+        elif sizes.rows[index] <= room:
+            max_cards = 0  # no card after the first row: the order says how good a paper is
+            rows |= 1 << index
+            room -= sizes.rows[index]
         else:
             break
     return cards, rows
@@ -104,23 +109,17 @@ def lead_length(summary: Summary) -> Length:
     return "lead" if summary == "short" else summary
 
 
-def _leading(under: Sequence[TopicGroup], top: int) -> tuple[Section, ...]:
-    """The section of the papers that open the letter, each with the reason that brought it."""
-    if not top:
+def _lead_section(groups: Sequence[TopicGroup], leads: int) -> tuple[Section, ...]:
+    """The section that opens the letter, each paper with the reason from its own group."""
+    if not leads:
         return ()
-    because = {place: h.because[place] for h in under for place in bit_indexes(h.papers & top)}
-    cards = tuple(bit_indexes(top))
-    return (Section(TOP, cards, because=tuple(because[place] for place in cards), leads=True),)
+    reasons = {i: group.reasons[i] for group in groups for i in bit_indexes(group.papers & leads)}
+    cards = tuple(bit_indexes(leads))
+    return (Section(TOP, cards, because=tuple(map(reasons.__getitem__, cards)), leads=True),)
 
 
-def _first(papers: int, count: int) -> int:
-    return sum(1 << place for place in islice(bit_indexes(papers), count))
-
-
-def _section(heading: TopicGroup, cards: int, rows: int) -> Section:
-    as_cards, as_rows = (
-        tuple(bit_indexes(heading.papers & cards)),
-        tuple(bit_indexes(heading.papers & rows)),
-    )
-    because = tuple(map(heading.because.__getitem__, as_cards + as_rows))
-    return Section(heading.name, as_cards, as_rows, because)
+def _section(group: TopicGroup, cards: int, rows: int) -> Section:
+    as_cards = tuple(bit_indexes(group.papers & cards))
+    as_rows = tuple(bit_indexes(group.papers & rows))
+    reasons = tuple(map(group.reasons.__getitem__, as_cards + as_rows))
+    return Section(group.name, as_cards, as_rows, reasons)

@@ -1,20 +1,28 @@
-"""What becomes of each paper for one reader: the masks that letters and reasons share."""
+"""Which papers of an issue one reader gets, and the one reason for each that is in or out."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from newsletter.issue.composing import MAX_PAPER_AGE, IssueMasks, quote_rule
-from newsletter.model import BY_FILTER, EVERY_PAPER, OTHER, Filter, ReaderHistory, Rule, Verdict
+from newsletter.model import (
+    BY_FILTER,
+    EVERY_PAPER,
+    OTHER,
+    Filter,
+    ReaderHistory,
+    Rule,
+    Verdict,
+)
 from newsletter.papers.topics import bit_indexes
 from newsletter.text import display
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Masks that say, for one reader, what becomes of each paper; ``chosen`` are in."""
+    """One reader's papers as masks: the ``chosen`` ones, and the steps that led to them."""
 
     chosen: int
-    short: int
+    too_few_upvotes: int
     owed: int
     sent: int
     wanted: int
@@ -23,29 +31,29 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class TopicGroup:
-    """What stands under one heading; ``because`` has the reasons of at least these papers."""
+    """The chosen papers under one heading; ``reasons`` may have more papers than the group."""
 
     name: str
     papers: int
-    because: Mapping[int, str]
+    reasons: Mapping[int, str]
 
 
-def select_papers(table: IssueMasks, history: ReaderHistory) -> Selection:
-    """Decide every paper of the issue for one reader: what is owed, wanted and chosen."""
+def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
+    """Decide every paper of the issue for one reader."""
     reader = history.reader
     wants = reader.subscriber.filter
-    again = _mask_of(table.places, history.again)
-    owed = (table.fresh(reader.decided) | again) & ~table.muted & ~table.outdated
-    sent = _mask_of(table.groups, history.sent)
-    wanted = _wanted(table, wants)
+    again = _mask_of(masks.by_number, history.again)
+    owed = (masks.numbered_after(reader.decided) | again) & ~masks.muted & ~masks.outdated
+    sent = _mask_of(masks.by_group, history.sent)
+    wanted = _wanted(masks, wants)
     excluded = 0
     for rule in wants.exclude:
-        excluded |= table.matches(rule)
-    candidates = owed & ~sent & wanted & ~excluded & ~table.broken
-    popular = table.popular(wants.min_upvotes) if wants.min_upvotes else table.everything
+        excluded |= masks.matching_rule(rule)
+    candidates = owed & ~sent & wanted & ~excluded & ~masks.quarantined
+    popular = masks.with_upvotes(wants.min_upvotes) if wants.min_upvotes else masks.all_papers
     return Selection(
         chosen=candidates & popular,
-        short=candidates & ~popular,
+        too_few_upvotes=candidates & ~popular,
         owed=owed,
         sent=sent,
         wanted=wanted,
@@ -53,99 +61,105 @@ def select_papers(table: IssueMasks, history: ReaderHistory) -> Selection:
     )
 
 
-def _wanted(table: IssueMasks, wants: Filter) -> int:
-    """Papers in a topic the reader follows, or matching an include."""
+def _wanted(masks: IssueMasks, wants: Filter) -> int:
+    """Papers in a topic that the reader follows, or matching an include."""
     if wants.everything:
-        return table.everything
-    found = 0
+        return masks.all_papers
+    wanted = 0
     for name in wants.topics:
-        found |= table.matching.topics.get(name, 0)
+        wanted |= masks.matching.topics.get(name, 0)
     for rule in wants.include:
-        found |= table.matches(rule)
-    return found
+        wanted |= masks.matching_rule(rule)
+    return wanted
 
 
-def _mask_of(places: Mapping[int, int], names: frozenset[int]) -> int:
-    return sum(1 << places[name] for name in names if name in places)
+def _mask_of(indexes: Mapping[int, int], numbers: frozenset[int]) -> int:
+    return sum(1 << indexes[number] for number in numbers if number in indexes)
 
 
-def group_by_topic(table: IssueMasks, wants: Filter, chosen: int) -> list[TopicGroup]:
-    """The chosen papers by heading, in the reader's order of topics, each paper once."""
-    names = _followed(table, wants)
-    matching, rest = table.matching, chosen
-    found = dict.fromkeys(names, 0)
-    for by in (matching.best, matching.topics):
+def group_by_topic(masks: IssueMasks, wants: Filter, chosen: int) -> list[TopicGroup]:
+    """The chosen papers by topic, in the reader's order of topics, each paper once.
+
+    A paper goes under its best topic if the reader follows that one, else under the first
+    followed topic it is in; papers of no followed topic form the last group.
+    """
+    names = masks.topic_reasons if wants.everything else dict.fromkeys(wants.topics)
+    papers, rest = dict.fromkeys(names, 0), chosen
+    for members in (masks.matching.best, masks.matching.topics):
         for name in names:
-            taken = rest & by.get(name, 0)
-            found[name] |= taken
-            rest &= ~taken
-    made = [TopicGroup(name, found[name], table.topical[name]) for name in names if found[name]]
+            moved = rest & members.get(name, 0)
+            papers[name] |= moved
+            rest &= ~moved
+    groups = [
+        TopicGroup(name, papers[name], masks.topic_reasons[name]) for name in names if papers[name]
+    ]
     if rest:
         last = OTHER if wants.everything else BY_FILTER
-        made.append(TopicGroup(last, rest, _outside(table, wants, rest)))
-    return made
+        groups.append(TopicGroup(last, rest, _reasons_without_topic(masks, wants, rest)))
+    return groups
 
 
-def _outside(table: IssueMasks, wants: Filter, papers: int) -> Mapping[int, str]:
-    """Why papers come that are in no topic the reader follows: the first include of each."""
+def _reasons_without_topic(masks: IssueMasks, wants: Filter, papers: int) -> Mapping[int, str]:
+    """For papers in no topic that the reader follows, the first include that each matches."""
     if wants.everything:
         return dict.fromkeys(bit_indexes(papers), EVERY_PAPER)
-    because: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for rule in wants.include:
-        brought = papers & table.matches(rule)
-        because.update(dict.fromkeys(bit_indexes(brought), quote_rule("include", rule.text)))
-        papers &= ~brought
-    return because
+        included = papers & masks.matching_rule(rule)
+        reasons.update(dict.fromkeys(bit_indexes(included), quote_rule("include", rule.text)))
+        papers &= ~included
+    return reasons
 
 
-def _followed(table: IssueMasks, wants: Filter) -> Collection[str]:
-    """The topics that head the reader's sections; the issue's own order where none is named."""
-    return dict.fromkeys(wants.topics) if not wants.everything else table.topical
-
-
-def explain(table: IssueMasks, history: ReaderHistory) -> Iterator[Verdict]:
+def explain(masks: IssueMasks, history: ReaderHistory) -> Iterator[Verdict]:
     """For every paper of the issue, in its order, the one reason it is in or out."""
-    judged = select_papers(table, history)
+    selection = select_papers(masks, history)
     subscriber = history.reader.subscriber
-    because = _because(table, subscriber.filter, judged.chosen)
-    for place, paper in enumerate(table.issue.papers):
+    reasons = _reasons(masks, subscriber.filter, selection.chosen)
+    for index, paper in enumerate(masks.issue.papers):
         yield Verdict(
             reader=subscriber.email,
             paper=paper.key,
             title=display(paper.item.title),
-            included=place in because,
-            reason=because.get(place) or _why_not(table, history, judged, place),
+            included=index in reasons,
+            reason=reasons.get(index) or _reason_against(masks, history, selection, index),
         )
 
 
-def _because(table: IssueMasks, wants: Filter, chosen: int) -> Mapping[int, str]:
+def _reasons(masks: IssueMasks, wants: Filter, chosen: int) -> Mapping[int, str]:
     """Why each of the chosen papers is in: the topic it stands under, or the reader's own rule."""
     if wants.everything:
         return dict.fromkeys(bit_indexes(chosen), EVERY_PAPER)
     return {
-        place: heading.because[place]
-        for heading in group_by_topic(table, wants, chosen)
-        for place in bit_indexes(heading.papers)
+        index: group.reasons[index]
+        for group in group_by_topic(masks, wants, chosen)
+        for index in bit_indexes(group.papers)
     }
 
 
-def _excluding(table: IssueMasks, rules: Sequence[Rule], place: int) -> str:
-    rule = next(rule for rule in rules if table.matches(rule) >> place & 1)
-    return quote_rule("exclude", rule.text)
-
-
-def _why_not(table: IssueMasks, history: ReaderHistory, judged: Selection, place: int) -> str:
-    """The first of the reasons that keep a paper out, in the order in which they are decided."""
-    paper = table.issue.papers[place]
+def _reason_against(
+    masks: IssueMasks, history: ReaderHistory, selection: Selection, index: int
+) -> str:
+    """The first reason that keeps a paper out, in the order in which they are decided."""
+    paper = masks.issue.papers[index]
     wants = history.reader.subscriber.filter
+    minimum = wants.min_upvotes
     reasons: tuple[tuple[int, Callable[[], str]], ...] = (
-        (table.muted, lambda: "listed before its source was followed"),
-        (judged.sent, lambda: "already sent"),
-        (table.outdated, lambda: f"first seen more than {MAX_PAPER_AGE.days} days ago"),
-        (~judged.owed, lambda: "decided in an earlier issue"),
-        (table.broken, lambda: f"quarantined: {dict(table.issue.quarantined)[paper.key]}"),
-        (~judged.wanted, lambda: "in no topic followed, and no include matches"),
-        (judged.excluded, lambda: _excluding(table, wants.exclude, place)),
-        (judged.short, lambda: f"has {paper.item.upvotes} upvotes, fewer than {wants.min_upvotes}"),
+        (masks.muted, lambda: "listed before its source was followed"),
+        (selection.sent, lambda: "already sent"),
+        (masks.outdated, lambda: f"first seen more than {MAX_PAPER_AGE.days} days ago"),
+        (~selection.owed, lambda: "decided in an earlier issue"),
+        (masks.quarantined, lambda: f"quarantined: {dict(masks.issue.quarantined)[paper.key]}"),
+        (~selection.wanted, lambda: "in no topic followed, and no include matches"),
+        (selection.excluded, lambda: _excluding_rule(masks, wants.exclude, index)),
+        (
+            selection.too_few_upvotes,
+            lambda: f"has {paper.item.upvotes} upvotes, fewer than {minimum}",
+        ),
     )
-    return next(say() for papers, say in reasons if papers >> place & 1)
+    return next(reason() for papers, reason in reasons if papers >> index & 1)
+
+
+def _excluding_rule(masks: IssueMasks, rules: Sequence[Rule], index: int) -> str:
+    rule = next(rule for rule in rules if masks.matching_rule(rule) >> index & 1)
+    return quote_rule("exclude", rule.text)

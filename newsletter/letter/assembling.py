@@ -1,7 +1,7 @@
-"""The forme: a sheet's pieces as a letter is put together from them, as text or as sent bytes.
+"""Assemble one reader's letter: pick the issue's pieces and fill the placeholders.
 
-Everything readers share becomes a piece once, when a letter first needs it; a letter then takes
-pieces by their place, and looks none of them up by what it says.
+What readers share is encoded once, when a letter first needs it. A letter then takes pieces by
+their index; only the values of its own reader are encoded for it alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from markupsafe import escape
 
 from newsletter.issue.editions import lead_length
 from newsletter.letter.fragments import (
-    REASON_BYTES,
+    MAX_REASON_BYTES,
     Fragment,
     IssueFragments,
     PartFragments,
@@ -21,61 +21,52 @@ from newsletter.letter.fragments import (
 )
 from newsletter.letter.links import Links
 from newsletter.letter.views import printable, wrap
-from newsletter.model import Edition, Length, Rendering
+from newsletter.model import Edition, Length, Recipient, Rendering
 from newsletter.text import shorten
 
+T = TypeVar("T")
+K = TypeVar("K")
 Piece = TypeVar("Piece")
-"""What a piece is: a text, or the lines it is sent as."""
+"""Encoded text: ``str`` for letters to be read, ``WireLines`` for letters to be sent."""
 
-Encode = Callable[[str], Piece]
-"""Makes a piece of a text."""
-
-_MOST_KEPT = 1_024
-"""Values kept as pieces; readers who want the same get papers for the same reasons."""
+WORDS_A_MINUTE = 220
+"""How fast people read a text of this kind."""
 
 REASON_INDENT = " " * 15
-"""Under what the template puts before a reason in the text part, its other lines stand."""
+"""Indents a reason's second line in the text part to where its first one begins."""
+
+_MAX_CACHED = 1_024
+"""Values that a cache holds before it starts over; most readers get papers for common reasons."""
+
+_SEPARATOR = "\ue002"
+"""Joins values that are escaped together; a private-use character that none of them contains."""
+
+_COUNTS = {name: placeholder(name) for name in ("papers", "minutes", "left_out", "more")}
+_PREHEADER = placeholder("preheader")
+_PERSONAL = tuple(
+    map(placeholder, ("email", "name", "preferences", "pause", "weekly", "unsubscribe", "edition"))
+)
 
 
-class PieceCache(dict[str, Piece], Generic[Piece]):
-    """Pieces made of texts, each when it is first asked for."""
+class _Cache(dict[K, T]):
+    """Makes each value when it is first asked for; a plain ``dict`` lookup afterwards."""
 
-    def __init__(self, make: Encode[Piece]) -> None:
+    def __init__(self, make: Callable[[K], T]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, text: str) -> Piece:
-        """Make it, and keep it for the next letter."""
-        if len(self) >= _MOST_KEPT:
+    def __missing__(self, key: K) -> T:
+        if len(self) >= _MAX_CACHED:
             self.clear()
-        self[text] = piece = self._make(text)
-        return piece
-
-
-class _Cards(dict[Length, tuple[Piece, ...]], Generic[Piece]):
-    """The cards by length; a length nobody chose is not made."""
-
-    def __init__(self, cards: Mapping[Length, Sequence[str]], make: Encode[Piece]) -> None:
-        super().__init__()
-        self._texts, self._make = cards, make
-
-    def __missing__(self, length: Length) -> tuple[Piece, ...]:
-        """Make every paper's card of this length."""
-        self[length] = cards = tuple(map(self._make, self._texts[length]))
-        return cards
+        self[key] = value = self._make(key)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledPart(Generic[Piece]):
-    """One part of the letter, HTML or text, in pieces.
+    """The :class:`PartFragments` of one part, encoded.
 
-    Attributes:
-        frame: the pieces around the papers, by the name of their block.
-        counts: the lines that count something, for none, one and more.
-        headings: what begins a section, by the section's name.
-        cards: for each length a card for every paper, by its place in the issue.
-        rows: a one-line title for every paper.
-        reasons: for a reason's words, what follows the card it is the reason of.
+    ``reasons`` has, for the text of a reason, everything that follows the card it belongs to.
     """
 
     frame: Mapping[str, tuple[Piece, ...]]
@@ -87,129 +78,101 @@ class CompiledPart(Generic[Piece]):
 
 
 class CompiledIssue(Generic[Piece]):
-    """A sheet made ready to put letters together from.
+    """An issue's fragments, encoded for assembling letters.
 
     Args:
-        sheet: the issue's.
-        make: makes a piece of a text that is shared, and of one reader's own.
+        fragments: the issue's.
+        encode: makes a piece of a text.
     """
 
-    def __init__(self, sheet: IssueFragments, make: Encode[Piece]) -> None:
-        self.sheet, self.make = sheet, make
-        self.kept = PieceCache(make)
-        self.html = _part(sheet.html, self.kept, make, _bounded)
-        self.text = _part(sheet.text, self.kept, make, _wrapped)
+    def __init__(self, fragments: IssueFragments, encode: Callable[[str], Piece]) -> None:
+        self.fragments, self.encode = fragments, encode
+        self.pieces = _Cache(encode)
+        self.html = self._compile(fragments.html, _html_reason)
+        self.text = self._compile(fragments.text, _text_reason)
+
+    def _compile(
+        self, part: PartFragments, show_reason: Callable[[str], str]
+    ) -> CompiledPart[Piece]:
+        encode = self.encode
+
+        def compiled(fragment: Fragment) -> tuple[Piece, ...]:
+            return tuple(self.pieces[text] for text in fragment if text)
+
+        before, *_, after = part.frame["because"]
+        after += "".join(part.frame["card_end"])
+        return CompiledPart(
+            frame={name: compiled(fragment) for name, fragment in part.frame.items()},
+            counts={name: tuple(map(compiled, forms)) for name, forms in part.counts.items()},
+            headings={name: compiled(fragment) for name, fragment in part.headings.items()},
+            # A length that no reader chose is never encoded.
+            cards=_Cache(lambda length: tuple(map(encode, part.cards[length]))),
+            rows=tuple(map(encode, part.rows)),
+            reasons=_Cache(lambda reason: encode(f"{before}{show_reason(reason)}{after}")),
+        )
 
 
-def _part(
-    face: PartFragments, kept: PieceCache[Piece], make: Encode[Piece], said: Callable[[str], str]
-) -> CompiledPart[Piece]:
-    def made(piece: Fragment) -> tuple[Piece, ...]:
-        return tuple(kept[text] for text in piece if text)
-
-    before, *_, after = face.frame["because"]
-    after += "".join(face.frame["card_end"])
-    return CompiledPart(
-        frame={name: made(piece) for name, piece in face.frame.items()},
-        counts={name: tuple(map(made, forms)) for name, forms in face.counts.items()},
-        headings={name: made(piece) for name, piece in face.headings.items()},
-        cards=_Cards(face.cards, make),
-        rows=tuple(map(make, face.rows)),
-        reasons=PieceCache(lambda because: make(f"{before}{said(because)}{after}")),
-    )
+def _text_reason(reason: str) -> str:
+    return wrap(printable(reason), REASON_INDENT)
 
 
-def _wrapped(because: str) -> str:
-    """A reason as the text part has it."""
-    return wrap(printable(because), REASON_INDENT)
-
-
-def _bounded(because: str) -> str:
-    """A reason as HTML, shortened to the bytes the cut reckons with."""
-    text = shorten(printable(because), REASON_BYTES)
-    while len(str(escape(text)).encode()) > REASON_BYTES:
+def _html_reason(reason: str) -> str:
+    """A reason escaped, within the bytes that an edition's limits count for it."""
+    text = shorten(printable(reason), MAX_REASON_BYTES)
+    while len(str(escape(text)).encode()) > MAX_REASON_BYTES:
         text = shorten(text, len(text) - 8)
     return str(escape(text))
 
 
-T = TypeVar("T")
-
-WORDS_A_MINUTE = 220
-"""How fast people read a text of this kind."""
-
-_BETWEEN = "\ue002"
-"""Stands between values that are escaped at once; a private character, which none of them has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Personal:
-    """What of a letter is one reader's alone.
-
-    ``reader`` is their id, which names the letter; ``links`` are made for this issue.
-    """
-
-    reader: int
-    email: str
-    name: str
-    links: Links
-
-
 @dataclass(frozen=True, slots=True)
 class AssembledLetter(Generic[Piece]):
-    """A letter in pieces that join; those that readers share are the same objects in each."""
+    """A letter as pieces to be joined; pieces that readers share are the same objects in each."""
 
     subject: tuple[str, ...]
     html: list[Piece]
     text: list[Piece]
 
 
-def render_letter(sheet: IssueFragments, edition: Edition, personal: Personal) -> Rendering:
-    """Set one reader's letter, as they see it."""
-    made = assemble_letter(CompiledIssue(sheet, str), edition, personal)
-    return Rendering(made.subject, "".join(made.html), "".join(made.text))
+def render_letter(fragments: IssueFragments, edition: Edition, links: Links) -> Rendering:
+    """One reader's letter as they read it."""
+    letter = assemble_letter(CompiledIssue(fragments, str), edition, links)
+    return Rendering(letter.subject, "".join(letter.html), "".join(letter.text))
 
 
 def assemble_letter(
-    compiled: CompiledIssue[Piece], edition: Edition, personal: Personal
+    compiled: CompiledIssue[Piece], edition: Edition, links: Links
 ) -> AssembledLetter[Piece]:
-    """Put one reader's letter together."""
-    sheet, papers = compiled.sheet, edition.papers
-    counted = {
+    """One reader's letter, in the issue's pieces; ``links`` are the reader's own."""
+    fragments, papers = compiled.fragments, edition.papers
+    counts = {
         "papers": len(papers),
-        "minutes": _minutes(sheet, edition) if papers else 0,
+        "minutes": _minutes(fragments, edition) if papers else 0,
         "left_out": edition.left_out,
         "more": len(edition.more),
     }
-    preheader = _preheader(sheet, papers)
-    own = _own(personal)
-    escaped = _escaped(own)
-    in_text = _filled(compiled, own)
-    in_html = {**in_text} if escaped is own else _filled(compiled, escaped)
-    kept = compiled.kept
-    for name, count in counted.items():
-        in_text[kept[_HOLES[name]]] = in_html[kept[_HOLES[name]]] = kept[str(count)]
-    in_text[kept[_PREHEADER]] = kept[preheader]
-    in_html[kept[_PREHEADER]] = kept[_shared_html(preheader)]
+    preheader = _preheader(fragments, papers)
+    personal = _personal(edition.to, links)
+    escaped = _escape_all(personal)
+    text_values = _encode_personal(compiled, personal)
+    html_values = {**text_values} if escaped is personal else _encode_personal(compiled, escaped)
+    pieces = compiled.pieces
+    for name, count in counts.items():
+        place = pieces[_COUNTS[name]]
+        text_values[place] = html_values[place] = pieces[str(count)]
+    text_values[pieces[_PREHEADER]] = pieces[preheader]
+    html_values[pieces[_PREHEADER]] = pieces[_escape(preheader)]
     return AssembledLetter(
-        subject=_subject(sheet, papers),
-        html=_pieces(compiled.html, edition, counted, in_html),
-        text=_pieces(compiled.text, edition, counted, in_text),
+        subject=_subject(fragments, papers),
+        html=_assemble_part(compiled.html, edition, counts, html_values),
+        text=_assemble_part(compiled.text, edition, counts, text_values),
     )
 
 
-_HOLES = {name: placeholder(name) for name in ("papers", "minutes", "left_out", "more")}
-_PREHEADER = placeholder("preheader")
-_OWN = tuple(
-    map(placeholder, ("email", "name", "preferences", "pause", "weekly", "unsubscribe", "edition"))
-)
-
-
-def _own(personal: Personal) -> tuple[str, ...]:
-    """What fills the holes that are this reader's alone."""
-    links = personal.links
+def _personal(to: Recipient, links: Links) -> tuple[str, ...]:
+    """The values for the placeholders :data:`_PERSONAL`."""
     return (
-        printable(personal.email),
-        printable(personal.name),
+        printable(to.email),
+        printable(to.name),
         links.preferences,
         links.pause,
         links.weekly,
@@ -218,36 +181,35 @@ def _own(personal: Personal) -> tuple[str, ...]:
     )
 
 
-def _escaped(values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values as HTML has them, escaped at once; the same object where that changes nothing."""
-    together = _BETWEEN.join(values)
-    html = str(escape(together))
-    return values if html == together else tuple(html.split(_BETWEEN))
+def _escape_all(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The values escaped for HTML, in one call; the same object if nothing needs escaping."""
+    joined = _SEPARATOR.join(values)
+    html = str(escape(joined))
+    return values if html == joined else tuple(html.split(_SEPARATOR))
 
 
-def _filled(compiled: CompiledIssue[Piece], own: tuple[str, ...]) -> dict[Piece, Piece]:
-    """What stands for the holes that are a reader's own."""
-    kept, make = compiled.kept, compiled.make
-    return {kept[place]: make(value) for place, value in zip(_OWN, own, strict=True)}
+def _encode_personal(compiled: CompiledIssue[Piece], values: tuple[str, ...]) -> dict[Piece, Piece]:
+    pieces, encode = compiled.pieces, compiled.encode
+    return {pieces[place]: encode(value) for place, value in zip(_PERSONAL, values, strict=True)}
 
 
-def _pieces(
+def _assemble_part(
     part: CompiledPart[Piece],
     edition: Edition,
-    counted: Mapping[str, int],
+    counts: Mapping[str, int],
     values: Mapping[Piece, Piece],
 ) -> list[Piece]:
-    """The pieces in their order, the holes filled; papers and reasons have none."""
-    frame, counts = part.frame, part.counts
+    """The pieces in their order; cards, rows and reasons have no placeholders to fill."""
+    frame = part.frame
     before = [*frame["opening"]]
     for name in ("papers", "minutes", "left_out"):
-        if counted[name] or name == "papers":
-            before += counts[name][min(counted[name], 2)]
+        if counts[name] or name == "papers":
+            before += part.counts[name][min(counts[name], 2)]
     before += frame["dateline_end"]
-    if not counted["papers"]:
+    if not counts["papers"]:
         before += frame["quiet"]
     before += frame["masthead_end"]
-    after = [*counts["more"][min(counted["more"], 2)]] if edition.more else []
+    after = [*part.counts["more"][min(counts["more"], 2)]] if edition.more else []
     after += frame["ending"]
 
     def filled(pieces: Sequence[Piece]) -> Sequence[Piece]:
@@ -262,49 +224,48 @@ def _sections(
     filled: Callable[[Sequence[Piece]], Sequence[Piece]],
 ) -> list[Piece]:
     pieces: list[Piece] = []
-    rows, reasons, cards_of = part.rows, part.reasons, _lengths(part.cards, edition)
+    rows, reasons, cards_by_lead = part.rows, part.reasons, _by_lead(part.cards, edition)
     closing = filled(part.frame["closing"])
     for section in edition.sections:
         pieces += filled(part.headings[section.name])
-        cards = cards_of[section.leads]
-        for paper, because in zip(section.cards, section.because, strict=False):
-            pieces += (cards[paper], reasons[because])
+        cards = cards_by_lead[section.leads]
+        for paper, reason in zip(section.cards, section.because, strict=False):
+            pieces += (cards[paper], reasons[reason])
         pieces += [rows[paper] for paper in section.rows]
         pieces += closing
     return pieces
 
 
-def _minutes(sheet: IssueFragments, edition: Edition) -> int:
-    """Minutes the cards take to read, at least one."""
-    words_of, read = _lengths(sheet.words, edition), 0
+def _minutes(fragments: IssueFragments, edition: Edition) -> int:
+    """Minutes it takes to read the cards, at least one."""
+    words_by_lead, total = _by_lead(fragments.words, edition), 0
     for section in edition.sections:
-        words = words_of[section.leads]
-        read += sum([words[paper] for paper in section.cards])
-    return max(1, round(read / WORDS_A_MINUTE))
+        words = words_by_lead[section.leads]
+        total += sum([words[paper] for paper in section.cards])
+    return max(1, round(total / WORDS_A_MINUTE))
 
 
-def _lengths(by_length: Mapping[Length, T], edition: Edition) -> tuple[T, T]:
-    """What stands for the summary this reader gets, and for that of papers that open a letter."""
+def _by_lead(by_length: Mapping[Length, T], edition: Edition) -> tuple[T, T]:
+    """The values for this reader's length of summary: of ordinary sections, of the lead one."""
     summary = edition.summary
     return by_length[summary], by_length[lead_length(summary)]
 
 
-def _subject(sheet: IssueFragments, papers: Sequence[int]) -> Fragment:
+def _subject(fragments: IssueFragments, papers: Sequence[int]) -> Fragment:
     if not papers:
-        return (sheet.quiet_subject,)
-    alone, several = sheet.subjects[papers[0]]
-    more = len(papers) - 1
-    values = {_HOLES["more"]: str(more)}
-    return tuple(map(values.get, several, several)) if more else alone
+        return (fragments.quiet_subject,)
+    alone, with_more = fragments.subjects[papers[0]]
+    values = {_COUNTS["more"]: str(len(papers) - 1)}
+    return tuple(map(values.get, with_more, with_more)) if len(papers) > 1 else alone
 
 
-def _preheader(sheet: IssueFragments, papers: Sequence[int]) -> str:
+def _preheader(fragments: IssueFragments, papers: Sequence[int]) -> str:
     """A line on the second paper, since the subject has the first; on the first if it is alone."""
     if not papers:
-        return sheet.quiet_preheader
-    return sheet.preheaders[papers[1]][1] if len(papers) > 1 else sheet.preheaders[papers[0]][0]
+        return fragments.quiet_preheader
+    return fragments.preheaders[papers[1]][1] if papers[1:] else fragments.preheaders[papers[0]][0]
 
 
 @lru_cache(maxsize=4096)
-def _shared_html(text: str) -> str:
+def _escape(text: str) -> str:
     return str(escape(text))

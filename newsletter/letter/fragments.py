@@ -1,4 +1,4 @@
-"""The sheet: every piece of an issue's letters, set once and frozen with the issue."""
+"""The rendered fragments that an issue's letters consist of; they are stored with the issue."""
 
 import json
 import zlib
@@ -11,31 +11,34 @@ from newsletter.issue.editions import HtmlSizes
 from newsletter.model import Length, Publication
 
 Fragment = tuple[str, ...]
-"""A text with holes: fixed text at even places, at odd ones a hole (see :func:`placeholder`)."""
+"""A rendered text: fixed text at even indexes, a :func:`placeholder` at each odd one."""
 
 Forms = tuple[Fragment, Fragment, Fragment]
-"""A line that counts, set for none, for one, and for more."""
+"""A line that names a count, rendered for none, for one, and for more."""
 
+MAX_REASON_BYTES = 240
+"""Most bytes of HTML in a reason; a longer one is shortened."""
 
-REASON_BYTES = 240
-"""Most bytes of HTML a reason has; a longer one is shortened."""
-
-LINK_BYTES = 160
-"""Most bytes of a signed link besides its site or mailbox: a path and a token."""
+_MAX_LINK_BYTES = 160
+"""Most bytes of a signed link, not counting its site or mailbox: a path and a token."""
 
 _PER_SECTION = frozenset({"because", "card_end", "closing"})
-"""Blocks of the frame that stand once a card or a section, not once a letter."""
+"""Blocks of the frame that a letter repeats for each card or section."""
 
 
 def placeholder(name: str) -> str:
-    """What stands where a value goes that is not every reader's; no other text has its like."""
+    """Marks where a value goes that differs between readers.
+
+    It is in private-use characters, which :func:`newsletter.letter.views.printable` removes from
+    every text of a source, so that no paper can forge one.
+    """
     return f"\ue000{name}\ue001"
 
 
-_BARE = {0xE000: None, 0xE001: None}
-"""Takes from a hole what makes it one."""
+_STORED_PLACEHOLDER = {0xE000: None, 0xE001: None}
+"""A translation that leaves only a placeholder's name, as it is stored."""
 
-_SHORT_HOLES = {
+_MAX_BYTES = {
     placeholder("papers"): 6,
     placeholder("minutes"): 6,
     placeholder("left_out"): 6,
@@ -44,19 +47,19 @@ _SHORT_HOLES = {
     placeholder("name"): 320,
     placeholder("preheader"): 560,
 }
-"""Most bytes of HTML what is filled into a hole has; all others are links."""
+"""Most bytes of HTML that replace a placeholder; the placeholders not listed are links."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartFragments:
-    """One part of the letter, HTML or text, in pieces.
+    """The fragments of one part of a letter, HTML or text.
 
     Attributes:
-        frame: the pieces around the papers, by the name of their block.
-        counts: the lines that count something, by the name of their block.
-        headings: what begins a section, by the section's name.
-        cards: for each length a card for every paper, by its place in the issue.
-        rows: a one-line title for every paper.
+        frame: the blocks around the papers, by name.
+        counts: the blocks that name a count, by name.
+        headings: the beginning of each section, by the section's name.
+        cards: for each length of summary, the card of every paper, by its index in the issue.
+        rows: the one-line title of every paper.
     """
 
     frame: Mapping[str, Fragment]
@@ -68,21 +71,21 @@ class PartFragments:
 
 @dataclass(frozen=True, slots=True)
 class IssueFragments:
-    """All that an issue's letters are made of, so that each can be made again byte for byte.
+    """Everything an issue's letters consist of, so that each can be rebuilt byte for byte.
 
     Attributes:
         publication: the newsletter as it was named when the issue was frozen.
         day: the issue's day.
-        frozen_at: when it was frozen (UTC): every letter's Date, and when its links are signed.
+        frozen_at: when it was frozen (UTC): the Date of every letter and of its links.
         signed_by: the fingerprint of the key that signs the links; empty for the newest one.
-        html: the pieces of the HTML part.
-        text: the pieces of the text part.
+        html: the fragments of the HTML part.
+        text: the fragments of the text part.
         subjects: for every paper the subject of a letter it leads, alone and with more.
         quiet_subject: the subject of a letter without papers.
-        preheaders: for every paper the preheader of a letter it leads alone, and of one in which
-            it comes second.
+        preheaders: for every paper the preheader of a letter that has it alone, and of one that
+            has it second.
         quiet_preheader: the preheader of a letter without papers.
-        words: for each length of summary the words every paper's card gives to read.
+        words: for each length of summary the number of words on every paper's card.
     """
 
     publication: Publication
@@ -99,54 +102,55 @@ class IssueFragments:
 
     @property
     def sizes(self) -> HtmlSizes:
-        """The bytes of HTML an edition is cut by, personal values at their longest."""
-        face = self.html
-        frame = [piece for name, piece in face.frame.items() if name not in _PER_SECTION]
-        lines = [form for forms in face.counts.values() for form in forms[-1:]]
+        """The bytes of HTML by which an edition is limited."""
+        part = self.html
+        frame = [fragment for name, fragment in part.frame.items() if name not in _PER_SECTION]
+        counts = [forms[-1] for forms in part.counts.values()]
         return HtmlSizes(
-            frame=sum(self._most(piece) for piece in (*frame, *lines)),
-            heading=max(map(self._most, face.headings.values()))
-            + self._most(face.frame["closing"]),
-            because=REASON_BYTES
-            + self._most(face.frame["card_end"])
-            + sum(map(_bytes, face.frame["because"][::2])),
-            cards={length: tuple(map(_bytes, cards)) for length, cards in face.cards.items()},
-            rows=tuple(map(_bytes, face.rows)),
+            frame=sum(map(self._max_bytes, (*frame, *counts))),
+            heading=max(map(self._max_bytes, part.headings.values()))
+            + self._max_bytes(part.frame["closing"]),
+            reason=MAX_REASON_BYTES
+            + self._max_bytes(part.frame["card_end"])
+            + sum(map(_bytes, part.frame["because"][::2])),
+            cards={length: tuple(map(_bytes, cards)) for length, cards in part.cards.items()},
+            rows=tuple(map(_bytes, part.rows)),
         )
 
-    def _most(self, piece: Fragment) -> int:
-        """The bytes of a piece whose holes are filled with the longest there is."""
-        return sum(map(_bytes, piece[::2])) + sum(map(self._filled, piece[1::2]))
-
-    def _filled(self, place: str) -> int:
+    def _max_bytes(self, fragment: Fragment) -> int:
+        """The bytes of a fragment with the longest possible value at each placeholder."""
         home = self.publication.url or self.publication.bounces or self.publication.sender_email
-        return _SHORT_HOLES.get(place) or LINK_BYTES + len(home)
+        link = _MAX_LINK_BYTES + len(home)
+        values = sum(_MAX_BYTES.get(place, link) for place in fragment[1::2])
+        return values + sum(map(_bytes, fragment[::2]))
 
     def dump(self) -> bytes:
-        """The sheet as it is stored: compressed JSON, in which a hole is its bare name."""
+        """The fragments as they are stored: compressed JSON with bare names as placeholders."""
         fields = asdict(self) | {
             "day": self.day.isoformat(),
             "frozen_at": self.frozen_at.isoformat(),
         }
-        text = json.dumps(fields, ensure_ascii=False).translate(_BARE)
+        text = json.dumps(fields, ensure_ascii=False).translate(_STORED_PLACEHOLDER)
         return zlib.compress(text.encode(), level=1)
 
     @classmethod
     def load(cls, stored: bytes) -> "IssueFragments":
-        """The sheet that was stored as these bytes."""
+        """The fragments that :meth:`dump` made these bytes of."""
         fields: dict[str, Any] = json.loads(zlib.decompress(stored))
         return cls(
             publication=Publication(**fields["publication"]),
             day=date.fromisoformat(fields["day"]),
             frozen_at=datetime.fromisoformat(fields["frozen_at"]),
             signed_by=fields["signed_by"],
-            html=_face(fields["html"]),
-            text=_face(fields["text"]),
-            subjects=tuple((_piece(alone), _piece(more)) for alone, more in fields["subjects"]),
+            html=_load_part(fields["html"]),
+            text=_load_part(fields["text"]),
+            subjects=tuple(
+                (_load_fragment(alone), _load_fragment(more)) for alone, more in fields["subjects"]
+            ),
             quiet_subject=fields["quiet_subject"],
             preheaders=tuple((alone, second) for alone, second in fields["preheaders"]),
             quiet_preheader=fields["quiet_preheader"],
-            words={summary: tuple(words) for summary, words in fields["words"].items()},
+            words={length: tuple(words) for length, words in fields["words"].items()},
         )
 
 
@@ -154,20 +158,24 @@ def _bytes(text: str) -> int:
     return len(text.encode())
 
 
-def _face(fields: Mapping[str, Any]) -> PartFragments:
+def _load_part(fields: Mapping[str, Any]) -> PartFragments:
     return PartFragments(
-        frame={name: _piece(stored) for name, stored in fields["frame"].items()},
-        counts={name: _forms(forms) for name, forms in fields["counts"].items()},
-        headings={name: _piece(stored) for name, stored in fields["headings"].items()},
-        cards={summary: tuple(cards) for summary, cards in fields["cards"].items()},
+        frame=_load_fragments(fields["frame"]),
+        counts={name: _load_forms(forms) for name, forms in fields["counts"].items()},
+        headings=_load_fragments(fields["headings"]),
+        cards={length: tuple(cards) for length, cards in fields["cards"].items()},
         rows=tuple(fields["rows"]),
     )
 
 
-def _forms(stored: Sequence[Sequence[str]]) -> Forms:
-    none, one, many = map(_piece, stored)
+def _load_fragments(stored: Mapping[str, Sequence[str]]) -> dict[str, Fragment]:
+    return {name: _load_fragment(fragment) for name, fragment in stored.items()}
+
+
+def _load_forms(stored: Sequence[Sequence[str]]) -> Forms:
+    none, one, many = map(_load_fragment, stored)
     return none, one, many
 
 
-def _piece(stored: Sequence[str]) -> Fragment:
-    return tuple(placeholder(part) if place % 2 else part for place, part in enumerate(stored))
+def _load_fragment(stored: Sequence[str]) -> Fragment:
+    return tuple(placeholder(text) if i % 2 else text for i, text in enumerate(stored))

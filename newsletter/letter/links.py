@@ -1,9 +1,9 @@
-"""Signed links: who may do what without a login, and the addresses that carry it.
+"""Signed links: they let a reader act without a login.
 
-A token is ``<what>.<when>.<signature>``: a payload in base64url, the instant of signing in
-seconds since 1970 (base 36), and HMAC-SHA256 over both under a key of its purpose. Whoever holds
-an unsubscribe token cannot use it for anything else, nor in another newsletter. Nothing is
-secret in a token: it is signed, not encrypted.
+A token is ``<payload>.<time>.<signature>``: the payload in base64url, the time of signing in
+seconds since 1970 (base 36), and HMAC-SHA256 over both under a key of its purpose. An unsubscribe
+token is valid for nothing else, and in no other newsletter. A token is signed, not encrypted: its
+payload is no secret.
 """
 
 import hashlib
@@ -17,12 +17,13 @@ from typing import Literal
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 from itsdangerous.signer import SigningAlgorithm
+from typing_extensions import override
 
 from newsletter.errors import TokenError
 from newsletter.model import Publication
 
 Purpose = Literal["unsubscribe", "preferences", "edition", "confirm", "feed", "move"]
-"""What a token allows; each purpose signs under a salt of its own."""
+"""What a token allows; each purpose has a salt of its own."""
 
 MAX_AGE: dict[Purpose, timedelta | None] = {
     "unsubscribe": None,
@@ -32,11 +33,11 @@ MAX_AGE: dict[Purpose, timedelta | None] = {
     "feed": None,
     "move": timedelta(hours=48),
 }
-"""How long a token is good, from its signing.
+"""How long after its signing a token is valid; None: always.
 
-A way out never expires; a feed ends with its reader's subscription."""
+An unsubscribe link never expires; a feed ends with its reader's subscription."""
 
-_LONGEST_ID = 20
+_MAX_ID_DIGITS = 20
 """More digits than any reader's id has."""
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -46,7 +47,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 class Keyring:
     """The keys of one newsletter, newest first: the first signs, all of them verify.
 
-    ``audience`` tells newsletters that share a key apart; the sender's address serves.
+    ``audience``, the sender's address, separates newsletters that share a key.
     """
 
     secrets: tuple[str, ...]
@@ -54,28 +55,28 @@ class Keyring:
 
     @property
     def fingerprint(self) -> str:
-        """A name for the signing key that does not give it away, to be stored with an issue."""
+        """A name for the signing key that does not reveal it; it is stored with an issue."""
         return hashlib.sha256(b"fingerprint:" + self.secrets[0].encode()).hexdigest()[:16]
 
     def signing_as(self, fingerprint: str) -> "Keyring":
-        """This keyring signing with the key of that fingerprint, so that a letter stays the same.
+        """This keyring, signing with the key of that fingerprint, so that a letter stays the same.
 
-        A key that is not here any more cannot sign: then the newest one does.
+        If that key was removed, the newest one signs.
         """
-        for place in range(len(self.secrets)):
-            turned = Keyring((*self.secrets[place:], *self.secrets[:place]), self.audience)
-            if turned.fingerprint == fingerprint:
-                return turned
+        for i in range(len(self.secrets)):
+            rotated = Keyring((*self.secrets[i:], *self.secrets[:i]), self.audience)
+            if rotated.fingerprint == fingerprint:
+                return rotated
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where one reader's letter leads: ``https:`` addresses, or ``mailto:`` where there is no site.
+    """The links in one reader's letter: ``https:``, or ``mailto:`` for newsletters without a site.
 
-    ``pause`` and ``weekly`` open the preferences with that choice made; nothing changes until
-    the reader confirms it there. ``post`` is the address of the one-click unsubscribe of RFC
-    8058, ``mail`` the ``mailto:`` way out that every letter has. ``post`` and ``edition`` are
+    ``pause`` and ``weekly`` open the preferences with that choice filled in; nothing changes
+    before the reader saves them. ``post`` is the address of the one-click unsubscribe of RFC
+    8058, ``mail`` the ``mailto:`` unsubscribe that every letter has. ``post`` and ``edition`` are
     empty without a site.
     """
 
@@ -89,7 +90,7 @@ class Links:
 
 
 def sign_token(payload: str, purpose: Purpose, keys: Keyring, at: datetime) -> str:
-    """A token that carries ``payload`` for this purpose, signed at this instant."""
+    """A token that carries ``payload`` for this purpose; ``at`` is the time of signing."""
     body = f"{base64_encode(payload).decode()}.{_base36(int(at.timestamp()))}"
     return _signer(keys, purpose).sign(body).decode()
 
@@ -97,12 +98,12 @@ def sign_token(payload: str, purpose: Purpose, keys: Keyring, at: datetime) -> s
 def verify_token(
     token: str, purpose: Purpose, keys: Keyring, now: datetime, max_age: timedelta | None
 ) -> str:
-    """The payload of a token made by :func:`sign_token` under any of these keys.
+    """The payload of a token that :func:`sign_token` made under any of these keys.
 
     Signatures are compared in constant time. ``max_age`` of None accepts a token of any age.
 
     Raises:
-        TokenError: the token was not made here for this purpose, was changed, or is too old.
+        TokenError: the token was made elsewhere or for another purpose, was changed, or is too old.
     """
     try:
         body = _signer(keys, purpose).unsign(_canonical(token)).decode()
@@ -121,49 +122,55 @@ def verify_token(
 def sign_links(
     publication: Publication, keys: Keyring, day: date, at: datetime, reader: int
 ) -> Links:
-    """The links of one reader's letter of ``day``, signed at ``at`` (the issue's freeze).
+    """The links of one reader's letter of ``day``, signed ``at`` the issue's freeze.
 
-    The tokens carry the reader's id, the edition's also the day: ``7`` and ``7/2026-08-03``.
+    The tokens carry the reader's id (``7``), the edition's also the day (``7/2026-08-03``).
     """
-    leave = sign_token(str(reader), "unsubscribe", keys, at)
-    prefer = sign_token(str(reader), "preferences", keys, at)
+    unsubscribe = sign_token(str(reader), "unsubscribe", keys, at)
+    preferences = sign_token(str(reader), "preferences", keys, at)
+    mail = _mailto(publication, "unsubscribe", unsubscribe)
     if publication.url is None:
-        return _by_mail(publication, leave, prefer)
+        return Links(
+            preferences=_mailto(publication, "preferences", preferences),
+            pause=_mailto(publication, "pause", preferences),
+            weekly=_mailto(publication, "weekly", preferences),
+            unsubscribe=mail,
+            mail=mail,
+        )
     site = publication.url.rstrip("/")
     edition = sign_token(f"{reader}/{day.isoformat()}", "edition", keys, at)
-    preferences = f"{site}/preferences/{prefer}"
+    page = f"{site}/preferences/{preferences}"
     return Links(
-        preferences=preferences,
-        pause=f"{preferences}?pause=2",
-        weekly=f"{preferences}?cadence=weekly",
-        unsubscribe=f"{site}/unsubscribe/{leave}",
-        mail=_mailto(publication, "unsubscribe", leave),
+        preferences=page,
+        pause=f"{page}?pause=2",
+        weekly=f"{page}?cadence=weekly",
+        unsubscribe=f"{site}/unsubscribe/{unsubscribe}",
+        mail=mail,
         edition=f"{site}/edition/{edition}",
-        post=f"{site}/unsubscribe/{leave}",
+        post=f"{site}/unsubscribe/{unsubscribe}",
     )
 
 
 def keyed_hash(text: str, keys: Keyring) -> str:
     """A name for ``text`` that only a holder of the signing key can compute: 64 hex digits."""
-    named = f"name:{keys.audience}:{text}".encode()
-    return _mac(keys.secrets[0].encode(), named).hex()
+    return _mac(keys.secrets[0].encode(), f"name:{keys.audience}:{text}".encode()).hex()
 
 
 def letter_tag(day: date, reader: int, keys: Keyring) -> str:
-    """What names one reader's letter of ``day`` in its Message-ID: 16 hex digits."""
+    """Identifies one reader's letter of ``day`` in its Message-ID: 16 hex digits."""
     return keyed_hash(f"{day.isoformat()}:{reader}", keys)[:16]
 
 
 def readers_by_letter_tag(day: date, readers: Iterable[int], keys: Keyring) -> dict[str, int]:
-    """Whose letters of ``day`` those are, by the tags they may have under any of these keys."""
+    """These readers by the tags that their letters of ``day`` may have under any of these keys."""
     rings = [Keyring((secret,), keys.audience) for secret in keys.secrets]
     return {letter_tag(day, reader, ring): reader for reader in readers for ring in rings}
 
 
 def bounce_tag(reader: int, keys: Keyring) -> str:
-    """What stands behind the plus of a letter's return path: whose letter came back.
+    """Identifies the reader in a return path, after the plus, so that a bounce names them.
 
-    It survives what mailboxes do to local parts: it is short and has no capitals.
+    It is short and has no capitals, because mailboxes may cut or lower-case a local part.
     """
     return f"{reader}-{keyed_hash(f'bounce:{reader}', keys)[:16]}"
 
@@ -175,22 +182,12 @@ def read_bounce_tag(tag: str, keys: Keyring) -> int:
         TokenError: the tag was not made here.
     """
     number = tag.partition("-")[0]
-    if number.isascii() and number.isdigit() and len(number) < _LONGEST_ID:
+    if number.isascii() and number.isdigit() and len(number) < _MAX_ID_DIGITS:
         for secret in keys.secrets:
-            made = bounce_tag(int(number), Keyring((secret,), keys.audience))
-            if hmac.compare_digest(made.encode(), tag.lower().encode("utf-8", "replace")):
+            expected = bounce_tag(int(number), Keyring((secret,), keys.audience))
+            if hmac.compare_digest(expected.encode(), tag.lower().encode("utf-8", "replace")):
                 return int(number)
     raise TokenError("This return path was not made here.")
-
-
-def _by_mail(publication: Publication, leave: str, prefer: str) -> Links:
-    return Links(
-        preferences=_mailto(publication, "preferences", prefer),
-        pause=_mailto(publication, "pause", prefer),
-        weekly=_mailto(publication, "weekly", prefer),
-        unsubscribe=_mailto(publication, "unsubscribe", leave),
-        mail=_mailto(publication, "unsubscribe", leave),
-    )
 
 
 def _mailto(publication: Publication, verb: str, token: str) -> str:
@@ -199,7 +196,7 @@ def _mailto(publication: Publication, verb: str, token: str) -> str:
 
 
 def _canonical(token: str) -> str:
-    # The last character of a signature has bits to spare; only one spelling of it is ours.
+    # The last character of a signature has unused bits: accept only the spelling that we write.
     signature = token.rpartition(".")[2]
     if base64_encode(base64_decode(signature)).decode() != signature:
         raise ValueError(token)
@@ -208,29 +205,30 @@ def _canonical(token: str) -> str:
 
 @lru_cache(maxsize=64)
 def _signer(keys: Keyring, purpose: Purpose) -> Signer:
-    # Keys are derived here, once, and not anew for each of a hundred thousand letters.
+    # Derived once, and not again for each of a hundred thousand letters.
     salt = f"newsletter:{keys.audience}:{purpose}".encode()
     derived = [hmac.digest(secret.encode(), salt, "sha256") for secret in keys.secrets]
     return Signer(derived[::-1], key_derivation="none", algorithm=_HmacSha256())
 
 
 class _HmacSha256(SigningAlgorithm):
-    """HMAC-SHA256 (RFC 2104); each letter has three of them."""
+    """HMAC-SHA256 for itsdangerous; each letter has three signatures."""
 
+    @override
     def get_signature(self, key: bytes, value: bytes) -> bytes:
         return _mac(key, value)
 
 
 def _mac(key: bytes, value: bytes) -> bytes:
     """HMAC-SHA256 (RFC 2104)."""
-    begun = _begun(key).copy()
-    begun.update(value)
-    return begun.digest()
+    mac = _keyed_mac(key).copy()
+    mac.update(value)
+    return mac.digest()
 
 
 @lru_cache(maxsize=64)
-def _begun(key: bytes) -> hmac.HMAC:
-    # A key is taken in once: that costs more than what it signs.
+def _keyed_mac(key: bytes) -> hmac.HMAC:
+    # Cached: setting a key up costs more than signing with it.
     return hmac.new(key, digestmod="sha256")
 
 

@@ -1,13 +1,13 @@
 """From an edition to the bytes that are sent (RFC 5322, 2045, 2369, 2919, 8058).
 
-What readers share is encoded once, in the forme. Each piece ends on a line boundary of its own,
-a hard one or a soft break of quoted-printable, so letters are lists of encoded pieces; none of
-their lines begins with a dot, so nothing on the way to the wire has to look at them again.
+What readers share is encoded once. Each piece ends at a line boundary, a hard one or a soft break
+of quoted-printable, so that a letter is a list of encoded pieces. No line begins with a dot, so
+the transport need not look for lines to dot-stuff.
 """
 
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
@@ -16,47 +16,49 @@ from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from functools import lru_cache
 
+from typing_extensions import override
+
 from newsletter.errors import RenderError
-from newsletter.letter.assembling import CompiledIssue, Personal, assemble_letter
+from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.links import Keyring, bounce_tag, letter_tag
+from newsletter.letter.links import Keyring, Links, bounce_tag, letter_tag, sign_links
 from newsletter.model import Edition, Envelope, Publication, Rendering, WireLines
 
-LINE = 76
+MAX_LINE = 76
 """Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
 
-_MOST_SUBJECTS = 4_096
-"""Encoded subjects kept: more than an issue has papers."""
+_MAX_SUBJECTS = 4_096
+"""Encoded subjects that are cached: more than an issue has papers."""
 
-_ROW = LINE - 1
+_SOFT_LINE = MAX_LINE - 1
 """Characters of an encoded line that ends in a soft break."""
 
-_PART = (
+_PART_HEADERS = (
     "Content-Type: text/{kind}; charset=utf-8\r\n"
     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 )
 
 _LEADING_DOTS = re.compile(rb"^\.+", re.MULTILINE)
-_BLANK_ENDS = re.compile(r"[ \t]+\n")
-_UNMAILABLE = re.compile(r"[^!-~]|[<>,;:()\[\]\\\"]")
+_TRAILING_BLANKS = re.compile(r"[ \t]+\n")
+_NOT_IN_HEADERS = re.compile(r"[^!-~]|[<>,;:()\[\]\\\"]")
 
 
-class _AsWritten(UnstructuredHeader, BaseHeader):
+class _UnfoldedHeader(UnstructuredHeader, BaseHeader):
     """A header of addresses in angle brackets, which must never become encoded words.
 
-    On its own, the standard library turns an address longer than a line into ``=?utf-8?q?…``,
-    and no mail program can follow it then.
+    The standard library turns an address longer than a line into ``=?utf-8?q?…``, and mail
+    programs cannot follow that.
     """
 
+    @override
     def fold(self, *, policy: Policy) -> str:
-        """The header on one line, as it is."""
         return f"{self.name}: {self}{policy.linesep}"
 
 
 def _registry() -> HeaderRegistry:
     registry = HeaderRegistry()
     for name in ("list-id", "list-help", "list-owner", "list-archive", "feedback-id"):
-        registry.map_to_type(name, _AsWritten)
+        registry.map_to_type(name, _UnfoldedHeader)
     return registry
 
 
@@ -64,69 +66,82 @@ _POLICY = SMTP.clone(header_factory=_registry())
 
 
 class MessageBuilder:
-    """Makes the letters of one issue, byte for byte the same whenever it is asked.
+    """Builds the letters of one issue; a letter has the same bytes whenever it is built.
 
     Args:
-        sheet: the issue's sheet, with the newsletter as it was named at the freeze.
-        keys: what Message-IDs and return paths are made with; the key the sheet names signs.
+        fragments: the issue's, with the newsletter as it was named at the freeze.
+        keys: sign links, Message-IDs and return paths, by the key that the fragments name.
     """
 
-    def __init__(self, sheet: IssueFragments, keys: Keyring) -> None:
-        self._publication = sheet.publication
-        self._day = sheet.day
-        self._keys = keys.signing_as(sheet.signed_by)
-        self._head, self._between, self._end = _constant(sheet)
-        self._forme = CompiledIssue(sheet, quoted_printable)
-        self._encoded = lru_cache(maxsize=_MOST_SUBJECTS)(encode_subject)
+    def __init__(self, fragments: IssueFragments, keys: Keyring) -> None:
+        self._fragments, self._publication = fragments, fragments.publication
+        self._day = fragments.day
+        self._keys = keys.signing_as(fragments.signed_by)
+        before, self._between, self._end = _boundaries(fragments.day.isoformat())
+        self._head = WireLines(_folded(_shared_headers(fragments)) + before)
+        self._compiled = CompiledIssue(fragments, quoted_printable)
+        self._encode_subject = lru_cache(maxsize=_MAX_SUBJECTS)(encode_subject)
 
-    def letter(self, edition: Edition, personal: Personal) -> Envelope:
-        """One reader's letter, ready for the wire.
+    def render(self, edition: Edition) -> Rendering:
+        """One reader's letter as they read it."""
+        return render_letter(self._fragments, edition, self._links(edition))
+
+    def build(self, edition: Edition) -> Envelope:
+        """One reader's letter, ready to be sent.
 
         Raises:
-            RenderError: the address is not one a header can hold.
+            RenderError: the address cannot be written in a header.
         """
-        if _UNMAILABLE.search(personal.email):
-            raise RenderError(f"{personal.email!r} cannot stand in a header; correct the address.")
-        tag = letter_tag(self._day, personal.reader, self._keys)
+        to = edition.to
+        if _NOT_IN_HEADERS.search(to.email):
+            raise RenderError(f"{to.email!r} cannot stand in a header; correct the address.")
+        tag = letter_tag(self._day, to.id, self._keys)
         message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
-        made = assemble_letter(self._forme, edition, personal)
+        links = self._links(edition)
+        letter = assemble_letter(self._compiled, edition, links)
         return Envelope(
-            sender=return_path(self._publication, personal.reader, self._keys),
-            recipient=personal.email,
+            sender=return_path(self._publication, to.id, self._keys),
+            recipient=to.email,
             message_id=message_id,
             content=(
-                self._personal(made.subject, personal, message_id),
+                self._personal_headers(to.email, letter.subject, message_id, links),
                 self._head,
-                *made.text,
+                *letter.text,
                 self._between,
-                *made.html,
+                *letter.html,
                 self._end,
             ),
         )
 
-    def _personal(self, subject: Sequence[str], personal: Personal, message_id: str) -> WireLines:
-        ways_out = f"<{personal.links.mail}>"
+    def _links(self, edition: Edition) -> Links:
+        frozen_at, reader = self._fragments.frozen_at, edition.to.id
+        return sign_links(self._publication, self._keys, self._day, frozen_at, reader)
+
+    def _personal_headers(
+        self, email: str, subject: Sequence[str], message_id: str, links: Links
+    ) -> WireLines:
+        unsubscribe = f"<{links.mail}>"
         one_click = ""
-        if personal.links.post:
-            ways_out = f"<{personal.links.post}>,\r\n {ways_out}"
+        if links.post:
+            unsubscribe = f"<{links.post}>,\r\n {unsubscribe}"
             one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
         fields = (
-            f"To: {personal.email}\r\n"
+            f"To: {email}\r\n"
             f"Subject: {self._subject(subject)}\r\n"
             f"Message-ID: {message_id}\r\n"
-            f"List-Unsubscribe: {ways_out}\r\n{one_click}"
+            f"List-Unsubscribe: {unsubscribe}\r\n{one_click}"
         )
         return WireLines(fields.encode("ascii"))
 
     def _subject(self, pieces: Sequence[str]) -> str:
-        """The subject encoded; its paper only once, where a plain count follows it."""
-        paper, count = pieces[0], "".join(pieces[1:])
-        if not (count and paper.endswith(" ") and _is_plain(count)):
-            return self._encoded(paper + count)
-        title = self._encoded(paper)
-        column = len(title) - (title.rfind("\r\n") + 2 if "\r\n" in title else -len("Subject: "))
-        fold = " " if column + 1 + len(count) <= LINE else "\r\n "
-        return f"{title}{fold}{count}"
+        """The subject encoded; a title followed by a plain count is encoded once an issue."""
+        title, count = pieces[0], "".join(pieces[1:])
+        if not (count and title.endswith(" ") and _is_plain(count)):
+            return self._encode_subject(title + count)
+        value = self._encode_subject(title)
+        column = len(value) - (value.rfind("\r\n") + 2 if "\r\n" in value else -len("Subject: "))
+        fold = " " if column + 1 + len(count) <= MAX_LINE else "\r\n "
+        return f"{value}{fold}{count}"
 
 
 def build_note(
@@ -138,95 +153,102 @@ def build_note(
     at: datetime,
     sender: str | None = None,
 ) -> Envelope:
-    """A short letter to one person, outside any issue; nobody answers it by machine (RFC 3834).
+    """A short letter to one person, outside any issue, that asks for no automatic reply.
 
     Args:
-        publication: the newsletter that writes.
-        rendering: what it says.
-        recipient: whom it goes to.
+        publication: the newsletter that sends it.
+        rendering: its subject and texts.
+        recipient: the address it goes to.
         name: what the Message-ID begins with.
         at: its date.
-        sender: the return path (RFC 5321); the newsletter's own address where it is None.
+        sender: the return path (RFC 5321); None stands for the newsletter's own address.
     """
     message_id = f"<{name}@{publication.domain}>"
     subject = encode_subject("".join(rendering.subject))
-    named = WireLines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode())
-    head = EmailMessage(policy=_POLICY)
-    head["From"] = _from(publication)
-    head["To"] = Address(addr_spec=recipient)
-    head["Date"] = format_datetime(at)
-    head["MIME-Version"] = "1.0"
-    head["Auto-Submitted"] = "auto-generated"
-    fields = WireLines(b"".join(_POLICY.fold_binary(key, value) for key, value in head.items()))
-    before, between, end = _parts("note")
-    text, html = quoted_printable(rendering.text), quoted_printable(rendering.html)
-    content = (named, fields, before, text, between, html, end)
+    headers = _folded(
+        {
+            "From": _from(publication),
+            "To": Address(addr_spec=recipient),
+            "Date": format_datetime(at),
+            "MIME-Version": "1.0",
+            "Auto-Submitted": "auto-generated",  # RFC 3834: vacation programs do not answer
+        }
+    )
+    before, between, end = _boundaries("note")
+    content = (
+        WireLines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode()),
+        WireLines(headers),
+        before,
+        quoted_printable(rendering.text),
+        between,
+        quoted_printable(rendering.html),
+        end,
+    )
     return Envelope(sender or publication.sender_email, recipient, message_id, content)
 
 
-def _parts(name: str) -> tuple[WireLines, WireLines, WireLines]:
-    """What stands before the text part, between it and the HTML part, and at the end.
+def _boundaries(name: str) -> tuple[WireLines, WireLines, WireLines]:
+    """The lines before the text part, between it and the HTML part, and at the end.
 
     The boundary cannot occur inside: in quoted-printable an underscore never follows ``=``.
     """
     boundary = f"=_{name}"
     head = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'
-    text, html = (f"\r\n--{boundary}\r\n{_PART.format(kind=kind)}" for kind in ("plain", "html"))
-    before, between, end = head + text, html, f"\r\n--{boundary}--\r\n"
-    return WireLines(before.encode()), WireLines(between.encode()), WireLines(end.encode())
+    text, html = (
+        f"\r\n--{boundary}\r\n{_PART_HEADERS.format(kind=kind)}" for kind in ("plain", "html")
+    )
+    end = f"\r\n--{boundary}--\r\n"
+    return WireLines((head + text).encode()), WireLines(html.encode()), WireLines(end.encode())
 
 
 def return_path(publication: Publication, reader: int, keys: Keyring) -> str:
-    """The return path (RFC 5321): one of each reader's own where bounces are read back."""
+    """The return path (RFC 5321): one per reader if bounces are read, else the sender."""
     if publication.bounces is None:
         return publication.sender_email
     local, _, domain = publication.bounces.rpartition("@")
     return f"{local}+{bounce_tag(reader, keys)}@{domain}"
 
 
-def quoted_printable(piece: str) -> WireLines:
-    """A piece in quoted-printable (RFC 2045, 6.7), ending on a line boundary.
+def quoted_printable(text: str) -> WireLines:
+    """A text in quoted-printable (RFC 2045, 6.7), ending at a line boundary.
 
-    A piece that does not end a line ends in a soft break. No line begins with a dot. White space
-    at a line's end is dropped: it means nothing in either part, and transports eat it.
+    A text that does not end a line ends in a soft break. No line begins with a dot. White space
+    at the end of a line is dropped: it means nothing in either part, and relays may drop it.
     """
-    if piece.isascii() and piece.isprintable() and "=" not in piece and "." not in piece[::_ROW]:
-        return _as_it_is(piece)
-    text = piece.replace("\r\n", "\n").replace("\r", "\n") if "\r" in piece else piece
+    if text.isascii() and text.isprintable() and "=" not in text and "." not in text[::_SOFT_LINE]:
+        return _break_lines(text)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if " \n" in text or "\t\n" in text:
-        text = _BLANK_ENDS.sub("\n", text)
-    lines = _lines(text.encode())
+        text = _TRAILING_BLANKS.sub("\n", text)
+    lines = _encode_lines(text.encode())
     if b"\n." in lines or lines.startswith(b"."):
-        lines = _LEADING_DOTS.sub(_dots, lines)
+        lines = _LEADING_DOTS.sub(lambda dots: b"=2E=\n" * len(dots[0]), lines)
     return WireLines(lines.replace(b"\n", b"\r\n"))
 
 
-def _as_it_is(piece: str) -> WireLines:
-    """A piece of one line in which nothing needs encoding, as most links and addresses are."""
-    rows = [f"{piece[at : at + _ROW]}=\r\n" for at in range(0, len(piece), _ROW)]
-    return WireLines.trusted("".join(rows).encode("ascii"))
+def _break_lines(text: str) -> WireLines:
+    """One line that needs no encoding, as most links and addresses are: the fast path."""
+    lines = [f"{text[at : at + _SOFT_LINE]}=\r\n" for at in range(0, len(text), _SOFT_LINE)]
+    return WireLines.trusted("".join(lines).encode("ascii"))
 
 
-def _lines(text: bytes) -> bytes:
+def _encode_lines(text: bytes) -> bytes:
     if not text or text.endswith(b"\n"):
         return binascii.b2a_qp(text)
-    # A letter after the end keeps the column free that the soft break needs.
+    # The extra character at the end keeps a column free for the soft break.
     lines = binascii.b2a_qp(text + b"x")[:-1]
     return lines if lines.endswith(b"\n") else lines + b"=\n"
 
 
-def _dots(match: re.Match[bytes]) -> bytes:
-    return b"=2E=\n" * len(match[0])
-
-
 def encode_subject(subject: str) -> str:
-    """A subject as a header's value: plain where it can be, else in encoded words (RFC 2047).
+    """A subject as a header's value: plain if possible, else in encoded words (RFC 2047).
 
-    What looks like an encoded word is encoded itself, so that nobody decodes it.
+    A title that looks like an encoded word is encoded too, so that no mail program decodes it.
     """
     text = " ".join(subject.split())
     charset = "us-ascii" if _is_plain(text) else "utf-8"
-    header = Header(text, charset, maxlinelen=LINE, header_name="Subject")
+    header = Header(text, charset, maxlinelen=MAX_LINE, header_name="Subject")
     return header.encode(linesep="\r\n")
 
 
@@ -234,31 +256,29 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and "=?" not in text
 
 
-def _constant(sheet: IssueFragments) -> tuple[WireLines, WireLines, WireLines]:
-    """What every letter of the issue has before its text, between text and HTML, and at its end."""
+def _folded(headers: Mapping[str, object]) -> bytes:
     message = EmailMessage(policy=_POLICY)
-    for name, value in _headers(sheet).items():
+    for name, value in headers.items():
         message[name] = value
-    head = b"".join(_POLICY.fold_binary(name, value) for name, value in message.items())
-    before, between, end = _parts(sheet.day.isoformat())
-    return WireLines(head + before), between, end
+    return b"".join(_POLICY.fold_binary(name, value) for name, value in message.items())
 
 
-def _headers(sheet: IssueFragments) -> dict[str, object]:
+def _shared_headers(fragments: IssueFragments) -> dict[str, object]:
     """The headers that are the same in every letter of the issue."""
-    publication = sheet.publication
+    publication = fragments.publication
     mailbox = f"<mailto:{publication.operator or publication.sender_email}>"
+    label, domain = _list_label(publication), publication.domain
     headers: dict[str, object] = {
         "From": _from(publication),
-        "Date": format_datetime(sheet.frozen_at),
+        "Date": format_datetime(fragments.frozen_at),
         "MIME-Version": "1.0",
-        "List-Id": f"<{_label(publication)}.{publication.domain}>",
+        "List-Id": f"<{label}.{domain}>",
         "List-Help": mailbox,
         "List-Owner": mailbox,
         "List-Post": "NO",
         "Precedence": "bulk",
         "Auto-Submitted": "auto-generated",
-        "Feedback-ID": f"{sheet.day.isoformat()}:{_label(publication)}:issue:{publication.domain}",
+        "Feedback-ID": f"{fragments.day.isoformat()}:{label}:issue:{domain}",
     }
     if publication.url:
         headers["List-Archive"] = f"<{publication.url.rstrip('/')}/archive>"
@@ -270,7 +290,7 @@ def _from(publication: Publication) -> Address:
     return Address(display_name=name, addr_spec=publication.sender_email)
 
 
-def _label(publication: Publication) -> str:
+def _list_label(publication: Publication) -> str:
     """The sender's local part as a label of List-Id (RFC 2919)."""
     local = publication.sender_email.rpartition("@")[0].lower()
     return re.sub(r"[^a-z0-9]+", "-", local).strip("-") or "newsletter"

@@ -1,4 +1,4 @@
-"""How dates and texts stand in a letter; the templates' filters."""
+"""Papers, dates and texts as templates get them: ready to be shown, with nothing left to decide."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,46 +21,6 @@ from newsletter.text import (
 TEXT_WIDTH = 78
 """Columns of the text part."""
 
-
-def longdate(day: date) -> str:
-    """A day in full: ``Monday, 3 August 2026``."""
-    return f"{day:%A}, {day.day} {day:%B} {day.year}"
-
-
-def printable(text: str) -> str:
-    """A text fit for a letter: what cannot be printed or encoded is left out.
-
-    Sources clean what they read, so this finds something only where a text came another way.
-    """
-    return (text if text.isprintable() else clean(text)).strip()
-
-
-def wrap(text: str, indent: str = "", width: int = TEXT_WIDTH) -> str:
-    """A text in lines that end by column ``width``, all but the first one indented.
-
-    What stands before the first line is as wide as the indent. A word longer than a line, such as
-    an address, has a line of its own.
-    """
-    lines, line, room = [], "", width - len(indent)
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > room:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return f"\n{indent}".join([*lines, line])
-
-
-FILTERS: Mapping[str, Callable[..., str]] = {
-    "direction": direction,
-    "language": language,
-    "longdate": longdate,
-    "shorten": shorten,
-    "wrap": wrap,
-}
-"""What templates may pass a value through, besides Jinja's own filters."""
-
-
 TITLE_LIMIT = 300
 """Characters of a title; the longest real ones have about 250."""
 
@@ -80,7 +40,49 @@ NAME_LIMIT = 80
 """Characters of the name of an author or an organisation."""
 
 PREHEADER = (40, 110)
-"""Fewest and most characters of a preheader: less shows the letter's head, more is cut off."""
+"""Fewest and most characters of a preheader.
+
+An inbox fills a shorter one up with the letter's masthead and cuts a longer one off.
+"""
+
+
+def longdate(day: date) -> str:
+    """A day in full: ``Monday, 3 August 2026``."""
+    return f"{day:%A}, {day.day} {day:%B} {day.year}"
+
+
+def printable(text: str) -> str:
+    """A text without characters that cannot be printed or encoded.
+
+    Sources clean what they read; settings, topics and addresses come here as they were typed.
+    """
+    return (text if text.isprintable() else clean(text)).strip()
+
+
+def wrap(text: str, indent: str = "", width: int = TEXT_WIDTH) -> str:
+    """A text in lines that end by column ``width``, all but the first one indented.
+
+    The template puts something as wide as the indent before the first line. A word longer than a
+    line, for example an address, has a line of its own.
+    """
+    lines, line, room = [], "", width - len(indent)
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > room:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return f"\n{indent}".join([*lines, line])
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "direction": direction,
+    "language": language,
+    "longdate": longdate,
+    "shorten": shorten,
+    "wrap": wrap,
+}
+"""The filters that templates may use besides Jinja's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class PaperView:
-    """What a template may say of a paper.
+    """A paper as templates get it.
 
     Attributes:
         title: the title, at most 300 characters.
@@ -101,7 +103,7 @@ class PaperView:
         byline: the first authors, how many more, and the organisation; may be empty.
         facts: upvotes, comments and date, those that are known.
         links: paper, PDF, code, project and discussion, those that are known.
-        summaries: the abstract in every length a card is set in.
+        summaries: the abstract in every length that a card has.
     """
 
     title: str
@@ -112,7 +114,7 @@ class PaperView:
     summaries: Mapping[Length, str]
 
     def words(self, summary: Length) -> int:
-        """How many words a card with this summary gives to read."""
+        """How many words a card with this summary has."""
         return len(self.title.split()) + len(self.summaries[summary].split())
 
     def preheader(self, lead: str, day: str) -> str:
@@ -125,7 +127,7 @@ class PaperView:
 
 
 def paper_view(item: Item) -> PaperView:
-    """An item as the templates see it."""
+    """An item as templates get it."""
     abstract = _text(item.abstract)
     return PaperView(
         title=shorten(_text(item.title), TITLE_LIMIT) or "Untitled",

@@ -6,6 +6,7 @@ from datetime import date
 
 from newsletter.errors import TransportError
 from newsletter.issue.editions import EditionLimits, compose_edition
+from newsletter.letter.message import MessageBuilder
 from newsletter.model import (
     Accepted,
     Claim,
@@ -20,7 +21,7 @@ from newsletter.model import (
 from newsletter.ports import Transport
 from newsletter.publisher.drafting import Draft, draft, in_turn, plans, table_for, typeset
 from newsletter.publisher.filter_preview import unsent
-from newsletter.publisher.issue_mailer import IssueMailer, Printer
+from newsletter.publisher.issue_mailer import IssueMailer
 from newsletter.publisher.publisher import Publisher
 
 
@@ -91,9 +92,9 @@ def anew(publisher: Publisher, day: date, reader: Reader, to: str | None = None)
 def _printed(
     publisher: Publisher, made: Draft, editions: Iterable[Edition]
 ) -> Iterator[PreviewedLetter]:
-    printer = Printer(made.sheet, publisher.keyring)
+    builder = MessageBuilder(made.sheet, publisher.keyring)
     for edition in editions:
-        yield PreviewedLetter(edition, *printer.letter(edition))
+        yield PreviewedLetter(edition, builder.render(edition), builder.build(edition))
 
 
 def _made_out(publisher: Publisher, edition: Edition, to: str | None) -> Edition:

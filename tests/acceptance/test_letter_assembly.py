@@ -16,7 +16,7 @@ from newsletter.papers.topics import match_issue
 from newsletter.templates import HTML, TEXT
 from tests.support.demo_letter import PAPERS, WHOLE, demo, templates
 from tests.support.factories import paper, reader
-from tests.support.letters import SITE, edition, issue, personal, section
+from tests.support.letters import SITE, edition, issue, links_to, section
 
 GMAIL_CLIPS = 102_400
 """Bytes of HTML a letter may have."""
@@ -29,17 +29,17 @@ LED = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, r
 )
 def test_fragments_join_into_the_one_pass_rendering(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
-    rendering = render_letter(demo(), whole, personal())
+    rendering = render_letter(demo(), whole, links_to())
     views = [paper_view(paper.item) for paper in PAPERS]
     preheader = demo().quiet_preheader
     if whole.papers:
         second = views[whole.papers[1]]
         preheader = second.preheader(f"Also: {second.title}", longdate(made.day))
     assert rendering.html == in_one_pass(
-        HTML, whole, made, SITE, personal(), preheader=preheader, minutes=1
+        HTML, whole, made, SITE, links_to(), preheader=preheader, minutes=1
     )
     assert rendering.text == in_one_pass(
-        TEXT, whole, made, SITE, personal(), preheader=preheader, minutes=1
+        TEXT, whole, made, SITE, links_to(), preheader=preheader, minutes=1
     )
 
 
@@ -63,9 +63,9 @@ def test_letter_fits_with_any_number_of_papers(papers: int, summary: Summary, th
         IssueMasks(made, matching), history, EditionLimits(sheet.sizes, max_items=papers)
     )
     assert len(fitted.papers) == papers
-    html = render_letter(sheet, fitted, personal()).html
+    html = render_letter(sheet, fitted, links_to()).html
     assert len(html.encode()) <= GMAIL_CLIPS
     assert any(each.leads for each in fitted.sections) == (papers > 5 and summary != "titles")
     if fitted.more:
-        assert personal().links.edition in html
+        assert links_to().edition in html
         assert len(html.encode()) >= GMAIL_CLIPS * 3 // 4

@@ -65,7 +65,7 @@ def test_confirmation_contains_nothing_typed_by_a_stranger() -> None:
 
 
 def test_missing_word_is_named() -> None:
-    with pytest.raises(RenderError, match="welcome is not told: preferences, unsubscribe"):
+    with pytest.raises(RenderError, match="welcome needs: preferences, unsubscribe"):
         render_note("welcome", load_note_templates("welcome"), SITE, {"email": "ada@example.org"})
 
 

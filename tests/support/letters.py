@@ -1,6 +1,7 @@
 """Makers of what a letter is set from, and templates small enough to be read in a test."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -8,9 +9,8 @@ from email.message import EmailMessage
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
-from newsletter.letter.assembling import Personal, render_letter
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.links import Keyring, sign_links
+from newsletter.letter.links import Keyring, Links, sign_links
 from newsletter.letter.message import MessageBuilder
 from newsletter.letter.rendering import LetterTemplates, render_issue
 from newsletter.letter.views import FILTERS
@@ -97,12 +97,20 @@ def issue(papers: Sequence[Paper], *topics: str, day: date = DAY) -> Issue:
     )
 
 
+ADA = Recipient(1, "ada@example.org", "Ada")
+BOB = Recipient(2, "bob@example.org", "Ada")
+
+
 def edition(
-    *sections: Section, more: Sequence[int] = (), left_out: int = 0, summary: Summary = "short"
+    *sections: Section,
+    to: Recipient = ADA,
+    more: Sequence[int] = (),
+    left_out: int = 0,
+    summary: Summary = "short",
 ) -> Edition:
-    """Ada's edition."""
+    """An edition of these sections, Ada's unless ``to`` names somebody else."""
     return Edition(
-        to=Recipient(1, "ada@example.org", "Ada", summary),
+        to=replace(to, summary=summary),
         sections=sections,
         more=tuple(more),
         left_out=left_out,
@@ -119,11 +127,9 @@ def section(name: str, *papers: int, because: str = "topic", rows: Sequence[int]
     )
 
 
-def personal(
-    publication: Publication = SITE, reader: int = 1, email: str = "ada@example.org"
-) -> Personal:
-    """What is Ada's alone."""
-    return Personal(reader, email, "Ada", sign_links(publication, KEYS, DAY, NOON, reader))
+def links_to(publication: Publication = SITE, to: Recipient = ADA) -> Links:
+    """The links in the letter of this recipient."""
+    return sign_links(publication, KEYS, DAY, NOON, to.id)
 
 
 def sheet_of(
@@ -136,12 +142,10 @@ def sheet_of(
     return sheet
 
 
-def letter(
-    sheet: IssueFragments, cut: Edition, to: Personal | None = None
-) -> tuple[Rendering, Envelope]:
-    """One letter, set and addressed."""
-    to = to or personal(sheet.publication)
-    return render_letter(sheet, cut, to), MessageBuilder(sheet, KEYS).letter(cut, to)
+def letter(fragments: IssueFragments, edition: Edition) -> tuple[Rendering, Envelope]:
+    """One letter, as it is read and as it is sent."""
+    builder = MessageBuilder(fragments, KEYS)
+    return builder.render(edition), builder.build(edition)
 
 
 def content(envelope: Envelope) -> bytes:

@@ -10,19 +10,21 @@ import pytest
 
 from newsletter.errors import TemplateError
 from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
-from newsletter.letter.fragments import REASON_BYTES, IssueFragments
+from newsletter.letter.fragments import MAX_REASON_BYTES, IssueFragments
 from newsletter.letter.rendering import render_issue
 from newsletter.letter.views import longdate, paper_view, printable, wrap
 from newsletter.model import Publication, Summary
 from tests.support.factories import item, paper
 from tests.support.letters import (
+    ADA,
+    BOB,
     SITE,
     TINY_HTML,
     TINY_SUBJECT,
     TINY_TEXT,
     edition,
     issue,
-    personal,
+    links_to,
     section,
     sheet_of,
     tiny,
@@ -34,7 +36,7 @@ ABSTRACT = "One thing is said. Another follows. A third one ends it."
 
 def html_of(sheet: IssueFragments, **cut: object) -> str:
     made = edition(section("Reasoning", 0), **cut)  # type: ignore[arg-type]
-    return render_letter(sheet, made, personal(sheet.publication)).html
+    return render_letter(sheet, made, links_to(sheet.publication)).html
 
 
 def test_date_is_written_in_full() -> None:
@@ -123,7 +125,7 @@ def test_fragments_round_trip_through_storage() -> None:
 def test_edition_renders_cards_rows_and_more() -> None:
     sheet = sheet_of(*(paper(n, f"Title {n} & co", abstract=ABSTRACT) for n in range(1, 5)))
     cut = edition(section("Reasoning", 0, rows=[1]), more=(2, 3), left_out=7)
-    rendering = render_letter(sheet, cut, personal())
+    rendering = render_letter(sheet, cut, links_to())
     html = rendering.html
     assert '<h3><a href="None">Title 1 &amp; co</a></h3>' in html
     assert "<li>Title 2 &amp; co</li>" in html
@@ -142,7 +144,7 @@ def test_zero_counts_are_omitted() -> None:
 
 
 def test_quiet_day_is_one_line() -> None:
-    rendering = render_letter(sheet_of(), edition(), personal())
+    rendering = render_letter(sheet_of(), edition(), links_to())
     html = rendering.html
     assert "quiet" in html
     assert "0 papers" in html
@@ -151,7 +153,7 @@ def test_quiet_day_is_one_line() -> None:
 
 
 def test_single_paper_is_the_whole_subject() -> None:
-    rendering = render_letter(sheet_of(), edition(section("Reasoning", 1)), personal())
+    rendering = render_letter(sheet_of(), edition(section("Reasoning", 1)), links_to())
     assert "".join(rendering.subject) == "Second"
 
 
@@ -160,7 +162,7 @@ def test_preheader_differs_from_the_title() -> None:
     assert "<p>One thing is said. Another follows.</p>" not in html_of(sheet_of(*papers))
     assert "<p>One thing is said. Another follows. — one of the" in html_of(sheet_of(*papers))
     both = edition(section("Reasoning", 0, 1))
-    html = render_letter(sheet_of(*papers), both, personal()).html
+    html = render_letter(sheet_of(*papers), both, links_to()).html
     assert "<p>Also: Second — One thing is said. Another follows.</p>" in html
 
 
@@ -173,21 +175,21 @@ def test_readers_get_their_summary_length(summary: Summary) -> None:
 
 
 def test_shared_fragments_are_the_same_objects() -> None:
-    sheet, cut = sheet_of(), edition(section("Reasoning", 0, 1))
-    compiled = CompiledIssue(sheet, str)
-    ada = assemble_letter(compiled, cut, personal())
-    bob = assemble_letter(compiled, cut, personal(reader=2, email="bob@example.org"))
+    papers = section("Reasoning", 0, 1)
+    compiled = CompiledIssue(sheet_of(), str)
+    ada = assemble_letter(compiled, edition(papers), links_to(SITE, ADA))
+    bob = assemble_letter(compiled, edition(papers, to=BOB), links_to(SITE, BOB))
     both = list(zip(ada.html, bob.html, strict=True))
-    assert {a for a, b in both if a is not b} == {"ada@example.org", personal().links.unsubscribe}
+    assert {a for a, b in both if a is not b} == {"ada@example.org", links_to().unsubscribe}
 
 
 def test_reason_keeps_within_its_reserved_bytes() -> None:
     sheet = sheet_of()
     for reason in ("&" * 300, "漢" * 300, "word " * 100, "a"):
         cut = edition(section("Reasoning", 0, because=reason))
-        html = render_letter(sheet, cut, personal()).html
+        html = render_letter(sheet, cut, links_to()).html
         said = html.partition("because: ")[2].partition("</p>")[0]
-        assert 0 < len(said.encode()) <= REASON_BYTES
+        assert 0 < len(said.encode()) <= MAX_REASON_BYTES
 
 
 def test_size_estimate_is_never_too_small() -> None:
@@ -195,12 +197,12 @@ def test_size_estimate_is_never_too_small() -> None:
     for publication in (SITE, replace(SITE, bounces=None), NO_SITE):
         sheet = sheet_of(*papers, publication=publication)
         cut = edition(section("Reasoning", 0, 1, rows=[2]), section("Other", 3), more=[4])
-        html = render_letter(sheet, cut, personal(publication)).html
+        html = render_letter(sheet, cut, links_to(publication)).html
         sizes = sheet.sizes
         reckoned = (
             sizes.frame
             + 2 * sizes.heading
-            + sum(sizes.cards["short"][place] + sizes.because for place in (0, 1, 3))
+            + sum(sizes.cards["short"][place] + sizes.reason for place in (0, 1, 3))
             + sizes.rows[2]
         )
         assert len(html.encode()) <= reckoned
@@ -214,7 +216,7 @@ def test_paper_that_breaks_the_template_is_quarantined() -> None:
     assert not others
     assert key == papers[1].key
     assert reason.startswith("tiny, block card: ")
-    html = render_letter(sheet, edition(section("Reasoning", 0, 2)), personal()).html
+    html = render_letter(sheet, edition(section("Reasoning", 0, 2)), links_to()).html
     assert "First" in html
     assert "Third" in html
 
@@ -232,7 +234,7 @@ def test_issue_survives_quarantine_of_its_only_paper() -> None:
     sheet, ((key, reason),) = render_issue(issue([paper()]), SITE, misspelt)
     assert key == paper().key
     assert "titel" in reason
-    assert "quiet" in render_letter(sheet, edition(), personal()).html
+    assert "quiet" in render_letter(sheet, edition(), links_to()).html
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_failing_frame_is_a_template_error(templates: object) -> None:
 def test_issue_without_papers_renders() -> None:
     sheet, quarantined = render_issue(issue([]), SITE, tiny())
     assert quarantined == ()
-    assert "quiet" in render_letter(sheet, edition(), personal()).html
+    assert "quiet" in render_letter(sheet, edition(), links_to()).html
 
 
 def test_outside_text_cannot_name_a_placeholder() -> None:
@@ -259,5 +261,5 @@ def test_outside_text_cannot_name_a_placeholder() -> None:
     publication = replace(SITE, name=forged, postal_address=forged)
     made = replace(issue([paper(1, forged)], forged), missing=(forged,))
     sheet, _ = render_issue(made, publication, tiny())
-    html = render_letter(sheet, edition(section(forged, 0)), personal()).html
+    html = render_letter(sheet, edition(section(forged, 0)), links_to()).html
     assert html.count("ada@example.org") == 1

@@ -17,14 +17,16 @@ from newsletter.model import Publication, WireLines
 from tests.support.factories import paper
 from tests.support.hostile_inputs import HEADERS, TEXTS, check, check_bytes
 from tests.support.letters import (
+    ADA,
+    BOB,
     KEYS,
     SITE,
     content,
     edition,
     letter,
+    links_to,
     parsed,
     part,
-    personal,
     section,
     sheet_of,
 )
@@ -112,7 +114,7 @@ def test_letter_is_from_newsletter_to_one_reader() -> None:
 
 def test_unsubscribe_headers_offer_click_and_mail() -> None:
     message = content(letter(sheet_of(), edition(section("Reasoning", 0)))[1])
-    links = personal().links
+    links = links_to()
     unfolded = message.replace(b"\r\n ", b" ").decode()
     assert f"\r\nList-Unsubscribe: <{links.post}>, <{links.mail}>\r\n" in unfolded
     assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in unfolded
@@ -179,9 +181,9 @@ def test_letter_made_again_is_the_same() -> None:
 
 
 def test_message_id_and_return_path_differ_per_reader() -> None:
-    sheet, cut = sheet_of(), edition(section("Reasoning", 0))
-    _, ada = letter(sheet, cut)
-    _, bob = letter(sheet, cut, personal(reader=2, email="bob@example.org"))
+    sheet, papers = sheet_of(), section("Reasoning", 0)
+    _, ada = letter(sheet, edition(papers))
+    _, bob = letter(sheet, edition(papers, to=BOB))
     assert ada.message_id != bob.message_id
     assert ada.sender != bob.sender
 
@@ -205,7 +207,7 @@ def test_rotated_key_leaves_a_frozen_letter_unchanged() -> None:
     cut = edition(section("Reasoning", 0))
     _, before = letter(sheet, cut)
     rotated = Keyring(("newer key", *KEYS.secrets), KEYS.audience)
-    assert MessageBuilder(sheet, rotated).letter(cut, personal()) == before
+    assert MessageBuilder(sheet, rotated).build(cut) == before
 
 
 @pytest.mark.parametrize(
@@ -221,9 +223,7 @@ def test_rotated_key_leaves_a_frozen_letter_unchanged() -> None:
 )
 def test_invalid_address_is_refused(email: str) -> None:
     with pytest.raises(RenderError, match="cannot stand in a header"):
-        MessageBuilder(sheet_of(), KEYS).letter(
-            edition(section("Reasoning", 0)), personal(email=email)
-        )
+        letter(sheet_of(), edition(section("Reasoning", 0), to=replace(ADA, email=email)))
 
 
 @pytest.mark.parametrize(
