@@ -1,7 +1,7 @@
 """The kinds of values settings take, each with an error that says what to write instead."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -153,4 +153,3 @@ StoreAddress = Annotated[
 WallTime = Annotated[str, AfterValidator(_wall_time)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Days = Literal["daily", "weekdays", "weekly"]

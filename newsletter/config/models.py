@@ -9,7 +9,6 @@ from newsletter.config.curated import curated
 from newsletter.config.fields import (
     LOOPBACK,
     Address,
-    Days,
     Header,
     Mailbox,
     Rate,
@@ -22,7 +21,7 @@ from newsletter.config.fields import (
     mailbox,
     per_second,
 )
-from newsletter.model import Publication, Topic
+from newsletter.model import Days, Publication, Topic
 from newsletter.papers.filters import parse_rule
 
 SHORTEST_SECRET = 16

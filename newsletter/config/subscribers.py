@@ -5,7 +5,6 @@ import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from io import StringIO
-from typing import Literal
 
 from pydantic import Field, model_validator
 from ruamel.yaml import YAML
@@ -14,15 +13,9 @@ from newsletter.config.fields import Address, RuleText, Strict, WallTime, Zone, 
 from newsletter.config.loading import in_order, validated
 from newsletter.config.yaml_file import Document, Path, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
-from newsletter.model import Cadence, Filter, Subscriber, Summary
+from newsletter.model import CADENCES, WEEKDAYS, Cadence, Filter, Subscriber, Summary, Weekday
 from newsletter.papers.filters import parse_rule
 from newsletter.text import clean
-
-Weekday = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-WEEKDAYS: tuple[Weekday, ...] = (
-    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
-)  # fmt: skip
-"""The days of the week as they are written, Monday first."""
 
 _LISTS = ("topics", "include", "exclude")
 COLUMNS = (
@@ -232,7 +225,7 @@ def write_yaml(subscribers: Iterable[Subscriber]) -> str:
 def as_entry(subscriber: Subscriber) -> dict[str, str | int | list[str]]:
     """A subscriber as plain values, what is at its default left out."""
     wants = subscriber.filter
-    paused_until = subscriber.paused_until
+    paused_until, cadence = subscriber.paused_until, subscriber.cadence
     entry: dict[str, str | int | list[str] | None] = {
         "email": subscriber.email,
         "name": subscriber.name,
@@ -241,8 +234,8 @@ def as_entry(subscriber: Subscriber) -> dict[str, str | int | list[str]]:
         "exclude": [rule.text for rule in wants.exclude],
         "min_upvotes": wants.min_upvotes,
         "max_items": wants.max_items,
-        "cadence": subscriber.cadence,
-        "day": WEEKDAYS[subscriber.day] if subscriber.cadence == "weekly" else None,
+        "cadence": cadence,
+        "day": WEEKDAYS[subscriber.day] if cadence and CADENCES[cadence].asks_weekday else None,
         "paused_until": None if paused_until is None else paused_until.isoformat(),
         "at": subscriber.at,
         "timezone": subscriber.timezone,

@@ -24,8 +24,8 @@ def complete(
         TypeError: an entry is missing or belongs to no member; the error names it.
     """
     wanted = list(members)
-    missing = [str(member) for member in wanted if member not in table]
-    unknown = [str(member) for member in table if member not in wanted]
+    missing = [_name(member) for member in wanted if member not in table]
+    unknown = [_name(member) for member in table if member not in wanted]
     if missing or unknown:
         problems = [
             f"{what} {', '.join(names)}"
@@ -34,3 +34,7 @@ def complete(
         ]
         raise TypeError(f"{name} {' and '.join(problems)}")
     return {member: table[member] for member in wanted}
+
+
+def _name(member: object) -> str:
+    return member.__name__ if isinstance(member, type) else str(member)

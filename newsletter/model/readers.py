@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from newsletter.model.cadences import Cadence
+
 Field = Literal["text", "title", "author", "org", "category", "about"]
 """Where a term is looked for; ``text`` is title and abstract. ``about`` asks for meaning and,
 where no matcher of meaning is there, for its words in title and abstract."""
@@ -11,9 +13,6 @@ where no matcher of meaning is there, for its words in title and abstract."""
 Summary = Literal["short", "full", "titles"]
 Length = Literal["short", "full", "titles", "lead"]
 """How much of an abstract a reader wants."""
-
-Cadence = Literal["daily", "weekdays", "weekly", "paused"]
-"""On which days a reader gets an issue."""
 
 Status = Literal["unconfirmed", "confirmed", "unsubscribed", "blocked", "removed"]
 """Where a subscription stands. ``removed``: struck from the operator's file; it may come back

@@ -6,7 +6,7 @@ from typing import Literal
 
 from newsletter.letter.links import Keyring
 from newsletter.letter.rendering import LetterTemplates
-from newsletter.model import Cadence, Publication, Topic
+from newsletter.model import Days, Publication, Topic
 from newsletter.ports import Clock, Matcher, Source, Store
 
 
@@ -31,7 +31,7 @@ class Publisher:
 
     publication: Publication
     topics: tuple[Topic, ...]
-    cadence: Cadence
+    cadence: Days
     max_items: int
     when_empty: Literal["skip", "send"]
     keys: tuple[str, ...]

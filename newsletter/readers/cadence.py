@@ -1,22 +1,12 @@
 """On which days a reader gets an issue."""
 
-from collections.abc import Callable, Mapping
 from datetime import date
 
-from newsletter.model import Cadence, Subscriber
-
-FRIDAY = 4
-
-_FALLS_ON: Mapping[Cadence, Callable[[date, int], bool]] = {
-    "daily": lambda _day, _chosen: True,
-    "weekdays": lambda day, _chosen: day.weekday() <= FRIDAY,
-    "weekly": lambda day, chosen: day.weekday() == chosen,
-    "paused": lambda _day, _chosen: False,
-}
+from newsletter.model import CADENCES, Days, Subscriber
 
 
 def due(
-    subscriber: Subscriber, day: date, default: Cadence = "daily", *, everyone: bool = False
+    subscriber: Subscriber, day: date, default: Days = "daily", *, everyone: bool = False
 ) -> bool:
     """Whether the issue of ``day`` is for this subscriber.
 
@@ -28,7 +18,7 @@ def due(
     chosen = subscriber.cadence
     if chosen is None or chosen == "paused":
         chosen = default
-    return everyone or _FALLS_ON[chosen](day, subscriber.day)
+    return everyone or CADENCES[chosen].falls_on(day, subscriber.day)
 
 
 def is_paused(subscriber: Subscriber, day: date) -> bool:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from newsletter.model import Cadence, Reader, Subscriber
+from newsletter.model import Days, Reader, Subscriber
 from newsletter.readers import cadence
 
 AHEAD = timedelta(hours=1)
@@ -37,7 +37,7 @@ class DefaultSchedule:
 
     at: str
     timezone: str
-    cadence: Cadence
+    cadence: Days
 
 
 @dataclass(frozen=True, slots=True)

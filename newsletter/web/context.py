@@ -16,10 +16,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from newsletter.config.subscribers import WEEKDAYS
 from newsletter.errors import TemplateError
 from newsletter.letter.links import Purpose
-from newsletter.model import Publication, Reader
+from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
@@ -68,6 +67,7 @@ class PageTemplates:
             publication=publication,
             zones=list_zones(),
             weekdays=WEEKDAYS,
+            cadences=CADENCES,
         )
         for name in TEMPLATE_NAMES:
             self._compile(where, name)

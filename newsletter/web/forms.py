@@ -7,10 +7,10 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from newsletter.config.subscribers import WEEKDAYS, one_subscriber
+from newsletter.config.subscribers import one_subscriber
 from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
-from newsletter.model import Subscriber
+from newsletter.model import WEEKDAYS, Subscriber
 
 MAX_BYTES = 65_536
 """The most bytes a form may have; the fullest preferences take about 30,000."""

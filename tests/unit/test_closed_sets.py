@@ -1,16 +1,23 @@
 """Every closed set is written once: a member added to it alone is noticed, and named."""
 
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import asdict
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from typing import get_args
 
 import pytest
 
 from newsletter.model import (
     ANSWERED,
+    CADENCES,
     DECIDING,
     DELIVERY_STATES,
     DONE_ISSUE,
@@ -25,7 +32,9 @@ from newsletter.model import (
     SETTLEABLE,
     STOPPED_ISSUE,
     TROUBLED,
+    Cadence,
     Counts,
+    Days,
     DeliveryState,
     IssueState,
     MailEventKind,
@@ -38,7 +47,9 @@ from newsletter.model.closed_sets import complete
 from newsletter.model.deliveries import STATE_AFTER
 from tests.support.databases import sqlite_store
 
-DELIVERY_PAGE = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text()
+ROOT = Path(__file__).parents[2]
+DELIVERY_PAGE = (ROOT / "docs" / "delivery.md").read_text()
+CONFIGURATION_PAGE = (ROOT / "docs" / "configuration.md").read_text().splitlines()
 
 
 def drawing() -> str:
@@ -133,6 +144,63 @@ class TestIssueStates:
     @pytest.mark.parametrize("state", ISSUE_STATES)
     def test_the_page_says_what_each_state_means(self, state: IssueState) -> None:
         assert f"| `{state}` | {ISSUE_STATES[state].meaning} |" in DELIVERY_PAGE
+
+
+class TestCadences:
+    """The table of cadences, and what follows from it."""
+
+    def test_no_gap_between_issues_is_longer_than_the_table_says(self) -> None:
+        """Over four years and each weekday, the longest gap is exactly the one of the table."""
+        for facts in CADENCES.values():
+            days = (date(2024, 1, 1) + timedelta(days=n) for n in range(4 * 365))
+            issues = [day for day in days if facts.falls_on(day, 2)]
+            gaps = [later - earlier for earlier, later in pairwise(issues)]
+            assert max(gaps, default=None) == facts.longest_gap
+
+    def test_only_those_that_ask_for_a_weekday_depend_on_it(self) -> None:
+        for facts in CADENCES.values():
+            weeks = {
+                tuple(facts.falls_on(date(2026, 8, day), chosen) for day in range(3, 10))
+                for chosen in range(7)
+            }
+            assert (len(weeks) > 1) == facts.asks_weekday
+
+    def test_the_page_about_settings_names_each(self) -> None:
+        rows = {row.split("`")[1]: row for row in CONFIGURATION_PAGE if row.startswith("| `")}
+        for cadence in get_args(Cadence):
+            assert f"`{cadence}`" in rows["cadence"]
+        for days in get_args(Days):
+            assert f"`{days}`" in rows["schedule.days"]
+
+
+@pytest.mark.parametrize(
+    ("module", "member", "more", "says"),
+    [
+        ("states", '"pending",', '"pending", "lost",', "DELIVERY_STATES has no entry for lost"),
+        ("states", '"frozen", "sending",', '"frozen", "sent",', "ISSUE_STATES has no entry for s"),
+        ("cadences", '"weekly"]', '"weekly", "fortnightly"]', "CADENCES has no entry for fortnig"),
+        ("deliveries", "Accepted | Refused |", "Accepted | Letter | Refused |", "no entry for Le"),
+    ],
+)
+def test_a_member_added_alone_stops_the_start(
+    module: str, member: str, more: str, says: str, tmp_path: Path
+) -> None:
+    """The package is copied, one member is added, and the copy is imported."""
+    copytree(ROOT / "newsletter", tmp_path / "newsletter", ignore=ignore_patterns("__pycache__"))
+    file = tmp_path / "newsletter" / "model" / f"{module}.py"
+    source = file.read_text()
+    assert source.count(member) >= 1
+    file.write_text(source.replace(member, more, 1))
+    started = subprocess.run(
+        [sys.executable, "-c", "import newsletter.model"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode != 0
+    assert says in started.stderr
 
 
 @pytest.mark.parametrize(
