@@ -17,7 +17,7 @@ from newsletter.cli.output import Output, table
 from newsletter.cli.preview import serve_page
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
 from newsletter.model import SourceReport
-from newsletter.preview import open_sheet
+from newsletter.preview import open_preview
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reporting import IssueReport, report
@@ -66,7 +66,7 @@ async def _run_demo(folder: Path, output: Output, port: int | None) -> int:
             _print_results(output, issue, sources, letters)
             if port is not None:
                 day = issue_day(DAY, app.clock, app.settings.timezone)
-                await serve_page(open_sheet(app, day, READER), port, output)
+                await serve_page(open_preview(app, day, READER), port, output)
     return exit_code(issue, sources)
 
 

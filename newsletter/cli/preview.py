@@ -15,7 +15,7 @@ from newsletter.cli.command import Day, Port, command, command_list, find_reader
 from newsletter.cli.output import Output
 from newsletter.cli.reports import missing_lines
 from newsletter.model import Reader
-from newsletter.preview import open_sheet
+from newsletter.preview import open_preview
 from newsletter.publisher.drafting import anyone
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.previewing import PreviewedLetter
@@ -59,7 +59,7 @@ def preview(
         _fetch_if_empty(app, day, output)
         if out is None:
             email = "" if reader in {None, EVERYONE} else _known_address(app, str(reader))
-            event_loop.run(serve_page(open_sheet(app, day, email), port, output, browse=browse))
+            event_loop.run(serve_page(open_preview(app, day, email), port, output, browse=browse))
             return 0
         letters = preview_letters(app.publisher, day, _readers(app, reader))
         folders = [_write(letter, out, alone=reader != EVERYONE) for letter in letters]

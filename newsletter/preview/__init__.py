@@ -1,9 +1,9 @@
 """The proof sheet: a local page that shows each letter as it would go, and why, as files change.
 
-What it shows are a letter's bytes, made by the code that sends them and read back. It listens on
-loopback alone and answers nobody who came by way of another site.
+It shows a letter's bytes, built by the code that sends them and parsed again. It listens on
+loopback only and refuses requests that another site caused.
 """
 
-from newsletter.preview.wiring import open_sheet
+from newsletter.preview.watching import open_preview
 
-__all__ = ["open_sheet"]
+__all__ = ["open_preview"]

@@ -249,7 +249,10 @@ def test_frozen_day_is_shown_as_sent_or_fresh(tmp_path: Path) -> None:
         foot = tmp_path / "own" / "partials" / "foot.mjml"
         foot.write_text(foot.read_text().replace("You get this", "A new foot: you get this"))
         sent = sheet.ask("/letter.eml").body
-        _until(sheet, lambda _: "A new foot" in sheet.ask(f"/letter.html?email={ADA}&anew=1").body)
+        _until(
+            sheet,
+            lambda _: "A new foot" in sheet.ask(f"/letter.html?email={ADA}&all_papers=1").body,
+        )
         assert "as it was frozen" in sheet.ask("/").body
         everything = sheet.ask("/?email=")
     (letter,) = inbox.to(ADA)

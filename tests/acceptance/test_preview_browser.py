@@ -104,7 +104,7 @@ def test_reader_theme_and_day_choose_another_letter(page: Page) -> None:
     expect(page.locator("#papers h2").first).to_have_text("In 40")
     page.get_by_label("as if nothing had been sent").check()
     expect(page.locator("#letter iframe:not(.coming)")).to_have_attribute(
-        "src", _containing("anew=1")
+        "src", _containing("all_papers=1")
     )
     assert page.locator("#choose [name=day]").input_value() == "2026-08-12"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.preview.watching import changed, look
+from newsletter.preview.watching import changed_files, take_snapshot
 
 
 @pytest.fixture
@@ -18,22 +18,22 @@ def folder(tmp_path: Path) -> Path:
 
 def test_writes_renames_creations_and_deletions_are_noticed(folder: Path) -> None:
     issue, card, more = folder / "issue.mjml", folder / "partials" / "card.mjml", folder / "more"
-    before = look([folder])
+    before = take_snapshot([folder])
     issue.write_text("after it")
-    assert changed(before, look([folder])) == {issue}
+    assert changed_files(before, take_snapshot([folder])) == {issue}
     beside = folder / ".issue.part"
     beside.write_text("once more")
     beside.replace(card)
     more.write_text("new")
-    assert changed(before, look([folder])) == {issue, card, more}
-    now = look([folder])
+    assert changed_files(before, take_snapshot([folder])) == {issue, card, more}
+    now = take_snapshot([folder])
     more.unlink()
-    assert changed(now, look([folder])) == {more}
+    assert changed_files(now, take_snapshot([folder])) == {more}
 
 
 def test_unrelated_files_are_ignored(folder: Path) -> None:
-    seen = look([folder, folder / "gone.yaml"])
+    seen = take_snapshot([folder, folder / "gone.yaml"])
     (folder / "web" / "page.html").write_text("after it")
     (folder / ".hidden").write_text("after it")
-    assert changed(seen, look([folder, folder / "gone.yaml"])) == frozenset()
+    assert changed_files(seen, take_snapshot([folder, folder / "gone.yaml"])) == frozenset()
     assert len(seen) == 2

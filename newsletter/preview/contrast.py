@@ -1,14 +1,14 @@
-"""Which text is too faint to be read, on a light screen and on a dark one (WCAG 2.2, 1.4.3)."""
+"""Which text has too little contrast, on a light and on a dark screen (WCAG 2.2, 1.4.3)."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from newsletter.preview.choice import Scheme
-from newsletter.preview.linting.markup import Element, declarations
+from newsletter.preview.html_tree import Element, parse_declarations
+from newsletter.preview.letter import Scheme
 
-ENOUGH = 4.5
-"""The least ratio between a text and what is behind it."""
+MIN_CONTRAST = 4.5
+"""The least contrast of a text with its background."""
 
 _DARK = re.compile(r"prefers-color-scheme\s*:\s*dark")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -19,71 +19,75 @@ _FUNCTION = re.compile(r"rgba?\(\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)\s*\)")
 _NAMED = {"black": "#000000", "white": "#ffffff"}
 
 Colour = tuple[int, int, int]
-Weighed = tuple[bool, int, int, str]
-"""A declaration's value behind all that decides whether it wins."""
+Weighted = tuple[bool, int, int, str]
+"""A declaration's value (last) behind what decides which one wins."""
 
 _CANVAS: Mapping[Scheme, tuple[Colour, Colour, Colour]] = {
     "light": ((0, 0, 0), (255, 255, 255), (0, 0, 238)),
     "dark": ((255, 255, 255), (18, 18, 18), (158, 158, 255)),
 }
-"""Text, background and links where nothing is said."""
+"""The browser's own colours of text, background and links."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """One selector with what it declares; ``steps`` are tag and classes, outermost first."""
+    """A selector and its declarations; ``steps`` are tag and classes, outermost element first."""
 
     steps: tuple[tuple[str, frozenset[str]], ...]
-    declared: Mapping[str, str]
+    declarations: Mapping[str, str]
     order: int
 
 
 @dataclass(frozen=True, slots=True)
-class Faint:
-    """A text that is too faint."""
+class LowContrast:
+    """A text with too little contrast."""
 
     text: str
     ratio: float
 
 
-def faint(root: Element, scheme: Scheme) -> Iterator[Faint]:
-    """Every text on a screen of this scheme whose contrast is not enough."""
-    rules = list(_rules(root, scheme))
-    canvas = _CANVAS[scheme if _takes_dark(root) else "light"]
-    yield from _faint(root, rules, canvas[2], (canvas[0], canvas[1]))
+def find_low_contrast(root: Element, scheme: Scheme) -> Iterator[LowContrast]:
+    """Every text with too little contrast on a screen of this scheme."""
+    rules = list(_list_rules(root, scheme))
+    text, background, links = _CANVAS[scheme if _supports_dark(root) else "light"]
+    yield from _find(root, rules, links, (text, background))
 
 
-def ratio(one: Colour, other: Colour) -> float:
+def contrast(one: Colour, other: Colour) -> float:
     """The contrast of two colours, from 1 to 21 (WCAG 2.2)."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _faint(
-    element: Element, rules: Sequence[_Rule], links: Colour, around: tuple[Colour, Colour]
-) -> Iterator[Faint]:
+def _find(
+    element: Element, rules: Sequence[_Rule], links: Colour, inherited: tuple[Colour, Colour]
+) -> Iterator[LowContrast]:
     if element.style.get("display", "").startswith("none") or element.tag in {"head", "style"}:
         return
-    inherited = links if element.tag == "a" else around[0]
-    text = _colour(_won(element, rules, ("color",))) or inherited
-    behind = _colour(_won(element, rules, ("background-color", "background"))) or around[1]
-    if element.own_text and (found := ratio(text, behind)) < ENOUGH:
-        yield Faint(element.own_text, found)
+    default = links if element.tag == "a" else inherited[0]
+    text = _colour(_winner(element, rules, ("color",))) or default
+    background = _colour(_winner(element, rules, ("background-color", "background")))
+    background = background or inherited[1]
+    if element.own_text and (ratio := contrast(text, background)) < MIN_CONTRAST:
+        yield LowContrast(element.own_text, ratio)
     for child in element.children:
-        yield from _faint(child, rules, links, (text, behind))
+        yield from _find(child, rules, links, (text, background))
 
 
-def _takes_dark(root: Element) -> bool:
-    """Whether the page says that a dark screen may turn its canvas dark."""
-    named = (each.attributes for each in root.walk() if each.tag == "meta")
-    return any(a.get("name") == "color-scheme" and "dark" in a.get("content", "") for a in named)
+def _supports_dark(root: Element) -> bool:
+    """Whether the page allows a dark canvas on a dark screen."""
+    metas = (each.attributes for each in root.walk() if each.tag == "meta")
+    return any(a.get("name") == "color-scheme" and "dark" in a.get("content", "") for a in metas)
 
 
-def _won(element: Element, rules: Sequence[_Rule], names: Sequence[str]) -> str:
-    """The value that wins for the first of these properties that has one; empty for none."""
+def _winner(element: Element, rules: Sequence[_Rule], names: Sequence[str]) -> str:
+    """The value that applies for the first of these properties that has one; empty if none has."""
     for name in names:
-        found = [_weighed(rule, rule.declared[name]) for rule in rules
-                 if name in rule.declared and _matches(rule, element)]  # fmt: skip
+        found = [
+            _weigh(rule, rule.declarations[name])
+            for rule in rules
+            if name in rule.declarations and _matches(rule, element)
+        ]
         if name in element.style:
             value = element.style[name]
             found.append((value.endswith("!important"), len(rules), len(rules), value))
@@ -92,7 +96,7 @@ def _won(element: Element, rules: Sequence[_Rule], names: Sequence[str]) -> str:
     return element.attributes.get("bgcolor", "") if "background" in names else ""
 
 
-def _weighed(rule: _Rule, value: str) -> Weighed:
+def _weigh(rule: _Rule, value: str) -> Weighted:
     specificity = sum(100 * len(classes) + bool(tag) for tag, classes in rule.steps)
     return value.endswith("!important"), 0, specificity * 1000 + rule.order, value
 
@@ -101,13 +105,13 @@ def _matches(rule: _Rule, element: Element) -> bool:
     *outer, last = rule.steps
     if not _is(element, last):
         return False
-    at = element.parent
+    ancestor = element.parent
     for step in reversed(outer):
-        while at is not None and not _is(at, step):
-            at = at.parent
-        if at is None:
+        while ancestor is not None and not _is(ancestor, step):
+            ancestor = ancestor.parent
+        if ancestor is None:
             return False
-        at = at.parent
+        ancestor = ancestor.parent
     return True
 
 
@@ -116,7 +120,7 @@ def _is(element: Element, step: tuple[str, frozenset[str]]) -> bool:
     return (not tag or tag == element.tag) and classes <= element.classes
 
 
-def _rules(root: Element, scheme: Scheme) -> Iterator[_Rule]:
+def _list_rules(root: Element, scheme: Scheme) -> Iterator[_Rule]:
     css = "".join("".join(each.texts) for each in root.walk() if each.tag == "style")
     css = _COMMENT.sub("", css)
     applied = _MEDIA.sub("", css)
@@ -124,12 +128,15 @@ def _rules(root: Element, scheme: Scheme) -> Iterator[_Rule]:
         applied += "".join(found[2] for found in _MEDIA.finditer(css) if _DARK.search(found[1]))
     for order, found in enumerate(_RULE.finditer(applied)):
         for selector in found[1].split(","):
-            if steps := _steps(selector):
-                yield _Rule(steps, declarations(found[2]), order)
+            if steps := _parse_selector(selector):
+                yield _Rule(steps, parse_declarations(found[2]), order)
 
 
-def _steps(selector: str) -> tuple[tuple[str, frozenset[str]], ...]:
-    """A selector of tags and classes; empty for one of another kind, which asks for a client."""
+def _parse_selector(selector: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """A selector of tags and classes as steps.
+
+    Any other kind gives no steps: letters use those only to address one mail client.
+    """
     found = [_SIMPLE.fullmatch(part) for part in selector.split()]
     if not all(found):
         return ()
@@ -138,7 +145,7 @@ def _steps(selector: str) -> tuple[tuple[str, frozenset[str]], ...]:
 
 
 def _colour(value: str) -> Colour | None:
-    """A colour that is said outright; None for others."""
+    """A colour written as ``#rgb``, ``#rrggbb``, ``rgb()``, black or white; None for others."""
     word = _NAMED.get(value.lower(), value.lower()).split(" ")[0] if value else ""
     if found := _FUNCTION.match(value):
         return int(found[1]), int(found[2]), int(found[3])

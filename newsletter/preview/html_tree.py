@@ -1,4 +1,4 @@
-"""HTML as a tree, as far as looking at a letter needs one."""
+"""A letter's HTML as a tree of elements."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _VOID = frozenset(
 
 @dataclass(frozen=True)
 class Element:
-    """An element with what stands in it: elements, and its own text."""
+    """An element with its child elements and the pieces of text directly in it."""
 
     tag: str
     attributes: Mapping[str, str]
@@ -28,8 +28,8 @@ class Element:
 
     @cached_property
     def style(self) -> Mapping[str, str]:
-        """What its ``style`` declares."""
-        return declarations(self.attributes.get("style", ""))
+        """The declarations in its ``style``."""
+        return parse_declarations(self.attributes.get("style", ""))
 
     @property
     def own_text(self) -> str:
@@ -43,12 +43,12 @@ class Element:
 
     @property
     def is_shown(self) -> bool:
-        """Whether neither it nor what it stands in is hidden."""
+        """Whether neither it nor an element around it is hidden."""
         hidden = self.style.get("display", "").startswith("none")
         return not hidden and (self.parent is None or self.parent.is_shown)
 
     def walk(self) -> Iterator["Element"]:
-        """It and everything in it, in the order of the text."""
+        """The element and all elements in it, in the order of the text."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -58,13 +58,13 @@ class _Builder(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.root = Element("", {})
-        self._at = self.root
+        self._open = self.root
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        made = Element(tag, {name: value or "" for name, value in attrs}, self._at)
-        self._at.children.append(made)
+        element = Element(tag, {name: value or "" for name, value in attrs}, self._open)
+        self._open.children.append(element)
         if tag not in _VOID:
-            self._at = made
+            self._open = element
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -72,17 +72,18 @@ class _Builder(HTMLParser):
             self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        at: Element | None = self._at
-        while at is not None and at.tag != tag:
-            at = at.parent
-        if at is not None and at.parent is not None:
-            self._at = at.parent
+        closed: Element | None = self._open
+        while closed is not None and closed.tag != tag:
+            closed = closed.parent
+        # An end tag that closes nothing is ignored.
+        if closed is not None and closed.parent is not None:
+            self._open = closed.parent
 
     def handle_data(self, data: str) -> None:
-        self._at.texts.append(data)
+        self._open.texts.append(data)
 
 
-def parse(html: str) -> Element:
+def parse_html(html: str) -> Element:
     """The tree of a page; comments, those for Outlook too, are left out."""
     builder = _Builder()
     builder.feed(html)
@@ -90,7 +91,7 @@ def parse(html: str) -> Element:
     return builder.root
 
 
-def declarations(css: str) -> dict[str, str]:
-    """What declarations say, by property."""
+def parse_declarations(css: str) -> dict[str, str]:
+    """CSS declarations: each property's value."""
     pairs = (part.partition(":") for part in css.split(";"))
     return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}

@@ -1,0 +1,286 @@
+"""The proof sheet's answers: the page, the letter in it, and what the page asks for besides."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Scope
+
+from newsletter.config.fields import address
+from newsletter.config.subscribers import one_subscriber
+from newsletter.config.yaml_file import Value
+from newsletter.errors import NewsletterError
+from newsletter.issue.editions import MAX_HTML_BYTES
+from newsletter.model import Verdict
+from newsletter.preview.builder import THEMES, BuiltLetter, PreviewBuilder
+from newsletter.preview.letter import Choice, force_scheme, parse_choice
+from newsletter.preview.lint import LintResult, Severity, check_spam, lint
+from newsletter.publisher.filter_preview import FilterPreview, try_out
+from newsletter.publisher.previewing import rehearse
+from newsletter.publisher.publisher import Publisher
+from newsletter.templates import find_folders, make_environment
+from newsletter.web.forms import read_form
+from newsletter.web.guard import COMMON_HEADERS
+from newsletter.web.server import LOOPBACK
+
+HOSTS = (LOOPBACK, "localhost")
+"""Host names of the page; a request under another name is a DNS rebinding attack."""
+
+LETTER_POLICY = (
+    "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""A letter runs no script, loads nothing and sends nothing; the page around it may read it."""
+
+PAGE_HEADERS = COMMON_HEADERS | {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+        " frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+}
+
+FILTER_DAYS = 14
+"""How many days a filter is tried on."""
+
+PAPERS_SHOWN = 8
+"""Papers shown of the last matches, and of the near misses."""
+
+
+def refuse_foreign(scope: Scope) -> Response | None:
+    """Refuse a request for another host, or one that another site caused."""
+    _, port = scope["server"]
+    own = {f"{host}:{port}" for host in HOSTS}
+    headers = Headers(scope=scope)
+    if headers.get("host", "").lower() not in own:
+        return PlainTextResponse("This page answers only at its own address.", 400)
+    origin = headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc.lower() not in own
+    if foreign or headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return PlainTextResponse("Requests from other sites are refused.", 403)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSummary:
+    """What a filter would have brought on the last days.
+
+    Attributes:
+        days: each day with papers, oldest first: the day, papers that matched, all papers.
+        matches: the last papers that matched.
+        near_misses: the last papers that one rule alone kept away.
+    """
+
+    days: tuple[tuple[date, int, int], ...]
+    matches: tuple[Verdict, ...]
+    near_misses: tuple[Verdict, ...]
+
+    @property
+    def most(self) -> int:
+        """Matches on the fullest day, at least 1."""
+        return max([1, *(matches for _, matches, _ in self.days)])
+
+    @property
+    def per_day(self) -> float:
+        """Matches a day."""
+        return sum(matches for _, matches, _ in self.days) / max(1, len(self.days))
+
+
+def try_filter(publisher: Publisher, today: date, query: Mapping[str, str]) -> FilterSummary:
+    """Try a filter that somebody typed.
+
+    Args:
+        publisher: the newsletter.
+        today: the last day it is tried on.
+        query: ``topic`` (a name), ``include`` and ``exclude`` (one rule per line).
+
+    Raises:
+        InvalidFileError: a rule or a topic has a mistake.
+    """
+    entry: dict[str, Value] = {"email": publisher.publication.sender_email}
+    for field in ("include", "exclude"):
+        rules: list[Value] = [line.strip() for line in query.get(field, "").splitlines()]
+        entry[field] = [rule for rule in rules if rule]
+    if topic := query.get("topic", ""):
+        entry["topics"] = [topic]
+    subscriber = one_subscriber(entry, [known.name for known in publisher.topics])
+    return _summarize(try_out(publisher, subscriber, today, FILTER_DAYS))
+
+
+def _summarize(previews: Sequence[FilterPreview]) -> FilterSummary:
+    matches = [verdict for each in previews for verdict in each.included]
+    near_misses = [verdict for each in previews for verdict in each.near_misses]
+    days = tuple((each.day, len(each.included), each.papers) for each in reversed(previews))
+    return FilterSummary(days, tuple(matches[:PAPERS_SHOWN]), tuple(near_misses[:PAPERS_SHOWN]))
+
+
+class ChangeNotifier:
+    """Tells every open page that something changed, with server-sent events.
+
+    Attributes:
+        number: how often something has changed.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._changed = asyncio.Event()
+
+    def notify(self) -> None:
+        """Tell the open pages that something changed."""
+        self.number += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def events(self) -> AsyncIterator[str]:
+        """The number as events: as it is now, then each time it grows."""
+        sent = -1
+        while True:
+            if sent == self.number:
+                await self._changed.wait()
+            sent = self.number
+            yield f"data: {sent}\n\n"
+
+
+class PreviewPages:
+    """The proof sheet of a newsletter.
+
+    Args:
+        builder: builds its letters.
+        notifier: tells open pages that a file was saved.
+        default: what is shown before anything is chosen.
+    """
+
+    def __init__(self, builder: PreviewBuilder, notifier: ChangeNotifier, default: Choice) -> None:
+        self._builder, self._notifier, self._default = builder, notifier, default
+        folders = find_folders()
+        self._files = {name: folders.read(f"web/{name}") for name in ("proof.css", "proof.js")}
+        self._environment = make_environment(folders, {}, autoescape=True)
+
+    @property
+    def routes(self) -> list[Route]:
+        """The page's addresses."""
+        return [
+            Route("/", self.index),
+            Route("/letter.html", self.letter_html),
+            Route("/letter.txt", self.letter_text),
+            Route("/letter.eml", self.letter_source),
+            Route("/spam", self.spam),
+            Route("/templates", self.templates),
+            Route("/trial", self.trial),
+            Route("/test", self.send_test, methods=["POST"]),
+            Route("/events", self.events),
+            Route("/proof.css", self.file),
+            Route("/proof.js", self.file),
+        ]
+
+    async def index(self, request: Request) -> Response:
+        """The page; opening or reloading it also shows what is new in the store."""
+        choice = self._parse_choice(request.query_params)
+        opened = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+        built, problem = self._build(choice, again=opened)
+        builder = self._builder
+        return self._render(
+            "proof.html",
+            choice=choice,
+            built=built,
+            verdicts=builder.verdicts(choice) if built else (),
+            problem=problem,
+            errors=builder.errors,
+            findings=lint(built.letter) if built else [],
+            days=builder.list_days(choice.day),
+            readers=builder.list_readers(),
+            themes=THEMES,
+            limit=MAX_HTML_BYTES,
+            number=self._notifier.number,
+            settings=builder.app.settings,
+            filter_days=FILTER_DAYS,
+        )
+
+    async def letter_html(self, request: Request) -> Response:
+        """The letter's HTML part, as a screen of the chosen scheme shows it."""
+        choice = self._parse_choice(request.query_params)
+        shown = force_scheme(choice.scheme, self._get(request).letter.html)
+        return HTMLResponse(shown, headers={"Content-Security-Policy": LETTER_POLICY})
+
+    async def letter_text(self, request: Request) -> Response:
+        """The letter's text part."""
+        return PlainTextResponse(self._get(request).letter.text)
+
+    async def letter_source(self, request: Request) -> Response:
+        """The bytes that would be sent."""
+        return Response(self._get(request).content, media_type="text/plain")
+
+    async def spam(self, request: Request) -> Response:
+        """The spam filter's score of the letter."""
+        finding = await check_spam(self._get(request).content)
+        return self._render("proof.finding.html", finding=finding)
+
+    async def templates(self, _request: Request) -> Response:
+        """The errors in any template, those of notes included."""
+        errors = "; ".join(str(error) for error in self._builder.template_errors())
+        severity: Severity = "wrong" if errors else "fine"
+        finding = LintResult(severity, "templates", errors or "nothing found")
+        return self._render("proof.finding.html", finding=finding)
+
+    async def trial(self, request: Request) -> Response:
+        """What a filter would have brought."""
+        choice = self._parse_choice(request.query_params)
+        try:
+            publisher = self._builder.publisher(choice.theme)
+            summary = try_filter(publisher, choice.day, request.query_params)
+        except NewsletterError as error:
+            return self._render("proof.said.html", ok=False, message=str(error))
+        return self._render("proof.trial.html", summary=summary)
+
+    async def send_test(self, request: Request) -> Response:
+        """Send the letter to an address, through the configured server."""
+        fields = (await read_form(request)).first_values()
+        choice = self._parse_choice(fields)
+        try:
+            to = address(fields.get("to", ""))
+            await rehearse([self._builder.build_for(choice, to)], self._builder.app.smtp())
+        except (NewsletterError, ValueError) as error:
+            return self._render("proof.said.html", ok=False, message=f"Not sent: {error}")
+        message = f"Sent to {to}. Its links change nothing."
+        return self._render("proof.said.html", ok=True, message=message)
+
+    async def events(self, _request: Request) -> Response:
+        """Server-sent events that tell an open page to load itself again."""
+        return StreamingResponse(self._notifier.events(), media_type="text/event-stream")
+
+    async def file(self, request: Request) -> Response:
+        """The page's style or script."""
+        name = request.url.path.removeprefix("/")
+        kind = "text/css" if name.endswith(".css") else "text/javascript"
+        return Response(self._files[name], media_type=kind)
+
+    def _parse_choice(self, query: Mapping[str, str]) -> Choice:
+        return parse_choice(query, self._default, THEMES)
+
+    def _build(self, choice: Choice, *, again: bool) -> tuple[BuiltLetter | None, str]:
+        """The letter, or None and why there is none."""
+        try:
+            return (self._builder.build if again else self._builder.get)(choice), ""
+        except NewsletterError as error:
+            return None, str(error)
+
+    def _get(self, request: Request) -> BuiltLetter:
+        """The letter that a request is about.
+
+        Raises:
+            HTTPException: it cannot be built (404).
+        """
+        try:
+            return self._builder.get(self._parse_choice(request.query_params))
+        except NewsletterError as error:
+            raise HTTPException(404, str(error)) from error
+
+    def _render(self, name: str, **values: object) -> Response:
+        return HTMLResponse(self._environment.get_template(f"web/{name}").render(**values))
