@@ -45,7 +45,7 @@ def fill(store: SqlStore, made: Morning, before: int) -> int:
         wave = freeze(store, made, theirs, back=back)
         open_letters = store.counts(wave.issue.day).open
         deliver(store, wave, GROUP, open_letters)
-        store.finish(wave.issue.day)
+        store.close_issue(wave.issue.day)
     return open_letters
 
 

@@ -128,7 +128,7 @@ class Scheduler:
 
     async def _beat(self) -> None:
         heartbeat = Heartbeat(self.name, self._started, self.publisher.clock.now(), self._said)
-        await asyncio.to_thread(self.publisher.store.beat, heartbeat)
+        await asyncio.to_thread(self.publisher.store.record_heartbeat, heartbeat)
 
     async def _end(self) -> None:
         """Stop both; a delivery takes up to half a minute to let its letters be answered."""

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from newsletter.letter.links import Keyring
 from newsletter.model import Reader, Subscriber
-from newsletter.ports import Store
+from newsletter.ports import Readers
 from newsletter.readers.service import is_erased, without_erased
 
 
 def sync(
-    store: Store, listed_subscribers: Sequence[Subscriber], keys: Keyring, now: datetime
+    store: Readers, listed_subscribers: Sequence[Subscriber], keys: Keyring, now: datetime
 ) -> None:
     """Make the file's readers the store's, known ones under the spelling they are known by.
 
@@ -24,7 +24,7 @@ def sync(
     store.sync_subscribers(spelt, now=now)
 
 
-def _concerned(store: Store, listed_subscribers: Sequence[Subscriber]) -> list[Reader]:
+def _concerned(store: Readers, listed_subscribers: Sequence[Subscriber]) -> list[Reader]:
     """The readers who are in the file, and the erased, of whom that cannot be seen."""
     listed = {subscriber.email.casefold() for subscriber in listed_subscribers}
     return [

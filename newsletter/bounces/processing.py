@@ -20,7 +20,7 @@ from newsletter.letter.links import (
     verify_token,
 )
 from newsletter.model import MailEvent, MailEventEffect, Publication
-from newsletter.ports import Store
+from newsletter.ports import Readers
 
 _TAG = r"\+(\d{1,20}-[0-9a-f]{16})@"
 _LETTER = re.compile(r"<(\d{4}-\d\d-\d\d)\.([0-9a-f]{16})@")
@@ -87,7 +87,7 @@ class BounceProcessor:
         keys: what those were signed with.
     """
 
-    def __init__(self, store: Store, publication: Publication, keys: Keyring) -> None:
+    def __init__(self, store: Readers, publication: Publication, keys: Keyring) -> None:
         self._store, self._keys = store, keys
         mailbox = publication.bounces or publication.sender_email
         local, _, domain = mailbox.rpartition("@")
@@ -121,7 +121,7 @@ class BounceProcessor:
             number = self._reader(came, now)
         except TokenError as error:
             return BounceResult(name, came.meaning, "left", said=str(error))
-        reader = self._store.reader(number)
+        reader = self._store.reader_by_id(number)
         if reader is None:
             said = "it is about no letter of this newsletter to a reader it knows"
             return BounceResult(name, came.meaning, "left", said=said)
@@ -165,7 +165,9 @@ class BounceProcessor:
         except ValueError:
             return {}
         if that not in self._letters:
-            self._letters[that] = readers_by_letter_tag(that, self._store.planned(that), self._keys)
+            self._letters[that] = readers_by_letter_tag(
+                that, self._store.planned_readers(that), self._keys
+            )
         return self._letters[that]
 
 

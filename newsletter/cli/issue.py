@@ -82,7 +82,7 @@ def resolve_deliveries(
         readers = find_readers(app.store.each_reader(), email or ())
         emails = [reader.subscriber.email for reader in readers]
         resolved = resolve(app.store, day, emails, arrived=arrived, now=app.clock.now())
-        app.store.finish(day)
+        app.store.close_issue(day)
         output.message(f"{count_of(len(resolved), 'email')} {'arrived' if arrived else 'lost'}")
         return _print_report(app, day, output)
 

@@ -88,7 +88,7 @@ async def serve_page(page: ASGIApp, port: int, output: Output, *, browse: bool =
 def _fetch_if_empty(app: App, day: Date, output: Output) -> None:
     """Fetch the day's papers if the store has none; print the sources that failed."""
     store = app.store
-    if not store.waves(day) and not store.papers_read(day):
+    if not store.waves(day) and not store.papers_listed(day):
         reports = event_loop.run(gather(app.sources, store, day, app.clock, lambda _report: None))
         for line in missing_lines(reports):
             output.message(line)

@@ -118,7 +118,9 @@ async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output
     planned = publisher.store.counts(day)
     if not planned.open:
         if publisher.store.waves(day):
-            publisher.store.finish(day)  # a run may have ended between its last letter and this
+            publisher.store.close_issue(
+                day
+            )  # a run may have ended between its last letter and this
         return
     only = None if to is None else [reader.id for reader in publisher.store.readers(emails=to)]
     with output.progress("sending", planned.planned) as done, app.run_lock() as run_lock:

@@ -73,7 +73,7 @@ def store_restored(config: Path, output: Output) -> int:
 
 def _hold_issues(app: App, today: date) -> tuple[date, ...]:
     """Hold today's issue and every issue with unsent emails; return those that were not yet."""
-    unfinished = [day for day in app.store.days() if app.store.counts(day).open]
+    unfinished = [day for day in app.store.issue_days() if app.store.counts(day).open]
     days = sorted({today, *unfinished})
     return tuple(day for day in days if hold(app.store, day, reason=NO_JOURNAL))
 

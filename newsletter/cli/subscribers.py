@@ -58,7 +58,7 @@ def list_readers(config: Path, output: Output) -> int:
     """
     with open_app(config) as app:
         readers = [reader for reader in app.readers() if not is_erased(reader)]
-        reasons = {blocked.email: blocked.why for blocked in app.store.suppressed()}
+        reasons = {blocked.email: blocked.why for blocked in app.store.suppressions()}
     document = [
         {
             **as_entry(reader.subscriber),
@@ -248,7 +248,7 @@ def unsuppress(config: Path, output: Output, email: Email) -> int:
     with open_app(config) as app:
         app.readers()
         blocked = {
-            same_mailbox(suppressed.email): suppressed for suppressed in app.store.suppressed()
+            same_mailbox(suppressed.email): suppressed for suppressed in app.store.suppressions()
         }
         found = blocked.get(same_mailbox(email))
         if found is None or not app.store.unsuppress(found.email, now=app.clock.now()):

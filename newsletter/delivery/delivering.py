@@ -23,7 +23,7 @@ from newsletter.model import (
     Refused,
     Settlement,
 )
-from newsletter.ports import Clock, Store, Transport
+from newsletter.ports import Clock, Ledger, Transport
 
 BATCH = 200
 """How many letters are claimed at once."""
@@ -57,7 +57,7 @@ def next_try(attempt: int, now: datetime) -> datetime:
 
 
 async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none has a default
-    store: Store,
+    store: Ledger,
     transport: Transport,
     clock: Clock,
     day: date,
@@ -101,7 +101,7 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
         raise
     finally:
         await delivery.records.flush()
-    store.finish(day)
+    store.close_issue(day)
     counts = store.counts(day)
     progress(counts)
     return counts
@@ -116,7 +116,7 @@ def _is_clear(reply: str) -> bool:
 class _Run:
     """One run over an issue: its claims, and what it has seen of its letters."""
 
-    store: Store
+    store: Ledger
     clock: Clock
     day: date
     address: Callable[[Claim], Envelope]
@@ -147,7 +147,11 @@ class _Run:
             with contextlib.suppress(StoreError):  # the next mark will meet it, and tell
                 # In a thread: where another is writing, no letter is to wait for this.
                 await asyncio.to_thread(
-                    self.store.renew, self.day, self.run, now=self.clock.now(), lease=CLAIM_LEASE
+                    self.store.renew_leases,
+                    self.day,
+                    self.run,
+                    now=self.clock.now(),
+                    lease=CLAIM_LEASE,
                 )
         working.result()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from newsletter.model import Letter, Settlement
-from newsletter.ports import Clock, Store
+from newsletter.ports import Clock, Ledger
 
 ANSWERED = 600.0
 """Seconds in which the answer to a dot comes, or does not any more."""
@@ -38,7 +38,7 @@ class Records:
     leaves it one letter in doubt at most.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Ledger, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._gathering: _Group | None = None
         self._group_written: asyncio.Task[frozenset[str]] | None = None

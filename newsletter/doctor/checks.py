@@ -110,7 +110,7 @@ def _templates(app: App) -> Finding:
 
 def _store(app: App) -> Finding:
     try:
-        days = app.store.days()
+        days = app.store.issue_days()
     except StoreError as error:
         return _wrong("store", str(error), "fix `store:` or the database it names")
     return _ok("store", f"newest issue {days[0]}" if days else "no issue yet")

@@ -1,10 +1,24 @@
-"""The doors of the house, as those inside need them; what lies behind them is wiring's affair.
+"""The interfaces between the newsletter's logic and the outside world.
 
-Each docstring is the law its adapters keep; ``tests/contract`` runs one suite a port over every
-adapter.
+Each docstring is the contract of its implementations; ``tests/contract`` checks it for each one.
 """
 
 from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
-from newsletter.ports.store import Store
+from newsletter.ports.store import Issues, Ledger, Operator, Pages, Papers, Readers, Store
 
-__all__ = ["Clock", "Mark", "Matcher", "RunLock", "Settle", "Source", "Store", "Transport"]
+__all__ = [
+    "Clock",
+    "Issues",
+    "Ledger",
+    "Mark",
+    "Matcher",
+    "Operator",
+    "Pages",
+    "Papers",
+    "Readers",
+    "RunLock",
+    "Settle",
+    "Source",
+    "Store",
+    "Transport",
+]

@@ -1,13 +1,21 @@
-"""The door to what is remembered."""
+"""The store's ports, one for each kind of user; :class:`Store` is all of them together.
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+A function takes the narrowest port it needs. Every method is one transaction, synchronous, and may
+be called from any thread; it raises StoreError if the store cannot be read or written. All instants
+are aware and in UTC.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
 from newsletter.model import (
     Audit,
+    Caps,
     Claim,
+    Consent,
     Counts,
+    DailyGrowth,
     Delivery,
     DeliveryState,
     Edition,
@@ -20,131 +28,258 @@ from newsletter.model import (
     MailEventEffect,
     Paper,
     PlannedEdition,
+    PublishedIssue,
+    Reader,
     ReaderHistory,
     Settlement,
     SourceHealth,
+    Status,
+    Subscriber,
     Suppression,
     Wave,
 )
-from newsletter.ports.pages import Archive, Subscribing
-from newsletter.ports.readers import Readership
 
 
-class Store(Readership, Subscribing, Archive, Protocol):
-    """What the newsletter remembers. Every method is one transaction: all of it or nothing.
-
-    Methods are synchronous and may be called from any thread. All instants are aware UTC.
-
-    Raises:
-        StoreError: from any method: the store cannot be read or written; the message names it.
-    """
-
-    def close(self) -> None:
-        """Let go of every connection and file."""
-
-    # -- diff: papers and sources ------------------------------------------------------------
+class Papers(Protocol):
+    """Papers and the sources that list them: for fetching, drafting and the archive."""
 
     def ingest(
         self, day: date, source: SourceHealth, entries: Sequence[IdentifiedItem], *, now: datetime
     ) -> IngestCounts:
-        """Remember what a source listed for the issue of ``day``, and how the source fared.
+        """Record what a source listed for the issue of ``day``, and how the source fared.
 
-        An entry that answers to no known name becomes a paper under the next ingest number; it
-        is muted when the entry is ``past`` and the source was never heard from before (it has no
-        recorded ``last_ok``). One that answers to a known name is that paper (``identity.same``
-        decides where names conflict): its new names become aliases, its item is brought up to
-        date (``identity.merge``), its key and number stay. One that joins several known papers
-        puts them in one group. A replacement (``item.announcement``) of a paper nobody knows is
-        passed over: a new version of an old paper is no news. All papers of the entries are
-        recorded as read on ``day``. A paper is counted once: new, or revised (its version rose),
-        or seen.
+        - An entry under no known name becomes a paper with the next ingest number. It is muted if
+          the entry is ``past`` and the source never answered before (it has no ``last_ok``).
+        - An entry under a known name is that paper; ``identity.same`` decides where names
+          conflict. Its new names become aliases, ``identity.merge`` updates its item, and its key
+          and number stay.
+        - An entry that joins several known papers puts them into one group.
+        - A replacement (``item.announcement``) of an unknown paper is ignored: it is no news.
+
+        Every paper of the entries is recorded as listed on ``day``, and counted once: as new, as
+        revised (its version rose) or as seen.
         """
 
     def sources(self) -> Mapping[str, SourceHealth]:
-        """The last word of every source, by name."""
+        """The last recorded health of every source, by name."""
 
     def papers(self, *, after: int, since: datetime) -> tuple[Paper, ...]:
-        """Papers numbered above ``after`` and first seen at or after ``since``, by number."""
+        """Papers with numbers above ``after`` first seen at or after ``since``, by number."""
 
-    def papers_numbered(self, numbers: Collection[int]) -> tuple[Paper, ...]:
-        """The papers under these ingest numbers, by number."""
+    def papers_by_number(self, numbers: Collection[int]) -> tuple[Paper, ...]:
+        """The papers with these ingest numbers, by number; unknown numbers are skipped."""
 
-    def papers_read(self, day: date) -> tuple[Paper, ...]:
-        """The papers listed by any source for the issue of ``day``, by number."""
+    def papers_listed(self, day: date) -> tuple[Paper, ...]:
+        """The papers that any source listed for the issue of ``day``, by number."""
 
     def cutoff(self) -> int:
-        """The highest ingest number given out, 0 where there is none."""
+        """The highest ingest number so far; 0 without papers."""
 
-    # -- what comes back by mail ------------------------------------------------------------------
+    def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
+        """Ingest numbers in any reader's ``again`` from editions frozen at or after ``since``."""
 
-    def record_mail_event(self, returned: MailEvent, *, now: datetime) -> MailEventEffect:
-        """Note a mail that came back, once under its digest, and do what it asks for.
+    def find_paper(self, name: str) -> Paper | None:
+        """The paper with this key or alias."""
 
-        An ``unsubscribe`` ends the subscription. A ``complaint`` blocks the reader, and so does a
-        ``hard`` bounce where hard bounces that count came on three days within ninety. An
-        ``unsubscribed`` reader is never blocked.
+    def days_listed(self, paper: Paper) -> tuple[date, ...]:
+        """The days for which this paper, or another of its group, was listed; oldest first."""
+
+    def search_papers(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
+        """The newest papers whose title, abstract or authors have a word beginning with each word.
+
+        Case and accents are ignored, and no character has a special meaning. Muted papers are left
+        out; without any word nothing is found.
         """
 
-    def suppressed(self) -> tuple[Suppression, ...]:
-        """The blocked readers and why they are, by address."""
 
-    def unsuppress(self, email: str, *, now: datetime) -> bool:
-        """Confirm a blocked reader again: what came back so far counts no longer.
+class Readers(Protocol):
+    """Readers, their settings and their status: for the readers' file, commands and bounces."""
 
-        False where no blocked reader has this address.
+    def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+        """Make the operator's file the truth about its readers.
+
+        - A new reader joins as confirmed; papers up to the last freeze count as decided for them.
+        - A known reader becomes the file's. They take each value that changed in the file, and
+          keep what they chose themselves for all other fields.
+        - A reader of origin ``file`` who is not listed becomes ``removed``, and confirmed again on
+          return. ``unsubscribed`` and ``blocked`` readers stay so.
         """
 
-    # -- what the operator is told -----------------------------------------------------------
+    def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
+        """Add a reader of origin ``store``, or replace the settings and status of a known one.
 
-    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
-        """Those of these events that were not announced before; from now on they are.
-
-        Two that announce at once do not both get an event.
+        A reader of the file keeps the origin ``file``.
         """
 
-    def retract(self, events: Collection[str]) -> None:
-        """Take back that these were announced: nobody could be told."""
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
+        """Change a reader's status; False, and nothing is stored, if the address is unknown."""
 
-    # -- issue: frozen in waves -----------------------------------------------------------------
+    def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
+        """Record a returned mail once, by its digest, and apply its effect on the reader.
 
-    def freeze(
-        self,
-        wave: Wave,
-        plans: Iterable[PlannedEdition],
-    ) -> Wave:
+        ``unsubscribe`` ends the subscription. ``complaint`` blocks the reader, and so do ``hard``
+        bounces on three days within ninety. An ``unsubscribed`` reader is never blocked.
+        """
+
+    def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
+        """All readers, or those with these addresses, by id, of any status."""
+
+    def each_reader(self) -> Iterator[Reader]:
+        """Every reader by id, of any status, read in small batches to save memory.
+
+        Each batch is a transaction; a reader who changes meanwhile appears once, old or new.
+        """
+
+    def reader_by_id(self, id_: int) -> Reader | None:
+        """The reader with this id, of any status."""
+
+    def readers_by_id(self, ids: Sequence[int]) -> tuple[Reader, ...]:
+        """The readers with these ids, by id, of any status; unknown ids are skipped."""
+
+    def reader_by_email(self, email: str) -> Reader | None:
+        """The reader with this address, compared without case."""
+
+    def planned_readers(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
+        """The ids of readers, all or among these, who have a delivery of that day's issue."""
+
+
+class Pages(Readers, Protocol):
+    """What a reader does on the newsletter's pages, and what is stored about them."""
+
+    def record_request(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
+        """Count a sign-up request if every cap allows it; return whether it is allowed.
+
+        ``address`` and ``client`` are keyed hashes, and the client's is deleted after a day.
+        A refused request is not counted.
+        """
+
+    def forget_unconfirmed(self, *, before: datetime) -> int:
+        """Delete unconfirmed readers who were last changed before then; return how many."""
+
+    def record_consent(self, reader: int, consent: Consent) -> bool:
+        """Confirm a reader and keep their consent as proof.
+
+        Papers up to the last freeze count as decided for them. A reader removed from the operator's
+        file becomes the store's. False, and nothing changes, if the reader is confirmed already,
+        blocked or unknown.
+        """
+
+    def consents(self, reader: int) -> tuple[Consent, ...]:
+        """A reader's consents, oldest first."""
+
+    def deliveries_to(self, reader: int) -> tuple[Delivery, ...]:
+        """A reader's deliveries of all issues, oldest first."""
+
+    def leaving_reasons(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
+        """Why readers (or one reader) left, in their own words, newest first."""
+
+    def change_email(self, reader: int, email: str, *, now: datetime) -> bool:
+        """Give a reader of the store another address.
+
+        False, and nothing changes, if the address is taken, or the reader is unknown or listed in
+        the operator's file.
+        """
+
+    def erase(self, reader: int, alias: str, *, now: datetime) -> None:
+        """Replace a reader's personal data by ``alias``, with the status ``unsubscribed``.
+
+        Nothing of the address stays in rows, or in an SQLite file's free pages; the ledger's counts
+        stay true.
+        """
+
+
+class Progress(Protocol):
+    """How far the delivery of an issue is."""
+
+    def counts(self, day: date) -> Counts:
+        """The number of a day's deliveries in each state."""
+
+    def close_issue(self, day: date) -> IssueState:
+        """Set the state to ``done`` or ``done_with_errors`` if nothing is open; return the state.
+
+        Raises:
+            StoreError: the day has no issue.
+        """
+
+
+class Issues(Progress, Protocol):
+    """Issues, frozen in waves: for composing, freezing, controlling and reporting."""
+
+    def lowest_decided(self, ids: Sequence[int]) -> int | None:
+        """The ingest number up to which all of these readers have decided; None without readers."""
+
+    def reader_histories(
+        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
+    ) -> tuple[ReaderHistory, ...]:
+        """What each reader was sent of these papers, and which are judged again; same order.
+
+        ``again`` comes from their editions frozen at or after ``since``, accepted or empty.
+        """
+
+    def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
         """Store a wave with everybody's edition, and one delivery for each reader.
 
-        ``wave.id`` is ignored; the stored wave is returned under its own. Deliveries of
-        editions without a paper start as ``empty`` (and decide the freeze at once), the others
-        as ``pending``; a reader who already has a delivery of that day is left out. The issue
-        becomes ``frozen`` (or stays ``sending``), or ``done`` when nothing is open.
-        Where a wave of that day and due instant is stored already, that one is returned, and the
-        plans count only if they speak of the same papers in the same order. The plans are taken
-        a few at a time, and may be made from what the store is asked for meanwhile.
+        ``wave.id`` is ignored; the stored wave is returned with its own. Deliveries of editions
+        without papers start as ``empty`` and count as decided at once, the others as ``pending``.
+        A reader who has a delivery of that day already is skipped. The issue becomes ``frozen``
+        (or stays ``sending``), or ``done`` if nothing is open.
+
+        If a wave of that day and due instant exists, it is returned, and the plans are stored only
+        if both have the same papers in the same order. Plans are consumed in small batches, and may
+        be made by reading from this store.
         """
 
-    def skip(self, day: date, *, reason: str, now: datetime) -> None:
-        """Record that the issue of ``day`` was not composed, and why. Frozen ones stay."""
+    def skip_issue(self, day: date, *, reason: str, now: datetime) -> None:
+        """Record that the issue of ``day`` was not composed, and why; a frozen issue stays."""
 
     def waves(self, day: date) -> tuple[Wave, ...]:
         """The frozen waves of a day's issue, oldest first."""
 
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
-        """A reader's frozen edition of that day, with its wave's id."""
+        """The id of the wave and the frozen edition of a reader on that day."""
 
-    def history_of(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
-        """Where a reader stood when their edition of that day was cut, with its wave's id."""
+    def history_at_freeze(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
+        """The id of the wave, and the history a reader's edition of that day was composed from."""
 
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
-        """The state of a day's issue and its reason; None where there is none."""
+        """The state of a day's issue and its reason; None without an issue."""
 
-    def days(self) -> tuple[date, ...]:
+    def issue_days(self) -> tuple[date, ...]:
         """The days that have an issue, newest first."""
 
-    def planned(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
-        """The readers, all or these (by id), who have a delivery of that day's issue."""
+    def published_issues(self) -> tuple[PublishedIssue, ...]:
+        """The frozen issues that are neither held nor cancelled, newest first."""
 
-    # -- delivery ---------------------------------------------------------------------------------
+    def set_issue_state(
+        self,
+        day: date,
+        state: IssueState,
+        *,
+        reason: str,
+        from_states: Collection[IssueState | None],
+    ) -> bool:
+        """Change an issue's state by the operator's command; False if it is in another state.
+
+        None in ``from_states`` stands for a day without an issue, which gets one. A released issue
+        opens again, or closes if nothing of it is open.
+        """
+
+    def resolve(
+        self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+    ) -> frozenset[str]:
+        """End the doubt about ``held`` deliveries of these addresses; return the addresses ended.
+
+        They become ``accepted`` if they arrived, else ``failed``: then their papers stay owed.
+        """
+
+    def deliveries(
+        self, day: date, *, states: Collection[DeliveryState] | None = None
+    ) -> tuple[Delivery, ...]:
+        """A day's deliveries, all or those in these states, by address."""
+
+
+class Ledger(Progress, Protocol):
+    """Claims, marks and settlements: what a run needs to deliver each letter once."""
 
     def claim(
         self,
@@ -157,32 +292,32 @@ class Store(Readership, Subscribing, Archive, Protocol):
         readers: Collection[int] | None = None,
         resend: bool = True,
     ) -> tuple[Claim, ...]:
-        """Take up to ``limit`` deliveries that are pending, deferred and due, or unknown.
+        """Claim up to ``limit`` deliveries that are pending, deferred and due, or unknown.
 
-        The claims carry tokens made from ``token`` (its part before the first dot names the run)
-        and the reader's id. Rows whose lease (in seconds) ran out are taken back first: claimed
-        ones become pending; committing ones ``unknown``, or ``held`` when they were in doubt
-        before, so that a letter is sent again once at most. Deferred ones whose wave was frozen
-        20 hours ago are ``expired``; so are open ones whose reader is in a wave of another issue
-        frozen later, but for those in doubt, which are ``held``: their papers are in that
-        letter. A reader who is not ``confirmed`` any more
-        becomes ``suppressed`` instead. ``readers`` restricts the claim to those ids. Of an issue
-        that is held or cancelled nothing is taken. Where doubts are not to be sent again
-        (``resend``), those that are ``unknown`` become ``held`` instead of being taken.
+        Before that:
+
+        - Claims whose lease (in seconds) is over end: claimed ones become pending, committing ones
+          ``unknown``, or ``held`` if they were in doubt before, so that a letter is sent again at
+          most once.
+        - Deferred ones whose wave was frozen 20 hours ago become ``expired``. So do open ones whose
+          reader is in a later wave of another issue, because that letter has their papers; those
+          in doubt become ``held``.
+        - Deliveries to readers who are no longer ``confirmed`` become ``suppressed``.
+
+        Nothing of a held or cancelled issue is claimed. ``readers`` restricts the claim to these
+        ids. With ``resend=False``, ``unknown`` deliveries become ``held`` instead of being claimed.
+        The claims' tokens are ``token`` and the reader's id; the part of ``token`` before its first
+        dot names the run.
         """
 
-    def owners(self, day: date) -> frozenset[str]:
-        """The runs that have deliveries of that day's issue in hand, as their tokens name them."""
+    def claiming_runs(self, day: date) -> frozenset[str]:
+        """The names of runs that hold claims of that day's issue."""
 
-    def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
-        """End the leases of these runs' claims: they are gone, and the next claim takes over."""
+    def end_leases(self, day: date, runs: Collection[str], *, now: datetime) -> None:
+        """End the leases of these dead runs' claims, so that the next claim takes them over."""
 
-    def renew(self, day: date, run: str, *, now: datetime, lease: float) -> None:
-        """Lengthen the leases of what this run has in hand to ``lease`` seconds from now.
-
-        ``run`` is what its tokens begin with, up to a dot. A longer lease stays, and one that has
-        ended is over: whoever slept through it may have been given up.
-        """
+    def renew_leases(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+        """Extend the running leases of this run's claims to ``lease`` seconds from now."""
 
     def mark(
         self,
@@ -192,69 +327,73 @@ class Store(Readership, Subscribing, Archive, Protocol):
         lease: float,
         settled: Sequence[Settlement] = (),
     ) -> frozenset[str]:
-        """Record, before their dots, that these are about to be sent; the tokens that may be.
+        """Record that these letters are about to be sent; return the tokens that may be sent.
 
-        What is ``settled`` is recorded first, as by :meth:`settle` and in the same transaction.
-        A token is granted when its claim still holds, its reader is still confirmed and its issue
-        neither held nor cancelled. A letter that was in doubt before and has other bytes now is
-        ``held`` instead.
+        ``settled`` is recorded first, as by :meth:`settle`, in the same transaction. A token is
+        granted if its claim still holds, its reader is confirmed and its issue is neither held nor
+        cancelled. A letter that was in doubt before and has other bytes now becomes ``held``.
         """
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
-        """Record what became of claims; void tokens change nothing.
+        """Record the outcomes of claims; void tokens change nothing.
 
         A claim taken back as ``unknown`` is not void: a late answer still ends the doubt.
 
-        ``Accepted`` records every paper of the edition as sent to the reader and moves their
-        ``decided`` up to the issue's cutoff. ``Deferred`` waits for its ``next_try``; ``NotSent``
-        is pending again; ``Refused`` is ``failed``; ``Unknown`` is ``unknown``, the second time
-        ``held``.
+        - ``Accepted`` records the edition's papers as sent, and moves the reader's ``decided`` up
+          to the issue's cutoff.
+        - ``Deferred`` waits for its ``next_try``; ``NotSent`` is pending again.
+        - ``Refused`` is ``failed``; ``Unknown`` is ``unknown``, and ``held`` the second time.
         """
 
-    def finish(self, day: date) -> IssueState:
-        """Close the issue if nothing is open: ``done``, or ``done_with_errors``; the state.
 
-        Raises:
-            StoreError: the day has no issue.
+class Operator(Protocol):
+    """What the operator sees and is told: growth, bounces, heartbeats, notices, the audit."""
+
+    def count_readers(self) -> Mapping[Status, int]:
+        """The number of readers of each status that occurs."""
+
+    def daily_growth(self) -> tuple[DailyGrowth, ...]:
+        """How many of the present readers joined and left on each day, oldest first.
+
+        A reader joined on the day of their first consent, or of being added if there is none. A
+        reader who gets no letters any more left on the day of their last change. Readers who never
+        confirmed do not count; days without joins or leaves are omitted.
         """
 
-    def rule(
-        self, day: date, state: IssueState, *, reason: str, among: Collection[IssueState | None]
-    ) -> bool:
-        """Put a day's issue into another state by the operator's word, if it is in one of these.
+    def suppressions(self) -> tuple[Suppression, ...]:
+        """The blocked readers and why they are blocked, by address."""
 
-        None among them stands for a day that has no issue; it gets one. The answer is whether it
-        was so. An issue that is let go again opens, or closes if nothing of it is open.
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        """Confirm a blocked reader again and ignore their bounces so far.
+
+        False if no blocked reader has this address.
         """
 
-    def resolve(
-        self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
-    ) -> frozenset[str]:
-        """End the doubt about these readers' ``held`` letters; the addresses of those it ended.
+    def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """Record that the operator is told of these events; return those not recorded before.
 
-        Those that arrived are ``accepted``; the papers of the others stay owed, and the letters
-        are ``failed``.
+        Of two callers at the same time, only one gets an event.
         """
 
-    def audit(self, day: date) -> Audit:
-        """Look in the ledger of a day's issue for whatever breaks an invariant.
+    def remove_notices(self, events: Collection[str]) -> None:
+        """Undo :meth:`record_notices`, because the operator could not be told."""
 
-        Raises:
-            StoreError: the day has no issue.
-        """
-
-    def counts(self, day: date) -> Counts:
-        """The day's deliveries by state."""
-
-    def deliveries(
-        self, day: date, *, states: Collection[DeliveryState] | None = None
-    ) -> tuple[Delivery, ...]:
-        """The day's ledger, or its lines in these states, by address."""
-
-    # -- who is at work -----------------------------------------------------------------------
-
-    def beat(self, heartbeat: Heartbeat) -> None:
-        """Record a sign of life, in the place of the last one under its name."""
+    def record_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Record a sign of life; it replaces the last one of that name."""
 
     def heartbeats(self) -> tuple[Heartbeat, ...]:
-        """The last sign of life of each, latest first."""
+        """The last sign of life of each name, latest first."""
+
+    def audit(self, day: date) -> Audit:
+        """Check every invariant in the ledger of a day's issue.
+
+        Raises:
+            StoreError: the day has no issue.
+        """
+
+
+class Store(Papers, Pages, Issues, Ledger, Operator, Protocol):
+    """Everything that the newsletter remembers."""
+
+    def close(self) -> None:
+        """Close every connection and file."""

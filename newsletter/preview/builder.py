@@ -138,8 +138,8 @@ class PreviewBuilder:
         """The days that have papers or an issue, newest first, and the chosen one."""
         store = self.app.store
         before = (chosen - timedelta(days=n) for n in range(1, DAYS_OFFERED))
-        with_papers = (day for day in before if store.papers_read(day))
-        return sorted({chosen, *store.days(), *with_papers}, reverse=True)
+        with_papers = (day for day in before if store.papers_listed(day))
+        return sorted({chosen, *store.issue_days(), *with_papers}, reverse=True)
 
     def publisher(self, theme: str) -> Publisher:
         """The publisher whose letters have this theme.

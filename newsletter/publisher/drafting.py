@@ -23,7 +23,7 @@ from newsletter.model import (
     Wave,
 )
 from newsletter.papers import topics
-from newsletter.ports import Store
+from newsletter.ports import Papers
 from newsletter.publisher.publisher import Publisher
 
 JUDGED_AGAIN = timedelta(days=3)
@@ -96,7 +96,9 @@ def histories(
     publisher: Publisher, readers: Sequence[Reader], issue: Issue
 ) -> Sequence[ReaderHistory]:
     """Where each reader stands."""
-    return publisher.store.histories(readers, issue.papers, since=issue.frozen_at - JUDGED_AGAIN)
+    return publisher.store.reader_histories(
+        readers, issue.papers, since=issue.frozen_at - JUDGED_AGAIN
+    )
 
 
 def chunks(readers: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -106,7 +108,7 @@ def chunks(readers: Sequence[int]) -> Iterator[Sequence[int]]:
 
 def in_turn(publisher: Publisher, readers: Sequence[int]) -> Iterator[Sequence[Reader]]:
     """The readers of these ids, a chunk at a time."""
-    return map(publisher.store.readers_numbered, chunks(readers))
+    return map(publisher.store.readers_by_id, chunks(readers))
 
 
 def plans(
@@ -141,14 +143,14 @@ def wave(made: Draft, due: datetime) -> Wave:
     return Wave(0, made.issue, due, made.sheet.dump())
 
 
-def _in_question(store: Store, day: date, after: int, now: datetime) -> tuple[Paper, ...]:
+def _in_question(store: Papers, day: date, after: int, now: datetime) -> tuple[Paper, ...]:
     """The papers somebody may be owed, and those read for this day, by number."""
     found = {
         paper.number: paper
         for papers in (
             store.papers(after=after, since=now - MAX_PAPER_AGE),
-            store.papers_numbered(store.recent_short(since=now - JUDGED_AGAIN)),
-            store.papers_read(day),
+            store.papers_by_number(store.papers_to_reconsider(since=now - JUDGED_AGAIN)),
+            store.papers_listed(day),
         )
         for paper in papers
     }
@@ -163,5 +165,5 @@ def anyone(publisher: Publisher) -> Reader:
 
 def _last_decided(publisher: Publisher) -> int:
     """Up to which ingest number the last frozen issue decided, 0 where there is none."""
-    waves = (publisher.store.waves(day) for day in publisher.store.days())
+    waves = (publisher.store.waves(day) for day in publisher.store.issue_days())
     return next((found[-1].issue.cutoff for found in waves if found), 0)

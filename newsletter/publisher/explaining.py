@@ -34,12 +34,12 @@ def why(publisher: Publisher, day: date, readers: Sequence[Reader]) -> Iterator[
 def why_anew(publisher: Publisher, day: date, reader: Reader) -> tuple[Verdict, ...]:
     """The reasons of :func:`newsletter.publisher.anew`: as if nothing had ever been sent."""
     new = replace(reader, decided=0)
-    issue = unsent(publisher, day, publisher.store.papers_read(day))
+    issue = unsent(publisher, day, publisher.store.papers_listed(day))
     return tuple(_explained(publisher, issue, [ReaderHistory(new)]))
 
 
 def _frozen(publisher: Publisher, day: date, reader: Reader) -> tuple[int, ReaderHistory] | None:
-    return publisher.store.history_of(day, reader.subscriber.email)
+    return publisher.store.history_at_freeze(day, reader.subscriber.email)
 
 
 def _explained(

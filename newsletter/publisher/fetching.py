@@ -8,7 +8,7 @@ from datetime import date, datetime
 from newsletter.errors import SourceError
 from newsletter.model import IdentifiedItem, Item, Listing, ListingState, SourceHealth, SourceReport
 from newsletter.papers.identity import identify
-from newsletter.ports import Clock, Source, Store
+from newsletter.ports import Clock, Papers, Source
 
 SATURDAY = 5
 
@@ -17,7 +17,7 @@ Told = Callable[[SourceReport], None]
 
 
 async def gather(
-    sources: Sequence[Source], store: Store, day: date, clock: Clock, told: Told
+    sources: Sequence[Source], store: Papers, day: date, clock: Clock, told: Told
 ) -> tuple[SourceReport, ...]:
     """Fetch all sources at once and remember what they list for the issue of ``day``.
 

@@ -42,7 +42,7 @@ def try_out(
 def _read(publisher: Publisher, today: date, days: int) -> Iterator[tuple[date, Sequence[Paper]]]:
     for back in range(days):
         day = today - timedelta(days=back)
-        papers = publisher.store.papers_read(day)
+        papers = publisher.store.papers_listed(day)
         if papers:
             yield day, papers
 

@@ -5,12 +5,12 @@ from datetime import date, datetime
 
 from newsletter.errors import UsageError
 from newsletter.model import IssueState, allowing
-from newsletter.ports import Store
+from newsletter.ports import Issues
 
 _BY_OPERATOR = "by the operator"
 
 
-def cancel(store: Store, day: date) -> None:
+def cancel(store: Issues, day: date) -> None:
     """Let no further letter of this issue leave, not even of one that is not frozen yet.
 
     The papers of the letters that have not left are owed to the next issue.
@@ -19,23 +19,25 @@ def cancel(store: Store, day: date) -> None:
         UsageError: the issue is closed already.
     """
     among = (*allowing("cancel"), None)
-    if not store.rule(day, "cancelled", reason=_BY_OPERATOR, among=among):
+    if not store.set_issue_state(day, "cancelled", reason=_BY_OPERATOR, from_states=among):
         raise UsageError(f"the issue of {day} is done; there is nothing left to cancel")
 
 
-def hold(store: Store, day: date, *, reason: str) -> bool:
+def hold(store: Issues, day: date, *, reason: str) -> bool:
     """Let no further letter of this issue leave until it is released; whether that changed it."""
-    return store.rule(day, "held", reason=reason, among=(*allowing("hold"), None))
+    return store.set_issue_state(day, "held", reason=reason, from_states=(*allowing("hold"), None))
 
 
-def release(store: Store, day: date) -> None:
+def release(store: Issues, day: date) -> None:
     """Let the letters of a held issue leave.
 
     Raises:
         UsageError: it is not held. What was cancelled stays so: the next issue has its papers.
     """
     state: IssueState = "frozen" if store.waves(day) else "skipped"
-    if not store.rule(day, state, reason="released " + _BY_OPERATOR, among=allowing("release")):
+    if not store.set_issue_state(
+        day, state, reason="released " + _BY_OPERATOR, from_states=allowing("release")
+    ):
         found = store.issue_state(day)
         raise UsageError(
             f"the issue of {day} is not held"
@@ -44,7 +46,7 @@ def release(store: Store, day: date) -> None:
 
 
 def resolve(
-    store: Store, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+    store: Issues, day: date, emails: Collection[str], *, arrived: bool, now: datetime
 ) -> Sequence[str]:
     """End the doubt about held letters by what the operator found out; whose they were.
 

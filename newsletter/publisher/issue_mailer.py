@@ -6,13 +6,13 @@ from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.links import Keyring
 from newsletter.letter.message import MessageBuilder
 from newsletter.model import Claim, Edition, Envelope, Rendering
-from newsletter.ports import Store
+from newsletter.ports import Issues
 
 
 class IssueMailer:
     """Builds the letters of a day's frozen waves, also of waves frozen after it was made."""
 
-    def __init__(self, store: Store, keys: Keyring, day: date) -> None:
+    def __init__(self, store: Issues, keys: Keyring, day: date) -> None:
         self._store, self._keys, self._day = store, keys, day
         self._builders: dict[int, MessageBuilder] = {}
 

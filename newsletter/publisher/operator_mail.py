@@ -46,7 +46,7 @@ async def tell_operator(
         return
     events = await asyncio.to_thread(lambda: dict(_events(publisher, scheduler_state)))
     new = await asyncio.to_thread(
-        publisher.store.announce, events.keys(), now=publisher.clock.now()
+        publisher.store.record_notices, events.keys(), now=publisher.clock.now()
     )
     if not new:
         return
@@ -60,7 +60,7 @@ async def tell_operator(
         scheduler_state.telling = Backoff()
         told(f"told {operator}: {'; '.join(told_of.values())}")
         return
-    await asyncio.to_thread(publisher.store.retract, new)
+    await asyncio.to_thread(publisher.store.remove_notices, new)
     scheduler_state.telling.failed(publisher.clock.now())
     told(f"{operator} could not be told: {outcome}")
 

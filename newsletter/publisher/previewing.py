@@ -68,7 +68,7 @@ def proofs(publisher: Publisher, day: date, readers: Sequence[int]) -> Iterator[
 
     Few are in memory at a time, however many they are.
     """
-    after = publisher.store.decided_by_all(readers)
+    after = publisher.store.lowest_decided(readers)
     if after is not None:
         made = draft(publisher, day, after, ())
         found = plans(publisher, made, in_turn(publisher, readers))
@@ -82,7 +82,7 @@ def anew(publisher: Publisher, day: date, reader: Reader, to: str | None = None)
     ``to`` is as for :func:`preview`.
     """
     new = replace(reader, decided=0)
-    made = typeset(publisher, unsent(publisher, day, publisher.store.papers_read(day)))
+    made = typeset(publisher, unsent(publisher, day, publisher.store.papers_listed(day)))
     budget = EditionLimits(made.sheet.sizes, publisher.max_items)
     edition = compose_edition(table_for(publisher, made, [new]), ReaderHistory(new), budget)
     (proof,) = _printed(publisher, made, [_made_out(publisher, edition, to)])

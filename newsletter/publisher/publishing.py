@@ -8,7 +8,7 @@ from datetime import date, datetime
 from newsletter.delivery.delivering import deliver
 from newsletter.delivery.refusals import refuses_reader
 from newsletter.model import STOPPED_ISSUE, Counts, MailEvent, SourceReport
-from newsletter.ports import RunLock, Store, Transport
+from newsletter.ports import Readers, RunLock, Transport
 from newsletter.publisher.drafting import chunks, draft, draft_issue, in_turn, plans, wave
 from newsletter.publisher.issue_mailer import IssueMailer
 from newsletter.publisher.publisher import Publisher
@@ -47,15 +47,15 @@ def waiting(
 
 def in_question(publisher: Publisher, day: date, readers: Sequence[int]) -> int:
     """How many papers an issue frozen now for these readers, by id, would be about."""
-    after = publisher.store.decided_by_all(readers)
+    after = publisher.store.lowest_decided(readers)
     return 0 if after is None else len(draft_issue(publisher, day, after, ()).in_question)
 
 
-def unplanned(store: Store, day: date, readers: Sequence[int]) -> Sequence[int]:
+def unplanned(store: Readers, day: date, readers: Sequence[int]) -> Sequence[int]:
     """Those of these readers, in their order, who have no delivery of that day's issue."""
     found = array("q")
     for some in chunks(readers):
-        planned = store.planned(day, among=some)
+        planned = store.planned_readers(day, among=some)
         found.extend(reader for reader in some if reader not in planned)
     return found
 
@@ -81,14 +81,14 @@ def freeze(
     Returns:
         Whether there was a wave to freeze; for an issue that is held or cancelled there is none.
     """
-    after = publisher.store.decided_by_all(readers)
+    after = publisher.store.lowest_decided(readers)
     if after is None or is_stopped(publisher, day):
         return False
     late = due in {there.due for there in publisher.store.waves(day)}
     made = draft(publisher, day, after, missing_from(reports))
-    again = publisher.store.recent_short(since=made.since)
+    again = publisher.store.papers_to_reconsider(since=made.since)
     if publisher.when_empty == "skip" and not made.issue.in_question and not again:
-        publisher.store.skip(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
+        publisher.store.skip_issue(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
         return False
     frozen = wave(made, made.issue.frozen_at if late or due is None else due)
     publisher.store.freeze(frozen, plans(publisher, made, in_turn(publisher, readers)))
@@ -132,8 +132,8 @@ async def publish(
         TransportError: the server as a whole refuses us; what was sent is settled, and the same
             call later goes on.
     """
-    gone = run_lock.gone(publisher.store.owners(day))
-    publisher.store.abandon(day, gone, now=publisher.clock.now())
+    gone = run_lock.gone(publisher.store.claiming_runs(day))
+    publisher.store.end_leases(day, gone, now=publisher.clock.now())
     mailer = IssueMailer(publisher.store, publisher.keyring, day)
     counts = await deliver(
         publisher.store,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from newsletter.model import TROUBLED, Counts, IssueState, SourceReport
-from newsletter.ports import Store
+from newsletter.ports import Issues, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +43,25 @@ def report(store: Store, day: date, sources: Sequence[SourceReport] | None = Non
     )
 
 
-def so_far(store: Store, now: datetime) -> Iterator[date]:
+def so_far(store: Issues, now: datetime) -> Iterator[date]:
     """The days that have an issue, newest first, but for those to come that were called off.
 
     A holiday may be cancelled long ahead: that is no news, and hides no issue that is at work.
     """
-    for day in store.days():
+    for day in store.issue_days():
         called_off = day > now.date() and _is_cancelled(store, day)
         if not called_off or store.counts(day).planned:
             yield day
 
 
-def _is_cancelled(store: Store, day: date) -> bool:
+def _is_cancelled(store: Issues, day: date) -> bool:
     state = store.issue_state(day)
     return state is not None and state[0] == "cancelled"
 
 
 def _remembered(store: Store, day: date) -> tuple[SourceReport, ...]:
     """The sources' last words, but for an issue that has one after it: they are of that one."""
-    if any(other > day and not _is_cancelled(store, other) for other in store.days()):
+    if any(other > day and not _is_cancelled(store, other) for other in store.issue_days()):
         return ()
     return tuple(
         SourceReport(health.name, health.state, detail=health.detail)

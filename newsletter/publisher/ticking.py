@@ -154,7 +154,7 @@ def freeze_due(publisher: Publisher, scheduler_state: SchedulerState, dues: Sequ
 def _wait_for_sources(publisher: Publisher, day: date) -> str:
     if publisher.store.issue_state(day) == ("skipped", NO_SOURCE):
         return ""
-    publisher.store.skip(day, reason=NO_SOURCE, now=publisher.clock.now())
+    publisher.store.skip_issue(day, reason=NO_SOURCE, now=publisher.clock.now())
     return f"{day}: {NO_SOURCE}; nothing is sent until one does"
 
 

@@ -44,8 +44,8 @@ def greet(publisher: Publisher, reader: Reader) -> FirstLetter | None:
     Returns:
         What to deliver; None where the day has no issue yet, or nothing in it for this reader.
     """
-    newest = next(iter(publisher.store.published()), None)
-    if newest is None or publisher.store.planned(newest.day, among=[reader.id]):
+    newest = next(iter(publisher.store.published_issues()), None)
+    if newest is None or publisher.store.planned_readers(newest.day, among=[reader.id]):
         return None
     wave = publisher.store.waves(newest.day)[-1]
     young = timedelta() <= publisher.clock.now() - wave.issue.frozen_at < OF_THE_DAY
@@ -65,7 +65,7 @@ def _first_plan(
     issue = wave.issue
     newcomer = replace(reader, decided=newest.after)
     since = issue.frozen_at - JUDGED_AGAIN
-    (history,) = publisher.store.histories([newcomer], issue.papers, since=since)
+    (history,) = publisher.store.reader_histories([newcomer], issue.papers, since=since)
     budget = EditionLimits(IssueFragments.load(wave.pieces).sizes, publisher.max_items)
     table = IssueMasks(issue, match(publisher, issue, [newcomer]))
     return PlannedEdition(history, compose_edition(table, history, budget))
@@ -76,7 +76,7 @@ def left_open(publisher: Publisher) -> tuple[FirstLetter, ...]:
 
     A newcomer agreed after the issue was frozen.
     """
-    newest = next(iter(publisher.store.published()), None)
+    newest = next(iter(publisher.store.published_issues()), None)
     if newest is None or not _is_open(publisher, newest.day):
         return ()
     frozen = publisher.store.waves(newest.day)[-1].issue.frozen_at
@@ -147,7 +147,7 @@ async def _try(
         readers=[letter.reader],
         progress=lambda _counts: None,
     )
-    lines = await asyncio.to_thread(publisher.store.letters, letter.reader)
+    lines = await asyncio.to_thread(publisher.store.deliveries_to, letter.reader)
     (line,) = (line for line in lines if line.day == letter.day)
     over = line.state not in OPEN or not await asyncio.to_thread(_is_open, publisher, letter.day)
     return None if over else line.next_try or publisher.clock.now()

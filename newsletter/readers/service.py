@@ -16,7 +16,7 @@ from newsletter.model import (
     Reader,
     Subscriber,
 )
-from newsletter.ports import Store
+from newsletter.ports import Pages
 from newsletter.text import clean
 
 UNCONFIRMED_CAPS = Caps(a_day=1, ever=3, client_an_hour=10, all_an_hour=500)
@@ -91,7 +91,7 @@ class ReaderService:
     """
 
     publication: Publication
-    store: Store
+    store: Pages
     keys: Keyring
 
     # -- links -----------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class ReaderService:
         number, _, rest = verify_token(token, purpose, self.keys, now, MAX_AGE[purpose]).partition(
             "/"
         )
-        reader = self.store.reader(int(number))
+        reader = self.store.reader_by_id(int(number))
         if reader is None or is_erased(reader):
             raise TokenError("The reader of this link does not exist any more.")
         return reader, rest
@@ -145,7 +145,7 @@ class ReaderService:
             now: the present time.
         """
         self.store.forget_unconfirmed(before=now - UNCONFIRMED_KEPT)
-        known = self.store.reader_at(wanted.email)
+        known = self.store.reader_by_email(wanted.email)
         caps = READER_CAPS if known and known.status == "confirmed" else UNCONFIRMED_CAPS
         if not self._count_request(f"address:{wanted.email}", f"client:{client}", caps, now):
             return
@@ -171,7 +171,7 @@ class ReaderService:
         """
         reader, method = self.verify_link(token, "confirm", now)
         text = CONSENT_TEXT.format(name=self.publication.name)
-        is_new = self.store.consent(reader.id, Consent(now, CONSENT_METHODS[method], text))
+        is_new = self.store.record_consent(reader.id, Consent(now, CONSENT_METHODS[method], text))
         reader, _ = self.verify_link(token, "confirm", now)
         if reader.status != "confirmed":
             raise TokenError("This address cannot get any email from us. Ask the editor for help.")
@@ -186,7 +186,7 @@ class ReaderService:
 
         None goes to another reader's address; the caller does not learn which it was.
         """
-        if self.store.reader_at(email) is None and self._count_request(
+        if self.store.reader_by_email(email) is None and self._count_request(
             f"address:{email}", f"client:{client}", UNCONFIRMED_CAPS, now
         ):
             moved = replace(reader, subscriber=replace(reader.subscriber, email=email))
@@ -200,7 +200,9 @@ class ReaderService:
             TokenError: as for :meth:`verify_link`, or the address has become another reader's.
         """
         reader, email = self.verify_link(token, "move", now)
-        if reader.subscriber.email != email and not self.store.move(reader.id, email, now=now):
+        if reader.subscriber.email != email and not self.store.change_email(
+            reader.id, email, now=now
+        ):
             raise TokenError("Somebody else has subscribed with this address already.")
         return self.verify_link(token, "move", now)[0]
 
@@ -211,7 +213,7 @@ class ReaderService:
         the farewells, nor the other way round.
         """
         address, client = (keyed_hash(text, self.keys) for text in (address.lower(), client))
-        return self.store.admit(address, client, caps, now=now)
+        return self.store.record_request(address, client, caps, now=now)
 
     # -- choosing --------------------------------------------------------------------------------
 
@@ -245,8 +247,8 @@ class ReaderService:
         return ReaderData(
             reader,
             self.store.consents(reader.id),
-            self.store.letters(reader.id),
-            self.store.farewells(limit=EXPORTED_REASONS, reader=reader.id),
+            self.store.deliveries_to(reader.id),
+            self.store.leaving_reasons(limit=EXPORTED_REASONS, reader=reader.id),
         )
 
     # -- unsubscribing ---------------------------------------------------------------------------
@@ -258,7 +260,7 @@ class ReaderService:
             TokenError: this is not a valid unsubscribe link.
         """
         number = verify_token(token, "unsubscribe", self.keys, now, MAX_AGE["unsubscribe"])
-        reader = self.store.reader(int(number))
+        reader = self.store.reader_by_id(int(number))
         return None if reader is None or is_erased(reader) else reader
 
     def unsubscribe(self, token: str, now: datetime) -> Reader | None:

@@ -118,7 +118,7 @@ class ArchivePages:
     def show_paper(self, request: Request) -> Response:
         """A paper, with the days on which it was listed."""
         store = self.context.publisher.store
-        paper = store.paper_called(request.path_params["key"])
+        paper = store.find_paper(request.path_params["key"])
         if paper is None:
             raise HTTPException(404, "There is no such paper in the archive.")
         return self.context.templates.page(
@@ -131,7 +131,7 @@ class ArchivePages:
     def search(self, request: Request) -> Response:
         """Papers that have every word in their title, abstract or authors."""
         words = request.query_params.get("q", "")[:MAX_QUERY]
-        found = self.context.publisher.store.search(words.split(), limit=MAX_RESULTS)
+        found = self.context.publisher.store.search_papers(words.split(), limit=MAX_RESULTS)
         entries = [paper_entry(paper) for paper in found]
         return self.context.templates.page("search", words=words, entries=entries, most=MAX_RESULTS)
 

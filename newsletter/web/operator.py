@@ -95,18 +95,18 @@ class OperatorPages:
         if (refusal := self._ask_password(request)) is not None:
             return refusal
         store = self.context.publisher.store
-        days = store.days()[:ISSUES_SHOWN]
+        days = store.issue_days()[:ISSUES_SHOWN]
         waves = store.waves(days[0]) if days else ()
         return self.context.templates.page(
             "operator",
-            tally=store.tally(),
+            tally=store.count_readers(),
             growth=count_growth(store.daily_growth(), self.context.now.date()),
             span=WEEKS_SHOWN,
             lines=_issue_rows(store, days),
             sources=store.sources().values(),
             heartbeats=store.heartbeats(),
-            blocked=_list_blocked(store.suppressed()),
-            farewells=store.farewells(limit=ENTRIES_SHOWN),
+            blocked=_list_blocked(store.suppressions()),
+            farewells=store.leaving_reasons(limit=ENTRIES_SHOWN),
             quarantined=tuple(fault for wave in waves for fault in wave.issue.quarantined),
         )
 
@@ -212,7 +212,7 @@ def expose_metrics(store: Store, now: datetime) -> Response:
 
 
 def _list_metrics(store: Store, now: datetime) -> Iterator["Metric"]:
-    yield _gauge("readers", "Readers by status.", "status", store.tally().items())
+    yield _gauge("readers", "Readers by status.", "status", store.count_readers().items())
     day = next(so_far(store, now), None)
     if day is not None:
         letters = asdict(store.counts(day)).items()

@@ -116,7 +116,7 @@ class PageCache:
 
     def published(self) -> tuple[PublishedIssue, ...]:
         """Every published issue, newest first."""
-        return self.get("published", self._publisher.store.published)
+        return self.get("published", self._publisher.store.published_issues)
 
     def public_issue(self, published: PublishedIssue) -> PublicIssue:
         """A published issue with its papers."""
@@ -148,7 +148,7 @@ class PageCache:
     def _sections(self, published: PublishedIssue) -> tuple[PaperSection, ...]:
         """The papers new in an issue, each under the topic that it matches best."""
         numbers = range(published.after + 1, published.cutoff + 1)
-        papers = self._publisher.store.papers_numbered(numbers)
+        papers = self._publisher.store.papers_by_number(numbers)
         issue = issues.compose_issue(
             [paper for paper in papers if _is_new(paper, published)],
             self._publisher.topics,

@@ -110,7 +110,7 @@ def test_topic_choice_shows_papers_per_week(shown: App) -> None:
 
 
 def test_paper_page_lists_the_days_it_was_listed(shown: App) -> None:
-    (paper,) = (p for p in shown.store.papers_numbered(range(9)) if p.item.title == "Vision anew")
+    (paper,) = (p for p in shown.store.papers_by_number(range(9)) if p.item.title == "Vision anew")
     page = checked(shown, f"/paper/{quote(paper.key)}")
     for day in (DAY, LATER):
         assert f'href="/papers/archive/{day}"' in page.body
@@ -200,7 +200,7 @@ def test_json_feed_follows_its_specification(shown: App) -> None:
 
 
 def test_only_public_pages_are_indexable(shown: App) -> None:
-    key = quote(shown.store.papers_numbered([1])[0].key)
+    key = quote(shown.store.papers_by_number([1])[0].key)
     public = ("/", "/archive", f"/archive/{DAY}", "/topic/Vision", f"/paper/{key}")
     for path in public:
         body = shown.get(path).body

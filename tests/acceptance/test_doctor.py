@@ -190,7 +190,7 @@ def test_last_run_is_judged_by_its_heartbeat(
 ) -> None:
     seen = SystemClock().now() - ago
     store = open_store(f"sqlite:///{newsletter.folder}/newsletter.db")
-    store.beat(Heartbeat("run here", seen, seen, said))
+    store.record_heartbeat(Heartbeat("run here", seen, seen, said))
     store.close()
     assert examined(newsletter)["last run"].state == state
 
@@ -198,7 +198,7 @@ def test_last_run_is_judged_by_its_heartbeat(
 def test_clock_behind_the_past_is_reported(newsletter: Newsletter) -> None:
     seen = SystemClock().now() + timedelta(hours=1)
     store = open_store(f"sqlite:///{newsletter.folder}/newsletter.db")
-    store.beat(Heartbeat("run here", seen, seen))
+    store.record_heartbeat(Heartbeat("run here", seen, seen))
     store.close()
     assert examined(newsletter)["clock"].state == "wrong"
 

@@ -57,7 +57,7 @@ class Season:
 
     @property
     def blocked(self) -> list[str]:
-        return [one.email for one in self.publisher.store.suppressed()]
+        return [one.email for one in self.publisher.store.suppressions()]
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_unknown_user_on_three_days_blocks_that_reader(
         assert season.blocked == []
     season.issue(one(UNKNOWN), pipelining=pipelining)
     assert season.blocked == ["r41@example.org"]
-    (why,) = season.publisher.store.suppressed()
+    (why,) = season.publisher.store.suppressions()
     assert why.why.startswith("hard bounces on 3 days")
     assert UNKNOWN in why.why
     season.issue({})

@@ -209,7 +209,7 @@ def paths(app: App) -> dict[str, str]:
         "archive": "/archive",
         "issue": f"/archive/{DAY}",
         "topic": "/topic/Vision",
-        "paper": f"/paper/{quote(app.store.papers_numbered([1])[0].key)}",
+        "paper": f"/paper/{quote(app.store.papers_by_number([1])[0].key)}",
         "search": "/search?q=vision",
         "operator": "/operator",
         "refused": "/preferences/nothing",

@@ -43,8 +43,8 @@ def test_confirming_sends_the_days_edition_once(app: App) -> None:
     first = confirmed(app, topics=("Vision",))
     assert first.titles == ["Vision anew"]
     assert "List-Unsubscribe" in first.message
-    (line,) = app.store.letters(2)
-    until(lambda: app.store.letters(2)[0].state == "accepted")
+    (line,) = app.store.deliveries_to(2)
+    until(lambda: app.store.deliveries_to(2)[0].state == "accepted")
     assert line.day == DAY
     until(lambda: app.store.issue_state(DAY) == ("done", ""))
     app.post(app.link(app.inbox.to(ADA)[0]))
@@ -83,7 +83,7 @@ def test_deferred_first_letter_comes_later(app: App) -> None:
     until(lambda: len(app.inbox.to(ADA)) > 1)
     assert app.inbox.to(ADA)[1].titles == ["Vision anew"]
     assert refusals == []
-    until(lambda: app.store.letters(2)[0].state == "accepted")
+    until(lambda: app.store.deliveries_to(2)[0].state == "accepted")
     waited = app.clock.now() - NOON
     assert timedelta(hours=3) < waited < timedelta(hours=4), "as a run waits, not for minutes"
 
@@ -95,9 +95,9 @@ def test_first_letter_left_open_resumes_on_restart() -> None:
         app.publish(DAY, "Vision anew")
         app.join()
         app.mail_to(ADA)
-        store.consent(2, Consent(app.clock.now(), "by a link", "Yes."))
+        store.record_consent(2, Consent(app.clock.now(), "by a link", "Yes."))
         assert greet(app.publisher, app.reader(2)) is not None
-    assert store.letters(2)[0].state == "pending"
+    assert store.deliveries_to(2)[0].state == "pending"
     with open_app(store=store) as app:
         until(lambda: app.inbox.to(ADA))
         assert app.inbox.to(ADA)[0].titles == ["Vision anew"]
@@ -211,7 +211,7 @@ def test_reason_for_leaving_reaches_only_the_operator(app: App) -> None:
     for said in ("  too\r\nmany <script>letters</script> ", "once more"):
         answer = app.post(f"/farewell/{token}", {"why": said})
         assert (answer.status, "Thank you" in answer.words) == (200, True)
-    assert [each.said for each in app.store.farewells(limit=9)] == [
+    assert [each.said for each in app.store.leaving_reasons(limit=9)] == [
         "too many <script>letters</script>"
     ]
     overview = app.get("/operator", Authorization="Basic eDphIHBhc3N3b3JkIG9mIHNpeHRlZW4=")
@@ -220,8 +220,8 @@ def test_reason_for_leaving_reaches_only_the_operator(app: App) -> None:
     kept = json.loads(app.get(f"{app.path('preferences')}/export.json").body)
     assert kept["farewells"][0]["day"] == DAY.isoformat()
     app.store.erase(ada.id, "x@erased.invalid", now=NOON)
-    assert app.store.farewells(limit=9) == ()
+    assert app.store.leaving_reasons(limit=9) == ()
     assert app.post(f"/farewell/{token}", {"why": "after all"}).status == 200
     assert app.post("/farewell/x", {"why": "who?"}).status == 403
-    assert app.store.farewells(limit=9) == ()
+    assert app.store.leaving_reasons(limit=9) == ()
     assert app.inbox.arrivals == []

@@ -363,7 +363,7 @@ def test_hostile_title_is_shown_as_text(app: App) -> None:
     script = "<script>document.title='pwned'</script>"
     reader = ada(app, name=script)
     list_papers(app.store, script)
-    freeze(app.store, [reader], app.store.papers_numbered([1]))
+    freeze(app.store, [reader], app.store.papers_by_number([1]))
     for path in (app.path("edition", f"1/{DAY}"), app.path("preferences")):
         assert script not in app.get(path).body
     bad = app.post("/join", {"email": f'"{script}"@x.org', "topics": script, "at": script})

@@ -35,7 +35,7 @@ def known(app: App) -> dict[str, list[str]]:
         "token": [path.rpartition("/")[2] for path in signed],
         "day": [DAY.isoformat()],
         "name": ["Vision", "Other"],
-        "key": [app.store.papers_numbered([1])[0].key],
+        "key": [app.store.papers_by_number([1])[0].key],
     }
 
 

@@ -80,10 +80,10 @@ class Delivery(RuleBasedStateMachine):
     def plan(self, wanted: int) -> None:
         """Freeze for everybody who has no delivery of the day: what is owed, by their filter."""
         papers = self.store.papers(after=0, since=NOON)
-        planned = self.store.planned(self.day)
+        planned = self.store.planned_readers(self.day)
         readers = [r for r in self.store.readers() if r.id not in planned]
         readers = [reader for reader in readers if reader.status == "confirmed"]
-        found = self.store.histories(readers, papers, since=self.now)
+        found = self.store.reader_histories(readers, papers, since=self.now)
         wave = wave_of(papers, day=self.day, due=self.now)
         self.store.freeze(wave, [_cut(one, [p.number for p in papers], wanted) for one in found])
 
@@ -109,7 +109,9 @@ class Delivery(RuleBasedStateMachine):
         if mark(self.store, claim, now=self.now):
             assert claim.reader not in self.left
             day = next(
-                d for d in self.store.days() if any(w.id == claim.wave for w in self.store.waves(d))
+                d
+                for d in self.store.issue_days()
+                if any(w.id == claim.wave for w in self.store.waves(d))
             )
             self.arrived[day, claim.reader] += reaches
             self.marked.append(claim)
@@ -126,8 +128,8 @@ class Delivery(RuleBasedStateMachine):
     def kill(self) -> None:
         """Everybody at work dies; their claims are taken over."""
         self.claims, self.marked = [], []
-        for day in self.store.days():
-            self.store.abandon(day, self.store.owners(day), now=self.now)
+        for day in self.store.issue_days():
+            self.store.end_leases(day, self.store.claiming_runs(day), now=self.now)
 
     @rule(seconds=st.sampled_from([1, LEASE, 3600, 20 * 3600]))
     def wait(self, seconds: float) -> None:
@@ -149,20 +151,20 @@ class Delivery(RuleBasedStateMachine):
     def stop(self, *, cancelled: bool) -> None:
         state: IssueState = "cancelled" if cancelled else "held"
         live: tuple[IssueState, ...] = ("frozen", "sending", "skipped")
-        self.store.rule(self.day, state, reason="model", among=live)
+        self.store.set_issue_state(self.day, state, reason="model", from_states=live)
 
     @rule()
     def release(self) -> None:
-        self.store.rule(self.day, "frozen", reason="model", among={"held"})
+        self.store.set_issue_state(self.day, "frozen", reason="model", from_states={"held"})
 
     @rule()
     def finish(self) -> None:
-        if self.day in self.store.days():
-            self.store.finish(self.day)
+        if self.day in self.store.issue_days():
+            self.store.close_issue(self.day)
 
     @invariant()
     def every_invariant_is_proved(self) -> None:
-        for day in self.store.days():
+        for day in self.store.issue_days():
             found = self.store.audit(day)
             assert found.ok, [(proof.id, proof.rows) for proof in found.proofs if proof.rows]
 
@@ -275,4 +277,4 @@ def test_sixty_days_miss_and_repeat_nothing(seed: int) -> None:
     for reader in season.people:
         mine = {title for email, title in season.got if email == reader.email}
         assert season.listed <= mine, "a paper never came"
-    assert all(season.publisher.store.audit(day).ok for day in season.publisher.store.days())
+    assert all(season.publisher.store.audit(day).ok for day in season.publisher.store.issue_days())

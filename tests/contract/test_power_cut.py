@@ -150,7 +150,7 @@ def test_marks_reach_the_disk_without_delaying_letters(
     journal = (tmp_path / "newsletter.db-wal").stat().st_ino
     assert slow.synced == []
     slow.may.set()
-    store.finish(DAY)
+    store.close_issue(DAY)
     assert reaches == ["FULL", "NORMAL", "FULL"]
     store.close()
     assert slow.synced[0] == journal

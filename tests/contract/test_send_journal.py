@@ -85,7 +85,7 @@ def test_restored_store_neither_freezes_nor_claims(older: JournaledStore) -> Non
         freeze(older, readers, papers)
     with pytest.raises(OldStoreError, match="4 of the last 4"):
         claim(older)
-    assert older.days() == ()
+    assert older.issue_days() == ()
 
 
 def test_journal_restores_sends_and_the_rest_goes(older: JournaledStore) -> None:
@@ -261,7 +261,7 @@ def test_departures_since_backup_repeat_but_returns_stay(store: JournaledStore, 
     store.record_mail_event(MailEvent("mail", "complaint", bob.id, DAY), now=soon)
     store.erase(cec.id, "c0ffee.erased@example.invalid", now=soon)
     store.set_status(dan.subscriber.email, "unsubscribed", now=soon)
-    store.consent(dan.id, Consent(later, "by the page", "Yes."))
+    store.record_consent(dan.id, Consent(later, "by the page", "Yes."))
     store.record_mail_event(MailEvent("other", "complaint", eve.id, DAY), now=soon)
     store.unsuppress(eve.subscriber.email, now=later)
     database = Database(url)
@@ -277,8 +277,8 @@ def test_departures_since_backup_repeat_but_returns_stay(store: JournaledStore, 
     found = store.recover_from_journal(now=LATER)
     assert found.left == ("ada@example.org", "bob@example.org", "cec@example.org")
     assert found.erased == ("cec@example.org",)
-    assert [one.email for one in store.suppressed()] == ["bob@example.org"]
-    assert store.tally() == {"blocked": 1, "confirmed": 2, "unsubscribed": 2}
+    assert [one.email for one in store.suppressions()] == ["bob@example.org"]
+    assert store.count_readers() == {"blocked": 1, "confirmed": 2, "unsubscribed": 2}
 
 
 def test_unwritable_journal_stops_sending(store: JournaledStore, journal: SendJournal) -> None:

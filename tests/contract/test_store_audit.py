@@ -41,7 +41,7 @@ def send_all(store: Store, run: str = "run") -> None:
     taken = claim(store, run=run)
     mark(store, *taken)
     settle(store, *taken, outcome=TAKEN)
-    store.finish(DAY)
+    store.close_issue(DAY)
 
 
 def broken(audit: Audit) -> dict[str, tuple[str, ...]]:
@@ -162,27 +162,27 @@ def test_operator_resolves_a_doubt(
 def test_issue_is_held_released_and_cancelled(store: Store) -> None:
     one_issue(store, "ada", "bob")
     (ada,) = claim(store, limit=1)
-    assert store.rule(DAY, "held", reason="asked", among=("frozen", "sending"))
+    assert store.set_issue_state(DAY, "held", reason="asked", from_states=("frozen", "sending"))
     assert store.issue_state(DAY) == ("held", "asked")
     assert mark(store, ada) == frozenset()
     assert claim(store, run="two") == ()
-    assert not store.rule(DAY, "held", reason="again", among={"frozen"})
-    assert store.rule(DAY, "frozen", reason="", among={"held"})
+    assert not store.set_issue_state(DAY, "held", reason="again", from_states={"frozen"})
+    assert store.set_issue_state(DAY, "frozen", reason="", from_states={"held"})
     assert mark(store, ada) == {ada.token}
     assert len(claim(store, run="three")) == 1
-    assert store.rule(DAY, "cancelled", reason="enough", among={"sending"})
-    assert store.finish(DAY) == "cancelled"
+    assert store.set_issue_state(DAY, "cancelled", reason="enough", from_states={"sending"})
+    assert store.close_issue(DAY) == "cancelled"
     counts = store.counts(DAY)
     assert (counts.planned, counts.open) == (2, 2)
 
 
 def test_day_without_issue_can_be_cancelled(store: Store) -> None:
-    assert not store.rule(DAY, "cancelled", reason="strike", among={"frozen"})
+    assert not store.set_issue_state(DAY, "cancelled", reason="strike", from_states={"frozen"})
     assert store.issue_state(DAY) is None
-    assert store.rule(DAY, "cancelled", reason="strike", among=("frozen", None))
+    assert store.set_issue_state(DAY, "cancelled", reason="strike", from_states=("frozen", None))
     assert store.issue_state(DAY) == ("cancelled", "strike")
-    assert not store.rule(DAY, "held", reason="too late", among=("frozen", None))
-    assert store.rule(DAY, "held", reason="after all", among=("cancelled", None))
+    assert not store.set_issue_state(DAY, "held", reason="too late", from_states=("frozen", None))
+    assert store.set_issue_state(DAY, "held", reason="after all", from_states=("cancelled", None))
     assert store.issue_state(DAY) == ("held", "after all")
 
 

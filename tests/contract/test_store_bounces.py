@@ -45,7 +45,7 @@ def test_hard_bounces_on_three_days_block_a_reader(store: Store) -> None:
         == "suppressed"
     )
     assert status(store) == "blocked"
-    (found,) = store.suppressed()
+    (found,) = store.suppressions()
     assert (found.email, found.since) == (ADA, LATER)
     assert found.why == "hard bounces on 3 days, last on 2026-08-05: 5.1.1 no such user"
 
@@ -79,7 +79,7 @@ def test_one_complaint_blocks_despite_the_subscribers_file(store: Store) -> None
     assert store.record_mail_event(back("complaint", said="abuse"), now=NOON) == "suppressed"
     join(store)
     assert status(store) == "blocked"
-    assert [one.why for one in store.suppressed()] == ["complained on 2026-08-03: abuse"]
+    assert [one.why for one in store.suppressions()] == ["complained on 2026-08-03: abuse"]
 
 
 def test_soft_bounces_are_counted_without_consequence(store: Store) -> None:
@@ -87,7 +87,7 @@ def test_soft_bounces_are_counted_without_consequence(store: Store) -> None:
     for days in range(5):
         assert store.record_mail_event(back("soft", on(days)), now=NOON) == "noted"
     assert status(store) == "confirmed"
-    assert store.suppressed() == ()
+    assert store.suppressions() == ()
 
 
 @pytest.mark.parametrize("kind", ["complaint", "hard"])
@@ -118,7 +118,7 @@ def test_unblocked_reader_starts_without_bounces(store: Store) -> None:
     for days in range(3):
         store.record_mail_event(back(day=on(days)), now=NOON)
     assert store.unsuppress(ADA, now=LATER)
-    assert (status(store), store.suppressed()) == ("confirmed", ())
+    assert (status(store), store.suppressions()) == ("confirmed", ())
     assert store.record_mail_event(back(day=on(3)), now=LATER) == "noted"
     assert store.record_mail_event(back(day=on(2)), now=LATER) == "again"
     assert status(store) == "confirmed"
@@ -134,14 +134,14 @@ def test_only_blocked_readers_are_unblocked(store: Store) -> None:
 def test_manually_blocked_reader_is_listed_too(store: Store) -> None:
     join(store)
     store.set_status(ADA, "blocked", now=LATER)
-    (found,) = store.suppressed()
+    (found,) = store.suppressions()
     assert (found.email, found.since, found.why) == (ADA, LATER, "blocked by the operator")
 
 
 def test_unstorable_characters_are_replaced(store: Store) -> None:
     join(store)
     store.record_mail_event(back("complaint", said="a\0b\ud800"), now=NOON)
-    (found,) = store.suppressed()
+    (found,) = store.suppressions()
     assert found.why.startswith("complained on 2026-08-03: a")
 
 
@@ -151,8 +151,8 @@ def test_reasons_for_leaving_are_listed_newest_first(store: Store) -> None:
     said = [back("unsubscribe", on(n), name=f"a{n}", said=f"word {n}") for n in (0, 1)]
     for minutes, each in enumerate((said[0], bob, said[1], back("hard"), back("unsubscribe"))):
         store.record_mail_event(each, now=NOON + timedelta(minutes=minutes))
-    assert store.farewells(limit=9) == (said[1], bob, said[0])
-    assert store.farewells(limit=1) == (said[1],)
-    assert store.farewells(limit=9, reader=2) == (bob,)
+    assert store.leaving_reasons(limit=9) == (said[1], bob, said[0])
+    assert store.leaving_reasons(limit=1) == (said[1],)
+    assert store.leaving_reasons(limit=9, reader=2) == (bob,)
     store.erase(2, "x@erased.invalid", now=NOON)
-    assert store.farewells(limit=9, reader=2) == ()
+    assert store.leaving_reasons(limit=9, reader=2) == ()

@@ -116,7 +116,7 @@ def test_store_without_page_tables_is_migrated(tmp_path: Path) -> None:
     store.save_reader(subscriber(at="09:00"), status="confirmed", now=NOON)
     store.sync_subscribers([subscriber(at="07:00")], now=NOON)
     assert store.readers()[0].subscriber.at == "09:00"
-    assert [paper.number for paper in store.search(["etude", "byron"], limit=9)] == [1]
+    assert [paper.number for paper in store.search_papers(["etude", "byron"], limit=9)] == [1]
     store.close()
 
 
@@ -124,11 +124,13 @@ def test_frozen_letter_is_the_same_after_upgrade(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     before = open_store(url)
     one_issue(before, "ada", "bob")
-    frozen = [(before.edition(DAY, at), before.history_of(DAY, at)) for at in ADDRESSES]
+    frozen = [(before.edition(DAY, at), before.history_at_freeze(DAY, at)) for at in ADDRESSES]
     before.close()
     _put_back_to_0007(tmp_path / "store.db")
     after = open_store(url)
-    assert [(after.edition(DAY, at), after.history_of(DAY, at)) for at in ADDRESSES] == frozen
+    assert [
+        (after.edition(DAY, at), after.history_at_freeze(DAY, at)) for at in ADDRESSES
+    ] == frozen
     assert [one.edition.to.email for one in claim(after)] == ADDRESSES
     after.close()
 
@@ -325,7 +327,7 @@ def test_full_disk_stops_a_freeze_without_harm(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"the disk is full\. Make room; nothing stored is lost"):
         freeze(store, readers, papers)
     event.remove(store._database._engine, "begin", _let_grow_little)
-    assert (store.issue_state(DAY), store.planned(DAY)) == (None, frozenset())
+    assert (store.issue_state(DAY), store.planned_readers(DAY)) == (None, frozenset())
     store.close()
     again = open_store(f"sqlite:///{tmp_path}/store.db")
     freeze(again, readers, papers)

@@ -16,13 +16,13 @@ def test_store_without_heartbeats_lists_none(store: Store) -> None:
 
 def test_heartbeat_replaces_the_previous_one(store: Store) -> None:
     later = replace(FIRST, seen=NOON + timedelta(seconds=30), said="no \N{SNOWMAN} in the store")
-    store.beat(FIRST)
-    store.beat(later)
+    store.record_heartbeat(FIRST)
+    store.record_heartbeat(later)
     assert store.heartbeats() == (later,)
 
 
 def test_each_process_has_a_heartbeat_latest_first(store: Store) -> None:
     other = replace(FIRST, name="run on two", seen=NOON + timedelta(seconds=1))
-    store.beat(other)
-    store.beat(FIRST)
+    store.record_heartbeat(other)
+    store.record_heartbeat(FIRST)
     assert store.heartbeats() == (other, FIRST)

@@ -82,7 +82,7 @@ async def struck(url: str, cut: Cut) -> None:
 async def resumed(url: str, server: FaultyServer) -> None:
     """Whoever comes next, once the first is gone, brings every reader the letter."""
     store = open_store(url)
-    store.abandon(DAY, store.owners(DAY), now=SystemClock().now())
+    store.end_leases(DAY, store.claiming_runs(DAY), now=SystemClock().now())
     counts = await morning(store, server, "second")
     store.close()
     assert counts == Counts(accepted=len(NAMES))

@@ -83,9 +83,9 @@ def test_frozen_edition_round_trips(store: Store) -> None:
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3", "arxiv:4")
     wave = store.freeze(wave_of(papers), [PlannedEdition(history, edition)])
     assert store.edition(DAY, "ada@example.org") == (wave.id, edition)
-    assert store.history_of(DAY, "ada@example.org") == (wave.id, history)
+    assert store.history_at_freeze(DAY, "ada@example.org") == (wave.id, history)
     assert store.edition(TOMORROW, "ada@example.org") is None
-    assert store.history_of(TOMORROW, "ada@example.org") is None
+    assert store.history_at_freeze(TOMORROW, "ada@example.org") is None
     assert store.edition(DAY, "bob@example.org") is None
     (claimed,) = claim(store)
     assert (claimed.edition, claimed.wave, claimed.reader) == (edition, wave.id, ada.id)
@@ -94,9 +94,9 @@ def test_frozen_edition_round_trips(store: Store) -> None:
 def test_freeze_plans_one_delivery_per_reader(store: Store) -> None:
     one_issue(store, "ada", "bob")
     assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
-    assert store.planned(DAY) == {1, 2}
-    assert store.planned(DAY, among=[2, 3]) == {2}
-    assert store.planned(TOMORROW) == store.planned(DAY, among=[]) == frozenset()
+    assert store.planned_readers(DAY) == {1, 2}
+    assert store.planned_readers(DAY, among=[2, 3]) == {2}
+    assert store.planned_readers(TOMORROW) == store.planned_readers(DAY, among=[]) == frozenset()
     assert store.issue_state(DAY) == ("frozen", "")
     assert store.counts(DAY) == Counts(pending=2)
 
@@ -109,9 +109,9 @@ def test_empty_edition_is_decided_at_once(store: Store) -> None:
     assert [line.email for line in store.deliveries(DAY, states={"empty"})] == ["ada@example.org"]
     assert store.deliveries(DAY, states=()) == ()
     assert decided(store) == [1, 0]
-    assert store.decided_by_all([ada.id]) == 1
-    assert store.decided_by_all([ada.id, bob.id, 4711]) == 0
-    assert store.decided_by_all([4711]) is None
+    assert store.lowest_decided([ada.id]) == 1
+    assert store.lowest_decided([ada.id, bob.id, 4711]) == 0
+    assert store.lowest_decided([4711]) is None
 
 
 def test_issue_with_nothing_open_is_done(store: Store) -> None:
@@ -123,7 +123,7 @@ def test_issue_with_nothing_open_is_done(store: Store) -> None:
 
 def test_freezing_twice_changes_nothing(store: Store) -> None:
     first = one_issue(store, "ada", "bob")
-    papers = store.papers_numbered([1, 2])
+    papers = store.papers_by_number([1, 2])
     again = freeze(store, store.readers(), papers)
     assert again == first
     assert store.waves(DAY) == (first,)
@@ -133,13 +133,13 @@ def test_freezing_twice_changes_nothing(store: Store) -> None:
 def test_known_wave_plans_readers_without_a_delivery(store: Store) -> None:
     first = one_issue(store, "ada")
     readers = join(store, "ada", "bob")
-    assert freeze(store, readers, store.papers_numbered([1, 2])) == first
+    assert freeze(store, readers, store.papers_by_number([1, 2])) == first
     assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
 
 
 def test_known_wave_keeps_its_stored_fragments(store: Store) -> None:
     first = one_issue(store, "ada")
-    papers = store.papers_numbered([1, 2])
+    papers = store.papers_by_number([1, 2])
     stored = store.freeze(replace(wave_of(papers), pieces=b"others"), [])
     assert stored == first
 
@@ -155,7 +155,7 @@ def test_known_wave_rejects_editions_of_other_papers(store: Store) -> None:
 def test_second_wave_takes_unplanned_readers(store: Store) -> None:
     first = one_issue(store, "ada")
     ada, bob = join(store, "ada", "bob")
-    papers = store.papers_numbered([1, 2])
+    papers = store.papers_by_number([1, 2])
     second = store.freeze(wave_of(papers, due=LATER), [cut(ada, 0), cut(bob, 0)])
     assert store.waves(DAY) == (first, second)
     assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
@@ -175,7 +175,7 @@ def test_editions_may_be_read_from_the_freezing_store(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
 
     def plans() -> Iterator[PlannedEdition]:
-        for history in store.histories(readers, papers, since=NOON):
+        for history in store.reader_histories(readers, papers, since=NOON):
             yield cut(history.reader, 0)
 
     store.freeze(wave_of(papers), plans())
@@ -188,7 +188,7 @@ def test_many_readers_are_frozen_once_each(store: Store) -> None:
     store.freeze(wave_of(papers), (cut(reader, 0) for reader in (*readers, *readers)))
     store.freeze(wave_of(papers), [cut(reader, 0) for reader in readers[:600]])
     assert store.counts(DAY) == Counts(pending=1100)
-    assert store.planned(DAY, among=range(1, 1200)) == frozenset(range(1, 1101))
+    assert store.planned_readers(DAY, among=range(1, 1200)) == frozenset(range(1, 1101))
 
 
 def test_failed_freeze_leaves_nothing(store: Store) -> None:
@@ -201,7 +201,11 @@ def test_failed_freeze_leaves_nothing(store: Store) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         store.freeze(wave_of(papers), plans())
-    assert (store.issue_state(DAY), store.waves(DAY), store.planned(DAY)) == (None, (), frozenset())
+    assert (store.issue_state(DAY), store.waves(DAY), store.planned_readers(DAY)) == (
+        None,
+        (),
+        frozenset(),
+    )
 
 
 def test_new_reader_starts_after_the_last_freeze(store: Store) -> None:
@@ -213,26 +217,26 @@ def test_new_reader_starts_after_the_last_freeze(store: Store) -> None:
 
 def test_skipped_issue_keeps_reason_and_can_be_frozen(store: Store) -> None:
     assert store.issue_state(DAY) is None
-    store.skip(DAY, reason="no new papers", now=NOON)
+    store.skip_issue(DAY, reason="no new papers", now=NOON)
     assert store.issue_state(DAY) == ("skipped", "no new papers")
-    store.skip(DAY, reason="still none", now=LATER)
+    store.skip_issue(DAY, reason="still none", now=LATER)
     assert store.issue_state(DAY) == ("skipped", "still none")
-    assert store.finish(DAY) == "skipped"
+    assert store.close_issue(DAY) == "skipped"
     one_issue(store, "ada")
     assert store.issue_state(DAY) == ("frozen", "")
 
 
 def test_frozen_issue_cannot_be_skipped(store: Store) -> None:
     one_issue(store, "ada")
-    store.skip(DAY, reason="no new papers", now=NOON)
+    store.skip_issue(DAY, reason="no new papers", now=NOON)
     assert store.issue_state(DAY) == ("frozen", "")
 
 
 def test_days_lists_issues_newest_first(store: Store) -> None:
-    assert store.days() == ()
-    store.skip(DAY, reason="none", now=NOON)
+    assert store.issue_days() == ()
+    store.skip_issue(DAY, reason="none", now=NOON)
     store.freeze(at(wave_of(()), TOMORROW, LATER), [])
-    assert store.days() == (TOMORROW, DAY)
+    assert store.issue_days() == (TOMORROW, DAY)
 
 
 def test_day_without_issue_is_empty(store: Store) -> None:
@@ -240,7 +244,7 @@ def test_day_without_issue_is_empty(store: Store) -> None:
     assert store.deliveries(DAY) == ()
     assert claim(store) == ()
     with pytest.raises(StoreError, match="there is no issue of 2026-08-03; `newsletter send`"):
-        store.finish(DAY)
+        store.close_issue(DAY)
 
 
 # -- standings ----------------------------------------------------------------------------------
@@ -253,11 +257,11 @@ def test_history_includes_accepted_papers(store: Store) -> None:
     first, second = claim(store)
     settle(store, first, outcome=TAKEN)
     settle(store, second, outcome=Refused("550 no"))
-    of_bob, of_ada = store.histories([bob, ada], papers[:2], since=NOON)
+    of_bob, of_ada = store.reader_histories([bob, ada], papers[:2], since=NOON)
     assert (of_ada.reader, of_ada.sent) == (ada, frozenset({1}))
     assert (of_bob.reader, of_bob.sent) == (bob, frozenset())
-    assert store.histories([], papers, since=NOON) == ()
-    assert store.histories([ada], [], since=NOON) == (ReaderHistory(ada),)
+    assert store.reader_histories([], papers, since=NOON) == ()
+    assert store.reader_histories([ada], [], since=NOON) == (ReaderHistory(ada),)
 
 
 def test_sending_one_paper_counts_for_its_group(store: Store) -> None:
@@ -265,9 +269,9 @@ def test_sending_one_paper_counts_for_its_group(store: Store) -> None:
     papers = list_papers(store, "doi:10.1/a", "arxiv:2608.00002")
     store.freeze(wave_of(papers), [cut(ada, 1)])
     settle(store, *claim(store), outcome=TAKEN)
-    assert store.histories([ada], papers, since=NOON)[0].sent == {2}
+    assert store.reader_histories([ada], papers, since=NOON)[0].sent == {2}
     _join_the_two(store)
-    (history,) = store.histories([ada], store.papers_numbered([1, 2]), since=NOON)
+    (history,) = store.reader_histories([ada], store.papers_by_number([1, 2]), since=NOON)
     assert history.sent == {1}
 
 
@@ -282,23 +286,23 @@ def test_paper_below_minimum_upvotes_is_judged_again(store: Store) -> None:
     editions = [cut(ada, short=(1, 2)), cut(bob, 0, short=(1,)), cut(cyd, 0, short=(0,))]
     store.freeze(wave_of(papers), editions)
     settle(store, claim(store)[0], outcome=TAKEN)
-    again = [s.again for s in store.histories([ada, bob, cyd], papers, since=NOON)]
+    again = [s.again for s in store.reader_histories([ada, bob, cyd], papers, since=NOON)]
     assert again == [{2, 3}, {2}, frozenset()]
-    assert store.recent_short(since=NOON) == {2, 3}
+    assert store.papers_to_reconsider(since=NOON) == {2, 3}
 
 
 def test_papers_below_minimum_are_found_among_many(store: Store) -> None:
     *most, last = join(store, *(f"reader{n}" for n in range(700)))
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers), [*(cut(reader) for reader in most), cut(last, short=(1,))])
-    assert store.recent_short(since=NOON) == {2}
+    assert store.papers_to_reconsider(since=NOON) == {2}
 
 
 def test_only_undecided_papers_are_judged_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
-    (history,) = store.histories([ada], papers[1:], since=NOON)
+    (history,) = store.reader_histories([ada], papers[1:], since=NOON)
     assert history.again == {2}
 
 
@@ -307,8 +311,8 @@ def test_old_papers_below_minimum_are_dropped(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
     store.freeze(wave_of(papers), [cut(ada, short=(0,))])
     since = NOON + timedelta(microseconds=1)
-    assert store.histories([ada], papers, since=since)[0].again == frozenset()
-    assert store.recent_short(since=since) == frozenset()
+    assert store.reader_histories([ada], papers, since=since)[0].again == frozenset()
+    assert store.papers_to_reconsider(since=since) == frozenset()
 
 
 def test_papers_sent_since_are_not_judged_again(store: Store) -> None:
@@ -317,11 +321,11 @@ def test_papers_sent_since_are_not_judged_again(store: Store) -> None:
     store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
     store.freeze(wave_of(papers, day=TOMORROW, due=LATER), [cut(ada, 0)])
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
-    assert store.histories([ada], papers, since=NOON)[0].again == {2}
-    assert store.recent_short(since=NOON) == {2}
+    assert store.reader_histories([ada], papers, since=NOON)[0].again == {2}
+    assert store.papers_to_reconsider(since=NOON) == {2}
 
 
 def test_new_reader_has_no_history(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
     stranger = reader(77, "stranger@example.org")
-    assert store.histories([stranger], papers, since=NOON) == (ReaderHistory(stranger),)
+    assert store.reader_histories([stranger], papers, since=NOON) == (ReaderHistory(stranger),)

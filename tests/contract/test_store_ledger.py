@@ -90,7 +90,7 @@ def test_claim_can_be_restricted_to_readers(store: Store) -> None:
 
 def test_claim_covers_one_day(store: Store) -> None:
     one_issue(store, "ada")
-    wave = wave_of(store.papers_numbered([1, 2]))
+    wave = wave_of(store.papers_by_number([1, 2]))
     assert len(claim(store)) == 1
     store.freeze(at(wave, TOMORROW, LATER), [cut(store.readers()[0], 0)])
     assert claim(store) == ()
@@ -150,7 +150,7 @@ def test_expired_mark_is_in_doubt_and_retried_once(store: Store) -> None:
     mark(store, again, now=LEASE_OVER)
     assert claim(store, now=LEASE_OVER + timedelta(seconds=LEASE), run="three") == ()
     assert ledger(store) == [("ada", "held")]
-    assert store.finish(DAY) == "done_with_errors"
+    assert store.close_issue(DAY) == "done_with_errors"
 
 
 def test_second_missing_answer_is_held(store: Store) -> None:
@@ -168,12 +168,12 @@ def test_claims_of_a_dead_run_are_taken_over(store: Store) -> None:
     ada, _bob = claim(store, limit=2, run="gone")
     (cyd,) = claim(store, run="alive")
     mark(store, ada)
-    assert store.owners(DAY) == {"gone", "alive"}
-    store.abandon(DAY, ["gone", "never"], now=NOON)
+    assert store.claiming_runs(DAY) == {"gone", "alive"}
+    store.end_leases(DAY, ["gone", "never"], now=NOON)
     taken_over = claim(store, run="next")
     assert [one.reader for one in taken_over] == [2, 1], "what is in doubt comes last"
     assert mark(store, cyd) == {cyd.token}
-    assert store.owners(DAY) == {"next", "alive"}
+    assert store.claiming_runs(DAY) == {"next", "alive"}
 
 
 def test_letter_deferred_for_twenty_hours_expires(store: Store) -> None:
@@ -216,12 +216,12 @@ def test_run_renews_only_its_own_live_leases(store: Store) -> None:
     (dan,) = claim(store, limit=1, run="one.3")
     store.mark([letter_of(dan)], now=NOON, lease=720)
     soon = NOON + timedelta(seconds=40)
-    store.renew(DAY, "one", now=soon, lease=LEASE)
+    store.renew_leases(DAY, "one", now=soon, lease=LEASE)
     after = LEASE_OVER + timedelta(seconds=1)
     taken = claim(store, now=after, run="three.1")
     assert [one.reader for one in taken] == [bob.reader, cyd.reader], "too late, and another's"
     assert mark(store, ada, now=after) == {ada.token}
-    store.renew(DAY, "one", now=after, lease=LEASE)
+    store.renew_leases(DAY, "one", now=after, lease=LEASE)
     settle(store, dan, outcome=TAKEN, now=after + timedelta(seconds=500))
     assert dict(ledger(store))["dan"] == "accepted", "its longer lease stays"
 
@@ -279,7 +279,7 @@ def test_acceptance_records_papers_and_decides_the_freeze(store: Store) -> None:
     first, second = claim(store)
     mark(store, first, second)
     settle(store, first, outcome=TAKEN)
-    assert [s.sent for s in store.histories([ada, bob], papers, since=NOON)] == [
+    assert [s.sent for s in store.reader_histories([ada, bob], papers, since=NOON)] == [
         {1, 2, 3},
         frozenset(),
     ]
@@ -295,7 +295,7 @@ def test_late_acceptance_of_older_issue_takes_nothing_back(store: Store) -> None
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
     settle(store, *in_hand, outcome=TAKEN)
     assert decided(store) == [2]
-    assert store.histories([ada], papers, since=NOON)[0].sent == {1, 2}
+    assert store.reader_histories([ada], papers, since=NOON)[0].sent == {1, 2}
 
 
 @pytest.mark.parametrize(
@@ -318,8 +318,8 @@ def test_other_outcomes_leave_papers_owed(
     assert (row.state, row.reply) == (state, reply)
     assert row.next_try == (LATER if state == "deferred" else None)
     assert decided(store) == [0]
-    papers = store.papers_numbered([1, 2])
-    assert store.histories(store.readers(), papers, since=NOON)[0].sent == frozenset()
+    papers = store.papers_by_number([1, 2])
+    assert store.reader_histories(store.readers(), papers, since=NOON)[0].sent == frozenset()
 
 
 def test_deferred_delivery_waits_for_its_next_try(store: Store) -> None:
@@ -343,9 +343,9 @@ def test_issue_closes_when_nothing_is_open(store: Store) -> None:
     one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     settle(store, ada, outcome=TAKEN)
-    assert store.finish(DAY) == "sending"
+    assert store.close_issue(DAY) == "sending"
     settle(store, bob, outcome=TAKEN)
-    assert store.finish(DAY) == "done"
+    assert store.close_issue(DAY) == "done"
     assert store.issue_state(DAY) == ("done", "")
 
 
@@ -354,26 +354,26 @@ def test_issue_with_failures_closes_with_errors(store: Store) -> None:
     ada, bob = claim(store)
     settle(store, ada, outcome=TAKEN)
     settle(store, bob, outcome=Refused("550 no"))
-    assert store.finish(DAY) == "done_with_errors"
+    assert store.close_issue(DAY) == "done_with_errors"
 
 
 def test_later_wave_reopens_a_closed_issue(store: Store) -> None:
     one_issue(store, "ada")
     settle(store, *claim(store), outcome=TAKEN)
-    store.finish(DAY)
+    store.close_issue(DAY)
     readers = join(store, "ada", "bob")
-    papers = store.papers_numbered([1, 2])
+    papers = store.papers_by_number([1, 2])
     store.freeze(wave_of(papers, due=LATER), [cut(readers[1], 0)])
     assert store.issue_state(DAY) == ("frozen", "")
     settle(store, *claim(store, run="two"), outcome=TAKEN)
-    assert store.finish(DAY) == "done"
+    assert store.close_issue(DAY) == "done"
 
 
 def test_wave_frozen_during_sending_keeps_issue_sending(store: Store) -> None:
     one_issue(store, "ada")
     claim(store)
     readers = join(store, "ada", "bob")
-    papers = store.papers_numbered([1, 2])
+    papers = store.papers_by_number([1, 2])
     store.freeze(wave_of(papers, due=LATER), [cut(readers[1], 0)])
     assert store.issue_state(DAY) == ("sending", "")
 
@@ -418,7 +418,7 @@ def test_eight_threads_claim_each_delivery_once(store: Store) -> None:
         done = [reader for mine in pool.map(work, range(8)) for reader in mine]
     assert sorted(done) == list(range(1, 1001))
     assert store.counts(DAY) == Counts(accepted=1000)
-    assert store.finish(DAY) == "done"
+    assert store.close_issue(DAY) == "done"
 
 
 def test_concurrent_freezes_make_one_delivery_per_reader(url: str, store: Store) -> None:

@@ -107,7 +107,7 @@ class Twins(RuleBasedStateMachine):
     @rule(day=st.sampled_from(DAYS))
     def skip(self, day: date) -> None:
         for store in self.stores:
-            store.skip(day, reason="none", now=self.now)
+            store.skip_issue(day, reason="none", now=self.now)
 
     @rule(day=st.sampled_from(DAYS), limit=st.integers(1, 3))
     def claim(self, day: date, limit: int) -> None:
@@ -137,8 +137,8 @@ class Twins(RuleBasedStateMachine):
 
     @rule(day=st.sampled_from(DAYS))
     def finish(self, day: date) -> None:
-        if day in self.stores[0].days():
-            one, other = (store.finish(day) for store in self.stores)
+        if day in self.stores[0].issue_days():
+            one, other = (store.close_issue(day) for store in self.stores)
             assert one == other
 
     @rule(seconds=st.sampled_from([1, LEASE, 300]))
@@ -152,17 +152,17 @@ class Twins(RuleBasedStateMachine):
         assert papers == other.papers(after=0, since=NOON)
         assert readers == other.readers()
         assert one.sources() == other.sources()
-        assert one.papers_read(DAY) == other.papers_read(DAY)
+        assert one.papers_listed(DAY) == other.papers_listed(DAY)
         for since in (NOON, self.now):
-            assert one.recent_short(since=since) == other.recent_short(since=since)
-            mine, theirs = (s.histories(readers, papers, since=since) for s in self.stores)
+            assert one.papers_to_reconsider(since=since) == other.papers_to_reconsider(since=since)
+            mine, theirs = (s.reader_histories(readers, papers, since=since) for s in self.stores)
             assert mine == theirs
-        assert one.days() == other.days()
+        assert one.issue_days() == other.issue_days()
         for day in DAYS:
             assert one.issue_state(day) == other.issue_state(day)
             assert one.deliveries(day) == other.deliveries(day)
             assert one.waves(day) == other.waves(day)
-            assert one.planned(day) == other.planned(day)
+            assert one.planned_readers(day) == other.planned_readers(day)
             assert one.counts(day).planned == len(one.deliveries(day))
             assert one.counts(day) == other.counts(day)
 

@@ -42,29 +42,29 @@ ADA = "ada@example.org"
 
 
 def known(store: Store, number: int = 1) -> Reader:
-    found = store.reader(number)
+    found = store.reader_by_id(number)
     assert found is not None
     return found
 
 
 def test_reader_is_found_by_id(store: Store) -> None:
     (ada,) = join(store, "ada")
-    assert store.reader(ada.id) == ada
-    assert store.reader(77) is None
+    assert store.reader_by_id(ada.id) == ada
+    assert store.reader_by_id(77) is None
 
 
 def test_mailbox_is_found_in_any_letter_case(store: Store) -> None:
     (ada,) = join(store, "ada")
-    assert store.reader_at("ADA@Example.org") == ada
-    assert store.reader_at("ada@example.org' OR '1'='1") is None
-    assert store.reader_at("%") is None
+    assert store.reader_by_email("ADA@Example.org") == ada
+    assert store.reader_by_email("ada@example.org' OR '1'='1") is None
+    assert store.reader_by_email("%") is None
 
 
 def test_readers_are_counted_by_status(store: Store) -> None:
-    assert store.tally() == {}
+    assert store.count_readers() == {}
     join(store, "ada", "bob", "cyd")
     store.set_status(ADA, "unsubscribed", now=NOON)
-    assert store.tally() == {"confirmed": 2, "unsubscribed": 1}
+    assert store.count_readers() == {"confirmed": 2, "unsubscribed": 1}
 
 
 def test_joins_and_leaves_are_counted_by_day(store: Store) -> None:
@@ -74,7 +74,7 @@ def test_joins_and_leaves_are_counted_by_day(store: Store) -> None:
         store.save_reader(subscriber(f"r{number}@x.org"), status="unconfirmed", now=at[0])
     assert store.daily_growth() == ()
     for number in (1, 2, 3):
-        store.consent(number, Consent(at[1], "by a link", "Yes."))
+        store.record_consent(number, Consent(at[1], "by a link", "Yes."))
     store.sync_subscribers([subscriber("file@x.org"), subscriber("struck@x.org")], now=at[1])
     store.save_reader(subscriber("r1@x.org", at="09:00"), status="confirmed", now=at[2])
     late = at[2].replace(hour=23, minute=59).astimezone(timezone(timedelta(hours=9)))
@@ -92,7 +92,7 @@ def test_joins_and_leaves_are_counted_by_day(store: Store) -> None:
         DailyGrowth(day[6], 0, 1),
     )
     assert store.unsuppress("r3@x.org", now=at[7])
-    assert store.consent(2, Consent(at[7], "by a link", "Yes."))
+    assert store.record_consent(2, Consent(at[7], "by a link", "Yes."))
     assert [(each.came, each.left) for each in store.daily_growth()] == [(4, 0), (0, 1), (1, 0)]
 
 
@@ -120,7 +120,7 @@ def test_readers_choice_wins_until_the_file_changes(store: Store) -> None:
 @pytest.mark.parametrize("before", ["unconfirmed", "unsubscribed", "removed"])
 def test_consent_confirms_and_is_stored(store: Store, before: Status) -> None:
     reader = store.save_reader(subscriber(), status=before, now=NOON)
-    assert store.consent(reader.id, AGREED)
+    assert store.record_consent(reader.id, AGREED)
     assert known(store).status == "confirmed"
     assert store.consents(reader.id) == (AGREED,)
 
@@ -128,24 +128,24 @@ def test_consent_confirms_and_is_stored(store: Store, before: Status) -> None:
 @pytest.mark.parametrize("before", ["confirmed", "blocked"])
 def test_consent_leaves_confirmed_and_blocked_readers_alone(store: Store, before: Status) -> None:
     reader = store.save_reader(subscriber(), status=before, now=NOON)
-    assert not store.consent(reader.id, AGREED)
+    assert not store.record_consent(reader.id, AGREED)
     assert known(store).status == before
     assert store.consents(reader.id) == ()
-    assert not store.consent(77, AGREED)
+    assert not store.record_consent(77, AGREED)
 
 
 def test_returning_reader_is_not_owed_the_gap(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     store.set_status(ADA, "unsubscribed", now=NOON)
     freeze(store, [bob], list_papers(store, "arxiv:1", "arxiv:2"))
-    store.consent(ada.id, AGREED)
+    store.record_consent(ada.id, AGREED)
     assert known(store, ada.id).decided == 2
 
 
 def test_reader_removed_from_file_may_join_online(store: Store) -> None:
     (ada,) = join(store, "ada")
     join(store)
-    store.consent(ada.id, AGREED)
+    store.record_consent(ada.id, AGREED)
     join(store)
     assert (known(store).status, known(store).origin) == ("confirmed", "store")
 
@@ -155,17 +155,17 @@ def test_reader_removed_from_file_may_join_online(store: Store) -> None:
 
 def test_confirmations_are_limited_to_one_daily_three_ever(store: Store) -> None:
     times = [NOON + timedelta(hours=hours) for hours in (0, 0, 1, 23, 25, 26, 50, 51, 1000)]
-    admitted = [store.admit("ada", f"client {t}", CAPS, now=t) for t in times]
+    admitted = [store.record_request("ada", f"client {t}", CAPS, now=t) for t in times]
     assert admitted == [True, False, False, False, True, False, True, False, False]
 
 
 def test_confirmations_are_limited_per_client_and_overall(store: Store) -> None:
-    one = [store.admit(f"a{n}", "one", CAPS, now=NOON) for n in range(6)]
+    one = [store.record_request(f"a{n}", "one", CAPS, now=NOON) for n in range(6)]
     assert one == [True] * 4 + [False] * 2
-    others = [store.admit(f"b{n}", f"client {n}", CAPS, now=NOON) for n in range(4)]
+    others = [store.record_request(f"b{n}", f"client {n}", CAPS, now=NOON) for n in range(4)]
     assert others == [True] * 2 + [False] * 2
     later = NOON + timedelta(hours=1, seconds=1)
-    assert store.admit("c", "one", CAPS, now=later)
+    assert store.record_request("c", "one", CAPS, now=later)
 
 
 def test_unconfirmed_readers_are_deleted(store: Store) -> None:
@@ -183,15 +183,15 @@ def test_unconfirmed_readers_are_deleted(store: Store) -> None:
 def test_readers_letters_are_listed_oldest_first(store: Store) -> None:
     one_issue(store, "ada", "bob")
     settle(store, *claim(store), outcome=Refused("550 no such user"))
-    (letter,) = store.letters(1)
+    (letter,) = store.deliveries_to(1)
     assert (letter.day, letter.email, letter.state) == (DAY, ADA, "failed")
     assert letter.reply == "550 no such user"
-    assert store.letters(77) == ()
+    assert store.deliveries_to(77) == ()
 
 
 def test_erased_reader_becomes_an_anonymous_departure(store: Store) -> None:
     one_issue(store, "ada", "bob")
-    store.consent(1, AGREED)
+    store.record_consent(1, AGREED)
     settle(store, *claim(store), outcome=Refused("550 5.1.1 <ada@example.org> is unknown"))
     before = store.counts(DAY)
     store.erase(1, "x@erased.invalid", now=NOON)
@@ -204,8 +204,8 @@ def test_erased_reader_becomes_an_anonymous_departure(store: Store) -> None:
     assert store.edition(DAY, ADA) is None
     found = store.edition(DAY, "x@erased.invalid")
     assert found is not None
-    assert ADA not in repr((found, store.letters(1), store.readers()))
-    assert [letter.reply for letter in store.letters(1)] == ["550 5.1.1"]
+    assert ADA not in repr((found, store.deliveries_to(1), store.readers()))
+    assert [letter.reply for letter in store.deliveries_to(1)] == ["550 5.1.1"]
     store.erase(77, "y@erased.invalid", now=NOON)
 
 
@@ -213,10 +213,10 @@ def test_erased_reader_becomes_an_anonymous_departure(store: Store) -> None:
 def test_audit_passes_after_erasure_or_address_change(store: Store, reply: str) -> None:
     reader = store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)
     one_issue(store, "ada", "bob")
-    freeze(store, [*store.readers(emails=["ada@example.org"]), reader], store.papers_numbered([1]))
+    freeze(store, [*store.readers(emails=["ada@example.org"]), reader], store.papers_by_number([1]))
     mark(store, *(claims := claim(store)))
     settle(store, *claims, outcome=Accepted(reply))
-    assert store.move(reader.id, "new@example.org", now=NOON)
+    assert store.change_email(reader.id, "new@example.org", now=NOON)
     (ada,) = store.readers(emails=[ADA])
     store.erase(ada.id, "x@erased.invalid", now=NOON)
     assert store.audit(DAY).ok, [p for p in store.audit(DAY).proofs if p.rows]
@@ -243,12 +243,12 @@ def test_reader_moves_to_a_free_address(store: Store) -> None:
     reader = store.save_reader(subscriber(ADA, at="09:00"), status="confirmed", now=NOON)
     freeze(store, [reader], list_papers(store, "arxiv:1"))
     join(store, "bob")
-    assert not store.move(reader.id, "BOB@example.org", now=NOON)
-    assert not store.move(2, "new@example.org", now=NOON)
-    assert not store.move(77, "new@example.org", now=NOON)
-    assert store.move(reader.id, "new@example.org", now=NOON)
+    assert not store.change_email(reader.id, "BOB@example.org", now=NOON)
+    assert not store.change_email(2, "new@example.org", now=NOON)
+    assert not store.change_email(77, "new@example.org", now=NOON)
+    assert store.change_email(reader.id, "new@example.org", now=NOON)
     assert known(store).subscriber == subscriber("new@example.org", at="09:00")
-    assert store.reader_at(ADA) is None
+    assert store.reader_by_email(ADA) is None
     assert [delivery.email for delivery in store.deliveries(DAY)] == ["new@example.org"]
     settle(store, *claim(store), outcome=Accepted("250 ok"))
     assert known(store).decided == 1
@@ -275,7 +275,7 @@ def test_erased_address_leaves_no_byte_in_the_files(tmp_path: Path) -> None:
 
 
 def test_paper_is_new_in_exactly_one_published_issue(store: Store) -> None:
-    assert store.published() == ()
+    assert store.published_issues() == ()
     readers = join(store, "ada", "bob")
     later = DAY + timedelta(days=1)
     papers = list_papers(store, "arxiv:1", "arxiv:2")
@@ -285,8 +285,8 @@ def test_paper_is_new_in_exactly_one_published_issue(store: Store) -> None:
     store.freeze(evening, [cut(readers[1], 0)])
     more = list_papers(store, "arxiv:4", "arxiv:5")
     store.freeze(wave_of(more, day=later, due=NOON + timedelta(days=1)), [cut(readers[0], 0)])
-    store.skip(later + timedelta(days=1), reason="no new papers", now=NOON)
-    assert store.published() == (
+    store.skip_issue(later + timedelta(days=1), reason="no new papers", now=NOON)
+    assert store.published_issues() == (
         PublishedIssue(later, 3, 5, NOON + timedelta(days=1)),
         PublishedIssue(DAY, 0, 3, NOON),
     )
@@ -295,10 +295,10 @@ def test_paper_is_new_in_exactly_one_published_issue(store: Store) -> None:
 def test_paper_is_found_by_any_key(store: Store) -> None:
     entry = IdentifiedItem(item("A paper"), identity("arxiv:1", "doi:10.1/x"))
     store.ingest(DAY, HEALTH, [entry], now=NOON)
-    found = store.paper_called("doi:10.1/x")
+    found = store.find_paper("doi:10.1/x")
     assert found is not None
-    assert (found.key, store.paper_called("arxiv:1")) == ("arxiv:1", found)
-    assert store.paper_called("' OR 1=1 --") is None
+    assert (found.key, store.find_paper("arxiv:1")) == ("arxiv:1", found)
+    assert store.find_paper("' OR 1=1 --") is None
 
 
 def test_listing_days_include_those_of_all_keys(store: Store) -> None:
@@ -307,7 +307,7 @@ def test_listing_days_include_those_of_all_keys(store: Store) -> None:
     store.ingest(later, HEALTH, [IdentifiedItem(item("A"), identity("doi:10.1/x"))], now=NOON)
     joined = IdentifiedItem(item("A"), identity("arxiv:1", "doi:10.1/x"))
     store.ingest(later, HEALTH, [joined], now=NOON)
-    (first, *_) = store.papers_numbered([1, 2])
+    (first, *_) = store.papers_by_number([1, 2])
     assert store.days_listed(first) == (DAY, later)
 
 
@@ -337,8 +337,8 @@ def test_search_matches_word_prefixes(store: Store, words: list[str], found: lis
     ]
     entries = [IdentifiedItem(each, identity(f"arxiv:{n}")) for n, each in enumerate(listed)]
     store.ingest(DAY, HEALTH, entries, now=NOON)
-    assert [paper.number for paper in store.search(words, limit=10)] == found
-    assert len(store.search(words, limit=1)) == min(1, len(found))
+    assert [paper.number for paper in store.search_papers(words, limit=10)] == found
+    assert len(store.search_papers(words, limit=1)) == min(1, len(found))
 
 
 def test_search_sees_revisions_and_skips_muted_papers(store: Store) -> None:
@@ -350,5 +350,5 @@ def test_search_sees_revisions_and_skips_muted_papers(store: Store) -> None:
     store.ingest(DAY, fresh, entries, now=NOON)
     revised = IdentifiedItem(item("Second", version=2), identity("arxiv:1"))
     store.ingest(DAY, fresh, [revised], now=NOON)
-    assert [p.number for p in store.search(["second"], limit=10)] == [1]
-    assert store.search(["long"], limit=10) == ()
+    assert [p.number for p in store.search_papers(["second"], limit=10)] == [1]
+    assert store.search_papers(["long"], limit=10) == ()

@@ -51,7 +51,7 @@ def test_new_version_is_recorded_once(store: Store) -> None:
     ingest(store, entry("arxiv:1", version=1))
     assert ingest(store, entry("arxiv:1", version=2)) == IngestCounts(revised=1)
     assert ingest(store, entry("arxiv:1", version=2)) == IngestCounts(seen=1)
-    (paper,) = store.papers_numbered([1])
+    (paper,) = store.papers_by_number([1])
     assert (paper.item.version, paper.number, paper.key) == (2, 1, "arxiv:1")
 
 
@@ -75,47 +75,47 @@ def test_upvotes_grow_without_a_new_number(store: Store) -> None:
 def test_entry_of_two_known_papers_groups_them(store: Store) -> None:
     ingest(store, entry("doi:10.1/a"), entry("arxiv:2"), entry("acl:3"))
     assert ingest(store, entry("arxiv:2", "doi:10.1/a", upvotes=4)) == IngestCounts(seen=1)
-    assert [paper.group for paper in store.papers_numbered([1, 2, 3])] == [1, 1, 3]
+    assert [paper.group for paper in store.papers_by_number([1, 2, 3])] == [1, 1, 3]
     ingest(store, entry("acl:3", "arxiv:2"))
-    assert [paper.group for paper in store.papers_numbered([1, 2, 3])] == [1, 1, 1]
-    assert [paper.item.upvotes for paper in store.papers_numbered([1, 2])] == [4, 4]
+    assert [paper.group for paper in store.papers_by_number([1, 2, 3])] == [1, 1, 1]
+    assert [paper.item.upvotes for paper in store.papers_by_number([1, 2])] == [4, 4]
 
 
 def test_every_paper_of_a_group_is_updated(store: Store) -> None:
     ingest(store, entry("doi:10.1/a"), entry("arxiv:2"))
     ingest(store, entry("arxiv:2", "doi:10.1/a"))
     ingest(store, entry("arxiv:2", upvotes=9))
-    assert [paper.item.upvotes for paper in store.papers_numbered([1, 2])] == [9, 9]
+    assert [paper.item.upvotes for paper in store.papers_by_number([1, 2])] == [9, 9]
 
 
 def test_doi_does_not_join_two_arxiv_papers(store: Store) -> None:
     ingest(store, entry("arxiv:2608.00001", "doi:10.1/a"))
     assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == IngestCounts(new=1)
     assert ingest(store, entry("arxiv:2608.00002", "doi:10.1/a")) == IngestCounts(seen=1)
-    assert [paper.group for paper in store.papers_numbered([1, 2])] == [1, 2]
+    assert [paper.group for paper in store.papers_by_number([1, 2])] == [1, 2]
 
 
 def test_backlog_of_new_source_is_muted(store: Store) -> None:
     ingest(store, entry("arxiv:1"), entry("arxiv:2", past=True))
-    assert [paper.muted for paper in store.papers_numbered([1, 2])] == [False, True]
+    assert [paper.muted for paper in store.papers_by_number([1, 2])] == [False, True]
 
 
 def test_backlog_of_known_source_is_news(store: Store) -> None:
     ingest(store, entry("arxiv:1"))
     ingest(store, entry("arxiv:2", past=True))
-    assert [paper.muted for paper in store.papers_numbered([1, 2])] == [False, False]
+    assert [paper.muted for paper in store.papers_by_number([1, 2])] == [False, False]
 
 
 def test_source_that_only_failed_is_still_new(store: Store) -> None:
     failed = SourceHealth("arXiv", "failed", "no answer", checked=NOON)
     store.ingest(DAY, failed, [], now=NOON)
     ingest(store, entry("arxiv:1", past=True))
-    assert [paper.muted for paper in store.papers_numbered([1])] == [True]
+    assert [paper.muted for paper in store.papers_by_number([1])] == [True]
 
 
 def test_paper_in_list_and_backlog_is_news(store: Store) -> None:
     ingest(store, entry("arxiv:1", past=True), entry("arxiv:1"))
-    assert [paper.muted for paper in store.papers_numbered([1])] == [False]
+    assert [paper.muted for paper in store.papers_by_number([1])] == [False]
 
 
 def test_papers_are_found_by_number_and_first_seen(store: Store) -> None:
@@ -124,17 +124,17 @@ def test_papers_are_found_by_number_and_first_seen(store: Store) -> None:
     store.ingest(DAY, HEALTH, [entry("arxiv:2"), entry("arxiv:3")], now=later)
     assert keys(store.papers(after=1, since=NOON)) == ["arxiv:2", "arxiv:3"]
     assert keys(store.papers(after=0, since=later)) == ["arxiv:2", "arxiv:3"]
-    assert keys(store.papers_numbered([3, 1, 3, 99])) == ["arxiv:1", "arxiv:3"]
-    assert store.papers_numbered([]) == ()
+    assert keys(store.papers_by_number([3, 1, 3, 99])) == ["arxiv:1", "arxiv:3"]
+    assert store.papers_by_number([]) == ()
 
 
 def test_papers_of_a_day_come_from_all_sources(store: Store) -> None:
     ingest(store, entry("arxiv:1"), entry("arxiv:2"))
     ingest(store, entry("arxiv:2"), entry("arxiv:3"), source="bioRxiv")
     ingest(store, entry("arxiv:1"), day=DAY + timedelta(days=1))
-    assert keys(store.papers_read(DAY)) == ["arxiv:1", "arxiv:2", "arxiv:3"]
-    assert keys(store.papers_read(DAY + timedelta(days=1))) == ["arxiv:1"]
-    assert store.papers_read(DAY - timedelta(days=1)) == ()
+    assert keys(store.papers_listed(DAY)) == ["arxiv:1", "arxiv:2", "arxiv:3"]
+    assert keys(store.papers_listed(DAY + timedelta(days=1))) == ["arxiv:1"]
+    assert store.papers_listed(DAY - timedelta(days=1)) == ()
 
 
 def test_latest_source_health_is_stored(store: Store) -> None:
@@ -186,4 +186,4 @@ def test_large_listing_is_stored_whole(store: Store) -> None:
     entries = [entry(f"arxiv:{n}", f"doi:10.1/{n}") for n in range(1500)]
     assert ingest(store, *entries) == IngestCounts(new=1500)
     assert ingest(store, *entries, day=DAY + timedelta(days=1)) == IngestCounts(seen=1500)
-    assert len(store.papers_numbered(range(2000))) == 1500
+    assert len(store.papers_by_number(range(2000))) == 1500

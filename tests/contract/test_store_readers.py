@@ -142,11 +142,11 @@ def test_iteration_includes_readers_changed_meanwhile(store: Store) -> None:
 
 def test_readers_are_found_by_id(store: Store) -> None:
     sync(store, *(f"reader{n}@example.org" for n in range(1200)))
-    found = store.readers_numbered([7, 3, 1200, 4711])
+    found = store.readers_by_id([7, 3, 1200, 4711])
     assert [reader.id for reader in found] == [3, 7, 1200]
     assert found == tuple(r for r in store.readers() if r.id in {3, 7, 1200})
-    assert len(store.readers_numbered(array("q", range(1, 1101)))) == 1100
-    assert store.readers_numbered([]) == ()
+    assert len(store.readers_by_id(array("q", range(1, 1101)))) == 1100
+    assert store.readers_by_id([]) == ()
 
 
 def test_large_subscriber_list_is_stored(store: Store) -> None:

@@ -130,7 +130,7 @@ def test_sends_on_waking_after_sleeping_through_due_time(night: Night) -> None:
     night.awake(SEVEN - 2 * HOUR, SEVEN - 2 * HOUR + MINUTE)
     night.awake(woke, woke + HOUR, step=5 * MINUTE)
     assert night.sent == [(woke, "ada")]
-    assert night.store.days() == (DAY,)
+    assert night.store.issue_days() == (DAY,)
 
 
 def test_cancelled_future_days_do_not_block_today(night: Night) -> None:
@@ -159,7 +159,7 @@ def test_three_missed_days_make_one_merged_issue(night: Night, restarted: bool) 
     night.listed.titles = ("Three", "Four")
     night.awake(woke, woke + HOUR, step=5 * MINUTE)
     assert night.sent == [(SEVEN, "ada"), (woke, "ada")]
-    assert night.store.days() == (DAY + 3 * ONE_DAY, DAY)
+    assert night.store.issue_days() == (DAY + 3 * ONE_DAY, DAY)
 
 
 def test_missed_weekly_issue_waits_for_sources_and_goes(
@@ -174,7 +174,7 @@ def test_missed_weekly_issue_waits_for_sources_and_goes(
     night.listed.failing = None
     night.awake(woke + 3 * MINUTE, woke + 5 * MINUTE)
     assert [name for _, name in night.sent] == ["ada"]
-    assert night.store.days() == (DAY,)
+    assert night.store.issue_days() == (DAY,)
 
 
 def test_missed_issue_is_caught_up_for_half_a_day(night: Night) -> None:
@@ -238,7 +238,7 @@ def test_moving_reader_gets_one_letter_per_date(night: Night, before: str, after
         night.subscribe(subscriber(timezone=before if at < SEVEN else after))
         night.tick(at)
         at += HOUR
-    rows = [row for day in night.store.days() for row in night.store.deliveries(day)]
+    rows = [row for day in night.store.issue_days() for row in night.store.deliveries(day)]
     assert len(rows) == len({row.day for row in rows}) == len(night.sent)
     assert {DAY - ONE_DAY, DAY, DAY + ONE_DAY} <= {row.day for row in rows}
 

@@ -80,14 +80,14 @@ class MessageBuilder:
 
     def state(self, reader: Reader) -> str:
         """Where Bob's letter of the day stands."""
-        return self.store.letters(reader.id)[-1].state
+        return self.store.deliveries_to(reader.id)[-1].state
 
     def confirmed(self, status: Status = "unconfirmed", **wants: object) -> Reader:
         """Bob says yes."""
         wanted: Subscriber = subscriber(BOB, **wants)
         bob = self.store.save_reader(wanted, status=status, now=self.clock.now())
-        self.store.consent(bob.id, Consent(self.clock.now(), "by a link", "Yes."))
-        found = self.store.reader(bob.id)
+        self.store.record_consent(bob.id, Consent(self.clock.now(), "by a link", "Yes."))
+        found = self.store.reader_by_id(bob.id)
         assert found is not None
         return found
 
@@ -141,7 +141,7 @@ def test_newcomer_gets_the_days_edition_once(
     assert press.store.waves(DAY) == waves
     press.deliver()
     assert press.bobs == ["Vision anew"]
-    assert [line.state for line in press.store.letters(bob.id)] == ["accepted"]
+    assert [line.state for line in press.store.deliveries_to(bob.id)] == ["accepted"]
     assert press.store.issue_state(DAY) == ("done", "")
     assert press.store.audit(DAY).ok
     for _ in range(3):
@@ -185,7 +185,7 @@ def test_newcomer_without_matching_papers_is_not_planned(press: MessageBuilder) 
     assert greet(press.publisher, press.confirmed()) is None
     press.store.set_status(BOB, "unsubscribed", now=NOON)
     press.issue()
-    planned = press.store.planned(DAY)
+    planned = press.store.planned_readers(DAY)
     absent = (
         Filter(include=(parse_rule("salad"),)),
         Filter(topics=("Vision",), exclude=(parse_rule("anew"),)),
@@ -196,7 +196,7 @@ def test_newcomer_without_matching_papers_is_not_planned(press: MessageBuilder) 
     assert greet(press.publisher, away) is None
     press.clock.time += 20 * HOUR
     assert greet(press.publisher, press.confirmed("unsubscribed")) is None
-    assert press.store.planned(DAY) == planned
+    assert press.store.planned_readers(DAY) == planned
 
 
 def test_cancelled_issue_is_not_sent_to_newcomers(press: MessageBuilder) -> None:

@@ -35,7 +35,7 @@ def list_papers(store: Store, *keys: str, now: datetime = NOON) -> tuple[Paper, 
     """Ingest a paper under each of these keys; all papers known then."""
     entries = [IdentifiedItem(item(f"About {key}"), identity(key)) for key in keys]
     store.ingest(DAY, HEALTH, entries, now=now)
-    return store.papers_numbered(range(store.cutoff() + 1))
+    return store.papers_by_number(range(store.cutoff() + 1))
 
 
 def join(store: Store, *names: str) -> tuple[Reader, ...]:

@@ -137,7 +137,7 @@ class ModelPapers:
         known = self._index.papers
         return tuple(known[n] for n in sorted(known) if n > after and known[n].first_seen >= since)
 
-    def papers_read(self, day: date) -> tuple[Paper, ...]:
+    def papers_listed(self, day: date) -> tuple[Paper, ...]:
         return tuple(self._index.papers[n] for n in sorted(self._read.get(day, ())))
 
 
@@ -196,7 +196,7 @@ class ModelReaders(ModelPapers):
     def readers(self) -> tuple[Reader, ...]:
         return tuple(sorted(self._readers.values(), key=lambda reader: reader.id))
 
-    def histories(
+    def reader_histories(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
     ) -> tuple[ReaderHistory, ...]:
         groups = {paper.group for paper in papers}
@@ -210,7 +210,7 @@ class ModelReaders(ModelPapers):
             for reader in readers
         )
 
-    def recent_short(self, *, since: datetime) -> frozenset[int]:
+    def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
         again = (self._again(reader.id, since) for reader in self._readers.values())
         return frozenset().union(*again)
 
@@ -264,7 +264,7 @@ class ModelIssues(ModelReaders):
         decided = max(reader.decided, row.wave.issue.cutoff)
         self._readers[row.email] = replace(reader, decided=decided)
 
-    def skip(self, day: date, *, reason: str, now: datetime) -> None:  # noqa: ARG002
+    def skip_issue(self, day: date, *, reason: str, now: datetime) -> None:  # noqa: ARG002
         issue = self._issues.setdefault(day, DayIssue("skipped"))
         if issue.state == "skipped":
             issue.reason = reason
@@ -276,13 +276,13 @@ class ModelIssues(ModelReaders):
         issue = self._issues.get(day)
         return None if issue is None else (issue.state, issue.reason)
 
-    def days(self) -> tuple[date, ...]:
+    def issue_days(self) -> tuple[date, ...]:
         return tuple(sorted(self._issues, reverse=True))
 
-    def planned(self, day: date) -> frozenset[int]:
+    def planned_readers(self, day: date) -> frozenset[int]:
         return frozenset(row.reader for row in self._rows(day))
 
-    def finish(self, day: date) -> IssueState:
+    def close_issue(self, day: date) -> IssueState:
         issue = self._issues[day]
         issue.state = state_by_counts(issue.counts, issue.state)
         return issue.state

@@ -148,7 +148,7 @@ class App:
 
     def reader(self, number: int = 1) -> Reader:
         """A reader as the store knows them now."""
-        found = self.store.reader(number)
+        found = self.store.reader_by_id(number)
         assert found is not None
         return found
 

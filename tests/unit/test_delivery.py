@@ -344,8 +344,8 @@ def test_waiting_letters_past_their_lease_are_kept(
 
         at = NOON
 
-        def renew(self, day: date, run: str, *, now: datetime, lease: float) -> None:
-            super().renew(day, run, now=now, lease=lease)
+        def renew_leases(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+            super().renew_leases(day, run, now=now, lease=lease)
             self.at = now
 
     monkeypatch.setattr(delivering, "RENEW", 0.005)

@@ -142,7 +142,7 @@ def test_unreachable_operator_creates_no_event(store: Store) -> None:
         clock.time = NOON + timedelta(minutes=minutes)
         look(publisher, what, MemoryTransport(answers), str(minutes))
     assert what.paused == {}
-    assert store.announce(["2026-08-03: letters"], now=NOON)
+    assert store.record_notices(["2026-08-03: letters"], now=NOON)
 
 
 def test_without_operator_nothing_is_reported(store: Store) -> None:

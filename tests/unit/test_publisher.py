@@ -182,7 +182,7 @@ def test_letter_for_another_recipient_has_nonexistent_reader(
         assert proof.envelope.recipient == "me@example.org"
         assert proof.edition.papers == before.edition.papers
         assert proof.envelope.message_id != before.envelope.message_id
-        assert publisher.store.reader(proof.edition.to.id) is None
+        assert publisher.store.reader_by_id(proof.edition.to.id) is None
 
 
 def test_preview_shows_frozen_issue_or_draft(publisher: Publisher) -> None:

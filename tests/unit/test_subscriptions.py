@@ -38,7 +38,7 @@ class Subscriptions:
         return self.notes[-1].link.rpartition("/")[2]
 
     def status(self, email: str = ADA) -> Status | None:
-        reader = self.service.store.reader_at(email)
+        reader = self.service.store.reader_by_email(email)
         return None if reader is None else reader.status
 
     def known(self, status: Status = "confirmed", **fields: object) -> Subscriber:

@@ -70,7 +70,7 @@ class JournaledStore(SqlStore):
 
     def has_lost_its_journal(self) -> bool:
         """See :meth:`newsletter.stores.journal.Witnessed.has_lost_its_journal`."""
-        return not self._witness.is_there and bool(self.days())
+        return not self._witness.is_there and bool(self.issue_days())
 
     def recover_from_journal(self, *, now: datetime) -> Restoration:
         """See :meth:`newsletter.stores.journal.Witnessed.recover_from_journal`."""
@@ -137,16 +137,16 @@ class JournaledStore(SqlStore):
             self._witness.see_reader(email, status, now=now)
         return done
 
-    def record_mail_event(self, returned: MailEvent, *, now: datetime) -> MailEventEffect:
+    def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
         """See :meth:`newsletter.ports.Store.record_mail_event`."""
-        effect = super().record_mail_event(returned, now=now)
+        effect = super().record_mail_event(event, now=now)
         if effect in {"suppressed", "unsubscribed"}:
-            self._see_reader(returned.reader, now)
+            self._see_reader(event.reader, now)
         return effect
 
-    def consent(self, reader: int, consent: Consent) -> bool:
-        """See :meth:`newsletter.ports.Store.consent`."""
-        done = super().consent(reader, consent)
+    def record_consent(self, reader: int, consent: Consent) -> bool:
+        """See :meth:`newsletter.ports.Store.record_consent`."""
+        done = super().record_consent(reader, consent)
         if done:
             self._see_reader(reader, consent.at)
         return done
@@ -167,13 +167,13 @@ class JournaledStore(SqlStore):
 
     def erase(self, reader: int, alias: str, *, now: datetime) -> None:
         """See :meth:`newsletter.ports.Store.erase`."""
-        known = self.reader(reader)
+        known = self.reader_by_id(reader)
         super().erase(reader, alias, now=now)
         if known is not None:
             self._witness.see_reader(known.subscriber.email, "erased", now=now)
 
     def _see_reader(self, number: int, now: datetime) -> None:
-        reader = self.reader(number)
+        reader = self.reader_by_id(number)
         if reader is not None:
             self._witness.see_reader(reader.subscriber.email, reader.status, now=now)
 

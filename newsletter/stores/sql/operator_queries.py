@@ -13,18 +13,18 @@ class OperatorQueries:
 
     _database: Database
 
-    def announce(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
-        """See :meth:`newsletter.ports.Store.announce`."""
+    def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.record_notices`."""
         with self._database.writing() as connection:
             return notices.announce(connection, events, now=now)
 
-    def retract(self, events: Collection[str]) -> None:
-        """See :meth:`newsletter.ports.Store.retract`."""
+    def remove_notices(self, events: Collection[str]) -> None:
+        """See :meth:`newsletter.ports.Store.remove_notices`."""
         with self._database.writing() as connection:
             notices.retract(connection, events)
 
-    def beat(self, heartbeat: Heartbeat) -> None:
-        """See :meth:`newsletter.ports.Store.beat`."""
+    def record_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """See :meth:`newsletter.ports.Store.record_heartbeat`."""
         with self._database.writing() as connection:
             return heartbeats.beat(connection, heartbeat)
 

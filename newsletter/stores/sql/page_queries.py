@@ -42,23 +42,23 @@ class PageQueries:
 
     _database: Database
 
-    def reader(self, number: int) -> Reader | None:
-        """See :meth:`newsletter.ports.Store.reader`."""
-        query = select(schema.readers).where(schema.readers.c.id == number)
+    def reader_by_id(self, id_: int) -> Reader | None:
+        """See :meth:`newsletter.ports.Store.reader_by_id`."""
+        query = select(schema.readers).where(schema.readers.c.id == id_)
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else reader_of(row)
 
-    def reader_at(self, email: str) -> Reader | None:
-        """See :meth:`newsletter.ports.Store.reader_at`."""
+    def reader_by_email(self, email: str) -> Reader | None:
+        """See :meth:`newsletter.ports.Store.reader_by_email`."""
         columns = schema.readers.c
         same = select(schema.readers).where(func.lower(columns.email) == email.lower())
         with self._database.reading() as connection:
             row = connection.execute(same.order_by(columns.id).limit(1)).one_or_none()
         return None if row is None else reader_of(row)
 
-    def tally(self) -> Mapping[Status, int]:
-        """See :meth:`newsletter.ports.Store.tally`."""
+    def count_readers(self) -> Mapping[Status, int]:
+        """See :meth:`newsletter.ports.Store.count_readers`."""
         status = schema.readers.c.status
         query = select(status, func.count().label("number")).group_by(status)
         with self._database.reading() as connection:
@@ -69,8 +69,8 @@ class PageQueries:
         with self._database.reading() as connection:
             return daily_growth(connection)
 
-    def admit(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
-        """See :meth:`newsletter.ports.Store.admit`."""
+    def record_request(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.record_request`."""
         with self._database.writing() as connection:
             alone(connection, REQUESTS)
             asked = schema.requests.c
@@ -89,8 +89,8 @@ class PageQueries:
         with self._database.writing() as connection:
             return connection.execute(delete(schema.readers).where(stale)).rowcount
 
-    def consent(self, reader: int, consent: Consent) -> bool:
-        """See :meth:`newsletter.ports.Store.consent`."""
+    def record_consent(self, reader: int, consent: Consent) -> bool:
+        """See :meth:`newsletter.ports.Store.record_consent`."""
         columns = schema.readers.c
         origin = case((columns.status == "removed", "store"), else_=columns.origin)
         may = (columns.id == reader) & columns.status.not_in(("confirmed", "blocked"))
@@ -114,8 +114,8 @@ class PageQueries:
         with self._database.reading() as connection:
             return tuple(Consent(r.at, r.how, r.text) for r in connection.execute(query))
 
-    def letters(self, reader: int) -> tuple[Delivery, ...]:
-        """See :meth:`newsletter.ports.Store.letters`."""
+    def deliveries_to(self, reader: int) -> tuple[Delivery, ...]:
+        """See :meth:`newsletter.ports.Store.deliveries_to`."""
         ledger, people, issues = schema.deliveries, schema.readers, schema.issues
         query = (
             select(ledger, issues.c.day, people.c.email)
@@ -129,8 +129,8 @@ class PageQueries:
                 for row in connection.execute(query)
             )
 
-    def farewells(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
-        """See :meth:`newsletter.ports.Store.farewells`."""
+    def leaving_reasons(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
+        """See :meth:`newsletter.ports.Store.leaving_reasons`."""
         columns = schema.returns.c
         said = select(schema.returns).where(columns.kind == "unsubscribe", columns.said != "")
         if reader is not None:
@@ -142,8 +142,8 @@ class PageQueries:
                 for row in connection.execute(last)
             )
 
-    def move(self, reader: int, email: str, *, now: datetime) -> bool:
-        """See :meth:`newsletter.ports.Store.move`."""
+    def change_email(self, reader: int, email: str, *, now: datetime) -> bool:
+        """See :meth:`newsletter.ports.Store.change_email`."""
         columns = schema.readers.c
         taken = select(columns.id).where(func.lower(columns.email) == email.lower())
         theirs = select(columns.body).where(columns.id == reader, columns.origin == "store")
@@ -163,8 +163,8 @@ class PageQueries:
             _erase(connection, reader, alias, now)
         self._database.scrub()
 
-    def published(self) -> tuple[PublishedIssue, ...]:
-        """See :meth:`newsletter.ports.Store.published`."""
+    def published_issues(self) -> tuple[PublishedIssue, ...]:
+        """See :meth:`newsletter.ports.Store.published_issues`."""
         days, waves = schema.issues.c, schema.waves.c
         query = (
             select(days.day, func.min(waves.frozen), func.max(waves.cutoff))
@@ -175,8 +175,8 @@ class PageQueries:
         with self._database.reading() as connection:
             return in_turn((day, at, cutoff) for day, at, cutoff in connection.execute(query))
 
-    def paper_called(self, name: str) -> Paper | None:
-        """See :meth:`newsletter.ports.Store.paper_called`."""
+    def find_paper(self, name: str) -> Paper | None:
+        """See :meth:`newsletter.ports.Store.find_paper`."""
         query = select(schema.papers).join(schema.aliases).where(schema.aliases.c.name == name)
         with self._database.reading() as connection:
             return next(iter(read_papers(connection.execute(query))), None)
@@ -188,8 +188,8 @@ class PageQueries:
         with self._database.reading() as connection:
             return tuple(connection.execute(query.distinct().order_by(days)).scalars())
 
-    def search(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
-        """See :meth:`newsletter.ports.Store.search`."""
+    def search_papers(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
+        """See :meth:`newsletter.ports.Store.search_papers`."""
         wanted = sought(words)
         if not wanted:
             return ()

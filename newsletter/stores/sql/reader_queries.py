@@ -44,24 +44,24 @@ class ReaderQueries:
                 return
             last = some[-1].id
 
-    def readers_numbered(self, numbers: Sequence[int]) -> tuple[Reader, ...]:
-        """See :meth:`newsletter.ports.Store.readers_numbered`."""
+    def readers_by_id(self, ids: Sequence[int]) -> tuple[Reader, ...]:
+        """See :meth:`newsletter.ports.Store.readers_by_id`."""
         with self._database.reading() as connection:
-            return readers.readers_numbered(connection, numbers)
+            return readers.readers_numbered(connection, ids)
 
-    def decided_by_all(self, numbers: Sequence[int]) -> int | None:
-        """See :meth:`newsletter.ports.Store.decided_by_all`."""
+    def lowest_decided(self, ids: Sequence[int]) -> int | None:
+        """See :meth:`newsletter.ports.Store.lowest_decided`."""
         with self._database.reading() as connection:
-            return readers.decided_by_all(connection, numbers)
+            return readers.decided_by_all(connection, ids)
 
-    def histories(
+    def reader_histories(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
     ) -> tuple[ReaderHistory, ...]:
-        """See :meth:`newsletter.ports.Store.histories`."""
+        """See :meth:`newsletter.ports.Store.reader_histories`."""
         with self._database.reading() as connection:
             return reader_history.histories(connection, readers, papers, since=since)
 
-    def recent_short(self, *, since: datetime) -> frozenset[int]:
-        """See :meth:`newsletter.ports.Store.recent_short`."""
+    def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
+        """See :meth:`newsletter.ports.Store.papers_to_reconsider`."""
         with self._database.reading() as connection:
             return reader_history.recent_short(connection, since=since)

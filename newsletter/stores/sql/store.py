@@ -80,13 +80,13 @@ class SqlStore(ReaderQueries, PageQueries, OperatorQueries):
         with self._database.reading() as connection:
             return papers.papers(connection, after=after, since=since)
 
-    def papers_numbered(self, numbers: Collection[int]) -> tuple[Paper, ...]:
-        """See :meth:`newsletter.ports.Store.papers_numbered`."""
+    def papers_by_number(self, numbers: Collection[int]) -> tuple[Paper, ...]:
+        """See :meth:`newsletter.ports.Store.papers_by_number`."""
         with self._database.reading() as connection:
             return papers.papers_numbered(connection, numbers)
 
-    def papers_read(self, day: date) -> tuple[Paper, ...]:
-        """See :meth:`newsletter.ports.Store.papers_read`."""
+    def papers_listed(self, day: date) -> tuple[Paper, ...]:
+        """See :meth:`newsletter.ports.Store.papers_listed`."""
         with self._database.reading() as connection:
             return papers.papers_read(connection, day)
 
@@ -95,13 +95,13 @@ class SqlStore(ReaderQueries, PageQueries, OperatorQueries):
         with self._database.reading() as connection:
             return papers.cutoff(connection)
 
-    def record_mail_event(self, returned: MailEvent, *, now: datetime) -> MailEventEffect:
+    def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
         """See :meth:`newsletter.ports.Store.record_mail_event`."""
         with self._database.writing() as connection:
-            return returns.record_mail_event(connection, returned, now=now)
+            return returns.record_mail_event(connection, event, now=now)
 
-    def suppressed(self) -> tuple[Suppression, ...]:
-        """See :meth:`newsletter.ports.Store.suppressed`."""
+    def suppressions(self) -> tuple[Suppression, ...]:
+        """See :meth:`newsletter.ports.Store.suppressions`."""
         with self._database.reading() as connection:
             return returns.suppressed(connection)
 
@@ -115,8 +115,8 @@ class SqlStore(ReaderQueries, PageQueries, OperatorQueries):
         with self._database.writing() as connection:
             return issues.freeze(connection, wave, plans)
 
-    def skip(self, day: date, *, reason: str, now: datetime) -> None:
-        """See :meth:`newsletter.ports.Store.skip`."""
+    def skip_issue(self, day: date, *, reason: str, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.skip_issue`."""
         with self._database.writing() as connection:
             return issues.skip(connection, day, reason=reason, now=now)
 
@@ -130,8 +130,8 @@ class SqlStore(ReaderQueries, PageQueries, OperatorQueries):
         with self._database.reading() as connection:
             return issues.edition(connection, day, email)
 
-    def history_of(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
-        """See :meth:`newsletter.ports.Store.history_of`."""
+    def history_at_freeze(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
+        """See :meth:`newsletter.ports.Store.history_at_freeze`."""
         with self._database.reading() as connection:
             return issues.history_of(connection, day, email)
 
@@ -140,13 +140,13 @@ class SqlStore(ReaderQueries, PageQueries, OperatorQueries):
         with self._database.reading() as connection:
             return issues.issue_state(connection, day)
 
-    def days(self) -> tuple[date, ...]:
-        """See :meth:`newsletter.ports.Store.days`."""
+    def issue_days(self) -> tuple[date, ...]:
+        """See :meth:`newsletter.ports.Store.issue_days`."""
         with self._database.reading() as connection:
             return issues.days(connection)
 
-    def planned(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
-        """See :meth:`newsletter.ports.Store.planned`."""
+    def planned_readers(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
+        """See :meth:`newsletter.ports.Store.planned_readers`."""
         with self._database.reading() as connection:
             return issues.planned(connection, day, among)
 
@@ -177,18 +177,18 @@ class SqlStore(ReaderQueries, PageQueries, OperatorQueries):
             )
         return claims.read(taken, token)
 
-    def owners(self, day: date) -> frozenset[str]:
-        """See :meth:`newsletter.ports.Store.owners`."""
+    def claiming_runs(self, day: date) -> frozenset[str]:
+        """See :meth:`newsletter.ports.Store.claiming_runs`."""
         with self._database.reading() as connection:
             return leases.owners(connection, day)
 
-    def abandon(self, day: date, runs: Collection[str], *, now: datetime) -> None:
-        """See :meth:`newsletter.ports.Store.abandon`."""
+    def end_leases(self, day: date, runs: Collection[str], *, now: datetime) -> None:
+        """See :meth:`newsletter.ports.Store.end_leases`."""
         with self._database.writing() as connection:
             leases.abandon(connection, day, runs, now=now)
 
-    def renew(self, day: date, run: str, *, now: datetime, lease: float) -> None:
-        """See :meth:`newsletter.ports.Store.renew`."""
+    def renew_leases(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+        """See :meth:`newsletter.ports.Store.renew_leases`."""
         with self._database.writing() as connection:
             leases.renew(connection, day, run, now=now, lease=lease)
 
@@ -211,17 +211,22 @@ class SqlStore(ReaderQueries, PageQueries, OperatorQueries):
         with self._database.writing_swiftly() as connection:
             return ledger.settle(connection, settlements, now=now)
 
-    def finish(self, day: date) -> IssueState:
-        """See :meth:`newsletter.ports.Store.finish`."""
+    def close_issue(self, day: date) -> IssueState:
+        """See :meth:`newsletter.ports.Store.close_issue`."""
         with self._database.writing() as connection:
             return issues.finish(connection, day)
 
-    def rule(
-        self, day: date, state: IssueState, *, reason: str, among: Collection[IssueState | None]
+    def set_issue_state(
+        self,
+        day: date,
+        state: IssueState,
+        *,
+        reason: str,
+        from_states: Collection[IssueState | None],
     ) -> bool:
-        """See :meth:`newsletter.ports.Store.rule`."""
+        """See :meth:`newsletter.ports.Store.set_issue_state`."""
         with self._database.writing() as connection:
-            return issues.rule(connection, day, state, reason=reason, among=among)
+            return issues.rule(connection, day, state, reason=reason, among=from_states)
 
     def resolve(
         self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
