@@ -1,1 +1,1 @@
-"""What a paper is: its identity, its topics, the filters it matches."""
+"""Papers: their identity, the rules that select them, and the topics they are in."""

@@ -1,37 +1,32 @@
-"""What a reader wants, parsed into a value and matched as arithmetic.
+"""Rules as readers write them: parsed into an expression, and evaluated over bitmasks.
 
 The grammar, loosest first; words are case-insensitive, ``and``, ``or``, ``not`` reserved::
 
-    either  = both ("or" both)*
-    both    = one ("and" one)*
-    one     = "not" one | "(" either ")" | [prefix] phrase
+    or      = and ("or" and)*
+    and     = operand ("and" operand)*
+    operand = "not" operand | "(" or ")" | [prefix] phrase
     prefix  = "title:" | "author:" | "org:" | "category:" | "about:"
     phrase  = '"' anything '"' | word+
 """
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import get_args
 
 from newsletter.errors import FilterError
 from newsletter.model import All, AnyOf, Expression, Field, Not, Rule, Term
 from newsletter.text import clean, folded
 
 MAX_LENGTH = 4096
-"""Characters of one filter, which leaves room for some 800 terms."""
+"""Characters of one rule, which leaves room for some 800 terms."""
 
 MAX_DEPTH = 50
 """Brackets and negations within one another."""
 
-_PREFIXES: Mapping[str, Field] = {
-    "title": "title",
-    "author": "author",
-    "org": "org",
-    "category": "category",
-    "about": "about",
-}
+_PREFIXES: Mapping[str, Field] = {field: field for field in get_args(Field) if field != "text"}
 _RESERVED = frozenset({"and", "or", "not"})
 _TOKEN = re.compile(
     r"\s*(?:(?P<bracket>[()])"
@@ -41,19 +36,12 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    at: int
-
-
 @lru_cache(maxsize=1_024)
 def parse_rule(text: str) -> Rule:
     """The rule written in ``text``.
 
     Raises:
-        FilterError: what is wrong, with the column it is at.
+        FilterError: the text is not a rule; the error has the column of the problem.
     """
     if len(text) > MAX_LENGTH:
         raise FilterError(
@@ -61,7 +49,7 @@ def parse_rule(text: str) -> Rule:
             text=text[:60] + "…",
             column=0,
         )
-    return _Parser(clean(text)).rule()
+    return _Parser(clean(text)).parse()
 
 
 def iter_terms(expression: Expression) -> Iterator[Term]:
@@ -76,164 +64,157 @@ def iter_terms(expression: Expression) -> Iterator[Term]:
                 yield from iter_terms(part)
 
 
-def evaluate(expression: Expression, occurs: Mapping[Term, int], everything: int) -> int:
-    """The papers an expression is true of, as a bitmask.
+def evaluate(expression: Expression, occurrences: Mapping[Term, int], all_papers: int) -> int:
+    """The papers for which an expression is true, as a bitmask.
 
     Args:
-        expression: a parsed filter.
-        occurs: for each of its terms, the papers it occurs in.
-        everything: the mask of all papers, which ``not`` is taken against.
+        expression: the expression.
+        occurrences: for each of its terms, the papers that the term occurs in.
+        all_papers: the mask of all papers, from which ``not`` subtracts.
     """
     match expression:
         case Term():
-            return occurs[expression]
+            return occurrences[expression]
         case Not(of=inner):
-            return everything & ~evaluate(inner, occurs, everything)
+            return all_papers & ~evaluate(inner, occurrences, all_papers)
         case All(of=parts):
-            found = everything
+            papers = all_papers
             for part in parts:
-                found &= evaluate(part, occurs, everything)
-            return found
+                papers &= evaluate(part, occurrences, all_papers)
+            return papers
         case _:
-            found = 0
+            papers = 0
             for part in expression.of:
-                found |= evaluate(part, occurs, everything)
-            return found
+                papers |= evaluate(part, occurrences, all_papers)
+            return papers
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """``kind`` is a bracket, a reserved word, or one of prefix, quoted, word and end."""
+
+    kind: str
+    text: str
+    column: int
 
 
 class _Parser:
-    """Recursive descent over the tokens of one filter."""
+    """Recursive descent over the tokens of one rule: a method for each line of the grammar."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = list(self._scan())
-        self.place = 0
+        self.tokens = [*self._tokenize(), _Token("end", "", len(text))]
+        self.position = 0
         self.depth = 0
 
-    def rule(self) -> Rule:
-        if not self.tokens:
-            raise self.wrong("this filter is empty; write a word or a phrase", 0)
-        expression = self.either()
-        if (token := self.peek()) is not None:
-            raise self.wrong(f"did not expect “{token.text}” here; {_remedy(token)}", token.at)
+    def parse(self) -> Rule:
+        if self.token.kind == "end":
+            raise self.error("this filter is empty; write a word or a phrase", 0)
+        expression = self.parse_or()
+        if (token := self.token).kind != "end":
+            hint = "write “and” or “or” between two things to look for"
+            if token.kind == ")":
+                hint = "no bracket is open; take it away or open one"
+            raise self.error(f"did not expect “{token.text}” here; {hint}", token.column)
         return Rule(text=self.text, expression=expression)
 
-    def either(self) -> Expression:
-        parts = [self.both()]
-        while self.takes("or"):
-            parts.append(self.both())
-        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+    def parse_or(self) -> Expression:
+        return self.parse_chain("or", self.parse_and, AnyOf)
 
-    def both(self) -> Expression:
-        parts = [self.one()]
-        while self.takes("and"):
-            parts.append(self.one())
-        return parts[0] if len(parts) == 1 else All(tuple(parts))
+    def parse_and(self) -> Expression:
+        return self.parse_chain("and", self.parse_operand, All)
 
-    def one(self) -> Expression:
+    def parse_chain(
+        self,
+        connective: str,
+        parse_part: Callable[[], Expression],
+        combine: Callable[[tuple[Expression, ...]], Expression],
+    ) -> Expression:
+        parts = [parse_part()]
+        while self.accept(connective):
+            parts.append(parse_part())
+        return parts[0] if len(parts) == 1 else combine(tuple(parts))
+
+    def parse_operand(self) -> Expression:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            at = self.tokens[min(self.place, len(self.tokens) - 1)].at
-            raise self.wrong(f"this nests deeper than {MAX_DEPTH} brackets", at)
-        found = self.negated_or_grouped()
+            last = self.tokens[-2]
+            column = min(self.token.column, last.column)
+            raise self.error(f"this nests deeper than {MAX_DEPTH} brackets", column)
+        operand: Expression
+        if self.accept("not"):
+            operand = Not(self.parse_operand())
+        elif opening := self.accept("("):
+            operand = self.parse_or()
+            if not self.accept(")"):
+                raise self.error("this bracket is never closed; add “)”", opening.column)
+        else:
+            operand = self.parse_term()
         self.depth -= 1
-        return found
+        return operand
 
-    def negated_or_grouped(self) -> Expression:
-        if self.takes("not"):
-            return Not(self.one())
-        token = self.peek()
-        if token is not None and token.kind == "(":
-            self.place += 1
-            inner = self.either()
-            if (closing := self.peek()) is None or closing.kind != ")":
-                raise self.wrong("this bracket is never closed; add “)”", token.at)
-            self.place += 1
-            return inner
-        return self.term()
-
-    def term(self) -> Term:
-        field: Field = "text"
-        token = self.peek()
-        if token is not None and token.kind == "prefix":
-            field = self.field(token)
-            self.place += 1
-        return self.phrase(field)
-
-    def field(self, token: _Token) -> Field:
-        if token.text in _PREFIXES:
-            return _PREFIXES[token.text]
-        near = difflib.get_close_matches(token.text, _PREFIXES, 1, 0.5)
-        known = ", ".join(f"{prefix}:" for prefix in _PREFIXES)
-        hint = f"did you mean “{near[0]}:”?" if near else f"the prefixes are {known}."
-        raise self.wrong(
-            f"“{token.text}:” is no prefix; {hint} To look for the text itself, put it in quotes",
-            token.at,
-        )
-
-    def phrase(self, field: Field) -> Term:
-        token = self.peek()
-        if token is None or token.kind not in {"word", "quoted"}:
-            raise self._missing(token)
-        words = [token.text]
-        self.place += 1
-        if token.kind == "word":
-            while (after := self.peek()) is not None and after.kind == "word":
-                words.append(after.text)
-                self.place += 1
-        return self.named(field, " ".join(words), token)
-
-    def _missing(self, token: _Token | None) -> FilterError:
+    def parse_term(self) -> Term:
+        prefix = self.accept("prefix")
+        field = self.field(prefix) if prefix else "text"
+        token = self.accept("quoted") or self.accept("word")
         if token is None:
-            return self.wrong("a word or a phrase is missing at the end", len(self.text))
-        hint = "; to look for it, put it in quotes" if token.kind in _RESERVED else ""
-        return self.wrong(f"a word or a phrase is missing before “{token.text}”{hint}", token.at)
-
-    def named(self, field: Field, words: str, token: _Token) -> Term:
-        text = clean(folded(words))
+            raise self.missing_phrase(self.token)
+        words = [token.text]
+        while token.kind == "word" and (following := self.accept("word")):
+            words.append(following.text)
+        phrase = " ".join(words)
+        text = clean(folded(phrase))
         if not any(character.isalnum() for character in text):
-            raise self.wrong(f"“{words}” has no letter or digit to look for", token.at)
+            raise self.error(f"“{phrase}” has no letter or digit to look for", token.column)
         return Term(field, text)
 
-    def peek(self) -> _Token | None:
-        return self.tokens[self.place] if self.place < len(self.tokens) else None
+    def field(self, prefix: _Token) -> Field:
+        if prefix.text in _PREFIXES:
+            return _PREFIXES[prefix.text]
+        near = difflib.get_close_matches(prefix.text, _PREFIXES, 1, 0.5)
+        known = ", ".join(f"{name}:" for name in _PREFIXES)
+        hint = f"did you mean “{near[0]}:”?" if near else f"the prefixes are {known}."
+        raise self.error(
+            f"“{prefix.text}:” is not a prefix; {hint} To look for the text itself, quote it",
+            prefix.column,
+        )
 
-    def takes(self, word: str) -> bool:
-        token = self.peek()
-        if token is None or token.kind != word:
-            return False
-        self.place += 1
-        return True
+    def missing_phrase(self, token: _Token) -> FilterError:
+        if token.kind == "end":
+            return self.error("a word or a phrase is missing at the end", token.column)
+        hint = "; to look for it, put it in quotes" if token.kind in _RESERVED else ""
+        return self.error(
+            f"a word or a phrase is missing before “{token.text}”{hint}", token.column
+        )
 
-    def wrong(self, problem: str, at: int) -> FilterError:
-        return FilterError(problem, text=self.text, column=at)
+    @property
+    def token(self) -> _Token:
+        return self.tokens[self.position]
 
-    def _scan(self) -> Iterator[_Token]:
+    def accept(self, kind: str) -> _Token | None:
+        """Consume the next token if it is of this kind."""
+        token = self.token
+        if token.kind != kind:
+            return None
+        self.position += 1
+        return token
+
+    def error(self, problem: str, column: int) -> FilterError:
+        return FilterError(problem, text=self.text, column=column)
+
+    def _tokenize(self) -> Iterator[_Token]:
         at = 0
         while (match := _TOKEN.match(self.text, at)) is not None:
-            start = match.end() - len(match[0].lstrip())
+            column = match.end() - len(match[0].lstrip())
             at = match.end()
             if match["bracket"]:
-                yield _Token(match["bracket"], match["bracket"], start)
+                yield _Token(match["bracket"], match["bracket"], column)
             elif match["prefix"]:
-                yield _Token("prefix", match["prefix"].lower(), start)
-            elif match["word"]:
-                yield _word(match["word"], start)
+                yield _Token("prefix", match["prefix"].lower(), column)
+            elif word := match["word"]:
+                kind = word.lower() if word.lower() in _RESERVED else "word"
+                yield _Token(kind, word, column)
+            elif match["close"]:
+                yield _Token("quoted", match["quoted"], column)
             else:
-                yield self._quoted(match, start)
-
-    def _quoted(self, match: re.Match[str], start: int) -> _Token:
-        if not match["close"]:
-            raise self.wrong('this quote is never closed; add one more “"”', start)
-        return _Token("quoted", match["quoted"], start)
-
-
-def _remedy(token: _Token) -> str:
-    if token.kind == ")":
-        return "no bracket is open; take it away or open one"
-    return "write “and” or “or” between two things to look for"
-
-
-def _word(word: str, start: int) -> _Token:
-    lowered = word.lower()
-    return _Token(lowered if lowered in _RESERVED else "word", word, start)
+                raise self.error('this quote is never closed; add one more “"”', column)

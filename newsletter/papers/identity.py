@@ -1,9 +1,9 @@
-"""Who a paper is: one canonical key, every other name it answers to, and when two are the same.
+"""The identity of a paper: its key, its other names, and when two papers are the same.
 
 Keys, strongest first: ``arxiv:<id>``, ``doi:<lower case>``, ``acl:<id>``, ``openreview:<forum>``,
-``pmid:<id>``, ``url:<normalised>``, ``feed:<feed-url>#<guid>``. A paper without any of these is
-``title:<normalised>``; the alias ``text:<hash>`` of its title and abstract together is what joins
-it to another.
+``pmid:<id>``, ``url:<normalised>``, ``feed:<feed-url>#<guid>``. A paper without any of these has
+the key ``title:<normalised>``. The alias ``text:<hash>``, of title and abstract together, joins
+papers that have no other name in common.
 """
 
 import hashlib
@@ -18,15 +18,15 @@ from newsletter.model import Identity, Item
 from newsletter.text import folded, http_url
 
 ORDER = ("arxiv", "doi", "acl", "openreview", "pmid", "url", "feed", "title")
-"""The schemes, in the order in which one of a paper's names becomes its key."""
+"""The schemes; the first one that a paper has a name in gives its key."""
 
 EXCLUSIVE = ("arxiv",)
-"""Schemes under which a paper has one name only: two of them are two papers."""
+"""Schemes in which a paper has one name: two different names are two papers."""
 
-STRONG = (*EXCLUSIVE, "doi", "acl", "openreview", "pmid")
-"""Schemes of the archives: equal words are not enough where two papers differ in one of these."""
+ARCHIVES = (*EXCLUSIVE, "doi", "acl", "openreview", "pmid")
+"""Schemes of the archives: papers that differ in one of these are not joined by their texts."""
 
-WORDS = ("text:", "title:")
+_TEXT_SCHEMES = ("text:", "title:")
 
 _ARXIV_PREFIX = re.compile(
     r"^(?:(?:https?://)?(?:dx\.)?doi\.org/10\.48550/arxiv\.|(?:doi:\s*)?10\.48550/arxiv\."
@@ -59,80 +59,72 @@ _GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma"
     "|tau|upsilon|phi|chi|psi|omega"
 )
-_TELLING = 40
-"""Letters an abstract must have to tell a paper, with its title, from every other."""
+_DISTINCTIVE = 40
+"""Letters an abstract must have so that it and the title identify one paper."""
 
-_LAST_FOUR_DIGITS = 1412
+# The year and month in an arXiv number: this form began in April 2007. Numbers up to 0600 are
+# left to the next century; those in between do not exist.
 _FIRST = 704
-_TURN = 600
+_LAST_FOUR_DIGITS = 1412
+_LAST_OF_NEXT_CENTURY = 600
 
 
 def identify(item: Item) -> Identity:
     """The identity of an item: the strongest of its names as key, all of them as aliases."""
     names = list(dict.fromkeys(_names(item)))
-    best = min(names, key=lambda name: ORDER.index(name.partition(":")[0]))
-    told = {_text(item)} if len(normalise_title(item.abstract)) >= _TELLING else set()
-    return Identity(key=best, aliases=frozenset({*names, *told}))
+    key = min(names, key=lambda name: ORDER.index(name.partition(":")[0]))
+    distinctive = len(normalise_title(item.abstract)) >= _DISTINCTIVE
+    return Identity(key, frozenset([*names, _text_name(item)] if distinctive else names))
 
 
 def is_same_paper(newcomer: Identity, known: frozenset[str]) -> bool:
-    """Whether a newcomer is the paper that answers to these names.
+    """Whether a newcomer is the paper with the names ``known``.
 
-    One name in common is enough, unless each has an arXiv number the other lacks: a DOI never
-    joins two different arXiv numbers (53 DOIs sit on two or more). Where nothing but the words
-    are in common, no other archive's ids may differ either.
+    One name in common is enough, unless each has an arXiv number that the other lacks: 53 DOIs
+    belong to two or more arXiv numbers, and do not join them. If only the texts are in common,
+    the ids of the other archives must not differ either.
     """
     shared = newcomer.aliases & known
-    words_alone = all(name.startswith(WORDS) for name in shared)
-    schemes = STRONG if words_alone else EXCLUSIVE
+    texts_only = all(name.startswith(_TEXT_SCHEMES) for name in shared)
+    schemes = ARCHIVES if texts_only else EXCLUSIVE
     return bool(shared) and not any(_differ(newcomer.aliases, known, scheme) for scheme in schemes)
 
 
 def _differ(one: frozenset[str], other: frozenset[str], scheme: str) -> bool:
     """Whether both have names of this scheme, and none in common."""
-    mine, theirs = _of(scheme, one), _of(scheme, other)
+    mine, theirs = (
+        {name for name in names if name.startswith(f"{scheme}:")} for names in (one, other)
+    )
     return bool(mine and theirs and not mine & theirs)
 
 
-def _of(scheme: str, names: frozenset[str]) -> set[str]:
-    return {name for name in names if name.startswith(f"{scheme}:")}
-
-
 def merge_items(known: Item, newcomer: Item) -> Item:
-    """What is known of a paper, brought up to date by what a source says of it now.
+    """A known item updated by what a source lists now.
 
-    The higher version's words win, and a newcomer's votes and comments; what was not known is
-    filled in; nothing that is known is lost. A withdrawal stays.
+    Fields come from the higher version, and empty ones from the other; upvotes, comments and stars
+    are the newcomer's if it has any. Ids and categories are joined. A withdrawal stays.
     """
     newer = (newcomer.version or 0) > (known.version or 0)
-    kept, other = (newcomer, known) if newer else (known, newcomer)
-    filled = {f.name: getattr(kept, f.name) or getattr(other, f.name) for f in fields(Item)}
-    counted = {
-        name: getattr(known, name) if getattr(newcomer, name) is None else getattr(newcomer, name)
-        for name in ("upvotes", "comments", "code_stars")
-    }
-    return replace(
-        known,
-        **filled
-        | counted
-        | {
-            "ids": tuple(dict.fromkeys((*known.ids, *newcomer.ids))),
-            "categories": tuple(dict.fromkeys((*known.categories, *newcomer.categories))),
-            "announcement": known.announcement,
-        },
-    )
+    first, second = (newcomer, known) if newer else (known, newcomer)
+    merged = {f.name: getattr(first, f.name) or getattr(second, f.name) for f in fields(Item)}
+    for name in ("upvotes", "comments", "code_stars"):
+        count = getattr(newcomer, name)
+        merged[name] = getattr(known, name) if count is None else count
+    for name in ("ids", "categories"):
+        merged[name] = tuple(dict.fromkeys((*getattr(known, name), *getattr(newcomer, name))))
+    return replace(known, **merged | {"announcement": known.announcement})
 
 
 def is_revision(known: Item, newcomer: Item) -> bool:
-    """Whether a newcomer is a later version of what is known."""
+    """Whether a newcomer is a later version of an item with a known version."""
     return known.version is not None and (newcomer.version or 0) > known.version
 
 
 def parse_arxiv_id(raw: str) -> tuple[str, int | None] | None:
-    """An arXiv number and version in any of the forms it is written in, or None.
+    """An arXiv number and version out of any form in which they are written; else None.
 
-    Four digits for 0704 to 1412, five from 1501 (https://info.arxiv.org/help/arxiv_identifier.html);
-    the old form loses its subject class.
+    Numbers have four digits from 0704 to 1412 and five from 1501
+    (https://info.arxiv.org/help/arxiv_identifier.html). The old form loses its subject class.
     """
     text = unquote(raw.strip())
     text = _ARXIV_PREFIX.sub("", text)
@@ -141,7 +133,7 @@ def parse_arxiv_id(raw: str) -> tuple[str, int | None] | None:
     if (new := _ARXIV_NEW.fullmatch(text)) is not None:
         month, digits = int(new[1]), len(new[2])
         expected = 4 if _FIRST <= month <= _LAST_FOUR_DIGITS else 5
-        if digits != expected or _TURN < month < _FIRST:
+        if digits != expected or _LAST_OF_NEXT_CENTURY < month < _FIRST:
             return None
         return f"{new[1]}.{new[2]}", int(new[3]) if new[3] else None
     if (old := _ARXIV_OLD.fullmatch(text)) is not None:
@@ -150,61 +142,59 @@ def parse_arxiv_id(raw: str) -> tuple[str, int | None] | None:
 
 
 def find_dois(raw: str) -> tuple[str, ...]:
-    """The DOIs a field holds, lower-cased, resolver and ``doi:`` stripped (ISO 26324)."""
+    """The DOIs in a field, in lower case, without resolver and ``doi:`` (ISO 26324)."""
     if not _DOI_MARK.match(raw.strip()):
         return ()
     text = re.sub(r"[?#].*$", "", unquote(raw))
-    found = (match[0].lower().rstrip(".)") for match in _DOI.finditer(text))
-    return tuple(_PREPRINT.sub(r"\1", doi) for doi in found)
+    matches = (match[0].lower().rstrip(".)") for match in _DOI.finditer(text))
+    return tuple(_PREPRINT.sub(r"\1", doi) for doi in matches)
 
 
 def normalise_title(title: str) -> str:
-    """A title as it is compared: no markup, accents, case, punctuation or spaces."""
-    text = _TEX.sub(_untexed, html.unescape(title))
+    """A title for comparing: without markup, accents, case, punctuation and spaces."""
+    text = _TEX.sub(_greek_macro, html.unescape(title))
     text = "".join(_greek(character) for character in text)
     return "".join(character for character in folded(text) if character.isalnum())
 
 
-def _untexed(macro: re.Match[str]) -> str:
+def _greek_macro(macro: re.Match[str]) -> str:
+    """The name of the Greek letter that a TeX macro stands for; empty for other macros."""
     word = (macro["word"] or "").lower().removeprefix("var")
     return word if _GREEK.fullmatch(word) else ""
 
 
 def _greek(character: str) -> str:
-    """A Greek letter by its name, as TeX writes it; anything else as it is."""
+    """A Greek letter by the name TeX gives it; any other character unchanged."""
     name = unicodedata.name(character, "")
     if name.startswith(("GREEK SMALL LETTER ", "GREEK CAPITAL LETTER ")):
         return name.split()[3].lower().replace("lamda", "lambda")
     return character
 
 
-def _text(item: Item) -> str:
-    words = f"{normalise_title(item.title)}\n{normalise_title(item.abstract)}"
-    return f"text:{hashlib.blake2b(words.encode(), digest_size=16).hexdigest()}"
+def _text_name(item: Item) -> str:
+    text = f"{normalise_title(item.title)}\n{normalise_title(item.abstract)}"
+    return f"text:{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
 def _names(item: Item) -> Iterator[str]:
-    """Every name an item's ids and addresses give it; its title where they give none."""
+    """Every name that an item's ids and addresses give it; its title if they give none."""
     raw = (*item.ids, *(address for address in (item.url, item.pdf) if address))
-    found = [name for each in raw for name in _read(each)]
-    yield from found or [_titled(item)]
+    names = [name for text in raw for name in _parse_names(text)]
+    # The abstract's hash separates two papers with the same title.
+    by_title = f"title:{normalise_title(item.title)[:200]}#{_text_name(item)[5:13]}"
+    yield from names or [by_title]
 
 
-def _titled(item: Item) -> str:
-    # The abstract's hash keeps apart two papers of one title.
-    return f"title:{normalise_title(item.title)[:200]}#{_text(item)[5:13]}"
-
-
-def _read(raw: str) -> Iterator[str]:
-    """The names an identifier or address, as a source wrote it, stands for."""
+def _parse_names(raw: str) -> Iterator[str]:
+    """The names in an identifier or address as a source wrote it."""
     if raw.startswith("feed:"):
         yield raw
         return
     if (arxiv := parse_arxiv_id(raw)) is not None:
         yield f"arxiv:{arxiv[0]}"
         return
-    if found := find_dois(raw):
-        yield from (f"doi:{doi}" for doi in found)
+    if dois := find_dois(raw):
+        yield from (f"doi:{doi}" for doi in dois)
         return
     for scheme, pattern in (("acl", _ACL), ("openreview", _OPENREVIEW), ("pmid", _PMID)):
         if (match := pattern.match(raw.strip())) is not None:
@@ -219,14 +209,16 @@ def _read(raw: str) -> Iterator[str]:
 
 
 def normalise_url(raw: str) -> str | None:
-    """An address as it is compared: no scheme, ``www.``, tracking, fragment or last slash."""
+    """A web address for comparing: no scheme, ``www.``, tracking, fragment or last slash.
+
+    None for a text that is not a web address.
+    """
     address = http_url(raw)
     if address is None:
         return None
     parts = urlsplit(address)
     host = parts.netloc.lower().removeprefix("www.")
-    kept = [
-        (k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(k)
-    ]
-    query = f"?{urlencode(sorted(kept))}" if kept else ""
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    kept = sorted((name, value) for name, value in pairs if not _TRACKING.match(name))
+    query = f"?{urlencode(kept)}" if kept else ""
     return f"{host}{parts.path.rstrip('/')}{query}"

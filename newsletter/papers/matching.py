@@ -1,6 +1,6 @@
-"""Matching by rules: whole words and phrases, found for all terms in one pass over a text.
+"""Matching by words: finds the whole words and phrases of all terms in one pass over a text.
 
-One Aho-Corasick automaton (Aho & Corasick, CACM 18:6, 1975) a field holds every term, so the
+For each field an Aho-Corasick automaton (Aho & Corasick, CACM 18:6, 1975) holds every term, so the
 cost of a paper does not grow with the number of filters.
 """
 
@@ -8,94 +8,90 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import ahocorasick
+from typing_extensions import override
 
 from newsletter.model import Field, Item, Term
+from newsletter.ports import Matcher
 from newsletter.text import display, folded
 
 _WORD = re.compile(r"\w(?:[\w.+#-]*[\w+#])?")
 
 
-class RulesMatcher:
-    """A :class:`newsletter.ports.Matcher` over words as they are written."""
+class RulesMatcher(Matcher):
+    """Compares words as they are written, without regard to meaning."""
 
+    @override
     def masks(self, items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
-        """For each term the items it occurs in, as a bitmask: bit *i* stands for ``items[i]``."""
-        found = dict.fromkeys(terms, 0)
-        automata = _automata(terms)
-        for place, item in enumerate(items):
-            for term in _occurring(item, automata):
-                found[term] |= 1 << place
-        return found
+        masks = dict.fromkeys(terms, 0)
+        automata = _build_automata(terms)
+        for index, item in enumerate(items):
+            for term in _find_terms(item, automata):
+                masks[term] |= 1 << index
+        return masks
 
 
-def _automata(terms: Collection[Term]) -> Mapping[Field, ahocorasick.Automaton]:
-    """For each field an automaton over the words of its terms; values are the terms by words."""
+def _build_automata(terms: Collection[Term]) -> Mapping[Field, ahocorasick.Automaton]:
+    """For each field an automaton over its terms' phrases; its values are phrase and terms."""
     by_field: dict[Field, dict[str, list[Term]]] = {}
     for term in terms:
-        for words in _needles(term):
-            by_field.setdefault(term.field, {}).setdefault(words, []).append(term)
-    return {field: _automaton(needles) for field, needles in by_field.items()}
+        for phrase in _phrases(term):
+            by_field.setdefault(term.field, {}).setdefault(phrase, []).append(term)
+    return {field: _build_automaton(phrases) for field, phrases in by_field.items()}
 
 
-def _needles(term: Term) -> Sequence[str]:
-    """What is looked for: the phrase, or, where meaning is asked for, each of its words."""
+def _phrases(term: Term) -> Sequence[str]:
+    """What to look for: the term's phrase, or each of its words for the field ``about``."""
     return _WORD.findall(folded(term.text)) if term.field == "about" else (folded(term.text),)
 
 
-def _automaton(needles: Mapping[str, list[Term]]) -> ahocorasick.Automaton:
+def _build_automaton(phrases: Mapping[str, list[Term]]) -> ahocorasick.Automaton:
     automaton = ahocorasick.Automaton()
-    for words, terms in needles.items():
-        automaton.add_word(words, (words, terms))
+    for phrase, terms in phrases.items():
+        automaton.add_word(phrase, (phrase, terms))
     automaton.make_automaton()
     return automaton
 
 
-def _occurring(item: Item, automata: Mapping[Field, ahocorasick.Automaton]) -> Iterator[Term]:
+def _find_terms(item: Item, automata: Mapping[Field, ahocorasick.Automaton]) -> Iterator[Term]:
     """The terms that occur in an item, each once."""
     for field, automaton in automata.items():
         if field == "category":
-            yield from _categorised(item, automaton)
+            yield from _find_categories(item, automaton)
         elif field == "about":
-            yield from _about(item, automaton)
+            yield from _find_about(item, automaton)
         else:
-            seen = {term: None for _, terms in _words(item, field, automaton) for term in terms}
-            yield from seen
+            yield from {t: None for _, terms in _find(item, field, automaton) for t in terms}
 
 
-def _about(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
-    """Terms all of whose words occur somewhere in title and abstract."""
-    present = dict(_words(item, "text", automaton))
+def _find_about(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
+    """Terms of which every word occurs somewhere in title and abstract."""
+    present = dict(_find(item, "text", automaton))
     for term in {term: None for terms in present.values() for term in terms}:
-        if all(words in present for words in _needles(term)):
+        if all(word in present for word in _phrases(term)):
             yield term
 
 
-def _categorised(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
-    """Terms that name one of the item's categories, or the archive it is in (cs for cs.CL)."""
-    names = {name for category in item.categories for name in _category_names(folded(category))}
-    for name in sorted(names):
+def _find_categories(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
+    """Terms that name one of the item's categories, or its archive (cs for cs.CL)."""
+    categories = [folded(category) for category in item.categories]
+    for name in sorted({*categories, *(name.partition(".")[0] for name in categories)}):
         if name in automaton:
             _, terms = automaton.get(name)
             yield from terms
 
 
-def _category_names(category: str) -> Iterator[str]:
-    yield category
-    yield category.partition(".")[0]
-
-
-def _words(
+def _find(
     item: Item, field: Field, automaton: ahocorasick.Automaton
 ) -> Iterator[tuple[str, list[Term]]]:
-    """Each whole-word occurrence in a field, with the terms that look for it."""
+    """Each phrase that occurs in a field as whole words, with the terms that look for it."""
     for text in _texts(item, field):
-        for end, (words, terms) in automaton.iter(text):
-            if _is_whole(text, end - len(words) + 1, end + 1):
-                yield words, terms
+        for end, (phrase, terms) in automaton.iter(text):
+            if _is_whole(text, end - len(phrase) + 1, end + 1):
+                yield phrase, terms
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether a match is not a part of a longer word; edges that are no letters need no space."""
+    """Whether a match is not part of a longer word; only a letter or digit can continue one."""
     before = start > 0 and text[start].isalnum() and text[start - 1].isalnum()
     after = end < len(text) and text[end - 1].isalnum() and text[end].isalnum()
     return not before and not after

@@ -1,4 +1,4 @@
-"""What the day's papers are about, and why."""
+"""Which topics a paper is in, and why; which papers match the terms of every filter."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,35 +10,35 @@ from newsletter.ports import Matcher
 from newsletter.text import folded
 
 TITLE_WEIGHT = 3
-"""What a rule that matches in the title counts against one in the abstract."""
+"""The weight of a rule that matches in the title, against 1 in the abstract."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reason:
-    """Why a paper is in a topic: the strongest rule, its weight, and the weight of all."""
+    """Why a paper is in a topic: the strongest rule, its weight, and the weight of all rules."""
 
-    words: str
+    rule: str
     strongest: int
     total: int
 
 
 def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Matching:
-    """Match an issue's papers with its topics and with everybody's filters, in one pass."""
+    """Match an issue's papers with its topics and with all these filters, in one pass."""
     items = [paper.item for paper in issue.papers]
-    wanted = dict.fromkeys(chain(_of_topics(issue.topics), _of_filters(filters)))
-    occurs = matcher.masks(items, tuple(wanted))
-    everything = (1 << len(items)) - 1
-    members = {topic.name: _members(topic, occurs, everything) for topic in issue.topics}
+    terms = dict.fromkeys(chain(_topic_terms(issue.topics), _filter_terms(filters)))
+    occurrences = matcher.masks(items, tuple(terms))
+    all_papers = (1 << len(items)) - 1
+    members = {topic.name: _members(topic, occurrences, all_papers) for topic in issue.topics}
     reasons = {
-        (topic.name, place): reason
+        (topic.name, index): reason
         for topic in issue.topics
-        for place, reason in _reasons(topic, members[topic.name], occurs, everything).items()
+        for index, reason in _reasons(topic, members[topic.name], occurrences, all_papers).items()
     }
     return Matching(
         topics=members,
-        best=_best(issue.topics, reasons),
-        because={place: reason.words for place, reason in reasons.items()},
-        terms=occurs,
+        best=_best_topics(issue.topics, reasons),
+        because={key: reason.rule for key, reason in reasons.items()},
+        terms=occurrences,
         upvotes=tuple(item.upvotes for item in items),
     )
 
@@ -46,90 +46,91 @@ def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Ma
 def extend_matching(
     matching: Matching, issue: Issue, filters: Iterable[Filter], matcher: Matcher
 ) -> Matching:
-    """The matching of an issue with what these filters ask for and it does not know yet."""
-    missing = dict.fromkeys(term for term in _of_filters(filters) if term not in matching.terms)
+    """The matching of an issue with the terms of these filters that it lacks added."""
+    missing = dict.fromkeys(term for term in _filter_terms(filters) if term not in matching.terms)
     if not missing:
         return matching
-    found = matcher.masks([paper.item for paper in issue.papers], tuple(missing))
-    return replace(matching, terms={**matching.terms, **found})
+    occurrences = matcher.masks([paper.item for paper in issue.papers], tuple(missing))
+    return replace(matching, terms={**matching.terms, **occurrences})
 
 
-def bit_indexes(papers: int) -> list[int]:
-    """The papers of a mask, lowest first."""
-    found = []
-    while papers:
-        low = papers & -papers
-        found.append(low.bit_length() - 1)
-        papers ^= low
-    return found
+def bit_indexes(mask: int) -> list[int]:
+    """The indexes of a mask's bits, lowest first."""
+    indexes = []
+    while mask:
+        low = mask & -mask
+        indexes.append(low.bit_length() - 1)
+        mask ^= low
+    return indexes
 
 
-def _of_topics(topics: Sequence[Topic]) -> Iterator[Term]:
+def _topic_terms(topics: Sequence[Topic]) -> Iterator[Term]:
     for topic in topics:
-        for rule in (*_positive(topic), *topic.none):
+        for rule in (*_including_rules(topic), *topic.none):
             for term in iter_terms(rule.expression):
                 yield term
                 yield _in_title(term)
 
 
-def _of_filters(filters: Iterable[Filter]) -> Iterator[Term]:
+def _filter_terms(filters: Iterable[Filter]) -> Iterator[Term]:
     rules = dict.fromkeys(rule for wants in filters for rule in (*wants.include, *wants.exclude))
     return chain.from_iterable(iter_terms(rule.expression) for rule in rules)
 
 
-def _positive(topic: Topic) -> tuple[Rule, ...]:
-    """The rules that put a paper into a topic, its categories and description among them."""
-    named = (Rule(name, Term("category", folded(name))) for name in topic.categories)
+def _including_rules(topic: Topic) -> tuple[Rule, ...]:
+    """The rules that put a paper into a topic; its categories and description are rules too."""
+    categories = (Rule(name, Term("category", folded(name))) for name in topic.categories)
     about = [Rule(topic.about, Term("about", folded(topic.about)))] if topic.about else []
-    return (*topic.any, *named, *about)
+    return (*topic.any, *categories, *about)
 
 
 def _in_title(term: Term) -> Term:
     return Term("title", term.text) if term.field == "text" else term
 
 
-def _members(topic: Topic, occurs: Mapping[Term, int], everything: int) -> int:
-    """The papers in a topic: one of ``any``, ``categories`` or ``about``, none of ``none``."""
-    inside = 0
-    for rule in _positive(topic):
-        inside |= evaluate(rule.expression, occurs, everything)
+def _members(topic: Topic, occurrences: Mapping[Term, int], all_papers: int) -> int:
+    """The papers that match one of the topic's including rules and none of ``none``."""
+    members = 0
+    for rule in _including_rules(topic):
+        members |= evaluate(rule.expression, occurrences, all_papers)
     for rule in topic.none:
-        inside &= ~evaluate(rule.expression, occurs, everything)
-    return inside
+        members &= ~evaluate(rule.expression, occurrences, all_papers)
+    return members
 
 
 def _reasons(
-    topic: Topic, members: int, occurs: Mapping[Term, int], everything: int
+    topic: Topic, members: int, occurrences: Mapping[Term, int], all_papers: int
 ) -> Mapping[int, _Reason]:
     """For each paper in a topic, why it is there."""
-    found: dict[int, _Reason] = {}
-    for rule in _positive(topic):
-        matched = members & evaluate(rule.expression, occurs, everything)
-        titled = 0
+    reasons: dict[int, _Reason] = {}
+    for rule in _including_rules(topic):
+        in_title = 0
         for term in iter_terms(rule.expression):
-            titled |= occurs[_in_title(term)]
-        for place in bit_indexes(matched):
-            weight = TITLE_WEIGHT if titled >> place & 1 else 1
-            found[place] = _stronger(found.get(place), rule.text, weight)
-    return found
+            in_title |= occurrences[_in_title(term)]
+        for index in bit_indexes(members & evaluate(rule.expression, occurrences, all_papers)):
+            weight = TITLE_WEIGHT if in_title >> index & 1 else 1
+            reasons[index] = _add_rule(reasons.get(index), rule.text, weight)
+    return reasons
 
 
-def _stronger(so_far: _Reason | None, words: str, weight: int) -> _Reason:
-    if so_far is None:
-        return _Reason(words, weight, weight)
-    total = so_far.total + weight
-    if weight > so_far.strongest:
-        return _Reason(words, weight, total)
-    return _Reason(so_far.words, so_far.strongest, total)
+def _add_rule(reason: _Reason | None, rule: str, weight: int) -> _Reason:
+    if reason is None:
+        return _Reason(rule, weight, weight)
+    total = reason.total + weight
+    if weight > reason.strongest:
+        return _Reason(rule, weight, total)
+    return _Reason(reason.rule, reason.strongest, total)
 
 
-def _best(topics: Sequence[Topic], reasons: Mapping[tuple[str, int], _Reason]) -> Mapping[str, int]:
-    """For each topic the papers whose best topic it is; ties go to the earlier topic."""
-    leaders: dict[int, tuple[int, str]] = {}
-    for (name, place), reason in reasons.items():
-        if place not in leaders or reason.total > leaders[place][0]:
-            leaders[place] = (reason.total, name)
-    best = dict.fromkeys((topic.name for topic in topics), 0)
-    for place, (_, name) in leaders.items():
-        best[name] |= 1 << place
-    return best
+def _best_topics(
+    topics: Sequence[Topic], reasons: Mapping[tuple[str, int], _Reason]
+) -> Mapping[str, int]:
+    """For each topic the papers for which it has the highest weight; ties go to the earlier."""
+    best: dict[int, tuple[int, str]] = {}
+    for (name, index), reason in reasons.items():
+        if index not in best or reason.total > best[index][0]:
+            best[index] = (reason.total, name)
+    papers = dict.fromkeys((topic.name for topic in topics), 0)
+    for index, (_, name) in best.items():
+        papers[name] |= 1 << index
+    return papers
