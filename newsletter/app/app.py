@@ -32,7 +32,7 @@ from newsletter.sources import Client
 from newsletter.stores import Journaled, SendJournal, copy_store, open_store
 from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
-from newsletter.transports.smtp import SmtpTransport, greet
+from newsletter.transports.smtp import SmtpTransport, check_connection
 
 OWN_FOLDER = ".newsletter"
 """Beside the configuration: what the newsletter keeps for itself."""
@@ -237,7 +237,7 @@ class App:
             TransportError: it cannot be reached, be trusted, or does not let us in.
         """
         settings = smtp_settings(self.settings.smtp, self.folder)
-        await greet(replace(settings, timeout=timeout))
+        await check_connection(replace(settings, timeout=timeout))
 
     def to_folder(self, folder: Path) -> Transport:
         """A door that leads into a folder."""

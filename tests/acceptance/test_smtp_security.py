@@ -10,7 +10,7 @@ import trustme
 
 from newsletter.errors import ConfigurationError, TransportError
 from newsletter.model import Accepted, NotSent
-from newsletter.transports.smtp import SmtpSettings, SmtpTransport, greet
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport, check_connection
 from newsletter.transports.smtp.settings import Security
 from tests.support.clocks import QuickClock
 from tests.support.outgoing import Counter, letter, letters
@@ -111,11 +111,11 @@ def test_connection_check_logs_in_and_sends_nothing(tmp_path: Path) -> None:
                 password="s3cret",
                 ca_file=ours.ca_file,
             )
-            await greet(right)
+            await check_connection(right)
             with pytest.raises(TransportError, match=r"check smtp\.username"):
-                await greet(replace(right, password="guessed"))
+                await check_connection(replace(right, password="guessed"))
             with pytest.raises(TransportError, match=r"set smtp\.ca_file"):
-                await greet(replace(right, ca_file=None))
+                await check_connection(replace(right, ca_file=None))
             assert server.taken == []
 
     asyncio.run(scene())
@@ -185,7 +185,7 @@ def test_unreadable_ca_file_is_named(tmp_path: Path) -> None:
 def test_remote_cleartext_needs_explicit_consent() -> None:
     with pytest.raises(ConfigurationError, match="allow_cleartext"):
         SmtpSettings("mail.example.org", 25, "none")
-    assert SmtpSettings("10.0.0.1", 25, "none", allow_cleartext=True).place == "10.0.0.1:25"
+    assert SmtpSettings("10.0.0.1", 25, "none", allow_cleartext=True).address == "10.0.0.1:25"
     assert SmtpSettings("::1", 25, "none").security == "none"
 
 

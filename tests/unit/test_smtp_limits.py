@@ -3,7 +3,7 @@
 import asyncio
 
 from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown
-from newsletter.transports.smtp.breaker import IN_A_ROW, SHARE, WINDOW, Breaker
+from newsletter.transports.smtp.breaker import MAX_IN_A_ROW, MAX_IN_WINDOW, WINDOW, Breaker
 from newsletter.transports.smtp.limits import GROWTH, ConnectionLimit, DomainLimit
 from tests.support.outgoing import letter
 
@@ -14,7 +14,7 @@ UNCLEAR: Outcome = Refused("550 go away")
 
 def fates(breaker: Breaker, *outcomes: Outcome) -> list[Outcome]:
     """What is settled, told these outcomes one by one."""
-    return [fate for outcome in outcomes for _, fate in breaker.note(letter(), outcome)]
+    return [fate for outcome in outcomes for _, fate in breaker.record(letter(), outcome)]
 
 
 def test_refusals_wait_for_another_answer() -> None:
@@ -22,21 +22,21 @@ def test_refusals_wait_for_another_answer() -> None:
     assert fates(breaker, REFUSED, REFUSED) == []
     assert fates(breaker, TAKEN) == [TAKEN, REFUSED, REFUSED]
     assert fates(breaker, REFUSED) == []
-    assert [fate for _, fate in breaker.end()] == [REFUSED]
+    assert [fate for _, fate in breaker.finish()] == [REFUSED]
     assert breaker.reason == ""
 
 
 def test_final_refusals_fail_only_named_mailboxes() -> None:
     breaker = Breaker()
     fates(breaker, TAKEN, UNCLEAR, REFUSED)
-    assert [fate for _, fate in breaker.end()] == [Deferred("550 go away"), REFUSED]
+    assert [fate for _, fate in breaker.finish()] == [Deferred("550 go away"), REFUSED]
     assert breaker.reason == ""
 
 
 def test_server_refusing_all_of_several_refuses_us() -> None:
     breaker = Breaker()
     fates(breaker, REFUSED, UNCLEAR)
-    assert [type(fate) for _, fate in breaker.end()] == [Deferred, Deferred]
+    assert [type(fate) for _, fate in breaker.finish()] == [Deferred, Deferred]
     assert breaker.reason == "it refused each of 2 letters, last: 550 go away"
 
 
@@ -44,7 +44,7 @@ def test_deferral_confirms_only_refusals_naming_mailboxes() -> None:
     breaker = Breaker()
     later = Deferred("451 later")
     assert fates(breaker, TAKEN, UNCLEAR, REFUSED, later) == [TAKEN, later, REFUSED]
-    assert [fate for _, fate in breaker.end()] == [Deferred("550 go away")]
+    assert [fate for _, fate in breaker.finish()] == [Deferred("550 go away")]
     assert breaker.reason == ""
 
 
@@ -52,30 +52,30 @@ def test_missing_reply_is_no_answer() -> None:
     breaker = Breaker()
     ours = Refused("not sent: no address SMTP can carry")
     assert fates(breaker, UNCLEAR, ours) == [ours]
-    assert [fate for _, fate in breaker.end()] == [UNCLEAR]
+    assert [fate for _, fate in breaker.finish()] == [UNCLEAR]
 
 
 def test_breaker_does_not_judge_a_single_letter() -> None:
     breaker = Breaker()
     fates(breaker, UNCLEAR)
-    assert [fate for _, fate in breaker.end()] == [UNCLEAR]
+    assert [fate for _, fate in breaker.finish()] == [UNCLEAR]
     assert breaker.reason == ""
 
 
 def test_one_refusal_too_many_in_a_row_trips() -> None:
     breaker = Breaker()
-    assert fates(breaker, *[REFUSED] * IN_A_ROW) == []
+    assert fates(breaker, *[REFUSED] * MAX_IN_A_ROW) == []
     policy = Deferred("554 5.7.1 blocked")
-    assert fates(breaker, policy) == [Deferred("550 5.1.1 nobody")] * IN_A_ROW + [policy]
+    assert fates(breaker, policy) == [Deferred("550 5.1.1 nobody")] * MAX_IN_A_ROW + [policy]
     assert breaker.reason == "it refused 21 letters in a row, last: 554 5.7.1 blocked"
 
 
 def test_five_percent_refusals_are_tolerated() -> None:
     breaker = Breaker()
-    borne: list[Outcome] = [TAKEN, REFUSED] * SHARE
-    fates(breaker, *borne, *[TAKEN] * (WINDOW - 2 * SHARE))
+    borne: list[Outcome] = [TAKEN, REFUSED] * MAX_IN_WINDOW
+    fates(breaker, *borne, *[TAKEN] * (WINDOW - 2 * MAX_IN_WINDOW))
     assert breaker.reason == ""
-    fates(breaker, REFUSED, *[TAKEN] * WINDOW, *[TAKEN, REFUSED] * (SHARE + 1))
+    fates(breaker, REFUSED, *[TAKEN] * WINDOW, *[TAKEN, REFUSED] * (MAX_IN_WINDOW + 1))
     assert breaker.reason.startswith("it refused 11 of the last 200 letters")
 
 
@@ -88,31 +88,31 @@ def test_broken_connection_is_no_refusal() -> None:
 
 def test_errors_halve_connections_and_success_restores_them() -> None:
     async def scene() -> None:
-        crowd = ConnectionLimit(8)
+        limit = ConnectionLimit(8)
         for _ in range(8):
-            assert await crowd.enter()
-        assert not crowd.crowded
-        crowd.note(NotSent("421 too many"))
+            assert await limit.acquire()
+        assert not limit.exceeded
+        limit.record(NotSent("421 too many"))
         for over in (4, 3, 2, 1, 0):
-            assert crowd.crowded == (over > 0)
+            assert limit.exceeded == (over > 0)
             if over:
-                crowd.leave()
-        waiting = asyncio.ensure_future(crowd.enter())
+                limit.release()
+        waiting = asyncio.ensure_future(limit.acquire())
         for _ in range(GROWTH):
-            crowd.note(TAKEN)
+            limit.record(TAKEN)
         assert await waiting
-        crowd.close()
-        assert not await crowd.enter()
+        limit.close()
+        assert not await limit.acquire()
 
     asyncio.run(scene())
 
 
 def test_one_connection_always_remains() -> None:
     async def scene() -> None:
-        crowd = ConnectionLimit(2)
+        limit = ConnectionLimit(2)
         for _ in range(5):
-            crowd.strained()
-        assert await crowd.enter()
+            limit.halve()
+        assert await limit.acquire()
 
     asyncio.run(scene())
 
@@ -122,19 +122,19 @@ def test_domain_limit_starts_with_first_4xx() -> None:
 
     def room() -> int:
         entered = 0
-        while entered < 50 and domains.admits(ada):
-            domains.enter(ada)
+        while entered < 50 and domains.allows(ada):
+            domains.acquire(ada)
             entered += 1
         for _ in range(entered):
-            domains.leave(ada, TAKEN)
+            domains.release(ada, TAKEN)
         return entered
 
     limits = [room()]
     for _ in range(4):
-        domains.enter(ada)
-        domains.leave(ada, Deferred("451 slower"))
+        domains.acquire(ada)
+        domains.release(ada, Deferred("451 slower"))
         limits.append(room())
     assert limits == [50, 5, 2, 1, 1]
-    domains.enter(ada)
-    assert domains.admits(letter("bob@example.net"))
-    assert not domains.admits(ada)
+    domains.acquire(ada)
+    assert domains.allows(letter("bob@example.net"))
+    assert not domains.allows(ada)

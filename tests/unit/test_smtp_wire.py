@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown, WireLines
 from newsletter.transports.smtp.replies import (
-    answer_to_dot,
-    cut_off,
+    final_outcome,
     is_mailbox,
     refusal,
     reply_text,
+    with_reason,
 )
 
 
@@ -110,7 +110,7 @@ def _lines(piece: bytes) -> WireLines | None:
     ],
 )
 def test_reply_to_the_dot_decides_the_outcome(code: int, words: str, outcome: Outcome) -> None:
-    assert answer_to_dot(code, words) == outcome
+    assert final_outcome(code, words) == outcome
 
 
 def test_unexpected_success_is_no_permanent_refusal() -> None:
@@ -134,4 +134,4 @@ def test_reply_is_one_short_printable_line() -> None:
 def test_disconnection_replaces_only_open_outcomes(
     fate: Outcome | None, expected: Outcome | None
 ) -> None:
-    assert cut_off(fate, "gone") == expected
+    assert with_reason(fate, "gone") == expected

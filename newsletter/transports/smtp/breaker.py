@@ -1,96 +1,94 @@
-"""The breaker: a server that refuses letter after letter is stopped before readers are blamed."""
+"""Stops the sending when the server refuses letter after letter, before readers get the blame."""
 
 from collections import deque
 
 from newsletter.delivery.refusals import is_servers, refuses_reader
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 
-IN_A_ROW = 20
-"""As many refusals in a row are readers' addresses; one more is the server's word about us."""
+MAX_IN_A_ROW = 20
+"""So many refusals in a row can be bad addresses; with one more the server refuses the sender."""
 
 WINDOW = 200
-"""Over so many answers …"""
+"""Of so many answers ..."""
 
-SHARE = 10
-"""… no more refusals than this, five in a hundred."""
+MAX_IN_WINDOW = 10
+"""... so many may be refusals: five in a hundred."""
 
-Ended = tuple[Letter, Outcome]
+Settled = tuple[Letter, Outcome]
 _Answered = Accepted | Refused | Deferred
 
 
 class Breaker:
-    """Counts refusals (5xx), and holds back those in a row until it is clear what they mean.
+    """Counts refusals (5xx) and holds them back until it is clear whom they blame.
 
     Attributes:
-        reason: why no more letters should leave; empty while they may.
+        reason: why the sending must stop; empty while it may go on.
     """
 
     def __init__(self) -> None:
         self.reason = ""
-        self._held_back: list[tuple[Letter, _Answered]] = []
-        self._recent: deque[bool] = deque(maxlen=WINDOW)
-        self._welcome = False
+        self._held: list[tuple[Letter, _Answered]] = []
+        self._recent_refusals: deque[bool] = deque(maxlen=WINDOW)
+        self._only_refusals = True
 
-    def note(self, letter: Letter, outcome: Outcome) -> list[Ended]:
-        """What can be settled, now that this letter came to this.
+    def record(self, letter: Letter, outcome: Outcome) -> list[Settled]:
+        """Record an outcome, and return the letters that can be settled now.
 
-        When the breaker trips, refusals in a row become deferrals: they speak of us. A deferral
-        says nothing of those that name no mailbox; they wait for a letter that is accepted.
+        An accepted letter confirms the refusals before it. A deferred one confirms only those that
+        name the reader's mailbox. If the breaker opens, the refusals in a row become deferrals.
         """
         if isinstance(outcome, NotSent | Unknown) or not is_servers(outcome.reply):
             return [(letter, outcome)]
-        refused = _is_5xx(outcome)
-        self._recent.append(refused)
+        refused = outcome.reply.startswith("5")  # with 5.7.x that is a Deferred
+        self._recent_refusals.append(refused)
         if not refused:
-            self._welcome = True
-            clear = self.rest() if isinstance(outcome, Accepted) else self._named()
-            return [(letter, outcome), *clear]
-        self._held_back.append((letter, outcome))
-        self._judge(outcome)
-        return self.rest() if self.reason else []
+            self._only_refusals = False
+            confirmed = (
+                self._release() if isinstance(outcome, Accepted) else self._release_mailboxes()
+            )
+            return [(letter, outcome), *confirmed]
+        self._held.append((letter, outcome))
+        self._open_if_too_many(outcome)
+        return self._release() if self.reason else []
 
-    def rest(self) -> list[Ended]:
-        """What is held back still, as it is to be settled."""
-        held, self._held_back = self._held_back, []
+    def finish(self) -> list[Settled]:
+        """Return the letters still held back, when there are no more answers to come.
+
+        No accepted letter followed these refusals, so each may have been the first of many: it
+        becomes a deferral, unless it names the reader's mailbox. If there were only refusals, the
+        server refuses the sender. A single letter is left to the caller to judge.
+        """
+        if len(self._recent_refusals) <= 1:
+            return self._release()
+        name_mailbox = [refuses_reader(outcome.reply) for _, outcome in self._held]
+        if self._only_refusals and not all(name_mailbox):
+            last = self._held[-1][1].reply
+            self.reason = f"it refused each of {len(self._held)} letters, last: {last}"
+        return [
+            (letter, outcome if names_it else _as_deferred(outcome))
+            for (letter, outcome), names_it in zip(self._release(), name_mailbox, strict=True)
+        ]
+
+    def _release(self) -> list[Settled]:
+        held, self._held = self._held, []
         if self.reason:
-            return [(letter, _softened(outcome)) for letter, outcome in held]
+            return [(letter, _as_deferred(outcome)) for letter, outcome in held]
         return list(held)
 
-    def _named(self) -> list[Ended]:
-        """Those held back that say that it is for the reader's mailbox."""
-        held = self._held_back
-        self._held_back = [one for one in held if not refuses_reader(one[1].reply)]
+    def _release_mailboxes(self) -> list[Settled]:
+        """Release the refusals that name the reader's mailbox."""
+        held = self._held
+        self._held = [one for one in held if not refuses_reader(one[1].reply)]
         return [one for one in held if refuses_reader(one[1].reply)]
 
-    def end(self) -> list[Ended]:
-        """What is held back when there are no more letters.
-
-        A refusal that no accepted letter followed, and that says not that it is for the reader's
-        mailbox, may be the first of many; so it is a deferral. Where there was no answer but
-        refusals, it is us whom the server refuses. Of a letter all alone its sender has to judge.
-        """
-        if len(self._recent) <= 1:
-            return self.rest()
-        blamed = [refuses_reader(outcome.reply) for _, outcome in self._held_back]
-        if not (self._welcome or all(blamed)):
-            last = self._held_back[-1][1].reply
-            self.reason = f"it refused each of {len(blamed)} letters, last: {last}"
-        ends = zip(self.rest(), blamed, strict=True)
-        return [(letter, fate if clear else _softened(fate)) for (letter, fate), clear in ends]
-
-    def _judge(self, last: _Answered) -> None:
-        if len(self._held_back) > IN_A_ROW:
-            self.reason = f"it refused {len(self._held_back)} letters in a row, last: {last.reply}"
-        elif len(self._recent) == WINDOW and sum(self._recent) > SHARE:
-            share = f"{sum(self._recent)} of the last {WINDOW} letters"
+    def _open_if_too_many(self, last: _Answered) -> None:
+        refusals = sum(self._recent_refusals)
+        if len(self._held) > MAX_IN_A_ROW:
+            self.reason = f"it refused {len(self._held)} letters in a row, last: {last.reply}"
+        elif len(self._recent_refusals) == WINDOW and refusals > MAX_IN_WINDOW:
+            share = f"{refusals} of the last {WINDOW} letters"
             self.reason = f"it refused {share}, last: {last.reply}"
 
 
-def _softened(outcome: Outcome) -> Outcome:
-    """A refusal that speaks of us is a deferral."""
+def _as_deferred(outcome: Outcome) -> Outcome:
     return Deferred(outcome.reply) if isinstance(outcome, Refused) else outcome
-
-
-def _is_5xx(outcome: _Answered) -> bool:
-    """Whether the server said no for good, be it of the reader or, with 5.7.x, of us."""
-    return outcome.reply.startswith("5")

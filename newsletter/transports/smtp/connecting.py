@@ -1,4 +1,4 @@
-"""Opening a session: connect, secure, greet, authenticate; aiosmtplib does each step."""
+"""Opens a session with the server: connect, TLS, EHLO, login. aiosmtplib does each step."""
 
 import asyncio
 import ssl
@@ -9,22 +9,22 @@ import aiosmtplib
 
 from newsletter.errors import TransportError
 from newsletter.transports.smtp.connection import Connection
-from newsletter.transports.smtp.lockstep import Lockstep
-from newsletter.transports.smtp.pipeline import Pipeline
-from newsletter.transports.smtp.refusals import UNOPENED, ServerGoneError, failure
-from newsletter.transports.smtp.session import Session, SmtpDialogue
+from newsletter.transports.smtp.replies import OPENING_ERRORS, ServerGoneError, opening_error
+from newsletter.transports.smtp.session import LockstepSession, PipelinedSession, Session
 from newsletter.transports.smtp.settings import SmtpSettings
 
-_MEND_CONNECT = "check smtp.host and smtp.port, and that the server runs and takes mail from here"
-_MEND_STARTTLS = (
-    "nothing was sent, as STARTTLS was asked for and not given: the server lacks it, or something "
-    "between strips it; smtp.security: tls is what port 465 speaks"
+_CHECK_SERVER = "check smtp.host and smtp.port, and that the server runs and takes mail from here"
+_CHECK_STARTTLS = (
+    "nothing was sent, because STARTTLS is required: the server lacks it, or something between "
+    "strips it; for port 465 set smtp.security: tls"
 )
-_MEND_LOGIN = "check smtp.username and smtp.password, and that smtp.security is what it wants"
+_CHECK_LOGIN = "check smtp.username and smtp.password, and that smtp.security fits this port"
+
+_Step = Callable[[], Awaitable[object]]
 
 
 def tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
-    """What verifies the server's certificate and name; None where it goes in the clear.
+    """What verifies the server's certificate and name; None without TLS.
 
     Raises:
         TransportError: ``ca_file`` cannot be read.
@@ -41,19 +41,7 @@ def tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
 
 
 async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Session:
-    """A session over a new connection: pipelined where the server can, else in lockstep.
-
-    Raises:
-        TransportError: as :func:`open_dialogue`.
-    """
-    dialogue, pipelining = await open_dialogue(settings, tls)
-    return Pipeline(dialogue) if pipelining else Lockstep(dialogue)
-
-
-async def open_dialogue(
-    settings: SmtpSettings, tls: ssl.SSLContext | None
-) -> tuple[SmtpDialogue, bool]:
-    """Connect, secure and authenticate; and whether the server can be spoken to in groups.
+    """Open a session over a new connection: pipelined if the server can, else in lockstep.
 
     Raises:
         ServerGoneError: the server cannot be reached, or asks to come back later.
@@ -71,51 +59,51 @@ async def open_dialogue(
     for step, remedy in _steps(settings, client):
         try:
             await step()
-            _check_cancelled()
-        except UNOPENED as error:
+            _raise_lost_cancellation()
+        except OPENING_ERRORS as error:
             client.close()
-            raise failure(settings, error, remedy) from error
+            raise opening_error(settings, error, remedy) from error
         except asyncio.CancelledError:
             client.close()
             raise
     transport = client.transport
     if transport is None or transport.is_closing():
-        raise ServerGoneError(f"{settings.place}: it closed the connection; {_MEND_CONNECT}")
-    dialogue = SmtpDialogue(settings, Connection(cast("asyncio.Transport", transport)))
-    return dialogue, client.supports_extension("pipelining")
+        raise ServerGoneError(f"{settings.address}: it closed the connection; {_CHECK_SERVER}")
+    kind = PipelinedSession if client.supports_extension("pipelining") else LockstepSession
+    return kind(settings, Connection(cast("asyncio.Transport", transport)))
 
 
-def _check_cancelled() -> None:
+async def check_connection(settings: SmtpSettings) -> None:
+    """Connect, secure the connection, log in, and quit.
+
+    Raises:
+        TransportError: as :func:`open_session`.
+    """
+    session = await open_session(settings, tls_context(settings))
+    await session.quit()
+
+
+def _steps(settings: SmtpSettings, client: aiosmtplib.SMTP) -> list[tuple[_Step, str]]:
+    """The steps up to an open session, each with what the operator can do if it fails."""
+
+    async def login() -> None:
+        await client.login(settings.username or "", settings.password or "")
+
+    steps: list[tuple[_Step, str]] = [(client.connect, _CHECK_SERVER)]
+    if settings.security == "starttls":
+        steps.append((client.starttls, _CHECK_STARTTLS))
+    steps.append((client.ehlo, _CHECK_SERVER))
+    if settings.username is not None:
+        steps.append((login, _CHECK_LOGIN))
+    return steps
+
+
+def _raise_lost_cancellation() -> None:
     """Raise the cancellation that ``asyncio.wait_for`` of Python 3.11 lost, if it lost one.
 
-    aiosmtplib waits with it. A cancellation at the moment at which the answer comes is swallowed
+    aiosmtplib waits with it. A cancellation in the moment in which the reply comes is swallowed
     there (https://github.com/python/cpython/issues/86296), and ``send`` would not end.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-async def greet(settings: SmtpSettings) -> None:
-    """Connect, secure, authenticate, and say goodbye.
-
-    Raises:
-        TransportError: as :func:`open_session`.
-    """
-    dialogue, _ = await open_dialogue(settings, tls_context(settings))
-    await dialogue.goodbye()
-
-
-def _steps(
-    settings: SmtpSettings, client: aiosmtplib.SMTP
-) -> list[tuple[Callable[[], Awaitable[object]], str]]:
-    async def login() -> None:
-        await client.login(settings.username or "", settings.password or "")
-
-    steps: list[tuple[Callable[[], Awaitable[object]], str]] = [(client.connect, _MEND_CONNECT)]
-    if settings.security == "starttls":
-        steps.append((client.starttls, _MEND_STARTTLS))
-    steps.append((client.ehlo, _MEND_CONNECT))
-    if settings.username is not None:
-        steps.append((login, _MEND_LOGIN))
-    return steps

@@ -1,7 +1,7 @@
-"""A connection once it is open: bytes out, replies in, with a limit to every wait.
+"""An open connection: bytes out, replies in, with a limit to every wait.
 
-aiosmtplib has connected, secured and authenticated by then; from there on its protocol is replaced
-by this one, which takes any number of replies ahead of their being asked for (RFC 2920).
+aiosmtplib connects, secures and authenticates. Then this protocol replaces aiosmtplib's, which
+cannot take several replies before they are asked for, as pipelining needs (RFC 2920).
 """
 
 import asyncio
@@ -12,18 +12,18 @@ from functools import lru_cache
 from newsletter.transports.smtp.replies import reply_text
 
 _LINE = re.compile(rb"([2-5]\d\d)([ -]?)([^\r\n]*)")
-_LONGEST = 65_536
-"""Bytes of replies a server may send without ending one."""
+_MAX_REPLY_BYTES = 65_536
+"""What a server may send without ending a reply."""
 
 Reply = tuple[int, str]
-"""A reply's code and its words, those of several lines joined (RFC 5321 4.2.1)."""
+"""A reply's code and its words; several lines are joined (RFC 5321 4.2.1)."""
 
 
 @lru_cache(maxsize=64)
-def _understood(line: bytes) -> tuple[int, str, bool] | None:
-    """A line of a reply: its code, its words, whether it is the last; None where it is none.
+def _parse_line(line: bytes) -> tuple[int, str, bool] | None:
+    """A line's code, its words, and whether it ends the reply; None for a line of no reply.
 
-    Servers say much the same all day.
+    Cached, because servers say the same few lines all day.
     """
     found = _LINE.match(line)
     if found is None:
@@ -32,10 +32,10 @@ def _understood(line: bytes) -> tuple[int, str, bool] | None:
 
 
 class Connection(asyncio.Protocol):
-    """Reads replies off a transport, and writes to it.
+    """Reads replies from a transport, and writes to it.
 
     Args:
-        transport: an open one; this becomes its protocol.
+        transport: an open transport; this object becomes its protocol.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -45,145 +45,147 @@ class Connection(asyncio.Protocol):
         self._lines: list[str] = []
         self._replies: deque[Reply] = deque()
         self._error: OSError | None = None
-        self._awaited: asyncio.Future[None] | None = None
+        self._reply_arrived: asyncio.Future[None] | None = None
         self._deadline = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
-        self._room = asyncio.Event()
-        self._room.set()
-        # "Drained" is to mean that every byte is with the kernel. The mark is not 0: with nothing
-        # left to write a TLS transport would then pause at each call, and nobody would resume it.
+        self._timer: asyncio.TimerHandle | None = None
+        self._written = asyncio.Event()
+        self._written.set()
+        # drain() waits until the kernel has every byte. The high mark is not 0, because a TLS
+        # transport with nothing left to write would pause at each call, and never resume.
         transport.set_write_buffer_limits(high=1, low=0)
         transport.set_protocol(self)
 
     @property
     def alive(self) -> bool:
-        """Whether more may be said over it."""
+        """Whether more can be sent over it."""
         return self._error is None and not self._transport.is_closing()
 
     def write(self, *pieces: bytes) -> None:
-        """Put bytes on the wire, as one.
+        """Write these bytes at once.
 
         Raises:
-            OSError: the connection is gone.
+            OSError: the connection is lost.
         """
-        if not self.alive:
-            raise self._error or ConnectionResetError("the connection was lost")
-        # Joined: from Python 3.12 on writelines() passes by the flow control of drained().
+        self._check_alive()
+        # Joined, because from Python 3.12 on writelines() bypasses the flow control of drain().
         self._transport.write(b"".join(pieces))
 
-    async def drained(self, timeout: float) -> None:  # noqa: ASYNC109 - the same for every wait
+    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - the same for every wait
         """Wait until all that was written has left this process.
 
         Raises:
-            OSError: the connection is gone, or it takes longer than ``timeout`` seconds.
+            OSError: the connection is lost, or it takes longer than ``timeout`` seconds.
         """
         try:
             async with asyncio.timeout(timeout):
-                await self._room.wait()
+                await self._written.wait()
         except TimeoutError:
             raise TimeoutError("Timed out while the server took the letter") from None
+        self._check_alive()
+
+    def _check_alive(self) -> None:
         if not self.alive:
             raise self._error or ConnectionResetError("the connection was lost")
 
-    async def reply(self, timeout: float) -> Reply:  # noqa: ASYNC109 - as above
-        """The next reply.
+    async def read_reply(self, timeout: float) -> Reply:  # noqa: ASYNC109 - as above
+        """Read the next reply.
 
         Raises:
-            OSError: the connection is gone, the server speaks no SMTP, or it says nothing for
-                ``timeout`` seconds.
+            OSError: the connection is lost, the server does not speak SMTP, or it says nothing
+                for ``timeout`` seconds.
         """
         if not self._replies:
-            await self._arrival(timeout)
+            await self._wait_for_reply(timeout)
         return self._replies.popleft()
 
-    async def _arrival(self, timeout: float) -> None:  # noqa: ASYNC109 - as above
+    async def _wait_for_reply(self, timeout: float) -> None:  # noqa: ASYNC109 - as above
         if self._error is not None:
             raise self._error
-        self._awaited = self._loop.create_future()
+        self._reply_arrived = self._loop.create_future()
         self._deadline = self._loop.time() + timeout
-        if self._alarm is None or self._alarm.when() > self._deadline:
-            self._set_alarm()
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._start_timer()
         try:
-            await self._awaited
+            await self._reply_arrived
         finally:
-            self._awaited = None
+            self._reply_arrived = None
 
-    def _set_alarm(self) -> None:
-        """Have the deadline looked after: one alarm serves wait after wait that ends in time."""
-        self._quiet()
-        self._alarm = self._loop.call_at(self._deadline, self._ring)
+    def _start_timer(self) -> None:
+        """Start a timer for the deadline. It stays for later waits: most replies come in time."""
+        self._cancel_timer()
+        self._timer = self._loop.call_at(self._deadline, self._on_timer)
 
-    def _ring(self) -> None:
-        """Give up where the server is waited for and late; else see to what is waited for next."""
-        self._alarm = None
-        if self._awaited is None:
+    def _on_timer(self) -> None:
+        """Fail if a reply is overdue; otherwise wait for the deadline of the current wait."""
+        self._timer = None
+        if self._reply_arrived is None:
             return
         if self._loop.time() >= self._deadline:
             self._fail(TimeoutError("Timed out waiting for the server's answer"))
         else:
-            self._set_alarm()
+            self._start_timer()
 
-    def _quiet(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def drop(self) -> None:
-        """Cut the line at once; what is not on the wire yet never will be."""
+    def abort(self) -> None:
+        """Close the connection at once; what is not on the wire yet will not be sent."""
         self._transport.abort()
 
     def close(self) -> None:
-        """Let what is written leave, and close."""
+        """Close the connection after what was written has left."""
         self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Take what the server says, however it is cut into packets."""
+        """Take what the server sends, however it is cut into packets."""
         *lines, self._unread = (self._unread + data).split(b"\n")
         for line in lines:
-            self._read(line)
-        if len(self._unread) + len(self._lines) * 512 > _LONGEST:
+            self._take_line(line)
+        if len(self._unread) + len(self._lines) * 512 > _MAX_REPLY_BYTES:
             self._fail(ConnectionAbortedError("the server's reply has no end"))
         if self._replies:
             self._wake()
 
-    def _read(self, line: bytes) -> None:
-        understood = _understood(line)
-        if understood is None:
-            said = reply_text(0, line.decode("utf-8", "replace")).removeprefix("0 ")
-            self._fail(ConnectionAbortedError(f"the server speaks no SMTP: {said!r}"))
+    def _take_line(self, line: bytes) -> None:
+        parsed = _parse_line(line)
+        if parsed is None:
+            words = reply_text(0, line.decode("utf-8", "replace")).removeprefix("0 ")
+            self._fail(ConnectionAbortedError(f"the server speaks no SMTP: {words!r}"))
             return
-        code, words, is_last = understood
+        code, words, is_last = parsed
         self._lines.append(words)
         if is_last:
             self._replies.append((code, " ".join(self._lines)))
             self._lines = []
 
     def eof_received(self) -> None:
-        """The server will say nothing more."""
+        """The server will send nothing more."""
         self._fail(ConnectionResetError("the server closed the connection"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing more can be said or heard."""
+        """The connection is closed, by either side."""
         words = str(exc or "") or "the connection was lost"
         self._fail(ConnectionResetError(words))
-        self._room.set()
-        self._quiet()
+        self._written.set()
+        self._cancel_timer()
 
     def pause_writing(self) -> None:
-        """The kernel takes no more for now."""
-        self._room.clear()
+        """The kernel takes no more bytes for now."""
+        self._written.clear()
 
     def resume_writing(self) -> None:
-        """All is with the kernel."""
-        self._room.set()
+        """The kernel has all bytes."""
+        self._written.set()
 
     def _fail(self, error: OSError) -> None:
         self._error = self._error or error
         self._wake(self._error)
 
     def _wake(self, error: OSError | None = None) -> None:
-        if self._awaited is not None and not self._awaited.done():
+        if self._reply_arrived is not None and not self._reply_arrived.done():
             if error is None or self._replies:
-                self._awaited.set_result(None)
+                self._reply_arrived.set_result(None)
             else:
-                self._awaited.set_exception(error)
+                self._reply_arrived.set_exception(error)

@@ -1,90 +1,92 @@
-"""How many at once: over all connections, and to any one domain."""
+"""Limits: connections to the server, letters at once to a domain, letters a second."""
 
 import asyncio
 from collections import Counter
+from datetime import datetime, timedelta
 
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome
+from newsletter.ports import Clock
 
 GROWTH = 50
-"""Letters accepted until one connection more is tried."""
+"""After so many accepted letters one more connection is allowed."""
 
 SLOWED = 5
-"""Letters at once to a domain that asked for patience; half as many after each further time."""
+"""Letters at once to a domain after its first 4xx; each further 4xx halves the number."""
 
 
 class ConnectionLimit:
-    """The connections: fewer by half when the server is strained, one more as letters are taken.
+    """How many connections may be open: half as many under strain, one more as letters pass.
 
     Additive increase, multiplicative decrease, as in RFC 5681.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = self._limit = most
-        self._taken = self._inside = 0
+    def __init__(self, maximum: int) -> None:
+        self._maximum = self._limit = maximum
+        self._accepted = self._open = 0
         self._changed = asyncio.Event()
         self._closed = False
 
     @property
-    def crowded(self) -> bool:
-        """Whether somebody should leave."""
-        return self._inside > self._limit
+    def exceeded(self) -> bool:
+        """Whether there are more connections than allowed, so that one has to close."""
+        return self._open > self._limit
 
-    async def enter(self) -> bool:
-        """Wait until there is room for one more; False when there will be none."""
-        while not self._closed and self._inside >= self._limit:
+    async def acquire(self) -> bool:
+        """Wait until one more connection is allowed; False if no more are needed."""
+        while not self._closed and self._open >= self._limit:
             self._changed.clear()
             await self._changed.wait()
-        self._inside += not self._closed
+        self._open += not self._closed
         return not self._closed
 
-    def leave(self) -> None:
-        """One connection less."""
-        self._inside -= 1
+    def release(self) -> None:
+        """Count a connection that ended."""
+        self._open -= 1
         self._changed.set()
 
     def close(self) -> None:
-        """Nobody needs to enter any more."""
+        """Need no more connections: there are no more letters."""
         self._closed = True
         self._changed.set()
 
     def reopen(self) -> None:
-        """Somebody needs to enter after all."""
+        """Need connections again: a letter came back."""
         self._closed = False
         self._changed.set()
 
-    def note(self, outcome: Outcome) -> None:
-        """Grow by what the server takes, shrink where it breaks off."""
+    def record(self, outcome: Outcome) -> None:
+        """Raise the limit for accepted letters, halve it for one that was cut off."""
         if isinstance(outcome, Accepted):
-            self._taken += 1
-            if self._taken % GROWTH == 0:
-                self._limit = min(self._most, self._limit + 1)
+            self._accepted += 1
+            if self._accepted % GROWTH == 0:
+                self._limit = min(self._maximum, self._limit + 1)
                 self._changed.set()
         elif isinstance(outcome, NotSent):
-            self.strained()
+            self.halve()
 
-    def strained(self) -> None:
-        """The server has enough: half of those inside are to leave."""
-        self._limit = max(1, min(self._limit, self._inside) // 2)
+    def halve(self) -> None:
+        """Allow half of the open connections, at least one."""
+        self._limit = max(1, min(self._limit, self._open) // 2)
 
 
 class DomainLimit:
-    """How many letters are under way to each domain; without a limit until it asks for patience."""
+    """How many letters may be under way to a domain; unlimited until its first 4xx."""
 
     def __init__(self) -> None:
         self._limits: dict[str, int] = {}
         self._under_way: Counter[str] = Counter()
 
-    def admits(self, letter: Letter) -> bool:
-        """Whether one more may go to this letter's domain now."""
+    def allows(self, letter: Letter) -> bool:
+        """Whether one more letter may go to this letter's domain now."""
         domain = _domain(letter)
         return self._under_way[domain] < self._limits.get(domain, self._under_way[domain] + 1)
 
-    def enter(self, letter: Letter) -> None:
-        """Count a letter that goes."""
+    def acquire(self, letter: Letter) -> None:
+        """Count a letter as under way."""
         self._under_way[_domain(letter)] += 1
 
-    def leave(self, letter: Letter, outcome: Outcome | None) -> None:
-        """Count a letter that went; a deferral (4xx) limits its domain."""
+    def release(self, letter: Letter, outcome: Outcome | None) -> None:
+        """Count a letter as under way no more; a deferral (4xx) limits its domain."""
         domain = _domain(letter)
         self._under_way[domain] -= 1
         if isinstance(outcome, Deferred) and outcome.reply.startswith("4"):
@@ -94,3 +96,21 @@ class DomainLimit:
 
 def _domain(letter: Letter) -> str:
     return letter.envelope.recipient.rpartition("@")[2].lower()
+
+
+class RateLimit:
+    """Spaces letters evenly, at most ``rate`` a second over all connections; None: no limit."""
+
+    def __init__(self, rate: float | None, clock: Clock) -> None:
+        self._gap = timedelta(seconds=1 / rate) if rate else timedelta()
+        self._clock = clock
+        self._last: datetime | None = None
+
+    async def wait(self) -> None:
+        """Wait until the next letter may leave."""
+        now = self._clock.now()
+        # Never longer than one gap, even if the clock was set back meanwhile.
+        due = min((self._last or now - self._gap) + self._gap, now + self._gap)
+        if due > now:
+            await self._clock.sleep((due - now).total_seconds())
+        self._last = max(due, now)

@@ -1,8 +1,16 @@
-"""What may go on the wire, and what an answer means: the pure part of the SMTP transport."""
+"""What may be written on the wire, and what the server's replies and errors mean."""
 
 import re
+import ssl
 
+import aiosmtplib
+
+from newsletter.errors import TransportError
 from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown
+from newsletter.transports.smtp.settings import SmtpSettings
+
+OPENING_ERRORS = (aiosmtplib.SMTPException, OSError)
+"""How opening a session fails. An open connection fails with OSError alone."""
 
 _MAILBOX = re.compile(
     r"""(?: [A-Za-z0-9.!\#$%&'*+/=?^_`{|}~-]{1,64}                    # atoms and dots
@@ -11,30 +19,34 @@ _MAILBOX = re.compile(
     """,
     re.VERBOSE,
 )
-_LONGEST_REPLY = 500
+_MAX_REPLY = 500
+
+
+class ServerGoneError(TransportError):
+    """The server cannot be reached now; in a moment it may be."""
 
 
 def is_mailbox(address: str) -> bool:
-    """Whether an address is one mailbox of RFC 5321 4.1.2 that we write exactly as it stands.
+    """Whether an address is one mailbox of RFC 5321 4.1.2 that can be written as it stands.
 
-    Lists, routes, white space, control characters, angle brackets and over-long local parts are
-    none, and neither is an address outside ASCII (RFC 6531 is not spoken here). Dots may stand
-    anywhere: some old and living addresses have them in odd places.
+    Lists, routes, white space, control characters, angle brackets, local parts that are too long
+    and addresses outside ASCII are not (RFC 6531 is not supported). Dots may stand anywhere: some
+    old addresses in use have them in odd places.
     """
     return _MAILBOX.fullmatch(address) is not None
 
 
 def reply_text(code: int, words: str) -> str:
-    """The server's answer in one printable line, code first, shortened where it is endless."""
+    """A reply in one printable line, code first, at most 500 characters."""
     printable = "".join(c if c.isprintable() else " " for c in words)
-    return " ".join(f"{code} {printable}".split())[:_LONGEST_REPLY]
+    return " ".join(f"{code} {printable}".split())[:_MAX_REPLY]
 
 
 def refusal(code: int, words: str) -> Refused | Deferred:
-    """What a negative answer to a recipient or a message means for this letter alone.
+    """What a negative reply to a recipient or a message means for this letter.
 
-    4xx asks for patience. 5xx is for good, but for policy (5.7.x of RFC 3463): that speaks of
-    us and not of the reader, so the letter waits.
+    4xx is for now. 5xx is for good, except for policy (5.7.x of RFC 3463): that is about the
+    sender and not the reader, so the letter is deferred.
     """
     text = reply_text(code, words)
     if is_permanent(code) and not words.startswith("5.7."):
@@ -42,8 +54,8 @@ def refusal(code: int, words: str) -> Refused | Deferred:
     return Deferred(text)
 
 
-def answer_to_dot(code: int, words: str) -> Outcome:
-    """What the answer to the final dot means; one that is no answer leaves the letter in doubt."""
+def final_outcome(code: int, words: str) -> Outcome:
+    """What the reply to the final dot means; an odd code leaves the letter in doubt."""
     if is_positive(code):
         return Accepted(reply_text(code, words))
     if is_temporary(code) or is_permanent(code):
@@ -67,16 +79,49 @@ def is_permanent(code: int) -> bool:
 
 
 def is_go_ahead(code: int) -> bool:
-    """354: the content may come."""
+    """354: send the content."""
     return code == 354  # noqa: PLR2004 - RFC 5321 4.2.3
 
 
-def cut_off(fate: Outcome | None, reason: str) -> Outcome | None:
-    """A fate with the reason for which the line broke, where it leaves the letter open."""
-    match fate:
+def with_reason(outcome: Outcome | None, reason: str) -> Outcome | None:
+    """An outcome that leaves the letter open, with the reason why its connection broke."""
+    match outcome:
         case NotSent():
             return NotSent(reason)
         case Unknown():
             return Unknown(reason)
         case _:
-            return fate
+            return outcome
+
+
+def server_error(settings: SmtpSettings, words: str, remedy: str) -> TransportError:
+    """The error for a server that refuses all letters: its address, its words, what to do."""
+    return TransportError(f"{settings.address}: {words}; {remedy}")
+
+
+def opening_error(settings: SmtpSettings, error: Exception, remedy: str) -> TransportError:
+    """The error for a session that cannot be opened; ServerGoneError if a retry may help."""
+    if _is_tls_error(error):
+        remedy = (
+            "set smtp.ca_file to the authority that signed its certificate, smtp.host to a name "
+            "in the certificate, and smtp.security to what this port speaks"
+        )
+    kind = TransportError if _is_final(error) else ServerGoneError
+    return kind(f"{settings.address}: {error_text(error)}; {remedy}")
+
+
+def error_text(error: Exception) -> str:
+    """What broke, in one printable line."""
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return reply_text(error.code, error.message).removeprefix("-1 ")
+    return str(error) or "timed out"
+
+
+def _is_tls_error(error: Exception) -> bool:
+    return isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError)
+
+
+def _is_final(error: Exception) -> bool:
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return not is_temporary(error.code)
+    return _is_tls_error(error) or not isinstance(error, OSError)

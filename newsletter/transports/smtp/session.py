@@ -1,126 +1,330 @@
-"""What a session is: letters taken from a line, said over a connection, each settled."""
+"""Sends letters over one open connection, with or without pipelining."""
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from typing import Protocol
 
-from newsletter.model import Envelope, Letter, Outcome, Refused
+from typing_extensions import override
+
+from newsletter.model import Envelope, Letter, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp.connection import Connection, Reply
-from newsletter.transports.smtp.refusals import refused
-from newsletter.transports.smtp.replies import is_mailbox, is_permanent, is_positive, reply_text
+from newsletter.transports.smtp.replies import (
+    error_text,
+    final_outcome,
+    is_go_ahead,
+    is_mailbox,
+    is_permanent,
+    is_positive,
+    refusal,
+    reply_text,
+    server_error,
+    with_reason,
+)
 from newsletter.transports.smtp.settings import SmtpSettings
 
 SERVICE_CLOSING = 421
 BAD_SEQUENCE = 503
-_GOODBYE = 5.0
-_LOGIN_WANTED = 530
-"""Asked for a login (RFC 4954, section 6), or for TLS before anything else (RFC 3207, 4)."""
+_LOGIN_REQUIRED = 530
+"""The server wants a login (RFC 4954, section 6), or TLS first (RFC 3207, section 4)."""
 
-_MEND_SENDER = "check that sender: is an address which smtp.username may send as"
-_MEND_LOGIN = "set what it asks for: smtp.username and smtp.password, or smtp.security"
+_QUIT_TIMEOUT = 5.0
+_STOPPED = "stopped before the letter left"
+_NO_ANSWER = "no answer to the final dot"
+
+_CHECK_SENDER = "check that sender: is an address that smtp.username may send from"
+_CHECK_LOGIN = "set what it asks for: smtp.username and smtp.password, or smtp.security"
 
 
-class Line(Protocol):
-    """Where a session's letters come from, and where it tells what became of them."""
+class LetterQueue(Protocol):
+    """Where a session gets its letters, and reports what became of them."""
 
-    async def take(self, *, patient: bool = True) -> Letter | None:
-        """The next letter; None when there is none, or none is to be sent any more.
+    async def next_letter(self, *, wait: bool = True) -> Letter | None:
+        """The next letter; None if there is none, or if no more may be sent.
 
-        Those who are not patient are told None where they would have to wait for others.
+        Without ``wait`` also None if the next letter may not leave yet.
         """
 
     async def mark(self, letter: Letter) -> bool:
-        """Whether the letter may leave; asked once, before it can have left."""
+        """Whether the letter may leave; asked once, before the server can have all of it."""
 
     async def settle(self, letter: Letter, outcome: Outcome) -> None:
-        """What became of a letter; told once for every letter taken, but for refused marks."""
+        """Report what became of a letter: once for each, except after a refused mark."""
 
     def put_back(self, letter: Letter) -> None:
-        """Let another connection have a letter that was taken and that the server knows not of."""
+        """Return a letter that the server has not heard of, for another connection to send."""
 
 
-class Session(Protocol):
-    """An open connection and a way to send letters over it."""
+class Session(ABC):
+    """An open connection, and a way to send letters over it."""
 
-    async def converse(self, line: Line) -> None:
-        """Send the letters of the line, while there are any and the connection is good.
+    def __init__(self, settings: SmtpSettings, connection: Connection) -> None:
+        self._settings = settings
+        self._connection = connection
 
-        Every letter taken is settled or put back, also when this raises or is cancelled.
+    @abstractmethod
+    async def send_letters(self, queue: LetterQueue) -> None:
+        """Send the letters of the queue, as long as there are any and the connection holds.
+
+        Every letter taken is settled or put back, even if this raises or is cancelled.
 
         Raises:
             TransportError: the server refuses the sender, and so every letter.
         """
 
+    async def quit(self) -> None:
+        """End the session and close the connection."""
+        try:
+            self._connection.write(b"QUIT\r\n")
+            await self._connection.read_reply(_QUIT_TIMEOUT)
+        except OSError:
+            self._connection.abort()
+        else:
+            self._connection.close()
 
-@dataclass(frozen=True, slots=True)
-class SmtpDialogue:
-    """What both kinds of session say and understand alike."""
-
-    settings: SmtpSettings
-    connection: Connection
-
-    async def heard(self, timeout: float | None = None) -> Reply:  # noqa: ASYNC109 - of a reply
-        """The next reply.
+    async def _read_reply(self) -> Reply:
+        """Read the next reply.
 
         Raises:
             OSError: there is none, or it says that the server is closing.
         """
-        code, words = await self.connection.reply(timeout or self.settings.timeout)
+        code, words = await self._connection.read_reply(self._settings.timeout)
         if code == SERVICE_CLOSING:
             raise ConnectionAbortedError(reply_text(code, words))
         return code, words
 
-    async def next_letter(self, line: Line, *, patient: bool = True) -> Letter | None:
-        """The next letter of the line that SMTP can carry; the others are refused here."""
-        while (letter := await line.take(patient=patient)) is not None:
-            if self.can_carry(letter.envelope):
+    async def _next_letter(self, queue: LetterQueue, *, wait: bool = True) -> Letter | None:
+        """The next letter with addresses that SMTP can carry; others are refused here.
+
+        Raises:
+            TransportError: the sender's address is not one.
+        """
+        while (letter := await queue.next_letter(wait=wait)) is not None:
+            envelope = letter.envelope
+            if not is_mailbox(envelope.sender):
+                words = f"the sender {envelope.sender!a} is no address"
+                raise server_error(self._settings, words, _CHECK_SENDER)
+            if is_mailbox(envelope.recipient):
                 return letter
-            await line.settle(letter, _uncarriable(letter.envelope))
+            reason = f"not sent: {envelope.recipient!a} is no address SMTP can carry"
+            await queue.settle(letter, Refused(reason))
         return None
 
-    def can_carry(self, envelope: Envelope) -> bool:
-        """Whether the recipient is an address SMTP can carry.
+    def _check_sender_reply(self, code: int, words: str) -> None:
+        """Check the reply to MAIL.
 
         Raises:
-            TransportError: the sender is none.
-        """
-        if not is_mailbox(envelope.sender):
-            words = f"the sender {envelope.sender!a} is no address"
-            raise refused(self.settings, words, _MEND_SENDER)
-        return is_mailbox(envelope.recipient)
-
-    def heed_sender(self, code: int, words: str) -> None:
-        """Go on where the server takes the sender.
-
-        Raises:
-            TransportError: it never will.
-            OSError: not now, or it lost count of the conversation.
+            TransportError: the server refuses the sender for good.
+            OSError: it refuses the sender for now, or lost count of the commands.
         """
         if is_permanent(code) and code != BAD_SEQUENCE:
-            remedy = _MEND_LOGIN if code == _LOGIN_WANTED else _MEND_SENDER
-            raise refused(self.settings, reply_text(code, words), remedy)
+            remedy = _CHECK_LOGIN if code == _LOGIN_REQUIRED else _CHECK_SENDER
+            raise server_error(self._settings, reply_text(code, words), remedy)
         if not is_positive(code):
             raise ConnectionAbortedError(reply_text(code, words))
 
-    async def goodbye(self) -> None:
-        """End the session, if there is anyone to hear it."""
-        try:
-            self.connection.write(b"QUIT\r\n")
-            await self.connection.reply(_GOODBYE)
-        except OSError:
-            self.connection.drop()
-        else:
-            self.connection.close()
 
-
-def mail(envelope: Envelope) -> bytes:
-    """The command that names the sender."""
+def _mail(envelope: Envelope) -> bytes:
     return f"MAIL FROM:<{envelope.sender}>\r\n".encode("ascii")
 
 
-def rcpt(envelope: Envelope) -> bytes:
-    """The command that names the recipient."""
+def _rcpt(envelope: Envelope) -> bytes:
     return f"RCPT TO:<{envelope.recipient}>\r\n".encode("ascii")
 
 
-def _uncarriable(envelope: Envelope) -> Outcome:
-    return Refused(f"not sent: {envelope.recipient!a} is no address SMTP can carry")
+class LockstepSession(Session):
+    """Waits for each reply before it says more (RFC 5321 3.3), for servers without pipelining."""
+
+    def __init__(self, settings: SmtpSettings, connection: Connection) -> None:
+        super().__init__(settings, connection)
+        # The outcome of the letter in hand if all ends now; None if its mark was refused.
+        self._outcome: Outcome | None = None
+
+    @override
+    async def send_letters(self, queue: LetterQueue) -> None:
+        for _ in range(self._settings.per_connection):
+            letter = await self._next_letter(queue)
+            if letter is None:
+                break
+            await self._send(letter, queue)
+            if not self._connection.alive:
+                return
+        await self.quit()
+
+    async def _send(self, letter: Letter, queue: LetterQueue) -> None:
+        """Send one letter, and settle it by how far it came, even if this raises."""
+        self._outcome = NotSent("stopped before the final dot")
+        try:
+            if await self._announce(letter):
+                await self._transmit(letter, queue)
+        except OSError as error:
+            self._outcome = with_reason(self._outcome, error_text(error))
+        finally:
+            if self._outcome is None or isinstance(self._outcome, NotSent | Unknown):
+                self._connection.abort()
+            if self._outcome is not None:
+                await queue.settle(letter, self._outcome)
+
+    async def _announce(self, letter: Letter) -> bool:
+        """MAIL, RCPT, DATA; whether the server waits for the content."""
+        self._check_sender_reply(*await self._command(_mail(letter.envelope)))
+        code, words = await self._command(_rcpt(letter.envelope))
+        if is_positive(code):
+            code, words = await self._command(b"DATA\r\n")
+        if not is_go_ahead(code):
+            self._outcome = refusal(code, words)
+            await self._reset()
+        return is_go_ahead(code)
+
+    async def _command(self, command: bytes) -> Reply:
+        self._connection.write(command)
+        return await self._read_reply()
+
+    async def _reset(self) -> None:
+        """End a refused transaction (RFC 5321 4.1.1.5); if that fails, drop the connection."""
+        try:
+            code, _ = await self._command(b"RSET\r\n")
+        except OSError:
+            self._connection.abort()
+        else:
+            if not is_positive(code):
+                self._connection.abort()
+
+    async def _transmit(self, letter: Letter, queue: LetterQueue) -> None:
+        """Send the content, get the mark, send the dot, read its reply."""
+        self._connection.write(*letter.envelope.content)
+        await self._connection.drain(self._settings.timeout)
+        if not await queue.mark(letter):
+            self._outcome = None
+            return
+        self._connection.write(b".\r\n")
+        self._outcome = Unknown(_NO_ANSWER)
+        code, words = await self._connection.read_reply(self._settings.answer_timeout)
+        self._outcome = final_outcome(code, words)
+        if code == SERVICE_CLOSING:
+            self._connection.abort()
+
+
+class _MarkRefusedError(Exception):
+    """A letter may not leave, and what was to follow it on this connection does not either."""
+
+
+class PipelinedSession(Session):
+    """Announces the next letter together with the last one's content (RFC 2920).
+
+    A letter costs one round trip: while the server answers a final dot, it already has MAIL, RCPT
+    and DATA of the next letter. The mark comes before the content, because the dot leaves with it;
+    so a letter cut off in its content is in doubt here, while lockstep knows that it was not sent.
+    """
+
+    def __init__(self, settings: SmtpSettings, connection: Connection) -> None:
+        super().__init__(settings, connection)
+        # Up to three letters are in hand: one sent and not answered, one announced to the server,
+        # one fetched from the queue ahead of time.
+        self._sent: Letter | None = None
+        self._announced: Letter | None = None
+        self._fetched: Letter | None = None
+        self._count = 0
+        self._in_transaction = False
+
+    @override
+    async def send_letters(self, queue: LetterQueue) -> None:
+        error_words = ""
+        try:
+            self._write_group(announced=await self._fetch(queue))
+            while self._announced is not None:
+                await self._continue(self._announced, queue)
+        except _MarkRefusedError:
+            self._connection.abort()
+        except OSError as error:
+            error_words = error_text(error)
+            self._connection.abort()
+        finally:
+            await self._settle_rest(queue, error_words)
+        if self._connection.alive:
+            await self.quit()
+
+    async def _fetch(self, queue: LetterQueue, *, wait: bool = True) -> Letter | None:
+        """Fetch the next letter, up to the number that one connection may carry."""
+        if self._count == self._settings.per_connection:
+            return None
+        letter = await self._next_letter(queue, wait=wait)
+        self._count += letter is not None
+        return letter
+
+    async def _following(self, queue: LetterQueue, *, wait: bool = True) -> Letter | None:
+        """The letter fetched ahead of time, or else the next one."""
+        fetched, self._fetched = self._fetched, None
+        return fetched or await self._fetch(queue, wait=wait)
+
+    def _write_group(self, *content: bytes, announced: Letter | None) -> None:
+        """Write one group: a letter's content up to its dot, and the next one's commands."""
+        group = [*content]
+        self._announced = announced
+        if announced is not None:
+            reset = b"RSET\r\n" if self._in_transaction else b""
+            group += [reset, _mail(announced.envelope), _rcpt(announced.envelope), b"DATA\r\n"]
+        if group:
+            self._connection.write(*group)
+
+    async def _continue(self, letter: Letter, queue: LetterQueue) -> None:
+        """Read the replies to the announced letter, and do what follows from them."""
+        refused = await self._read_refusal()
+        if refused is not None:
+            self._announced = None
+            await queue.settle(letter, refused)
+            self._write_group(announced=await self._following(queue))
+            return
+        self._fetched = await self._following(queue, wait=False)
+        if not await queue.mark(letter):
+            self._announced = None  # must not be settled
+            raise _MarkRefusedError
+        await self._transmit(letter, queue)
+        if self._announced is None:
+            self._write_group(announced=await self._following(queue))
+
+    async def _read_refusal(self) -> Outcome | None:
+        """Read the replies to MAIL, RCPT and DATA; None if the content may be sent."""
+        if self._in_transaction and not is_positive((await self._read_reply())[0]):
+            raise ConnectionAbortedError("the server cannot reset")
+        self._check_sender_reply(*await self._read_reply())
+        recipient = await self._read_reply()
+        data = await self._read_reply()
+        self._in_transaction = not (is_positive(recipient[0]) and is_go_ahead(data[0]))
+        if not self._in_transaction:
+            return None
+        if is_go_ahead(data[0]):
+            # The server waits for content that has no recipient; a lone dot ends that.
+            self._connection.write(b".\r\n")
+            await self._read_reply()
+        return refusal(*(data if is_positive(recipient[0]) else recipient))
+
+    async def _transmit(self, letter: Letter, queue: LetterQueue) -> None:
+        """Send the content and the dot with the next announcement, and read the dot's reply."""
+        following, self._fetched = self._fetched, None
+        self._sent = letter
+        self._write_group(*letter.envelope.content, b".\r\n", announced=following)
+        # The letter after the next is rendered here, while these bytes travel.
+        self._fetched = await self._fetch(queue, wait=False)
+        code, words = await self._connection.read_reply(self._settings.answer_timeout)
+        outcome = final_outcome(code, words)
+        self._sent = None
+        await queue.settle(letter, outcome)
+        if code == SERVICE_CLOSING or isinstance(outcome, Unknown):
+            raise ConnectionAbortedError(words)
+
+    async def _settle_rest(self, queue: LetterQueue, error_words: str) -> None:
+        """Settle the letters still in hand, and drop the connection if there are any.
+
+        ``error_words`` says why the connection broke; it is empty if the sending was stopped.
+        """
+        sent, announced, fetched = self._sent, self._announced, self._fetched
+        self._sent = self._announced = self._fetched = None
+        if sent or announced or fetched:
+            self._connection.abort()
+        if sent is not None:
+            await queue.settle(sent, Unknown(error_words or _NO_ANSWER))
+        if announced is not None:
+            await queue.settle(announced, NotSent(error_words or _STOPPED))
+        if fetched is not None and error_words:
+            queue.put_back(fetched)  # the server has not heard of it: this was not its failure
+        elif fetched is not None:
+            await queue.settle(fetched, NotSent(_STOPPED))

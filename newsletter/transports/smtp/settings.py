@@ -1,4 +1,4 @@
-"""Which SMTP server takes the letters, and how it is spoken to."""
+"""Which SMTP server takes the letters, and how to talk to it."""
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -7,7 +7,7 @@ from typing import Literal
 from newsletter.errors import ConfigurationError
 
 Security = Literal["starttls", "tls", "none"]
-"""``starttls``: upgraded before anything is said (RFC 3207); ``tls``: from the first byte
+"""``starttls``: encrypted before anything else is said (RFC 3207); ``tls``: from the first byte
 (RFC 8314); ``none``: in the clear."""
 
 
@@ -16,19 +16,19 @@ class SmtpSettings:
     """How to reach the server. Times are in seconds.
 
     Attributes:
-        security: never weakened: a server that does not offer what is asked for gets nothing.
-        ca_file: a file of PEM certificates to trust in place of the system's.
-        allow_cleartext: that ``none`` is meant although the server is not this machine.
-        connections: how many letters are under way at once, at most.
-        per_connection: how many letters go over a connection before a new one is opened.
+        security: never weakened: a server that does not offer it gets nothing.
+        ca_file: a file of PEM certificates to trust instead of the system's.
+        allow_cleartext: permits ``none`` for a server on another machine.
+        connections: the largest number of connections at once.
+        per_connection: the number of letters after which a connection is replaced.
         rate_per_second: letters a second over all connections; None for no limit.
-        timeout: how long to wait for connecting and for each answer but the last.
-        answer_timeout: how long to wait for the answer to the final dot; RFC 5321 4.5.3.2.6
-            asks for ten minutes, as a letter given up too early may arrive twice.
-        local_hostname: what to call ourselves in EHLO; None for this machine's name.
+        timeout: how long to wait for a connection and for each reply but the last.
+        answer_timeout: how long to wait for the reply to the final dot. RFC 5321 4.5.3.2.6 asks
+            for ten minutes: a letter given up too early may arrive twice.
+        local_hostname: our name in EHLO; None for this machine's name.
 
     Raises:
-        ConfigurationError: cleartext to another machine, not allowed in so many words.
+        ConfigurationError: cleartext to another machine without ``allow_cleartext``.
     """
 
     host: str
@@ -54,13 +54,13 @@ class SmtpSettings:
             )
 
     @property
-    def place(self) -> str:
-        """The server as errors name it."""
+    def address(self) -> str:
+        """Host and port, as error messages name the server."""
         return f"{self.host}:{self.port}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine itself, by name or address."""
+    """Whether a host name or address is this machine itself."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,60 +1,59 @@
-"""Several connections to one server, sharing one stream of letters."""
+"""Sends one stream of letters over several connections to one server."""
 
 import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 
+from typing_extensions import override
+
 from newsletter.errors import NewsletterError, TransportError
 from newsletter.model import Letter, NotSent, Outcome, Unknown
-from newsletter.ports import Clock, Mark, Settle
+from newsletter.ports import Clock, Mark, Settle, Transport
 from newsletter.transports.smtp.breaker import Breaker
 from newsletter.transports.smtp.connecting import open_session, tls_context
-from newsletter.transports.smtp.limits import ConnectionLimit, DomainLimit
-from newsletter.transports.smtp.rate import RateLimit
-from newsletter.transports.smtp.refusals import ServerGoneError, refused
-from newsletter.transports.smtp.session import Session
+from newsletter.transports.smtp.limits import ConnectionLimit, DomainLimit, RateLimit
+from newsletter.transports.smtp.replies import ServerGoneError, server_error
+from newsletter.transports.smtp.session import LetterQueue, Session
 from newsletter.transports.smtp.settings import SmtpSettings
 
-_PAUSES = (1.0, 2.0, 4.0)
-"""Seconds to wait before each new try at a server that was there and is gone."""
+_RETRY_PAUSES = (1.0, 2.0, 4.0)
+"""Seconds before each new attempt to reach a server that was there in this ``send``."""
 
-_PATIENCE = 5
-"""How much strain in a row one connection bears before it gives the server up."""
+_MAX_FAILURES = 5
+"""After so many failures in a row a connection task gives up the server."""
 
-_MOST_ASIDE = 200
-"""Letters to slowed domains that may wait while others go before them."""
+_UNKNOWN_COUNTS = 3
+"""How many failures a letter in doubt counts for: it is worse than one known as not sent."""
 
-_MEND_REFUSALS = (
-    "no reader is blamed, the letters are tried again; see in the server's log what it holds "
+_MAX_SET_ASIDE = 200
+"""Letters to slowed domains that may wait while others go first."""
+
+_READ_LOG = (
+    "no reader is blamed and the letters will be tried again; the server's log says what it has "
     "against the sender"
 )
 
 
-class SmtpTransport:
-    """Sends letters to one SMTP server."""
+class SmtpTransport(Transport):
+    """Sends letters to one SMTP server, over as many connections as the settings allow.
+
+    A connection is opened when a letter waits for it. If the server refuses the connection, its
+    letter goes over the others; if it refuses the last one, the server is lost.
+    """
 
     def __init__(self, settings: SmtpSettings, clock: Clock) -> None:
         self.settings = settings
         self._clock = clock
 
+    @override
     async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-        """Send every letter of the stream, over as many connections as the settings say.
-
-        A connection is opened for the first letter that waits for it. One that the server will
-        not have is given up, and its letter goes over the others; when the last is gone, so is
-        the server. Cancelled, it settles the letters in hand by how far each had come.
-
-        Raises:
-            TransportError: the server refuses us or is gone; the message has its place, its
-                words and the remedy.
-        """
         tls = tls_context(self.settings)
-        await _Sending(self.settings, self._clock, tls, letters, mark, settle).run()
+        await _Send(self.settings, self._clock, tls, letters, mark, settle).run()
 
 
-class _Sending:
-    """One call of :meth:`SmtpTransport.send`: what its connections share."""
+class _Send:
+    """One call of :meth:`SmtpTransport.send`: the letters and limits its connections share."""
 
     def __init__(
         self,
@@ -67,186 +66,175 @@ class _Sending:
     ) -> None:
         self._settings, self._clock, self._tls = settings, clock, tls
         self._letters, self.mark, self._settle = letters, mark, settle
-        self._pace = RateLimit(settings.rate_per_second, clock)
-        self._crowd, self._domains = ConnectionLimit(settings.connections), DomainLimit()
+        self._rate_limit = RateLimit(settings.rate_per_second, clock)
+        self._domain_limit = DomainLimit()
+        self.connection_limit = ConnectionLimit(settings.connections)
         self._breaker = Breaker()
-        self._turn, self._freed = asyncio.Lock(), asyncio.Event()
-        self._aside: deque[Letter] = deque()
-        self._failure: NewsletterError | None = None
-        self._met = self._exhausted = self._stopped = False
+        self._stream_lock, self._letter_ended = asyncio.Lock(), asyncio.Event()
+        self._set_aside: deque[Letter] = deque()
+        self._stream_error: NewsletterError | None = None
+        self._was_connected = self._stream_ended = self._stopped = False
 
     async def run(self) -> None:
-        lines = [asyncio.create_task(self._line()) for _ in range(self._settings.connections)]
-        for line in lines:
-            line.add_done_callback(self._heed)
+        tasks = [asyncio.create_task(self._connect()) for _ in range(self._settings.connections)]
+        for task in tasks:
+            task.add_done_callback(self._on_task_done)
         try:
-            ends = await asyncio.gather(*lines, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            for letter, outcome in self._breaker.end():
+            for letter, outcome in self._breaker.finish():
                 await self._settle(letter, outcome)
-            for letter in self._aside:
+            for letter in self._set_aside:
                 await self._settle(letter, NotSent("no connection to send it over"))
-        self._conclude([end for end in ends if isinstance(end, Exception)])
+        self._raise_error([result for result in results if isinstance(result, Exception)])
 
-    def _heed(self, line: asyncio.Task[None]) -> None:
-        """Let the other lines finish what they have where one met more than a lost server."""
-        error = None if line.cancelled() else line.exception()
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        """After an error other than a lost server, let the others only finish what they have."""
+        error = None if task.cancelled() else task.exception()
         self._stopped |= error is not None and not isinstance(error, ServerGoneError)
-        self._freed.set()
+        self._letter_ended.set()
 
-    def _conclude(self, errors: list[Exception]) -> None:
-        """Raise the gravest error; lost connections are none while the others did the work."""
-        if self._failure is not None:
-            raise self._failure
+    def _raise_error(self, errors: list[Exception]) -> None:
+        """Raise the most serious error; a lost connection is none if the others did the work."""
+        if self._stream_error is not None:
+            raise self._stream_error
         if self._breaker.reason:
-            raise refused(self._settings, self._breaker.reason, _MEND_REFUSALS)
-        if errors and (self._stopped or self._aside or not self._exhausted):
-            raise min(errors, key=_gravity)
+            raise server_error(self._settings, self._breaker.reason, _READ_LOG)
+        if errors and (self._stopped or self._set_aside or not self._stream_ended):
+            raise min(errors, key=_severity)
 
-    async def _line(self) -> None:
-        """One connection at a time, opened anew where it breaks, while there are letters."""
-        line = _Line(self)
-        while await self._crowd.enter():
+    async def _connect(self) -> None:
+        """Keep one connection, a new one after each that broke, as long as there are letters."""
+        queue = _ConnectionQueue(self)
+        while await self.connection_limit.acquire():
             try:
-                if (letter := await self.take()) is None:
-                    self._crowd.close()
+                if (letter := await self.next_letter(wait=True)) is None:
+                    self.connection_limit.close()
                     return
-                session = await self._open(letter)
-                await session.converse(line)
+                # Opening takes time; meanwhile another connection may send this letter.
+                self.put_back(letter)
+                session = await self._open_session()
+                self._was_connected = True
+                await session.send_letters(queue)
             finally:
-                self._crowd.leave()
-            if line.strain >= _PATIENCE:
+                self.connection_limit.release()
+            if queue.failures >= _MAX_FAILURES:
                 raise ServerGoneError(
-                    f"{self._settings.place}: the connection broke again and again, last: "
-                    f"{line.reason}; see what the server's log says, then run again"
+                    f"{self._settings.address}: the connection broke again and again, last: "
+                    f"{queue.last_failure}; see what the server's log says, then run again"
                 )
 
-    @property
-    def crowded(self) -> bool:
-        """Whether there are more connections than the server bears."""
-        return self._crowd.crowded
+    async def _open_session(self) -> Session:
+        """Open a session; if the server was there before, with a few retries."""
+        for pause in _RETRY_PAUSES:
+            try:
+                return await open_session(self._settings, self._tls)
+            except ServerGoneError:
+                if not self._was_connected:
+                    raise
+                self.connection_limit.halve()
+            await self._clock.sleep(pause)
+        return await open_session(self._settings, self._tls)
 
-    async def take(self, *, patient: bool = True) -> Letter | None:
-        """The next letter; None when there is none, or none is to be sent any more.
-
-        Only the patient wait: for the pace, and for letters under way to a slowed domain.
-        """
-        if not patient and self._settings.rate_per_second:
+    async def next_letter(self, *, wait: bool) -> Letter | None:
+        """See ``LetterQueue``. It waits for the rate, and for letters to slowed domains."""
+        if not wait and self._settings.rate_per_second:
             return None
         while not (self._stopped or self._breaker.reason):
-            self._freed.clear()
-            async with self._turn:
-                letter = await self._admitted()
+            self._letter_ended.clear()
+            async with self._stream_lock:
+                letter = await self._next_allowed()
             if letter is not None:
-                self._domains.enter(letter)
+                self._domain_limit.acquire(letter)
                 return letter
-            if not (patient and self._aside):
+            if not (wait and self._set_aside):
                 return None
-            await self._freed.wait()
+            await self._letter_ended.wait()
         return None
 
-    async def _admitted(self) -> Letter | None:
-        """The next letter whose domain takes one more now, be it one that was put aside."""
-        for letter in self._aside:
-            if self._domains.admits(letter):
-                self._aside.remove(letter)
+    async def _next_allowed(self) -> Letter | None:
+        """The next letter whose domain takes one more now, first of those set aside."""
+        for letter in self._set_aside:
+            if self._domain_limit.allows(letter):
+                self._set_aside.remove(letter)
                 return letter
-        while len(self._aside) < _MOST_ASIDE and not self._exhausted:
-            await self._pace.turn()
-            following = await self._drawn()
+        while len(self._set_aside) < _MAX_SET_ASIDE and not self._stream_ended:
+            await self._rate_limit.wait()
+            following = await self._read_stream()
             if following is None:
-                self._exhausted = True
-            elif self._domains.admits(following):
+                self._stream_ended = True
+            elif self._domain_limit.allows(following):
                 return following
             else:
-                self._aside.append(following)
+                self._set_aside.append(following)
         return None
 
-    async def _drawn(self) -> Letter | None:
-        """The next letter of the stream; where it fails there are no more, and what is sent ends.
+    async def _read_stream(self) -> Letter | None:
+        """The next letter of the stream; None after its end, or after an error.
 
-        Whoever asks may have a letter under way, whose answer is to be heard.
+        The error is kept for the end of ``run``: the session that asks may have a letter under
+        way, and its answer must be read first.
         """
         try:
             return await anext(self._letters, None)
         except NewsletterError as error:
-            self._failure, self._stopped = error, True
+            self._stream_error, self._stopped = error, True
             return None
 
     async def settle(self, letter: Letter, outcome: Outcome) -> None:
-        """Say what became of a letter, as soon as it is clear what that means."""
-        self._crowd.note(outcome)
-        self.gone(letter, outcome)
-        for ended, fate in self._breaker.note(letter, outcome):
-            await self._settle(ended, fate)
+        """Settle what the breaker lets through: this letter, earlier ones, or none yet."""
+        self.connection_limit.record(outcome)
+        self.release(letter, outcome)
+        for settled, final in self._breaker.record(letter, outcome):
+            await self._settle(settled, final)
 
-    def gone(self, letter: Letter, outcome: Outcome | None = None) -> None:
-        """Note that a letter is under way no more."""
-        self._domains.leave(letter, outcome)
-        self._freed.set()
+    def release(self, letter: Letter, outcome: Outcome | None = None) -> None:
+        """Record that a letter is no longer under way."""
+        self._domain_limit.release(letter, outcome)
+        self._letter_ended.set()
 
     def put_back(self, letter: Letter) -> None:
-        """Have a letter taken by whoever can, be it that all others have gone."""
-        self.gone(letter)
-        self._aside.appendleft(letter)
-        self._crowd.reopen()
-
-    async def _open(self, letter: Letter) -> Session:
-        """A session, as there is this letter to send; it goes back to be taken by whoever can."""
-        self.put_back(letter)
-        session = await self._try_opening()
-        self._met = True
-        return session
-
-    async def _try_opening(self) -> Session:
-        """Open a session; a server that was there already gets a few tries more."""
-        for pause in _PAUSES:
-            try:
-                return await open_session(self._settings, self._tls)
-            except ServerGoneError:
-                if not self._met:
-                    raise
-                self._crowd.strained()
-            await self._clock.sleep(pause)
-        return await open_session(self._settings, self._tls)
+        """Let any connection take a letter, a new one if all others have ended."""
+        self.release(letter)
+        self._set_aside.appendleft(letter)
+        self.connection_limit.reopen()
 
 
-class _Line:
-    """What one connection after the other takes its letters from, and how much it bore."""
+class _ConnectionQueue(LetterQueue):
+    """The shared letters as one connection task sees them; counts its failures in a row."""
 
-    def __init__(self, sending: _Sending) -> None:
-        self._sending = sending
-        self.strain = 0
-        self.reason = ""
+    def __init__(self, shared: _Send) -> None:
+        self._shared = shared
+        self.failures = 0
+        self.last_failure = ""
 
-    async def take(self, *, patient: bool = True) -> Letter | None:
-        """See :class:`~newsletter.transports.smtp.session.Line`."""
-        return None if self._sending.crowded else await self._sending.take(patient=patient)
+    @override
+    async def next_letter(self, *, wait: bool = True) -> Letter | None:
+        if self._shared.connection_limit.exceeded:
+            return None  # this connection is one too many: let it end
+        return await self._shared.next_letter(wait=wait)
 
+    @override
     async def mark(self, letter: Letter) -> bool:
-        """See :class:`~newsletter.transports.smtp.session.Line`."""
-        granted = await self._sending.mark(letter)
-        if not granted:
-            self._sending.gone(letter)
-        return granted
+        may_leave = await self._shared.mark(letter)
+        if not may_leave:
+            self._shared.release(letter)
+        return may_leave
 
-    def put_back(self, letter: Letter) -> None:
-        """See :class:`~newsletter.transports.smtp.session.Line`."""
-        self._sending.put_back(letter)
-
+    @override
     async def settle(self, letter: Letter, outcome: Outcome) -> None:
-        """See :class:`~newsletter.transports.smtp.session.Line`."""
-        match outcome:
-            case NotSent(reason):
-                self.strain, self.reason = self.strain + 1, reason
-            case Unknown(reason):
-                # each of these is a reader in doubt
-                self.strain, self.reason = self.strain + 3, reason
-            case _:
-                self.strain = 0
-        await self._sending.settle(letter, outcome)
+        if isinstance(outcome, NotSent | Unknown):
+            self.failures += _UNKNOWN_COUNTS if isinstance(outcome, Unknown) else 1
+            self.last_failure = outcome.reason
+        else:
+            self.failures = 0
+        await self._shared.settle(letter, outcome)
+
+    @override
+    def put_back(self, letter: Letter) -> None:
+        self._shared.put_back(letter)
 
 
-def _gravity(error: Exception) -> int:
-    """What is to be told first: our own trouble, then a refusal, then a lost server."""
+def _severity(error: Exception) -> int:
+    """Lowest for the most serious: an error of our own, then a refusal, then a lost server."""
     return isinstance(error, TransportError) + isinstance(error, ServerGoneError)
