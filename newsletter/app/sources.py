@@ -5,7 +5,7 @@ from typing import assert_never
 
 from newsletter.config import ArxivSource, FeedSource, HuggingFaceSource, PageSource, Settings
 from newsletter.ports import Source
-from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
+from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
 
 AnySource = HuggingFaceSource | ArxivSource | FeedSource | PageSource
 """A source's settings."""
@@ -24,7 +24,8 @@ def sources(settings: Settings, folder: Path, client: Client) -> tuple[Source, .
 
 
 def _source(name: str, settings: AnySource, folder: Path, client: Client) -> Source:
-    options = Options(
+    source_client = SourceClient(
+        client,
         timeout=settings.timeout,
         headers=settings.headers,
         allow_private_addresses=settings.allow_private_addresses,
@@ -32,12 +33,12 @@ def _source(name: str, settings: AnySource, folder: Path, client: Client) -> Sou
     match settings:
         case HuggingFaceSource():
             path = None if settings.path is None else folder / settings.path
-            return HuggingFace(name, client, options, url=settings.url, path=path)
+            return HuggingFace(name, source_client, url=settings.url, path=path)
         case ArxivSource():
-            return Arxiv(name, client, options, url=settings.url, categories=settings.categories)
+            return Arxiv(name, source_client, url=settings.url, categories=settings.categories)
         case FeedSource():
-            return Feed(name, client, options, url=settings.url)
+            return Feed(name, source_client, url=settings.url)
         case PageSource():
-            return Page(name, folder / settings.path)
+            return SavedPages(name, folder / settings.path)
         case _:
             assert_never(settings)

@@ -1,10 +1,9 @@
-"""The doors in: each source is a pure ``parse`` and a thin ``fetch`` behind ``ports.Source``."""
+"""Reads listings of papers: each source has a pure ``parse`` and a thin ``fetch``."""
 
 from newsletter.sources.arxiv import Arxiv
 from newsletter.sources.feed import Feed
-from newsletter.sources.http import Client
+from newsletter.sources.http_client import Client, SourceClient
 from newsletter.sources.huggingface import HuggingFace
-from newsletter.sources.options import Options
-from newsletter.sources.page import Page
+from newsletter.sources.saved_pages import SavedPages
 
-__all__ = ["Arxiv", "Client", "Feed", "HuggingFace", "Options", "Page"]
+__all__ = ["Arxiv", "Client", "Feed", "HuggingFace", "SavedPages", "SourceClient"]

@@ -1,129 +1,192 @@
-"""Any feed: RSS 0.9 to 2.0, Atom and RDF through feedparser, and JSON Feed."""
+"""Reads any feed: RSS 0.9 to 2.0, Atom and RDF through feedparser, and JSON Feed.
+
+An entry is a mapping as :func:`newsletter.sources.feed_parser.parse` returns it.
+"""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
-from newsletter.sources import feed_process, sandbox
-from newsletter.sources.entries import by_age, item
-from newsletter.sources.http import Client
-from newsletter.sources.options import Options
+from newsletter.sources import feed_parser, sandbox
+from newsletter.sources.http_client import SourceClient
+from newsletter.text import clean, http_url, plain, shorten
 
-JSON_FEED = ("https://jsonfeed.org/version/", "http://jsonfeed.org/version/")
+RECENT = timedelta(days=2)
+"""An entry that is older than this on the issue's day belongs to the feed's past."""
+
+_TITLE_LENGTH = 100
+"""Characters of the text that replace a missing title."""
+
+_UNTITLED = "Untitled"
+
+_JSON_FEED = ("https://jsonfeed.org/version/", "http://jsonfeed.org/version/")
+_INITIALS = re.compile(r"(?:[^\W\d_]{1,2}\.?[ -]?){1,4}")
+
+Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One feed. What is dated within two days of the issue, or undated, is its current listing."""
+    """One feed. Its current listing has the entries of the last two days, and undated ones."""
 
     name: str
-    client: Client
-    options: Options
+    client: SourceClient
     url: str
 
     @property
     def daily(self) -> bool:
-        """A feed owes nobody an entry a day."""
+        """False: a feed need not have an entry every day."""
         return False
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
-        """The feed's entries, recent ones apart from its past.
+        """The feed's recent entries as one listing, older ones as another.
 
         Raises:
-            SourceError: no answer, or no feed.
+            SourceError: there is no answer, or it is not a feed.
         """
-        answer = await self.options.get(self.client, self.url)
-        if is_json(answer.body):
-            entries = json_entries(answer.body, self.url)
+        answer = await self.client.get(self.url)
+        if _is_json(answer.body):
+            entries = _json_entries(answer.body, self.url)
         else:
-            entries = await sandbox.entries(answer.body, answer.headers, self.url)
-        return by_age(self.name, day, _items(entries, self.url))
+            entries = await sandbox.parse_feed(answer.body, answer.headers, self.url)
+        return split_by_age(self.name, day, _items(entries, self.url))
 
 
 def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:
-    """The items of a feed, parsed here and now, without limits.
+    """The items of a feed, parsed in this process and without limits.
 
     Args:
         body: the feed.
-        headers: of the answer it came in.
-        url: where it came from.
+        headers: the headers of the answer.
+        url: the address of the answer.
 
     Raises:
-        SourceError: it is no feed.
+        SourceError: the body is not a feed.
     """
-    if is_json(body):
-        entries = json_entries(body, url)
-    else:
-        entries = sandbox.listed(
-            feed_process.reduced(body, sandbox.context(headers, url)), body, url
-        )
-    return tuple(_items(entries, url))
+    if _is_json(body):
+        return tuple(_items(_json_entries(body, url), url))
+    return tuple(_items(sandbox.parse_feed_unlimited(body, headers, url), url))
 
 
-def _items(entries: Sequence[Mapping[str, Any]], url: str) -> Iterator[Item]:
-    """The entries as items. A link that several share (a home page) names none of them."""
-    shared = Counter(entry["link"] for entry in entries)
+def split_by_age(source: str, day: date, items: Iterable[Item]) -> tuple[Listing, ...]:
+    """Two listings: the recent and undated items, and the feed's past."""
+    recent: list[Item] = []
+    old: list[Item] = []
+    for item in items:
+        is_old = item.published is not None and item.published < day - RECENT
+        (old if is_old else recent).append(item)
+    return (Listing(source, day, tuple(recent)), Listing(source, day, tuple(old), past=True))
+
+
+def item_from_entry(entry: Entry, feed_url: str, to_text: Callable[[str], str] = plain) -> Item:
+    """An entry as an item. A missing title is replaced by the start of the text, or the link.
+
+    Args:
+        entry: the entry.
+        feed_url: the feed's address; guids are unique within it.
+        to_text: makes plain text of title and summary; ``clean`` if they have no markup.
+    """
+    abstract = to_text(entry["summary"])
+    link = http_url(entry["link"])
+    title = to_text(entry["title"]) or shorten(abstract, _TITLE_LENGTH) or link or _UNTITLED
+    guid = [f"feed:{feed_url}#{clean(entry['guid'])}"] if entry["guid"] else []
+    return Item(
+        title=title,
+        abstract=abstract,
+        ids=(*map(clean, entry["ids"]), *guid),
+        url=link,
+        discussion=http_url(entry.get("comments")),
+        authors=tuple(_author_names(entry["authors"])),
+        categories=tuple(filter(None, map(clean, entry["categories"]))),
+        published=_date(entry["date"]),
+    )
+
+
+def _items(entries: Sequence[Entry], url: str) -> Iterator[Item]:
+    """The entries as items. A link that several share, as a home page, is not an id."""
+    link_counts = Counter(entry["link"] for entry in entries)
     for entry in entries:
-        own = [raw for raw in entry["ids"] if shared[raw] <= 1]
-        yield item({**entry, "ids": own}, url)
+        ids = [raw for raw in entry["ids"] if link_counts[raw] <= 1]
+        yield item_from_entry({**entry, "ids": ids}, url)
 
 
-def is_json(body: bytes) -> bool:
-    """Whether a body looks like a JSON document rather than XML."""
+def _author_names(authors: Iterable[str]) -> Iterator[str]:
+    """The authors, one name each; some feeds put all of them into one field."""
+    for author in authors:
+        parts = [part.strip() for part in plain(author).split(",") if part.strip()]
+        last, first = parts[::2], parts[1::2]
+        if len(last) == len(first) and all(map(_INITIALS.fullmatch, first)):
+            yield from (f"{initials} {name}" for name, initials in zip(last, first, strict=True))
+        else:
+            yield from parts
+
+
+def _date(parts: object) -> date | None:
+    """A date from year, month and day; None if they are not a date."""
+    try:
+        return date(*parts) if isinstance(parts, list) else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _is_json(body: bytes) -> bool:
     return body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
 
-def json_entries(body: bytes, url: str) -> list[Mapping[str, Any]]:
+def _json_entries(body: bytes, url: str) -> list[Entry]:
     """The entries of a JSON Feed (https://jsonfeed.org/version/1.1), in the form of XML ones.
 
     Raises:
-        SourceError: it is no JSON Feed.
+        SourceError: the body is not a JSON Feed.
     """
     try:
-        found = json.loads(body)
+        feed = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{url}: not JSON: {error}") from error
-    version = found.get("version") if isinstance(found, dict) else None
-    items = found.get("items") if isinstance(found, dict) else None
-    if not isinstance(items, list) or not str(version).startswith(JSON_FEED):
-        raise SourceError(f"{url}: JSON, but no JSON Feed (its version is {version!r})")
-    return [_entry(each) for each in items[: feed_process.MAX_ENTRIES] if isinstance(each, dict)]
+    version = feed.get("version") if isinstance(feed, dict) else None
+    items = feed.get("items") if isinstance(feed, dict) else None
+    if not isinstance(items, list) or not str(version).startswith(_JSON_FEED):
+        raise SourceError(f"{url}: JSON, but not a JSON Feed (its version is {version!r})")
+    return [
+        _json_entry(item) for item in items[: feed_parser.MAX_ENTRIES] if isinstance(item, dict)
+    ]
 
 
-def _entry(each: Mapping[str, Any]) -> Mapping[str, Any]:
-    link = _text(each.get("url")) or _text(each.get("external_url"))
-    body = each.get("content_text") or each.get("content_html") or each.get("summary")
-    guid = each.get("id")
+def _json_entry(item: Mapping[str, Any]) -> Entry:
+    link = _text(item.get("url")) or _text(item.get("external_url"))
+    body = item.get("content_text") or item.get("content_html") or item.get("summary")
+    guid = item.get("id")
     return {
-        "title": _text(each.get("title")),
-        "summary": _text(body)[: feed_process.MAX_TEXT],
+        "title": _text(item.get("title")),
+        "summary": _text(body)[: feed_parser.MAX_TEXT],
         "link": link,
-        "ids": [link, _text(each.get("external_url"))] if link else [],
+        "ids": [link, _text(item.get("external_url"))] if link else [],
         "guid": str(guid) if isinstance(guid, str | int | float) else "",
-        "authors": list(_authors(each)),
-        "categories": [tag for tag in _list(each.get("tags")) if isinstance(tag, str)],
-        "date": _date(_text(each.get("date_published")) or _text(each.get("date_modified"))),
+        "authors": list(_json_authors(item)),
+        "categories": [tag for tag in _list(item.get("tags")) if isinstance(tag, str)],
+        "date": _json_date(_text(item.get("date_published")) or _text(item.get("date_modified"))),
     }
 
 
-def _authors(each: Mapping[str, Any]) -> Iterator[str]:
-    """Version 1.1 has authors, version 1 had one."""
-    for author in (*_list(each.get("authors")), each.get("author")):
+def _json_authors(item: Mapping[str, Any]) -> Iterator[str]:
+    """Version 1.1 has ``authors``, version 1 had ``author``."""
+    for author in (*_list(item.get("authors")), item.get("author")):
         if isinstance(author, dict) and _text(author.get("name")):
             yield _text(author.get("name"))
 
 
-def _date(text: str) -> list[int] | None:
+def _json_date(text: str) -> list[int] | None:
     try:
-        found = date.fromisoformat(text[:10])
+        day = date.fromisoformat(text[:10])
     except ValueError:
         return None
-    return [found.year, found.month, found.day]
+    return [day.year, day.month, day.day]
 
 
 def _list(value: object) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Hugging Face Daily Papers, as JSON of every era since 2024."""
+"""Reads Hugging Face Daily Papers, from JSON of every era since 2024."""
 
 import ast
 import json
@@ -12,81 +12,73 @@ from typing import Any
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
 from newsletter.papers.identity import parse_arxiv_id
-from newsletter.sources.http import Client
-from newsletter.sources.options import Options
-from newsletter.sources.saved_files import matching
+from newsletter.sources.http_client import SourceClient
+from newsletter.sources.saved_pages import saved_files
 from newsletter.text import clean, http_url
 
 logger = logging.getLogger(__name__)
 
-PAGE = 100
-"""Items a page; the API's own default truncates a long day in silence."""
-
-BACK = 3
-"""Days behind the issue's own that are read again: a day's list fills over hours."""
+PAGE_SIZE = 100
+"""Items of a page; without a limit the API silently cuts a long day."""
 
 MAX_PAGES = 20
 
-_NO_LIST = frozenset({400})
-"""What the API answers for a day that has not come."""
+DAYS_BACK = 3
+"""Days before the issue's day that are read again: a day's list fills over hours."""
+
+_NO_LIST_YET = frozenset({400})
+"""The API's status for a day in the future."""
 
 
 @dataclass(frozen=True, slots=True)
 class HuggingFace:
-    """Daily Papers from the API, or from saved answers where ``path`` is a file or pattern."""
+    """Daily Papers from the API, or from saved answers if ``path`` names a file or a pattern."""
 
     name: str
-    client: Client
-    options: Options
+    client: SourceClient
     url: str = "https://huggingface.co"
     path: Path | None = None
 
     @property
     def daily(self) -> bool:
-        """There is a list every working day."""
+        """True: there is a list every working day."""
         return True
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
         """The lists of ``day`` and of the three days before.
 
-        The current one is the day's own or, where that has nothing yet, the newest that has.
+        The current list is the day's own, or the newest one with papers if that is still empty.
 
         Raises:
-            SourceError: the API did not answer with a list.
+            SourceError: an answer is not a list of papers.
         """
-        days = [day - timedelta(days=back) for back in range(BACK + 1)]
-        found = [(each, await self._list(each)) for each in days]
-        current = next((each for each, items in found if items), day)
-        return tuple(Listing(self.name, each, items, past=each != current) for each, items in found)
+        days = [day - timedelta(days=back) for back in range(DAYS_BACK + 1)]
+        lists = [(each, await self._list(each)) for each in days]
+        current = next((each for each, items in lists if items), day)
+        return tuple(Listing(self.name, each, items, past=each != current) for each, items in lists)
 
     async def _list(self, day: date) -> tuple[Item, ...]:
-        return self._saved(day) if self.path is not None else await self._asked(day)
-
-    async def _asked(self, day: date) -> tuple[Item, ...]:
+        if self.path is not None:
+            return tuple(_saved_items(self.path, day))
         items: dict[str, Item] = {}
         for page in range(MAX_PAGES):
-            url = f"{self.url.rstrip('/')}/api/daily_papers?date={day}&limit={PAGE}&p={page}"
-            answer = await self.options.get(self.client, url, expect=_NO_LIST)
-            if answer.status in _NO_LIST:
+            url = f"{self.url.rstrip('/')}/api/daily_papers?date={day}&limit={PAGE_SIZE}&p={page}"
+            answer = await self.client.get(url, expect=_NO_LIST_YET)
+            if answer.status in _NO_LIST_YET:
                 break
             entries = _entries(answer.body, url)
             known = len(items)
             items |= {item.ids[0]: item for item in _items(entries, url)}
-            if len(entries) < PAGE or len(items) == known:
+            if len(entries) < PAGE_SIZE or len(items) == known:
                 break
         return tuple(items.values())
 
-    def _saved(self, day: date) -> tuple[Item, ...]:
-        """The items of saved answers that were on the list of ``day``."""
-        assert self.path is not None
-        return tuple(
-            item
-            for file in matching(self.path)
-            for item in _items(
-                [e for e in _entries(file.read_bytes(), str(file)) if _listed_on(e) == day],
-                str(file),
-            )
-        )
+
+def _saved_items(pattern: Path, day: date) -> Iterator[Item]:
+    """The items of saved answers that were listed on this day."""
+    for file in saved_files(pattern):
+        entries = _entries(file.read_bytes(), str(file))
+        yield from _items([entry for entry in entries if _listed_on(entry) == day], str(file))
 
 
 def parse(body: bytes, origin: str) -> tuple[Item, ...]:
@@ -94,16 +86,16 @@ def parse(body: bytes, origin: str) -> tuple[Item, ...]:
 
     Args:
         body: the answer.
-        origin: where it came from, for errors.
+        origin: its address or file, for errors.
 
     Raises:
-        SourceError: it is no list of papers.
+        SourceError: the body is not a list of papers.
     """
     return tuple(_items(_entries(body, origin), origin))
 
 
 def _items(entries: Sequence[object], origin: str) -> Iterator[Item]:
-    """The entries that can be read; the others are named in the log."""
+    """The entries as items; those without id or title are logged and left out."""
     for place, entry in enumerate(entries, 1):
         if isinstance(entry, Mapping) and _paper(entry).get("id") and _title(entry):
             yield _item(entry)
@@ -113,19 +105,19 @@ def _items(entries: Sequence[object], origin: str) -> Iterator[Item]:
 
 def _entries(body: bytes, origin: str) -> list[object]:
     try:
-        found = json.loads(body)
+        answer = json.loads(body)
     except (ValueError, RecursionError) as error:
         words = " ".join(body[:80].decode("utf-8", "replace").split())
         raise SourceError(f"{origin}: not JSON but {words!r}") from error
-    if isinstance(found, Mapping) and isinstance(found.get("data"), list):
-        found = [_literal(entry, origin) for entry in found["data"]]
-    if not isinstance(found, list):
-        raise SourceError(f"{origin}: no list of papers but {str(found)[:80]}")
-    return found
+    if isinstance(answer, Mapping) and isinstance(answer.get("data"), list):
+        answer = [_literal(entry, origin) for entry in answer["data"]]
+    if not isinstance(answer, list):
+        raise SourceError(f"{origin}: no list of papers but {str(answer)[:80]}")
+    return answer
 
 
 def _literal(entry: Any, origin: str) -> Any:  # noqa: ANN401 - any JSON
-    """An entry that some archives hold as Python wrote it."""
+    """An entry; some archives hold entries as Python literals in strings."""
     if not isinstance(entry, str):
         return entry
     try:
@@ -139,15 +131,18 @@ def _item(entry: Mapping[str, Any]) -> Item:
     number, version = parse_arxiv_id(str(paper["id"])) or (clean(str(paper["id"])), None)
     page = http_url(f"https://huggingface.co/papers/{number}")
     on_arxiv = parse_arxiv_id(number) is not None
+    code, project = (
+        http_url(_text(paper.get(key)) or None) for key in ("githubRepo", "projectPage")
+    )
     return Item(
         title=_title(entry),
         abstract=clean(_text(paper.get("summary") or entry.get("summary"))),
         ids=(number,),
         url=http_url(f"https://arxiv.org/abs/{number}") if on_arxiv else page,
         pdf=http_url(f"https://arxiv.org/pdf/{number}") if on_arxiv else None,
-        code=http_url(_text(paper.get("githubRepo")) or None),
+        code=code,
         code_stars=_count(paper.get("githubStars")),
-        project=_project(paper),
+        project=None if project == paper.get("githubRepo") else project,
         discussion=page,
         authors=tuple(_authors(paper.get("authors"))),
         organization=_organization(paper.get("organization") or entry.get("organization")),
@@ -168,18 +163,12 @@ def _title(entry: Mapping[str, Any]) -> str:
 
 
 def _authors(authors: object) -> Iterator[str]:
-    """The names to be shown: those hidden on the site stay hidden."""
+    """The authors' names, without those that the site hides."""
     for author in authors if isinstance(authors, Sequence) else ():
         if isinstance(author, Mapping) and not author.get("hidden"):
             name = clean(_text(author.get("name")))
             if name:
                 yield name
-
-
-def _project(paper: Mapping[str, Any]) -> str | None:
-    """The project's page, unless it is the repository once more."""
-    page, code = http_url(_text(paper.get("projectPage")) or None), paper.get("githubRepo")
-    return None if page == code else page
 
 
 def _organization(value: object) -> str | None:
@@ -189,7 +178,7 @@ def _organization(value: object) -> str | None:
 
 
 def _listed_on(entry: object) -> date | None:
-    """The day an entry was put on the list, where its era says so, else when it came out."""
+    """The day on which an entry was listed; in older answers, the day it was published."""
     if not isinstance(entry, Mapping):
         return None
     return _date(_paper(entry).get("submittedOnDailyAt") or entry.get("publishedAt"))

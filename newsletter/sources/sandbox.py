@@ -4,13 +4,12 @@ import asyncio
 import json
 import re
 import sys
-from asyncio.subprocess import Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from newsletter.errors import SourceError
-from newsletter.sources import feed_process
+from newsletter.sources import feed_parser
 
 WALL_SECONDS = 30.0
 
@@ -21,68 +20,74 @@ _END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>|<(?:\w+:)?feed\b[^>]*/>", r
 """How the outermost element of a feed is closed; RSS 0.9 and 1.0 have ``rdf``."""
 
 
-async def entries(body: bytes, headers: Mapping[str, str], url: str) -> list[Mapping[str, Any]]:
-    """A feed's entries, as :func:`newsletter.sources.feed_process.reduced` gives them.
+async def parse_feed(body: bytes, headers: Mapping[str, str], url: str) -> list[Mapping[str, Any]]:
+    """A feed's entries, as :func:`newsletter.sources.feed_parser.parse` returns them.
 
     Raises:
-        SourceError: the parser ran out of time or memory, or the body is no feed.
+        SourceError: the parser ran out of time or memory, or the body is not a whole feed.
     """
     starting = asyncio.ensure_future(_start())
-    told = json.dumps(context(headers, url)).encode() + b"\n"
+    header_line = json.dumps(_parser_headers(headers, url)).encode() + b"\n"
     try:
-        # Shielded: cancelled in the middle of it, uvloop would not wait for the child's end.
+        # Shielded: if it were cancelled here, uvloop would not wait for the end of the child.
         child = await asyncio.shield(starting)
         async with asyncio.timeout(WALL_SECONDS):
-            out, err = await child.communicate(told + body)
+            out, err = await child.communicate(header_line + body)
     except TimeoutError as error:
         raise SourceError(f"{url}: parsing took over {WALL_SECONDS:g} seconds") from error
     finally:
-        await _end(await starting)
+        await _kill(await starting)
     if child.returncode in _OUT_OF_TIME:
-        raise SourceError(f"{url}: parsing took over {feed_process.CPU_SECONDS} seconds of CPU")
+        raise SourceError(f"{url}: parsing took over {feed_parser.CPU_SECONDS} seconds of CPU")
     if child.returncode:
-        last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise SourceError(f"{url}: cannot be parsed: {last[:200] or child.returncode}")
-    return listed(json.loads(out), body, url)
+        last_line = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise SourceError(f"{url}: cannot be parsed: {last_line[:200] or child.returncode}")
+    return _checked_entries(json.loads(out), body, url)
+
+
+def parse_feed_unlimited(
+    body: bytes, headers: Mapping[str, str], url: str
+) -> list[Mapping[str, Any]]:
+    """The same in this process, without limits: for tests and for feeds that are trusted.
+
+    Raises:
+        SourceError: the body is not a whole feed.
+    """
+    return _checked_entries(feed_parser.parse(body, _parser_headers(headers, url)), body, url)
 
 
 async def _start() -> Process:
+    # -I: no user site, no environment, no current folder to import from.
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        str(Path(feed_process.__file__)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={},
+        *(sys.executable, "-I", feed_parser.__file__), stdin=PIPE, stdout=PIPE, stderr=PIPE, env={}
     )
 
 
-async def _end(child: Process) -> None:
+async def _kill(child: Process) -> None:
     if child.returncode is None:
         child.kill()
         await child.wait()
 
 
-def context(headers: Mapping[str, str], url: str) -> Mapping[str, str]:
-    """What of an answer's headers the parser needs, and where its relative links start from."""
+def _parser_headers(headers: Mapping[str, str], url: str) -> Mapping[str, str]:
+    """The headers that the parser needs: the encoding, and the base of relative links."""
     content_type = headers.get("content-type")
     return {"content-location": url} | ({"content-type": content_type} if content_type else {})
 
 
-def listed(found: Mapping[str, Any], body: bytes, url: str) -> list[Mapping[str, Any]]:
-    """The entries of a reduced feed.
+def _checked_entries(feed: Mapping[str, Any], body: bytes, url: str) -> list[Mapping[str, Any]]:
+    """The entries of a parsed feed.
 
-    The parser makes do with half a feed. Whoever took it for a whole one would never see the other
-    half of an announcement that stands for a day; a day that failed is made up for.
+    feedparser accepts half a feed. But the missing half of a day's announcement would never be
+    read, while a day that failed is fetched again.
 
     Raises:
-        SourceError: it is no feed, and the message shows how the body begins; or one that was cut.
+        SourceError: the body is not a feed (the message shows its start), or is cut off.
     """
-    if not found["version"]:
+    if not feed["version"]:
         words = " ".join(body[:80].decode("utf-8", "replace").split())
         raise SourceError(f"{url}: not a feed but {words!r}")
-    if not _END.search(body.replace(b"\0", b"")):  # UTF-16 has one beside each letter
+    if not _END.search(body.replace(b"\0", b"")):  # in UTF-16 a NUL stands beside each letter
         raise SourceError(f"{url}: the feed ends in the middle; try again later")
-    entries_: list[Mapping[str, Any]] = found["entries"]
-    return entries_
+    entries: list[Mapping[str, Any]] = feed["entries"]
+    return entries

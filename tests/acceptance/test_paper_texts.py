@@ -11,7 +11,7 @@ import pytest
 from newsletter.errors import SourceError
 from newsletter.letter.views import paper_view
 from newsletter.model import Item
-from newsletter.sources import feed, huggingface, page
+from newsletter.sources import feed, huggingface, saved_pages
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -34,7 +34,9 @@ PRICES = ("or only $200k. With", "awarded $35,000 in tota")
 def recorded() -> Iterator[Item]:
     """The items of saved pages and of recorded listings, a few of them from each."""
     for path in sorted((SHARED / "pages").glob("*.txt")):
-        yield from page.parse(path.read_text(encoding="utf-8"), date(2026, 1, 1), path.name)[1]
+        yield from saved_pages.parse(path.read_text(encoding="utf-8"), date(2026, 1, 1), path.name)[
+            1
+        ]
     payloads = SHARED / "payloads"
     for path in sorted(payloads.glob("hf_daily/*.json")):
         yield from huggingface.parse(path.read_bytes(), path.name)

@@ -10,12 +10,11 @@ import pytest
 from newsletter.errors import BlockedAddressError, SourceError
 from newsletter.model import Listing
 from newsletter.ports import Source
-from newsletter.sources import Arxiv, Client, Feed, HuggingFace, Options, Page
+from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
 from tests.support.clocks import QuickClock
 from tests.support.web_sites import Response, Site, response, serving
 
 MONDAY = date(2026, 8, 3)
-OURS = Options(timeout=10, allow_private_addresses=True)
 
 ATOM = """<?xml version='1.0' encoding='UTF-8'?>
 <feed xmlns:arxiv="http://arxiv.org/schemas/atom" xmlns="http://www.w3.org/2005/Atom">
@@ -37,8 +36,10 @@ def daily(first: int, count: int) -> bytes:
     ).encode()
 
 
-def client(clock: QuickClock | None = None) -> Client:
-    return Client(contact="editor@example.org", clock=clock or QuickClock())
+def client(clock: QuickClock | None = None, *, private: bool = True) -> SourceClient:
+    """A client that may fetch from loopback."""
+    shared = Client(contact="editor@example.org", clock=clock or QuickClock())
+    return SourceClient(shared, timeout=10, allow_private_addresses=private)
 
 
 def listings(
@@ -54,7 +55,7 @@ def listings(
 
 
 def hugging_face(site: Site) -> Source:
-    return HuggingFace("hf", client(), OURS, url=site.url)
+    return HuggingFace("hf", client(), url=site.url)
 
 
 def day_page(day: date, page: int = 0) -> str:
@@ -131,13 +132,13 @@ def test_missing_list_names_the_address(answer: bytes, said: str) -> None:
 def test_saved_answers_are_read_from_files(tmp_path: Path) -> None:
     entry = {"paper": {"id": "2608.00001", "title": "T", "submittedOnDailyAt": "2026-08-03T07:00Z"}}
     (tmp_path / "a.json").write_text(json.dumps([entry]), encoding="utf-8")
-    source = HuggingFace("hf", client(), OURS, path=tmp_path / "*.json")
+    source = HuggingFace("hf", client(), path=tmp_path / "*.json")
     found = asyncio.run(source.fetch(MONDAY))
     assert [item.title for each in found if not each.past for item in each.items] == ["T"]
 
 
 def test_missing_saved_answer_names_the_pattern(tmp_path: Path) -> None:
-    source = HuggingFace("hf", client(), OURS, path=tmp_path / "*.json")
+    source = HuggingFace("hf", client(), path=tmp_path / "*.json")
     with pytest.raises(SourceError, match=r"\*\.json: no file is there"):
         asyncio.run(source.fetch(MONDAY))
 
@@ -150,7 +151,7 @@ def test_arxiv_archives_are_fetched_three_seconds_apart() -> None:
 
     def source(site: Site) -> Source:
         categories = ("cs.CL", "math.CO", "cs.LG")
-        return Arxiv("arXiv", client(clock), OURS, categories, url=site.url)
+        return Arxiv("arXiv", client(clock), categories, url=site.url)
 
     (listing,), site = listings(
         {
@@ -170,7 +171,7 @@ def test_two_arxiv_sources_wait_for_one_another() -> None:
     async def run() -> None:
         async with serving({"/atom/cs.CL": response(body=atom("2608.00001"))}) as site:
             http = client(clock)
-            sources = [Arxiv(f"arXiv {n}", http, OURS, ("cs.CL",), url=site.url) for n in (1, 2)]
+            sources = [Arxiv(f"arXiv {n}", http, ("cs.CL",), url=site.url) for n in (1, 2)]
             await asyncio.gather(*(source.fetch(MONDAY) for source in sources))
 
     asyncio.run(run())
@@ -180,7 +181,7 @@ def test_two_arxiv_sources_wait_for_one_another() -> None:
 def test_arxiv_weekend_has_no_papers() -> None:
     (listing,), _ = listings(
         {"/atom/cs.CL": response(body=atom())},
-        lambda site: Arxiv("arXiv", client(), OURS, ("cs.CL",), url=site.url),
+        lambda site: Arxiv("arXiv", client(), ("cs.CL",), url=site.url),
     )
     assert listing.items == ()
 
@@ -190,7 +191,7 @@ def test_arxiv_error_message_is_passed_on() -> None:
     with pytest.raises(SourceError, match="arXiv says: Bad archive 'nope'"):
         listings(
             {"/atom/nope": response(400, body)},
-            lambda site: Arxiv("arXiv", client(), OURS, ("nope",), url=site.url),
+            lambda site: Arxiv("arXiv", client(), ("nope",), url=site.url),
         )
 
 
@@ -204,7 +205,7 @@ RSS = b"""<?xml version="1.0"?><rss version="2.0"><channel><title>Feed</title>
 
 
 def feed(site: Site) -> Source:
-    return Feed("feed", client(), OURS, f"{site.url}/rss")
+    return Feed("feed", client(), f"{site.url}/rss")
 
 
 def test_old_feed_entries_are_its_backlog() -> None:
@@ -231,13 +232,13 @@ def test_private_feed_is_blocked_unless_allowed() -> None:
     with pytest.raises(BlockedAddressError, match="allow_private_addresses"):
         listings(
             {"/rss": response(body=RSS)},
-            lambda site: Feed("feed", client(), Options(), f"{site.url}/rss"),
+            lambda site: Feed("feed", client(private=False), f"{site.url}/rss"),
         )
 
 
 @pytest.mark.parametrize("url", ["/etc/passwd", "file:///etc/passwd", "subscribers.yaml"])
 def test_local_path_as_feed_is_refused(url: str) -> None:
-    source = Feed("feed", client(), OURS, url)
+    source = Feed("feed", client(), url)
     with pytest.raises(SourceError):
         asyncio.run(source.fetch(MONDAY))
 
@@ -250,7 +251,7 @@ def test_hostile_feed_leaves_others_alone() -> None:
     async def run() -> list[tuple[Listing, ...] | BaseException]:
         async with serving({"/bomb": response(body=bomb), "/rss": response(body=RSS)}) as site:
             fetches: list[Awaitable[tuple[Listing, ...]]] = [
-                Feed("bomb", client(), OURS, f"{site.url}/bomb").fetch(MONDAY),
+                Feed("bomb", client(), f"{site.url}/bomb").fetch(MONDAY),
                 feed(site).fetch(MONDAY),
             ]
             return await asyncio.gather(*fetches, return_exceptions=True)
@@ -266,7 +267,7 @@ def test_hostile_feed_leaves_others_alone() -> None:
 def test_each_saved_page_has_its_own_day(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("new\n\nMar 14\n\nOne\n\nText one.\n", encoding="utf-8")
     (tmp_path / "b.txt").write_text("\ufeffnew\n\nMar 12\n\nTwo\n\nText.\n", encoding="utf-8")
-    found = asyncio.run(Page("page", tmp_path / "*.txt").fetch(date(2026, 11, 21)))
+    found = asyncio.run(SavedPages("page", tmp_path / "*.txt").fetch(date(2026, 11, 21)))
     assert [(each.day, each.items[0].title, each.past) for each in found] == [
         (date(2026, 3, 14), "One", False),
         (date(2026, 3, 12), "Two", False),
@@ -276,15 +277,15 @@ def test_each_saved_page_has_its_own_day(tmp_path: Path) -> None:
 def test_other_file_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("new\n\nMar 14\n\nA title alone\n", encoding="utf-8")
     with pytest.raises(SourceError, match=r"a\.txt:5: the page ends after the title"):
-        asyncio.run(Page("page", tmp_path / "a.txt").fetch(MONDAY))
+        asyncio.run(SavedPages("page", tmp_path / "a.txt").fetch(MONDAY))
 
 
 def test_missing_page_names_the_pattern(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"\*\.txt: no file is there"):
-        asyncio.run(Page("page", tmp_path / "*.txt").fetch(MONDAY))
+        asyncio.run(SavedPages("page", tmp_path / "*.txt").fetch(MONDAY))
 
 
 def test_undecodable_page_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00broken")
     with pytest.raises(SourceError, match=r"a\.txt: cannot be read as UTF-8 text"):
-        asyncio.run(Page("page", tmp_path / "a.txt").fetch(MONDAY))
+        asyncio.run(SavedPages("page", tmp_path / "a.txt").fetch(MONDAY))

@@ -10,9 +10,8 @@ import httpcore2
 import pytest
 
 from newsletter.errors import BlockedAddressError, SourceError
-from newsletter.sources.http import Answer, Client, Resolver
-from newsletter.sources.http.client import LARGEST_BODY
-from newsletter.sources.http.guard import resolve
+from newsletter.sources.http_client import MAX_BODY, Answer, Client
+from newsletter.sources.http_guard import Resolver, resolve
 from tests.support.clocks import QuickClock
 from tests.support.web_sites import Response, Site, response, serving
 
@@ -285,7 +284,7 @@ def test_endless_body_stops_at_ten_megabytes() -> None:
 
 
 def test_body_of_ten_megabytes_is_read() -> None:
-    assert len(get(response(body=bytes(LARGEST_BODY))).body) == LARGEST_BODY
+    assert len(get(response(body=bytes(MAX_BODY))).body) == MAX_BODY
 
 
 def test_slow_body_stops_at_the_deadline() -> None:
@@ -463,7 +462,7 @@ def test_turns_are_taken_singly_and_seconds_apart() -> None:
 
     async def take() -> None:
         nonlocal inside
-        async with http.turn(3):
+        async with http.spaced(3):
             inside += 1
             assert inside == 1
             await clock.sleep(0)

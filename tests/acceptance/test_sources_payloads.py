@@ -11,7 +11,7 @@ import pytest
 from newsletter.errors import SourceError
 from newsletter.model import Item
 from newsletter.papers.identity import identify, is_same_paper
-from newsletter.sources import arxiv, feed, huggingface, page
+from newsletter.sources import arxiv, feed, huggingface, saved_pages
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 PAYLOADS = SHARED / "payloads"
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(
 
 NO_FEED = {
     "arxiv_api/arxivpy_id_abc_s0_m100.xml": "incorrect id format",
-    "hn/hn_algolia_2026-08-02.json": "no JSON Feed",
-    "jsonfeed/ScriptingNews.json": "no JSON Feed",
+    "hn/hn_algolia_2026-08-02.json": "not a JSON Feed",
+    "jsonfeed/ScriptingNews.json": "not a JSON Feed",
     "jsonfeed/allthis-partial.json": "not JSON",
 }
 
@@ -126,7 +126,7 @@ def test_html_page_is_no_feed() -> None:
 @cache
 def pages() -> dict[str, tuple[date, tuple[Item, ...]]]:
     return {
-        file.stem.removeprefix("daily-papers-"): page.parse(
+        file.stem.removeprefix("daily-papers-"): saved_pages.parse(
             file.read_text(encoding="utf-8"), date(2026, 11, 21), file.name
         )
         for file in sorted((SHARED / "pages").glob("*.txt"))

@@ -24,7 +24,7 @@ LAUGHS = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a0 "ha ha ha">' + b"".join
 
 
 def read(body: bytes) -> list[Mapping[str, Any]]:
-    return asyncio.run(sandbox.entries(body, {"content-type": "text/xml"}, URL))
+    return asyncio.run(sandbox.parse_feed(body, {"content-type": "text/xml"}, URL))
 
 
 def rss(title: bytes, before: bytes = b"") -> bytes:
@@ -98,7 +98,7 @@ def test_child_has_none_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> N
     started: list[str] = []
 
     async def run() -> None:
-        reading = asyncio.ensure_future(sandbox.entries(LONG, {}, URL))
+        reading = asyncio.ensure_future(sandbox.parse_feed(LONG, {}, URL))
         while not started:
             assert not (await asyncio.wait({reading}, timeout=0.001))[0]
             told = {child: _environment(child) for child in _children()}
@@ -119,7 +119,7 @@ def _children() -> list[str]:
         child
         for task in Path(f"/proc/{os.getpid()}/task").iterdir()
         for child in _told(task / "children").decode().split()
-        if b"feed_process" in _told(Path(f"/proc/{child}/cmdline"))
+        if b"feed_parser" in _told(Path(f"/proc/{child}/cmdline"))
     ]
 
 
@@ -133,7 +133,7 @@ def _told(file: Path) -> bytes:
 
 def test_cancelled_child_is_gone() -> None:
     async def run() -> None:
-        reading = asyncio.ensure_future(sandbox.entries(LONG, {}, URL))
+        reading = asyncio.ensure_future(sandbox.parse_feed(LONG, {}, URL))
         while not _children():
             assert not (await asyncio.wait({reading}, timeout=0.001))[0]
         reading.cancel()

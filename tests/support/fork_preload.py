@@ -45,6 +45,6 @@ for name in (
 ):
     import_module(name)
 import_module("newsletter.templates").load_templates()
-import_module("newsletter.sources.http.client")._context()
+import_module("newsletter.sources.http_client")._context()
 gc.collect()
 gc.freeze()

@@ -1,6 +1,6 @@
 import pytest
 
-from newsletter.sources.http.addresses import is_public, is_web_port
+from newsletter.sources.http_guard import is_public, is_web_port
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "2a00:1450::5"])

@@ -6,8 +6,7 @@ import pytest
 from newsletter.errors import SourceError
 from newsletter.model import Item
 from newsletter.papers.identity import identify
-from newsletter.sources.entries import by_age
-from newsletter.sources.feed import parse
+from newsletter.sources.feed import parse, split_by_age
 from tests.support.factories import item
 
 URL = "https://feeds.example/rss"
@@ -91,7 +90,7 @@ def test_link_shared_by_all_entries_identifies_none() -> None:
 
 def test_entries_are_recent_for_two_days_or_undated() -> None:
     days = (date(2026, 8, 3), date(2026, 8, 1), date(2026, 7, 31), date(2026, 8, 4), None)
-    current, past = by_age("f", date(2026, 8, 3), [item(published=day) for day in days])
+    current, past = split_by_age("f", date(2026, 8, 3), [item(published=day) for day in days])
     assert [each.published for each in current.items] == [*days[:2], *days[3:]]
     assert [each.published for each in past.items] == [date(2026, 7, 31)]
     assert (current.past, past.past) == (False, True)
@@ -102,9 +101,9 @@ def test_entries_are_recent_for_two_days_or_undated() -> None:
     [
         (b"<html><body>Sorry</body></html>", "not a feed but '<html><body>Sorry"),
         (b"", "not a feed but ''"),
-        (b"{}", "no JSON Feed"),
-        (b"[1, 2]", "no JSON Feed"),
-        (b'{"version": "234", "items": []}', "no JSON Feed"),
+        (b"{}", "not a JSON Feed"),
+        (b"[1, 2]", "not a JSON Feed"),
+        (b'{"version": "234", "items": []}', "not a JSON Feed"),
         (b"{" * 50_000, "not JSON"),
     ],
 )

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from newsletter.errors import SourceError
-from newsletter.sources.page import parse
+from newsletter.sources.saved_pages import parse
 
 ISSUE = date(2026, 11, 21)
 

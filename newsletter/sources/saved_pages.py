@@ -1,4 +1,4 @@
-"""Daily Papers pages saved as text: titles and abstracts, and on some the lines about them."""
+"""Reads Daily Papers pages saved as text: titles, abstracts, and on some pages three more lines."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,36 +8,35 @@ from pathlib import Path
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
-from newsletter.sources.saved_files import matching
 from newsletter.text import clean
 
 _DATE = re.compile(r"(?P<day>[A-Z][a-z]{2} \d{1,2})(?:, (?P<year>\d{4}))?(?: (?P<comments>\d+))?")
 _AUTHORS = re.compile(r"•\s*(\d+)\s+authors?")
 _DOT = "·"
 
-LEAP_YEARS_APART = 8
-"""Years within which every date occurs, 29 February around 1900 and 2100 included."""
+_YEARS = 8
+"""Within so many years every date occurs, even 29 February around 1900 and 2100."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """The pages at a path or pattern (``saved/*.txt``), each of them one day's list."""
+class SavedPages:
+    """The pages at a path or pattern (``saved/*.txt``); each page is one day's list."""
 
     name: str
     path: Path
 
     @property
     def daily(self) -> bool:
-        """Somebody has to save a page."""
+        """False: pages are saved by hand."""
         return False
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
-        """Every page that is there, each as a listing of its own.
+        """Every page, each as a listing of its own.
 
         Raises:
-            SourceError: there is none, or one that cannot be read, with file and line.
+            SourceError: there is no page, or one cannot be read; with file and line.
         """
-        return tuple(self._listing(file, day) for file in matching(self.path))
+        return tuple(self._listing(file, day) for file in saved_files(self.path))
 
     def _listing(self, file: Path, day: date) -> Listing:
         try:
@@ -48,12 +47,24 @@ class Page:
         return Listing(self.name, listed_on, items)
 
 
+def saved_files(pattern: Path) -> list[Path]:
+    """The files that an absolute path or pattern (``/srv/saved/*.txt``) names, sorted by name.
+
+    Raises:
+        SourceError: there is no file.
+    """
+    files = sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+    if not files:
+        raise SourceError(f"{pattern}: no file is there; check the source's path")
+    return files
+
+
 def parse(text: str, issue: date, file: str = "page") -> tuple[date, tuple[Item, ...]]:
     """The day of a saved page, and its papers.
 
     Args:
         text: the page.
-        issue: the issue's day; the page's day, written without a year, is not after it.
+        issue: the issue's day; the page's day has no year and is not after it.
         file: the page's name, for errors.
 
     Raises:
@@ -71,27 +82,28 @@ def parse(text: str, issue: date, file: str = "page") -> tuple[date, tuple[Item,
 
 def _page_day(head: str, issue: date, lines: Sequence[str]) -> date:
     """The newest day of that name that is not after the issue nor before a full date below."""
-    full = [found for line in lines if (found := _full_date(line)) is not None]
-    around = range(issue.year + LEAP_YEARS_APART, issue.year - LEAP_YEARS_APART - 1, -1)
-    days = [day for year in around if (day := _on(head, year)) is not None]
+    full = [day for line in lines if (day := _full_date(line)) is not None]
+    years = range(issue.year + _YEARS, issue.year - _YEARS - 1, -1)
+    days = [day for year in years if (day := _date_in(head, year)) is not None]
     possible = [day for day in days if not full or day >= max(full)] or days
     return next((day for day in possible if day <= issue), possible[-1])
 
 
 def _full_date(line: str) -> date | None:
     match = _DATE.fullmatch(line)
-    return _on(match["day"], int(match["year"])) if match is not None and match["year"] else None
+    return _date_in(match["day"], int(match["year"])) if match and match["year"] else None
 
 
-def _on(day: str, year: int) -> date | None:
+def _date_in(line: str, year: int) -> date | None:
+    """The date that a line like ``Mar 14`` begins with, in this year; None if it has none."""
     try:
-        return datetime.strptime(f"{day[:6]} {year}", "%b %d %Y").replace(tzinfo=UTC).date()
+        return datetime.strptime(f"{line[:6]} {year}", "%b %d %Y").replace(tzinfo=UTC).date()
     except ValueError:
         return None
 
 
 def _items(lines: Sequence[tuple[int, str]], year: int, file: str) -> Iterator[Item]:
-    """Each paper: its title, its abstract, and on some pages who, a dot, and when."""
+    """The papers: title, abstract, and on some pages authors, a dot, and a date."""
     place = 0
     while place < len(lines):
         at, title = lines[place]
@@ -101,29 +113,22 @@ def _items(lines: Sequence[tuple[int, str]], year: int, file: str) -> Iterator[I
             raise SourceError(f"{file}:{at}: the page ends after the title {title[:60]!r}")
         abstract = lines[place + 1][1]
         place += 2
-        about = [line for _, line in lines[place : place + 3]]
-        if _is_about(about):
-            yield _item(title, abstract, about, year)
-            place += 3
-        else:
-            yield Item(title=title, abstract=abstract)
+        match [line for _, line in lines[place : place + 3]]:
+            case [who, dot, when] if dot == _DOT and (date_line := _DATE.fullmatch(when)):
+                yield _item(title, abstract, who, date_line, year)
+                place += 3
+            case _:
+                yield Item(title=title, abstract=abstract)
 
 
-def _is_about(lines: Sequence[str]) -> bool:
-    """Whether these are the lines about a paper: authors or organisation, a dot, a date."""
-    return len(lines) == 3 and lines[1] == _DOT and _DATE.fullmatch(lines[2]) is not None  # noqa: PLR2004 - those three
-
-
-def _item(title: str, abstract: str, about: Sequence[str], year: int) -> Item:
-    who, _, when = about
-    authors, found = _AUTHORS.fullmatch(who), _DATE.fullmatch(when)
-    assert found is not None
-    comments = found["comments"]
+def _item(title: str, abstract: str, who: str, when: re.Match[str], year: int) -> Item:
+    """A paper with its three lines; ``who`` is a number of authors, or an organization."""
+    authors, comments = _AUTHORS.fullmatch(who), when["comments"]
     return Item(
         title=title,
         abstract=abstract,
         author_count=None if authors is None else int(authors[1]),
         organization=who if authors is None else None,
-        published=_on(found["day"], int(found["year"] or year)),
+        published=_date_in(when["day"], int(when["year"] or year)),
         comments=None if comments is None else int(comments),
     )

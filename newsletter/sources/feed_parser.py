@@ -1,8 +1,8 @@
-"""A feed's entries, read by feedparser where it can be killed.
+"""Parses a feed with feedparser, in a process that can be killed.
 
-This file is run as a program of its own (see :mod:`newsletter.sources.sandbox`): a line of JSON
-with the answer's headers and then the body on standard input, JSON on standard output. It imports
-nothing of the newsletter, so that it starts fast and has nothing to lose.
+:mod:`newsletter.sources.sandbox` runs this file as a program: on standard input a line of JSON with
+the answer's headers and then the body, on standard output JSON. It imports nothing of the
+newsletter, so that it starts fast and knows no secrets.
 """
 
 import io
@@ -18,27 +18,26 @@ MAX_ENTRIES = 5000
 MAX_TEXT = 50_000
 MAX_LIST = 1000
 MAX_OUTPUT = 20 * 1024 * 1024
-"""Characters of JSON: entities may expand to far more text than the feed has."""
+"""Characters of JSON: entities can expand to far more text than the feed has."""
 
 _IDS = ("id", "prism_doi", "dc_identifier", "arxiv_doi", "citation_doi", "link")
 
 
-def reduced(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-    """A feed's version and entries, each cut down to what an item is made of.
+def parse(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """A feed's ``version`` (empty if it is not a feed) and ``entries``.
+
+    Each entry has only what an item needs, of limited length.
 
     Args:
         body: the feed. Bytes only: feedparser would open a path and fetch an address.
-        headers: ``content-type`` may name the encoding; relative links are resolved against
-            ``content-location``.
-
-    Returns:
-        ``version`` (empty for what is no feed), ``entries``.
+        headers: ``content-type`` may name the encoding; ``content-location`` is the base of
+            relative links.
     """
-    import feedparser  # noqa: PLC0415 - here alone: whoever starts this as a program needs none
+    import feedparser  # noqa: PLC0415 - the sandbox imports this module and does not need it
 
-    found = feedparser.parse(io.BytesIO(body), response_headers=dict(headers))
-    entries = [_entry(entry) for entry in found.entries[:MAX_ENTRIES]]
-    return {"version": found.get("version") or "", "entries": entries}
+    feed = feedparser.parse(io.BytesIO(body), response_headers=dict(headers))
+    entries = [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]
+    return {"version": feed.get("version") or "", "entries": entries}
 
 
 def _entry(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - feedparser is untyped
@@ -68,36 +67,32 @@ def _ids(entry: Any) -> Iterator[str]:  # noqa: ANN401 - as above
 
 def _authors(entry: Any) -> Iterator[str]:  # noqa: ANN401 - as above
     people = entry.get("authors") or []
-    for person in people:
-        name = person.get("name") if isinstance(person, dict) else None
+    names = [person.get("name") for person in people if isinstance(person, dict)]
+    for name in list(filter(None, names)) or [entry.get("author")]:
         if name:
             yield str(name)[:MAX_TEXT]
-    if not any(isinstance(person, dict) and person.get("name") for person in people):
-        author = entry.get("author")
-        if author:
-            yield str(author)[:MAX_TEXT]
 
 
 def _date(entry: Any) -> list[int] | None:  # noqa: ANN401 - as above
     """Year, month and day (UTC) of publication, or else of the last change."""
     for name in ("published_parsed", "updated_parsed", "created_parsed"):
-        # Asked for what is not there, feedparser answers with another date, and a warning.
-        found = entry.get(name) if name in entry else None
-        if found:
-            return [int(part) for part in found[:3]]
+        # For a missing date, feedparser would return another one, with a warning.
+        parsed = entry.get(name) if name in entry else None
+        if parsed:
+            return [int(part) for part in parsed[:3]]
     return None
 
 
 def main() -> None:
-    """Read standard input, write standard output, within the limits."""
+    """Parse standard input and write the entries to standard output, within the limits."""
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     headers = json.loads(sys.stdin.buffer.readline())
-    found = json.dumps(reduced(sys.stdin.buffer.read(), headers))
-    if len(found) > MAX_OUTPUT:
+    output = json.dumps(parse(sys.stdin.buffer.read(), headers))
+    if len(output) > MAX_OUTPUT:
         sys.exit(f"its entries come to more than {MAX_OUTPUT // 2**20} MB")
-    sys.stdout.write(found)
+    sys.stdout.write(output)
 
 
 if __name__ == "__main__":
