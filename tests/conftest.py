@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from newsletter.stores import open_store
-from tests.support.databases import EMPTYING, TEMPORARY_STORES, hasten
+from tests.support.databases import DELETE_ALL, TEMPORARY_STORES, speed_up
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -68,7 +68,7 @@ def postgres() -> Iterator[str]:
             server = _started(Path(folder) / "pg")
         except (OSError, subprocess.SubprocessError) as error:
             pytest.skip(f"PostgreSQL does not start here: {error}")
-        hasten(server.get_uri())
+        speed_up(server.get_uri())
         open_store(server.get_uri()).close()
         yield server.get_uri()
         server.cleanup()
@@ -92,5 +92,5 @@ def _sweeper(postgres: str) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def empty_postgres(postgres: str, _sweeper: psycopg.Connection) -> str:
     """The address of a real PostgreSQL server's store, without a row."""
-    _sweeper.execute(EMPTYING)
+    _sweeper.execute(DELETE_ALL)
     return postgres

@@ -13,7 +13,7 @@ from lxml import etree
 
 from newsletter.model import IdentifiedItem, SourceHealth
 from tests.support.factories import DAY, NOON, identity, item, subscriber
-from tests.support.web_client import Answer, App, open_app
+from tests.support.web_client import Response, Website, open_website
 
 LATER = DAY + timedelta(days=1)
 FEEDS = Path(__file__).parents[1] / "fixtures" / "feeds"
@@ -22,28 +22,28 @@ SCRIPT = "<script>document.title='pwned'</script> ]]> & “Ω”"
 
 
 @pytest.fixture
-def app() -> Iterator[App]:
-    with open_app(url="https://example.org/papers") as opened:
+def app() -> Iterator[Website]:
+    with open_website(url="https://example.org/papers") as opened:
         opened.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
         yield opened
 
 
-def two_days(app: App) -> None:
+def two_days(app: Website) -> None:
     app.publish(DAY, "Vision anew", "Of other things")
     app.later(days=1)
     app.publish(LATER, "Vision anew", "Vision once more", SCRIPT)
 
 
 @pytest.fixture(scope="module")
-def shown() -> Iterator[App]:
+def shown() -> Iterator[Website]:
     """Two days of issues, for the tests that only look."""
-    with open_app(url="https://example.org/papers") as opened:
+    with open_website(url="https://example.org/papers") as opened:
         opened.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
         two_days(opened)
         yield opened
 
 
-def titles(app: App, path: str) -> list[str]:
+def titles(app: Website, path: str) -> list[str]:
     answer = app.get(path)
     assert answer.status == 200
     return [entry.title for entry in feedparser.parse(answer.body).entries]
@@ -53,7 +53,7 @@ PERSONAL = (ADA, "/preferences/", "/unsubscribe/", "/leave/", "/mine/", "/editio
 """What no public page may have."""
 
 
-def checked(app: App, path: str) -> Answer:
+def checked(app: Website, path: str) -> Response:
     answer = app.get(path)
     assert answer.status == 200, path
     assert not any(word in answer.body for word in PERSONAL), path
@@ -61,7 +61,7 @@ def checked(app: App, path: str) -> Answer:
     return answer
 
 
-def test_issue_page_lists_its_new_papers_by_topic(shown: App) -> None:
+def test_issue_page_lists_its_new_papers_by_topic(shown: Website) -> None:
     first = checked(shown, f"/archive/{DAY}")
     assert (
         '<link rel="canonical" href="https://example.org/papers/archive/2026-08-03">' in first.body
@@ -78,7 +78,7 @@ def test_issue_page_lists_its_new_papers_by_topic(shown: App) -> None:
         assert shown.get(path).status == 404
 
 
-def test_archive_lists_days_and_topics_newest_first(app: App) -> None:
+def test_archive_lists_days_and_topics_newest_first(app: Website) -> None:
     assert "None so far." in checked(app, "/archive").words
     app.later(minutes=2)
     two_days(app)
@@ -93,7 +93,7 @@ def test_archive_lists_days_and_topics_newest_first(app: App) -> None:
     assert f'href="/papers/archive/{LATER}"' in checked(app, "/").body
 
 
-def test_topic_page_lists_only_its_papers(shown: App) -> None:
+def test_topic_page_lists_only_its_papers(shown: Website) -> None:
     page = checked(shown, "/topic/Vision")
     assert [word in page.words for word in ("Vision anew", "Vision once more")] == [True, True]
     assert "Of other things" not in page.words
@@ -102,14 +102,14 @@ def test_topic_page_lists_only_its_papers(shown: App) -> None:
     assert shown.get("/topic/%27%20OR%201").status == 404
 
 
-def test_topic_choice_shows_papers_per_week(shown: App) -> None:
+def test_topic_choice_shows_papers_per_week(shown: Website) -> None:
     for path in ("/", shown.path("preferences")):
         assert "Vision 2 a week" in shown.get(path).words
     first = checked(shown, "/").words
     assert f"Such as these, of Tuesday, {LATER.day} August 2026 Vision once more Vision" in first
 
 
-def test_paper_page_lists_the_days_it_was_listed(shown: App) -> None:
+def test_paper_page_lists_the_days_it_was_listed(shown: Website) -> None:
     (paper,) = (p for p in shown.store.papers_by_number(range(9)) if p.item.title == "Vision anew")
     page = checked(shown, f"/paper/{quote(paper.key)}")
     for day in (DAY, LATER):
@@ -118,7 +118,7 @@ def test_paper_page_lists_the_days_it_was_listed(shown: App) -> None:
     assert shown.get("/paper/%00").status == 404
 
 
-def test_paper_key_with_slashes_has_a_page(app: App) -> None:
+def test_paper_key_with_slashes_has_a_page(app: Website) -> None:
     health = SourceHealth("Other", "ok", checked=NOON, last_ok=NOON)
     entry = IdentifiedItem(item("By DOI", abstract=SCRIPT), identity("doi:10.1/x y?z#é"))
     app.store.ingest(DAY, health, [entry], now=NOON)
@@ -128,7 +128,7 @@ def test_paper_key_with_slashes_has_a_page(app: App) -> None:
     assert f'href="/papers/paper/{quote("doi:10.1/x y?z#é")}"' in found.body
 
 
-def test_search_finds_papers_and_survives_any_input(shown: App) -> None:
+def test_search_finds_papers_and_survives_any_input(shown: Website) -> None:
     page = checked(shown, "/search?q=vision+once")
     assert "1 found." in page.words
     assert "noindex" in page.body
@@ -138,7 +138,7 @@ def test_search_finds_papers_and_survives_any_input(shown: App) -> None:
 
 
 @pytest.mark.parametrize("form", ["atom", "rss"])
-def test_feeds_are_valid_and_repeat_nothing(app: App, form: str) -> None:
+def test_feeds_are_valid_and_repeat_nothing(app: Website, form: str) -> None:
     two_days(app)
     answer = checked(app, f"/feed.{form}")
     assert answer.headers["content-type"].startswith(f"application/{form}+xml")
@@ -169,7 +169,7 @@ def faults(feed: str, form: str) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["atom", "rss"])
-def test_validator_finds_no_fault_in_any_feed(app: App, form: str) -> None:
+def test_validator_finds_no_fault_in_any_feed(app: Website, form: str) -> None:
     own = app.path("feed").removeprefix("/feed/")
     paths = (f"/feed.{form}", f"/topic/Vision/feed.{form}", f"/mine/{own}/feed.{form}")
     for path in paths:
@@ -186,7 +186,7 @@ def test_validator_finds_no_fault_in_any_feed(app: App, form: str) -> None:
     assert answers[0] == answers[1]
 
 
-def test_json_feed_follows_its_specification(shown: App) -> None:
+def test_json_feed_follows_its_specification(shown: Website) -> None:
     document = json.loads(shown.get("/feed.json").body)
     assert {"version", "title", "items"} <= document.keys()
     assert document["home_page_url"].startswith("https://")
@@ -199,7 +199,7 @@ def test_json_feed_follows_its_specification(shown: App) -> None:
         assert datetime.fromisoformat(each["date_published"]).tzinfo is not None
 
 
-def test_only_public_pages_are_indexable(shown: App) -> None:
+def test_only_public_pages_are_indexable(shown: Website) -> None:
     key = quote(shown.store.papers_by_number([1])[0].key)
     public = ("/", "/archive", f"/archive/{DAY}", "/topic/Vision", f"/paper/{key}")
     for path in public:
@@ -215,7 +215,7 @@ def test_only_public_pages_are_indexable(shown: App) -> None:
         assert "canonical" not in body
 
 
-def test_json_feed_matches_the_others(shown: App) -> None:
+def test_json_feed_matches_the_others(shown: Website) -> None:
     answer = shown.get("/feed.json")
     assert answer.headers["content-type"].startswith("application/feed+json")
     document = json.loads(answer.body)
@@ -225,14 +225,14 @@ def test_json_feed_matches_the_others(shown: App) -> None:
     assert [each["id"] for each in document["items"]] == [entry.id for entry in atom.entries]
 
 
-def test_unchanged_feed_is_not_sent_again(shown: App) -> None:
+def test_unchanged_feed_is_not_sent_again(shown: Website) -> None:
     first = shown.get("/feed.atom")
     again = shown.get("/feed.atom", If_None_Match=first.headers["etag"])
     assert (again.status, again.body) == (304, "")
     assert first.headers["cache-control"].startswith("public")
 
 
-def test_readers_feed_ends_with_the_subscription(app: App) -> None:
+def test_readers_feed_ends_with_the_subscription(app: Website) -> None:
     two_days(app)
     own = app.path("feed").removeprefix("/feed/")
     answer = app.get(f"/mine/{own}/feed.atom")
@@ -249,7 +249,7 @@ def test_readers_feed_ends_with_the_subscription(app: App) -> None:
     assert app.get(f"/mine/{own}/feed.atom").status == 410
 
 
-def test_robots_are_kept_from_private_pages(app: App) -> None:
+def test_robots_are_kept_from_private_pages(app: Website) -> None:
     robots = app.get("/robots.txt").body
     for word in ("preferences", "unsubscribe", "confirm", "edition", "mine"):
         assert f"Disallow: /papers/{word}\n" in robots
@@ -257,7 +257,7 @@ def test_robots_are_kept_from_private_pages(app: App) -> None:
     assert "noindex" not in app.get("/archive").body
 
 
-def test_backlog_papers_are_not_shown(app: App) -> None:
+def test_backlog_papers_are_not_shown(app: Website) -> None:
     entries = [
         IdentifiedItem(item("Long ago"), identity("arxiv:1"), past=True),
         IdentifiedItem(item("Of today"), identity("arxiv:2")),

@@ -13,12 +13,12 @@ from newsletter.errors import TransportError
 from newsletter.model import Claim, Counts, Envelope
 from newsletter.ports import Store
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.support.clocks import QuickClock
+from tests.support.clocks import SkippingClock
 from tests.support.databases import temporary_store
 from tests.support.factories import DAY
-from tests.support.frozen_issues import one_issue
+from tests.support.frozen_issues import freeze_one_issue
 from tests.support.outgoing import BODY
-from tests.support.smtp_servers import Answer, FaultyServer, Stage, faulty
+from tests.support.smtp_servers import FaultyServer, Reply, Stage, faulty_server
 
 NEVER = 9999
 """More answers than a test asks for."""
@@ -46,7 +46,7 @@ def address(claim: Claim) -> Envelope:
 
 
 async def run(
-    store: Store, server: FaultyServer, clock: QuickClock, name: str, *, connections: int = 4
+    store: Store, server: FaultyServer, clock: SkippingClock, name: str, *, connections: int = 4
 ) -> Counts:
     """One run."""
     settings = SmtpSettings(server.host, server.port, "none", connections=connections)
@@ -56,7 +56,7 @@ async def run(
 def frozen(readers: int) -> Store:
     """A store with an issue for so many."""
     store = temporary_store()
-    one_issue(store, *(f"reader{n}" for n in range(readers)))
+    freeze_one_issue(store, *(f"reader{n}" for n in range(readers)))
     return store
 
 
@@ -67,12 +67,12 @@ def test_refusing_relay_blames_nobody_and_ends_no_issue(
     refusals: Refusals, readers: int, *, pipelining: bool
 ) -> None:
     async def scene() -> None:
-        store, clock = frozen(readers), QuickClock()
-        script: dict[Stage, list[Answer]] = {
+        store, clock = frozen(readers), SkippingClock()
+        script: dict[Stage, list[Reply]] = {
             stage: [answer] * NEVER for stage, answer in refusals.items()
         }
         words = re.escape(next(iter(refusals.values())))
-        async with faulty(script, pipelining=pipelining) as server:
+        async with faulty_server(script, pipelining=pipelining) as server:
             for minute in range(0, 60, 5):
                 before = store.counts(DAY).pending + _due(store, clock)
                 if before > 1:
@@ -107,11 +107,11 @@ def test_nobody_is_blamed_even_with_few_left(
     """A letter or two may be left whose turn comes apart from the others'."""
 
     async def scene(gap: int) -> None:
-        store, clock = frozen(readers), QuickClock()
-        script: dict[Stage, list[Answer]] = {stage: ["550 go away"] * NEVER}
+        store, clock = frozen(readers), SkippingClock()
+        script: dict[Stage, list[Reply]] = {stage: ["550 go away"] * NEVER}
         if stage == "RCPT":
             script["DATA"] = ["503 no recipients"] * NEVER
-        async with faulty(script, pipelining=pipelining) as server:
+        async with faulty_server(script, pipelining=pipelining) as server:
             for minute in range(0, 60, gap):
                 with contextlib.suppress(TransportError):
                     name = f"at{minute}"
@@ -123,7 +123,7 @@ def test_nobody_is_blamed_even_with_few_left(
         asyncio.run(scene(gap))
 
 
-def _due(store: Store, clock: QuickClock) -> int:
+def _due(store: Store, clock: SkippingClock) -> int:
     """How many deferred letters have to be tried now."""
     return sum(
         one.state == "deferred" and one.next_try is not None and one.next_try <= clock.now()
@@ -134,11 +134,11 @@ def _due(store: Store, clock: QuickClock) -> int:
 @pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
 def test_one_percent_refusals_end_only_those_letters(*, pipelining: bool) -> None:
     async def scene() -> None:
-        store, clock = frozen(400), QuickClock()
-        script: dict[Stage, list[Answer]] = {"RCPT": [*["250 ok"] * 99, NOBODY] * 4}
+        store, clock = frozen(400), SkippingClock()
+        script: dict[Stage, list[Reply]] = {"RCPT": [*["250 ok"] * 99, NOBODY] * 4}
         if pipelining:
             script["DATA"] = [*["354 go on"] * 99, "503 no recipients"] * 4
-        async with faulty(script, pipelining=pipelining) as server:
+        async with faulty_server(script, pipelining=pipelining) as server:
             counts = await run(store, server, clock, "run")
             assert counts == Counts(accepted=396, failed=4)
             assert await run(store, server, clock, "again") == counts
@@ -156,8 +156,8 @@ def test_one_percent_refusals_end_only_those_letters(*, pipelining: bool) -> Non
 
 def test_short_list_refusals_are_told_from_relay_refusals() -> None:
     async def scene() -> None:
-        store, clock = frozen(3), QuickClock()
-        async with faulty({"RCPT": [NOBODY] * NEVER}) as server:
+        store, clock = frozen(3), SkippingClock()
+        async with faulty_server({"RCPT": [NOBODY] * NEVER}) as server:
             assert await run(store, server, clock, "run") == Counts(failed=3)
         assert store.issue_state(DAY) == ("done_with_errors", "")
 

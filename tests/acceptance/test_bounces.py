@@ -15,12 +15,20 @@ from newsletter.app.app import open_app
 from newsletter.app.scheduler import BouncesRefresh
 from newsletter.doctor import examine
 from newsletter.letter.links import bounce_tag
-from tests.support.bounce_mails import complaint, exim, leaving, postfix
+from tests.support.bounce_mails import complaint_mail, exim_bounce, postfix_bounce, unsubscribe_mail
 from tests.support.cli import Newsletter
-from tests.support.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
+from tests.support.daemons import (
+    clock_time,
+    configure_due,
+    daily_entries,
+    not_at_midnight,
+    running_daemon,
+    stop_daemon,
+    wait_until,
+)
 from tests.support.factories import NOON
 from tests.support.http_servers import daily_papers, serve
-from tests.support.inbox import Arrival, open_inbox
+from tests.support.inbox import ReceivedMail, open_inbox
 
 DAY = "2026-08-03"
 BOUNCES = {"address": "bounce@example.org", "maildir": "bounces"}
@@ -28,7 +36,7 @@ ENTRY = {"paper": {"id": "2608.00001", "title": "A paper", "summary": "A text."}
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Newsletter, list[Arrival]]:
+def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Newsletter, list[ReceivedMail]]:
     """A newsletter that has sent an issue to a hundred readers, with a Maildir for bounces."""
     folder = tmp_path_factory.mktemp("sent")
     with open_inbox() as inbox, serve(daily_papers({DAY: [ENTRY]})) as origin:
@@ -42,13 +50,13 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Newsletter, list[Arr
 
 
 @pytest.fixture
-def arrivals(sent: tuple[Newsletter, list[Arrival]]) -> list[Arrival]:
+def arrivals(sent: tuple[Newsletter, list[ReceivedMail]]) -> list[ReceivedMail]:
     """The letters the readers got."""
     return sent[1]
 
 
 @pytest.fixture
-def newsletter(sent: tuple[Newsletter, list[Arrival]], tmp_path: Path) -> Newsletter:
+def newsletter(sent: tuple[Newsletter, list[ReceivedMail]], tmp_path: Path) -> Newsletter:
     """The newsletter as it was after sending."""
     shutil.copytree(sent[0].folder, tmp_path, dirs_exist_ok=True)
     return Newsletter(tmp_path)
@@ -69,14 +77,14 @@ def lying(newsletter: Newsletter) -> dict[str, int]:
     return {"new": flags.count(("new", "")), "seen": flags.count(("cur", "S"))}
 
 
-def to(arrivals: list[Arrival], reader: int) -> Arrival:
+def to(arrivals: list[ReceivedMail], reader: int) -> ReceivedMail:
     (found,) = [one for one in arrivals if one.recipient == f"r{reader}@example.net"]
     return found
 
 
-def bounces_of(arrival: Arrival, days: int = 3) -> list[bytes]:
+def bounces_of(arrival: ReceivedMail, days: int = 3) -> list[bytes]:
     return [
-        postfix(arrival.sender, sent=NOON - timedelta(days=n), name=f"{n}.{arrival.sender}")
+        postfix_bounce(arrival.sender, sent=NOON - timedelta(days=n), name=f"{n}.{arrival.sender}")
         for n in range(days)
     ]
 
@@ -87,14 +95,14 @@ def blocked(newsletter: Newsletter) -> dict[str, str]:
 
 
 def test_every_letter_has_its_own_return_path(
-    arrivals: list[Arrival],
+    arrivals: list[ReceivedMail],
 ) -> None:
     assert len({arrival.sender for arrival in arrivals}) == 100
     assert all(a.sender.startswith("bounce+") for a in arrivals)
 
 
 def test_one_bouncing_reader_is_the_only_one_affected(
-    newsletter: Newsletter, arrivals: list[Arrival]
+    newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
     deliver(newsletter, *bounces_of(to(arrivals, 7)))
     found = newsletter.json("bounces", "read")
@@ -109,9 +117,9 @@ def test_one_bouncing_reader_is_the_only_one_affected(
 
 
 def test_unblocked_reader_gets_letters_again(
-    newsletter: Newsletter, arrivals: list[Arrival]
+    newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
-    deliver(newsletter, complaint(back=f"<{to(arrivals, 7).sender}>"))
+    deliver(newsletter, complaint_mail(back=f"<{to(arrivals, 7).sender}>"))
     assert "blocked" in newsletter.run("bounces", "read").stdout
     back = newsletter.run("subscribers", "unsuppress", "R7@Example.net")
     assert "r7@example.net: gets emails again (was blocked: complained on" in back.stdout
@@ -121,11 +129,11 @@ def test_unblocked_reader_gets_letters_again(
 
 
 def test_readers_unsubscribe_by_list_header(
-    newsletter: Newsletter, arrivals: list[Arrival]
+    newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
     header = str(to(arrivals, 3).message["List-Unsubscribe"])
     mail_to, _, subject = header.strip("<>").removeprefix("mailto:").partition("?subject=")
-    deliver(newsletter, leaving(subject.replace("%20", " "), to=mail_to))
+    deliver(newsletter, unsubscribe_mail(subject.replace("%20", " "), to=mail_to))
     assert newsletter.json("bounces", "read")["unsubscribed"] == 1
     listed = {r["email"]: r["status"] for r in newsletter.json("subscribers", "list")}
     assert listed.pop("r3@example.net") == "unsubscribed"
@@ -133,15 +141,19 @@ def test_readers_unsubscribe_by_list_header(
 
 
 def test_complaint_without_return_path_uses_the_message_id(
-    newsletter: Newsletter, arrivals: list[Arrival]
+    newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
-    deliver(newsletter, complaint(letter=str(to(arrivals, 5).message["Message-ID"])))
+    deliver(newsletter, complaint_mail(letter=str(to(arrivals, 5).message["Message-ID"])))
     assert newsletter.json("bounces", "read")["suppressed"] == 1
     assert blocked(newsletter).keys() == {"r5@example.net"}
 
 
 def test_foreign_mail_is_named_and_left(newsletter: Newsletter) -> None:
-    deliver(newsletter, b"Subject: hello\n\nhello\n", exim("bounce+1-0123456789abcdef@example.org"))
+    deliver(
+        newsletter,
+        b"Subject: hello\n\nhello\n",
+        exim_bounce("bounce+1-0123456789abcdef@example.org"),
+    )
     for _ in range(2):
         found = newsletter.json("bounces", "read")
         assert (found["read"], found["left"]) == (2, 2)
@@ -150,7 +162,7 @@ def test_foreign_mail_is_named_and_left(newsletter: Newsletter) -> None:
 
 
 def test_mail_in_mbox_pipe_and_maildir_counts_once(
-    newsletter: Newsletter, arrivals: list[Arrival]
+    newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
     mail = bounces_of(to(arrivals, 9), days=1)[0]
     box = mailbox.mbox(newsletter.folder / "back.mbox")
@@ -176,7 +188,7 @@ def test_mail_in_mbox_pipe_and_maildir_counts_once(
 
 
 def test_mail_seen_by_another_program_is_read(
-    newsletter: Newsletter, arrivals: list[Arrival]
+    newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
     box = mailbox.Maildir(newsletter.folder / "bounces")
     message = mailbox.MaildirMessage(message_from_bytes(bounces_of(to(arrivals, 2), 1)[0]))
@@ -244,20 +256,20 @@ def test_unread_mail_is_reported_once_by_the_daemon(newsletter: Newsletter) -> N
 
 @not_at_midnight
 def test_daemon_reads_bounces_before_the_issue(tmp_path: Path) -> None:
-    with open_inbox() as inbox, serve(daily_papers(papers())) as origin:
+    with open_inbox() as inbox, serve(daily_papers(daily_entries())) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
-        set_up(newsletter, origin, readers=2)
+        configure_due(newsletter, origin, readers=2)
         with open_app(tmp_path / "newsletter.yaml") as app:
             app.readers()
             publisher = app.publisher
         path = f"bounce+{bounce_tag(1, publisher.keyring)}@example.org"
         source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
         newsletter.configure(
-            sources=[source], bounces=BOUNCES, schedule={"at": at(0), "days": "daily"}
+            sources=[source], bounces=BOUNCES, schedule={"at": clock_time(0), "days": "daily"}
         )
-        deliver(newsletter, complaint(back=f"<{path}>"))
-        with awake(newsletter) as daemon:
-            until(lambda: newsletter.json("status")["state"] == "done", daemon)
-            said = stop(daemon)
+        deliver(newsletter, complaint_mail(back=f"<{path}>"))
+        with running_daemon(newsletter) as daemon:
+            wait_until(lambda: newsletter.json("status")["state"] == "done", daemon)
+            said = stop_daemon(daemon)
     assert "complaint, r0@example.org, blocked" in said
     assert [arrival.recipient for arrival in inbox.arrivals] == ["r1@example.org"]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.cli import Newsletter
-from tests.support.daemons import until
+from tests.support.daemons import wait_until
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import Inbox, open_inbox
-from tests.support.processes import at_work
+from tests.support.processes import running_command
 
 DAY = "2026-08-03"
 
@@ -124,8 +124,10 @@ def test_cancelling_stops_a_sending_run_within_a_second(
     settings["smtp"] |= {"rate": "20/second", "connections": 2}
     newsletter.configure(**settings)
     newsletter.subscribe(*({"email": f"reader{n}@example.org"} for n in range(200)))
-    with at_work(["send", "--date", DAY, "--yes", "--quiet"], tmp_path, {"PATH": ""}) as sending:
-        until(lambda: len(inbox.arrivals) >= 5, sending)
+    with running_command(
+        ["send", "--date", DAY, "--yes", "--quiet"], tmp_path, {"PATH": ""}
+    ) as sending:
+        wait_until(lambda: len(inbox.arrivals) >= 5, sending)
         newsletter.run("issue", "cancel", DAY)
         cancelled = len(inbox.arrivals)
         sending.ended()

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.support.cli import Newsletter
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import open_inbox
-from tests.support.processes import at_work
+from tests.support.processes import running_command
 
 DAY = "2026-08-03"
 PAPER = {"paper": {"id": "2608.00001", "title": "The first", "summary": "About it.", "authors": []}}
@@ -18,7 +18,7 @@ def on_a_terminal(folder: Path, *words: str, answer: str) -> tuple[int, str]:
     """Run the command on a terminal of its own, answer its question; exit code and screen."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
-    with at_work(words, folder, environment, os.ttyname(theirs)) as running:
+    with running_command(words, folder, environment, os.ttyname(theirs)) as running:
         screen = b""
         while running.code is None or select.select([ours], [], [], 0)[0]:
             if select.select([ours], [], [], 0.1)[0]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import SHARED, Newsletter
-from tests.support.hostile_inputs import TEXTS, check_bytes
+from tests.support.hostile_inputs import HOSTILE_TEXTS, check_message
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import Inbox, open_inbox
 
@@ -337,16 +337,16 @@ def test_postgresql_gives_the_same_letters(
 def test_hostile_titles_are_sent_literally(newsletter: Newsletter, inbox: Inbox) -> None:
     papers = [
         a_paper(number, f"Hostile {number} {text}", summary=text)
-        for number, text in enumerate(TEXTS, 1)
+        for number, text in enumerate(HOSTILE_TEXTS, 1)
     ]
     with serve(daily_papers({"2026-08-03": [*papers, a_paper(99, "A good one")]})) as origin:
         newsletter.configure(sources=[huggingface(origin)], url="https://papers.example.org")
         newsletter.subscribe({"email": "ada@example.org", "max_items": 100, "summary": "full"})
         result = newsletter.send("2026-08-03")
         verdicts = newsletter.json("why", "ada@example.org", "--date", "2026-08-03")
-    assert (result["accepted"], result["papers"]) == (1, len(TEXTS) + 1)
+    assert (result["accepted"], result["papers"]) == (1, len(HOSTILE_TEXTS) + 1)
     (letter,) = inbox.arrivals
-    check_bytes(letter.content)
+    check_message(letter.content)
     assert "A good one" in letter.titles
     assert "Hostile 2 {{7*7}} {% raw %} {% endblock %} {# gone #}" in letter.titles
     assert "Hostile 1 </mj-text><mj-raw><script>alert(1)</script></mj-raw>" in letter.titles

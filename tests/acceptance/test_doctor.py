@@ -23,7 +23,7 @@ from newsletter.doctor.checks import Lookup, clock, http_date, sender_records
 from newsletter.model import Heartbeat
 from newsletter.stores import open_store
 from tests.support.cli import Newsletter
-from tests.support.clocks import SteadyClock
+from tests.support.clocks import ManualClock
 from tests.support.factories import NOON
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import open_inbox
@@ -206,8 +206,8 @@ def test_clock_behind_the_past_is_reported(newsletter: Newsletter) -> None:
 def test_clock_differing_from_a_server_is_reported(newsletter: Newsletter) -> None:
     with open_app(newsletter.folder / "newsletter.yaml") as app:
         elsewhere = http_date("Mon, 03 Aug 2026 12:10:00 GMT")
-        late = clock(replace(app, clock=SteadyClock(NOON)), elsewhere, store_is_open=False)
-        right = clock(replace(app, clock=SteadyClock(NOON)), NOON, store_is_open=False)
+        late = clock(replace(app, clock=ManualClock(NOON)), elsewhere, store_is_open=False)
+        right = clock(replace(app, clock=ManualClock(NOON)), NOON, store_is_open=False)
     assert (late.state, right.state) == ("wrong", "ok")
     assert "2026-08-03 12:00:00 UTC here, 12:10:00 elsewhere" in late.said
 

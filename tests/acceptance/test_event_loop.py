@@ -14,10 +14,10 @@ from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from newsletter.transports.smtp.settings import Security
 from tests.acceptance.test_smtp_security import authority
 from tests.support.cli import Newsletter
-from tests.support.clocks import QuickClock
+from tests.support.clocks import SkippingClock
 from tests.support.inbox import open_inbox
-from tests.support.outgoing import Counter, letter
-from tests.support.smtp_servers import good
+from tests.support.outgoing import DeliveryRecorder, letter
+from tests.support.smtp_servers import working_server
 
 LARGE = tuple(f"{n:06} {'x' * 60}\r\n".encode() * 100 for n in range(300))
 """Two megabytes: more than the kernel takes at once, so that writing must wait for it."""
@@ -53,10 +53,10 @@ def test_large_letters_arrive_whole_in_one_stream(
 
     async def scene() -> None:
         assert await kind() == name
-        ours, counter = authority(tmp_path), Counter()
+        ours, counter = authority(tmp_path), DeliveryRecorder()
         starttls = ours.server if security == "starttls" else None
         tls = ours.server if security == "tls" else None
-        async with good(starttls=starttls, tls=tls, pipelining=True) as server:
+        async with working_server(starttls=starttls, tls=tls, pipelining=True) as server:
             settings = SmtpSettings(
                 "localhost",
                 server.port,
@@ -65,7 +65,7 @@ def test_large_letters_arrive_whole_in_one_stream(
                 connections=1,
                 timeout=60,
             )
-            transport = SmtpTransport(settings, QuickClock())
+            transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(sent), counter.mark, counter.settle)
         assert [one.recipient for one in server.taken] == [one.envelope.recipient for one in sent]
         assert {one.content for one in server.taken} == {b"".join(LARGE)}

@@ -9,11 +9,27 @@ import pytest
 from newsletter.letter.rendering import render_issue
 from newsletter.model import TOP, Edition, Publication
 from newsletter.templates import DEFAULT_THEME
-from tests.support.demo_letter import NO_SITE, PAPERS, THEMES, WHOLE, demo, templates
+from tests.support.demo_letter import (
+    FULL_EDITION,
+    NO_SITE,
+    PAPERS,
+    THEMES,
+    demo_fragments,
+    shipped_templates,
+)
 from tests.support.factories import paper
-from tests.support.hostile_inputs import check_bytes
+from tests.support.hostile_inputs import check_message
 from tests.support.html_outline import Outline
-from tests.support.letters import SITE, content, edition, issue, letter, parsed, part, section
+from tests.support.letters import (
+    SITE,
+    edition,
+    issue,
+    make_letter,
+    message_bytes,
+    parse_message,
+    section,
+    text_of_part,
+)
 
 LED = edition(
     replace(section(TOP, 0, 1, because="topic Reasoning: “reasoning”"), leads=True),
@@ -22,7 +38,10 @@ LED = edition(
 
 
 def html_of(cut: Edition, publication: Publication = SITE, theme: str = DEFAULT_THEME) -> str:
-    return part(parsed(content(letter(demo(publication, theme), cut)[1])), "html")
+    return text_of_part(
+        parse_message(message_bytes(make_letter(demo_fragments(publication, theme), cut)[1])),
+        "html",
+    )
 
 
 # -- golden letters: read them when they change ----------------------------------------------
@@ -32,9 +51,9 @@ def html_of(cut: Edition, publication: Publication = SITE, theme: str = DEFAULT_
 @pytest.mark.parametrize(
     ("name", "cut", "publication"),
     [
-        ("whole", WHOLE, SITE),
+        ("whole", FULL_EDITION, SITE),
         ("led", LED, SITE),
-        ("no-site", WHOLE, NO_SITE),
+        ("no-site", FULL_EDITION, NO_SITE),
         ("quiet", edition(left_out=5), SITE),
     ],
 )
@@ -45,17 +64,17 @@ def test_letter_matches_its_golden_file(
     publication: Publication,
     theme: str,
 ) -> None:
-    rendering, envelope = letter(demo(publication, theme), cut)
+    rendering, envelope = make_letter(demo_fragments(publication, theme), cut)
     golden(f"{theme}/{name}.html", rendering.html.encode())
     golden(f"{theme}/{name}.txt", rendering.text.encode())
-    golden(f"{theme}/{name}.eml", content(envelope))
+    golden(f"{theme}/{name}.eml", message_bytes(envelope))
 
 
 # -- what readers see ------------------------------------------------------------------------
 
 
 def test_headings_form_an_outline() -> None:
-    outline = Outline(html_of(WHOLE))
+    outline = Outline(html_of(FULL_EDITION))
     assert [len(outline.all(f"h{level}")) for level in (1, 2, 3)] == [1, 2, 3]
     assert not outline.open
     (page,) = outline.all("html")
@@ -73,7 +92,7 @@ def test_letter_is_the_main_landmark() -> None:
 
 
 def test_three_leads_have_longer_abstracts() -> None:
-    html, short = html_of(LED), html_of(WHOLE)
+    html, short = html_of(LED), html_of(FULL_EDITION)
     top, _, topics = html.partition(">Reasoning</h2>")
     assert ">Top three</h2>" in top
     assert "The effect grows with the number of experts. Code is public." in top
@@ -87,8 +106,8 @@ def test_other_scripts_carry_language_and_direction() -> None:
         paper(1, "نماذج اللغة الكبيرة", abstract="ملخص قصير."),
         paper(2, "大规模语言模型综述", abstract="In English."),
     )
-    sheet, _ = render_issue(issue(papers, "Reasoning"), SITE, templates())
-    outline = Outline(letter(sheet, edition(section("Reasoning", 0, 1)))[0].html)
+    sheet, _ = render_issue(issue(papers, "Reasoning"), SITE, shipped_templates())
+    outline = Outline(make_letter(sheet, edition(section("Reasoning", 0, 1)))[0].html)
     titles = [(each["lang"], each["dir"]) for each in outline.all("h3")]
     assert titles == [("und-Arab", "rtl"), ("zh", "ltr")]
     summaries = [(p["lang"], p["dir"]) for p in outline.all("p") if p.get("lang")]
@@ -96,7 +115,7 @@ def test_other_scripts_carry_language_and_direction() -> None:
 
 
 def test_each_title_stands_alone_in_its_element() -> None:
-    titles = re.findall(r'class="paper"[^>]*>(.*?)</(?:a|span)>', html_of(WHOLE))
+    titles = re.findall(r'class="paper"[^>]*>(.*?)</(?:a|span)>', html_of(FULL_EDITION))
     assert titles == [
         "Routing Without Regret: Sparse Experts at Constant Cost",
         "Does &lt;think&gt; Help? 7 &lt; 8 &amp; Other Inequalities of Reasoning",
@@ -106,7 +125,7 @@ def test_each_title_stands_alone_in_its_element() -> None:
 
 
 def test_letter_counts_what_is_in_it_and_omitted() -> None:
-    html = html_of(WHOLE)
+    html = html_of(FULL_EDITION)
     for said in (
         "Monday, 3 August 2026 · 5 papers · 1 minute to read · 23 left out by your filters",
         "Ada Example, Bo Sample, Cy Specimen and 2 more · Example Labs",
@@ -122,17 +141,17 @@ def test_letter_counts_what_is_in_it_and_omitted() -> None:
 
 
 def test_links_are_absolute_and_nothing_is_loaded() -> None:
-    outline = Outline(html_of(WHOLE))
+    outline = Outline(html_of(FULL_EDITION))
     links = [link["href"] or "" for link in outline.all("a")]
     assert links
     assert all(re.match(r"https://[a-z]+\.example\.org/", link) for link in links)
     tags = {tag for tag, _ in outline.elements}
     assert not tags & {"img", "script", "form", "link", "iframe", "input", "video", "object"}
-    assert not re.search(r"@import|url\(", html_of(WHOLE))
+    assert not re.search(r"@import|url\(", html_of(FULL_EDITION))
 
 
 def test_links_without_a_site_are_mails() -> None:
-    html = html_of(WHOLE, NO_SITE)
+    html = html_of(FULL_EDITION, NO_SITE)
     own = [
         link["href"] or "" for link in Outline(html).all("a") if "mailto" in (link["href"] or "")
     ]
@@ -142,14 +161,16 @@ def test_links_without_a_site_are_mails() -> None:
 
 
 def test_preheader_is_short_and_not_the_title() -> None:
-    for cut in (WHOLE, edition(section("Other", 2)), edition()):
+    for cut in (FULL_EDITION, edition(section("Other", 2)), edition()):
         (line,) = re.findall(r'<div style="display:none[^>]*>(.*?)</div>', html_of(cut))
         assert 40 <= len(line) <= 120
         assert PAPERS[0].item.title not in line
 
 
 def test_text_part_keeps_to_78_columns_except_addresses() -> None:
-    text = part(parsed(content(letter(demo(), WHOLE)[1])), "plain")
+    text = text_of_part(
+        parse_message(message_bytes(make_letter(demo_fragments(), FULL_EDITION)[1])), "plain"
+    )
     long = [line for line in text.splitlines() if len(line) > 78]
     assert all("https://" in line for line in long)
     assert not [line for line in text.splitlines() if line != line.rstrip()]
@@ -157,7 +178,7 @@ def test_text_part_keeps_to_78_columns_except_addresses() -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_colors_are_readable_in_light_and_dark(theme: str) -> None:
-    html = html_of(WHOLE, theme=theme)
+    html = html_of(FULL_EDITION, theme=theme)
     dark = html[html.index("prefers-color-scheme: dark") : html.index("[data-ogsb]")]
     (paper,) = set(re.findall(r"background-color:(#\w{6})", html.partition("<body")[2]))
     (dark_paper,) = re.findall(r"\.page { background-color: (#\w{6})", dark)
@@ -171,14 +192,14 @@ def test_colors_are_readable_in_light_and_dark(theme: str) -> None:
 
 
 def test_themes_differ_only_in_fonts_and_colors() -> None:
-    serif, sans = (Outline(html_of(WHOLE, theme=theme)) for theme in THEMES)
+    serif, sans = (Outline(html_of(FULL_EDITION, theme=theme)) for theme in THEMES)
     assert [tag for tag, _ in serif.elements] == [tag for tag, _ in sans.elements]
-    assert "Georgia" in html_of(WHOLE)
-    assert "Georgia" not in html_of(WHOLE, theme="sans")
+    assert "Georgia" in html_of(FULL_EDITION)
+    assert "Georgia" not in html_of(FULL_EDITION, theme="sans")
 
 
 def test_no_text_is_smaller_than_14_pixels() -> None:
-    sizes = [int(size) for size in re.findall(r"font-size:\s*(\d+)px", html_of(WHOLE))]
+    sizes = [int(size) for size in re.findall(r"font-size:\s*(\d+)px", html_of(FULL_EDITION))]
     assert {size for size in sizes if size < 14} <= {0, 1}
 
 
@@ -200,6 +221,6 @@ def luminance(colour: str) -> float:
 # -- what machines see -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cut", [WHOLE, edition(), edition(section("Other", 2))])
+@pytest.mark.parametrize("cut", [FULL_EDITION, edition(), edition(section("Other", 2))])
 def test_letter_bytes_are_valid(cut: Edition) -> None:
-    check_bytes(content(letter(demo(), cut)[1]))
+    check_message(message_bytes(make_letter(demo_fragments(), cut)[1]))

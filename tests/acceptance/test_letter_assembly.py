@@ -14,7 +14,7 @@ from newsletter.model import TOP, Edition, ReaderHistory, Summary
 from newsletter.papers.matching import RulesMatcher
 from newsletter.papers.topics import match_issue
 from newsletter.templates import HTML, TEXT
-from tests.support.demo_letter import PAPERS, WHOLE, demo, templates
+from tests.support.demo_letter import FULL_EDITION, PAPERS, demo_fragments, shipped_templates
 from tests.support.factories import paper, reader
 from tests.support.letters import SITE, edition, issue, links_to, section
 
@@ -25,13 +25,13 @@ LED = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, r
 
 
 @pytest.mark.parametrize(
-    "whole", [WHOLE, edition(), edition(section("Other", 2, 0), left_out=1), LED]
+    "whole", [FULL_EDITION, edition(), edition(section("Other", 2, 0), left_out=1), LED]
 )
 def test_fragments_join_into_the_one_pass_rendering(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
-    rendering = render_letter(demo(), whole, links_to())
+    rendering = render_letter(demo_fragments(), whole, links_to())
     views = [paper_view(paper.item) for paper in PAPERS]
-    preheader = demo().quiet_preheader
+    preheader = demo_fragments().quiet_preheader
     if whole.papers:
         second = views[whole.papers[1]]
         preheader = second.preheader(f"Also: {second.title}", longdate(made.day))
@@ -54,7 +54,7 @@ def test_letter_fits_with_any_number_of_papers(papers: int, summary: Summary, th
         [paper(n, f"Paper {n} on {'routing ' * 8}", abstract=abstract) for n in range(papers)],
         "Reasoning",
     )
-    sheet, _ = render_issue(made, SITE, templates(theme))
+    sheet, _ = render_issue(made, SITE, shipped_templates(theme))
     ada = reader(decided=-1)
     wants = replace(ada.subscriber, summary=summary)
     history = ReaderHistory(replace(ada, subscriber=wants))

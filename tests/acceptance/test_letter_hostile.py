@@ -9,27 +9,36 @@ import jinja2
 import pytest
 
 from newsletter.letter.rendering import render_issue
-from tests.support.demo_letter import templates
+from tests.support.demo_letter import shipped_templates
 from tests.support.factories import paper
-from tests.support.hostile_inputs import TEXTS, check_bytes
+from tests.support.hostile_inputs import HOSTILE_TEXTS, check_message
 from tests.support.html_outline import Outline
-from tests.support.letters import SITE, content, edition, issue, letter, parsed, part, section
+from tests.support.letters import (
+    SITE,
+    edition,
+    issue,
+    make_letter,
+    message_bytes,
+    parse_message,
+    section,
+    text_of_part,
+)
 
 CHECKOUT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("hostile", TEXTS)
+@pytest.mark.parametrize("hostile", HOSTILE_TEXTS)
 def test_hostile_paper_is_shown_literally_or_dropped(hostile: str) -> None:
     papers = (
         paper(1, hostile, abstract=hostile, authors=(hostile,) * 5, organization=hostile),
         paper(2, "Untouched", abstract="It is as it was.", url="https://example.org/2"),
     )
-    sheet, quarantined = render_issue(issue(papers, "Reasoning"), SITE, templates())
+    sheet, quarantined = render_issue(issue(papers, "Reasoning"), SITE, shipped_templates())
     assert quarantined == ()
     cut = edition(section("Reasoning", 0, 1, because=hostile))
-    message = content(letter(sheet, cut)[1])
-    check_bytes(message)
-    outline = Outline(part(parsed(message), "html"))
+    message = message_bytes(make_letter(sheet, cut)[1])
+    check_message(message)
+    outline = Outline(text_of_part(parse_message(message), "html"))
     assert not outline.open
     assert len(outline.all("h3")) == 2
     assert not {"script", "img"} & {tag for tag, _ in outline.elements}

@@ -6,15 +6,15 @@ from pathlib import Path
 from newsletter.cli.demo import Inbox
 from newsletter.model import Accepted
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.support.clocks import QuickClock
-from tests.support.outgoing import Counter, letter, letters
+from tests.support.clocks import SkippingClock
+from tests.support.outgoing import DeliveryRecorder, letter, letters
 
 
 def test_every_letter_becomes_a_file(tmp_path: Path) -> None:
     async def scene() -> None:
-        counter, sent = Counter(), letters(12)
+        counter, sent = DeliveryRecorder(), letters(12)
         async with Inbox(tmp_path / "inbox") as inbox:
-            transport = SmtpTransport(SmtpSettings(inbox.host, inbox.port, "none"), QuickClock())
+            transport = SmtpTransport(SmtpSettings(inbox.host, inbox.port, "none"), SkippingClock())
             await transport.send(counter.stream(sent), counter.mark, counter.settle)
         files = {path.name.partition("-")[2]: path.read_bytes() for path in inbox.folder.iterdir()}
         assert files == {
@@ -27,9 +27,9 @@ def test_every_letter_becomes_a_file(tmp_path: Path) -> None:
 
 def test_hostile_recipient_stays_in_the_folder(tmp_path: Path) -> None:
     async def scene() -> None:
-        counter = Counter()
+        counter = DeliveryRecorder()
         async with Inbox(tmp_path / "inbox") as inbox:
-            transport = SmtpTransport(SmtpSettings(inbox.host, inbox.port, "none"), QuickClock())
+            transport = SmtpTransport(SmtpSettings(inbox.host, inbox.port, "none"), SkippingClock())
             hostile = [letter("../../x/../y@example.org")]
             await transport.send(counter.stream(hostile), counter.mark, counter.settle)
 

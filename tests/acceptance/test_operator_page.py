@@ -11,24 +11,24 @@ from prometheus_client.parser import text_string_to_metric_families
 from newsletter.model import Heartbeat, MailEvent, SourceHealth
 from newsletter.web.operator import WEEKS_SHOWN
 from tests.support.factories import DAY, NOON, subscriber
-from tests.support.web_client import Answer, App, open_app
+from tests.support.web_client import Response, Website, open_website
 
 PASSWORD = "a pässword of sixteen"
 SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def app() -> Iterator[App]:
-    with open_app(operator_password=PASSWORD) as opened:
+def app() -> Iterator[Website]:
+    with open_website(operator_password=PASSWORD) as opened:
         yield opened
 
 
-def ask(app: App, password: str, scheme: str = "Basic") -> Answer:
+def ask(app: Website, password: str, scheme: str = "Basic") -> Response:
     coded = base64.b64encode(f"anybody:{password}".encode()).decode()
     return app.get("/operator", Authorization=f"{scheme} {coded}")
 
 
-def test_status_is_shown(app: App) -> None:
+def test_status_is_shown(app: Website) -> None:
     assert "Nobody so far." in ask(app, PASSWORD).words
     for name in ("ada", "bob"):
         saved = subscriber(f"{name}@example.org")
@@ -53,7 +53,7 @@ def test_status_is_shown(app: App) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_growth_is_a_chart_and_a_table(app: App) -> None:
+def test_growth_is_a_chart_and_a_table(app: Website) -> None:
     assert "Growth" not in ask(app, PASSWORD).words
     weeks = [NOON + timedelta(weeks=n) for n in (-1, 0)]
     for number, at in enumerate((weeks[0], weeks[0], weeks[0], weeks[1])):
@@ -74,7 +74,7 @@ def test_growth_is_a_chart_and_a_table(app: App) -> None:
     assert "at most 0 a week" in later.words
 
 
-def test_password_is_required(app: App) -> None:
+def test_password_is_required(app: Website) -> None:
     refused = (
         app.get("/operator"),
         ask(app, PASSWORD[:-1]),
@@ -91,12 +91,12 @@ def test_password_is_required(app: App) -> None:
     assert app.post("/operator").status == 405
 
 
-def metrics(app: App, password: str = PASSWORD) -> Answer:
+def metrics(app: Website, password: str = PASSWORD) -> Response:
     coded = base64.b64encode(f"prometheus:{password}".encode()).decode()
     return app.get("/metrics", Authorization=f"Basic {coded}")
 
 
-def test_prometheus_reads_metrics_behind_the_same_password(app: App) -> None:
+def test_prometheus_reads_metrics_behind_the_same_password(app: Website) -> None:
     empty = list(text_string_to_metric_families(metrics(app).body))
     assert [family.samples for family in empty] == [[]] * len(empty)
     app.store.save_reader(subscriber(), status="confirmed", now=NOON)
@@ -123,7 +123,7 @@ def test_prometheus_reads_metrics_behind_the_same_password(app: App) -> None:
         assert (refused.status, "newsletter_" in refused.body) == (401, False)
 
 
-def test_missing_extra_is_explained(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_is_explained(app: Website, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     answer = metrics(app)
     assert answer.status == 501
@@ -131,6 +131,6 @@ def test_missing_extra_is_explained(app: App, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_page_is_absent_unless_enabled() -> None:
-    with open_app() as app:
+    with open_website() as app:
         assert ask(app, "").status == 404
         assert metrics(app).status == 404

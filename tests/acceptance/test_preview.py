@@ -9,22 +9,29 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.daemons import until
+from tests.support.daemons import wait_until
 from tests.support.inbox import open_inbox
-from tests.support.preview_client import ADA, DAY, Answer, Sheet, demo, previewing
+from tests.support.preview_client import (
+    ADA,
+    DAY,
+    PreviewServer,
+    Response,
+    make_demo,
+    running_preview,
+)
 
 BROKEN = "<mj-sectoin></mj-sectoin>"
 
 
 @pytest.fixture(scope="module")
-def sheet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sheet]:
+def sheet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewServer]:
     folder = tmp_path_factory.mktemp("demo")
-    demo(folder)
-    with previewing(folder, "--as", ADA) as shown:
+    make_demo(folder)
+    with running_preview(folder, "--as", ADA) as shown:
         yield shown
 
 
-def test_letter_and_reasons_are_shown(sheet: Sheet) -> None:
+def test_letter_and_reasons_are_shown(sheet: PreviewServer) -> None:
     page = sheet.ask("/").body
     assert "To ada@example.org" in page
     assert page.count('class="reason"') == 40
@@ -34,16 +41,16 @@ def test_letter_and_reasons_are_shown(sheet: Sheet) -> None:
         assert f"<b>{area}</b>" in page
 
 
-def test_bytes_equal_those_of_the_preview_command(sheet: Sheet, tmp_path: Path) -> None:
+def test_bytes_equal_those_of_the_preview_command(sheet: PreviewServer, tmp_path: Path) -> None:
     shown = sheet.ask("/letter.eml").body
     text = sheet.ask("/letter.txt").body
     assert "Message-ID: <2026-08-12." in shown
     assert text.startswith("DAILY PAPERS\r\n")
-    demo(tmp_path)
+    make_demo(tmp_path)
     (tmp_path / ".newsletter" / "secret").write_text(
         (sheet.folder / ".newsletter" / "secret").read_text()
     )
-    with previewing(tmp_path, "--as", ADA) as other:
+    with running_preview(tmp_path, "--as", ADA) as other:
         again = other.ask("/letter.eml").body
     assert _timeless(again) == _timeless(shown)
 
@@ -55,7 +62,7 @@ def _timeless(message: str) -> list[str]:
     return [line for line in head if not line.startswith((*named, " "))]
 
 
-def test_oversized_or_missing_form_is_refused(sheet: Sheet) -> None:
+def test_oversized_or_missing_form_is_refused(sheet: PreviewServer) -> None:
     assert sheet.ask("/test", {"to": "x" * 70_000}).status == 413
     assert sheet.ask("/test", {f"field{n}": "" for n in range(600)}).status == 400
     refused = sheet.ask("/test", {"to": "nobody"})
@@ -65,7 +72,7 @@ def test_oversized_or_missing_form_is_refused(sheet: Sheet) -> None:
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_only_its_own_address_is_answered(sheet: Sheet) -> None:
+def test_only_its_own_address_is_answered(sheet: PreviewServer) -> None:
     own = f"localhost:{sheet.port}"
     for host in ("evil.example", f"evil.example:{sheet.port}", "127.0.0.1", f"[::1]:{sheet.port}"):
         assert sheet.ask("/", Host=host).status == 400
@@ -83,13 +90,13 @@ def test_only_its_own_address_is_answered(sheet: Sheet) -> None:
         {"Sec_Fetch_Site": "same-site"},
     ],
 )
-def test_other_site_is_refused(sheet: Sheet, headers: dict[str, str]) -> None:
+def test_other_site_is_refused(sheet: PreviewServer, headers: dict[str, str]) -> None:
     assert sheet.ask("/letter.eml", None, **headers).status == 403
     assert sheet.ask("/events", None, **headers).status == 403
     assert sheet.ask("/test", {"to": "me@example.org"}, **headers).status == 403
 
 
-def test_every_answer_has_browser_restrictions(sheet: Sheet) -> None:
+def test_every_answer_has_browser_restrictions(sheet: PreviewServer) -> None:
     page, letter = sheet.ask("/").headers, sheet.ask("/letter.html").headers
     assert page["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
     assert "frame-ancestors 'none'" in page["content-security-policy"]
@@ -100,7 +107,7 @@ def test_every_answer_has_browser_restrictions(sheet: Sheet) -> None:
         assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_nothing_listens_outside_loopback(sheet: Sheet) -> None:
+def test_nothing_listens_outside_loopback(sheet: PreviewServer) -> None:
     listening = {address for process in psutil.process_iter() for address in _listening(process)}
     assert {ip for ip, port in listening if port == sheet.port} == {"127.0.0.1"}
     others = {
@@ -123,13 +130,13 @@ def _listening(process: psutil.Process) -> list[tuple[str, int]]:
     return [(each.laddr.ip, each.laddr.port) for each in found if each.status == "LISTEN"]
 
 
-def test_test_letter_needs_a_post(sheet: Sheet) -> None:
+def test_test_letter_needs_a_post(sheet: PreviewServer) -> None:
     assert sheet.ask("/test?to=me@example.org").status == 405
     assert sheet.ask("/test", method="HEAD").status == 405
 
 
 def test_test_letter_uses_configured_server_and_no_reader(tmp_path: Path) -> None:
-    demo(tmp_path)
+    make_demo(tmp_path)
     with open_inbox() as inbox:
         configuration = tmp_path / "newsletter.yaml"
         lines = configuration.read_text().splitlines()
@@ -137,7 +144,7 @@ def test_test_letter_uses_configured_server_and_no_reader(tmp_path: Path) -> Non
         configuration.write_text(
             "\n".join(smtp if line.startswith("smtp:") else line for line in lines)
         )
-        with previewing(tmp_path) as sheet:
+        with running_preview(tmp_path) as sheet:
             form = {"to": "me@example.org", "email": ADA, "day": DAY}
             sent = sheet.ask("/test", form)
             wrong = sheet.ask("/test", {**form, "to": "nowhere"})
@@ -156,13 +163,13 @@ def _body(text: str) -> str:
     return text.replace("\r\n", "\n").partition("-" * 78)[0]
 
 
-def test_refused_test_letter_says_why(sheet: Sheet) -> None:
+def test_refused_test_letter_says_why(sheet: PreviewServer) -> None:
     answer = sheet.ask("/test", {"to": "me@example.org"})
     assert 'class="fault"' in answer.body
     assert "Not sent" in answer.body
 
 
-def test_filter_is_tried_on_past_days(sheet: Sheet) -> None:
+def test_filter_is_tried_on_past_days(sheet: PreviewServer) -> None:
     found = sheet.ask("/trial?include=agent&exclude=memory")
     assert "papers a day</b>" in found.body
     assert "include “agent”" in found.body
@@ -174,7 +181,7 @@ def test_filter_is_tried_on_past_days(sheet: Sheet) -> None:
     assert "^" in wrong.body
 
 
-def test_nonsense_choices_leave_the_page_whole(sheet: Sheet) -> None:
+def test_nonsense_choices_leave_the_page_whole(sheet: PreviewServer) -> None:
     query = "day=yesterday&theme=../../x&view=soup&width=9&scheme=<script>"
     assert sheet.ask(f"/?{query}").status == 200
     nobody = sheet.ask("/?email=<script>alert(1)</script>")
@@ -184,7 +191,7 @@ def test_nonsense_choices_leave_the_page_whole(sheet: Sheet) -> None:
     assert sheet.ask("/letter.html?email=nobody@example.org").status == 404
 
 
-def test_fault_is_reported_and_last_good_letter_stays(sheet: Sheet) -> None:
+def test_fault_is_reported_and_last_good_letter_stays(sheet: PreviewServer) -> None:
     before = _body(sheet.ask("/letter.txt").body)
     for name, wrong, told in (
         ("own/partials/foot.mjml", BROKEN, "partials/foot.mjml:1"),
@@ -201,33 +208,33 @@ def test_fault_is_reported_and_last_good_letter_stays(sheet: Sheet) -> None:
         _until(sheet, lambda page: "Shown is the last good letter" not in page.body)
 
 
-def _says(words: str, page: Answer) -> bool:
+def _says(words: str, page: Response) -> bool:
     return words in page.body
 
 
-def _until(sheet: Sheet, condition: Callable[[Answer], bool]) -> Answer:
-    found: list[Answer] = []
+def _until(sheet: PreviewServer, condition: Callable[[Response], bool]) -> Response:
+    found: list[Response] = []
 
     def holds() -> bool:
         found.append(sheet.ask("/"))
         return condition(found[-1])
 
-    until(holds)
+    wait_until(holds)
     return found[-1]
 
 
-def test_busy_port_moves_to_the_next_free_one(sheet: Sheet) -> None:
-    with previewing(sheet.folder, "--as", ADA, port=sheet.port) as other:
+def test_busy_port_moves_to_the_next_free_one(sheet: PreviewServer) -> None:
+    with running_preview(sheet.folder, "--as", ADA, port=sheet.port) as other:
         assert other.port != sheet.port
         assert other.ask("/").status == 200
 
 
 def test_templates_broken_from_start_are_reported_on_page(tmp_path: Path) -> None:
-    demo(tmp_path)
+    make_demo(tmp_path)
     card = tmp_path / "own" / "partials" / "card.mjml"
     good = card.read_text()
     card.write_text(BROKEN)
-    with previewing(tmp_path, "--as", ADA) as sheet:
+    with running_preview(tmp_path, "--as", ADA) as sheet:
         page = sheet.ask("/")
         assert "partials/card.mjml:1" in page.body
         assert 'id="letter"' not in page.body
@@ -236,7 +243,7 @@ def test_templates_broken_from_start_are_reported_on_page(tmp_path: Path) -> Non
 
 
 def test_frozen_day_is_shown_as_sent_or_fresh(tmp_path: Path) -> None:
-    made = demo(tmp_path)
+    made = make_demo(tmp_path)
     with open_inbox() as inbox:
         configuration = tmp_path / "newsletter.yaml"
         lines = configuration.read_text().splitlines()
@@ -245,7 +252,7 @@ def test_frozen_day_is_shown_as_sent_or_fresh(tmp_path: Path) -> None:
             "\n".join(smtp if line.startswith("smtp:") else line for line in lines)
         )
         made.run("send", "--date", DAY, "--yes", "--everyone")
-    with previewing(tmp_path, "--as", ADA) as sheet:
+    with running_preview(tmp_path, "--as", ADA) as sheet:
         foot = tmp_path / "own" / "partials" / "foot.mjml"
         foot.write_text(foot.read_text().replace("You get this", "A new foot: you get this"))
         sent = sheet.ask("/letter.eml").body
@@ -261,7 +268,7 @@ def test_frozen_day_is_shown_as_sent_or_fresh(tmp_path: Path) -> None:
     assert 'In <span class="count">40</span>' in everything.body
 
 
-def test_open_page_is_notified_of_saves(sheet: Sheet) -> None:
+def test_open_page_is_notified_of_saves(sheet: PreviewServer) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", sheet.port, timeout=20)
     connection.request("GET", "/events")
     stream = connection.getresponse()

@@ -10,14 +10,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
 
-from tests.support.daemons import PATIENCE
+from tests.support.daemons import TIMEOUT
 from tests.support.inbox import open_inbox
-from tests.support.preview_client import ADA, Sheet, demo, previewing
+from tests.support.preview_client import ADA, PreviewServer, make_demo, running_preview
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
-expect.set_options(timeout=PATIENCE * 1000)
+expect.set_options(timeout=TIMEOUT * 1000)
 
 pytestmark = [
     pytest.mark.browser,
@@ -26,9 +26,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def sheet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sheet]:
+def sheet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewServer]:
     folder = tmp_path_factory.mktemp("demo")
-    demo(folder)
+    make_demo(folder)
     with open_inbox() as inbox:
         configuration = folder / "newsletter.yaml"
         text = "\n".join(
@@ -38,13 +38,13 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sheet]:
             for line in configuration.read_text().splitlines()
         )
         configuration.write_text(text)
-        with previewing(folder, "--as", ADA) as shown:
+        with running_preview(folder, "--as", ADA) as shown:
             yield shown
         assert [letter.recipient for letter in inbox.arrivals] in ([], ["me@example.org"])
 
 
 @pytest.fixture(scope="module")
-def browser(sheet: Sheet) -> Iterator[Browser]:
+def browser(sheet: PreviewServer) -> Iterator[Browser]:
     del sheet
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
@@ -56,7 +56,7 @@ def browser(sheet: Sheet) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, sheet: Sheet) -> Iterator[Page]:
+def page(browser: Browser, sheet: PreviewServer) -> Iterator[Page]:
     opened = browser.new_page(viewport={"width": 1360, "height": 900})
     asked: list[str] = []
     wrong: list[str] = []
@@ -115,7 +115,7 @@ def _containing(text: str) -> re.Pattern[str]:
 
 @pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_letter_is_shown_in_either_color_scheme(
-    browser: Browser, sheet: Sheet, scheme: Literal["light", "dark"]
+    browser: Browser, sheet: PreviewServer, scheme: Literal["light", "dark"]
 ) -> None:
     page = browser.new_page(viewport={"width": 1360, "height": 900}, color_scheme=scheme)
     page.goto(sheet.address)
@@ -129,7 +129,7 @@ def test_letter_is_shown_in_either_color_scheme(
     page.close()
 
 
-def test_saved_template_is_shown_and_broken_one_reported(page: Page, sheet: Sheet) -> None:
+def test_saved_template_is_shown_and_broken_one_reported(page: Page, sheet: PreviewServer) -> None:
     path = sheet.folder / "own" / "partials" / "foot.mjml"
     good = path.read_text()
     body = letter(page).locator("body")
@@ -150,7 +150,7 @@ def test_saved_template_is_shown_and_broken_one_reported(page: Page, sheet: Shee
     expect(body).to_contain_text("You get this because")
 
 
-def test_saved_subscribers_and_configuration_are_shown(page: Page, sheet: Sheet) -> None:
+def test_saved_subscribers_and_configuration_are_shown(page: Page, sheet: PreviewServer) -> None:
     readers = sheet.folder / "subscribers.yaml"
     good = readers.read_text()
     page.locator("#papers summary").last.click()
@@ -169,7 +169,7 @@ def test_saved_subscribers_and_configuration_are_shown(page: Page, sheet: Sheet)
     expect(letter(page).locator("h1")).to_have_text("Daily Papers")
 
 
-def test_last_of_many_saves_is_shown(page: Page, sheet: Sheet) -> None:
+def test_last_of_many_saves_is_shown(page: Page, sheet: PreviewServer) -> None:
     configuration = sheet.folder / "newsletter.yaml"
     good = configuration.read_text()
     for name in ("Weekly", "Monthly", "Yearly", "Hourly"):
@@ -201,7 +201,7 @@ def test_test_letter_goes_to_the_typed_address(page: Page) -> None:
     expect(page.locator("#sent")).to_have_text("Sent to me@example.org. Its links change nothing.")
 
 
-def test_links_in_the_letter_are_not_followed(page: Page, sheet: Sheet) -> None:
+def test_links_in_the_letter_are_not_followed(page: Page, sheet: PreviewServer) -> None:
     letter(page).locator("a").first.click()
     page.wait_for_timeout(200)
     assert page.url.startswith(sheet.address)
@@ -211,7 +211,7 @@ def test_links_in_the_letter_are_not_followed(page: Page, sheet: Sheet) -> None:
 @pytest.mark.parametrize("width", [1360, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_is_accessible(
-    browser: Browser, sheet: Sheet, scheme: Literal["light", "dark"], width: int
+    browser: Browser, sheet: PreviewServer, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(f"{sheet.address}?view=headers")
@@ -225,7 +225,7 @@ def test_page_is_accessible(
 
 
 def test_other_site_can_neither_embed_nor_request_it(
-    browser: Browser, sheet: Sheet, tmp_path: Path
+    browser: Browser, sheet: PreviewServer, tmp_path: Path
 ) -> None:
     foreign = tmp_path / "foreign.html"
     foreign.write_text(

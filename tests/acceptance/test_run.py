@@ -14,7 +14,15 @@ from newsletter.app.app import App, open_app
 from newsletter.app.scheduler import SubscribersFileRefresh
 from newsletter.errors import ConfigurationError, StoreError
 from tests.support.cli import Newsletter
-from tests.support.daemons import at, awake, not_at_midnight, papers, set_up, stop, until
+from tests.support.daemons import (
+    clock_time,
+    configure_due,
+    daily_entries,
+    not_at_midnight,
+    running_daemon,
+    stop_daemon,
+    wait_until,
+)
 from tests.support.http_servers import Page, daily_papers, serve
 from tests.support.inbox import Inbox, open_inbox
 
@@ -34,14 +42,14 @@ pytestmark = not_at_midnight
 
 
 def test_sends_what_is_due_and_stops_cleanly(newsletter: Newsletter, inbox: Inbox) -> None:
-    with serve(daily_papers(papers())) as origin:
-        set_up(newsletter, origin, readers=3)
-        with awake(newsletter) as daemon:
-            until(lambda: len(inbox.arrivals) == 3, daemon)
-            until(lambda: newsletter.json("status")["state"] == "done", daemon)
-            until(lambda: newsletter.json("status")["awake"], daemon)
+    with serve(daily_papers(daily_entries())) as origin:
+        configure_due(newsletter, origin, readers=3)
+        with running_daemon(newsletter) as daemon:
+            wait_until(lambda: len(inbox.arrivals) == 3, daemon)
+            wait_until(lambda: newsletter.json("status")["state"] == "done", daemon)
+            wait_until(lambda: newsletter.json("status")["awake"], daemon)
             (living,) = newsletter.json("status")["awake"]
-            said = stop(daemon)
+            said = stop_daemon(daemon)
     assert "frozen for 3 readers" in said
     assert "3 of 3 accepted" in said
     assert living["said"] == ""
@@ -54,18 +62,18 @@ def test_operator_gets_a_letter_about_failures(tmp_path: Path) -> None:
     def answer(recipient: str) -> str | None:
         return "550 5.1.1 no such user" if recipient == "r1@example.org" else None
 
-    with open_inbox(answer) as inbox, serve(daily_papers(papers())) as origin:
+    with open_inbox(answer) as inbox, serve(daily_papers(daily_entries())) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
         source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
-        set_up(newsletter, origin, readers=3)
+        configure_due(newsletter, origin, readers=3)
         newsletter.configure(
             sources=[source],
-            schedule={"at": at(0), "days": "daily"},
+            schedule={"at": clock_time(0), "days": "daily"},
             operator="editor@example.org",
         )
-        with awake(newsletter) as daemon:
-            until(lambda: inbox.to("editor@example.org"), daemon)
-            stop(daemon)
+        with running_daemon(newsletter) as daemon:
+            wait_until(lambda: inbox.to("editor@example.org"), daemon)
+            stop_daemon(daemon)
     (letter,) = inbox.to("editor@example.org")
     assert letter.message["From"] == "Daily Papers <papers@example.org>"
     assert letter.message["Auto-Submitted"] == "auto-generated"
@@ -73,11 +81,11 @@ def test_operator_gets_a_letter_about_failures(tmp_path: Path) -> None:
 
 
 def test_fetches_and_waits_before_the_time(newsletter: Newsletter, inbox: Inbox) -> None:
-    with serve(daily_papers(papers())) as origin:
-        set_up(newsletter, origin, due=5)
-        with awake(newsletter) as daemon:
-            until(lambda: newsletter.json("status")["awake"], daemon)
-            assert stop(daemon, signal.SIGINT)
+    with serve(daily_papers(daily_entries())) as origin:
+        configure_due(newsletter, origin, due=5)
+        with running_daemon(newsletter) as daemon:
+            wait_until(lambda: newsletter.json("status")["awake"], daemon)
+            assert stop_daemon(daemon, signal.SIGINT)
     assert newsletter.json("status")["sources"][0]["state"] == "ok"
     assert not inbox.arrivals
 
@@ -85,7 +93,7 @@ def test_fetches_and_waits_before_the_time(newsletter: Newsletter, inbox: Inbox)
 @contextlib.contextmanager
 def watched(newsletter: Newsletter) -> Iterator[tuple[App, SubscribersFileRefresh]]:
     """A newsletter that has read its readers, and what looks whether their file has changed."""
-    set_up(newsletter, "http://127.0.0.1:8099")
+    configure_due(newsletter, "http://127.0.0.1:8099")
     with open_app(newsletter.folder / "newsletter.yaml") as app:
         app.readers()
         yield app, SubscribersFileRefresh(app)
@@ -134,10 +142,10 @@ def test_hanging_source_does_not_delay_stopping(newsletter: Newsletter) -> None:
         return 500, {}, b""
 
     with serve(hang) as origin:
-        set_up(newsletter, origin)
-        with awake(newsletter) as daemon:
-            until(asked.is_set, daemon)
-            stop(daemon)
+        configure_due(newsletter, origin)
+        with running_daemon(newsletter) as daemon:
+            wait_until(asked.is_set, daemon)
+            stop_daemon(daemon)
         over.set()
 
 
@@ -149,18 +157,18 @@ def test_stop_during_sending_loses_and_repeats_nothing(tmp_path: Path) -> None:
     def answer(_recipient: str) -> None:
         slowly.wait(0.01)
 
-    with open_inbox(answer) as inbox, serve(daily_papers(papers())) as origin:
+    with open_inbox(answer) as inbox, serve(daily_papers(daily_entries())) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
-        set_up(newsletter, origin, readers=count)
-        with awake(newsletter) as daemon:
-            until(lambda: len(inbox.arrivals) > 20, daemon)
-            stop(daemon)
+        configure_due(newsletter, origin, readers=count)
+        with running_daemon(newsletter) as daemon:
+            wait_until(lambda: len(inbox.arrivals) > 20, daemon)
+            stop_daemon(daemon)
         counts = newsletter.json("status")
         assert 20 < counts["accepted"] < count
         assert (counts["unknown"], counts["committing"], counts["claimed"]) == (0, 0, 0)
-        with awake(newsletter) as daemon:
-            until(lambda: len(inbox.arrivals) >= count, daemon)
-            until(lambda: newsletter.json("status")["state"] == "done", daemon)
-            stop(daemon)
+        with running_daemon(newsletter) as daemon:
+            wait_until(lambda: len(inbox.arrivals) >= count, daemon)
+            wait_until(lambda: newsletter.json("status")["state"] == "done", daemon)
+            stop_daemon(daemon)
     arrived = Counter(arrival.recipient for arrival in inbox.arrivals)
     assert (len(arrived), set(arrived.values())) == (count, {1})

@@ -10,7 +10,15 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.cli import Newsletter
-from tests.support.daemons import awake, free_port, not_at_midnight, papers, set_up, stop, until
+from tests.support.daemons import (
+    configure_due,
+    daily_entries,
+    free_port,
+    not_at_midnight,
+    running_daemon,
+    stop_daemon,
+    wait_until,
+)
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import Inbox, open_inbox
 
@@ -55,30 +63,30 @@ def path_of(letter: str, word: str, port: int) -> str:
 def test_join_confirm_read_and_leave_with_serve(newsletter: Newsletter, inbox: Inbox) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with serve(daily_papers(papers())) as origin:
-        set_up(newsletter, origin, readers=0, due=5, url=url, web={"port": port})
-        with awake(newsletter) as daemon:
-            until(lambda: is_up(port), daemon)
+    with serve(daily_papers(daily_entries())) as origin:
+        configure_due(newsletter, origin, readers=0, due=5, url=url, web={"port": port})
+        with running_daemon(newsletter) as daemon:
+            wait_until(lambda: is_up(port), daemon)
             assert ask(port, "POST", "/join", email="ada@example.org")[0] == 200
-            until(lambda: inbox.arrivals, daemon)
+            wait_until(lambda: inbox.arrivals, daemon)
             confirm = path_of(inbox.arrivals[0].text, "confirm", port)
             assert ask(port, "POST", confirm)[0] == 200
-            until(lambda: len(inbox.arrivals) > 1, daemon)
+            wait_until(lambda: len(inbox.arrivals) > 1, daemon)
             newsletter.run("send", "--yes")
             _, welcome, letter = inbox.arrivals
             assert path_of(welcome.text, "preferences", port)
             assert letter.titles == ["Paper 3", "Paper 2", "Paper 1"]
             ask(port, "POST", "/join", email="bob@example.org")
-            until(lambda: inbox.to("bob@example.org"), daemon)
+            wait_until(lambda: inbox.to("bob@example.org"), daemon)
             ask(port, "POST", path_of(inbox.to("bob@example.org")[0].text, "confirm", port))
-            until(lambda: len(inbox.to("bob@example.org")) > 1, daemon)
+            wait_until(lambda: len(inbox.to("bob@example.org")) > 1, daemon)
             assert inbox.to("bob@example.org")[1].titles == letter.titles
             assert "Paper 2" in ask(port, "GET", path_of(letter.text, "edition", port))[1]
             (one_click,) = re.findall(
                 r"<http://127\.0\.0\.1:\d+(/[^>]+)>", letter.message["List-Unsubscribe"]
             )
             assert ask(port, "POST", one_click, **{"List-Unsubscribe": "One-Click"})[0] == 200
-            said = stop(daemon)
+            said = stop_daemon(daemon)
     assert newsletter.json("audit")["ok"]
     assert f"http://127.0.0.1:{port}" in said
     assert "ada@example.org" not in said
@@ -98,13 +106,13 @@ def test_serve_stops_cleanly_and_erased_reader_stays_erased(
     port = free_port()
     newsletter.configure(url=f"http://127.0.0.1:{port}", web={"port": port})
     newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
-    with awake(newsletter, "serve") as serving:
-        until(lambda: is_up(port), serving)
+    with running_daemon(newsletter, "serve") as serving:
+        wait_until(lambda: is_up(port), serving)
         ask(port, "POST", "/join", email="ada@example.org")
-        until(lambda: inbox.arrivals, serving)
+        wait_until(lambda: inbox.arrivals, serving)
         preferences = path_of(inbox.arrivals[0].text, "preferences", port)
         assert ask(port, "POST", preferences, do="erase", sure="yes")[0] == 200
-        stop(serving)
+        stop_daemon(serving)
     (bob,) = newsletter.json("subscribers", "list")
     assert (bob["email"], bob["status"]) == ("bob@example.org", "confirmed")
     for file in newsletter.folder.glob("newsletter.db*"):

@@ -27,11 +27,11 @@ from newsletter.model import (
 from newsletter.ports import Clock, Store
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.support.clocks import QuickClock
+from tests.support.clocks import SkippingClock
 from tests.support.databases import temporary_store
 from tests.support.factories import DAY, NOON, paper, subscriber
 from tests.support.outgoing import BODY
-from tests.support.smtp_servers import Answer, Fault, FaultyServer, Stage, faulty
+from tests.support.smtp_servers import Fault, FaultyServer, Reply, Stage, faulty_server
 
 
 def frozen(count: int) -> Store:
@@ -76,10 +76,10 @@ async def run(store: Store, server: FaultyServer, clock: Clock, name: str) -> Co
         {"DATA": ["354 go"] * 9 + [Fault.RESET, "xyz"]},
     ],
 )
-def test_every_reader_gets_one_letter(script: Mapping[Stage, Sequence[Answer]]) -> None:
+def test_every_reader_gets_one_letter(script: Mapping[Stage, Sequence[Reply]]) -> None:
     async def scene() -> None:
-        store, clock = frozen(60), QuickClock()
-        async with faulty(script) as server:
+        store, clock = frozen(60), SkippingClock()
+        async with faulty_server(script) as server:
             assert await run(store, server, clock, "first") == Counts(accepted=60)
             assert await run(store, server, clock, "second") == Counts(accepted=60)
             assert Counter(Counter(one.recipient for one in server.taken).values()) == {1: 60}
@@ -90,12 +90,12 @@ def test_every_reader_gets_one_letter(script: Mapping[Stage, Sequence[Answer]]) 
 
 def test_one_readers_failure_affects_only_that_reader() -> None:
     async def scene() -> None:
-        store, clock = frozen(60), QuickClock()
-        script: Mapping[Stage, Sequence[Answer]] = {
+        store, clock = frozen(60), SkippingClock()
+        script: Mapping[Stage, Sequence[Reply]] = {
             "RCPT": ["250 ok"] * 5 + ["550 5.1.1 nobody", "450 4.2.0 greylisted"],
             "dot": ["250 ok"] * 5 + ["554 5.6.0 no", "452 4.3.1 full", Fault.RESET],
         }
-        async with faulty(script) as server:
+        async with faulty_server(script) as server:
             first = await run(store, server, clock, "first")
             assert first == Counts(accepted=56, failed=2, deferred=2)
             await clock.sleep(300)
@@ -109,9 +109,9 @@ def test_one_readers_failure_affects_only_that_reader() -> None:
 
 def test_server_dying_midway_leaves_rest_to_next_run() -> None:
     async def scene() -> None:
-        store, clock = frozen(60), QuickClock()
-        script: Mapping[Stage, Sequence[Answer]] = {"MAIL": ["250 ok"] * 20 + [Fault.EOF] * 99}
-        async with faulty(script) as server:
+        store, clock = frozen(60), SkippingClock()
+        script: Mapping[Stage, Sequence[Reply]] = {"MAIL": ["250 ok"] * 20 + [Fault.EOF] * 99}
+        async with faulty_server(script) as server:
             with pytest.raises(TransportError, match="again and again"):
                 await run(store, server, clock, "first")
             counts = store.counts(DAY)
@@ -126,10 +126,10 @@ def test_server_dying_midway_leaves_rest_to_next_run() -> None:
 
 
 async def minutes_until_done(
-    store: Store, server: FaultyServer, script: Mapping[Stage, Sequence[Answer]], until: int
+    store: Store, server: FaultyServer, script: Mapping[Stage, Sequence[Reply]], until: int
 ) -> int:
     """Run each minute, the server misbehaving until this one; how many minutes it took."""
-    clock, bad = QuickClock(), {stage: list(answers) for stage, answers in script.items()}
+    clock, bad = SkippingClock(), {stage: list(answers) for stage, answers in script.items()}
     for minute in range(240):
         server.script = {stage: list(answers) for stage, answers in bad.items()}
         if minute >= until:
@@ -148,8 +148,8 @@ async def minutes_until_done(
 def test_greylisted_letters_arrive_within_half_an_hour() -> None:
     async def scene() -> None:
         store = frozen(5)
-        async with faulty({}) as server:
-            greylisting: Mapping[Stage, Sequence[Answer]] = {"RCPT": ["450 4.7.1 greylisted"] * 9}
+        async with faulty_server({}) as server:
+            greylisting: Mapping[Stage, Sequence[Reply]] = {"RCPT": ["450 4.7.1 greylisted"] * 9}
             minutes = await minutes_until_done(store, server, greylisting, until=15)
             assert minutes <= 30
             assert len(server.taken) == 5
@@ -169,11 +169,11 @@ def test_greylisted_letters_arrive_within_half_an_hour() -> None:
     ],
 )
 def test_hour_of_deferrals_fails_nobody(
-    script: Mapping[Stage, Sequence[Answer]],
+    script: Mapping[Stage, Sequence[Reply]],
 ) -> None:
     async def scene() -> None:
         store = frozen(5)
-        async with faulty({}) as server:
+        async with faulty_server({}) as server:
             minutes = await minutes_until_done(store, server, script, until=60)
             assert 60 <= minutes <= 120
             assert len(server.taken) == len({one.recipient for one in server.taken}) == 5
@@ -186,7 +186,7 @@ def test_hour_of_deferrals_fails_nobody(
 def test_cancelled_and_rerun_sends_no_letter_twice() -> None:
     async def scene() -> None:
         store, clock = frozen(200), SystemClock()
-        async with faulty({}) as server:
+        async with faulty_server({}) as server:
             for n in range(5):
                 running = asyncio.create_task(run(store, server, clock, f"run{n}"))
                 while len(server.taken) < 30 * (n + 1):
@@ -204,7 +204,7 @@ def test_cancelled_and_rerun_sends_no_letter_twice() -> None:
 
 def test_unwritable_folder_gives_the_letters_back(tmp_path: Path) -> None:
     async def scene() -> None:
-        store, clock = frozen(3), QuickClock()
+        store, clock = frozen(3), SkippingClock()
         (tmp_path / "file").write_text("in the way", encoding="utf-8")
         transport = FolderTransport(tmp_path / "file" / "out")
         with pytest.raises(TransportError, match="choose a folder that can be written"):

@@ -10,32 +10,34 @@ from newsletter.errors import TransportError
 from newsletter.letter.message import quoted_printable
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.support.clocks import QuickClock
-from tests.support.outgoing import Counter, letter, letters
-from tests.support.smtp_servers import Answer, Fault, FaultyServer, Stage, faulty
+from tests.support.clocks import SkippingClock
+from tests.support.outgoing import DeliveryRecorder, letter, letters
+from tests.support.smtp_servers import Fault, FaultyServer, Reply, Stage, faulty_server
 
 ADA = "ada@example.org"
 FIVE = letters(5)
 
 
-async def send_over(server: FaultyServer, counter: Counter, sent: Sequence[Letter]) -> None:
+async def send_over(
+    server: FaultyServer, counter: DeliveryRecorder, sent: Sequence[Letter]
+) -> None:
     """Send over one connection, with as much patience as this server needs."""
     patience = server.patience
     settings = SmtpSettings(
         server.host, server.port, "none", connections=1, timeout=patience, answer_timeout=patience
     )
-    transport = SmtpTransport(settings, QuickClock())
+    transport = SmtpTransport(settings, SkippingClock())
     await transport.send(counter.stream(sent), counter.mark, counter.settle)
 
 
 def outcomes(
-    script: Mapping[Stage, Sequence[Answer]], sent: Sequence[Letter]
+    script: Mapping[Stage, Sequence[Reply]], sent: Sequence[Letter]
 ) -> tuple[list[Outcome], FaultyServer]:
     """What becomes of these letters at such a server, in their order."""
 
     async def scene() -> tuple[list[Outcome], FaultyServer]:
-        counter = Counter()
-        async with faulty(script) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server(script) as server:
             await send_over(server, counter, sent)
         found = dict(counter.settled)
         assert len(counter.settled) == len(found) == len(sent)
@@ -45,13 +47,13 @@ def outcomes(
 
 
 def server_wide(
-    script: Mapping[Stage, Sequence[Answer]],
-) -> tuple[TransportError, Counter, FaultyServer]:
+    script: Mapping[Stage, Sequence[Reply]],
+) -> tuple[TransportError, DeliveryRecorder, FaultyServer]:
     """The error, when the server as a whole fails; the first letter must be known unsent."""
 
-    async def scene() -> tuple[TransportError, Counter, FaultyServer]:
-        counter = Counter()
-        async with faulty(script) as server:
+    async def scene() -> tuple[TransportError, DeliveryRecorder, FaultyServer]:
+        counter = DeliveryRecorder()
+        async with faulty_server(script) as server:
             with pytest.raises(TransportError) as caught:
                 await send_over(server, counter, FIVE)
         assert f"127.0.0.1:{server.port}" in str(caught.value)
@@ -65,7 +67,7 @@ def server_wide(
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "421 busy"])
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA"])
-def test_cut_before_the_dot_is_known_unsent(stage: Stage, fault: Answer) -> None:
+def test_cut_before_the_dot_is_known_unsent(stage: Stage, fault: Reply) -> None:
     (first, second), server = outcomes({stage: [fault]}, letters(2))
     assert isinstance(first, NotSent)
     assert second == Accepted("250 2.0.0 taken")
@@ -76,8 +78,8 @@ def test_cut_before_the_dot_is_known_unsent(stage: Stage, fault: Answer) -> None
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL])
 def test_cut_in_the_body_is_unsent_and_unmarked(fault: Fault) -> None:
     async def scene() -> None:
-        counter, endless = Counter(), (b"x" * 76 + b"\r\n") * 200_000
-        async with faulty({"body": [fault]}) as server:
+        counter, endless = DeliveryRecorder(), (b"x" * 76 + b"\r\n") * 200_000
+        async with faulty_server({"body": [fault]}) as server:
             sent = [letter(ADA, endless), letter("b@example.org", number=2)]
             await send_over(server, counter, sent)
             assert [one.recipient for one in server.taken] == ["b@example.org"]
@@ -89,8 +91,8 @@ def test_cut_in_the_body_is_unsent_and_unmarked(fault: Fault) -> None:
 
 def test_cut_between_mark_and_dot_is_known_unsent() -> None:
     async def scene() -> None:
-        counter, clock = Counter(), QuickClock()
-        async with faulty({"body": [Fault.RESET]}) as server:
+        counter, clock = DeliveryRecorder(), SkippingClock()
+        async with faulty_server({"body": [Fault.RESET]}) as server:
 
             async def mark(one: Letter) -> bool:
                 while server.script["body"]:
@@ -111,7 +113,7 @@ def test_cut_between_mark_and_dot_is_known_unsent() -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "354 go on"])
-def test_cut_after_the_dot_is_in_doubt(fault: Answer) -> None:
+def test_cut_after_the_dot_is_in_doubt(fault: Reply) -> None:
     (first, second), server = outcomes({"dot": [fault]}, letters(2))
     assert isinstance(first, Unknown)
     assert second == Accepted("250 2.0.0 taken")
@@ -143,7 +145,7 @@ def test_dot_reply_belongs_to_its_letter(answer: str, outcome: Outcome) -> None:
     ],
 )
 def test_one_refused_recipient_is_refused_alone(answer: str, outcome: Outcome) -> None:
-    script: Mapping[Stage, Sequence[Answer]] = {"RCPT": ["250 ok", "250 ok", answer]}
+    script: Mapping[Stage, Sequence[Reply]] = {"RCPT": ["250 ok", "250 ok", answer]}
     all_outcomes, server = outcomes(script, FIVE)
     taken = Accepted("250 2.0.0 taken")
     assert all_outcomes == [taken, taken, outcome, taken, taken]
@@ -158,8 +160,8 @@ def test_refusal_at_data_concerns_one_letter() -> None:
 
 
 @pytest.mark.parametrize("answer", ["503 5.5.1 what", Fault.EOF, Fault.STALL, "421 closing"])
-def test_failed_reset_opens_a_new_connection(answer: Answer) -> None:
-    script: Mapping[Stage, Sequence[Answer]] = {"RCPT": ["550 5.1.1 nobody"], "RSET": [answer]}
+def test_failed_reset_opens_a_new_connection(answer: Reply) -> None:
+    script: Mapping[Stage, Sequence[Reply]] = {"RCPT": ["550 5.1.1 nobody"], "RSET": [answer]}
     (first, second), server = outcomes(script, letters(2))
     assert first == Refused("550 5.1.1 nobody")
     assert second == Accepted("250 2.0.0 taken")
@@ -180,7 +182,7 @@ def test_failed_reset_opens_a_new_connection(answer: Answer) -> None:
     ],
 )
 def test_server_refusing_everyone_is_named_without_blame(
-    script: Mapping[Stage, Sequence[Answer]], words: str, remedy: str
+    script: Mapping[Stage, Sequence[Reply]], words: str, remedy: str
 ) -> None:
     error, counter, server = server_wide(script)
     assert words in str(error)
@@ -190,7 +192,7 @@ def test_server_refusing_everyone_is_named_without_blame(
 
 
 def test_vanished_server_gets_a_few_tries() -> None:
-    script: Mapping[Stage, Sequence[Answer]] = {
+    script: Mapping[Stage, Sequence[Reply]] = {
         "connect": ["220 hello", "421 busy", Fault.EOF, "220 hello"],
         "dot": ["421 4.3.2 restarting"],
     }
@@ -208,8 +210,8 @@ def test_server_stuck_at_sender_is_given_up() -> None:
 
 def test_server_is_given_up_after_two_doubts() -> None:
     async def scene() -> None:
-        counter = Counter()
-        async with faulty({"dot": [Fault.EOF] * 9}) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server({"dot": [Fault.EOF] * 9}) as server:
             with pytest.raises(TransportError, match="again and again"):
                 await send_over(server, counter, FIVE)
         assert [type(outcome) for _, outcome in counter.settled] == [Unknown, Unknown]
@@ -219,11 +221,11 @@ def test_server_is_given_up_after_two_doubts() -> None:
 
 def test_late_reply_is_waited_for() -> None:
     async def scene() -> None:
-        counter = Counter()
-        async with faulty({"dot": [Fault.LATE]}) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server({"dot": [Fault.LATE]}) as server:
             settings = SmtpSettings(server.host, server.port, "none", connections=1, timeout=0.3)
             assert settings.answer_timeout >= 600  # RFC 5321 4.5.3.2.6
-            transport = SmtpTransport(settings, QuickClock())
+            transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
             assert len(server.taken) == server.connections == 1
         assert isinstance(counter.outcome(), Accepted)
@@ -233,8 +235,8 @@ def test_late_reply_is_waited_for() -> None:
 
 def test_refused_connection_is_reported_at_once() -> None:
     async def scene() -> None:
-        counter = Counter()
-        async with faulty({}) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server({}) as server:
             pass
         with pytest.raises(TransportError, match=r"smtp\.host and smtp\.port") as caught:
             await send_over(server, counter, FIVE)
@@ -246,10 +248,12 @@ def test_refused_connection_is_reported_at_once() -> None:
 
 def test_refused_extra_connection_leaves_its_letter_to_others() -> None:
     async def scene() -> None:
-        counter = Counter()
-        async with faulty({"connect": ["220 hello", "421 too many", "421 too many"]}) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server(
+            {"connect": ["220 hello", "421 too many", "421 too many"]}
+        ) as server:
             settings = SmtpSettings(server.host, server.port, "none", connections=3)
-            transport = SmtpTransport(settings, QuickClock())
+            transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(letters(30)), counter.mark, counter.settle)
             assert len({one.recipient for one in server.taken}) == len(server.taken) == 30
         assert all(isinstance(outcome, Accepted) for _, outcome in counter.settled)
@@ -259,11 +263,11 @@ def test_refused_extra_connection_leaves_its_letter_to_others() -> None:
 
 def test_cancelling_settles_each_letter_by_its_stage() -> None:
     async def scene() -> None:
-        counter, waiting = Counter(), asyncio.Event()
-        script: Mapping[Stage, Sequence[Answer]] = {"dot": [Fault.STALL]}
-        async with faulty(script) as server:
+        counter, waiting = DeliveryRecorder(), asyncio.Event()
+        script: Mapping[Stage, Sequence[Reply]] = {"dot": [Fault.STALL]}
+        async with faulty_server(script) as server:
             settings = SmtpSettings(server.host, server.port, "none", connections=2)
-            transport = SmtpTransport(settings, QuickClock())
+            transport = SmtpTransport(settings, SkippingClock())
 
             async def mark(one: Letter) -> bool:
                 if len(counter.marked) == 1:
@@ -276,7 +280,7 @@ def test_cancelling_settles_each_letter_by_its_stage() -> None:
             )
             await waiting.wait()
             while not server.taken:
-                await QuickClock().sleep(0)
+                await SkippingClock().sleep(0)
             sending.cancel()
             await asyncio.wait({sending})
             assert sending.cancelled()
@@ -324,9 +328,9 @@ def test_odd_address_is_used_exactly(address: str) -> None:
 
 def test_unmailable_sender_stops_the_run() -> None:
     async def scene() -> None:
-        counter, first = Counter(), letter()
+        counter, first = DeliveryRecorder(), letter()
         sent = [replace(first, envelope=replace(first.envelope, sender="a,b@example.org"))]
-        async with faulty({}) as server:
+        async with faulty_server({}) as server:
             with pytest.raises(TransportError, match=r"'a,b@example\.org'.*sender:"):
                 await send_over(server, counter, sent)
             assert not any(line.startswith("MAIL") for line in server.commands)
@@ -336,8 +340,8 @@ def test_unmailable_sender_stops_the_run() -> None:
 
 def test_rate_limit_covers_all_connections() -> None:
     async def scene() -> None:
-        counter, clock = Counter(), QuickClock()
-        async with faulty({}) as server:
+        counter, clock = DeliveryRecorder(), SkippingClock()
+        async with faulty_server({}) as server:
             settings = SmtpSettings(
                 server.host, server.port, "none", connections=4, rate_per_second=2.0
             )

@@ -9,16 +9,16 @@ import pytest
 from newsletter.errors import StoreError, TransportError
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.support.clocks import QuickClock
-from tests.support.outgoing import Counter, letter, letters
-from tests.support.smtp_servers import Answer, Fault, FaultyServer, Stage, faulty
+from tests.support.clocks import SkippingClock
+from tests.support.outgoing import DeliveryRecorder, letter, letters
+from tests.support.smtp_servers import Fault, FaultyServer, Reply, Stage, faulty_server
 
 TAKEN = Accepted("250 2.0.0 taken")
 
 
 async def send_over(
     server: FaultyServer,
-    counter: Counter,
+    counter: DeliveryRecorder,
     sent: Sequence[Letter],
     *,
     connections: int = 1,
@@ -33,18 +33,18 @@ async def send_over(
         timeout=server.patience,
         answer_timeout=server.patience,
     )
-    transport = SmtpTransport(settings, QuickClock())
+    transport = SmtpTransport(settings, SkippingClock())
     await transport.send(counter.stream(sent), counter.mark, counter.settle)
 
 
 def outcomes(
-    script: Mapping[Stage, Sequence[Answer]], sent: Sequence[Letter]
+    script: Mapping[Stage, Sequence[Reply]], sent: Sequence[Letter]
 ) -> tuple[dict[str, Outcome], FaultyServer]:
     """What becomes of these letters at such a server, each settled once."""
 
     async def scene() -> tuple[dict[str, Outcome], FaultyServer]:
-        counter = Counter()
-        async with faulty(script, pipelining=True) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server(script, pipelining=True) as server:
             await send_over(server, counter, sent)
         assert Tally(name for name, _ in counter.settled) == Tally(
             one.envelope.recipient for one in sent
@@ -60,8 +60,8 @@ def recipients(server: FaultyServer) -> list[str]:
 
 def test_next_letter_is_announced_with_the_last_dot() -> None:
     async def scene() -> None:
-        counter = Counter()
-        async with faulty({}, pipelining=True) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server({}, pipelining=True) as server:
             await send_over(server, counter, letters(5))
             assert recipients(server) == [f"reader{n}@example.org" for n in range(1, 6)]
             assert server.commands.count("DATA") == 5
@@ -94,11 +94,11 @@ def test_letter_costs_one_round_trip() -> None:
         writer.close()
 
     async def scene() -> None:
-        counter = Counter()
+        counter = DeliveryRecorder()
         server = await asyncio.start_server(dialogue, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         settings = SmtpSettings("127.0.0.1", port, "none", connections=1)
-        await SmtpTransport(settings, QuickClock()).send(
+        await SmtpTransport(settings, SkippingClock()).send(
             counter.stream(letters(20)), counter.mark, counter.settle
         )
         server.close()
@@ -110,8 +110,8 @@ def test_letter_costs_one_round_trip() -> None:
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "421 busy"])
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA"])
-def test_cut_in_the_announcement_is_known_unsent(stage: Stage, fault: Answer) -> None:
-    script: Mapping[Stage, Sequence[Answer]] = {stage: ["354 ok" if stage == "DATA" else "250 ok"]}
+def test_cut_in_the_announcement_is_known_unsent(stage: Stage, fault: Reply) -> None:
+    script: Mapping[Stage, Sequence[Reply]] = {stage: ["354 ok" if stage == "DATA" else "250 ok"]}
     found, server = outcomes({stage: [*script[stage], fault]}, letters(3))
     assert found["reader1@example.org"] == TAKEN
     assert isinstance(found["reader2@example.org"], NotSent)
@@ -121,7 +121,7 @@ def test_cut_in_the_announcement_is_known_unsent(stage: Stage, fault: Answer) ->
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "354 go on"])
 def test_cut_after_dot_leaves_announced_letter_unsent(
-    fault: Answer,
+    fault: Reply,
 ) -> None:
     found, server = outcomes({"dot": [fault]}, letters(3))
     assert isinstance(found["reader1@example.org"], Unknown)
@@ -161,7 +161,7 @@ def test_server_closing_with_its_reply_is_left() -> None:
 
 @pytest.mark.parametrize("data", ["503 5.5.1 no valid recipients", "354 go on"])
 def test_refused_recipient_is_refused_alone_despite_data_reply(data: str) -> None:
-    script: Mapping[Stage, Sequence[Answer]] = {
+    script: Mapping[Stage, Sequence[Reply]] = {
         "RCPT": ["250 ok", "550 5.1.1 no such user"],
         "DATA": ["354 go on", data],
         "dot": ["250 taken", "554 5.5.1 no valid recipients"] if data.startswith("354") else [],
@@ -174,8 +174,8 @@ def test_refused_recipient_is_refused_alone_despite_data_reply(data: str) -> Non
 
 
 @pytest.mark.parametrize("answer", ["503 5.5.1 what", Fault.EOF, Fault.STALL, "421 closing"])
-def test_failed_reset_opens_a_new_connection(answer: Answer) -> None:
-    script: Mapping[Stage, Sequence[Answer]] = {
+def test_failed_reset_opens_a_new_connection(answer: Reply) -> None:
+    script: Mapping[Stage, Sequence[Reply]] = {
         "RCPT": ["550 5.1.1 nobody"],
         "DATA": ["503 5.5.1 no recipients"],
         "RSET": [answer],
@@ -189,9 +189,9 @@ def test_failed_reset_opens_a_new_connection(answer: Answer) -> None:
 
 def test_refused_sender_stops_the_run_without_blame() -> None:
     async def scene() -> None:
-        counter = Counter()
-        script: Mapping[Stage, Sequence[Answer]] = {"MAIL": ["553 5.1.8 unknown sender"]}
-        async with faulty(script, pipelining=True) as server:
+        counter = DeliveryRecorder()
+        script: Mapping[Stage, Sequence[Reply]] = {"MAIL": ["553 5.1.8 unknown sender"]}
+        async with faulty_server(script, pipelining=True) as server:
             with pytest.raises(TransportError, match=r"553 5\.1\.8 unknown sender; check that"):
                 await send_over(server, counter, letters(3))
         assert [type(outcome) for _, outcome in counter.settled] == [NotSent]
@@ -201,8 +201,8 @@ def test_refused_sender_stops_the_run_without_blame() -> None:
 
 def test_letter_without_a_mark_never_leaves() -> None:
     async def scene() -> None:
-        counter = Counter(refuse=frozenset({"reader2@example.org"}))
-        async with faulty({}, pipelining=True) as server:
+        counter = DeliveryRecorder(refuse=frozenset({"reader2@example.org"}))
+        async with faulty_server({}, pipelining=True) as server:
             await send_over(server, counter, letters(4))
             assert "reader2@example.org" not in recipients(server)
         assert len(counter.settled) == 3
@@ -213,14 +213,14 @@ def test_letter_without_a_mark_never_leaves() -> None:
 
 def test_returned_letter_leaves_after_other_connections_closed() -> None:
     async def scene() -> None:
-        counter = Counter()
-        script: dict[Stage, list[Answer]] = {
+        counter = DeliveryRecorder()
+        script: dict[Stage, list[Reply]] = {
             "dot": [Fault.LATE],  # the other connection sends what is left meanwhile
             "MAIL": [*["250 ok"] * 4, "421 too many messages"],
         }
-        async with faulty(script, pipelining=True) as server:
+        async with faulty_server(script, pipelining=True) as server:
             settings = SmtpSettings(server.host, server.port, "none", connections=2)
-            transport = SmtpTransport(settings, QuickClock())
+            transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(letters(6)), counter.mark, counter.settle)
             assert len(server.taken) == 5
         kinds = Tally(type(outcome) for _, outcome in counter.settled)
@@ -231,8 +231,8 @@ def test_returned_letter_leaves_after_other_connections_closed() -> None:
 
 def test_connection_carries_at_most_its_limit() -> None:
     async def scene() -> None:
-        counter = Counter()
-        async with faulty({}, pipelining=True) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server({}, pipelining=True) as server:
             await send_over(server, counter, letters(10), per_connection=3)
             assert (len(server.taken), server.connections) == (10, 4)
 
@@ -241,11 +241,11 @@ def test_connection_carries_at_most_its_limit() -> None:
 
 def test_cancelling_settles_all_three_letters() -> None:
     async def scene() -> None:
-        counter = Counter()
-        async with faulty({"dot": [Fault.STALL]}, pipelining=True) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server({"dot": [Fault.STALL]}, pipelining=True) as server:
             sending = asyncio.create_task(send_over(server, counter, letters(9)))
             while not server.taken:
-                await QuickClock().sleep(0)
+                await SkippingClock().sleep(0)
             assert counter.taken == 3, "the letter after the next is made while one travels"
             sending.cancel()
             await asyncio.wait({sending})
@@ -270,10 +270,10 @@ def test_failing_stream_waits_for_replies_under_way() -> None:
         raise StoreError("the disk is full")
 
     async def scene() -> None:
-        counter = Counter()
-        async with faulty({"dot": [Fault.LATE]}, pipelining=True) as server:
+        counter = DeliveryRecorder()
+        async with faulty_server({"dot": [Fault.LATE]}, pipelining=True) as server:
             settings = SmtpSettings(server.host, server.port, "none", connections=1)
-            transport = SmtpTransport(settings, QuickClock())
+            transport = SmtpTransport(settings, SkippingClock())
             with pytest.raises(StoreError, match="disk is full"):
                 await transport.send(failing(), counter.mark, counter.settle)
         assert [outcome for _, outcome in counter.settled] == [TAKEN, TAKEN]
@@ -286,12 +286,12 @@ def test_failing_stream_waits_for_replies_under_way() -> None:
 
 def test_server_refusing_everyone_is_stopped_without_blame() -> None:
     async def scene() -> None:
-        counter = Counter()
-        script: Mapping[Stage, Sequence[Answer]] = {
+        counter = DeliveryRecorder()
+        script: Mapping[Stage, Sequence[Reply]] = {
             "RCPT": ["250 ok"] * 5 + ["550 5.1.0 we do not like you"] * 99,
             "DATA": ["354 ok"] * 5 + ["503 no recipients"] * 99,
         }
-        async with faulty(script, pipelining=True) as server:
+        async with faulty_server(script, pipelining=True) as server:
             with pytest.raises(TransportError, match=r"21 letters in a row, last: 550 5\.1\.0"):
                 await send_over(server, counter, letters(60))
         ends = Tally(type(outcome).__name__ for _, outcome in counter.settled)
@@ -302,7 +302,7 @@ def test_server_refusing_everyone_is_stopped_without_blame() -> None:
 
 
 def test_one_percent_refusals_stop_nothing() -> None:
-    script: Mapping[Stage, Sequence[Answer]] = {
+    script: Mapping[Stage, Sequence[Reply]] = {
         "RCPT": (["250 ok"] * 99 + ["550 5.1.1 nobody"]) * 5,
         "DATA": (["354 ok"] * 99 + ["503 no recipients"]) * 5,
     }
@@ -317,7 +317,7 @@ def test_deferring_domain_gets_fewer_letters_at_once() -> None:
     most = 0
 
     async def scene() -> None:
-        counter = Counter()
+        counter = DeliveryRecorder()
 
         def note(recipient: str) -> None:
             nonlocal most
@@ -335,9 +335,9 @@ def test_deferring_domain_gets_fewer_letters_at_once() -> None:
             under_way[one.envelope.recipient.rpartition("@")[2]] -= 1
             await settle(one, outcome)
 
-        async with faulty({"dot": ["451 4.7.0 slower"] * 24}, pipelining=True) as server:
+        async with faulty_server({"dot": ["451 4.7.0 slower"] * 24}, pipelining=True) as server:
             settings = SmtpSettings(server.host, server.port, "none", connections=8)
-            transport = SmtpTransport(settings, QuickClock())
+            transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(mixed), counter.mark, settled)
         ends = Tally(type(outcome) for _, outcome in counter.settled)
         assert ends == {Accepted: 176, Deferred: 24}

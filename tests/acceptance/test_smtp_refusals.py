@@ -15,10 +15,10 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.stores import open_store
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.support.clocks import SteadyClock
+from tests.support.clocks import ManualClock
 from tests.support.factories import DAY, NOON
-from tests.support.publishers import Listed, Run, desk_over
-from tests.support.smtp_servers import Answer, Stage, faulty
+from tests.support.publishers import KnownRuns, StubSource, publisher_over
+from tests.support.smtp_servers import Reply, Stage, faulty_server
 
 OK = "250 2.1.5 ok"
 UNKNOWN = "550 5.1.1 no such user"
@@ -30,13 +30,13 @@ class Season:
     """A hundred readers, an issue a day, a server that misbehaves as it is told each day."""
 
     publisher: Publisher
-    clock: SteadyClock
+    clock: ManualClock
     day: date = DAY
     sent: dict[date, int] = field(default_factory=dict)
 
-    def issue(self, script: Mapping[Stage, Sequence[Answer]], *, pipelining: bool = True) -> None:
+    def issue(self, script: Mapping[Stage, Sequence[Reply]], *, pipelining: bool = True) -> None:
         """Send the next day's issue into such a server."""
-        titles = Listed(f"Paper of {self.day}")
+        titles = StubSource(f"Paper of {self.day}")
         asyncio.run(
             gather([titles], self.publisher.store, self.day, self.clock, lambda _report: None)
         )
@@ -45,11 +45,11 @@ class Season:
         self.day += timedelta(days=1)
         self.clock.time += timedelta(days=1)
 
-    async def _send(self, script: Mapping[Stage, Sequence[Answer]], pipelining: bool) -> int:  # noqa: FBT001 - handed on
-        async with faulty(script, pipelining=pipelining) as server:
+    async def _send(self, script: Mapping[Stage, Sequence[Reply]], pipelining: bool) -> int:  # noqa: FBT001 - handed on
+        async with faulty_server(script, pipelining=pipelining) as server:
             settings = SmtpSettings(server.host, server.port, "none", connections=1)
             transport = SmtpTransport(settings, self.clock)
-            run = Run(f"run{self.day:%d}")
+            run = KnownRuns(f"run{self.day:%d}")
             await publish(
                 self.publisher, self.day, transport, run_lock=run, progress=lambda _counts: None
             )
@@ -65,12 +65,12 @@ def season(tmp_path: Path) -> Iterator[Season]:
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     listed_subscribers = [Subscriber(f"r{n:02}@example.org") for n in range(READERS)]
     store.sync_subscribers(listed_subscribers, now=NOON)
-    clock = SteadyClock()
-    yield Season(desk_over(store, clock=clock), clock)
+    clock = ManualClock()
+    yield Season(publisher_over(store, clock=clock), clock)
     store.close()
 
 
-def one(answer: str, place: int = 41) -> Mapping[Stage, Sequence[Answer]]:
+def one(answer: str, place: int = 41) -> Mapping[Stage, Sequence[Reply]]:
     """A server that refuses one of a hundred readers at RCPT."""
     return {"RCPT": [*[OK] * place, answer]}
 

@@ -12,9 +12,9 @@ from newsletter.errors import ConfigurationError, TransportError
 from newsletter.model import Accepted, NotSent
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport, check_connection
 from newsletter.transports.smtp.settings import Security
-from tests.support.clocks import QuickClock
-from tests.support.outgoing import Counter, letter, letters
-from tests.support.smtp_servers import faulty, good
+from tests.support.clocks import SkippingClock
+from tests.support.outgoing import DeliveryRecorder, letter, letters
+from tests.support.smtp_servers import faulty_server, working_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ def authority(folder: Path, host: str = "localhost") -> Authority:
     return Authority(str(folder / "ca.pem"), context)
 
 
-def send(settings: SmtpSettings) -> Counter:
+def send(settings: SmtpSettings) -> DeliveryRecorder:
     """Send one letter; the counter it left from."""
 
-    async def scene() -> Counter:
-        counter = Counter()
-        await SmtpTransport(settings, QuickClock()).send(
+    async def scene() -> DeliveryRecorder:
+        counter = DeliveryRecorder()
+        await SmtpTransport(settings, SkippingClock()).send(
             counter.stream([letter()]), counter.mark, counter.settle
         )
         return counter
@@ -48,9 +48,9 @@ def send(settings: SmtpSettings) -> Counter:
 
 async def refused(settings: SmtpSettings, words: str) -> str:
     """Sending one letter must fail for the server's sake, with these words; the message."""
-    counter = Counter()
+    counter = DeliveryRecorder()
     with pytest.raises(TransportError, match=words) as caught:
-        await SmtpTransport(settings, QuickClock()).send(
+        await SmtpTransport(settings, SkippingClock()).send(
             counter.stream([letter()]), counter.mark, counter.settle
         )
     assert isinstance(counter.outcome(), NotSent)
@@ -61,9 +61,11 @@ async def refused(settings: SmtpSettings, words: str) -> str:
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_sends_over_verified_tls_after_login(security: Security, tmp_path: Path) -> None:
     async def scene() -> None:
-        ours, counter = authority(tmp_path), Counter()
+        ours, counter = authority(tmp_path), DeliveryRecorder()
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
-        async with good(starttls=starttls, tls=tls, login=security == "starttls") as server:
+        async with working_server(
+            starttls=starttls, tls=tls, login=security == "starttls"
+        ) as server:
             settings = SmtpSettings(
                 "localhost",
                 server.port,
@@ -72,7 +74,7 @@ def test_sends_over_verified_tls_after_login(security: Security, tmp_path: Path)
                 password="s3cret",
                 ca_file=ours.ca_file,
             )
-            transport = SmtpTransport(settings, QuickClock())
+            transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
             assert len(server.taken) == 1
         assert isinstance(counter.outcome(), Accepted)
@@ -83,9 +85,9 @@ def test_sends_over_verified_tls_after_login(security: Security, tmp_path: Path)
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_secured_connection_sends_in_lockstep(security: Security, tmp_path: Path) -> None:
     async def scene() -> None:
-        ours, counter = authority(tmp_path), Counter()
+        ours, counter = authority(tmp_path), DeliveryRecorder()
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
-        async with good(starttls=starttls, tls=tls) as server:
+        async with working_server(starttls=starttls, tls=tls) as server:
             settings = SmtpSettings(
                 "localhost",
                 server.port,
@@ -93,7 +95,7 @@ def test_secured_connection_sends_in_lockstep(security: Security, tmp_path: Path
                 ca_file=ours.ca_file,
                 connections=1,
             )
-            transport = SmtpTransport(settings, QuickClock())
+            transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(letters(4)), counter.mark, counter.settle)
         assert [type(outcome) for _, outcome in counter.settled] == [Accepted] * 4
 
@@ -103,7 +105,7 @@ def test_secured_connection_sends_in_lockstep(security: Security, tmp_path: Path
 def test_connection_check_logs_in_and_sends_nothing(tmp_path: Path) -> None:
     async def scene() -> None:
         ours = authority(tmp_path)
-        async with good(starttls=ours.server, login=True) as server:
+        async with working_server(starttls=ours.server, login=True) as server:
             right = SmtpSettings(
                 "localhost",
                 server.port,
@@ -124,7 +126,7 @@ def test_connection_check_logs_in_and_sends_nothing(tmp_path: Path) -> None:
 def test_wrong_password_names_the_settings(tmp_path: Path) -> None:
     async def scene() -> None:
         ours = authority(tmp_path)
-        async with good(starttls=ours.server, login=True) as server:
+        async with working_server(starttls=ours.server, login=True) as server:
             settings = SmtpSettings(
                 "localhost", server.port, username="ada", password="no", ca_file=ours.ca_file
             )
@@ -137,7 +139,7 @@ def test_wrong_password_names_the_settings(tmp_path: Path) -> None:
 
 def test_login_at_server_without_login_is_refused() -> None:
     async def scene() -> None:
-        async with good() as server:
+        async with working_server() as server:
             settings = SmtpSettings("localhost", server.port, "none", "ada", "s3cret")
             await refused(settings, "AUTH")
 
@@ -146,7 +148,7 @@ def test_login_at_server_without_login_is_refused() -> None:
 
 def test_stripped_starttls_sends_nothing() -> None:
     async def scene() -> None:
-        async with faulty({}) as server:
+        async with faulty_server({}) as server:
             message = await refused(SmtpSettings("localhost", server.port), "STARTTLS")
             assert "strips it" in message
             assert server.taken == []
@@ -163,7 +165,7 @@ def test_untrusted_certificate_sends_nothing(
     async def scene() -> None:
         ours = authority(tmp_path, "localhost" if fault == "unknown authority" else "other.test")
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
-        async with good(starttls=starttls, tls=tls) as server:
+        async with working_server(starttls=starttls, tls=tls) as server:
             settings = SmtpSettings(
                 "localhost",
                 server.port,

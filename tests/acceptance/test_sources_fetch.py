@@ -11,7 +11,7 @@ from newsletter.errors import BlockedAddressError, SourceError
 from newsletter.model import Listing
 from newsletter.ports import Source
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
-from tests.support.clocks import QuickClock
+from tests.support.clocks import SkippingClock
 from tests.support.web_sites import Response, Site, response, serving
 
 MONDAY = date(2026, 8, 3)
@@ -36,9 +36,9 @@ def daily(first: int, count: int) -> bytes:
     ).encode()
 
 
-def client(clock: QuickClock | None = None, *, private: bool = True) -> SourceClient:
+def client(clock: SkippingClock | None = None, *, private: bool = True) -> SourceClient:
     """A client that may fetch from loopback."""
-    shared = Client(contact="editor@example.org", clock=clock or QuickClock())
+    shared = Client(contact="editor@example.org", clock=clock or SkippingClock())
     return SourceClient(shared, timeout=10, allow_private_addresses=private)
 
 
@@ -147,7 +147,7 @@ def test_missing_saved_answer_names_the_pattern(tmp_path: Path) -> None:
 
 
 def test_arxiv_archives_are_fetched_three_seconds_apart() -> None:
-    clock = QuickClock()
+    clock = SkippingClock()
 
     def source(site: Site) -> Source:
         categories = ("cs.CL", "math.CO", "cs.LG")
@@ -166,7 +166,7 @@ def test_arxiv_archives_are_fetched_three_seconds_apart() -> None:
 
 
 def test_two_arxiv_sources_wait_for_one_another() -> None:
-    clock = QuickClock()
+    clock = SkippingClock()
 
     async def run() -> None:
         async with serving({"/atom/cs.CL": response(body=atom("2608.00001"))}) as site:

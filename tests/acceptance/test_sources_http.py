@@ -12,14 +12,16 @@ import pytest
 from newsletter.errors import BlockedAddressError, SourceError
 from newsletter.sources.http_client import MAX_BODY, Answer, Client
 from newsletter.sources.http_guard import Resolver, resolve
-from tests.support.clocks import QuickClock
+from tests.support.clocks import SkippingClock
 from tests.support.web_sites import Response, Site, response, serving
 
 MB = 1024 * 1024
 
 
 def client(cache: Path | None = None, resolver: Resolver = resolve) -> Client:
-    return Client(contact="editor@example.org", clock=QuickClock(), cache=cache, resolver=resolver)
+    return Client(
+        contact="editor@example.org", clock=SkippingClock(), cache=cache, resolver=resolver
+    )
 
 
 def visit(
@@ -183,7 +185,7 @@ def roaming(hosts: Mapping[str, Sequence[str]]) -> tuple[Client, Detour]:
 
     network = Detour()
     http = Client(
-        contact="editor@example.org", clock=QuickClock(), resolver=resolver, network=network
+        contact="editor@example.org", clock=SkippingClock(), resolver=resolver, network=network
     )
     return http, network
 
@@ -214,7 +216,7 @@ def test_checked_address_is_the_one_connected_to() -> None:
 def test_name_turning_private_between_redirects_is_blocked() -> None:
     resolver, _ = resolving(["8.8.8.8"], ["127.0.0.1"])
     http = Client(
-        contact="editor@example.org", clock=QuickClock(), resolver=resolver, network=Detour()
+        contact="editor@example.org", clock=SkippingClock(), resolver=resolver, network=Detour()
     )
 
     async def run() -> None:
@@ -293,7 +295,7 @@ def test_slow_body_stops_at_the_deadline() -> None:
         while True:
             writer.write(b"x")
             await writer.drain()
-            await QuickClock().sleep(0)
+            await SkippingClock().sleep(0)
 
     with pytest.raises(SourceError, match=r"within 0\.5 s"):
         get(drip, timeout=0.5)
@@ -353,7 +355,7 @@ def test_expected_status_is_an_answer() -> None:
 def test_retry_after_is_respected() -> None:
     async def run() -> tuple[Answer, list[float]]:
         wait = [response(429, Retry_After="7"), response(503, Retry_After="2")]
-        clock = QuickClock()
+        clock = SkippingClock()
         async with serving({"/": [*wait, response(body=b"x")]}) as site:
             http = Client(contact="editor@example.org", clock=clock)
             return await http.get(f"{site.url}/", allow_private=True), clock.slept
@@ -456,7 +458,7 @@ def test_unreadable_cache_costs_only_a_fetch(tmp_path: Path) -> None:
 
 
 def test_turns_are_taken_singly_and_seconds_apart() -> None:
-    clock = QuickClock()
+    clock = SkippingClock()
     http = Client(contact="editor@example.org", clock=clock)
     inside = 0
 

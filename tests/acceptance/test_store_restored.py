@@ -11,7 +11,14 @@ import pytest
 
 from tests.acceptance.test_cli_audit import a_paper
 from tests.support.cli import Newsletter
-from tests.support.daemons import awake, not_at_midnight, papers, set_up, stop, until
+from tests.support.daemons import (
+    configure_due,
+    daily_entries,
+    not_at_midnight,
+    running_daemon,
+    stop_daemon,
+    wait_until,
+)
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import Inbox, open_inbox
 
@@ -147,16 +154,16 @@ def cut(folder: Path, email: str) -> None:
 @not_at_midnight
 def test_daemon_with_restored_store_reports_and_sends_nothing(tmp_path: Path, inbox: Inbox) -> None:
     made = Newsletter(tmp_path, inbox.port)
-    with serve(daily_papers(papers())) as origin:
-        set_up(made, origin, readers=2)
+    with serve(daily_papers(daily_entries())) as origin:
+        configure_due(made, origin, readers=2)
         made.run("fetch")
         made.run("store", "copy", "backup.db")
         made.run("send", "--yes")
         restore(tmp_path)
-        with awake(made) as daemon:
-            until(lambda: made.json("status")["awake"], daemon)
+        with running_daemon(made) as daemon:
+            wait_until(lambda: made.json("status")["awake"], daemon)
             assert made.json("status")["state"] is None
-            said = stop(daemon)
+            said = stop_daemon(daemon)
     assert said.count("newsletter store restored") == 1
     assert len(inbox.arrivals) == 2
 

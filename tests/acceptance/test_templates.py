@@ -18,7 +18,7 @@ from newsletter.templates import (
     load_templates,
 )
 from tests.support.factories import paper
-from tests.support.letters import SITE, edition, issue, letter, section
+from tests.support.letters import SITE, edition, issue, make_letter, section
 
 CARD, HEADING, FOOT = (f"partials/{name}.mjml" for name in ("card", "heading", "foot"))
 OWN = Path(__file__).parents[2] / "templates"
@@ -48,7 +48,7 @@ def fault(folder: Path) -> TemplateError:
 def test_shipped_templates_compile() -> None:
     sheet, quarantined = render_issue(issue([paper(1, "Routing")]), SITE, load_templates())
     assert quarantined == ()
-    rendering, _ = letter(sheet, edition(section("Other", 0)))
+    rendering, _ = make_letter(sheet, edition(section("Other", 0)))
     assert ">Routing</a>" in rendering.html or ">Routing</span>" in rendering.html
 
 
@@ -136,7 +136,7 @@ def test_template_includes_only_its_own_folder(folder: Path) -> None:
     (folder / "partials" / "foot.txt").write_text("A foot.")
     change(folder, TEXT, "{{ email }}", "{% include 'partials/foot.txt' %} {{ email }}")
     sheet, _ = render_issue(issue([]), SITE, load_templates(folder))
-    assert "A foot." in letter(sheet, edition())[0].text
+    assert "A foot." in make_letter(sheet, edition())[0].text
     change(folder, TEXT, "partials/foot.txt", "../secret.txt")
     assert "secret.txt" in fault(folder).problem
 
@@ -152,7 +152,7 @@ def test_operators_theme_overrides_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "themes" / "sans.jinja").write_text(own, encoding="utf-8")
     for theme, used in (("sans", True), ("serif", False)):
         sheet, _ = render_issue(issue([paper(1)]), SITE, load_templates(tmp_path, theme))
-        html = letter(sheet, edition(section("Other", 0)))[0].html
+        html = make_letter(sheet, edition(section("Other", 0)))[0].html
         assert ("#006633" in html) == used
 
 

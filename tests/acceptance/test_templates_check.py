@@ -9,7 +9,7 @@ import pytest
 from newsletter.templates import find_template_errors
 from newsletter.templates.linting import ELEMENTS
 from tests.support.cli import Newsletter
-from tests.support.preview_client import ADA, demo, previewing
+from tests.support.preview_client import ADA, make_demo, running_preview
 
 OWN = Path(__file__).parents[2] / "templates"
 
@@ -134,9 +134,9 @@ def test_templates_can_be_ejected_and_checked(tmp_path: Path) -> None:
 
 
 def test_preview_shows_faults_of_every_template(tmp_path: Path) -> None:
-    demo(tmp_path)
+    make_demo(tmp_path)
     change(tmp_path / "own", "confirm.mjml", "<mj-button", "<mj-buton")
-    with previewing(tmp_path, "--as", ADA) as sheet:
+    with running_preview(tmp_path, "--as", ADA) as sheet:
         told = sheet.ask("/templates").body
         assert 'id="letter"' in sheet.ask("/").body
     assert 'class="wrong"' in told

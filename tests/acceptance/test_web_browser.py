@@ -11,16 +11,16 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from newsletter.model import Publication
-from tests.support.daemons import PATIENCE, free_port, until
+from tests.support.daemons import TIMEOUT, free_port, wait_until
 from tests.support.factories import DAY, NOON, subscriber
-from tests.support.web_client import App, open_app
+from tests.support.web_client import Website, open_website
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ADA = "ada@example.org"
 PASSWORD = "a password of sixteen"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
-expect.set_options(timeout=PATIENCE * 1000)
+expect.set_options(timeout=TIMEOUT * 1000)
 
 pytestmark = [
     pytest.mark.browser,
@@ -41,12 +41,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def app() -> Iterator[App]:
+def app() -> Iterator[Website]:
     port = free_port()
     own = Publication(
         "Papers", "Papers", "n@example.org", f"http://127.0.0.1:{port}", "1 Example Street"
     )
-    with open_app(port=port, publication=own, operator_password=PASSWORD) as opened:
+    with open_website(port=port, publication=own, operator_password=PASSWORD) as opened:
         yield opened
 
 
@@ -56,7 +56,7 @@ def link_in(text: str, word: str) -> str:
     return found[0]
 
 
-def subscribed(app: App, page: Page) -> None:
+def subscribed(app: Website, page: Page) -> None:
     """From the first page to the preferences, as a person goes."""
     page.goto(app.site)
     page.get_by_label("Your mail address").fill(ADA)
@@ -66,11 +66,11 @@ def subscribed(app: App, page: Page) -> None:
     assert app.reader().status == "unconfirmed"
     page.get_by_role("button", name="Yes, send me Papers").click()
     expect(page.get_by_role("status")).to_have_text(f"Letters go to {ADA} from now on.")
-    until(lambda: len(app.inbox.to(ADA)) == 2)
+    wait_until(lambda: len(app.inbox.to(ADA)) == 2)
     page.get_by_role("link", name="Choose what they hold").click()
 
 
-def leave(app: App, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of two ways one
+def leave(app: Website, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of two ways one
     came = len(app.inbox.to(ADA))
     letter = app.inbox.to(ADA)[-1]
     if one_click:
@@ -82,7 +82,7 @@ def leave(app: App, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of t
     assert app.reader().status == "confirmed"
     page.get_by_role("button", name="Unsubscribe").click()
     expect(page.get_by_role("heading", name="Farewell")).to_be_visible()
-    until(lambda: len(app.inbox.to(ADA)) > came)
+    wait_until(lambda: len(app.inbox.to(ADA)) > came)
     last = app.inbox.to(ADA)[-1]
     assert last.message["Subject"] == "You have left Papers"
     page.goto(link_in(last.text, "confirm"))
@@ -95,7 +95,7 @@ def leave(app: App, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of t
     [pytest.param(True, True, marks=pytest.mark.slow), (False, False)],
 )
 def test_join_choose_read_and_leave(
-    app: App,
+    app: Website,
     browser: Browser,
     javascript: bool,  # noqa: FBT001 - pytest gives it by name
     one_click: bool,  # noqa: FBT001 - as above
@@ -128,7 +128,7 @@ def test_join_choose_read_and_leave(
     page.close()
 
 
-def test_filter_preview_updates_while_typing(app: App, browser: Browser) -> None:
+def test_filter_preview_updates_while_typing(app: Website, browser: Browser) -> None:
     app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     app.publish(DAY, "Vision anew", "Green salad", "Of other things")
     page = browser.new_page()
@@ -154,7 +154,7 @@ def test_filter_preview_updates_while_typing(app: App, browser: Browser) -> None
     page.close()
 
 
-def test_keyboard_alone_is_enough(app: App, browser: Browser) -> None:
+def test_keyboard_alone_is_enough(app: Website, browser: Browser) -> None:
     page = browser.new_page()
     page.goto(app.site)
     page.keyboard.press("Tab")
@@ -172,7 +172,7 @@ def test_keyboard_alone_is_enough(app: App, browser: Browser) -> None:
 
 
 @pytest.mark.slow
-def test_link_scanner_running_scripts_changes_nothing(app: App, browser: Browser) -> None:
+def test_link_scanner_running_scripts_changes_nothing(app: Website, browser: Browser) -> None:
     app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     app.publish(DAY, "Vision anew")
     (letter,) = app.inbox.to(ADA)
@@ -192,7 +192,7 @@ def test_link_scanner_running_scripts_changes_nothing(app: App, browser: Browser
     page.close()
 
 
-def paths(app: App) -> dict[str, str]:
+def paths(app: Website) -> dict[str, str]:
     """Every page a reader may see, by what it is."""
     reader = app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     app.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
@@ -224,7 +224,7 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
-def test_every_page_is_accessible(app: App, browser: Browser, scheme: str, width: int) -> None:
+def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, width: int) -> None:
     page = browser.new_page(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",

@@ -9,49 +9,49 @@ import pytest
 
 from newsletter.model import Consent, Reader, Status
 from newsletter.publisher.welcoming import greet
-from tests.support.daemons import until
+from tests.support.daemons import wait_until
 from tests.support.databases import temporary_store
 from tests.support.factories import DAY, NOON, subscriber
-from tests.support.inbox import Arrival
-from tests.support.web_client import App, open_app
+from tests.support.inbox import ReceivedMail
+from tests.support.web_client import Website, open_website
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 
 
 @pytest.fixture
-def app() -> Iterator[App]:
-    with open_app(operator_password="a password of sixteen") as opened:
+def app() -> Iterator[Website]:
+    with open_website(operator_password="a password of sixteen") as opened:
         yield opened
 
 
-def bob(app: App) -> Reader:
+def bob(app: Website) -> Reader:
     return app.store.save_reader(subscriber(BOB), status="confirmed", now=NOON)
 
 
-def confirmed(app: App, topics: tuple[str, ...] = ()) -> Arrival:
+def confirmed(app: Website, topics: tuple[str, ...] = ()) -> ReceivedMail:
     """Ada joins and says yes; what comes then."""
     app.join(topics=topics)
     path = app.link(app.mail_to(ADA))
     assert "The first one is on its way." in app.post(path).words
-    until(lambda: len(app.inbox.to(ADA)) > 1)
+    wait_until(lambda: len(app.inbox.to(ADA)) > 1)
     return app.inbox.to(ADA)[1]
 
 
-def test_confirming_sends_the_days_edition_once(app: App) -> None:
+def test_confirming_sends_the_days_edition_once(app: Website) -> None:
     bob(app)
     app.publish(DAY, "Vision anew", "Of other things")
     first = confirmed(app, topics=("Vision",))
     assert first.titles == ["Vision anew"]
     assert "List-Unsubscribe" in first.message
     (line,) = app.store.deliveries_to(2)
-    until(lambda: app.store.deliveries_to(2)[0].state == "accepted")
+    wait_until(lambda: app.store.deliveries_to(2)[0].state == "accepted")
     assert line.day == DAY
-    until(lambda: app.store.issue_state(DAY) == ("done", ""))
+    wait_until(lambda: app.store.issue_state(DAY) == ("done", ""))
     app.post(app.link(app.inbox.to(ADA)[0]))
     app.publish(DAY, "Vision anew", "Of other things")
     app.later(days=1)
     app.publish(app.clock.time.date(), "Vision anew", "Vision of today")
-    until(lambda: len(app.inbox.to(ADA)) > 2)
+    wait_until(lambda: len(app.inbox.to(ADA)) > 2)
     assert [letter.titles for letter in app.inbox.to(ADA)[1:]] == [
         ["Vision anew"],
         ["Vision of today"],
@@ -59,7 +59,7 @@ def test_confirming_sends_the_days_edition_once(app: App) -> None:
     assert app.store.audit(DAY).ok
 
 
-def test_confirming_before_an_issue_sends_a_welcome(app: App) -> None:
+def test_confirming_before_an_issue_sends_a_welcome(app: Website) -> None:
     note = confirmed(app)
     assert note.message["Subject"] == "Welcome to N"
     assert ADA in note.text
@@ -72,7 +72,7 @@ def test_confirming_before_an_issue_sends_a_welcome(app: App) -> None:
     assert len(app.inbox.to(ADA)) == 2
 
 
-def test_deferred_first_letter_comes_later(app: App) -> None:
+def test_deferred_first_letter_comes_later(app: Website) -> None:
     bob(app)
     app.publish(DAY, "Vision anew")
     app.join()
@@ -80,17 +80,17 @@ def test_deferred_first_letter_comes_later(app: App) -> None:
     refusals = ["451 4.7.1 greylisted"] * 6
     app.inbox.answer = lambda email: refusals.pop() if refusals and email == ADA else None
     app.post(path)
-    until(lambda: len(app.inbox.to(ADA)) > 1)
+    wait_until(lambda: len(app.inbox.to(ADA)) > 1)
     assert app.inbox.to(ADA)[1].titles == ["Vision anew"]
     assert refusals == []
-    until(lambda: app.store.deliveries_to(2)[0].state == "accepted")
+    wait_until(lambda: app.store.deliveries_to(2)[0].state == "accepted")
     waited = app.clock.now() - NOON
     assert timedelta(hours=3) < waited < timedelta(hours=4), "as a run waits, not for minutes"
 
 
 def test_first_letter_left_open_resumes_on_restart() -> None:
     store = temporary_store()
-    with open_app(store=store) as app:
+    with open_website(store=store) as app:
         bob(app)
         app.publish(DAY, "Vision anew")
         app.join()
@@ -98,12 +98,12 @@ def test_first_letter_left_open_resumes_on_restart() -> None:
         store.record_consent(2, Consent(app.clock.now(), "by a link", "Yes."))
         assert greet(app.publisher, app.reader(2)) is not None
     assert store.deliveries_to(2)[0].state == "pending"
-    with open_app(store=store) as app:
-        until(lambda: app.inbox.to(ADA))
+    with open_website(store=store) as app:
+        wait_until(lambda: app.inbox.to(ADA))
         assert app.inbox.to(ADA)[0].titles == ["Vision anew"]
 
 
-def test_letter_links_show_actions_and_buttons_perform_them(app: App) -> None:
+def test_letter_links_show_actions_and_buttons_perform_them(app: Website) -> None:
     app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     app.publish(DAY, "Vision anew", "Of other things")
     letter = app.inbox.to(ADA)[0]
@@ -128,7 +128,7 @@ def test_letter_links_show_actions_and_buttons_perform_them(app: App) -> None:
     assert 'value="Vision" checked' not in app.get(offers["less=Vision"]).body
 
 
-def leaves(app: App) -> None:
+def leaves(app: Website) -> None:
     """Ada leaves by the button of the page her letter leads to."""
     page = app.get(app.path("unsubscribe"))
     (action,) = re.findall(r'<form method="post" action="(/leave/[^"]+)"', page.body)
@@ -138,18 +138,18 @@ def leaves(app: App) -> None:
     assert app.reader().status == "unsubscribed"
 
 
-def nothing_more(app: App, count: int) -> None:
+def nothing_more(app: Website, count: int) -> None:
     """Whatever was under way before this has come."""
     app.join("last@example.org")
     app.mail_to("last@example.org")
     assert len(app.inbox.to(ADA)) == count
 
 
-def test_unsubscribing_on_the_page_sends_a_goodbye(app: App) -> None:
+def test_unsubscribing_on_the_page_sends_a_goodbye(app: Website) -> None:
     app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     app.publish(DAY, "Vision anew")
     leaves(app)
-    until(lambda: len(app.inbox.to(ADA)) > 1)
+    wait_until(lambda: len(app.inbox.to(ADA)) > 1)
     last = app.inbox.to(ADA)[1]
     assert last.message["Subject"] == "You have left N"
     assert last.message["Auto-Submitted"] == "auto-generated"
@@ -161,12 +161,12 @@ def test_unsubscribing_on_the_page_sends_a_goodbye(app: App) -> None:
         assert (look.status, app.reader().status) == (200, "unsubscribed")
     assert app.post(back).status == 200
     assert app.reader().status == "confirmed"
-    until(lambda: len(app.inbox.to(ADA)) > 2)
+    wait_until(lambda: len(app.inbox.to(ADA)) > 2)
     assert app.inbox.to(ADA)[2].message["Subject"] == "Welcome to N"
     nothing_more(app, 3)
 
 
-def test_one_click_unsubscribe_sends_nothing_more(app: App) -> None:
+def test_one_click_unsubscribe_sends_nothing_more(app: Website) -> None:
     app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     app.publish(DAY, "Vision anew")
     (found,) = re.findall(
@@ -180,7 +180,7 @@ def test_one_click_unsubscribe_sends_nothing_more(app: App) -> None:
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "blocked", "removed"])
-def test_reader_without_letters_gets_no_goodbye(app: App, status: Status) -> None:
+def test_reader_without_letters_gets_no_goodbye(app: Website, status: Status) -> None:
     app.store.save_reader(subscriber(ADA), status=status, now=NOON)
     app.post(app.path("unsubscribe").replace("unsubscribe", "leave"))
     nothing_more(app, 0)
@@ -192,7 +192,7 @@ def test_reader_without_letters_gets_no_goodbye(app: App, status: Status) -> Non
     assert not [letter for letter in app.inbox.arrivals if "erased" in letter.recipient]
 
 
-def test_cross_site_unsubscribe_button_is_refused(app: App) -> None:
+def test_cross_site_unsubscribe_button_is_refused(app: Website) -> None:
     app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     path = app.path("unsubscribe").replace("unsubscribe", "leave")
     assert app.post(path, Origin="https://evil.example").status == 403
@@ -200,7 +200,7 @@ def test_cross_site_unsubscribe_button_is_refused(app: App) -> None:
     assert app.reader().status == "confirmed"
 
 
-def test_reason_for_leaving_reaches_only_the_operator(app: App) -> None:
+def test_reason_for_leaving_reaches_only_the_operator(app: Website) -> None:
     ada = app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     token = app.path("unsubscribe").rpartition("/")[2]
     app.post(f"/farewell/{token}", {"why": "not gone yet"})

@@ -19,11 +19,11 @@ from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
 from newsletter.templates import find_folders, load_note_templates
 from newsletter.web.context import TEMPLATE_NAMES, PageTemplates
-from tests.support.daemons import until
+from tests.support.daemons import wait_until
 from tests.support.databases import temporary_store_of
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.frozen_issues import freeze, list_papers
-from tests.support.web_client import App, open_app
+from tests.support.web_client import Website, open_website
 
 ADA = "ada@example.org"
 HOSTILE = (
@@ -34,22 +34,22 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def open_pages() -> Iterator[App]:
-    with open_app() as app:
+def open_pages() -> Iterator[Website]:
+    with open_website() as app:
         yield app
 
 
 @pytest.fixture
-def app() -> Iterator[App]:
-    with open_app() as opened:
+def app() -> Iterator[Website]:
+    with open_website() as opened:
         yield opened
 
 
-def ada(app: App, **fields: object) -> Reader:
+def ada(app: Website, **fields: object) -> Reader:
     return app.store.save_reader(subscriber(ADA, **fields), status="confirmed", now=NOON)
 
 
-def state(app: App) -> tuple[object, ...]:
+def state(app: Website) -> tuple[object, ...]:
     """All that a request might have changed."""
     readers = app.store.readers()
     return readers, tuple(app.store.consents(reader.id) for reader in readers)
@@ -58,7 +58,7 @@ def state(app: App) -> tuple[object, ...]:
 # -- the whole way -------------------------------------------------------------------------------
 
 
-def test_joining_needs_confirmation_by_a_button(app: App) -> None:
+def test_joining_needs_confirmation_by_a_button(app: Website) -> None:
     assert app.get("/").status == 200
     sent = app.join(topics=["Vision"], cadence="weekdays", at="09:30", timezone="Asia/Tokyo")
     assert sent.status == 200
@@ -79,7 +79,7 @@ def test_joining_needs_confirmation_by_a_button(app: App) -> None:
     assert app.get(preferences).status == 200
 
 
-def test_confirmation_repeats_no_input_and_has_all_headers(app: App) -> None:
+def test_confirmation_repeats_no_input_and_has_all_headers(app: Website) -> None:
     app.join(include="Visit evil.example", name="Buy now", topics=["Vision"])
     (note,) = app.mail(1)
     message = note.message
@@ -95,7 +95,7 @@ def test_confirmation_repeats_no_input_and_has_all_headers(app: App) -> None:
     assert app.link(note) in note.html
 
 
-def test_preferences_show_and_save_every_choice(app: App) -> None:
+def test_preferences_show_and_save_every_choice(app: Website) -> None:
     ada(app, name="Ada")
     page = app.path("preferences")
     wants = {
@@ -128,7 +128,7 @@ def test_preferences_show_and_save_every_choice(app: App) -> None:
     assert app.reader().subscriber == subscriber(ADA, name="Ada")
 
 
-def test_form_errors_appear_in_place_and_keep_input(app: App) -> None:
+def test_form_errors_appear_in_place_and_keep_input(app: Website) -> None:
     ada(app)
     form = {"include": "LoRA\n(speech", "at": "25:00", "timezone": "Mars", "exclude": "kept"}
     answer = app.post(app.path("preferences"), {**form, "do": "save"})
@@ -157,7 +157,7 @@ def test_form_errors_appear_in_place_and_keep_input(app: App) -> None:
     ],
 )
 def test_pathological_field_is_an_error_without_effect(
-    open_pages: App, field: str, value: str
+    open_pages: Website, field: str, value: str
 ) -> None:
     number = ada(open_pages).id
     answer = open_pages.post(
@@ -169,7 +169,7 @@ def test_pathological_field_is_an_error_without_effect(
     assert open_pages.reader(number).subscriber == subscriber(ADA)
 
 
-def test_filter_is_tried_on_recent_days_without_saving(app: App) -> None:
+def test_filter_is_tried_on_recent_days_without_saving(app: Website) -> None:
     ada(app)
     list_papers(app.store, "arxiv:1", "arxiv:2")
     answer = app.post(app.path("preferences"), {"include": "arxiv:2 or x", "do": "try"})
@@ -180,7 +180,7 @@ def test_filter_is_tried_on_recent_days_without_saving(app: App) -> None:
     assert app.reader().subscriber == subscriber(ADA)
 
 
-def test_filter_preview_tries_two_days_and_saves_nothing(app: App) -> None:
+def test_filter_preview_tries_two_days_and_saves_nothing(app: Website) -> None:
     ada(app)
     list_papers(app.store, "arxiv:1", "arxiv:2")
     page = app.path("preferences")
@@ -195,7 +195,7 @@ def test_filter_preview_tries_two_days_and_saves_nothing(app: App) -> None:
     assert "htmx" in script.body
 
 
-def test_pause_link_asks_and_button_pauses(app: App) -> None:
+def test_pause_link_asks_and_button_pauses(app: Website) -> None:
     ada(app, timezone="Asia/Tokyo")
     page = app.path("preferences")
     offered = app.get(f"{page}?pause=2")
@@ -215,7 +215,7 @@ def test_pause_link_asks_and_button_pauses(app: App) -> None:
     assert app.reader().subscriber.cadence is None
 
 
-def test_address_changes_once_the_new_one_confirms(app: App) -> None:
+def test_address_changes_once_the_new_one_confirms(app: Website) -> None:
     ada(app)
     page = app.path("preferences")
     assert 'id="email-problem"' in app.post(page, {"do": "move", "email": "a,b@x.org"}).body
@@ -232,7 +232,7 @@ def test_address_changes_once_the_new_one_confirms(app: App) -> None:
     assert (answer.status, "Ask them to change it" in answer.words) == (400, True)
 
 
-def test_more_and_less_of_a_topic_are_saved(app: App) -> None:
+def test_more_and_less_of_a_topic_are_saved(app: Website) -> None:
     ada(app)
     page = app.path("preferences")
     assert 'value="Vision" checked' in app.get(f"{page}?more=Vision").body
@@ -241,7 +241,7 @@ def test_more_and_less_of_a_topic_are_saved(app: App) -> None:
     assert app.reader().subscriber == subscriber(ADA)
 
 
-def test_stored_data_is_shown_and_can_be_deleted(app: App) -> None:
+def test_stored_data_is_shown_and_can_be_deleted(app: Website) -> None:
     app.join(topics=["Vision"])
     app.post(app.link(app.mail(1)[0]))
     page = app.path("preferences")
@@ -267,7 +267,7 @@ def test_stored_data_is_shown_and_can_be_deleted(app: App) -> None:
 # -- leaving -------------------------------------------------------------------------------------
 
 
-def test_one_click_unsubscribe_works_twice_and_years_later(app: App) -> None:
+def test_one_click_unsubscribe_works_twice_and_years_later(app: Website) -> None:
     ada(app)
     path = app.path("unsubscribe")
     app.later(days=400)
@@ -291,7 +291,7 @@ def test_one_click_unsubscribe_works_twice_and_years_later(app: App) -> None:
     assert app.ask("POST", path, boundary, Content_Type=multipart).status == 200
 
 
-def test_opening_a_link_changes_nothing(app: App) -> None:
+def test_opening_a_link_changes_nothing(app: Website) -> None:
     reader = ada(app)
     app.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
     freeze(app.store, [reader], list_papers(app.store, "arxiv:1"))
@@ -322,7 +322,7 @@ def test_opening_a_link_changes_nothing(app: App) -> None:
 # -- reading -------------------------------------------------------------------------------------
 
 
-def test_readers_edition_is_shown_whole(app: App) -> None:
+def test_readers_edition_is_shown_whole(app: Website) -> None:
     reader = ada(app)
     wave = freeze(app.store, [reader], list_papers(app.store, "arxiv:1", "arxiv:2"))
     app.later(days=200)
@@ -337,7 +337,7 @@ def test_readers_edition_is_shown_whole(app: App) -> None:
     assert app.get(path).status == 403
 
 
-def test_papers_omitted_from_the_letter_are_shown(app: App) -> None:
+def test_papers_omitted_from_the_letter_are_shown(app: Website) -> None:
     ada(app)
     app.publish(DAY, *(f"Paper {n} {'x' * 250}" for n in range(400)))
     letter = app.mail_to(ADA)
@@ -351,7 +351,7 @@ def test_papers_omitted_from_the_letter_are_shown(app: App) -> None:
 
 def test_store_failure_is_reported_without_secrets(tmp_path: Path) -> None:
     opened = open_store(f"sqlite:///{tmp_path}/store.db")
-    with contextlib.closing(opened) as store, open_app(store=store) as app:
+    with contextlib.closing(opened) as store, open_website(store=store) as app:
         with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as other:
             other.execute("ALTER TABLE readers RENAME TO elsewhere")
         answer = app.get(app.path("preferences"))
@@ -359,7 +359,7 @@ def test_store_failure_is_reported_without_secrets(tmp_path: Path) -> None:
     assert "store.db" not in answer.body
 
 
-def test_hostile_title_is_shown_as_text(app: App) -> None:
+def test_hostile_title_is_shown_as_text(app: Website) -> None:
     script = "<script>document.title='pwned'</script>"
     reader = ada(app, name=script)
     list_papers(app.store, script)
@@ -374,7 +374,7 @@ def test_hostile_title_is_shown_as_text(app: App) -> None:
 
 
 @pytest.mark.parametrize("email", HOSTILE)
-def test_hostile_address_is_refused(open_pages: App, email: str) -> None:
+def test_hostile_address_is_refused(open_pages: Website, email: str) -> None:
     readers = open_pages.store.readers()
     answer = open_pages.join(email)
     assert answer.status == 422
@@ -383,7 +383,7 @@ def test_hostile_address_is_refused(open_pages: App, email: str) -> None:
     assert open_pages.inbox.arrivals == []
 
 
-def test_known_and_unknown_addresses_get_the_same_answer(app: App) -> None:
+def test_known_and_unknown_addresses_get_the_same_answer(app: Website) -> None:
     ada(app)
     gone: tuple[Status, ...] = ("unsubscribed", "blocked", "removed")
     for number, status in enumerate(gone, 2):
@@ -403,7 +403,7 @@ def test_known_and_unknown_addresses_get_the_same_answer(app: App) -> None:
     assert app.link(known).startswith("/preferences/")
 
 
-def test_hundred_sign_ups_send_one_letter(app: App) -> None:
+def test_hundred_sign_ups_send_one_letter(app: Website) -> None:
     for _ in range(100):
         assert app.join().status == 200
     app.later(hours=2)
@@ -425,7 +425,7 @@ def test_hundred_sign_ups_send_one_letter(app: App) -> None:
     ],
 )
 def test_cross_site_forms_are_refused(
-    open_pages: App, headers: dict[str, str], status: int
+    open_pages: Website, headers: dict[str, str], status: int
 ) -> None:
     number = ada(open_pages).id
     page = open_pages.path("preferences", str(number))
@@ -435,7 +435,7 @@ def test_cross_site_forms_are_refused(
     )
 
 
-def test_link_serves_one_reader_list_and_purpose(open_pages: App) -> None:
+def test_link_serves_one_reader_list_and_purpose(open_pages: Website) -> None:
     ada(open_pages)
     token = open_pages.path("preferences").rpartition("/")[2]
     wrong = (
@@ -456,7 +456,7 @@ def test_link_serves_one_reader_list_and_purpose(open_pages: App) -> None:
     assert state(open_pages) == before
 
 
-def test_expired_link_offers_a_new_one(app: App) -> None:
+def test_expired_link_offers_a_new_one(app: Website) -> None:
     ada(app)
     path = app.path("preferences")
     app.later(days=31)
@@ -466,7 +466,7 @@ def test_expired_link_offers_a_new_one(app: App) -> None:
     assert 'action="/join"' in answer.body
 
 
-def test_oversized_and_malformed_forms_are_refused(open_pages: App) -> None:
+def test_oversized_and_malformed_forms_are_refused(open_pages: Website) -> None:
     assert open_pages.ask("POST", "/join", b"x" * 70_000).status == 413
     assert open_pages.ask("POST", "/join", b"email=\xff\xfe").status in {400, 422}
     many = b"&".join(b"topics=x" for _ in range(600))
@@ -475,7 +475,7 @@ def test_oversized_and_malformed_forms_are_refused(open_pages: App) -> None:
     assert open_pages.get("/nowhere/%2e%2e/%2e%2e/etc/passwd").status == 404
 
 
-def test_every_page_forbids_what_it_does_not_need(open_pages: App) -> None:
+def test_every_page_forbids_what_it_does_not_need(open_pages: Website) -> None:
     ada(open_pages)
     for answer in (
         open_pages.get("/"),
@@ -516,7 +516,7 @@ FIELDS = ("email", "topics", "include", "at", "timezone", "do", "weeks", "q", "b
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(PATHS), WORDS, st.dictionaries(st.sampled_from(FIELDS), WORDS), st.data())
 def test_no_request_causes_a_server_error(
-    open_pages: App, path: str, word: str, form: dict[str, str], data: st.DataObject
+    open_pages: Website, path: str, word: str, form: dict[str, str], data: st.DataObject
 ) -> None:
     ada(open_pages)
     filled = path.format(quote(word, safe=""))
@@ -533,7 +533,7 @@ def test_no_request_causes_a_server_error(
 
 
 def test_pages_work_under_a_path_prefix() -> None:
-    with open_app(url="https://example.org/papers/") as app:
+    with open_website(url="https://example.org/papers/") as app:
         ada(app)
         for prefix in ("", "/papers"):
             assert app.get(f"{prefix}/style.css").status == 200
@@ -555,7 +555,7 @@ def test_forwarded_address_counts_behind_trusted_proxy() -> None:
 
 def letters_of_one_client(*proxies: str) -> int:
     """Letters that fourteen sign-ups bring, each said to come from somewhere else."""
-    with open_app(proxies=proxies) as app:
+    with open_website(proxies=proxies) as app:
         for n in range(14):
             app.ask(
                 "POST",
@@ -570,7 +570,7 @@ def letters_of_one_client(*proxies: str) -> int:
 
 def test_deferred_confirmation_is_retried() -> None:
     refusals = ["451 later", "451 later"]
-    with open_app() as app:
+    with open_website() as app:
         app.inbox.answer = lambda _recipient: refusals.pop() if refusals else None
         app.join()
         assert app.mail(1)[0].recipient == ADA
@@ -591,17 +591,17 @@ class HeldStore(SqlStore):
 
 
 def test_promised_confirmation_survives_a_busy_store() -> None:
-    with open_app(store=temporary_store_of(HeldStore)) as app:
+    with open_website(store=temporary_store_of(HeldStore)) as app:
         app.join()
         assert app.mail(1)[0].recipient == ADA
     assert app.told == ["a request waits: another program is writing to it"] * 2
 
 
 def test_refused_confirmation_is_dropped_without_naming_anyone() -> None:
-    with open_app() as app:
+    with open_website() as app:
         app.inbox.answer = lambda recipient: f"550 <{recipient}> is unknown"
         app.join()
-        until(lambda: app.told)
+        wait_until(lambda: app.told)
     assert app.told == ["a note was given up: Refused"]
 
 
@@ -628,7 +628,7 @@ def test_bounced_confirmations_reach_the_readers_return_path() -> None:
     own = Publication(
         "N", "N", "n@example.org", url="https://n.example.org", bounces="back@example.org"
     )
-    with open_app(publication=own) as app:
+    with open_website(publication=own) as app:
         app.join()
         (note,) = app.mail(1)
     assert re.fullmatch(r"back\+1-[0-9a-f]{16}@example\.org", note.sender)

@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from newsletter.letter.links import Purpose
 from tests.support.factories import DAY, NOON, subscriber
-from tests.support.openapi import described
-from tests.support.web_client import App, open_app
+from tests.support.openapi import describe_routes
+from tests.support.web_client import Website, open_website
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 EXAMPLES = 300 if FULL else 15
@@ -20,14 +20,14 @@ PAYLOADS = {"edition": f"1/{DAY}", "move": "1/new@example.org"}
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[App]:
-    with open_app(operator_password="a password of sixteen") as opened:
+def app() -> Iterator[Website]:
+    with open_website(operator_password="a password of sixteen") as opened:
         opened.store.save_reader(subscriber(), status="confirmed", now=NOON)
         opened.publish(DAY, "Vision anew", "Of other things")
         yield opened
 
 
-def known(app: App) -> dict[str, list[str]]:
+def known(app: Website) -> dict[str, list[str]]:
     """What leads somewhere, by the parameter it stands for."""
     purposes: tuple[Purpose, ...] = get_args(Purpose)
     signed = [app.path(purpose, PAYLOADS.get(purpose, "1")) for purpose in purposes]
@@ -39,21 +39,21 @@ def known(app: App) -> dict[str, list[str]]:
     }
 
 
-def test_description_names_every_page_and_method(app: App) -> None:
-    paths = described(app.routes, known(app))["paths"]
+def test_description_names_every_page_and_method(app: Website) -> None:
+    paths = describe_routes(app.routes, known(app))["paths"]
     assert {"get", "head", "post"} <= paths["/preferences/{token}"].keys()
     assert "/paper/{key}" in paths
     assert sum(len(methods) for methods in paths.values()) >= 50
 
 
 @pytest.mark.slow
-def test_no_route_causes_a_server_error(app: App) -> None:
+def test_no_route_causes_a_server_error(app: Website) -> None:
     import schemathesis  # noqa: PLC0415 - it takes seconds to import
     from schemathesis.checks import not_a_server_error  # noqa: PLC0415 - as above
     from schemathesis.core.result import Ok  # noqa: PLC0415 - as above
 
     answers: set[int] = set()
-    schema = schemathesis.openapi.from_dict(described(app.routes, known(app)))
+    schema = schemathesis.openapi.from_dict(describe_routes(app.routes, known(app)))
     tried = 0
     for found in schema.get_all_operations():
         assert isinstance(found, Ok)
@@ -74,7 +74,7 @@ def test_no_route_causes_a_server_error(app: App) -> None:
     assert max(answers) < 500
 
 
-def test_no_page_accepts_an_altered_token(app: App) -> None:
+def test_no_page_accepts_an_altered_token(app: Website) -> None:
     """Every seventh place everyday, every place in the long run; the pure test has every bit."""
     pages = {
         route.path.partition("{")[0]: route.methods or set()

@@ -7,14 +7,14 @@ import pytest
 
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from tests.support.databases import refuse_other_transitions, sqlite_store
+from tests.support.databases import new_sqlite_store, refuse_other_transitions
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty store on each kind of database."""
     if request.param == "sqlite":
-        return sqlite_store(tmp_path)
+        return new_sqlite_store(tmp_path)
     emptied: str = request.getfixturevalue("empty_postgres")
     return emptied
 

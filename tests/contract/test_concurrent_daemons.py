@@ -14,7 +14,15 @@ from tests.faults.contenders import CONTENDERS, ROOT, Words
 from tests.faults.recorder import Phase, Recorder, pause, recording
 from tests.faults.torture_run import Plan
 from tests.support.cli import Newsletter
-from tests.support.daemons import awake, heeds_sigterm, not_at_midnight, papers, set_up, stop, until
+from tests.support.daemons import (
+    configure_due,
+    daily_entries,
+    handles_sigterm,
+    not_at_midnight,
+    running_daemon,
+    stop_daemon,
+    wait_until,
+)
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import open_inbox
 
@@ -27,17 +35,17 @@ pytestmark = not_at_midnight
 @pytest.mark.parametrize("round_", range(100 if FULL else 1))
 def test_two_daemons_and_a_send_share_one_issue(tmp_path: Path, round_: int, url: str) -> None:
     readers = 20 + round_ % 7
-    with open_inbox() as inbox, serve(daily_papers(papers())) as origin:
+    with open_inbox() as inbox, serve(daily_papers(daily_entries())) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
-        set_up(newsletter, origin, readers=readers, store=url)
+        configure_due(newsletter, origin, readers=readers, store=url)
         today = SystemClock().now().date().isoformat()
-        with awake(newsletter) as one, awake(newsletter) as other:
-            until(lambda: heeds_sigterm(one) and heeds_sigterm(other), one, other)
+        with running_daemon(newsletter) as one, running_daemon(newsletter) as other:
+            wait_until(lambda: handles_sigterm(one) and handles_sigterm(other), one, other)
             newsletter.run("send", "--yes", "--date", today)
-            until(lambda: len(inbox.arrivals) >= readers, one, other)
-            until(lambda: newsletter.json("status", today)["state"] == "done", one, other)
-            stop(one)
-            stop(other)
+            wait_until(lambda: len(inbox.arrivals) >= readers, one, other)
+            wait_until(lambda: newsletter.json("status", today)["state"] == "done", one, other)
+            stop_daemon(one)
+            stop_daemon(other)
     arrived = Counter(arrival.recipient for arrival in inbox.arrivals)
     assert (len(arrived), set(arrived.values())) == (readers, {1})
     assert len({arrival.message["Message-ID"] for arrival in inbox.arrivals}) == readers

@@ -14,9 +14,9 @@ from newsletter.publisher.drafting import CHUNK
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.publishing import freeze, waiting
 from newsletter.stores import SendJournal, open_store
-from tests.support.clocks import SteadyClock
+from tests.support.clocks import ManualClock
 from tests.support.factories import DAY, NOON
-from tests.support.publishers import Listed, desk_over
+from tests.support.publishers import StubSource, publisher_over
 
 A_READER = 300
 """Bytes each further reader may take; held whole, with such names, they take thousands."""
@@ -38,8 +38,10 @@ def newcomers(first: int, last: int) -> list[Subscriber]:
 )
 def test_freeze_memory_grows_by_bytes_per_reader(url: str, tmp_path: Path) -> None:
     journal = SendJournal(tmp_path / "witness", lambda email: (email[::-1],))
-    store, clock = open_store(url, journal), SteadyClock()
-    publisher = desk_over(store, Listed(*(f"word{n} word0" for n in range(5))), clock=clock)
+    store, clock = open_store(url, journal), ManualClock()
+    publisher = publisher_over(
+        store, StubSource(*(f"word{n} word0" for n in range(5))), clock=clock
+    )
     everybody = newcomers(0, 2 * CHUNK)
 
     def peak(day: date) -> int:

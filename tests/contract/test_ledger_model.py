@@ -35,12 +35,12 @@ from newsletter.ports import Store
 from newsletter.publisher.fetching import gather
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.stores import open_store
-from tests.support.clocks import SteadyClock
-from tests.support.databases import refuse_other_transitions, sqlite_store, temporary_store
+from tests.support.clocks import ManualClock
+from tests.support.databases import new_sqlite_store, refuse_other_transitions, temporary_store
 from tests.support.factories import DAY, NOON, subscriber
-from tests.support.frozen_issues import LEASE, list_papers, mark, wave_of
+from tests.support.frozen_issues import LEASE, list_papers, make_wave, mark
 from tests.support.outgoing import MemoryTransport
-from tests.support.publishers import Listed, Run, desk_over
+from tests.support.publishers import KnownRuns, StubSource, publisher_over
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 PEOPLE = ("ada", "bob", "cyd")
@@ -60,7 +60,7 @@ class Delivery(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        url = sqlite_store(Path(self.folder.name))
+        url = new_sqlite_store(Path(self.folder.name))
         refuse_other_transitions(url)
         self.store: Store = open_store(url)
         self.now, self.day, self.runs = NOON, DAY, 0
@@ -84,7 +84,7 @@ class Delivery(RuleBasedStateMachine):
         readers = [r for r in self.store.readers() if r.id not in planned]
         readers = [reader for reader in readers if reader.status == "confirmed"]
         found = self.store.reader_histories(readers, papers, since=self.now)
-        wave = wave_of(papers, day=self.day, due=self.now)
+        wave = make_wave(papers, day=self.day, due=self.now)
         self.store.freeze(wave, [_cut(one, [p.number for p in papers], wanted) for one in found])
 
     @rule()
@@ -212,8 +212,8 @@ class Season:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)  # noqa: S311 - to be drawn again
-        self.clock, self.source = SteadyClock(), Listed()
-        self.publisher = desk_over(temporary_store(), self.source, clock=self.clock)
+        self.clock, self.source = ManualClock(), StubSource()
+        self.publisher = publisher_over(temporary_store(), self.source, clock=self.clock)
         self.people = [
             subscriber(f"reader{n}@example.org", cadence=CADENCES[n % 3]) for n in range(6)
         ]
@@ -255,7 +255,7 @@ class Season:
             self.publisher,
             day,
             transport,
-            run_lock=Run("season"),
+            run_lock=KnownRuns("season"),
             turn=f"{day:%m%d}",
             progress=lambda _counts: None,
         )

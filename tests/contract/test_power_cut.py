@@ -19,7 +19,7 @@ from newsletter.stores import open_store
 from newsletter.stores.journal import SendJournal
 from newsletter.stores.sql import engine, schema
 from tests.support.factories import DAY, NOON
-from tests.support.frozen_issues import LEASE, claim, ledger, mark, one_issue, settle
+from tests.support.frozen_issues import LEASE, claim, freeze_one_issue, list_states, mark, settle
 
 LEASE_OVER = NOON + timedelta(seconds=LEASE)
 
@@ -40,14 +40,14 @@ def test_claims_before_a_power_cut_are_in_doubt(
     url: str, after: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = opened(url, "first", monkeypatch)
-    one_issue(before, "ada")
+    freeze_one_issue(before, "ada")
     claim(before)
     before.close()
     store = opened(url, after, monkeypatch)
     (again,) = claim(store, now=LEASE_OVER)
     assert mark(store, again, now=LEASE_OVER) == {again.token}
     assert claim(store, now=LEASE_OVER + timedelta(seconds=LEASE)) == ()
-    assert ledger(store) == [("ada", "held")]
+    assert list_states(store) == [("ada", "held")]
     store.close()
 
 
@@ -58,7 +58,7 @@ def test_longer_journal_after_power_cut_does_not_block(
     journal = SendJournal(tmp_path / "witness", lambda email: (email,))
     monkeypatch.setattr(engine, "this_boot", lambda: "first")
     before = open_store(url, journal)
-    one_issue(before, "ada", "bob")
+    freeze_one_issue(before, "ada", "bob")
     ada, bob = claim(before)
     mark(before, ada)
     settle(before, bob, outcome=NotSent("given back"))
@@ -86,7 +86,7 @@ def test_claims_since_boot_were_not_sent(
     url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = opened(url, boot, monkeypatch)
-    one_issue(before, "ada")
+    freeze_one_issue(before, "ada")
     claim(before)
     before.close()
     store = opened(url, boot, monkeypatch)
@@ -139,7 +139,7 @@ def test_marks_reach_the_disk_without_delaying_letters(
     tmp_path: Path, url: str, reaches: list[str], slow: Slow
 ) -> None:
     store = open_store(url)
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     assert reaches == ["FULL"]
     assert mark(store, ada) == {ada.token}
@@ -161,7 +161,7 @@ def test_failing_sync_of_marks_stops_sending(url: str, slow: Slow) -> None:
     slow.failure = OSError(errno.EIO, "Input/output error")
     slow.may.set()
     store = open_store(url)
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     mark(store, ada)
     store.close()  # waits for the disk
@@ -170,7 +170,7 @@ def test_failing_sync_of_marks_stops_sending(url: str, slow: Slow) -> None:
         match=r"newsletter.db-wal does not reach the disk.*output error.*start this again",
     ):
         mark(store, bob)
-    assert ledger(store) == [("ada", "committing"), ("bob", "claimed")]
+    assert list_states(store) == [("ada", "committing"), ("bob", "claimed")]
     store.close()
 
 
@@ -178,7 +178,7 @@ def test_unknown_boot_time_makes_every_mark_wait(
     url: str, reaches: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = opened(url, None, monkeypatch)
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     for made in claim(store):
         mark(store, made)
     assert reaches == ["FULL"]

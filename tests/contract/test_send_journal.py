@@ -18,18 +18,18 @@ from newsletter.stores.sql import JournaledStore, SqlStore, schema
 from newsletter.stores.sql.engine import Database
 from tests.support.factories import DAY, NOON
 from tests.support.frozen_issues import (
-    at,
     claim,
-    cut,
-    decided,
+    decided_papers,
     freeze,
+    freeze_one_issue,
     join,
-    ledger,
     list_papers,
+    list_states,
+    make_wave,
     mark,
-    one_issue,
+    plan_edition,
     settle,
-    wave_of,
+    wave_on,
 )
 
 LATER = NOON + timedelta(hours=2)
@@ -54,7 +54,7 @@ def older(store: JournaledStore, url: str, journal: SendJournal) -> Iterator[Jou
     Bob's was marked, and nobody knows; cec was refused, dan's line broke before the dot, and eve
     had no turn.
     """
-    one_issue(store, "ada", "bob", "cec", "dan", "eve")
+    freeze_one_issue(store, "ada", "bob", "cec", "dan", "eve")
     ada, bob, cec, dan = claim(store, limit=4)
     mark(store, ada, bob, cec, dan)
     settle(store, ada, outcome=Accepted("250 2.0.0 taken"))
@@ -92,16 +92,16 @@ def test_journal_restores_sends_and_the_rest_goes(older: JournaledStore) -> None
     list_papers(older, "arxiv:0", "arxiv:2")
     found = older.recover_from_journal(now=LATER)
     assert found == Restoration(issues=(DAY,), accepted=1, failed=1, held=1)
-    assert ledger(older) == [("ada", "accepted"), ("bob", "held"), ("cec", "failed")]
+    assert list_states(older) == [("ada", "accepted"), ("bob", "held"), ("cec", "failed")]
     assert older.issue_state(DAY) == ("done_with_errors", "")
     assert older.audit(DAY).ok
     (wave,) = older.waves(DAY)
     assert [paper.key for paper in wave.issue.papers] == ["arxiv:1", "arxiv:2"]
     assert [paper.number for paper in wave.issue.papers] == [3, 2], "each under its number here"
-    assert decided(older)[0] == 3
+    assert decided_papers(older)[0] == 3
     assert older.recover_from_journal(now=LATER) == Restoration()
-    late = wave_of(wave.issue.papers, due=LATER)
-    older.freeze(late, [cut(reader, 0, 1) for reader in older.readers()])
+    late = make_wave(wave.issue.papers, due=LATER)
+    older.freeze(late, [plan_edition(reader, 0, 1) for reader in older.readers()])
     assert [each.edition.to.email[:3] for each in claim(older, now=LATER)] == ["dan", "eve"]
 
 
@@ -117,12 +117,12 @@ def test_unknown_readers_are_counted_and_not_confused(older: JournaledStore, url
     database.close()
     found = older.recover_from_journal(now=LATER)
     assert (found.accepted, found.held, found.gone) == (0, 1, 1)
-    assert "zoe" not in dict(ledger(older))
+    assert "zoe" not in dict(list_states(older))
 
 
 def test_unrestored_store_goes_on(store: JournaledStore, url: str, journal: SendJournal) -> None:
     assert not store.has_lost_its_journal()
-    one_issue(store, "ada", "bob", "cec")
+    freeze_one_issue(store, "ada", "bob", "cec")
     ada, bob, cec = claim(store)
     assert not store.has_lost_its_journal()
     mark(store, ada, bob)
@@ -143,7 +143,7 @@ def test_unrestored_store_goes_on(store: JournaledStore, url: str, journal: Send
 def test_doubt_returned_after_late_answer_is_remembered(
     store: JournaledStore, url: str, journal: SendJournal
 ) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (ada,) = claim(store)
     mark(store, ada)
     again = JournaledStore(url, journal)
@@ -158,7 +158,7 @@ def test_doubt_returned_after_late_answer_is_remembered(
 
 def test_store_without_a_journal_gets_one(url: str, journal: SendJournal) -> None:
     before = SqlStore(url)
-    one_issue(before, "ada", "bob")
+    freeze_one_issue(before, "ada", "bob")
     (ada,) = claim(before, limit=1)
     before.close()
     store = JournaledStore(url, journal)
@@ -213,7 +213,7 @@ def test_later_readers_of_a_wave_are_appended(store: JournaledStore, journal: Se
     ada, bob, cec = join(store, "ada", "bob", "cec")
     papers = list_papers(store, "arxiv:1")
     wave = freeze(store, [ada, cec], papers)
-    store.freeze(wave, [cut(bob, 0)])
+    store.freeze(wave, [plan_edition(bob, 0)])
     bodies, later = told(journal)[-3:-1], journal.waves(DAY)[NOON.isoformat()]
     assert [list(read_readers(line)) for line in bodies if "readers" in line] == [[str(bob.id)]]
     assert sorted(later.names) == [ada.id, bob.id, cec.id]
@@ -244,7 +244,7 @@ def test_wave_on_one_line_is_read(older: JournaledStore, journal: SendJournal) -
 def test_torn_line_costs_that_line_alone(
     store: JournaledStore, url: str, journal: SendJournal
 ) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     mark(store, ada)
     with (journal.folder / f"{DAY}.letters").open("a") as book:
@@ -282,7 +282,7 @@ def test_departures_since_backup_repeat_but_returns_stay(store: JournaledStore, 
 
 
 def test_unwritable_journal_stops_sending(store: JournaledStore, journal: SendJournal) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     claims = claim(store)
     (journal.folder / f"{DAY}.letters").mkdir()
     with pytest.raises(StoreError, match="cannot be written down here"):
@@ -294,7 +294,7 @@ def test_old_journal_entries_are_dropped(store: JournaledStore, journal: SendJou
     journal.begin()
     for suffix in ("letters", "waves"):
         (journal.folder / f"{old}.{suffix}").write_text("")
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     mark(store, *claim(store))
     assert journal.days() == [DAY]
     assert not (journal.folder / f"{old}.waves").exists()
@@ -307,7 +307,9 @@ def test_letters_sent_during_recovery_count_as_known(
     readers = join(store, "ada", "bob", "cec")
     freeze(store, readers, papers)
     mark(store, *claim(store))
-    store.freeze(at(wave_of(papers), tomorrow, LATER), [cut(reader, 0) for reader in readers])
+    store.freeze(
+        wave_on(make_wave(papers), tomorrow, LATER), [plan_edition(reader, 0) for reader in readers]
+    )
     ada, bob = claim(store, limit=2, day=tomorrow, now=LATER)
     mark(store, ada, now=LATER)
 

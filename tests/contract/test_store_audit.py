@@ -18,17 +18,17 @@ from tests.support.factories import DAY, NOON
 from tests.support.frozen_issues import (
     LEASE,
     claim,
-    cut,
     freeze,
+    freeze_one_issue,
     join,
-    ledger,
     letter_of,
+    list_deliveries,
     list_papers,
+    list_states,
+    make_wave,
     mark,
-    one_issue,
-    rows,
+    plan_edition,
     settle,
-    wave_of,
 )
 
 LATER = NOON + timedelta(hours=1)
@@ -50,7 +50,7 @@ def broken(audit: Audit) -> dict[str, tuple[str, ...]]:
 
 
 def test_delivered_issue_passes_all_invariants(store: Store) -> None:
-    one_issue(store, "ada", "bob", "cyd", "dee")
+    freeze_one_issue(store, "ada", "bob", "cyd", "dee")
     ada, bob, cyd, dee = claim(store)
     mark(store, ada, bob, cyd, dee)
     settle(store, ada, outcome=TAKEN)
@@ -69,7 +69,7 @@ def test_day_without_issue_cannot_be_audited(store: Store) -> None:
 
 
 def test_acceptance_without_mark_or_reply_is_found(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     mark(store, bob)
     settle(store, ada, outcome=TAKEN)
@@ -83,9 +83,9 @@ def test_acceptance_without_mark_or_reply_is_found(store: Store) -> None:
 def test_paper_accepted_twice_is_found(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
-    store.freeze(wave_of(papers), [cut(ada, 0, 1)])
+    store.freeze(make_wave(papers), [plan_edition(ada, 0, 1)])
     send_all(store)
-    store.freeze(wave_of(papers, day=TOMORROW, due=LATER), [cut(ada, 1)])
+    store.freeze(make_wave(papers, day=TOMORROW, due=LATER), [plan_edition(ada, 1)])
     again = store.claim(TOMORROW, limit=9, now=NOON, lease=LEASE, token="two")
     mark(store, *again)
     settle(store, *again, outcome=TAKEN)
@@ -95,12 +95,12 @@ def test_paper_accepted_twice_is_found(store: Store) -> None:
 def test_forgotten_paper_is_found(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
-    store.freeze(wave_of(papers), [cut(ada, 0), cut(bob, 0, 1)])
+    store.freeze(make_wave(papers), [plan_edition(ada, 0), plan_edition(bob, 0, 1)])
     assert broken(store.audit(DAY)) == {"I8": ("ada@example.org: 2 owed, 1 told",)}
 
 
 def test_message_id_used_twice_is_found(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     other = letter_of(bob)
     namesake = type(other)(bob, letter_of(ada).envelope)
@@ -113,21 +113,21 @@ def test_message_id_used_twice_is_found(store: Store) -> None:
 
 
 def test_letter_in_doubt_keeps_its_bytes(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (ada,) = claim(store)
     mark(store, ada)
     settle(store, ada, outcome=Unknown("no answer"))
     (again,) = claim(store, run="two")
     assert store.mark([letter_of(again, b"Another.\r\n")], now=NOON, lease=LEASE) == frozenset()
-    assert ledger(store) == [("ada", "held")]
-    assert "bytes" in rows(store)[0].reply
+    assert list_states(store) == [("ada", "held")]
+    assert "bytes" in list_deliveries(store)[0].reply
     settle(store, again, outcome=TAKEN)
-    assert ledger(store) == [("ada", "held")]
+    assert list_states(store) == [("ada", "held")]
     assert store.audit(DAY).in_doubt == ("ada@example.org",)
 
 
 def test_unsent_letter_may_be_rendered_again(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (ada,) = claim(store)
     mark(store, ada)
     settle(store, ada, outcome=Deferred("450 later"), next_try=NOON)
@@ -145,22 +145,22 @@ def test_unsent_letter_may_be_rendered_again(store: Store) -> None:
 def test_operator_resolves_a_doubt(
     store: Store, *, arrived: bool, state: str, decided: int
 ) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     for run in ("one", "two"):
         ada, *_ = claim(store, limit=1, run=run) if run == "one" else claim(store, run=run)[-1:]
         mark(store, ada)
         settle(store, ada, outcome=Unknown("no answer"))
-    assert ("ada", "held") in ledger(store)
+    assert ("ada", "held") in list_states(store)
     asked = ["ada@example.org", "bob@example.org"]
     assert store.resolve(DAY, asked, arrived=arrived, now=LATER) == {"ada@example.org"}
-    assert ("ada", state) in ledger(store)
+    assert ("ada", state) in list_states(store)
     assert store.readers()[0].decided == decided
     assert store.audit(DAY).in_doubt == ()
     assert store.audit(DAY).ok
 
 
 def test_issue_is_held_released_and_cancelled(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     (ada,) = claim(store, limit=1)
     assert store.set_issue_state(DAY, "held", reason="asked", from_states=("frozen", "sending"))
     assert store.issue_state(DAY) == ("held", "asked")
@@ -194,7 +194,7 @@ def sent(url: str) -> Iterator[SqlStore]:
     """A database with one issue sent to Ada and Bob."""
     opened = open_store(url)
     assert isinstance(opened, SqlStore)
-    one_issue(opened, "ada", "bob")
+    freeze_one_issue(opened, "ada", "bob")
     send_all(opened)
     yield opened
     opened.close()

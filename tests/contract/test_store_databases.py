@@ -31,7 +31,15 @@ from newsletter.stores.sql.codec import dump
 from newsletter.stores.sql.engine import Database
 from newsletter.stores.sql.migrating import MIGRATIONS, configuration
 from tests.support.factories import DAY, NOON, item, subscriber
-from tests.support.frozen_issues import claim, freeze, join, ledger, list_papers, one_issue, settle
+from tests.support.frozen_issues import (
+    claim,
+    freeze,
+    freeze_one_issue,
+    join,
+    list_papers,
+    list_states,
+    settle,
+)
 
 
 @pytest.fixture
@@ -53,11 +61,11 @@ def sql_store(url: str) -> Iterator[SqlStore]:
 
 def test_reopened_store_has_what_was_stored(url: str) -> None:
     first = open_store(url)
-    one_issue(first, "ada")
+    freeze_one_issue(first, "ada")
     claim(first)
     first.close()
     second = open_store(url)
-    assert ledger(second) == [("ada", "claimed")]
+    assert list_states(second) == [("ada", "claimed")]
     second.close()
 
 
@@ -123,7 +131,7 @@ def test_store_without_page_tables_is_migrated(tmp_path: Path) -> None:
 def test_frozen_letter_is_the_same_after_upgrade(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     before = open_store(url)
-    one_issue(before, "ada", "bob")
+    freeze_one_issue(before, "ada", "bob")
     frozen = [(before.edition(DAY, at), before.history_at_freeze(DAY, at)) for at in ADDRESSES]
     before.close()
     _put_back_to_0007(tmp_path / "store.db")
@@ -393,7 +401,7 @@ def test_postgresql_lock_is_reported(empty_postgres: str, monkeypatch: pytest.Mo
 def test_second_issue_of_a_day_or_unknown_state_fails(
     sql_store: SqlStore, database: Database
 ) -> None:
-    one_issue(sql_store, "ada")
+    freeze_one_issue(sql_store, "ada")
     for statement in (
         insert(schema.issues).values(day=DAY, state="frozen", reason=""),
         update(schema.deliveries).values(state="sleeping"),
@@ -406,7 +414,7 @@ def test_second_issue_of_a_day_or_unknown_state_fails(
 def test_second_delivery_or_edition_of_a_reader_fails(
     sql_store: SqlStore, database: Database
 ) -> None:
-    one_issue(sql_store, "ada")
+    freeze_one_issue(sql_store, "ada")
     settle(sql_store, *claim(sql_store), outcome=Accepted("250 taken"))
     for table in (schema.deliveries, schema.editions):
         with database.reading() as connection:
@@ -431,7 +439,7 @@ def test_unchanged_subscribers_are_not_written_again(
 def test_claim_reads_only_what_it_takes(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     store = SqlStore(url)
-    one_issue(store, "ada", "bob", "cyd")
+    freeze_one_issue(store, "ada", "bob", "cyd")
     claim(store, limit=1)
     asked: list[tuple[str, Any]] = []
 

@@ -19,12 +19,12 @@ from newsletter.stores.sql import SqlStore
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.faults.contenders import CONTENDERS
 from tests.faults.torture_run import MARKED
-from tests.support.databases import empty
+from tests.support.databases import empty_store
 from tests.support.factories import DAY
-from tests.support.failing_databases import Cut, cut_postgres, cut_sqlite
-from tests.support.frozen_issues import one_issue
+from tests.support.failing_databases import Interruption, interrupt_sqlite, interrupted_postgres
+from tests.support.frozen_issues import freeze_one_issue
 from tests.support.outgoing import BODY
-from tests.support.smtp_servers import FaultyServer, faulty
+from tests.support.smtp_servers import FaultyServer, faulty_server
 
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
 LINES = 2
@@ -40,7 +40,7 @@ def address(claim: Claim) -> Envelope:
 def freeze_anew(store: Store) -> None:
     """Freeze the issue, if it is not."""
     if not store.waves(DAY):
-        one_issue(store, *NAMES)
+        freeze_one_issue(store, *NAMES)
 
 
 async def morning(store: Store, server: FaultyServer, run: str) -> Counts:
@@ -52,20 +52,20 @@ async def morning(store: Store, server: FaultyServer, run: str) -> Counts:
 
 
 @contextlib.contextmanager
-def cut_off(url: str, cut: Cut) -> Iterator[Store]:
+def cut_off(url: str, cut: Interruption) -> Iterator[Store]:
     """A store whose database goes."""
     if url.startswith("sqlite"):
         with contextlib.closing(SqlStore(url)) as opened:
-            cut_sqlite(opened, cut)
+            interrupt_sqlite(opened, cut)
             yield opened
         return
-    with cut_postgres(url, cut) as proxied, contextlib.closing(SqlStore(proxied)) as opened:
+    with interrupted_postgres(url, cut) as proxied, contextlib.closing(SqlStore(proxied)) as opened:
         yield opened
 
 
-async def struck(url: str, cut: Cut) -> None:
+async def struck(url: str, cut: Interruption) -> None:
     """A morning that is cut off, what must hold then, and the one after it, which ends well."""
-    async with faulty({}) as server:
+    async with faulty_server({}) as server:
         with contextlib.suppress(StoreError), cut_off(url, cut) as store:
             await morning(store, server, "first")
         received = Counter(one.recipient for one in server.taken)
@@ -106,7 +106,7 @@ def at_each_statement(url: str, *, done: bool, for_good: bool) -> int:
     """Cut a morning off at statement after statement; how many it has."""
     at = 1
     while True:
-        cut = Cut(at, done, for_good)
+        cut = Interruption(at, done, for_good)
         asyncio.run(struck(url, cut))
         if not cut.happened:
             return cut.statements
@@ -119,7 +119,7 @@ def _forget(url: str) -> None:
         for path in Path(url.removeprefix("sqlite:///")).parent.glob("store.db*"):
             path.unlink()
         return
-    empty(url)
+    empty_store(url)
 
 
 @pytest.mark.slow

@@ -28,17 +28,17 @@ from newsletter.ports import Store
 from tests.support.factories import DAY, NOON, identity, item, reader
 from tests.support.frozen_issues import (
     HEALTH,
-    at,
     claim,
-    cut,
-    decided,
+    decided_papers,
     freeze,
+    freeze_one_issue,
     join,
-    ledger,
     list_papers,
-    one_issue,
+    list_states,
+    make_wave,
+    plan_edition,
     settle,
-    wave_of,
+    wave_on,
 )
 
 LATER = NOON + timedelta(hours=1)
@@ -81,7 +81,7 @@ def test_frozen_edition_round_trips(store: Store) -> None:
         left_out=4,
     )
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3", "arxiv:4")
-    wave = store.freeze(wave_of(papers), [PlannedEdition(history, edition)])
+    wave = store.freeze(make_wave(papers), [PlannedEdition(history, edition)])
     assert store.edition(DAY, "ada@example.org") == (wave.id, edition)
     assert store.history_at_freeze(DAY, "ada@example.org") == (wave.id, history)
     assert store.edition(TOMORROW, "ada@example.org") is None
@@ -92,8 +92,8 @@ def test_frozen_edition_round_trips(store: Store) -> None:
 
 
 def test_freeze_plans_one_delivery_per_reader(store: Store) -> None:
-    one_issue(store, "ada", "bob")
-    assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
+    freeze_one_issue(store, "ada", "bob")
+    assert list_states(store) == [("ada", "pending"), ("bob", "pending")]
     assert store.planned_readers(DAY) == {1, 2}
     assert store.planned_readers(DAY, among=[2, 3]) == {2}
     assert store.planned_readers(TOMORROW) == store.planned_readers(DAY, among=[]) == frozenset()
@@ -104,11 +104,11 @@ def test_freeze_plans_one_delivery_per_reader(store: Store) -> None:
 def test_empty_edition_is_decided_at_once(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1")
-    store.freeze(wave_of(papers), [cut(ada), cut(bob, 0)])
-    assert ledger(store) == [("ada", "empty"), ("bob", "pending")]
+    store.freeze(make_wave(papers), [plan_edition(ada), plan_edition(bob, 0)])
+    assert list_states(store) == [("ada", "empty"), ("bob", "pending")]
     assert [line.email for line in store.deliveries(DAY, states={"empty"})] == ["ada@example.org"]
     assert store.deliveries(DAY, states=()) == ()
-    assert decided(store) == [1, 0]
+    assert decided_papers(store) == [1, 0]
     assert store.lowest_decided([ada.id]) == 1
     assert store.lowest_decided([ada.id, bob.id, 4711]) == 0
     assert store.lowest_decided([4711]) is None
@@ -116,13 +116,13 @@ def test_empty_edition_is_decided_at_once(store: Store) -> None:
 
 def test_issue_with_nothing_open_is_done(store: Store) -> None:
     (ada,) = join(store, "ada")
-    store.freeze(wave_of(list_papers(store, "arxiv:1")), [cut(ada)])
+    store.freeze(make_wave(list_papers(store, "arxiv:1")), [plan_edition(ada)])
     assert store.issue_state(DAY) == ("done", "")
     assert store.edition(DAY, "ada@example.org") is not None
 
 
 def test_freezing_twice_changes_nothing(store: Store) -> None:
-    first = one_issue(store, "ada", "bob")
+    first = freeze_one_issue(store, "ada", "bob")
     papers = store.papers_by_number([1, 2])
     again = freeze(store, store.readers(), papers)
     assert again == first
@@ -131,34 +131,36 @@ def test_freezing_twice_changes_nothing(store: Store) -> None:
 
 
 def test_known_wave_plans_readers_without_a_delivery(store: Store) -> None:
-    first = one_issue(store, "ada")
+    first = freeze_one_issue(store, "ada")
     readers = join(store, "ada", "bob")
     assert freeze(store, readers, store.papers_by_number([1, 2])) == first
-    assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
+    assert list_states(store) == [("ada", "pending"), ("bob", "pending")]
 
 
 def test_known_wave_keeps_its_stored_fragments(store: Store) -> None:
-    first = one_issue(store, "ada")
+    first = freeze_one_issue(store, "ada")
     papers = store.papers_by_number([1, 2])
-    stored = store.freeze(replace(wave_of(papers), pieces=b"others"), [])
+    stored = store.freeze(replace(make_wave(papers), pieces=b"others"), [])
     assert stored == first
 
 
 def test_known_wave_rejects_editions_of_other_papers(store: Store) -> None:
-    first = one_issue(store, "ada")
+    first = freeze_one_issue(store, "ada")
     readers = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:3")
     assert freeze(store, readers, papers[::-1]) == first
-    assert ledger(store) == [("ada", "pending")]
+    assert list_states(store) == [("ada", "pending")]
 
 
 def test_second_wave_takes_unplanned_readers(store: Store) -> None:
-    first = one_issue(store, "ada")
+    first = freeze_one_issue(store, "ada")
     ada, bob = join(store, "ada", "bob")
     papers = store.papers_by_number([1, 2])
-    second = store.freeze(wave_of(papers, due=LATER), [cut(ada, 0), cut(bob, 0)])
+    second = store.freeze(
+        make_wave(papers, due=LATER), [plan_edition(ada, 0), plan_edition(bob, 0)]
+    )
     assert store.waves(DAY) == (first, second)
-    assert ledger(store) == [("ada", "pending"), ("bob", "pending")]
+    assert list_states(store) == [("ada", "pending"), ("bob", "pending")]
     found = store.edition(DAY, "bob@example.org")
     assert found is not None
     assert found[0] == second.id
@@ -166,8 +168,10 @@ def test_second_wave_takes_unplanned_readers(store: Store) -> None:
 
 def test_two_editions_of_a_reader_make_one_delivery(store: Store) -> None:
     (ada,) = join(store, "ada")
-    store.freeze(wave_of(list_papers(store, "arxiv:1")), [cut(ada, 0), cut(ada)])
-    assert ledger(store) == [("ada", "pending")]
+    store.freeze(
+        make_wave(list_papers(store, "arxiv:1")), [plan_edition(ada, 0), plan_edition(ada)]
+    )
+    assert list_states(store) == [("ada", "pending")]
 
 
 def test_editions_may_be_read_from_the_freezing_store(store: Store) -> None:
@@ -176,17 +180,17 @@ def test_editions_may_be_read_from_the_freezing_store(store: Store) -> None:
 
     def plans() -> Iterator[PlannedEdition]:
         for history in store.reader_histories(readers, papers, since=NOON):
-            yield cut(history.reader, 0)
+            yield plan_edition(history.reader, 0)
 
-    store.freeze(wave_of(papers), plans())
+    store.freeze(make_wave(papers), plans())
     assert store.counts(DAY) == Counts(pending=2)
 
 
 def test_many_readers_are_frozen_once_each(store: Store) -> None:
     readers = join(store, *(f"reader{n}" for n in range(1100)))
     papers = list_papers(store, "arxiv:1")
-    store.freeze(wave_of(papers), (cut(reader, 0) for reader in (*readers, *readers)))
-    store.freeze(wave_of(papers), [cut(reader, 0) for reader in readers[:600]])
+    store.freeze(make_wave(papers), (plan_edition(reader, 0) for reader in (*readers, *readers)))
+    store.freeze(make_wave(papers), [plan_edition(reader, 0) for reader in readers[:600]])
     assert store.counts(DAY) == Counts(pending=1100)
     assert store.planned_readers(DAY, among=range(1, 1200)) == frozenset(range(1, 1101))
 
@@ -196,11 +200,11 @@ def test_failed_freeze_leaves_nothing(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
 
     def plans() -> Iterator[PlannedEdition]:
-        yield cut(ada, 0)
+        yield plan_edition(ada, 0)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.freeze(wave_of(papers), plans())
+        store.freeze(make_wave(papers), plans())
     assert (store.issue_state(DAY), store.waves(DAY), store.planned_readers(DAY)) == (
         None,
         (),
@@ -209,10 +213,10 @@ def test_failed_freeze_leaves_nothing(store: Store) -> None:
 
 
 def test_new_reader_starts_after_the_last_freeze(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     join(store, "ada", "bob")
     store.save_reader(Subscriber("cyd@example.org"), status="confirmed", now=NOON)
-    assert decided(store) == [0, 2, 2]
+    assert decided_papers(store) == [0, 2, 2]
 
 
 def test_skipped_issue_keeps_reason_and_can_be_frozen(store: Store) -> None:
@@ -222,12 +226,12 @@ def test_skipped_issue_keeps_reason_and_can_be_frozen(store: Store) -> None:
     store.skip_issue(DAY, reason="still none", now=LATER)
     assert store.issue_state(DAY) == ("skipped", "still none")
     assert store.close_issue(DAY) == "skipped"
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     assert store.issue_state(DAY) == ("frozen", "")
 
 
 def test_frozen_issue_cannot_be_skipped(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     store.skip_issue(DAY, reason="no new papers", now=NOON)
     assert store.issue_state(DAY) == ("frozen", "")
 
@@ -235,7 +239,7 @@ def test_frozen_issue_cannot_be_skipped(store: Store) -> None:
 def test_days_lists_issues_newest_first(store: Store) -> None:
     assert store.issue_days() == ()
     store.skip_issue(DAY, reason="none", now=NOON)
-    store.freeze(at(wave_of(()), TOMORROW, LATER), [])
+    store.freeze(wave_on(make_wave(()), TOMORROW, LATER), [])
     assert store.issue_days() == (TOMORROW, DAY)
 
 
@@ -253,7 +257,7 @@ def test_day_without_issue_is_empty(store: Store) -> None:
 def test_history_includes_accepted_papers(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
-    store.freeze(wave_of(papers), [cut(ada, 0, 2), cut(bob, 1)])
+    store.freeze(make_wave(papers), [plan_edition(ada, 0, 2), plan_edition(bob, 1)])
     first, second = claim(store)
     settle(store, first, outcome=TAKEN)
     settle(store, second, outcome=Refused("550 no"))
@@ -267,7 +271,7 @@ def test_history_includes_accepted_papers(store: Store) -> None:
 def test_sending_one_paper_counts_for_its_group(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "doi:10.1/a", "arxiv:2608.00002")
-    store.freeze(wave_of(papers), [cut(ada, 1)])
+    store.freeze(make_wave(papers), [plan_edition(ada, 1)])
     settle(store, *claim(store), outcome=TAKEN)
     assert store.reader_histories([ada], papers, since=NOON)[0].sent == {2}
     _join_the_two(store)
@@ -283,8 +287,12 @@ def _join_the_two(store: Store) -> None:
 def test_paper_below_minimum_upvotes_is_judged_again(store: Store) -> None:
     ada, bob, cyd = join(store, "ada", "bob", "cyd")
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
-    editions = [cut(ada, short=(1, 2)), cut(bob, 0, short=(1,)), cut(cyd, 0, short=(0,))]
-    store.freeze(wave_of(papers), editions)
+    editions = [
+        plan_edition(ada, short=(1, 2)),
+        plan_edition(bob, 0, short=(1,)),
+        plan_edition(cyd, 0, short=(0,)),
+    ]
+    store.freeze(make_wave(papers), editions)
     settle(store, claim(store)[0], outcome=TAKEN)
     again = [s.again for s in store.reader_histories([ada, bob, cyd], papers, since=NOON)]
     assert again == [{2, 3}, {2}, frozenset()]
@@ -294,14 +302,17 @@ def test_paper_below_minimum_upvotes_is_judged_again(store: Store) -> None:
 def test_papers_below_minimum_are_found_among_many(store: Store) -> None:
     *most, last = join(store, *(f"reader{n}" for n in range(700)))
     papers = list_papers(store, "arxiv:1", "arxiv:2")
-    store.freeze(wave_of(papers), [*(cut(reader) for reader in most), cut(last, short=(1,))])
+    store.freeze(
+        make_wave(papers),
+        [*(plan_edition(reader) for reader in most), plan_edition(last, short=(1,))],
+    )
     assert store.papers_to_reconsider(since=NOON) == {2}
 
 
 def test_only_undecided_papers_are_judged_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
-    store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
+    store.freeze(make_wave(papers), [plan_edition(ada, short=(0, 1))])
     (history,) = store.reader_histories([ada], papers[1:], since=NOON)
     assert history.again == {2}
 
@@ -309,7 +320,7 @@ def test_only_undecided_papers_are_judged_again(store: Store) -> None:
 def test_old_papers_below_minimum_are_dropped(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1")
-    store.freeze(wave_of(papers), [cut(ada, short=(0,))])
+    store.freeze(make_wave(papers), [plan_edition(ada, short=(0,))])
     since = NOON + timedelta(microseconds=1)
     assert store.reader_histories([ada], papers, since=since)[0].again == frozenset()
     assert store.papers_to_reconsider(since=since) == frozenset()
@@ -318,8 +329,8 @@ def test_old_papers_below_minimum_are_dropped(store: Store) -> None:
 def test_papers_sent_since_are_not_judged_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
-    store.freeze(wave_of(papers), [cut(ada, short=(0, 1))])
-    store.freeze(wave_of(papers, day=TOMORROW, due=LATER), [cut(ada, 0)])
+    store.freeze(make_wave(papers), [plan_edition(ada, short=(0, 1))])
+    store.freeze(make_wave(papers, day=TOMORROW, due=LATER), [plan_edition(ada, 0)])
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
     assert store.reader_histories([ada], papers, since=NOON)[0].again == {2}
     assert store.papers_to_reconsider(since=NOON) == {2}

@@ -26,20 +26,20 @@ from tests.support.factories import DAY, NOON, identity, item
 from tests.support.frozen_issues import (
     HEALTH,
     LEASE,
-    at,
     claim,
-    cut,
-    decided,
+    decided_papers,
     freeze,
+    freeze_one_issue,
     join,
-    ledger,
     letter_of,
+    list_deliveries,
     list_papers,
+    list_states,
+    make_wave,
     mark,
-    one_issue,
-    rows,
+    plan_edition,
     settle,
-    wave_of,
+    wave_on,
 )
 
 LATER = NOON + timedelta(hours=1)
@@ -49,7 +49,7 @@ TAKEN = Accepted("250 taken")
 
 
 def test_claim_takes_pending_letters_up_to_its_limit(store: Store) -> None:
-    one_issue(store, "ada", "bob", "cyd")
+    freeze_one_issue(store, "ada", "bob", "cyd")
     assert [c.reader for c in claim(store, limit=2, run="one")] == [1, 2]
     assert [c.reader for c in claim(store, limit=2, run="two")] == [3]
     assert claim(store, run="three") == ()
@@ -60,88 +60,88 @@ def test_claim_takes_pending_letters_up_to_its_limit(store: Store) -> None:
 def test_hold_policy_keeps_doubts_until_a_late_answer(
     store: Store,
 ) -> None:
-    one_issue(store, "ada", "bob", "cyd")
+    freeze_one_issue(store, "ada", "bob", "cyd")
     ada, bob, cyd = claim(store, run="one")
     mark(store, ada, bob)
     settle(store, ada, outcome=Unknown("cut off"))
     later = LEASE_OVER
     taken = store.claim(DAY, limit=9, now=later, lease=LEASE, token="two", resend=False)
     assert [one.reader for one in taken] == [cyd.reader]
-    assert ledger(store) == [("ada", "held"), ("bob", "held"), ("cyd", "claimed")]
+    assert list_states(store) == [("ada", "held"), ("bob", "held"), ("cyd", "claimed")]
     settle(store, bob, outcome=TAKEN, now=later)
-    assert ledger(store)[1] == ("bob", "accepted")
+    assert list_states(store)[1] == ("bob", "accepted")
     assert store.claim(DAY, limit=9, now=later, lease=LEASE, token="three") == ()
 
 
 def test_every_claim_has_its_own_token(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     tokens = {made.token for made in claim(store, run="run-7")}
     assert len(tokens) == 2
     assert all("run-7" in token for token in tokens)
 
 
 def test_claim_can_be_restricted_to_readers(store: Store) -> None:
-    one_issue(store, "ada", "bob", "cyd")
+    freeze_one_issue(store, "ada", "bob", "cyd")
     asked = store.claim(DAY, limit=9, now=NOON, lease=LEASE, token="run", readers=[2, 99])
     assert [made.reader for made in asked] == [2]
     assert store.claim(DAY, limit=9, now=NOON, lease=LEASE, token="run", readers=[]) == ()
-    assert ledger(store) == [("ada", "pending"), ("bob", "claimed"), ("cyd", "pending")]
+    assert list_states(store) == [("ada", "pending"), ("bob", "claimed"), ("cyd", "pending")]
 
 
 def test_claim_covers_one_day(store: Store) -> None:
-    one_issue(store, "ada")
-    wave = wave_of(store.papers_by_number([1, 2]))
+    freeze_one_issue(store, "ada")
+    wave = make_wave(store.papers_by_number([1, 2]))
     assert len(claim(store)) == 1
-    store.freeze(at(wave, TOMORROW, LATER), [cut(store.readers()[0], 0)])
+    store.freeze(wave_on(wave, TOMORROW, LATER), [plan_edition(store.readers()[0], 0)])
     assert claim(store) == ()
     assert len(claim(store, day=TOMORROW)) == 1
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "blocked", "removed", "unconfirmed"])
 def test_departed_reader_is_suppressed(store: Store, status: Status) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     store.set_status("ada@example.org", status, now=NOON)
     assert [made.reader for made in claim(store, limit=1)] == [2]
-    assert ledger(store) == [("ada", "suppressed"), ("bob", "claimed")]
-    assert decided(store) == [0, 0]
+    assert list_states(store) == [("ada", "suppressed"), ("bob", "claimed")]
+    assert decided_papers(store) == [0, 0]
 
 
 def test_attempts_are_counted(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (first,) = claim(store)
     mark(store, first)
     settle(store, first, outcome=NotSent("cut off"))
     (second,) = claim(store, run="again")
     assert (first.attempt, second.attempt) == (1, 2)
-    assert rows(store)[0].attempts == 2
+    assert list_deliveries(store)[0].attempts == 2
 
 
 def test_unmarked_claim_given_back_is_no_attempt(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (first,) = claim(store)
     settle(store, first, outcome=NotSent("given back"))
-    assert rows(store)[0].attempts == 0
+    assert list_deliveries(store)[0].attempts == 0
     (left,) = claim(store, run="left", now=NOON)
     (second,) = claim(store, run="again", now=LATER)
     assert (first.attempt, left.attempt, second.attempt) == (1, 1, 1)
     mark(store, second, now=LATER)
     settle(store, second, outcome=Deferred("451 later"), next_try=LATER)
-    assert rows(store)[0].attempts == 1
+    assert list_deliveries(store)[0].attempts == 1
 
 
 def test_expired_claim_is_pending_again(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (lost,) = claim(store)
     assert claim(store, now=LEASE_OVER - timedelta(microseconds=1), run="two") == ()
     (found,) = claim(store, now=LEASE_OVER, run="three")
     assert mark(store, lost, now=LEASE_OVER) == frozenset()
     settle(store, lost, outcome=TAKEN, now=LEASE_OVER)
-    assert ledger(store) == [("ada", "claimed")]
+    assert list_states(store) == [("ada", "claimed")]
     assert mark(store, found, now=LEASE_OVER) == {found.token}
 
 
 def test_expired_mark_is_in_doubt_and_retried_once(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (lost,) = claim(store)
     mark(store, lost)
     (again,) = claim(store, now=LEASE_OVER, run="two")
@@ -149,22 +149,22 @@ def test_expired_mark_is_in_doubt_and_retried_once(store: Store) -> None:
     assert mark(store, lost, now=LEASE_OVER) == frozenset()
     mark(store, again, now=LEASE_OVER)
     assert claim(store, now=LEASE_OVER + timedelta(seconds=LEASE), run="three") == ()
-    assert ledger(store) == [("ada", "held")]
+    assert list_states(store) == [("ada", "held")]
     assert store.close_issue(DAY) == "done_with_errors"
 
 
 def test_second_missing_answer_is_held(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     for run, state in (("one", "unknown"), ("two", "held")):
         (claimed,) = claim(store, run=run)
         mark(store, claimed)
         settle(store, claimed, outcome=Unknown("no answer"))
-        assert ledger(store) == [("ada", state)]
+        assert list_states(store) == [("ada", state)]
     assert claim(store, run="three") == ()
 
 
 def test_claims_of_a_dead_run_are_taken_over(store: Store) -> None:
-    one_issue(store, "ada", "bob", "cyd")
+    freeze_one_issue(store, "ada", "bob", "cyd")
     ada, _bob = claim(store, limit=2, run="gone")
     (cyd,) = claim(store, run="alive")
     mark(store, ada)
@@ -177,39 +177,39 @@ def test_claims_of_a_dead_run_are_taken_over(store: Store) -> None:
 
 
 def test_letter_deferred_for_twenty_hours_expires(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (late,) = claim(store)
     settle(store, late, outcome=Deferred("450 later"), next_try=LATER)
     almost, over = timedelta(hours=20) - timedelta(microseconds=1), timedelta(hours=20)
     (late,) = claim(store, now=NOON + almost, run="two")
     settle(store, late, outcome=Deferred("450 later"), next_try=NOON + over)
     assert claim(store, now=NOON + over, run="three") == ()
-    assert ledger(store) == [("ada", "expired")]
-    assert decided(store) == [0]
+    assert list_states(store) == [("ada", "expired")]
+    assert decided_papers(store) == [0]
 
 
 def test_late_answer_ends_the_doubt(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (late,) = claim(store)
     mark(store, late)
     claim(store, limit=0, now=LATER, run="two")
     settle(store, late, outcome=TAKEN, now=LATER)
-    assert ledger(store) == [("ada", "accepted")]
-    assert decided(store) == [2]
+    assert list_states(store) == [("ada", "accepted")]
+    assert decided_papers(store) == [2]
 
 
 def test_mark_is_granted_while_the_claim_holds(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     assert mark(store, ada) == {ada.token}
-    assert ledger(store) == [("ada", "committing"), ("bob", "claimed")]
+    assert list_states(store) == [("ada", "committing"), ("bob", "claimed")]
     assert mark(store, ada) == frozenset()
     assert mark(store, bob, now=LEASE_OVER) == frozenset()
     assert mark(store) == frozenset()
 
 
 def test_run_renews_only_its_own_live_leases(store: Store) -> None:
-    one_issue(store, "ada", "bob", "cyd", "dan")
+    freeze_one_issue(store, "ada", "bob", "cyd", "dan")
     (ada,) = claim(store, limit=1, run="one.1")
     (bob,) = claim(store, limit=1, run="one.2", now=NOON - timedelta(seconds=50))
     (cyd,) = claim(store, limit=1, run="two.1")
@@ -223,24 +223,24 @@ def test_run_renews_only_its_own_live_leases(store: Store) -> None:
     assert mark(store, ada, now=after) == {ada.token}
     store.renew_leases(DAY, "one", now=after, lease=LEASE)
     settle(store, dan, outcome=TAKEN, now=after + timedelta(seconds=500))
-    assert dict(ledger(store))["dan"] == "accepted", "its longer lease stays"
+    assert dict(list_states(store))["dan"] == "accepted", "its longer lease stays"
 
 
 def test_mark_renews_the_lease(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (ada,) = claim(store)
     store.mark([letter_of(ada)], now=NOON, lease=660.0)
     claim(store, now=LEASE_OVER, run="two")
-    assert ledger(store) == [("ada", "committing")]
+    assert list_states(store) == [("ada", "committing")]
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "blocked", "removed"])
 def test_no_mark_after_unsubscribing(store: Store, status: Status) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     store.set_status("ada@example.org", status, now=NOON)
     assert mark(store, ada, bob) == {bob.token}
-    assert ledger(store) == [("ada", "claimed"), ("bob", "committing")]
+    assert list_states(store) == [("ada", "claimed"), ("bob", "committing")]
 
 
 def void(held: Claim) -> list[Claim]:
@@ -253,29 +253,32 @@ def void(held: Claim) -> list[Claim]:
 
 
 def test_void_tokens_change_nothing(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, _bob = claim(store)
     assert mark(store, *void(ada)) == frozenset()
     settle(store, *void(ada), outcome=TAKEN)
     assert store.counts(DAY) == Counts(claimed=2)
-    assert decided(store) == [0, 0]
+    assert decided_papers(store) == [0, 0]
 
 
 def test_settled_claim_is_void(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (ada,) = claim(store)
     settle(store, ada, outcome=TAKEN)
     settle(store, ada, outcome=Refused("550 no"))
-    assert (rows(store)[0].state, rows(store)[0].reply) == ("accepted", "250 taken")
+    assert (list_deliveries(store)[0].state, list_deliveries(store)[0].reply) == (
+        "accepted",
+        "250 taken",
+    )
     assert mark(store, ada) == frozenset()
 
 
 def test_acceptance_records_papers_and_decides_the_freeze(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
-    plan = cut(ada, 2, 0)
+    plan = plan_edition(ada, 2, 0)
     more = replace(plan, edition=replace(plan.edition, more=(1,)))
-    store.freeze(wave_of(papers), [more, cut(bob, 0)])
+    store.freeze(make_wave(papers), [more, plan_edition(bob, 0)])
     first, second = claim(store)
     mark(store, first, second)
     settle(store, first, outcome=TAKEN)
@@ -283,18 +286,18 @@ def test_acceptance_records_papers_and_decides_the_freeze(store: Store) -> None:
         {1, 2, 3},
         frozenset(),
     ]
-    assert decided(store) == [3, 0]
+    assert decided_papers(store) == [3, 0]
 
 
 def test_late_acceptance_of_older_issue_takes_nothing_back(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
-    store.freeze(wave_of(papers, cutoff=1), [cut(ada, 0)])
+    store.freeze(make_wave(papers, cutoff=1), [plan_edition(ada, 0)])
     in_hand = claim(store)
-    store.freeze(wave_of(papers, day=TOMORROW, due=LATER, cutoff=2), [cut(ada, 0, 1)])
+    store.freeze(make_wave(papers, day=TOMORROW, due=LATER, cutoff=2), [plan_edition(ada, 0, 1)])
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
     settle(store, *in_hand, outcome=TAKEN)
-    assert decided(store) == [2]
+    assert decided_papers(store) == [2]
     assert store.reader_histories([ada], papers, since=NOON)[0].sent == {1, 2}
 
 
@@ -310,29 +313,29 @@ def test_late_acceptance_of_older_issue_takes_nothing_back(store: Store) -> None
 def test_other_outcomes_leave_papers_owed(
     store: Store, outcome: Outcome, state: str, reply: str
 ) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     (ada,) = claim(store)
     mark(store, ada)
     settle(store, ada, outcome=outcome, next_try=LATER)
-    (row,) = rows(store)
+    (row,) = list_deliveries(store)
     assert (row.state, row.reply) == (state, reply)
     assert row.next_try == (LATER if state == "deferred" else None)
-    assert decided(store) == [0]
+    assert decided_papers(store) == [0]
     papers = store.papers_by_number([1, 2])
     assert store.reader_histories(store.readers(), papers, since=NOON)[0].sent == frozenset()
 
 
 def test_deferred_delivery_waits_for_its_next_try(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     settle(store, *claim(store), outcome=Deferred("450 later"), next_try=LATER)
     assert claim(store, now=LATER - timedelta(microseconds=1), run="two") == ()
     (again,) = claim(store, now=LATER, run="three")
     assert again.attempt == 2
-    assert rows(store)[0].next_try is None
+    assert list_deliveries(store)[0].next_try is None
 
 
 def test_finished_deliveries_are_not_claimed_again(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     settle(store, ada, outcome=TAKEN)
     settle(store, bob, outcome=Refused("550 no"))
@@ -340,7 +343,7 @@ def test_finished_deliveries_are_not_claimed_again(store: Store) -> None:
 
 
 def test_issue_closes_when_nothing_is_open(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     settle(store, ada, outcome=TAKEN)
     assert store.close_issue(DAY) == "sending"
@@ -350,7 +353,7 @@ def test_issue_closes_when_nothing_is_open(store: Store) -> None:
 
 
 def test_issue_with_failures_closes_with_errors(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     ada, bob = claim(store)
     settle(store, ada, outcome=TAKEN)
     settle(store, bob, outcome=Refused("550 no"))
@@ -358,36 +361,36 @@ def test_issue_with_failures_closes_with_errors(store: Store) -> None:
 
 
 def test_later_wave_reopens_a_closed_issue(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     settle(store, *claim(store), outcome=TAKEN)
     store.close_issue(DAY)
     readers = join(store, "ada", "bob")
     papers = store.papers_by_number([1, 2])
-    store.freeze(wave_of(papers, due=LATER), [cut(readers[1], 0)])
+    store.freeze(make_wave(papers, due=LATER), [plan_edition(readers[1], 0)])
     assert store.issue_state(DAY) == ("frozen", "")
     settle(store, *claim(store, run="two"), outcome=TAKEN)
     assert store.close_issue(DAY) == "done"
 
 
 def test_wave_frozen_during_sending_keeps_issue_sending(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     claim(store)
     readers = join(store, "ada", "bob")
     papers = store.papers_by_number([1, 2])
-    store.freeze(wave_of(papers, due=LATER), [cut(readers[1], 0)])
+    store.freeze(make_wave(papers, due=LATER), [plan_edition(readers[1], 0)])
     assert store.issue_state(DAY) == ("sending", "")
 
 
 def test_ledger_lists_addresses_and_counts_add_up(store: Store) -> None:
     readers = join(store, "dee", "ada", "Bob", "cyd", "eve")
     papers = list_papers(store, "arxiv:1")
-    editions = [cut(reader, 0) for reader in readers[:-1]]
-    store.freeze(wave_of(papers), [*editions, cut(readers[-1])])
+    editions = [plan_edition(reader, 0) for reader in readers[:-1]]
+    store.freeze(make_wave(papers), [*editions, plan_edition(readers[-1])])
     dee, ada, bob = claim(store, limit=3)
     settle(store, dee, outcome=TAKEN)
     settle(store, ada, outcome=Deferred("450 later"), next_try=LATER)
     mark(store, bob)
-    assert ledger(store) == [
+    assert list_states(store) == [
         ("Bob", "committing"),
         ("ada", "deferred"),
         ("cyd", "pending"),
@@ -402,7 +405,7 @@ def test_ledger_lists_addresses_and_counts_add_up(store: Store) -> None:
 
 
 def test_eight_threads_claim_each_delivery_once(store: Store) -> None:
-    one_issue(store, *(f"reader{n}" for n in range(1000)))
+    freeze_one_issue(store, *(f"reader{n}" for n in range(1000)))
     start = Barrier(8)
 
     def work(run: int) -> list[int]:
@@ -450,7 +453,7 @@ def test_concurrent_ingests_number_papers_without_gaps(store: Store) -> None:
 
 
 def test_concurrent_unsubscribe_and_marks_agree(store: Store) -> None:
-    one_issue(store, *(f"reader{n}" for n in range(40)))
+    freeze_one_issue(store, *(f"reader{n}" for n in range(40)))
     claims = claim(store)
     start = Barrier(2)
 

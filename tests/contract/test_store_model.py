@@ -25,9 +25,9 @@ from newsletter.model import (
 )
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from tests.support.databases import sqlite_store
+from tests.support.databases import new_sqlite_store
 from tests.support.factories import DAY, NOON, identity, item, subscriber
-from tests.support.frozen_issues import LEASE, cut, letter_of, wave_of
+from tests.support.frozen_issues import LEASE, letter_of, make_wave, plan_edition
 from tests.support.ledger_model import LedgerModel
 
 NAMES = ["arxiv:2608.00001", "arxiv:2608.00002", "doi:10.1/a", "acl:1", "url:example.org/x"]
@@ -51,7 +51,7 @@ class Twins(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.stores: tuple[LedgerModel, Store] = (
             LedgerModel(),
-            open_store(sqlite_store(Path(self.folder.name))),
+            open_store(new_sqlite_store(Path(self.folder.name))),
         )
         self.now: datetime = NOON
         self.runs = 0
@@ -101,8 +101,8 @@ class Twins(RuleBasedStateMachine):
             papers = store.papers(after=0, since=NOON)
             shown = [place for place in sorted(places) if place < len(papers)]
             fell = range(len(papers)) if short else ()
-            editions = [cut(reader, *shown, short=fell) for reader in store.readers()]
-            store.freeze(wave_of(papers, day=day, due=self.now), editions)
+            editions = [plan_edition(reader, *shown, short=fell) for reader in store.readers()]
+            store.freeze(make_wave(papers, day=day, due=self.now), editions)
 
     @rule(day=st.sampled_from(DAYS))
     def skip(self, day: date) -> None:

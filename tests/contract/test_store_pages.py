@@ -26,14 +26,14 @@ from tests.support.factories import DAY, NOON, identity, item, subscriber
 from tests.support.frozen_issues import (
     HEALTH,
     claim,
-    cut,
     freeze,
+    freeze_one_issue,
     join,
     list_papers,
+    make_wave,
     mark,
-    one_issue,
+    plan_edition,
     settle,
-    wave_of,
 )
 
 CAPS = Caps(a_day=1, ever=3, client_an_hour=4, all_an_hour=6)
@@ -181,7 +181,7 @@ def test_unconfirmed_readers_are_deleted(store: Store) -> None:
 
 
 def test_readers_letters_are_listed_oldest_first(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     settle(store, *claim(store), outcome=Refused("550 no such user"))
     (letter,) = store.deliveries_to(1)
     assert (letter.day, letter.email, letter.state) == (DAY, ADA, "failed")
@@ -190,7 +190,7 @@ def test_readers_letters_are_listed_oldest_first(store: Store) -> None:
 
 
 def test_erased_reader_becomes_an_anonymous_departure(store: Store) -> None:
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     store.record_consent(1, AGREED)
     settle(store, *claim(store), outcome=Refused("550 5.1.1 <ada@example.org> is unknown"))
     before = store.counts(DAY)
@@ -212,7 +212,7 @@ def test_erased_reader_becomes_an_anonymous_departure(store: Store) -> None:
 @pytest.mark.parametrize("reply", ["250 2.0.0 ok", f"{RECEIPT}written to {ADA}.eml"])
 def test_audit_passes_after_erasure_or_address_change(store: Store, reply: str) -> None:
     reader = store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)
-    one_issue(store, "ada", "bob")
+    freeze_one_issue(store, "ada", "bob")
     freeze(store, [*store.readers(emails=["ada@example.org"]), reader], store.papers_by_number([1]))
     mark(store, *(claims := claim(store)))
     settle(store, *claims, outcome=Accepted(reply))
@@ -224,7 +224,7 @@ def test_audit_passes_after_erasure_or_address_change(store: Store, reply: str) 
 
 
 def test_claimed_letter_is_not_sent_to_erased_reader(store: Store) -> None:
-    one_issue(store, "ada")
+    freeze_one_issue(store, "ada")
     claims = claim(store)
     store.erase(1, "x@erased.invalid", now=NOON)
     assert mark(store, *claims) == frozenset()
@@ -257,7 +257,7 @@ def test_reader_moves_to_a_free_address(store: Store) -> None:
 def test_erased_address_leaves_no_byte_in_the_files(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     name = "erase-me-0815"
-    one_issue(store, name, *(f"reader{n}" for n in range(300)))
+    freeze_one_issue(store, name, *(f"reader{n}" for n in range(300)))
     for at in ("07:00", "08:00"):
         wants = Filter(include=(parse_rule(name),)) if at == "08:00" else Filter()
         changed = subscriber(f"{name}@example.org", at=at, filter=wants)
@@ -281,10 +281,12 @@ def test_paper_is_new_in_exactly_one_published_issue(store: Store) -> None:
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     freeze(store, readers[:1], papers)
     more = list_papers(store, "arxiv:3")
-    evening = wave_of(more, due=NOON + timedelta(hours=9))
-    store.freeze(evening, [cut(readers[1], 0)])
+    evening = make_wave(more, due=NOON + timedelta(hours=9))
+    store.freeze(evening, [plan_edition(readers[1], 0)])
     more = list_papers(store, "arxiv:4", "arxiv:5")
-    store.freeze(wave_of(more, day=later, due=NOON + timedelta(days=1)), [cut(readers[0], 0)])
+    store.freeze(
+        make_wave(more, day=later, due=NOON + timedelta(days=1)), [plan_edition(readers[0], 0)]
+    )
     store.skip_issue(later + timedelta(days=1), reason="no new papers", now=NOON)
     assert store.published_issues() == (
         PublishedIssue(later, 3, 5, NOON + timedelta(days=1)),

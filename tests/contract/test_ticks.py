@@ -16,10 +16,10 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import so_far
 from newsletter.publisher.ticking import SchedulerState, freeze_due
 from newsletter.readers.due import DefaultSchedule, Due
-from tests.support.clocks import SteadyClock
+from tests.support.clocks import ManualClock
 from tests.support.factories import DAY, subscriber
 from tests.support.outgoing import MemoryTransport
-from tests.support.publishers import Listed, Run, desk_over, tick
+from tests.support.publishers import KnownRuns, StubSource, publisher_over, tick
 
 RHYTHM = DefaultSchedule("07:00", "Europe/Zurich", "daily")
 SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
@@ -35,8 +35,8 @@ class Night:
     """A newsletter that ticks, its sources, and what it sent when."""
 
     store: Store
-    listed: Listed
-    clock: SteadyClock
+    listed: StubSource
+    clock: ManualClock
     publisher: Publisher
     loop: asyncio.Runner
     scheduler_state: SchedulerState = field(default_factory=lambda: SchedulerState(RHYTHM))
@@ -57,7 +57,7 @@ class Night:
             self.publisher,
             self.scheduler_state,
             self.transport,
-            run_lock=Run("run"),
+            run_lock=KnownRuns("run"),
             turn=str(self.ticks),
             told=self.told.append,
         )
@@ -86,10 +86,10 @@ class Night:
 
 @pytest.fixture
 def night(store: Store) -> Iterator[Night]:
-    clock = SteadyClock(SEVEN - 2 * HOUR)
-    listed = Listed("One", "Two")
+    clock = ManualClock(SEVEN - 2 * HOUR)
+    listed = StubSource("One", "Two")
     with asyncio.Runner() as loop:
-        made = Night(store, listed, clock, desk_over(store, listed, clock=clock), loop)
+        made = Night(store, listed, clock, publisher_over(store, listed, clock=clock), loop)
         made.subscribe(subscriber())
         yield made
 
@@ -245,7 +245,7 @@ def test_moving_reader_gets_one_letter_per_date(night: Night, before: str, after
 
 def test_failed_source_is_retried_with_growing_waits(night: Night) -> None:
     night.listed.failing = DOWN
-    other = Listed("Other", name="Other")
+    other = StubSource("Other", name="Other")
     night.publisher = replace(night.publisher, sources=(night.listed, other))
     asked: list[float] = []
 

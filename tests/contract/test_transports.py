@@ -26,11 +26,11 @@ from newsletter.ports import Store
 from newsletter.stores import open_store
 from newsletter.transports.folder import file_name
 from tests.support import receivers
-from tests.support.clocks import QuickClock
-from tests.support.databases import sqlite_store
+from tests.support.clocks import SkippingClock
+from tests.support.databases import new_sqlite_store
 from tests.support.factories import DAY
-from tests.support.frozen_issues import one_issue
-from tests.support.outgoing import Counter, MemoryTransport, letter, letters
+from tests.support.frozen_issues import freeze_one_issue
+from tests.support.outgoing import DeliveryRecorder, MemoryTransport, letter, letters
 from tests.support.receivers import Receiver
 
 OpenReceiver = Callable[[Path], contextlib.AbstractAsyncContextManager[Receiver]]
@@ -61,7 +61,7 @@ def play(open_receiver: OpenReceiver, folder: Path, scene: Scene) -> None:
     asyncio.run(playing())
 
 
-async def send(receiver: Receiver, counter: Counter, sent: list[Letter]) -> None:
+async def send(receiver: Receiver, counter: DeliveryRecorder, sent: list[Letter]) -> None:
     """Send these letters."""
     await receiver.transport.send(counter.stream(sent), counter.mark, counter.settle)
 
@@ -72,12 +72,12 @@ def as_files(sent: list[Letter]) -> list[tuple[str, bytes]]:
     return sorted((file_name(one.recipient), b"".join(one.content)) for one in envelopes)
 
 
-def settled_once(counter: Counter, count: int) -> bool:
+def settled_once(counter: DeliveryRecorder, count: int) -> bool:
     """Whether these many different letters were settled."""
     return len(counter.settled) == len(dict(counter.settled)) == count
 
 
-def kinds(counter: Counter) -> list[str]:
+def kinds(counter: DeliveryRecorder) -> list[str]:
     """The outcomes by name, sorted."""
     return sorted(type(outcome).__name__ for _, outcome in counter.settled)
 
@@ -91,7 +91,7 @@ class TestDelivering:
     ) -> None:
         async def scene(receiver: Receiver) -> None:
             sent = letters(20)
-            await send(receiver, Counter(), sent)
+            await send(receiver, DeliveryRecorder(), sent)
             assert sorted(receiver.arrived()) == as_files(sent)
 
         play(open_receiver, tmp_path, scene)
@@ -103,7 +103,7 @@ class TestDelivering:
             def not_there_yet(recipient: str) -> None:
                 assert file_name(recipient) not in dict(receiver.arrived())
 
-            counter = Counter(before_mark=not_there_yet)
+            counter = DeliveryRecorder(before_mark=not_there_yet)
             await send(receiver, counter, letters(20))
             everyone = sorted(one.envelope.recipient for one in letters(20))
             assert sorted(counter.marked) == everyone
@@ -115,7 +115,7 @@ class TestDelivering:
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
         async def scene(receiver: Receiver) -> None:
-            counter = Counter()
+            counter = DeliveryRecorder()
             await send(receiver, counter, letters(5))
             for _, outcome in counter.settled:
                 assert isinstance(outcome, Accepted)
@@ -128,7 +128,7 @@ class TestDelivering:
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
         async def scene(receiver: Receiver) -> None:
-            counter = Counter()
+            counter = DeliveryRecorder()
             await send(receiver, counter, [])
             assert (receiver.arrived(), counter.settled) == ([], [])
 
@@ -143,7 +143,7 @@ class TestMarking:
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
         async def scene(receiver: Receiver) -> None:
-            counter = Counter(refuse=frozenset({"reader2@example.org"}))
+            counter = DeliveryRecorder(refuse=frozenset({"reader2@example.org"}))
             await send(receiver, counter, letters(4))
             rest = [one for one in letters(4) if one.envelope.recipient not in counter.refuse]
             assert sorted(name for name, _ in counter.settled) == [
@@ -164,7 +164,7 @@ class TestMarking:
             def broken(_recipient: str) -> None:
                 raise LookupError("the ledger is gone")
 
-            counter = Counter(before_mark=broken)
+            counter = DeliveryRecorder(before_mark=broken)
             with pytest.raises(LookupError, match="the ledger is gone"):
                 await send(receiver, counter, letters(30))
             assert receiver.arrived() == []
@@ -184,11 +184,11 @@ class TestTaking:
     ) -> None:
         async def slowly() -> AsyncIterator[Letter]:
             for one in letters(20):
-                await QuickClock().sleep(0)  # Python refuses a second anext() meanwhile
+                await SkippingClock().sleep(0)  # Python refuses a second anext() meanwhile
                 yield one
 
         async def scene(receiver: Receiver) -> None:
-            counter = Counter()
+            counter = DeliveryRecorder()
             await receiver.transport.send(slowly(), counter.mark, counter.settle)
             assert settled_once(counter, 20)
 
@@ -198,7 +198,7 @@ class TestTaking:
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
         async def scene(receiver: Receiver) -> None:
-            counter = Counter()
+            counter = DeliveryRecorder()
             most = 0
 
             def count(_recipient: str) -> None:
@@ -220,7 +220,7 @@ class TestTaking:
             raise StoreError("the disk is full")
 
         async def scene(receiver: Receiver) -> None:
-            counter = Counter()
+            counter = DeliveryRecorder()
             with pytest.raises(StoreError, match="the disk is full"):
                 await receiver.transport.send(failing(), counter.mark, counter.settle)
             assert settled_once(counter, 7)
@@ -242,7 +242,7 @@ class TestOutcomes:
         tmp_path: Path,
     ) -> None:
         async def scene(receiver: Receiver) -> None:
-            counter = Counter()
+            counter = DeliveryRecorder()
             receiver.treat_next(fate)
             await send(receiver, counter, letters(10))
             assert settled_once(counter, 10)
@@ -257,7 +257,7 @@ class TestOutcomes:
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
         async def scene(receiver: Receiver) -> None:
-            counter = Counter()
+            counter = DeliveryRecorder()
             receiver.treat_next("lost")
             await send(receiver, counter, letters(1))
             (outcome,) = [outcome for _, outcome in counter.settled]
@@ -273,7 +273,7 @@ def test_a_lost_receiver_is_raised_and_blames_nobody(
     open_receiver: OpenReceiver, tmp_path: Path
 ) -> None:
     async def scene(receiver: Receiver) -> None:
-        counter = Counter()
+        counter = DeliveryRecorder()
         await receiver.go_away()
         with pytest.raises(TransportError, match=r": .+; "):
             await send(receiver, counter, letters(30))
@@ -281,7 +281,7 @@ def test_a_lost_receiver_is_raised_and_blames_nobody(
         assert {type(outcome) for _, outcome in counter.settled} <= {NotSent, Deferred}
         assert 1 <= counter.taken <= receiver.most_in_hand
         await receiver.come_back()
-        await send(receiver, again := Counter(), letters(3))
+        await send(receiver, again := DeliveryRecorder(), letters(3))
         assert kinds(again) == ["Accepted"] * 3
         assert sorted(receiver.arrived()) == as_files(letters(3))
 
@@ -300,7 +300,7 @@ def test_cancelled_before_the_mark_a_letter_is_not_sent(
     open_receiver: OpenReceiver, tmp_path: Path
 ) -> None:
     async def scene(receiver: Receiver) -> None:
-        counter, marking = Counter(), asyncio.Event()
+        counter, marking = DeliveryRecorder(), asyncio.Event()
 
         async def stuck(_letter: Letter) -> bool:
             marking.set()
@@ -323,11 +323,11 @@ def test_cancelled_before_the_answer_a_letter_is_unknown(
     open_receiver: OpenReceiver, tmp_path: Path
 ) -> None:
     async def scene(receiver: Receiver) -> None:
-        counter = Counter()
+        counter = DeliveryRecorder()
         receiver.treat_next("stalled")
         sending = asyncio.create_task(send(receiver, counter, letters(1)))
         while not receiver.arrived():
-            await QuickClock().sleep(0)
+            await SkippingClock().sleep(0)
         await cancel(sending)
         assert kinds(counter) == ["Unknown"]
 
@@ -337,7 +337,7 @@ def test_cancelled_before_the_answer_a_letter_is_unknown(
 @every_transport
 def test_two_sends_run_at_once(open_receiver: OpenReceiver, tmp_path: Path) -> None:
     async def scene(receiver: Receiver) -> None:
-        first, second = Counter(), Counter()
+        first, second = DeliveryRecorder(), DeliveryRecorder()
         some, others = letters(20)[:10], letters(20)[10:]
         await asyncio.gather(send(receiver, first, some), send(receiver, second, others))
         assert sorted(receiver.arrived()) == as_files([*some, *others])
@@ -354,8 +354,8 @@ def address(claim: Claim) -> Envelope:
 
 def frozen(folder: Path) -> Store:
     """A store with an issue for twenty readers."""
-    store = open_store(sqlite_store(folder))
-    one_issue(store, *(f"reader{n}" for n in range(20)))
+    store = open_store(new_sqlite_store(folder))
+    freeze_one_issue(store, *(f"reader{n}" for n in range(20)))
     return store
 
 
@@ -366,7 +366,9 @@ class TestAudit:
     def test_a_delivered_issue_is_proved(self, open_receiver: OpenReceiver, tmp_path: Path) -> None:
         async def scene(receiver: Receiver) -> None:
             store = frozen(tmp_path)
-            counts = await deliver(store, receiver.transport, QuickClock(), DAY, address, run="run")
+            counts = await deliver(
+                store, receiver.transport, SkippingClock(), DAY, address, run="run"
+            )
             assert counts == Counts(accepted=20)
             assert store.audit(DAY).ok, store.audit(DAY)
             store.close()
@@ -375,7 +377,7 @@ class TestAudit:
 
     def test_so_is_one_with_troubles(self, open_receiver: OpenReceiver, tmp_path: Path) -> None:
         async def scene(receiver: Receiver) -> None:
-            store, clock = frozen(tmp_path), QuickClock()
+            store, clock = frozen(tmp_path), SkippingClock()
             if open_receiver in REMOTE:
                 await receiver.go_away()
                 with pytest.raises(TransportError):
@@ -397,7 +399,7 @@ class TestAudit:
 def test_memory_transport_gives_the_chosen_answers() -> None:
     async def scene() -> None:
         refusal: Outcome = Refused("550 no such user")
-        counter, transport = Counter(), MemoryTransport({"ada@example.org": refusal})
+        counter, transport = DeliveryRecorder(), MemoryTransport({"ada@example.org": refusal})
         await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
         assert counter.outcome() == refusal
         assert transport.letters == []

@@ -18,10 +18,10 @@ from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.publisher.welcoming import FirstLetter, bring, greet, left_open
 from newsletter.readers.due import DefaultSchedule
-from tests.support.clocks import SteadyClock
+from tests.support.clocks import ManualClock
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.outgoing import MemoryTransport
-from tests.support.publishers import Listed, Run, desk_over, tick
+from tests.support.publishers import KnownRuns, StubSource, publisher_over, tick
 
 HOUR, ONE_DAY = timedelta(hours=1), timedelta(days=1)
 VISION = Filter(topics=("Vision",))
@@ -33,8 +33,8 @@ class MessageBuilder:
     """A newsletter that Ada reads, and Bob comes to."""
 
     store: Store
-    listed: Listed
-    clock: SteadyClock
+    listed: StubSource
+    clock: ManualClock
     publisher: Publisher
     transport: MemoryTransport = field(default_factory=MemoryTransport)
     ticks: int = 0
@@ -55,7 +55,7 @@ class MessageBuilder:
             self.publisher,
             day,
             self.transport,
-            run_lock=Run("run"),
+            run_lock=KnownRuns("run"),
             turn=f"{turn}{len(self.transport.letters)}",
             progress=lambda _: None,
         )
@@ -71,7 +71,7 @@ class MessageBuilder:
             self.publisher,
             letter,
             self.transport,
-            run_lock=Run("pages"),
+            run_lock=KnownRuns("pages"),
             turn="first",
             told=told.append,
         )
@@ -95,7 +95,7 @@ class MessageBuilder:
         """What the scheduler does now."""
         self.ticks += 1
         scheduler_state = SchedulerState(DefaultSchedule("07:00", "UTC", "daily"))
-        run_lock = Run("tick")
+        run_lock = KnownRuns("tick")
         done = tick(
             self.publisher,
             scheduler_state,
@@ -121,10 +121,10 @@ class MessageBuilder:
 
 @pytest.fixture
 def press(store: Store) -> MessageBuilder:
-    clock = SteadyClock(NOON)
-    listed = Listed("Vision anew", "Of other things")
+    clock = ManualClock(NOON)
+    listed = StubSource("Vision anew", "Of other things")
     store.sync_subscribers([subscriber()], now=NOON)
-    return MessageBuilder(store, listed, clock, desk_over(store, listed, clock=clock))
+    return MessageBuilder(store, listed, clock, publisher_over(store, listed, clock=clock))
 
 
 def test_newcomer_gets_the_days_edition_once(
@@ -210,7 +210,7 @@ def test_cancelled_issue_is_not_sent_to_newcomers(press: MessageBuilder) -> None
 class Patient(MemoryTransport):
     """Wants Bob to wait until an instant; notes when it was asked."""
 
-    def __init__(self, clock: SteadyClock, until: datetime) -> None:
+    def __init__(self, clock: ManualClock, until: datetime) -> None:
         super().__init__()
         self._clock, self._until = clock, until
         self.asked: list[datetime] = []

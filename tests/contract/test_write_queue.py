@@ -16,7 +16,7 @@ import pytest
 from newsletter.stores import open_store
 from newsletter.stores.sql.engine import Database
 from newsletter.stores.sql.writers import Writers
-from tests.support.databases import sqlite_store
+from tests.support.databases import new_sqlite_store
 from tests.support.factories import NOON, subscriber
 
 HOLDING = """
@@ -30,7 +30,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return Path(sqlite_store(tmp_path).removeprefix("sqlite:///"))
+    return Path(new_sqlite_store(tmp_path).removeprefix("sqlite:///"))
 
 
 @contextlib.contextmanager

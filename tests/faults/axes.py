@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.faults.command import fill, step
+from tests.faults.command import fill_disk, step_clock
 from tests.faults.databases import Database
 from tests.faults.recorder import Fault, Recorder, pause
 
@@ -31,7 +31,7 @@ class Sender(Protocol):
         """Its process."""
 
 
-class Scene(Protocol):
+class TortureScene(Protocol):
     """What an axis may touch."""
 
     draw: random.Random
@@ -58,7 +58,7 @@ class Axis:
     def strike(self, sender: Sender) -> None:
         """Strike at once, between two bytes."""
 
-    async def aftermath(self, scene: Scene, sender: Sender) -> None:
+    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
         """What follows while the sender goes on, or would."""
 
 
@@ -74,36 +74,36 @@ class Signalled(Axis):
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped(Axis):
+class Suspended(Axis):
     """Stopped for a moment, and continued."""
 
     def strike(self, sender: Sender) -> None:
         """Stop it."""
         os.kill(sender.pid, signal.SIGSTOP)
 
-    async def aftermath(self, scene: Scene, sender: Sender) -> None:
+    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
         """Continue it."""
         await pause(scene.draw.uniform(0.05, 0.5))
         os.kill(sender.pid, signal.SIGCONT)
 
 
 @dataclass(frozen=True, slots=True)
-class Outlived(Stopped):
+class OutlivedLease(Suspended):
     """Stopped until its leases are over and another has its letters, and then continued."""
 
-    async def aftermath(self, scene: Scene, sender: Sender) -> None:
+    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
         """Let the leases run out and a rival work; then continue it."""
         await pause(SETTLING)
-        step(scene.folder, scene.draw.choice([CLAIM_OVER, CLAIM_OVER, MARK_OVER]))
+        step_clock(scene.folder, scene.draw.choice([CLAIM_OVER, CLAIM_OVER, MARK_OVER]))
         await scene.rival(scene.draw.randint(5, 25))
         os.kill(sender.pid, signal.SIGCONT)
 
 
 @dataclass(frozen=True, slots=True)
-class Locked(Axis):
+class DatabaseLocked(Axis):
     """Another process holds its database, for less time than it waits, or for more."""
 
-    async def aftermath(self, scene: Scene, sender: Sender) -> None:
+    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
         """Hold it, and let it go. Who writes without a pause is made to pause: it must be had."""
         del sender
         loop, attentive = asyncio.get_running_loop(), scene.recorder.attentive
@@ -114,39 +114,41 @@ class Locked(Axis):
 
 
 @dataclass(frozen=True, slots=True)
-class Cut(Axis):
+class DatabaseCut(Axis):
     """Its database's connections end, or the server itself does and comes back."""
 
-    async def aftermath(self, scene: Scene, sender: Sender) -> None:
+    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
         """Cut it off."""
         del sender
         await asyncio.to_thread(scene.database.cut, scene.draw)
 
 
 @dataclass(frozen=True, slots=True)
-class Full(Axis):
+class DiskFull(Axis):
     """Its disk is full from then on."""
 
     def strike(self, sender: Sender) -> None:
         """Fill it."""
-        fill(sender.pid)
+        fill_disk(sender.pid)
 
 
 @dataclass(frozen=True, slots=True)
-class Stepped(Axis):
+class ClockStepped(Axis):
     """Its clock is put back or forward."""
 
-    async def aftermath(self, scene: Scene, sender: Sender) -> None:
+    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
         """Step it."""
         del sender
-        step(scene.folder, scene.draw.choice([-2 * HOURS, -90.0, 90.0, 0.5 * HOURS, 72 * HOURS]))
+        step_clock(
+            scene.folder, scene.draw.choice([-2 * HOURS, -90.0, 90.0, 0.5 * HOURS, 72 * HOURS])
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Misbehaving(Axis):
+class ServerFault(Axis):
     """The server drops, defers or is silent; the sender itself is left alone."""
 
-    async def aftermath(self, scene: Scene, sender: Sender) -> None:
+    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
         """Do it to the next letter."""
         del sender
         scene.recorder.fault = scene.draw.choice(list(Fault))
@@ -155,12 +157,12 @@ class Misbehaving(Axis):
 AXES: Mapping[str, Axis] = {
     "kill": Signalled(),
     "term": Signalled(number=signal.SIGTERM),
-    "stop": Stopped(goes_on=True),
-    "lease": Outlived(hands={"busy": 2.0}, goes_on=True),
-    "locked": Locked(hands={"busy": 1.0}, goes_on=True),
-    "cut": Cut(hands={}, goes_on=True),
-    "full": Full(),
-    "clock": Stepped(hands={}, goes_on=True),
-    "faults": Misbehaving(hands={"answer": 0.5}, goes_on=True),
+    "stop": Suspended(goes_on=True),
+    "lease": OutlivedLease(hands={"busy": 2.0}, goes_on=True),
+    "locked": DatabaseLocked(hands={"busy": 1.0}, goes_on=True),
+    "cut": DatabaseCut(hands={}, goes_on=True),
+    "full": DiskFull(),
+    "clock": ClockStepped(hands={}, goes_on=True),
+    "faults": ServerFault(hands={"answer": 0.5}, goes_on=True),
 }
 """Every way to strike, by its name."""

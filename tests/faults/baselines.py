@@ -21,7 +21,7 @@ MESSAGE = (
 )
 
 
-def prepared(path: Path, letters: int) -> None:
+def create_database(path: Path, letters: int) -> None:
     """A database with this many readers, nothing sent."""
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE readers (id INTEGER PRIMARY KEY, email TEXT, sent INTEGER)")

@@ -42,23 +42,23 @@ class SteppedClock(SystemClock):
 
     def now(self) -> datetime:
         """The instant it shows."""
-        return super().now() + timedelta(seconds=stepped(Path()))
+        return super().now() + timedelta(seconds=clock_offset(Path()))
 
 
-def stepped(folder: Path) -> float:
+def clock_offset(folder: Path) -> float:
     """By how many seconds the clock of a folder differs."""
     path = folder / CLOCK
     return float(path.read_text(encoding="ascii")) if path.exists() else 0.0
 
 
-def step(folder: Path, seconds: float) -> None:
+def step_clock(folder: Path, seconds: float) -> None:
     """Put the clock of a folder forward, or back."""
     new = folder / "clock.new"
-    new.write_text(str(stepped(folder) + seconds), encoding="ascii")
+    new.write_text(str(clock_offset(folder) + seconds), encoding="ascii")
     new.replace(folder / CLOCK)
 
 
-class Loss:
+class CommitFault:
     """What is lost at one commit of this process: its life, or the room on its disk."""
 
     def __init__(self, what: str, at: int) -> None:
@@ -87,7 +87,7 @@ class Loss:
         if self.what == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.what == "full":
-            fill(os.getpid())
+            fill_disk(os.getpid())
 
     def after(self, _connection: object, _record: object) -> None:
         """Called after each transaction."""
@@ -96,24 +96,24 @@ class Loss:
             os.kill(os.getpid(), ENDS[self.what])
 
 
-def fill(process: int) -> None:
+def fill_disk(process: int) -> None:
     """Let a process write to no file any more, as if its disk were full."""
     _, hard = resource.prlimit(process, resource.RLIMIT_FSIZE)
     resource.prlimit(process, resource.RLIMIT_FSIZE, (0, hard))
 
 
-def take_in_hand(hands: dict[str, Any]) -> None:
+def apply_controls(hands: dict[str, Any]) -> None:
     """Give this process the clock and the time limits of these controls."""
-    replace(app, "SystemClock", SteppedClock)
+    replace_global(app, "SystemClock", SteppedClock)
     if "busy" in hands:
-        replace(engine, "BUSY_SECONDS", hands["busy"])
+        replace_global(engine, "BUSY_SECONDS", hands["busy"])
     if "answer" in hands:
-        replace(relay, "SmtpSettings", partial(SmtpSettings, answer_timeout=hands["answer"]))
+        replace_global(relay, "SmtpSettings", partial(SmtpSettings, answer_timeout=hands["answer"]))
     if "lost" in hands:
-        Loss(hands["lost"], hands["at"])
+        CommitFault(hands["lost"], hands["at"])
 
 
-def replace(module: ModuleType, name: str, value: object) -> None:
+def replace_global(module: ModuleType, name: str, value: object) -> None:
     """Put something else in the place of what a module has under this name.
 
     Raises:
@@ -125,5 +125,5 @@ def replace(module: ModuleType, name: str, value: object) -> None:
 
 
 if __name__ == "__main__":
-    take_in_hand(json.loads(sys.argv[1]))
+    apply_controls(json.loads(sys.argv[1]))
     sys.exit(run(sys.argv[2:]))

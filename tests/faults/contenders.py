@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, make_url, select
 
 from newsletter.stores import open_store
 from newsletter.stores.sql.schema import deliveries, readers
-from tests.faults.baselines import prepared
+from tests.faults.baselines import create_database
 
 ROOT = Path(__file__).parents[2]
 DAY = "2026-08-12"
@@ -22,7 +22,7 @@ LISTING = ROOT / "newsletter" / "data" / "demo" / "listing.json"
 Words = list[str]
 """A command line."""
 
-IdentifiedItem = tuple[str, int]
+LedgerEntry = tuple[str, int]
 """What a record says of a letter: its state, and how often it was in doubt."""
 
 
@@ -54,7 +54,7 @@ class Contender(Protocol):
     def is_done(self, output: bytes) -> bool:
         """Whether a run that ended by itself says that nothing is left."""
 
-    def ledger(self, store: str) -> Mapping[str, IdentifiedItem]:
+    def ledger(self, store: str) -> Mapping[str, LedgerEntry]:
         """What its record says of each letter, by address; nothing where it keeps none."""
 
     def broken(self, store: str) -> set[str]:
@@ -93,13 +93,13 @@ class Newsletter:
     def sending(self, hands: Mapping[str, Any] | None) -> Words:
         """``newsletter send``, as cron would run it."""
         words = ["send", "--date", DAY, "--yes", "--json"]
-        return self._command(*words) if hands is None else in_hand(hands, *words)
+        return self._command(*words) if hands is None else controlled_command(hands, *words)
 
     def is_done(self, output: bytes) -> bool:
         """By the issue's state."""
         return json.loads(output)["state"] in {"done", "done_with_errors"}
 
-    def ledger(self, store: str) -> Mapping[str, IdentifiedItem]:
+    def ledger(self, store: str) -> Mapping[str, LedgerEntry]:
         """Its deliveries."""
         query = select(readers.c.email, deliveries.c.state, deliveries.c.doubts).join(
             deliveries, deliveries.c.reader == readers.c.id
@@ -133,7 +133,7 @@ class Newsletter:
 
 
 @dataclass
-class Usual:
+class Baseline:
     """One of the usual ways; it names nobody, since it knows of nobody."""
 
     name: str
@@ -141,7 +141,7 @@ class Usual:
     def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
         """A database of readers."""
         del store
-        prepared(folder / "scheme.db", size.letters)
+        create_database(folder / "scheme.db", size.letters)
         self._words = [self.name, "scheme.db", str(port), str(size.connections)]
         return []
 
@@ -155,7 +155,7 @@ class Usual:
         del output
         return True
 
-    def ledger(self, store: str) -> Mapping[str, IdentifiedItem]:
+    def ledger(self, store: str) -> Mapping[str, LedgerEntry]:
         """It keeps none that could be read."""
         del store
         return {}
@@ -175,13 +175,13 @@ class Usual:
         return set()
 
 
-def in_hand(hands: Mapping[str, Any], *words: str) -> Words:
+def controlled_command(hands: Mapping[str, Any], *words: str) -> Words:
     """The newsletter's command under these controls of :mod:`tests.faults.command`."""
     return [sys.executable, "-m", "tests.faults.command", json.dumps(hands), *words]
 
 
 CONTENDERS: dict[str, Contender] = {
     "newsletter": Newsletter(),
-    "cursor": Usual("cursor"),
-    "after": Usual("after"),
+    "cursor": Baseline("cursor"),
+    "after": Baseline("after"),
 }

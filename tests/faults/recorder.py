@@ -37,7 +37,7 @@ IN_DOUBT = frozenset({Fault.UNANSWERED, Fault.STALLED})
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ReceivedMessage:
     """One message, as it was received."""
 
     message_id: str
@@ -57,7 +57,7 @@ class Recorder:
 
     strike: Callable[[Phase, int], None] = lambda _phase, _count: None
     rate_limit: float = 0.0
-    taken: list[Taken] = field(default_factory=list)
+    taken: list[ReceivedMessage] = field(default_factory=list)
     fault: Fault | None = None
     unsaid: set[str] = field(default_factory=set)
     port: int = 0
@@ -135,7 +135,7 @@ class Recorder:
             return True
         headers = BytesHeaderParser(policy=SMTP).parsebytes(content)
         digest = hashlib.sha256(content).hexdigest()
-        self.taken.append(Taken(str(headers["Message-ID"]), recipient, digest))
+        self.taken.append(ReceivedMessage(str(headers["Message-ID"]), recipient, digest))
         self.strike("dot", len(self.taken))
         fault = self._befalls(Fault.UNANSWERED, Fault.STALLED, Fault.ANSWERED)
         if fault in IN_DOUBT:

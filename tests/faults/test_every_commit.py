@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.contenders import CONTENDERS, DAY, LISTING, ROOT, in_hand
+from tests.faults.contenders import CONTENDERS, DAY, LISTING, ROOT, controlled_command
 from tests.faults.torture_run import MARKED
 from tests.support.cli import Newsletter
-from tests.support.databases import empty
+from tests.support.databases import empty_store
 from tests.support.inbox import open_inbox
 
 READERS = 3
@@ -26,7 +26,7 @@ def commits_survived(folder: Path, what: str, url: str | None = None) -> int:
     at = 1
     while struck(folder / str(at), {"lost": what, "at": at}, url):
         if url is not None:
-            empty(url)
+            empty_store(url)
         at += STEP
     return at
 
@@ -42,7 +42,7 @@ def struck(folder: Path, hands: Mapping[str, object], url: str | None) -> bool:
         newsletter.configure(smtp=smtp, sources=[source], store=store)
         newsletter.subscribe(*({"email": f"reader{n}@example.org"} for n in range(READERS)))
         done = subprocess.run(  # noqa: S603 - our own command
-            in_hand(hands, "send", "--date", DAY, "--yes"),
+            controlled_command(hands, "send", "--date", DAY, "--yes"),
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,

@@ -12,10 +12,10 @@ import pytest
 
 from newsletter.app.clock import SystemClock
 from tests.faults.axes import MARK_OVER
-from tests.faults.command import step
+from tests.faults.command import step_clock
 from tests.faults.contenders import CONTENDERS, ROOT, Words
 from tests.faults.torture_run import Plan
-from tests.support.smtp_servers import FaultyServer, faulty
+from tests.support.smtp_servers import FaultyServer, faulty_server
 
 READERS = 3
 STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 7
@@ -63,7 +63,7 @@ async def outlived(folder: Path, server: FaultyServer, hands: Mapping[str, objec
         await ended(await started(folder, words))
     sender = await started(folder, NEWSLETTER.sending(hands))
     if stopped := await is_stopped(sender):
-        step(folder, MARK_OVER)
+        step_clock(folder, MARK_OVER)
         rival = await started(folder, NEWSLETTER.sending({}))
         await ended(rival)
         assert rival.returncode == 0
@@ -83,7 +83,7 @@ def test_sender_suspended_past_its_leases_repeats_nothing(
     tmp_path: Path, *, pipelining: bool
 ) -> None:
     async def scene(at: int) -> bool:
-        async with faulty({}, pipelining=pipelining) as server:
+        async with faulty_server({}, pipelining=pipelining) as server:
             (folder := tmp_path / str(at)).mkdir()
             return await outlived(folder, server, {"lost": "stopped", "at": at})
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.faults.databases import Kind
-from tests.faults.torture_run import Outcome, Plan, tortured
+from tests.faults.torture_run import Outcome, Plan, run_torture
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 
@@ -19,7 +19,7 @@ def struck(
     """What came of so many strikes; what must hold whatever the strike has been looked at."""
     kills, letters = size
     plan = Plan(kills, letters, connections, axis=axis, seed=2, store=store)
-    outcome = tortured(plan)
+    outcome = run_torture(plan)
     assert outcome.kills == kills
     assert (outcome.lost, outcome.unmarked, outcome.wrong_content) == (0, 0, 0)
     assert (outcome.duplicates_unexplained, outcome.held_unnamed, outcome.broken) == (0, 0, [])

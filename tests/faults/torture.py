@@ -30,7 +30,7 @@ from pathlib import Path
 
 from tests.faults.axes import AXES
 from tests.faults.contenders import CONTENDERS
-from tests.faults.torture_run import Outcome, Plan, tortured
+from tests.faults.torture_run import Outcome, Plan, run_torture
 
 BESIDE = frozenset({"kill", "term"})
 """The axes that the usual ways, which are plain programs, can be put to as well."""
@@ -135,7 +135,7 @@ def main() -> None:
     planned = list(plans(words := asked.parse_args()))
     seconds = sum(plan.kills * A_KILL + plan.letters * A_LETTER for plan in planned)
     print(f"this takes about {seconds / 60:.0f} minutes", file=sys.stderr)
-    outcomes = [tortured(plan, tell) for plan in planned]
+    outcomes = [run_torture(plan, tell) for plan in planned]
     print("\n".join(table(outcomes)))
     for law in (law for outcome in outcomes for law in outcome.broken):
         print(law)

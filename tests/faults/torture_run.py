@@ -13,13 +13,13 @@ from pathlib import Path
 
 from newsletter.model import OPEN
 from tests.faults.axes import AXES, HOURS, SETTLING, Axis, Sender
-from tests.faults.command import step
-from tests.faults.contenders import CONTENDERS, ROOT, Contender, IdentifiedItem, Words
+from tests.faults.command import step_clock
+from tests.faults.contenders import CONTENDERS, ROOT, Contender, LedgerEntry, Words
 from tests.faults.databases import Database, Kind, database
 from tests.faults.recorder import Phase, Recorder, pause, recording
 
-ENDED_WELL = frozenset({0, 4, 5})
-STRUCK = frozenset({75, 130, -9, -15, 1})
+EXPECTED_EXITS = frozenset({0, 4, 5})
+STRUCK_EXITS = frozenset({75, 130, -9, -15, 1})
 MARKED = frozenset({"committing", "accepted", "unknown", "held"})
 """The states of a letter whose dot may have been sent; one in doubt before may be in any."""
 
@@ -87,7 +87,7 @@ class Outcome:
         return self.doubts_arrived / self.doubts if self.doubts else None
 
 
-class Torture:
+class TortureRun:
     """A torture while it lasts; ``tell`` is told now and then how it stands."""
 
     def __init__(
@@ -166,7 +166,7 @@ class Torture:
                 if output is not None and self.contender.is_done(output):
                     break
                 if output is not None and self.axis.hands is not None:
-                    step(self.folder, HOURS)  # what is deferred is due then
+                    step_clock(self.folder, HOURS)  # what is deferred is due then
             else:
                 raise RuntimeError(f"{self.plan}: it is never done")
         asking = self.contender.asking()
@@ -206,7 +206,7 @@ class Torture:
         self.child = await self._started(words)
         out, error = await self.child.communicate()
         self._check(self.child, error)
-        return out if self.child.returncode in ENDED_WELL else None
+        return out if self.child.returncode in EXPECTED_EXITS else None
 
     async def _started(self, words: Words) -> Process:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -216,7 +216,9 @@ class Torture:
 
     def _check(self, ended: Process, error: bytes) -> None:
         """Stop the torture where a sender fell to what no plan holds."""
-        foreseen = ended.returncode in ENDED_WELL | STRUCK and b"newsletter: unexp" not in error
+        foreseen = (
+            ended.returncode in EXPECTED_EXITS | STRUCK_EXITS and b"newsletter: unexp" not in error
+        )
         if not foreseen or (b"Traceback" in error and self.plan.contender == "newsletter"):
             raise RuntimeError(f"{self.plan}: {ended.returncode}: {error.decode()}")
 
@@ -253,13 +255,13 @@ class Torture:
         outcome.duplicates_explained = len(copies & explained)
         outcome.duplicates_unexplained = len(copies - explained)
 
-    def _explained(self, ledger: Mapping[str, IdentifiedItem]) -> set[str]:
+    def _explained(self, ledger: Mapping[str, LedgerEntry]) -> set[str]:
         """Who may have got two: by what befell the connections, and by the sender's record."""
         befallen = self.doubtful | self.recorder.unsaid
         admitted = {email for email, (_, doubts) in ledger.items() if doubts}
         return befallen & admitted if ledger else befallen
 
-    def _weigh(self, ledger: Mapping[str, IdentifiedItem]) -> None:
+    def _weigh(self, ledger: Mapping[str, LedgerEntry]) -> None:
         """Count what arrived, the doubts, and how many of them were letters that had arrived."""
         outcome, got = self.outcome, self.recorder.by_recipient
         outcome.received, outcome.most_copies = len(got), max(got.values(), default=0)
@@ -272,10 +274,10 @@ class Torture:
         outcome.seconds = round(time.perf_counter() - self.began, 1)
 
 
-def tortured(plan: Plan, tell: Callable[[Outcome], None] = lambda _outcome: None) -> Outcome:
+def run_torture(plan: Plan, tell: Callable[[Outcome], None] = lambda _outcome: None) -> Outcome:
     """Carry out a plan in a folder of its own; ``tell`` is told after each of its runs."""
     with (
         tempfile.TemporaryDirectory() as name,
         database(plan.store, folder := Path(name)) as store,
     ):
-        return asyncio.run(Torture(plan, store, folder, tell).run())
+        return asyncio.run(TortureRun(plan, store, folder, tell).run())

@@ -7,11 +7,11 @@ from newsletter.letter.links import Keyring, bounce_tag, letter_tag
 from newsletter.model import Publication
 from tests.support.factories import DAY, NOON
 
-PAPERS = Publication("Papers", "Papers", "papers@example.org", bounces="bounce@example.org")
+PUBLICATION = Publication("Papers", "Papers", "papers@example.org", bounces="bounce@example.org")
 KEYS = Keyring(("a key of many letters",), audience="papers@example.org")
 
 
-def path(reader: int = 1) -> str:
+def return_path(reader: int = 1) -> str:
     """The return path of a reader's letters."""
     return f"bounce+{bounce_tag(reader, KEYS)}@example.org"
 
@@ -21,7 +21,7 @@ def letter_id(reader: int = 1) -> str:
     return f"<{DAY.isoformat()}.{letter_tag(DAY, reader, KEYS)}@example.org>"
 
 
-def postfix(
+def postfix_bounce(
     to: str,
     *,
     status: str = "5.1.1",
@@ -92,7 +92,7 @@ One paper.
 """.encode()
 
 
-def exim(to: str, said: str = "Diagnostic-Code: smtp; 550 No such user here") -> bytes:
+def exim_bounce(to: str, said: str = "Diagnostic-Code: smtp; 550 No such user here") -> bytes:
     """A notification as Exim writes them: always ``Status: 5.0.0``, the headers alone returned."""
     return f"""\
 Return-path: <>
@@ -138,7 +138,7 @@ Subject: Attention, again
 """.encode()
 
 
-def exchange(to: str, status: str = "5.1.10", letter: str = "<other@example.org>") -> bytes:
+def exchange_bounce(to: str, status: str = "5.1.10", letter: str = "<other@example.org>") -> bytes:
     """A notification as Exchange Online writes them, with CRLF and HTML, addressed by name."""
     text = f"""\
 Received: from AM0PR01MB1234.example.net (2001:db8::1) by AM0PR01.example.net;
@@ -192,7 +192,7 @@ One paper.
     return text.replace("\n", "\r\n").encode()
 
 
-def gmail(to: str) -> bytes:
+def gmail_bounce(to: str) -> bytes:
     """A notification as Gmail writes them, its words over several lines."""
     return f"""\
 Delivered-To: {to}
@@ -238,7 +238,7 @@ Subject: Attention, again
 """.encode()
 
 
-def complaint(
+def complaint_mail(
     kind: str = "abuse", *, letter: str = "<other@example.org>", back: str = "<>", date: str = ""
 ) -> bytes:
     """A feedback report (RFC 5965), the letter it brings back told from its headers."""
@@ -278,7 +278,7 @@ One paper.
 """.encode()
 
 
-def leaving(subject: str, *, to: str = "bounce@example.org", more: str = "") -> bytes:
+def unsubscribe_mail(subject: str, *, to: str = "bounce@example.org", more: str = "") -> bytes:
     """A mail as mail programs write it for a reader who leaves."""
     return f"""\
 From: Somebody Else <else@example.net>

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tests.support.factories import NOON
 
 
-class SteadyClock:
+class ManualClock:
     """A clock that stands where it is put."""
 
     def __init__(self, now: datetime = NOON) -> None:
@@ -21,7 +21,7 @@ class SteadyClock:
 
 
 @dataclass
-class QuickClock:
+class SkippingClock:
     """A clock that stands at noon but for the waiting, which takes no time and is counted.
 
     ``sleep_waits_for`` makes a sleep last until something else has happened.

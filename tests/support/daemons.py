@@ -17,17 +17,17 @@ import pytest
 
 from newsletter.app.clock import SystemClock
 from tests.support.cli import Newsletter
-from tests.support.processes import Command, at_work
+from tests.support.processes import Command, running_command
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
-def at(minutes: float) -> str:
+def clock_time(minutes: float) -> str:
     """A wall time in UTC, so many minutes from now."""
     return f"{SystemClock().now() + timedelta(minutes=minutes):%H:%M}"
 
 
-def papers() -> dict[str, list[Any]]:
+def daily_entries() -> dict[str, list[Any]]:
     """Three papers for the days around now."""
     entries = [
         {"paper": {"id": f"2608.0000{n}", "title": f"Paper {n}", "summary": "A text."}}
@@ -38,30 +38,30 @@ def papers() -> dict[str, list[Any]]:
 
 
 @contextlib.contextmanager
-def awake(newsletter: Newsletter, command: str = "run") -> Iterator[Command]:
+def running_daemon(newsletter: Newsletter, command: str = "run") -> Iterator[Command]:
     """A daemon in a process of its own; killed if the test did not end it."""
-    with at_work([command], newsletter.folder, {**os.environ, "NO_COLOR": "1"}) as daemon:
+    with running_command([command], newsletter.folder, {**os.environ, "NO_COLOR": "1"}) as daemon:
         yield daemon
 
 
-def heeds_sigterm(daemon: Command) -> bool:
+def handles_sigterm(daemon: Command) -> bool:
     """Whether it has begun to live: it has said what SIGTERM is to do (proc(5), SigCgt)."""
     told = Path(f"/proc/{daemon.pid}/status").read_text("ascii")
     (caught,) = re.findall(r"^SigCgt:\s*(\w+)$", told, re.MULTILINE)
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def stop(daemon: Command, number: int = signal.SIGTERM) -> str:
+def stop_daemon(daemon: Command, number: int = signal.SIGTERM) -> str:
     """Ask it to end, see that it ends well; what it said."""
     os.kill(daemon.pid, number)
     assert daemon.ended() == 0, daemon.said
     return daemon.said
 
 
-def until(condition: Any, *daemons: Command) -> None:  # noqa: ANN401 - any callable
+def wait_until(condition: Any, *daemons: Command) -> None:  # noqa: ANN401 - any callable
     """Wait for something to be true, while these processes live."""
     turn = threading.Event()
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         for daemon in daemons:
@@ -69,7 +69,7 @@ def until(condition: Any, *daemons: Command) -> None:  # noqa: ANN401 - any call
         turn.wait(0.05)
 
 
-def set_up(
+def configure_due(
     newsletter: Newsletter,
     origin: str,
     *,
@@ -81,7 +81,7 @@ def set_up(
     """Configure a newsletter with three papers a day, due so many minutes from now."""
     newsletter.configure(
         sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}],
-        schedule={"at": at(due), "days": "daily"},
+        schedule={"at": clock_time(due), "days": "daily"},
         store=store,
         **settings,
     )
@@ -99,10 +99,10 @@ def free_port() -> int:
             return port
 
 
-def close_to_midnight() -> bool:
+def is_near_midnight() -> bool:
     """Whether a due time a few minutes off would fall on another day."""
     now = SystemClock().now()
     return (now + timedelta(minutes=10)).date() != (now - timedelta(minutes=10)).date()
 
 
-not_at_midnight = pytest.mark.skipif(close_to_midnight(), reason="the day changes in these minutes")
+not_at_midnight = pytest.mark.skipif(is_near_midnight(), reason="the day changes in these minutes")

@@ -25,7 +25,7 @@ TEMPORARY_STORES = contextlib.ExitStack()
 
 _RAM = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108 - Linux's RAM disk
 
-EMPTYING = SQL("; ").join(
+DELETE_ALL = SQL("; ").join(
     [
         *(
             SQL("DELETE FROM {}").format(Identifier(t.name))
@@ -40,13 +40,13 @@ Not TRUNCATE: that makes every table a file of its own again, which takes longer
 """
 
 
-def empty(url: str) -> None:
+def empty_store(url: str) -> None:
     """Take every row out of a PostgreSQL store."""
     with psycopg.connect(url) as connection:
-        connection.execute(EMPTYING)
+        connection.execute(DELETE_ALL)
 
 
-def hasten(url: str) -> None:
+def speed_up(url: str) -> None:
     """Let a PostgreSQL server waste no time on tests.
 
     No test cuts its power, so it need not wait for its disk. And what its autovacuum learns of
@@ -71,7 +71,7 @@ def refuse_other_transitions(url: str) -> None:
         """)
 
 
-def sqlite_store(folder: Path) -> str:
+def new_sqlite_store(folder: Path) -> str:
     """The address of a store in this folder, up to date, without a row."""
     file = folder / "store.db"
     file.write_bytes(_migrated())
@@ -83,7 +83,7 @@ def open_temporary_store(kind: Callable[[str], S]) -> Iterator[S]:
     """An empty SQLite store in RAM, opened by this class; closed and deleted with the block."""
     with (
         tempfile.TemporaryDirectory(dir=_RAM) as folder,
-        contextlib.closing(kind(sqlite_store(Path(folder)))) as store,
+        contextlib.closing(kind(new_sqlite_store(Path(folder)))) as store,
     ):
         yield store
 

@@ -46,7 +46,7 @@ PAPERS = (
     paper(5, "One More Benchmark", url="https://papers.example.org/abs/5"),
 )
 
-WHOLE = edition(
+FULL_EDITION = edition(
     section("Mixture of Experts", 0, because="topic Mixture of Experts: “experts” in the title"),
     section("Reasoning", 1, 2, because="your rule “chain of thought”", rows=[3]),
     more=[4],
@@ -57,12 +57,12 @@ THEMES = ("serif", "sans")
 
 
 @cache
-def templates(theme: str = DEFAULT_THEME) -> LetterTemplates:
+def shipped_templates(theme: str = DEFAULT_THEME) -> LetterTemplates:
     return load_templates(theme=theme)
 
 
-def demo(publication: Publication = SITE, theme: str = DEFAULT_THEME) -> IssueFragments:
+def demo_fragments(publication: Publication = SITE, theme: str = DEFAULT_THEME) -> IssueFragments:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
-    sheet, quarantined = render_issue(made, publication, templates(theme))
+    sheet, quarantined = render_issue(made, publication, shipped_templates(theme))
     assert quarantined == ()
     return sheet

@@ -18,12 +18,12 @@ from sqlalchemy import event
 
 from newsletter.stores.sql import SqlStore
 
-WHOLE = frozenset({b"Q", b"S"})
+ENDS_REQUEST = frozenset({b"Q", b"S"})
 """The messages that end a request: a simple query, and Sync."""
 
 
 @dataclass
-class Cut:
+class Interruption:
     """When the database goes: at which statement, whether it still does what it was asked, and
     whether it stays away."""
 
@@ -41,7 +41,7 @@ class Cut:
         return strikes
 
 
-def cut_sqlite(store: SqlStore, cut: Cut) -> None:
+def interrupt_sqlite(store: SqlStore, cut: Interruption) -> None:
     """Let SQLite interrupt a statement of this store. One that fails was not done."""
 
     def interrupted(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's and the driver's
@@ -58,7 +58,7 @@ def cut_sqlite(store: SqlStore, cut: Cut) -> None:
 
 
 @contextlib.contextmanager
-def cut_postgres(url: str, cut: Cut) -> Iterator[str]:
+def interrupted_postgres(url: str, cut: Interruption) -> Iterator[str]:
     """The address of a proxy to a PostgreSQL server, which cuts a connection off.
 
     It has a thread of its own, as a delivery waits for its store in the loop it runs in.
@@ -77,7 +77,7 @@ def cut_postgres(url: str, cut: Cut) -> Iterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _proxy(url: str, cut: Cut) -> AsyncIterator[str]:
+async def _proxy(url: str, cut: Interruption) -> AsyncIterator[str]:
     (folder,) = parse_qs(urlsplit(url).query)["host"]
     talks: set[asyncio.Task[None]] = set()
 
@@ -95,7 +95,7 @@ async def _proxy(url: str, cut: Cut) -> AsyncIterator[str]:
         await asyncio.gather(*talks, return_exceptions=True)
 
 
-async def _talk(socket: str, cut: Cut, reader: StreamReader, writer: StreamWriter) -> None:
+async def _talk(socket: str, cut: Interruption, reader: StreamReader, writer: StreamWriter) -> None:
     """Carry one connection's requests there and the answers back, until it is cut."""
     server_reader, server = await asyncio.open_unix_connection(socket)
     try:
@@ -130,7 +130,7 @@ async def _request(reader: StreamReader) -> bytes:
     while request[-5:] != b"X\x00\x00\x00\x04":
         message = await _message(reader)
         request += message
-        if message[:1] in WHOLE:
+        if message[:1] in ENDS_REQUEST:
             return request
     return b""
 

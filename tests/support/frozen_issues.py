@@ -44,7 +44,7 @@ def join(store: Store, *names: str) -> tuple[Reader, ...]:
     return store.readers(emails=[f"{name}@example.org" for name in names])
 
 
-def wave_of(
+def make_wave(
     papers: Sequence[Paper], *, day: date = DAY, due: datetime = NOON, cutoff: int | None = None
 ) -> Wave:
     """A wave of these papers."""
@@ -53,7 +53,7 @@ def wave_of(
     return Wave(0, issue, due, b"pieces \x00\xff")
 
 
-def cut(reader: Reader, *places: int, short: Sequence[int] = ()) -> PlannedEdition:
+def plan_edition(reader: Reader, *places: int, short: Sequence[int] = ()) -> PlannedEdition:
     """A reader's edition with these papers as cards, and where they stood."""
     because = ("every paper",) * len(places)
     sections = (Section("Other", places, because=because),) if places else ()
@@ -63,10 +63,12 @@ def cut(reader: Reader, *places: int, short: Sequence[int] = ()) -> PlannedEditi
 
 def freeze(store: Store, readers: Sequence[Reader], papers: Sequence[Paper]) -> Wave:
     """Freeze an issue in which each of these readers gets all of these papers."""
-    return store.freeze(wave_of(papers), [cut(reader, *range(len(papers))) for reader in readers])
+    return store.freeze(
+        make_wave(papers), [plan_edition(reader, *range(len(papers))) for reader in readers]
+    )
 
 
-def one_issue(store: Store, *names: str) -> Wave:
+def freeze_one_issue(store: Store, *names: str) -> Wave:
     """Two papers, these readers, one frozen issue."""
     return freeze(store, join(store, *names), list_papers(store, "arxiv:1", "arxiv:2"))
 
@@ -103,21 +105,23 @@ def settle(
     store.settle([Settlement(claim, outcome, next_try) for claim in claims], now=now)
 
 
-def ledger(store: Store) -> list[tuple[str, str]]:
+def list_states(store: Store) -> list[tuple[str, str]]:
     """Who stands where, by address."""
-    return [(delivery.email.partition("@")[0], delivery.state) for delivery in rows(store)]
+    return [
+        (delivery.email.partition("@")[0], delivery.state) for delivery in list_deliveries(store)
+    ]
 
 
-def rows(store: Store) -> tuple[Delivery, ...]:
+def list_deliveries(store: Store) -> tuple[Delivery, ...]:
     """The day's ledger."""
     return store.deliveries(DAY)
 
 
-def decided(store: Store) -> list[int]:
+def decided_papers(store: Store) -> list[int]:
     """What is decided for each reader, by id."""
     return [reader.decided for reader in store.readers()]
 
 
-def at(wave: Wave, day: date, due: datetime) -> Wave:
+def wave_on(wave: Wave, day: date, due: datetime) -> Wave:
     """The same wave on another day."""
     return replace(wave, issue=replace(wave.issue, day=day, frozen_at=due), due=due)

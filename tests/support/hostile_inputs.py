@@ -4,9 +4,17 @@ Run as a program under any Python, it sets and checks a letter for each of them.
 """
 
 from tests.support.factories import paper
-from tests.support.letters import content, edition, letter, parsed, part, section, sheet_of
+from tests.support.letters import (
+    edition,
+    make_fragments,
+    make_letter,
+    message_bytes,
+    parse_message,
+    section,
+    text_of_part,
+)
 
-TEXTS = (
+HOSTILE_TEXTS = (
     "</mj-text><mj-raw><script>alert(1)</script></mj-raw>",
     "{{7*7}} {% raw %} {% endblock %} {# gone #}",
     "{% include '/etc/passwd' %}",
@@ -34,7 +42,7 @@ TEXTS = (
     "",
 )
 
-HEADERS = [
+LETTER_HEADERS = [
     "To",
     "Subject",
     "Message-ID",
@@ -56,7 +64,7 @@ HEADERS = [
 """The headers of a letter, in their order, and no other."""
 
 
-def check_bytes(message: bytes) -> None:
+def check_message(message: bytes) -> None:
     """What must hold of every message: its lines, its headers, its parts."""
     assert message.endswith(b"\r\n")
     lines = message[:-2].split(b"\r\n")
@@ -66,8 +74,8 @@ def check_bytes(message: bytes) -> None:
     assert not [line for line in lines[len(head) :] if len(line) > 76]
     assert not [line for line in head if len(line) > 998]
     assert message.isascii()
-    read = parsed(message)
-    assert [name for name, _ in read.items()] == HEADERS
+    read = parse_message(message)
+    assert [name for name, _ in read.items()] == LETTER_HEADERS
     assert not [defect for each in read.walk() for defect in each.defects]
     assert not [defect for _, value in read.items() for defect in value.defects]
     assert [each.get_content_type() for each in read.walk()] == [
@@ -77,9 +85,9 @@ def check_bytes(message: bytes) -> None:
     ]
 
 
-def check(hostile: str) -> None:
+def check_letter(hostile: str) -> None:
     """A letter whose paper is made of this text is set, and keeps every rule."""
-    sheet = sheet_of(
+    sheet = make_fragments(
         paper(
             1,
             hostile,
@@ -91,12 +99,12 @@ def check(hostile: str) -> None:
         )
     )
     cut = edition(section("Reasoning", 0, because=hostile))
-    rendering, envelope = letter(sheet, cut)
-    message = content(envelope)
-    check_bytes(message)
-    assert part(parsed(message), "html") == rendering.html
-    assert part(parsed(message), "plain") == rendering.text
-    html = part(parsed(message), "html")
+    rendering, envelope = make_letter(sheet, cut)
+    message = message_bytes(envelope)
+    check_message(message)
+    assert text_of_part(parse_message(message), "html") == rendering.html
+    assert text_of_part(parse_message(message), "plain") == rendering.text
+    html = text_of_part(parse_message(message), "html")
     assert "<script" not in html
     assert "<img" not in html
     assert "javascript:" not in html
@@ -104,8 +112,8 @@ def check(hostile: str) -> None:
 
 def main() -> None:
     """Check them all."""
-    for hostile in TEXTS:
-        check(hostile)
+    for hostile in HOSTILE_TEXTS:
+        check_letter(hostile)
 
 
 if __name__ == "__main__":

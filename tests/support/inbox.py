@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ReceivedMail:
     """One message as the server took it."""
 
     sender: str
@@ -83,7 +83,7 @@ class Inbox:
     """
 
     answer: Callable[[str], str | None] = lambda _recipient: None
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[ReceivedMail] = field(default_factory=list)
     port: int = 0
     dropping: bool = False
 
@@ -102,13 +102,13 @@ class Inbox:
         assert isinstance(envelope.content, bytes)
         assert envelope.mail_from is not None
         (recipient,) = envelope.rcpt_tos
-        self.arrivals.append(Arrival(envelope.mail_from, recipient, envelope.content))
+        self.arrivals.append(ReceivedMail(envelope.mail_from, recipient, envelope.content))
         if self.dropping:
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         return "250 taken"
 
-    def to(self, email: str) -> list[Arrival]:
+    def to(self, email: str) -> list[ReceivedMail]:
         """What arrived for one reader."""
         return [arrival for arrival in self.arrivals if arrival.recipient == email]
 

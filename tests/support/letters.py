@@ -79,7 +79,7 @@ def template(source: str, *, autoescape: bool = False) -> jinja2.Template:
     return made.get_template("tiny")
 
 
-def tiny(
+def tiny_templates(
     html: str = TINY_HTML, text: str = TINY_TEXT, subject: str = TINY_SUBJECT
 ) -> LetterTemplates:
     """Templates in memory."""
@@ -132,35 +132,37 @@ def links_to(publication: Publication = SITE, to: Recipient = ADA) -> Links:
     return sign_links(publication, KEYS, DAY, NOON, to.id)
 
 
-def sheet_of(
+def make_fragments(
     *papers: Paper, publication: Publication = SITE, templates: LetterTemplates | None = None
 ) -> IssueFragments:
     """The sheet of an issue of these papers (or of two plain ones) in the topic Reasoning."""
     chosen = papers or (paper(1, "First"), paper(2, "Second"))
-    sheet, quarantined = render_issue(issue(chosen, "Reasoning"), publication, templates or tiny())
+    sheet, quarantined = render_issue(
+        issue(chosen, "Reasoning"), publication, templates or tiny_templates()
+    )
     assert quarantined == ()
     return sheet
 
 
-def letter(fragments: IssueFragments, edition: Edition) -> tuple[Rendering, Envelope]:
+def make_letter(fragments: IssueFragments, edition: Edition) -> tuple[Rendering, Envelope]:
     """One letter, as it is read and as it is sent."""
     builder = MessageBuilder(fragments, KEYS)
     return builder.render(edition), builder.build(edition)
 
 
-def content(envelope: Envelope) -> bytes:
+def message_bytes(envelope: Envelope) -> bytes:
     """The message's bytes."""
     return b"".join(envelope.content)
 
 
-def parsed(message: bytes) -> EmailMessage:
+def parse_message(message: bytes) -> EmailMessage:
     """The message as Python's own parser reads it."""
     made = message_from_bytes(message, policy=policy.default)
     assert isinstance(made, EmailMessage)
     return made
 
 
-def part(message: EmailMessage, kind: str) -> str:
+def text_of_part(message: EmailMessage, kind: str) -> str:
     """The text of one part, with plain line ends."""
     body = message.get_body((kind,))
     assert body is not None

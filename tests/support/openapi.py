@@ -24,7 +24,9 @@ CHOICES = {
 """Values that get further than chance would."""
 
 
-def described(routes: Iterable[BaseRoute], known: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def describe_routes(
+    routes: Iterable[BaseRoute], known: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
     """The document: an operation for every route and method.
 
     Args:

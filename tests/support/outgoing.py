@@ -43,7 +43,7 @@ def letters(count: int) -> list[Letter]:
 
 
 @dataclass
-class Counter:
+class DeliveryRecorder:
     """Marks what it is asked to, but for ``refuse``, and notes all in ``marked``, ``settled``."""
 
     refuse: frozenset[str] = frozenset()

@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from tests.support.cli import Newsletter
-from tests.support.daemons import free_port, until
-from tests.support.processes import at_work
+from tests.support.daemons import free_port, wait_until
+from tests.support.processes import running_command
 
 ROOT = Path(__file__).parents[2]
 DAY = "2026-08-12"
@@ -22,7 +22,7 @@ ADA = "ada@example.org"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back."""
 
     status: int
@@ -31,7 +31,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class PreviewServer:
     """A proof sheet that is served."""
 
     port: int
@@ -44,7 +44,7 @@ class Sheet:
 
     def ask(
         self, path: str, form: Mapping[str, str] | None = None, /, method: str = "", **headers: str
-    ) -> Answer:
+    ) -> Response:
         """One request; a form is posted."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -53,10 +53,10 @@ class Sheet:
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()
-        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, text)
+        return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, text)
 
 
-def demo(folder: Path) -> Newsletter:
+def make_demo(folder: Path) -> Newsletter:
     """The demo in a folder, nothing of it sent yet, its templates the operator's own."""
     for name, content in _demo().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -81,11 +81,11 @@ def _demo() -> Mapping[str, bytes]:
 
 
 @contextlib.contextmanager
-def previewing(folder: Path, *words: str, port: int | None = None) -> Iterator[Sheet]:
+def running_preview(folder: Path, *words: str, port: int | None = None) -> Iterator[PreviewServer]:
     """``newsletter preview`` of the demo in a folder."""
     command = ["preview", "--date", DAY, "--no-open", "--port", str(port or free_port()), *words]
-    with at_work(command, folder, {**os.environ, "NO_COLOR": "1"}) as process:
-        until(lambda: "\n" in process.said, process)
+    with running_command(command, folder, {**os.environ, "NO_COLOR": "1"}) as process:
+        wait_until(lambda: "\n" in process.said, process)
         found = re.search(r"http://127\.0\.0\.1:(\d+)/", process.said)
         assert found, process.said
-        yield Sheet(int(found[1]), folder)
+        yield PreviewServer(int(found[1]), folder)

@@ -56,7 +56,7 @@ class Command:
 
 
 @contextlib.contextmanager
-def at_work(
+def running_command(
     words: Sequence[str],
     folder: Path,
     environment: Mapping[str, str],
@@ -86,7 +86,7 @@ def run_command(
     words: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run ``newsletter`` with these words in a folder; what it said, and its exit code."""
-    with at_work(words, folder, environment) as command:
+    with running_command(words, folder, environment) as command:
         code = command.ended()
         return subprocess.CompletedProcess(
             ["newsletter", *words], code, command.out.read_text("utf-8"), command.said

@@ -12,13 +12,13 @@ from newsletter.ports import RunLock, Source, Store, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import SchedulerState, Told, deliver_open, look
-from tests.support.clocks import SteadyClock
+from tests.support.clocks import ManualClock
 from tests.support.factories import item
 
 TEMPLATES = templates.load_templates()
 
 
-class Listed:
+class StubSource:
     """A source that lists what it is told to, or fails as it is told to."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Listed:
         return (Listing(self.name, day, items),)
 
 
-def desk_over(store: Store, *sources: Source, clock: SteadyClock | None = None) -> Publisher:
+def publisher_over(store: Store, *sources: Source, clock: ManualClock | None = None) -> Publisher:
     """A newsletter with one topic, which gets its listings from these sources."""
     chosen: Sequence[Source] = sources
     return Publisher(
@@ -55,12 +55,12 @@ def desk_over(store: Store, *sources: Source, clock: SteadyClock | None = None) 
         sources=chosen,
         store=store,
         matcher=RulesMatcher(),
-        clock=clock or SteadyClock(),
+        clock=clock or ManualClock(),
     )
 
 
 @dataclass(frozen=True)
-class Run:
+class KnownRuns:
     """A run that knows which others are gone."""
 
     name: str

@@ -16,9 +16,9 @@ from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refus
 from newsletter.ports import Mark, Settle, Transport
 from newsletter.transports.folder import FolderTransport, file_name
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from tests.support.clocks import QuickClock
+from tests.support.clocks import SkippingClock
 from tests.support.outgoing import MemoryTransport
-from tests.support.smtp_servers import Answer, Fault, FaultyServer, faulty
+from tests.support.smtp_servers import Fault, FaultyServer, Reply, faulty_server
 
 Fate = Literal["accepted", "refused", "deferred", "lost", "stalled"]
 """What a receiver does to one letter: accepts, refuses, or defers it; takes it and closes the
@@ -89,7 +89,7 @@ class SmtpReceiver(Receiver):
     def __init__(self, server: FaultyServer) -> None:
         self._server = server
         settings = SmtpSettings(server.host, server.port, "none", connections=3)
-        self.transport = SmtpTransport(settings, QuickClock())
+        self.transport = SmtpTransport(settings, SkippingClock())
 
     @override
     def arrived(self) -> list[tuple[str, bytes]]:
@@ -108,7 +108,7 @@ class SmtpReceiver(Receiver):
         self._server.script["dot"] = [_SMTP_ANSWERS[fate] for fate in fates]
 
 
-_SMTP_ANSWERS: dict[Fate, Answer] = {
+_SMTP_ANSWERS: dict[Fate, Reply] = {
     "accepted": "250 2.0.0 taken",
     "refused": "550 5.1.1 no such user",
     "deferred": "451 4.7.1 greylisted",
@@ -225,13 +225,13 @@ async def folder(folder: Path) -> AsyncIterator[Receiver]:
 
 @contextlib.asynccontextmanager
 async def smtp(_folder: Path) -> AsyncIterator[Receiver]:
-    async with faulty({}) as server:
+    async with faulty_server({}) as server:
         yield SmtpReceiver(server)
 
 
 @contextlib.asynccontextmanager
 async def smtp_pipelined(_folder: Path) -> AsyncIterator[Receiver]:
-    async with faulty({}, pipelining=True) as server:
+    async with faulty_server({}, pipelining=True) as server:
         yield SmtpReceiver(server)
 
 

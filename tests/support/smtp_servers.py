@@ -28,11 +28,11 @@ class Fault(Enum):
     LATE = "thinks for a second, and takes it"
 
 
-Answer = str | Fault
+Reply = str | Fault
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenMessage:
     """A message the server took, as it stands after the dots are unstuffed."""
 
     sender: str
@@ -57,9 +57,9 @@ _GOOD: Mapping[str, str] = {
 class FaultyServer:
     """An SMTP server with a script. A dot answered by a fault or by garbage was still taken."""
 
-    script: dict[Stage, list[Answer]] = field(default_factory=dict)
+    script: dict[Stage, list[Reply]] = field(default_factory=dict)
     greeting: str = _GOOD["EHLO"]
-    taken: list[Taken] = field(default_factory=list)
+    taken: list[TakenMessage] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     connections: int = 0
     host: str = "127.0.0.1"
@@ -112,10 +112,10 @@ class FaultyServer:
             lines.append(line.removeprefix(b"."))
         answer = self._next("dot")
         if isinstance(answer, Fault) or not answer.startswith(("4", "5")):
-            self.taken.append(Taken(sender, recipient, b"".join(lines)))
+            self.taken.append(TakenMessage(sender, recipient, b"".join(lines)))
         return await self._give(answer, writer)
 
-    def _next(self, stage: Stage) -> Answer:
+    def _next(self, stage: Stage) -> Reply:
         answers = self.script.get(stage)
         if not answers and stage == "EHLO":
             return self.greeting
@@ -124,7 +124,7 @@ class FaultyServer:
     async def _say(self, stage: Stage, writer: asyncio.StreamWriter) -> str:
         return await self._give(self._next(stage), writer)
 
-    async def _give(self, answer: Answer, writer: asyncio.StreamWriter) -> str:
+    async def _give(self, answer: Reply, writer: asyncio.StreamWriter) -> str:
         """Give an answer; its code, empty when the conversation is over."""
         match answer:
             case Fault.EOF:
@@ -156,8 +156,8 @@ PIPELINING = "250-localhost\r\n250-PIPELINING\r\n250 8BITMIME"
 
 
 @contextlib.asynccontextmanager
-async def faulty(
-    script: Mapping[Stage, Sequence[Answer]], *, pipelining: bool = False
+async def faulty_server(
+    script: Mapping[Stage, Sequence[Reply]], *, pipelining: bool = False
 ) -> AsyncIterator[FaultyServer]:
     """A server that follows a script until the block ends."""
     greeting = PIPELINING if pipelining else _GOOD["EHLO"]
@@ -181,11 +181,11 @@ async def faulty(
 
 
 @dataclass
-class GoodServer:
+class WorkingServer:
     """A real aiosmtpd server, which keeps what it takes."""
 
     pipelining: bool = False
-    taken: list[Taken] = field(default_factory=list)
+    taken: list[TakenMessage] = field(default_factory=list)
     host: str = "localhost"
     port: int = 0
 
@@ -206,7 +206,7 @@ class GoodServer:
     ) -> str:
         assert isinstance(envelope.content, bytes)
         (recipient,) = envelope.rcpt_tos
-        self.taken.append(Taken(envelope.mail_from or "", recipient, envelope.content))
+        self.taken.append(TakenMessage(envelope.mail_from or "", recipient, envelope.content))
         return "250 2.0.0 taken"
 
     def authenticate(
@@ -218,15 +218,15 @@ class GoodServer:
 
 
 @contextlib.asynccontextmanager
-async def good(
+async def working_server(
     *,
     starttls: ssl.SSLContext | None = None,
     tls: ssl.SSLContext | None = None,
     login: bool = False,
     pipelining: bool = False,
-) -> AsyncIterator[GoodServer]:
+) -> AsyncIterator[WorkingServer]:
     """A server that behaves, with STARTTLS, with TLS from the first byte, with a login."""
-    server = GoodServer(pipelining)
+    server = WorkingServer(pipelining)
     loop = asyncio.get_running_loop()
 
     def greet() -> SMTP:

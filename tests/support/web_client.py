@@ -33,17 +33,17 @@ from newsletter.web.mail_queue import MailQueue
 from newsletter.web.page_cache import PageCache
 from newsletter.web.server import serve_in_thread
 from newsletter.web.wiring import build_pages, first_letter_delivery, list_routes
-from tests.support.clocks import SteadyClock
-from tests.support.daemons import until
+from tests.support.clocks import ManualClock
+from tests.support.daemons import wait_until
 from tests.support.databases import open_temporary_store
-from tests.support.inbox import Arrival, Inbox, open_inbox
-from tests.support.publishers import Listed, Run, desk_over
+from tests.support.inbox import Inbox, ReceivedMail, open_inbox
+from tests.support.publishers import KnownRuns, StubSource, publisher_over
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back."""
 
     status: int
@@ -57,12 +57,12 @@ class Answer:
 
 
 @dataclass
-class App:
+class Website:
     """A newsletter whose door is open."""
 
     store: Store
     inbox: Inbox
-    clock: SteadyClock
+    clock: ManualClock
     reader_service: ReaderService
     publisher: Publisher
     port: int = 0
@@ -71,13 +71,15 @@ class App:
 
     def publish(self, day: date, *titles: str) -> None:
         """List these papers, freeze the day's issue, and deliver it."""
-        source = Listed(*titles)
-        apart(self._published(day, source))
+        source = StubSource(*titles)
+        run_in_thread(self._published(day, source))
 
-    async def _published(self, day: date, source: Listed) -> None:
+    async def _published(self, day: date, source: StubSource) -> None:
         reports = await gather([source], self.store, day, self.clock, lambda _: None)
         freeze(self.publisher, day, waiting(self.publisher, day), reports)
-        await publish(self.publisher, day, self.smtp, run_lock=Run("run"), progress=lambda _: None)
+        await publish(
+            self.publisher, day, self.smtp, run_lock=KnownRuns("run"), progress=lambda _: None
+        )
 
     @property
     def smtp(self) -> SmtpTransport:
@@ -93,7 +95,7 @@ class App:
         path: str,
         form: Mapping[str, object] | bytes | None = None,
         **headers: str,
-    ) -> Answer:
+    ) -> Response:
         """One request; ``form`` is posted as browsers do."""
         body = urlencode(form, doseq=True).encode() if isinstance(form, Mapping) else form
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -106,31 +108,31 @@ class App:
             text = answer.read().decode()
         finally:
             connection.close()
-        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, text)
+        return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, text)
 
-    def get(self, path: str, **headers: str) -> Answer:
+    def get(self, path: str, **headers: str) -> Response:
         """What a page shows."""
         return self.ask("GET", path, None, **headers)
 
-    def post(self, path: str, form: Mapping[str, object] | None = None, **headers: str) -> Answer:
+    def post(self, path: str, form: Mapping[str, object] | None = None, **headers: str) -> Response:
         """What sending a form brings."""
         return self.ask("POST", path, form or {}, **headers)
 
-    def join(self, email: str = "ada@example.org", **fields: object) -> Answer:
+    def join(self, email: str = "ada@example.org", **fields: object) -> Response:
         """Ask for letters to an address."""
         return self.post("/join", {"email": email, **fields})
 
-    def mail_to(self, email: str) -> Arrival:
+    def mail_to(self, email: str) -> ReceivedMail:
         """The first letter to an address, once it came."""
-        until(lambda: bool(self.inbox.to(email)))
+        wait_until(lambda: bool(self.inbox.to(email)))
         return self.inbox.to(email)[0]
 
-    def mail(self, count: int) -> list[Arrival]:
+    def mail(self, count: int) -> list[ReceivedMail]:
         """The letters that came, once there are so many."""
-        until(lambda: len(self.inbox.arrivals) >= count)
+        wait_until(lambda: len(self.inbox.arrivals) >= count)
         return self.inbox.arrivals
 
-    def link(self, arrival: Arrival) -> str:
+    def link(self, arrival: ReceivedMail) -> str:
         """The path of the one link in a note."""
         (found,) = re.findall(r"^(https?://\S+)\r?$", arrival.text, re.MULTILINE)
         path: str = urlsplit(found).path
@@ -157,20 +159,20 @@ class App:
         self.clock.time += timedelta(**time)
 
 
-def apart(work: Coroutine[Any, Any, None]) -> None:
+def run_in_thread(work: Coroutine[Any, Any, None]) -> None:
     """Do it in a thread of its own: a browser under test has this one's event loop."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, work).result()
 
 
 @cache
-def stationery() -> Mapping[str, LetterTemplates]:
+def note_templates() -> Mapping[str, LetterTemplates]:
     """The templates of the notes, compiled once."""
     return {kind: templates.load_note_templates(kind) for kind in LINKS}
 
 
 @contextlib.contextmanager
-def open_app(
+def open_website(
     *,
     store: Store | None = None,
     url: str = "https://n.example.org",
@@ -178,19 +180,19 @@ def open_app(
     proxies: tuple[str, ...] = (),
     publication: Publication | None = None,
     operator_password: str | None = None,
-) -> Iterator[App]:
+) -> Iterator[Website]:
     """A newsletter with its door open and a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
-    clock = SteadyClock()
+    clock = ManualClock()
     with contextlib.ExitStack() as stack:
         kept = store or stack.enter_context(open_temporary_store(SqlStore))
         inbox = stack.enter_context(open_inbox())
-        publisher = replace(desk_over(kept, clock=clock), publication=chosen)
+        publisher = replace(publisher_over(kept, clock=clock), publication=chosen)
         reader_service = ReaderService(chosen, kept, publisher.keyring)
-        app = App(kept, inbox, clock, reader_service, publisher)
-        deliver = first_letter_delivery(publisher, app.smtp, Run("pages"), app.told.append)
+        app = Website(kept, inbox, clock, reader_service, publisher)
+        deliver = first_letter_delivery(publisher, app.smtp, KnownRuns("pages"), app.told.append)
         mail_queue = MailQueue(
-            reader_service, stationery(), app.smtp, deliver, clock, app.told.append
+            reader_service, note_templates(), app.smtp, deliver, clock, app.told.append
         )
         default_schedule = DefaultSchedule("07:00", "UTC", "daily")
         page_context = PageContext(

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.bounces import parse
-from tests.support.bounce_mails import complaint, exchange, exim, gmail, leaving, postfix
+from tests.support.bounce_mails import (
+    complaint_mail,
+    exchange_bounce,
+    exim_bounce,
+    gmail_bounce,
+    postfix_bounce,
+    unsubscribe_mail,
+)
 from tests.support.factories import NOON
 
 TO = "bounce+1-0123456789abcdef@example.org"
@@ -14,10 +21,13 @@ TO = "bounce+1-0123456789abcdef@example.org"
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (postfix(TO), "5.1.1 550 5.1.1 <ada@example.net>: Recipient address rejected"),
-        (exim(TO), "5.0.0 550 No such user here"),
-        (exchange(TO), "5.1.10 550 5.1.10 RESOLVER.ADR.RecipientNotFound"),
-        (gmail(TO), "5.1.1 550-5.1.1 The email account that you tried to reach does not exist."),
+        (postfix_bounce(TO), "5.1.1 550 5.1.1 <ada@example.net>: Recipient address rejected"),
+        (exim_bounce(TO), "5.0.0 550 No such user here"),
+        (exchange_bounce(TO), "5.1.10 550 5.1.10 RESOLVER.ADR.RecipientNotFound"),
+        (
+            gmail_bounce(TO),
+            "5.1.1 550-5.1.1 The email account that you tried to reach does not exist.",
+        ),
     ],
     ids=["Postfix", "Exim", "Exchange", "Gmail"],
 )
@@ -56,28 +66,30 @@ def test_unknown_user_reports_are_hard_bounces(content: bytes, said: str) -> Non
     ],
 )
 def test_only_missing_mailbox_is_a_hard_bounce(status: str, said: str, meaning: str) -> None:
-    assert parse(postfix(TO, status=status, said=said)).meaning == meaning
+    assert parse(postfix_bounce(TO, status=status, said=said)).meaning == meaning
 
 
 @pytest.mark.parametrize(
     ("action", "meaning"), [("delayed", "soft"), ("delivered", "aside"), ("relayed", "aside")]
 )
 def test_delay_is_soft_and_success_ignored(action: str, meaning: str) -> None:
-    assert parse(postfix(TO, action=action)).meaning == meaning
+    assert parse(postfix_bounce(TO, action=action)).meaning == meaning
 
 
 def test_one_missing_alias_member_is_no_hard_bounce() -> None:
     other = b"\nFinal-Recipient: rfc822; eve@example.net\nAction: delivered\nStatus: 2.0.0\n"
-    both = postfix(TO).replace(
+    both = postfix_bounce(TO).replace(
         b"\n--4C5D6E.1785758400/mx.example.org\nContent-Description: Und",
         other + b"\n--4C5D6E.1785758400/mx.example.org\nContent-Description: Und",
     )
-    assert both != postfix(TO)
+    assert both != postfix_bounce(TO)
     assert parse(both).meaning == "soft"
 
 
 def test_internationalised_report_is_read() -> None:
-    content = postfix(TO).replace(b"message/delivery-status", b"message/global-delivery-status")
+    content = postfix_bounce(TO).replace(
+        b"message/delivery-status", b"message/global-delivery-status"
+    )
     content = content.replace(b"message/rfc822", b"message/global").replace(b"<other@", b"<that@")
     came = parse(content)
     assert (came.meaning, came.letters) == ("hard", ("<that@example.net>",))
@@ -85,7 +97,7 @@ def test_internationalised_report_is_read() -> None:
 
 @pytest.mark.parametrize("kind", ["abuse", "fraud", "virus", "other", "opt-out"])
 def test_feedback_report_is_a_complaint(kind: str) -> None:
-    came = parse(complaint(kind, back=f"<{TO}>", letter="<that@example.org>"))
+    came = parse(complaint_mail(kind, back=f"<{TO}>", letter="<that@example.org>"))
     assert (came.meaning, came.said) == ("complaint", f"{kind} (SomeGenerator/1.0)")
     assert came.letters == ("<that@example.org>",)
     assert f"<{TO}>" in came.addresses
@@ -93,11 +105,11 @@ def test_feedback_report_is_a_complaint(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["not-spam", "auth-failure"])
 def test_feedback_report_may_be_no_complaint(kind: str) -> None:
-    assert parse(complaint(kind)).meaning == "aside"
+    assert parse(complaint_mail(kind)).meaning == "aside"
 
 
 def test_feedback_report_without_type_is_ignored() -> None:
-    assert parse(complaint("")).meaning == "unreadable"
+    assert parse(complaint_mail("")).meaning == "unreadable"
 
 
 @pytest.mark.parametrize(
@@ -117,25 +129,25 @@ def test_feedback_report_without_type_is_ignored() -> None:
     ],
 )
 def test_readers_unsubscribe_by_subject(subject: str, meaning: str, token: str) -> None:
-    came = parse(leaving(subject))
+    came = parse(unsubscribe_mail(subject))
     assert (came.meaning, came.token) == (meaning, token)
 
 
 def test_automatic_reply_is_ignored() -> None:
-    away = leaving("Away: Unsubscribe", more="Auto-Submitted: auto-replied (vacation)\n")
+    away = unsubscribe_mail("Away: Unsubscribe", more="Auto-Submitted: auto-replied (vacation)\n")
     assert parse(away).meaning == "aside"
 
 
 def test_unreadable_report_is_ignored() -> None:
-    content = postfix(TO).replace(b"message/delivery-status", b"text/plain")
+    content = postfix_bounce(TO).replace(b"message/delivery-status", b"text/plain")
     assert parse(content).meaning == "unreadable"
-    empty = postfix(TO).replace(b"Final-Recipient", b"X-A").replace(b"Action", b"X-B")
+    empty = postfix_bounce(TO).replace(b"Final-Recipient", b"X-A").replace(b"Action", b"X-B")
     assert parse(empty.replace(b"Status:", b"X-C:")).meaning == "unreadable"
 
 
 def test_mail_is_identified_by_message_id_or_bytes() -> None:
-    assert parse(postfix(TO, name="a@b")).name == "<a@b>"
-    without = postfix(TO).replace(b"Message-Id:", b"X-Id:")
+    assert parse(postfix_bounce(TO, name="a@b")).name == "<a@b>"
+    without = postfix_bounce(TO).replace(b"Message-Id:", b"X-Id:")
     assert parse(without).name == parse(without).name != parse(without + b"\n").name
 
 
@@ -143,7 +155,7 @@ def test_mail_is_identified_by_message_id_or_bytes() -> None:
     "date", ["yesterday", "Mon, 99 Aug 2026", "Fri, 31 Dec 9999 23:00:00 -1400"]
 )
 def test_invalid_date_is_none(date: str) -> None:
-    assert parse(complaint(date=date)).sent is None
+    assert parse(complaint_mail(date=date)).sent is None
 
 
 def test_endlessly_nested_parts_are_ignored() -> None:
@@ -154,5 +166,11 @@ def test_endlessly_nested_parts_are_ignored() -> None:
 
 @given(st.binary(max_size=300), st.integers(0, 2500), st.integers(0, 200))
 def test_any_bytes_give_a_result(noise: bytes, at: int, cut: int) -> None:
-    for whole in (postfix(TO), exim(TO), complaint(), leaving("unsubscribe a.b.c"), b""):
+    for whole in (
+        postfix_bounce(TO),
+        exim_bounce(TO),
+        complaint_mail(),
+        unsubscribe_mail("unsubscribe a.b.c"),
+        b"",
+    ):
         assert parse(whole[:at] + noise + whole[at + cut :]).name

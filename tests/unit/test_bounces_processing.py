@@ -14,13 +14,13 @@ from newsletter.model import Status
 from newsletter.ports import Store
 from tests.support.bounce_mails import (
     KEYS,
-    PAPERS,
-    complaint,
-    exchange,
-    leaving,
+    PUBLICATION,
+    complaint_mail,
+    exchange_bounce,
     letter_id,
-    path,
-    postfix,
+    postfix_bounce,
+    return_path,
+    unsubscribe_mail,
 )
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
@@ -35,7 +35,7 @@ def store() -> Store:
 
 
 def bounce_processor(store: Store) -> BounceProcessor:
-    return BounceProcessor(store, PAPERS, KEYS)
+    return BounceProcessor(store, PUBLICATION, KEYS)
 
 
 def take(store: Store, *mails: bytes, days: int = 0) -> list[tuple[str, str, str]]:
@@ -51,7 +51,9 @@ def statuses(store: Store) -> list[Status]:
 
 def bounced_on(days: int, reader: int = 2, **words: str) -> bytes:
     sent = NOON + timedelta(days=days)
-    return postfix(path(reader), sent=sent, name=f"{reader}.{days}@mx.example.org", **words)
+    return postfix_bounce(
+        return_path(reader), sent=sent, name=f"{reader}.{days}@mx.example.org", **words
+    )
 
 
 def test_three_bounces_on_three_days_block_one_reader(store: Store) -> None:
@@ -78,7 +80,7 @@ def test_soft_bounces_block_nobody(store: Store) -> None:
 
 
 def test_complaint_blocks_at_once(store: Store) -> None:
-    assert take(store, complaint(back=f"<{path(3)}>")) == [
+    assert take(store, complaint_mail(back=f"<{return_path(3)}>")) == [
         ("complaint", "suppressed", "r3@example.net")
     ]
     assert statuses(store) == ["confirmed", "confirmed", "blocked"]
@@ -88,10 +90,10 @@ def test_message_id_identifies_reader_without_return_path(store: Store) -> None:
     freeze(store, store.readers(), list_papers(store, "arxiv:2608.00001"))
     assert take(
         store,
-        complaint(letter=letter_id(2)),
-        exchange("papers@example.org", letter=letter_id(3)),
-        exchange("papers@example.org", letter="<2026-13-99.0123456789abcdef@example.org>"),
-        exchange("papers@example.org", letter="<2026-08-03.0123456789abcdef@example.org>"),
+        complaint_mail(letter=letter_id(2)),
+        exchange_bounce("papers@example.org", letter=letter_id(3)),
+        exchange_bounce("papers@example.org", letter="<2026-13-99.0123456789abcdef@example.org>"),
+        exchange_bounce("papers@example.org", letter="<2026-08-03.0123456789abcdef@example.org>"),
     ) == [
         ("complaint", "suppressed", "r2@example.net"),
         ("hard", "noted", "r3@example.net"),
@@ -101,20 +103,22 @@ def test_message_id_identifies_reader_without_return_path(store: Store) -> None:
 
 
 def test_rotated_key_still_identifies_the_reader(store: Store) -> None:
-    rotated = BounceProcessor(store, PAPERS, Keyring(("a newer key", *KEYS.secrets), KEYS.audience))
-    assert rotated.take("a mail", postfix(path(1)), NOON).reader == "r1@example.net"
+    rotated = BounceProcessor(
+        store, PUBLICATION, Keyring(("a newer key", *KEYS.secrets), KEYS.audience)
+    )
+    assert rotated.take("a mail", postfix_bounce(return_path(1)), NOON).reader == "r1@example.net"
 
 
 @pytest.mark.parametrize(
     "mail",
     [
-        postfix("bounce@example.org"),
-        postfix("bounce+1-0123456789abcdef@example.org"),
-        postfix(path(1).replace("@example.org", "@example.com")),
-        postfix(path(99)),
-        complaint(),
-        leaving("unsubscribe MQ.tj1abc.forged"),
-        leaving("unsubscribe"),
+        postfix_bounce("bounce@example.org"),
+        postfix_bounce("bounce+1-0123456789abcdef@example.org"),
+        postfix_bounce(return_path(1).replace("@example.org", "@example.com")),
+        postfix_bounce(return_path(99)),
+        complaint_mail(),
+        unsubscribe_mail("unsubscribe MQ.tj1abc.forged"),
+        unsubscribe_mail("unsubscribe"),
         b"hello",
     ],
 )
@@ -127,10 +131,10 @@ def test_unauthenticated_bounce_is_ignored(store: Store, mail: bytes) -> None:
 
 def test_reader_unsubscribes_by_mail_from_any_address(store: Store) -> None:
     token = sign_token("2", "unsubscribe", KEYS, NOON - timedelta(days=900))
-    assert take(store, leaving(f"unsubscribe {token}")) == [
+    assert take(store, unsubscribe_mail(f"unsubscribe {token}")) == [
         ("unsubscribe", "unsubscribed", "r2@example.net")
     ]
-    assert take(store, leaving("Unsubscribe", to=path(3))) == [
+    assert take(store, unsubscribe_mail("Unsubscribe", to=return_path(3))) == [
         ("unsubscribe", "unsubscribed", "r3@example.net")
     ]
     assert statuses(store) == ["confirmed", "unsubscribed", "unsubscribed"]
@@ -138,16 +142,19 @@ def test_reader_unsubscribes_by_mail_from_any_address(store: Store) -> None:
 
 def test_token_of_another_purpose_does_not_unsubscribe(store: Store) -> None:
     token = sign_token("2", "preferences", KEYS, NOON)
-    assert take(store, leaving(f"unsubscribe {token}"))[0][1] == "left"
-    wish = bounce_processor(store).take("a mail", leaving(f"pause {token}"), NOON)
+    assert take(store, unsubscribe_mail(f"unsubscribe {token}"))[0][1] == "left"
+    wish = bounce_processor(store).take("a mail", unsubscribe_mail(f"pause {token}"), NOON)
     assert (wish.effect, wish.reader) == ("left", "r2@example.net")
     assert "asks for a pause" in wish.said
 
 
 def test_without_bounce_mailbox_senders_mailbox_is_read(store: Store) -> None:
-    by_sender = BounceProcessor(store, replace(PAPERS, bounces=None), KEYS)
+    by_sender = BounceProcessor(store, replace(PUBLICATION, bounces=None), KEYS)
     token = sign_token("1", "unsubscribe", KEYS, NOON)
-    assert by_sender.take("a mail", leaving(f"unsubscribe {token}"), NOON).effect == "unsubscribed"
+    assert (
+        by_sender.take("a mail", unsubscribe_mail(f"unsubscribe {token}"), NOON).effect
+        == "unsubscribed"
+    )
 
 
 def test_one_bounce_in_a_hundred_affects_one_reader() -> None:
@@ -162,7 +169,7 @@ def test_one_bounce_in_a_hundred_affects_one_reader() -> None:
 def test_odd_maildir_entries_are_skipped_or_named(tmp_path: Path, store: Store) -> None:
     for name in ("new/folder", "cur", "tmp"):
         (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "new" / ".hidden").write_bytes(postfix(path(1)))
+    (tmp_path / "new" / ".hidden").write_bytes(postfix_bounce(return_path(1)))
     (tmp_path / "new" / "empty").touch()
     (taking,) = bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON)
     assert (taking.name, taking.effect) == ("empty", "left")

@@ -45,7 +45,7 @@ from newsletter.model import (
 )
 from newsletter.model.closed_sets import complete
 from newsletter.model.deliveries import STATE_AFTER
-from tests.support.databases import sqlite_store
+from tests.support.databases import new_sqlite_store
 
 ROOT = Path(__file__).parents[2]
 DELIVERY_PAGE = (ROOT / "docs" / "delivery.md").read_text()
@@ -217,7 +217,7 @@ def test_the_migrated_store_takes_every_member(
     table: str, column: str, members: tuple[str, ...], tmp_path: Path
 ) -> None:
     """A member added in code needs a migration that widens the CHECK constraint."""
-    store = sqlite_store(tmp_path).removeprefix("sqlite:///")
+    store = new_sqlite_store(tmp_path).removeprefix("sqlite:///")
     with closing(sqlite3.connect(store)) as connection:
         query = "SELECT sql FROM sqlite_master WHERE name = ?"
         (statement,) = connection.execute(query, (table,)).fetchone()

@@ -34,7 +34,7 @@ from newsletter.model import (
 )
 from newsletter.ports import Mark, Settle, Transport
 from newsletter.stores.sql import SqlStore
-from tests.support.clocks import QuickClock
+from tests.support.clocks import SkippingClock
 from tests.support.databases import temporary_store, temporary_store_of
 from tests.support.factories import DAY, NOON, paper, subscriber
 from tests.support.outgoing import BODY, MemoryTransport
@@ -68,7 +68,7 @@ class Morning:
     """A day's issue, and runs over it."""
 
     store: SqlStore
-    clock: QuickClock = field(default_factory=QuickClock)
+    clock: SkippingClock = field(default_factory=SkippingClock)
     address: Callable[[Claim], Envelope] = address
     told: list[Counts] = field(default_factory=list)
     runs: int = 0
@@ -246,7 +246,7 @@ def test_stop_waits_for_marked_letters(
         await transport.stuck.wait()
         morning.clock.sleep_waits_for = transport.answered
         running.cancel()
-        await QuickClock().sleep(0)
+        await SkippingClock().sleep(0)
         transport.answered.set()
         with pytest.raises(asyncio.CancelledError):
             await running

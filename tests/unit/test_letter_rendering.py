@@ -25,9 +25,9 @@ from tests.support.letters import (
     edition,
     issue,
     links_to,
+    make_fragments,
     section,
-    sheet_of,
-    tiny,
+    tiny_templates,
 )
 
 NO_SITE = Publication("Papers", "Papers", "papers@example.org")
@@ -115,7 +115,7 @@ def test_preheader_has_40_to_110_characters(abstract: str, lead: str) -> None:
 
 
 def test_fragments_round_trip_through_storage() -> None:
-    sheet = sheet_of()
+    sheet = make_fragments()
     assert IssueFragments.load(sheet.dump()) == sheet
     stored = json.loads(zlib.decompress(sheet.dump()))
     assert stored["subjects"][0][1][1] == "more"
@@ -123,7 +123,7 @@ def test_fragments_round_trip_through_storage() -> None:
 
 
 def test_edition_renders_cards_rows_and_more() -> None:
-    sheet = sheet_of(*(paper(n, f"Title {n} & co", abstract=ABSTRACT) for n in range(1, 5)))
+    sheet = make_fragments(*(paper(n, f"Title {n} & co", abstract=ABSTRACT) for n in range(1, 5)))
     cut = edition(section("Reasoning", 0, rows=[1]), more=(2, 3), left_out=7)
     rendering = render_letter(sheet, cut, links_to())
     html = rendering.html
@@ -137,14 +137,14 @@ def test_edition_renders_cards_rows_and_more() -> None:
 
 
 def test_zero_counts_are_omitted() -> None:
-    html = html_of(sheet_of())
+    html = html_of(make_fragments())
     assert "1 papers" in html
     for unsaid in ("out</i>", "more</a>", "quiet"):
         assert unsaid not in html
 
 
 def test_quiet_day_is_one_line() -> None:
-    rendering = render_letter(sheet_of(), edition(), links_to())
+    rendering = render_letter(make_fragments(), edition(), links_to())
     html = rendering.html
     assert "quiet" in html
     assert "0 papers" in html
@@ -153,22 +153,22 @@ def test_quiet_day_is_one_line() -> None:
 
 
 def test_single_paper_is_the_whole_subject() -> None:
-    rendering = render_letter(sheet_of(), edition(section("Reasoning", 1)), links_to())
+    rendering = render_letter(make_fragments(), edition(section("Reasoning", 1)), links_to())
     assert "".join(rendering.subject) == "Second"
 
 
 def test_preheader_differs_from_the_title() -> None:
     papers = (paper(1, "First", abstract=ABSTRACT), paper(2, "Second", abstract=ABSTRACT))
-    assert "<p>One thing is said. Another follows.</p>" not in html_of(sheet_of(*papers))
-    assert "<p>One thing is said. Another follows. — one of the" in html_of(sheet_of(*papers))
+    assert "<p>One thing is said. Another follows.</p>" not in html_of(make_fragments(*papers))
+    assert "<p>One thing is said. Another follows. — one of the" in html_of(make_fragments(*papers))
     both = edition(section("Reasoning", 0, 1))
-    html = render_letter(sheet_of(*papers), both, links_to()).html
+    html = render_letter(make_fragments(*papers), both, links_to()).html
     assert "<p>Also: Second — One thing is said. Another follows.</p>" in html
 
 
 @pytest.mark.parametrize("summary", get_args(Summary))
 def test_readers_get_their_summary_length(summary: Summary) -> None:
-    html = html_of(sheet_of(paper(1, abstract=ABSTRACT)), summary=summary)
+    html = html_of(make_fragments(paper(1, abstract=ABSTRACT)), summary=summary)
     expected = {"short": (True, False), "full": (True, True), "titles": (False, False)}[summary]
     card = html[html.index("<h3>") :]
     assert ("Another follows." in card, "A third one" in card) == expected
@@ -176,7 +176,7 @@ def test_readers_get_their_summary_length(summary: Summary) -> None:
 
 def test_shared_fragments_are_the_same_objects() -> None:
     papers = section("Reasoning", 0, 1)
-    compiled = CompiledIssue(sheet_of(), str)
+    compiled = CompiledIssue(make_fragments(), str)
     ada = assemble_letter(compiled, edition(papers), links_to(SITE, ADA))
     bob = assemble_letter(compiled, edition(papers, to=BOB), links_to(SITE, BOB))
     both = list(zip(ada.html, bob.html, strict=True))
@@ -184,7 +184,7 @@ def test_shared_fragments_are_the_same_objects() -> None:
 
 
 def test_reason_keeps_within_its_reserved_bytes() -> None:
-    sheet = sheet_of()
+    sheet = make_fragments()
     for reason in ("&" * 300, "漢" * 300, "word " * 100, "a"):
         cut = edition(section("Reasoning", 0, because=reason))
         html = render_letter(sheet, cut, links_to()).html
@@ -195,7 +195,7 @@ def test_reason_keeps_within_its_reserved_bytes() -> None:
 def test_size_estimate_is_never_too_small() -> None:
     papers = [paper(n, f"Títle {n}", abstract=ABSTRACT) for n in range(1, 6)]
     for publication in (SITE, replace(SITE, bounces=None), NO_SITE):
-        sheet = sheet_of(*papers, publication=publication)
+        sheet = make_fragments(*papers, publication=publication)
         cut = edition(section("Reasoning", 0, 1, rows=[2]), section("Other", 3), more=[4])
         html = render_letter(sheet, cut, links_to(publication)).html
         sizes = sheet.sizes
@@ -209,7 +209,9 @@ def test_size_estimate_is_never_too_small() -> None:
 
 
 def test_paper_that_breaks_the_template_is_quarantined() -> None:
-    fragile = tiny(html=TINY_HTML.replace("{{ summary }}", "{{ 1 // (paper.title | length - 3) }}"))
+    fragile = tiny_templates(
+        html=TINY_HTML.replace("{{ summary }}", "{{ 1 // (paper.title | length - 3) }}")
+    )
     papers = (paper(1, "First"), paper(2, "Two"), paper(3, "Third"))
     sheet, quarantined = render_issue(issue(papers, "Reasoning"), SITE, fragile)
     (key, reason), *others = quarantined
@@ -225,12 +227,12 @@ def test_unencodable_paper_is_quarantined() -> None:
     broken = "{{ '\\ud800' if paper.title == 'Two' else paper.title }}"
     text = TINY_TEXT.replace("{{ paper.title }}", broken)
     papers = (paper(1, "First"), paper(2, "Two"))
-    _, quarantined = render_issue(issue(papers), SITE, tiny(text=text))
+    _, quarantined = render_issue(issue(papers), SITE, tiny_templates(text=text))
     assert [key for key, _ in quarantined] == [papers[1].key]
 
 
 def test_issue_survives_quarantine_of_its_only_paper() -> None:
-    misspelt = tiny(html=TINY_HTML.replace("{{ paper.title", "{{ paper.titel"))
+    misspelt = tiny_templates(html=TINY_HTML.replace("{{ paper.title", "{{ paper.titel"))
     sheet, ((key, reason),) = render_issue(issue([paper()]), SITE, misspelt)
     assert key == paper().key
     assert "titel" in reason
@@ -240,8 +242,8 @@ def test_issue_survives_quarantine_of_its_only_paper() -> None:
 @pytest.mark.parametrize(
     "templates",
     [
-        tiny(html=TINY_HTML.replace("{{ publication.name }}", "{{ publication.nmae }}")),
-        tiny(subject=TINY_SUBJECT.replace("publication.name", "publication.nmae")),
+        tiny_templates(html=TINY_HTML.replace("{{ publication.name }}", "{{ publication.nmae }}")),
+        tiny_templates(subject=TINY_SUBJECT.replace("publication.name", "publication.nmae")),
     ],
 )
 def test_failing_frame_is_a_template_error(templates: object) -> None:
@@ -251,7 +253,7 @@ def test_failing_frame_is_a_template_error(templates: object) -> None:
 
 
 def test_issue_without_papers_renders() -> None:
-    sheet, quarantined = render_issue(issue([]), SITE, tiny())
+    sheet, quarantined = render_issue(issue([]), SITE, tiny_templates())
     assert quarantined == ()
     assert "quiet" in render_letter(sheet, edition(), links_to()).html
 
@@ -260,6 +262,6 @@ def test_outside_text_cannot_name_a_placeholder() -> None:
     forged = "\ue000email\ue001"
     publication = replace(SITE, name=forged, postal_address=forged)
     made = replace(issue([paper(1, forged)], forged), missing=(forged,))
-    sheet, _ = render_issue(made, publication, tiny())
+    sheet, _ = render_issue(made, publication, tiny_templates())
     html = render_letter(sheet, edition(section(forged, 0)), links_to()).html
     assert html.count("ada@example.org") == 1

@@ -15,20 +15,20 @@ from newsletter.letter.links import Keyring, read_bounce_tag
 from newsletter.letter.message import MessageBuilder, encode_subject, quoted_printable
 from newsletter.model import Publication, WireLines
 from tests.support.factories import paper
-from tests.support.hostile_inputs import HEADERS, TEXTS, check, check_bytes
+from tests.support.hostile_inputs import HOSTILE_TEXTS, LETTER_HEADERS, check_letter, check_message
 from tests.support.letters import (
     ADA,
     BOB,
     KEYS,
     SITE,
-    content,
     edition,
-    letter,
     links_to,
-    parsed,
-    part,
+    make_fragments,
+    make_letter,
+    message_bytes,
+    parse_message,
     section,
-    sheet_of,
+    text_of_part,
 )
 
 NO_SITE = Publication("Papers", "Papers", "papers@example.org")
@@ -86,23 +86,25 @@ def test_subject_round_trips(text: str) -> None:
     assert str(make_header(decode_header(value.replace("\r\n", "")))) == " ".join(text.split())
 
 
-@pytest.mark.parametrize("hostile", TEXTS)
+@pytest.mark.parametrize("hostile", HOSTILE_TEXTS)
 def test_hostile_paper_gives_a_valid_letter(hostile: str) -> None:
-    check(hostile)
+    check_letter(hostile)
 
 
 def test_encoded_word_in_a_title_stays_literal() -> None:
     title = "=?utf-8?q?a=0D=0ABcc:_e@x.org?="
-    message = content(letter(sheet_of(paper(1, title)), edition(section("Reasoning", 0)))[1])
-    assert parsed(message)["Subject"] == title
+    message = message_bytes(
+        make_letter(make_fragments(paper(1, title)), edition(section("Reasoning", 0)))[1]
+    )
+    assert parse_message(message)["Subject"] == title
     assert b"\r\nBcc" not in message
 
 
 def test_letter_is_from_newsletter_to_one_reader() -> None:
-    _, envelope = letter(sheet_of(), edition(section("Reasoning", 0, 1)))
-    message = content(envelope)
-    check_bytes(message)
-    read = parsed(message)
+    _, envelope = make_letter(make_fragments(), edition(section("Reasoning", 0, 1)))
+    message = message_bytes(envelope)
+    check_message(message)
+    read = parse_message(message)
     assert read["From"] == "Daily Papers <papers@example.org>"
     assert read["To"] == envelope.recipient == "ada@example.org"
     assert read["Subject"] == "First and 1 more"
@@ -113,7 +115,7 @@ def test_letter_is_from_newsletter_to_one_reader() -> None:
 
 
 def test_unsubscribe_headers_offer_click_and_mail() -> None:
-    message = content(letter(sheet_of(), edition(section("Reasoning", 0)))[1])
+    message = message_bytes(make_letter(make_fragments(), edition(section("Reasoning", 0)))[1])
     links = links_to()
     unfolded = message.replace(b"\r\n ", b" ").decode()
     assert f"\r\nList-Unsubscribe: <{links.post}>, <{links.mail}>\r\n" in unfolded
@@ -122,16 +124,22 @@ def test_unsubscribe_headers_offer_click_and_mail() -> None:
 
 
 def test_unsubscribe_without_site_is_by_mail_only() -> None:
-    message = content(letter(sheet_of(publication=NO_SITE), edition(section("Reasoning", 0)))[1])
-    read = parsed(message)
+    message = message_bytes(
+        make_letter(make_fragments(publication=NO_SITE), edition(section("Reasoning", 0)))[1]
+    )
+    read = parse_message(message)
     assert read["List-Unsubscribe"].startswith("<mailto:papers@example.org?subject=unsubscribe")
     absent = {"List-Unsubscribe-Post", "List-Archive"}
-    assert [name for name, _ in read.items()] == [name for name in HEADERS if name not in absent]
-    assert "https://" not in part(read, "html")
+    assert [name for name, _ in read.items()] == [
+        name for name in LETTER_HEADERS if name not in absent
+    ]
+    assert "https://" not in text_of_part(read, "html")
 
 
 def test_list_headers_are_present() -> None:
-    read = parsed(content(letter(sheet_of(), edition(section("Reasoning", 0)))[1]))
+    read = parse_message(
+        message_bytes(make_letter(make_fragments(), edition(section("Reasoning", 0)))[1])
+    )
     assert read["List-Id"] == "<papers.example.org>"
     assert read["List-Help"] == read["List-Owner"] == "<mailto:editor@example.org>"
     assert read["List-Archive"] == "<https://papers.example.org/archive>"
@@ -144,52 +152,56 @@ def test_list_headers_are_present() -> None:
 
 def test_long_addresses_in_headers_stay_intact() -> None:
     site = f"https://{'long.' * 30}example.org"
-    sheet = sheet_of(publication=replace(SITE, url=site))
-    message = content(letter(sheet, edition(section("Reasoning", 0)))[1])
-    check_bytes(message)
+    sheet = make_fragments(publication=replace(SITE, url=site))
+    message = message_bytes(make_letter(sheet, edition(section("Reasoning", 0)))[1])
+    check_message(message)
     assert b"=?" not in message.partition(b"\r\n\r\n")[0]
-    assert parsed(message)["List-Archive"] == f"<{site}/archive>"
+    assert parse_message(message)["List-Archive"] == f"<{site}/archive>"
 
 
 @pytest.mark.parametrize(
     "name", ["Grüße, täglich", "=?utf-8?q?a=0D=0ABcc:_e@x.org?=", "a\r\nB: c", ""]
 )
 def test_any_sender_name_makes_one_from_header(name: str) -> None:
-    sheet = sheet_of(publication=replace(SITE, sender_name=name))
-    message = content(letter(sheet, edition(section("Reasoning", 0)))[1])
-    check_bytes(message)
-    (address,) = parsed(message)["From"].addresses
+    sheet = make_fragments(publication=replace(SITE, sender_name=name))
+    message = message_bytes(make_letter(sheet, edition(section("Reasoning", 0)))[1])
+    check_message(message)
+    (address,) = parse_message(message)["From"].addresses
     assert address.addr_spec == "papers@example.org"
 
 
 def test_sender_without_ascii_letters_names_its_list() -> None:
-    sheet = sheet_of(publication=replace(SITE, sender_email="+@example.org"))
-    message = content(letter(sheet, edition(section("Reasoning", 0)))[1])
-    assert parsed(message)["List-Id"] == "<newsletter.example.org>"
+    sheet = make_fragments(publication=replace(SITE, sender_email="+@example.org"))
+    message = message_bytes(make_letter(sheet, edition(section("Reasoning", 0)))[1])
+    assert parse_message(message)["List-Id"] == "<newsletter.example.org>"
 
 
 def test_parts_decode_to_the_rendered_text() -> None:
-    rendering, envelope = letter(sheet_of(), edition(section("Reasoning", 0, 1), left_out=3))
-    read = parsed(content(envelope))
-    assert part(read, "plain") == rendering.text
-    assert part(read, "html") == rendering.html
+    rendering, envelope = make_letter(
+        make_fragments(), edition(section("Reasoning", 0, 1), left_out=3)
+    )
+    read = parse_message(message_bytes(envelope))
+    assert text_of_part(read, "plain") == rendering.text
+    assert text_of_part(read, "html") == rendering.html
 
 
 def test_letter_made_again_is_the_same() -> None:
     cut = edition(section("Reasoning", 0, 1))
-    assert content(letter(sheet_of(), cut)[1]) == content(letter(sheet_of(), cut)[1])
+    assert message_bytes(make_letter(make_fragments(), cut)[1]) == message_bytes(
+        make_letter(make_fragments(), cut)[1]
+    )
 
 
 def test_message_id_and_return_path_differ_per_reader() -> None:
-    sheet, papers = sheet_of(), section("Reasoning", 0)
-    _, ada = letter(sheet, edition(papers))
-    _, bob = letter(sheet, edition(papers, to=BOB))
+    sheet, papers = make_fragments(), section("Reasoning", 0)
+    _, ada = make_letter(sheet, edition(papers))
+    _, bob = make_letter(sheet, edition(papers, to=BOB))
     assert ada.message_id != bob.message_id
     assert ada.sender != bob.sender
 
 
 def test_return_path_identifies_the_letter() -> None:
-    _, envelope = letter(sheet_of(), edition(section("Reasoning", 0)))
+    _, envelope = make_letter(make_fragments(), edition(section("Reasoning", 0)))
     local, _, domain = envelope.sender.partition("@")
     mailbox, _, tag = local.partition("+")
     assert (mailbox, domain) == ("bounce", "papers.example.org")
@@ -197,15 +209,15 @@ def test_return_path_identifies_the_letter() -> None:
 
 
 def test_without_bounce_mailbox_sender_is_return_path() -> None:
-    sheet = sheet_of(publication=replace(SITE, bounces=None))
-    _, envelope = letter(sheet, edition(section("Reasoning", 0)))
+    sheet = make_fragments(publication=replace(SITE, bounces=None))
+    _, envelope = make_letter(sheet, edition(section("Reasoning", 0)))
     assert envelope.sender == "papers@example.org"
 
 
 def test_rotated_key_leaves_a_frozen_letter_unchanged() -> None:
-    sheet = replace(sheet_of(), signed_by=KEYS.fingerprint)
+    sheet = replace(make_fragments(), signed_by=KEYS.fingerprint)
     cut = edition(section("Reasoning", 0))
-    _, before = letter(sheet, cut)
+    _, before = make_letter(sheet, cut)
     rotated = Keyring(("newer key", *KEYS.secrets), KEYS.audience)
     assert MessageBuilder(sheet, rotated).build(cut) == before
 
@@ -223,7 +235,9 @@ def test_rotated_key_leaves_a_frozen_letter_unchanged() -> None:
 )
 def test_invalid_address_is_refused(email: str) -> None:
     with pytest.raises(RenderError, match="cannot stand in a header"):
-        letter(sheet_of(), edition(section("Reasoning", 0), to=replace(ADA, email=email)))
+        make_letter(
+            make_fragments(), edition(section("Reasoning", 0), to=replace(ADA, email=email))
+        )
 
 
 @pytest.mark.parametrize(
@@ -241,10 +255,10 @@ def test_invalid_address_is_refused(email: str) -> None:
 def test_subject_fragments_are_read_whole(subject: tuple[str, int, str], expected: str) -> None:
     before, more, after = subject
     set_subject = ((before,), (before, placeholder("more"), after))
-    sheet = replace(sheet_of(), subjects=(set_subject, set_subject))
+    sheet = replace(make_fragments(), subjects=(set_subject, set_subject))
     cut = edition(section("Reasoning", 0), more=[1] * more)
-    message = content(letter(sheet, cut)[1])
-    check_bytes(message)
-    assert parsed(message)["Subject"] == expected
+    message = message_bytes(make_letter(sheet, cut)[1])
+    check_message(message)
+    assert parse_message(message)["Subject"] == expected
     head = message.partition(b"\r\nMessage-ID")[0]
     assert max(map(len, head.split(b"\r\n"))) <= 78

@@ -16,11 +16,11 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule
 from newsletter.templates import load_note_templates
-from tests.support.clocks import SteadyClock
+from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
 from tests.support.outgoing import MemoryTransport
-from tests.support.publishers import Listed, Run, desk_over, tick
+from tests.support.publishers import KnownRuns, StubSource, publisher_over, tick
 
 REPORT = load_note_templates("report")
 OPERATOR = "editor@example.org"
@@ -42,8 +42,8 @@ class Gone:
         raise TransportError("smtp.example.org:25: refused; check smtp.host")
 
 
-def desk_of(store: Store, clock: SteadyClock, *sources: Listed) -> Publisher:
-    publisher = desk_over(store, *sources, clock=clock)
+def desk_of(store: Store, clock: ManualClock, *sources: StubSource) -> Publisher:
+    publisher = publisher_over(store, *sources, clock=clock)
     return replace(publisher, publication=replace(publisher.publication, operator=OPERATOR))
 
 
@@ -57,7 +57,9 @@ def look(
     told: list[str] = []
 
     async def main() -> None:
-        await tick(publisher, what, transport, run_lock=Run("here"), turn=turn, told=told.append)
+        await tick(
+            publisher, what, transport, run_lock=KnownRuns("here"), turn=turn, told=told.append
+        )
         await tell_operator(publisher, what, transport, lambda: REPORT, told.append)
 
     asyncio.run(main())
@@ -84,7 +86,7 @@ def _unwrapped(mail: EmailMessage) -> str:
 
 
 def test_failed_letter_is_reported_once(store: Store) -> None:
-    publisher, what = desk_of(store, SteadyClock(), Listed("One")), scheduler_state()
+    publisher, what = desk_of(store, ManualClock(), StubSource("One")), scheduler_state()
     transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
     look(publisher, what, transport)
     look(publisher, scheduler_state(), transport, "2")
@@ -93,10 +95,10 @@ def test_failed_letter_is_reported_once(store: Store) -> None:
 
 
 def test_failed_source_is_reported_with_the_issue(store: Store) -> None:
-    clock = SteadyClock(NOON - timedelta(minutes=50))
-    failing = Listed(name="Far away", failing=SourceError("no answer\0\n.from there"))
+    clock = ManualClock(NOON - timedelta(minutes=50))
+    failing = StubSource(name="Far away", failing=SourceError("no answer\0\n.from there"))
     publisher, what, transport = (
-        desk_of(store, clock, Listed("One"), failing),
+        desk_of(store, clock, StubSource("One"), failing),
         scheduler_state(),
         MemoryTransport(),
     )
@@ -109,16 +111,16 @@ def test_failed_source_is_reported_with_the_issue(store: Store) -> None:
 
 
 def test_good_day_is_not_reported(store: Store) -> None:
-    publisher, transport = desk_of(store, SteadyClock(), Listed("One")), MemoryTransport()
+    publisher, transport = desk_of(store, ManualClock(), StubSource("One")), MemoryTransport()
     look(publisher, scheduler_state(), transport)
     assert len(transport.letters) == 2
     assert to_operator(transport) == []
 
 
 def test_server_outage_is_reported_when_it_is_back(store: Store) -> None:
-    clock = SteadyClock()
+    clock = ManualClock()
     publisher, what, transport = (
-        desk_of(store, clock, Listed("One")),
+        desk_of(store, clock, StubSource("One")),
         scheduler_state(),
         MemoryTransport(),
     )
@@ -135,8 +137,8 @@ def test_server_outage_is_reported_when_it_is_back(store: Store) -> None:
 
 
 def test_unreachable_operator_creates_no_event(store: Store) -> None:
-    clock = SteadyClock()
-    publisher, what = desk_of(store, clock, Listed("One")), scheduler_state()
+    clock = ManualClock()
+    publisher, what = desk_of(store, clock, StubSource("One")), scheduler_state()
     answers = {name: Refused("550 no") for name in (OPERATOR, "bob@example.org")}
     for minutes in range(30):
         clock.time = NOON + timedelta(minutes=minutes)
@@ -146,7 +148,7 @@ def test_unreachable_operator_creates_no_event(store: Store) -> None:
 
 
 def test_without_operator_nothing_is_reported(store: Store) -> None:
-    publisher = desk_over(store, Listed("One"))
+    publisher = publisher_over(store, StubSource("One"))
     transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
     look(publisher, scheduler_state(), transport)
     assert [x.envelope.recipient for x in transport.letters] == ["ada@example.org"]

@@ -16,16 +16,16 @@ from newsletter.publisher.previewing import anew, preview
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting
 from newsletter.publisher.reporting import report
-from tests.support.clocks import SteadyClock
+from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
 from tests.support.factories import DAY, NOON
 from tests.support.outgoing import MemoryTransport
-from tests.support.publishers import Listed, Run, desk_over
+from tests.support.publishers import KnownRuns, StubSource, publisher_over
 
 
 @pytest.fixture
 def publisher() -> Publisher:
-    return desk_over(temporary_store())
+    return publisher_over(temporary_store())
 
 
 def listed(publisher: Publisher, *sources: Source, day: date = DAY) -> tuple[SourceReport, ...]:
@@ -40,7 +40,7 @@ def send(publisher: Publisher, day: date = DAY, run: str = "run") -> MemoryTrans
     transport = MemoryTransport()
     freeze(publisher, day, waiting(publisher, day), ())
     if publisher.store.counts(day).open:
-        run_lock = Run(run)
+        run_lock = KnownRuns(run)
         asyncio.run(
             publish(publisher, day, transport, run_lock=run_lock, progress=lambda _counts: None)
         )
@@ -54,9 +54,9 @@ def recipients(transport: MemoryTransport) -> list[str]:
 def test_failing_source_leaves_others_alone(publisher: Publisher) -> None:
     reports = listed(
         publisher,
-        Listed("One", "Two"),
-        Listed(name="Down", failing=SourceError("down: no answer")),
-        Listed(name="Broken", failing=ValueError("a parser's mistake")),
+        StubSource("One", "Two"),
+        StubSource(name="Down", failing=SourceError("down: no answer")),
+        StubSource(name="Broken", failing=ValueError("a parser's mistake")),
     )
     assert [(r.name, r.state, r.new) for r in reports] == [
         ("Listed", "ok", 2),
@@ -69,21 +69,21 @@ def test_failing_source_leaves_others_alone(publisher: Publisher) -> None:
 
 def test_cancelled_fetch_is_cancelled(publisher: Publisher) -> None:
     with pytest.raises(asyncio.CancelledError):
-        listed(publisher, Listed(failing=asyncio.CancelledError()))  # type: ignore[arg-type]
+        listed(publisher, StubSource(failing=asyncio.CancelledError()))  # type: ignore[arg-type]
 
 
 def test_same_list_on_a_later_day_is_stale(publisher: Publisher) -> None:
-    listed(publisher, Listed("One"))
-    assert listed(publisher, Listed("One"))[0].state == "ok"
-    assert isinstance(publisher.clock, SteadyClock)
+    listed(publisher, StubSource("One"))
+    assert listed(publisher, StubSource("One"))[0].state == "ok"
+    assert isinstance(publisher.clock, ManualClock)
     publisher.clock.time += timedelta(days=1)
-    assert listed(publisher, Listed("One"))[0].state == "stale"
-    assert listed(publisher, Listed("One"))[0].state == "stale"
-    assert listed(publisher, Listed("One", "Two"))[0].state == "ok"
+    assert listed(publisher, StubSource("One"))[0].state == "stale"
+    assert listed(publisher, StubSource("One"))[0].state == "stale"
+    assert listed(publisher, StubSource("One", "Two"))[0].state == "ok"
 
 
 def test_fridays_list_on_saturday_is_a_holiday(publisher: Publisher) -> None:
-    source = Listed("One")
+    source = StubSource("One")
     source.listed_on = date(2026, 8, 7)
     assert listed(publisher, source, day=date(2026, 8, 7))[0].state == "ok"
     assert listed(publisher, source, day=date(2026, 8, 8))[0].state == "holiday"
@@ -117,7 +117,7 @@ def test_issue_reaches_every_reader_once(publisher: Publisher) -> None:
         Subscriber("bob@example.org", cadence="paused"),
         Subscriber("cy@example.org", filter=Filter(topics=("Vision",))),
     )
-    listed(publisher, Listed("A vision", "Something else"))
+    listed(publisher, StubSource("A vision", "Something else"))
     assert recipients(send(publisher)) == ["ada@example.org", "cy@example.org"]
     assert recipients(send(publisher, run="again")) == []
     found = report(publisher.store, DAY)
@@ -131,25 +131,25 @@ def test_day_without_papers_is_skipped_and_retried(publisher: Publisher) -> None
     assert recipients(send(publisher)) == []
     assert publisher.store.issue_state(DAY) == ("skipped", "no new papers")
     assert anyone(publisher).decided == 0
-    listed(publisher, Listed("One"))
+    listed(publisher, StubSource("One"))
     assert recipients(send(publisher)) == ["ada@example.org"]
 
 
 def test_issue_without_readers_freezes_nothing(publisher: Publisher) -> None:
-    listed(publisher, Listed("One"))
+    listed(publisher, StubSource("One"))
     assert recipients(send(publisher)) == []
     assert report(publisher.store, DAY).state is None
 
 
 def test_wave_frozen_during_sending_is_compiled_too(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org"))
-    listed(publisher, Listed("One"))
+    listed(publisher, StubSource("One"))
     mailer = IssueMailer(publisher.store, publisher.keyring, DAY)
     freeze(publisher, DAY, waiting(publisher, DAY), ())
     (claim,) = publisher.store.claim(DAY, limit=9, now=NOON, lease=60, token="run")
     assert mailer.envelope(claim).recipient == "ada@example.org"
     join(publisher, Subscriber("ada@example.org"), Subscriber("bob@example.org"))
-    listed(publisher, Listed("Two"))
+    listed(publisher, StubSource("Two"))
     freeze(publisher, DAY, waiting(publisher, DAY), (), due=NOON + timedelta(hours=1))
     (later,) = publisher.store.claim(DAY, limit=9, now=NOON, lease=60, token="run.2")
     assert mailer.envelope(later).recipient == "bob@example.org"
@@ -157,7 +157,7 @@ def test_wave_frozen_during_sending_is_compiled_too(publisher: Publisher) -> Non
 
 def test_fresh_preview_ignores_what_was_sent(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org", filter=Filter(topics=("Vision",))))
-    listed(publisher, Listed("Vision one", "Sound two"))
+    listed(publisher, StubSource("Vision one", "Sound two"))
     assert recipients(send(publisher)) == ["ada@example.org"]
     (ada,) = publisher.store.readers()
     shown = anew(publisher, DAY, ada)
@@ -172,7 +172,7 @@ def test_letter_for_another_recipient_has_nonexistent_reader(
     publisher: Publisher,
 ) -> None:
     join(publisher, Subscriber("ada@example.org"))
-    listed(publisher, Listed("Vision one"))
+    listed(publisher, StubSource("Vision one"))
     (ada,) = publisher.store.readers()
     (before,) = preview(publisher, DAY, [ada])
     (redirected,) = preview(publisher, DAY, [ada], "me@example.org")
@@ -187,7 +187,7 @@ def test_letter_for_another_recipient_has_nonexistent_reader(
 
 def test_preview_shows_frozen_issue_or_draft(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org"))
-    listed(publisher, Listed("One"))
+    listed(publisher, StubSource("One"))
     before = [
         proof.envelope.content for proof in preview(publisher, DAY, publisher.store.readers())
     ]
@@ -199,7 +199,7 @@ def test_preview_shows_frozen_issue_or_draft(publisher: Publisher) -> None:
 
 def test_why_covers_frozen_issues_and_absent_readers(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org", filter=Filter(topics=("Vision",))))
-    listed(publisher, Listed("A vision", "Something else"))
+    listed(publisher, StubSource("A vision", "Something else"))
     assert [v.included for v in why(publisher, DAY, publisher.store.readers())] == [False, True]
     send(publisher)
     join(

@@ -15,11 +15,11 @@ from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule
 from newsletter.templates import load_note_templates
-from tests.support.clocks import SteadyClock
+from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
 from tests.support.outgoing import MemoryTransport
-from tests.support.publishers import Listed, Run, desk_over
+from tests.support.publishers import KnownRuns, StubSource, publisher_over
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def watch_over(
     store: Store, refresh: Callable[[], None] = lambda: None
 ) -> tuple[Scheduler, MemoryTransport, list[str]]:
     transport, told = MemoryTransport(), list[str]()
-    publisher = desk_over(store, Listed("One"))
+    publisher = publisher_over(store, StubSource("One"))
 
     async def deliver(day: date, turn: str) -> Counts:
         return await publish(
             publisher,
             day,
             transport,
-            run_lock=Run("here"),
+            run_lock=KnownRuns("here"),
             turn=turn,
             progress=lambda _counts: None,
         )
@@ -112,7 +112,7 @@ def test_ticks_do_not_overlap(store: Store) -> None:
 
 def test_tick_far_ahead_after_clock_step_is_rescheduled() -> None:
     async def main() -> None:
-        clock = SteadyClock()
+        clock = ManualClock()
         scheduler = AsyncIOScheduler(timezone=UTC)
         scheduler.start(paused=True)
         job = scheduler.add_job(main, "interval", seconds=30, next_run_time=NOON + TICK)
