@@ -3,12 +3,16 @@
 from pathlib import Path
 from typing import assert_never
 
-from newsletter.config import ArxivSource, FeedSource, HuggingFaceSource, PageSource, Settings
+from newsletter.config import (
+    AnySource,
+    ArxivSource,
+    FeedSource,
+    HuggingFaceSource,
+    PageSource,
+    Settings,
+)
 from newsletter.ports import Source
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
-
-AnySource = HuggingFaceSource | ArxivSource | FeedSource | PageSource
-"""A source's settings."""
 
 
 def sources(settings: Settings, folder: Path, client: Client) -> tuple[Source, ...]:

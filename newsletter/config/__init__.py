@@ -3,21 +3,24 @@
 from newsletter.config.curated import curated_topics
 from newsletter.config.loading import read_settings, schema, validated
 from newsletter.config.models import (
-    ArxivSource,
     BouncesSettings,
-    FeedSource,
-    HuggingFaceSource,
     IssueSettings,
-    PageSource,
     Schedule,
     Settings,
     SmtpSettings,
-    SourceSettings,
     TopicSettings,
     WebSettings,
 )
+from newsletter.config.sources import (
+    AnySource,
+    ArxivSource,
+    FeedSource,
+    HuggingFaceSource,
+    PageSource,
+)
 
 __all__ = [
+    "AnySource",
     "ArxivSource",
     "BouncesSettings",
     "FeedSource",
@@ -27,7 +30,6 @@ __all__ = [
     "Schedule",
     "Settings",
     "SmtpSettings",
-    "SourceSettings",
     "TopicSettings",
     "WebSettings",
     "curated_topics",

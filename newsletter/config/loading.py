@@ -8,11 +8,12 @@ from pydantic import BaseModel, ValidationError
 
 from newsletter.config.fields import Strict
 from newsletter.config.models import Settings
+from newsletter.config.sources import SOURCE_KINDS
 from newsletter.config.yaml_file import Document, Path, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 
 _SECRET = frozenset({"secret", "password", "operator_password", "headers", "store"})
-_KINDS = "huggingface, arxiv, feed or page"
+_KINDS = f"{', '.join(SOURCE_KINDS[:-1])} or {SOURCE_KINDS[-1]}"
 _SETTINGS = "this takes settings of its own; write them below it as `key: value`"
 _IN_WORDS = {
     "missing": "this must be set",

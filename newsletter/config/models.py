@@ -9,7 +9,6 @@ from newsletter.config.curated import curated
 from newsletter.config.fields import (
     LOOPBACK,
     Address,
-    Header,
     Mailbox,
     Rate,
     RuleText,
@@ -21,12 +20,11 @@ from newsletter.config.fields import (
     mailbox,
     per_second,
 )
+from newsletter.config.sources import AnySource
 from newsletter.model import Days, Publication, Topic
 from newsletter.papers.filters import parse_rule
 
 SHORTEST_SECRET = 16
-HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
-"""A header's name (RFC 9110, 5.1)."""
 
 
 def _unguessable(secret: SecretStr) -> SecretStr:
@@ -73,61 +71,6 @@ class SmtpSettings(Strict):
     def per_second(self) -> float | None:
         """The most letters a second, None for no limit."""
         return None if self.rate is None else per_second(self.rate)
-
-
-class _Source(Strict):
-    """What every source takes."""
-
-    name: str | None = None
-    timeout: float = Field(default=30, gt=0, le=300)
-    headers: dict[Annotated[str, Field(pattern=HEADER_NAME)], Header] = Field(
-        default_factory=dict, repr=False
-    )
-    allow_private_addresses: bool = False
-
-
-class HuggingFaceSource(_Source):
-    """Hugging Face Daily Papers, from its API or from saved answers."""
-
-    kind: Literal["huggingface"]
-    url: WebAddress = "https://huggingface.co"
-    path: str | None = None
-
-
-class ArxivSource(_Source):
-    """arXiv's announcements of these categories."""
-
-    kind: Literal["arxiv"]
-    url: WebAddress = "https://rss.arxiv.org"
-    categories: tuple[str, ...] = Field(min_length=1)
-
-    @field_validator("categories")
-    @classmethod
-    def known_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """Refuse what cannot be a category."""
-        for name in value:
-            if not name.replace("-", "").replace(".", "").isalnum():
-                raise ValueError(f"{name!r} is no arXiv category; write one like cs.CL or math")
-        return value
-
-
-class FeedSource(_Source):
-    """Any RSS, Atom, RDF or JSON feed."""
-
-    kind: Literal["feed"]
-    url: WebAddress
-
-
-class PageSource(_Source):
-    """Daily Papers pages saved as text."""
-
-    kind: Literal["page"]
-    path: str
-
-
-SourceSettings = Annotated[
-    HuggingFaceSource | ArxivSource | FeedSource | PageSource, Field(discriminator="kind")
-]
 
 
 class TopicSettings(Strict):
@@ -212,7 +155,7 @@ class Settings(Strict):
     subscribers: str = "subscribers.yaml"
     secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_as_list)] = ()
     smtp: SmtpSettings = SmtpSettings()
-    sources: tuple[SourceSettings, ...] = ()
+    sources: tuple[Annotated[AnySource, Field(discriminator="kind")], ...] = ()
     topics: tuple[Annotated[TopicSettings, BeforeValidator(curated)], ...] = ()
     operator: Address | None = None
     bounces: BouncesSettings | None = None
@@ -248,7 +191,7 @@ class Settings(Strict):
     @property
     def source_names(self) -> tuple[str, ...]:
         """What each source is called in reports and letters."""
-        return tuple(_source_name(source) for source in self.sources)
+        return tuple(source.display_name for source in self.sources)
 
     @property
     def publication(self) -> Publication:
@@ -264,17 +207,3 @@ class Settings(Strict):
             bounces=self.bounces.address if self.bounces else None,
             timezone=self.timezone,
         )
-
-
-def _source_name(source: HuggingFaceSource | ArxivSource | FeedSource | PageSource) -> str:
-    if source.name:
-        return source.name
-    match source:
-        case HuggingFaceSource():
-            return "Hugging Face Daily Papers"
-        case ArxivSource():
-            return f"arXiv {', '.join(source.categories)}"
-        case FeedSource():
-            return source.url
-        case PageSource():
-            return source.path

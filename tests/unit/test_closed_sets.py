@@ -10,11 +10,14 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copy, copytree, ignore_patterns
 from typing import get_args
 
 import pytest
 
+from newsletter.config import AnySource, read_settings
+from newsletter.config.sources import SourceSettings
+from newsletter.errors import InvalidFileError
 from newsletter.model import (
     ANSWERED,
     CADENCES,
@@ -49,7 +52,38 @@ from tests.support.databases import new_sqlite_store
 
 ROOT = Path(__file__).parents[2]
 DELIVERY_PAGE = (ROOT / "docs" / "delivery.md").read_text()
-CONFIGURATION_PAGE = (ROOT / "docs" / "configuration.md").read_text().splitlines()
+SOURCES_PAGE = (ROOT / "docs" / "sources.md").read_text()
+SETTINGS_ROWS = {
+    row.split("`")[1]: row
+    for row in (ROOT / "docs" / "configuration.md").read_text().splitlines()
+    if row.startswith("| `")
+}
+"""The tables of docs/configuration.md: a row for each setting."""
+
+
+def copy_with(folder: Path, file: str, words: str, others: str) -> Path:
+    """A copy of the package in this folder, with other words in one file of it."""
+    if not (folder / "newsletter").exists():
+        copytree(ROOT / "newsletter", folder / "newsletter", ignore=ignore_patterns("__pycache__"))
+        copy(ROOT / "pyproject.toml", folder)
+    source = (folder / file).read_text()
+    assert words in source
+    (folder / file).write_text(source.replace(words, others, 1))
+    return folder
+
+
+def words_of_failure(folder: Path, *arguments: str) -> str:
+    """What Python says when it fails in this folder."""
+    done = subprocess.run(  # noqa: S603 - Python itself, on a copy of ours
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    return done.stdout + done.stderr
 
 
 def drawing() -> str:
@@ -166,11 +200,32 @@ class TestCadences:
             assert (len(weeks) > 1) == facts.asks_weekday
 
     def test_the_page_about_settings_names_each(self) -> None:
-        rows = {row.split("`")[1]: row for row in CONFIGURATION_PAGE if row.startswith("| `")}
         for cadence in get_args(Cadence):
-            assert f"`{cadence}`" in rows["cadence"]
+            assert f"`{cadence}`" in SETTINGS_ROWS["cadence"]
         for days in get_args(Days):
-            assert f"`{days}`" in rows["schedule.days"]
+            assert f"`{days}`" in SETTINGS_ROWS["schedule.days"]
+
+
+class TestSourceKinds:
+    """The settings of each kind of source."""
+
+    @pytest.mark.parametrize("settings", get_args(AnySource))
+    def test_each_kind_has_a_name_of_its_own(self, settings: type[SourceSettings]) -> None:
+        assert "default_name" in vars(settings)
+
+    @pytest.mark.parametrize("settings", get_args(AnySource))
+    def test_the_pages_name_each_kind_and_its_settings(
+        self, settings: type[SourceSettings]
+    ) -> None:
+        (kind,) = get_args(settings.model_fields["kind"].annotation)
+        assert f"| `{kind}` |" in SOURCES_PAGE
+        assert f"`{kind}`" in SETTINGS_ROWS["sources.kind"]
+        for name in set(settings.model_fields) - set(SourceSettings.model_fields) - {"kind"}:
+            assert f"`{kind}`" in SETTINGS_ROWS[f"sources.{name}"]
+
+    def test_a_wrong_kind_is_told_all_kinds(self) -> None:
+        with pytest.raises(InvalidFileError, match="huggingface, arxiv, feed or page"):
+            read_settings(b"name: N\nsender: a@b.org\nsources: [{kind: x}]", "newsletter.yaml", {})
 
 
 @pytest.mark.parametrize(
@@ -185,22 +240,21 @@ class TestCadences:
 def test_a_member_added_alone_stops_the_start(
     module: str, member: str, more: str, says: str, tmp_path: Path
 ) -> None:
-    """The package is copied, one member is added, and the copy is imported."""
-    copytree(ROOT / "newsletter", tmp_path / "newsletter", ignore=ignore_patterns("__pycache__"))
-    file = tmp_path / "newsletter" / "model" / f"{module}.py"
-    source = file.read_text()
-    assert source.count(member) >= 1
-    file.write_text(source.replace(member, more, 1))
-    started = subprocess.run(
-        [sys.executable, "-c", "import newsletter.model"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
+    copied = copy_with(tmp_path, f"newsletter/model/{module}.py", member, more)
+    assert says in words_of_failure(copied, "-c", "import newsletter.model")
+
+
+@pytest.mark.slow
+def test_mypy_names_the_place_that_builds_each_kind_of_source(tmp_path: Path) -> None:
+    """The match that builds adapters ends in ``assert_never``."""
+    added = "HuggingFaceSource | OpenReviewSource | ArxivSource"
+    file = "newsletter/config/sources.py"
+    copied = copy_with(tmp_path, file, "HuggingFaceSource | ArxivSource", added)
+    copied = copy_with(
+        tmp_path, file, "\nAnySource", "\nclass OpenReviewSource(SourceSettings): ...\n\nAnySource"
     )
-    assert started.returncode != 0
-    assert says in started.stderr
+    words = words_of_failure(copied, "-m", "mypy", "newsletter/app")
+    assert 'Argument 1 to "assert_never" has incompatible type "OpenReviewSource"' in words
 
 
 @pytest.mark.parametrize(

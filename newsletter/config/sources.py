@@ -1,0 +1,104 @@
+"""The settings of each kind of source, and the one list of kinds.
+
+A new kind takes a class here, its place in ``AnySource``, and an adapter in ``sources/``; mypy
+then asks for the line that builds the adapter, and a test for the page about it.
+"""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, field_validator
+from typing_extensions import override
+
+from newsletter.config.fields import Header, Strict, WebAddress
+
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+"""A header's name (RFC 9110, 5.1)."""
+
+
+class SourceSettings(Strict):
+    """What the settings of every kind share."""
+
+    name: str | None = None
+    timeout: float = Field(default=30, gt=0, le=300)
+    headers: dict[Annotated[str, Field(pattern=HEADER_NAME)], Header] = Field(
+        default_factory=dict, repr=False
+    )
+    allow_private_addresses: bool = False
+
+    @property
+    def default_name(self) -> str:
+        """The name in reports and emails of a source without ``name``."""
+        raise NotImplementedError(f"{type(self).__name__} has no default_name")
+
+    @property
+    def display_name(self) -> str:
+        """The name in reports and emails."""
+        return self.name or self.default_name
+
+
+class HuggingFaceSource(SourceSettings):
+    """Hugging Face Daily Papers, from its API or from saved answers."""
+
+    kind: Literal["huggingface"]
+    url: WebAddress = "https://huggingface.co"
+    path: str | None = None
+
+    @property
+    @override
+    def default_name(self) -> str:
+        return "Hugging Face Daily Papers"
+
+
+class ArxivSource(SourceSettings):
+    """arXiv's announcements of these categories."""
+
+    kind: Literal["arxiv"]
+    url: WebAddress = "https://rss.arxiv.org"
+    categories: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("categories")
+    @classmethod
+    def known_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what cannot be a category."""
+        for name in value:
+            if not name.replace("-", "").replace(".", "").isalnum():
+                raise ValueError(f"{name!r} is no arXiv category; write one like cs.CL or math")
+        return value
+
+    @property
+    @override
+    def default_name(self) -> str:
+        return f"arXiv {', '.join(self.categories)}"
+
+
+class FeedSource(SourceSettings):
+    """Any RSS, Atom, RDF or JSON feed."""
+
+    kind: Literal["feed"]
+    url: WebAddress
+
+    @property
+    @override
+    def default_name(self) -> str:
+        return self.url
+
+
+class PageSource(SourceSettings):
+    """Daily Papers pages saved as text."""
+
+    kind: Literal["page"]
+    path: str
+
+    @property
+    @override
+    def default_name(self) -> str:
+        return self.path
+
+
+AnySource = HuggingFaceSource | ArxivSource | FeedSource | PageSource
+"""The settings of one source, of any kind."""
+
+SOURCE_KINDS: tuple[str, ...] = tuple(
+    kind for one in get_args(AnySource) for kind in get_args(one.model_fields["kind"].annotation)
+)
+"""What ``kind`` may say."""
