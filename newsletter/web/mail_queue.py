@@ -7,15 +7,17 @@ known, and a busy store or mail server does not keep a reader waiting.
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from newsletter.delivery.single import post
 from newsletter.errors import NewsletterError, StoreError, TransportError
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Accepted, Deferred, Envelope, NotSent, Outcome
-from newsletter.ports import Clock, Transport
+from newsletter.ports import RunLock, Transport
 from newsletter.publisher.notes import written
-from newsletter.publisher.welcoming import FirstLetter
+from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.welcoming import FirstLetter, bring
 from newsletter.readers.service import Note, ReaderService
 
 Send = Callable[[Note | FirstLetter], None]
@@ -23,12 +25,6 @@ Send = Callable[[Note | FirstLetter], None]
 
 Job = Callable[[Send], None]
 """Work to do after an answer; it gets the function that sends."""
-
-DeliverFirst = Callable[[FirstLetter], Coroutine[Any, Any, None]]
-"""Delivers a first letter, and tries again until the ledger gives it up.
-
-When cancelled, it waits for the server's answer to what is on the wire.
-"""
 
 RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
 """How long to wait before a note is sent again, or the store is asked again."""
@@ -41,26 +37,27 @@ class MailQueue:
     """Runs jobs in threads and sends the notes and first letters that they give it.
 
     Args:
+        publisher: the newsletter.
         reader_service: makes the notes' links.
         note_templates: the notes' templates, by kind.
-        transport: sends the notes.
-        deliver: delivers first letters.
-        clock: dates the notes, and waits.
+        transport: sends notes and first letters.
+        run_lock: this process, under whose name first letters are claimed.
         log: writes a line about what went wrong; it never contains an address.
     """
 
     def __init__(
         self,
+        publisher: Publisher,
         reader_service: ReaderService,
         note_templates: Mapping[str, LetterTemplates],
         transport: Transport,
-        deliver: DeliverFirst,
-        clock: Clock,
+        run_lock: RunLock,
         log: Callable[[str], None],
     ) -> None:
-        self._reader_service, self._note_templates = reader_service, note_templates
-        self._transport, self._deliver = transport, deliver
-        self._clock, self._log = clock, log
+        self._publisher, self._reader_service = publisher, reader_service
+        self._note_templates, self._transport = note_templates, transport
+        self._run_lock, self._log, self._clock = run_lock, log, publisher.clock
+        self._turns = count(1)
         self._jobs: set[asyncio.Task[None]] = set()
         self._letters: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,6 +90,20 @@ class MailQueue:
                 self._log(f"a request waits: {error}")
             await self._clock.sleep(wait.total_seconds())
         return await asyncio.to_thread(_collect, job)
+
+    async def _deliver(self, letter: FirstLetter) -> None:
+        """Deliver a first letter from the ledger, until it is sent or given up.
+
+        When cancelled, this waits for the server's answer to what is on the wire.
+        """
+        await bring(
+            self._publisher,
+            letter,
+            self._transport,
+            run_lock=self._run_lock,
+            turn=f"first{next(self._turns)}",
+            told=self._log,
+        )
 
     async def _send_note(self, note: Note) -> None:
         envelope = written(note, self._reader_service, self._note_templates, self._clock.now())

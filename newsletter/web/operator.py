@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,8 +17,8 @@ from newsletter.ports import Store
 from newsletter.publisher.reporting import so_far
 from newsletter.web.context import PageContext
 
-if TYPE_CHECKING:
-    from prometheus_client import Metric
+Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
+"""A metric's name, its help text, the name of its label, and its values by label."""
 
 ISSUES_SHOWN = 14
 """Issues in the table and the plot."""
@@ -190,50 +189,33 @@ def expose_metrics(store: Store, now: datetime) -> Response:
         HTTPException: the library that writes the format is not installed (501).
     """
     try:
-        from prometheus_client import (  # noqa: PLC0415 - an extra that may not be installed
-            CONTENT_TYPE_LATEST,
-            CollectorRegistry,
-            generate_latest,
-        )
-        from prometheus_client.registry import Collector  # noqa: PLC0415 - as above
+        import prometheus_client  # noqa: PLC0415 - an extra that may not be installed
     except ImportError as error:
         raise HTTPException(501, NO_METRICS_EXTRA) from error
 
-    class StoreCollector(Collector):
-        """Reads the metrics from the store."""
-
-        def collect(self) -> Iterator["Metric"]:
-            """Every metric with its present value."""
-            yield from _list_metrics(store, now)
-
-    registry = CollectorRegistry()
-    registry.register(StoreCollector())
-    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    registry = prometheus_client.CollectorRegistry()
+    for name, text, label, values in _list_metrics(store, now):
+        gauge = prometheus_client.Gauge(f"newsletter_{name}", text, [label], registry=registry)
+        for key, value in values:
+            gauge.labels(key).set(value)
+    headers = {"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
+    return Response(prometheus_client.generate_latest(registry), headers=headers)
 
 
-def _list_metrics(store: Store, now: datetime) -> Iterator["Metric"]:
-    yield _gauge("readers", "Readers by status.", "status", store.count_readers().items())
+def _list_metrics(store: Store, now: datetime) -> Iterator[Metric]:
+    yield "readers", "Readers by status.", "status", store.count_readers().items()
     day = next(so_far(store, now), None)
     if day is not None:
-        letters = asdict(store.counts(day)).items()
-        yield _gauge("letters", "Letters of the last issue by state.", "state", letters)
+        counts = asdict(store.counts(day)).items()
+        yield "letters", "Letters of the last issue by state.", "state", counts
         waves = store.waves(day)
         if waves:
             frozen = [(day.isoformat(), waves[-1].issue.frozen_at.timestamp())]
-            yield _gauge("issue_frozen_seconds", "When the last issue was frozen.", "day", frozen)
+            yield "issue_frozen_seconds", "When the last issue was frozen.", "day", frozen
     sources = store.sources().values()
     healthy = [(each.name, each.state in HEALTHY) for each in sources]
-    yield _gauge("source_ok", "Whether a source worked when last asked.", "source", healthy)
+    yield "source_ok", "Whether a source worked when last asked.", "source", healthy
     last = [(each.name, each.last_ok.timestamp()) for each in sources if each.last_ok is not None]
-    yield _gauge("source_last_ok_seconds", "When a source last worked.", "source", last)
+    yield "source_last_ok_seconds", "When a source last worked.", "source", last
     seen = [(each.name, each.seen.timestamp()) for each in store.heartbeats()]
-    yield _gauge("heartbeat_seconds", "When a daemon last ticked.", "name", seen)
-
-
-def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> "Metric":
-    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - as above
-
-    gauge = GaugeMetricFamily(f"newsletter_{name}", text, labels=[label])
-    for key, value in values:
-        gauge.add_metric([key], value)
-    return gauge
+    yield "heartbeat_seconds", "When a daemon last ticked.", "name", seen

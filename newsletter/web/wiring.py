@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import count
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,13 +12,12 @@ from starlette.routing import BaseRoute
 from newsletter.app.app import App
 from newsletter.config import WebSettings
 from newsletter.errors import ConfigurationError, StoreError, TokenError
-from newsletter.ports import RunLock, Transport
-from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.welcoming import FirstLetter, bring, left_open
+from newsletter.ports import RunLock
+from newsletter.publisher.welcoming import left_open
 from newsletter.web.archive import ArchivePages
 from newsletter.web.context import PageContext, PageTemplates
 from newsletter.web.guard import Guard, guard_pages
-from newsletter.web.mail_queue import DeliverFirst, MailQueue, Send
+from newsletter.web.mail_queue import MailQueue, Send
 from newsletter.web.operator import OperatorPages
 from newsletter.web.page_cache import PageCache
 from newsletter.web.preferences import PreferencePages
@@ -57,30 +55,16 @@ def build_context(app: App, run_lock: RunLock, log: Callable[[str], None]) -> Pa
             where="url",
         )
     reader_service, publisher, smtp = app.reader_service, app.publisher, app.smtp()
-    deliver = first_letter_delivery(publisher, smtp, run_lock, log)
     password = None if app.settings.web is None else app.settings.web.operator_password
     return PageContext(
         publisher=publisher,
         reader_service=reader_service,
         default_schedule=app.default_schedule,
         templates=PageTemplates(reader_service.publication, app.template_folder),
-        mail_queue=MailQueue(reader_service, app.notes, smtp, deliver, app.clock, log),
+        mail_queue=MailQueue(publisher, reader_service, app.notes, smtp, run_lock, log),
         page_cache=PageCache(publisher),
         operator_password=None if password is None else password.get_secret_value(),
     )
-
-
-def first_letter_delivery(
-    publisher: Publisher, transport: Transport, run_lock: RunLock, log: Callable[[str], None]
-) -> DeliverFirst:
-    """The function that delivers first letters from the ledger, as all letters are delivered."""
-    turns = count(1)
-
-    async def deliver(letter: FirstLetter) -> None:
-        turn = f"first{next(turns)}"
-        await bring(publisher, letter, transport, run_lock=run_lock, turn=turn, told=log)
-
-    return deliver
 
 
 def list_routes(context: PageContext) -> list[BaseRoute]:

@@ -574,7 +574,7 @@ def test_deferred_confirmation_is_retried() -> None:
         app.inbox.answer = lambda _recipient: refusals.pop() if refusals else None
         app.join()
         assert app.mail(1)[0].recipient == ADA
-    assert app.told == []
+    assert app.log == []
 
 
 class HeldStore(SqlStore):
@@ -594,15 +594,15 @@ def test_promised_confirmation_survives_a_busy_store() -> None:
     with open_website(store=temporary_store_of(HeldStore)) as app:
         app.join()
         assert app.mail(1)[0].recipient == ADA
-    assert app.told == ["a request waits: another program is writing to it"] * 2
+    assert app.log == ["a request waits: another program is writing to it"] * 2
 
 
 def test_refused_confirmation_is_dropped_without_naming_anyone() -> None:
     with open_website() as app:
         app.inbox.answer = lambda recipient: f"550 <{recipient}> is unknown"
         app.join()
-        wait_until(lambda: app.told)
-    assert app.told == ["a note was given up: Refused"]
+        wait_until(lambda: app.log)
+    assert app.log == ["a note was given up: Refused"]
 
 
 def test_faulty_template_is_found_at_start(tmp_path: Path) -> None:

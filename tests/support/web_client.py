@@ -1,4 +1,4 @@
-"""The readers' door as a test comes to it: real HTTP on loopback, real letters, a clock in hand."""
+"""The readers' pages over real HTTP, with real mail and a clock that the test sets."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ from newsletter.web.context import PageContext, PageTemplates
 from newsletter.web.mail_queue import MailQueue
 from newsletter.web.page_cache import PageCache
 from newsletter.web.server import serve_in_thread
-from newsletter.web.wiring import build_pages, first_letter_delivery, list_routes
+from newsletter.web.wiring import build_pages, list_routes
 from tests.support.clocks import ManualClock
 from tests.support.daemons import wait_until
 from tests.support.databases import open_temporary_store
@@ -58,7 +58,7 @@ class Response:
 
 @dataclass
 class Website:
-    """A newsletter whose door is open."""
+    """A newsletter whose pages are served."""
 
     store: Store
     inbox: Inbox
@@ -66,7 +66,7 @@ class Website:
     reader_service: ReaderService
     publisher: Publisher
     port: int = 0
-    told: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
     routes: Sequence[BaseRoute] = ()
 
     def publish(self, day: date, *titles: str) -> None:
@@ -181,7 +181,7 @@ def open_website(
     publication: Publication | None = None,
     operator_password: str | None = None,
 ) -> Iterator[Website]:
-    """A newsletter with its door open and a mail server of its own."""
+    """Serve a newsletter's pages, with a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
     clock = ManualClock()
     with contextlib.ExitStack() as stack:
@@ -190,9 +190,13 @@ def open_website(
         publisher = replace(publisher_over(kept, clock=clock), publication=chosen)
         reader_service = ReaderService(chosen, kept, publisher.keyring)
         app = Website(kept, inbox, clock, reader_service, publisher)
-        deliver = first_letter_delivery(publisher, app.smtp, KnownRuns("pages"), app.told.append)
         mail_queue = MailQueue(
-            reader_service, note_templates(), app.smtp, deliver, clock, app.told.append
+            publisher,
+            reader_service,
+            note_templates(),
+            app.smtp,
+            KnownRuns("pages"),
+            app.log.append,
         )
         default_schedule = DefaultSchedule("07:00", "UTC", "daily")
         page_context = PageContext(
