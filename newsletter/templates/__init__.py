@@ -1,7 +1,7 @@
-"""Find the letter's templates and compile them, once; every error names the file and the line.
+"""Find, compile and check the templates; every error names the file and the line.
 
-The HTML part is written in MJML with Jinja inside. MJML is compiled once, what it gives is the
-Jinja template: no paper's text ever meets the MJML parser. Templates run in Jinja's sandbox.
+The HTML part is written in MJML with Jinja inside. MJML is compiled once, and the result is the
+Jinja template, so the MJML parser never sees a paper's text. Templates run in Jinja's sandbox.
 """
 
 from newsletter.templates.checking import find_template_errors

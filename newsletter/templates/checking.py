@@ -1,4 +1,4 @@
-"""Everything that is wrong with a folder of templates, not the first thing alone."""
+"""Everything that is wrong with a folder of templates, and not only the first error."""
 
 import difflib
 from collections.abc import Iterator
@@ -16,70 +16,62 @@ from newsletter.templates.linting import (
     find_mjml_errors,
 )
 
-_WRITTEN = frozenset({".mjml", ".txt", ".jinja", ".html"})
+_SUFFIXES = frozenset({".mjml", ".txt", ".jinja", ".html"})
 """How the names of templates end."""
 
 
 def find_template_errors(folder: Path | None = None) -> tuple[TemplateError, ...]:
-    """All faults of the templates, those of an operator's folder going before the own ones.
+    """All errors in an operator's templates and in those that ship.
 
-    Each file is looked at for itself; only where nothing is found so are they compiled, and tried
-    out in every theme.
+    Each file is linted. If that finds nothing, the templates are compiled and tried in every theme.
 
     Raises:
         TemplateError: the folder does not exist.
     """
-    where = find_folders(folder)
-    found = {str(fault): fault for fault in _in_files(where)}
-    if not found:
-        found = {str(fault): fault for fault in _tried(folder, where)}
-    return tuple(sorted(found.values(), key=lambda fault: (fault.file, fault.line or 0)))
+    folders = find_folders(folder)
+    errors = {str(error): error for error in _lint(folders)}
+    if not errors:
+        errors = {str(error): error for error in _compile(folder, folders)}
+    return tuple(sorted(errors.values(), key=lambda error: (error.file, error.line or 0)))
 
 
-def _in_files(where: TemplateFolders) -> Iterator[TemplateError]:
-    yield from _strays(where)
-    yield from _of_letter(where, HTML, TEXT, SUBJECT, ISSUE_VARIABLES, issue=True)
-    for kind, words in NOTES.items():
+def _lint(folders: TemplateFolders) -> Iterator[TemplateError]:
+    yield from _unused_files(folders)
+    yield from _lint_letter(folders, HTML, TEXT, SUBJECT, ISSUE_VARIABLES)
+    for kind, variables in NOTES.items():
         names = (f"{kind}.mjml", f"{kind}.txt", f"{kind}.subject.txt")
-        yield from _of_letter(where, *names, NOTE_VARIABLES | set(words), issue=False)
-    for theme in list_themes(where):
+        yield from _lint_letter(folders, *names, NOTE_VARIABLES | set(variables))
+    for theme in _themes(folders):
         name = f"themes/{theme}.jinja"
-        yield from find_jinja_errors(where.read(name), name, frozenset())
+        yield from find_jinja_errors(folders.read(name), name, frozenset())
 
 
-def _of_letter(
-    where: TemplateFolders,
-    html: str,
-    text: str,
-    subject: str,
-    given: frozenset[str],
-    *,
-    issue: bool,
+def _lint_letter(
+    folders: TemplateFolders, html: str, text: str, subject: str, variables: frozenset[str]
 ) -> Iterator[TemplateError]:
     try:
-        parts = list(where.parts(html))
-        plain = [(name, where.read(name)) for name in (text, subject)]
+        parts = list(folders.parts(html))
+        plain = [(name, folders.read(name)) for name in (text, subject)]
     except TemplateError as error:
         yield error
         return
     for name, source in parts:
-        yield from find_mjml_errors(where, source, name)
-        yield from _of_jinja(where, wrap_in_opening(source) if issue else source, name, given)
+        yield from find_mjml_errors(folders, source, name)
+        in_block = wrap_in_opening(source) if html == HTML else source
+        yield from _lint_jinja(folders, in_block, name, variables)
     for name, source in plain:
-        yield from _of_jinja(where, source, name, given)
+        yield from _lint_jinja(folders, source, name, variables)
 
 
-def _of_jinja(
-    where: TemplateFolders, source: str, name: str, given: frozenset[str]
+def _lint_jinja(
+    folders: TemplateFolders, source: str, name: str, variables: frozenset[str]
 ) -> Iterator[TemplateError]:
-    found = find_jinja_errors(source, name, given)
-    yield from found
-    if not found:
-        yield from find_include_errors(where, source, name)
+    errors = find_jinja_errors(source, name, variables)
+    yield from errors or find_include_errors(folders, source, name)
 
 
-def _tried(folder: Path | None, where: TemplateFolders) -> Iterator[TemplateError]:
-    for theme in list_themes(where):
+def _compile(folder: Path | None, folders: TemplateFolders) -> Iterator[TemplateError]:
+    for theme in _themes(folders):
         try:
             load_templates(folder, theme)
             for kind in NOTES:
@@ -88,32 +80,27 @@ def _tried(folder: Path | None, where: TemplateFolders) -> Iterator[TemplateErro
             yield error
 
 
-def list_themes(where: TemplateFolders) -> list[str]:
-    """The themes there are, by name."""
-    return sorted({path.stem for folder in where.paths for path in folder.glob("themes/*.jinja")})
+def _themes(folders: TemplateFolders) -> list[str]:
+    return sorted({path.stem for folder in folders.paths for path in folder.glob("themes/*.jinja")})
 
 
-def _strays(where: TemplateFolders) -> Iterator[TemplateError]:
-    """Files of the operator's that no template of ours is called, and none includes."""
-    *others, own = where.paths
-    known = {str(path.relative_to(own)) for path in own.rglob("*") if path.is_file()}
-    used = known | {name for root in _roots() for name in _parts(where, root)}
-    for folder in others:
+def _unused_files(folders: TemplateFolders) -> Iterator[TemplateError]:
+    """Files of the operator's that replace no shipped template and that no template includes."""
+    *own, shipped = folders.paths
+    known = {str(path.relative_to(shipped)) for path in shipped.rglob("*") if path.is_file()}
+    roots = (HTML, *(f"{kind}.mjml" for kind in NOTES))
+    used = known | {name for root in roots for name in _part_names(folders, root)}
+    for folder in own:
         for path in sorted(folder.rglob("*")):
             name = str(path.relative_to(folder))
-            if path.suffix in _WRITTEN and name not in used and path.is_file():
+            if path.suffix in _SUFFIXES and name not in used and path.is_file():
                 near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else "include it, or take it away."
+                hint = f"did you mean {near[0]}?" if near else "include it or remove it."
                 yield TemplateError(f"Nothing uses this file; {hint}", file=name)
 
 
-def _roots() -> Iterator[str]:
-    yield HTML
-    yield from (f"{kind}.mjml" for kind in NOTES)
-
-
-def _parts(where: TemplateFolders, root: str) -> Iterator[str]:
+def _part_names(folders: TemplateFolders, root: str) -> Iterator[str]:
     try:
-        yield from (name for name, _ in where.parts(root))
-    except TemplateError:  # what is missing is told where it is included
+        yield from (name for name, _ in folders.parts(root))
+    except TemplateError:  # the lint of the letter reports it
         return

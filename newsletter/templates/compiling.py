@@ -1,4 +1,4 @@
-"""Papers and newsletters that templates are tried out on: full ones and bare ones."""
+"""Compile the templates, and try them out on sample papers."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ import jinja2
 import mjml
 from jinja2.bccache import Bucket
 from jinja2.sandbox import SandboxedEnvironment
+from typing_extensions import override
 
 from newsletter.errors import RenderError, TemplateError
 from newsletter.letter.rendering import BLOCKS, NOTES, LetterTemplates, render_issue, render_note
@@ -26,13 +27,19 @@ from newsletter.templates.linting import (
     raise_first,
 )
 
+DEFAULT_THEME = "serif"
+"""The theme of newsletters that choose none."""
+
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 _PUBLICATION = Publication(
     "Specimen", "Specimen", "specimen@example.org", url="https://example.org", postal_address="1 St"
 )
 
-_FULL = Item(
+SAMPLE_PUBLICATIONS = (_PUBLICATION, replace(_PUBLICATION, url=None, postal_address=""))
+"""One with a site and one without."""
+
+_FULL_ITEM = Item(
     title="A specimen",
     abstract="It has a first sentence. It has a second one. It has a third one.",
     url="https://example.org/1",
@@ -51,7 +58,7 @@ _FULL = Item(
 SAMPLE_ISSUE = Issue(
     day=date(2026, 1, 1),
     papers=(
-        Paper(1, "specimen:1", _FULL, _NOON, 1),
+        Paper(1, "specimen:1", _FULL_ITEM, _NOON, 1),
         Paper(2, "specimen:2", Item(title="A bare specimen"), _NOON, 2),
     ),
     topics=(),
@@ -59,43 +66,37 @@ SAMPLE_ISSUE = Issue(
     frozen_at=_NOON,
     missing=("A source",),
 )
+"""A paper with every fact and one with a title alone."""
 
-SAMPLE_PUBLICATIONS = (_PUBLICATION, replace(_PUBLICATION, url=None, postal_address=""))
-"""One with a site and one without."""
-
-
-_WRAPPER = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
-_IDLE = "cursor:auto;"
-"""What the compiler writes on every button: it changes nothing, and not every client knows it."""
-
-_END = re.compile(r"</div>\s*</body>")
-
-DEFAULT_THEME = "serif"
-"""The theme of newsletters that choose none."""
+_ARTICLE = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
+_ARTICLE_END = re.compile(r"</div>\s*</body>")
+_USELESS_STYLE = "cursor:auto;"
+"""MJML writes it on every button: it changes nothing, and some mail clients do not know it."""
 
 
 def load_templates(folder: Path | None = None, theme: str = DEFAULT_THEME) -> LetterTemplates:
-    """The letter's compiled templates, tried out on specimen papers.
+    """The compiled templates of an issue's letters, tried out on :data:`SAMPLE_ISSUE`.
 
     Args:
-        folder: the operator's own templates, which go before those that ship.
-        theme: its letters and colours: ``themes/<theme>.jinja``.
+        folder: the operator's own templates, which replace those that ship.
+        theme: the fonts and colours of ``themes/<theme>.jinja``.
 
     Raises:
-        TemplateError: a template is missing, cannot be compiled, or cannot set the specimens.
+        TemplateError: a template is missing, cannot be compiled, or fails on a sample.
     """
-    where = find_folders(folder)
+    folders = find_folders(folder)
     sources = {
-        HTML: compile_issue(where),
-        TEXT: _plain(where, TEXT),
-        SUBJECT: _plain(where, SUBJECT),
+        HTML: compile_issue(folders),
+        TEXT: _read_plain(folders, TEXT, ISSUE_VARIABLES),
+        SUBJECT: _read_plain(folders, SUBJECT, ISSUE_VARIABLES),
     }
-    templates = _templates(where, sources, theme)
+    templates = _make_templates(folders, sources, theme)
     for name, template in ((HTML, templates.html), (TEXT, templates.text)):
         if missing := sorted(BLOCKS - set(template.blocks)):
             raise TemplateError(f"These blocks are missing: {', '.join(missing)}.", file=name)
-    for fault in _faults(templates):
-        raise _located(fault, where, tuple(sources))
+    # An error in the templates must be found now and not when the next issue is due.
+    for problem in _render_samples(templates):
+        raise _locate(problem, folders, tuple(sources))
     return templates
 
 
@@ -107,24 +108,37 @@ def load_note_templates(
     Raises:
         TemplateError: as :func:`load_templates`.
     """
-    where = find_folders(folder)
-    given = NOTE_VARIABLES | set(NOTES[kind])
+    folders = find_folders(folder)
+    variables = NOTE_VARIABLES | set(NOTES[kind])
     html, *plain = f"{kind}.mjml", f"{kind}.txt", f"{kind}.subject.txt"
-    sources = {html: _page(where, html, given, str)}
-    sources |= {name: _plain(where, name, given) for name in plain}
-    templates = _templates(where, sources, theme)
+    sources = {html: _compile_mjml(folders, html, variables, str)}
+    sources |= {name: _read_plain(folders, name, variables) for name in plain}
+    templates = _make_templates(folders, sources, theme)
     for publication in SAMPLE_PUBLICATIONS:
         try:
-            render_note(kind, templates, publication, dict.fromkeys(given, "https://example.org"))
+            render_note(
+                kind, templates, publication, dict.fromkeys(variables, "https://example.org")
+            )
         except RenderError as error:
-            raise _located(str(error), where, tuple(sources)) from error
+            raise _locate(str(error), folders, tuple(sources)) from error
     return templates
 
 
-def _templates(where: TemplateFolders, sources: Mapping[str, str], theme: str) -> LetterTemplates:
+def compile_issue(folders: TemplateFolders) -> str:
+    """The Jinja template that ``issue.mjml`` compiles to.
+
+    Raises:
+        TemplateError: as in :func:`load_templates`.
+    """
+    return _compile_mjml(folders, HTML, ISSUE_VARIABLES, wrap_in_opening)
+
+
+def _make_templates(
+    folders: TemplateFolders, sources: Mapping[str, str], theme: str
+) -> LetterTemplates:
     html, text, subject = sources
-    escaping = make_environment(where, sources, autoescape=True, theme=theme)
-    plain = make_environment(where, sources, autoescape=False, theme=theme)
+    escaping = make_environment(folders, sources, autoescape=True, theme=theme)
+    plain = make_environment(folders, sources, autoescape=False, theme=theme)
     return LetterTemplates(
         html=escaping.get_template(html),
         text=plain.get_template(text),
@@ -132,131 +146,113 @@ def _templates(where: TemplateFolders, sources: Mapping[str, str], theme: str) -
     )
 
 
-def compile_issue(where: TemplateFolders) -> str:
-    """The Jinja template that ``issue.mjml`` compiles to.
-
-    Raises:
-        TemplateError: as in :func:`load_templates`.
-    """
-    return _page(where, HTML, ISSUE_VARIABLES, wrap_in_opening)
+def _read_plain(folders: TemplateFolders, name: str, variables: frozenset[str]) -> str:
+    source = folders.read(name)
+    raise_first(find_jinja_errors(source, name, variables))
+    return source
 
 
-def _page(
-    where: TemplateFolders, name: str, given: frozenset[str], wrapped: Callable[[str], str]
+def _compile_mjml(
+    folders: TemplateFolders, name: str, variables: frozenset[str], wrap: Callable[[str], str]
 ) -> str:
-    for part, source in where.parts(name):
-        raise_first(find_mjml_errors(where, source, part))
-        raise_first(find_jinja_errors(wrapped(source), part, given))
+    for part, source in folders.parts(name):
+        raise_first(find_mjml_errors(folders, source, part))
+        raise_first(find_jinja_errors(wrap(source), part, variables))
     try:
-        html = mjml.mjml2html(where.joined(name), disable_comments=True, fonts={})
+        html = mjml.mjml2html(folders.joined(name), disable_comments=True, fonts={})
     except ValueError as error:
         raise TemplateError(f"This is not MJML: {error}.", file=name) from error
-    return wrapped(_landmark(html.replace(_IDLE, "")))
+    return wrap(_with_landmark(html.replace(_USELESS_STYLE, "")))
 
 
-def _landmark(html: str) -> str:
-    """The page with its letter as the main landmark, which screen readers jump to.
+def _with_landmark(html: str) -> str:
+    """The page with its letter as ``<main>``, the landmark that screen readers jump to.
 
-    The compiler makes it a ``div`` with the role of an article, which is no landmark.
+    MJML makes it a ``div`` with the role of an article, which is not a landmark.
     """
-    begun = _WRAPPER.sub(r"<main\1", html, count=1)
-    return _END.sub("</main></body>", begun, count=1) if begun != html else html
+    opened = _ARTICLE.sub(r"<main\1", html, count=1)
+    return _ARTICLE_END.sub("</main></body>", opened, count=1) if opened != html else html
 
 
-class _Kept(jinja2.BytecodeCache):
-    """The code of each template as it was last, so that what did not change is ready at once.
+def wrap_in_opening(source: str) -> str:
+    """Begins the first block and ends the last one, which the files of a letter leave out."""
+    return f"{{% block opening %}}{source}{{% endblock %}}"
 
-    Who edits one template waits for that one. What escapes and what does not is kept apart: it is
-    other code.
-    """
+
+class _CodeCache(jinja2.BytecodeCache):
+    """Each template's last code, so that after an edit only the edited template is compiled."""
 
     def __init__(self) -> None:
         self._code: dict[str, tuple[str, CodeType | None]] = {}
 
+    @override
     def load_bytecode(self, bucket: Bucket) -> None:
         checksum, code = self._code.get(bucket.key, ("", None))
         if checksum == bucket.checksum:
             bucket.code = code
 
+    @override
     def dump_bytecode(self, bucket: Bucket) -> None:
         self._code[bucket.key] = (bucket.checksum, bucket.code)
 
 
-_KEPT = {True: _Kept(), False: _Kept()}
-"""By whether it escapes."""
+_CODE = {True: _CodeCache(), False: _CodeCache()}
+"""The code by ``autoescape``, as the same source compiles to different code."""
 
 
 def make_environment(
-    where: TemplateFolders,
+    folders: TemplateFolders,
     sources: Mapping[str, str],
     *,
     autoescape: bool,
     theme: str = DEFAULT_THEME,
 ) -> SandboxedEnvironment:
-    """A sandbox for these sources in a theme, and for what they include from the folders."""
-    made = SandboxedEnvironment(
-        loader=jinja2.FunctionLoader(partial(_source, where, sources)),
+    """A sandbox for these sources in a theme, and for what they include from the folders.
+
+    Raises:
+        TemplateError: the theme is missing or does something that templates may not do.
+    """
+    environment = SandboxedEnvironment(
+        loader=jinja2.FunctionLoader(partial(_load_source, folders, sources)),
         undefined=jinja2.StrictUndefined,
         autoescape=autoescape,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
-        bytecode_cache=_KEPT[autoescape],
+        bytecode_cache=_CODE[autoescape],
     )
-    made.filters.update(FILTERS)
-    made.globals["theme"] = _theme(made, where, f"themes/{theme}.jinja")
-    return made
-
-
-def _theme(made: SandboxedEnvironment, where: TemplateFolders, name: str) -> object:
-    """What a theme's file sets, by name.
-
-    Raises:
-        TemplateError: it does what no template may.
-    """
-    raise_first(find_jinja_errors(where.read(name), name, frozenset()))
+    environment.filters.update(FILTERS)
+    theme_file = f"themes/{theme}.jinja"
+    _read_plain(folders, theme_file, frozenset())
     try:
-        return made.get_template(name).module
+        environment.globals["theme"] = environment.get_template(theme_file).module
     except jinja2.TemplateError as error:
-        raise TemplateError(str(error), file=name) from error
+        raise TemplateError(str(error), file=theme_file) from error
+    return environment
 
 
-def _source(where: TemplateFolders, sources: Mapping[str, str], name: str) -> str | None:
+def _load_source(folders: TemplateFolders, sources: Mapping[str, str], name: str) -> str | None:
     if name in sources:
         return sources[name]
-    return where.read(name) if where.find(name) else None
+    return folders.read(name) if folders.find(name) else None
 
 
-def _plain(where: TemplateFolders, name: str, given: frozenset[str] = ISSUE_VARIABLES) -> str:
-    source = where.read(name)
-    raise_first(find_jinja_errors(source, name, given))
-    return source
-
-
-def wrap_in_opening(source: str) -> str:
-    """The file's first block begins, and its last one ends, by itself."""
-    return f"{{% block opening %}}{source}{{% endblock %}}"
-
-
-def _faults(templates: LetterTemplates) -> Iterator[str]:
-    """What goes wrong with a paper of which all is known and one of which little is.
-
-    With a site and without one. A fault in the templates is found here and not in the morning.
-    """
+def _render_samples(templates: LetterTemplates) -> Iterator[str]:
+    """The problems that the templates have with the samples."""
     for publication in SAMPLE_PUBLICATIONS:
         try:
-            _, faults = render_issue(SAMPLE_ISSUE, publication, templates)
+            _, quarantined = render_issue(SAMPLE_ISSUE, publication, templates)
         except TemplateError as error:
             yield error.problem
         else:
-            yield from (fault for _, fault in faults)
+            yield from (problem for _, problem in quarantined)
 
 
-def _located(problem: str, where: TemplateFolders, names: Sequence[str]) -> TemplateError:
-    """The error with file and line, found by the word the problem is about."""
+def _locate(problem: str, folders: TemplateFolders, names: Sequence[str]) -> TemplateError:
+    """The error with file and line: the first line that has the name which the problem quotes."""
     file = next((name for name in names if name in problem), "")
     words: Sequence[str] = re.findall(r"'(\w+)'", problem)
-    for name, source in where.parts(file) if file else ():
+    for name, source in folders.parts(file) if file else ():
         for number, line in enumerate(source.splitlines(), 1):
             if words and re.search(rf"\.{words[-1]}\b|\b{words[0]}\b", line):
                 return TemplateError(problem, file=name, line=number)

@@ -83,5 +83,5 @@ def test_faulty_note_is_found_when_loaded(tmp_path: Path) -> None:
         load_note_templates("welcome", tmp_path)
     assert (caught.value.file, caught.value.line) == ("welcome.txt", 2)
     (tmp_path / "welcome.txt").write_text("Welcome,\n{{ because }}")
-    with pytest.raises(TemplateError, match="'because' is not among"):
+    with pytest.raises(TemplateError, match="no variable 'because'"):
         load_note_templates("welcome", tmp_path)

@@ -88,7 +88,7 @@ def test_nothing_outside_the_folder_is_found(tmp_path: Path, name: str) -> None:
         (HTML, "</mj-head>", "", "<mj-head> is not closed|closes nothing"),
         (HTML, 'path="partials/head.mjml"', 'path="../secret.mjml"', "to include"),
         (CARD, "{% if paper.url %}", "{% if paper.url }", "not Jinja"),
-        (HEADING, "{{ name }}", "{{ nmae }}", "'nmae' is not among"),
+        (HEADING, "{{ name }}", "{{ nmae }}", "no variable 'nmae'"),
         (CARD, "paper.byline }}", "paper.biline }}", "biline"),
         (TEXT, "{{ name | wrap }}", "{{ name | warp }}", "warp"),
         (TEXT, "paper.byline | wrap", "paper.biline | wrap", "biline"),

@@ -73,13 +73,13 @@ def test_folder_with_a_single_file_is_enough(tmp_path: Path) -> None:
             "issue.txt",
             "{{ email }}",
             "{{ emial }}",
-            "issue.txt:77: 'emial' is not among what templates are given",
+            "issue.txt:77: There is no variable 'emial'; templates",
         ),
         (
             "confirm.txt",
             "publication.name",
             "publicaton.name",
-            "'publicaton' is not among what templates are given",
+            "There is no variable 'publicaton'",
         ),
         ("issue.txt", "| longdate", "| longdat", "issue.txt:3: There is no filter 'longdat'; did"),
         (
