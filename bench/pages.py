@@ -199,12 +199,11 @@ async def measured(folder: Path, readers: int, papers: int, clients: int) -> Non
                 seconds = time.perf_counter() - began
                 over.set()
                 answers, wrong = await meanwhile
-            print(f"letters        {len(recorder.taken) / seconds:6.0f} a second")
+            print(f"letters        {len(recorder.received) / seconds:6.0f} a second")
             print(f"answers        {answers / seconds:6.0f} a second, {wrong} were not 200")
             empty = readers - len(recorder.by_recipient)
-            print(
-                f"readers        {readers}: {len(recorder.taken)} letters, {empty} without papers"
-            )
+            sent = len(recorder.received)
+            print(f"readers        {readers}: {sent} letters, {empty} without papers")
             await asyncio.to_thread(alone, port, day)
 
 

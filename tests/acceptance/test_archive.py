@@ -28,18 +28,18 @@ def app() -> Iterator[Website]:
         yield opened
 
 
-def two_days(app: Website) -> None:
+def publish_two_days(app: Website) -> None:
     app.publish(DAY, "Vision anew", "Of other things")
-    app.later(days=1)
+    app.advance(days=1)
     app.publish(LATER, "Vision anew", "Vision once more", SCRIPT)
 
 
 @pytest.fixture(scope="module")
-def shown() -> Iterator[Website]:
+def published() -> Iterator[Website]:
     """Two days of issues, for the tests that only look."""
     with open_website(url="https://example.org/papers") as opened:
         opened.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
-        two_days(opened)
+        publish_two_days(opened)
         yield opened
 
 
@@ -53,7 +53,7 @@ PERSONAL = (ADA, "/preferences/", "/unsubscribe/", "/leave/", "/mine/", "/editio
 """What no public page may have."""
 
 
-def checked(app: Website, path: str) -> Response:
+def check_feed(app: Website, path: str) -> Response:
     answer = app.get(path)
     assert answer.status == 200, path
     assert not any(word in answer.body for word in PERSONAL), path
@@ -61,86 +61,88 @@ def checked(app: Website, path: str) -> Response:
     return answer
 
 
-def test_issue_page_lists_its_new_papers_by_topic(shown: Website) -> None:
-    first = checked(shown, f"/archive/{DAY}")
+def test_issue_page_lists_its_new_papers_by_topic(published: Website) -> None:
+    first = check_feed(published, f"/archive/{DAY}")
     assert (
         '<link rel="canonical" href="https://example.org/papers/archive/2026-08-03">' in first.body
     )
-    assert "Vision anew" in first.words
-    assert "Vision once more" not in first.words
+    assert "Vision anew" in first.text
+    assert "Vision once more" not in first.text
     assert first.body.index("Vision anew") < first.body.index(">Other<")
     assert f'rel="next" href="/papers/archive/{LATER}"' in first.body
-    second = checked(shown, f"/archive/{LATER}")
-    assert "Vision once more" in second.words
-    assert "Vision anew" not in second.words
+    second = check_feed(published, f"/archive/{LATER}")
+    assert "Vision once more" in second.text
+    assert "Vision anew" not in second.text
     assert f'rel="prev" href="/papers/archive/{DAY}"' in second.body
     for path in ("/archive/2026-08-09", "/archive/yesterday", "/archive/..", "/archive/2026-8-3"):
-        assert shown.get(path).status == 404
+        assert published.get(path).status == 404
 
 
 def test_archive_lists_days_and_topics_newest_first(app: Website) -> None:
-    assert "None so far." in checked(app, "/archive").words
-    app.later(minutes=2)
-    two_days(app)
-    app.later(minutes=2)
-    listed = checked(app, "/archive").body
+    assert "None so far." in check_feed(app, "/archive").text
+    app.advance(minutes=2)
+    publish_two_days(app)
+    app.advance(minutes=2)
+    listed = check_feed(app, "/archive").body
     assert listed.index(str(LATER)) < listed.index(str(DAY))
     assert 'href="/papers/topic/Vision"' in listed
     earlier = app.get(f"/archive?before={LATER}").body
     assert str(DAY) in earlier
     assert f"/archive/{LATER}" not in earlier
     assert app.get("/archive?before='").status == 404
-    assert f'href="/papers/archive/{LATER}"' in checked(app, "/").body
+    assert f'href="/papers/archive/{LATER}"' in check_feed(app, "/").body
 
 
-def test_topic_page_lists_only_its_papers(shown: Website) -> None:
-    page = checked(shown, "/topic/Vision")
-    assert [word in page.words for word in ("Vision anew", "Vision once more")] == [True, True]
-    assert "Of other things" not in page.words
-    assert "Of other things" in checked(shown, "/topic/Other").words
-    assert shown.get("/topic/Nothing").status == 404
-    assert shown.get("/topic/%27%20OR%201").status == 404
+def test_topic_page_lists_only_its_papers(published: Website) -> None:
+    page = check_feed(published, "/topic/Vision")
+    assert [word in page.text for word in ("Vision anew", "Vision once more")] == [True, True]
+    assert "Of other things" not in page.text
+    assert "Of other things" in check_feed(published, "/topic/Other").text
+    assert published.get("/topic/Nothing").status == 404
+    assert published.get("/topic/%27%20OR%201").status == 404
 
 
-def test_topic_choice_shows_papers_per_week(shown: Website) -> None:
-    for path in ("/", shown.path("preferences")):
-        assert "Vision 2 a week" in shown.get(path).words
-    first = checked(shown, "/").words
+def test_topic_choice_shows_papers_per_week(published: Website) -> None:
+    for path in ("/", published.path("preferences")):
+        assert "Vision 2 a week" in published.get(path).text
+    first = check_feed(published, "/").text
     assert f"Such as these, of Tuesday, {LATER.day} August 2026 Vision once more Vision" in first
 
 
-def test_paper_page_lists_the_days_it_was_listed(shown: Website) -> None:
-    (paper,) = (p for p in shown.store.papers_by_number(range(9)) if p.item.title == "Vision anew")
-    page = checked(shown, f"/paper/{quote(paper.key)}")
+def test_paper_page_lists_the_days_it_was_listed(published: Website) -> None:
+    (paper,) = (
+        p for p in published.store.papers_by_number(range(9)) if p.item.title == "Vision anew"
+    )
+    page = check_feed(published, f"/paper/{quote(paper.key)}")
     for day in (DAY, LATER):
         assert f'href="/papers/archive/{day}"' in page.body
-    assert shown.get("/paper/arxiv:9999.99999").status == 404
-    assert shown.get("/paper/%00").status == 404
+    assert published.get("/paper/arxiv:9999.99999").status == 404
+    assert published.get("/paper/%00").status == 404
 
 
 def test_paper_key_with_slashes_has_a_page(app: Website) -> None:
     health = SourceHealth("Other", "ok", checked=NOON, last_ok=NOON)
     entry = IdentifiedItem(item("By DOI", abstract=SCRIPT), identity("doi:10.1/x y?z#é"))
     app.store.ingest(DAY, health, [entry], now=NOON)
-    page = checked(app, f"/paper/{quote('doi:10.1/x y?z#é')}")
-    assert "By DOI" in page.words
-    found = checked(app, "/search?q=doi")
+    page = check_feed(app, f"/paper/{quote('doi:10.1/x y?z#é')}")
+    assert "By DOI" in page.text
+    found = check_feed(app, "/search?q=doi")
     assert f'href="/papers/paper/{quote("doi:10.1/x y?z#é")}"' in found.body
 
 
-def test_search_finds_papers_and_survives_any_input(shown: Website) -> None:
-    page = checked(shown, "/search?q=vision+once")
-    assert "1 found." in page.words
+def test_search_finds_papers_and_survives_any_input(published: Website) -> None:
+    page = check_feed(published, "/search?q=vision+once")
+    assert "1 found." in page.text
     assert "noindex" in page.body
     for words in ("' OR 1=1 --", "%", "((((", "[a-z]*" * 100, SCRIPT, "\x00", "a" * 9000):
-        assert shown.get(f"/search?q={quote(words)}").status == 200
-    assert "found." not in shown.get("/search").words
+        assert published.get(f"/search?q={quote(words)}").status == 200
+    assert "found." not in published.get("/search").text
 
 
 @pytest.mark.parametrize("form", ["atom", "rss"])
 def test_feeds_are_valid_and_repeat_nothing(app: Website, form: str) -> None:
-    two_days(app)
-    answer = checked(app, f"/feed.{form}")
+    publish_two_days(app)
+    answer = check_feed(app, f"/feed.{form}")
     assert answer.headers["content-type"].startswith(f"application/{form}+xml")
     parsed = feedparser.parse(answer.body)
     assert not parsed.bozo
@@ -150,7 +152,7 @@ def test_feeds_are_valid_and_repeat_nothing(app: Website, form: str) -> None:
     assert all(
         entry.link.startswith("https://example.org/papers/paper/") for entry in parsed.entries
     )
-    app.later(days=1)
+    app.advance(days=1)
     app.publish(LATER + timedelta(days=1), "Vision anew", "The newest")
     again = feedparser.parse(app.get(f"/feed.{form}").body)
     assert len({entry.id for entry in again.entries} - before) == 1
@@ -174,20 +176,20 @@ def test_validator_finds_no_fault_in_any_feed(app: Website, form: str) -> None:
     paths = (f"/feed.{form}", f"/topic/Vision/feed.{form}", f"/mine/{own}/feed.{form}")
     for path in paths:
         assert faults(app.get(path).body, form) == [], path
-    two_days(app)
+    publish_two_days(app)
     for path in paths:
         feed = app.get(path).body
         assert faults(feed, form) == [], path
         assert feed.count('rel="self"') == 1
         assert faults(feed.replace("title>", "name>"), form)
     answers = [app.get(f"/feed.{form}").body]
-    app.later(hours=1)
+    app.advance(hours=1)
     answers.append(app.get(f"/feed.{form}").body)
     assert answers[0] == answers[1]
 
 
-def test_json_feed_follows_its_specification(shown: Website) -> None:
-    document = json.loads(shown.get("/feed.json").body)
+def test_json_feed_follows_its_specification(published: Website) -> None:
+    document = json.loads(published.get("/feed.json").body)
     assert {"version", "title", "items"} <= document.keys()
     assert document["home_page_url"].startswith("https://")
     ids = [each["id"] for each in document["items"]]
@@ -199,41 +201,41 @@ def test_json_feed_follows_its_specification(shown: Website) -> None:
         assert datetime.fromisoformat(each["date_published"]).tzinfo is not None
 
 
-def test_only_public_pages_are_indexable(shown: Website) -> None:
-    key = quote(shown.store.papers_by_number([1])[0].key)
+def test_only_public_pages_are_indexable(published: Website) -> None:
+    key = quote(published.store.papers_by_number([1])[0].key)
     public = ("/", "/archive", f"/archive/{DAY}", "/topic/Vision", f"/paper/{key}")
     for path in public:
-        body = shown.get(path).body
+        body = published.get(path).body
         (canonical,) = re.findall(r'<link rel="canonical" href="([^"]+)"', body)
         assert canonical == f"https://example.org/papers{path}"
         assert "noindex" not in body
-        assert shown.get(canonical.removeprefix("https://example.org")).body == body
-    own = (shown.path("preferences"), shown.path("unsubscribe"))
+        assert published.get(canonical.removeprefix("https://example.org")).body == body
+    own = (published.path("preferences"), published.path("unsubscribe"))
     for path in (*own, "/search?q=x", f"/archive?before={LATER}", "/nowhere"):
-        body = shown.get(path).body
+        body = published.get(path).body
         assert "noindex" in body
         assert "canonical" not in body
 
 
-def test_json_feed_matches_the_others(shown: Website) -> None:
-    answer = shown.get("/feed.json")
+def test_json_feed_matches_the_others(published: Website) -> None:
+    answer = published.get("/feed.json")
     assert answer.headers["content-type"].startswith("application/feed+json")
     document = json.loads(answer.body)
     assert document["version"] == "https://jsonfeed.org/version/1.1"
     assert document["feed_url"] == "https://example.org/papers/feed.json"
-    atom = feedparser.parse(shown.get("/feed.atom").body)
+    atom = feedparser.parse(published.get("/feed.atom").body)
     assert [each["id"] for each in document["items"]] == [entry.id for entry in atom.entries]
 
 
-def test_unchanged_feed_is_not_sent_again(shown: Website) -> None:
-    first = shown.get("/feed.atom")
-    again = shown.get("/feed.atom", If_None_Match=first.headers["etag"])
+def test_unchanged_feed_is_not_sent_again(published: Website) -> None:
+    first = published.get("/feed.atom")
+    again = published.get("/feed.atom", If_None_Match=first.headers["etag"])
     assert (again.status, again.body) == (304, "")
     assert first.headers["cache-control"].startswith("public")
 
 
 def test_readers_feed_ends_with_the_subscription(app: Website) -> None:
-    two_days(app)
+    publish_two_days(app)
     own = app.path("feed").removeprefix("/feed/")
     answer = app.get(f"/mine/{own}/feed.atom")
     parsed = feedparser.parse(answer.body)
@@ -265,5 +267,5 @@ def test_backlog_papers_are_not_shown(app: Website) -> None:
     health = SourceHealth("A source", "ok", checked=NOON, last_ok=NOON)
     app.store.ingest(DAY, health, entries, now=NOON)
     app.publish(DAY, "Vision anew")
-    page = checked(app, f"/archive/{DAY}")
-    assert [word in page.words for word in ("Of today", "Long ago")] == [True, False]
+    page = check_feed(app, f"/archive/{DAY}")
+    assert [word in page.text for word in ("Of today", "Long ago")] == [True, False]

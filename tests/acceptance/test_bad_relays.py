@@ -39,7 +39,7 @@ REFUSALS: list[Refusals] = [
 ]
 
 
-def address(claim: Claim) -> Envelope:
+def build_envelope(claim: Claim) -> Envelope:
     """The letter of a claim."""
     email = claim.edition.to.email
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
@@ -50,10 +50,12 @@ async def run(
 ) -> Counts:
     """One run."""
     settings = SmtpSettings(server.host, server.port, "none", connections=connections)
-    return await deliver(store, SmtpTransport(settings, clock), clock, DAY, address, run=name)
+    return await deliver(
+        store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=name
+    )
 
 
-def frozen(readers: int) -> Store:
+def freeze_issue(readers: int) -> Store:
     """A store with an issue for so many."""
     store = temporary_store()
     freeze_one_issue(store, *(f"reader{n}" for n in range(readers)))
@@ -66,8 +68,8 @@ def frozen(readers: int) -> Store:
 def test_refusing_relay_blames_nobody_and_ends_no_issue(
     refusals: Refusals, readers: int, *, pipelining: bool
 ) -> None:
-    async def scene() -> None:
-        store, clock = frozen(readers), SkippingClock()
+    async def scenario() -> None:
+        store, clock = freeze_issue(readers), SkippingClock()
         script: dict[Stage, list[Reply]] = {
             stage: [answer] * NEVER for stage, answer in refusals.items()
         }
@@ -87,13 +89,13 @@ def test_refusing_relay_blames_nobody_and_ends_no_issue(
             server.script.clear()
             await clock.sleep(3600)
             assert await run(store, server, clock, "mended") == Counts(accepted=readers)
-            assert Counter(one.recipient for one in server.taken).most_common(1)[0][1] == 1
-            assert len(server.taken) == readers
+            assert Counter(one.recipient for one in server.received).most_common(1)[0][1] == 1
+            assert len(server.received) == readers
         assert {reader.status for reader in store.readers()} == {"confirmed"}
         assert store.issue_state(DAY) == ("done", "")
         assert store.audit(DAY).ok
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.slow
@@ -106,8 +108,8 @@ def test_nobody_is_blamed_even_with_few_left(
 ) -> None:
     """A letter or two may be left whose turn comes apart from the others'."""
 
-    async def scene(gap: int) -> None:
-        store, clock = frozen(readers), SkippingClock()
+    async def scenario(gap: int) -> None:
+        store, clock = freeze_issue(readers), SkippingClock()
         script: dict[Stage, list[Reply]] = {stage: ["550 go away"] * NEVER}
         if stage == "RCPT":
             script["DATA"] = ["503 no recipients"] * NEVER
@@ -120,7 +122,7 @@ def test_nobody_is_blamed_even_with_few_left(
                 await clock.sleep(60 * gap)
 
     for gap in (1, 5, 7):
-        asyncio.run(scene(gap))
+        asyncio.run(scenario(gap))
 
 
 def _due(store: Store, clock: SkippingClock) -> int:
@@ -133,8 +135,8 @@ def _due(store: Store, clock: SkippingClock) -> int:
 
 @pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
 def test_one_percent_refusals_end_only_those_letters(*, pipelining: bool) -> None:
-    async def scene() -> None:
-        store, clock = frozen(400), SkippingClock()
+    async def scenario() -> None:
+        store, clock = freeze_issue(400), SkippingClock()
         script: dict[Stage, list[Reply]] = {"RCPT": [*["250 ok"] * 99, NOBODY] * 4}
         if pipelining:
             script["DATA"] = [*["354 go on"] * 99, "503 no recipients"] * 4
@@ -142,7 +144,7 @@ def test_one_percent_refusals_end_only_those_letters(*, pipelining: bool) -> Non
             counts = await run(store, server, clock, "run")
             assert counts == Counts(accepted=396, failed=4)
             assert await run(store, server, clock, "again") == counts
-            got = Counter(one.recipient for one in server.taken)
+            got = Counter(one.recipient for one in server.received)
         failed = {one.email: one.reply for one in store.deliveries(DAY) if one.state == "failed"}
         assert set(failed.values()) == {NOBODY}
         assert set(got.values()) == {1}
@@ -151,14 +153,14 @@ def test_one_percent_refusals_end_only_those_letters(*, pipelining: bool) -> Non
         assert store.issue_state(DAY) == ("done_with_errors", "")
         assert store.audit(DAY).ok
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_short_list_refusals_are_told_from_relay_refusals() -> None:
-    async def scene() -> None:
-        store, clock = frozen(3), SkippingClock()
+    async def scenario() -> None:
+        store, clock = freeze_issue(3), SkippingClock()
         async with faulty_server({"RCPT": [NOBODY] * NEVER}) as server:
             assert await run(store, server, clock, "run") == Counts(failed=3)
         assert store.issue_state(DAY) == ("done_with_errors", "")
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -69,7 +69,7 @@ def deliver(newsletter: Newsletter, *mails: bytes) -> None:
     box.close()
 
 
-def lying(newsletter: Newsletter) -> dict[str, int]:
+def count_mails(newsletter: Newsletter) -> dict[str, int]:
     """How many mails lie in the Maildir, unread and seen."""
     box = mailbox.Maildir(newsletter.folder / "bounces")
     flags = [(message.get_subdir(), message.get_flags()) for message in box]
@@ -77,7 +77,7 @@ def lying(newsletter: Newsletter) -> dict[str, int]:
     return {"new": flags.count(("new", "")), "seen": flags.count(("cur", "S"))}
 
 
-def to(arrivals: list[ReceivedMail], reader: int) -> ReceivedMail:
+def mail_to_reader(arrivals: list[ReceivedMail], reader: int) -> ReceivedMail:
     (found,) = [one for one in arrivals if one.recipient == f"r{reader}@example.net"]
     return found
 
@@ -104,11 +104,11 @@ def test_every_letter_has_its_own_return_path(
 def test_one_bouncing_reader_is_the_only_one_affected(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
-    deliver(newsletter, *bounces_of(to(arrivals, 7)))
+    deliver(newsletter, *bounces_of(mail_to_reader(arrivals, 7)))
     found = newsletter.json("bounces", "read")
     assert (found["read"], found["noted"], found["suppressed"], found["left"]) == (3, 2, 1, 0)
     assert {mail["reader"] for mail in found["mails"]} == {"r7@example.net"}
-    assert lying(newsletter) == {"new": 0, "seen": 3}
+    assert count_mails(newsletter) == {"new": 0, "seen": 3}
     assert blocked(newsletter).keys() == {"r7@example.net"}
     assert "hard bounces on 3 days" in blocked(newsletter)["r7@example.net"]
     newsletter.subscribe(*({"email": f"r{n}@example.net", "name": "N"} for n in range(1, 101)))
@@ -119,7 +119,7 @@ def test_one_bouncing_reader_is_the_only_one_affected(
 def test_unblocked_reader_gets_letters_again(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
-    deliver(newsletter, complaint_mail(back=f"<{to(arrivals, 7).sender}>"))
+    deliver(newsletter, complaint_mail(back=f"<{mail_to_reader(arrivals, 7).sender}>"))
     assert "blocked" in newsletter.run("bounces", "read").stdout
     back = newsletter.run("subscribers", "unsuppress", "R7@Example.net")
     assert "r7@example.net: gets emails again (was blocked: complained on" in back.stdout
@@ -131,7 +131,7 @@ def test_unblocked_reader_gets_letters_again(
 def test_readers_unsubscribe_by_list_header(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
-    header = str(to(arrivals, 3).message["List-Unsubscribe"])
+    header = str(mail_to_reader(arrivals, 3).message["List-Unsubscribe"])
     mail_to, _, subject = header.strip("<>").removeprefix("mailto:").partition("?subject=")
     deliver(newsletter, unsubscribe_mail(subject.replace("%20", " "), to=mail_to))
     assert newsletter.json("bounces", "read")["unsubscribed"] == 1
@@ -143,7 +143,9 @@ def test_readers_unsubscribe_by_list_header(
 def test_complaint_without_return_path_uses_the_message_id(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
-    deliver(newsletter, complaint_mail(letter=str(to(arrivals, 5).message["Message-ID"])))
+    deliver(
+        newsletter, complaint_mail(letter=str(mail_to_reader(arrivals, 5).message["Message-ID"]))
+    )
     assert newsletter.json("bounces", "read")["suppressed"] == 1
     assert blocked(newsletter).keys() == {"r5@example.net"}
 
@@ -158,13 +160,13 @@ def test_foreign_mail_is_named_and_left(newsletter: Newsletter) -> None:
         found = newsletter.json("bounces", "read")
         assert (found["read"], found["left"]) == (2, 2)
         assert all(mail["name"] and mail["said"] for mail in found["mails"])
-    assert lying(newsletter) == {"new": 2, "seen": 0}
+    assert count_mails(newsletter) == {"new": 2, "seen": 0}
 
 
 def test_mail_in_mbox_pipe_and_maildir_counts_once(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
-    mail = bounces_of(to(arrivals, 9), days=1)[0]
+    mail = bounces_of(mail_to_reader(arrivals, 9), days=1)[0]
     box = mailbox.mbox(newsletter.folder / "back.mbox")
     box.add(mail)
     box.add(b"Subject: hello\n\nFrom here on\n")
@@ -184,14 +186,16 @@ def test_mail_in_mbox_pipe_and_maildir_counts_once(
     assert b"hard bounce, r9@example.net, counted before" in piped.stdout
     deliver(newsletter, mail)
     assert newsletter.json("bounces", "read", "--maildir", "bounces")["again"] == 1
-    assert lying(newsletter) == {"new": 0, "seen": 1}
+    assert count_mails(newsletter) == {"new": 0, "seen": 1}
 
 
 def test_mail_seen_by_another_program_is_read(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
     box = mailbox.Maildir(newsletter.folder / "bounces")
-    message = mailbox.MaildirMessage(message_from_bytes(bounces_of(to(arrivals, 2), 1)[0]))
+    message = mailbox.MaildirMessage(
+        message_from_bytes(bounces_of(mail_to_reader(arrivals, 2), 1)[0])
+    )
     message.set_subdir("cur")
     message.set_flags("F")
     box.add(message)

@@ -130,7 +130,7 @@ def test_cancelling_stops_a_sending_run_within_a_second(
         wait_until(lambda: len(inbox.arrivals) >= 5, sending)
         newsletter.run("issue", "cancel", DAY)
         cancelled = len(inbox.arrivals)
-        sending.ended()
+        sending.wait()
     found = newsletter.json("status", DAY)
     assert len(inbox.arrivals) - cancelled <= 22, "a second at this rate, and what was marked"
     assert found["state"] == "cancelled"

@@ -20,13 +20,13 @@ def on_a_terminal(folder: Path, *words: str, answer: str) -> tuple[int, str]:
     environment = {**os.environ, "TERM": "xterm"}
     with running_command(words, folder, environment, os.ttyname(theirs)) as running:
         screen = b""
-        while running.code is None or select.select([ours], [], [], 0)[0]:
+        while running.exit_code is None or select.select([ours], [], [], 0)[0]:
             if select.select([ours], [], [], 0.1)[0]:
                 screen += os.read(ours, 4096)
                 if screen.endswith(b"[y/N]: "):
                     os.write(ours, f"{answer}\n".encode())
                     screen += b"\n"
-        code = running.ended()
+        code = running.wait()
     os.close(theirs)
     os.close(ours)
     return code, screen.decode()

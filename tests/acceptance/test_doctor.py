@@ -28,7 +28,7 @@ from tests.support.factories import NOON
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import open_inbox
 
-GOOD = {
+GOOD_RECORDS = {
     "org": [],
     "example.org": ["some-verification=1", "v=spf1 mx -all"],
     "_domainkey.example.org": [],
@@ -71,7 +71,7 @@ class NameServer:
 
 @pytest.fixture
 def names() -> Iterator[NameServer]:
-    server = NameServer(GOOD)
+    server = NameServer(GOOD_RECORDS)
     server.thread.start()
     yield server
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
@@ -89,7 +89,7 @@ def newsletter(tmp_path: Path) -> Iterator[Newsletter]:
         yield made
 
 
-def examined(newsletter: Newsletter, lookup: Lookup | None = None) -> dict[str, Finding]:
+def run_doctor(newsletter: Newsletter, lookup: Lookup | None = None) -> dict[str, Finding]:
     found = examine(newsletter.folder / "newsletter.yaml", lookup)
     return {finding.name: finding for finding in found}
 
@@ -97,7 +97,7 @@ def examined(newsletter: Newsletter, lookup: Lookup | None = None) -> dict[str, 
 def test_healthy_newsletter_passes(newsletter: Newsletter, names: NameServer) -> None:
     with serve(lambda _path, _query: (200, {}, b"the pages")) as origin:
         newsletter.configure(url=origin)
-        found = examined(newsletter, names.lookup())
+        found = run_doctor(newsletter, names.lookup())
     assert {name for name, finding in found.items() if finding.state == "wrong"} == set()
     unknown = {name for name, finding in found.items() if finding.state == "not checked"}
     assert unknown == {"bounces", "last run", "last issue"}
@@ -110,9 +110,9 @@ def test_failing_pages_are_reported(newsletter: Newsletter, status: int | None) 
     with serve(lambda _path, _query: (status or 200, {}, b"")) as origin:
         newsletter.configure(url=origin)
         if status is not None:
-            assert examined(newsletter)["public URL"].said.endswith("answers 500")
+            assert run_doctor(newsletter)["public URL"].said.endswith("answers 500")
     if status is None:
-        assert "does not answer" in examined(newsletter)["public URL"].said
+        assert "does not answer" in run_doctor(newsletter)["public URL"].said
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_failing_pages_are_reported(newsletter: Newsletter, status: int | None) 
 def test_missing_dns_records_are_named_with_remedy(
     names: NameServer, name: str, change: Mapping[str, Any], said: str
 ) -> None:
-    names.zone = {k: v for k, v in {**GOOD, **change}.items() if v is not None}
+    names.zone = {k: v for k, v in {**GOOD_RECORDS, **change}.items() if v is not None}
     found = {finding.name: finding for finding in sender_records("example.org", names.lookup())}
     assert said in found.pop(name).said
     assert {finding.state for finding in found.values()} == {"ok"}
@@ -146,7 +146,7 @@ def no_answer(_name: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("lookup", [None, no_answer, lambda _name: None])
 def test_offline_the_dns_is_not_checked(newsletter: Newsletter, lookup: Lookup | None) -> None:
-    found = examined(newsletter, lookup)
+    found = run_doctor(newsletter, lookup)
     assert {found[name].state for name in ("SPF", "DKIM", "DMARC")} == {"not checked"}
 
 
@@ -171,7 +171,7 @@ def test_wrong_configuration_is_the_only_report(newsletter: Newsletter) -> None:
 
 def test_unopenable_store_is_reported(newsletter: Newsletter) -> None:
     newsletter.configure(store="sqlite:////nowhere/at/all.db")
-    found = examined(newsletter)
+    found = run_doctor(newsletter)
     assert found["store"].state == "wrong"
     assert "last run" not in found
 
@@ -192,7 +192,7 @@ def test_last_run_is_judged_by_its_heartbeat(
     store = open_store(f"sqlite:///{newsletter.folder}/newsletter.db")
     store.record_heartbeat(Heartbeat("run here", seen, seen, said))
     store.close()
-    assert examined(newsletter)["last run"].state == state
+    assert run_doctor(newsletter)["last run"].state == state
 
 
 def test_clock_behind_the_past_is_reported(newsletter: Newsletter) -> None:
@@ -200,7 +200,7 @@ def test_clock_behind_the_past_is_reported(newsletter: Newsletter) -> None:
     store = open_store(f"sqlite:///{newsletter.folder}/newsletter.db")
     store.record_heartbeat(Heartbeat("run here", seen, seen))
     store.close()
-    assert examined(newsletter)["clock"].state == "wrong"
+    assert run_doctor(newsletter)["clock"].state == "wrong"
 
 
 def test_clock_differing_from_a_server_is_reported(newsletter: Newsletter) -> None:
@@ -226,6 +226,6 @@ def test_letters_in_trouble_are_reported(tmp_path: Path) -> None:
         newsletter.configure(sources=[source])
         newsletter.subscribe({"email": "ada@example.org"})
         newsletter.send("2026-08-03", code=5)
-        found = examined(newsletter)
+        found = run_doctor(newsletter)
     assert found["last issue"].state == "wrong"
     assert found["last issue"].said == "2026-08-03 is done_with_errors: 0 of 1 accepted"

@@ -27,7 +27,7 @@ async def kind() -> str:
     return type(asyncio.get_running_loop()).__module__.partition(".")[0]
 
 
-def on(name: str, work: Coroutine[object, object, None]) -> None:
+def run_on_loop(name: str, work: Coroutine[object, object, None]) -> None:
     factory = uvloop.new_event_loop if name == "uvloop" else None
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(work)
@@ -51,7 +51,7 @@ def test_large_letters_arrive_whole_in_one_stream(
 ) -> None:
     sent = [letter(f"reader{n}@example.org", *LARGE, number=n) for n in range(1, 5)]
 
-    async def scene() -> None:
+    async def scenario() -> None:
         assert await kind() == name
         ours, counter = authority(tmp_path), DeliveryRecorder()
         starttls = ours.server if security == "starttls" else None
@@ -67,11 +67,13 @@ def test_large_letters_arrive_whole_in_one_stream(
             )
             transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(sent), counter.mark, counter.settle)
-        assert [one.recipient for one in server.taken] == [one.envelope.recipient for one in sent]
-        assert {one.content for one in server.taken} == {b"".join(LARGE)}
+        assert [one.recipient for one in server.received] == [
+            one.envelope.recipient for one in sent
+        ]
+        assert {one.content for one in server.received} == {b"".join(LARGE)}
         assert {type(outcome) for _, outcome in counter.settled} == {Accepted}
 
-    on(name, scene())
+    run_on_loop(name, scenario())
 
 
 def test_doctor_names_the_event_loop(tmp_path: Path) -> None:

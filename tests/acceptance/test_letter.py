@@ -31,7 +31,7 @@ from tests.support.letters import (
     text_of_part,
 )
 
-LED = edition(
+WITH_LEADS = edition(
     replace(section(TOP, 0, 1, because="topic Reasoning: “reasoning”"), leads=True),
     section("Reasoning", 2, because="your rule “chain of thought”", rows=[3, 4]),
 )
@@ -52,7 +52,7 @@ def html_of(cut: Edition, publication: Publication = SITE, theme: str = DEFAULT_
     ("name", "cut", "publication"),
     [
         ("whole", FULL_EDITION, SITE),
-        ("led", LED, SITE),
+        ("led", WITH_LEADS, SITE),
         ("no-site", FULL_EDITION, NO_SITE),
         ("quiet", edition(left_out=5), SITE),
     ],
@@ -84,15 +84,17 @@ def test_headings_form_an_outline() -> None:
 
 
 def test_letter_is_the_main_landmark() -> None:
-    (main,) = Outline(html_of(LED)).all("main")
+    (main,) = Outline(html_of(WITH_LEADS)).all("main")
     assert main["aria-label"] == "Daily Papers, Monday, 3 August 2026"
     assert not [
-        tag for tag, marks in Outline(html_of(LED)).elements if marks.get("role") == "article"
+        tag
+        for tag, marks in Outline(html_of(WITH_LEADS)).elements
+        if marks.get("role") == "article"
     ]
 
 
 def test_three_leads_have_longer_abstracts() -> None:
-    html, short = html_of(LED), html_of(FULL_EDITION)
+    html, short = html_of(WITH_LEADS), html_of(FULL_EDITION)
     top, _, topics = html.partition(">Reasoning</h2>")
     assert ">Top three</h2>" in top
     assert "The effect grows with the number of experts. Code is public." in top

@@ -21,11 +21,11 @@ from tests.support.letters import SITE, edition, issue, links_to, section
 GMAIL_CLIPS = 102_400
 """Bytes of HTML a letter may have."""
 
-LED = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, rows=[3, 4]))
+WITH_LEADS = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, rows=[3, 4]))
 
 
 @pytest.mark.parametrize(
-    "whole", [FULL_EDITION, edition(), edition(section("Other", 2, 0), left_out=1), LED]
+    "whole", [FULL_EDITION, edition(), edition(section("Other", 2, 0), left_out=1), WITH_LEADS]
 )
 def test_fragments_join_into_the_one_pass_rendering(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))

@@ -11,7 +11,7 @@ from tests.support.outgoing import DeliveryRecorder, letter, letters
 
 
 def test_every_letter_becomes_a_file(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter, sent = DeliveryRecorder(), letters(12)
         async with Inbox(tmp_path / "inbox") as inbox:
             transport = SmtpTransport(SmtpSettings(inbox.host, inbox.port, "none"), SkippingClock())
@@ -22,17 +22,17 @@ def test_every_letter_becomes_a_file(tmp_path: Path) -> None:
         }
         assert all(isinstance(outcome, Accepted) for _, outcome in counter.settled)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_hostile_recipient_stays_in_the_folder(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         async with Inbox(tmp_path / "inbox") as inbox:
             transport = SmtpTransport(SmtpSettings(inbox.host, inbox.port, "none"), SkippingClock())
             hostile = [letter("../../x/../y@example.org")]
             await transport.send(counter.stream(hostile), counter.mark, counter.settle)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
     (path,) = tmp_path.rglob("*.eml")
     assert path.parent == tmp_path / "inbox"

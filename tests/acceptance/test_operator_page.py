@@ -29,7 +29,7 @@ def ask(app: Website, password: str, scheme: str = "Basic") -> Response:
 
 
 def test_status_is_shown(app: Website) -> None:
-    assert "Nobody so far." in ask(app, PASSWORD).words
+    assert "Nobody so far." in ask(app, PASSWORD).text
     for name in ("ada", "bob"):
         saved = subscriber(f"{name}@example.org")
         app.store.save_reader(saved, status="confirmed", now=NOON)
@@ -44,8 +44,8 @@ def test_status_is_shown(app: Website) -> None:
     answer = ask(app, PASSWORD)
     assert answer.status == 200
     for words in ("confirmed 1", "unsubscribed 1", f"{DAY} done 1 1 0", "Listed ok", "run on here"):
-        assert words in answer.words
-    assert f"{DAY}: complained on {DAY} Who they are" in answer.words
+        assert words in answer.text
+    assert f"{DAY}: complained on {DAY} Who they are" in answer.text
     assert "cyd" not in answer.body
     assert SCRIPT not in answer.body
     assert "ada@example.org" not in answer.body
@@ -54,24 +54,24 @@ def test_status_is_shown(app: Website) -> None:
 
 
 def test_growth_is_a_chart_and_a_table(app: Website) -> None:
-    assert "Growth" not in ask(app, PASSWORD).words
+    assert "Growth" not in ask(app, PASSWORD).text
     weeks = [NOON + timedelta(weeks=n) for n in (-1, 0)]
     for number, at in enumerate((weeks[0], weeks[0], weeks[0], weeks[1])):
         app.store.save_reader(subscriber(f"r{number}@x.org"), status="confirmed", now=at)
     app.store.save_reader(subscriber("no@x.org"), status="unconfirmed", now=weeks[1])
     app.store.set_status("r0@x.org", "unsubscribed", now=weeks[1])
     answer = ask(app, PASSWORD)
-    assert "since 2026-07-27. Above: how many readers there were, now 3, at most 3." in answer.words
-    assert "2026-08-03 1 1 3 2026-07-27 3 0 3" in answer.words
+    assert "since 2026-07-27. Above: how many readers there were, now 3, at most 3." in answer.text
+    assert "2026-08-03 1 1 3 2026-07-27 3 0 3" in answer.text
     assert 'role="img" aria-label="Readers at the end of each week' in answer.body
     assert answer.body.count('<rect class="came"') == 2
     assert '<rect x="500" y="4.0" width="20" height="96.0"/>' in answer.body
     assert '<rect class="left" x="503" y="144" width="14" height="10.7"/>' in answer.body
-    app.later(weeks=40)
+    app.advance(weeks=40)
     later = ask(app, PASSWORD)
     assert later.body.count('<rect class="came"') == WEEKS_SHOWN
-    assert "now 3, at most 3." in later.words
-    assert "at most 0 a week" in later.words
+    assert "now 3, at most 3." in later.text
+    assert "at most 0 a week" in later.text
 
 
 def test_password_is_required(app: Website) -> None:
@@ -127,7 +127,7 @@ def test_missing_extra_is_explained(app: Website, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     answer = metrics(app)
     assert answer.status == 501
-    assert "daily-papers-newsletter[metrics]" in answer.words
+    assert "daily-papers-newsletter[metrics]" in answer.text
 
 
 def test_page_is_absent_unless_enabled() -> None:

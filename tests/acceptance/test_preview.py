@@ -24,15 +24,15 @@ BROKEN = "<mj-sectoin></mj-sectoin>"
 
 
 @pytest.fixture(scope="module")
-def sheet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewServer]:
+def preview(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewServer]:
     folder = tmp_path_factory.mktemp("demo")
     make_demo(folder)
     with running_preview(folder, "--as", ADA) as shown:
         yield shown
 
 
-def test_letter_and_reasons_are_shown(sheet: PreviewServer) -> None:
-    page = sheet.ask("/").body
+def test_letter_and_reasons_are_shown(preview: PreviewServer) -> None:
+    page = preview.request("/").body
     assert "To ada@example.org" in page
     assert page.count('class="reason"') == 40
     assert "of 102,400 bytes" in page
@@ -41,17 +41,17 @@ def test_letter_and_reasons_are_shown(sheet: PreviewServer) -> None:
         assert f"<b>{area}</b>" in page
 
 
-def test_bytes_equal_those_of_the_preview_command(sheet: PreviewServer, tmp_path: Path) -> None:
-    shown = sheet.ask("/letter.eml").body
-    text = sheet.ask("/letter.txt").body
+def test_bytes_equal_those_of_the_preview_command(preview: PreviewServer, tmp_path: Path) -> None:
+    shown = preview.request("/letter.eml").body
+    text = preview.request("/letter.txt").body
     assert "Message-ID: <2026-08-12." in shown
     assert text.startswith("DAILY PAPERS\r\n")
     make_demo(tmp_path)
     (tmp_path / ".newsletter" / "secret").write_text(
-        (sheet.folder / ".newsletter" / "secret").read_text()
+        (preview.folder / ".newsletter" / "secret").read_text()
     )
     with running_preview(tmp_path, "--as", ADA) as other:
-        again = other.ask("/letter.eml").body
+        again = other.request("/letter.eml").body
     assert _timeless(again) == _timeless(shown)
 
 
@@ -62,22 +62,27 @@ def _timeless(message: str) -> list[str]:
     return [line for line in head if not line.startswith((*named, " "))]
 
 
-def test_oversized_or_missing_form_is_refused(sheet: PreviewServer) -> None:
-    assert sheet.ask("/test", {"to": "x" * 70_000}).status == 413
-    assert sheet.ask("/test", {f"field{n}": "" for n in range(600)}).status == 400
-    refused = sheet.ask("/test", {"to": "nobody"})
+def test_oversized_or_missing_form_is_refused(preview: PreviewServer) -> None:
+    assert preview.request("/test", {"to": "x" * 70_000}).status == 413
+    assert preview.request("/test", {f"field{n}": "" for n in range(600)}).status == 400
+    refused = preview.request("/test", {"to": "nobody"})
     assert (refused.status, "Not sent: " in refused.body) == (200, True)
-    for answer in (refused, sheet.ask("/")):
+    for answer in (refused, preview.request("/")):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_only_its_own_address_is_answered(sheet: PreviewServer) -> None:
-    own = f"localhost:{sheet.port}"
-    for host in ("evil.example", f"evil.example:{sheet.port}", "127.0.0.1", f"[::1]:{sheet.port}"):
-        assert sheet.ask("/", Host=host).status == 400
-        assert sheet.ask("/letter.eml", Host=host).status == 400
-    assert sheet.ask("/", Host=own).status == 200
+def test_only_its_own_address_is_answered(preview: PreviewServer) -> None:
+    own = f"localhost:{preview.port}"
+    for host in (
+        "evil.example",
+        f"evil.example:{preview.port}",
+        "127.0.0.1",
+        f"[::1]:{preview.port}",
+    ):
+        assert preview.request("/", Host=host).status == 400
+        assert preview.request("/letter.eml", Host=host).status == 400
+    assert preview.request("/", Host=own).status == 200
 
 
 @pytest.mark.parametrize(
@@ -90,26 +95,31 @@ def test_only_its_own_address_is_answered(sheet: PreviewServer) -> None:
         {"Sec_Fetch_Site": "same-site"},
     ],
 )
-def test_other_site_is_refused(sheet: PreviewServer, headers: dict[str, str]) -> None:
-    assert sheet.ask("/letter.eml", None, **headers).status == 403
-    assert sheet.ask("/events", None, **headers).status == 403
-    assert sheet.ask("/test", {"to": "me@example.org"}, **headers).status == 403
+def test_other_site_is_refused(preview: PreviewServer, headers: dict[str, str]) -> None:
+    assert preview.request("/letter.eml", None, **headers).status == 403
+    assert preview.request("/events", None, **headers).status == 403
+    assert preview.request("/test", {"to": "me@example.org"}, **headers).status == 403
 
 
-def test_every_answer_has_browser_restrictions(sheet: PreviewServer) -> None:
-    page, letter = sheet.ask("/").headers, sheet.ask("/letter.html").headers
+def test_every_answer_has_browser_restrictions(preview: PreviewServer) -> None:
+    page, letter = preview.request("/").headers, preview.request("/letter.html").headers
     assert page["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
     assert "frame-ancestors 'none'" in page["content-security-policy"]
     assert letter["content-security-policy"].startswith("sandbox allow-same-origin; default-src")
     assert "script-src" not in letter["content-security-policy"]
-    for headers in (page, letter, sheet.ask("/proof.js").headers, sheet.ask("/nowhere").headers):
+    for headers in (
+        page,
+        letter,
+        preview.request("/proof.js").headers,
+        preview.request("/nowhere").headers,
+    ):
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_nothing_listens_outside_loopback(sheet: PreviewServer) -> None:
+def test_nothing_listens_outside_loopback(preview: PreviewServer) -> None:
     listening = {address for process in psutil.process_iter() for address in _listening(process)}
-    assert {ip for ip, port in listening if port == sheet.port} == {"127.0.0.1"}
+    assert {ip for ip, port in listening if port == preview.port} == {"127.0.0.1"}
     others = {
         address.address
         for addresses in psutil.net_if_addrs().values()
@@ -118,7 +128,7 @@ def test_nothing_listens_outside_loopback(sheet: PreviewServer) -> None:
     }
     for address in others:
         with pytest.raises(OSError, match=r"refused|timed out|unreachable"):
-            socket.create_connection((address, sheet.port), timeout=2).close()
+            socket.create_connection((address, preview.port), timeout=2).close()
 
 
 def _listening(process: psutil.Process) -> list[tuple[str, int]]:
@@ -130,9 +140,9 @@ def _listening(process: psutil.Process) -> list[tuple[str, int]]:
     return [(each.laddr.ip, each.laddr.port) for each in found if each.status == "LISTEN"]
 
 
-def test_test_letter_needs_a_post(sheet: PreviewServer) -> None:
-    assert sheet.ask("/test?to=me@example.org").status == 405
-    assert sheet.ask("/test", method="HEAD").status == 405
+def test_test_letter_needs_a_post(preview: PreviewServer) -> None:
+    assert preview.request("/test?to=me@example.org").status == 405
+    assert preview.request("/test", method="HEAD").status == 405
 
 
 def test_test_letter_uses_configured_server_and_no_reader(tmp_path: Path) -> None:
@@ -144,11 +154,11 @@ def test_test_letter_uses_configured_server_and_no_reader(tmp_path: Path) -> Non
         configuration.write_text(
             "\n".join(smtp if line.startswith("smtp:") else line for line in lines)
         )
-        with running_preview(tmp_path) as sheet:
+        with running_preview(tmp_path) as preview:
             form = {"to": "me@example.org", "email": ADA, "day": DAY}
-            sent = sheet.ask("/test", form)
-            wrong = sheet.ask("/test", {**form, "to": "nowhere"})
-            shown = sheet.ask(f"/letter.txt?email={ADA}").body
+            sent = preview.request("/test", form)
+            wrong = preview.request("/test", {**form, "to": "nowhere"})
+            shown = preview.request(f"/letter.txt?email={ADA}").body
     assert 'class="well"' in sent.body
     assert "Sent to me@example.org" in sent.body
     assert "Not sent" in wrong.body
@@ -163,70 +173,70 @@ def _body(text: str) -> str:
     return text.replace("\r\n", "\n").partition("-" * 78)[0]
 
 
-def test_refused_test_letter_says_why(sheet: PreviewServer) -> None:
-    answer = sheet.ask("/test", {"to": "me@example.org"})
+def test_refused_test_letter_says_why(preview: PreviewServer) -> None:
+    answer = preview.request("/test", {"to": "me@example.org"})
     assert 'class="fault"' in answer.body
     assert "Not sent" in answer.body
 
 
-def test_filter_is_tried_on_past_days(sheet: PreviewServer) -> None:
-    found = sheet.ask("/trial?include=agent&exclude=memory")
+def test_filter_is_tried_on_past_days(preview: PreviewServer) -> None:
+    found = preview.request("/trial?include=agent&exclude=memory")
     assert "papers a day</b>" in found.body
     assert "include “agent”" in found.body
     assert "exclude “memory”" in found.body
-    by_topic = sheet.ask("/trial?topic=Reasoning")
+    by_topic = preview.request("/trial?topic=Reasoning")
     assert "topic Reasoning" in by_topic.body
-    wrong = sheet.ask("/trial?include=(agent")
+    wrong = preview.request("/trial?include=(agent")
     assert 'class="fault"' in wrong.body
     assert "^" in wrong.body
 
 
-def test_nonsense_choices_leave_the_page_whole(sheet: PreviewServer) -> None:
+def test_nonsense_choices_leave_the_page_whole(preview: PreviewServer) -> None:
     query = "day=yesterday&theme=../../x&view=soup&width=9&scheme=<script>"
-    assert sheet.ask(f"/?{query}").status == 200
-    nobody = sheet.ask("/?email=<script>alert(1)</script>")
+    assert preview.request(f"/?{query}").status == 200
+    nobody = preview.request("/?email=<script>alert(1)</script>")
     assert nobody.status == 200
     assert "<script>alert" not in nobody.body
     assert "there is no reader" in nobody.body
-    assert sheet.ask("/letter.html?email=nobody@example.org").status == 404
+    assert preview.request("/letter.html?email=nobody@example.org").status == 404
 
 
-def test_fault_is_reported_and_last_good_letter_stays(sheet: PreviewServer) -> None:
-    before = _body(sheet.ask("/letter.txt").body)
+def test_fault_is_reported_and_last_good_letter_stays(preview: PreviewServer) -> None:
+    before = _body(preview.request("/letter.txt").body)
     for name, wrong, told in (
         ("own/partials/foot.mjml", BROKEN, "partials/foot.mjml:1"),
         ("newsletter.yaml", "name: [\n", "newsletter.yaml:"),
         ("subscribers.yaml", "subscribers:\n  - email: nobody\n", "subscribers.yaml:2"),
     ):
-        path = sheet.folder / name
+        path = preview.folder / name
         good = path.read_text()
         path.write_text(wrong)
-        page = _until(sheet, partial(_says, told))
+        page = _until(preview, partial(_says, told))
         assert "Shown is the last good letter" in page.body
-        assert _body(sheet.ask("/letter.txt").body) == before
+        assert _body(preview.request("/letter.txt").body) == before
         path.write_text(good)
-        _until(sheet, lambda page: "Shown is the last good letter" not in page.body)
+        _until(preview, lambda page: "Shown is the last good letter" not in page.body)
 
 
 def _says(words: str, page: Response) -> bool:
     return words in page.body
 
 
-def _until(sheet: PreviewServer, condition: Callable[[Response], bool]) -> Response:
+def _until(preview: PreviewServer, condition: Callable[[Response], bool]) -> Response:
     found: list[Response] = []
 
     def holds() -> bool:
-        found.append(sheet.ask("/"))
+        found.append(preview.request("/"))
         return condition(found[-1])
 
     wait_until(holds)
     return found[-1]
 
 
-def test_busy_port_moves_to_the_next_free_one(sheet: PreviewServer) -> None:
-    with running_preview(sheet.folder, "--as", ADA, port=sheet.port) as other:
-        assert other.port != sheet.port
-        assert other.ask("/").status == 200
+def test_busy_port_moves_to_the_next_free_one(preview: PreviewServer) -> None:
+    with running_preview(preview.folder, "--as", ADA, port=preview.port) as other:
+        assert other.port != preview.port
+        assert other.request("/").status == 200
 
 
 def test_templates_broken_from_start_are_reported_on_page(tmp_path: Path) -> None:
@@ -234,12 +244,12 @@ def test_templates_broken_from_start_are_reported_on_page(tmp_path: Path) -> Non
     card = tmp_path / "own" / "partials" / "card.mjml"
     good = card.read_text()
     card.write_text(BROKEN)
-    with running_preview(tmp_path, "--as", ADA) as sheet:
-        page = sheet.ask("/")
+    with running_preview(tmp_path, "--as", ADA) as preview:
+        page = preview.request("/")
         assert "partials/card.mjml:1" in page.body
         assert 'id="letter"' not in page.body
         card.write_text(good)
-        _until(sheet, lambda page: 'id="letter"' in page.body)
+        _until(preview, lambda page: 'id="letter"' in page.body)
 
 
 def test_frozen_day_is_shown_as_sent_or_fresh(tmp_path: Path) -> None:
@@ -252,28 +262,30 @@ def test_frozen_day_is_shown_as_sent_or_fresh(tmp_path: Path) -> None:
             "\n".join(smtp if line.startswith("smtp:") else line for line in lines)
         )
         made.run("send", "--date", DAY, "--yes", "--everyone")
-    with running_preview(tmp_path, "--as", ADA) as sheet:
+    with running_preview(tmp_path, "--as", ADA) as preview:
         foot = tmp_path / "own" / "partials" / "foot.mjml"
         foot.write_text(foot.read_text().replace("You get this", "A new foot: you get this"))
-        sent = sheet.ask("/letter.eml").body
+        sent = preview.request("/letter.eml").body
         _until(
-            sheet,
-            lambda _: "A new foot" in sheet.ask(f"/letter.html?email={ADA}&all_papers=1").body,
+            preview,
+            lambda _: (
+                "A new foot" in preview.request(f"/letter.html?email={ADA}&all_papers=1").body
+            ),
         )
-        assert "as it was frozen" in sheet.ask("/").body
-        everything = sheet.ask("/?email=")
+        assert "as it was frozen" in preview.request("/").body
+        everything = preview.request("/?email=")
     (letter,) = inbox.to(ADA)
     assert sent.encode() == letter.content
     assert everything.body.count('class="reason"') == 40
     assert 'In <span class="count">40</span>' in everything.body
 
 
-def test_open_page_is_notified_of_saves(sheet: PreviewServer) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", sheet.port, timeout=20)
+def test_open_page_is_notified_of_saves(preview: PreviewServer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", preview.port, timeout=20)
     connection.request("GET", "/events")
     stream = connection.getresponse()
     first = stream.readline()
-    path = sheet.folder / "own" / "issue.txt"
+    path = preview.folder / "own" / "issue.txt"
     path.write_text(path.read_text() + "\n")
     stream.readline()
     second = stream.readline()

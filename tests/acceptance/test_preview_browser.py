@@ -26,7 +26,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def sheet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewServer]:
+def preview(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewServer]:
     folder = tmp_path_factory.mktemp("demo")
     make_demo(folder)
     with open_inbox() as inbox:
@@ -44,8 +44,8 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewServer]:
 
 
 @pytest.fixture(scope="module")
-def browser(sheet: PreviewServer) -> Iterator[Browser]:
-    del sheet
+def browser(preview: PreviewServer) -> Iterator[Browser]:
+    del preview
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -56,16 +56,16 @@ def browser(sheet: PreviewServer) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, sheet: PreviewServer) -> Iterator[Page]:
+def page(browser: Browser, preview: PreviewServer) -> Iterator[Page]:
     opened = browser.new_page(viewport={"width": 1360, "height": 900})
     asked: list[str] = []
     wrong: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
     opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.goto(sheet.address)
+    opened.goto(preview.url)
     yield opened
     opened.close()
-    assert all(url.startswith(sheet.address) for url in asked)
+    assert all(url.startswith(preview.url) for url in asked)
     assert wrong == []
 
 
@@ -115,10 +115,10 @@ def _containing(text: str) -> re.Pattern[str]:
 
 @pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_letter_is_shown_in_either_color_scheme(
-    browser: Browser, sheet: PreviewServer, scheme: Literal["light", "dark"]
+    browser: Browser, preview: PreviewServer, scheme: Literal["light", "dark"]
 ) -> None:
     page = browser.new_page(viewport={"width": 1360, "height": 900}, color_scheme=scheme)
-    page.goto(sheet.address)
+    page.goto(preview.url)
     paper = letter(page).locator("body")
     pick(page, "Dark")
     expect(paper).to_have_css("background-color", "rgb(28, 26, 24)")
@@ -129,8 +129,10 @@ def test_letter_is_shown_in_either_color_scheme(
     page.close()
 
 
-def test_saved_template_is_shown_and_broken_one_reported(page: Page, sheet: PreviewServer) -> None:
-    path = sheet.folder / "own" / "partials" / "foot.mjml"
+def test_saved_template_is_shown_and_broken_one_reported(
+    page: Page, preview: PreviewServer
+) -> None:
+    path = preview.folder / "own" / "partials" / "foot.mjml"
     good = path.read_text()
     body = letter(page).locator("body")
     expect(body).to_contain_text("You get this because")
@@ -150,8 +152,8 @@ def test_saved_template_is_shown_and_broken_one_reported(page: Page, sheet: Prev
     expect(body).to_contain_text("You get this because")
 
 
-def test_saved_subscribers_and_configuration_are_shown(page: Page, sheet: PreviewServer) -> None:
-    readers = sheet.folder / "subscribers.yaml"
+def test_saved_subscribers_and_configuration_are_shown(page: Page, preview: PreviewServer) -> None:
+    readers = preview.folder / "subscribers.yaml"
     good = readers.read_text()
     page.locator("#papers summary").last.click()
     expect(page.locator("#papers")).to_contain_text("exclude “title:toolbox”")
@@ -161,7 +163,7 @@ def test_saved_subscribers_and_configuration_are_shown(page: Page, sheet: Previe
     expect(page.locator("#faults")).to_contain_text("subscribers.yaml:7")
     readers.write_text(good)
     expect(page.locator("#faults")).to_have_text("")
-    configuration = sheet.folder / "newsletter.yaml"
+    configuration = preview.folder / "newsletter.yaml"
     good = configuration.read_text()
     configuration.write_text(good.replace("name: Daily Papers", "name: Weekly Papers"))
     expect(letter(page).locator("h1")).to_have_text("Weekly Papers")
@@ -169,8 +171,8 @@ def test_saved_subscribers_and_configuration_are_shown(page: Page, sheet: Previe
     expect(letter(page).locator("h1")).to_have_text("Daily Papers")
 
 
-def test_last_of_many_saves_is_shown(page: Page, sheet: PreviewServer) -> None:
-    configuration = sheet.folder / "newsletter.yaml"
+def test_last_of_many_saves_is_shown(page: Page, preview: PreviewServer) -> None:
+    configuration = preview.folder / "newsletter.yaml"
     good = configuration.read_text()
     for name in ("Weekly", "Monthly", "Yearly", "Hourly"):
         configuration.write_text(good.replace("name: Daily Papers", f"name: {name} Papers"))
@@ -201,20 +203,20 @@ def test_test_letter_goes_to_the_typed_address(page: Page) -> None:
     expect(page.locator("#sent")).to_have_text("Sent to me@example.org. Its links change nothing.")
 
 
-def test_links_in_the_letter_are_not_followed(page: Page, sheet: PreviewServer) -> None:
+def test_links_in_the_letter_are_not_followed(page: Page, preview: PreviewServer) -> None:
     letter(page).locator("a").first.click()
     page.wait_for_timeout(200)
-    assert page.url.startswith(sheet.address)
+    assert page.url.startswith(preview.url)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1360, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_is_accessible(
-    browser: Browser, sheet: PreviewServer, scheme: Literal["light", "dark"], width: int
+    browser: Browser, preview: PreviewServer, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.goto(f"{sheet.address}?view=headers")
+    page.goto(f"{preview.url}?view=headers")
     page.locator("#papers summary").last.click()
     page.get_by_text("Try a filter").click()
     page.get_by_text("Send a test to me").click()
@@ -225,19 +227,19 @@ def test_page_is_accessible(
 
 
 def test_other_site_can_neither_embed_nor_request_it(
-    browser: Browser, sheet: PreviewServer, tmp_path: Path
+    browser: Browser, preview: PreviewServer, tmp_path: Path
 ) -> None:
     foreign = tmp_path / "foreign.html"
     foreign.write_text(
-        f"<iframe src={sheet.address}></iframe>"
-        f"<form method=post action={sheet.address}test><input name=to value=x@example.org></form>"
+        f"<iframe src={preview.url}></iframe>"
+        f"<form method=post action={preview.url}test><input name=to value=x@example.org></form>"
     )
     page = browser.new_page()
     page.goto(foreign.as_uri())
     assert "Daily" not in (page.frames[1].content() if len(page.frames) > 1 else "")
-    read = f"fetch('{sheet.address}letter.eml').then(() => 'read', () => 'refused')"
+    read = f"fetch('{preview.url}letter.eml').then(() => 'read', () => 'refused')"
     assert page.evaluate(read) == "refused"
-    with page.expect_response(f"{sheet.address}test") as answered:
+    with page.expect_response(f"{preview.url}test") as answered:
         page.evaluate("document.forms[0].submit()")
     assert answered.value.status == 403
     page.close()

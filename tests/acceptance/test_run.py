@@ -91,7 +91,7 @@ def test_fetches_and_waits_before_the_time(newsletter: Newsletter, inbox: Inbox)
 
 
 @contextlib.contextmanager
-def watched(newsletter: Newsletter) -> Iterator[tuple[App, SubscribersFileRefresh]]:
+def watched_newsletter(newsletter: Newsletter) -> Iterator[tuple[App, SubscribersFileRefresh]]:
     """A newsletter that has read its readers, and what looks whether their file has changed."""
     configure_due(newsletter, "http://127.0.0.1:8099")
     with open_app(newsletter.folder / "newsletter.yaml") as app:
@@ -102,7 +102,7 @@ def watched(newsletter: Newsletter) -> Iterator[tuple[App, SubscribersFileRefres
 def test_changed_subscribers_apply_and_mistakes_are_reported_once(
     newsletter: Newsletter,
 ) -> None:
-    with watched(newsletter) as (app, refresh):
+    with watched_newsletter(newsletter) as (app, refresh):
         newsletter.subscribe({"email": "new@example.org", "at": "06:10"})
         refresh()
         assert [(r.subscriber.email, r.status) for r in app.store.readers()] == [
@@ -122,7 +122,7 @@ def test_changed_subscribers_apply_and_mistakes_are_reported_once(
 def test_subscribers_refused_by_store_are_retried(
     newsletter: Newsletter,
 ) -> None:
-    with watched(newsletter) as (app, refresh):
+    with watched_newsletter(newsletter) as (app, refresh):
         newsletter.subscribe()
         with contextlib.closing(sqlite3.connect(newsletter.folder / "newsletter.db")) as beside:
             beside.execute("ALTER TABLE readers RENAME TO elsewhere")

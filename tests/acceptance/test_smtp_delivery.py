@@ -34,7 +34,7 @@ from tests.support.outgoing import BODY
 from tests.support.smtp_servers import Fault, FaultyServer, Reply, Stage, faulty_server
 
 
-def frozen(count: int) -> Store:
+def freeze_issue(count: int) -> Store:
     """A store with an issue frozen for this many readers."""
     store = temporary_store()
     readers = [
@@ -51,7 +51,7 @@ def frozen(count: int) -> Store:
     return store
 
 
-def address(claim: Claim) -> Envelope:
+def build_envelope(claim: Claim) -> Envelope:
     """The letter of a claim."""
     email = claim.edition.to.email
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
@@ -59,11 +59,13 @@ def address(claim: Claim) -> Envelope:
 
 async def run(store: Store, server: FaultyServer, clock: Clock, name: str) -> Counts:
     """One run over four connections."""
-    patience = server.patience
+    patience = server.timeout
     settings = SmtpSettings(
         server.host, server.port, "none", connections=4, timeout=patience, answer_timeout=patience
     )
-    return await deliver(store, SmtpTransport(settings, clock), clock, DAY, address, run=name)
+    return await deliver(
+        store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=name
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,20 +79,20 @@ async def run(store: Store, server: FaultyServer, clock: Clock, name: str) -> Co
     ],
 )
 def test_every_reader_gets_one_letter(script: Mapping[Stage, Sequence[Reply]]) -> None:
-    async def scene() -> None:
-        store, clock = frozen(60), SkippingClock()
+    async def scenario() -> None:
+        store, clock = freeze_issue(60), SkippingClock()
         async with faulty_server(script) as server:
             assert await run(store, server, clock, "first") == Counts(accepted=60)
             assert await run(store, server, clock, "second") == Counts(accepted=60)
-            assert Counter(Counter(one.recipient for one in server.taken).values()) == {1: 60}
+            assert Counter(Counter(one.recipient for one in server.received).values()) == {1: 60}
         assert store.issue_state(DAY) == ("done", "")
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_one_readers_failure_affects_only_that_reader() -> None:
-    async def scene() -> None:
-        store, clock = frozen(60), SkippingClock()
+    async def scenario() -> None:
+        store, clock = freeze_issue(60), SkippingClock()
         script: Mapping[Stage, Sequence[Reply]] = {
             "RCPT": ["250 ok"] * 5 + ["550 5.1.1 nobody", "450 4.2.0 greylisted"],
             "dot": ["250 ok"] * 5 + ["554 5.6.0 no", "452 4.3.1 full", Fault.RESET],
@@ -101,28 +103,28 @@ def test_one_readers_failure_affects_only_that_reader() -> None:
             await clock.sleep(300)
             second = await run(store, server, clock, "second")
             assert second == Counts(accepted=58, failed=2)
-            copies = Counter(one.recipient for one in server.taken)
+            copies = Counter(one.recipient for one in server.received)
             assert sorted(copies.values())[-2:] in ([1, 1], [1, 2])
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_server_dying_midway_leaves_rest_to_next_run() -> None:
-    async def scene() -> None:
-        store, clock = frozen(60), SkippingClock()
+    async def scenario() -> None:
+        store, clock = freeze_issue(60), SkippingClock()
         script: Mapping[Stage, Sequence[Reply]] = {"MAIL": ["250 ok"] * 20 + [Fault.EOF] * 99}
         async with faulty_server(script) as server:
             with pytest.raises(TransportError, match="again and again"):
                 await run(store, server, clock, "first")
             counts = store.counts(DAY)
-            assert counts.accepted == len(server.taken) == 20
+            assert counts.accepted == len(server.received) == 20
             assert counts.pending + counts.deferred == 40
             server.script.clear()
             await clock.sleep(300)
             assert await run(store, server, clock, "second") == Counts(accepted=60)
-            assert Counter(Counter(one.recipient for one in server.taken).values()) == {1: 60}
+            assert Counter(Counter(one.recipient for one in server.received).values()) == {1: 60}
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 async def minutes_until_done(
@@ -146,16 +148,16 @@ async def minutes_until_done(
 
 
 def test_greylisted_letters_arrive_within_half_an_hour() -> None:
-    async def scene() -> None:
-        store = frozen(5)
+    async def scenario() -> None:
+        store = freeze_issue(5)
         async with faulty_server({}) as server:
             greylisting: Mapping[Stage, Sequence[Reply]] = {"RCPT": ["450 4.7.1 greylisted"] * 9}
             minutes = await minutes_until_done(store, server, greylisting, until=15)
             assert minutes <= 30
-            assert len(server.taken) == 5
+            assert len(server.received) == 5
         assert store.counts(DAY) == Counts(accepted=5)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -171,44 +173,44 @@ def test_greylisted_letters_arrive_within_half_an_hour() -> None:
 def test_hour_of_deferrals_fails_nobody(
     script: Mapping[Stage, Sequence[Reply]],
 ) -> None:
-    async def scene() -> None:
-        store = frozen(5)
+    async def scenario() -> None:
+        store = freeze_issue(5)
         async with faulty_server({}) as server:
             minutes = await minutes_until_done(store, server, script, until=60)
             assert 60 <= minutes <= 120
-            assert len(server.taken) == len({one.recipient for one in server.taken}) == 5
+            assert len(server.received) == len({one.recipient for one in server.received}) == 5
         assert store.counts(DAY) == Counts(accepted=5)
         assert store.issue_state(DAY) == ("done", "")
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_cancelled_and_rerun_sends_no_letter_twice() -> None:
-    async def scene() -> None:
-        store, clock = frozen(200), SystemClock()
+    async def scenario() -> None:
+        store, clock = freeze_issue(200), SystemClock()
         async with faulty_server({}) as server:
             for n in range(5):
                 running = asyncio.create_task(run(store, server, clock, f"run{n}"))
-                while len(server.taken) < 30 * (n + 1):
+                while len(server.received) < 30 * (n + 1):
                     await clock.sleep(0)
                 running.cancel()
                 await asyncio.wait({running})
                 counts = store.counts(DAY)
                 assert counts.claimed + counts.committing == 0
             assert (await run(store, server, clock, "last")).open == 0
-            assert max(Counter(one.recipient for one in server.taken).values()) == 1
-            assert len(server.taken) == 200
+            assert max(Counter(one.recipient for one in server.received).values()) == 1
+            assert len(server.received) == 200
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_unwritable_folder_gives_the_letters_back(tmp_path: Path) -> None:
-    async def scene() -> None:
-        store, clock = frozen(3), SkippingClock()
+    async def scenario() -> None:
+        store, clock = freeze_issue(3), SkippingClock()
         (tmp_path / "file").write_text("in the way", encoding="utf-8")
         transport = FolderTransport(tmp_path / "file" / "out")
         with pytest.raises(TransportError, match="choose a folder that can be written"):
-            await deliver(store, transport, clock, DAY, address, run="first")
+            await deliver(store, transport, clock, DAY, build_envelope, run="first")
         assert store.counts(DAY) == Counts(pending=3)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

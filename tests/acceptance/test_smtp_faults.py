@@ -22,7 +22,7 @@ async def send_over(
     server: FaultyServer, counter: DeliveryRecorder, sent: Sequence[Letter]
 ) -> None:
     """Send over one connection, with as much patience as this server needs."""
-    patience = server.patience
+    patience = server.timeout
     settings = SmtpSettings(
         server.host, server.port, "none", connections=1, timeout=patience, answer_timeout=patience
     )
@@ -35,7 +35,7 @@ def outcomes(
 ) -> tuple[list[Outcome], FaultyServer]:
     """What becomes of these letters at such a server, in their order."""
 
-    async def scene() -> tuple[list[Outcome], FaultyServer]:
+    async def scenario() -> tuple[list[Outcome], FaultyServer]:
         counter = DeliveryRecorder()
         async with faulty_server(script) as server:
             await send_over(server, counter, sent)
@@ -43,7 +43,7 @@ def outcomes(
         assert len(counter.settled) == len(found) == len(sent)
         return [found[one.envelope.recipient] for one in sent], server
 
-    return asyncio.run(scene())
+    return asyncio.run(scenario())
 
 
 def server_wide(
@@ -51,18 +51,18 @@ def server_wide(
 ) -> tuple[TransportError, DeliveryRecorder, FaultyServer]:
     """The error, when the server as a whole fails; the first letter must be known unsent."""
 
-    async def scene() -> tuple[TransportError, DeliveryRecorder, FaultyServer]:
+    async def scenario() -> tuple[TransportError, DeliveryRecorder, FaultyServer]:
         counter = DeliveryRecorder()
         async with faulty_server(script) as server:
             with pytest.raises(TransportError) as caught:
                 await send_over(server, counter, FIVE)
         assert f"127.0.0.1:{server.port}" in str(caught.value)
         assert all(isinstance(outcome, NotSent) for _, outcome in counter.settled)
-        assert len(counter.settled) == counter.taken
-        assert server.taken == []
+        assert len(counter.settled) == counter.streamed
+        assert server.received == []
         return caught.value, counter, server
 
-    return asyncio.run(scene())
+    return asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "421 busy"])
@@ -71,26 +71,26 @@ def test_cut_before_the_dot_is_known_unsent(stage: Stage, fault: Reply) -> None:
     (first, second), server = outcomes({stage: [fault]}, letters(2))
     assert isinstance(first, NotSent)
     assert second == Accepted("250 2.0.0 taken")
-    assert [one.recipient for one in server.taken] == ["reader2@example.org"]
+    assert [one.recipient for one in server.received] == ["reader2@example.org"]
     assert server.connections == 2
 
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL])
 def test_cut_in_the_body_is_unsent_and_unmarked(fault: Fault) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter, endless = DeliveryRecorder(), (b"x" * 76 + b"\r\n") * 200_000
         async with faulty_server({"body": [fault]}) as server:
             sent = [letter(ADA, endless), letter("b@example.org", number=2)]
             await send_over(server, counter, sent)
-            assert [one.recipient for one in server.taken] == ["b@example.org"]
+            assert [one.recipient for one in server.received] == ["b@example.org"]
         assert isinstance(counter.outcome(), NotSent)
         assert counter.marked == ["b@example.org"]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_cut_between_mark_and_dot_is_known_unsent() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter, clock = DeliveryRecorder(), SkippingClock()
         async with faulty_server({"body": [Fault.RESET]}) as server:
 
@@ -105,11 +105,11 @@ def test_cut_between_mark_and_dot_is_known_unsent() -> None:
             await SmtpTransport(settings, clock).send(
                 counter.stream([letter()]), mark, counter.settle
             )
-            assert server.taken == []
+            assert server.received == []
         assert counter.marked == [ADA]
         assert isinstance(counter.outcome(), NotSent)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("fault", [Fault.EOF, Fault.RESET, Fault.STALL, "xyz what", "354 go on"])
@@ -117,7 +117,7 @@ def test_cut_after_the_dot_is_in_doubt(fault: Reply) -> None:
     (first, second), server = outcomes({"dot": [fault]}, letters(2))
     assert isinstance(first, Unknown)
     assert second == Accepted("250 2.0.0 taken")
-    assert len(server.taken) == 2
+    assert len(server.received) == 2
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_dot_reply_belongs_to_its_letter(answer: str, outcome: Outcome) -> None:
     (first, second), server = outcomes({"dot": [answer]}, letters(2))
     assert first == outcome
     assert second == Accepted("250 2.0.0 taken")
-    assert [one.recipient for one in server.taken] == ["reader2@example.org"]
+    assert [one.recipient for one in server.received] == ["reader2@example.org"]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_server_refusing_everyone_is_named_without_blame(
     error, counter, server = server_wide(script)
     assert words in str(error)
     assert remedy in str(error)
-    assert counter.taken == 1
+    assert counter.streamed == 1
     assert server.connections == 1
 
 
@@ -205,36 +205,36 @@ def test_vanished_server_gets_a_few_tries() -> None:
 def test_server_stuck_at_sender_is_given_up() -> None:
     error, counter, _ = server_wide({"MAIL": ["451 4.3.0 later"] * 9})
     assert "451 4.3.0 later" in str(error)
-    assert counter.taken == 5
+    assert counter.streamed == 5
 
 
 def test_server_is_given_up_after_two_doubts() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server({"dot": [Fault.EOF] * 9}) as server:
             with pytest.raises(TransportError, match="again and again"):
                 await send_over(server, counter, FIVE)
         assert [type(outcome) for _, outcome in counter.settled] == [Unknown, Unknown]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_late_reply_is_waited_for() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server({"dot": [Fault.LATE]}) as server:
             settings = SmtpSettings(server.host, server.port, "none", connections=1, timeout=0.3)
             assert settings.answer_timeout >= 600  # RFC 5321 4.5.3.2.6
             transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
-            assert len(server.taken) == server.connections == 1
+            assert len(server.received) == server.connections == 1
         assert isinstance(counter.outcome(), Accepted)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_refused_connection_is_reported_at_once() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server({}) as server:
             pass
@@ -243,11 +243,11 @@ def test_refused_connection_is_reported_at_once() -> None:
         assert f"127.0.0.1:{server.port}" in str(caught.value)
         assert [type(outcome) for _, outcome in counter.settled] == [NotSent]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_refused_extra_connection_leaves_its_letter_to_others() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server(
             {"connect": ["220 hello", "421 too many", "421 too many"]}
@@ -255,14 +255,14 @@ def test_refused_extra_connection_leaves_its_letter_to_others() -> None:
             settings = SmtpSettings(server.host, server.port, "none", connections=3)
             transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(letters(30)), counter.mark, counter.settle)
-            assert len({one.recipient for one in server.taken}) == len(server.taken) == 30
+            assert len({one.recipient for one in server.received}) == len(server.received) == 30
         assert all(isinstance(outcome, Accepted) for _, outcome in counter.settled)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_cancelling_settles_each_letter_by_its_stage() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter, waiting = DeliveryRecorder(), asyncio.Event()
         script: Mapping[Stage, Sequence[Reply]] = {"dot": [Fault.STALL]}
         async with faulty_server(script) as server:
@@ -279,7 +279,7 @@ def test_cancelling_settles_each_letter_by_its_stage() -> None:
                 transport.send(counter.stream(letters(9)), mark, counter.settle)
             )
             await waiting.wait()
-            while not server.taken:
+            while not server.received:
                 await SkippingClock().sleep(0)
             sending.cancel()
             await asyncio.wait({sending})
@@ -287,7 +287,7 @@ def test_cancelling_settles_each_letter_by_its_stage() -> None:
         kinds = sorted(type(outcome).__name__ for _, outcome in counter.settled)
         assert kinds == ["NotSent", "Unknown"]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_no_body_can_smuggle_a_second_message(body: str) -> None:
         letter("b@example.org", number=2),
     ]
     _, server = outcomes({}, sent)
-    assert [one.recipient for one in server.taken] == [ADA, "b@example.org"]
+    assert [one.recipient for one in server.received] == [ADA, "b@example.org"]
     assert len([line for line in server.commands if line.startswith("MAIL")]) == 2
 
 
@@ -317,17 +317,17 @@ def test_unmailable_address_gets_nothing(address: str) -> None:
     (first, second), server = outcomes({}, [letter(address), letter("b@example.org", number=2)])
     assert isinstance(first, Refused)
     assert isinstance(second, Accepted)
-    assert [one.recipient for one in server.taken] == ["b@example.org"]
+    assert [one.recipient for one in server.received] == ["b@example.org"]
 
 
 @pytest.mark.parametrize("address", ["-oQ@x.org", '"a@b"@x.org', "o'neil+x@x.org", "a..b@x.org"])
 def test_odd_address_is_used_exactly(address: str) -> None:
     _, server = outcomes({}, [letter(address)])
-    assert [one.recipient for one in server.taken] == [address]
+    assert [one.recipient for one in server.received] == [address]
 
 
 def test_unmailable_sender_stops_the_run() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter, first = DeliveryRecorder(), letter()
         sent = [replace(first, envelope=replace(first.envelope, sender="a,b@example.org"))]
         async with faulty_server({}) as server:
@@ -335,11 +335,11 @@ def test_unmailable_sender_stops_the_run() -> None:
                 await send_over(server, counter, sent)
             assert not any(line.startswith("MAIL") for line in server.commands)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_rate_limit_covers_all_connections() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter, clock = DeliveryRecorder(), SkippingClock()
         async with faulty_server({}) as server:
             settings = SmtpSettings(
@@ -349,7 +349,7 @@ def test_rate_limit_covers_all_connections() -> None:
             await SmtpTransport(settings, clock).send(
                 counter.stream(letters(10)), counter.mark, counter.settle
             )
-            assert len(server.taken) == 10
+            assert len(server.received) == 10
         assert (clock.now() - start).total_seconds() >= 4.5
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -30,8 +30,8 @@ async def send_over(
         "none",
         connections=connections,
         per_connection=per_connection,
-        timeout=server.patience,
-        answer_timeout=server.patience,
+        timeout=server.timeout,
+        answer_timeout=server.timeout,
     )
     transport = SmtpTransport(settings, SkippingClock())
     await transport.send(counter.stream(sent), counter.mark, counter.settle)
@@ -42,7 +42,7 @@ def outcomes(
 ) -> tuple[dict[str, Outcome], FaultyServer]:
     """What becomes of these letters at such a server, each settled once."""
 
-    async def scene() -> tuple[dict[str, Outcome], FaultyServer]:
+    async def scenario() -> tuple[dict[str, Outcome], FaultyServer]:
         counter = DeliveryRecorder()
         async with faulty_server(script, pipelining=True) as server:
             await send_over(server, counter, sent)
@@ -51,15 +51,15 @@ def outcomes(
         )
         return dict(counter.settled), server
 
-    return asyncio.run(scene())
+    return asyncio.run(scenario())
 
 
 def recipients(server: FaultyServer) -> list[str]:
-    return [one.recipient for one in server.taken]
+    return [one.recipient for one in server.received]
 
 
 def test_next_letter_is_announced_with_the_last_dot() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server({}, pipelining=True) as server:
             await send_over(server, counter, letters(5))
@@ -69,7 +69,7 @@ def test_next_letter_is_announced_with_the_last_dot() -> None:
         assert [outcome for _, outcome in counter.settled] == [TAKEN] * 5
         assert counter.marked == [name for name, _ in counter.settled]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_letter_costs_one_round_trip() -> None:
@@ -93,7 +93,7 @@ def test_letter_costs_one_round_trip() -> None:
                     writer.write(b"221 bye\r\n" if line == b"QUIT" else b"250 ok\r\n")
         writer.close()
 
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         server = await asyncio.start_server(dialogue, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
@@ -104,7 +104,7 @@ def test_letter_costs_one_round_trip() -> None:
         server.close()
         assert len(counter.settled) == 20
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
     assert len(groups) <= 20 + 2, "one group announces, one says goodbye"
 
 
@@ -170,7 +170,7 @@ def test_refused_recipient_is_refused_alone_despite_data_reply(data: str) -> Non
     assert found.pop("reader2@example.org") == Refused("550 5.1.1 no such user")
     assert all(isinstance(other, Accepted) for other in found.values())
     assert (server.connections, server.commands.count("RSET")) == (1, 1)
-    assert len(server.taken) == 3
+    assert len(server.received) == 3
 
 
 @pytest.mark.parametrize("answer", ["503 5.5.1 what", Fault.EOF, Fault.STALL, "421 closing"])
@@ -188,7 +188,7 @@ def test_failed_reset_opens_a_new_connection(answer: Reply) -> None:
 
 
 def test_refused_sender_stops_the_run_without_blame() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         script: Mapping[Stage, Sequence[Reply]] = {"MAIL": ["553 5.1.8 unknown sender"]}
         async with faulty_server(script, pipelining=True) as server:
@@ -196,11 +196,11 @@ def test_refused_sender_stops_the_run_without_blame() -> None:
                 await send_over(server, counter, letters(3))
         assert [type(outcome) for _, outcome in counter.settled] == [NotSent]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_letter_without_a_mark_never_leaves() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder(refuse=frozenset({"reader2@example.org"}))
         async with faulty_server({}, pipelining=True) as server:
             await send_over(server, counter, letters(4))
@@ -208,11 +208,11 @@ def test_letter_without_a_mark_never_leaves() -> None:
         assert len(counter.settled) == 3
         assert "reader2@example.org" not in dict(counter.settled)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_returned_letter_leaves_after_other_connections_closed() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         script: dict[Stage, list[Reply]] = {
             "dot": [Fault.LATE],  # the other connection sends what is left meanwhile
@@ -222,38 +222,38 @@ def test_returned_letter_leaves_after_other_connections_closed() -> None:
             settings = SmtpSettings(server.host, server.port, "none", connections=2)
             transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(letters(6)), counter.mark, counter.settle)
-            assert len(server.taken) == 5
+            assert len(server.received) == 5
         kinds = Tally(type(outcome) for _, outcome in counter.settled)
         assert kinds == {Accepted: 5, NotSent: 1}
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_connection_carries_at_most_its_limit() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server({}, pipelining=True) as server:
             await send_over(server, counter, letters(10), per_connection=3)
-            assert (len(server.taken), server.connections) == (10, 4)
+            assert (len(server.received), server.connections) == (10, 4)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_cancelling_settles_all_three_letters() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server({"dot": [Fault.STALL]}, pipelining=True) as server:
             sending = asyncio.create_task(send_over(server, counter, letters(9)))
-            while not server.taken:
+            while not server.received:
                 await SkippingClock().sleep(0)
-            assert counter.taken == 3, "the letter after the next is made while one travels"
+            assert counter.streamed == 3, "the letter after the next is made while one travels"
             sending.cancel()
             await asyncio.wait({sending})
         unsent = NotSent("stopped before the letter left")
         ends = [outcome for _, outcome in counter.settled]
         assert ends == [Unknown("no answer to the final dot"), unsent, unsent]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_broken_connection_decides_nothing_for_unannounced_letters() -> None:
@@ -269,7 +269,7 @@ def test_failing_stream_waits_for_replies_under_way() -> None:
             yield one
         raise StoreError("the disk is full")
 
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server({"dot": [Fault.LATE]}, pipelining=True) as server:
             settings = SmtpSettings(server.host, server.port, "none", connections=1)
@@ -278,14 +278,14 @@ def test_failing_stream_waits_for_replies_under_way() -> None:
                 await transport.send(failing(), counter.mark, counter.settle)
         assert [outcome for _, outcome in counter.settled] == [TAKEN, TAKEN]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 # -- what the server bears ---------------------------------------------------------------------
 
 
 def test_server_refusing_everyone_is_stopped_without_blame() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
         script: Mapping[Stage, Sequence[Reply]] = {
             "RCPT": ["250 ok"] * 5 + ["550 5.1.0 we do not like you"] * 99,
@@ -296,9 +296,9 @@ def test_server_refusing_everyone_is_stopped_without_blame() -> None:
                 await send_over(server, counter, letters(60))
         ends = Tally(type(outcome).__name__ for _, outcome in counter.settled)
         assert (ends["Accepted"], ends["Refused"], ends["Deferred"]) == (5, 0, 21)
-        assert len(counter.settled) == counter.taken < 40
+        assert len(counter.settled) == counter.streamed < 40
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_one_percent_refusals_stop_nothing() -> None:
@@ -316,7 +316,7 @@ def test_deferring_domain_gets_fewer_letters_at_once() -> None:
     under_way: Tally[str] = Tally()
     most = 0
 
-    async def scene() -> None:
+    async def scenario() -> None:
         counter = DeliveryRecorder()
 
         def note(recipient: str) -> None:
@@ -342,5 +342,5 @@ def test_deferring_domain_gets_fewer_letters_at_once() -> None:
         ends = Tally(type(outcome) for _, outcome in counter.settled)
         assert ends == {Accepted: 176, Deferred: 24}
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
     assert most == 1

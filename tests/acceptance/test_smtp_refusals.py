@@ -26,7 +26,7 @@ READERS = 100
 
 
 @dataclass
-class Season:
+class DailyIssues:
     """A hundred readers, an issue a day, a server that misbehaves as it is told each day."""
 
     publisher: Publisher
@@ -53,7 +53,7 @@ class Season:
             await publish(
                 self.publisher, self.day, transport, run_lock=run, progress=lambda _counts: None
             )
-            return sum(bool(one.content) for one in server.taken)
+            return sum(bool(one.content) for one in server.received)
 
     @property
     def blocked(self) -> list[str]:
@@ -61,66 +61,66 @@ class Season:
 
 
 @pytest.fixture
-def season(tmp_path: Path) -> Iterator[Season]:
+def issues(tmp_path: Path) -> Iterator[DailyIssues]:
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     listed_subscribers = [Subscriber(f"r{n:02}@example.org") for n in range(READERS)]
     store.sync_subscribers(listed_subscribers, now=NOON)
     clock = ManualClock()
-    yield Season(publisher_over(store, clock=clock), clock)
+    yield DailyIssues(publisher_over(store, clock=clock), clock)
     store.close()
 
 
-def one(answer: str, place: int = 41) -> Mapping[Stage, Sequence[Reply]]:
+def refuse_one(answer: str, place: int = 41) -> Mapping[Stage, Sequence[Reply]]:
     """A server that refuses one of a hundred readers at RCPT."""
     return {"RCPT": [*[OK] * place, answer]}
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_unknown_user_on_three_days_blocks_that_reader(
-    season: Season,
+    issues: DailyIssues,
     pipelining: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     for _ in range(2):
-        season.issue(one(UNKNOWN), pipelining=pipelining)
-        assert season.blocked == []
-    season.issue(one(UNKNOWN), pipelining=pipelining)
-    assert season.blocked == ["r41@example.org"]
-    (why,) = season.publisher.store.suppressions()
+        issues.issue(refuse_one(UNKNOWN), pipelining=pipelining)
+        assert issues.blocked == []
+    issues.issue(refuse_one(UNKNOWN), pipelining=pipelining)
+    assert issues.blocked == ["r41@example.org"]
+    (why,) = issues.publisher.store.suppressions()
     assert why.why.startswith("hard bounces on 3 days")
     assert UNKNOWN in why.why
-    season.issue({})
-    assert [*season.sent.values()] == [99, 99, 99, 99]
-    assert all(season.publisher.store.audit(day).ok for day in season.sent)
+    issues.issue({})
+    assert [*issues.sent.values()] == [99, 99, 99, 99]
+    assert all(issues.publisher.store.audit(day).ok for day in issues.sent)
 
 
 @pytest.mark.parametrize("answer", ["550 5.7.1 blocked by policy", "552 5.2.2 mailbox full"])
-def test_other_refusals_never_block(season: Season, answer: str) -> None:
+def test_other_refusals_never_block(issues: DailyIssues, answer: str) -> None:
     for _ in range(4):
-        season.issue(one(answer))
-    assert season.blocked == []
+        issues.issue(refuse_one(answer))
+    assert issues.blocked == []
 
 
-def test_resumed_issue_counts_a_refusal_once(season: Season) -> None:
+def test_resumed_issue_counts_a_refusal_once(issues: DailyIssues) -> None:
     for _ in range(3):
-        season.issue(one(UNKNOWN))
-        season.clock.time -= timedelta(days=1)
-    assert season.blocked == [], "three issues on one day are one day"
+        issues.issue(refuse_one(UNKNOWN))
+        issues.clock.time -= timedelta(days=1)
+    assert issues.blocked == [], "three issues on one day are one day"
 
 
-def test_server_refusing_us_blames_nobody(season: Season) -> None:
+def test_server_refusing_us_blames_nobody(issues: DailyIssues) -> None:
     for _ in range(4):
         with pytest.raises(TransportError):
-            season.issue({"MAIL": ["550 5.1.8 sender refused"] * READERS})
-        season.day += timedelta(days=1)
-        season.clock.time += timedelta(days=1)
-    assert season.blocked == []
+            issues.issue({"MAIL": ["550 5.1.8 sender refused"] * READERS})
+        issues.day += timedelta(days=1)
+        issues.clock.time += timedelta(days=1)
+    assert issues.blocked == []
 
 
-def test_server_knowing_nobody_blames_nobody(season: Season) -> None:
-    few = season.publisher.store.readers()[5:]
+def test_server_knowing_nobody_blames_nobody(issues: DailyIssues) -> None:
+    few = issues.publisher.store.readers()[5:]
     for reader in few:
-        season.publisher.store.set_status(reader.subscriber.email, "unsubscribed", now=NOON)
+        issues.publisher.store.set_status(reader.subscriber.email, "unsubscribed", now=NOON)
     for _ in range(4):
-        season.issue({"RCPT": [UNKNOWN] * 5})
-    assert season.blocked == []
-    assert [*season.sent.values()] == [0, 0, 0, 0]
+        issues.issue({"RCPT": [UNKNOWN] * 5})
+    assert issues.blocked == []
+    assert [*issues.sent.values()] == [0, 0, 0, 0]

@@ -36,14 +36,14 @@ def authority(folder: Path, host: str = "localhost") -> Authority:
 def send(settings: SmtpSettings) -> DeliveryRecorder:
     """Send one letter; the counter it left from."""
 
-    async def scene() -> DeliveryRecorder:
+    async def scenario() -> DeliveryRecorder:
         counter = DeliveryRecorder()
         await SmtpTransport(settings, SkippingClock()).send(
             counter.stream([letter()]), counter.mark, counter.settle
         )
         return counter
 
-    return asyncio.run(scene())
+    return asyncio.run(scenario())
 
 
 async def refused(settings: SmtpSettings, words: str) -> str:
@@ -60,7 +60,7 @@ async def refused(settings: SmtpSettings, words: str) -> str:
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_sends_over_verified_tls_after_login(security: Security, tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         ours, counter = authority(tmp_path), DeliveryRecorder()
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
         async with working_server(
@@ -76,15 +76,15 @@ def test_sends_over_verified_tls_after_login(security: Security, tmp_path: Path)
             )
             transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
-            assert len(server.taken) == 1
+            assert len(server.received) == 1
         assert isinstance(counter.outcome(), Accepted)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_secured_connection_sends_in_lockstep(security: Security, tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         ours, counter = authority(tmp_path), DeliveryRecorder()
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
         async with working_server(starttls=starttls, tls=tls) as server:
@@ -99,11 +99,11 @@ def test_secured_connection_sends_in_lockstep(security: Security, tmp_path: Path
             await transport.send(counter.stream(letters(4)), counter.mark, counter.settle)
         assert [type(outcome) for _, outcome in counter.settled] == [Accepted] * 4
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_connection_check_logs_in_and_sends_nothing(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         ours = authority(tmp_path)
         async with working_server(starttls=ours.server, login=True) as server:
             right = SmtpSettings(
@@ -118,13 +118,13 @@ def test_connection_check_logs_in_and_sends_nothing(tmp_path: Path) -> None:
                 await check_connection(replace(right, password="guessed"))
             with pytest.raises(TransportError, match=r"set smtp\.ca_file"):
                 await check_connection(replace(right, ca_file=None))
-            assert server.taken == []
+            assert server.received == []
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_wrong_password_names_the_settings(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         ours = authority(tmp_path)
         async with working_server(starttls=ours.server, login=True) as server:
             settings = SmtpSettings(
@@ -132,29 +132,29 @@ def test_wrong_password_names_the_settings(tmp_path: Path) -> None:
             )
             message = await refused(settings, "535")
             assert "smtp.username and smtp.password" in message
-            assert server.taken == []
+            assert server.received == []
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_login_at_server_without_login_is_refused() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         async with working_server() as server:
             settings = SmtpSettings("localhost", server.port, "none", "ada", "s3cret")
             await refused(settings, "AUTH")
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_stripped_starttls_sends_nothing() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         async with faulty_server({}) as server:
             message = await refused(SmtpSettings("localhost", server.port), "STARTTLS")
             assert "strips it" in message
-            assert server.taken == []
+            assert server.received == []
             assert not any(line.startswith(("MAIL", "AUTH")) for line in server.commands)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
@@ -162,7 +162,7 @@ def test_stripped_starttls_sends_nothing() -> None:
 def test_untrusted_certificate_sends_nothing(
     security: Security, fault: str, tmp_path: Path
 ) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         ours = authority(tmp_path, "localhost" if fault == "unknown authority" else "other.test")
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
         async with working_server(starttls=starttls, tls=tls) as server:
@@ -173,9 +173,9 @@ def test_untrusted_certificate_sends_nothing(
                 ca_file=None if fault == "unknown authority" else ours.ca_file,
             )
             assert "smtp.ca_file" in await refused(settings, "(?i)certificate")
-            assert server.taken == []
+            assert server.received == []
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_unreadable_ca_file_is_named(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_hugging_face_is_paged_until_a_short_page() -> None:
     )
     (current,) = [each for each in found if not each.past]
     assert (current.day, len(current.items)) == (MONDAY, 207)
-    asked = [parse_qs(urlsplit(each.target).query) for each in site.asked]
+    asked = [parse_qs(urlsplit(each.target).query) for each in site.requests]
     assert [(each["date"][0], each["p"][0]) for each in asked] == [
         ("2026-08-03", "0"),
         ("2026-08-03", "1"),
@@ -91,7 +91,7 @@ def test_hugging_face_is_paged_until_a_short_page() -> None:
 def test_api_without_pages_is_not_fetched_forever() -> None:
     found, site = listings({"/api/daily_papers": response(body=daily(1, 100))}, hugging_face)
     assert [len(each.items) for each in found] == [100] * 4
-    assert len(site.asked) == 8
+    assert len(site.requests) == 8
 
 
 def test_empty_day_uses_the_newest_list_before_it() -> None:
@@ -161,7 +161,7 @@ def test_arxiv_archives_are_fetched_three_seconds_apart() -> None:
         source,
     )
     assert [item.ids[0] for item in listing.items] == ["2608.00001", "2608.00002", "2608.00003"]
-    assert [each.target for each in site.asked] == ["/atom/cs.CL+cs.LG", "/atom/math.CO"]
+    assert [each.target for each in site.requests] == ["/atom/cs.CL+cs.LG", "/atom/math.CO"]
     assert clock.slept == [3]
 
 

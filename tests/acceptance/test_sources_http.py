@@ -162,7 +162,7 @@ class Detour(httpcore2.AnyIOBackend):
     """A network on which every address leads to loopback, and which remembers what was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     async def connect_tcp(
         self,
@@ -172,11 +172,11 @@ class Detour(httpcore2.AnyIOBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        self.asked.append(host)
+        self.requests.append(host)
         return await super().connect_tcp("127.0.0.1", port, timeout, local_address, socket_options)
 
 
-def roaming(hosts: Mapping[str, Sequence[str]]) -> tuple[Client, Detour]:
+def client_in_network(hosts: Mapping[str, Sequence[str]]) -> tuple[Client, Detour]:
     """A client in a world where these hosts are at these addresses, all of them loopback."""
 
     async def resolver(host: str, port: int) -> Sequence[str]:
@@ -191,7 +191,9 @@ def roaming(hosts: Mapping[str, Sequence[str]]) -> tuple[Client, Detour]:
 
 
 def test_redirect_from_public_to_private_is_blocked() -> None:
-    http, network = roaming({"outside.example": ["8.8.8.8"], "inside.example": ["10.0.0.7"]})
+    http, network = client_in_network(
+        {"outside.example": ["8.8.8.8"], "inside.example": ["10.0.0.7"]}
+    )
 
     async def run() -> None:
         async with serving({"/": response(302, Location="http://inside.example:8080/")}) as site:
@@ -199,18 +201,18 @@ def test_redirect_from_public_to_private_is_blocked() -> None:
 
     with pytest.raises(BlockedAddressError, match=r"inside\.example leads to 10\.0\.0\.7"):
         asyncio.run(run())
-    assert network.asked == ["8.8.8.8"]
+    assert network.requests == ["8.8.8.8"]
 
 
 def test_checked_address_is_the_one_connected_to() -> None:
-    http, network = roaming({"outside.example": ["2606:4700::1111", "8.8.8.8"]})
+    http, network = client_in_network({"outside.example": ["2606:4700::1111", "8.8.8.8"]})
 
     async def run() -> Answer:
         async with serving({"/": response(body=b"x")}) as site:
             return await http.get(f"http://outside.example:{site.port}/")
 
     assert asyncio.run(run()).body == b"x"
-    assert network.asked == ["2606:4700::1111"]
+    assert network.requests == ["2606:4700::1111"]
 
 
 def test_name_turning_private_between_redirects_is_blocked() -> None:
@@ -244,8 +246,8 @@ def test_source_headers_are_not_sent_to_another_host() -> None:
                 return first, other
 
     first, other = asyncio.run(run())
-    assert first.asked[0].headers["x-api-key"] == "s3cret"
-    assert "x-api-key" not in other.asked[0].headers
+    assert first.requests[0].headers["x-api-key"] == "s3cret"
+    assert "x-api-key" not in other.requests[0].headers
 
 
 # -- S05: sizes and times --------------------------------------------------------------------------
@@ -392,7 +394,7 @@ def test_user_agent_identifies_the_newsletter() -> None:
     _, site = visit(
         {"/": response()}, lambda site, http: http.get(f"{site.url}/", allow_private=True)
     )
-    agent = site.asked[0].headers["user-agent"]
+    agent = site.requests[0].headers["user-agent"]
     assert agent.startswith("daily-papers-newsletter/")
     assert "editor@example.org" in agent
 
@@ -418,7 +420,7 @@ def test_cached_responses_are_revalidated(tmp_path: Path) -> None:
         (200, b"list"),
         (200, b"longer"),
     ]
-    assert [each.headers.get("if-none-match") for each in site.asked] == [None, '"1"', '"1"']
+    assert [each.headers.get("if-none-match") for each in site.requests] == [None, '"1"', '"1"']
 
 
 def test_old_last_modified_is_still_revalidated(tmp_path: Path) -> None:
@@ -431,7 +433,7 @@ def test_old_last_modified_is_still_revalidated(tmp_path: Path) -> None:
             return site
 
     site = asyncio.run(run())
-    assert "if-modified-since" in site.asked[1].headers
+    assert "if-modified-since" in site.requests[1].headers
 
 
 def test_sources_share_the_cache_concurrently(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_preview_shows_faults_of_every_template(tmp_path: Path) -> None:
     make_demo(tmp_path)
     change(tmp_path / "own", "confirm.mjml", "<mj-button", "<mj-buton")
     with running_preview(tmp_path, "--as", ADA) as sheet:
-        told = sheet.ask("/templates").body
-        assert 'id="letter"' in sheet.ask("/").body
+        told = sheet.request("/templates").body
+        assert 'id="letter"' in sheet.request("/").body
     assert 'class="wrong"' in told
     assert "confirm.mjml:15: &lt;mj-buton&gt; is not an element of MJML" in told

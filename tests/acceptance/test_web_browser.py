@@ -75,7 +75,7 @@ def leave(app: Website, page: Page, one_click: bool) -> None:  # noqa: FBT001 - 
     letter = app.inbox.to(ADA)[-1]
     if one_click:
         (found,) = re.findall(r"<(http://[^>]+)>", letter.message["List-Unsubscribe"])
-        answer = app.ask("POST", urlsplit(found).path, b"List-Unsubscribe=One-Click")
+        answer = app.request("POST", urlsplit(found).path, b"List-Unsubscribe=One-Click")
         assert answer.status == 200
         return
     page.goto(link_in(letter.text, "unsubscribe"))
@@ -117,7 +117,7 @@ def test_join_choose_read_and_leave(
     expect(page.get_by_role("heading", name="Green salad")).to_be_visible()
     expect(page.get_by_text("Of other things")).not_to_be_visible()
     leave(app, page, one_click)
-    app.later(days=1)
+    app.advance(days=1)
     before = app.inbox.to(ADA)
     assert len(before) == (3 if one_click else 4), "a farewell follows the button alone"
     app.store.save_reader(subscriber("bob@example.org"), status="confirmed", now=NOON)

@@ -32,7 +32,7 @@ def confirmed(app: Website, topics: tuple[str, ...] = ()) -> ReceivedMail:
     """Ada joins and says yes; what comes then."""
     app.join(topics=topics)
     path = app.link(app.mail_to(ADA))
-    assert "The first one is on its way." in app.post(path).words
+    assert "The first one is on its way." in app.post(path).text
     wait_until(lambda: len(app.inbox.to(ADA)) > 1)
     return app.inbox.to(ADA)[1]
 
@@ -49,7 +49,7 @@ def test_confirming_sends_the_days_edition_once(app: Website) -> None:
     wait_until(lambda: app.store.issue_state(DAY) == ("done", ""))
     app.post(app.link(app.inbox.to(ADA)[0]))
     app.publish(DAY, "Vision anew", "Of other things")
-    app.later(days=1)
+    app.advance(days=1)
     app.publish(app.clock.time.date(), "Vision anew", "Vision of today")
     wait_until(lambda: len(app.inbox.to(ADA)) > 2)
     assert [letter.titles for letter in app.inbox.to(ADA)[1:]] == [
@@ -116,13 +116,13 @@ def test_letter_links_show_actions_and_buttons_perform_them(app: Website) -> Non
         "", "pause=1", "pause=2", "pause=4", "cadence=weekly", "more=Vision", "less=Vision",
     }  # fmt: skip
     for path in offers.values():
-        assert app.ask("HEAD", path).status == app.get(path).status == 200
+        assert app.request("HEAD", path).status == app.get(path).status == 200
     assert app.reader().subscriber == subscriber(ADA)
     for weeks in ("1", "2", "4"):
         assert f'name="weeks" value="{weeks}"' in app.get(offers[f"pause={weeks}"]).body
     assert 'value="Vision" checked' in app.get(offers["more=Vision"]).body
-    assert "More of Vision: it is ticked below." in app.get(offers["more=Vision"]).words
-    assert "Less of Vision: it is not ticked below." in app.get(offers["less=Vision"]).words
+    assert "More of Vision: it is ticked below." in app.get(offers["more=Vision"]).text
+    assert "Less of Vision: it is not ticked below." in app.get(offers["less=Vision"]).text
     app.post(offers["more=Vision"], {"do": "save", "topics": "Vision"})
     assert app.reader().subscriber.filter.topics == ("Vision",)
     assert 'value="Vision" checked' not in app.get(offers["less=Vision"]).body
@@ -134,11 +134,11 @@ def leaves(app: Website) -> None:
     (action,) = re.findall(r'<form method="post" action="(/leave/[^"]+)"', page.body)
     for _ in range(2):
         answer = app.post(action, Sec_Fetch_Site="same-origin")
-        assert (answer.status, "gets no more letters" in answer.words) == (200, True)
+        assert (answer.status, "gets no more letters" in answer.text) == (200, True)
     assert app.reader().status == "unsubscribed"
 
 
-def nothing_more(app: Website, count: int) -> None:
+def check_no_more_letters(app: Website, count: int) -> None:
     """Whatever was under way before this has come."""
     app.join("last@example.org")
     app.mail_to("last@example.org")
@@ -157,13 +157,13 @@ def test_unsubscribing_on_the_page_sends_a_goodbye(app: Website) -> None:
     assert ADA in last.html
     back = app.link(last)
     assert f'href="https://n.example.org{back}"' in last.html
-    for look in (app.get(back), app.ask("HEAD", back)):
+    for look in (app.get(back), app.request("HEAD", back)):
         assert (look.status, app.reader().status) == (200, "unsubscribed")
     assert app.post(back).status == 200
     assert app.reader().status == "confirmed"
     wait_until(lambda: len(app.inbox.to(ADA)) > 2)
     assert app.inbox.to(ADA)[2].message["Subject"] == "Welcome to N"
-    nothing_more(app, 3)
+    check_no_more_letters(app, 3)
 
 
 def test_one_click_unsubscribe_sends_nothing_more(app: Website) -> None:
@@ -173,22 +173,22 @@ def test_one_click_unsubscribe_sends_nothing_more(app: Website) -> None:
         r"<https://n\.example\.org(/[^>]+)>", app.inbox.to(ADA)[0].message["List-Unsubscribe"]
     )
     for body in (b"List-Unsubscribe=One-Click", b"", b"do=leave&email=ada%40example.org"):
-        assert app.ask("POST", found, body).status == 200
+        assert app.request("POST", found, body).status == 200
     assert app.reader().status == "unsubscribed"
     leaves(app)
-    nothing_more(app, 1)
+    check_no_more_letters(app, 1)
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "blocked", "removed"])
 def test_reader_without_letters_gets_no_goodbye(app: Website, status: Status) -> None:
     app.store.save_reader(subscriber(ADA), status=status, now=NOON)
     app.post(app.path("unsubscribe").replace("unsubscribe", "leave"))
-    nothing_more(app, 0)
+    check_no_more_letters(app, 0)
     app.store.erase(1, "x@erased.invalid", now=NOON)
     answer = app.post(app.path("unsubscribe").replace("unsubscribe", "leave"))
     assert answer.status == 200
-    app.later(hours=25)
-    nothing_more(app, 0)
+    app.advance(hours=25)
+    check_no_more_letters(app, 0)
     assert not [letter for letter in app.inbox.arrivals if "erased" in letter.recipient]
 
 
@@ -210,12 +210,12 @@ def test_reason_for_leaving_reaches_only_the_operator(app: Website) -> None:
     assert app.get(f"/farewell/{token}").status == 405
     for said in ("  too\r\nmany <script>letters</script> ", "once more"):
         answer = app.post(f"/farewell/{token}", {"why": said})
-        assert (answer.status, "Thank you" in answer.words) == (200, True)
+        assert (answer.status, "Thank you" in answer.text) == (200, True)
     assert [each.said for each in app.store.leaving_reasons(limit=9)] == [
         "too many <script>letters</script>"
     ]
     overview = app.get("/operator", Authorization="Basic eDphIHBhc3N3b3JkIG9mIHNpeHRlZW4=")
-    assert f"{DAY}: too many" in overview.words
+    assert f"{DAY}: too many" in overview.text
     assert "<script>" not in overview.body
     kept = json.loads(app.get(f"{app.path('preferences')}/export.json").body)
     assert kept["farewells"][0]["day"] == DAY.isoformat()

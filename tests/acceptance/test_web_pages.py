@@ -74,7 +74,7 @@ def test_joining_needs_confirmation_by_a_button(app: Website) -> None:
     assert (chosen.filter.topics, chosen.cadence, chosen.at) == (("Vision",), "weekdays", "09:30")
     assert chosen.timezone == "Asia/Tokyo"
     (consent,) = app.store.consents(1)
-    assert consent.text in shown.words.replace("&#39;", "'")
+    assert consent.text in shown.text.replace("&#39;", "'")
     (preferences,) = re.findall(r'href="https://n\.example\.org(/preferences/[^"]+)"', welcome.body)
     assert app.get(preferences).status == 200
 
@@ -111,7 +111,7 @@ def test_preferences_show_and_save_every_choice(app: Website) -> None:
         "summary": "full",
     }
     saved = app.post(page, {**wants, "do": "save"})
-    assert "Saved." in saved.words
+    assert "Saved." in saved.text
     chosen = app.reader().subscriber
     assert chosen.name == "Ada"
     assert [rule.text for rule in chosen.filter.include] == ["LoRA", "author:Shazeer"]
@@ -133,7 +133,7 @@ def test_form_errors_appear_in_place_and_keep_input(app: Website) -> None:
     form = {"include": "LoRA\n(speech", "at": "25:00", "timezone": "Mars", "exclude": "kept"}
     answer = app.post(app.path("preferences"), {**form, "do": "save"})
     assert answer.status == 422
-    assert "this bracket is never closed" in answer.words
+    assert "this bracket is never closed" in answer.text
     for name in ("include", "at", "timezone"):
         assert f'id="{name}-problem"' in answer.body
     assert 'id="exclude-problem"' not in answer.body
@@ -175,8 +175,8 @@ def test_filter_is_tried_on_recent_days_without_saving(app: Website) -> None:
     answer = app.post(app.path("preferences"), {"include": "arxiv:2 or x", "do": "try"})
     assert answer.status == 422
     answer = app.post(app.path("preferences"), {"include": '"arxiv:2"', "do": "try"})
-    assert "1 of 2" in answer.words
-    assert "About arxiv:2" in answer.words
+    assert "1 of 2" in answer.text
+    assert "About arxiv:2" in answer.text
     assert app.reader().subscriber == subscriber(ADA)
 
 
@@ -185,7 +185,7 @@ def test_filter_preview_tries_two_days_and_saves_nothing(app: Website) -> None:
     list_papers(app.store, "arxiv:1", "arxiv:2")
     page = app.path("preferences")
     seen = app.post(page, {"include": '"arxiv:2"', "do": "glance"})
-    assert (seen.status, "1 of 2" in seen.words) == (200, True)
+    assert (seen.status, "1 of 2" in seen.text) == (200, True)
     wrong = app.post(page, {"include": "(speech", "do": "glance"})
     assert wrong.status == 422
     assert "never closed" in wrong.body.partition('id="preview"')[2].partition("</div>")[0]
@@ -199,12 +199,12 @@ def test_pause_link_asks_and_button_pauses(app: Website) -> None:
     ada(app, timezone="Asia/Tokyo")
     page = app.path("preferences")
     offered = app.get(f"{page}?pause=2")
-    assert "Pause your letters for 2 weeks?" in offered.words
+    assert "Pause your letters for 2 weeks?" in offered.text
     assert app.reader().subscriber.paused_until is None
-    assert "Pause your letters" not in app.get(f"{page}?pause=520").words
+    assert "Pause your letters" not in app.get(f"{page}?pause=520").text
     app.post(f"{page}?pause=2", {"do": "pause", "weeks": "2"})
     assert app.reader().subscriber.paused_until == date(2026, 8, 17)
-    assert "until Monday, 17 August 2026" in app.get(page).words
+    assert "until Monday, 17 August 2026" in app.get(page).text
     app.post(page, {"do": "save", "timezone": "Asia/Tokyo", "max_items": "3"})
     assert app.reader().subscriber.paused_until == date(2026, 8, 17)
     app.post(page, {"do": "resume"})
@@ -229,7 +229,7 @@ def test_address_changes_once_the_new_one_confirms(app: Website) -> None:
     assert app.reader().subscriber.email == "new@example.org"
     app.store.sync_subscribers([subscriber("bob@example.org")], now=NOON)
     answer = app.post(app.path("preferences", "2"), {"do": "move", "email": "x@example.org"})
-    assert (answer.status, "Ask them to change it" in answer.words) == (400, True)
+    assert (answer.status, "Ask them to change it" in answer.text) == (400, True)
 
 
 def test_more_and_less_of_a_topic_are_saved(app: Website) -> None:
@@ -270,9 +270,9 @@ def test_stored_data_is_shown_and_can_be_deleted(app: Website) -> None:
 def test_one_click_unsubscribe_works_twice_and_years_later(app: Website) -> None:
     ada(app)
     path = app.path("unsubscribe")
-    app.later(days=400)
+    app.advance(days=400)
     for body in (b"List-Unsubscribe=One-Click", b"List-Unsubscribe=One-Click", b""):
-        answer = app.ask(
+        answer = app.request(
             "POST",
             path,
             body,
@@ -288,7 +288,7 @@ def test_one_click_unsubscribe_works_twice_and_years_later(app: Website) -> None
         b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--'
     )
     multipart = "multipart/form-data; boundary=x"
-    assert app.ask("POST", path, boundary, Content_Type=multipart).status == 200
+    assert app.request("POST", path, boundary, Content_Type=multipart).status == 200
 
 
 def test_opening_a_link_changes_nothing(app: Website) -> None:
@@ -311,10 +311,10 @@ def test_opening_a_link_changes_nothing(app: Website) -> None:
         for purpose in ("", "prefetch"):
             answer = app.get(path, Purpose=purpose, Sec_Purpose=purpose)
             assert answer.status == (405 if path.startswith("/join") else 200), path
-        head = app.ask("HEAD", path)
+        head = app.request("HEAD", path)
         assert (head.status, head.body) == (answer.status, "")
         for method in ("PUT", "DELETE"):
-            assert app.ask(method, path).status == 405
+            assert app.request(method, path).status == 405
     assert state(app) == before
     assert app.inbox.arrivals == []
 
@@ -325,15 +325,15 @@ def test_opening_a_link_changes_nothing(app: Website) -> None:
 def test_readers_edition_is_shown_whole(app: Website) -> None:
     reader = ada(app)
     wave = freeze(app.store, [reader], list_papers(app.store, "arxiv:1", "arxiv:2"))
-    app.later(days=200)
+    app.advance(days=200)
     path = app.path("edition", f"1/{DAY}")
     answer = app.get(path)
     assert answer.status == 200
-    assert [f"About arxiv:{n}" in answer.words for n in (1, 2)] == [True, True]
-    assert "because: every paper" in answer.words
+    assert [f"About arxiv:{n}" in answer.text for n in (1, 2)] == [True, True]
+    assert "because: every paper" in answer.text
     assert len(wave.issue.papers) == 2
     assert app.get(app.path("edition", f"1/{date(2026, 8, 4)}")).status == 404
-    app.later(days=366)
+    app.advance(days=366)
     assert app.get(path).status == 403
 
 
@@ -346,7 +346,7 @@ def test_papers_omitted_from_the_letter_are_shown(app: Website) -> None:
     page = app.get(own)
     assert "<h2 id=" in page.body
     assert ">More</h2>" in page.body
-    assert all(f"Paper {n} " in page.words for n in range(400))
+    assert all(f"Paper {n} " in page.text for n in range(400))
 
 
 def test_store_failure_is_reported_without_secrets(tmp_path: Path) -> None:
@@ -406,7 +406,7 @@ def test_known_and_unknown_addresses_get_the_same_answer(app: Website) -> None:
 def test_hundred_sign_ups_send_one_letter(app: Website) -> None:
     for _ in range(100):
         assert app.join().status == 200
-    app.later(hours=2)
+    app.advance(hours=2)
     app.join("bob@example.org")
     app.mail_to("bob@example.org")
     assert len(app.inbox.to(ADA)) == 1
@@ -459,18 +459,18 @@ def test_link_serves_one_reader_list_and_purpose(open_pages: Website) -> None:
 def test_expired_link_offers_a_new_one(app: Website) -> None:
     ada(app)
     path = app.path("preferences")
-    app.later(days=31)
+    app.advance(days=31)
     answer = app.get(path)
     assert answer.status == 403
-    assert "This link is too old" in answer.words
+    assert "This link is too old" in answer.text
     assert 'action="/join"' in answer.body
 
 
 def test_oversized_and_malformed_forms_are_refused(open_pages: Website) -> None:
-    assert open_pages.ask("POST", "/join", b"x" * 70_000).status == 413
-    assert open_pages.ask("POST", "/join", b"email=\xff\xfe").status in {400, 422}
+    assert open_pages.request("POST", "/join", b"x" * 70_000).status == 413
+    assert open_pages.request("POST", "/join", b"email=\xff\xfe").status in {400, 422}
     many = b"&".join(b"topics=x" for _ in range(600))
-    assert open_pages.ask("POST", "/join", many).status == 400
+    assert open_pages.request("POST", "/join", many).status == 400
     assert open_pages.get("/nowhere").status == 404
     assert open_pages.get("/nowhere/%2e%2e/%2e%2e/etc/passwd").status == 404
 
@@ -557,7 +557,7 @@ def letters_of_one_client(*proxies: str) -> int:
     """Letters that fourteen sign-ups bring, each said to come from somewhere else."""
     with open_website(proxies=proxies) as app:
         for n in range(14):
-            app.ask(
+            app.request(
                 "POST",
                 "/join",
                 f"email=r{n}%40example.org".encode(),

@@ -79,7 +79,7 @@ async def two_at_once(folder: Path, store: str, *, killed: bool) -> None:
 
     def go_deaf(phase: Phase, count: int) -> None:
         if phase == "MAIL" and count == 0:
-            recorder.attentive.clear()
+            recorder.listening.clear()
 
     recorder = Recorder(go_deaf)
     async with recording(recorder):
@@ -92,8 +92,8 @@ async def two_at_once(folder: Path, store: str, *, killed: bool) -> None:
         if killed:
             first.kill()
             await first.communicate()
-        recorder.strike = lambda _phase, _count: None
-        recorder.attentive.set()
+        recorder.on_phase = lambda _phase, _count: None
+        recorder.listening.set()
         await succeeded(second)
         await succeeded(await command(folder, NEWSLETTER.sending(None)) if killed else first)
     ledger = NEWSLETTER.ledger(store)

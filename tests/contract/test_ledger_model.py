@@ -207,7 +207,7 @@ DAYS, QUIET = 60, 8
 """How long it goes, and the last days, on which all is well and nothing new is listed."""
 
 
-class Season:
+class DaysMachine:
     """Sixty mornings of six readers, with sources, servers and runs that fail."""
 
     def __init__(self, seed: int) -> None:
@@ -228,7 +228,7 @@ class Season:
         count = 0 if quiet else self.draw.randrange(4)
         self.source.titles = tuple(f"Paper {number}.{each}" for each in range(count))
         outage = not quiet and self.draw.random() < 0.1
-        self.source.failing = SourceError("outage") if outage else None
+        self.source.error = SourceError("outage") if outage else None
         told = asyncio.run(
             gather(
                 self.publisher.sources, self.publisher.store, day, self.clock, lambda _report: None
@@ -270,7 +270,7 @@ class Season:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100 if FULL else 4))
 def test_sixty_days_miss_and_repeat_nothing(seed: int) -> None:
-    season = Season(seed)
+    season = DaysMachine(seed)
     for number in range(DAYS):
         season.morning(number)
     assert set(season.got.values()) == {1}, "a paper came twice"

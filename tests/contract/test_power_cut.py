@@ -29,7 +29,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/newsletter.db"
 
 
-def opened(url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch) -> Store:
+def open_after_boot(url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The store as it is opened after this start of the machine."""
     monkeypatch.setattr(engine, "this_boot", lambda: boot)
     return open_store(url)
@@ -39,11 +39,11 @@ def opened(url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch) -> Store
 def test_claims_before_a_power_cut_are_in_doubt(
     url: str, after: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = opened(url, "first", monkeypatch)
+    before = open_after_boot(url, "first", monkeypatch)
     freeze_one_issue(before, "ada")
     claim(before)
     before.close()
-    store = opened(url, after, monkeypatch)
+    store = open_after_boot(url, after, monkeypatch)
     (again,) = claim(store, now=LEASE_OVER)
     assert mark(store, again, now=LEASE_OVER) == {again.token}
     assert claim(store, now=LEASE_OVER + timedelta(seconds=LEASE)) == ()
@@ -65,14 +65,14 @@ def test_longer_journal_after_power_cut_does_not_block(
     if lost == "answer":
         settle(before, ada, outcome=Accepted("250 ok"))
     before.close()
-    _forget(url, state="claimed" if lost == "mark" else "committing", token=ada.token)
+    _reset_delivery(url, state="claimed" if lost == "mark" else "committing", token=ada.token)
     monkeypatch.setattr(engine, "this_boot", lambda: "second")
     store = open_store(url, journal)
     assert [made.reader for made in claim(store, now=LEASE_OVER)] == [bob.reader, ada.reader]
     store.close()
 
 
-def _forget(url: str, **values: object) -> None:
+def _reset_delivery(url: str, **values: object) -> None:
     """Put the first letter back into the state that had reached the disk."""
     database = engine.Database(url)
     with database.writing() as connection:
@@ -85,11 +85,11 @@ def _forget(url: str, **values: object) -> None:
 def test_claims_since_boot_were_not_sent(
     url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = opened(url, boot, monkeypatch)
+    before = open_after_boot(url, boot, monkeypatch)
     freeze_one_issue(before, "ada")
     claim(before)
     before.close()
-    store = opened(url, boot, monkeypatch)
+    store = open_after_boot(url, boot, monkeypatch)
     for hour in (1, 2, 3):
         assert len(claim(store, now=NOON + timedelta(hours=hour))) == 1
     store.close()
@@ -177,7 +177,7 @@ def test_failing_sync_of_marks_stops_sending(url: str, slow: Slow) -> None:
 def test_unknown_boot_time_makes_every_mark_wait(
     url: str, reaches: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = opened(url, None, monkeypatch)
+    store = open_after_boot(url, None, monkeypatch)
     freeze_one_issue(store, "ada", "bob")
     for made in claim(store):
         mark(store, made)

@@ -48,7 +48,7 @@ def store(url: str, journal: SendJournal) -> Iterator[JournaledStore]:
 
 
 @pytest.fixture
-def older(store: JournaledStore, url: str, journal: SendJournal) -> Iterator[JournaledStore]:
+def restored(store: JournaledStore, url: str, journal: SendJournal) -> Iterator[JournaledStore]:
     """The store as it was when it knew its readers alone: ada's letter arrived since.
 
     Bob's was marked, and nobody knows; cec was refused, dan's line broke before the dot, and eve
@@ -78,34 +78,34 @@ def forget_all_but_readers(url: str) -> None:
     database.close()
 
 
-def test_restored_store_neither_freezes_nor_claims(older: JournaledStore) -> None:
-    papers = list_papers(older, "arxiv:1")
-    readers = older.readers()
+def test_restored_store_neither_freezes_nor_claims(restored: JournaledStore) -> None:
+    papers = list_papers(restored, "arxiv:1")
+    readers = restored.readers()
     with pytest.raises(OldStoreError, match="newsletter store restored"):
-        freeze(older, readers, papers)
+        freeze(restored, readers, papers)
     with pytest.raises(OldStoreError, match="4 of the last 4"):
-        claim(older)
-    assert older.issue_days() == ()
+        claim(restored)
+    assert restored.issue_days() == ()
 
 
-def test_journal_restores_sends_and_the_rest_goes(older: JournaledStore) -> None:
-    list_papers(older, "arxiv:0", "arxiv:2")
-    found = older.recover_from_journal(now=LATER)
+def test_journal_restores_sends_and_the_rest_goes(restored: JournaledStore) -> None:
+    list_papers(restored, "arxiv:0", "arxiv:2")
+    found = restored.recover_from_journal(now=LATER)
     assert found == Restoration(issues=(DAY,), accepted=1, failed=1, held=1)
-    assert list_states(older) == [("ada", "accepted"), ("bob", "held"), ("cec", "failed")]
-    assert older.issue_state(DAY) == ("done_with_errors", "")
-    assert older.audit(DAY).ok
-    (wave,) = older.waves(DAY)
+    assert list_states(restored) == [("ada", "accepted"), ("bob", "held"), ("cec", "failed")]
+    assert restored.issue_state(DAY) == ("done_with_errors", "")
+    assert restored.audit(DAY).ok
+    (wave,) = restored.waves(DAY)
     assert [paper.key for paper in wave.issue.papers] == ["arxiv:1", "arxiv:2"]
     assert [paper.number for paper in wave.issue.papers] == [3, 2], "each under its number here"
-    assert decided_papers(older)[0] == 3
-    assert older.recover_from_journal(now=LATER) == Restoration()
+    assert decided_papers(restored)[0] == 3
+    assert restored.recover_from_journal(now=LATER) == Restoration()
     late = make_wave(wave.issue.papers, due=LATER)
-    older.freeze(late, [plan_edition(reader, 0, 1) for reader in older.readers()])
-    assert [each.edition.to.email[:3] for each in claim(older, now=LATER)] == ["dan", "eve"]
+    restored.freeze(late, [plan_edition(reader, 0, 1) for reader in restored.readers()])
+    assert [each.edition.to.email[:3] for each in claim(restored, now=LATER)] == ["dan", "eve"]
 
 
-def test_unknown_readers_are_counted_and_not_confused(older: JournaledStore, url: str) -> None:
+def test_unknown_readers_are_counted_and_not_confused(restored: JournaledStore, url: str) -> None:
     database = Database(url)
     with database.writing() as connection:
         connection.execute(
@@ -115,9 +115,9 @@ def test_unknown_readers_are_counted_and_not_confused(older: JournaledStore, url
             )
         )
     database.close()
-    found = older.recover_from_journal(now=LATER)
+    found = restored.recover_from_journal(now=LATER)
     assert (found.accepted, found.held, found.gone) == (0, 1, 1)
-    assert "zoe" not in dict(list_states(older))
+    assert "zoe" not in dict(list_states(restored))
 
 
 def test_unrestored_store_goes_on(store: JournaledStore, url: str, journal: SendJournal) -> None:
@@ -172,7 +172,7 @@ def test_store_without_a_journal_gets_one(url: str, journal: SendJournal) -> Non
     store.close()
 
 
-def told(journal: SendJournal) -> list[dict[str, Any]]:
+def wave_lines(journal: SendJournal) -> list[dict[str, Any]]:
     """The lines that tell of the day's waves."""
     text = (journal.folder / f"{DAY}.waves").read_text()
     return [json.loads(line) for line in text.splitlines() if line]
@@ -183,7 +183,7 @@ def test_wave_is_journaled_in_batches_of_readers(
 ) -> None:
     readers = join(store, *(f"reader{n}" for n in range(1200)))
     wave = freeze(store, readers, list_papers(store, "arxiv:1"))
-    assert [sorted(line) for line in told(journal)] == [
+    assert [sorted(line) for line in wave_lines(journal)] == [
         ["body", "due", "pieces", "wave"],
         *[["readers", "wave"]] * 3,
         ["count", "wave"],
@@ -214,12 +214,12 @@ def test_later_readers_of_a_wave_are_appended(store: JournaledStore, journal: Se
     papers = list_papers(store, "arxiv:1")
     wave = freeze(store, [ada, cec], papers)
     store.freeze(wave, [plan_edition(bob, 0)])
-    bodies, later = told(journal)[-3:-1], journal.waves(DAY)[NOON.isoformat()]
+    bodies, later = wave_lines(journal)[-3:-1], journal.waves(DAY)[NOON.isoformat()]
     assert [list(read_readers(line)) for line in bodies if "readers" in line] == [[str(bob.id)]]
     assert sorted(later.names) == [ada.id, bob.id, cec.id]
-    lines = len(told(journal))
+    lines = len(wave_lines(journal))
     mark(store, *claim(store))
-    assert len(told(journal)) == lines
+    assert len(wave_lines(journal)) == lines
 
 
 def read_readers(line: dict[str, Any]) -> dict[str, list[str]]:
@@ -227,9 +227,9 @@ def read_readers(line: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def test_wave_on_one_line_is_read(older: JournaledStore, journal: SendJournal) -> None:
+def test_wave_on_one_line_is_read(restored: JournaledStore, journal: SendJournal) -> None:
     """So they were written down before waves were taken in several."""
-    lines = told(journal)
+    lines = wave_lines(journal)
     everybody = {
         id_: said for line in lines if "readers" in line for id_, said in read_readers(line).items()
     }
@@ -237,7 +237,7 @@ def test_wave_on_one_line_is_read(older: JournaledStore, journal: SendJournal) -
     one = {**lines[0], "count": len(everybody), "readers": packed}
     (journal.folder / f"{DAY}.waves").write_text("\n" + json.dumps(one))
     assert journal.seen(DAY, NOON.isoformat()) == 5
-    found = older.recover_from_journal(now=LATER)
+    found = restored.recover_from_journal(now=LATER)
     assert found == Restoration(issues=(DAY,), accepted=1, failed=1, held=1)
 
 

@@ -36,7 +36,7 @@ TOMORROW = DAY + timedelta(days=1)
 TAKEN = Accepted("250 taken")
 
 
-def send_all(store: Store, run: str = "run") -> None:
+def deliver_all(store: Store, run: str = "run") -> None:
     """Claim, mark and accept everything of the day, and close it."""
     taken = claim(store, run=run)
     mark(store, *taken)
@@ -44,7 +44,7 @@ def send_all(store: Store, run: str = "run") -> None:
     store.close_issue(DAY)
 
 
-def broken(audit: Audit) -> dict[str, tuple[str, ...]]:
+def broken_invariants(audit: Audit) -> dict[str, tuple[str, ...]]:
     """What does not hold."""
     return {proof.id: proof.rows for proof in audit.proofs if not proof.ok}
 
@@ -59,7 +59,7 @@ def test_delivered_issue_passes_all_invariants(store: Store) -> None:
     settle(store, dee, outcome=Unknown("no answer"))
     found = store.audit(DAY)
     assert [proof.id for proof in found.proofs] == list(INVARIANTS)
-    assert (broken(found), found.ok) == ({}, True)
+    assert (broken_invariants(found), found.ok) == ({}, True)
     assert found.in_doubt == ("dee@example.org",)
 
 
@@ -74,7 +74,7 @@ def test_acceptance_without_mark_or_reply_is_found(store: Store) -> None:
     mark(store, bob)
     settle(store, ada, outcome=TAKEN)
     settle(store, bob, outcome=Accepted("looks fine"))
-    assert broken(store.audit(DAY)) == {
+    assert broken_invariants(store.audit(DAY)) == {
         "I3": ("ada@example.org",),
         "I4": ("bob@example.org: looks fine",),
     }
@@ -84,19 +84,19 @@ def test_paper_accepted_twice_is_found(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(make_wave(papers), [plan_edition(ada, 0, 1)])
-    send_all(store)
+    deliver_all(store)
     store.freeze(make_wave(papers, day=TOMORROW, due=LATER), [plan_edition(ada, 1)])
     again = store.claim(TOMORROW, limit=9, now=NOON, lease=LEASE, token="two")
     mark(store, *again)
     settle(store, *again, outcome=TAKEN)
-    assert broken(store.audit(TOMORROW))["I7"] == ("ada@example.org: arxiv:2",)
+    assert broken_invariants(store.audit(TOMORROW))["I7"] == ("ada@example.org: arxiv:2",)
 
 
 def test_forgotten_paper_is_found(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(make_wave(papers), [plan_edition(ada, 0), plan_edition(bob, 0, 1)])
-    assert broken(store.audit(DAY)) == {"I8": ("ada@example.org: 2 owed, 1 told",)}
+    assert broken_invariants(store.audit(DAY)) == {"I8": ("ada@example.org: 2 owed, 1 told",)}
 
 
 def test_message_id_used_twice_is_found(store: Store) -> None:
@@ -106,7 +106,7 @@ def test_message_id_used_twice_is_found(store: Store) -> None:
     namesake = type(other)(bob, letter_of(ada).envelope)
     store.mark([letter_of(ada), namesake], now=NOON, lease=LEASE)
     settle(store, ada, bob, outcome=TAKEN)
-    assert broken(store.audit(DAY)) == {
+    assert broken_invariants(store.audit(DAY)) == {
         "I6": ("ada@example.org", "bob@example.org"),
         "I10": ("bob@example.org: to ada@example.org",),
     }
@@ -195,7 +195,7 @@ def sent(url: str) -> Iterator[SqlStore]:
     opened = open_store(url)
     assert isinstance(opened, SqlStore)
     freeze_one_issue(opened, "ada", "bob")
-    send_all(opened)
+    deliver_all(opened)
     yield opened
     opened.close()
 
@@ -214,7 +214,7 @@ def test_changed_row_is_found(
     url: str, sent: SqlStore, table: str, values: dict[str, Any], law: str, row: str
 ) -> None:
     _change(url, table, values)
-    assert broken(sent.audit(DAY)) == {law: (row,)}
+    assert broken_invariants(sent.audit(DAY)) == {law: (row,)}
 
 
 def _change(url: str, table: str, values: dict[str, Any]) -> None:
@@ -231,20 +231,20 @@ def test_vanished_delivery_is_found(url: str, sent: SqlStore) -> None:
     with database.writing() as connection:
         connection.execute(schema.deliveries.delete().where(schema.deliveries.c.reader == 1))
     database.close()
-    assert broken(sent.audit(DAY)) == {"I1": ("ada@example.org",)}
+    assert broken_invariants(sent.audit(DAY)) == {"I1": ("ada@example.org",)}
 
 
 def test_mark_after_unsubscribing_is_found(url: str, sent: SqlStore) -> None:
     sent.set_status("ada@example.org", "unsubscribed", now=NOON)
     assert sent.audit(DAY).ok
     _change(url, "deliveries", {"marked": LATER})
-    assert broken(sent.audit(DAY)) == {"I9": ("ada@example.org",)}
+    assert broken_invariants(sent.audit(DAY)) == {"I9": ("ada@example.org",)}
 
 
 def test_mailbox_under_two_spellings_is_found(url: str) -> None:
     store = open_store(url)
     readers = join(store, "ada", "Ada")
     freeze(store, readers, list_papers(store, "arxiv:1"))
-    send_all(store)
-    assert broken(store.audit(DAY)) == {"I2": ("ada@example.org",)}
+    deliver_all(store)
+    assert broken_invariants(store.audit(DAY)) == {"I2": ("ada@example.org",)}
     store.close()

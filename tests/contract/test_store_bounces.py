@@ -16,12 +16,12 @@ def join(store: Store, *emails: str) -> None:
     store.sync_subscribers([subscriber(email) for email in emails or (ADA,)], now=NOON)
 
 
-def only(store: Store) -> Reader:
+def only_reader(store: Store) -> Reader:
     (reader,) = store.readers()
     return reader
 
 
-def back(
+def mail_event(
     kind: MailEventKind = "hard", day: date = DAY, *, name: str = "", said: str = ""
 ) -> MailEvent:
     return MailEvent(name or f"{kind} {day}", kind, 1, day, said)
@@ -32,16 +32,16 @@ def on(days: int) -> date:
 
 
 def status(store: Store) -> Status:
-    return only(store).status
+    return only_reader(store).status
 
 
 def test_hard_bounces_on_three_days_block_a_reader(store: Store) -> None:
     join(store)
-    assert store.record_mail_event(back(day=on(0)), now=NOON) == "noted"
-    assert store.record_mail_event(back(day=on(1)), now=NOON) == "noted"
+    assert store.record_mail_event(mail_event(day=on(0)), now=NOON) == "noted"
+    assert store.record_mail_event(mail_event(day=on(1)), now=NOON) == "noted"
     assert status(store) == "confirmed"
     assert (
-        store.record_mail_event(back(day=on(2), said="5.1.1 no such user"), now=LATER)
+        store.record_mail_event(mail_event(day=on(2), said="5.1.1 no such user"), now=LATER)
         == "suppressed"
     )
     assert status(store) == "blocked"
@@ -53,30 +53,30 @@ def test_hard_bounces_on_three_days_block_a_reader(store: Store) -> None:
 def test_hard_bounces_of_one_day_count_once(store: Store) -> None:
     join(store)
     for name in ("a", "b", "c", "d"):
-        assert store.record_mail_event(back(name=name), now=NOON) == "noted"
+        assert store.record_mail_event(mail_event(name=name), now=NOON) == "noted"
     assert status(store) == "confirmed"
 
 
 def test_hard_bounces_far_apart_do_not_add_up(store: Store) -> None:
     join(store)
     for days in (0, 60, 120, 180):
-        store.record_mail_event(back(day=on(days)), now=NOON)
+        store.record_mail_event(mail_event(day=on(days)), now=NOON)
     assert status(store) == "confirmed"
-    store.record_mail_event(back(day=on(181)), now=NOON)
+    store.record_mail_event(mail_event(day=on(181)), now=NOON)
     assert status(store) == "blocked"
 
 
 def test_same_bounce_counts_once(store: Store) -> None:
     join(store)
-    assert store.record_mail_event(back("unsubscribe"), now=NOON) == "unsubscribed"
+    assert store.record_mail_event(mail_event("unsubscribe"), now=NOON) == "unsubscribed"
     store.set_status(ADA, "confirmed", now=NOON)
-    assert store.record_mail_event(back("unsubscribe"), now=LATER) == "again"
+    assert store.record_mail_event(mail_event("unsubscribe"), now=LATER) == "again"
     assert status(store) == "confirmed"
 
 
 def test_one_complaint_blocks_despite_the_subscribers_file(store: Store) -> None:
     join(store)
-    assert store.record_mail_event(back("complaint", said="abuse"), now=NOON) == "suppressed"
+    assert store.record_mail_event(mail_event("complaint", said="abuse"), now=NOON) == "suppressed"
     join(store)
     assert status(store) == "blocked"
     assert [one.why for one in store.suppressions()] == ["complained on 2026-08-03: abuse"]
@@ -85,7 +85,7 @@ def test_one_complaint_blocks_despite_the_subscribers_file(store: Store) -> None
 def test_soft_bounces_are_counted_without_consequence(store: Store) -> None:
     join(store)
     for days in range(5):
-        assert store.record_mail_event(back("soft", on(days)), now=NOON) == "noted"
+        assert store.record_mail_event(mail_event("soft", on(days)), now=NOON) == "noted"
     assert status(store) == "confirmed"
     assert store.suppressions() == ()
 
@@ -95,32 +95,32 @@ def test_unsubscribed_reader_is_not_blocked(store: Store, kind: MailEventKind) -
     join(store)
     store.set_status(ADA, "unsubscribed", now=NOON)
     for days in range(3):
-        assert store.record_mail_event(back(kind, on(days)), now=NOON) == "unsubscribed"
+        assert store.record_mail_event(mail_event(kind, on(days)), now=NOON) == "unsubscribed"
     assert status(store) == "unsubscribed"
 
 
 def test_blocked_reader_may_still_unsubscribe(store: Store) -> None:
     join(store)
-    store.record_mail_event(back("complaint"), now=NOON)
-    assert store.record_mail_event(back("unsubscribe"), now=NOON) == "unsubscribed"
+    store.record_mail_event(mail_event("complaint"), now=NOON)
+    assert store.record_mail_event(mail_event("unsubscribe"), now=NOON) == "unsubscribed"
     assert not store.unsuppress(ADA, now=NOON)
     assert status(store) == "unsubscribed"
 
 
 def test_bounce_of_unknown_reader_is_not_recorded(store: Store) -> None:
-    assert store.record_mail_event(back(), now=NOON) == "unknown"
+    assert store.record_mail_event(mail_event(), now=NOON) == "unknown"
     join(store)
-    assert store.record_mail_event(back(), now=NOON) == "noted"
+    assert store.record_mail_event(mail_event(), now=NOON) == "noted"
 
 
 def test_unblocked_reader_starts_without_bounces(store: Store) -> None:
     join(store)
     for days in range(3):
-        store.record_mail_event(back(day=on(days)), now=NOON)
+        store.record_mail_event(mail_event(day=on(days)), now=NOON)
     assert store.unsuppress(ADA, now=LATER)
     assert (status(store), store.suppressions()) == ("confirmed", ())
-    assert store.record_mail_event(back(day=on(3)), now=LATER) == "noted"
-    assert store.record_mail_event(back(day=on(2)), now=LATER) == "again"
+    assert store.record_mail_event(mail_event(day=on(3)), now=LATER) == "noted"
+    assert store.record_mail_event(mail_event(day=on(2)), now=LATER) == "again"
     assert status(store) == "confirmed"
 
 
@@ -140,7 +140,7 @@ def test_manually_blocked_reader_is_listed_too(store: Store) -> None:
 
 def test_unstorable_characters_are_replaced(store: Store) -> None:
     join(store)
-    store.record_mail_event(back("complaint", said="a\0b\ud800"), now=NOON)
+    store.record_mail_event(mail_event("complaint", said="a\0b\ud800"), now=NOON)
     (found,) = store.suppressions()
     assert found.why.startswith("complained on 2026-08-03: a")
 
@@ -148,8 +148,10 @@ def test_unstorable_characters_are_replaced(store: Store) -> None:
 def test_reasons_for_leaving_are_listed_newest_first(store: Store) -> None:
     join(store, ADA, "bob@example.org")
     bob = MailEvent("b", "unsubscribe", 2, DAY, "moved on")
-    said = [back("unsubscribe", on(n), name=f"a{n}", said=f"word {n}") for n in (0, 1)]
-    for minutes, each in enumerate((said[0], bob, said[1], back("hard"), back("unsubscribe"))):
+    said = [mail_event("unsubscribe", on(n), name=f"a{n}", said=f"word {n}") for n in (0, 1)]
+    for minutes, each in enumerate(
+        (said[0], bob, said[1], mail_event("hard"), mail_event("unsubscribe"))
+    ):
         store.record_mail_event(each, now=NOON + timedelta(minutes=minutes))
     assert store.leaving_reasons(limit=9) == (said[1], bob, said[0])
     assert store.leaving_reasons(limit=1) == (said[1],)

@@ -31,28 +31,28 @@ LINES = 2
 STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 15
 
 
-def address(claim: Claim) -> Envelope:
+def build_envelope(claim: Claim) -> Envelope:
     """The letter of a claim."""
     email = claim.edition.to.email
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
 
 
-def freeze_anew(store: Store) -> None:
+def freeze_if_needed(store: Store) -> None:
     """Freeze the issue, if it is not."""
     if not store.waves(DAY):
         freeze_one_issue(store, *NAMES)
 
 
-async def morning(store: Store, server: FaultyServer, run: str) -> Counts:
+async def freeze_and_deliver(store: Store, server: FaultyServer, run: str) -> Counts:
     """Freeze the issue, if it is not, and deliver what is open."""
-    freeze_anew(store)
+    freeze_if_needed(store)
     settings = SmtpSettings(server.host, server.port, "none", connections=LINES)
     clock = SystemClock()
-    return await deliver(store, SmtpTransport(settings, clock), clock, DAY, address, run=run)
+    return await deliver(store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=run)
 
 
 @contextlib.contextmanager
-def cut_off(url: str, cut: Interruption) -> Iterator[Store]:
+def interrupted_store(url: str, cut: Interruption) -> Iterator[Store]:
     """A store whose database goes."""
     if url.startswith("sqlite"):
         with contextlib.closing(SqlStore(url)) as opened:
@@ -63,58 +63,58 @@ def cut_off(url: str, cut: Interruption) -> Iterator[Store]:
         yield opened
 
 
-async def struck(url: str, cut: Interruption) -> None:
+async def interrupt_and_resume(url: str, cut: Interruption) -> None:
     """A morning that is cut off, what must hold then, and the one after it, which ends well."""
     async with faulty_server({}) as server:
-        with contextlib.suppress(StoreError), cut_off(url, cut) as store:
-            await morning(store, server, "first")
-        received = Counter(one.recipient for one in server.taken)
+        with contextlib.suppress(StoreError), interrupted_store(url, cut) as store:
+            await freeze_and_deliver(store, server, "first")
+        received = Counter(one.recipient for one in server.received)
         assert max(received.values(), default=1) == 1
         ledger = CONTENDERS["newsletter"].ledger(url)
         assert len(ledger) in {0, len(NAMES)}  # frozen whole or not at all
         accepted = {email for email, (state, _) in ledger.items() if state == "accepted"}
         assert accepted <= set(received)
         assert all(ledger[email][0] in MARKED for email in received)
-        audited(url)
-        await resumed(url, server)
+        check_invariants(url)
+        await resume(url, server)
 
 
-async def resumed(url: str, server: FaultyServer) -> None:
+async def resume(url: str, server: FaultyServer) -> None:
     """Whoever comes next, once the first is gone, brings every reader the letter."""
     store = open_store(url)
     store.end_leases(DAY, store.claiming_runs(DAY), now=SystemClock().now())
-    counts = await morning(store, server, "second")
+    counts = await freeze_and_deliver(store, server, "second")
     store.close()
     assert counts == Counts(accepted=len(NAMES))
     ledger = CONTENDERS["newsletter"].ledger(url)
-    received = Counter(one.recipient for one in server.taken)
+    received = Counter(one.recipient for one in server.received)
     assert set(received) == set(ledger)
     in_doubt = {email: doubts for email, (_, doubts) in ledger.items() if doubts}
     assert {email for email, copies in received.items() if copies > 1} <= set(in_doubt)
     assert len(in_doubt) <= LINES
     assert max(received.values()) <= 2
-    audited(url)
+    check_invariants(url)
 
 
-def audited(url: str) -> None:
+def check_invariants(url: str) -> None:
     """Whatever is there of the issue keeps every invariant."""
     with contextlib.closing(open_store(url)) as store:
         assert not store.waves(DAY) or store.audit(DAY).ok
 
 
-def at_each_statement(url: str, *, done: bool, for_good: bool) -> int:
+def interrupt_each_statement(url: str, *, done: bool, for_good: bool) -> int:
     """Cut a morning off at statement after statement; how many it has."""
     at = 1
     while True:
         cut = Interruption(at, done, for_good)
-        asyncio.run(struck(url, cut))
+        asyncio.run(interrupt_and_resume(url, cut))
         if not cut.happened:
             return cut.statements
-        _forget(url)
+        _delete_store(url)
         at += STEP
 
 
-def _forget(url: str) -> None:
+def _delete_store(url: str) -> None:
     if url.startswith("sqlite"):
         for path in Path(url.removeprefix("sqlite:///")).parent.glob("store.db*"):
             path.unlink()
@@ -125,7 +125,10 @@ def _forget(url: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("for_good", [False, True], ids=["for a moment", "for good"])
 def test_sqlite_interrupted_at_any_statement_goes_on(tmp_path: Path, *, for_good: bool) -> None:
-    assert at_each_statement(f"sqlite:///{tmp_path}/store.db", done=False, for_good=for_good) > 50
+    assert (
+        interrupt_each_statement(f"sqlite:///{tmp_path}/store.db", done=False, for_good=for_good)
+        > 50
+    )
 
 
 @pytest.mark.slow
@@ -134,4 +137,4 @@ def test_sqlite_interrupted_at_any_statement_goes_on(tmp_path: Path, *, for_good
 def test_postgresql_cut_at_any_statement_goes_on(
     empty_postgres: str, *, done: bool, for_good: bool
 ) -> None:
-    assert at_each_statement(empty_postgres, done=done, for_good=for_good) > 50
+    assert interrupt_each_statement(empty_postgres, done=done, for_good=for_good) > 50

@@ -43,7 +43,7 @@ OUTCOMES: list[Outcome] = [
 STATUSES: list[Status] = ["confirmed", "unsubscribed", "blocked", "unconfirmed"]
 
 
-class Twins(RuleBasedStateMachine):
+class StoreMachine(RuleBasedStateMachine):
     """Does the same to both stores, and compares all that can be asked of them."""
 
     def __init__(self) -> None:
@@ -172,10 +172,10 @@ class Twins(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-Twins.TestCase.settings = settings(
+StoreMachine.TestCase.settings = settings(
     max_examples=25,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestTwins = pytest.mark.slow(Twins.TestCase)
+TestStoreAgainstModel = pytest.mark.slow(StoreMachine.TestCase)

@@ -36,8 +36,8 @@ from tests.support.frozen_issues import (
     settle,
 )
 
-CAPS = Caps(a_day=1, ever=3, client_an_hour=4, all_an_hour=6)
-AGREED = Consent(NOON, "confirmed on the page", "Yes, send me N.")
+LIMITS = Caps(a_day=1, ever=3, client_an_hour=4, all_an_hour=6)
+CONSENT = Consent(NOON, "confirmed on the page", "Yes, send me N.")
 ADA = "ada@example.org"
 
 
@@ -120,32 +120,32 @@ def test_readers_choice_wins_until_the_file_changes(store: Store) -> None:
 @pytest.mark.parametrize("before", ["unconfirmed", "unsubscribed", "removed"])
 def test_consent_confirms_and_is_stored(store: Store, before: Status) -> None:
     reader = store.save_reader(subscriber(), status=before, now=NOON)
-    assert store.record_consent(reader.id, AGREED)
+    assert store.record_consent(reader.id, CONSENT)
     assert known(store).status == "confirmed"
-    assert store.consents(reader.id) == (AGREED,)
+    assert store.consents(reader.id) == (CONSENT,)
 
 
 @pytest.mark.parametrize("before", ["confirmed", "blocked"])
 def test_consent_leaves_confirmed_and_blocked_readers_alone(store: Store, before: Status) -> None:
     reader = store.save_reader(subscriber(), status=before, now=NOON)
-    assert not store.record_consent(reader.id, AGREED)
+    assert not store.record_consent(reader.id, CONSENT)
     assert known(store).status == before
     assert store.consents(reader.id) == ()
-    assert not store.record_consent(77, AGREED)
+    assert not store.record_consent(77, CONSENT)
 
 
 def test_returning_reader_is_not_owed_the_gap(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     store.set_status(ADA, "unsubscribed", now=NOON)
     freeze(store, [bob], list_papers(store, "arxiv:1", "arxiv:2"))
-    store.record_consent(ada.id, AGREED)
+    store.record_consent(ada.id, CONSENT)
     assert known(store, ada.id).decided == 2
 
 
 def test_reader_removed_from_file_may_join_online(store: Store) -> None:
     (ada,) = join(store, "ada")
     join(store)
-    store.record_consent(ada.id, AGREED)
+    store.record_consent(ada.id, CONSENT)
     join(store)
     assert (known(store).status, known(store).origin) == ("confirmed", "store")
 
@@ -155,17 +155,17 @@ def test_reader_removed_from_file_may_join_online(store: Store) -> None:
 
 def test_confirmations_are_limited_to_one_daily_three_ever(store: Store) -> None:
     times = [NOON + timedelta(hours=hours) for hours in (0, 0, 1, 23, 25, 26, 50, 51, 1000)]
-    admitted = [store.record_request("ada", f"client {t}", CAPS, now=t) for t in times]
+    admitted = [store.record_request("ada", f"client {t}", LIMITS, now=t) for t in times]
     assert admitted == [True, False, False, False, True, False, True, False, False]
 
 
 def test_confirmations_are_limited_per_client_and_overall(store: Store) -> None:
-    one = [store.record_request(f"a{n}", "one", CAPS, now=NOON) for n in range(6)]
+    one = [store.record_request(f"a{n}", "one", LIMITS, now=NOON) for n in range(6)]
     assert one == [True] * 4 + [False] * 2
-    others = [store.record_request(f"b{n}", f"client {n}", CAPS, now=NOON) for n in range(4)]
+    others = [store.record_request(f"b{n}", f"client {n}", LIMITS, now=NOON) for n in range(4)]
     assert others == [True] * 2 + [False] * 2
     later = NOON + timedelta(hours=1, seconds=1)
-    assert store.record_request("c", "one", CAPS, now=later)
+    assert store.record_request("c", "one", LIMITS, now=later)
 
 
 def test_unconfirmed_readers_are_deleted(store: Store) -> None:
@@ -191,7 +191,7 @@ def test_readers_letters_are_listed_oldest_first(store: Store) -> None:
 
 def test_erased_reader_becomes_an_anonymous_departure(store: Store) -> None:
     freeze_one_issue(store, "ada", "bob")
-    store.record_consent(1, AGREED)
+    store.record_consent(1, CONSENT)
     settle(store, *claim(store), outcome=Refused("550 5.1.1 <ada@example.org> is unknown"))
     before = store.counts(DAY)
     store.erase(1, "x@erased.invalid", now=NOON)

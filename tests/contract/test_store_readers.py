@@ -21,7 +21,7 @@ def statuses(store: Store) -> dict[str, Status]:
     return {reader.subscriber.email: reader.status for reader in store.readers()}
 
 
-def only(store: Store) -> Reader:
+def only_reader(store: Store) -> Reader:
     (reader,) = store.readers()
     return reader
 
@@ -52,14 +52,14 @@ def test_every_subscriber_field_round_trips(store: Store) -> None:
         summary="titles",
     )
     store.sync_subscribers([whole], now=NOON)
-    assert only(store).subscriber == whole
+    assert only_reader(store).subscriber == whole
 
 
 def test_file_values_replace_stored_ones(store: Store) -> None:
     sync(store, "ada@example.org")
     store.sync_subscribers([subscriber(name="Ada", day=2)], now=LATER)
-    assert only(store).subscriber == subscriber(name="Ada", day=2)
-    assert only(store).id == 1
+    assert only_reader(store).subscriber == subscriber(name="Ada", day=2)
+    assert only_reader(store).id == 1
 
 
 def test_readers_removed_from_file_may_return(store: Store) -> None:
@@ -76,11 +76,11 @@ def test_unsubscribing_outlives_the_file(store: Store, gone: Status) -> None:
     sync(store, "ada@example.org")
     assert store.set_status("ada@example.org", gone, now=NOON)
     sync(store, "ada@example.org")
-    assert only(store).status == gone
+    assert only_reader(store).status == gone
     sync(store)
-    assert only(store).status == gone
+    assert only_reader(store).status == gone
     sync(store, "ada@example.org")
-    assert only(store).status == gone
+    assert only_reader(store).status == gone
 
 
 def test_online_reader_stays_without_a_file_entry(store: Store) -> None:
@@ -92,7 +92,7 @@ def test_online_reader_stays_without_a_file_entry(store: Store) -> None:
 def test_online_reader_named_in_file_belongs_to_file(store: Store) -> None:
     store.save_reader(subscriber(name="Ada"), status="unconfirmed", now=NOON)
     store.sync_subscribers([subscriber(name="A.")], now=LATER)
-    reader = only(store)
+    reader = only_reader(store)
     assert (reader.origin, reader.status, reader.subscriber.name) == ("file", "confirmed", "A.")
 
 
@@ -109,7 +109,7 @@ def test_saving_keeps_a_file_reader_in_the_file(store: Store) -> None:
     saved = store.save_reader(subscriber(name="Ada"), status="confirmed", now=LATER)
     assert (saved.origin, saved.subscriber.name) == ("file", "Ada")
     sync(store)
-    assert only(store).status == "removed"
+    assert only_reader(store).status == "removed"
 
 
 def test_unknown_address_unsubscribing_stores_nothing(store: Store) -> None:

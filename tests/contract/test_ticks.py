@@ -21,17 +21,17 @@ from tests.support.factories import DAY, subscriber
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import KnownRuns, StubSource, publisher_over, tick
 
-RHYTHM = DefaultSchedule("07:00", "Europe/Zurich", "daily")
-SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
+SCHEDULE = DefaultSchedule("07:00", "Europe/Zurich", "daily")
+SEVEN_OCLOCK = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
 """Seven o'clock in Zurich on DAY."""
 TICK = timedelta(seconds=30)
 """How often it looks; most tests look once a minute, at which all of their times are."""
 MINUTE, HOUR, ONE_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-DOWN = SourceError("Listed: no answer")
+NO_ANSWER = SourceError("Listed: no answer")
 
 
 @dataclass
-class Night:
+class Simulation:
     """A newsletter that ticks, its sources, and what it sent when."""
 
     store: Store
@@ -39,9 +39,9 @@ class Night:
     clock: ManualClock
     publisher: Publisher
     loop: asyncio.Runner
-    scheduler_state: SchedulerState = field(default_factory=lambda: SchedulerState(RHYTHM))
+    scheduler_state: SchedulerState = field(default_factory=lambda: SchedulerState(SCHEDULE))
     transport: MemoryTransport = field(default_factory=MemoryTransport)
-    told: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
     sent: list[tuple[datetime, str]] = field(default_factory=list)
     ticks: int = 0
 
@@ -59,13 +59,13 @@ class Night:
             self.transport,
             run_lock=KnownRuns("run"),
             turn=str(self.ticks),
-            told=self.told.append,
+            told=self.log.append,
         )
         self.loop.run(done)
         for letter in self.transport.letters[before:]:
             self.sent.append((now, letter.envelope.recipient.partition("@")[0]))
 
-    def awake(
+    def run_between(
         self,
         since: datetime,
         until: datetime,
@@ -81,37 +81,37 @@ class Night:
 
     def restart(self) -> None:
         """Forget what only the process knew."""
-        self.scheduler_state = SchedulerState(RHYTHM, seen=self.scheduler_state.seen)
+        self.scheduler_state = SchedulerState(SCHEDULE, seen=self.scheduler_state.seen)
 
 
 @pytest.fixture
-def night(store: Store) -> Iterator[Night]:
-    clock = ManualClock(SEVEN - 2 * HOUR)
+def simulation(store: Store) -> Iterator[Simulation]:
+    clock = ManualClock(SEVEN_OCLOCK - 2 * HOUR)
     listed = StubSource("One", "Two")
     with asyncio.Runner() as loop:
-        made = Night(store, listed, clock, publisher_over(store, listed, clock=clock), loop)
+        made = Simulation(store, listed, clock, publisher_over(store, listed, clock=clock), loop)
         made.subscribe(subscriber())
         yield made
 
 
 def test_letters_leave_when_due_after_an_hours_fetching(
-    night: Night,
+    simulation: Simulation,
 ) -> None:
     asked: list[tuple[datetime, int]] = []
-    night.awake(
-        SEVEN - 61 * MINUTE,
-        SEVEN + 10 * MINUTE,
+    simulation.run_between(
+        SEVEN_OCLOCK - 61 * MINUTE,
+        SEVEN_OCLOCK + 10 * MINUTE,
         step=TICK,
-        then=lambda: asked.append((night.clock.now(), night.listed.asked)),
+        then=lambda: asked.append((simulation.clock.now(), simulation.listed.fetches)),
     )
-    assert next(at for at, times in asked if times) == SEVEN - HOUR
-    assert night.listed.asked == 1
-    assert night.sent == [(SEVEN, "ada")]
-    assert night.store.waves(DAY)[0].due == SEVEN
+    assert next(at for at, times in asked if times) == SEVEN_OCLOCK - HOUR
+    assert simulation.listed.fetches == 1
+    assert simulation.sent == [(SEVEN_OCLOCK, "ada")]
+    assert simulation.store.waves(DAY)[0].due == SEVEN_OCLOCK
 
 
-def test_readers_get_one_date_at_their_own_times(night: Night) -> None:
-    night.subscribe(
+def test_readers_get_one_date_at_their_own_times(simulation: Simulation) -> None:
+    simulation.subscribe(
         subscriber("ada@example.org"),
         subscriber("bob@example.org", timezone="Pacific/Auckland"),
         subscriber("cy@example.org", at="07:15"),
@@ -119,212 +119,227 @@ def test_readers_get_one_date_at_their_own_times(night: Night) -> None:
         subscriber("eve@example.org", paused_until=DAY + ONE_DAY),
     )
     auckland = datetime(2026, 8, 2, 19, 0, tzinfo=UTC)
-    night.awake(auckland - HOUR, SEVEN + HOUR, step=5 * MINUTE)
-    assert night.sent == [(auckland, "bob"), (SEVEN, "ada"), (SEVEN + 15 * MINUTE, "cy")]
-    assert [wave.due for wave in night.store.waves(DAY)] == [at for at, _ in night.sent]
-    assert night.store.issue_state(DAY) == ("done", "")
+    simulation.run_between(auckland - HOUR, SEVEN_OCLOCK + HOUR, step=5 * MINUTE)
+    assert simulation.sent == [
+        (auckland, "bob"),
+        (SEVEN_OCLOCK, "ada"),
+        (SEVEN_OCLOCK + 15 * MINUTE, "cy"),
+    ]
+    assert [wave.due for wave in simulation.store.waves(DAY)] == [at for at, _ in simulation.sent]
+    assert simulation.store.issue_state(DAY) == ("done", "")
 
 
-def test_sends_on_waking_after_sleeping_through_due_time(night: Night) -> None:
-    woke = SEVEN + 4 * HOUR
-    night.awake(SEVEN - 2 * HOUR, SEVEN - 2 * HOUR + MINUTE)
-    night.awake(woke, woke + HOUR, step=5 * MINUTE)
-    assert night.sent == [(woke, "ada")]
-    assert night.store.issue_days() == (DAY,)
+def test_sends_on_waking_after_sleeping_through_due_time(simulation: Simulation) -> None:
+    woke = SEVEN_OCLOCK + 4 * HOUR
+    simulation.run_between(SEVEN_OCLOCK - 2 * HOUR, SEVEN_OCLOCK - 2 * HOUR + MINUTE)
+    simulation.run_between(woke, woke + HOUR, step=5 * MINUTE)
+    assert simulation.sent == [(woke, "ada")]
+    assert simulation.store.issue_days() == (DAY,)
 
 
-def test_cancelled_future_days_do_not_block_today(night: Night) -> None:
+def test_cancelled_future_days_do_not_block_today(simulation: Simulation) -> None:
     for ahead in range(1, 9):
-        cancel(night.store, DAY + ahead * ONE_DAY)
-    night.awake(SEVEN - HOUR, SEVEN)
-    assert night.sent == [(SEVEN, "ada")]
-    assert next(so_far(night.store, SEVEN)) == DAY
-    assert next(so_far(night.store, SEVEN + ONE_DAY)) == DAY + ONE_DAY
+        cancel(simulation.store, DAY + ahead * ONE_DAY)
+    simulation.run_between(SEVEN_OCLOCK - HOUR, SEVEN_OCLOCK)
+    assert simulation.sent == [(SEVEN_OCLOCK, "ada")]
+    assert next(so_far(simulation.store, SEVEN_OCLOCK)) == DAY
+    assert next(so_far(simulation.store, SEVEN_OCLOCK + ONE_DAY)) == DAY + ONE_DAY
 
 
-def test_everything_missed_goes_in_one_wave_on_waking(night: Night) -> None:
-    night.subscribe(*(subscriber(f"r{n}@example.org", at=f"0{5 + n}:30") for n in range(3)))
-    woke = SEVEN + 4 * HOUR
-    night.awake(woke, woke + MINUTE)
-    assert night.sent == [(woke, "r0"), (woke, "r1"), (woke, "r2")]
-    assert len(night.store.waves(DAY)) == 1
+def test_everything_missed_goes_in_one_wave_on_waking(simulation: Simulation) -> None:
+    simulation.subscribe(*(subscriber(f"r{n}@example.org", at=f"0{5 + n}:30") for n in range(3)))
+    woke = SEVEN_OCLOCK + 4 * HOUR
+    simulation.run_between(woke, woke + MINUTE)
+    assert simulation.sent == [(woke, "r0"), (woke, "r1"), (woke, "r2")]
+    assert len(simulation.store.waves(DAY)) == 1
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_three_missed_days_make_one_merged_issue(night: Night, restarted: bool) -> None:  # noqa: FBT001 - a case
-    night.awake(SEVEN, SEVEN + MINUTE)
+def test_three_missed_days_make_one_merged_issue(simulation: Simulation, restarted: bool) -> None:  # noqa: FBT001 - a case
+    simulation.run_between(SEVEN_OCLOCK, SEVEN_OCLOCK + MINUTE)
     if restarted:
-        night.restart()
-    woke = SEVEN + 3 * ONE_DAY + 4 * HOUR
-    night.listed.titles = ("Three", "Four")
-    night.awake(woke, woke + HOUR, step=5 * MINUTE)
-    assert night.sent == [(SEVEN, "ada"), (woke, "ada")]
-    assert night.store.issue_days() == (DAY + 3 * ONE_DAY, DAY)
+        simulation.restart()
+    woke = SEVEN_OCLOCK + 3 * ONE_DAY + 4 * HOUR
+    simulation.listed.titles = ("Three", "Four")
+    simulation.run_between(woke, woke + HOUR, step=5 * MINUTE)
+    assert simulation.sent == [(SEVEN_OCLOCK, "ada"), (woke, "ada")]
+    assert simulation.store.issue_days() == (DAY + 3 * ONE_DAY, DAY)
 
 
 def test_missed_weekly_issue_waits_for_sources_and_goes(
-    night: Night,
+    simulation: Simulation,
 ) -> None:
-    night.subscribe(subscriber(cadence="weekly"))
-    night.tick(SEVEN - 3 * HOUR)
-    woke = SEVEN + 30 * HOUR
-    night.listed.failing = DOWN
-    night.awake(woke, woke + 2 * MINUTE)
-    assert night.store.issue_state(DAY) == ("skipped", "no source answered")
-    night.listed.failing = None
-    night.awake(woke + 3 * MINUTE, woke + 5 * MINUTE)
-    assert [name for _, name in night.sent] == ["ada"]
-    assert night.store.issue_days() == (DAY,)
+    simulation.subscribe(subscriber(cadence="weekly"))
+    simulation.tick(SEVEN_OCLOCK - 3 * HOUR)
+    woke = SEVEN_OCLOCK + 30 * HOUR
+    simulation.listed.error = NO_ANSWER
+    simulation.run_between(woke, woke + 2 * MINUTE)
+    assert simulation.store.issue_state(DAY) == ("skipped", "no source answered")
+    simulation.listed.error = None
+    simulation.run_between(woke + 3 * MINUTE, woke + 5 * MINUTE)
+    assert [name for _, name in simulation.sent] == ["ada"]
+    assert simulation.store.issue_days() == (DAY,)
 
 
-def test_missed_issue_is_caught_up_for_half_a_day(night: Night) -> None:
-    night.tick(SEVEN - ONE_DAY)
-    woke = SEVEN + ONE_DAY
-    night.tick(woke)
-    assert night.scheduler_state.asleep_since == SEVEN - ONE_DAY
-    night.awake(woke, woke + 13 * HOUR, step=20 * MINUTE)
-    assert night.scheduler_state.asleep_since is None
+def test_missed_issue_is_caught_up_for_half_a_day(simulation: Simulation) -> None:
+    simulation.tick(SEVEN_OCLOCK - ONE_DAY)
+    woke = SEVEN_OCLOCK + ONE_DAY
+    simulation.tick(woke)
+    assert simulation.scheduler_state.asleep_since == SEVEN_OCLOCK - ONE_DAY
+    simulation.run_between(woke, woke + 13 * HOUR, step=20 * MINUTE)
+    assert simulation.scheduler_state.asleep_since is None
 
 
-def test_readers_planned_by_another_process_are_left_alone(night: Night) -> None:
-    readers = [reader.id for reader in night.store.readers()]
-    night.tick(SEVEN)
-    assert freeze_due(night.publisher, night.scheduler_state, [Due(DAY, SEVEN, readers)]) == ""
-    assert len(night.store.waves(DAY)) == 1
+def test_readers_planned_by_another_process_are_left_alone(simulation: Simulation) -> None:
+    readers = [reader.id for reader in simulation.store.readers()]
+    simulation.tick(SEVEN_OCLOCK)
+    assert (
+        freeze_due(
+            simulation.publisher, simulation.scheduler_state, [Due(DAY, SEVEN_OCLOCK, readers)]
+        )
+        == ""
+    )
+    assert len(simulation.store.waves(DAY)) == 1
 
 
-def test_clock_set_back_or_forward_repeats_nothing(night: Night) -> None:
-    night.awake(SEVEN - MINUTE, SEVEN + MINUTE)
-    night.awake(SEVEN - 2 * HOUR, SEVEN + 5 * MINUTE, step=5 * MINUTE)
-    assert len(night.sent) == 1
-    ahead = SEVEN + 3 * ONE_DAY
-    night.listed.titles = ("Three",)
-    night.awake(ahead, ahead + MINUTE)
-    assert len(night.sent) == 2
-    night.listed.titles = ("Four",)
-    night.awake(SEVEN + HOUR, SEVEN + ONE_DAY, step=30 * MINUTE)
-    assert [at for at, _ in night.sent] == [SEVEN, ahead, SEVEN + ONE_DAY]
+def test_clock_set_back_or_forward_repeats_nothing(simulation: Simulation) -> None:
+    simulation.run_between(SEVEN_OCLOCK - MINUTE, SEVEN_OCLOCK + MINUTE)
+    simulation.run_between(SEVEN_OCLOCK - 2 * HOUR, SEVEN_OCLOCK + 5 * MINUTE, step=5 * MINUTE)
+    assert len(simulation.sent) == 1
+    ahead = SEVEN_OCLOCK + 3 * ONE_DAY
+    simulation.listed.titles = ("Three",)
+    simulation.run_between(ahead, ahead + MINUTE)
+    assert len(simulation.sent) == 2
+    simulation.listed.titles = ("Four",)
+    simulation.run_between(SEVEN_OCLOCK + HOUR, SEVEN_OCLOCK + ONE_DAY, step=30 * MINUTE)
+    assert [at for at, _ in simulation.sent] == [SEVEN_OCLOCK, ahead, SEVEN_OCLOCK + ONE_DAY]
 
 
-def test_clock_step_during_sending_repeats_nothing(night: Night) -> None:
-    night.subscribe(*(subscriber(f"r{n}@example.org") for n in range(5)))
+def test_clock_step_during_sending_repeats_nothing(simulation: Simulation) -> None:
+    simulation.subscribe(*(subscriber(f"r{n}@example.org") for n in range(5)))
 
     class Stepping(MemoryTransport):
         async def send(self, letters, mark, settle) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
             async def settled(letter: Letter, outcome: Outcome) -> None:
-                night.clock.time += timedelta(days=3) if letter.claim.reader % 2 else -2 * HOUR
+                simulation.clock.time += timedelta(days=3) if letter.claim.reader % 2 else -2 * HOUR
                 await settle(letter, outcome)
 
             await super().send(letters, mark, settled)
 
-    night.transport = Stepping()
-    night.tick(SEVEN)
-    night.awake(SEVEN, SEVEN + 5 * MINUTE)
-    assert Counter(name for _, name in night.sent) == {f"r{n}": 1 for n in range(5)}
+    simulation.transport = Stepping()
+    simulation.tick(SEVEN_OCLOCK)
+    simulation.run_between(SEVEN_OCLOCK, SEVEN_OCLOCK + 5 * MINUTE)
+    assert Counter(name for _, name in simulation.sent) == {f"r{n}": 1 for n in range(5)}
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [("Pacific/Auckland", "America/Los_Angeles"), ("America/Los_Angeles", "Pacific/Auckland")],
 )
-def test_moving_reader_gets_one_letter_per_date(night: Night, before: str, after: str) -> None:
+def test_moving_reader_gets_one_letter_per_date(
+    simulation: Simulation, before: str, after: str
+) -> None:
     def day_of(at: datetime) -> None:
-        night.listed.titles = (f"Paper of {at:%d %H}",)
+        simulation.listed.titles = (f"Paper of {at:%d %H}",)
 
-    start = SEVEN - 2 * ONE_DAY
+    start = SEVEN_OCLOCK - 2 * ONE_DAY
     at = start
-    while at < SEVEN + 2 * ONE_DAY:
+    while at < SEVEN_OCLOCK + 2 * ONE_DAY:
         day_of(at)
-        night.subscribe(subscriber(timezone=before if at < SEVEN else after))
-        night.tick(at)
+        simulation.subscribe(subscriber(timezone=before if at < SEVEN_OCLOCK else after))
+        simulation.tick(at)
         at += HOUR
-    rows = [row for day in night.store.issue_days() for row in night.store.deliveries(day)]
-    assert len(rows) == len({row.day for row in rows}) == len(night.sent)
+    rows = [
+        row for day in simulation.store.issue_days() for row in simulation.store.deliveries(day)
+    ]
+    assert len(rows) == len({row.day for row in rows}) == len(simulation.sent)
     assert {DAY - ONE_DAY, DAY, DAY + ONE_DAY} <= {row.day for row in rows}
 
 
-def test_failed_source_is_retried_with_growing_waits(night: Night) -> None:
-    night.listed.failing = DOWN
+def test_failed_source_is_retried_with_growing_waits(simulation: Simulation) -> None:
+    simulation.listed.error = NO_ANSWER
     other = StubSource("Other", name="Other")
-    night.publisher = replace(night.publisher, sources=(night.listed, other))
+    simulation.publisher = replace(simulation.publisher, sources=(simulation.listed, other))
     asked: list[float] = []
 
     def note() -> None:
-        if night.listed.asked > len(asked):
-            asked.append((night.clock.now() - (SEVEN - HOUR)) / MINUTE)
+        if simulation.listed.fetches > len(asked):
+            asked.append((simulation.clock.now() - (SEVEN_OCLOCK - HOUR)) / MINUTE)
 
-    night.awake(SEVEN - HOUR, SEVEN + 5 * MINUTE, then=note)
-    night.awake(SEVEN + 10 * MINUTE, SEVEN + HOUR, step=10 * MINUTE, then=note)
+    simulation.run_between(SEVEN_OCLOCK - HOUR, SEVEN_OCLOCK + 5 * MINUTE, then=note)
+    simulation.run_between(
+        SEVEN_OCLOCK + 10 * MINUTE, SEVEN_OCLOCK + HOUR, step=10 * MINUTE, then=note
+    )
     assert asked == [0, 1, 3, 7, 15, 30, 45, 59]
-    assert other.asked == 1
-    assert night.sent == [(SEVEN, "ada")]
-    assert night.store.waves(DAY)[0].issue.missing == ("Listed",)
-    night.listed.failing = None
-    night.awake(SEVEN + 23 * HOUR, SEVEN + ONE_DAY, step=5 * MINUTE)
-    assert night.sent[1:] == [(SEVEN + ONE_DAY, "ada")]
-    (wave,) = night.store.waves(DAY + ONE_DAY)
+    assert other.fetches == 1
+    assert simulation.sent == [(SEVEN_OCLOCK, "ada")]
+    assert simulation.store.waves(DAY)[0].issue.missing == ("Listed",)
+    simulation.listed.error = None
+    simulation.run_between(SEVEN_OCLOCK + 23 * HOUR, SEVEN_OCLOCK + ONE_DAY, step=5 * MINUTE)
+    assert simulation.sent[1:] == [(SEVEN_OCLOCK + ONE_DAY, "ada")]
+    (wave,) = simulation.store.waves(DAY + ONE_DAY)
     assert {paper.item.title for paper in wave.issue.in_question} == {"One", "Two"}
 
 
-def test_empty_source_is_retried_until_it_has_papers(night: Night) -> None:
-    night.listed.titles = ()
-    night.awake(SEVEN - HOUR, SEVEN - 50 * MINUTE)
-    quiet = night.listed.asked
-    night.listed.titles = ("Late",)
-    night.awake(SEVEN - 49 * MINUTE, SEVEN + HOUR, step=7 * MINUTE)
-    assert (quiet, night.listed.asked) == (4, 5)
-    assert night.sent == [(SEVEN, "ada")]
+def test_empty_source_is_retried_until_it_has_papers(simulation: Simulation) -> None:
+    simulation.listed.titles = ()
+    simulation.run_between(SEVEN_OCLOCK - HOUR, SEVEN_OCLOCK - 50 * MINUTE)
+    quiet = simulation.listed.fetches
+    simulation.listed.titles = ("Late",)
+    simulation.run_between(SEVEN_OCLOCK - 49 * MINUTE, SEVEN_OCLOCK + HOUR, step=7 * MINUTE)
+    assert (quiet, simulation.listed.fetches) == (4, 5)
+    assert simulation.sent == [(SEVEN_OCLOCK, "ada")]
 
 
-def test_stale_list_under_todays_date_is_fetched_again(night: Night) -> None:
-    night.awake(SEVEN - HOUR, SEVEN, step=5 * MINUTE)
-    night.awake(SEVEN + 23 * HOUR, SEVEN + ONE_DAY - 30 * MINUTE)
-    assert night.store.sources()["Listed"].state == "stale"
-    night.listed.titles = ("Three",)
-    night.awake(SEVEN + ONE_DAY - 29 * MINUTE, SEVEN + ONE_DAY)
-    assert [at for at, _ in night.sent] == [SEVEN, SEVEN + ONE_DAY]
+def test_stale_list_under_todays_date_is_fetched_again(simulation: Simulation) -> None:
+    simulation.run_between(SEVEN_OCLOCK - HOUR, SEVEN_OCLOCK, step=5 * MINUTE)
+    simulation.run_between(SEVEN_OCLOCK + 23 * HOUR, SEVEN_OCLOCK + ONE_DAY - 30 * MINUTE)
+    assert simulation.store.sources()["Listed"].state == "stale"
+    simulation.listed.titles = ("Three",)
+    simulation.run_between(SEVEN_OCLOCK + ONE_DAY - 29 * MINUTE, SEVEN_OCLOCK + ONE_DAY)
+    assert [at for at, _ in simulation.sent] == [SEVEN_OCLOCK, SEVEN_OCLOCK + ONE_DAY]
 
 
-def test_source_on_a_day_off_is_fetched_once(night: Night) -> None:
-    saturday = SEVEN + 5 * ONE_DAY
-    night.listed.titles = ()
-    night.awake(saturday - HOUR, saturday + HOUR, step=5 * MINUTE)
-    assert night.listed.asked == 1
-    assert night.store.issue_state(DAY + 5 * ONE_DAY) == ("skipped", "no new papers")
+def test_source_on_a_day_off_is_fetched_once(simulation: Simulation) -> None:
+    saturday = SEVEN_OCLOCK + 5 * ONE_DAY
+    simulation.listed.titles = ()
+    simulation.run_between(saturday - HOUR, saturday + HOUR, step=5 * MINUTE)
+    assert simulation.listed.fetches == 1
+    assert simulation.store.issue_state(DAY + 5 * ONE_DAY) == ("skipped", "no new papers")
 
 
-def test_empty_day_is_reported_once_and_not_retried(night: Night) -> None:
-    night.listed.titles = ()
-    night.awake(SEVEN - MINUTE, SEVEN + 10 * MINUTE)
-    night.awake(SEVEN + 15 * MINUTE, SEVEN + HOUR, step=5 * MINUTE)
-    assert night.store.issue_state(DAY) == ("skipped", "no new papers")
-    assert sum("nothing to send" in line for line in night.told) == 1
-    assert night.sent == []
+def test_empty_day_is_reported_once_and_not_retried(simulation: Simulation) -> None:
+    simulation.listed.titles = ()
+    simulation.run_between(SEVEN_OCLOCK - MINUTE, SEVEN_OCLOCK + 10 * MINUTE)
+    simulation.run_between(SEVEN_OCLOCK + 15 * MINUTE, SEVEN_OCLOCK + HOUR, step=5 * MINUTE)
+    assert simulation.store.issue_state(DAY) == ("skipped", "no new papers")
+    assert sum("nothing to send" in line for line in simulation.log) == 1
+    assert simulation.sent == []
 
 
-def test_nothing_is_sent_until_a_source_answers(night: Night) -> None:
-    night.listed.failing = DOWN
-    night.awake(SEVEN - HOUR, SEVEN + 10 * MINUTE)
-    assert night.store.issue_state(DAY) == ("skipped", "no source answered")
-    assert sum("nothing is sent" in line for line in night.told) == 1
-    assert night.sent == []
-    night.listed.failing = None
-    night.awake(SEVEN + 10 * MINUTE, SEVEN + HOUR, step=5 * MINUTE)
-    assert [name for _, name in night.sent] == ["ada"]
+def test_nothing_is_sent_until_a_source_answers(simulation: Simulation) -> None:
+    simulation.listed.error = NO_ANSWER
+    simulation.run_between(SEVEN_OCLOCK - HOUR, SEVEN_OCLOCK + 10 * MINUTE)
+    assert simulation.store.issue_state(DAY) == ("skipped", "no source answered")
+    assert sum("nothing is sent" in line for line in simulation.log) == 1
+    assert simulation.sent == []
+    simulation.listed.error = None
+    simulation.run_between(SEVEN_OCLOCK + 10 * MINUTE, SEVEN_OCLOCK + HOUR, step=5 * MINUTE)
+    assert [name for _, name in simulation.sent] == ["ada"]
 
 
 def test_late_joiner_gets_todays_letter_only_with_news(
-    night: Night,
+    simulation: Simulation,
 ) -> None:
-    night.awake(SEVEN, SEVEN + MINUTE)
-    night.subscribe(subscriber("ada@example.org"), subscriber("bob@example.org"))
-    night.awake(SEVEN + HOUR, SEVEN + 2 * HOUR, step=5 * MINUTE)
-    assert night.sent == [(SEVEN, "ada")]
-    states = {row.email: row.state for row in night.store.deliveries(DAY)}
+    simulation.run_between(SEVEN_OCLOCK, SEVEN_OCLOCK + MINUTE)
+    simulation.subscribe(subscriber("ada@example.org"), subscriber("bob@example.org"))
+    simulation.run_between(SEVEN_OCLOCK + HOUR, SEVEN_OCLOCK + 2 * HOUR, step=5 * MINUTE)
+    assert simulation.sent == [(SEVEN_OCLOCK, "ada")]
+    states = {row.email: row.state for row in simulation.store.deliveries(DAY)}
     assert states.get("bob@example.org", "empty") == "empty"
 
 
-class Sulking(MemoryTransport):
+class FailingTransport(MemoryTransport):
     """Refuses as a whole until it is told to work, and counts the attempts."""
 
     attempts = 0
@@ -337,36 +352,36 @@ class Sulking(MemoryTransport):
         await super().send(letters, mark, settle)
 
 
-def test_unreachable_server_is_retried_with_growing_waits(night: Night) -> None:
-    night.transport = sulking = Sulking()
-    night.awake(SEVEN, SEVEN + 10 * MINUTE)
+def test_unreachable_server_is_retried_with_growing_waits(simulation: Simulation) -> None:
+    simulation.transport = sulking = FailingTransport()
+    simulation.run_between(SEVEN_OCLOCK, SEVEN_OCLOCK + 10 * MINUTE)
     assert sulking.attempts == 4
-    assert "2026-08-03: relay.example: nobody there" in night.told
+    assert "2026-08-03: relay.example: nobody there" in simulation.log
     sulking.works = True
-    night.awake(SEVEN + 10 * MINUTE, SEVEN + 20 * MINUTE)
-    assert [name for _, name in night.sent] == ["ada"]
+    simulation.run_between(SEVEN_OCLOCK + 10 * MINUTE, SEVEN_OCLOCK + 20 * MINUTE)
+    assert [name for _, name in simulation.sent] == ["ada"]
 
 
-def test_process_ending_after_freeze_is_continued(night: Night) -> None:
-    night.transport = Sulking()
-    night.tick(SEVEN)
-    night.restart()
-    night.transport = MemoryTransport()
-    night.tick(SEVEN + MINUTE)
-    assert [name for _, name in night.sent] == ["ada"]
+def test_process_ending_after_freeze_is_continued(simulation: Simulation) -> None:
+    simulation.transport = FailingTransport()
+    simulation.tick(SEVEN_OCLOCK)
+    simulation.restart()
+    simulation.transport = MemoryTransport()
+    simulation.tick(SEVEN_OCLOCK + MINUTE)
+    assert [name for _, name in simulation.sent] == ["ada"]
 
 
-def test_a_weeks_papers_reach_a_reader_once(night: Night) -> None:
+def test_a_weeks_papers_reach_a_reader_once(simulation: Simulation) -> None:
     day = date(2026, 8, 3)
     for n in range(7):
-        night.listed.titles = (f"Paper {n}", f"Paper {n + 1}")
-        seven = SEVEN + n * ONE_DAY
-        night.awake(seven - HOUR, seven, step=10 * MINUTE)
+        simulation.listed.titles = (f"Paper {n}", f"Paper {n + 1}")
+        seven = SEVEN_OCLOCK + n * ONE_DAY
+        simulation.run_between(seven - HOUR, seven, step=10 * MINUTE)
     found = Counter(
         wave.issue.papers[place].item.title
         for n in range(7)
-        for wave in night.store.waves(day + n * ONE_DAY)
-        for place in (night.store.edition(day + n * ONE_DAY, "ada@example.org") or (0, None))[
+        for wave in simulation.store.waves(day + n * ONE_DAY)
+        for place in (simulation.store.edition(day + n * ONE_DAY, "ada@example.org") or (0, None))[
             1
         ].papers  # type: ignore[union-attr]
     )

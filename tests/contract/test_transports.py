@@ -51,12 +51,12 @@ every_remote = pytest.mark.parametrize("open_receiver", REMOTE)
 Scene = Callable[[Receiver], Awaitable[None]]
 
 
-def play(open_receiver: OpenReceiver, folder: Path, scene: Scene) -> None:
+def play(open_receiver: OpenReceiver, folder: Path, scenario: Scene) -> None:
     """Run a scene with an open receiver."""
 
     async def playing() -> None:
         async with asyncio.timeout(60), open_receiver(folder) as receiver:
-            await scene(receiver)
+            await scenario(receiver)
 
     asyncio.run(playing())
 
@@ -89,17 +89,17 @@ class TestDelivering:
     def test_every_letter_arrives_once_and_unchanged(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             sent = letters(20)
             await send(receiver, DeliveryRecorder(), sent)
             assert sorted(receiver.arrived()) == as_files(sent)
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
     def test_each_is_marked_before_it_arrives_and_settled_once(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             def not_there_yet(recipient: str) -> None:
                 assert file_name(recipient) not in dict(receiver.arrived())
 
@@ -109,12 +109,12 @@ class TestDelivering:
             assert sorted(counter.marked) == everyone
             assert sorted(name for name, _ in counter.settled) == everyone
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
     def test_an_accepted_reply_is_a_proof(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             counter = DeliveryRecorder()
             await send(receiver, counter, letters(5))
             for _, outcome in counter.settled:
@@ -122,17 +122,17 @@ class TestDelivering:
                 assert outcome.reply.startswith(("2", RECEIPT))
                 assert outcome.reply.isprintable()
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
     def test_an_empty_stream_is_nothing_to_do(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             counter = DeliveryRecorder()
             await send(receiver, counter, [])
             assert (receiver.arrived(), counter.settled) == ([], [])
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
 
 @every_transport
@@ -142,7 +142,7 @@ class TestMarking:
     def test_a_refused_mark_delivers_and_settles_nothing(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             counter = DeliveryRecorder(refuse=frozenset({"reader2@example.org"}))
             await send(receiver, counter, letters(4))
             rest = [one for one in letters(4) if one.envelope.recipient not in counter.refuse]
@@ -155,12 +155,12 @@ class TestMarking:
             assert set(kinds(counter)) <= {"Accepted", "NotSent"}
             assert len(there) >= 2, "at most the letter prepared with it comes back"
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
     def test_failing_mark_is_raised_and_sends_nothing(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             def broken(_recipient: str) -> None:
                 raise LookupError("the ledger is gone")
 
@@ -168,11 +168,11 @@ class TestMarking:
             with pytest.raises(LookupError, match="the ledger is gone"):
                 await send(receiver, counter, letters(30))
             assert receiver.arrived() == []
-            assert settled_once(counter, counter.taken)
+            assert settled_once(counter, counter.streamed)
             assert {type(outcome) for _, outcome in counter.settled} == {NotSent}
-            assert counter.taken <= receiver.most_in_hand
+            assert counter.streamed <= receiver.most_in_hand
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
 
 @every_transport
@@ -187,29 +187,29 @@ class TestTaking:
                 await SkippingClock().sleep(0)  # Python refuses a second anext() meanwhile
                 yield one
 
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             counter = DeliveryRecorder()
             await receiver.transport.send(slowly(), counter.mark, counter.settle)
             assert settled_once(counter, 20)
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
     def test_few_letters_are_in_hand_at_once(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             counter = DeliveryRecorder()
             most = 0
 
             def count(_recipient: str) -> None:
                 nonlocal most
-                most = max(most, counter.taken - len(counter.settled))
+                most = max(most, counter.streamed - len(counter.settled))
 
             counter.before_mark = count
             await send(receiver, counter, letters(60))
             assert 1 <= most <= receiver.most_in_hand
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
     def test_a_failing_stream_is_raised_after_the_letters_in_hand(
         self, open_receiver: OpenReceiver, tmp_path: Path
@@ -219,14 +219,14 @@ class TestTaking:
                 yield one
             raise StoreError("the disk is full")
 
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             counter = DeliveryRecorder()
             with pytest.raises(StoreError, match="the disk is full"):
                 await receiver.transport.send(failing(), counter.mark, counter.settle)
             assert settled_once(counter, 7)
             assert sorted(receiver.arrived()) == as_files(letters(7))
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
 
 @every_answering
@@ -241,7 +241,7 @@ class TestOutcomes:
         kind: type[Refused | Deferred],
         tmp_path: Path,
     ) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             counter = DeliveryRecorder()
             receiver.treat_next(fate)
             await send(receiver, counter, letters(10))
@@ -251,12 +251,12 @@ class TestOutcomes:
             assert odd.reply[:1] in {"4", "5"}
             assert len(receiver.arrived()) == 9
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
     def test_a_letter_without_an_answer_is_unknown(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             counter = DeliveryRecorder()
             receiver.treat_next("lost")
             await send(receiver, counter, letters(1))
@@ -265,27 +265,27 @@ class TestOutcomes:
             assert outcome.reason
             assert len(receiver.arrived()) == 1
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
 
 @every_remote
 def test_a_lost_receiver_is_raised_and_blames_nobody(
     open_receiver: OpenReceiver, tmp_path: Path
 ) -> None:
-    async def scene(receiver: Receiver) -> None:
+    async def scenario(receiver: Receiver) -> None:
         counter = DeliveryRecorder()
         await receiver.go_away()
         with pytest.raises(TransportError, match=r": .+; "):
             await send(receiver, counter, letters(30))
-        assert settled_once(counter, counter.taken)
+        assert settled_once(counter, counter.streamed)
         assert {type(outcome) for _, outcome in counter.settled} <= {NotSent, Deferred}
-        assert 1 <= counter.taken <= receiver.most_in_hand
+        assert 1 <= counter.streamed <= receiver.most_in_hand
         await receiver.come_back()
         await send(receiver, again := DeliveryRecorder(), letters(3))
         assert kinds(again) == ["Accepted"] * 3
         assert sorted(receiver.arrived()) == as_files(letters(3))
 
-    play(open_receiver, tmp_path, scene)
+    play(open_receiver, tmp_path, scenario)
 
 
 async def cancel(sending: asyncio.Task[None]) -> None:
@@ -299,7 +299,7 @@ async def cancel(sending: asyncio.Task[None]) -> None:
 def test_cancelled_before_the_mark_a_letter_is_not_sent(
     open_receiver: OpenReceiver, tmp_path: Path
 ) -> None:
-    async def scene(receiver: Receiver) -> None:
+    async def scenario(receiver: Receiver) -> None:
         counter, marking = DeliveryRecorder(), asyncio.Event()
 
         async def stuck(_letter: Letter) -> bool:
@@ -311,18 +311,18 @@ def test_cancelled_before_the_mark_a_letter_is_not_sent(
         sending = asyncio.create_task(receiver.transport.send(stream, stuck, counter.settle))
         await marking.wait()
         await cancel(sending)
-        assert settled_once(counter, counter.taken)
+        assert settled_once(counter, counter.streamed)
         assert set(kinds(counter)) == {"NotSent"}
         assert receiver.arrived() == []
 
-    play(open_receiver, tmp_path, scene)
+    play(open_receiver, tmp_path, scenario)
 
 
 @every_answering
 def test_cancelled_before_the_answer_a_letter_is_unknown(
     open_receiver: OpenReceiver, tmp_path: Path
 ) -> None:
-    async def scene(receiver: Receiver) -> None:
+    async def scenario(receiver: Receiver) -> None:
         counter = DeliveryRecorder()
         receiver.treat_next("stalled")
         sending = asyncio.create_task(send(receiver, counter, letters(1)))
@@ -331,12 +331,12 @@ def test_cancelled_before_the_answer_a_letter_is_unknown(
         await cancel(sending)
         assert kinds(counter) == ["Unknown"]
 
-    play(open_receiver, tmp_path, scene)
+    play(open_receiver, tmp_path, scenario)
 
 
 @every_transport
 def test_two_sends_run_at_once(open_receiver: OpenReceiver, tmp_path: Path) -> None:
-    async def scene(receiver: Receiver) -> None:
+    async def scenario(receiver: Receiver) -> None:
         first, second = DeliveryRecorder(), DeliveryRecorder()
         some, others = letters(20)[:10], letters(20)[10:]
         await asyncio.gather(send(receiver, first, some), send(receiver, second, others))
@@ -344,7 +344,7 @@ def test_two_sends_run_at_once(open_receiver: OpenReceiver, tmp_path: Path) -> N
         assert settled_once(first, 10)
         assert settled_once(second, 10)
 
-    play(open_receiver, tmp_path, scene)
+    play(open_receiver, tmp_path, scenario)
 
 
 def address(claim: Claim) -> Envelope:
@@ -364,7 +364,7 @@ class TestAudit:
     """The audit of a store is clean whatever transport its letters left through."""
 
     def test_a_delivered_issue_is_proved(self, open_receiver: OpenReceiver, tmp_path: Path) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             store = frozen(tmp_path)
             counts = await deliver(
                 store, receiver.transport, SkippingClock(), DAY, address, run="run"
@@ -373,10 +373,10 @@ class TestAudit:
             assert store.audit(DAY).ok, store.audit(DAY)
             store.close()
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
     def test_so_is_one_with_troubles(self, open_receiver: OpenReceiver, tmp_path: Path) -> None:
-        async def scene(receiver: Receiver) -> None:
+        async def scenario(receiver: Receiver) -> None:
             store, clock = frozen(tmp_path), SkippingClock()
             if open_receiver in REMOTE:
                 await receiver.go_away()
@@ -393,15 +393,15 @@ class TestAudit:
             assert store.audit(DAY).ok, store.audit(DAY)
             store.close()
 
-        play(open_receiver, tmp_path, scene)
+        play(open_receiver, tmp_path, scenario)
 
 
 def test_memory_transport_gives_the_chosen_answers() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         refusal: Outcome = Refused("550 no such user")
         counter, transport = DeliveryRecorder(), MemoryTransport({"ada@example.org": refusal})
         await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
         assert counter.outcome() == refusal
         assert transport.letters == []
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -29,7 +29,7 @@ BOB = "bob@example.org"
 
 
 @dataclass
-class MessageBuilder:
+class WelcomeScenario:
     """A newsletter that Ada reads, and Bob comes to."""
 
     store: Store
@@ -63,7 +63,7 @@ class MessageBuilder:
     def deliver(self) -> None:
         asyncio.run(self._deliver("first"))
 
-    def bring(self, letter: FirstLetter | None) -> list[str]:
+    def deliver_first(self, letter: FirstLetter | None) -> list[str]:
         """See a first letter through; what is told."""
         assert letter is not None
         told: list[str] = []
@@ -82,7 +82,7 @@ class MessageBuilder:
         """Where Bob's letter of the day stands."""
         return self.store.deliveries_to(reader.id)[-1].state
 
-    def confirmed(self, status: Status = "unconfirmed", **wants: object) -> Reader:
+    def confirm_bob(self, status: Status = "unconfirmed", **wants: object) -> Reader:
         """Bob says yes."""
         wanted: Subscriber = subscriber(BOB, **wants)
         bob = self.store.save_reader(wanted, status=status, now=self.clock.now())
@@ -107,7 +107,7 @@ class MessageBuilder:
         asyncio.run(done)
 
     @property
-    def bobs(self) -> list[str]:
+    def letters_to_bob(self) -> list[str]:
         """The subjects of what Bob got."""
         letters = [letter.envelope for letter in self.transport.letters]
         return [
@@ -120,103 +120,103 @@ class MessageBuilder:
 
 
 @pytest.fixture
-def press(store: Store) -> MessageBuilder:
+def scenario(store: Store) -> WelcomeScenario:
     clock = ManualClock(NOON)
     listed = StubSource("Vision anew", "Of other things")
     store.sync_subscribers([subscriber()], now=NOON)
-    return MessageBuilder(store, listed, clock, publisher_over(store, listed, clock=clock))
+    return WelcomeScenario(store, listed, clock, publisher_over(store, listed, clock=clock))
 
 
 def test_newcomer_gets_the_days_edition_once(
-    press: MessageBuilder,
+    scenario: WelcomeScenario,
 ) -> None:
-    press.issue()
-    waves = press.store.waves(DAY)
-    press.clock.time += 3 * HOUR
-    bob = press.confirmed(filter=VISION)
-    letter = greet(press.publisher, bob)
+    scenario.issue()
+    waves = scenario.store.waves(DAY)
+    scenario.clock.time += 3 * HOUR
+    bob = scenario.confirm_bob(filter=VISION)
+    letter = greet(scenario.publisher, bob)
     assert letter is not None
     assert (letter.day, letter.reader) == (DAY, bob.id)
-    assert greet(press.publisher, bob) is None
-    assert press.store.waves(DAY) == waves
-    press.deliver()
-    assert press.bobs == ["Vision anew"]
-    assert [line.state for line in press.store.deliveries_to(bob.id)] == ["accepted"]
-    assert press.store.issue_state(DAY) == ("done", "")
-    assert press.store.audit(DAY).ok
+    assert greet(scenario.publisher, bob) is None
+    assert scenario.store.waves(DAY) == waves
+    scenario.deliver()
+    assert scenario.letters_to_bob == ["Vision anew"]
+    assert [line.state for line in scenario.store.deliveries_to(bob.id)] == ["accepted"]
+    assert scenario.store.issue_state(DAY) == ("done", "")
+    assert scenario.store.audit(DAY).ok
     for _ in range(3):
-        press.tick()
-        press.clock.time += 2 * HOUR
-    assert press.bobs == ["Vision anew"]
-    press.clock.time = NOON + ONE_DAY
-    press.listed.titles = ("Vision anew", "Vision of today")
-    press.tick()
-    assert press.bobs == ["Vision anew", "Vision of today"]
-    assert press.store.audit(DAY + ONE_DAY).ok
+        scenario.tick()
+        scenario.clock.time += 2 * HOUR
+    assert scenario.letters_to_bob == ["Vision anew"]
+    scenario.clock.time = NOON + ONE_DAY
+    scenario.listed.titles = ("Vision anew", "Vision of today")
+    scenario.tick()
+    assert scenario.letters_to_bob == ["Vision anew", "Vision of today"]
+    assert scenario.store.audit(DAY + ONE_DAY).ok
 
 
-def test_first_edition_has_only_the_issues_new_papers(press: MessageBuilder) -> None:
-    press.issue()
-    press.clock.time += ONE_DAY
-    press.listed.titles = ("Of other things", "Of today")
-    press.issue()
-    assert greet(press.publisher, press.confirmed()) is not None
-    press.deliver()
-    assert press.bobs == ["Of today"]
-    assert press.store.audit(DAY + ONE_DAY).ok
+def test_first_edition_has_only_the_issues_new_papers(scenario: WelcomeScenario) -> None:
+    scenario.issue()
+    scenario.clock.time += ONE_DAY
+    scenario.listed.titles = ("Of other things", "Of today")
+    scenario.issue()
+    assert greet(scenario.publisher, scenario.confirm_bob()) is not None
+    scenario.deliver()
+    assert scenario.letters_to_bob == ["Of today"]
+    assert scenario.store.audit(DAY + ONE_DAY).ok
 
 
-def test_returning_reader_gets_nothing_twice(press: MessageBuilder) -> None:
-    press.confirmed(filter=VISION)
-    press.issue()
-    assert press.bobs == ["Vision anew"]
-    press.store.set_status(BOB, "unsubscribed", now=press.clock.now())
-    assert greet(press.publisher, press.confirmed("unsubscribed")) is None
-    press.clock.time += ONE_DAY
-    press.listed.titles = ("Vision anew", "Of today")
-    press.store.set_status(BOB, "unsubscribed", now=press.clock.now())
-    press.issue()
-    assert greet(press.publisher, press.confirmed("unsubscribed")) is not None
-    press.deliver()
-    assert press.bobs == ["Vision anew", "Of today"]
+def test_returning_reader_gets_nothing_twice(scenario: WelcomeScenario) -> None:
+    scenario.confirm_bob(filter=VISION)
+    scenario.issue()
+    assert scenario.letters_to_bob == ["Vision anew"]
+    scenario.store.set_status(BOB, "unsubscribed", now=scenario.clock.now())
+    assert greet(scenario.publisher, scenario.confirm_bob("unsubscribed")) is None
+    scenario.clock.time += ONE_DAY
+    scenario.listed.titles = ("Vision anew", "Of today")
+    scenario.store.set_status(BOB, "unsubscribed", now=scenario.clock.now())
+    scenario.issue()
+    assert greet(scenario.publisher, scenario.confirm_bob("unsubscribed")) is not None
+    scenario.deliver()
+    assert scenario.letters_to_bob == ["Vision anew", "Of today"]
 
 
-def test_newcomer_without_matching_papers_is_not_planned(press: MessageBuilder) -> None:
-    assert greet(press.publisher, press.confirmed()) is None
-    press.store.set_status(BOB, "unsubscribed", now=NOON)
-    press.issue()
-    planned = press.store.planned_readers(DAY)
+def test_newcomer_without_matching_papers_is_not_planned(scenario: WelcomeScenario) -> None:
+    assert greet(scenario.publisher, scenario.confirm_bob()) is None
+    scenario.store.set_status(BOB, "unsubscribed", now=NOON)
+    scenario.issue()
+    planned = scenario.store.planned_readers(DAY)
     absent = (
         Filter(include=(parse_rule("salad"),)),
         Filter(topics=("Vision",), exclude=(parse_rule("anew"),)),
     )
     for wants in absent:
-        assert greet(press.publisher, press.confirmed("unsubscribed", filter=wants)) is None
-    away = press.confirmed("unsubscribed", paused_until=DAY + ONE_DAY)
-    assert greet(press.publisher, away) is None
-    press.clock.time += 20 * HOUR
-    assert greet(press.publisher, press.confirmed("unsubscribed")) is None
-    assert press.store.planned_readers(DAY) == planned
+        assert greet(scenario.publisher, scenario.confirm_bob("unsubscribed", filter=wants)) is None
+    away = scenario.confirm_bob("unsubscribed", paused_until=DAY + ONE_DAY)
+    assert greet(scenario.publisher, away) is None
+    scenario.clock.time += 20 * HOUR
+    assert greet(scenario.publisher, scenario.confirm_bob("unsubscribed")) is None
+    assert scenario.store.planned_readers(DAY) == planned
 
 
-def test_cancelled_issue_is_not_sent_to_newcomers(press: MessageBuilder) -> None:
-    press.listed.titles = ("Vision anew",)
-    asyncio.run(gather([press.listed], press.store, DAY, press.clock, lambda _: None))
-    freeze(press.publisher, DAY, waiting(press.publisher, DAY), ())
-    cancel(press.store, DAY)
-    assert greet(press.publisher, press.confirmed()) is None
+def test_cancelled_issue_is_not_sent_to_newcomers(scenario: WelcomeScenario) -> None:
+    scenario.listed.titles = ("Vision anew",)
+    asyncio.run(gather([scenario.listed], scenario.store, DAY, scenario.clock, lambda _: None))
+    freeze(scenario.publisher, DAY, waiting(scenario.publisher, DAY), ())
+    cancel(scenario.store, DAY)
+    assert greet(scenario.publisher, scenario.confirm_bob()) is None
 
 
-class Patient(MemoryTransport):
+class DeferringTransport(MemoryTransport):
     """Wants Bob to wait until an instant; notes when it was asked."""
 
     def __init__(self, clock: ManualClock, until: datetime) -> None:
         super().__init__()
         self._clock, self._until = clock, until
-        self.asked: list[datetime] = []
+        self.tried_at: list[datetime] = []
 
     async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-        self.asked.append(self._clock.now())
+        self.tried_at.append(self._clock.now())
         waits = self._clock.now() < self._until
         self.answers = {BOB: Deferred("451 4.7.1 greylisted")} if waits else {}
         await super().send(letters, mark, settle)
@@ -226,65 +226,69 @@ def minutes(asked: list[datetime]) -> list[int]:
     return [(at - asked[0]) // timedelta(minutes=1) for at in asked]
 
 
-def test_deferred_first_letter_is_retried(press: MessageBuilder) -> None:
-    press.issue()
-    bob = press.confirmed()
-    letter = greet(press.publisher, bob)
-    press.transport = patient = Patient(press.clock, press.clock.now() + 2 * HOUR)
-    assert press.bring(letter) == []
-    assert minutes(patient.asked) == [0, 5, 15, 35, 75, 135]
-    assert press.state(bob) == "accepted"
-    assert press.store.issue_state(DAY) == ("done", "")
-    assert press.store.audit(DAY).ok
-    assert left_open(press.publisher) == ()
+def test_deferred_first_letter_is_retried(scenario: WelcomeScenario) -> None:
+    scenario.issue()
+    bob = scenario.confirm_bob()
+    letter = greet(scenario.publisher, bob)
+    scenario.transport = patient = DeferringTransport(
+        scenario.clock, scenario.clock.now() + 2 * HOUR
+    )
+    assert scenario.deliver_first(letter) == []
+    assert minutes(patient.tried_at) == [0, 5, 15, 35, 75, 135]
+    assert scenario.state(bob) == "accepted"
+    assert scenario.store.issue_state(DAY) == ("done", "")
+    assert scenario.store.audit(DAY).ok
+    assert left_open(scenario.publisher) == ()
 
 
-def test_first_letter_is_given_up_like_any_other(press: MessageBuilder) -> None:
-    press.issue()
-    bob = press.confirmed()
-    letter = greet(press.publisher, bob)
-    press.transport = patient = Patient(press.clock, press.clock.now() + 9 * ONE_DAY)
-    press.bring(letter)
-    assert press.state(bob) == "expired"
-    assert minutes(patient.asked)[-1] in range(19 * 60, 20 * 60)
+def test_first_letter_is_given_up_like_any_other(scenario: WelcomeScenario) -> None:
+    scenario.issue()
+    bob = scenario.confirm_bob()
+    letter = greet(scenario.publisher, bob)
+    scenario.transport = patient = DeferringTransport(
+        scenario.clock, scenario.clock.now() + 9 * ONE_DAY
+    )
+    scenario.deliver_first(letter)
+    assert scenario.state(bob) == "expired"
+    assert minutes(patient.tried_at)[-1] in range(19 * 60, 20 * 60)
 
 
-def test_first_letter_waits_for_an_unreachable_server(press: MessageBuilder) -> None:
-    class Gone(Patient):
+def test_first_letter_waits_for_an_unreachable_server(scenario: WelcomeScenario) -> None:
+    class Gone(DeferringTransport):
         async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-            if len(self.asked) < 6:
-                self.asked.append(self._clock.now())
+            if len(self.tried_at) < 6:
+                self.tried_at.append(self._clock.now())
                 raise TransportError("relay.example: nobody there")
             await super().send(letters, mark, settle)
 
-    press.issue()
-    bob = press.confirmed()
-    letter = greet(press.publisher, bob)
-    press.transport = gone = Gone(press.clock, NOON)
-    told = press.bring(letter)
+    scenario.issue()
+    bob = scenario.confirm_bob()
+    letter = greet(scenario.publisher, bob)
+    scenario.transport = gone = Gone(scenario.clock, NOON)
+    told = scenario.deliver_first(letter)
     assert told == ["a first letter waits: relay.example: nobody there"] * 6
-    assert minutes(gone.asked) == [0, 1, 3, 7, 15, 30, 45]
-    assert press.state(bob) == "accepted"
+    assert minutes(gone.tried_at) == [0, 1, 3, 7, 15, 30, 45]
+    assert scenario.state(bob) == "accepted"
 
 
-def test_cancelled_issue_ends_the_waiting(press: MessageBuilder) -> None:
-    press.issue()
-    letter = greet(press.publisher, press.confirmed())
-    cancel(press.store, DAY)
-    before = press.clock.now()
-    press.bring(letter)
-    assert press.bobs == []
-    assert press.clock.now() == before
+def test_cancelled_issue_ends_the_waiting(scenario: WelcomeScenario) -> None:
+    scenario.issue()
+    letter = greet(scenario.publisher, scenario.confirm_bob())
+    cancel(scenario.store, DAY)
+    before = scenario.clock.now()
+    scenario.deliver_first(letter)
+    assert scenario.letters_to_bob == []
+    assert scenario.clock.now() == before
 
 
-def test_first_letter_of_a_stopped_process_is_resumed(press: MessageBuilder) -> None:
-    press.transport = MemoryTransport({"ada@example.org": Deferred("450 busy")})
-    press.issue()
-    assert left_open(press.publisher) == ()
-    press.clock.time += HOUR
-    bob = press.confirmed()
-    letter = greet(press.publisher, bob)
-    assert left_open(press.publisher) == (letter,)
-    press.bring(letter)
-    assert press.state(bob) == "accepted"
-    assert left_open(press.publisher) == ()
+def test_first_letter_of_a_stopped_process_is_resumed(scenario: WelcomeScenario) -> None:
+    scenario.transport = MemoryTransport({"ada@example.org": Deferred("450 busy")})
+    scenario.issue()
+    assert left_open(scenario.publisher) == ()
+    scenario.clock.time += HOUR
+    bob = scenario.confirm_bob()
+    letter = greet(scenario.publisher, bob)
+    assert left_open(scenario.publisher) == (letter,)
+    scenario.deliver_first(letter)
+    assert scenario.state(bob) == "accepted"
+    assert left_open(scenario.publisher) == ()

@@ -19,7 +19,7 @@ from newsletter.stores.sql.writers import Writers
 from tests.support.databases import new_sqlite_store
 from tests.support.factories import NOON, subscriber
 
-HOLDING = """
+HOLDER_SCRIPT = """
 import fcntl, sys
 queue = open(sys.argv[1])
 fcntl.flock(queue, fcntl.LOCK_EX)
@@ -34,10 +34,12 @@ def file(tmp_path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def another_holds(queue: Path) -> Iterator[subprocess.Popen[bytes]]:
+def other_writer(queue: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that holds a queue, until the block ends: then it is killed."""
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", HOLDING, queue], stdin=pipe, stdout=pipe) as other:  # noqa: S603 - our own words
+    with subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", HOLDER_SCRIPT, queue], stdin=pipe, stdout=pipe
+    ) as other:
         try:
             assert other.stdout is not None
             assert other.stdout.readline() == b"held\n"
@@ -46,7 +48,7 @@ def another_holds(queue: Path) -> Iterator[subprocess.Popen[bytes]]:
             other.kill()
 
 
-def queue_of(file: Path) -> Path:
+def queue_file(file: Path) -> Path:
     return file.with_name(f"{file.name}-queue")
 
 
@@ -74,24 +76,24 @@ def test_writers_queue_with_any_user_of_the_database(
     database = Database(f"sqlite:///{file}")
     for writing in (database.writing, database.writing_swiftly):
         with writing():
-            assert is_held(queue_of(file))
-        assert not is_held(queue_of(file))
-    assert stat.S_IMODE(queue_of(file).stat().st_mode) == 0o640
+            assert is_held(queue_file(file))
+        assert not is_held(queue_file(file))
+    assert stat.S_IMODE(queue_file(file).stat().st_mode) == 0o640
     database.close()
 
 
 def test_readers_do_not_queue(file: Path) -> None:
     database = Database(f"sqlite:///{file}")
     with database.reading():
-        assert not queue_of(file).exists()
+        assert not queue_file(file).exists()
     database.close()
 
 
 def test_queue_file_may_be_deleted_at_any_time(file: Path) -> None:
     write(file)
-    queue_of(file).unlink()
+    queue_file(file).unlink()
     write(file, "grace@example.org")
-    assert queue_of(file).exists()
+    assert queue_file(file).exists()
 
 
 def test_threads_of_one_process_queue_too(file: Path) -> None:
@@ -113,27 +115,27 @@ def test_threads_of_one_process_queue_too(file: Path) -> None:
 def test_nested_transaction_of_one_thread_does_not_hang(file: Path) -> None:
     writers = Writers(file)
     with writers.turn(), writers.turn():
-        assert is_held(queue_of(file))
+        assert is_held(queue_file(file))
 
 
 def test_suspended_process_in_the_queue_blocks_nobody(file: Path) -> None:
     write(file)
-    with another_holds(queue_of(file)) as other:
+    with other_writer(queue_file(file)) as other:
         os.kill(other.pid, signal.SIGSTOP)
         write(file, "grace@example.org")
-        assert is_held(queue_of(file))
+        assert is_held(queue_file(file))
 
 
 def test_dead_process_leaves_the_queue(file: Path) -> None:
     write(file)
-    with another_holds(queue_of(file)) as other:
-        assert is_held(queue_of(file))
+    with other_writer(queue_file(file)) as other:
+        assert is_held(queue_file(file))
         other.kill()
         other.wait()
-        assert not is_held(queue_of(file))
+        assert not is_held(queue_file(file))
 
 
 def test_writes_work_where_no_queue_can_be_made(file: Path) -> None:
-    queue_of(file).symlink_to("nowhere/at/all")
+    queue_file(file).symlink_to("nowhere/at/all")
     write(file)
-    assert not queue_of(file).exists()
+    assert not queue_file(file).exists()

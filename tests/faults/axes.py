@@ -58,7 +58,7 @@ class Axis:
     def strike(self, sender: Sender) -> None:
         """Strike at once, between two bytes."""
 
-    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
+    async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """What follows while the sender goes on, or would."""
 
 
@@ -81,9 +81,9 @@ class Suspended(Axis):
         """Stop it."""
         os.kill(sender.pid, signal.SIGSTOP)
 
-    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
+    async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """Continue it."""
-        await pause(scene.draw.uniform(0.05, 0.5))
+        await pause(scenario.draw.uniform(0.05, 0.5))
         os.kill(sender.pid, signal.SIGCONT)
 
 
@@ -91,11 +91,11 @@ class Suspended(Axis):
 class OutlivedLease(Suspended):
     """Stopped until its leases are over and another has its letters, and then continued."""
 
-    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
+    async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """Let the leases run out and a rival work; then continue it."""
         await pause(SETTLING)
-        step_clock(scene.folder, scene.draw.choice([CLAIM_OVER, CLAIM_OVER, MARK_OVER]))
-        await scene.rival(scene.draw.randint(5, 25))
+        step_clock(scenario.folder, scenario.draw.choice([CLAIM_OVER, CLAIM_OVER, MARK_OVER]))
+        await scenario.rival(scenario.draw.randint(5, 25))
         os.kill(sender.pid, signal.SIGCONT)
 
 
@@ -103,24 +103,24 @@ class OutlivedLease(Suspended):
 class DatabaseLocked(Axis):
     """Another process holds its database, for less time than it waits, or for more."""
 
-    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
+    async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """Hold it, and let it go. Who writes without a pause is made to pause: it must be had."""
         del sender
-        loop, attentive = asyncio.get_running_loop(), scene.recorder.attentive
+        loop, attentive = asyncio.get_running_loop(), scenario.recorder.listening
         attentive.clear()
-        seconds = scene.draw.choice([0.3, 2.0])
+        seconds = scenario.draw.choice([0.3, 2.0])
         held = partial(loop.call_soon_threadsafe, attentive.set)
-        await asyncio.to_thread(scene.database.lock, seconds, held)
+        await asyncio.to_thread(scenario.database.lock, seconds, held)
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseCut(Axis):
     """Its database's connections end, or the server itself does and comes back."""
 
-    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
+    async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """Cut it off."""
         del sender
-        await asyncio.to_thread(scene.database.cut, scene.draw)
+        await asyncio.to_thread(scenario.database.cut, scenario.draw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +136,12 @@ class DiskFull(Axis):
 class ClockStepped(Axis):
     """Its clock is put back or forward."""
 
-    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
+    async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """Step it."""
         del sender
         step_clock(
-            scene.folder, scene.draw.choice([-2 * HOURS, -90.0, 90.0, 0.5 * HOURS, 72 * HOURS])
+            scenario.folder,
+            scenario.draw.choice([-2 * HOURS, -90.0, 90.0, 0.5 * HOURS, 72 * HOURS]),
         )
 
 
@@ -148,10 +149,10 @@ class ClockStepped(Axis):
 class ServerFault(Axis):
     """The server drops, defers or is silent; the sender itself is left alone."""
 
-    async def aftermath(self, scene: TortureScene, sender: Sender) -> None:
+    async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """Do it to the next letter."""
         del sender
-        scene.recorder.fault = scene.draw.choice(list(Fault))
+        scenario.recorder.fault = scenario.draw.choice(list(Fault))
 
 
 AXES: Mapping[str, Axis] = {

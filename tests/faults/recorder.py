@@ -49,26 +49,26 @@ class ReceivedMessage:
 class Recorder:
     """The record, and what to do at each phase of each message.
 
-    ``strike`` is called with the phase and the number of messages taken so far; ``fault`` befalls
+    ``on_phase`` is called with the phase and the number of messages taken so far; ``fault`` befalls
     the next letter. A message is taken ``rate_limit`` seconds after the one before at the earliest.
-    ``unsaid`` are the recipients of letters taken and never answered. While it is not
-    ``attentive`` it hears nothing more. ``sessions`` are open now.
+    ``unanswered`` are the recipients of letters taken and never answered. While it is not
+    ``listening`` it hears nothing more. ``sessions`` are open now.
     """
 
-    strike: Callable[[Phase, int], None] = lambda _phase, _count: None
+    on_phase: Callable[[Phase, int], None] = lambda _phase, _count: None
     rate_limit: float = 0.0
-    taken: list[ReceivedMessage] = field(default_factory=list)
+    received: list[ReceivedMessage] = field(default_factory=list)
     fault: Fault | None = None
-    unsaid: set[str] = field(default_factory=set)
+    unanswered: set[str] = field(default_factory=set)
     port: int = 0
     sessions: int = 0
-    attentive: asyncio.Event = field(default_factory=asyncio.Event)
+    listening: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def by_recipient(self) -> Counter[str]:
         """How often each address got something."""
-        return Counter(one.recipient for one in self.taken)
+        return Counter(one.recipient for one in self.received)
 
     async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until the other end has had enough."""
@@ -85,12 +85,12 @@ class Recorder:
         recipient: str | None = None
         writer.write(b"220 recorder ready\r\n")
         while line := await reader.readline():
-            await self.attentive.wait()
+            await self.listening.wait()
             verb = line[:4].upper()
             if verb == b"EHLO":
                 writer.write(b"250-recorder\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n")
             elif verb == b"MAIL":
-                self.strike("MAIL", len(self.taken))
+                self.on_phase("MAIL", len(self.received))
                 writer.write(b"250 2.1.0 ok\r\n")
             elif verb == b"RCPT":
                 recipient = line.decode().partition("<")[2].partition(">")[0]
@@ -124,7 +124,7 @@ class Recorder:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, recipient: str
     ) -> bool:
         """Read a message, write it down, and only then answer; whether the line stands."""
-        self.strike("DATA", len(self.taken))
+        self.on_phase("DATA", len(self.received))
         writer.write(b"354 go on\r\n")
         if self._befalls(Fault.UNTAKEN):
             return False
@@ -135,17 +135,17 @@ class Recorder:
             return True
         headers = BytesHeaderParser(policy=SMTP).parsebytes(content)
         digest = hashlib.sha256(content).hexdigest()
-        self.taken.append(ReceivedMessage(str(headers["Message-ID"]), recipient, digest))
-        self.strike("dot", len(self.taken))
+        self.received.append(ReceivedMessage(str(headers["Message-ID"]), recipient, digest))
+        self.on_phase("dot", len(self.received))
         fault = self._befalls(Fault.UNANSWERED, Fault.STALLED, Fault.ANSWERED)
         if fault in IN_DOUBT:
-            self.unsaid.add(recipient)
+            self.unanswered.add(recipient)
         if fault is Fault.STALLED:
             await reader.read()
         if fault not in IN_DOUBT:
             writer.write(b"250 2.0.0 taken\r\n")
             await writer.drain()
-            self.strike("answered", len(self.taken))
+            self.on_phase("answered", len(self.received))
         return fault is None
 
 
@@ -159,7 +159,7 @@ async def recording(recorder: Recorder) -> AsyncIterator[Recorder]:
     """The recorder, listening on loopback until the block ends."""
     server = await asyncio.start_server(recorder.session, "127.0.0.1", 0, limit=LIMIT)
     recorder.port = server.sockets[0].getsockname()[1]
-    recorder.attentive.set()
+    recorder.listening.set()
     try:
         yield recorder
     finally:

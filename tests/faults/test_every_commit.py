@@ -21,17 +21,17 @@ LINES = 2
 STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 13
 
 
-def commits_survived(folder: Path, what: str, url: str | None = None) -> int:
+def count_survived_commits(folder: Path, what: str, url: str | None = None) -> int:
     """Lose that at commit after commit, each time from the beginning; how many there are."""
     at = 1
-    while struck(folder / str(at), {"lost": what, "at": at}, url):
+    while run_and_resume(folder / str(at), {"lost": what, "at": at}, url):
         if url is not None:
             empty_store(url)
         at += STEP
     return at
 
 
-def struck(folder: Path, hands: Mapping[str, object], url: str | None) -> bool:
+def run_and_resume(folder: Path, hands: Mapping[str, object], url: str | None) -> bool:
     """A morning struck and the one after it; whether it was struck indeed."""
     folder.mkdir()
     store = url or f"sqlite:///{folder}/newsletter.db"
@@ -53,12 +53,12 @@ def struck(folder: Path, hands: Mapping[str, object], url: str | None) -> bool:
         assert b"Traceback" not in done.stderr
         received = Counter(arrival.recipient for arrival in inbox.arrivals)
         assert max(received.values(), default=1) == 1
-        sound(folder)
+        check_integrity(folder)
         assert not CONTENDERS["newsletter"].broken(store)
         if received:
             ledger = CONTENDERS["newsletter"].ledger(store)
             assert all(ledger[email][0] in MARKED for email in received)
-        resumed(newsletter, store)
+        resume(newsletter, store)
         copies = Counter((one.recipient, one.content) for one in inbox.arrivals)
         assert len(copies) == READERS  # each the same bytes
         ledger = CONTENDERS["newsletter"].ledger(store)
@@ -71,7 +71,7 @@ def struck(folder: Path, hands: Mapping[str, object], url: str | None) -> bool:
     return done.returncode != 0
 
 
-def sound(folder: Path) -> None:
+def check_integrity(folder: Path) -> None:
     """An SQLite file, if there is one, is whole."""
     path = folder / "newsletter.db"
     if path.exists():
@@ -80,7 +80,7 @@ def sound(folder: Path) -> None:
         database.close()
 
 
-def resumed(newsletter: Newsletter, store: str) -> None:
+def resume(newsletter: Newsletter, store: str) -> None:
     """The same command ends the issue well."""
     result = newsletter.send(DAY)
     assert (result["state"], result["accepted"]) == ("done", READERS), (store, json.dumps(result))
@@ -89,7 +89,7 @@ def resumed(newsletter: Newsletter, store: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["before", "after"])
 def test_sqlite_run_survives_kill_at_any_commit(tmp_path: Path, what: str) -> None:
-    assert commits_survived(tmp_path, what) > 10
+    assert count_survived_commits(tmp_path, what) > 10
 
 
 @pytest.mark.slow
@@ -97,9 +97,9 @@ def test_sqlite_run_survives_kill_at_any_commit(tmp_path: Path, what: str) -> No
 def test_postgresql_run_survives_kill_at_any_commit(
     tmp_path: Path, empty_postgres: str, what: str
 ) -> None:
-    assert commits_survived(tmp_path, what, empty_postgres) > 10
+    assert count_survived_commits(tmp_path, what, empty_postgres) > 10
 
 
 @pytest.mark.slow
 def test_full_disk_lets_no_letter_leave_unmarked(tmp_path: Path) -> None:
-    assert commits_survived(tmp_path, "full") > 10
+    assert count_survived_commits(tmp_path, "full") > 10

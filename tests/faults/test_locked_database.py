@@ -22,46 +22,46 @@ FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Result:
     """A command that came to its end."""
 
     code: int | None
     said: str
 
 
-async def run(folder: Path, *words: str) -> Ended:
+async def run_command(folder: Path, *words: str) -> Result:
     """Run a command of ours."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     child = await asyncio.create_subprocess_exec(
         *words, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
     )
     _, said = await asyncio.wait_for(child.communicate(), 3 * BUSY_SECONDS)
-    return Ended(child.returncode, said.decode())
+    return Result(child.returncode, said.decode())
 
 
-async def held(folder: Path, kind: Kind, seconds: float) -> Ended:
+async def send_with_locked_database(folder: Path, kind: Kind, seconds: float) -> Result:
     """A sender whose database is taken from it after ten letters, and what must hold whatever
     it does; then the next one, which sends the rest."""
     reached = asyncio.Event()
 
     def tenth(phase: Phase, count: int) -> None:
         if (phase, count) == ("MAIL", 10) and not reached.is_set():
-            recorder.attentive.clear()
+            recorder.listening.clear()
             reached.set()
 
     async with recording(recorder := Recorder(tenth)):
         with database(kind, folder) as store:
             for words in NEWSLETTER.prepare(folder, recorder.port, PLAN, store.url):
-                assert (await run(folder, *words)).code == 0
-            sending = asyncio.create_task(run(folder, *NEWSLETTER.sending(None)))
+                assert (await run_command(folder, *words)).code == 0
+            sending = asyncio.create_task(run_command(folder, *NEWSLETTER.sending(None)))
             await reached.wait()
-            go_on = partial(asyncio.get_running_loop().call_soon_threadsafe, recorder.attentive.set)
+            go_on = partial(asyncio.get_running_loop().call_soon_threadsafe, recorder.listening.set)
             await asyncio.to_thread(store.lock, seconds, go_on)
             first = await sending
             ledger = NEWSLETTER.ledger(store.url)
             assert all(ledger[email][0] in MARKED for email in recorder.by_recipient)
             assert not NEWSLETTER.broken(store.url)
-            assert (await run(folder, *NEWSLETTER.sending(None))).code == 0
+            assert (await run_command(folder, *NEWSLETTER.sending(None))).code == 0
             assert not NEWSLETTER.broken(store.url)
             doubts = {e for e, (_, doubts) in NEWSLETTER.ledger(store.url).items() if doubts}
     copies = Counter(recorder.by_recipient.values())
@@ -75,7 +75,7 @@ async def held(folder: Path, kind: Kind, seconds: float) -> Ended:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"] if FULL else ["sqlite"])
 def test_long_database_lock_stops_sending_before_next_dot(tmp_path: Path, kind: Kind) -> None:
-    first = asyncio.run(held(tmp_path, kind, 2 * BUSY_SECONDS + 5))
+    first = asyncio.run(send_with_locked_database(tmp_path, kind, 2 * BUSY_SECONDS + 5))
     assert first.code == 1
     assert f"for {BUSY_SECONDS} seconds. Let it finish, or stop it, and try again." in first.said
 
@@ -83,4 +83,4 @@ def test_long_database_lock_stops_sending_before_next_dot(tmp_path: Path, kind: 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_short_database_lock_is_waited_for(tmp_path: Path, kind: Kind) -> None:
-    assert asyncio.run(held(tmp_path, kind, 5)) == Ended(0, "")
+    assert asyncio.run(send_with_locked_database(tmp_path, kind, 5)) == Result(0, "")

@@ -23,7 +23,7 @@ STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 7
 NEWSLETTER = CONTENDERS["newsletter"]
 
 
-async def started(folder: Path, words: Words) -> Process:
+async def start(folder: Path, words: Words) -> Process:
     """A command of ours at work in a folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return await asyncio.create_subprocess_exec(
@@ -31,23 +31,23 @@ async def started(folder: Path, words: Words) -> Process:
     )
 
 
-async def ended(process: Process) -> str:
+async def wait_for(process: Process) -> str:
     """What it had to complain of; it has not crashed."""
     _, said = await asyncio.wait_for(process.communicate(), 60)
     assert b"Traceback" not in said, said.decode()
     return said.decode()
 
 
-async def is_stopped(process: Process) -> bool:
+async def becomes_suspended(process: Process) -> bool:
     """Whether it stopped; False where it came to its end."""
     while process.returncode is None:
-        if state(process.pid) == "T":
+        if process_state(process.pid) == "T":
             return True
         await SystemClock().sleep(0.02)
     return False
 
 
-def state(pid: int) -> str:
+def process_state(pid: int) -> str:
     """A process's state, as the kernel has it; X, dead, for one that was waited for."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][:1]
@@ -55,21 +55,23 @@ def state(pid: int) -> str:
         return "X"
 
 
-async def outlived(folder: Path, server: FaultyServer, hands: Mapping[str, object]) -> bool:
+async def suspend_past_leases(
+    folder: Path, server: FaultyServer, hands: Mapping[str, object]
+) -> bool:
     """A sender stopped, another that sends what there is, the first continued; whether it was."""
     store = f"sqlite:///{folder}/newsletter.db"
     plan = Plan(kills=1, letters=READERS, connections=1)
     for words in NEWSLETTER.prepare(folder, server.port, plan, store):
-        await ended(await started(folder, words))
-    sender = await started(folder, NEWSLETTER.sending(hands))
-    if stopped := await is_stopped(sender):
+        await wait_for(await start(folder, words))
+    sender = await start(folder, NEWSLETTER.sending(hands))
+    if stopped := await becomes_suspended(sender):
         step_clock(folder, MARK_OVER)
-        rival = await started(folder, NEWSLETTER.sending({}))
-        await ended(rival)
+        rival = await start(folder, NEWSLETTER.sending({}))
+        await wait_for(rival)
         assert rival.returncode == 0
         os.kill(sender.pid, signal.SIGCONT)
-    await ended(sender)
-    copies = Counter(one.recipient for one in server.taken)
+    await wait_for(sender)
+    copies = Counter(one.recipient for one in server.received)
     assert len(copies) == READERS, hands
     assert set(copies.values()) == {1}, hands
     assert {state for state, _ in NEWSLETTER.ledger(store).values()} == {"accepted"}
@@ -82,12 +84,12 @@ async def outlived(folder: Path, server: FaultyServer, hands: Mapping[str, objec
 def test_sender_suspended_past_its_leases_repeats_nothing(
     tmp_path: Path, *, pipelining: bool
 ) -> None:
-    async def scene(at: int) -> bool:
+    async def scenario(at: int) -> bool:
         async with faulty_server({}, pipelining=pipelining) as server:
             (folder := tmp_path / str(at)).mkdir()
-            return await outlived(folder, server, {"lost": "stopped", "at": at})
+            return await suspend_past_leases(folder, server, {"lost": "stopped", "at": at})
 
     at = 1
-    while asyncio.run(scene(at)):
+    while asyncio.run(scenario(at)):
         at += STEP
     assert at > READERS * 3

@@ -10,7 +10,7 @@ from tests.faults.torture_run import Outcome, Plan, run_torture
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 
 
-def struck(
+def torture(
     axis: str,
     connections: int = 8,
     store: Kind = "sqlite",
@@ -28,24 +28,24 @@ def struck(
     return outcome
 
 
-def is_explained(outcome: Outcome) -> bool:
+def has_only_explained_duplicates(outcome: Outcome) -> bool:
     """Whether only what was in doubt is doubled: a letter a connection and strike at most."""
     once = outcome.doubts_at_once <= outcome.plan.connections
     return once and outcome.duplicates_explained <= outcome.doubts
 
 
-def is_spotless(outcome: Outcome) -> bool:
+def has_no_doubts(outcome: Outcome) -> bool:
     """Whether nothing was ever in doubt."""
     return (outcome.named, outcome.doubts, outcome.duplicates_explained) == (0, 0, 0)
 
 
 def test_few_kills_lose_nothing() -> None:
-    assert is_explained(struck("kill", size=(2, 150)))
+    assert has_only_explained_duplicates(torture("kill", size=(2, 150)))
 
 
 @pytest.mark.slow
 def test_few_sigterms_lose_double_and_doubt_nothing() -> None:
-    assert is_spotless(struck("term", size=(2, 150)))
+    assert has_no_doubts(torture("term", size=(2, 150)))
 
 
 @pytest.mark.slow
@@ -53,7 +53,7 @@ def test_few_sigterms_lose_double_and_doubt_nothing() -> None:
 def test_many_kills_lose_nothing_and_name_doubts(
     connections: int,
 ) -> None:
-    assert is_explained(struck("kill", connections, size=(50, 2000)))
+    assert has_only_explained_duplicates(torture("kill", connections, size=(50, 2000)))
 
 
 @pytest.mark.slow
@@ -61,26 +61,26 @@ def test_many_kills_lose_nothing_and_name_doubts(
 def test_many_interruptions_lose_double_and_doubt_nothing(
     axis: str,
 ) -> None:
-    assert is_spotless(struck(axis))
+    assert has_no_doubts(torture(axis))
 
 
 @pytest.mark.slow
 def test_locked_database_delays_or_stops_before_the_dot() -> None:
-    struck("locked")
+    torture("locked")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("axis", ["full", "clock", "faults"])
 def test_full_disk_clock_step_or_bad_server_loses_nothing(axis: str) -> None:
-    struck(axis)
+    torture(axis)
 
 
 @pytest.mark.slow
 def test_sender_past_its_leases_repeats_no_letter() -> None:
-    struck("lease")
+    torture("lease")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("axis", ["cut", "kill"])
 def test_postgresql_cut_or_kill_loses_nothing(axis: str) -> None:
-    struck(axis, store="postgres")
+    torture(axis, store="postgres")

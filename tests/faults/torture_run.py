@@ -118,7 +118,7 @@ class TortureRun:
             return
         self.at = None
         self.outcome.kills += 1
-        self.first = max(0, len(self.recorder.taken) - self.plan.connections)
+        self.first = max(0, len(self.recorder.received) - self.plan.connections)
         self.axis.strike(self.child)
         self.following = asyncio.create_task(self._follow(self.child))
 
@@ -129,18 +129,18 @@ class TortureRun:
         await pause(SETTLING)
         self._doubt()
         if self.axis.goes_on:
-            self.recorder.attentive.clear()
+            self.recorder.listening.clear()
             await asyncio.to_thread(self._audit)
             await asyncio.to_thread(self._aim)
-            self.recorder.attentive.set()
+            self.recorder.listening.set()
 
     def _doubt(self) -> None:
         """Whatever was taken since the strike, and on the connections open then, may be twice."""
-        self.doubtful |= {one.recipient for one in self.recorder.taken[self.first :]}
+        self.doubtful |= {one.recipient for one in self.recorder.received[self.first :]}
 
     def _aim(self) -> None:
         """Draw where to strike next, if strikes are left: evenly over the letters that are."""
-        left, taken = self.plan.kills - self.outcome.kills, len(self.recorder.taken)
+        left, taken = self.plan.kills - self.outcome.kills, len(self.recorder.received)
         over = self.plan.minutes and time.perf_counter() - self.began > self.plan.minutes * 60
         if left > 0 and not over:
             to_come = self._open() - self.plan.connections
@@ -152,7 +152,7 @@ class TortureRun:
         """How many letters are still to be sent."""
         ledger = self.contender.ledger(self.database.url)
         if not ledger:
-            return self.plan.letters - len(self.recorder.taken)
+            return self.plan.letters - len(self.recorder.received)
         return sum(state in OPEN for state, _ in ledger.values())
 
     async def run(self) -> Outcome:
@@ -191,10 +191,10 @@ class TortureRun:
 
     async def rival(self, letters: int) -> None:
         """Let a second sender send so many letters, and tell it to stop."""
-        enough = len(self.recorder.taken) + letters
+        enough = len(self.recorder.received) + letters
         rival = await self._started(self.contender.sending(self.axis.hands))
         speaking = asyncio.create_task(rival.communicate())
-        while not speaking.done() and len(self.recorder.taken) < enough:
+        while not speaking.done() and len(self.recorder.received) < enough:
             await pause(0.01)
         with contextlib.suppress(ProcessLookupError):
             rival.terminate()
@@ -245,7 +245,7 @@ class TortureRun:
         outcome, got = self.outcome, self.recorder.by_recipient
         everyone = {f"reader{n}@example.org" for n in range(self.plan.letters)}
         outcome.lost, outcome.named = len(everyone - set(got) - named), len(named)
-        contents = {(one.recipient, one.message_id, one.digest) for one in self.recorder.taken}
+        contents = {(one.recipient, one.message_id, one.digest) for one in self.recorder.received}
         outcome.wrong_content = len(contents) - len(got)
         ledger = self.contender.ledger(self.database.url)
         held = {email for email, (state, _) in ledger.items() if state == "held"}
@@ -257,7 +257,7 @@ class TortureRun:
 
     def _explained(self, ledger: Mapping[str, LedgerEntry]) -> set[str]:
         """Who may have got two: by what befell the connections, and by the sender's record."""
-        befallen = self.doubtful | self.recorder.unsaid
+        befallen = self.doubtful | self.recorder.unanswered
         admitted = {email for email, (_, doubts) in ledger.items() if doubts}
         return befallen & admitted if ledger else befallen
 

@@ -54,8 +54,8 @@ def handles_sigterm(daemon: Command) -> bool:
 def stop_daemon(daemon: Command, number: int = signal.SIGTERM) -> str:
     """Ask it to end, see that it ends well; what it said."""
     os.kill(daemon.pid, number)
-    assert daemon.ended() == 0, daemon.said
-    return daemon.said
+    assert daemon.wait() == 0, daemon.stderr
+    return daemon.stderr
 
 
 def wait_until(condition: Any, *daemons: Command) -> None:  # noqa: ANN401 - any callable
@@ -65,7 +65,7 @@ def wait_until(condition: Any, *daemons: Command) -> None:  # noqa: ANN401 - any
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         for daemon in daemons:
-            assert daemon.code is None, daemon.said
+            assert daemon.exit_code is None, daemon.stderr
         turn.wait(0.05)
 
 

@@ -28,15 +28,15 @@ class Interruption:
     whether it stays away."""
 
     at: int
-    done: bool
-    for_good: bool
+    executed: bool
+    permanent: bool
     statements: int = 0
     happened: bool = field(default=False)
 
-    def strikes(self) -> bool:
+    def strikes_now(self) -> bool:
         """Count a statement; whether it is one to be cut off at."""
         self.statements += 1
-        strikes = self.statements >= self.at if self.for_good else self.statements == self.at
+        strikes = self.statements >= self.at if self.permanent else self.statements == self.at
         self.happened |= strikes
         return strikes
 
@@ -45,7 +45,7 @@ def interrupt_sqlite(store: SqlStore, cut: Interruption) -> None:
     """Let SQLite interrupt a statement of this store. One that fails was not done."""
 
     def interrupted(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's and the driver's
-        if cut.strikes():
+        if cut.strikes_now():
             left = [1]
             raw: sqlite3.Connection = connection.connection.dbapi_connection
             raw.set_progress_handler(lambda: left.pop() if left else 0, 1)
@@ -99,13 +99,13 @@ async def _talk(socket: str, cut: Interruption, reader: StreamReader, writer: St
     """Carry one connection's requests there and the answers back, until it is cut."""
     server_reader, server = await asyncio.open_unix_connection(socket)
     try:
-        if cut.for_good and cut.happened:
+        if cut.permanent and cut.happened:
             return
         server.write(await _message(reader, kind=False))
         await _answer(server_reader, writer)
         while request := await _request(reader):
-            struck = cut.strikes()
-            if struck and not cut.done:
+            struck = cut.strikes_now()
+            if struck and not cut.executed:
                 return
             server.write(request)
             await _answer(server_reader, None if struck else writer)

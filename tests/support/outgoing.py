@@ -50,12 +50,12 @@ class DeliveryRecorder:
     before_mark: Callable[[str], None] = lambda _recipient: None
     marked: list[str] = field(default_factory=list)
     settled: list[tuple[str, Outcome]] = field(default_factory=list)
-    taken: int = 0
+    streamed: int = 0
 
     async def stream(self, waiting: Iterable[Letter]) -> AsyncIterator[Letter]:
         """The letters, counted as they are taken."""
         for one in waiting:
-            self.taken += 1
+            self.streamed += 1
             yield one
 
     async def mark(self, one: Letter) -> bool:

@@ -38,11 +38,11 @@ class PreviewServer:
     folder: Path
 
     @property
-    def address(self) -> str:
+    def url(self) -> str:
         """Where the page is."""
         return f"http://127.0.0.1:{self.port}/"
 
-    def ask(
+    def request(
         self, path: str, form: Mapping[str, str] | None = None, /, method: str = "", **headers: str
     ) -> Response:
         """One request; a form is posted."""
@@ -85,7 +85,7 @@ def running_preview(folder: Path, *words: str, port: int | None = None) -> Itera
     """``newsletter preview`` of the demo in a folder."""
     command = ["preview", "--date", DAY, "--no-open", "--port", str(port or free_port()), *words]
     with running_command(command, folder, {**os.environ, "NO_COLOR": "1"}) as process:
-        wait_until(lambda: "\n" in process.said, process)
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/", process.said)
-        assert found, process.said
+        wait_until(lambda: "\n" in process.stderr, process)
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stderr)
+        assert found, process.stderr
         yield PreviewServer(int(found[1]), folder)

@@ -30,12 +30,12 @@ class Command:
     err: Path
 
     @property
-    def code(self) -> int | None:
+    def exit_code(self) -> int | None:
         """Its exit code, negative the signal that ended it; None while it lives."""
         return self.process.exitcode
 
     @property
-    def said(self) -> str:
+    def stderr(self) -> str:
         """What it has said on standard error so far."""
         return self.err.read_text("utf-8")
 
@@ -45,14 +45,14 @@ class Command:
         assert self.process.pid is not None
         return self.process.pid
 
-    def ended(self) -> int:
+    def wait(self) -> int:
         """Wait for its end; its exit code. One that hangs is killed."""
         self.process.join(_PATIENCE)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
-        assert self.code is not None
-        return self.code
+        assert self.exit_code is not None
+        return self.exit_code
 
 
 @contextlib.contextmanager
@@ -87,9 +87,9 @@ def run_command(
 ) -> subprocess.CompletedProcess[str]:
     """Run ``newsletter`` with these words in a folder; what it said, and its exit code."""
     with running_command(words, folder, environment) as command:
-        code = command.ended()
+        code = command.wait()
         return subprocess.CompletedProcess(
-            ["newsletter", *words], code, command.out.read_text("utf-8"), command.said
+            ["newsletter", *words], code, command.out.read_text("utf-8"), command.stderr
         )
 
 

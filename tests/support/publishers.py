@@ -25,15 +25,15 @@ class StubSource:
         self, *titles: str, name: str = "Listed", failing: Exception | None = None
     ) -> None:
         self.name, self.daily = name, True
-        self.titles, self.failing = titles, failing
+        self.titles, self.error = titles, failing
         self.listed_on: date | None = None
-        self.asked = 0
+        self.fetches = 0
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
-        self.asked += 1
+        self.fetches += 1
         day = self.listed_on or day
-        if self.failing is not None:
-            raise self.failing
+        if self.error is not None:
+            raise self.error
         items = tuple(
             item(title, ids=(f"https://example.org/{title}",), upvotes=len(title))
             for title in self.titles
@@ -64,10 +64,10 @@ class KnownRuns:
     """A run that knows which others are gone."""
 
     name: str
-    over: frozenset[str] = frozenset()
+    ended: frozenset[str] = frozenset()
 
     def gone(self, runs: Collection[str]) -> frozenset[str]:
-        return self.over & frozenset(runs)
+        return self.ended & frozenset(runs)
 
 
 async def tick(

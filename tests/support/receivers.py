@@ -93,7 +93,7 @@ class SmtpReceiver(Receiver):
 
     @override
     def arrived(self) -> list[tuple[str, bytes]]:
-        return [(file_name(one.recipient), one.content) for one in self._server.taken]
+        return [(file_name(one.recipient), one.content) for one in self._server.received]
 
     @override
     async def go_away(self) -> None:

@@ -2,7 +2,7 @@
 
 The vocabulary: a script says, for a stage, what to answer each time it is reached, in turn; past
 the end of its list, and where it says nothing, the server behaves. An answer is a line of SMTP,
-or one of :class:`Fault`. What the server took responsibility for is in ``taken``.
+or one of :class:`Fault`. What the server took responsibility for is in ``received``.
 """
 
 import asyncio
@@ -59,19 +59,21 @@ class FaultyServer:
 
     script: dict[Stage, list[Reply]] = field(default_factory=dict)
     greeting: str = _GOOD["EHLO"]
-    taken: list[TakenMessage] = field(default_factory=list)
+    received: list[TakenMessage] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     connections: int = 0
     host: str = "127.0.0.1"
     port: int = 0
 
     @property
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """Seconds to wait for its answers: many, but where it will fall silent."""
         stalls = any(Fault.STALL in answers for answers in self.script.values())
         return 0.5 if stalls else 60.0
 
-    async def dialogue(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Speak with one client."""
         self.connections += 1
         try:
@@ -112,7 +114,7 @@ class FaultyServer:
             lines.append(line.removeprefix(b"."))
         answer = self._next("dot")
         if isinstance(answer, Fault) or not answer.startswith(("4", "5")):
-            self.taken.append(TakenMessage(sender, recipient, b"".join(lines)))
+            self.received.append(TakenMessage(sender, recipient, b"".join(lines)))
         return await self._give(answer, writer)
 
     def _next(self, stage: Stage) -> Reply:
@@ -167,7 +169,7 @@ async def faulty_server(
     talks: set[asyncio.Task[None]] = set()
 
     def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks.add(asyncio.ensure_future(faulty_server.dialogue(reader, writer)))
+        talks.add(asyncio.ensure_future(faulty_server.handle_connection(reader, writer)))
 
     server = await asyncio.start_server(greet, faulty_server.host, 0)
     faulty_server.port = server.sockets[0].getsockname()[1]
@@ -185,7 +187,7 @@ class WorkingServer:
     """A real aiosmtpd server, which keeps what it takes."""
 
     pipelining: bool = False
-    taken: list[TakenMessage] = field(default_factory=list)
+    received: list[TakenMessage] = field(default_factory=list)
     host: str = "localhost"
     port: int = 0
 
@@ -206,7 +208,7 @@ class WorkingServer:
     ) -> str:
         assert isinstance(envelope.content, bytes)
         (recipient,) = envelope.rcpt_tos
-        self.taken.append(TakenMessage(envelope.mail_from or "", recipient, envelope.content))
+        self.received.append(TakenMessage(envelope.mail_from or "", recipient, envelope.content))
         return "250 2.0.0 taken"
 
     def authenticate(

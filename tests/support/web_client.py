@@ -51,7 +51,7 @@ class Response:
     body: str
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The text without its markup."""
         return " ".join(re.sub(r"<[^>]+>", " ", self.body).split())
 
@@ -78,18 +78,18 @@ class Website:
         reports = await gather([source], self.store, day, self.clock, lambda _: None)
         freeze(self.publisher, day, waiting(self.publisher, day), reports)
         await publish(
-            self.publisher, day, self.smtp, run_lock=KnownRuns("run"), progress=lambda _: None
+            self.publisher, day, self.transport, run_lock=KnownRuns("run"), progress=lambda _: None
         )
 
     @property
-    def smtp(self) -> SmtpTransport:
+    def transport(self) -> SmtpTransport:
         """The door letters leave by."""
         settings = SmtpSettings(
             host="127.0.0.1", port=self.inbox.port, security="none", connections=1
         )
         return SmtpTransport(settings, self.clock)
 
-    def ask(
+    def request(
         self,
         method: Method,
         path: str,
@@ -112,11 +112,11 @@ class Website:
 
     def get(self, path: str, **headers: str) -> Response:
         """What a page shows."""
-        return self.ask("GET", path, None, **headers)
+        return self.request("GET", path, None, **headers)
 
     def post(self, path: str, form: Mapping[str, object] | None = None, **headers: str) -> Response:
         """What sending a form brings."""
-        return self.ask("POST", path, form or {}, **headers)
+        return self.request("POST", path, form or {}, **headers)
 
     def join(self, email: str = "ada@example.org", **fields: object) -> Response:
         """Ask for letters to an address."""
@@ -154,7 +154,7 @@ class Website:
         assert found is not None
         return found
 
-    def later(self, **time: float) -> None:
+    def advance(self, **time: float) -> None:
         """Let time pass."""
         self.clock.time += timedelta(**time)
 
@@ -194,7 +194,7 @@ def open_website(
             publisher,
             reader_service,
             note_templates(),
-            app.smtp,
+            app.transport,
             KnownRuns("pages"),
             app.log.append,
         )

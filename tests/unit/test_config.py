@@ -8,14 +8,14 @@ from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Publication
 
 FEED = {"kind": "feed", "url": "https://example.org/rss"}
-LEAST = {"name": "N", "sender": "N <n@example.org>"}
+MINIMAL = {"name": "N", "sender": "N <n@example.org>"}
 
 
 def read(**settings: object) -> Settings:
-    return read_settings(json.dumps({**LEAST, **settings}).encode(), "newsletter.yaml", {})
+    return read_settings(json.dumps({**MINIMAL, **settings}).encode(), "newsletter.yaml", {})
 
 
-def wrong(text: str) -> list[str]:
+def errors_of(text: str) -> list[str]:
     with pytest.raises(InvalidFileError) as caught:
         read_settings(text.encode(), "newsletter.yaml", {})
     return [str(error) for error in caught.value.errors]
@@ -30,7 +30,7 @@ def test_few_settings_are_required() -> None:
 
 
 def test_unknown_theme_is_reported_with_line_and_choices() -> None:
-    (found,) = wrong("name: N\nsender: n@example.org\nissue:\n  theme: gothic\n")
+    (found,) = errors_of("name: N\nsender: n@example.org\nissue:\n  theme: gothic\n")
     assert found.startswith("newsletter.yaml:4: issue.theme: ")
     assert "serif" in found
     assert "sans" in found
@@ -43,7 +43,7 @@ def test_empty_file_says_what_to_do() -> None:
 
 
 def test_all_mistakes_are_reported_with_their_lines() -> None:
-    found = wrong(
+    found = errors_of(
         "name: N\n"
         "sender: nobody\n"
         "timezone: Mars/Olympus\n"
@@ -111,7 +111,7 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
     ],
 )
 def test_wrong_setting_says_what_to_write(settings: dict[str, object], said: str) -> None:
-    assert said in "\n".join(wrong(json.dumps({**LEAST, **settings})))
+    assert said in "\n".join(errors_of(json.dumps({**MINIMAL, **settings})))
 
 
 def test_cleartext_needs_localhost_or_explicit_consent() -> None:
@@ -198,7 +198,7 @@ def test_only_the_password_of_the_store_is_masked(store: str, shown: str) -> Non
     ],
 )
 def test_errors_quote_no_secret(settings: dict[str, object]) -> None:
-    assert "hunter2" not in "\n".join(wrong(json.dumps({**LEAST, **settings})))
+    assert "hunter2" not in "\n".join(errors_of(json.dumps({**MINIMAL, **settings})))
 
 
 def test_null_means_the_default() -> None:
@@ -208,7 +208,7 @@ def test_null_means_the_default() -> None:
         {},
     )
     assert bare == read()
-    name, colour = wrong("name:\nsender: N <n@example.org>\ncolour:")
+    name, colour = errors_of("name:\nsender: N <n@example.org>\ncolour:")
     assert name == "newsletter.yaml:1: name: this must be set"
     assert colour.startswith("newsletter.yaml:3: colour: no setting is called 'colour'; see docs/")
 

@@ -40,7 +40,7 @@ from tests.support.factories import DAY, NOON, paper, subscriber
 from tests.support.outgoing import BODY, MemoryTransport
 
 
-def frozen(count: int, store: SqlStore | None = None) -> SqlStore:
+def freeze_issue(count: int, store: SqlStore | None = None) -> SqlStore:
     """A store with an issue frozen for this many readers: reader1@example.org and so on."""
     store = store or temporary_store()
     readers = [
@@ -57,20 +57,20 @@ def frozen(count: int, store: SqlStore | None = None) -> SqlStore:
     return store
 
 
-def address(claim: Claim) -> Envelope:
+def build_envelope(claim: Claim) -> Envelope:
     """The letter of a claim."""
     email = claim.edition.to.email
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
 
 
 @dataclass
-class Morning:
+class DeliveryScenario:
     """A day's issue, and runs over it."""
 
     store: SqlStore
     clock: SkippingClock = field(default_factory=SkippingClock)
-    address: Callable[[Claim], Envelope] = address
-    told: list[Counts] = field(default_factory=list)
+    address: Callable[[Claim], Envelope] = build_envelope
+    progress: list[Counts] = field(default_factory=list)
     runs: int = 0
 
     async def run(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:
@@ -84,7 +84,7 @@ class Morning:
             self.address,
             run=f"run{self.runs}",
             readers=readers,
-            progress=self.told.append,
+            progress=self.progress.append,
         )
 
     def send(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:
@@ -101,7 +101,7 @@ def recipients(transport: MemoryTransport) -> list[str]:
     return [letter.envelope.recipient for letter in transport.letters]
 
 
-class Stuck(MemoryTransport):
+class StuckTransport(MemoryTransport):
     """Sends some letters, then sticks at the next until ``answered``, before or after its mark."""
 
     def __init__(self, after: int, *, marked: bool) -> None:
@@ -131,7 +131,11 @@ class Stuck(MemoryTransport):
 
 
 def test_rerun_sends_nothing() -> None:
-    morning, first, second = Morning(frozen(2 * BATCH + 5)), MemoryTransport(), MemoryTransport()
+    morning, first, second = (
+        DeliveryScenario(freeze_issue(2 * BATCH + 5)),
+        MemoryTransport(),
+        MemoryTransport(),
+    )
     counts = morning.send(first)
     assert counts.accepted == counts.planned == len(set(recipients(first))) == 2 * BATCH + 5
     assert len(first.letters) == 2 * BATCH + 5
@@ -141,7 +145,7 @@ def test_rerun_sends_nothing() -> None:
 
 
 def test_only_chosen_readers_get_letters() -> None:
-    morning, transport = Morning(frozen(3)), MemoryTransport()
+    morning, transport = DeliveryScenario(freeze_issue(3)), MemoryTransport()
     (wanted,) = morning.store.readers(emails=["reader2@example.org"])
     counts = morning.send(transport, readers=[wanted.id])
     assert recipients(transport) == ["reader2@example.org"]
@@ -152,9 +156,9 @@ def test_letter_that_fails_to_render_fails_alone() -> None:
     def poisoned(claim: Claim) -> Envelope:
         if claim.edition.to.email == "reader2@example.org":
             raise RenderError("no such font")
-        return address(claim)
+        return build_envelope(claim)
 
-    morning, transport = Morning(frozen(3), address=poisoned), MemoryTransport()
+    morning, transport = DeliveryScenario(freeze_issue(3), address=poisoned), MemoryTransport()
     assert morning.send(transport) == Counts(accepted=2, failed=1)
     assert recipients(transport) == ["reader1@example.org", "reader3@example.org"]
     assert morning.store.deliveries(DAY)[1].reply == "cannot be set: no such font"
@@ -162,13 +166,13 @@ def test_letter_that_fails_to_render_fails_alone() -> None:
 
 
 def test_refused_reader_fails_alone() -> None:
-    morning = Morning(frozen(3))
+    morning = DeliveryScenario(freeze_issue(3))
     transport = MemoryTransport({"reader2@example.org": Refused("550 no such user")})
     assert morning.send(transport) == Counts(accepted=2, failed=1)
 
 
 def test_doubtful_letter_is_retried_once_then_held() -> None:
-    morning = Morning(frozen(2))
+    morning = DeliveryScenario(freeze_issue(2))
     doubtful = MemoryTransport({"reader2@example.org": Unknown("no answer")})
     assert morning.send(doubtful) == Counts(accepted=1, held=1)
     again = MemoryTransport()
@@ -177,7 +181,7 @@ def test_doubtful_letter_is_retried_once_then_held() -> None:
 
 
 def test_deferred_letter_waits_until_due() -> None:
-    morning = Morning(frozen(2))
+    morning = DeliveryScenario(freeze_issue(2))
     busy = MemoryTransport({"reader2@example.org": Deferred("450 greylisted")})
     assert morning.send(busy) == Counts(accepted=1, deferred=1)
     morning.clock.instant = NOON + timedelta(minutes=4, seconds=59)
@@ -204,13 +208,13 @@ def test_cut_off_letter_is_retried_in_the_same_run() -> None:
                 await settle(await anext(letters), NotSent("cut off"))
             await super().send(letters, mark, settle)
 
-    morning, transport = Morning(frozen(3)), CutsOnce()
+    morning, transport = DeliveryScenario(freeze_issue(3)), CutsOnce()
     assert morning.send(transport) == Counts(accepted=3)
     assert sorted(recipients(transport)) == [f"reader{n}@example.org" for n in (1, 2, 3)]
 
 
 def test_repeatedly_cut_off_letter_has_to_wait() -> None:
-    morning = Morning(frozen(2))
+    morning = DeliveryScenario(freeze_issue(2))
     transport = MemoryTransport({"reader1@example.org": NotSent("cut off")})
     assert morning.send(transport) == Counts(accepted=1, deferred=1)
     assert morning.store.deliveries(DAY)[0].reply == "cut off"
@@ -225,7 +229,7 @@ def test_lost_server_returns_everything_to_the_next_run() -> None:
             await settle(await anext(letters), NotSent("gone"))
             raise TransportError("mail.example.org:25: gone")
 
-    morning = Morning(frozen(5))
+    morning = DeliveryScenario(freeze_issue(5))
     with pytest.raises(TransportError, match=r"mail\.example\.org"):
         morning.send(Lost())
     assert morning.states() == {"accepted": 1, "pending": 4}
@@ -238,10 +242,10 @@ def test_lost_server_returns_everything_to_the_next_run() -> None:
 def test_stop_waits_for_marked_letters(
     marked: bool,  # noqa: FBT001 - the case
 ) -> None:
-    morning = Morning(frozen(5))
+    morning = DeliveryScenario(freeze_issue(5))
 
-    async def stopped() -> Stuck:
-        transport = Stuck(after=2, marked=marked)
+    async def stopped() -> StuckTransport:
+        transport = StuckTransport(after=2, marked=marked)
         running = asyncio.create_task(morning.run(transport))
         await transport.stuck.wait()
         morning.clock.sleep_waits_for = transport.answered
@@ -261,10 +265,10 @@ def test_stop_waits_for_marked_letters(
 
 
 def test_stop_without_answer_leaves_letter_in_doubt() -> None:
-    morning = Morning(frozen(5))
+    morning = DeliveryScenario(freeze_issue(5))
 
     async def stopped() -> None:
-        transport = Stuck(after=2, marked=True)
+        transport = StuckTransport(after=2, marked=True)
         running = asyncio.create_task(morning.run(transport))
         await transport.stuck.wait()
         running.cancel()
@@ -280,11 +284,11 @@ def test_stop_without_answer_leaves_letter_in_doubt() -> None:
 
 
 def test_reader_leaving_before_the_mark_gets_nothing() -> None:
-    morning = Morning(frozen(3))
+    morning = DeliveryScenario(freeze_issue(3))
 
     def leaving(claim: Claim) -> Envelope:
         morning.store.set_status("reader2@example.org", "unsubscribed", now=NOON)
-        return address(claim)
+        return build_envelope(claim)
 
     morning.address = leaving
     transport = MemoryTransport()
@@ -311,7 +315,10 @@ def test_resumed_letter_needs_a_new_mark() -> None:
             return granted
 
     marked: list[Delivery] = []
-    morning, transport = Morning(frozen(1, temporary_store_of(Suspended))), MemoryTransport()
+    morning, transport = (
+        DeliveryScenario(freeze_issue(1, temporary_store_of(Suspended))),
+        MemoryTransport(),
+    )
     assert morning.send(transport) == Counts(accepted=1)
     assert [(one.state, one.attempts) for one in marked] == [("committing", 1)]
     (delivery,) = morning.store.deliveries(DAY)
@@ -320,7 +327,7 @@ def test_resumed_letter_needs_a_new_mark() -> None:
 
 
 def test_long_waiting_claims_are_returned_and_reclaimed() -> None:
-    morning = Morning(frozen(10))
+    morning = DeliveryScenario(freeze_issue(10))
 
     class Slow(MemoryTransport):
         async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
@@ -349,10 +356,10 @@ def test_waiting_letters_past_their_lease_are_kept(
             self.at = now
 
     monkeypatch.setattr(delivering, "RENEW", 0.005)
-    store, transport = temporary_store_of(Renewed), Stuck(0, marked=False)
-    morning = Morning(frozen(3, store))
+    store, transport = temporary_store_of(Renewed), StuckTransport(0, marked=False)
+    morning = DeliveryScenario(freeze_issue(3, store))
 
-    async def scene() -> Counts:
+    async def scenario() -> Counts:
         sending = asyncio.create_task(morning.run(transport))
         await transport.stuck.wait()
         for _ in range(9):
@@ -363,7 +370,7 @@ def test_waiting_letters_past_their_lease_are_kept(
         transport.answered.set()
         return await sending
 
-    assert asyncio.run(scene()) == Counts(accepted=3)
+    assert asyncio.run(scenario()) == Counts(accepted=3)
 
 
 def test_unrecorded_marks_let_nothing_leave() -> None:
@@ -378,7 +385,10 @@ def test_unrecorded_marks_let_nothing_leave() -> None:
         ) -> frozenset[str]:
             raise StoreError(f"the disk is full: {letters} at {now} for {lease} s after {settled}")
 
-    morning, transport = Morning(frozen(3, temporary_store_of(ReadOnly))), MemoryTransport()
+    morning, transport = (
+        DeliveryScenario(freeze_issue(3, temporary_store_of(ReadOnly))),
+        MemoryTransport(),
+    )
     with pytest.raises(StoreError, match="the disk is full"):
         morning.send(transport)
     assert transport.letters == []
@@ -394,7 +404,10 @@ def test_failed_settlement_is_retried_at_the_end() -> None:
                 raise StoreError("the database is locked")
             super().settle(settlements, now=now)
 
-    morning, transport = Morning(frozen(1, temporary_store_of(Hiccup))), MemoryTransport()
+    morning, transport = (
+        DeliveryScenario(freeze_issue(1, temporary_store_of(Hiccup))),
+        MemoryTransport(),
+    )
     assert morning.send(transport) == Counts(accepted=1)
 
 
@@ -423,17 +436,17 @@ def test_marks_of_one_loop_turn_are_batched() -> None:
                 await settle(letter, Accepted("250 ok"))
 
     store = temporary_store_of(Counting)
-    assert Morning(frozen(50, store)).send(AllAtOnce()) == Counts(accepted=50)
+    assert DeliveryScenario(freeze_issue(50, store)).send(AllAtOnce()) == Counts(accepted=50)
     assert store.groups == [50]
 
 
 def test_reports_counts_at_start_and_end() -> None:
-    morning = Morning(frozen(3))
+    morning = DeliveryScenario(freeze_issue(3))
     morning.send(MemoryTransport())
-    assert morning.told == [Counts(pending=3), Counts(accepted=3)]
+    assert morning.progress == [Counts(pending=3), Counts(accepted=3)]
 
 
-class Faltering(SqlStore):
+class FailingStore(SqlStore):
     """A store that cannot be written to when settlements alone are to be recorded for once."""
 
     faltered = False
@@ -446,7 +459,7 @@ class Faltering(SqlStore):
 
 
 def test_unrecorded_settlement_stops_further_letters() -> None:
-    morning = Morning(frozen(3, temporary_store_of(Faltering)))
+    morning = DeliveryScenario(freeze_issue(3, temporary_store_of(FailingStore)))
 
     class Slow(MemoryTransport):
         async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:

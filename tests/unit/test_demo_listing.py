@@ -15,7 +15,7 @@ from newsletter.config.curated import curated_topics
 from newsletter.config.subscribers import read_subscribers
 
 DEMO = files("newsletter").joinpath("data", "demo")
-LISTED = Path(__file__).parents[2].parent / "shared" / "data" / "payloads" / "hf_daily"
+ORIGINAL_LISTINGS = Path(__file__).parents[2].parent / "shared" / "data" / "payloads" / "hf_daily"
 LISTING: list[dict[str, Any]] = json.loads(DEMO.joinpath("listing.json").read_bytes())
 PAPERS: list[dict[str, Any]] = [entry["paper"] for entry in LISTING]
 RUN = 8
@@ -54,10 +54,12 @@ def keys(value: object) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def listed() -> dict[str, dict[str, Any]]:
     """The papers as they were listed, by number."""
-    if not LISTED.is_dir():
-        pytest.skip(f"{LISTED} is not here: other people's listings")
+    if not ORIGINAL_LISTINGS.is_dir():
+        pytest.skip(f"{ORIGINAL_LISTINGS} is not here: other people's listings")
     entries = [
-        entry for path in LISTED.glob("2026-08-*.json") for entry in json.loads(path.read_bytes())
+        entry
+        for path in ORIGINAL_LISTINGS.glob("2026-08-*.json")
+        for entry in json.loads(path.read_bytes())
     ]
     return {entry["paper"]["id"]: entry for entry in entries}
 

@@ -20,7 +20,18 @@ from tests.support.factories import DAY, subscriber
 SCHEDULE = DefaultSchedule("07:00", "Europe/Zurich", "daily")
 SEVEN = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
 """Seven o'clock in Zurich on DAY."""
-WALLS = ("00:00", "00:30", "01:00", "01:30", "02:00", "02:30", "07:00", "12:00", "23:00", "23:30")
+WALL_TIMES = (
+    "00:00",
+    "00:30",
+    "01:00",
+    "01:30",
+    "02:00",
+    "02:30",
+    "07:00",
+    "12:00",
+    "23:00",
+    "23:30",
+)
 STRANGE = ("Australia/Lord_Howe", "America/Nuuk", "Pacific/Apia", "Africa/Cairo", "America/Havana")
 STEP = timedelta(days=1)
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
@@ -178,10 +189,10 @@ def test_moving_reader_gets_one_issue_per_date(before: str, after: str) -> None:
     assert all(ledger.by_day[day] == [1] for day in days(DAY - 2 * STEP, DAY + STEP))
 
 
-def walked(zone: str, first: date, last: date, step: timedelta) -> Counter[tuple[date, int]]:
+def walk_due(zone: str, first: date, last: date, step: timedelta) -> Counter[tuple[date, int]]:
     """What a newsletter sends that looks at what is due every ``step``, by date and reader."""
     subscribed = readers(
-        *(subscriber(f"{n}@example.org", at=at, timezone=zone) for n, at in enumerate(WALLS))
+        *(subscriber(f"{n}@example.org", at=at, timezone=zone) for n, at in enumerate(WALL_TIMES))
     )
     ledger = Ledger()
     now = datetime(first.year, first.month, first.day, tzinfo=UTC) - STEP
@@ -192,11 +203,11 @@ def walked(zone: str, first: date, last: date, step: timedelta) -> Counter[tuple
 
 
 def check_walk(zone: str, first: date, last: date, step: timedelta) -> None:
-    sent = walked(zone, first, last, step)
+    sent = walk_due(zone, first, last, step)
     assert set(sent.values()) == {1}, zone
     for day in days(first, last):
-        expected = len(WALLS) if date_exists(day, zone) else 0
-        assert sum(sent[day, n] for n in range(1, len(WALLS) + 1)) == expected, (zone, day)
+        expected = len(WALL_TIMES) if date_exists(day, zone) else 0
+        assert sum(sent[day, n] for n in range(1, len(WALL_TIMES) + 1)) == expected, (zone, day)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +233,7 @@ def check_instants(zones: Iterable[str], years: Iterable[int]) -> int:
     checked = 0
     for zone in zones:
         for year in years:
-            for at in WALLS:
+            for at in WALL_TIMES:
                 there = [
                     d for d in days(date(year, 1, 1), date(year, 12, 31)) if date_exists(d, zone)
                 ]
@@ -233,13 +244,13 @@ def check_instants(zones: Iterable[str], years: Iterable[int]) -> int:
 
 
 def test_every_date_of_a_year_has_its_own_instant() -> None:
-    assert check_instants(STRANGE, [2026]) == len(STRANGE) * 365 * len(WALLS)
+    assert check_instants(STRANGE, [2026]) == len(STRANGE) * 365 * len(WALL_TIMES)
 
 
 @pytest.mark.slow
 def test_every_date_has_its_own_instant_in_every_zone() -> None:
     checked = check_instants(ZONES, YEARS)
-    assert checked >= len(ZONES) * len(YEARS) * len(WALLS) * 364
+    assert checked >= len(ZONES) * len(YEARS) * len(WALL_TIMES) * 364
 
 
 @pytest.mark.slow

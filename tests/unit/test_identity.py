@@ -17,7 +17,7 @@ from tests.support.factories import identity, item
 ABSTRACT = "We show, at some length, that a paper is told from others by its abstract."
 
 
-def named(*ids: str, title: str = "A paper", abstract: str = "") -> Identity:
+def identify_paper(*ids: str, title: str = "A paper", abstract: str = "") -> Identity:
     return identify(item(title, ids=ids, abstract=abstract))
 
 
@@ -54,7 +54,7 @@ def test_arxiv_id_is_found_in_every_form(raw: str) -> None:
     found = parse_arxiv_id(raw)
     assert found is not None
     assert found[0] == "2508.13426"
-    assert named(raw).key == "arxiv:2508.13426"
+    assert identify_paper(raw).key == "arxiv:2508.13426"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_dois_of_a_field_are_normalised(raw: str, found: tuple[str, ...]) -> Non
     ],
 )
 def test_other_archives_are_recognised(raw: str, key: str) -> None:
-    assert named(raw).key == key
+    assert identify_paper(raw).key == key
 
 
 def test_links_to_one_page_share_a_key() -> None:
@@ -151,18 +151,21 @@ def test_links_to_one_page_share_a_key() -> None:
         "https://EXAMPLE.org/a#part",
         "https://example.org/a?utm_source=x&rss=1",
     )
-    assert len({named(link).key for link in links}) == 1
-    assert named("https://example.org/a?id=1").key != named("https://example.org/a?id=2").key
+    assert len({identify_paper(link).key for link in links}) == 1
+    assert (
+        identify_paper("https://example.org/a?id=1").key
+        != identify_paper("https://example.org/a?id=2").key
+    )
 
 
 def test_key_is_the_strongest_of_all_aliases() -> None:
-    found = named("feed:https://a.org/f#1", "https://a.org/x", "10.1038/x", "2508.13426v2")
+    found = identify_paper("feed:https://a.org/f#1", "https://a.org/x", "10.1038/x", "2508.13426v2")
     assert found.key == "arxiv:2508.13426"
     assert {name.partition(":")[0] for name in found.aliases} >= {"arxiv", "doi", "url", "feed"}
 
 
 def test_unknown_id_leaves_the_title() -> None:
-    assert named("who knows").key.startswith("title:")
+    assert identify_paper("who knows").key.startswith("title:")
 
 
 def test_address_is_the_key_without_ids() -> None:
@@ -176,34 +179,47 @@ def test_titles_compare_as_plain_words() -> None:
 
 
 def test_same_title_with_other_abstract_is_another_paper() -> None:
-    one, other = named(abstract=ABSTRACT), named(abstract=f"{ABSTRACT} Or does it?")
+    one, other = (
+        identify_paper(abstract=ABSTRACT),
+        identify_paper(abstract=f"{ABSTRACT} Or does it?"),
+    )
     assert one.key != other.key
     assert one.key.startswith("title:")
     assert not is_same_paper(other, one.aliases)
 
 
 def test_same_title_and_abstract_are_one_paper() -> None:
-    saved, listed = named(abstract=ABSTRACT), named("2508.13426", abstract=ABSTRACT.upper())
+    saved, listed = (
+        identify_paper(abstract=ABSTRACT),
+        identify_paper("2508.13426", abstract=ABSTRACT.upper()),
+    )
     assert is_same_paper(saved, listed.aliases)
     assert is_same_paper(listed, saved.aliases)
-    assert is_same_paper(saved, named(abstract=ABSTRACT).aliases)
+    assert is_same_paper(saved, identify_paper(abstract=ABSTRACT).aliases)
 
 
 def test_title_alone_joins_no_paper_with_abstract() -> None:
-    assert not is_same_paper(named("https://a.org/1"), named("https://b.org/2").aliases)
-    assert not is_same_paper(named(), named(abstract=ABSTRACT).aliases)
-    assert is_same_paper(named(), named().aliases)
+    assert not is_same_paper(
+        identify_paper("https://a.org/1"), identify_paper("https://b.org/2").aliases
+    )
+    assert not is_same_paper(identify_paper(), identify_paper(abstract=ABSTRACT).aliases)
+    assert is_same_paper(identify_paper(), identify_paper().aliases)
 
 
 def test_shared_key_joins_papers() -> None:
-    assert is_same_paper(named("10.1038/x", "https://a.org/1"), named("doi:10.1038/X").aliases)
-    assert not is_same_paper(named("10.1038/x"), named("10.1038/y").aliases)
+    assert is_same_paper(
+        identify_paper("10.1038/x", "https://a.org/1"), identify_paper("doi:10.1038/X").aliases
+    )
+    assert not is_same_paper(identify_paper("10.1038/x"), identify_paper("10.1038/y").aliases)
 
 
 def test_shared_doi_never_joins_two_arxiv_ids() -> None:
-    one, other = named("2508.00001", "10.1038/x"), named("2508.00002", "10.1038/x")
+    one, other = (
+        identify_paper("2508.00001", "10.1038/x"),
+        identify_paper("2508.00002", "10.1038/x"),
+    )
     assert not is_same_paper(one, other.aliases)
-    assert is_same_paper(named("10.1038/x"), one.aliases)
+    assert is_same_paper(identify_paper("10.1038/x"), one.aliases)
 
 
 @pytest.mark.parametrize(
@@ -212,13 +228,13 @@ def test_shared_doi_never_joins_two_arxiv_ids() -> None:
 )
 def test_equal_text_never_joins_different_archive_ids(mine: str, theirs: str) -> None:
     assert not is_same_paper(
-        named(mine, abstract=ABSTRACT), named(theirs, abstract=ABSTRACT).aliases
+        identify_paper(mine, abstract=ABSTRACT), identify_paper(theirs, abstract=ABSTRACT).aliases
     )
 
 
 def test_paper_with_two_arxiv_ids_answers_to_both() -> None:
     both = identity("arxiv:2508.00001", "arxiv:2508.00002").aliases
-    assert is_same_paper(named("2508.00002"), both)
+    assert is_same_paper(identify_paper("2508.00002"), both)
 
 
 def test_later_version_replaces_the_text() -> None:

@@ -6,7 +6,7 @@ from newsletter.model import Issue, Paper, Topic
 from tests.support.factories import DAY, NOON, paper
 
 
-def composed(*papers: Paper) -> Issue:
+def compose(*papers: Paper) -> Issue:
     return compose_issue(papers, (), day=DAY, cutoff=9, after=0, frozen_at=NOON)
 
 
@@ -19,18 +19,18 @@ def test_papers_rank_by_upvotes_comments_then_age() -> None:
         paper(5, upvotes=1),
     ]
     for order in permutations(papers):
-        assert [p.number for p in composed(*order).papers] == [2, 1, 5, 4, 3]
+        assert [p.number for p in compose(*order).papers] == [2, 1, 5, 4, 3]
 
 
 def test_grouped_papers_appear_once_with_latest_number() -> None:
     first, other, last = paper(1, upvotes=9), paper(2), replace(paper(3), group=1)
-    assert composed(last, first, other).papers == (last, other)
+    assert compose(last, first, other).papers == (last, other)
 
 
 def test_muted_paper_gives_way_to_an_owed_one() -> None:
     owed, muted = paper(1), replace(paper(3), group=1, muted=True)
-    assert composed(owed, muted).papers == (owed,)
-    assert composed(muted).papers == (muted,)
+    assert compose(owed, muted).papers == (owed,)
+    assert compose(muted).papers == (muted,)
 
 
 def test_issue_keeps_its_inputs() -> None:

@@ -35,14 +35,14 @@ def store() -> Store:
     return opened
 
 
-class Gone:
+class UnreachableTransport:
     """A server that is not there."""
 
     async def send(self, letters: object, mark: Mark, settle: Settle) -> None:  # noqa: ARG002
         raise TransportError("smtp.example.org:25: refused; check smtp.host")
 
 
-def desk_of(store: Store, clock: ManualClock, *sources: StubSource) -> Publisher:
+def publisher_of(store: Store, clock: ManualClock, *sources: StubSource) -> Publisher:
     publisher = publisher_over(store, *sources, clock=clock)
     return replace(publisher, publication=replace(publisher.publication, operator=OPERATOR))
 
@@ -51,8 +51,11 @@ def scheduler_state() -> SchedulerState:
     return SchedulerState(DefaultSchedule("12:00", "UTC", "daily"))
 
 
-def look(
-    publisher: Publisher, what: SchedulerState, transport: MemoryTransport | Gone, turn: str = "1"
+def tick_once(
+    publisher: Publisher,
+    what: SchedulerState,
+    transport: MemoryTransport | UnreachableTransport,
+    turn: str = "1",
 ) -> list[str]:
     told: list[str] = []
 
@@ -86,10 +89,10 @@ def _unwrapped(mail: EmailMessage) -> str:
 
 
 def test_failed_letter_is_reported_once(store: Store) -> None:
-    publisher, what = desk_of(store, ManualClock(), StubSource("One")), scheduler_state()
+    publisher, what = publisher_of(store, ManualClock(), StubSource("One")), scheduler_state()
     transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
-    look(publisher, what, transport)
-    look(publisher, scheduler_state(), transport, "2")
+    tick_once(publisher, what, transport)
+    tick_once(publisher, scheduler_state(), transport, "2")
     (letter,) = to_operator(transport)
     assert "2026-08-03: of 2 letters 1 failed; newsletter status 2026-08-03 names them" in letter
 
@@ -98,21 +101,21 @@ def test_failed_source_is_reported_with_the_issue(store: Store) -> None:
     clock = ManualClock(NOON - timedelta(minutes=50))
     failing = StubSource(name="Far away", failing=SourceError("no answer\0\n.from there"))
     publisher, what, transport = (
-        desk_of(store, clock, StubSource("One"), failing),
+        publisher_of(store, clock, StubSource("One"), failing),
         scheduler_state(),
         MemoryTransport(),
     )
-    look(publisher, what, transport)
+    tick_once(publisher, what, transport)
     assert to_operator(transport) == []
     clock.time = NOON
-    look(publisher, what, transport, "2")
+    tick_once(publisher, what, transport, "2")
     (letter,) = to_operator(transport)
     assert "source Far away is failed: no answer" in letter
 
 
 def test_good_day_is_not_reported(store: Store) -> None:
-    publisher, transport = desk_of(store, ManualClock(), StubSource("One")), MemoryTransport()
-    look(publisher, scheduler_state(), transport)
+    publisher, transport = publisher_of(store, ManualClock(), StubSource("One")), MemoryTransport()
+    tick_once(publisher, scheduler_state(), transport)
     assert len(transport.letters) == 2
     assert to_operator(transport) == []
 
@@ -120,17 +123,17 @@ def test_good_day_is_not_reported(store: Store) -> None:
 def test_server_outage_is_reported_when_it_is_back(store: Store) -> None:
     clock = ManualClock()
     publisher, what, transport = (
-        desk_of(store, clock, StubSource("One")),
+        publisher_of(store, clock, StubSource("One")),
         scheduler_state(),
         MemoryTransport(),
     )
-    said = look(publisher, what, Gone())
+    said = tick_once(publisher, what, UnreachableTransport())
     assert sum("could not be told" in line for line in said) == 1
     for turn in range(3):
-        again = look(publisher, what, Gone(), f"again{turn}")
+        again = tick_once(publisher, what, UnreachableTransport(), f"again{turn}")
         assert not again, "it waits before it tries again"
     clock.time += timedelta(minutes=2)
-    look(publisher, what, transport, "later")
+    tick_once(publisher, what, transport, "later")
     (letter,) = to_operator(transport)
     assert "delivery paused, and is tried again: smtp.example.org:25: refused" in letter
     assert len(transport.letters) == 3
@@ -138,11 +141,11 @@ def test_server_outage_is_reported_when_it_is_back(store: Store) -> None:
 
 def test_unreachable_operator_creates_no_event(store: Store) -> None:
     clock = ManualClock()
-    publisher, what = desk_of(store, clock, StubSource("One")), scheduler_state()
+    publisher, what = publisher_of(store, clock, StubSource("One")), scheduler_state()
     answers = {name: Refused("550 no") for name in (OPERATOR, "bob@example.org")}
     for minutes in range(30):
         clock.time = NOON + timedelta(minutes=minutes)
-        look(publisher, what, MemoryTransport(answers), str(minutes))
+        tick_once(publisher, what, MemoryTransport(answers), str(minutes))
     assert what.paused == {}
     assert store.record_notices(["2026-08-03: letters"], now=NOON)
 
@@ -150,5 +153,5 @@ def test_unreachable_operator_creates_no_event(store: Store) -> None:
 def test_without_operator_nothing_is_reported(store: Store) -> None:
     publisher = publisher_over(store, StubSource("One"))
     transport = MemoryTransport({"bob@example.org": Refused("550 5.1.1 no such user")})
-    look(publisher, scheduler_state(), transport)
+    tick_once(publisher, scheduler_state(), transport)
     assert [x.envelope.recipient for x in transport.letters] == ["ada@example.org"]

@@ -87,7 +87,7 @@ def test_broken_connection_is_no_refusal() -> None:
 
 
 def test_errors_halve_connections_and_success_restores_them() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         limit = ConnectionLimit(8)
         for _ in range(8):
             assert await limit.acquire()
@@ -104,17 +104,17 @@ def test_errors_halve_connections_and_success_restores_them() -> None:
         limit.close()
         assert not await limit.acquire()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_one_connection_always_remains() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         limit = ConnectionLimit(2)
         for _ in range(5):
             limit.halve()
         assert await limit.acquire()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_domain_limit_starts_with_first_4xx() -> None:

@@ -42,7 +42,7 @@ def read(*entries: dict[str, object]) -> tuple[Subscriber, ...]:
     return read_subscribers(text.encode(), "subscribers.yaml", TOPICS, {})
 
 
-def wrong(text: str) -> str:
+def error_of(text: str) -> str:
     with pytest.raises(InvalidFileError) as caught:
         read_subscribers(text.encode(), "subscribers.yaml", TOPICS, {})
     return str(caught.value)
@@ -99,19 +99,19 @@ def test_hostile_name_is_cleaned() -> None:
 )
 def test_hostile_address_is_refused_with_its_line(address: str) -> None:
     text = json.dumps({"subscribers": [{"email": "ok@x.org"}, {"email": address}]}, indent=1)
-    assert wrong(text).startswith("subscribers.yaml:7: subscribers.1.email: ")
+    assert error_of(text).startswith("subscribers.yaml:7: subscribers.1.email: ")
 
 
 def test_duplicate_reader_is_refused_with_both_lines() -> None:
     addresses = ("ada@example.org", "bob@example.org", "ADA@example.org")
     text = "subscribers:\n" + "".join(f"- email: {address}\n" for address in addresses)
-    assert wrong(text) == (
+    assert error_of(text) == (
         "subscribers.yaml:4: subscribers.2.email: ADA@example.org stands in line 2 already"
     )
 
 
 def test_all_mistakes_of_all_readers_are_reported_together() -> None:
-    told = wrong(
+    told = error_of(
         "subscribers:\n- email: a@x.org\n- {email: A@X.org, topics: [Vison, [x]]}\n- nobody\n"
         "- {email: [a@x.org]}\n- {email: nobody, topics: Vision}\n"
     )
@@ -127,8 +127,8 @@ def test_all_mistakes_of_all_readers_are_reported_together() -> None:
 
 
 def test_unknown_file_format_is_refused() -> None:
-    assert "this takes settings of its own" in wrong("- email: a@x.org")
-    assert "this takes a list" in wrong("subscribers: a@x.org")
+    assert "this takes settings of its own" in error_of("- email: a@x.org")
+    assert "this takes a list" in error_of("subscribers: a@x.org")
 
 
 def test_mailbox_is_recognised_in_any_spelling() -> None:
@@ -138,9 +138,9 @@ def test_mailbox_is_recognised_in_any_spelling() -> None:
 
 
 def test_unknown_topics_filters_and_keys_are_refused() -> None:
-    assert "did you mean 'Vision'?" in wrong("subscribers:\n- {email: a@x.org, topics: [Vison]}")
-    assert "did you mean 'topics'?" in wrong("subscribers:\n- {email: a@x.org, topic: [Vision]}")
-    pointed = wrong("subscribers:\n- email: a@x.org\n  include:\n  - LoRA\n  - (a or\n")
+    assert "did you mean 'Vision'?" in error_of("subscribers:\n- {email: a@x.org, topics: [Vison]}")
+    assert "did you mean 'topics'?" in error_of("subscribers:\n- {email: a@x.org, topic: [Vision]}")
+    pointed = error_of("subscribers:\n- email: a@x.org\n  include:\n  - LoRA\n  - (a or\n")
     assert pointed.startswith("subscribers.yaml:5: subscribers.0.include.1: ")
     assert pointed.endswith("^")
 

@@ -10,7 +10,7 @@ def read(text: str, **environment: str) -> Document:
     return load(text.encode(), "file.yaml", environment)
 
 
-def wrong(text: str | bytes) -> str:
+def error_of(text: str | bytes) -> str:
     source = text if isinstance(text, bytes) else text.encode()
     with pytest.raises(ConfigurationError) as caught:
         load(source, "file.yaml", {})
@@ -39,7 +39,7 @@ def test_every_place_has_its_line() -> None:
 
 def test_variables_come_from_the_environment() -> None:
     assert read("a: x${B}y\nc: $${B}", B="-").value == {"a": "x-y", "c": "${B}"}
-    assert wrong("a: 1\nb: ${NOPE}") == (
+    assert error_of("a: 1\nb: ${NOPE}") == (
         "file.yaml:2: b: the environment has no NOPE; set it or write the value"
     )
 
@@ -50,7 +50,7 @@ def test_aliases_are_read_and_bombs_refused() -> None:
         f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
         for before, name in zip("abcdefg", "bcdefgh", strict=True)
     )
-    assert "aliases expand beyond reason" in wrong(bomb)
+    assert "aliases expand beyond reason" in error_of(bomb)
 
 
 def test_alias_has_the_lines_of_its_anchor() -> None:
@@ -65,7 +65,7 @@ def test_alias_has_the_lines_of_its_anchor() -> None:
 
 
 def test_all_errors_are_reported_together() -> None:
-    assert wrong("a: ${B}\nc: !x 1\na: [2, '${D}']").splitlines() == [
+    assert error_of("a: ${B}\nc: !x 1\na: [2, '${D}']").splitlines() == [
         "file.yaml:1: a: the environment has no B; set it or write the value",
         "file.yaml:2: c: tags like !x are not read; write a plain value",
         "file.yaml:3: a: this key stands in line 1 already",
@@ -94,12 +94,12 @@ def test_all_errors_are_reported_together() -> None:
     ],
 )
 def test_error_has_its_line(text: str, said: str) -> None:
-    assert said in wrong(text)
+    assert said in error_of(text)
 
 
 def test_non_utf8_or_huge_file_is_refused() -> None:
-    assert wrong(b"a: 1\nb: \xff") == "file.yaml:2: this is not UTF-8; save the file as UTF-8"
-    assert "is the most" in wrong(b"#" * (MAX_BYTES + 1))
+    assert error_of(b"a: 1\nb: \xff") == "file.yaml:2: this is not UTF-8; save the file as UTF-8"
+    assert "is the most" in error_of(b"#" * (MAX_BYTES + 1))
 
 
 def test_byte_order_mark_is_ignored() -> None:
