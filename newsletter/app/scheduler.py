@@ -16,7 +16,7 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.app.app import App
-from newsletter.bounces import in_words
+from newsletter.bounces import result_line
 from newsletter.errors import StoreError, UsageError
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat
@@ -208,9 +208,11 @@ class BouncesRefresh:
             return
         failure = ""
         try:
-            mails = maildir.mails(passed=self._left)
-            for taking in self._house.bounce_processor().take_all(mails, self._house.clock.now()):
-                self._told(f"by mail: {in_words(taking)}")
+            mails = maildir.mails(skip=self._left)
+            for taking in self._house.bounce_processor().process_all(
+                mails, self._house.clock.now()
+            ):
+                self._told(f"by mail: {result_line(taking)}")
                 if taking.effect == "left":
                     self._left.add(taking.name)
         except UsageError as error:

@@ -1,15 +1,21 @@
-"""The door in for what comes back by mail: bounces, complaints, readers who leave.
+"""Reads mail that came back: bounces, complaints, unsubscribe requests.
 
-``parsing`` says what a mail means and is pure; ``deciding`` tells which words of a mail server
-blame a reader; ``mailboxes`` reads a Maildir, an mbox, a stream; ``taking`` finds the reader and
-tells the store.
+``mailboxes`` reads a Maildir, an mbox or a stream; ``parsing`` says what a mail means, and is pure;
+``processing`` finds the reader and updates the store.
 """
 
 from newsletter.bounces.mailboxes import Maildir, Mbox, Stream
 from newsletter.bounces.parsing import ParsedMail, parse
-from newsletter.bounces.processing import BounceProcessor, BounceResult, Effect, in_words
+from newsletter.bounces.processing import (
+    EFFECTS,
+    BounceProcessor,
+    BounceResult,
+    Effect,
+    result_line,
+)
 
 __all__ = [
+    "EFFECTS",
     "BounceProcessor",
     "BounceResult",
     "Effect",
@@ -17,6 +23,6 @@ __all__ = [
     "Mbox",
     "ParsedMail",
     "Stream",
-    "in_words",
     "parse",
+    "result_line",
 ]

@@ -1,7 +1,7 @@
-"""Where the mail that came back lies: a Maildir, an mbox, a stream.
+"""Mailboxes with returned mail: a Maildir, an mbox file, a stream.
 
-Each gives its mails one by one. A mail that was read is told so by ``done``: a Maildir puts it
-among the seen ones; an mbox and a stream stay as they are.
+Each yields its mails one by one. ``Mail.mark_seen`` is called for a mail that was processed: a
+Maildir moves it to the seen mails; an mbox and a stream stay as they are.
 """
 
 import contextlib
@@ -9,48 +9,49 @@ import mailbox
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
 from newsletter.errors import UsageError
 
-LARGEST = 2**20
-"""Octets of a mail that are read; its reports stand before the letter it brings back."""
+MAX_BYTES = 2**20
+"""Bytes of a mail that are read; a report stands before the letter it returns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail: what it is called where it lies, its first octets, and how to put it away."""
+    """One mail: its name in the mailbox, its first bytes, and how to mark it as seen."""
 
     name: str
     content: bytes
-    done: Callable[[], None]
+    mark_seen: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
 class Maildir:
-    """A Maildir: mails in ``new``, and in ``cur`` without the flag S, are not read yet.
+    """A Maildir. Mails in ``new``, and in ``cur`` without the flag S, are unread.
 
-    A read mail is renamed into ``cur`` with the flag S, as every mail program knows it.
+    A processed mail moves to ``cur`` with the flag S, which every mail program understands.
     """
 
     path: Path
 
-    def mails(self, passed: Collection[str] = ()) -> Iterator[Mail]:
-        """The mails that are not read yet, oldest first, but for those called as in ``passed``.
+    def mails(self, skip: Collection[str] = ()) -> Iterator[Mail]:
+        """The unread mails, oldest first, except those with these names.
 
         Raises:
             UsageError: there is no Maildir, or it cannot be read.
         """
         for path in self.unread():
             name = path.name.partition(":")[0]
-            if name in passed:
+            if name in skip:
                 continue
-            with contextlib.suppress(FileNotFoundError):  # another reader was faster
-                yield Mail(name, _first(path), partial(_seen, path))
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                yield Mail(name, _read(path), partial(_mark_seen, path))
 
     def unread(self) -> list[Path]:
-        """The files of mails that are not read yet, oldest first.
+        """The files of unread mails, oldest first.
 
         Raises:
             UsageError: there is no Maildir, or it cannot be read.
@@ -61,13 +62,10 @@ class Maildir:
         except OSError as error:
             raise UsageError(
                 f"{self.path}: no Maildir can be read there ({error.strerror}); "
-                "it has the folders new, cur and tmp, all of them ours to write"
+                "it has the folders new, cur and tmp, and the newsletter's user can write to them"
             ) from error
-        return sorted([*new, *(path for path in cur if "S" not in _flags(path))], key=_name)
-
-
-def _name(path: Path) -> str:
-    return path.name
+        unseen = [path for path in cur if "S" not in _flags(path)]
+        return sorted([*new, *unseen], key=attrgetter("name"))
 
 
 def _is_mail(path: Path) -> bool:
@@ -78,32 +76,32 @@ def _flags(path: Path) -> str:
     return path.name.partition(":2,")[2]
 
 
-def _first(path: Path) -> bytes:
-    """A mail's first octets; none where it is not ours to read."""
+def _read(path: Path) -> bytes:
+    """A mail's first bytes; none if reading is not permitted."""
     try:
         with path.open("rb") as file:
-            return file.read(LARGEST)
+            return file.read(MAX_BYTES)
     except PermissionError:
         return b""
 
 
-def _seen(path: Path) -> None:
+def _mark_seen(path: Path) -> None:
     flags = "".join(sorted({*_flags(path), "S"}))
     name = path.name.partition(":")[0]
     try:
         path.rename(path.parents[1] / "cur" / f"{name}:2,{flags}")
     except FileNotFoundError:
-        return  # another reader was faster
+        return  # another process was faster
     except OSError as error:
         raise UsageError(
-            f"{path}: was counted and cannot be put away ({error.strerror}); "
+            f"{path}: was counted and cannot be marked as seen ({error.strerror}); "
             "let the newsletter's user write in new and cur"
         ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Mbox:
-    """An mbox file; it is never written to."""
+    """An mbox file; it is never changed."""
 
     path: Path
 
@@ -115,16 +113,13 @@ class Mbox:
         """
         try:
             with contextlib.closing(mailbox.mbox(self.path, create=False)) as box:
-                found = [
-                    (str(number), box.get_bytes(key))
-                    for number, key in enumerate(box.iterkeys(), 1)
-                ]
+                contents = [box.get_bytes(key) for key in box.iterkeys()]
         except (OSError, mailbox.Error) as error:
             raise UsageError(f"{self.path}: no mbox can be read there: {error}") from error
-        if not found and self.path.stat().st_size:
-            raise UsageError(f"{self.path} is no mbox: no line of it begins with 'From '")
-        for number, content in found:
-            yield Mail(f"{self.path.name}#{number}", content[:LARGEST], _stays)
+        if not contents and self.path.stat().st_size:
+            raise UsageError(f"{self.path} is not an mbox: no line of it begins with 'From '")
+        for number, content in enumerate(contents, 1):
+            yield Mail(f"{self.path.name}#{number}", content[:MAX_BYTES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +130,5 @@ class Stream:
 
     def mails(self) -> Iterator[Mail]:
         """The mail, unless the stream is empty."""
-        if content := self.stream.read(LARGEST):
-            yield Mail("standard input", content, _stays)
-
-
-def _stays() -> None:
-    """Leave it where it is."""
+        if content := self.stream.read(MAX_BYTES):
+            yield Mail("standard input", content)

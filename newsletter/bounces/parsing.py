@@ -1,7 +1,7 @@
-"""What a mail that came back means: pure, and it takes any bytes whatever.
+"""Says what a returned mail means. Pure; any bytes are accepted.
 
-It knows delivery status notifications (RFC 3464, RFC 6533), feedback reports (RFC 5965), the
-mails of readers who leave, and automatic replies (RFC 3834), which mean nothing.
+It understands delivery status notifications (RFC 3464, RFC 6533), feedback reports (RFC 5965),
+readers' requests, and automatic replies (RFC 3834), which mean nothing.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from newsletter.bounces.classifying import blame
+from newsletter.delivery.refusals import nobody_there
 from newsletter.model import MailEventKind
 
 Meaning = MailEventKind | Literal["wish", "aside", "unreadable"]
-"""What a mail means; a ``wish`` is one the operator has to fulfil; ``aside`` asks for nothing;
-``unreadable`` is none that is known here."""
+"""What a mail means. ``wish``: a request that the operator has to fulfil; ``aside``: nothing to do;
+``unreadable``: not understood."""
 
 Headers = Mapping[str, str]
 
@@ -32,10 +32,10 @@ _RETURNED = frozenset(
 )
 _FEEDBACK = "message/feedback-report"
 _HARMLESS = frozenset({"not-spam", "auth-failure"})
-_ASKS = re.compile(
+_REQUEST = re.compile(
     r"\b(unsubscribe|pause|weekly|preferences)\s+([\w-]+\.[0-9a-z]+\.[\w-]+)", re.IGNORECASE
 )
-_LEAVES = re.compile(r"\s*(?:re:\s*)*unsubscribe\s*", re.IGNORECASE)
+_BARE_UNSUBSCRIBE = re.compile(r"\s*(?:re:\s*)*unsubscribe\s*", re.IGNORECASE)
 _WISHES = {
     "pause": "asks for a pause",
     "weekly": "asks for a letter a week",
@@ -47,24 +47,24 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 @dataclass(frozen=True, slots=True)
 class ParsedMail:
-    """One mail that came back.
+    """One returned mail.
 
     Attributes:
-        name: the mail's own Message-ID, or a digest of its bytes: it counts once under it.
+        id: its Message-ID, or a digest of its bytes. A mail counts once under its id.
         meaning: what it means.
-        said: the server's words, what the reader wishes, or why it means nothing.
-        sent: its date, where it has one that can be read.
-        addresses: what may hold the return path of the letter it is about, best first.
-        letters: Message-IDs of the letters it brings back.
-        token: what the subject carries after its verb.
+        said: the server's words, the reader's request, or why the mail means nothing.
+        sent: its date, if it has one that can be read.
+        address_fields: header fields that may hold the letter's return path, best first.
+        letter_ids: Message-IDs of the letters that it returns.
+        token: the signed token in its subject.
     """
 
-    name: str
+    id: str
     meaning: Meaning
     said: str
     sent: datetime | None = None
-    addresses: tuple[str, ...] = ()
-    letters: tuple[str, ...] = ()
+    address_fields: tuple[str, ...] = ()
+    letter_ids: tuple[str, ...] = ()
     token: str = ""
 
 
@@ -72,34 +72,34 @@ def parse(content: bytes) -> ParsedMail:
     """What a mail means."""
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
     if not content.strip():
-        return ParsedMail(digest, "unreadable", "it is empty, or not ours to read")
+        return ParsedMail(digest, "unreadable", "it is empty, or the newsletter may not read it")
     try:
-        return _parsed(message_from_bytes(content), digest)
+        return _parse_message(message_from_bytes(content), digest)
     except RecursionError:
-        return ParsedMail(digest, "unreadable", "its parts are nested without end")
+        return ParsedMail(digest, "unreadable", "its parts are nested too deeply")
 
 
-def _parsed(mail: Message, digest: str) -> ParsedMail:
-    inside = mail.get_payload() if mail.is_multipart() else []
-    parts = [part for part in inside if isinstance(part, Message)]
-    returned = [fields for part in parts for fields in _returned(part)]
+def _parse_message(mail: Message, digest: str) -> ParsedMail:
+    payload = mail.get_payload() if mail.is_multipart() else []
+    parts = [part for part in payload if isinstance(part, Message)]
+    returned = [fields for part in parts for fields in _returned_headers(part)]
     reports = [f for part in parts if part.get_content_type() in _REPORTS for f in _fields(part)]
     feedback = [f for part in parts if part.get_content_type() == _FEEDBACK for f in _fields(part)]
     subject = _subject(mail)
     meaning, said = _meaning(mail, subject, reports, feedback)
-    asks = _ASKS.search(subject) if meaning in {"unsubscribe", "wish"} else None
+    request = _REQUEST.search(subject) if meaning in {"unsubscribe", "wish"} else None
     return ParsedMail(
-        name=_only(mail.get("Message-ID")) or digest,
+        id=_first_message_id(mail.get("Message-ID")) or digest,
         meaning=meaning,
         said=said,
         sent=_date(mail),
-        addresses=tuple(_addresses(mail, [*reports, *feedback, *returned])),
-        letters=tuple(
-            found
+        address_fields=tuple(_address_fields(mail, [*reports, *feedback, *returned])),
+        letter_ids=tuple(
+            letter_id
             for fields in returned
-            for found in _MESSAGE_ID.findall(fields.get("message-id", ""))
+            for letter_id in _MESSAGE_ID.findall(fields.get("message-id", ""))
         ),
-        token="" if asks is None else asks[2],
+        token="" if request is None else request[2],
     )
 
 
@@ -115,16 +115,16 @@ def _meaning(
     automatic = str(mail.get("Auto-Submitted", "no")).strip().lower()
     if automatic.startswith("auto-replied"):
         return "aside", "an automatic reply"
-    return _wish(subject)
+    return _request(subject)
 
 
-def _wish(subject: str) -> tuple[Meaning, str]:
-    if (asks := _ASKS.search(subject)) is not None:
-        verb = asks[1].lower()
+def _request(subject: str) -> tuple[Meaning, str]:
+    if (request := _REQUEST.search(subject)) is not None:
+        verb = request[1].lower()
         return ("unsubscribe", "by mail") if verb == "unsubscribe" else ("wish", _WISHES[verb])
-    if _LEAVES.fullmatch(subject):
+    if _BARE_UNSUBSCRIBE.fullmatch(subject):
         return "unsubscribe", "by mail"
-    return "unreadable", "no bounce, no complaint, no wish to leave"
+    return "unreadable", "not a bounce, a complaint or an unsubscribe request"
 
 
 def _complaint(fields: Headers) -> tuple[Meaning, str]:
@@ -140,73 +140,90 @@ def _bounce(blocks: Sequence[Headers]) -> tuple[Meaning, str]:
     recipients = [b for b in blocks if "final-recipient" in b or "action" in b or "status" in b]
     if not recipients:
         return "unreadable", "a delivery report that names no recipient"
-    meaning = blame(recipients)
     last = recipients[-1]
-    words = last.get("diagnostic-code", "").partition(";")[2] or last.get("diagnostic-code", "")
-    said = " ".join(f"{last.get('status', '')} {words}".split())
-    return meaning, "a report of success" if meaning == "aside" else said
+    diagnostic = last.get("diagnostic-code", "")
+    said = " ".join(
+        f"{last.get('status', '')} {diagnostic.partition(';')[2] or diagnostic}".split()
+    )
+    # One recipient who can be reached is enough: an alias with one dead member still works.
+    kinds = [_bounce_kind(fields) for fields in recipients]
+    failures = [kind for kind in kinds if kind != "aside"]
+    if not failures:
+        return "aside", "a report of success"
+    return ("hard" if all(kind == "hard" for kind in kinds) else "soft"), said
 
 
-def _returned(part: Message) -> Iterator[Headers]:
-    """The headers of a letter that a part brings back."""
+def _bounce_kind(recipient: Headers) -> Meaning:
+    """What a report says about one recipient (RFC 3464, 2.3).
+
+    ``hard``: the mailbox does not exist. ``soft``: policy, size, a full mailbox, out of time.
+    """
+    action = recipient.get("action", "failed").strip().lower()
+    if action in {"delivered", "relayed", "expanded"}:
+        return "aside"
+    status, diagnostic = recipient.get("status", ""), recipient.get("diagnostic-code", "")
+    return "hard" if action != "delayed" and nobody_there(status, diagnostic) else "soft"
+
+
+def _returned_headers(part: Message) -> Iterator[Headers]:
+    """The headers of a letter that a part returns."""
     if part.get_content_type() not in _RETURNED:
         return
-    inner = part.get_payload()
-    if isinstance(inner, list) and inner and isinstance(inner[0], Message):
-        yield _headers(inner[0])
+    payload = part.get_payload()
+    if isinstance(payload, list) and payload and isinstance(payload[0], Message):
+        yield _headers(payload[0])
     else:
         yield from _fields(part)[:1]
 
 
 def _fields(part: Message) -> list[Headers]:
-    """The blocks of fields a part holds, between blank lines."""
-    inner = part.get_payload()
-    if isinstance(inner, list):  # as Python's parser takes message/* apart
-        blocks = [block for block in inner if isinstance(block, Message)]
+    """The blocks of header fields in a part; blank lines separate them."""
+    payload = part.get_payload()
+    if isinstance(payload, list):  # Python's parser splits message/* into messages
+        blocks = [block for block in payload if isinstance(block, Message)]
         rest = [text for block in blocks if isinstance(text := block.get_payload(), str)]
         return [*map(_headers, blocks), *(f for text in rest for f in _blocks(text))]
-    found = part.get_payload(decode=True)
-    return _blocks(found.decode("utf-8", "replace")) if isinstance(found, bytes) else []
+    content = part.get_payload(decode=True)
+    return _blocks(content.decode("utf-8", "replace")) if isinstance(content, bytes) else []
 
 
 def _blocks(text: str) -> list[Headers]:
     blocks = _BLANK_LINE.split(text.replace("\r\n", "\n").strip())
-    read = (_headers(message_from_bytes(block.encode("utf-8", "replace"))) for block in blocks)
-    return [fields for fields in read if fields]
+    headers = (_headers(message_from_bytes(block.encode("utf-8", "replace"))) for block in blocks)
+    return [fields for fields in headers if fields]
 
 
 def _headers(message: Message) -> Headers:
-    """A message's fields by lower-case name; of those that come twice the first."""
-    found: dict[str, str] = {}
+    """A message's header fields by lower-case name; the first if a name comes twice."""
+    headers: dict[str, str] = {}
     for name, value in message.items():
-        found.setdefault(name.lower(), str(value))
-    return found
+        headers.setdefault(name.lower(), str(value))
+    return headers
 
 
-def _addresses(mail: Message, inside: Sequence[Headers]) -> Iterator[str]:
-    for name in _RECIPIENTS:
+def _address_fields(mail: Message, blocks: Sequence[Headers]) -> Iterator[str]:
+    for name in (*_RECIPIENTS, "Received"):
         yield from map(str, mail.get_all(name, []))
-    yield from map(str, mail.get_all("Received", []))
-    for fields in inside:
+    for fields in blocks:
         yield from (fields[n] for n in ("original-mail-from", "return-path") if n in fields)
 
 
 def _subject(mail: Message) -> str:
-    written = " ".join(str(mail.get("Subject", "")).split())
+    raw = " ".join(str(mail.get("Subject", "")).split())
     try:
-        return str(make_header(decode_header(written)))
+        return str(make_header(decode_header(raw)))
     except (MessageError, LookupError, ValueError):
-        return written
+        return raw
 
 
 def _date(mail: Message) -> datetime | None:
     try:
-        found = parsedate_to_datetime(str(mail.get("Date", "")))
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        date = parsedate_to_datetime(str(mail.get("Date", "")))
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def _only(header: object) -> str:
-    found = _MESSAGE_ID.search(str(header or ""))
-    return found[0] if found else ""
+def _first_message_id(header: object) -> str:
+    match = _MESSAGE_ID.search(str(header or ""))
+    return match[0] if match else ""

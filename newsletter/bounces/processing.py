@@ -1,4 +1,4 @@
-"""Take what came back: whose letter it is about, and what the store makes of it."""
+"""Processes returned mails: finds the reader each is about, and updates the store."""
 
 import contextlib
 import hashlib
@@ -23,10 +23,32 @@ from newsletter.model import MailEvent, MailEventEffect, Publication
 from newsletter.ports import Readers
 
 _TAG = r"\+(\d{1,20}-[0-9a-f]{16})@"
-_LETTER = re.compile(r"<(\d{4}-\d\d-\d\d)\.([0-9a-f]{16})@")
+_LETTER_ID = re.compile(r"<(\d{4}-\d\d-\d\d)\.([0-9a-f]{16})@")
+_MAX_SAID = 500
+"""Characters of a server's words that are stored."""
 
 Effect = MailEventEffect | Literal["aside", "left"]
-"""What was done about a mail; ``aside``: it asked for nothing; ``left``: it lies where it lay."""
+"""What a mail led to. ``aside``: nothing to do; ``left``: not processed, it stays unread."""
+
+EFFECTS: dict[Effect, str] = {
+    "noted": "counted",
+    "suppressed": "blocked",
+    "unsubscribed": "unsubscribed",
+    "again": "counted before",
+    "aside": "set aside",
+    "left": "left in place",
+}
+"""The effects in the order in which they are reported, in words."""
+
+_MEANINGS: dict[Meaning, str] = {
+    "hard": "hard bounce",
+    "soft": "soft bounce",
+    "complaint": "complaint",
+    "unsubscribe": "unsubscribe",
+    "wish": "request",
+    "aside": "nothing to do",
+    "unreadable": "unreadable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +56,11 @@ class BounceResult:
     """What became of one mail.
 
     Attributes:
-        name: what it is called where it lies.
+        name: the mail's name in its mailbox.
         meaning: what it means.
-        effect: what was done about it.
-        reader: the address of the reader it is about; empty where nobody knows.
-        said: the server's words, or why it was left.
+        effect: what it led to.
+        reader: the address of the reader; empty if unknown.
+        said: the server's words, or why the mail was left.
     """
 
     name: str
@@ -48,128 +70,101 @@ class BounceResult:
     said: str = ""
 
 
-def in_words(taking: BounceResult) -> str:
-    """A taking in a line, for a person."""
-    who = taking.reader or "nobody we know"
-    said = f": {taking.said}" if taking.said else ""
-    return f"{taking.name}: {_MEANINGS[taking.meaning]}, {who}, {_EFFECTS[taking.effect]}{said}"
-
-
-_MEANINGS: dict[Meaning, str] = {
-    "hard": "hard bounce",
-    "soft": "soft bounce",
-    "complaint": "complaint",
-    "unsubscribe": "unsubscribe",
-    "wish": "wish",
-    "aside": "nothing to do",
-    "unreadable": "unreadable",
-}
-
-_EFFECTS: dict[Effect, str] = {
-    "again": "counted before",
-    "noted": "counted",
-    "suppressed": "blocked",
-    "unsubscribed": "unsubscribed",
-    "aside": "put away",
-    "left": "left where it is",
-}
+def result_line(result: BounceResult) -> str:
+    """A result in one line, for the operator."""
+    reader = result.reader or "unknown reader"
+    said = f": {result.said}" if result.said else ""
+    return f"{result.name}: {_MEANINGS[result.meaning]}, {reader}, {EFFECTS[result.effect]}{said}"
 
 
 class BounceProcessor:
-    """Takes mails that came back, for one newsletter.
+    """Processes the returned mails of one newsletter.
 
-    Nobody is believed who says whom a mail is about: it counts only with what was signed here,
-    the return path or the Message-ID of a letter, or the token of a link.
+    A mail counts only if it carries something signed here: the return path or the Message-ID of
+    a letter, or the token of a link. An address that it merely names is not believed.
 
     Args:
-        store: where readers are.
-        publication: the newsletter; its return paths and Message-IDs are looked for.
-        keys: what those were signed with.
+        store: the readers.
+        publication: the newsletter, whose return paths and Message-IDs are looked for.
+        keys: the keys that these were signed with.
     """
 
     def __init__(self, store: Readers, publication: Publication, keys: Keyring) -> None:
         self._store, self._keys = store, keys
         mailbox = publication.bounces or publication.sender_email
         local, _, domain = mailbox.rpartition("@")
-        self._path = re.compile(re.escape(local) + _TAG + re.escape(domain), re.IGNORECASE)
-        self._letters: dict[date, dict[str, int]] = {}
+        self._return_path = re.compile(re.escape(local) + _TAG + re.escape(domain), re.IGNORECASE)
+        self._tags_by_day: dict[date, dict[str, int]] = {}
 
-    def take_all(self, mails: Iterable[Mail], now: datetime) -> Iterator[BounceResult]:
-        """Take mails one by one; what was dealt with is put away.
+    def process_all(self, mails: Iterable[Mail], now: datetime) -> Iterator[BounceResult]:
+        """Process mails one by one, and mark as seen those that are not left in place.
 
         Raises:
-            StoreError: the store cannot be read or written; the mail at hand is not put away.
+            StoreError: the store cannot be read or written; the mail stays unread.
         """
         for mail in mails:
-            taking = self.take(mail.name, mail.content, now)
-            if taking.effect != "left":
-                mail.done()
-            yield taking
+            result = self.process(mail.name, mail.content, now)
+            if result.effect != "left":
+                mail.mark_seen()
+            yield result
 
-    def take(self, name: str, content: bytes, now: datetime) -> BounceResult:
-        """Take one mail.
+    def process(self, name: str, content: bytes, now: datetime) -> BounceResult:
+        """Process one mail.
 
         Raises:
             StoreError: the store cannot be read or written.
         """
-        came = parse(content)
-        if came.meaning == "aside":
-            return BounceResult(name, "aside", "aside", said=came.said)
-        if came.meaning == "unreadable":
-            return BounceResult(name, "unreadable", "left", said=came.said)
+        mail = parse(content)
+        if mail.meaning == "aside":
+            return BounceResult(name, "aside", "aside", said=mail.said)
+        if mail.meaning == "unreadable":
+            return BounceResult(name, "unreadable", "left", said=mail.said)
         try:
-            number = self._reader(came, now)
+            number = self._reader_number(mail, now)
         except TokenError as error:
-            return BounceResult(name, came.meaning, "left", said=str(error))
+            return BounceResult(name, mail.meaning, "left", said=str(error))
         reader = self._store.reader_by_id(number)
         if reader is None:
-            said = "it is about no letter of this newsletter to a reader it knows"
-            return BounceResult(name, came.meaning, "left", said=said)
-        if came.meaning == "wish":
-            said = f"{came.said}; change it in the readers' file, and put this mail away"
-            return BounceResult(name, "wish", "left", reader.subscriber.email, said)
-        digest = hashlib.blake2b(f"{number} {came.name}".encode(), digest_size=16).hexdigest()
-        day = (min(came.sent, now) if came.sent else now).date()
-        returned = MailEvent(digest, came.meaning, number, day, came.said[:_LONGEST])
-        effect = self._store.record_mail_event(returned, now=now)
-        return BounceResult(
-            name,
-            came.meaning,
-            "left" if effect == "unknown" else effect,
-            reader.subscriber.email,
-            came.said,
-        )
+            said = "it is not about a letter of this newsletter to a known reader"
+            return BounceResult(name, mail.meaning, "left", said=said)
+        email = reader.subscriber.email
+        if mail.meaning == "wish":
+            said = f"{mail.said}; change it in the subscribers file, and mark this mail as seen"
+            return BounceResult(name, "wish", "left", email, said)
+        digest = hashlib.blake2b(f"{number} {mail.id}".encode(), digest_size=16).hexdigest()
+        day = (min(mail.sent, now) if mail.sent else now).date()
+        event = MailEvent(digest, mail.meaning, number, day, mail.said[:_MAX_SAID])
+        effect = self._store.record_mail_event(event, now=now)
+        # "unknown": the reader was erased in the meantime
+        done: Effect = "left" if effect == "unknown" else effect
+        return BounceResult(name, mail.meaning, done, email, mail.said)
 
-    def _reader(self, came: ParsedMail, now: datetime) -> int:
-        """Whom a mail is about.
+    def _reader_number(self, mail: ParsedMail, now: datetime) -> int:
+        """The id of the reader that a mail is about.
 
         Raises:
-            TokenError: nothing in it was signed here.
+            TokenError: nothing in the mail was signed here.
         """
-        if came.token:
-            purpose: Purpose = "unsubscribe" if came.meaning == "unsubscribe" else "preferences"
-            return int(verify_token(came.token, purpose, self._keys, now, MAX_AGE[purpose]))
-        for text in came.addresses:
-            for found in self._path.finditer(text):
+        if mail.token:
+            purpose: Purpose = "unsubscribe" if mail.meaning == "unsubscribe" else "preferences"
+            return int(verify_token(mail.token, purpose, self._keys, now, MAX_AGE[purpose]))
+        for text in mail.address_fields:
+            for match in self._return_path.finditer(text):
                 with contextlib.suppress(TokenError):
-                    return read_bounce_tag(found[1], self._keys)
-        for text in came.letters:
-            if (letter := _LETTER.match(text)) and letter[2] in (tags := self._tags(letter[1])):
-                return tags[letter[2]]
+                    return read_bounce_tag(match[1], self._keys)
+        for text in mail.letter_ids:
+            letter_id = _LETTER_ID.match(text)
+            if letter_id and letter_id[2] in (tags := self._tags(letter_id[1])):
+                return tags[letter_id[2]]
         raise TokenError("it carries no return path and no Message-ID of this newsletter")
 
-    def _tags(self, day: str) -> dict[str, int]:
-        """The readers of a day's letters, by what names these."""
+    def _tags(self, text: str) -> dict[str, int]:
+        """The readers of a day's letters, by the tags in their Message-IDs."""
         try:
-            that = date.fromisoformat(day)
+            day = date.fromisoformat(text)
         except ValueError:
             return {}
-        if that not in self._letters:
-            self._letters[that] = readers_by_letter_tag(
-                that, self._store.planned_readers(that), self._keys
-            )
-        return self._letters[that]
-
-
-_LONGEST = 500
-"""Characters of a server's words that are kept."""
+        if day not in self._tags_by_day:
+            planned = self._store.planned_readers(day)
+            self._tags_by_day[day] = readers_by_letter_tag(day, planned, self._keys)
+        return self._tags_by_day[day]

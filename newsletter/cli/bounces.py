@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 from newsletter.app.app import App, open_app
-from newsletter.bounces import BounceResult, Effect, Maildir, Mbox, Stream, in_words
+from newsletter.bounces import (
+    EFFECTS,
+    BounceResult,
+    Effect,
+    Maildir,
+    Mbox,
+    Stream,
+    result_line,
+)
 from newsletter.cli.command import command, command_list, group
 from newsletter.cli.output import Output, count_of
 from newsletter.errors import UsageError
@@ -24,16 +32,6 @@ bounces_group = group(
     Example: newsletter bounces read --mbox /var/mail/bounce
     """,
 )
-
-EFFECTS: dict[Effect, str] = {
-    "noted": "counted",
-    "suppressed": "blocked",
-    "unsubscribed": "unsubscribed",
-    "again": "counted before",
-    "aside": "set aside",
-    "left": "left in place",
-}
-"""What a mail led to, as named in the JSON and as printed."""
 
 
 @command(bounces_group, "read")
@@ -62,14 +60,14 @@ def read_bounces(
     with open_app(config) as app:
         mailbox = _choose_mailbox(app, stdin, maildir, mbox)
         app.readers()
-        results = list(app.bounce_processor().take_all(mailbox.mails(), app.clock.now()))
+        results = list(app.bounce_processor().process_all(mailbox.mails(), app.clock.now()))
     effects = Counter(result.effect for result in results)
     counts: dict[str, int] = {
         "read": len(results),
         **{effect: effects[effect] for effect in EFFECTS},
     }
     document = {**counts, "mails": [asdict(result) for result in results]}
-    output.result(document, "\n".join((*map(in_words, results), _total(results, effects))))
+    output.result(document, "\n".join((*map(result_line, results), _total(results, effects))))
     return 0
 
 

@@ -209,7 +209,7 @@ def test_mail_seen_by_another_program_is_read(
     [
         (("--maildir", "nowhere"), "no Maildir can be read there"),
         (("--mbox", "nowhere"), "no mbox can be read there"),
-        (("--mbox", "newsletter.yaml"), "is no mbox"),
+        (("--mbox", "newsletter.yaml"), "is not an mbox"),
         (("--mbox", "newsletter.yaml", "-"), "exactly one of --maildir"),
         (("back.mbox",), "is not a mailbox"),
     ],

@@ -1,4 +1,4 @@
-"""What a mail that came back means, whoever wrote it."""
+"""What a mail that mail back means, whoever wrote it."""
 
 import pytest
 from hypothesis import given
@@ -32,11 +32,11 @@ TO = "bounce+1-0123456789abcdef@example.org"
     ids=["Postfix", "Exim", "Exchange", "Gmail"],
 )
 def test_unknown_user_reports_are_hard_bounces(content: bytes, said: str) -> None:
-    came = parse(content)
-    assert came.meaning == "hard"
-    assert came.said.startswith(said)
-    assert came.sent == NOON
-    assert any(TO in address for address in came.addresses)
+    mail = parse(content)
+    assert mail.meaning == "hard"
+    assert mail.said.startswith(said)
+    assert mail.sent == NOON
+    assert any(TO in address for address in mail.address_fields)
 
 
 @pytest.mark.parametrize(
@@ -91,16 +91,16 @@ def test_internationalised_report_is_read() -> None:
         b"message/delivery-status", b"message/global-delivery-status"
     )
     content = content.replace(b"message/rfc822", b"message/global").replace(b"<other@", b"<that@")
-    came = parse(content)
-    assert (came.meaning, came.letters) == ("hard", ("<that@example.net>",))
+    mail = parse(content)
+    assert (mail.meaning, mail.letter_ids) == ("hard", ("<that@example.net>",))
 
 
 @pytest.mark.parametrize("kind", ["abuse", "fraud", "virus", "other", "opt-out"])
 def test_feedback_report_is_a_complaint(kind: str) -> None:
-    came = parse(complaint_mail(kind, back=f"<{TO}>", letter="<that@example.org>"))
-    assert (came.meaning, came.said) == ("complaint", f"{kind} (SomeGenerator/1.0)")
-    assert came.letters == ("<that@example.org>",)
-    assert f"<{TO}>" in came.addresses
+    mail = parse(complaint_mail(kind, back=f"<{TO}>", letter="<that@example.org>"))
+    assert (mail.meaning, mail.said) == ("complaint", f"{kind} (SomeGenerator/1.0)")
+    assert mail.letter_ids == ("<that@example.org>",)
+    assert f"<{TO}>" in mail.address_fields
 
 
 @pytest.mark.parametrize("kind", ["not-spam", "auth-failure"])
@@ -129,8 +129,8 @@ def test_feedback_report_without_type_is_ignored() -> None:
     ],
 )
 def test_readers_unsubscribe_by_subject(subject: str, meaning: str, token: str) -> None:
-    came = parse(unsubscribe_mail(subject))
-    assert (came.meaning, came.token) == (meaning, token)
+    mail = parse(unsubscribe_mail(subject))
+    assert (mail.meaning, mail.token) == (meaning, token)
 
 
 def test_automatic_reply_is_ignored() -> None:
@@ -146,9 +146,9 @@ def test_unreadable_report_is_ignored() -> None:
 
 
 def test_mail_is_identified_by_message_id_or_bytes() -> None:
-    assert parse(postfix_bounce(TO, name="a@b")).name == "<a@b>"
+    assert parse(postfix_bounce(TO, name="a@b")).id == "<a@b>"
     without = postfix_bounce(TO).replace(b"Message-Id:", b"X-Id:")
-    assert parse(without).name == parse(without).name != parse(without + b"\n").name
+    assert parse(without).id == parse(without).id != parse(without + b"\n").id
 
 
 @pytest.mark.parametrize(
@@ -173,4 +173,4 @@ def test_any_bytes_give_a_result(noise: bytes, at: int, cut: int) -> None:
         unsubscribe_mail("unsubscribe a.b.c"),
         b"",
     ):
-        assert parse(whole[:at] + noise + whole[at + cut :]).name
+        assert parse(whole[:at] + noise + whole[at + cut :]).id

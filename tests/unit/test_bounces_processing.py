@@ -38,11 +38,12 @@ def bounce_processor(store: Store) -> BounceProcessor:
     return BounceProcessor(store, PUBLICATION, KEYS)
 
 
-def take(store: Store, *mails: bytes, days: int = 0) -> list[tuple[str, str, str]]:
+def process(store: Store, *mails: bytes, days: int = 0) -> list[tuple[str, str, str]]:
     found = (
-        bounce_processor(store).take("a mail", mail, NOON + timedelta(days=days)) for mail in mails
+        bounce_processor(store).process("a mail", mail, NOON + timedelta(days=days))
+        for mail in mails
     )
-    return [(taking.meaning, taking.effect, taking.reader) for taking in found]
+    return [(result.meaning, result.effect, result.reader) for result in found]
 
 
 def statuses(store: Store) -> list[Status]:
@@ -58,29 +59,29 @@ def bounced_on(days: int, reader: int = 2, **words: str) -> bytes:
 
 def test_three_bounces_on_three_days_block_one_reader(store: Store) -> None:
     mails = [bounced_on(days) for days in (0, 1, 2)]
-    assert take(store, *mails, days=5) == [
+    assert process(store, *mails, days=5) == [
         ("hard", "noted", "r2@example.net"),
         ("hard", "noted", "r2@example.net"),
         ("hard", "suppressed", "r2@example.net"),
     ]
     assert statuses(store) == ["confirmed", "blocked", "confirmed"]
-    assert take(store, *mails, days=5) == [("hard", "again", "r2@example.net")] * 3
+    assert process(store, *mails, days=5) == [("hard", "again", "r2@example.net")] * 3
 
 
 def test_future_date_counts_as_today(store: Store) -> None:
-    assert take(store, *(bounced_on(days) for days in (10, 20, 30)))[-1][1] == "noted"
+    assert process(store, *(bounced_on(days) for days in (10, 20, 30)))[-1][1] == "noted"
     assert statuses(store) == ["confirmed"] * 3
 
 
 def test_soft_bounces_block_nobody(store: Store) -> None:
     words = {"status": "5.7.1", "said": "550 5.7.1 your server is on a list"}
     mails = [bounced_on(days, reader, **words) for days in range(6) for reader in (1, 2, 3)]
-    assert {effect for _, effect, _ in take(store, *mails, days=9)} == {"noted"}
+    assert {effect for _, effect, _ in process(store, *mails, days=9)} == {"noted"}
     assert statuses(store) == ["confirmed"] * 3
 
 
 def test_complaint_blocks_at_once(store: Store) -> None:
-    assert take(store, complaint_mail(back=f"<{return_path(3)}>")) == [
+    assert process(store, complaint_mail(back=f"<{return_path(3)}>")) == [
         ("complaint", "suppressed", "r3@example.net")
     ]
     assert statuses(store) == ["confirmed", "confirmed", "blocked"]
@@ -88,7 +89,7 @@ def test_complaint_blocks_at_once(store: Store) -> None:
 
 def test_message_id_identifies_reader_without_return_path(store: Store) -> None:
     freeze(store, store.readers(), list_papers(store, "arxiv:2608.00001"))
-    assert take(
+    assert process(
         store,
         complaint_mail(letter=letter_id(2)),
         exchange_bounce("papers@example.org", letter=letter_id(3)),
@@ -106,7 +107,9 @@ def test_rotated_key_still_identifies_the_reader(store: Store) -> None:
     rotated = BounceProcessor(
         store, PUBLICATION, Keyring(("a newer key", *KEYS.secrets), KEYS.audience)
     )
-    assert rotated.take("a mail", postfix_bounce(return_path(1)), NOON).reader == "r1@example.net"
+    assert (
+        rotated.process("a mail", postfix_bounce(return_path(1)), NOON).reader == "r1@example.net"
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,18 +126,18 @@ def test_rotated_key_still_identifies_the_reader(store: Store) -> None:
     ],
 )
 def test_unauthenticated_bounce_is_ignored(store: Store, mail: bytes) -> None:
-    taking = bounce_processor(store).take("a mail", mail, NOON)
-    assert taking.effect == "left"
-    assert taking.said
+    result = bounce_processor(store).process("a mail", mail, NOON)
+    assert result.effect == "left"
+    assert result.said
     assert statuses(store) == ["confirmed"] * 3
 
 
 def test_reader_unsubscribes_by_mail_from_any_address(store: Store) -> None:
     token = sign_token("2", "unsubscribe", KEYS, NOON - timedelta(days=900))
-    assert take(store, unsubscribe_mail(f"unsubscribe {token}")) == [
+    assert process(store, unsubscribe_mail(f"unsubscribe {token}")) == [
         ("unsubscribe", "unsubscribed", "r2@example.net")
     ]
-    assert take(store, unsubscribe_mail("Unsubscribe", to=return_path(3))) == [
+    assert process(store, unsubscribe_mail("Unsubscribe", to=return_path(3))) == [
         ("unsubscribe", "unsubscribed", "r3@example.net")
     ]
     assert statuses(store) == ["confirmed", "unsubscribed", "unsubscribed"]
@@ -142,8 +145,8 @@ def test_reader_unsubscribes_by_mail_from_any_address(store: Store) -> None:
 
 def test_token_of_another_purpose_does_not_unsubscribe(store: Store) -> None:
     token = sign_token("2", "preferences", KEYS, NOON)
-    assert take(store, unsubscribe_mail(f"unsubscribe {token}"))[0][1] == "left"
-    wish = bounce_processor(store).take("a mail", unsubscribe_mail(f"pause {token}"), NOON)
+    assert process(store, unsubscribe_mail(f"unsubscribe {token}"))[0][1] == "left"
+    wish = bounce_processor(store).process("a mail", unsubscribe_mail(f"pause {token}"), NOON)
     assert (wish.effect, wish.reader) == ("left", "r2@example.net")
     assert "asks for a pause" in wish.said
 
@@ -152,7 +155,7 @@ def test_without_bounce_mailbox_senders_mailbox_is_read(store: Store) -> None:
     by_sender = BounceProcessor(store, replace(PUBLICATION, bounces=None), KEYS)
     token = sign_token("1", "unsubscribe", KEYS, NOON)
     assert (
-        by_sender.take("a mail", unsubscribe_mail(f"unsubscribe {token}"), NOON).effect
+        by_sender.process("a mail", unsubscribe_mail(f"unsubscribe {token}"), NOON).effect
         == "unsubscribed"
     )
 
@@ -161,7 +164,7 @@ def test_one_bounce_in_a_hundred_affects_one_reader() -> None:
     store = temporary_store()
     store.sync_subscribers([subscriber(f"r{n}@example.net") for n in range(300)], now=NOON)
     for days in range(4):
-        take(store, *(bounced_on(days, reader) for reader in range(100, 301, 100)), days=days)
+        process(store, *(bounced_on(days, reader) for reader in range(100, 301, 100)), days=days)
     blocked = [r.id for r in store.readers() if r.status == "blocked"]
     assert blocked == [100, 200, 300]
 
@@ -171,9 +174,9 @@ def test_odd_maildir_entries_are_skipped_or_named(tmp_path: Path, store: Store) 
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "new" / ".hidden").write_bytes(postfix_bounce(return_path(1)))
     (tmp_path / "new" / "empty").touch()
-    (taking,) = bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON)
-    assert (taking.name, taking.effect) == ("empty", "left")
-    assert taking.said == "it is empty, or not ours to read"
+    (result,) = bounce_processor(store).process_all(Maildir(tmp_path).mails(), NOON)
+    assert (result.name, result.effect) == ("empty", "left")
+    assert result.said == "it is empty, or the newsletter may not read it"
 
 
 def test_unmovable_mail_is_named_and_counted_once(tmp_path: Path, store: Store) -> None:
@@ -182,12 +185,12 @@ def test_unmovable_mail_is_named_and_counted_once(tmp_path: Path, store: Store) 
     (tmp_path / "new" / "one").write_bytes(bounced_on(0))
     (tmp_path / "cur" / "one:2,S" / "in the way").mkdir(parents=True)
     for _ in range(2):
-        with pytest.raises(UsageError, match="was counted and cannot be put away"):
-            list(bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON))
+        with pytest.raises(UsageError, match="was counted and cannot be marked as seen"):
+            list(bounce_processor(store).process_all(Maildir(tmp_path).mails(), NOON))
     (tmp_path / "cur" / "one:2,S" / "in the way").rmdir()
     (tmp_path / "cur" / "one:2,S").rmdir()
-    (taking,) = bounce_processor(store).take_all(Maildir(tmp_path).mails(), NOON)
-    assert taking.effect == "again"
+    (result,) = bounce_processor(store).process_all(Maildir(tmp_path).mails(), NOON)
+    assert result.effect == "again"
 
 
 def test_folder_that_is_no_maildir_is_named(tmp_path: Path) -> None:
