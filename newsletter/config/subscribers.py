@@ -2,9 +2,11 @@
 
 import csv
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from io import StringIO
+from typing import Any
 
 from pydantic import Field, model_validator
 from ruamel.yaml import YAML
@@ -13,16 +15,27 @@ from newsletter.config.fields import Address, RuleText, Strict, WallTime, Zone, 
 from newsletter.config.loading import in_order, validated
 from newsletter.config.yaml_file import Document, Path, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
-from newsletter.model import CADENCES, WEEKDAYS, Cadence, Filter, Subscriber, Summary, Weekday
+from newsletter.model import (
+    CADENCES,
+    SUBSCRIBER_FIELDS,
+    WEEKDAYS,
+    Cadence,
+    Filter,
+    FormField,
+    Rule,
+    Subscriber,
+    Summary,
+    Weekday,
+)
+from newsletter.model.closed_sets import complete
 from newsletter.papers.filters import parse_rule
 from newsletter.text import clean
 
-_LISTS = ("topics", "include", "exclude")
-COLUMNS = (
-    "email", "name", "topics", "include", "exclude", "min_upvotes", "max_items", "cadence", "day",
-    "paused_until", "at", "timezone", "summary",
-)  # fmt: skip
-"""The columns of a CSV file, in the order they are written; only ``email`` must be there."""
+Plain = str | int | list[str]
+"""A field's value as YAML and JSON have it."""
+
+_LISTS: tuple[FormField, ...] = ("choices", "lines")
+"""Fields with several values, which a CSV file joins by semicolons."""
 
 
 class SubscriberSettings(Strict):
@@ -44,24 +57,29 @@ class SubscriberSettings(Strict):
 
     @property
     def subscriber(self) -> Subscriber:
-        """The subscriber these settings describe; a hostile name is cleaned."""
-        return Subscriber(
-            email=self.email,
-            name=clean(self.name),
-            filter=Filter(
-                topics=self.topics,
-                include=tuple(parse_rule(text) for text in self.include),
-                exclude=tuple(parse_rule(text) for text in self.exclude),
-                min_upvotes=self.min_upvotes,
-                max_items=self.max_items,
-            ),
-            cadence=self.cadence,
-            day=WEEKDAYS.index(self.day),
-            paused_until=self.paused_until,
-            at=self.at,
-            timezone=self.timezone,
-            summary=self.summary,
-        )
+        """The subscriber these settings describe."""
+        values = {name: _READ.get(name, _as_is)(value) for name, value in self}
+        wants = Filter(**{field.name: values.pop(field.name) for field in fields(Filter)})
+        return Subscriber(**values, filter=wants)
+
+
+def _as_is(value: Any) -> Any:  # noqa: ANN401 - a value of any field
+    return value
+
+
+def _parse_rules(texts: Iterable[str]) -> tuple[Rule, ...]:
+    return tuple(map(parse_rule, texts))
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "name": clean,  # it may come from a stranger and goes into headers
+    "include": _parse_rules,
+    "exclude": _parse_rules,
+    "day": WEEKDAYS.index,
+}
+"""How a setting becomes the subscriber's value where it is not the value already."""
+
+complete("SubscriberSettings", SUBSCRIBER_FIELDS, SubscriberSettings.model_fields)
 
 
 class SubscribersSettings(Strict):
@@ -173,7 +191,7 @@ def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[Subscri
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"this is no CSV file in UTF-8: {error}", file=file) from error
     if "email" not in (reader.fieldnames or ()):
-        columns = ",".join(COLUMNS)
+        columns = ",".join(SUBSCRIBER_FIELDS)
         words = "the first line must name the columns, with commas between them, email at least"
         raise ConfigurationError(f"{words}: {columns}", file=file)
     return _checked(_as_document(rows, file), topics)
@@ -185,7 +203,7 @@ def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]
     for column, text in row.items():
         if column is None or isinstance(text, list):
             entry["(beyond the last column)"] = str(text)
-        elif text and column in _LISTS:
+        elif text and SUBSCRIBER_FIELDS.get(column) in _LISTS:
             entry[column] = [part.strip() for part in text.split(";") if part.strip()]
         elif text:
             entry[column] = text
@@ -200,7 +218,7 @@ def _as_document(rows: Sequence[tuple[int, dict[str, Value]]], file: str) -> Doc
 def write_csv(subscribers: Iterable[Subscriber]) -> str:
     """Subscribers as CSV, lists joined by semicolons."""
     out = StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, list(SUBSCRIBER_FIELDS), lineterminator="\n")
     writer.writeheader()
     for subscriber in subscribers:
         writer.writerow(
@@ -222,23 +240,35 @@ def write_yaml(subscribers: Iterable[Subscriber]) -> str:
     return out.getvalue()
 
 
-def as_entry(subscriber: Subscriber) -> dict[str, str | int | list[str]]:
-    """A subscriber as plain values, what is at its default left out."""
-    wants = subscriber.filter
-    paused_until, cadence = subscriber.paused_until, subscriber.cadence
-    entry: dict[str, str | int | list[str] | None] = {
-        "email": subscriber.email,
-        "name": subscriber.name,
-        "topics": list(wants.topics),
-        "include": [rule.text for rule in wants.include],
-        "exclude": [rule.text for rule in wants.exclude],
-        "min_upvotes": wants.min_upvotes,
-        "max_items": wants.max_items,
-        "cadence": cadence,
-        "day": WEEKDAYS[subscriber.day] if cadence and CADENCES[cadence].asks_weekday else None,
-        "paused_until": None if paused_until is None else paused_until.isoformat(),
-        "at": subscriber.at,
-        "timezone": subscriber.timezone,
-        "summary": None if subscriber.summary == "short" else subscriber.summary,
+def as_entry(subscriber: Subscriber) -> dict[str, Plain]:
+    """A subscriber as plain values, without those that are at their default."""
+    values, defaults = plain_values(subscriber), plain_values(Subscriber(""))
+    cadence = subscriber.cadence
+    asks_weekday = cadence is not None and CADENCES[cadence].asks_weekday
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and (asks_weekday if name == "day" else value != defaults[name])
     }
-    return {key: value for key, value in entry.items() if value}
+
+
+def plain_values(subscriber: Subscriber) -> dict[str, Plain | None]:
+    """Every field of a subscriber as files and forms write it."""
+    wants = subscriber.filter
+    values = {
+        name: getattr(wants if hasattr(wants, name) else subscriber, name)
+        for name in SUBSCRIBER_FIELDS
+    }
+    return {name: _plain(value) for name, value in values.items()} | {
+        "day": WEEKDAYS[subscriber.day]
+    }
+
+
+def _plain(value: Any) -> Plain | None:  # noqa: ANN401 - a value of any field
+    match value:
+        case date():
+            return value.isoformat()
+        case tuple():
+            return [part.text if isinstance(part, Rule) else part for part in value]
+        case _:
+            return value  # type: ignore[no-any-return]

@@ -1,10 +1,12 @@
 """Who reads, and what they want: topics, rules, filters, subscribers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Literal
 
 from newsletter.model.cadences import Cadence
+from newsletter.model.closed_sets import complete
 
 Field = Literal["text", "title", "author", "org", "category", "about"]
 """Where a term is looked for; ``text`` is title and abstract. ``about`` asks for meaning and,
@@ -117,6 +119,36 @@ class Subscriber:
     at: str | None = None
     timezone: str | None = None
     summary: Summary = "short"
+
+
+FormField = Literal["fixed", "text", "lines", "choices"]
+"""How the readers' form asks for a field: one line of text or a list to pick from, several lines,
+several boxes to tick. It does not ask for ``fixed`` ones, and saving the form keeps them."""
+
+SUBSCRIBER_FIELDS: Mapping[str, FormField] = complete(
+    "SUBSCRIBER_FIELDS",
+    [
+        name
+        for field in fields(Subscriber)
+        for name in ([f.name for f in fields(Filter)] if field.name == "filter" else [field.name])
+    ],
+    {
+        "email": "fixed",
+        "name": "fixed",
+        "topics": "choices",
+        "include": "lines",
+        "exclude": "lines",
+        "min_upvotes": "text",
+        "max_items": "text",
+        "cadence": "text",
+        "day": "text",
+        "paused_until": "fixed",
+        "at": "text",
+        "timezone": "text",
+        "summary": "text",
+    },
+)
+"""A subscriber's fields, those of the filter among them, as files and forms name them."""
 
 
 @dataclass(frozen=True, slots=True)

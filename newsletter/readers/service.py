@@ -8,6 +8,7 @@ from typing import Literal
 from newsletter.errors import TokenError
 from newsletter.letter.links import MAX_AGE, Keyring, Purpose, keyed_hash, sign_token, verify_token
 from newsletter.model import (
+    SUBSCRIBER_FIELDS,
     Caps,
     Consent,
     Delivery,
@@ -226,13 +227,10 @@ class ReaderService:
         had, chosen = before.filter.topics, wanted.filter.topics
         kept = tuple(topic for topic in had if topic in chosen)
         topics = (*kept, *(topic for topic in chosen if topic not in had))
-        changed = replace(
-            wanted,
-            email=before.email,
-            name=before.name,
-            filter=replace(wanted.filter, topics=topics),
-            paused_until=before.paused_until,
-        )
+        fixed = [name for name, way in SUBSCRIBER_FIELDS.items() if way == "fixed"]
+        kept_values = {name: getattr(before, name) for name in fixed}
+        wanted = replace(wanted, filter=replace(wanted.filter, topics=topics))
+        changed = replace(wanted, **kept_values)
         return self.store.save_reader(changed, status=reader.status, now=now)
 
     def pause(self, reader: Reader, until: date | None, now: datetime) -> Reader:

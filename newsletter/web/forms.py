@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import assert_never
 from urllib.parse import parse_qs
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from newsletter.config.subscribers import one_subscriber
+from newsletter.config.subscribers import Plain, one_subscriber, plain_values
 from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
-from newsletter.model import WEEKDAYS, Subscriber
+from newsletter.model import SUBSCRIBER_FIELDS, FormField, Subscriber
 
 MAX_BYTES = 65_536
 """The most bytes a form may have; the fullest preferences take about 30,000."""
@@ -19,9 +20,6 @@ MAX_FIELDS = 500
 
 MAX_RULES = 100
 """Rules in one list; a longer list should be a topic of the newsletter."""
-
-RULE_FIELDS = ("include", "exclude")
-TEXT_FIELDS = ("min_upvotes", "max_items", "cadence", "day", "at", "timezone", "summary")
 
 
 class Form:
@@ -101,19 +99,28 @@ def parse_subscriber(form: Form, email: str, topics: Collection[str]) -> Subscri
 def _as_entry(form: Form, email: str) -> dict[str, Value]:
     """The form as an entry of subscribers.yaml, so that both are checked by the same code."""
     entry: dict[str, Value] = {"email": email}
-    for name in TEXT_FIELDS:
-        if text := form.one(name):
-            entry[name] = text
-    if topics := form.all("topics"):
-        entry["topics"] = [*topics]
-    for name in RULE_FIELDS:
-        rules = [line.strip() for line in form.one(name).splitlines() if line.strip()]
-        if len(rules) > MAX_RULES:
-            problem = f"{len(rules)} rules; at most {MAX_RULES} are allowed. Join some with “or”"
-            raise InvalidFormError({name: [problem]})
-        if rules:
-            entry[name] = [*rules]
+    for name, way in SUBSCRIBER_FIELDS.items():
+        if value := _sent(form, name, way):
+            entry[name] = value
     return entry
+
+
+def _sent(form: Form, name: str, way: FormField) -> Value:
+    match way:
+        case "fixed":
+            return None
+        case "text":
+            return form.one(name)
+        case "choices":
+            return [*form.all(name)]
+        case "lines":
+            rules = [line.strip() for line in form.one(name).splitlines() if line.strip()]
+            if len(rules) > MAX_RULES:
+                problem = f"{len(rules)} rules; at most {MAX_RULES} are allowed."
+                raise InvalidFormError({name: [f"{problem} Join some with “or”"]})
+            return [*rules]
+        case _:
+            assert_never(way)
 
 
 def _field_name(where: str) -> str:
@@ -124,17 +131,14 @@ def _field_name(where: str) -> str:
 
 def fill_form(subscriber: Subscriber) -> Form:
     """The form that describes a subscriber as they are."""
-    wants = subscriber.filter
-    values = {
-        "min_upvotes": str(wants.min_upvotes or ""),
-        "max_items": str(wants.max_items or ""),
-        "cadence": subscriber.cadence or "",
-        "day": WEEKDAYS[subscriber.day],
-        "at": subscriber.at or "",
-        "timezone": subscriber.timezone or "",
-        "summary": subscriber.summary,
-        "include": "\n".join(rule.text for rule in wants.include),
-        "exclude": "\n".join(rule.text for rule in wants.exclude),
-        "email": subscriber.email,
+    values = plain_values(subscriber)
+    shown = {
+        name: _shown(values[name], way) for name, way in SUBSCRIBER_FIELDS.items() if way != "fixed"
     }
-    return Form({**{name: [text] for name, text in values.items()}, "topics": wants.topics})
+    return Form({**shown, "email": [subscriber.email]})
+
+
+def _shown(value: Plain | None, way: FormField) -> Sequence[str]:
+    """What a form's field says; nothing for None and 0, which mean that nothing was chosen."""
+    parts = value if isinstance(value, list) else [str(value or "")]
+    return ["\n".join(parts)] if way == "lines" else parts

@@ -17,6 +17,14 @@ import pytest
 
 from newsletter.config import AnySource, read_settings
 from newsletter.config.sources import SourceSettings
+from newsletter.config.subscribers import (
+    SubscriberSettings,
+    plain_values,
+    read_csv,
+    read_subscribers,
+    write_csv,
+    write_yaml,
+)
 from newsletter.errors import InvalidFileError
 from newsletter.model import (
     ANSWERED,
@@ -34,20 +42,25 @@ from newsletter.model import (
     OPEN_ISSUE,
     SETTLEABLE,
     STOPPED_ISSUE,
+    SUBSCRIBER_FIELDS,
     TROUBLED,
     Cadence,
     Counts,
     Days,
     DeliveryState,
+    Filter,
     IssueState,
     MailEventKind,
     Origin,
     Outcome,
     Status,
+    Subscriber,
     allowing,
 )
 from newsletter.model.closed_sets import complete
 from newsletter.model.deliveries import STATE_AFTER
+from newsletter.papers.filters import parse_rule
+from newsletter.web.forms import fill_form, parse_subscriber
 from tests.support.databases import new_sqlite_store
 
 ROOT = Path(__file__).parents[2]
@@ -206,6 +219,55 @@ class TestCadences:
             assert f"`{days}`" in SETTINGS_ROWS["schedule.days"]
 
 
+class TestSubscriberFields:
+    """The table of a subscriber's fields, which files and forms follow."""
+
+    ADA = Subscriber(
+        email="ada@example.org",
+        name="Ada",
+        filter=Filter(
+            topics=("Vision",),
+            include=(parse_rule("LoRA"),),
+            exclude=(parse_rule("speech"),),
+            min_upvotes=5,
+            max_items=20,
+        ),
+        cadence="weekly",
+        day=4,
+        paused_until=date(2026, 9, 1),
+        at="07:30",
+        timezone="Europe/London",
+        summary="full",
+    )
+
+    @pytest.mark.parametrize("field", SUBSCRIBER_FIELDS)
+    def test_every_field_comes_back_from_files_and_forms(self, field: str) -> None:
+        assert plain_values(self.ADA)[field] != plain_values(Subscriber(""))[field]
+        (from_csv,) = read_csv(write_csv([self.ADA]).encode(), "readers.csv", ["Vision"])
+        (from_yaml,) = read_subscribers(
+            write_yaml([self.ADA]).encode(), "readers.yaml", ["Vision"], {}
+        )
+        assert from_csv == from_yaml == self.ADA
+        from_form = parse_subscriber(fill_form(self.ADA), "ada@example.org", ["Vision"])
+        if SUBSCRIBER_FIELDS[field] != "fixed":
+            assert plain_values(from_form)[field] == plain_values(self.ADA)[field]
+
+    @pytest.mark.parametrize(
+        "field", [name for name, way in SUBSCRIBER_FIELDS.items() if way != "fixed"]
+    )
+    def test_a_page_asks_for_each_field_that_is_not_fixed(self, field: str) -> None:
+        pages = [page.read_text() for page in (ROOT / "templates" / "web").glob("*.html")]
+        assert any(f'name="{field}"' in page for page in pages), f"no page asks for {field}"
+
+    def test_a_field_that_settings_do_not_read_is_named(self) -> None:
+        with pytest.raises(TypeError, match="SubscriberSettings has no entry for quiet_days"):
+            complete(
+                "SubscriberSettings",
+                [*SUBSCRIBER_FIELDS, "quiet_days"],
+                SubscriberSettings.model_fields,
+            )
+
+
 class TestSourceKinds:
     """The settings of each kind of source."""
 
@@ -234,6 +296,13 @@ class TestSourceKinds:
         ("states", '"pending",', '"pending", "lost",', "DELIVERY_STATES has no entry for lost"),
         ("states", '"frozen", "sending",', '"frozen", "sent",', "ISSUE_STATES has no entry for s"),
         ("cadences", '"weekly"]', '"weekly", "fortnightly"]', "CADENCES has no entry for fortnig"),
+        ("readers", "    day: int = 0", "    day: int = 0\n    quiet: int = 0", "entry for quiet"),
+        (
+            "readers",
+            "    min_upvotes: int",
+            "    stars: int = 0\n    min_upvotes: int",
+            "for stars",
+        ),
         ("deliveries", "Accepted | Refused |", "Accepted | Letter | Refused |", "no entry for Le"),
     ],
 )
