@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from newsletter.config.curated import curated_topics
+from newsletter.config.topics import curated_topics
 from newsletter.model import Issue, Item, Paper
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from newsletter.config.models import SHORTEST_SECRET
+from newsletter.config.models import MIN_SECRET_LENGTH
 from newsletter.errors import ConfigurationError
 
 
@@ -31,7 +31,7 @@ def kept_secret(folder: Path) -> str:
                 _put(path, secrets.token_urlsafe(32))
                 os.fsync(descriptor)
     found = path.read_text(encoding="utf-8", errors="replace")
-    if len(found.strip()) < SHORTEST_SECRET or not found.isascii():
+    if len(found.strip()) < MIN_SECRET_LENGTH or not found.isascii():
         raise ConfigurationError(
             "holds no secret; put back the one that was there, or take the file away: another is "
             "drawn, and the links in letters sent so far lead nowhere",

@@ -12,7 +12,7 @@ import typer
 from newsletter.app.app import open_app
 from newsletter.cli.command import command, command_list, group
 from newsletter.cli.output import Output, count_of
-from newsletter.config import schema as settings_schema
+from newsletter.config import Settings
 from newsletter.config.subscribers import SubscribersSettings
 from newsletter.errors import ConfigurationError, InvalidFileError, UsageError
 
@@ -64,7 +64,7 @@ def _new_files() -> Iterator[tuple[str, str]]:
     example = checkout if checkout.is_file() else package.joinpath("data", readers)
     yield "newsletter.yaml", settings.read_text("utf-8")
     yield "subscribers.yaml", example.read_text("utf-8")
-    yield "newsletter.schema.json", json.dumps(settings_schema(), indent=1)
+    yield "newsletter.schema.json", json.dumps(Settings.model_json_schema(), indent=1)
     yield "subscribers.schema.json", json.dumps(SubscribersSettings.model_json_schema(), indent=1)
 
 
@@ -167,6 +167,8 @@ def schema(
 
     Example: newsletter config schema
     """
-    document = SubscribersSettings.model_json_schema() if subscribers else settings_schema()
+    document = (
+        SubscribersSettings.model_json_schema() if subscribers else Settings.model_json_schema()
+    )
     replace(output, json=True).result(document)
     return 0

@@ -1,14 +1,12 @@
 """newsletter.yaml, read once into :class:`Settings`."""
 
-from newsletter.config.curated import curated_topics
-from newsletter.config.loading import read_settings, schema, validated
+from newsletter.config.loading import read_settings
 from newsletter.config.models import (
     BouncesSettings,
     IssueSettings,
     Schedule,
     Settings,
     SmtpSettings,
-    TopicSettings,
     WebSettings,
 )
 from newsletter.config.sources import (
@@ -18,6 +16,7 @@ from newsletter.config.sources import (
     HuggingFaceSource,
     PageSource,
 )
+from newsletter.config.topics import TopicSettings, curated_topics
 
 __all__ = [
     "AnySource",
@@ -34,6 +33,4 @@ __all__ = [
     "WebSettings",
     "curated_topics",
     "read_settings",
-    "schema",
-    "validated",
 ]

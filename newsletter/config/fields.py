@@ -1,4 +1,4 @@
-"""The kinds of values settings take, each with an error that says what to write instead."""
+"""Types of settings; each one's error says what to write instead."""
 
 import re
 from typing import Annotated, Any
@@ -17,18 +17,18 @@ LOWEST_PORT = 1024
 WEB_PORTS = frozenset({80, 443})
 STORES = frozenset({"sqlite", "postgresql", "postgres"})
 MASK = "**********"
-"""What stands for a secret wherever settings are shown."""
+"""Shown in place of a secret."""
 
 
 class Strict(BaseModel):
-    """Settings are frozen, and a key nobody knows is an error."""
+    """Base of all settings: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     @model_validator(mode="before")
     @classmethod
-    def leave_out_nothing(cls, value: Any) -> Any:  # noqa: ANN401 - before validation
-        """A setting of nothing (``null``, or no value at all) is one left out."""
+    def drop_nulls(cls, value: Any) -> Any:  # noqa: ANN401 - before validation
+        """``null``, or no value at all, means: use the default. An unknown key stays an error."""
         if not isinstance(value, dict):
             return value
         known = cls.model_fields
@@ -36,10 +36,10 @@ class Strict(BaseModel):
 
 
 def address(text: str) -> str:
-    """An e-mail address as it is written to: domain in lower-case ASCII (IDNA).
+    """An email address with its domain in lower-case ASCII (IDNA).
 
     Raises:
-        ValueError: nobody can be mailed there, with the reason.
+        ValueError: mail cannot be sent to it, with the reason.
     """
     return _validated(text, display_name=False)[1]
 
@@ -47,13 +47,13 @@ def address(text: str) -> str:
 def mailbox(text: str) -> tuple[str, str]:
     """Display name and address of ``Name <address>`` or a plain address (RFC 5322, 3.4)."""
     if clean(text) != text:
-        raise ValueError("a sender has no line breaks or control characters")
+        raise ValueError("a sender cannot contain line breaks or control characters")
     return _validated(text, display_name=True)
 
 
 def _validated(text: str, *, display_name: bool) -> tuple[str, str]:
     try:
-        found = validate_email(
+        parsed = validate_email(
             text,
             check_deliverability=False,
             allow_smtputf8=False,
@@ -62,8 +62,10 @@ def _validated(text: str, *, display_name: bool) -> tuple[str, str]:
             globally_deliverable=False,
         )
     except EmailNotValidError as error:
-        raise ValueError(f"{clean(text)!r} is not an address to write to: {error}") from error
-    return found.display_name or "", found.ascii_email or found.normalized
+        raise ValueError(
+            f"{clean(text)!r} is not an address that mail can be sent to: {error}"
+        ) from error
+    return parsed.display_name or "", parsed.ascii_email or parsed.normalized
 
 
 def _mailbox(text: str) -> str:
@@ -75,7 +77,7 @@ def _zone(text: str) -> str:
     try:
         ZoneInfo(text)
     except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"no time zone {text!r}; write one like Europe/Zurich") from error
+        raise ValueError(f"there is no time zone {text!r}; write one like Europe/Zurich") from error
     return text
 
 
@@ -87,36 +89,36 @@ def _wall_time(text: str) -> str:
 
 def _web_address(text: str) -> str:
     if http_url(text) is None:
-        raise ValueError("write an absolute address: https://example.org/feed.xml")
+        raise ValueError("write an absolute URL: https://example.org/feed.xml")
     port = urlsplit(text).port
     if port is not None and port < LOWEST_PORT and port not in WEB_PORTS:
-        raise ValueError(f"port {port} is not fetched from; 80, 443 and 1024 up are")
+        raise ValueError(f"port {port} is not allowed; use 80, 443, or 1024 and above")
     return text
 
 
 def _store(text: str) -> str:
-    scheme, there, place = text.partition("://")
+    scheme, separator, place = text.partition("://")
     kind = scheme.partition("+")[0]
     if kind == "memory":
         raise ValueError(
             "the in-memory store is gone; write sqlite:///newsletter.db (in /dev/shm, or another "
             "folder on a RAM disk, if nothing is to be kept)"
         )
-    unnamed = kind == "sqlite" and (place[:1] != "/" or place[1:] in ("", ":memory:"))
-    if kind not in STORES or not there or unnamed:
+    no_file = kind == "sqlite" and (place[:1] != "/" or place[1:] in ("", ":memory:"))
+    if kind not in STORES or not separator or no_file:
         raise ValueError("write sqlite:///newsletter.db, or postgresql://user:password@host/name")
     return text
 
 
 def masked(url: str) -> str:
-    """A store's address without its password, be it in the login or in the query."""
+    """A store's URL with the password masked, in the login and in the query."""
     url = re.sub(r"(?<=://)([^:/@]*):.*@", rf"\1:{MASK}@", url)
     return re.sub(r"(password=)[^&]*", rf"\1{MASK}", url)
 
 
 def _header(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("a header is one line without control characters")
+        raise ValueError("a header must be one line without control characters")
     return text
 
 
@@ -135,11 +137,11 @@ def _rate(text: str) -> str:
 
 
 def per_second(text: str) -> float:
-    """Letters a second of a rate like ``50/second`` or ``3000/minute``."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*(second|minute|hour)", text)
-    if found is None or not float(found[1]):
+    """Emails a second, from a rate like ``50/second`` or ``3000/minute``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*(second|minute|hour)", text)
+    if match is None or not float(match[1]):
         raise ValueError("write a rate as 50/second, 3000/minute or 10000/hour")
-    return float(found[1]) / {"second": 1, "minute": 60, "hour": 3600}[found[2]]
+    return float(match[1]) / {"second": 1, "minute": 60, "hour": 3600}[match[2]]
 
 
 Address = Annotated[str, AfterValidator(address)]

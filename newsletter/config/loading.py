@@ -1,4 +1,4 @@
-"""Reading a settings file: every mistake in it at once, each with its line."""
+"""Validate a settings file: report every mistake at once, each with its line."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,21 +9,22 @@ from pydantic import BaseModel, ValidationError
 from newsletter.config.fields import Strict
 from newsletter.config.models import Settings
 from newsletter.config.sources import SOURCE_KINDS
-from newsletter.config.yaml_file import Document, Path, Value, load
+from newsletter.config.yaml_file import Document, SettingPath, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 
 _SECRET = frozenset({"secret", "password", "operator_password", "headers", "store"})
 _KINDS = f"{', '.join(SOURCE_KINDS[:-1])} or {SOURCE_KINDS[-1]}"
-_SETTINGS = "this takes settings of its own; write them below it as `key: value`"
-_IN_WORDS = {
+_MAPPING_EXPECTED = "this takes settings of its own; write them below it as `key: value`"
+_MESSAGES = {
     "missing": "this must be set",
     "union_tag_not_found": f"a source needs a kind: {_KINDS}",
-    "model_type": _SETTINGS,
-    "model_attributes_type": _SETTINGS,
-    "dict_type": _SETTINGS,
+    "model_type": _MAPPING_EXPECTED,
+    "model_attributes_type": _MAPPING_EXPECTED,
+    "dict_type": _MAPPING_EXPECTED,
     "tuple_type": "this takes a list; write [one, two], or lines below it that begin with `- `",
     "string_type": "this takes a text, not a list or settings of its own",
 }
+"""What to say for pydantic's types of errors."""
 
 _REMOVED = {
     "processes": "one process sends as fast as several; remove this line. A later release will "
@@ -38,48 +39,42 @@ def read_settings(source: bytes, file: str, environment: Mapping[str, str]) -> S
     """The settings in a file's bytes.
 
     Raises:
-        InvalidFileError: all that is wrong, each with file, line and the setting's path.
-        ConfigurationError: the file is no YAML at all.
+        InvalidFileError: every mistake, each with file, line and the setting's path.
+        ConfigurationError: the file is not YAML.
     """
     document = load(source, file, environment)
     if document.value is None:
         raise ConfigurationError(
-            "the file is empty; `newsletter init` writes a newsletter.yaml where there is none",
+            "the file is empty; delete it, then `newsletter init` writes a new newsletter.yaml",
             file=file,
         )
-    return validated(Settings, document)
+    return validate(Settings, document)
 
 
-def validated(model: type[Model], document: Document) -> Model:
-    """A document as this model.
+def validate(model: type[Model], document: Document) -> Model:
+    """The document as an instance of the model.
 
     Raises:
-        InvalidFileError: all that is wrong with it.
+        InvalidFileError: every mistake in it.
     """
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
-        raise InvalidFileError(in_order(_explained(error, document))) from error
+        raise InvalidFileError(sorted_by_line(_explain(error, document))) from error
 
 
-def in_order(errors: Iterable[ConfigurationError]) -> list[ConfigurationError]:
-    """Errors in the order of their lines."""
+def sorted_by_line(errors: Iterable[ConfigurationError]) -> list[ConfigurationError]:
+    """The errors in the order of their lines; those without a line first."""
     return sorted(errors, key=lambda error: error.line or 0)
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of newsletter.yaml, for editors."""
-    return Settings.model_json_schema()
+def _explain(error: ValidationError, document: Document) -> Iterator[ConfigurationError]:
+    for detail in error.errors(include_url=False):
+        yield document.error_at(_path_in(document.value, detail["loc"]), _problem(detail))
 
 
-def _explained(error: ValidationError, document: Document) -> Iterator[ConfigurationError]:
-    for found in error.errors(include_url=False):
-        path = _path_in(document.value, found["loc"])
-        yield document.wrong(path, _problem(found))
-
-
-def _path_in(value: Value, location: tuple[int | str, ...]) -> Path:
-    """An error's location without the steps that name a model and stand in no file."""
+def _path_in(value: Value, location: tuple[int | str, ...]) -> SettingPath:
+    """An error's location in the file, without pydantic's steps that name a model."""
     path: list[str | int] = []
     for step, part in enumerate(location):
         if isinstance(value, dict) and part in value:
@@ -92,35 +87,35 @@ def _path_in(value: Value, location: tuple[int | str, ...]) -> Path:
     return tuple(path)
 
 
-def _problem(found: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is not exported
-    """What is wrong, in words that quote no secret, nor a value that may have one in it."""
-    match found["type"]:
+def _problem(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is not exported
+    """What is wrong; a value that may contain a secret is not quoted."""
+    match detail["type"]:
         case "extra_forbidden":
-            key = str(found["loc"][-1])
-            return _REMOVED.get(key) or _unknown(key)
+            key = str(detail["loc"][-1])
+            return _REMOVED.get(key) or _unknown_key(key)
         case "value_error":
-            return str(found["ctx"]["error"])
+            return str(detail["ctx"]["error"])
         case "union_tag_invalid":
-            return f"no source is of kind {found['ctx']['tag']!r}; write {_KINDS}"
-        case kind if kind in _IN_WORDS:
-            return _IN_WORDS[kind]
+            return f"there is no kind {detail['ctx']['tag']!r} of source; write {_KINDS}"
+        case kind if kind in _MESSAGES:
+            return _MESSAGES[kind]
         case _:
-            secret = _SECRET.intersection(found["loc"])
-            return found["msg"] if secret else f"{found['msg']} (here: {found['input']!r})"
+            secret = _SECRET.intersection(detail["loc"])
+            return detail["msg"] if secret else f"{detail['msg']} (here: {detail['input']!r})"
 
 
-def _unknown(key: str) -> str:
+def _unknown_key(key: str) -> str:
     known = _keys(Strict)
     if key in known:
-        return f"{key!r} is no setting of this place; see docs/configuration.md for where it stands"
+        return f"{key!r} is not a setting of this section; docs/configuration.md shows where it is"
     near = difflib.get_close_matches(key, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else "see docs/configuration.md for those there are"
-    return f"no setting is called {key!r}; {hint}"
+    hint = f"did you mean {near[0]!r}?" if near else "docs/configuration.md lists the settings"
+    return f"there is no setting {key!r}; {hint}"
 
 
 def _keys(model: type[BaseModel]) -> set[str]:
-    """The names of every setting of the model and those derived from it."""
+    """The names of every setting of the model and of its subclasses."""
     names = set(model.model_fields)
-    for derived in model.__subclasses__():
-        names |= _keys(derived)
+    for subclass in model.__subclasses__():
+        names |= _keys(subclass)
     return names

@@ -1,17 +1,15 @@
-"""The settings of newsletter.yaml. ``docs/configuration.md`` says the same in prose."""
+"""The settings of newsletter.yaml; ``docs/configuration.md`` explains each."""
 
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from newsletter.config.curated import curated
 from newsletter.config.fields import (
     LOOPBACK,
     Address,
     Mailbox,
     Rate,
-    RuleText,
     StoreAddress,
     Strict,
     WallTime,
@@ -21,30 +19,30 @@ from newsletter.config.fields import (
     per_second,
 )
 from newsletter.config.sources import AnySource
-from newsletter.model import Days, Publication, Topic
-from newsletter.papers.filters import parse_rule
+from newsletter.config.topics import TopicSettings, expand_name
+from newsletter.model import Days, Publication
 
-SHORTEST_SECRET = 16
+MIN_SECRET_LENGTH = 16
 
 
-def _unguessable(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < SHORTEST_SECRET:
+def _check_length(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < MIN_SECRET_LENGTH:
         raise ValueError(
-            f"a secret has {SHORTEST_SECRET} characters at least; draw one with:"
+            f"a secret needs at least {MIN_SECRET_LENGTH} characters; make one with:"
             " python -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
     return secret
 
 
 class Schedule(Strict):
-    """When readers who chose nothing else get their letter."""
+    """When readers who chose no other time get their email."""
 
     at: WallTime = "07:00"
     days: Days = "weekdays"
 
 
 class SmtpSettings(Strict):
-    """The server mail leaves through."""
+    """The server that sends the emails."""
 
     host: str = "localhost"
     port: int = Field(default=25, ge=1, le=65535)
@@ -59,50 +57,29 @@ class SmtpSettings(Strict):
 
     @model_validator(mode="after")
     def refuse_cleartext(self) -> Self:
-        """Refuse to send passwords and readers' addresses in the clear over a network."""
+        """Passwords and readers' addresses must not cross a network unencrypted."""
         if self.security == "none" and self.host not in LOOPBACK and not self.allow_cleartext:
             raise ValueError(
-                f"security: none sends letters to {self.host} in the clear; write starttls or tls,"
-                " or allow_cleartext: true for a relay on a private network"
+                f"security: none would send emails to {self.host} in the clear; write starttls, tls"
+                " or, for a relay on a private network, allow_cleartext: true"
             )
         return self
 
     @property
     def per_second(self) -> float | None:
-        """The most letters a second, None for no limit."""
+        """The maximum of emails a second; None: no limit."""
         return None if self.rate is None else per_second(self.rate)
 
 
-class TopicSettings(Strict):
-    """A section of the letter, and what belongs in it."""
-
-    name: str = Field(min_length=1)
-    about: str = ""
-    any: tuple[RuleText, ...] = ()
-    none: tuple[RuleText, ...] = ()
-    categories: tuple[str, ...] = ()
-
-    @property
-    def topic(self) -> Topic:
-        """The topic with its rules parsed."""
-        return Topic(
-            name=self.name,
-            any=tuple(parse_rule(text) for text in self.any),
-            none=tuple(parse_rule(text) for text in self.none),
-            categories=self.categories,
-            about=self.about,
-        )
-
-
 class BouncesSettings(Strict):
-    """The mailbox that bounces and unsubscribe mails go to, and where it is read."""
+    """The address for bounces and unsubscribe requests, and the folder they are read from."""
 
     address: Address
     maildir: str | None = None
 
 
 class IssueSettings(Strict):
-    """How much a letter holds, what a day without papers or a doubt does, and how it looks."""
+    """The size and look of an issue; what to do without papers, and with emails in doubt."""
 
     max_items: int = Field(default=60, ge=1, le=1000)
     when_empty: Literal["skip", "send"] = "skip"
@@ -111,7 +88,7 @@ class IssueSettings(Strict):
 
 
 class WebSettings(Strict):
-    """Where the readers' pages listen."""
+    """The address where the readers' pages are served."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
@@ -121,19 +98,19 @@ class WebSettings(Strict):
     @field_validator("operator_password")
     @classmethod
     def long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        """Refuse a password that can be guessed."""
-        return value if value is None else _unguessable(value)
+        """A short password could be guessed."""
+        return value if value is None else _check_length(value)
 
     @field_validator("trusted_proxies")
     @classmethod
     def addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """Refuse what is no address or network."""
+        """Each must be an IP address or a network."""
         for text in value:
             try:
                 ip_network(text)
             except ValueError as error:
                 raise ValueError(
-                    f"{text!r} is no address; write one like 127.0.0.1 or 10.0.0.0/8"
+                    f"{text!r} is not an IP address; write one like 127.0.0.1 or 10.0.0.0/8"
                 ) from error
         return value
 
@@ -156,7 +133,7 @@ class Settings(Strict):
     secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_as_list)] = ()
     smtp: SmtpSettings = SmtpSettings()
     sources: tuple[Annotated[AnySource, Field(discriminator="kind")], ...] = ()
-    topics: tuple[Annotated[TopicSettings, BeforeValidator(curated)], ...] = ()
+    topics: tuple[Annotated[TopicSettings, BeforeValidator(expand_name)], ...] = ()
     operator: Address | None = None
     bounces: BouncesSettings | None = None
     issue: IssueSettings = IssueSettings()
@@ -166,36 +143,38 @@ class Settings(Strict):
     @field_validator("secret")
     @classmethod
     def long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        """Refuse a secret that can be guessed."""
-        return tuple(map(_unguessable, value))
+        """A short secret could be guessed."""
+        return tuple(map(_check_length, value))
 
     @field_validator("topics")
     @classmethod
     def distinct(cls, value: tuple[TopicSettings, ...]) -> tuple[TopicSettings, ...]:
-        """Refuse two topics of one name."""
+        """Readers follow topics by name, so names must be unique."""
         names = [topic.name for topic in value]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two topics are called {name!r}; give one another name")
+                raise ValueError(f"two topics are called {name!r}; rename one")
         return value
 
     @model_validator(mode="after")
     def distinct_sources(self) -> Self:
-        """Refuse two sources that reports and letters could not tell apart."""
+        """Reports and emails name sources, so names must be unique."""
         names = self.source_names
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two sources are called {name!r}; give one a `name:` of its own")
+                raise ValueError(
+                    f"two sources are called {name!r}; give one of them another `name:`"
+                )
         return self
 
     @property
     def source_names(self) -> tuple[str, ...]:
-        """What each source is called in reports and letters."""
+        """The name of each source in reports and emails."""
         return tuple(source.display_name for source in self.sources)
 
     @property
     def publication(self) -> Publication:
-        """The newsletter as its letters name it."""
+        """The facts about the newsletter that its emails carry."""
         sender_name, sender_email = mailbox(self.sender)
         return Publication(
             name=self.name,

@@ -27,7 +27,7 @@ class SourceSettings(Strict):
 
     @property
     def default_name(self) -> str:
-        """The name in reports and emails of a source without ``name``."""
+        """The name in reports and emails if ``name`` is not set."""
         raise NotImplementedError(f"{type(self).__name__} has no default_name")
 
     @property
@@ -59,10 +59,10 @@ class ArxivSource(SourceSettings):
     @field_validator("categories")
     @classmethod
     def known_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """Refuse what cannot be a category."""
+        """Each must look like a category."""
         for name in value:
             if not name.replace("-", "").replace(".", "").isalnum():
-                raise ValueError(f"{name!r} is no arXiv category; write one like cs.CL or math")
+                raise ValueError(f"{name!r} is not an arXiv category; write one like cs.CL or math")
         return value
 
     @property
@@ -101,4 +101,4 @@ AnySource = HuggingFaceSource | ArxivSource | FeedSource | PageSource
 SOURCE_KINDS: tuple[str, ...] = tuple(
     kind for one in get_args(AnySource) for kind in get_args(one.model_fields["kind"].annotation)
 )
-"""What ``kind`` may say."""
+"""The values of ``kind``."""

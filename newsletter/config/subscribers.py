@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
 from newsletter.config.fields import Address, RuleText, Strict, WallTime, Zone, address
-from newsletter.config.loading import in_order, validated
-from newsletter.config.yaml_file import Document, Path, Value, load
+from newsletter.config.loading import sorted_by_line, validate
+from newsletter.config.yaml_file import Document, SettingPath, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import (
     CADENCES,
@@ -125,11 +125,11 @@ def one_subscriber(entry: Mapping[str, Value], topics: Collection[str]) -> Subsc
 def _checked(document: Document, topics: Collection[str]) -> tuple[Subscriber, ...]:
     across = [*_duplicates(document), *_unknown_topics(document, topics)]
     try:
-        found = validated(SubscribersSettings, document)
+        found = validate(SubscribersSettings, document)
     except InvalidFileError as error:
-        raise InvalidFileError(in_order([*error.errors, *across])) from error
+        raise InvalidFileError(sorted_by_line([*error.errors, *across])) from error
     if across:
-        raise InvalidFileError(in_order(across))
+        raise InvalidFileError(sorted_by_line(across))
     return tuple(settings.subscriber for settings in found.subscribers)
 
 
@@ -151,7 +151,7 @@ def _duplicates(document: Document) -> Iterator[ConfigurationError]:
         if before != place:
             line = document.line(("subscribers", before, "email"))
             path = ("subscribers", place, "email")
-            yield document.wrong(path, f"{email} stands in line {line} already")
+            yield document.error_at(path, f"{email} stands in line {line} already")
 
 
 def _unknown_topics(document: Document, topics: Collection[str]) -> Iterator[ConfigurationError]:
@@ -160,7 +160,7 @@ def _unknown_topics(document: Document, topics: Collection[str]) -> Iterator[Con
         for at, name in enumerate(named if isinstance(named, list) else ()):
             if isinstance(name, str) and name.strip() not in topics:
                 path = ("subscribers", place, "topics", at)
-                yield document.wrong(path, unknown(name.strip(), topics))
+                yield document.error_at(path, unknown(name.strip(), topics))
 
 
 def same_mailbox(email: str) -> str:
@@ -211,7 +211,9 @@ def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]
 
 
 def _as_document(rows: Sequence[tuple[int, dict[str, Value]]], file: str) -> Document:
-    lines: dict[Path, int] = {("subscribers", place): row[0] for place, row in enumerate(rows)}
+    lines: dict[SettingPath, int] = {
+        ("subscribers", place): row[0] for place, row in enumerate(rows)
+    }
     return Document(file, {"subscribers": [entry for _, entry in rows]}, lines)
 
 

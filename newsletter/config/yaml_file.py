@@ -1,11 +1,11 @@
-"""YAML as the person wrote it, with the line of everything in it.
+"""YAML files as texts, lists and mappings, with the line of every value.
 
-Only YAML's structure is used (YAML 1.2, through ruamel.yaml's parser): every plain scalar stays
-the text it is, so that ``NO`` is a country, ``12:30`` a time and ``2406.10000`` a paper. What a
-text means is decided by the setting it stands in.
+Only YAML's structure is used (YAML 1.2, with ruamel.yaml's parser). Every plain scalar stays text,
+so that ``NO`` is a country, ``12:30`` a time and ``2406.10000`` a paper; the setting it belongs to
+decides what it means.
 
-Values are built from the parser's events as they come; composing these into a tree first takes
-nearly twice as long, which a roster of ten thousand readers feels.
+Values are built directly from the parser's events. Composing a tree of nodes first would take
+nearly twice as long, which matters for a file of ten thousand readers.
 """
 
 import re
@@ -30,15 +30,17 @@ from ruamel.yaml.reader import ReaderError
 
 from newsletter.errors import ConfigurationError, InvalidFileError
 
-MAX_ALIASED = 10_000
+MAX_EXPANDED = 10_000
+"""How many values aliases may add to a file."""
+
 MAX_DEPTH = 50
 MAX_BYTES = 50 * 1024 * 1024
 
 Value = None | str | list["Value"] | dict[str, "Value"]
-"""What a file holds: texts, lists and mappings of them, and nothing."""
+"""What a file holds: texts, and lists and mappings of them; None for null."""
 
-Path = tuple[str | int, ...]
-"""The way to a place in a file: ``("sources", 1, "url")``."""
+SettingPath = tuple[str | int, ...]
+"""The place of a value in a file: ``("sources", 1, "url")``."""
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -48,56 +50,59 @@ _PLAIN_TAGS = frozenset({"!", *(_CORE + kind for kind in ("str", "int", "float",
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's value, with the line (from 1) of every place in it."""
+    """A file's value, with the line (from 1) of every value in it."""
 
     file: str
     value: Value
-    lines: Mapping[Path, int]
+    lines: Mapping[SettingPath, int]
 
-    def line(self, path: Path) -> int | None:
-        """The line of a place, or of the nearest place around it that is there."""
+    def line(self, path: SettingPath) -> int | None:
+        """The line of a value; if it is missing, the line of the nearest value around it."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
 
-    def wrong(self, path: Path, problem: str) -> ConfigurationError:
-        """An error that names a place in this file."""
-        where = ".".join(str(part) for part in path)
-        return ConfigurationError(problem, file=self.file, line=self.line(path), where=where)
+    def error_at(self, path: SettingPath, problem: str) -> ConfigurationError:
+        """An error that names the file, the line and the dotted path of a value."""
+        return _error(problem, self.file, self.line(path), path)
 
 
 def load(source: bytes, file: str, environment: Mapping[str, str]) -> Document:
     """Read a YAML file's bytes.
 
-    ``${NAME}`` becomes the environment's word of that name, ``$${`` a literal ``${``.
+    ``${NAME}`` becomes the value of that environment variable, ``$${`` a literal ``${``.
 
     Raises:
         InvalidFileError: tags, duplicate keys and variables that are not set; all at once.
-        ConfigurationError: not UTF-8, not YAML, more than one document, or nested or expanded
-            beyond reason; with the line.
+        ConfigurationError: not UTF-8, not YAML, more than one document, or too deeply nested or
+            expanded; with the line.
     """
-    text = _decoded(source, file)
+    text = _decode(source, file)
     events = YAML(typ="safe", pure=True).parse(StringIO(text))
-    builder = _Builder(file, environment, events, limit=len(source) + MAX_ALIASED)
+    builder = _Builder(file, environment, events, limit=len(source) + MAX_EXPANDED)
     try:
-        value = builder.document()
+        value = builder.read_document()
     except MarkedYAMLError as error:
-        raise ConfigurationError(_problem(error), file=file, line=_line_of(error)) from error
+        problem = error.problem or error.context or "not YAML"
+        hint = "; indent with spaces, not tabs" if "\\t" in problem else ""
+        mark = error.problem_mark or error.context_mark
+        line = None if mark is None else mark.line + 1
+        raise ConfigurationError(f"not YAML: {problem}{hint}", file=file, line=line) from error
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        said = f"not YAML: a character that may not stand in it (U+{error.character:04X})"
-        raise ConfigurationError(said, file=file, line=line) from error
+        problem = f"not YAML: a character that is not allowed (U+{error.character:04X})"
+        raise ConfigurationError(problem, file=file, line=line) from error
     except (YAMLError, ValueError) as error:
         raise ConfigurationError(f"not YAML: {error}", file=file, line=builder.line) from error
-    if builder.faults:
-        raise InvalidFileError(builder.faults)
+    if builder.errors:
+        raise InvalidFileError(builder.errors)
     return Document(file, value, builder.lines)
 
 
-def _decoded(source: bytes, file: str) -> str:
+def _decode(source: bytes, file: str) -> str:
     if len(source) > MAX_BYTES:
         raise ConfigurationError(
-            f"the file has {len(source):,} bytes; {MAX_BYTES:,} is the most", file=file
+            f"the file has {len(source):,} bytes; the maximum is {MAX_BYTES:,}", file=file
         )
     try:
         return source.decode("utf-8-sig")
@@ -108,112 +113,109 @@ def _decoded(source: bytes, file: str) -> str:
         ) from error
 
 
-def _problem(error: MarkedYAMLError) -> str:
-    problem = error.problem or error.context or "not YAML"
-    hint = "; indent with spaces, not tabs" if "\\t" in problem else ""
-    return f"not YAML: {problem}{hint}"
-
-
-def _line_of(error: MarkedYAMLError) -> int | None:
-    mark = error.problem_mark or error.context_mark
-    return None if mark is None else mark.line + 1
+def _error(problem: str, file: str, line: int | None, path: SettingPath) -> ConfigurationError:
+    where = ".".join(str(part) for part in path)
+    return ConfigurationError(problem, file=file, line=line, where=where)
 
 
 @dataclass(slots=True)
 class _Builder:
-    """Turns the parser's events into a value, keeping count and lines.
+    """Builds a value from the parser's events, and records the line of each part.
 
-    A byte makes one value at most, so what lies beyond the limit is expanded aliases.
-    ``faults`` are what does not keep the rest from being read; ``line`` is where reading is.
+    Attributes:
+        limit: the number of values that is too many. A byte makes at most one value, so more values
+            than bytes come from aliases.
+        errors: problems after which the file could still be read on.
+        line: the line that is being read.
     """
 
     file: str
     environment: Mapping[str, str]
     events: Iterator[Event]
     limit: int
-    lines: dict[Path, int] = field(default_factory=dict)
-    anchors: dict[str, tuple[Value, Path]] = field(default_factory=dict)
-    faults: list[ConfigurationError] = field(default_factory=list)
+    lines: dict[SettingPath, int] = field(default_factory=dict)
+    anchors: dict[str, tuple[Value, SettingPath]] = field(default_factory=dict)
+    errors: list[ConfigurationError] = field(default_factory=list)
     values: int = 0
     line: int = 1
 
-    def next(self) -> Event:
+    def next_event(self) -> Event:
         event = next(self.events)
         self.line = event.start_mark.line + 1
         return event
 
-    def document(self) -> Value:
+    def read_document(self) -> Value:
         value: Value = None
         documents = 0
         for event in self.events:
             documents += isinstance(event, DocumentStartEvent)
             self.line = event.start_mark.line + 1
             if documents > 1:
-                raise self.wrong((), "a second document begins here; keep one in a file")
+                raise self.error_at((), "a second document begins here; keep one in a file")
             if isinstance(event, NodeEvent):
-                value = self.build(event, ())
+                value = self.read_value(event, ())
         return value
 
-    def build(self, event: Event, path: Path) -> Value:
-        self.enter(path)
+    def read_value(self, event: Event, path: SettingPath) -> Value:
+        self.count_value(path)
         if isinstance(event, AliasEvent):
-            return self.again(event, path)
+            return self.expand_alias(event, path)
         assert isinstance(event, ScalarEvent | CollectionStartEvent)
         if event.tag is not None and event.tag not in _PLAIN_TAGS:
-            self.fault(path, f"tags like {event.tag} are not read; write a plain value")
+            self.add_error(path, f"tags like {event.tag} are not allowed; write a plain value")
         value: Value
         if isinstance(event, ScalarEvent):
-            value = self.scalar(event, path)
+            value = self.read_scalar(event, path)
         elif isinstance(event, SequenceStartEvent):
-            value = list(self.members(path))
+            value = list(self.read_items(path))
         else:
-            value = dict(self.entries(path))
+            value = dict(self.read_entries(path))
         if event.anchor:
             self.anchors[event.anchor] = (value, path)
         return value
 
-    def enter(self, path: Path) -> None:
-        """Count a value, and keep its line where its key has not given one."""
+    def count_value(self, path: SettingPath) -> None:
+        """Count a value, and record its line unless its key has a line already."""
         self.values += 1
         if self.values > self.limit:
-            raise self.wrong(path, "aliases expand beyond reason; write the values out")
+            raise self.error_at(path, "aliases expand to too many values; write the values out")
         if len(path) > MAX_DEPTH:
-            raise self.wrong(path[:2], f"nested deeper than {MAX_DEPTH} levels")
+            raise self.error_at(path[:2], f"nested deeper than {MAX_DEPTH} levels")
         self.lines.setdefault(path, self.line)
 
-    def members(self, path: Path) -> Iterator[Value]:
-        at = 0
-        while not isinstance(event := self.next(), SequenceEndEvent):
-            yield self.build(event, (*path, at))
-            at += 1
+    def read_items(self, path: SettingPath) -> Iterator[Value]:
+        index = 0
+        while not isinstance(event := self.next_event(), SequenceEndEvent):
+            yield self.read_value(event, (*path, index))
+            index += 1
 
-    def entries(self, path: Path) -> Iterator[tuple[str, Value]]:
-        seen: dict[str, int] = {}
-        while not isinstance(key := self.next(), MappingEndEvent):
+    def read_entries(self, path: SettingPath) -> Iterator[tuple[str, Value]]:
+        key_lines: dict[str, int] = {}
+        while not isinstance(key := self.next_event(), MappingEndEvent):
             if not isinstance(key, ScalarEvent):
-                raise self.wrong(path, "a key must be a word")
+                raise self.error_at(path, "a key must be a word")
             name = str(key.value)
             here = (*path, name)
             if name == "<<":
-                self.fault(path, "merge keys (<<) are not read; write the values out")
-            if name in seen:
-                self.fault(here, f"this key stands in line {seen[name]} already")
-            seen[name] = self.lines[here] = self.line
+                self.add_error(path, "merge keys (<<) are not allowed; write the values out")
+            if name in key_lines:
+                self.add_error(here, f"this key is already in line {key_lines[name]}")
+            key_lines[name] = self.lines[here] = self.line
             if key.anchor:
                 self.anchors[key.anchor] = (name, here)
-            yield name, self.build(self.next(), here)
+            yield name, self.read_value(self.next_event(), here)
 
-    def again(self, event: AliasEvent, path: Path) -> Value:
-        """What an alias stands for, built anew in its place."""
+    def expand_alias(self, event: AliasEvent, path: SettingPath) -> Value:
         if event.anchor not in self.anchors:
-            raise self.wrong(
-                path,
-                f"*{event.anchor} stands for nothing; mark a value above it with &{event.anchor}",
+            raise self.error_at(
+                path, f"*{event.anchor} is not defined; mark a value above it with &{event.anchor}"
             )
-        return self.copied(*self.anchors[event.anchor], path)
-
-    def copied(self, value: Value, origin: Path, path: Path) -> Value:
+        value, origin = self.anchors[event.anchor]
         self.lines.setdefault(path, self.lines[origin])
+        return self.copy_parts(value, origin, path)
+
+    def copy_parts(self, value: Value, origin: SettingPath, path: SettingPath) -> Value:
+        """A copy of an anchor's value whose parts have the lines of the original."""
         match value:
             case list():
                 return [self.copy(v, (*origin, at), (*path, at)) for at, v in enumerate(value)]
@@ -222,28 +224,28 @@ class _Builder:
             case _:
                 return value
 
-    def copy(self, value: Value, origin: Path, path: Path) -> Value:
-        self.enter(path)
+    def copy(self, value: Value, origin: SettingPath, path: SettingPath) -> Value:
+        self.count_value(path)
         self.lines[path] = self.lines[origin]
-        return self.copied(value, origin, path)
+        return self.copy_parts(value, origin, path)
 
-    def scalar(self, event: ScalarEvent, path: Path) -> str | None:
+    def read_scalar(self, event: ScalarEvent, path: SettingPath) -> str | None:
         text = str(event.value)
         if not event.style and text in _NULL:
             return None
-        return _VARIABLE.sub(lambda found: self.variable(found, path), text)
+        return _VARIABLE.sub(lambda match: self.substitute(match, path), text)
 
-    def variable(self, found: re.Match[str], path: Path) -> str:
-        name = found[1]
+    def substitute(self, match: re.Match[str], path: SettingPath) -> str:
+        name = match[1]
         if name is None:
             return "${"
         if name not in self.environment:
-            self.fault(path, f"the environment has no {name}; set it or write the value")
+            problem = f"the environment variable {name} is not set; set it or write the value"
+            self.add_error(path, problem)
         return self.environment.get(name, "")
 
-    def fault(self, path: Path, problem: str) -> None:
-        self.faults.append(self.wrong(path, problem))
+    def add_error(self, path: SettingPath, problem: str) -> None:
+        self.errors.append(self.error_at(path, problem))
 
-    def wrong(self, path: Path, problem: str) -> ConfigurationError:
-        where = ".".join(str(part) for part in path)
-        return ConfigurationError(problem, file=self.file, line=self.line, where=where)
+    def error_at(self, path: SettingPath, problem: str) -> ConfigurationError:
+        return _error(problem, self.file, self.line, path)

@@ -77,7 +77,7 @@ def test_missing_file_message_is_accurate(newsletter: Newsletter) -> None:
     assert "no such file; `newsletter init 'my papers'` writes one" in said
     (newsletter.folder / "newsletter.yaml").write_text("")
     said = newsletter.run("send", "--yes", code=3).stderr
-    assert "the file is empty; `newsletter init` writes a newsletter.yaml where there is" in said
+    assert "the file is empty; delete it, then `newsletter init` writes a new" in said
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from newsletter.config import Settings, curated_topics, read_settings, schema
+from newsletter.config import Settings, curated_topics, read_settings
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Publication
 
@@ -106,7 +106,10 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ({"store": {"url": "x"}}, "store: this takes a text"),
         ({"smtp": "localhost"}, "smtp: this takes settings of its own"),
         ({"topics": "Reasoning"}, "topics: this takes a list"),
-        ({"sources": [FEED | {"headers": {"X": "a\r\nHost: b"}}]}, "headers.X: a header is one"),
+        (
+            {"sources": [FEED | {"headers": {"X": "a\r\nHost: b"}}]},
+            "headers.X: a header must be one",
+        ),
         ({"sources": [FEED | {"headers": {"X: y\r\nZ": "a"}}]}, "String should match pattern"),
     ],
 )
@@ -210,7 +213,7 @@ def test_null_means_the_default() -> None:
     assert bare == read()
     name, colour = errors_of("name:\nsender: N <n@example.org>\ncolour:")
     assert name == "newsletter.yaml:1: name: this must be set"
-    assert colour.startswith("newsletter.yaml:3: colour: no setting is called 'colour'; see docs/")
+    assert colour.startswith("newsletter.yaml:3: colour: there is no setting 'colour'; docs/")
 
 
 def test_topic_is_named_or_described() -> None:
@@ -228,10 +231,10 @@ def test_curated_topics_are_many_and_distinct() -> None:
 
 
 def test_schema_names_every_setting() -> None:
-    assert set(schema()["properties"]) == set(Settings.model_fields)
+    assert set(Settings.model_json_schema()["properties"]) == set(Settings.model_fields)
 
 
 def test_misplaced_setting_is_reported_as_misplaced() -> None:
     with pytest.raises(InvalidFileError) as caught:
         read(host="localhost")
-    assert "host: 'host' is no setting of this place; see docs/" in str(caught.value)
+    assert "host: 'host' is not a setting of this section; docs/" in str(caught.value)

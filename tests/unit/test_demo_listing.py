@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from newsletter.config import read_settings
-from newsletter.config.curated import curated_topics
 from newsletter.config.subscribers import read_subscribers
+from newsletter.config.topics import curated_topics
 
 DEMO = files("newsletter").joinpath("data", "demo")
 ORIGINAL_LISTINGS = Path(__file__).parents[2].parent / "shared" / "data" / "payloads" / "hf_daily"
