@@ -12,7 +12,7 @@ from newsletter.ports import Readers, RunLock, Transport
 from newsletter.publisher.drafting import chunks, draft, draft_issue, in_turn, plans, wave
 from newsletter.publisher.issue_mailer import IssueMailer
 from newsletter.publisher.publisher import Publisher
-from newsletter.readers.cadence import due
+from newsletter.readers.due import is_due
 
 NOTHING_NEW = "no new papers"
 
@@ -40,7 +40,7 @@ def waiting(
         reader.id
         for reader in (store.each_reader() if emails is None else store.readers(emails=emails))
         if reader.status == "confirmed"
-        and due(reader.subscriber, day, publisher.cadence, everyone=everyone)
+        and is_due(reader.subscriber, day, publisher.cadence, everyone=everyone)
     )
     return unplanned(store, day, array("q", found))
 

@@ -16,7 +16,7 @@ from newsletter.publisher.fetch_schedule import Backoff
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import Told
-from newsletter.readers.cadence import due
+from newsletter.readers.due import is_due
 
 OF_THE_DAY = timedelta(hours=20)
 """How old an issue may be that a newcomer gets: as long as its deferred letters are tried again."""
@@ -49,7 +49,7 @@ def greet(publisher: Publisher, reader: Reader) -> FirstLetter | None:
         return None
     wave = publisher.store.waves(newest.day)[-1]
     young = timedelta() <= publisher.clock.now() - wave.issue.frozen_at < OF_THE_DAY
-    if not young or not due(reader.subscriber, newest.day, publisher.cadence, everyone=True):
+    if not young or not is_due(reader.subscriber, newest.day, publisher.cadence, everyone=True):
         return None
     plan = _first_plan(publisher, reader, newest, wave)
     if not plan.edition.papers:

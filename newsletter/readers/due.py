@@ -1,4 +1,4 @@
-"""When a reader's issue is due, as an instant, and which readers are due by now.
+"""On which days a reader gets an issue, at which instant it is due, and who is due by now.
 
 A local time becomes an instant by Python's own rules (PEP 495): the first of two where clocks go
 back, and moved on by the gap where they go forward. So every local date has exactly one instant,
@@ -13,8 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from newsletter.model import Days, Reader, Subscriber
-from newsletter.readers import cadence
+from newsletter.model import CADENCES, Days, Reader, Subscriber
 
 AHEAD = timedelta(hours=1)
 """How long before their time readers are listed as due: that is when fetching begins."""
@@ -51,6 +50,36 @@ class Due:
 
 Unplanned = Callable[[date, Sequence[int]], Sequence[int]]
 """Returns those readers who have no delivery of a day's issue: the ledger's answer."""
+
+
+def is_due(
+    subscriber: Subscriber, day: date, default: Days = "daily", *, everyone: bool = False
+) -> bool:
+    """Whether a subscriber gets the issue of a day.
+
+    Args:
+        subscriber: the subscriber.
+        day: the issue's day, a local date of the subscriber.
+        default: the newsletter's own days, for subscribers who chose none or whose pause is over.
+        everyone: ignore the cadence, but not a pause.
+    """
+    if is_paused(subscriber, day):
+        return False
+    chosen = subscriber.cadence
+    if chosen is None or chosen == "paused":
+        chosen = default
+    return everyone or CADENCES[chosen].falls_on(day, subscriber.day)
+
+
+def is_paused(subscriber: Subscriber, day: date) -> bool:
+    """Whether the subscriber has paused on a day.
+
+    ``paused_until`` ends every pause on that day, and is a pause by itself, whatever the cadence;
+    without it, the cadence ``paused`` lasts until it is changed.
+    """
+    if subscriber.paused_until is not None:
+        return day < subscriber.paused_until
+    return subscriber.cadence == "paused"
 
 
 def local_instant(day: date, at: str, timezone: str) -> datetime:
@@ -115,7 +144,7 @@ def _dates_of(
 ) -> list[_DueDate]:
     """A subscriber's last date that came due, and the one that comes within ``AHEAD``."""
     at, zone = subscriber.at or default.at, subscriber.timezone or default.timezone
-    own = [found for found in dates(at, zone) if cadence.due(subscriber, found[1], default.cadence)]
+    own = [found for found in dates(at, zone) if is_due(subscriber, found[1], default.cadence)]
     past = [found for found in own if found[0] <= now]
     return [*past[-1:], *(found for found in own if found[0] > now)]
 

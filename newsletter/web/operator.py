@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.model import Counts, DailyGrowth, ListingState, Suppression
-from newsletter.ports import Store
+from newsletter.ports import Issues, Store
 from newsletter.publisher.reporting import so_far
 from newsletter.web.context import PageContext
 
@@ -138,7 +138,7 @@ def _has_password(request: Request, password: str) -> bool:
     return scheme.lower() == "basic" and hmac.compare_digest(sent, password.encode())
 
 
-def _issue_rows(store: Store, days: Sequence[date]) -> list[IssueRow]:
+def _issue_rows(store: Issues, days: Sequence[date]) -> list[IssueRow]:
     rows = [(day, store.issue_state(day), store.counts(day)) for day in days]
     most = max((counts.planned for _, _, counts in rows), default=0) or 1
     return [

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from newsletter.config.subscribers import as_entry
 from newsletter.model import Reader
 from newsletter.publisher.filter_preview import try_out
-from newsletter.readers.cadence import is_paused
+from newsletter.readers.due import is_paused
 from newsletter.web.context import PageContext, client_of, post, token_of
 from newsletter.web.forms import Form, InvalidFormError, fill_form, parse_subscriber
 from newsletter.web.guard import SCRIPT_POLICY

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from newsletter.model import Cadence
-from newsletter.readers.cadence import due
+from newsletter.readers.due import is_due
 from tests.support.factories import subscriber
 
 MONDAY, FRIDAY, SATURDAY = date(2026, 8, 3), date(2026, 8, 7), date(2026, 8, 8)
@@ -26,18 +26,18 @@ def test_cadence_decides_the_days(
     saturday: bool,  # noqa: FBT001 - as monday
 ) -> None:
     reader = subscriber(cadence=cadence)
-    days = [due(reader, day, "weekdays") for day in (MONDAY, FRIDAY, SATURDAY)]
+    days = [is_due(reader, day, "weekdays") for day in (MONDAY, FRIDAY, SATURDAY)]
     assert days == [monday, friday, saturday]
 
 
 def test_weekly_reader_chooses_the_day() -> None:
     reader = subscriber(cadence="weekly", day=4)
-    assert [due(reader, day) for day in (MONDAY, FRIDAY)] == [False, True]
+    assert [is_due(reader, day) for day in (MONDAY, FRIDAY)] == [False, True]
 
 
 def test_pause_ends_on_its_day() -> None:
     reader = subscriber(cadence="paused", paused_until=FRIDAY)
-    assert [due(reader, day, "weekdays") for day in (MONDAY, FRIDAY, SATURDAY)] == [
+    assert [is_due(reader, day, "weekdays") for day in (MONDAY, FRIDAY, SATURDAY)] == [
         False,
         True,
         False,
@@ -46,11 +46,11 @@ def test_pause_ends_on_its_day() -> None:
 
 def test_pause_date_suspends_the_cadence() -> None:
     reader = subscriber(cadence="weekly", paused_until=date(2026, 8, 10))
-    assert [due(reader, day) for day in (MONDAY, date(2026, 8, 10))] == [False, True]
+    assert [is_due(reader, day) for day in (MONDAY, date(2026, 8, 10))] == [False, True]
 
 
 def test_everyone_overrides_cadence_but_no_pause() -> None:
     weekly = subscriber(cadence="weekly")
     paused = subscriber(cadence="paused")
-    assert due(weekly, SATURDAY, everyone=True)
-    assert not due(paused, MONDAY, everyone=True)
+    assert is_due(weekly, SATURDAY, everyone=True)
+    assert not is_due(paused, MONDAY, everyone=True)
