@@ -8,19 +8,23 @@
     │   ├── InvalidFileError                 all that is wrong with a file
     │   ├── FilterError                      a filter expression, with a pointer into it
     │   ├── AddressError                     an address nobody can be mailed at
-    │   └── TemplateError                    a template that cannot be compiled or set
+    │   └── TemplateError                    a template that cannot be compiled or rendered
     ├── SourceError                      4   one source did not answer; the others go on
     │   └── BlockedAddressError              a source's address is one we do not fetch from
     ├── StoreError                       1   the store cannot be opened, read or written
-    ├── RenderError                      1   one paper or one letter that cannot be set
+    ├── RenderError                      1   one paper or one letter that cannot be rendered
     ├── TokenError                       1   a signed link that is not ours, or too old
     └── TryAgainError                    75  later: a lock, a paused issue, no SMTP server
         ├── OldStoreError                    the store has forgotten what left: it was restored
         └── TransportError                   the SMTP server as a whole refuses or is gone
 """
 
+import logging
 from collections.abc import Sequence
-from typing import ClassVar
+from types import TracebackType
+from typing import ClassVar, Self
+
+_log = logging.getLogger(__name__)
 
 
 class NewsletterError(Exception):
@@ -132,3 +136,49 @@ class OldStoreError(TryAgainError):
 
 class TransportError(TryAgainError):
     """The SMTP server as a whole refuses us or is gone; no reader is to blame."""
+
+
+class Isolated:
+    """A context manager that stops unexpected exceptions, so that one fault stops one thing.
+
+    A broken reader, paper or source must not stop the others. Here is the only place that catches
+    every :class:`Exception`. Those that the newsletter raises itself pass: their callers know what
+    to do about them.
+
+    Attributes:
+        error: the exception that was stopped; None if there was none.
+
+    Example::
+
+        with Isolated(f"source {source.name}") as attempt:
+            listings = await source.fetch(day)
+        if attempt.error is not None: ...
+    """
+
+    __slots__ = ("_subject", "error")
+
+    def __init__(self, subject: str = "") -> None:
+        """Isolate one thing; the log names this subject, an empty one keeps the log silent."""
+        self._subject = subject
+        self.error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception) or isinstance(error, NewsletterError):
+            return False
+        self.error = error
+        if self._subject:
+            _log.error("%s: %s", self._subject, describe(error), exc_info=error)
+        return True
+
+
+def describe(error: BaseException | None) -> str:
+    """An unexpected exception in one line: its class and its message."""
+    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"

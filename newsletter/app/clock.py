@@ -3,14 +3,18 @@
 import asyncio
 from datetime import UTC, datetime
 
+from typing_extensions import override
 
-class SystemClock:
-    """A :class:`newsletter.ports.Clock` that tells the machine's time."""
+from newsletter.ports import Clock
 
+
+class SystemClock(Clock):
+    """The machine's clock."""
+
+    @override
     def now(self) -> datetime:
-        """The present instant, aware, in UTC."""
         return datetime.now(UTC)  # noqa: TID251 - this is the reader of time
 
+    @override
     async def sleep(self, seconds: float) -> None:
-        """Wait that long, letting others run."""
         await asyncio.sleep(seconds)  # noqa: TID251 - this is the waiting

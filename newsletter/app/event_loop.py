@@ -1,6 +1,6 @@
-"""The event loop that everything waits on: uvloop's where it is installed, else Python's own.
+"""The event loop: uvloop's if it is installed (the extra ``fast``), otherwise Python's own.
 
-uvloop comes with the extra ``fast``. Whoever starts a loop starts it here, so that one place knows.
+Every event loop is started here, so that one place decides.
 """
 
 import asyncio
@@ -10,26 +10,24 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-Factory = Callable[[], asyncio.AbstractEventLoop]
-
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Do the work on an event loop of its own, which is closed afterwards; its result."""
+    """Run a coroutine in a new event loop, and return its result."""
     with asyncio.Runner(loop_factory=_uvloop()) as runner:
         return runner.run(work)
 
 
-def named() -> str:
-    """The loop that :func:`run` starts, in words."""
+def loop_name() -> str:
+    """The event loop that :func:`run` starts, for the operator."""
     if _uvloop() is None:
-        return "asyncio's; pip install 'daily-papers-newsletter[fast]' brings a faster one"
+        return "asyncio's; pip install 'daily-papers-newsletter[fast]' installs a faster one"
     return f"uvloop {version('uvloop')}"
 
 
-def _uvloop() -> Factory | None:
-    """What makes a loop of uvloop's; None where that is not installed."""
+def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The function that makes a uvloop; None if uvloop is not installed."""
     try:
-        import uvloop  # noqa: PLC0415 - an extra, which need not be there
+        import uvloop  # noqa: PLC0415 - it is optional
     except ImportError:
         return None
     return uvloop.new_event_loop

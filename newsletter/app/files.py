@@ -1,27 +1,33 @@
-"""The operator's files: where they are, and what is in them."""
+"""Files: those the operator writes, and the secret that the newsletter keeps for itself."""
 
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
+from newsletter.config.models import MIN_SECRET_LENGTH
 from newsletter.errors import ConfigurationError
 
-BEGUN = frozenset({"newsletter.yaml", "subscribers.yaml"})
+WRITTEN_BY_INIT = frozenset({"newsletter.yaml", "subscribers.yaml"})
 """The files that ``newsletter init`` writes."""
 
 
 def remedy(path: Path, otherwise: str) -> str:
-    """What to do where the operator's file is not there: begin it, if ``init`` knows its name."""
-    if path.name not in BEGUN:
+    """What to do if the operator's file does not exist: ``init``, for the files it writes."""
+    if path.name not in WRITTEN_BY_INIT:
         return otherwise
     here = path.absolute().parent == Path.cwd()
     return f"`newsletter init{'' if here else f' {quote(str(path.parent))}'}` writes one"
 
 
-def read(path: Path, remedy: str) -> bytes:
-    """A file's bytes; ``remedy`` is what to do where there is no such file.
+def read_file(path: Path, remedy: str) -> bytes:
+    """A file's bytes; ``remedy`` tells the operator what to do if the file does not exist.
 
     Raises:
-        ConfigurationError: there is no such file, or it cannot be read.
+        ConfigurationError: the file does not exist or cannot be read.
     """
     try:
         return path.read_bytes()
@@ -31,9 +37,60 @@ def read(path: Path, remedy: str) -> bytes:
         raise ConfigurationError(f"cannot be read: {error.strerror}", file=str(path)) from error
 
 
-def placed(url: str, folder: Path) -> str:
-    """A store's address, a relative SQLite file taken from the configuration's folder."""
+def store_address(url: str, folder: Path) -> str:
+    """The address of a store; a relative SQLite file is in the configuration's folder."""
     scheme, slashes, path = url.partition("sqlite:///")
     if not slashes or scheme or path.startswith("/"):
         return url
     return f"sqlite:///{folder / path}"
+
+
+def kept_secret(folder: Path) -> str:
+    """The secret of a newsletter whose configuration has none: drawn once, and kept in a file.
+
+    Several processes may start at once, and a crash may come at any time. So one process draws it
+    under a lock, and the file appears complete or not at all: links signed with another secret
+    would not work, and links signed with an empty one could be forged.
+
+    Args:
+        folder: the newsletter's own folder.
+
+    Raises:
+        ConfigurationError: the file has no secret in it.
+    """
+    path = folder / "secret"
+    if not path.exists():
+        with _locked(folder) as descriptor:
+            if not path.exists():
+                _write_private(path, secrets.token_urlsafe(32))
+                os.fsync(descriptor)
+    secret = path.read_text(encoding="utf-8", errors="replace")
+    if len(secret.strip()) < MIN_SECRET_LENGTH or not secret.isascii():
+        raise ConfigurationError(
+            "holds no secret; put back the one that was there, or delete the file: then a new one "
+            "is drawn, and the links in letters sent so far no longer work",
+            file=str(path),
+        )
+    return secret
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Hold the folder's lock until the block ends; the folder's file descriptor."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read; it is complete when it appears."""
+    draft = path.with_suffix(".new")
+    draft.touch(mode=0o600)
+    with draft.open("w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,8 +1,7 @@
-"""Who is still alive: every run holds an operating-system lock that ends with its process.
+"""Which runs are still alive: each holds a lock of the operating system that ends with its process.
 
-A lease is for machines that vanish; a process that died on this machine is known at once, since
-the system lets go of its lock. Runs of other machines, or of other folders, are left to their
-leases.
+So a process that died on this machine is known at once. Runs of other machines, or of other
+folders, are known to be over only when their leases in the store have ended.
 """
 
 import contextlib
@@ -14,10 +13,10 @@ from pathlib import Path
 
 
 class FileRunLock:
-    """A :class:`newsletter.ports.RunLock` by a locked file in a folder all its peers share.
+    """A :class:`newsletter.ports.RunLock` that locks a file in a folder which all runs share.
 
     Attributes:
-        name: the run's name; its beginning says which machine and folder it is of.
+        name: the run's name; it begins with a hash of the machine and folder.
     """
 
     def __init__(self, folder: Path, run: str) -> None:
@@ -38,7 +37,7 @@ class FileRunLock:
                 path.unlink(missing_ok=True)
 
     def gone(self, runs: Collection[str]) -> frozenset[str]:
-        """Those of these runs whose process is known to have ended."""
+        """Those of these runs whose process on this machine has ended."""
         family = (run for run in runs if run.startswith(f"{self._family}-"))
         return frozenset(run for run in family if run != self.name and not self._is_held(run))
 
@@ -58,6 +57,6 @@ class FileRunLock:
 
 
 def _family(folder: Path) -> str:
-    """A name for this machine and folder: runs of one family can see each other's locks."""
+    """A hash of this machine and folder: runs that share it can see each other's locks."""
     place = f"{socket.gethostname()}:{folder.absolute()}"
     return hashlib.blake2b(place.encode(), digest_size=6).hexdigest()

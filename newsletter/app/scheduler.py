@@ -1,10 +1,11 @@
-"""When: a tick every half minute, the newsletter's sign of life, and how it is stopped.
+"""The scheduler: a tick every half minute, a heartbeat in the store, and a clean end.
 
-The ticks are APScheduler's, plain intervals in UTC. What is due at a tick is not its business:
-cron triggers skip and repeat around clock changes, so :mod:`newsletter.readers.due` works it out.
+The ticks are APScheduler's, plain intervals in UTC. What is due at a tick is decided by
+:mod:`newsletter.readers.due`: cron triggers skip and repeat times when clocks change.
 """
 
 import asyncio
+import logging
 import platform
 import signal
 from collections.abc import Callable, Coroutine, Sequence
@@ -15,22 +16,24 @@ from typing import Any
 from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from newsletter.app.app import App
+from newsletter.app.wiring import App
 from newsletter.bounces import result_line
-from newsletter.errors import StoreError, UsageError
+from newsletter.errors import Isolated, NewsletterError, StoreError, UsageError, describe
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat
 from newsletter.ports import Transport
-from newsletter.publisher.operator_mail import tell_operator
+from newsletter.publisher.operator_mail import mail_operator
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
-from newsletter.publisher.ticking import Deliver, SchedulerState, deliver_open, look
+from newsletter.publisher.ticking import Deliver, SchedulerState, deliver_open, fetch_and_freeze
+
+_log = logging.getLogger(__name__)
 
 TICK = timedelta(seconds=30)
-"""Between two looks at the clock."""
+"""The time between two ticks."""
 
-Told = Callable[[str], None]
-"""Told, in a line, what a person should know."""
+MAX_NAMED = 5
+"""Skipped readers whom a heartbeat names; of the others it gives the number."""
 
 Task = asyncio.Task[None]
 
@@ -39,41 +42,38 @@ Task = asyncio.Task[None]
 class Scheduler:
     """A newsletter that stays awake.
 
-    Looking at the clock and delivering go side by side: a long delivery keeps no later issue
-    from its time.
+    Fetching and freezing run beside deliveries, so that a long delivery does not delay the next
+    issue.
 
     Attributes:
         publisher: the newsletter.
-        scheduler_state: what it remembers between two ticks.
+        state: what it remembers between two ticks.
         deliver: delivers an issue.
-        transport: the door letters to the operator leave by.
-        refresh: called at each tick, in a thread: what takes in news from the operator and
-            by mail.
-        stationery: the templates of letters to the operator, compiled when asked for.
-        told: told, in a line, what happens.
-        name: whose sign of life this is.
+        transport: sends emails to the operator.
+        refresh: called at each tick, in a thread: they take in the operator's changes and bounces.
+        note_templates: returns the templates of emails to the operator.
+        name: the name of the heartbeat.
     """
 
     publisher: Publisher
-    scheduler_state: SchedulerState
+    state: SchedulerState
     deliver: Deliver
     transport: Transport
     refresh: Sequence[Callable[[], None]]
-    stationery: Callable[[], LetterTemplates]
-    told: Told
+    note_templates: Callable[[], LetterTemplates]
     name: str
     _deliveries: int = 0
-    _said: str = ""
-    _looking: Task | None = None
+    _problem: str = ""
+    _ticking: Task | None = None
     _delivering: Task | None = None
 
     def __post_init__(self) -> None:
         self._started = self.publisher.clock.now()
 
     async def keep(self, stopping: asyncio.Event) -> None:
-        """Tick until told to stop; then let what is on the wire get its answer."""
+        """Tick until the event is set; then wait for the answers to letters on the wire."""
         last = next(iter(await asyncio.to_thread(self.publisher.store.heartbeats)), None)
-        self.scheduler_state.seen = None if last is None else last.seen
+        self.state.seen = None if last is None else last.seen
         scheduler = AsyncIOScheduler(timezone=UTC)
         job = scheduler.add_job(
             self.tick,
@@ -86,62 +86,71 @@ class Scheduler:
         )
         scheduler.start()
         try:
-            while not await _set_within(stopping, TICK):
-                call_back(job, self.publisher.clock.now())
+            while not await _is_set_within(stopping, TICK):
+                reschedule(job, self.publisher.clock.now())
         finally:
             scheduler.shutdown(wait=False)
             await self._end()
 
     async def tick(self) -> None:
-        """Begin to look at the clock, unless the last look is not over."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+        """Start a tick, unless the last one still runs."""
+        if self._ticking is None or self._ticking.done():
+            self._ticking = asyncio.create_task(self._tick())
 
-    async def _look(self) -> None:
-        self._said = ""
-        for take_in in self.refresh:
-            await self._guarded(asyncio.to_thread(take_in))
-        await self._guarded(look(self.publisher, self.scheduler_state, self.told))
+    async def _tick(self) -> None:
+        self._problem = ""
+        for refresh in self.refresh:
+            await self._guarded("refresh", asyncio.to_thread(refresh))
+        await self._guarded("tick", fetch_and_freeze(self.publisher, self.state))
         if self._delivering is None or self._delivering.done():
             self._deliveries += 1
             self._delivering = asyncio.create_task(self._deliver(str(self._deliveries)))
-        await self._guarded(self._beat())
+        await self._guarded("heartbeat", self._beat())
 
     async def _deliver(self, turn: str) -> None:
         await self._guarded(
-            deliver_open(
-                self.publisher, self.scheduler_state, self.deliver, turn=turn, told=self.told
-            )
+            "delivery", deliver_open(self.publisher, self.state, self.deliver, turn=turn)
         )
         await self._guarded(
-            tell_operator(
-                self.publisher, self.scheduler_state, self.transport, self.stationery, self.told
-            )
+            "report",
+            mail_operator(self.publisher, self.state, self.transport, self.note_templates),
         )
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it; what goes wrong is told, and the next tick tries again."""
-        outcome = await asyncio.gather(work, return_exceptions=True)
-        if isinstance(outcome[0], Exception):
-            self._said = f"{type(outcome[0]).__name__}: {outcome[0]}"
-            self.told(self._said)
+    async def _guarded(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do it; an error is logged and shown in the heartbeat, and the next tick tries again."""
+        with Isolated(what) as attempt:
+            try:
+                await work
+            except NewsletterError as error:
+                self._problem = f"{type(error).__name__}: {error}"
+                _log.error("%s", self._problem)
+        if attempt.error is not None:
+            self._problem = describe(attempt.error)
 
     async def _beat(self) -> None:
-        heartbeat = Heartbeat(self.name, self._started, self.publisher.clock.now(), self._said)
+        said = "; ".join(filter(None, [self._problem, *_name_skipped(self.state)]))
+        heartbeat = Heartbeat(self.name, self._started, self.publisher.clock.now(), said)
         await asyncio.to_thread(self.publisher.store.record_heartbeat, heartbeat)
 
     async def _end(self) -> None:
-        """Stop both; a delivery takes up to half a minute to let its letters be answered."""
-        working = [task for task in (self._looking, self._delivering) if task is not None]
+        """Stop both tasks; a delivery takes up to half a minute to get the server's answers."""
+        working = [task for task in (self._ticking, self._delivering) if task is not None]
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        self._said = "stopped"
-        await self._guarded(self._beat())
+        self._problem = "stopped"
+        await self._guarded("heartbeat", self._beat())
 
 
-async def _set_within(event: asyncio.Event, time: timedelta) -> bool:
-    """Wait for an event at most so long; whether it has come."""
+def _name_skipped(state: SchedulerState) -> list[str]:
+    """The readers who are skipped at present, in words; if there are many, some and the number."""
+    skipped = [f"{day}: reader {one.email}: {one.error}" for day, one in state.skipped_readers()]
+    more = len(skipped) - MAX_NAMED
+    return [*skipped[:MAX_NAMED], *([f"and {more} more readers"] if more > 0 else [])]
+
+
+async def _is_set_within(event: asyncio.Event, time: timedelta) -> bool:
+    """Wait for an event at most this long; returns whether it was set."""
     try:
         await asyncio.wait_for(event.wait(), time.total_seconds())
     except TimeoutError:
@@ -149,21 +158,21 @@ async def _set_within(event: asyncio.Event, time: timedelta) -> bool:
     return True
 
 
-def call_back(job: Job, now: datetime) -> None:
-    """Bring near a tick that a clock set back has left far ahead."""
+def reschedule(job: Job, now: datetime) -> None:
+    """Run a job now whose next time is far ahead because the clock was set back."""
     if job.next_run_time - now > TICK:
         job.modify(next_run_time=now)
 
 
 class SubscribersFileRefresh:
-    """Takes the readers' file in again when it has changed; a mistake in it is told once."""
+    """Reads the operator's file of readers again when it has changed; reports a mistake once."""
 
     def __init__(self, app: App) -> None:
-        self._house = app
+        self._app = app
         self._last = self._stamp()
 
     def __call__(self) -> None:
-        """Take it in, if it has changed since the last call.
+        """Read the file if it has changed since the last call.
 
         Raises:
             ConfigurationError: the file is wrong; the readers stay as they were.
@@ -173,27 +182,27 @@ class SubscribersFileRefresh:
         if self._last == before:
             return
         try:
-            self._house.sync_subscribers_file()
+            self._app.sync_subscribers_file()
         except StoreError:
             self._last = before
             raise
 
     def _stamp(self) -> tuple[int, int] | None:
-        path = self._house.subscribers_file
+        path = self._app.subscribers_file
         if not path.exists():
             return None
-        found = path.stat()
-        return found.st_mtime_ns, found.st_size
+        status = path.stat()
+        return status.st_mtime_ns, status.st_size
 
 
 class BouncesRefresh:
-    """Takes in what came back by mail, where the settings name a Maildir.
+    """Takes in bounces that arrived by email, if a Maildir is configured.
 
-    What was left there, and a Maildir that cannot be read, is told once.
+    A mail that cannot be dealt with, or a Maildir that cannot be read, is reported once.
     """
 
-    def __init__(self, app: App, told: Told) -> None:
-        self._house, self._told = app, told
+    def __init__(self, app: App) -> None:
+        self._app = app
         self._left: set[str] = set()
         self._failure = ""
 
@@ -203,26 +212,25 @@ class BouncesRefresh:
         Raises:
             StoreError: the store cannot be read or written; the mails stay where they are.
         """
-        maildir = self._house.maildir
+        maildir = self._app.maildir
         if maildir is None:
             return
         failure = ""
         try:
             mails = maildir.mails(skip=self._left)
-            for taking in self._house.bounce_processor().process_all(
-                mails, self._house.clock.now()
-            ):
-                self._told(f"by mail: {result_line(taking)}")
-                if taking.effect == "left":
-                    self._left.add(taking.name)
+            processor, now = self._app.bounce_processor(), self._app.clock.now()
+            for result in processor.process_all(mails, now):
+                _log.info("by mail: %s", result_line(result))
+                if result.effect == "left":
+                    self._left.add(result.name)
         except UsageError as error:
             failure = str(error)
         if failure and failure != self._failure:
-            self._told(failure)
+            _log.warning("%s", failure)
         self._failure = failure
 
 
-async def stay_awake(app: App, told: Told) -> None:
+async def stay_awake(app: App) -> None:
     """Run the newsletter until SIGTERM or SIGINT.
 
     Raises:
@@ -232,30 +240,21 @@ async def stay_awake(app: App, told: Told) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    listed_subscribers = SubscribersFileRefresh(
-        app
-    )  # first: a change while the desk is made is not missed
+    # Before the publisher, which reads the file: a change in between is not missed.
+    subscribers_file = SubscribersFileRefresh(app)
     with app.run_lock() as run_lock:
         publisher, transport = app.publisher, app.smtp()
 
         async def deliver(day: date, turn: str) -> Counts:
-            return await publish(
-                publisher,
-                day,
-                transport,
-                run_lock=run_lock,
-                turn=turn,
-                progress=lambda _counts: None,
-            )
+            return await publish(publisher, day, transport, run_lock=run_lock, turn=turn)
 
-        watch = Scheduler(
+        scheduler = Scheduler(
             publisher=publisher,
-            scheduler_state=SchedulerState(app.default_schedule),
+            state=SchedulerState(app.default_schedule),
             deliver=deliver,
             transport=transport,
-            refresh=(listed_subscribers, BouncesRefresh(app, told)),
-            stationery=lambda: app.notes["report"],
-            told=told,
+            refresh=(subscribers_file, BouncesRefresh(app)),
+            note_templates=lambda: app.notes["report"],
             name=f"run on {platform.node()}",
         )
-        await watch.keep(stopping)
+        await scheduler.keep(stopping)

@@ -1,7 +1,6 @@
 """The operator's commands. A command's module is imported only when the command is called."""
 
-import sys
-import traceback
+import logging
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any
@@ -11,7 +10,10 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
-from newsletter.errors import NewsletterError
+from newsletter.cli.logs import configure_logging
+from newsletter.errors import Isolated, NewsletterError, describe
+
+_log = logging.getLogger(__name__)
 
 COMMANDS = {
     "demo": ("demo", "Try it out: bundled papers, 3 readers, real SMTP, no network needed."),
@@ -98,20 +100,25 @@ def run(arguments: Sequence[str]) -> int:
     An error of the newsletter, or a file that the system refuses, becomes one message on standard
     error. Any other exception is named in one line; ``--verbose`` prints its traceback.
     """
+    configure_logging()  # for errors that come before the command has read its options
+    with Isolated() as attempt:
+        return _run(arguments)
+    _log_unexpected(attempt.error)
+    return UNEXPECTED
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = get_command(app).main(list(arguments), prog_name="newsletter", standalone_mode=False)
     except TyperException as error:
         typer.echo(_usage_message(error), err=True)
         return error.exit_code
     except NewsletterError as error:
-        typer.echo(f"newsletter: {error}", err=True)
+        _log.error("%s", error)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("newsletter: interrupted; run the same command again to continue", err=True)
+        _log.error("interrupted; run the same command again to continue")
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last resort: a person sees no raw traceback
-        _print_unexpected(error, verbose="--verbose" in arguments)
-        return UNEXPECTED
     return code if isinstance(code, int) else 0
 
 
@@ -125,13 +132,10 @@ def _usage_message(error: TyperException) -> str:
     )
 
 
-def _print_unexpected(error: Exception, *, verbose: bool) -> None:
-    if verbose:
-        traceback.print_exception(error, file=sys.stderr)
-        return
+def _log_unexpected(error: Exception | None) -> None:
     if isinstance(error, OSError) and error.filename:
-        message = f"{error.filename}: cannot be read or written: {error.strerror}"
-        typer.echo(f"newsletter: {message}; fix that, or choose another path", err=True)
-        return
-    message = f"unexpected {type(error).__name__}: {error}"
-    typer.echo(f"newsletter: {message} (pass --verbose for the traceback)", err=True)
+        message = "%s: cannot be read or written: %s; fix that, or choose another path"
+        verbose = _log.isEnabledFor(logging.DEBUG)
+        _log.error(message, error.filename, error.strerror, exc_info=error if verbose else None)
+    else:
+        _log.error("%s", describe(error), exc_info=error)

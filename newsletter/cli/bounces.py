@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import App, open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.bounces import (
     EFFECTS,
     BounceResult,

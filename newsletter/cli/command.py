@@ -1,7 +1,8 @@
 """How commands are defined: common options, groups with complete help, dates and readers by name.
 
 A command is a function of the configuration's path, an :class:`Output` and its own options.
-:func:`command` adds ``--config``, ``--json``, ``--quiet`` and ``--verbose`` to what typer sees.
+:func:`command` adds ``--config``, ``--json``, ``--quiet``, ``--verbose`` and ``--log-format`` to
+what typer sees.
 """
 
 import inspect
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 import typer
 from typer.core import TyperGroup
 
+from newsletter.cli.logs import LogFormat, configure_logging
 from newsletter.cli.output import Output
 from newsletter.config.subscribers import same_mailbox
 from newsletter.errors import UsageError
@@ -44,13 +46,15 @@ def _option(name: str, annotation: object, default: object) -> Parameter:
 
 _CONFIG = typer.Option("--config", envvar="NEWSLETTER_CONFIG", help="The configuration file.")
 _JSON = typer.Option("--json", help="Print one JSON document on standard output.")
-_QUIET = typer.Option("--quiet", help="Print no messages on standard error.")
-_VERBOSE = typer.Option("--verbose", help="Print more messages, and tracebacks of errors.")
+_QUIET = typer.Option("--quiet", help="Print only errors on standard error.")
+_VERBOSE = typer.Option("--verbose", help="Print details, and tracebacks of unexpected errors.")
+_LOG_FORMAT = typer.Option("--log-format", help="Messages as text, or one JSON object a line.")
 _COMMON = (
     _option("config", Annotated[Path, _CONFIG], Path("newsletter.yaml")),
     _option("json", Annotated[bool, _JSON], default=False),
     _option("quiet", Annotated[bool, _QUIET], default=False),
     _option("verbose", Annotated[bool, _VERBOSE], default=False),
+    _option("log_format", Annotated[LogFormat, _LOG_FORMAT], default=LogFormat.TEXT),
 )
 
 
@@ -82,12 +86,13 @@ def group(commands: typer.Typer, name: str, help_text: str) -> typer.Typer:
 
 
 def command(
-    commands: typer.Typer, name: str | None = None
+    commands: typer.Typer, name: str | None = None, *, long_running: bool = False
 ) -> Callable[[Command[Options]], Command[Options]]:
     """Register a function as a command, under its own name or the one given.
 
     The function gets the configuration's path and an :class:`Output` in place of the common
-    options. Its return value is the exit code. The function itself is returned unchanged.
+    options. Its return value is the exit code. The function itself is returned unchanged. The log
+    lines of a command that is ``long_running`` begin with the time.
     """
 
     def register(function: Command[Options]) -> Command[Options]:
@@ -97,9 +102,18 @@ def command(
 
         @wraps(function)
         def invoke(
-            *, config: Path, json: bool, quiet: bool, verbose: bool, **options: object
+            *,
+            config: Path,
+            json: bool,
+            quiet: bool,
+            verbose: bool,
+            log_format: LogFormat,
+            **options: object,
         ) -> int:
-            return run(config, Output(json, quiet, verbose), **options)
+            configure_logging(
+                quiet=quiet, verbose=verbose, log_format=log_format, timestamps=long_running
+            )
+            return run(config, Output(json, quiet), **options)
 
         # typer reads a command's options from its signature and annotations.
         vars(invoke)["__signature__"] = inspect.Signature(parameters)

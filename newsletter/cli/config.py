@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter.app.app import open_app
+from newsletter.app.wiring import open_app
 from newsletter.cli.command import command, command_list, group
 from newsletter.cli.output import Output, count_of
 from newsletter.config import Settings

@@ -11,15 +11,15 @@ import typer
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.app import event_loop
-from newsletter.app.app import OWN_FOLDER, App, open_app
+from newsletter.app.wiring import OWN_FOLDER, App, open_app
 from newsletter.cli.command import Port, command, command_list, issue_day
 from newsletter.cli.output import Output, table
 from newsletter.cli.preview import serve_page
 from newsletter.cli.reports import exit_code, issue_document, issue_lines, source_lines
 from newsletter.model import SourceReport
 from newsletter.preview import open_preview
-from newsletter.publisher.fetching import gather
-from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.fetching import fetch_sources
+from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.publisher.reporting import IssueReport, report
 from newsletter.transports.folder import file_name
 
@@ -87,10 +87,10 @@ def _write_configuration(folder: Path, port: int) -> None:
 
 async def _send(app: App) -> tuple[IssueReport, tuple[SourceReport, ...]]:
     day, publisher = issue_day(DAY, app.clock, app.settings.timezone), app.publisher
-    sources = await gather(
+    sources = await fetch_sources(
         publisher.sources, publisher.store, day, publisher.clock, lambda _report: None
     )
-    freeze(publisher, day, waiting(publisher, day), sources)
+    freeze(publisher, day, waiting_readers(publisher, day), sources)
     with app.run_lock() as run_lock:
         await publish(publisher, day, app.smtp(), run_lock=run_lock, progress=lambda _counts: None)
     return report(publisher.store, day, sources), sources

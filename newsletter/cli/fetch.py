@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from newsletter.app import event_loop
-from newsletter.app.app import open_app
+from newsletter.app.wiring import open_app
 from newsletter.cli.command import Day, command, command_list, issue_day
 from newsletter.cli.output import Output
 from newsletter.cli.reports import SOURCE_FAILED, missing_lines, source_lines
-from newsletter.publisher.fetching import gather
+from newsletter.publisher.fetching import fetch_sources
 
 commands = command_list()
 
@@ -34,7 +34,7 @@ def fetch(
         with output.progress("fetching", len(publisher.sources)) as done:
             count = itertools.count(1)
             reports = event_loop.run(
-                gather(
+                fetch_sources(
                     publisher.sources,
                     publisher.store,
                     day,

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import App, open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Yes, command, command_list, find_readers, group, issue_day
 from newsletter.cli.output import Output, confirm, count_of
 from newsletter.cli.reports import issue_document, issue_lines
 from newsletter.errors import UsageError
-from newsletter.publisher.issue_control import cancel, release, resolve
+from newsletter.publisher.publishing import cancel, release, resolve
 from newsletter.publisher.reporting import report
 
 commands = command_list()

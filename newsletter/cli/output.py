@@ -1,7 +1,8 @@
-"""What a command prints: its result on standard output, messages on standard error."""
+"""What a command prints: its result on standard output, log lines on standard error."""
 
 import contextlib
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,16 +12,17 @@ import typer
 
 from newsletter.errors import UsageError
 
+_log = logging.getLogger(__name__)
+
 NO_TERMINAL = "Not a terminal. Pass --yes to confirm."
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Prints results and messages in the way ``--json``, ``--quiet`` and ``--verbose`` ask for."""
+    """Prints results and progress in the way ``--json`` and ``--quiet`` ask for."""
 
     json: bool
     quiet: bool
-    verbose: bool
 
     def result(self, document: Any, text: str = "") -> None:  # noqa: ANN401 - any JSON
         """Print the document with ``--json``, otherwise the text; an empty text prints nothing."""
@@ -30,14 +32,12 @@ class Output:
             typer.echo(text)
 
     def message(self, text: str) -> None:
-        """Print a message for a person, unless ``--quiet``."""
-        if not self.quiet:
-            typer.echo(text, err=True)
+        """Log a message for a person."""
+        _log.info("%s", text)
 
     def detail(self, text: str) -> None:
-        """Print a message only with ``--verbose``."""
-        if self.verbose:
-            self.message(text)
+        """Log a message that only ``--verbose`` shows."""
+        _log.debug("%s", text)
 
     @contextlib.contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:

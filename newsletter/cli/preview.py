@@ -10,14 +10,14 @@ import typer
 from starlette.types import ASGIApp
 
 from newsletter.app import event_loop
-from newsletter.app.app import App, open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, Port, command, command_list, find_readers, issue_day
 from newsletter.cli.output import Output
 from newsletter.cli.reports import missing_lines
 from newsletter.model import Reader
 from newsletter.preview import open_preview
-from newsletter.publisher.drafting import anyone
-from newsletter.publisher.fetching import gather
+from newsletter.publisher.drafting import sample_reader
+from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.previewing import PreviewedLetter
 from newsletter.publisher.previewing import preview as preview_letters
 from newsletter.transports.folder import file_name
@@ -89,7 +89,9 @@ def _fetch_if_empty(app: App, day: Date, output: Output) -> None:
     """Fetch the day's papers if the store has none; print the sources that failed."""
     store = app.store
     if not store.waves(day) and not store.papers_listed(day):
-        reports = event_loop.run(gather(app.sources, store, day, app.clock, lambda _report: None))
+        reports = event_loop.run(
+            fetch_sources(app.sources, store, day, app.clock, lambda _report: None)
+        )
         for line in missing_lines(reports):
             output.message(line)
 
@@ -103,7 +105,7 @@ def _known_address(app: App, email: str) -> str:
 def _readers(app: App, email: str | None) -> list[Reader]:
     publisher = app.publisher
     if email is None:
-        return [anyone(publisher)]
+        return [sample_reader(publisher)]
     if email != EVERYONE:
         return find_readers(publisher.store.each_reader(), [email])
     return [reader for reader in publisher.store.readers() if reader.status == "confirmed"]

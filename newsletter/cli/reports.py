@@ -22,6 +22,7 @@ def issue_document(report: IssueReport) -> dict[str, Any]:
         "planned": report.counts.planned,
         **asdict(report.counts),
         "open": report.counts.open,
+        "faults": list(report.faults),
         "sources": [asdict(source) for source in report.sources],
     }
 
@@ -37,7 +38,7 @@ def issue_lines(report: IssueReport) -> str:
     line = f"{report.day}: {report.state}{reason}, {papers}; {deliveries or 'no emails'}"
     if report.counts.held:
         line += f"\n`newsletter issue resolve {report.day}` says whether the held emails arrived"
-    return line
+    return "\n".join((line, *(f"skipped: {fault}" for fault in report.faults)))
 
 
 def source_lines(sources: Sequence[SourceReport]) -> str:

@@ -1,5 +1,6 @@
 """``newsletter send``."""
 
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import date as Date  # noqa: N812 - `date` is the option's name
@@ -9,10 +10,11 @@ from typing import Annotated
 import typer
 
 from newsletter.app import event_loop
-from newsletter.app.app import App, open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, command, command_list, find_readers, issue_day
 from newsletter.cli.output import Output, count_of
 from newsletter.cli.reports import (
+    DELIVERIES_FAILED,
     SOURCE_FAILED,
     exit_code,
     issue_document,
@@ -23,13 +25,15 @@ from newsletter.cli.reports import (
 from newsletter.cli.signals import until_terminated
 from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, SourceReport
-from newsletter.publisher.fetching import gather
-from newsletter.publisher.previewing import proofs, rehearse
+from newsletter.publisher.drafting import SkippedReader
+from newsletter.publisher.fetching import fetch_sources
+from newsletter.publisher.previewing import dry_run, preview_waiting
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import freeze, in_question, publish, waiting
+from newsletter.publisher.publishing import count_papers, freeze, publish, waiting_readers
 from newsletter.publisher.reporting import report
 
 commands = command_list()
+_log = logging.getLogger(__name__)
 
 
 @command(commands)
@@ -62,14 +66,17 @@ def send(
         day = issue_day(date, app.clock, app.settings.timezone)
         publisher = app.publisher
         _stop_if_held(publisher, day)
-        if app.doubt:
-            output.message(app.doubt)
+        if app.restore_warning:
+            _log.warning("%s", app.restore_warning)
         if to:
             to = [
                 reader.subscriber.email
                 for reader in find_readers(publisher.store.each_reader(), to)
             ]
-        readers = waiting(publisher, day, emails=to, everyone=everyone)
+        skipped: list[SkippedReader] = []
+        readers = waiting_readers(
+            publisher, day, emails=to, everyone=everyone, on_skipped=skipped.append
+        )
         fetched = (
             _fetched(publisher, day, output) if readers and not publisher.store.waves(day) else ()
         )
@@ -79,11 +86,11 @@ def send(
         if not (readers or publisher.store.issue_state(day)):
             output.message(f"the issue of {day} is for nobody: it is on no reader's days")
         if yes or _agreed(publisher, day, readers):
-            freeze(publisher, day, readers, fetched)
+            freeze(publisher, day, readers, fetched, on_skipped=skipped.append)
             event_loop.run(until_terminated(_publish(app, day, to, output)))
-        found = report(publisher.store, day, fetched or None)
+        found = report(publisher.store, day, fetched or None, skipped)
     output.result(issue_document(found), issue_lines(found))
-    return exit_code(found, fetched)
+    return DELIVERIES_FAILED if skipped else exit_code(found, fetched)
 
 
 def _stop_if_held(publisher: Publisher, day: Date) -> None:
@@ -97,17 +104,17 @@ def _stop_if_held(publisher: Publisher, day: Date) -> None:
 
 def _fetched(publisher: Publisher, day: Date, output: Output) -> tuple[SourceReport, ...]:
     reports = event_loop.run(
-        gather(publisher.sources, publisher.store, day, publisher.clock, lambda _report: None)
+        fetch_sources(publisher.sources, publisher.store, day, publisher.clock)
     )
     for line in missing_lines(reports):
-        output.message(line)
+        _log.warning("%s", line)
     output.detail(source_lines(reports))
     return reports
 
 
 def _agreed(publisher: Publisher, day: Date, readers: Sequence[int]) -> bool:
     """Show what would be sent and ask."""
-    papers = count_of(in_question(publisher, day, readers), "paper")
+    papers = count_of(count_papers(publisher, day, readers), "paper")
     told = f"{papers} for {count_of(len(readers), 'reader')}"
     left = count_of(publisher.store.counts(day).open, "letter")
     return typer.confirm(f"Issue of {day}: {told}, {left} open. Send?", err=True)
@@ -140,7 +147,9 @@ def _dry_run(app: App, day: Date, readers: Sequence[int], output: Output) -> Non
         former.unlink()
     if not readers:
         output.message(f"nobody waits for the issue of {day}: who is to get it on that day has it")
-    wanted = (proof for proof in proofs(app.publisher, day, readers) if proof.edition.papers)
-    letters = event_loop.run(rehearse(wanted, app.to_folder(folder)))
+    wanted = (
+        proof for proof in preview_waiting(app.publisher, day, readers) if proof.edition.papers
+    )
+    letters = event_loop.run(dry_run(wanted, app.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
     output.result(document, f"{count_of(letters, 'letter')} in {folder}; nothing was sent")

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from newsletter.app import event_loop
-from newsletter.app.app import open_app
+from newsletter.app.wiring import open_app
 from newsletter.cli.command import command, command_list
 from newsletter.cli.output import Output
 from newsletter.web.wiring import open_pages
@@ -13,7 +13,7 @@ from newsletter.web.wiring import open_pages
 commands = command_list()
 
 
-@command(commands)
+@command(commands, long_running=True)
 def serve(config: Path, output: Output) -> int:
     """Serve the readers' pages: join, confirm, choose, read, leave.
 
@@ -24,15 +24,15 @@ def serve(config: Path, output: Output) -> int:
     """
     with open_app(config) as app:
         started = app.clock.now()
-        with open_pages(app, output.message):
-            event_loop.run(_told_to_end())
+        with open_pages(app):
+            event_loop.run(_until_stopped())
         stopped = app.clock.now()
     document = {"started": started.isoformat(), "stopped": stopped.isoformat()}
     output.result(document)
     return 0
 
 
-async def _told_to_end() -> None:
+async def _until_stopped() -> None:
     """Wait for SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     running = asyncio.get_running_loop()

@@ -6,12 +6,12 @@ from typing import Annotated, get_args
 
 import typer
 
-from newsletter.app.app import App, open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list, issue_day
 from newsletter.cli.output import Output, table
 from newsletter.cli.reports import DELIVERIES_FAILED, issue_document, issue_lines
 from newsletter.model import Audit, DeliveryState, Heartbeat
-from newsletter.publisher.reporting import report, so_far
+from newsletter.publisher.reporting import report, reported_days
 
 commands = command_list()
 
@@ -86,7 +86,7 @@ def _chosen_day(app: App, issue: str | None) -> date:
         UsageError: the text asked for is not a date.
     """
     day = issue_day(issue, app.clock, app.settings.timezone)
-    return day if issue else next(so_far(app.store, app.clock.now()), day)
+    return day if issue else next(reported_days(app.store, app.clock.now()), day)
 
 
 def _heartbeat_document(heartbeat: Heartbeat) -> dict[str, str]:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import App, open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list, group, issue_day
 from newsletter.cli.output import Output, count_of
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.errors import UsageError
-from newsletter.publisher.issue_control import hold
+from newsletter.publisher.publishing import hold
 from newsletter.stores import Journaled, Restoration
 
 commands = command_list()

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import App, open_app
-from newsletter.app.files import read
+from newsletter.app.files import read_file
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Yes, command, command_list, find_readers, group
 from newsletter.cli.output import Output, confirm, count_of, table
 from newsletter.config.subscribers import (
@@ -121,7 +121,7 @@ def import_readers(
     """
     with open_app(config) as app:
         topics = app.topic_names
-        content = read(file, "name a CSV or YAML file of readers")
+        content = read_file(file, "name a CSV or YAML file of readers")
         if _form_of(file) is Form.CSV:
             listed = read_csv(content, str(file), topics)
         else:

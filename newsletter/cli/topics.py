@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import App, open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, command, command_list, find_readers, group, issue_day
 from newsletter.cli.output import Output, count_of, table
 from newsletter.config import curated_topics
 from newsletter.config.subscribers import same_mailbox
 from newsletter.model import Filter, Subscriber, Verdict
-from newsletter.publisher.filter_preview import FilterPreview, try_out
+from newsletter.publisher.previewing import FilterPreview, preview_filter
 
 commands = command_list()
 topics_group = group(
@@ -72,7 +72,7 @@ def try_filters(
     with open_app(config) as app:
         today = issue_day(date, app.clock, app.settings.timezone)
         results = {
-            name: try_out(app.preview_publisher, subscriber, today, days)
+            name: preview_filter(app.unsynced_publisher, subscriber, today, days)
             for name, subscriber in _candidates(app, reader).items()
         }
     output.result(

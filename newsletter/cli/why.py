@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.app import App, open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, command, command_list, find_readers, issue_day
 from newsletter.cli.output import Output
 from newsletter.errors import UsageError
 from newsletter.model import Item, Reader, Verdict
 from newsletter.papers.identity import identify
-from newsletter.publisher.explaining import why as explain
+from newsletter.publisher.previewing import explain_issue as explain
 
 commands = command_list()
 

@@ -1,98 +1,108 @@
-"""Deliver: a day's frozen issue, until nothing of it is left to claim."""
+"""Deliver a day's frozen issue until nothing of it is left to claim; send a single letter."""
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from newsletter.delivery.ledger_writer import ANSWERED, MARK_LEASE, Records
+from newsletter.delivery.ledger_writer import ANSWERED, MARK_LEASE, LedgerWriter
 from newsletter.delivery.refusals import is_servers, refuses_reader
-from newsletter.errors import RenderError, StoreError
+from newsletter.errors import Isolated, RenderError, StoreError, describe
 from newsletter.model import (
     Accepted,
     Claim,
     Counts,
     Deferred,
+    Edition,
     Envelope,
     Letter,
     NotSent,
     Outcome,
+    Recipient,
     Refused,
     Settlement,
 )
 from newsletter.ports import Clock, Ledger, Transport
 
+_log = logging.getLogger(__name__)
+
 BATCH = 200
 """How many letters are claimed at once."""
 
 CLAIM_LEASE = 60.0
-"""Seconds a claim holds. One that waited half of this is given back and claimed anew."""
+"""Seconds a claim holds. One that waited half of this is given back and claimed again."""
 
 RENEW = CLAIM_LEASE / 3
-"""Seconds between two renewals of the leases of what is in hand."""
+"""Seconds between two renewals of the leases of claimed letters."""
 
 DRAIN = 30.0
 """Seconds for marked letters to get their answers when a run is stopped."""
 
 FRESH = timedelta(seconds=MARK_LEASE - ANSWERED)
-"""A mark older than this is not acted on: the answer to its dot could come after its lease."""
+"""No dot is sent after a mark older than this: its answer could come after the mark's lease."""
 
-CUTS = 3
-"""How often in one run a letter may be cut off before it has to wait like a deferred one."""
+MAX_CUTS = 3
+"""A letter whose connection breaks this often in one run waits like a deferred one."""
 
-TELL = 1.0
+PROGRESS_SECONDS = 1.0
 """Seconds between two reports of progress."""
 
+NOT_BUILT = "not sent: unexpected"
+"""How the reply begins of a letter that could not be built because of an unexpected exception."""
+
 _WAITS = (5, 10, 20, 40, 60)
-"""Minutes to wait after the first, second … deferral; the last repeats."""
+"""Minutes to wait after the first, second … deferral; the last one repeats."""
 
 
 def next_try(attempt: int, now: datetime) -> datetime:
-    """When a letter deferred on this attempt (from 1) is to be tried again."""
-    place = min(max(attempt, 1), len(_WAITS))
-    return now + timedelta(minutes=_WAITS[place - 1])
+    """When a letter deferred on this attempt (from 1) is tried again."""
+    last = len(_WAITS)
+    return now + timedelta(minutes=_WAITS[min(max(attempt, 1), last) - 1])
 
 
-async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none has a default
+async def deliver(  # noqa: PLR0913 - store, transport, clock, issue, letters: none has a default
     store: Ledger,
     transport: Transport,
     clock: Clock,
     day: date,
-    address: Callable[[Claim], Envelope],
+    build: Callable[[Claim], Envelope],
     *,
     run: str,
     readers: Collection[int] | None = None,
     resend: bool = True,
     progress: Callable[[Counts], None] = lambda _counts: None,
 ) -> Counts:
-    """Send what is open of a day's frozen issue, and close it if nothing is left open.
+    """Send the open letters of a day's frozen issue, and close it if nothing is left open.
 
-    A letter that cannot be set fails alone. Cancelled, it claims and marks no more, waits up to
-    ``DRAIN`` seconds for the answers to what is marked, gives the rest back, and is cancelled
-    then.
+    A letter that cannot be rendered fails, one whose building raises an unexpected exception is
+    deferred; neither stops the others. When cancelled, it claims and marks no more, waits up to
+    ``DRAIN`` seconds for the answers to marked letters, gives the rest back, and only then raises
+    ``CancelledError``.
 
     Args:
-        store: where the issue is frozen; what letters wait for is asked of it in the event loop.
-        transport: the door the letters leave by.
+        store: where the issue is frozen. Its methods that letters wait for block the event loop:
+            a short transaction takes less time than waking a thread.
+        transport: sends the letters.
         clock: for leases, and for when a deferred letter is due.
-        day: whose issue.
-        address: makes the letter of a claim; it may raise RenderError.
+        day: the issue's date.
+        build: builds the letter of a claim; it may raise RenderError.
         run: a word unique to this run, from which the tokens of its claims are made.
-        readers: only these, by id; all where it is None.
-        resend: whether what is in doubt is sent again, once; else it is held.
-        progress: told the counts, about once in ``TELL`` seconds and at the end.
+        readers: only these, by id; None for all.
+        resend: whether letters in doubt are sent again, once; otherwise they are held.
+        progress: called with the counts, about every ``PROGRESS_SECONDS`` and at the end.
 
     Returns:
-        The day's counts, also of what earlier runs did.
+        The day's counts, including what earlier runs did.
 
     Raises:
         TransportError: the server as a whole refuses us or is gone. Everything taken is settled.
         StoreError: the store cannot be read or written. No letter left without its mark.
     """
-    delivery = _Run(store, clock, day, address, run, readers, progress, resend)
+    delivery = _Run(store, clock, day, build, run, readers, progress, resend)
     working = asyncio.ensure_future(delivery.work(transport))
     try:
         await delivery.watch(working)
@@ -108,18 +118,18 @@ async def deliver(  # noqa: PLR0913 - who, through which door, when, what: none 
 
 
 def _is_clear(reply: str) -> bool:
-    """Whether a refusal is for this letter alone: our own word, or one that names the mailbox."""
+    """Whether a refusal is about this letter alone: our own, or one that names the mailbox."""
     return not is_servers(reply) or refuses_reader(reply)
 
 
 @dataclass
 class _Run:
-    """One run over an issue: its claims, and what it has seen of its letters."""
+    """One run over an issue: its claims, and what it has learnt about its letters."""
 
     store: Ledger
     clock: Clock
     day: date
-    address: Callable[[Claim], Envelope]
+    build: Callable[[Claim], Envelope]
     run: str
     readers: Collection[int] | None
     progress: Callable[[Counts], None]
@@ -128,24 +138,25 @@ class _Run:
     refused: bool = False
     welcome: bool = False
     batches: int = 0
-    told: datetime | None = None
+    reported: datetime | None = None
     cuts: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.records = Records(self.store, self.clock)
+        self.records = LedgerWriter(self.store, self.clock)
+        self.isolated = Isolated()  # one for all letters: this loop is hot
 
     async def work(self, transport: Transport) -> None:
-        """Send until nothing can be claimed: also what a round of sending had to give back."""
+        """Send until nothing can be claimed, including what a round of sending gave back."""
         while claims := await self._claim():
             self.welcome = False
             async with aclosing(self._letters(claims)) as letters:
                 await transport.send(letters, self._mark, self._settle)
 
     async def watch(self, working: asyncio.Future[None]) -> None:
-        """Keep the leases alive until the work is done, however long a letter waits its turn."""
+        """Renew the leases until the work is done, however long a letter waits its turn."""
         while not (await asyncio.wait({working}, timeout=RENEW))[0]:
-            with contextlib.suppress(StoreError):  # the next mark will meet it, and tell
-                # In a thread: where another is writing, no letter is to wait for this.
+            with contextlib.suppress(StoreError):  # the next mark meets the same error, and raises
+                # In a thread: if another process is writing, no letter should wait for this.
                 await asyncio.to_thread(
                     self.store.renew_leases,
                     self.day,
@@ -156,18 +167,18 @@ class _Run:
         working.result()
 
     async def stop(self, working: asyncio.Future[None]) -> None:
-        """Let the marked letters get their answers; after ``DRAIN`` seconds they are in doubt."""
+        """Wait for the answers to marked letters; after ``DRAIN`` seconds they are in doubt."""
         self.stopping = True
-        patience = asyncio.ensure_future(self.clock.sleep(DRAIN))
-        await asyncio.wait({working, patience}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (working, patience):
+        timeout = asyncio.ensure_future(self.clock.sleep(DRAIN))
+        await asyncio.wait({working, timeout}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (working, timeout):
             task.cancel()
-        await asyncio.gather(working, patience, return_exceptions=True)
+        await asyncio.gather(working, timeout, return_exceptions=True)
 
     async def _claim(self) -> tuple[Claim, ...]:
         """The next batch, under a token of its own, once the settlements so far are recorded."""
         await self.records.written()
-        self._tell()
+        self._report_progress()
         if self.stopping:
             return ()
         self.batches += 1
@@ -181,21 +192,21 @@ class _Run:
             resend=self.resend,
         )
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         now = self.clock.now()
-        if self.told is None or abs(now - self.told) >= timedelta(seconds=TELL):
-            self.told = now
+        if self.reported is None or abs(now - self.reported) >= timedelta(seconds=PROGRESS_SECONDS):
+            self.reported = now
             self.progress(self.store.counts(self.day))
 
     async def _letters(self, claims: Iterable[Claim]) -> AsyncGenerator[Letter]:
-        """The letters of these claims and of all later ones, each set when it is asked for."""
+        """The letters of these claims and of all later ones, each built when it is asked for."""
         waiting = deque(claims)
         try:
             while waiting:
                 stale = self.clock.now() + timedelta(seconds=CLAIM_LEASE / 2)
                 self.refused = False
                 while waiting and self._may_go_on and self.clock.now() < stale:
-                    if (letter := self._set(waiting.popleft())) is not None:
+                    if (letter := self._letter(waiting.popleft())) is not None:
                         yield letter
                 self._give_back(waiting)
                 waiting.extend(await self._claim())
@@ -204,44 +215,51 @@ class _Run:
 
     @property
     def _may_go_on(self) -> bool:
-        """Not where we are stopped, nor where a refused mark may mean that the issue is."""
+        """False once the run is stopping, or after a refused mark: the issue may be stopped."""
         return not (self.stopping or self.refused)
 
     def _give_back(self, claims: deque[Claim]) -> None:
         while claims:
             self._record(claims.popleft(), NotSent("given back before its turn"))
 
-    def _set(self, claim: Claim) -> Letter | None:
-        """The letter of a claim; one that cannot be set fails, and only that one."""
-        try:
-            return Letter(claim, self.address(claim))
-        except RenderError as error:
-            self._record(claim, Refused(f"cannot be set: {error}"))
-            return None
+    def _letter(self, claim: Claim) -> Letter | None:
+        """The letter of a claim; None if it cannot be built, which is recorded for it alone."""
+        attempt = self.isolated
+        with attempt:
+            try:
+                return Letter(claim, self.build(claim))
+            except RenderError as error:
+                self._record(claim, Refused(f"cannot be rendered: {error}"))
+                return None
+        to, why = claim.edition.to.email, describe(attempt.error)
+        _log.error("%s: letter to %s: %s", self.day, to, why, exc_info=attempt.error)
+        self._record(claim, Deferred(f"not sent: {why}"))
+        return None
 
     async def _mark(self, letter: Letter) -> bool:
         if self.stopping:
             self._record(letter.claim, NotSent("stopped before the final dot"))
             return False
-        asked = self.clock.now()
+        requested = self.clock.now()
         granted = await self.records.mark(letter)
-        if granted and self.clock.now() - asked > FRESH:
+        if granted and self.clock.now() - requested > FRESH:
             await self._settle(letter, NotSent("stopped between its mark and its dot"))
             return False
         if not granted:
             self.refused = True
-            # Void where the claim was lost; where the reader left, the next claim suppresses it.
+            # Void if the claim was lost. If the reader left, the next claim suppresses it.
             await self._settle(letter, NotSent("not to be sent any more"))
         return granted
 
     async def _settle(self, letter: Letter, outcome: Outcome) -> None:
-        self._record(letter.claim, self._patience(letter.claim, outcome))
+        self._record(letter.claim, self._soften(letter.claim, outcome))
 
-    def _patience(self, claim: Claim, outcome: Outcome) -> Outcome:
-        """The outcome, but that a letter waits which broke the connection again and again.
+    def _soften(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """The outcome, or a deferral where the outcome may not be this letter's own.
 
-        So does one the server refused in a round in which it took none, if not for the reader's
-        mailbox: it may refuse everybody.
+        A letter is deferred that broke the connection again and again. So is one that was refused
+        in a round in which the server accepted none, unless the refusal names the mailbox: the
+        server may refuse everybody.
         """
         self.welcome = self.welcome or isinstance(outcome, Accepted)
         if isinstance(outcome, Refused) and not (self.welcome or _is_clear(outcome.reply)):
@@ -249,9 +267,32 @@ class _Run:
         if not isinstance(outcome, NotSent) or self.stopping:
             return outcome
         self.cuts[claim.reader] += 1
-        return Deferred(outcome.reason) if self.cuts[claim.reader] >= CUTS else outcome
+        return Deferred(outcome.reason) if self.cuts[claim.reader] >= MAX_CUTS else outcome
 
     def _record(self, claim: Claim, outcome: Outcome) -> None:
         deferred = isinstance(outcome, Deferred)
         again = next_try(claim.attempt, self.clock.now()) if deferred else None
         self.records.settle(Settlement(claim, outcome, again))
+
+
+async def send_single(transport: Transport, envelope: Envelope) -> Outcome:
+    """Send one letter that belongs to no issue and is in no ledger; returns what became of it.
+
+    Raises:
+        TransportError: the server as a whole refuses us or is gone.
+    """
+    edition = Edition(Recipient(0, envelope.recipient), sections=())
+    claim = Claim(0, 0, "note", edition, attempt=1)
+    outcomes: list[Outcome] = []
+
+    async def letters() -> AsyncGenerator[Letter]:
+        yield Letter(claim, envelope)
+
+    async def mark(_letter: Letter) -> bool:
+        return True
+
+    async def settle(_letter: Letter, outcome: Outcome) -> None:
+        outcomes.append(outcome)
+
+    await transport.send(letters(), mark, settle)
+    return outcomes[-1] if outcomes else NotSent("the transport did not settle it")

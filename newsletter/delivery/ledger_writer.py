@@ -1,4 +1,4 @@
-"""Records: marks and settlements, written to the ledger in groups."""
+"""Write marks and settlements to the ledger in groups."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ from newsletter.model import Letter, Settlement
 from newsletter.ports import Clock, Ledger
 
 ANSWERED = 600.0
-"""Seconds in which the answer to a dot comes, or does not any more."""
+"""Seconds within which the answer to a dot comes, if it comes at all."""
 
 MARK_LEASE = 720.0
-"""Seconds a mark holds: longer than the answer to the dot may take."""
+"""Seconds a mark holds: longer than the answer to the dot can take."""
 
 TURNS = 4
-"""Turns of the event loop in which a group gathers.
+"""Turns of the event loop during which a group collects.
 
-So many it takes from a server's answer to the next letter's mark: the connections whose answers
-are there already come into the same group.
+It takes that many from a server's answer to the next letter's mark, so connections whose answers
+have already arrived get into the same group.
 """
 
 
@@ -29,13 +29,13 @@ class _Group:
     settlements: list[Settlement] = field(default_factory=list)
 
 
-class Records:
+class LedgerWriter:
     """Writes marks and settlements in groups.
 
-    A group gathers for a few turns of the event loop and is written in the loop itself: a short
-    transaction takes less time than waking a thread for it. A settlement does not wait for its
-    group, a mark does: so a connection's last settlement and next mark go together, and a kill
-    leaves it one letter in doubt at most.
+    A group collects for a few turns of the event loop and is written in the loop itself: a short
+    transaction takes less time than waking a thread for it. A mark waits until its group is
+    written, a settlement does not. So a connection's last settlement and its next mark are written
+    together, and a kill leaves at most one letter in doubt for each connection.
     """
 
     def __init__(self, store: Ledger, clock: Clock) -> None:
@@ -46,10 +46,10 @@ class Records:
         self._failure: BaseException | None = None
 
     async def mark(self, letter: Letter) -> bool:
-        """Whether this letter may leave; recorded when it may.
+        """Record that a letter may leave; False if the ledger does not permit it.
 
         Raises:
-            StoreError: it cannot be recorded, or what was said before could not.
+            StoreError: this mark, or an earlier group, could not be written.
         """
         if self._failure is not None:
             raise self._failure
@@ -58,48 +58,48 @@ class Records:
         return letter.claim.token in await asyncio.shield(written)
 
     def settle(self, settlement: Settlement) -> None:
-        """Record it with the next group; once a group has failed, with the flush."""
+        """Record a settlement with the next group; after a failed group, with the flush."""
         self._unwritten[settlement.claim.token] = settlement
         if self._failure is None:
             group, _ = self._gather()
             group.settlements.append(settlement)
 
     async def written(self) -> None:
-        """Wait until what was said so far has been tried to record."""
+        """Wait until the groups so far are written, or have failed."""
         if self._group_written is not None:
             await asyncio.wait({self._group_written})
 
     async def flush(self) -> None:
-        """At the end, wait until all is recorded; what a failed group left is tried once more.
+        """Wait until everything is written; settlements of a failed group are tried once more.
 
         Raises:
-            StoreError: it cannot be recorded.
+            StoreError: they cannot be written.
         """
         await self.written()
         if self._unwritten:
-            left = tuple(self._unwritten.values())
-            self._store.settle(left, now=self._clock.now())
+            rest = tuple(self._unwritten.values())
+            self._store.settle(rest, now=self._clock.now())
             self._unwritten.clear()
 
     def _gather(self) -> tuple[_Group, asyncio.Task[frozenset[str]]]:
         if self._gathering is None or self._group_written is None:
             self._gathering = _Group()
             self._group_written = asyncio.create_task(self._write(self._gathering))
-            self._group_written.add_done_callback(self._hear)
+            self._group_written.add_done_callback(self._note_failure)
         return self._gathering, self._group_written
 
     async def _write(self, group: _Group) -> frozenset[str]:
-        """Write a group; the tokens of it that may be sent."""
+        """Write a group; returns the tokens of the letters that may be sent."""
         for _ in range(TURNS):
-            await asyncio.sleep(0)  # noqa: TID251 - a turn, no time
+            await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop; no time passes
         self._gathering = None
         granted = self._commit(group.settlements, group.letters)
         for settlement in group.settlements:
             del self._unwritten[settlement.claim.token]
         return granted
 
-    def _hear(self, written: asyncio.Task[frozenset[str]]) -> None:
-        """Note a failure: nothing is marked after it, what is settled waits for the flush."""
+    def _note_failure(self, written: asyncio.Task[frozenset[str]]) -> None:
+        """After a failed group nothing is marked, and settlements wait for the flush."""
         if not written.cancelled():
             self._failure = self._failure or written.exception()
 

@@ -1,16 +1,16 @@
-"""Whom a server's refusal blames (RFC 3463, RFC 5248): the reader's mailbox, or nobody."""
+"""Whether a server's refusal is about the reader's mailbox (RFC 3463, RFC 5248)."""
 
 import re
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
-"""An enhanced status code (RFC 3463), and no part of an IP address."""
+"""An enhanced status code (RFC 3463) that is not part of an IP address."""
 
 _NOT_THE_READER = frozenset({(1, 7), (1, 8)})
-"""Among the addresses of X.1: these two are the sender's."""
+"""The codes of X.1 (addresses) that are about the sender's address."""
 
 _NOBODY_THERE = frozenset({(2, 1), (4, 1), (4, 4)})
-"""Beside X.1: a mailbox that is closed, how Exchange refuses unknown users, a domain without
-a server."""
+"""Codes outside X.1 that mean the same: a closed mailbox (2.1), an unknown user at Exchange (4.1),
+a domain without a server (4.4)."""
 
 _NO_MAILBOX = re.compile(
     r"no such (?:user|mailbox|recipient|address|person)|(?:user|mailbox|recipient|address|account)"
@@ -18,18 +18,21 @@ _NO_MAILBOX = re.compile(
     r"|(?:unknown|invalid) (?:user|mailbox|recipient|address|account)|unrouteable address",
     re.IGNORECASE,
 )
-"""How servers say so where they give no exact code."""
+"""How servers say that there is no such mailbox if they give no exact code."""
 
 
 def nobody_there(status: str, said: str) -> bool:
-    """Whether a refusal says that there is no such reader.
+    """Whether a refusal says that the mailbox does not exist.
 
     Args:
-        status: the enhanced status code; empty where none was given apart from the reply.
+        status: the enhanced status code of a bounce; empty if there is only the reply.
         said: the server's reply.
     """
     found = _STATUS.search(status)
-    if found is None or found.groups()[1:] == ("0", "0"):  # Exim says no more; the reply may
+    if found is None or found.groups()[1:] == (
+        "0",
+        "0",
+    ):  # Exim gives 5.0.0; the reply may have more
         found = _STATUS.search(said) or found
     if found is None or found.groups()[1:] == ("0", "0"):
         return not (found is not None and found[1] == "4") and _by_words(said)
@@ -41,19 +44,18 @@ def nobody_there(status: str, said: str) -> bool:
 
 
 def is_servers(reply: str) -> bool:
-    """Whether a server said it: its replies begin with a code (RFC 5321, 4.2), our words do not."""
+    """Whether a reply is a server's: those begin with a code (RFC 5321, 4.2), ours with a word."""
     return reply[:1].isdigit()
 
 
 def refuses_reader(reply: str) -> bool:
-    """Whether a reply to one of our own letters says so; whatever else it says is about us."""
+    """Whether a reply to one of our letters says that the mailbox does not exist."""
     return reply.startswith("5") and nobody_there("", reply)
 
 
 def _by_words(said: str) -> bool:
-    """Whether a refusal without an exact code means that.
+    """Whether the words of a refusal without an exact code say that the mailbox does not exist.
 
-    A relay that begins to refuse everything says 550, too: only words about the mailbox blame
-    the reader.
+    A relay that begins to refuse everything says 550 too, so the code alone is not enough.
     """
     return bool(_NO_MAILBOX.search(said)) and "sender" not in said.lower()

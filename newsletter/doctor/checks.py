@@ -19,9 +19,9 @@ from dns.rdatatype import TXT
 from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 
 from newsletter.app import event_loop
-from newsletter.app.app import App, open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
-from newsletter.publisher.reporting import report, so_far
+from newsletter.publisher.reporting import report, reported_days
 
 SERVER_TIMEOUT = 10.0
 NAME_SERVER_TIMEOUT = 5.0
@@ -29,6 +29,9 @@ NAME_SERVER_TIMEOUT = 5.0
 
 MIN_FREE_BYTES = 500 * 1024 * 1024
 """With less free disk the store may run full within a week."""
+
+MAX_NAMED = 5
+"""Faults that a finding names; of the others it gives the number."""
 
 MAX_SILENCE = timedelta(minutes=5)
 """A running `newsletter run` reports to the store more often than this."""
@@ -94,8 +97,9 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield _bounces(app)
     yield clock(app, server_time, store_is_open=store.state == "ok")
     yield _disk(app)
-    yield _ok("event loop", event_loop.named())
+    yield _ok("event loop", event_loop.loop_name())
     if store.state == "ok":
+        yield _sources(app)
         yield _last_run(app)
         yield _last_issue(app)
 
@@ -281,6 +285,17 @@ def _disk(app: App) -> Finding:
     return _ok("disk", said)
 
 
+def _sources(app: App) -> Finding:
+    sources = app.store.sources().values()
+    failed = [source for source in sources if source.state == "failed"]
+    if failed:
+        said = "; ".join(source.detail or f"{source.name} failed" for source in failed)
+        return _wrong("sources", said, "newsletter fetch tries them again")
+    if not sources:
+        return _not_checked("sources", "none was fetched yet; newsletter fetch does")
+    return _ok("sources", f"{len(sources)} answered when they were last fetched")
+
+
 def _last_run(app: App) -> Finding:
     name = "last run"
     last = next(iter(app.store.heartbeats()), None)
@@ -298,12 +313,17 @@ def _last_run(app: App) -> Finding:
 
 def _last_issue(app: App) -> Finding:
     name = "last issue"
-    day = next(so_far(app.store, app.clock.now()), None)
+    day = next(reported_days(app.store, app.clock.now()), None)
     if day is None:
         return _not_checked(name, "there is none yet; newsletter send or run makes one")
     found = report(app.store, day)
     counts = found.counts
     said = f"{found.day} is {found.state}: {counts.accepted} of {counts.planned} accepted"
+    if found.faults:
+        more = len(found.faults) - MAX_NAMED
+        faults = "; ".join((*found.faults[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])))
+        fix = "newsletter run tries again; report the error if it stays"
+        return _wrong(name, f"{said}; {faults}", fix)
     if found.troubled:
         return _wrong(name, said, "newsletter status shows the readers and the server's replies")
     return _ok(name, said)

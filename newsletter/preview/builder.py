@@ -6,15 +6,20 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import get_args
 
-from newsletter.app.app import App
+from newsletter.app.wiring import App
 from newsletter.config import IssueSettings
 from newsletter.config.subscribers import same_mailbox
 from newsletter.errors import ConfigurationError, InvalidFileError, NewsletterError, TemplateError
 from newsletter.model import Reader, Verdict
 from newsletter.preview.letter import Choice, ParsedLetter, parse_letter
-from newsletter.publisher.drafting import anyone
-from newsletter.publisher.explaining import why, why_anew
-from newsletter.publisher.previewing import PreviewedLetter, anew, preview
+from newsletter.publisher.drafting import sample_reader
+from newsletter.publisher.previewing import (
+    PreviewedLetter,
+    explain_as_new,
+    explain_issue,
+    preview,
+    preview_as_new,
+)
 from newsletter.publisher.publisher import Publisher
 from newsletter.templates import find_template_errors
 
@@ -62,7 +67,7 @@ class PreviewBuilder:
         old, had_errors = self.app, bool(self.errors)
         settings, readers = old.path in saved, old.subscribers_file in saved
         try:
-            fresh = old.renewed() if settings or had_errors else replace(old)
+            fresh = old.reloaded() if settings or had_errors else replace(old)
         except ConfigurationError as error:
             self.errors = _flatten(error)
             return
@@ -75,7 +80,7 @@ class PreviewBuilder:
 
     def _use(self, app: App, *, sync_readers: bool = True) -> None:
         try:
-            publisher = app.publisher if sync_readers else app.preview_publisher
+            publisher = app.publisher if sync_readers else app.unsynced_publisher
         except TemplateError as error:
             self.errors = find_template_errors(app.template_folder) or (error,)
         except ConfigurationError as error:
@@ -111,7 +116,7 @@ class PreviewBuilder:
         """
         publisher, reader = self._chosen(choice)
         if _is_from_scratch(publisher, choice):
-            return anew(publisher, choice.day, reader, to)
+            return preview_as_new(publisher, choice.day, reader, to)
         (letter,) = preview(publisher, choice.day, [reader], to)
         return letter
 
@@ -119,8 +124,8 @@ class PreviewBuilder:
         """For every paper of the day, why it is in the chosen letter or is not."""
         publisher, reader = self._chosen(choice)
         if _is_from_scratch(publisher, choice):
-            return why_anew(publisher, choice.day, reader)
-        return tuple(why(publisher, choice.day, [reader]))
+            return explain_as_new(publisher, choice.day, reader)
+        return tuple(explain_issue(publisher, choice.day, [reader]))
 
     def template_errors(self) -> tuple[ConfigurationError, ...]:
         """What ``newsletter templates check`` finds; the notes' templates are included."""
@@ -150,13 +155,13 @@ class PreviewBuilder:
         if not self._publishers:
             raise NewsletterError("there is no letter yet: correct the files first")
         if theme not in self._publishers:
-            self._publishers[theme] = self.app.themed(theme)
+            self._publishers[theme] = self.app.themed_publisher(theme)
         return self._publishers[theme]
 
     def _chosen(self, choice: Choice) -> tuple[Publisher, Reader]:
         publisher = self.publisher(choice.theme)
         if not choice.email:
-            return publisher, anyone(publisher)
+            return publisher, sample_reader(publisher)
         for reader in publisher.store.readers():
             if same_mailbox(reader.subscriber.email) == same_mailbox(choice.email):
                 return publisher, reader

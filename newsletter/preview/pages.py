@@ -22,8 +22,7 @@ from newsletter.model import Verdict
 from newsletter.preview.builder import THEMES, BuiltLetter, PreviewBuilder
 from newsletter.preview.letter import Choice, force_scheme, parse_choice
 from newsletter.preview.lint import LintResult, Severity, check_spam, lint
-from newsletter.publisher.filter_preview import FilterPreview, try_out
-from newsletter.publisher.previewing import rehearse
+from newsletter.publisher.previewing import FilterPreview, dry_run, preview_filter
 from newsletter.publisher.publisher import Publisher
 from newsletter.templates import find_folders, make_environment
 from newsletter.web.forms import read_form
@@ -111,7 +110,7 @@ def try_filter(publisher: Publisher, today: date, query: Mapping[str, str]) -> F
     if topic := query.get("topic", ""):
         entry["topics"] = [topic]
     subscriber = one_subscriber(entry, [known.name for known in publisher.topics])
-    return _summarize(try_out(publisher, subscriber, today, FILTER_DAYS))
+    return _summarize(preview_filter(publisher, subscriber, today, FILTER_DAYS))
 
 
 def _summarize(previews: Sequence[FilterPreview]) -> FilterSummary:
@@ -245,7 +244,7 @@ class PreviewPages:
         choice = self._parse_choice(fields)
         try:
             to = address(fields.get("to", ""))
-            await rehearse([self._builder.build_for(choice, to)], self._builder.app.smtp())
+            await dry_run([self._builder.build_for(choice, to)], self._builder.app.smtp())
         except (NewsletterError, ValueError) as error:
             return self._render("proof.said.html", ok=False, message=f"Not sent: {error}")
         message = f"Sent to {to}. Its links change nothing."

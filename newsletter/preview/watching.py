@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from newsletter.app.app import App
+from newsletter.app.wiring import App
 from newsletter.preview.builder import PreviewBuilder
 from newsletter.preview.letter import Choice
 from newsletter.preview.pages import (

@@ -1,4 +1,4 @@
-"""The use cases: gather the listings, draft and freeze the issue, preview it, say why, publish.
+"""The use cases: fetch, draft, freeze, preview, send, welcome, report.
 
-A tick does each at its time. They know ports and the pure rooms below, never an adapter.
+A tick does each at its time. They use ports and the pure rooms below, never an adapter.
 """

@@ -1,13 +1,13 @@
-"""Draft: the day's issue composed, matched and set, before anything of it is frozen."""
+"""Draft an issue: compose, match and render it, and plan every reader's edition."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain
 
-from newsletter.issue import composing as issues
-from newsletter.issue.composing import MAX_PAPER_AGE, IssueMasks
+from newsletter.errors import Isolated, describe
+from newsletter.issue.composing import MAX_PAPER_AGE, IssueMasks, compose_issue
 from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import render_issue
@@ -20,150 +20,200 @@ from newsletter.model import (
     Reader,
     ReaderHistory,
     Subscriber,
-    Wave,
 )
-from newsletter.papers import topics
-from newsletter.ports import Papers
+from newsletter.papers.topics import extend_matching, match_issue
+from newsletter.ports import Issues, Papers
 from newsletter.publisher.publisher import Publisher
 
 JUDGED_AGAIN = timedelta(days=3)
-"""How long a paper that fell short of upvotes alone is judged again."""
+"""How long a paper that had too few upvotes, and nothing else against it, is judged again."""
 
 CHUNK = 1000
-"""Readers who are read and matched at once: many for speed, not all for memory."""
+"""Readers read and matched at once: enough for speed, few enough for memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An issue with all that editions are cut and set from, matched with its topics alone."""
+    """A rendered issue, matched with its topics; editions are composed from it."""
 
     issue: Issue
     matching: Matching
-    sheet: IssueFragments
+    fragments: IssueFragments
 
     @property
-    def since(self) -> datetime:
-        """From when on a paper short of upvotes is judged again."""
+    def judged_since(self) -> datetime:
+        """Papers short of upvotes are judged again in editions frozen since then."""
         return self.issue.frozen_at - JUDGED_AGAIN
 
 
-def draft(publisher: Publisher, day: date, after: int, missing: Sequence[str]) -> Draft:
-    """Compose the issue of ``day`` from what the store holds, and set it.
+@dataclass(frozen=True, slots=True)
+class SkippedReader:
+    """A reader whose edition could not be planned because of an unexpected exception."""
 
-    Papers that cannot be set are quarantined: named in the issue, in nobody's edition.
+    id: int
+    email: str
+    error: str
+
+
+OnSkipped = Callable[[SkippedReader], None]
+
+
+def ignore_skipped(_skipped: SkippedReader) -> None:
+    """An :data:`OnSkipped` for callers to whom the log is enough."""
+
+
+def draft_issue(publisher: Publisher, day: date, after: int, missing: Sequence[str]) -> Draft:
+    """Compose the issue of ``day`` from the papers in the store, and render it.
 
     Args:
         publisher: the newsletter.
         day: the issue's date.
-        after: the ingest number up to which all it is for have decided.
+        after: papers up to this ingest number are decided for all readers of the issue.
         missing: the sources that did not answer.
     """
-    return typeset(publisher, draft_issue(publisher, day, after, missing))
+    return render_draft(publisher, compose_from_store(publisher, day, after, missing))
 
 
-def typeset(publisher: Publisher, issue: Issue) -> Draft:
-    """Set a composed issue, and match it with its topics."""
-    sheet, quarantined = render_issue(
+def compose_from_store(
+    publisher: Publisher, day: date, after: int, missing: Sequence[str] = ()
+) -> Issue:
+    """The issue of ``day``, not rendered yet; the arguments are those of :func:`draft_issue`."""
+    now = publisher.clock.now()
+    return compose_issue(
+        _candidates(publisher.store, day, after, now),
+        publisher.topics,
+        day=day,
+        cutoff=publisher.store.cutoff(),
+        after=after,
+        frozen_at=now,
+        missing=missing,
+    )
+
+
+def render_draft(publisher: Publisher, issue: Issue) -> Draft:
+    """Render a composed issue and match it with its topics.
+
+    A paper that cannot be rendered or matched is quarantined: the issue names it, and no edition
+    contains it.
+    """
+    with Isolated() as attempt:
+        return _rendered(publisher, issue)
+    # Something broke on the whole issue. The papers at fault are those that break alone.
+    faults = {paper.key: _fault_of(publisher, replace(issue, papers=(paper,)), paper.key)
+              for paper in issue.papers}  # fmt: skip
+    broken = {key: fault for key, fault in faults.items() if fault}
+    if not broken:
+        assert attempt.error is not None
+        raise attempt.error
+    rest = tuple(paper for paper in issue.papers if paper.key not in broken)
+    draft = _rendered(publisher, replace(issue, papers=rest))
+    quarantined = (*draft.issue.quarantined, *broken.items())
+    return replace(draft, issue=replace(draft.issue, quarantined=quarantined))
+
+
+def _rendered(publisher: Publisher, issue: Issue) -> Draft:
+    fragments, quarantined = render_issue(
         issue, publisher.publication, publisher.templates, signed_by=publisher.keyring.fingerprint
     )
     issue = replace(issue, quarantined=quarantined)
-    return Draft(issue, match(publisher, issue, ()), sheet)
+    return Draft(issue, match_readers(publisher, issue, ()), fragments)
 
 
-def draft_issue(publisher: Publisher, day: date, after: int, missing: Sequence[str]) -> Issue:
-    """Compose the issue of ``day`` from what the store holds; see :func:`draft`."""
-    now = publisher.clock.now()
-    cutoff = publisher.store.cutoff()
-    papers = _in_question(publisher.store, day, after, now)
-    return issues.compose_issue(
-        papers,
-        publisher.topics,
-        day=day,
-        cutoff=cutoff,
-        after=after,
-        frozen_at=now,
-        missing=tuple(missing),
-    )
+def _fault_of(publisher: Publisher, issue: Issue, key: str) -> str:
+    """Why an issue of this one paper breaks; empty if it does not."""
+    with Isolated(f"paper {key}") as attempt:
+        _rendered(publisher, issue)
+    return describe(attempt.error) if attempt.error else ""
 
 
-def match(publisher: Publisher, issue: Issue, readers: Sequence[Reader]) -> Matching:
-    """What matches what in an issue, for the filters of these readers."""
+def match_readers(publisher: Publisher, issue: Issue, readers: Sequence[Reader]) -> Matching:
+    """What matches in an issue: its topics, and the filters of these readers."""
     filters = [reader.subscriber.filter for reader in readers]
-    return topics.match_issue(issue, filters, publisher.matcher)
+    return match_issue(issue, filters, publisher.matcher)
 
 
-def histories(
+def load_histories(
     publisher: Publisher, readers: Sequence[Reader], issue: Issue
 ) -> Sequence[ReaderHistory]:
-    """Where each reader stands."""
-    return publisher.store.reader_histories(
-        readers, issue.papers, since=issue.frozen_at - JUDGED_AGAIN
-    )
+    """What each reader got and was denied so far of the issue's papers, in the readers' order."""
+    since = issue.frozen_at - JUDGED_AGAIN
+    return publisher.store.reader_histories(readers, issue.papers, since=since)
 
 
-def chunks(readers: Sequence[int]) -> Iterator[Sequence[int]]:
-    """These readers, by id, a chunk at a time."""
-    return (readers[start : start + CHUNK] for start in range(0, len(readers), CHUNK))
+def in_chunks(reader_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """These reader ids, ``CHUNK`` at a time."""
+    return (reader_ids[start : start + CHUNK] for start in range(0, len(reader_ids), CHUNK))
 
 
-def in_turn(publisher: Publisher, readers: Sequence[int]) -> Iterator[Sequence[Reader]]:
-    """The readers of these ids, a chunk at a time."""
-    return map(publisher.store.readers_by_id, chunks(readers))
+def read_in_chunks(publisher: Publisher, reader_ids: Sequence[int]) -> Iterator[Sequence[Reader]]:
+    """The readers of these ids, ``CHUNK`` at a time."""
+    return map(publisher.store.readers_by_id, in_chunks(reader_ids))
 
 
-def plans(
-    publisher: Publisher, made: Draft, readers: Iterable[Sequence[Reader]]
+def plan_editions(
+    publisher: Publisher,
+    draft: Draft,
+    chunks: Iterable[Sequence[Reader]],
+    on_skipped: OnSkipped = ignore_skipped,
 ) -> Iterator[PlannedEdition]:
-    """Where every reader stands and their edition, in the readers' order.
+    """Every reader's history and edition, in the readers' order; each chunk is matched alone.
 
-    They come in chunks, each matched alone.
+    Readers whose edition raises an unexpected exception are left out and given to ``on_skipped``.
     """
-    # Each chunk is let go before the next is asked for, as it is not in a loop.
-    return chain.from_iterable(map(partial(_plans, publisher, made), readers))
+    # chain and map drop a chunk before they ask for the next; a for loop would hold both.
+    return chain.from_iterable(map(partial(_plan_chunk, publisher, draft, on_skipped), chunks))
 
 
-def _plans(
-    publisher: Publisher, made: Draft, readers: Sequence[Reader]
-) -> Iterator[PlannedEdition]:
-    budget = EditionLimits(made.sheet.sizes, publisher.max_items)
-    table = table_for(publisher, made, readers)
-    for history in histories(publisher, readers, made.issue):
-        yield PlannedEdition(history, compose_edition(table, history, budget))
+def _plan_chunk(
+    publisher: Publisher, draft: Draft, on_skipped: OnSkipped, readers: Sequence[Reader]
+) -> Sequence[PlannedEdition]:
+    """The plans of one chunk; where it breaks, its halves are tried until the reader is found."""
+    alone = len(readers) == 1
+    subject = f"{draft.issue.day}: reader {readers[0].subscriber.email}" if alone else ""
+    with Isolated(subject) as attempt:
+        masks = masks_for(publisher, draft, readers)
+        limits = EditionLimits(draft.fragments.sizes, publisher.max_items)
+        return [
+            PlannedEdition(history, compose_edition(masks, history, limits))
+            for history in load_histories(publisher, readers, draft.issue)
+        ]
+    if alone:
+        (reader,) = readers
+        on_skipped(SkippedReader(reader.id, reader.subscriber.email, describe(attempt.error)))
+        return []
+    half = len(readers) // 2
+    halves = (readers[:half], readers[half:])
+    return [plan for part in halves for plan in _plan_chunk(publisher, draft, on_skipped, part)]
 
 
-def table_for(publisher: Publisher, made: Draft, readers: Sequence[Reader]) -> IssueMasks:
-    """What the editions of these readers are cut from."""
+def masks_for(publisher: Publisher, draft: Draft, readers: Sequence[Reader]) -> IssueMasks:
+    """The issue's masks, extended by the filters of these readers."""
     filters = [reader.subscriber.filter for reader in readers]
-    matching = topics.extend_matching(made.matching, made.issue, filters, publisher.matcher)
-    return IssueMasks(made.issue, matching)
+    matching = extend_matching(draft.matching, draft.issue, filters, publisher.matcher)
+    return IssueMasks(draft.issue, matching)
 
 
-def wave(made: Draft, due: datetime) -> Wave:
-    """The draft as it is frozen for the readers due at an instant."""
-    return Wave(0, made.issue, due, made.sheet.dump())
-
-
-def _in_question(store: Papers, day: date, after: int, now: datetime) -> tuple[Paper, ...]:
-    """The papers somebody may be owed, and those read for this day, by number."""
-    found = {
+def _candidates(store: Papers, day: date, after: int, now: datetime) -> tuple[Paper, ...]:
+    """The papers that may be owed to a reader, and those read for this day, by number."""
+    papers = {
         paper.number: paper
-        for papers in (
+        for source in (
             store.papers(after=after, since=now - MAX_PAPER_AGE),
             store.papers_by_number(store.papers_to_reconsider(since=now - JUDGED_AGAIN)),
             store.papers_listed(day),
         )
-        for paper in papers
+        for paper in source
     }
-    return tuple(found[number] for number in sorted(found))
+    return tuple(papers[number] for number in sorted(papers))
 
 
-def anyone(publisher: Publisher) -> Reader:
-    """A reader who wants everything and is not in the store: whose letter is shown for nobody."""
+def sample_reader(publisher: Publisher) -> Reader:
+    """A reader who wants every paper and is not in the store; previews show their letter."""
     subscriber = Subscriber(email=publisher.publication.sender_email, filter=Filter())
-    return Reader(0, subscriber, "confirmed", _last_decided(publisher), "store")
+    return Reader(0, subscriber, "confirmed", _last_cutoff(publisher.store), "store")
 
 
-def _last_decided(publisher: Publisher) -> int:
-    """Up to which ingest number the last frozen issue decided, 0 where there is none."""
-    waves = (publisher.store.waves(day) for day in publisher.store.issue_days())
-    return next((found[-1].issue.cutoff for found in waves if found), 0)
+def _last_cutoff(store: Issues) -> int:
+    """Up to which ingest number the newest frozen issue decided; 0 if no issue is frozen."""
+    issues = (store.waves(day) for day in store.issue_days())
+    return next((waves[-1].issue.cutoff for waves in issues if waves), 0)

@@ -1,118 +1,121 @@
-"""Tell the operator, by a letter, what paused, failed or went stale: each once a day."""
+"""Email the operator about what paused, failed, was skipped or went stale."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from newsletter.delivery.single import post
+from newsletter.delivery.delivering import send_single
 from newsletter.errors import TransportError
 from newsletter.letter.links import keyed_hash
 from newsletter.letter.message import build_note
-from newsletter.letter.rendering import LetterTemplates
-from newsletter.letter.rendering import render_note as rendering
+from newsletter.letter.rendering import LetterTemplates, render_note
 from newsletter.model import Accepted, Envelope, NotSent
 from newsletter.ports import Transport
-from newsletter.publisher.fetch_schedule import Backoff
+from newsletter.publisher.fetching import Backoff
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.reporting import IssueReport, report, so_far
+from newsletter.publisher.reporting import IssueReport, report, reported_days
 from newsletter.publisher.ticking import NO_SOURCE, SchedulerState
 from newsletter.text import clean
 
-RECENT = timedelta(days=2)
-"""Issues older than that are no news."""
+_log = logging.getLogger(__name__)
 
-_LONGEST = 500
-"""Characters of an event that are told."""
+NEWS_FOR = timedelta(days=2)
+"""The operator gets no email about older issues."""
+
+_MAX_EVENT = 500
+"""Characters of an event that the email quotes."""
 
 
-async def tell_operator(
+async def mail_operator(
     publisher: Publisher,
-    scheduler_state: SchedulerState,
+    state: SchedulerState,
     transport: Transport,
-    stationery: Callable[[], LetterTemplates],
-    told: Callable[[str], None],
+    note_templates: Callable[[], LetterTemplates],
 ) -> None:
-    """Send the operator a letter of what happened and was not told yet, where there is one.
+    """Email the operator what has happened and was not reported before; each event once a day.
 
-    A letter that cannot be sent is told in a line, and tried again after 1, 2, 4, 8, 15 minutes;
-    it makes no event of its own.
+    An email that cannot be sent is logged, and tried again after 1, 2, 4, 8, 15 minutes.
 
     Raises:
         StoreError: the store cannot be read or written.
     """
-    operator = publisher.publication.operator
-    if operator is None or not scheduler_state.telling.may_try(publisher.clock.now()):
+    operator, clock = publisher.publication.operator, publisher.clock
+    if operator is None or not state.operator_backoff.may_try(clock.now()):
         return
-    events = await asyncio.to_thread(lambda: dict(_events(publisher, scheduler_state)))
-    new = await asyncio.to_thread(
-        publisher.store.record_notices, events.keys(), now=publisher.clock.now()
-    )
+    events = await asyncio.to_thread(lambda: dict(_list_events(publisher, state)))
+    new = await asyncio.to_thread(publisher.store.record_notices, events.keys(), now=clock.now())
     if not new:
         return
-    told_of = {event: words for event, words in events.items() if event in new}
-    envelope = _envelope(publisher, operator, told_of, stationery())
+    reported = {event: words for event, words in events.items() if event in new}
+    envelope = _build_report(publisher, operator, reported, note_templates())
     try:
-        outcome = await post(transport, envelope)
+        outcome = await send_single(transport, envelope)
     except TransportError as error:
         outcome = NotSent(str(error))
     if isinstance(outcome, Accepted):
-        scheduler_state.telling = Backoff()
-        told(f"told {operator}: {'; '.join(told_of.values())}")
+        state.operator_backoff = Backoff()
+        _log.info("reported to %s: %s", operator, "; ".join(reported.values()))
         return
     await asyncio.to_thread(publisher.store.remove_notices, new)
-    scheduler_state.telling.failed(publisher.clock.now())
-    told(f"{operator} could not be told: {outcome}")
+    state.operator_backoff.failed(clock.now())
+    _log.warning("the report to %s was not sent: %s", operator, outcome)
 
 
-def _events(publisher: Publisher, scheduler_state: SchedulerState) -> Iterator[tuple[str, str]]:
-    """What has happened, each under a name of its own that holds for a day."""
-    for day, why in scheduler_state.paused.items():
-        yield f"{day}: paused", f"{day}: delivery paused, and is tried again: {_short(why)}"
+def _list_events(publisher: Publisher, state: SchedulerState) -> Iterator[tuple[str, str]]:
+    """What has happened, each with a key under which it is reported once."""
+    for day, why in state.paused.items():
+        yield f"{day}: paused", f"{day}: delivery is paused and will be tried again: {_short(why)}"
+    for day, reader in state.skipped_readers():
+        words = f"{day}: reader {reader.email} was skipped: {_short(reader.error)}"
+        yield f"{day}: reader {reader.id}", f"{words}; tried again until it works"
     now = publisher.clock.now()
-    newest = next(so_far(publisher.store, now), None)
-    if newest is None or newest < now.date() - RECENT:
+    newest = next(reported_days(publisher.store, now), None)
+    if newest is None or newest < now.date() - NEWS_FOR:
         return
-    found = report(publisher.store, newest)
-    yield from _of_issue(found)
+    current = report(publisher.store, newest)
+    yield from _issue_events(current)
     zone = ZoneInfo(publisher.publication.timezone)
     for source in publisher.store.sources().values():
-        asked_for_it = source.checked and source.checked.astimezone(zone).date() == found.day
-        if asked_for_it and source.state in {"failed", "stale"}:
+        for_this_issue = source.checked and source.checked.astimezone(zone).date() == newest
+        if for_this_issue and source.state in {"failed", "stale"}:
             detail = f": {_short(source.detail)}" if source.detail else ""
             name = _short(source.name)
-            words = f"{found.day}: source {name} is {source.state}{detail}"
-            yield f"{found.day}: source {name} {source.state}", words
+            words = f"{newest}: source {name} is {source.state}{detail}"
+            yield f"{newest}: source {name} {source.state}", words
 
 
-def _of_issue(found: IssueReport) -> Iterator[tuple[str, str]]:
-    counts, day = found.counts, found.day
-    if found.state == "done_with_errors":
-        ends = {"failed": counts.failed, "expired": counts.expired, "held in doubt": counts.held}
-        told = ", ".join(f"{count} {end}" for end, count in ends.items() if count)
-        words = f"{day}: of {counts.planned} letters {told}; newsletter status {day} names them"
+def _issue_events(report: IssueReport) -> Iterator[tuple[str, str]]:
+    counts, day = report.counts, report.day
+    if report.state == "done_with_errors":
+        errors = {"failed": counts.failed, "expired": counts.expired, "held in doubt": counts.held}
+        listed = ", ".join(f"{count} {error}" for error, count in errors.items() if count)
+        words = f"{day}: of {counts.planned} letters {listed}; newsletter status {day} names them"
         yield f"{day}: letters", words
-    elif found.state == "held":
-        yield f"{day}: held", f"{day}: held: {_short(found.reason)}"
-    elif found.reason == NO_SOURCE:
+    elif report.state == "held":
+        yield f"{day}: held", f"{day}: held: {_short(report.reason)}"
+    elif report.reason == NO_SOURCE:
         yield f"{day}: {NO_SOURCE}", f"{day}: {NO_SOURCE}; nothing is sent until one does"
+    for fault in report.faults:
+        yield f"{day}: {fault.partition(': ')[0]}", f"{day}: {_short(fault)}"
 
 
 def _short(words: str) -> str:
-    return clean(words)[:_LONGEST]
+    return clean(words)[:_MAX_EVENT]
 
 
-def _envelope(
-    publisher: Publisher, operator: str, events: dict[str, str], stationery: LetterTemplates
+def _build_report(
+    publisher: Publisher, operator: str, events: dict[str, str], templates: LetterTemplates
 ) -> Envelope:
-    words = [*events.values()]
-    more = f" (and {len(words) - 1} more)" if len(words) > 1 else ""
-    named = keyed_hash("operator:" + "\n".join(sorted(events)), publisher.keyring)[:16]
-    said = {"headline": f"{words[0][:120]}{more}", "lines": "\n".join(words)}
+    first, *others = events.values()
+    more = f" (and {len(others)} more)" if others else ""
+    name = keyed_hash("operator:" + "\n".join(sorted(events)), publisher.keyring)[:16]
+    words = {"headline": f"{first[:120]}{more}", "lines": "\n".join((first, *others))}
     return build_note(
         publisher.publication,
-        rendering("report", stationery, publisher.publication, said),
+        render_note("report", templates, publisher.publication, words),
         operator,
-        name=f"operator.{named}",
+        name=f"operator.{name}",
         at=publisher.clock.now(),
     )

@@ -1,33 +1,54 @@
-"""Preview and rehearse: the letters as they would go, nothing of them stored."""
+"""See an issue before it is sent: the letters, the reasons for them, and what a filter would bring.
+
+Nothing here stores anything.
+"""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from newsletter.errors import TransportError
+from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import EditionLimits, compose_edition
+from newsletter.issue.selecting import explain
 from newsletter.letter.message import MessageBuilder
 from newsletter.model import (
     Accepted,
     Claim,
     Edition,
     Envelope,
+    Issue,
     Letter,
     Outcome,
+    Paper,
     Reader,
     ReaderHistory,
     Rendering,
+    Subscriber,
+    Verdict,
 )
 from newsletter.ports import Transport
-from newsletter.publisher.drafting import Draft, draft, in_turn, plans, table_for, typeset
-from newsletter.publisher.filter_preview import unsent
-from newsletter.publisher.issue_mailer import IssueMailer
+from newsletter.publisher.drafting import (
+    Draft,
+    compose_from_store,
+    draft_issue,
+    load_histories,
+    masks_for,
+    match_readers,
+    plan_editions,
+    read_in_chunks,
+    render_draft,
+)
+from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
+
+NEAR_MISSES = ("exclude ", "has ")
+"""How the reasons begin of papers that a filter wanted and one rule kept away."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewedLetter:
-    """One reader's letter before it goes."""
+    """One reader's letter before it is sent."""
 
     edition: Edition
     rendering: Rendering
@@ -37,14 +58,14 @@ class PreviewedLetter:
 def preview(
     publisher: Publisher, day: date, readers: Sequence[Reader], to: str | None = None
 ) -> Iterator[PreviewedLetter]:
-    """Each reader's letter: as it was frozen, where it was, else as it would be cut now.
+    """Each reader's letter: as it was frozen, or else as it would be composed now.
 
     Args:
         publisher: the newsletter.
-        day: the issue's.
+        day: the issue's date.
         readers: whose letters.
-        to: the address each is made out to instead, as that of a reader who does not exist: its
-            links change nothing.
+        to: address the letters to this person instead, as if to a reader who does not exist: the
+            links in them change nothing.
     """
     mailer = IssueMailer(publisher.store, publisher.keyring, day)
     rest = []
@@ -53,54 +74,58 @@ def preview(
         if frozen is None:
             rest.append(reader)
         else:
-            wave, edition = frozen[0], _made_out(publisher, frozen[1], to)
+            wave, edition = frozen[0], _readdressed(publisher, frozen[1], to)
             yield PreviewedLetter(edition, *mailer.letter(wave, edition))
     if rest:
-        made = draft(publisher, day, min(reader.decided for reader in rest), ())
-        found = plans(publisher, made, [rest])
-        yield from _printed(
-            publisher, made, (_made_out(publisher, plan.edition, to) for plan in found)
-        )
+        draft = draft_issue(publisher, day, min(reader.decided for reader in rest), ())
+        plans = plan_editions(publisher, draft, [rest])
+        editions = (_readdressed(publisher, plan.edition, to) for plan in plans)
+        yield from _letters(publisher, draft, editions)
 
 
-def proofs(publisher: Publisher, day: date, readers: Sequence[int]) -> Iterator[PreviewedLetter]:
-    """The letters of those, by id, who wait for the issue of ``day``, as they would be cut now.
+def preview_waiting(
+    publisher: Publisher, day: date, reader_ids: Sequence[int]
+) -> Iterator[PreviewedLetter]:
+    """The letters of readers, by id, who wait for the issue of ``day``, as composed now.
 
-    Few are in memory at a time, however many they are.
+    Few letters are in memory at a time, however many readers there are.
     """
-    after = publisher.store.lowest_decided(readers)
+    after = publisher.store.lowest_decided(reader_ids)
     if after is not None:
-        made = draft(publisher, day, after, ())
-        found = plans(publisher, made, in_turn(publisher, readers))
-        yield from _printed(publisher, made, (plan.edition for plan in found))
+        draft = draft_issue(publisher, day, after, ())
+        plans = plan_editions(publisher, draft, read_in_chunks(publisher, reader_ids))
+        yield from _letters(publisher, draft, (plan.edition for plan in plans))
 
 
-def anew(publisher: Publisher, day: date, reader: Reader, to: str | None = None) -> PreviewedLetter:
-    """A letter of all papers read for a day as if nothing had ever been sent.
+def preview_as_new(
+    publisher: Publisher, day: date, reader: Reader, to: str | None = None
+) -> PreviewedLetter:
+    """A letter with all papers read for a day, as if nothing had ever been sent.
 
-    It is set with the templates as they are, also where the day's issue was frozen before.
-    ``to`` is as for :func:`preview`.
+    It is rendered with the current templates, even if the day's issue was frozen before. ``to`` is
+    that of :func:`preview`.
     """
     new = replace(reader, decided=0)
-    made = typeset(publisher, unsent(publisher, day, publisher.store.papers_listed(day)))
-    budget = EditionLimits(made.sheet.sizes, publisher.max_items)
-    edition = compose_edition(table_for(publisher, made, [new]), ReaderHistory(new), budget)
-    (proof,) = _printed(publisher, made, [_made_out(publisher, edition, to)])
-    return proof
+    draft = render_draft(publisher, _as_new(publisher, day, publisher.store.papers_listed(day)))
+    limits = EditionLimits(draft.fragments.sizes, publisher.max_items)
+    edition = compose_edition(masks_for(publisher, draft, [new]), ReaderHistory(new), limits)
+    (letter,) = _letters(publisher, draft, [_readdressed(publisher, edition, to)])
+    return letter
 
 
-def _printed(
-    publisher: Publisher, made: Draft, editions: Iterable[Edition]
+def _letters(
+    publisher: Publisher, draft: Draft, editions: Iterable[Edition]
 ) -> Iterator[PreviewedLetter]:
-    builder = MessageBuilder(made.sheet, publisher.keyring)
+    builder = MessageBuilder(draft.fragments, publisher.keyring)
     for edition in editions:
         yield PreviewedLetter(edition, builder.render(edition), builder.build(edition))
 
 
-def _made_out(publisher: Publisher, edition: Edition, to: str | None) -> Edition:
-    """The edition as somebody else's, under an id that no reader has and no other letter had.
+def _readdressed(publisher: Publisher, edition: Edition, to: str | None) -> Edition:
+    """The edition addressed to somebody else, under an id that no reader has.
 
-    Mail programs show a letter once whose Message-ID they know, and that is made from the id.
+    The id is new each time: the Message-ID is made from it, and mail programs show a message whose
+    Message-ID they know only once.
     """
     if to is None:
         return edition
@@ -108,27 +133,109 @@ def _made_out(publisher: Publisher, edition: Edition, to: str | None) -> Edition
     return replace(edition, to=stranger)
 
 
-async def rehearse(proofs: Iterable[PreviewedLetter], transport: Transport) -> int:
-    """Put letters through a door that keeps them here; how many there were.
+async def dry_run(letters: Iterable[PreviewedLetter], transport: Transport) -> int:
+    """Give previewed letters to a transport that keeps them on this machine; returns how many.
 
     Raises:
-        TransportError: one was not taken.
+        TransportError: the transport did not accept one.
     """
-    sent = 0
+    accepted = 0
 
-    async def letters() -> AsyncIterator[Letter]:
-        for proof in proofs:
-            claim = Claim(0, proof.edition.to.id, "rehearsal", proof.edition, 1)
-            yield Letter(claim, proof.envelope)
+    async def stream() -> AsyncIterator[Letter]:
+        for letter in letters:
+            claim = Claim(0, letter.edition.to.id, "rehearsal", letter.edition, 1)
+            yield Letter(claim, letter.envelope)
 
     async def mark(_letter: Letter) -> bool:
         return True
 
     async def settle(letter: Letter, outcome: Outcome) -> None:
-        nonlocal sent
+        nonlocal accepted
         if not isinstance(outcome, Accepted):
             raise TransportError(f"{letter.envelope.recipient}: {outcome}")
-        sent += 1
+        accepted += 1
 
-    await transport.send(letters(), mark, settle)
-    return sent
+    await transport.send(stream(), mark, settle)
+    return accepted
+
+
+def explain_issue(publisher: Publisher, day: date, readers: Sequence[Reader]) -> Iterator[Verdict]:
+    """For each of these readers and each paper of the issue, whether it is included and why.
+
+    Readers with a frozen edition get the reasons that held when it was frozen, with the filter
+    they had then; the others get those that would hold if the issue were frozen now.
+    """
+    issues = {wave.id: wave.issue for wave in publisher.store.waves(day)}
+    frozen = {
+        reader.id: publisher.store.history_at_freeze(day, reader.subscriber.email)
+        for reader in readers
+    }
+    for wave, issue in issues.items():
+        histories = [found[1] for found in frozen.values() if found and found[0] == wave]
+        yield from _explain(publisher, issue, histories)
+    rest = [reader for reader in readers if frozen[reader.id] is None]
+    if rest:
+        newest = max(issues, default=None)
+        after = min(reader.decided for reader in rest)
+        issue = compose_from_store(publisher, day, after) if newest is None else issues[newest]
+        yield from _explain(publisher, issue, load_histories(publisher, rest, issue))
+
+
+def explain_as_new(publisher: Publisher, day: date, reader: Reader) -> tuple[Verdict, ...]:
+    """The reasons for the letter of :func:`preview_as_new`."""
+    new = replace(reader, decided=0)
+    issue = _as_new(publisher, day, publisher.store.papers_listed(day))
+    return tuple(_explain(publisher, issue, [ReaderHistory(new)]))
+
+
+def _explain(
+    publisher: Publisher, issue: Issue, histories: Sequence[ReaderHistory]
+) -> Iterator[Verdict]:
+    readers = [history.reader for history in histories]
+    masks = IssueMasks(issue, match_readers(publisher, issue, readers))
+    for history in histories:
+        yield from explain(masks, history)
+
+
+def _as_new(publisher: Publisher, day: date, papers: Sequence[Paper]) -> Issue:
+    """The issue of a day's papers as if all of them were new and nothing had ever been sent."""
+    now = publisher.clock.now()
+    fresh = [replace(paper, muted=False, first_seen=now) for paper in papers]
+    cutoff = max((paper.number for paper in papers), default=0)
+    return compose_issue(fresh, publisher.topics, day=day, cutoff=cutoff, after=0, frozen_at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterPreview:
+    """What a filter makes of one day's papers: their count, those included, and near misses."""
+
+    day: date
+    papers: int
+    included: tuple[Verdict, ...]
+    near_misses: tuple[Verdict, ...]
+
+
+def preview_filter(
+    publisher: Publisher, subscriber: Subscriber, today: date, days: int
+) -> tuple[FilterPreview, ...]:
+    """What a subscriber's filter makes of the papers read on each of the last days.
+
+    Days without papers are left out. What was sent before does not count.
+    """
+    reader = Reader(0, subscriber, "confirmed", 0, "store")
+    recent = (today - timedelta(days=back) for back in range(days))
+    listed = ((day, publisher.store.papers_listed(day)) for day in recent)
+    return tuple(_preview_day(publisher, reader, day, papers) for day, papers in listed if papers)
+
+
+def _preview_day(
+    publisher: Publisher, reader: Reader, day: date, papers: Sequence[Paper]
+) -> FilterPreview:
+    issue = _as_new(publisher, day, papers)
+    verdicts = tuple(_explain(publisher, issue, [ReaderHistory(reader)]))
+    return FilterPreview(
+        day=day,
+        papers=len(issue.papers),
+        included=tuple(verdict for verdict in verdicts if verdict.included),
+        near_misses=tuple(v for v in verdicts if v.reason.startswith(NEAR_MISSES)),
+    )

@@ -1,4 +1,4 @@
-"""The desk: everything the use cases are given, gathered in one frozen value."""
+"""A newsletter ready to work: what the use cases of this package take as their first argument."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,16 @@ from newsletter.model import Days, Publication, Topic
 from newsletter.ports import Clock, Matcher, Source, Store
 
 
-def keyring(keys: tuple[str, ...], publication: Publication) -> Keyring:
-    """The keys of a newsletter; its sender tells it from others that share them."""
-    return Keyring(keys, audience=publication.sender_email)
-
-
 @dataclass(frozen=True, slots=True)
 class Publisher:
     """A newsletter ready to work.
 
     Attributes:
-        publication: what the newsletter is called, and by whom it is sent.
         topics: the sections, in their order.
         cadence: the days of readers who chose none.
-        max_items: the cap of readers who set none.
+        max_items: the most papers of an edition, for readers who set no limit.
         when_empty: whether a reader without a paper gets a letter that says so.
-        keys: what signs links, newest first.
+        keyring: signs links and names letters.
         in_doubt: whether a letter that may have left is sent again, once, or held.
     """
 
@@ -34,15 +28,10 @@ class Publisher:
     cadence: Days
     max_items: int
     when_empty: Literal["skip", "send"]
-    keys: tuple[str, ...]
+    keyring: Keyring
     templates: LetterTemplates
     sources: Sequence[Source]
     store: Store
     matcher: Matcher
     clock: Clock
     in_doubt: Literal["resend", "hold"] = "resend"
-
-    @property
-    def keyring(self) -> Keyring:
-        """The keys that sign this newsletter's links and name its letters."""
-        return keyring(self.keys, self.publication)

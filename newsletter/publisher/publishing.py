@@ -1,62 +1,92 @@
-"""Publish: decide who is waiting for the issue, freeze it for them, deliver what is open."""
+"""Publish an issue: freeze it for the readers who wait for it, deliver it, stop it.
+
+Also here: the operator's decisions about an issue, or about a letter whose fate is unknown.
+"""
 
 import asyncio
 from array import array
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
+from itertools import chain
 
 from newsletter.delivery.delivering import deliver
 from newsletter.delivery.refusals import refuses_reader
-from newsletter.model import STOPPED_ISSUE, Counts, MailEvent, SourceReport
-from newsletter.ports import Readers, RunLock, Transport
-from newsletter.publisher.drafting import chunks, draft, draft_issue, in_turn, plans, wave
-from newsletter.publisher.issue_mailer import IssueMailer
+from newsletter.errors import Isolated, UsageError, describe
+from newsletter.model import (
+    STOPPED_ISSUE,
+    Counts,
+    IssueState,
+    MailEvent,
+    Reader,
+    SourceReport,
+    Wave,
+    allowing,
+)
+from newsletter.ports import Issues, Readers, RunLock, Transport
+from newsletter.publisher.drafting import (
+    OnSkipped,
+    SkippedReader,
+    compose_from_store,
+    draft_issue,
+    ignore_skipped,
+    in_chunks,
+    plan_editions,
+    read_in_chunks,
+)
+from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import is_due
 
 NOTHING_NEW = "no new papers"
 
-_LONGEST = 500
-"""Characters of a server's words that are kept of a bounce."""
+_MAX_REPLY = 500
+"""Characters of a server's reply that a bounce keeps."""
+
+_BY_OPERATOR = "by the operator"
 
 
-def waiting(
+def waiting_readers(
     publisher: Publisher,
     day: date,
     *,
     emails: Collection[str] | None = None,
     everyone: bool = False,
+    on_skipped: OnSkipped = ignore_skipped,
 ) -> Sequence[int]:
-    """The confirmed readers, by id, the issue of ``day`` is for who have no delivery of it yet.
+    """The ids of confirmed readers whom the issue of ``day`` is for and who have no delivery yet.
 
     Args:
         publisher: the newsletter.
         day: the issue's date.
-        emails: only these; all where it is None.
-        everyone: whatever their cadence; a pause stays a pause.
+        emails: only readers with these addresses; None for all.
+        everyone: include readers whose cadence leaves this day out; paused ones stay paused.
+        on_skipped: called with readers whose settings raise an unexpected exception.
     """
     store = publisher.store
-    found = (
-        reader.id
-        for reader in (store.each_reader() if emails is None else store.readers(emails=emails))
-        if reader.status == "confirmed"
-        and is_due(reader.subscriber, day, publisher.cadence, everyone=everyone)
-    )
-    return unplanned(store, day, array("q", found))
+    readers = store.each_reader() if emails is None else store.readers(emails=emails)
+
+    def is_waiting(reader: Reader) -> bool:
+        with Isolated(f"{day}: reader {reader.subscriber.email}") as attempt:
+            return is_due(reader.subscriber, day, publisher.cadence, everyone=everyone)
+        on_skipped(SkippedReader(reader.id, reader.subscriber.email, describe(attempt.error)))
+        return False
+
+    found = (reader.id for reader in readers if reader.status == "confirmed" and is_waiting(reader))
+    return without_delivery(store, day, array("q", found))
 
 
-def in_question(publisher: Publisher, day: date, readers: Sequence[int]) -> int:
+def count_papers(publisher: Publisher, day: date, readers: Sequence[int]) -> int:
     """How many papers an issue frozen now for these readers, by id, would be about."""
     after = publisher.store.lowest_decided(readers)
-    return 0 if after is None else len(draft_issue(publisher, day, after, ()).in_question)
+    return 0 if after is None else len(compose_from_store(publisher, day, after).in_question)
 
 
-def unplanned(store: Readers, day: date, readers: Sequence[int]) -> Sequence[int]:
+def without_delivery(store: Readers, day: date, readers: Sequence[int]) -> Sequence[int]:
     """Those of these readers, in their order, who have no delivery of that day's issue."""
     found = array("q")
-    for some in chunks(readers):
-        planned = store.planned_readers(day, among=some)
-        found.extend(reader for reader in some if reader not in planned)
+    for chunk in in_chunks(readers):
+        planned = store.planned_readers(day, among=chunk)
+        found.extend(reader for reader in chunk if reader not in planned)
     return found
 
 
@@ -67,31 +97,39 @@ def freeze(
     reports: Sequence[SourceReport],
     *,
     due: datetime | None = None,
+    on_skipped: OnSkipped = ignore_skipped,
 ) -> bool:
     """Freeze the issue of ``day`` for these readers, or record that there was nothing to send.
 
     Args:
         publisher: the newsletter.
         day: the issue's date.
-        readers: those the wave is for, by id. They are read again a few at a time, while the
-            wave is frozen: however many there are, few are in memory.
+        readers: whom the wave is for, by id. They are read again a few at a time while the wave is
+            frozen, so that few are in memory at once.
         reports: what the sources said; the letter names those that are missing.
-        due: the wave's instant; now where it is None, and for those who come after their wave.
+        due: the wave's instant; None for now, which is also taken if that wave is frozen already.
+        on_skipped: called with readers whose edition raises an unexpected exception. They get no
+            delivery, and so wait for the next attempt.
 
     Returns:
-        Whether there was a wave to freeze; for an issue that is held or cancelled there is none.
+        Whether a wave was frozen. False for an issue that is held or cancelled.
     """
     after = publisher.store.lowest_decided(readers)
     if after is None or is_stopped(publisher, day):
         return False
-    late = due in {there.due for there in publisher.store.waves(day)}
-    made = draft(publisher, day, after, missing_from(reports))
-    again = publisher.store.papers_to_reconsider(since=made.since)
-    if publisher.when_empty == "skip" and not made.issue.in_question and not again:
-        publisher.store.skip_issue(day, reason=NOTHING_NEW, now=made.issue.frozen_at)
+    frozen_already = due in {wave.due for wave in publisher.store.waves(day)}
+    draft = draft_issue(publisher, day, after, missing_sources(reports))
+    again = publisher.store.papers_to_reconsider(since=draft.judged_since)
+    if publisher.when_empty == "skip" and not draft.issue.in_question and not again:
+        publisher.store.skip_issue(day, reason=NOTHING_NEW, now=draft.issue.frozen_at)
         return False
-    frozen = wave(made, made.issue.frozen_at if late or due is None else due)
-    publisher.store.freeze(frozen, plans(publisher, made, in_turn(publisher, readers)))
+    plans = plan_editions(publisher, draft, read_in_chunks(publisher, readers), on_skipped)
+    first = next(plans, None)
+    if first is None:  # every reader was skipped: a wave without deliveries would be left open
+        return False
+    at = draft.issue.frozen_at if frozen_already or due is None else due
+    wave = Wave(0, draft.issue, at, draft.fragments.dump())
+    publisher.store.freeze(wave, chain([first], plans))
     return True
 
 
@@ -101,8 +139,8 @@ def is_stopped(publisher: Publisher, day: date) -> bool:
     return state is not None and state[0] in STOPPED_ISSUE
 
 
-def missing_from(reports: Sequence[SourceReport]) -> tuple[str, ...]:
-    """The sources the letter says are absent today."""
+def missing_sources(reports: Sequence[SourceReport]) -> tuple[str, ...]:
+    """The sources that the letter names as missing today."""
     return tuple(report.name for report in reports if report.missing)
 
 
@@ -114,23 +152,23 @@ async def publish(
     run_lock: RunLock,
     turn: str = "1",
     readers: Collection[int] | None = None,
-    progress: Callable[[Counts], None],
+    progress: Callable[[Counts], None] = lambda _counts: None,
 ) -> Counts:
-    """Deliver what is open of the frozen issue of ``day``; note whose mailbox is not there.
+    """Deliver the open letters of the frozen issue of ``day``, and record mailboxes that are gone.
 
     Args:
         publisher: the newsletter.
         day: the issue's date.
-        transport: the door the letters leave by.
-        run_lock: this run; claims are made under its name, and those of runs that are gone are
+        transport: sends the letters.
+        run_lock: this run. Claims are made under its name; claims of runs that have ended are
             taken over at once.
-        turn: which of the owner's deliveries this is; no two have claims of one name.
-        readers: only these, by id; all where it is None.
-        progress: told the counts now and then.
+        turn: tells this delivery from others of the same run; no two may use the same one.
+        readers: only these, by id; None for all.
+        progress: called with the counts now and then.
 
     Raises:
-        TransportError: the server as a whole refuses us; what was sent is settled, and the same
-            call later goes on.
+        TransportError: the server as a whole refuses us. What was sent is settled, and the same
+            call later continues.
     """
     gone = run_lock.gone(publisher.store.claiming_runs(day))
     publisher.store.end_leases(day, gone, now=publisher.clock.now())
@@ -147,22 +185,81 @@ async def publish(
         progress=progress,
     )
     if counts.failed:
-        await asyncio.to_thread(note_refused, publisher, day)
+        await asyncio.to_thread(record_refused_mailboxes, publisher, day)
     return counts
 
 
-def note_refused(publisher: Publisher, day: date) -> None:
-    """Count as a hard bounce, once, each letter refused because there is no such reader.
+def record_refused_mailboxes(publisher: Publisher, day: date) -> None:
+    """Record a hard bounce for each letter refused because there is no such reader.
 
-    Where more were refused so than taken, the server speaks of us, whatever its words.
+    If more letters were refused so than accepted, the refusals are about the sender, whatever
+    their words, and none is recorded.
     """
     failed = publisher.store.deliveries(day, states={"failed"})
-    refused = {line.email: line.reply for line in failed if refuses_reader(line.reply)}
+    refused = {row.email: row.reply for row in failed if refuses_reader(row.reply)}
     if len(refused) > publisher.store.counts(day).accepted:
         return
     now = publisher.clock.now()
     for reader in publisher.store.readers(emails=refused):
         reply = refused[reader.subscriber.email]
-        digest = f"{day}:{reader.id}"
-        returned = MailEvent(digest, "hard", reader.id, now.date(), reply[:_LONGEST])
-        publisher.store.record_mail_event(returned, now=now)
+        digest = f"{day}:{reader.id}"  # counts once, however often the issue is delivered
+        event = MailEvent(digest, "hard", reader.id, now.date(), reply[:_MAX_REPLY])
+        publisher.store.record_mail_event(event, now=now)
+
+
+def cancel(store: Issues, day: date) -> None:
+    """Let no further letter of an issue leave, also if it is not frozen yet.
+
+    The papers of letters that have not left are owed to the next issue.
+
+    Raises:
+        UsageError: the issue is closed already.
+    """
+    among = (*allowing("cancel"), None)
+    if not store.set_issue_state(day, "cancelled", reason=_BY_OPERATOR, from_states=among):
+        raise UsageError(f"the issue of {day} is done; there is nothing left to cancel")
+
+
+def hold(store: Issues, day: date, *, reason: str) -> bool:
+    """Let no letter of an issue leave until it is released; returns whether this changed it."""
+    return store.set_issue_state(day, "held", reason=reason, from_states=(*allowing("hold"), None))
+
+
+def release(store: Issues, day: date) -> None:
+    """Let the letters of a held issue leave.
+
+    Raises:
+        UsageError: it is not held. A cancelled issue stays so: the next one has its papers.
+    """
+    state: IssueState = "frozen" if store.waves(day) else "skipped"
+    if not store.set_issue_state(
+        day, state, reason="released " + _BY_OPERATOR, from_states=allowing("release")
+    ):
+        found = store.issue_state(day)
+        actual = f": it is {found[0]}" if found else "; there is none"
+        raise UsageError(f"the issue of {day} is not held{actual}")
+
+
+def resolve(
+    store: Issues, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+) -> Sequence[str]:
+    """Settle held letters by what the operator found out about them.
+
+    Args:
+        store: where they are held.
+        day: the issue's date.
+        emails: the readers; an empty collection means all whose letter is held.
+        arrived: whether the letters arrived. If not, their papers are owed again.
+        now: the time of the decision.
+
+    Returns:
+        The addresses of the readers whose letters were settled.
+
+    Raises:
+        UsageError: one of them has no held letter.
+    """
+    held = {row.email for row in store.deliveries(day, states={"held"})}
+    for email in emails:
+        if email not in held:
+            raise UsageError(f"no letter of {day} to {email} is held; `newsletter audit {day}`")
+    return sorted(store.resolve(day, emails or held, arrived=arrived, now=now))

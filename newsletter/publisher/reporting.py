@@ -1,20 +1,29 @@
-"""Report: an issue in counts, as ``send --json`` and ``status --json`` give it."""
+"""Report on an issue in counts, as ``send --json`` and ``status --json`` print it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from newsletter.delivery.delivering import NOT_BUILT
 from newsletter.model import TROUBLED, Counts, IssueState, SourceReport
 from newsletter.ports import Issues, Store
+from newsletter.publisher.drafting import SkippedReader
 
 
 @dataclass(frozen=True, slots=True)
 class IssueReport:
-    """Where a day's issue stands.
+    """The state of a day's issue.
 
-    ``state`` is None where the day has no issue; ``papers`` counts those in question for
-    somebody; ``sources`` are this run's reports, or the last words the store has of each, which
-    are no news of an issue that another has followed: of that it has none.
+    Attributes:
+        day: the issue's date.
+        state: None if the day has no issue.
+        reason: why it is in that state, if there is something to say.
+        papers: how many papers are in question for some reader.
+        counts: its deliveries, by state.
+        sources: the reports of this run, or else the stored state of each source. Empty for an
+            issue that is not the newest: the stored states are about the newest.
+        faults: what an unexpected exception kept out of the issue: papers, and readers' letters,
+            each in one line that names it.
     """
 
     day: date
@@ -23,6 +32,7 @@ class IssueReport:
     papers: int
     counts: Counts
     sources: tuple[SourceReport, ...]
+    faults: tuple[str, ...] = ()
 
     @property
     def troubled(self) -> bool:
@@ -30,23 +40,45 @@ class IssueReport:
         return bool(self.counts.of(TROUBLED))
 
 
-def report(store: Store, day: date, sources: Sequence[SourceReport] | None = None) -> IssueReport:
-    """Where the issue of ``day`` stands now."""
+def report(
+    store: Store,
+    day: date,
+    sources: Sequence[SourceReport] | None = None,
+    skipped: Sequence[SkippedReader] = (),
+) -> IssueReport:
+    """The present state of the issue of ``day``.
+
+    Args:
+        store: where the issue is.
+        day: the issue's date.
+        sources: the reports of this run; None for the stored state of each source.
+        skipped: the readers whom this run skipped.
+    """
     state, reason = store.issue_state(day) or (None, "")
+    issues = [wave.issue for wave in store.waves(day)]
+    counts = store.counts(day)
+    papers = {paper.number for issue in issues for paper in issue.in_question}
+    broken = dict(fault for issue in issues for fault in issue.quarantined)
+    unbuilt = store.deliveries(day, states={"deferred"}) if counts.deferred else ()
     return IssueReport(
         day=day,
         state=state,
         reason=reason,
-        papers=len({paper.number for wave in store.waves(day) for paper in wave.issue.in_question}),
-        counts=store.counts(day),
-        sources=tuple(sources) if sources is not None else _remembered(store, day),
+        papers=len(papers),
+        counts=counts,
+        sources=_stored_reports(store, day) if sources is None else tuple(sources),
+        faults=(
+            *(f"paper {key}: {why}" for key, why in broken.items()),
+            *(f"reader {d.email}: {d.reply}" for d in unbuilt if d.reply.startswith(NOT_BUILT)),
+            *(f"reader {reader.email}: {reader.error}" for reader in skipped),
+        ),
     )
 
 
-def so_far(store: Issues, now: datetime) -> Iterator[date]:
-    """The days that have an issue, newest first, but for those to come that were called off.
+def reported_days(store: Issues, now: datetime) -> Iterator[date]:
+    """The days that have an issue, newest first, without cancelled ones in the future.
 
-    A holiday may be cancelled long ahead: that is no news, and hides no issue that is at work.
+    A holiday may be cancelled weeks ahead; that must not hide the issue that is being sent.
     """
     for day in store.issue_days():
         called_off = day > now.date() and _is_cancelled(store, day)
@@ -59,8 +91,8 @@ def _is_cancelled(store: Issues, day: date) -> bool:
     return state is not None and state[0] == "cancelled"
 
 
-def _remembered(store: Store, day: date) -> tuple[SourceReport, ...]:
-    """The sources' last words, but for an issue that has one after it: they are of that one."""
+def _stored_reports(store: Store, day: date) -> tuple[SourceReport, ...]:
+    """The stored state of each source; none if there is a newer issue, which the states are of."""
     if any(other > day and not _is_cancelled(store, other) for other in store.issue_days()):
         return ()
     return tuple(

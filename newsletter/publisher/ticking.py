@@ -1,40 +1,43 @@
-"""Tick: what the newsletter does whenever it looks at the clock.
+"""One tick of a newsletter that stays awake: fetch, freeze, deliver.
 
 It fetches for the issues that come due within the hour, freezes those whose time has come, and
-delivers what is open. All that must outlast the process is in the store; what a
-:class:`SchedulerState` remembers only spares the sources and the server.
+delivers what is open. Everything that must survive the process is in the store;
+:class:`SchedulerState` only spares the sources and the mail server needless attempts.
 """
 
 import asyncio
+import logging
 from array import array
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain, islice
 
-from newsletter.errors import OldStoreError, TryAgainError
-from newsletter.model import OPEN_ISSUE, Counts
-from newsletter.publisher.fetch_schedule import Backoff, FetchSchedule
-from newsletter.publisher.fetching import gather
+from newsletter.errors import OldStoreError, TryAgainError, describe
+from newsletter.model import OPEN_ISSUE, Counts, Reader
+from newsletter.publisher.drafting import SkippedReader
+from newsletter.publisher.fetching import Backoff, FetchSchedule, fetch_sources, log_report
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import freeze, is_stopped, unplanned
-from newsletter.publisher.reporting import so_far
+from newsletter.publisher.publishing import freeze, is_stopped, without_delivery
+from newsletter.publisher.reporting import reported_days
 from newsletter.readers.due import LATE, DefaultSchedule, Due, earliest_instant, list_due
 
-ASLEEP = timedelta(minutes=30)
-"""So long without a tick is a sleep, after which what was slept through is caught up."""
+_log = logging.getLogger(__name__)
 
-RECENT = 7
+ASLEEP = timedelta(minutes=30)
+"""A pause this long between two ticks was a sleep; issues due meanwhile are caught up on."""
+
+RECENT_ISSUES = 7
 """How many issues back open letters are looked for."""
+
+SKIPPED_KEPT = timedelta(days=2)
+"""How long a skipped reader is reported."""
 
 NO_SOURCE = "no source answered"
 
 Deliver = Callable[[date, str], Awaitable[Counts]]
-"""Delivers what is open of a day's issue; which of the process's deliveries it is, by a name."""
-
-Told = Callable[[str], None]
-"""Told, in a line, what a person should know."""
+"""Delivers the open letters of a day's issue; the text tells the deliveries of a process apart."""
 
 
 @dataclass(slots=True)
@@ -42,173 +45,199 @@ class SchedulerState:
     """What a newsletter that stays awake remembers between two ticks.
 
     Attributes:
-        default_schedule: what readers follow who chose nothing else.
+        default_schedule: when readers who chose nothing else get their letter.
         seen: the last tick, of this process or of the one before it.
-        asleep_since: the last tick before the latest sleep, until what was slept through is old.
-        answers: what the sources said.
-        over: the issues, by date and instant, that had nothing to send.
-        server: attempts to deliver that the server refused as a whole.
-        paused: why, by date, delivery paused.
-        telling: attempts to tell the operator that failed.
+        asleep_since: the last tick before the latest sleep, while its issues may still be sent.
+        fetched: what the sources answered.
+        nothing_to_send: the issues, by date and instant, that had nothing to send.
+        server_backoff: deliveries that the mail server refused as a whole.
+        paused: why delivery is paused, by date.
+        operator_backoff: emails to the operator that could not be sent.
+        skipped: readers whose edition raised an unexpected exception, by date and id.
     """
 
     default_schedule: DefaultSchedule
     seen: datetime | None = None
     asleep_since: datetime | None = None
-    answers: FetchSchedule = field(default_factory=FetchSchedule)
-    over: set[tuple[date, datetime]] = field(default_factory=set)
-    server: Backoff = field(default_factory=Backoff)
+    fetched: FetchSchedule = field(default_factory=FetchSchedule)
+    nothing_to_send: set[tuple[date, datetime]] = field(default_factory=set)
+    server_backoff: Backoff = field(default_factory=Backoff)
     paused: dict[date, str] = field(default_factory=dict)
-    telling: Backoff = field(default_factory=Backoff)
+    operator_backoff: Backoff = field(default_factory=Backoff)
+    skipped: dict[tuple[date, int], tuple[SkippedReader, Backoff]] = field(default_factory=dict)
     _woke: datetime | None = None
 
-    def look_up(self, now: datetime) -> None:
-        """Note that it is awake now, and whether it slept before."""
+    def wake(self, now: datetime) -> None:
+        """Record that it is awake now, and whether it slept before."""
         if self.seen is not None and now - self.seen > ASLEEP:
             self.asleep_since, self._woke = self.seen, now
         elif self._woke is not None and now - self._woke > LATE:
             self.asleep_since = self._woke = None
         self.seen = now
+        oldest = now.date() - SKIPPED_KEPT
+        self.skipped = {key: kept for key, kept in self.skipped.items() if key[0] >= oldest}
+
+    def skip(self, day: date, reader: SkippedReader, now: datetime) -> None:
+        """Record that a reader was skipped; they are tried again after 1, 2, 4, 8, 15 minutes."""
+        _, backoff = self.skipped.get((day, reader.id), (reader, Backoff()))
+        backoff.failed(now)
+        self.skipped[day, reader.id] = reader, backoff
+
+    def may_try(self, day: date, reader: int, now: datetime) -> bool:
+        """Whether a reader's edition may be planned now."""
+        known = self.skipped.get((day, reader))
+        return known is None or known[1].may_try(now)
+
+    def skipped_readers(self) -> Iterator[tuple[date, SkippedReader]]:
+        """The readers who are skipped at present, each with the issue's date."""
+        return ((day, reader) for (day, _), (reader, _) in self.skipped.items())
 
 
-async def look(publisher: Publisher, scheduler_state: SchedulerState, told: Told) -> None:
+async def fetch_and_freeze(publisher: Publisher, state: SchedulerState) -> None:
     """Fetch for what comes due within the hour, and freeze what is due.
 
-    Two that look at once freeze one wave: the store sees to that.
+    Two processes that do this at once freeze one wave: the store sees to that.
 
     Raises:
         StoreError: the store cannot be read or written; the next tick tries again.
     """
     now = publisher.clock.now()
-    scheduler_state.look_up(now)
-    found = await asyncio.to_thread(_list_due, publisher, scheduler_state, now)
-    for day in sorted({due.day for due in found}):
-        dues = [due for due in found if due.day == day]
-        await _fetch(publisher, scheduler_state, day, dues[0].instant, told)
+    state.wake(now)
+    dues = await asyncio.to_thread(_list_due, publisher, state, now)
+    for day in sorted({due.day for due in dues}):
+        of_day = [due for due in dues if due.day == day]
+        await _fetch(publisher, state, day, of_day[0].instant)
+        ripe = [due for due in of_day if due.instant <= now]
         try:
-            said = await asyncio.to_thread(freeze_due, publisher, scheduler_state, _ripe(dues, now))
+            await asyncio.to_thread(freeze_due, publisher, state, ripe)
         except OldStoreError as error:
-            said = _pause(scheduler_state, now, error)
-        if said:
-            told(said)
+            if _pause(state, now, error):
+                _log.warning("%s", error)
 
 
-def _pause(scheduler_state: SchedulerState, now: datetime, error: TryAgainError) -> str:
-    """Note why nothing is sent for now; that reason, where it is a new one."""
-    before, scheduler_state.paused = scheduler_state.paused, {now.date(): str(error)}
-    return "" if before == scheduler_state.paused else str(error)
+def _pause(state: SchedulerState, now: datetime, error: TryAgainError) -> bool:
+    """Record why nothing is sent for now; returns whether the reason is a new one."""
+    before, state.paused = state.paused, {now.date(): str(error)}
+    return before != state.paused
 
 
-def _ripe(dues: Sequence[Due], now: datetime) -> list[Due]:
-    return [due for due in dues if due.instant <= now]
+def _list_due(publisher: Publisher, state: SchedulerState, now: datetime) -> list[Due]:
+    def skip(reader: Reader, error: Exception) -> None:
+        skipped = SkippedReader(reader.id, reader.subscriber.email, describe(error))
+        _log.error("reader %s: %s", skipped.email, skipped.error, exc_info=error)
+        state.skip(now.date(), skipped, now)
 
-
-def _list_due(publisher: Publisher, scheduler_state: SchedulerState, now: datetime) -> list[Due]:
-    since = earliest_instant(now, asleep_since=scheduler_state.asleep_since)
-    ledger = partial(unplanned, publisher.store)
-    found = list_due(
-        publisher.store.each_reader(),
-        scheduler_state.default_schedule,
-        ledger,
+    readers: Iterable[Reader] = publisher.store.each_reader()
+    if state.skipped:
+        readers = (reader for reader in readers if state.may_try(now.date(), reader.id, now))
+    dues = list_due(
+        readers,
+        state.default_schedule,
+        partial(without_delivery, publisher.store),
         now=now,
-        since=since,
+        since=earliest_instant(now, asleep_since=state.asleep_since),
+        on_error=skip,
     )
-    return [due for due in found if (due.day, due.instant) not in scheduler_state.over]
+    return [due for due in dues if (due.day, due.instant) not in state.nothing_to_send]
 
 
-async def _fetch(
-    publisher: Publisher, scheduler_state: SchedulerState, day: date, due: datetime, told: Told
-) -> None:
-    asked = scheduler_state.answers.to_ask(publisher.sources, day, due, publisher.clock.now())
-    if not asked:
+async def _fetch(publisher: Publisher, state: SchedulerState, day: date, due: datetime) -> None:
+    clock = publisher.clock
+    sources = state.fetched.sources_to_fetch(publisher.sources, day, due, clock.now())
+    if not sources:
         return
-    for report in await gather(asked, publisher.store, day, publisher.clock, lambda _report: None):
-        scheduler_state.answers.note(day, report, publisher.clock.now())
-        detail = f": {report.detail}" if report.detail else ""
-        told(f"{day}: {report.name} is {report.state}, {report.new} new papers{detail}")
+    for report in await fetch_sources(sources, publisher.store, day, clock):
+        state.fetched.record(day, report, clock.now())
+        log_report(day, report)
 
 
-def freeze_due(publisher: Publisher, scheduler_state: SchedulerState, dues: Sequence[Due]) -> str:
-    """Freeze what is due of one date for those without a delivery; in a line, what that changed.
+def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due]) -> None:
+    """Freeze the due issue of one date for the readers who have no delivery of it.
 
     Several instants at once, as after a sleep, become one wave under the last of them.
     """
     if not dues:
-        return ""
-    day, instant = dues[-1].day, dues[-1].instant
-    late = array("q", sorted(chain.from_iterable(due.readers for due in dues)))
-    readers = unplanned(publisher.store, day, late)
-    if not readers:
-        return ""
-    if is_stopped(publisher, day):
-        return ""
-    if scheduler_state.answers.none_up(publisher.sources, day):
-        return _wait_for_sources(publisher, day)
-    reports = scheduler_state.answers.reports(publisher.sources, day)
-    if freeze(publisher, day, readers, reports, due=instant):
-        return f"{day}: frozen for {len(readers)} readers, due {instant:%Y-%m-%d %H:%M} UTC"
-    scheduler_state.over.update((day, due.instant) for due in dues)
-    return f"{day}: nothing to send to {len(readers)} readers"
+        return
+    day, instant, now = dues[-1].day, dues[-1].instant, publisher.clock.now()
+    listed = array("q", sorted(chain.from_iterable(due.readers for due in dues)))
+    readers = without_delivery(publisher.store, day, listed)
+    if state.skipped:
+        readers = array("q", (reader for reader in readers if state.may_try(day, reader, now)))
+    if not readers or is_stopped(publisher, day):
+        return
+    if state.fetched.all_failed(publisher.sources, day):
+        _wait_for_sources(publisher, day)
+        return
+    skipped: set[int] = set()
+
+    def on_skipped(reader: SkippedReader) -> None:
+        skipped.add(reader.id)
+        state.skip(day, reader, now)
+
+    reports = state.fetched.reports(publisher.sources, day)
+    frozen = freeze(publisher, day, readers, reports, due=instant, on_skipped=on_skipped)
+    for reader in [reader for at, reader in state.skipped if at == day and reader not in skipped]:
+        if reader in readers:
+            del state.skipped[day, reader]
+    count = len(readers) - len(skipped)
+    if frozen:
+        _log.info("%s: frozen for %d readers, due %s UTC", day, count, f"{instant:%Y-%m-%d %H:%M}")
+    elif not skipped:
+        state.nothing_to_send.update((day, due.instant) for due in dues)
+        _log.info("%s: nothing to send to %d readers", day, count)
 
 
-def _wait_for_sources(publisher: Publisher, day: date) -> str:
-    if publisher.store.issue_state(day) == ("skipped", NO_SOURCE):
-        return ""
-    publisher.store.skip_issue(day, reason=NO_SOURCE, now=publisher.clock.now())
-    return f"{day}: {NO_SOURCE}; nothing is sent until one does"
+def _wait_for_sources(publisher: Publisher, day: date) -> None:
+    if publisher.store.issue_state(day) != ("skipped", NO_SOURCE):
+        publisher.store.skip_issue(day, reason=NO_SOURCE, now=publisher.clock.now())
+        _log.warning("%s: %s; nothing is sent until one does", day, NO_SOURCE)
 
 
 async def deliver_open(
-    publisher: Publisher,
-    scheduler_state: SchedulerState,
-    deliver: Deliver,
-    *,
-    turn: str,
-    told: Told,
+    publisher: Publisher, state: SchedulerState, deliver: Deliver, *, turn: str
 ) -> None:
-    """Deliver what is open of the last issues, deferred letters that are due included.
+    """Deliver the open letters of the last issues, including deferred ones that are due.
 
-    A server that refuses us as a whole is tried again after 1, 2, 4, 8, 15 minutes.
+    If the server as a whole refuses us, it is tried again after 1, 2, 4, 8, 15 minutes.
 
     Args:
         publisher: the newsletter.
-        scheduler_state: what it remembers.
-        deliver: delivers an issue.
-        turn: which of this process's deliveries this is.
-        told: told what came of it, where something did.
+        state: what it remembers.
+        deliver: delivers one issue.
+        turn: tells this delivery from the others of this process.
 
     Raises:
         StoreError: the store cannot be read or written; the next tick tries again.
     """
-    if not scheduler_state.server.may_try(publisher.clock.now()):
+    if not state.server_backoff.may_try(publisher.clock.now()):
         return
     for day in await asyncio.to_thread(_open_days, publisher):
         before = publisher.store.counts(day)
         try:
             after = await deliver(day, f"{turn}.{day:%m%d}")
         except TryAgainError as error:
-            scheduler_state.server.failed(publisher.clock.now())
-            _pause(scheduler_state, publisher.clock.now(), error)
-            told(f"{day}: {error}")
+            state.server_backoff.failed(publisher.clock.now())
+            _pause(state, publisher.clock.now(), error)
+            _log.warning("%s: %s", day, error)
             return
-        scheduler_state.server = Backoff()
+        state.server_backoff = Backoff()
         if after != before:
-            told(f"{day}: {_in_words(after)}")
+            _log.info("%s: %s", day, _in_words(after))
 
 
 def _open_days(publisher: Publisher) -> list[date]:
     """The issues that have letters to deliver, oldest first."""
-    recent = islice(so_far(publisher.store, publisher.clock.now()), RECENT)
+    recent = islice(reported_days(publisher.store, publisher.clock.now()), RECENT_ISSUES)
     states = ((day, publisher.store.issue_state(day)) for day in recent)
     return sorted(day for day, state in states if state is not None and state[0] in OPEN_ISSUE)
 
 
 def _in_words(counts: Counts) -> str:
-    troubled = {
+    others = {
         "failed": counts.failed,
         "deferred": counts.deferred,
         "in doubt": counts.unknown + counts.held,
         "empty": counts.empty,
     }
-    told = [f"{counts.accepted} of {counts.planned} accepted"]
-    return ", ".join((*told, *(f"{count} {state}" for state, count in troubled.items() if count)))
+    listed = (f"{count} {name}" for name, count in others.items() if count)
+    return ", ".join((f"{counts.accepted} of {counts.planned} accepted", *listed))

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
+from newsletter.errors import Isolated
 from newsletter.model import CADENCES, Days, Reader, Subscriber
 
 AHEAD = timedelta(hours=1)
@@ -116,19 +117,27 @@ def list_due(
     *,
     now: datetime,
     since: datetime,
+    on_error: Callable[[Reader, Exception], None] = lambda _reader, _error: None,
 ) -> tuple[Due, ...]:
     """The readers whose issue is due by now, or will be within ``AHEAD``, by instant.
 
     If several dates came due for a reader between ``since`` and now, only the last one counts: its
     issue contains what the others would have brought. A date that the ledger has a delivery for is
-    never due again, even if the clock is set back or the reader moves to another time zone.
+    never due again, even if the clock is set back or the reader moves to another time zone. A
+    reader whose settings raise an unexpected exception is left out and given to ``on_error``.
     """
     dates = cache(lambda at, zone: tuple(_local_dates(at, zone, since=since, until=now + AHEAD)))
     found: defaultdict[_DueDate, array[int]] = defaultdict(lambda: array("q"))
+    attempt = Isolated()  # one for all: there may be 100,000 readers
     for reader in readers:
-        if reader.status == "confirmed":
+        if reader.status != "confirmed":
+            continue
+        with attempt:
             for due_date in _dates_of(reader.subscriber, default_schedule, dates, now):
                 found[due_date].append(reader.id)
+        if attempt.error is not None:
+            on_error(reader, attempt.error)
+            attempt.error = None
     dues = (Due(day, at, unplanned(day, found[at, day])) for at, day in sorted(found))
     return tuple(due for due in dues if due.readers)
 

@@ -38,6 +38,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # A cache that fails only costs a request, so its tracebacks stay out of the log.
 logging.getLogger("hishel").addHandler(logging.NullHandler())
+logging.getLogger("hishel").propagate = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,23 @@ known, and a busy store or mail server does not keep a reader waiting.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from newsletter.delivery.single import post
-from newsletter.errors import NewsletterError, StoreError, TransportError
+from newsletter.delivery.delivering import send_single
+from newsletter.errors import Isolated, NewsletterError, StoreError, TransportError
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Accepted, Deferred, Envelope, NotSent, Outcome
 from newsletter.ports import RunLock, Transport
-from newsletter.publisher.notes import written
+from newsletter.publisher.mailing import build_reader_note
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.welcoming import FirstLetter, bring
+from newsletter.publisher.welcoming import FirstLetter, deliver_first_letter
 from newsletter.readers.service import Note, ReaderService
+
+_log = logging.getLogger(__name__)
 
 Send = Callable[[Note | FirstLetter], None]
 """Takes what is to be sent: a note, or a first letter that the ledger has planned."""
@@ -36,13 +39,14 @@ CLOSING_SECONDS = 5.0
 class MailQueue:
     """Runs jobs in threads and sends the notes and first letters that they give it.
 
+    Its log lines never contain an address.
+
     Args:
         publisher: the newsletter.
         reader_service: makes the notes' links.
         note_templates: the notes' templates, by kind.
         transport: sends notes and first letters.
         run_lock: this process, under whose name first letters are claimed.
-        log: writes a line about what went wrong; it never contains an address.
     """
 
     def __init__(
@@ -52,11 +56,10 @@ class MailQueue:
         note_templates: Mapping[str, LetterTemplates],
         transport: Transport,
         run_lock: RunLock,
-        log: Callable[[str], None],
     ) -> None:
         self._publisher, self._reader_service = publisher, reader_service
         self._note_templates, self._transport = note_templates, transport
-        self._run_lock, self._log, self._clock = run_lock, log, publisher.clock
+        self._run_lock, self._clock = run_lock, publisher.clock
         self._turns = count(1)
         self._jobs: set[asyncio.Task[None]] = set()
         self._letters: set[asyncio.Task[None]] = set()
@@ -72,14 +75,15 @@ class MailQueue:
         self._loop.call_soon_threadsafe(lambda: _start(self._run(job), self._jobs))
 
     async def _run(self, job: Job) -> None:
-        try:
-            for mail in await self._run_patiently(job):
-                if isinstance(mail, Note):
-                    await self._send_note(mail)
-                else:
-                    _start(self._deliver(mail), self._letters)
-        except NewsletterError as error:
-            self._log(f"a note was not sent: {error}")
+        with Isolated("a request"):  # nobody waits for it: an exception would be lost
+            try:
+                for mail in await self._run_patiently(job):
+                    if isinstance(mail, Note):
+                        await self._send_note(mail)
+                    else:
+                        _start(self._deliver(mail), self._letters)
+            except NewsletterError as error:
+                _log.warning("a note was not sent: %s", error)
 
     async def _run_patiently(self, job: Job) -> list[Note | FirstLetter]:
         """What a job sends. The reader has had the answer already, so a busy store is retried."""
@@ -87,7 +91,7 @@ class MailQueue:
             try:
                 return await asyncio.to_thread(_collect, job)
             except StoreError as error:
-                self._log(f"a request waits: {error}")
+                _log.warning("a request waits: %s", error)
             await self._clock.sleep(wait.total_seconds())
         return await asyncio.to_thread(_collect, job)
 
@@ -96,17 +100,18 @@ class MailQueue:
 
         When cancelled, this waits for the server's answer to what is on the wire.
         """
-        await bring(
+        await deliver_first_letter(
             self._publisher,
             letter,
             self._transport,
             run_lock=self._run_lock,
             turn=f"first{next(self._turns)}",
-            told=self._log,
         )
 
     async def _send_note(self, note: Note) -> None:
-        envelope = written(note, self._reader_service, self._note_templates, self._clock.now())
+        envelope = build_reader_note(
+            note, self._reader_service, self._note_templates, self._clock.now()
+        )
         for wait in (*RETRY_AFTER, None):
             outcome = await self._try_to_send(envelope)
             if not isinstance(outcome, Deferred | NotSent) or wait is None:
@@ -114,13 +119,13 @@ class MailQueue:
             await self._clock.sleep(wait.total_seconds())
         if not isinstance(outcome, Accepted):
             # The server's reply may contain the address, which must not be logged.
-            self._log(f"a note was given up: {type(outcome).__name__}")
+            _log.warning("a note was given up: %s", type(outcome).__name__)
 
     async def _try_to_send(self, envelope: Envelope) -> Outcome:
         try:
-            return await post(self._transport, envelope)
+            return await send_single(self._transport, envelope)
         except TransportError as error:
-            self._log(f"a note waits: {error}")
+            _log.warning("a note waits: %s", error)
             return NotSent("the server did not take it")
 
     async def close(self) -> None:

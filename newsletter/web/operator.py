@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.model import Counts, DailyGrowth, ListingState, Suppression
 from newsletter.ports import Issues, Store
-from newsletter.publisher.reporting import so_far
+from newsletter.publisher.reporting import reported_days
 from newsletter.web.context import PageContext
 
 Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
@@ -204,7 +204,7 @@ def expose_metrics(store: Store, now: datetime) -> Response:
 
 def _list_metrics(store: Store, now: datetime) -> Iterator[Metric]:
     yield "readers", "Readers by status.", "status", store.count_readers().items()
-    day = next(so_far(store, now), None)
+    day = next(reported_days(store, now), None)
     if day is not None:
         counts = asdict(store.counts(day)).items()
         yield "letters", "Letters of the last issue by state.", "state", counts

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.config.subscribers import as_entry
 from newsletter.model import Reader
-from newsletter.publisher.filter_preview import try_out
+from newsletter.publisher.previewing import preview_filter
 from newsletter.readers.due import is_paused
 from newsletter.web.context import PageContext, client_of, post, token_of
 from newsletter.web.forms import Form, InvalidFormError, fill_form, parse_subscriber
@@ -121,7 +121,7 @@ class PreferencePages:
         except InvalidFormError as error:
             return self._page(visit, form, problems=error.problems, glanced=glanced, status=422)
         today = self.context.today(reader)
-        trials = try_out(self.context.publisher, wanted, today, PREVIEW_DAYS[do])
+        trials = preview_filter(self.context.publisher, wanted, today, PREVIEW_DAYS[do])
         return self._page(visit, form, trials=trials)
 
     def _pause(self, visit: Visit, weeks: str) -> Response:

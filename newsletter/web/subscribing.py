@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.model import Reader
-from newsletter.publisher.welcoming import greet
+from newsletter.publisher.welcoming import plan_first_letter
 from newsletter.readers.service import CONSENT_TEXT, Note
 from newsletter.web.context import PageContext, client_of, post, token_of
 from newsletter.web.forms import Form, InvalidFormError, parse_subscriber
@@ -105,7 +105,7 @@ class SubscribePages:
     def _welcome(self, reader: Reader, send: Send) -> None:
         """Send the day's edition to a new reader, or a note if there is none."""
         link = self.context.reader_service.preferences_url(reader, self.context.now)
-        send(greet(self.context.publisher, reader) or Note("welcome", reader, link))
+        send(plan_first_letter(self.context.publisher, reader) or Note("welcome", reader, link))
 
     @property
     def _consent_text(self) -> str:

@@ -1,7 +1,8 @@
 """Building the readers' pages of a newsletter, and serving them."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -9,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-from newsletter.app.app import App
+from newsletter.app.wiring import App
 from newsletter.config import WebSettings
 from newsletter.errors import ConfigurationError, StoreError, TokenError
 from newsletter.ports import RunLock
-from newsletter.publisher.welcoming import left_open
+from newsletter.publisher.welcoming import open_first_letters
 from newsletter.web.archive import ArchivePages
 from newsletter.web.context import PageContext, PageTemplates
 from newsletter.web.guard import Guard, guard_pages
@@ -24,9 +25,11 @@ from newsletter.web.preferences import PreferencePages
 from newsletter.web.server import serve_in_thread
 from newsletter.web.subscribing import SubscribePages
 
+_log = logging.getLogger(__name__)
+
 
 @contextlib.contextmanager
-def open_pages(app: App, log: Callable[[str], None]) -> Iterator[None]:
+def open_pages(app: App) -> Iterator[None]:
     """Serve the readers' pages until the block ends.
 
     Raises:
@@ -35,13 +38,14 @@ def open_pages(app: App, log: Callable[[str], None]) -> Iterator[None]:
     """
     web = app.settings.web or WebSettings()
     with app.run_lock() as run_lock:
-        pages = build_pages(build_context(app, run_lock, log))
+        pages = build_pages(build_context(app, run_lock))
         with serve_in_thread(pages, web.host, web.port, web.trusted_proxies) as port:
-            log(f"the readers' pages: {app.settings.url} (listening on {web.host}, port {port})")
+            url = app.settings.url
+            _log.info("the readers' pages: %s (listening on %s, port %d)", url, web.host, port)
             yield
 
 
-def build_context(app: App, run_lock: RunLock, log: Callable[[str], None]) -> PageContext:
+def build_context(app: App, run_lock: RunLock) -> PageContext:
     """What the pages need of a newsletter; first letters are claimed under the run lock's name.
 
     Raises:
@@ -61,7 +65,7 @@ def build_context(app: App, run_lock: RunLock, log: Callable[[str], None]) -> Pa
         reader_service=reader_service,
         default_schedule=app.default_schedule,
         templates=PageTemplates(reader_service.publication, app.template_folder),
-        mail_queue=MailQueue(publisher, reader_service, app.notes, smtp, run_lock, log),
+        mail_queue=MailQueue(publisher, reader_service, app.notes, smtp, run_lock),
         page_cache=PageCache(publisher),
         operator_password=None if password is None else password.get_secret_value(),
     )
@@ -88,7 +92,7 @@ def build_pages(context: PageContext) -> Guard:
         await context.mail_queue.close()
 
     def resume_first_letters(send: Send) -> None:
-        for letter in left_open(context.publisher):
+        for letter in open_first_letters(context.publisher):
             send(letter)
 
     def bad_link(_request: Request, error: Exception) -> Response:

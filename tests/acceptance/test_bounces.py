@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from newsletter.app.app import open_app
 from newsletter.app.scheduler import BouncesRefresh
+from newsletter.app.wiring import open_app
 from newsletter.doctor import examine
 from newsletter.letter.links import bounce_tag
 from tests.support.bounce_mails import complaint_mail, exim_bounce, postfix_bounce, unsubscribe_mail
@@ -29,6 +29,7 @@ from tests.support.daemons import (
 from tests.support.factories import NOON
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import ReceivedMail, open_inbox
+from tests.support.logs import log_lines
 
 DAY = "2026-08-03"
 BOUNCES = {"address": "bounce@example.org", "maildir": "bounces"}
@@ -244,9 +245,8 @@ def test_doctor_checks_the_mailbox(newsletter: Newsletter) -> None:
 
 
 def test_unread_mail_is_reported_once_by_the_daemon(newsletter: Newsletter) -> None:
-    told: list[str] = []
-    with open_app(newsletter.folder / "newsletter.yaml") as app:
-        returns = BouncesRefresh(app, told.append)
+    with open_app(newsletter.folder / "newsletter.yaml") as app, log_lines() as told:
+        returns = BouncesRefresh(app)
         deliver(newsletter, b"Subject: hello\n\nhello\n")
         for _ in range(3):
             returns()

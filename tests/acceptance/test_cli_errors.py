@@ -70,7 +70,7 @@ def test_missing_file_message_is_accurate(newsletter: Newsletter) -> None:
     newsletter.configure(subscribers="readers.yaml")
     said = newsletter.run("send", "--yes", code=3).stderr
     assert "readers.yaml: there is no such file; write it (`subscribers: []` lists nobody)" in said
-    assert "or mend `subscribers:` in newsletter.yaml" in said
+    assert "or correct `subscribers:` in newsletter.yaml" in said
     said = newsletter.run("config", "check", "--config", "other.yaml", code=3).stderr
     assert "other.yaml: there is no such file; write it, or name another with --config" in said
     said = newsletter.run("fetch", "--config", "my papers/newsletter.yaml", code=3).stderr

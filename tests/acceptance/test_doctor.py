@@ -16,8 +16,8 @@ from dns.rcode import NXDOMAIN
 from dns.resolver import Resolver
 from dns.rrset import from_text
 
-from newsletter.app.app import open_app
 from newsletter.app.clock import SystemClock
+from newsletter.app.wiring import open_app
 from newsletter.doctor import Finding, examine, resolver_lookup
 from newsletter.doctor.checks import Lookup, clock, http_date, sender_records
 from newsletter.model import Heartbeat
@@ -100,7 +100,7 @@ def test_healthy_newsletter_passes(newsletter: Newsletter, names: NameServer) ->
         found = run_doctor(newsletter, names.lookup())
     assert {name for name, finding in found.items() if finding.state == "wrong"} == set()
     unknown = {name for name, finding in found.items() if finding.state == "not checked"}
-    assert unknown == {"bounces", "last run", "last issue"}
+    assert unknown == {"bounces", "sources", "last run", "last issue"}
     assert found["SPF"].said == "v=spf1 mx -all"
     assert found["public URL"].said.endswith("answers 200")
 

@@ -35,13 +35,13 @@ def run_on_loop(name: str, work: Coroutine[object, object, None]) -> None:
 
 def test_uvloop_is_used_where_installed() -> None:
     assert event_loop.run(kind()) == "uvloop"
-    assert event_loop.named().startswith("uvloop ")
+    assert event_loop.loop_name().startswith("uvloop ")
 
 
 def test_asyncio_loop_is_used_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert event_loop.run(kind()) == "asyncio"
-    assert "daily-papers-newsletter[fast]" in event_loop.named()
+    assert "daily-papers-newsletter[fast]" in event_loop.loop_name()
 
 
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])
@@ -83,4 +83,4 @@ def test_doctor_names_the_event_loop(tmp_path: Path) -> None:
         newsletter.subscribe({"email": "ada@example.org"})
         found = newsletter.json("doctor", code=None)
     (said,) = [check["said"] for check in found["checks"] if check["name"] == "event loop"]
-    assert said == event_loop.named()
+    assert said == event_loop.loop_name()

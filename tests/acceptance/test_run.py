@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.app.app import App, open_app
 from newsletter.app.scheduler import SubscribersFileRefresh
+from newsletter.app.wiring import App, open_app
 from newsletter.errors import ConfigurationError, StoreError
 from tests.support.cli import Newsletter
 from tests.support.daemons import (

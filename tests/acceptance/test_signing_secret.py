@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 
-from newsletter.app.secret import kept_secret
+from newsletter.app.files import kept_secret
 from tests.support.cli import Newsletter
 
 MANY = 8

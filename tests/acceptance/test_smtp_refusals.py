@@ -10,9 +10,9 @@ import pytest
 
 from newsletter.errors import TransportError
 from newsletter.model import Subscriber
-from newsletter.publisher.fetching import gather
+from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.stores import open_store
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.support.clocks import ManualClock
@@ -38,9 +38,11 @@ class DailyIssues:
         """Send the next day's issue into such a server."""
         titles = StubSource(f"Paper of {self.day}")
         asyncio.run(
-            gather([titles], self.publisher.store, self.day, self.clock, lambda _report: None)
+            fetch_sources(
+                [titles], self.publisher.store, self.day, self.clock, lambda _report: None
+            )
         )
-        freeze(self.publisher, self.day, waiting(self.publisher, self.day), ())
+        freeze(self.publisher, self.day, waiting_readers(self.publisher, self.day), ())
         self.sent[self.day] = asyncio.run(self._send(script, pipelining))
         self.day += timedelta(days=1)
         self.clock.time += timedelta(days=1)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter.model import Consent, Reader, Status
-from newsletter.publisher.welcoming import greet
+from newsletter.publisher.welcoming import plan_first_letter
 from tests.support.daemons import wait_until
 from tests.support.databases import temporary_store
 from tests.support.factories import DAY, NOON, subscriber
@@ -96,7 +96,7 @@ def test_first_letter_left_open_resumes_on_restart() -> None:
         app.join()
         app.mail_to(ADA)
         store.record_consent(2, Consent(app.clock.now(), "by a link", "Yes."))
-        assert greet(app.publisher, app.reader(2)) is not None
+        assert plan_first_letter(app.publisher, app.reader(2)) is not None
     assert store.deliveries_to(2)[0].state == "pending"
     with open_website(store=store) as app:
         wait_until(lambda: app.inbox.to(ADA))

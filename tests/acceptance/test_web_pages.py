@@ -23,6 +23,7 @@ from tests.support.daemons import wait_until
 from tests.support.databases import temporary_store_of
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.frozen_issues import freeze, list_papers
+from tests.support.logs import log_lines
 from tests.support.web_client import Website, open_website
 
 ADA = "ada@example.org"
@@ -570,11 +571,11 @@ def letters_of_one_client(*proxies: str) -> int:
 
 def test_deferred_confirmation_is_retried() -> None:
     refusals = ["451 later", "451 later"]
-    with open_website() as app:
+    with open_website() as app, log_lines() as log:
         app.inbox.answer = lambda _recipient: refusals.pop() if refusals else None
         app.join()
         assert app.mail(1)[0].recipient == ADA
-    assert app.log == []
+    assert log == []
 
 
 class HeldStore(SqlStore):
@@ -591,18 +592,18 @@ class HeldStore(SqlStore):
 
 
 def test_promised_confirmation_survives_a_busy_store() -> None:
-    with open_website(store=temporary_store_of(HeldStore)) as app:
+    with open_website(store=temporary_store_of(HeldStore)) as app, log_lines() as log:
         app.join()
         assert app.mail(1)[0].recipient == ADA
-    assert app.log == ["a request waits: another program is writing to it"] * 2
+    assert log == ["a request waits: another program is writing to it"] * 2
 
 
 def test_refused_confirmation_is_dropped_without_naming_anyone() -> None:
-    with open_website() as app:
+    with open_website() as app, log_lines() as log:
         app.inbox.answer = lambda recipient: f"550 <{recipient}> is unknown"
         app.join()
-        wait_until(lambda: app.log)
-    assert app.log == ["a note was given up: Refused"]
+        wait_until(lambda: log)
+    assert log == ["a note was given up: Refused"]
 
 
 def test_faulty_template_is_found_at_start(tmp_path: Path) -> None:

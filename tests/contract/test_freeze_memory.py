@@ -11,8 +11,8 @@ import pytest
 from newsletter.model import Filter, Subscriber
 from newsletter.papers.filters import parse_rule
 from newsletter.publisher.drafting import CHUNK
-from newsletter.publisher.fetching import gather
-from newsletter.publisher.publishing import freeze, waiting
+from newsletter.publisher.fetching import fetch_sources
+from newsletter.publisher.publishing import freeze, waiting_readers
 from newsletter.stores import SendJournal, open_store
 from tests.support.clocks import ManualClock
 from tests.support.factories import DAY, NOON
@@ -46,11 +46,11 @@ def test_freeze_memory_grows_by_bytes_per_reader(url: str, tmp_path: Path) -> No
 
     def peak(day: date) -> int:
         """The most memory that freezing the day's issue for all there are takes at once."""
-        asyncio.run(gather(publisher.sources, store, day, clock, lambda _report: None))
+        asyncio.run(fetch_sources(publisher.sources, store, day, clock, lambda _report: None))
         gc.collect()
         tracemalloc.start()
         before, _ = tracemalloc.get_traced_memory()
-        assert freeze(publisher, day, waiting(publisher, day), ())
+        assert freeze(publisher, day, waiting_readers(publisher, day), ())
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most - before

@@ -32,8 +32,8 @@ from newsletter.model import (
     Unknown,
 )
 from newsletter.ports import Store
-from newsletter.publisher.fetching import gather
-from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.fetching import fetch_sources
+from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.stores import open_store
 from tests.support.clocks import ManualClock
 from tests.support.databases import new_sqlite_store, refuse_other_transitions, temporary_store
@@ -230,12 +230,12 @@ class DaysMachine:
         outage = not quiet and self.draw.random() < 0.1
         self.source.error = SourceError("outage") if outage else None
         told = asyncio.run(
-            gather(
+            fetch_sources(
                 self.publisher.sources, self.publisher.store, day, self.clock, lambda _report: None
             )
         )
         self.listed |= set() if outage else set(self.source.titles)
-        if freeze(self.publisher, day, waiting(self.publisher, day), told):
+        if freeze(self.publisher, day, waiting_readers(self.publisher, day), told):
             self.deliver(day, {} if quiet else self.troubles())
 
     def troubles(self) -> dict[str, Outcome]:

@@ -11,15 +11,20 @@ from newsletter.errors import TransportError
 from newsletter.model import Consent, Deferred, Filter, Letter, Reader, Status, Subscriber
 from newsletter.papers.filters import parse_rule
 from newsletter.ports import Mark, Settle, Store
-from newsletter.publisher.fetching import gather
-from newsletter.publisher.issue_control import cancel
+from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.publishing import cancel, freeze, publish, waiting_readers
 from newsletter.publisher.ticking import SchedulerState
-from newsletter.publisher.welcoming import FirstLetter, bring, greet, left_open
+from newsletter.publisher.welcoming import (
+    FirstLetter,
+    deliver_first_letter,
+    open_first_letters,
+    plan_first_letter,
+)
 from newsletter.readers.due import DefaultSchedule
 from tests.support.clocks import ManualClock
 from tests.support.factories import DAY, NOON, subscriber
+from tests.support.logs import log_lines
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import KnownRuns, StubSource, publisher_over, tick
 
@@ -45,8 +50,8 @@ class WelcomeScenario:
 
     async def _issue(self) -> None:
         day = self.clock.now().date()
-        reports = await gather([self.listed], self.store, day, self.clock, lambda _: None)
-        freeze(self.publisher, day, waiting(self.publisher, day), reports)
+        reports = await fetch_sources([self.listed], self.store, day, self.clock, lambda _: None)
+        freeze(self.publisher, day, waiting_readers(self.publisher, day), reports)
         await self._deliver("issue")
 
     async def _deliver(self, turn: str) -> None:
@@ -64,19 +69,14 @@ class WelcomeScenario:
         asyncio.run(self._deliver("first"))
 
     def deliver_first(self, letter: FirstLetter | None) -> list[str]:
-        """See a first letter through; what is told."""
+        """Deliver a first letter until that is over; the lines logged meanwhile."""
         assert letter is not None
-        told: list[str] = []
-        bringing = bring(
-            self.publisher,
-            letter,
-            self.transport,
-            run_lock=KnownRuns("pages"),
-            turn="first",
-            told=told.append,
+        delivering = deliver_first_letter(
+            self.publisher, letter, self.transport, run_lock=KnownRuns("pages"), turn="first"
         )
-        asyncio.run(bringing)
-        return told
+        with log_lines() as lines:
+            asyncio.run(delivering)
+        return lines
 
     def state(self, reader: Reader) -> str:
         """Where Bob's letter of the day stands."""
@@ -102,7 +102,6 @@ class WelcomeScenario:
             self.transport,
             run_lock=run_lock,
             turn=str(self.ticks),
-            told=lambda _: None,
         )
         asyncio.run(done)
 
@@ -134,10 +133,10 @@ def test_newcomer_gets_the_days_edition_once(
     waves = scenario.store.waves(DAY)
     scenario.clock.time += 3 * HOUR
     bob = scenario.confirm_bob(filter=VISION)
-    letter = greet(scenario.publisher, bob)
+    letter = plan_first_letter(scenario.publisher, bob)
     assert letter is not None
     assert (letter.day, letter.reader) == (DAY, bob.id)
-    assert greet(scenario.publisher, bob) is None
+    assert plan_first_letter(scenario.publisher, bob) is None
     assert scenario.store.waves(DAY) == waves
     scenario.deliver()
     assert scenario.letters_to_bob == ["Vision anew"]
@@ -160,7 +159,7 @@ def test_first_edition_has_only_the_issues_new_papers(scenario: WelcomeScenario)
     scenario.clock.time += ONE_DAY
     scenario.listed.titles = ("Of other things", "Of today")
     scenario.issue()
-    assert greet(scenario.publisher, scenario.confirm_bob()) is not None
+    assert plan_first_letter(scenario.publisher, scenario.confirm_bob()) is not None
     scenario.deliver()
     assert scenario.letters_to_bob == ["Of today"]
     assert scenario.store.audit(DAY + ONE_DAY).ok
@@ -171,18 +170,18 @@ def test_returning_reader_gets_nothing_twice(scenario: WelcomeScenario) -> None:
     scenario.issue()
     assert scenario.letters_to_bob == ["Vision anew"]
     scenario.store.set_status(BOB, "unsubscribed", now=scenario.clock.now())
-    assert greet(scenario.publisher, scenario.confirm_bob("unsubscribed")) is None
+    assert plan_first_letter(scenario.publisher, scenario.confirm_bob("unsubscribed")) is None
     scenario.clock.time += ONE_DAY
     scenario.listed.titles = ("Vision anew", "Of today")
     scenario.store.set_status(BOB, "unsubscribed", now=scenario.clock.now())
     scenario.issue()
-    assert greet(scenario.publisher, scenario.confirm_bob("unsubscribed")) is not None
+    assert plan_first_letter(scenario.publisher, scenario.confirm_bob("unsubscribed")) is not None
     scenario.deliver()
     assert scenario.letters_to_bob == ["Vision anew", "Of today"]
 
 
 def test_newcomer_without_matching_papers_is_not_planned(scenario: WelcomeScenario) -> None:
-    assert greet(scenario.publisher, scenario.confirm_bob()) is None
+    assert plan_first_letter(scenario.publisher, scenario.confirm_bob()) is None
     scenario.store.set_status(BOB, "unsubscribed", now=NOON)
     scenario.issue()
     planned = scenario.store.planned_readers(DAY)
@@ -191,20 +190,27 @@ def test_newcomer_without_matching_papers_is_not_planned(scenario: WelcomeScenar
         Filter(topics=("Vision",), exclude=(parse_rule("anew"),)),
     )
     for wants in absent:
-        assert greet(scenario.publisher, scenario.confirm_bob("unsubscribed", filter=wants)) is None
+        assert (
+            plan_first_letter(
+                scenario.publisher, scenario.confirm_bob("unsubscribed", filter=wants)
+            )
+            is None
+        )
     away = scenario.confirm_bob("unsubscribed", paused_until=DAY + ONE_DAY)
-    assert greet(scenario.publisher, away) is None
+    assert plan_first_letter(scenario.publisher, away) is None
     scenario.clock.time += 20 * HOUR
-    assert greet(scenario.publisher, scenario.confirm_bob("unsubscribed")) is None
+    assert plan_first_letter(scenario.publisher, scenario.confirm_bob("unsubscribed")) is None
     assert scenario.store.planned_readers(DAY) == planned
 
 
 def test_cancelled_issue_is_not_sent_to_newcomers(scenario: WelcomeScenario) -> None:
     scenario.listed.titles = ("Vision anew",)
-    asyncio.run(gather([scenario.listed], scenario.store, DAY, scenario.clock, lambda _: None))
-    freeze(scenario.publisher, DAY, waiting(scenario.publisher, DAY), ())
+    asyncio.run(
+        fetch_sources([scenario.listed], scenario.store, DAY, scenario.clock, lambda _: None)
+    )
+    freeze(scenario.publisher, DAY, waiting_readers(scenario.publisher, DAY), ())
     cancel(scenario.store, DAY)
-    assert greet(scenario.publisher, scenario.confirm_bob()) is None
+    assert plan_first_letter(scenario.publisher, scenario.confirm_bob()) is None
 
 
 class DeferringTransport(MemoryTransport):
@@ -229,7 +235,7 @@ def minutes(asked: list[datetime]) -> list[int]:
 def test_deferred_first_letter_is_retried(scenario: WelcomeScenario) -> None:
     scenario.issue()
     bob = scenario.confirm_bob()
-    letter = greet(scenario.publisher, bob)
+    letter = plan_first_letter(scenario.publisher, bob)
     scenario.transport = patient = DeferringTransport(
         scenario.clock, scenario.clock.now() + 2 * HOUR
     )
@@ -238,13 +244,13 @@ def test_deferred_first_letter_is_retried(scenario: WelcomeScenario) -> None:
     assert scenario.state(bob) == "accepted"
     assert scenario.store.issue_state(DAY) == ("done", "")
     assert scenario.store.audit(DAY).ok
-    assert left_open(scenario.publisher) == ()
+    assert open_first_letters(scenario.publisher) == ()
 
 
 def test_first_letter_is_given_up_like_any_other(scenario: WelcomeScenario) -> None:
     scenario.issue()
     bob = scenario.confirm_bob()
-    letter = greet(scenario.publisher, bob)
+    letter = plan_first_letter(scenario.publisher, bob)
     scenario.transport = patient = DeferringTransport(
         scenario.clock, scenario.clock.now() + 9 * ONE_DAY
     )
@@ -263,7 +269,7 @@ def test_first_letter_waits_for_an_unreachable_server(scenario: WelcomeScenario)
 
     scenario.issue()
     bob = scenario.confirm_bob()
-    letter = greet(scenario.publisher, bob)
+    letter = plan_first_letter(scenario.publisher, bob)
     scenario.transport = gone = Gone(scenario.clock, NOON)
     told = scenario.deliver_first(letter)
     assert told == ["a first letter waits: relay.example: nobody there"] * 6
@@ -273,7 +279,7 @@ def test_first_letter_waits_for_an_unreachable_server(scenario: WelcomeScenario)
 
 def test_cancelled_issue_ends_the_waiting(scenario: WelcomeScenario) -> None:
     scenario.issue()
-    letter = greet(scenario.publisher, scenario.confirm_bob())
+    letter = plan_first_letter(scenario.publisher, scenario.confirm_bob())
     cancel(scenario.store, DAY)
     before = scenario.clock.now()
     scenario.deliver_first(letter)
@@ -284,11 +290,11 @@ def test_cancelled_issue_ends_the_waiting(scenario: WelcomeScenario) -> None:
 def test_first_letter_of_a_stopped_process_is_resumed(scenario: WelcomeScenario) -> None:
     scenario.transport = MemoryTransport({"ada@example.org": Deferred("450 busy")})
     scenario.issue()
-    assert left_open(scenario.publisher) == ()
+    assert open_first_letters(scenario.publisher) == ()
     scenario.clock.time += HOUR
     bob = scenario.confirm_bob()
-    letter = greet(scenario.publisher, bob)
-    assert left_open(scenario.publisher) == (letter,)
+    letter = plan_first_letter(scenario.publisher, bob)
+    assert open_first_letters(scenario.publisher) == (letter,)
     scenario.deliver_first(letter)
     assert scenario.state(bob) == "accepted"
-    assert left_open(scenario.publisher) == ()
+    assert open_first_letters(scenario.publisher) == ()

@@ -25,7 +25,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Pool, event
 
-from newsletter.app import app, relay
+from newsletter.app import wiring
 from newsletter.app.clock import SystemClock
 from newsletter.cli import run
 from newsletter.stores.sql import engine
@@ -104,11 +104,13 @@ def fill_disk(process: int) -> None:
 
 def apply_controls(hands: dict[str, Any]) -> None:
     """Give this process the clock and the time limits of these controls."""
-    replace_global(app, "SystemClock", SteppedClock)
+    replace_global(wiring, "SystemClock", SteppedClock)
     if "busy" in hands:
         replace_global(engine, "BUSY_SECONDS", hands["busy"])
     if "answer" in hands:
-        replace_global(relay, "SmtpSettings", partial(SmtpSettings, answer_timeout=hands["answer"]))
+        replace_global(
+            wiring, "SmtpSettings", partial(SmtpSettings, answer_timeout=hands["answer"])
+        )
     if "lost" in hands:
         CommitFault(hands["lost"], hands["at"])
 

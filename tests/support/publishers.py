@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from newsletter import templates
+from newsletter.letter.links import Keyring
 from newsletter.model import Counts, Listing, Publication, Topic
 from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import RunLock, Source, Store, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
-from newsletter.publisher.ticking import SchedulerState, Told, deliver_open, look
+from newsletter.publisher.ticking import SchedulerState, deliver_open, fetch_and_freeze
 from tests.support.clocks import ManualClock
 from tests.support.factories import item
 
@@ -50,7 +51,7 @@ def publisher_over(store: Store, *sources: Source, clock: ManualClock | None = N
         cadence="daily",
         max_items=10,
         when_empty="skip",
-        keys=("a key of many letters",),
+        keyring=Keyring(("a key of many letters",), "n@example.org"),
         templates=TEMPLATES,
         sources=chosen,
         store=store,
@@ -77,7 +78,6 @@ async def tick(
     *,
     run_lock: RunLock,
     turn: str,
-    told: Told,
 ) -> None:
     """Do whatever the present instant asks for; see :func:`look` and :func:`deliver_open`."""
 
@@ -86,5 +86,5 @@ async def tick(
             publisher, day, transport, run_lock=run_lock, turn=turn, progress=lambda _counts: None
         )
 
-    await look(publisher, scheduler_state, told)
-    await deliver_open(publisher, scheduler_state, deliver, turn=turn, told=told)
+    await fetch_and_freeze(publisher, scheduler_state)
+    await deliver_open(publisher, scheduler_state, deliver, turn=turn)

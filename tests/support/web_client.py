@@ -6,7 +6,7 @@ import http.client
 import re
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from typing import Any, Literal
@@ -19,10 +19,10 @@ from newsletter.letter.links import Purpose, sign_token
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Publication, Reader
 from newsletter.ports import Store
-from newsletter.publisher.fetching import gather
-from newsletter.publisher.notes import LINKS
+from newsletter.publisher.fetching import fetch_sources
+from newsletter.publisher.mailing import NOTE_LINKS
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
 from newsletter.stores.sql import SqlStore
@@ -66,7 +66,6 @@ class Website:
     reader_service: ReaderService
     publisher: Publisher
     port: int = 0
-    log: list[str] = field(default_factory=list)
     routes: Sequence[BaseRoute] = ()
 
     def publish(self, day: date, *titles: str) -> None:
@@ -75,8 +74,8 @@ class Website:
         run_in_thread(self._published(day, source))
 
     async def _published(self, day: date, source: StubSource) -> None:
-        reports = await gather([source], self.store, day, self.clock, lambda _: None)
-        freeze(self.publisher, day, waiting(self.publisher, day), reports)
+        reports = await fetch_sources([source], self.store, day, self.clock, lambda _: None)
+        freeze(self.publisher, day, waiting_readers(self.publisher, day), reports)
         await publish(
             self.publisher, day, self.transport, run_lock=KnownRuns("run"), progress=lambda _: None
         )
@@ -168,7 +167,7 @@ def run_in_thread(work: Coroutine[Any, Any, None]) -> None:
 @cache
 def note_templates() -> Mapping[str, LetterTemplates]:
     """The templates of the notes, compiled once."""
-    return {kind: templates.load_note_templates(kind) for kind in LINKS}
+    return {kind: templates.load_note_templates(kind) for kind in NOTE_LINKS}
 
 
 @contextlib.contextmanager
@@ -196,7 +195,6 @@ def open_website(
             note_templates(),
             app.transport,
             KnownRuns("pages"),
-            app.log.append,
         )
         default_schedule = DefaultSchedule("07:00", "UTC", "daily")
         page_context = PageContext(

@@ -161,7 +161,7 @@ def test_letter_that_fails_to_render_fails_alone() -> None:
     morning, transport = DeliveryScenario(freeze_issue(3), address=poisoned), MemoryTransport()
     assert morning.send(transport) == Counts(accepted=2, failed=1)
     assert recipients(transport) == ["reader1@example.org", "reader3@example.org"]
-    assert morning.store.deliveries(DAY)[1].reply == "cannot be set: no such font"
+    assert morning.store.deliveries(DAY)[1].reply == "cannot be rendered: no such font"
     assert morning.store.issue_state(DAY) == ("done_with_errors", "")
 
 

@@ -11,7 +11,7 @@ import pytest
 from newsletter.errors import SourceError, TransportError
 from newsletter.model import Refused
 from newsletter.ports import Mark, Settle, Store
-from newsletter.publisher.operator_mail import tell_operator
+from newsletter.publisher.operator_mail import mail_operator
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule
@@ -19,6 +19,7 @@ from newsletter.templates import load_note_templates
 from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
+from tests.support.logs import log_lines
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import KnownRuns, StubSource, publisher_over, tick
 
@@ -57,16 +58,13 @@ def tick_once(
     transport: MemoryTransport | UnreachableTransport,
     turn: str = "1",
 ) -> list[str]:
-    told: list[str] = []
-
     async def main() -> None:
-        await tick(
-            publisher, what, transport, run_lock=KnownRuns("here"), turn=turn, told=told.append
-        )
-        await tell_operator(publisher, what, transport, lambda: REPORT, told.append)
+        await tick(publisher, what, transport, run_lock=KnownRuns("here"), turn=turn)
+        await mail_operator(publisher, what, transport, lambda: REPORT)
 
-    asyncio.run(main())
-    return told
+    with log_lines() as logged:
+        asyncio.run(main())
+    return logged
 
 
 def to_operator(transport: MemoryTransport) -> list[str]:
@@ -128,14 +126,14 @@ def test_server_outage_is_reported_when_it_is_back(store: Store) -> None:
         MemoryTransport(),
     )
     said = tick_once(publisher, what, UnreachableTransport())
-    assert sum("could not be told" in line for line in said) == 1
+    assert sum("was not sent" in line for line in said) == 1
     for turn in range(3):
         again = tick_once(publisher, what, UnreachableTransport(), f"again{turn}")
         assert not again, "it waits before it tries again"
     clock.time += timedelta(minutes=2)
     tick_once(publisher, what, transport, "later")
     (letter,) = to_operator(transport)
-    assert "delivery paused, and is tried again: smtp.example.org:25: refused" in letter
+    assert "delivery is paused and will be tried again: smtp.example.org:25: refused" in letter
     assert len(transport.letters) == 3
 
 

@@ -8,13 +8,12 @@ import pytest
 from newsletter.errors import SourceError
 from newsletter.model import Filter, SourceReport, Subscriber
 from newsletter.ports import Source
-from newsletter.publisher.drafting import anyone
-from newsletter.publisher.explaining import why, why_anew
-from newsletter.publisher.fetching import gather, listing_state
-from newsletter.publisher.issue_mailer import IssueMailer
-from newsletter.publisher.previewing import anew, preview
+from newsletter.publisher.drafting import sample_reader
+from newsletter.publisher.fetching import fetch_sources, listing_state
+from newsletter.publisher.mailing import IssueMailer
+from newsletter.publisher.previewing import explain_as_new, explain_issue, preview, preview_as_new
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import freeze, publish, waiting
+from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.publisher.reporting import report
 from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
@@ -29,7 +28,9 @@ def publisher() -> Publisher:
 
 
 def listed(publisher: Publisher, *sources: Source, day: date = DAY) -> tuple[SourceReport, ...]:
-    return asyncio.run(gather(sources, publisher.store, day, publisher.clock, lambda _report: None))
+    return asyncio.run(
+        fetch_sources(sources, publisher.store, day, publisher.clock, lambda _report: None)
+    )
 
 
 def join(publisher: Publisher, *subscribers: Subscriber) -> None:
@@ -38,7 +39,7 @@ def join(publisher: Publisher, *subscribers: Subscriber) -> None:
 
 def send(publisher: Publisher, day: date = DAY, run: str = "run") -> MemoryTransport:
     transport = MemoryTransport()
-    freeze(publisher, day, waiting(publisher, day), ())
+    freeze(publisher, day, waiting_readers(publisher, day), ())
     if publisher.store.counts(day).open:
         run_lock = KnownRuns(run)
         asyncio.run(
@@ -64,7 +65,7 @@ def test_failing_source_leaves_others_alone(publisher: Publisher) -> None:
         ("Broken", "failed", 0),
     ]
     assert reports[1].detail == "down: no answer"
-    assert reports[2].detail == "Broken: ValueError: a parser's mistake"
+    assert reports[2].detail == "Broken: unexpected ValueError: a parser's mistake"
 
 
 def test_cancelled_fetch_is_cancelled(publisher: Publisher) -> None:
@@ -123,14 +124,14 @@ def test_issue_reaches_every_reader_once(publisher: Publisher) -> None:
     found = report(publisher.store, DAY)
     assert (found.state, found.papers, found.counts.accepted) == ("done", 2, 2)
     assert not found.troubled
-    assert anyone(publisher).decided == 2
+    assert sample_reader(publisher).decided == 2
 
 
 def test_day_without_papers_is_skipped_and_retried(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org"))
     assert recipients(send(publisher)) == []
     assert publisher.store.issue_state(DAY) == ("skipped", "no new papers")
-    assert anyone(publisher).decided == 0
+    assert sample_reader(publisher).decided == 0
     listed(publisher, StubSource("One"))
     assert recipients(send(publisher)) == ["ada@example.org"]
 
@@ -145,12 +146,12 @@ def test_wave_frozen_during_sending_is_compiled_too(publisher: Publisher) -> Non
     join(publisher, Subscriber("ada@example.org"))
     listed(publisher, StubSource("One"))
     mailer = IssueMailer(publisher.store, publisher.keyring, DAY)
-    freeze(publisher, DAY, waiting(publisher, DAY), ())
+    freeze(publisher, DAY, waiting_readers(publisher, DAY), ())
     (claim,) = publisher.store.claim(DAY, limit=9, now=NOON, lease=60, token="run")
     assert mailer.envelope(claim).recipient == "ada@example.org"
     join(publisher, Subscriber("ada@example.org"), Subscriber("bob@example.org"))
     listed(publisher, StubSource("Two"))
-    freeze(publisher, DAY, waiting(publisher, DAY), (), due=NOON + timedelta(hours=1))
+    freeze(publisher, DAY, waiting_readers(publisher, DAY), (), due=NOON + timedelta(hours=1))
     (later,) = publisher.store.claim(DAY, limit=9, now=NOON, lease=60, token="run.2")
     assert mailer.envelope(later).recipient == "bob@example.org"
 
@@ -160,9 +161,9 @@ def test_fresh_preview_ignores_what_was_sent(publisher: Publisher) -> None:
     listed(publisher, StubSource("Vision one", "Sound two"))
     assert recipients(send(publisher)) == ["ada@example.org"]
     (ada,) = publisher.store.readers()
-    shown = anew(publisher, DAY, ada)
+    shown = preview_as_new(publisher, DAY, ada)
     assert len(shown.edition.papers) == 1
-    assert [(v.title, v.included) for v in why_anew(publisher, DAY, ada)] == [
+    assert [(v.title, v.included) for v in explain_as_new(publisher, DAY, ada)] == [
         ("Vision one", True),
         ("Sound two", False),
     ]
@@ -178,7 +179,7 @@ def test_letter_for_another_recipient_has_nonexistent_reader(
     (redirected,) = preview(publisher, DAY, [ada], "me@example.org")
     send(publisher)
     (frozen,) = preview(publisher, DAY, [ada], "me@example.org")
-    for proof in (redirected, frozen, anew(publisher, DAY, ada, "me@example.org")):
+    for proof in (redirected, frozen, preview_as_new(publisher, DAY, ada, "me@example.org")):
         assert proof.envelope.recipient == "me@example.org"
         assert proof.edition.papers == before.edition.papers
         assert proof.envelope.message_id != before.envelope.message_id
@@ -200,14 +201,17 @@ def test_preview_shows_frozen_issue_or_draft(publisher: Publisher) -> None:
 def test_why_covers_frozen_issues_and_absent_readers(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org", filter=Filter(topics=("Vision",))))
     listed(publisher, StubSource("A vision", "Something else"))
-    assert [v.included for v in why(publisher, DAY, publisher.store.readers())] == [False, True]
+    assert [v.included for v in explain_issue(publisher, DAY, publisher.store.readers())] == [
+        False,
+        True,
+    ]
     send(publisher)
     join(
         publisher,
         Subscriber("ada@example.org"),
         Subscriber("bob@example.org"),
     )
-    verdicts = list(why(publisher, DAY, publisher.store.readers()))
+    verdicts = list(explain_issue(publisher, DAY, publisher.store.readers()))
     assert [(v.reader, v.included, v.reason) for v in verdicts] == [
         ("ada@example.org", False, "in no topic followed, and no include matches"),
         ("ada@example.org", True, "topic Vision: “vision”"),

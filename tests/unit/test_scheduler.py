@@ -7,7 +7,7 @@ from datetime import UTC, date, timedelta
 import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from newsletter.app.scheduler import TICK, Scheduler, call_back
+from newsletter.app.scheduler import TICK, Scheduler, reschedule
 from newsletter.errors import StoreError
 from newsletter.model import Counts
 from newsletter.ports import Store
@@ -18,6 +18,7 @@ from newsletter.templates import load_note_templates
 from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
+from tests.support.logs import log_lines, log_tracebacks
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import KnownRuns, StubSource, publisher_over
 
@@ -31,8 +32,8 @@ def store() -> Store:
 
 def watch_over(
     store: Store, refresh: Callable[[], None] = lambda: None
-) -> tuple[Scheduler, MemoryTransport, list[str]]:
-    transport, told = MemoryTransport(), list[str]()
+) -> tuple[Scheduler, MemoryTransport]:
+    transport = MemoryTransport()
     publisher = publisher_over(store, StubSource("One"))
 
     async def deliver(day: date, turn: str) -> Counts:
@@ -47,15 +48,14 @@ def watch_over(
 
     watch = Scheduler(
         publisher=publisher,
-        scheduler_state=SchedulerState(DefaultSchedule("12:00", "UTC", "daily")),
+        state=SchedulerState(DefaultSchedule("12:00", "UTC", "daily")),
         deliver=deliver,
         transport=transport,
         refresh=(refresh,),
-        stationery=lambda: load_note_templates("report"),
-        told=told.append,
+        note_templates=lambda: load_note_templates("report"),
         name="run here",
     )
-    return watch, transport, told
+    return watch, transport
 
 
 def kept(watch: Scheduler, condition: Callable[[], object]) -> None:
@@ -74,40 +74,52 @@ def kept(watch: Scheduler, condition: Callable[[], object]) -> None:
 
 
 def test_sends_heartbeats_letters_and_reports_stopping(store: Store) -> None:
-    watch, transport, told = watch_over(store)
-    kept(watch, lambda: "2026-08-03: 1 of 1 accepted" in told)
+    watch, transport = watch_over(store)
+    with log_lines() as logged:
+        kept(watch, lambda: "2026-08-03: 1 of 1 accepted" in logged)
     assert len(transport.letters) == 1
     (last,) = store.heartbeats()
     assert (last.name, last.started, last.seen, last.said) == ("run here", NOON, NOON, "stopped")
 
 
-@pytest.mark.parametrize("failure", [StoreError("locked"), ValueError("a mistake of ours")])
-def test_failing_tick_is_logged_and_others_continue(store: Store, failure: Exception) -> None:
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (StoreError("locked"), "StoreError: locked"),
+        (ValueError("a mistake of ours"), "unexpected ValueError: a mistake of ours"),
+    ],
+)
+def test_failing_tick_is_logged_and_others_continue(
+    store: Store, failure: Exception, words: str
+) -> None:
     said: list[str] = []
 
     def refresh() -> None:
         raise failure
 
-    watch, transport, told = watch_over(store, refresh)
+    watch, transport = watch_over(store, refresh)
 
     def heard() -> bool:
         said.extend(heartbeat.said for heartbeat in store.heartbeats())
         return bool(said and transport.letters)
 
-    kept(watch, heard)
-    assert f"{type(failure).__name__}: {failure}" in told
-    assert f"{type(failure).__name__}: {failure}" in said
+    with log_lines() as logged, log_tracebacks() as tracebacks:
+        kept(watch, heard)
+    assert any(words in line for line in logged)
+    assert words in said
+    assert bool(tracebacks) == isinstance(failure, ValueError)
 
 
 def test_ticks_do_not_overlap(store: Store) -> None:
-    watch, _, told = watch_over(store)
+    watch, _ = watch_over(store)
 
     async def main() -> None:
         await asyncio.gather(*(watch.tick() for _ in range(5)))
         await asyncio.wait({task for task in asyncio.all_tasks() if task != asyncio.current_task()})
 
-    asyncio.run(main())
-    assert sum("frozen" in line for line in told) == 1
+    with log_lines() as logged:
+        asyncio.run(main())
+    assert sum("frozen" in line for line in logged) == 1
 
 
 def test_tick_far_ahead_after_clock_step_is_rescheduled() -> None:
@@ -116,10 +128,10 @@ def test_tick_far_ahead_after_clock_step_is_rescheduled() -> None:
         scheduler = AsyncIOScheduler(timezone=UTC)
         scheduler.start(paused=True)
         job = scheduler.add_job(main, "interval", seconds=30, next_run_time=NOON + TICK)
-        call_back(job, clock.now())
+        reschedule(job, clock.now())
         assert job.next_run_time == NOON + TICK
         clock.time -= timedelta(hours=2)
-        call_back(job, clock.now())
+        reschedule(job, clock.now())
         assert job.next_run_time == clock.now()
         scheduler.shutdown(wait=False)
 

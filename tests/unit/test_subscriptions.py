@@ -8,7 +8,7 @@ import pytest
 from newsletter.errors import TokenError
 from newsletter.letter.links import MAX_AGE, Keyring, Purpose, sign_token
 from newsletter.model import Filter, Publication, Reader, Status, Subscriber
-from newsletter.publisher.notes import HOURS
+from newsletter.publisher.mailing import CONFIRM_HOURS
 from newsletter.readers.service import CONSENT_TEXT, Note, ReaderService, is_erased, without_erased
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
@@ -151,7 +151,7 @@ def test_a_blocked_address_gets_no_note(site: Subscriptions) -> None:
 
 def test_notes_say_how_long_their_links_are_valid() -> None:
     for purpose in ("confirm", "move"):
-        assert MAX_AGE[purpose] == timedelta(hours=int(HOURS))
+        assert MAX_AGE[purpose] == timedelta(hours=int(CONFIRM_HOURS))
 
 
 # -- links -------------------------------------------------------------------------------------

@@ -1,0 +1,363 @@
+"""Wiring: the only place where ports meet adapters.
+
+:class:`App` is a newsletter as its configuration describes it.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from newsletter.app.clock import SystemClock
+from newsletter.app.files import kept_secret, read_file, remedy, store_address
+from newsletter.app.locks import FileRunLock
+from newsletter.bounces import BounceProcessor, Maildir
+from newsletter.config import (
+    AnySource,
+    ArxivSource,
+    FeedSource,
+    HuggingFaceSource,
+    PageSource,
+    Settings,
+    read_settings,
+)
+from newsletter.config.subscribers import read_subscribers
+from newsletter.letter.links import Keyring, keyed_hash
+from newsletter.letter.rendering import NOTES, LetterTemplates
+from newsletter.model import Reader, Subscriber
+from newsletter.papers.matching import RulesMatcher
+from newsletter.ports import Clock, RunLock, Source, Store, Transport
+from newsletter.publisher.publisher import Publisher
+from newsletter.readers.due import DefaultSchedule
+from newsletter.readers.service import ReaderService, is_erased, without_erased
+from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
+from newsletter.stores import Journaled, SendJournal, copy_store, open_store
+from newsletter.templates import load_note_templates, load_templates
+from newsletter.transports.folder import FolderTransport
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport, check_connection
+
+OWN_FOLDER = ".newsletter"
+"""The folder beside the configuration in which the newsletter keeps its own files."""
+
+
+@dataclass(frozen=True)
+class App:
+    """A newsletter as its configuration describes it; its parts are made when first asked for.
+
+    Attributes:
+        path: the configuration file; relative paths in it are relative to its folder.
+        settings: the content of that file.
+        environment: the variables that ``${NAME}`` in the file is replaced from.
+        clock: the only source of time.
+    """
+
+    path: Path
+    settings: Settings
+    environment: Mapping[str, str]
+    clock: Clock
+
+    @property
+    def folder(self) -> Path:
+        """The configuration's folder."""
+        return self.path.parent
+
+    @property
+    def own_folder(self) -> Path:
+        """The folder for the newsletter's own files; it is created if it does not exist."""
+        folder = self.folder / OWN_FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    # -- the store ---------------------------------------------------------------------------
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened and migrated."""
+        return open_store(store_address(self.settings.store, self.folder), self.journal)
+
+    @cached_property
+    def journal(self) -> SendJournal:
+        """The record outside the store of what was sent; each store has a folder of its own."""
+        parts = urlsplit(self.settings.store)
+        place = f"{parts.hostname}:{parts.port}{parts.path}"  # without the password: it may change
+        name = blake2b(place.encode(), digest_size=6).hexdigest()
+        return SendJournal(self.folder / OWN_FOLDER / "witness" / name, self._journal_names)
+
+    def _journal_names(self, email: str) -> tuple[str, ...]:
+        """An address as the journal names it, under each key; the newest key first."""
+        keys = self.keyring
+        rings = (Keyring((secret,), keys.audience) for secret in keys.secrets)
+        return tuple(keyed_hash(f"witness:{email.lower()}", ring)[:32] for ring in rings)
+
+    def copy_store(self, file: Path) -> None:
+        """Copy the store as it is now into a file."""
+        copy_store(store_address(self.settings.store, self.folder), file)
+
+    @property
+    def restore_warning(self) -> str:
+        """What the operator should know before sending if the journal is lost; else empty."""
+        store = self.store
+        if not isinstance(store, Journaled) or not store.has_lost_its_journal():
+            return ""
+        return (
+            f"{self.journal.folder} has no record of what was sent so far. If this store was "
+            "restored from a backup, stop and run `newsletter store restored` first"
+        )
+
+    # -- readers -----------------------------------------------------------------------------
+
+    @property
+    def subscribers_file(self) -> Path:
+        """The file in which the operator lists readers."""
+        return self.folder / self.settings.subscribers
+
+    @cached_property
+    def listed_subscribers(self) -> tuple[Subscriber, ...]:
+        """The subscribers in the operator's file, as it was when first asked for.
+
+        Raises:
+            ConfigurationError: the file does not exist or is wrong.
+        """
+        return self._read_subscribers()
+
+    def _read_subscribers(self) -> tuple[Subscriber, ...]:
+        path = self.subscribers_file
+        otherwise = (
+            f"write it (`subscribers: []` lists nobody), or correct `subscribers:` in "
+            f"{self.path.name}"
+        )
+        content = read_file(path, remedy(path, otherwise))
+        return read_subscribers(content, path.name, self.topic_names, self.environment)
+
+    def sync_subscribers_file(self) -> None:
+        """Read the operator's file again and bring the store's readers up to date.
+
+        Raises:
+            ConfigurationError: the file is wrong; the readers stay as they were.
+        """
+        self._sync(self._read_subscribers())
+
+    def _sync(self, listed: Sequence[Subscriber]) -> None:
+        """Bring the store's readers up to date; known ones keep the spelling of their address.
+
+        Addresses that differ only in case are one reader, so a reader who left stays away however
+        the file spells them.
+        """
+        readers = self._readers_named(listed) if listed else []
+        known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
+        current = without_erased(listed, readers, self.keyring)
+        spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in current]
+        self.store.sync_subscribers(spelt, now=self.clock.now())
+
+    def _readers_named(self, listed: Sequence[Subscriber]) -> list[Reader]:
+        """The readers whom these subscribers may be: with the same address, or erased."""
+        emails = {subscriber.email.casefold() for subscriber in listed}
+        return [
+            reader
+            for reader in self.store.each_reader()
+            if is_erased(reader) or reader.subscriber.email.casefold() in emails
+        ]
+
+    def readers(self) -> tuple[Reader, ...]:
+        """Every reader, after the store was brought up to date from the operator's file."""
+        self._sync(self.listed_subscribers)
+        return self.store.readers()
+
+    @cached_property
+    def reader_service(self) -> ReaderService:
+        """The service through which readers join, choose and leave."""
+        return ReaderService(self.settings.publication, self.store, self.keyring)
+
+    @property
+    def default_schedule(self) -> DefaultSchedule:
+        """When readers who chose nothing else get their letter."""
+        schedule = self.settings.schedule
+        return DefaultSchedule(schedule.at, self.settings.timezone, schedule.days)
+
+    @property
+    def topic_names(self) -> list[str]:
+        """The topics that a reader may follow."""
+        return [topic.name for topic in self.settings.topics]
+
+    # -- issues and letters --------------------------------------------------------------------
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """The publisher, after the store was brought up to date from the operator's file."""
+        _ = self.templates  # an error in them is reported before a store is created
+        self._sync(self.listed_subscribers)
+        return self.unsynced_publisher
+
+    @cached_property
+    def unsynced_publisher(self) -> Publisher:
+        """The publisher; the store's readers are left as they are."""
+        return Publisher(
+            publication=self.settings.publication,
+            topics=tuple(settings.topic for settings in self.settings.topics),
+            cadence=self.settings.schedule.days,
+            max_items=self.settings.issue.max_items,
+            when_empty=self.settings.issue.when_empty,
+            keyring=self.keyring,
+            templates=self.templates,
+            sources=self.sources,
+            store=self.store,
+            matcher=RulesMatcher(),
+            clock=self.clock,
+            in_doubt=self.settings.issue.in_doubt,
+        )
+
+    def themed_publisher(self, theme: str) -> Publisher:
+        """:attr:`unsynced_publisher` with the letter's templates of another theme.
+
+        Raises:
+            TemplateError: the theme does not exist, or it cannot be compiled.
+        """
+        if theme == self.settings.issue.theme:
+            return self.unsynced_publisher
+        templates = load_templates(self.template_folder, theme)
+        return replace(self.unsynced_publisher, templates=templates)
+
+    @cached_property
+    def templates(self) -> LetterTemplates:
+        """The letter's templates, compiled and tried."""
+        return load_templates(self.template_folder, self.settings.issue.theme)
+
+    @cached_property
+    def notes(self) -> Mapping[str, LetterTemplates]:
+        """The notes' templates, compiled, by kind."""
+        theme = self.settings.issue.theme
+        return {kind: load_note_templates(kind, self.template_folder, theme) for kind in NOTES}
+
+    @property
+    def template_folder(self) -> Path | None:
+        """The folder of the operator's own templates; None if there is none."""
+        folder = self.settings.templates
+        return None if folder is None else self.folder / folder
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The configured sources."""
+        contact = self.settings.operator or self.settings.publication.sender_email
+        client = Client(contact=contact, cache=self.own_folder / "http.db", clock=self.clock)
+        named = zip(self.settings.source_names, self.settings.sources, strict=True)
+        return tuple(_make_source(name, one, self.folder, client) for name, one in named)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that sign links: those configured, or one kept in the newsletter's own folder.
+
+        They are bound to the sender's address, so that two newsletters may share a secret.
+        """
+        if self.settings.secret:
+            keys = tuple(secret.get_secret_value() for secret in self.settings.secret)
+        else:
+            keys = (kept_secret(self.own_folder),)
+        return Keyring(keys, audience=self.settings.publication.sender_email)
+
+    # -- sending and receiving -----------------------------------------------------------------
+
+    def run_lock(self) -> AbstractContextManager[RunLock]:
+        """The lock of a new run, held until the block ends."""
+        return FileRunLock(self.own_folder / "runs", secrets.token_hex(8)).holding()
+
+    def smtp(self) -> SmtpTransport:
+        """The transport that sends letters to the configured SMTP server."""
+        return SmtpTransport(self._smtp_settings(), self.clock)
+
+    async def try_smtp(self, timeout: float) -> None:  # noqa: ASYNC109 - for each answer
+        """Connect to the SMTP server, secure the connection, log in, and leave without a letter.
+
+        Raises:
+            TransportError: it cannot be reached, cannot be trusted, or rejects the login.
+        """
+        await check_connection(replace(self._smtp_settings(), timeout=timeout))
+
+    def _smtp_settings(self) -> SmtpSettings:
+        smtp = self.settings.smtp
+        return SmtpSettings(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=None if smtp.password is None else smtp.password.get_secret_value(),
+            ca_file=None if smtp.ca_file is None else str(self.folder / smtp.ca_file),
+            allow_cleartext=smtp.allow_cleartext,
+            connections=smtp.connections,
+            per_connection=smtp.per_connection,
+            rate_per_second=smtp.per_second,
+        )
+
+    def to_folder(self, folder: Path) -> Transport:
+        """A transport that writes letters into a folder."""
+        return FolderTransport(folder)
+
+    @property
+    def maildir(self) -> Maildir | None:
+        """The configured Maildir in which bounces arrive; None if there is none."""
+        bounces = self.settings.bounces
+        if bounces is None or bounces.maildir is None:
+            return None
+        return Maildir(self.folder / bounces.maildir)
+
+    def bounce_processor(self) -> BounceProcessor:
+        """The processor of bounces, complaints and unsubscribes that arrive by email."""
+        return BounceProcessor(self.store, self.settings.publication, self.keyring)
+
+    def reloaded(self) -> "App":
+        """The newsletter as its configuration is now, with the store that is open already.
+
+        Raises:
+            ConfigurationError: the configuration is wrong.
+        """
+        app = replace(self, settings=_read_settings(self.path, self.environment))
+        vars(app)["store"] = self.store
+        return app
+
+
+@contextmanager
+def open_app(path: Path) -> Iterator[App]:
+    """The newsletter that a configuration file describes; its store is closed at the end.
+
+    Raises:
+        ConfigurationError: the file does not exist, cannot be read, or is wrong.
+    """
+    environment = dict(os.environ)
+    settings = _read_settings(path, environment)
+    app = App(path.absolute(), settings, environment, SystemClock())
+    try:
+        yield app
+    finally:
+        if "store" in vars(app):  # it was opened
+            app.store.close()
+
+
+def _read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
+    content = read_file(path, remedy(path, "write it, or name another with --config"))
+    return read_settings(content, path.name, environment)
+
+
+def _make_source(name: str, settings: AnySource, folder: Path, client: Client) -> Source:
+    source_client = SourceClient(
+        client,
+        timeout=settings.timeout,
+        headers=settings.headers,
+        allow_private_addresses=settings.allow_private_addresses,
+    )
+    match settings:
+        case HuggingFaceSource():
+            path = None if settings.path is None else folder / settings.path
+            return HuggingFace(name, source_client, url=settings.url, path=path)
+        case ArxivSource():
+            return Arxiv(name, source_client, url=settings.url, categories=settings.categories)
+        case FeedSource():
+            return Feed(name, source_client, url=settings.url)
+        case PageSource():
+            return SavedPages(name, folder / settings.path)
+        case _:
+            assert_never(settings)

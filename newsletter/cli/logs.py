@@ -1,0 +1,102 @@
+"""Logging: configured once for each command; every line goes to standard error.
+
+Modules log to ``logging.getLogger(__name__)``: *debug* for details, *info* for what a command did,
+*warning* for what the operator should look at, *error* for what failed. An unexpected exception is
+logged as an error with its traceback, which ``--verbose`` and ``--log-format json`` show.
+"""
+
+import json
+import logging
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import typer
+from typing_extensions import override
+
+OWN = "newsletter"
+"""The logger above all of ours; libraries are heard only when they warn."""
+
+COMMAND_LINE = f"{OWN}.cli"
+"""Errors of this logger end a command; as text they begin with the program's name."""
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class _Stderr(logging.Handler):
+    """Writes to standard error as it is now; a stream kept from the start may be closed."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(self.format(record), err=True)
+
+
+class _Text(logging.Formatter):
+    """The message in one line; with ``verbose`` the traceback below it."""
+
+    def __init__(self, *, verbose: bool, timestamps: bool) -> None:
+        super().__init__()
+        self._verbose, self._timestamps = verbose, timestamps
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        if record.name == COMMAND_LINE and record.levelno >= logging.ERROR:
+            text = f"newsletter: {text}"
+        if record.exc_info and self._verbose:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        elif record.exc_info:
+            text = f"{text} (pass --verbose for the traceback)"
+        return f"{_time(record):%Y-%m-%dT%H:%M:%SZ} {text}" if self._timestamps else text
+
+
+class _Json(logging.Formatter):
+    """One JSON object a line: time, level, logger, message and, if there is one, the exception."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        document = {
+            "time": _time(record).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            document["exception"] = self.formatException(record.exc_info)
+        return json.dumps(document, ensure_ascii=False)
+
+
+def _time(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)
+
+
+def configure_logging(
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    log_format: LogFormat = LogFormat.TEXT,
+    timestamps: bool = False,
+) -> None:
+    """Log to standard error from now on, in place of an earlier configuration.
+
+    Args:
+        quiet: log errors alone.
+        verbose: log details too, and the tracebacks of unexpected exceptions.
+        log_format: text for people, or JSON for programs that collect logs.
+        timestamps: begin each line of text with the time in UTC.
+    """
+    handler = _Stderr()
+    handler.setFormatter(
+        _Json() if log_format is LogFormat.JSON else _Text(verbose=verbose, timestamps=timestamps)
+    )
+    root = logging.getLogger()
+    for former in [one for one in root.handlers if isinstance(one, _Stderr)]:
+        root.removeHandler(former)
+    root.addHandler(handler)
+    root.setLevel(logging.ERROR if quiet else logging.WARNING)
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.getLogger(OWN).setLevel(logging.ERROR if quiet else level)

@@ -1,0 +1,86 @@
+"""Turn editions and notes into messages that can be sent."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from newsletter.letter.fragments import IssueFragments
+from newsletter.letter.links import Keyring, keyed_hash
+from newsletter.letter.message import MessageBuilder, build_note, return_path
+from newsletter.letter.rendering import LetterTemplates, render_note
+from newsletter.model import Claim, Edition, Envelope, Rendering
+from newsletter.ports import Issues
+from newsletter.readers.service import Note, ReaderService
+
+NOTE_LINKS = {
+    "confirm": "confirm",
+    "farewell": "back",
+    "known": "preferences",
+    "move": "confirm",
+    "welcome": "preferences",
+}
+"""The name that the templates of each kind of note have for the link it carries."""
+
+CONFIRM_HOURS = "48"
+"""How long a link in a note works, as templates write it."""
+
+
+class IssueMailer:
+    """Builds the letters of a day's frozen waves, also of waves frozen after it was made."""
+
+    def __init__(self, store: Issues, keys: Keyring, day: date) -> None:
+        self._store, self._keys, self._day = store, keys, day
+        self._builders: dict[int, MessageBuilder] = {}
+
+    def envelope(self, claim: Claim) -> Envelope:
+        """The letter that a claim gives the right to send.
+
+        Raises:
+            RenderError: this reader's letter cannot be built.
+        """
+        return self._builder(claim.wave).build(claim.edition)
+
+    def letter(self, wave: int, edition: Edition) -> tuple[Rendering, Envelope]:
+        """A letter of a wave, as it is read and as it is sent.
+
+        Raises:
+            RenderError: this reader's letter cannot be built.
+        """
+        builder = self._builder(wave)
+        return builder.render(edition), builder.build(edition)
+
+    def _builder(self, wave: int) -> MessageBuilder:
+        if wave not in self._builders:
+            for frozen in self._store.waves(self._day):
+                if frozen.id not in self._builders:
+                    fragments = IssueFragments.load(frozen.pieces)
+                    self._builders[frozen.id] = MessageBuilder(fragments, self._keys)
+        return self._builders[wave]
+
+
+def build_reader_note(
+    note: Note, service: ReaderService, templates: Mapping[str, LetterTemplates], now: datetime
+) -> Envelope:
+    """A note to a reader, ready to be sent. It contains no words of the person who caused it.
+
+    Args:
+        note: the kind, the reader and the link.
+        service: the newsletter whose note it is.
+        templates: the templates of each kind.
+        now: the note's date.
+    """
+    email = note.reader.subscriber.email
+    words = {
+        NOTE_LINKS[note.kind]: note.link,
+        "hours": CONFIRM_HOURS,
+        "email": email,
+        "unsubscribe": service.unsubscribe_url(note.reader, now),
+    }
+    name = keyed_hash(f"{now.isoformat()}:{email}", service.keys)[:24]
+    return build_note(
+        service.publication,
+        render_note(note.kind, templates[note.kind], service.publication, words),
+        email,
+        name=f"note.{name}",
+        at=now,
+        sender=return_path(service.publication, note.reader.id, service.keys),
+    )
