@@ -1,4 +1,4 @@
-"""The doors for time, listings, matching and letters."""
+"""Ports for time, listings, matching, run locks and letters."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
@@ -8,45 +8,42 @@ from newsletter.model import Item, Letter, Listing, Outcome, Term
 
 
 class Clock(Protocol):
-    """The only reader of time, and the only waiting."""
+    """The only way to read the time and to wait."""
 
     def now(self) -> datetime:
-        """The present instant, aware, in UTC."""
+        """The current time, aware, in UTC."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait that long, letting others run."""
+        """Wait so long, while other tasks run."""
 
 
 class Source(Protocol):
-    """A door for listings."""
+    """Where papers are listed: a site, a feed, saved files."""
 
     @property
     def name(self) -> str:
-        """The name reports and letters call it by; unique in a configuration."""
+        """Its name in reports and letters; unique in a configuration."""
 
     @property
     def daily(self) -> bool:
-        """Whether it lists afresh every working day, so that the same list again is stale."""
+        """Whether it has a new list every working day, so that the same list again is stale."""
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
-        """Read the listings for the issue of ``day``, the current one and what lies behind it.
+        """Read the listings for the issue of ``day``: the current one, and older ones.
 
-        A day without papers is an empty tuple or listings without items, never an error.
+        A day without papers is an empty tuple or listings without items, not an error.
 
         Raises:
-            SourceError: the source did not answer, or not with a listing; the message names the
-                source's address and what came instead.
+            SourceError: there is no answer, or it is not a listing; the message has the source's
+                address and what came instead.
         """
 
 
 class Matcher(Protocol):
-    """What matches what."""
+    """Finds the items that terms occur in."""
 
     def masks(self, items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
-        """For each term the items it occurs in, as a bitmask: bit *i* stands for ``items[i]``.
-
-        Every term asked for has an entry.
-        """
+        """For each of the terms the items it occurs in, as a bitmask: bit *i* is ``items[i]``."""
 
 
 Mark = Callable[[Letter], Awaitable[bool]]
@@ -57,14 +54,14 @@ Settle = Callable[[Letter, Outcome], Awaitable[None]]
 
 
 class RunLock(Protocol):
-    """A run's own name, and whether other runs are still alive."""
+    """A run's name, and whether other runs are still alive."""
 
     @property
     def name(self) -> str:
-        """The run's name, without a dot: the tokens of its claims begin with it."""
+        """The run's name, without a dot; the tokens of its claims begin with it."""
 
     def gone(self, runs: Collection[str]) -> frozenset[str]:
-        """Those of these runs that are known to have ended; the others may be alive."""
+        """Those of these runs that have certainly ended; the others may be alive."""
 
 
 class Transport(Protocol):
@@ -81,9 +78,9 @@ class Transport(Protocol):
         ``mark(letter)``, deliver it, await ``settle(letter, outcome)``.
 
         **Take.** Ask the stream for one letter at a time; never call ``anext`` while another call
-        waits. Hold few letters at once, a fixed number for each connection: each letter that was
-        taken waits under a lease. Letters that were not taken need nothing; the caller gives them
-        back. If the stream raises, finish the letters in hand and raise its error.
+        waits. Take a letter when there is a way to send it, so that few are in hand at once: each
+        one taken waits under a lease. Letters that were not taken need nothing; the caller gives
+        them back. If the stream raises, finish the letters in hand and raise its error.
 
         **Mark.** Call ``mark`` once for a letter, as late as possible, but before the receiver can
         have all of it: after a crash, a letter without a mark is sent again. If ``mark`` returns

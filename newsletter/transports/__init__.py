@@ -1,1 +1,1 @@
-"""The door out: letters to an SMTP server, or into a folder."""
+"""Delivers letters: to an SMTP server, or into a folder. Each obeys ``ports.Transport``."""

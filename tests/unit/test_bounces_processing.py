@@ -3,11 +3,13 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from newsletter.bounces import BounceProcessor
+from newsletter.bounces import BounceProcessor, Effect, processing
 from newsletter.bounces.mailboxes import Maildir
+from newsletter.bounces.parsing import Meaning
 from newsletter.errors import UsageError
 from newsletter.letter.links import Keyring, sign_token
 from newsletter.model import Status
@@ -196,3 +198,11 @@ def test_unmovable_mail_is_named_and_counted_once(tmp_path: Path, store: Store) 
 def test_folder_that_is_no_maildir_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="new, cur and tmp"):
         list(Maildir(tmp_path).mails())
+
+
+def test_every_effect_and_meaning_has_words() -> None:
+    """Add one to the literals, and this names the table that lacks it."""
+    effects = {word for kind in get_args(Effect) for word in get_args(kind)}
+    meanings = {word for kind in get_args(Meaning) for word in get_args(kind)}
+    assert set(processing.EFFECTS) == effects - {"unknown"}
+    assert set(processing._MEANINGS) == meanings

@@ -4,13 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown, WireLines
+from newsletter.model import Accepted, Deferred, Outcome, Refused, Unknown, WireLines
 from newsletter.transports.smtp.replies import (
     final_outcome,
     is_mailbox,
     refusal,
     reply_text,
-    with_reason,
 )
 
 
@@ -120,18 +119,3 @@ def test_unexpected_success_is_no_permanent_refusal() -> None:
 def test_reply_is_one_short_printable_line() -> None:
     assert reply_text(550, "no\nsuch\x1b[31m \udcff user") == "550 no such [31m user"
     assert len(reply_text(550, "x" * 10_000)) == 500
-
-
-@pytest.mark.parametrize(
-    ("fate", "expected"),
-    [
-        (NotSent("so far"), NotSent("gone")),
-        (Unknown("so far"), Unknown("gone")),
-        (Refused("550"), Refused("550")),
-        (None, None),
-    ],
-)
-def test_disconnection_replaces_only_open_outcomes(
-    fate: Outcome | None, expected: Outcome | None
-) -> None:
-    assert with_reason(fate, "gone") == expected

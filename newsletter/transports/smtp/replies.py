@@ -6,7 +6,7 @@ import ssl
 import aiosmtplib
 
 from newsletter.errors import TransportError
-from newsletter.model import Accepted, Deferred, NotSent, Outcome, Refused, Unknown
+from newsletter.model import Accepted, Deferred, Outcome, Refused, Unknown
 from newsletter.transports.smtp.settings import SmtpSettings
 
 OPENING_ERRORS = (aiosmtplib.SMTPException, OSError)
@@ -81,17 +81,6 @@ def is_permanent(code: int) -> bool:
 def is_go_ahead(code: int) -> bool:
     """354: send the content."""
     return code == 354  # noqa: PLR2004 - RFC 5321 4.2.3
-
-
-def with_reason(outcome: Outcome | None, reason: str) -> Outcome | None:
-    """An outcome that leaves the letter open, with the reason why its connection broke."""
-    match outcome:
-        case NotSent():
-            return NotSent(reason)
-        case Unknown():
-            return Unknown(reason)
-        case _:
-            return outcome
 
 
 def server_error(settings: SmtpSettings, words: str, remedy: str) -> TransportError:

@@ -17,7 +17,6 @@ from newsletter.transports.smtp.replies import (
     refusal,
     reply_text,
     server_error,
-    with_reason,
 )
 from newsletter.transports.smtp.settings import SmtpSettings
 
@@ -144,6 +143,7 @@ class LockstepSession(Session):
             letter = await self._next_letter(queue)
             if letter is None:
                 break
+            self._outcome = NotSent("stopped before the final dot")
             await self._send(letter, queue)
             if not self._connection.alive:
                 return
@@ -151,12 +151,12 @@ class LockstepSession(Session):
 
     async def _send(self, letter: Letter, queue: LetterQueue) -> None:
         """Send one letter, and settle it by how far it came, even if this raises."""
-        self._outcome = NotSent("stopped before the final dot")
         try:
             if await self._announce(letter):
                 await self._transmit(letter, queue)
         except OSError as error:
-            self._outcome = with_reason(self._outcome, error_text(error))
+            kind = Unknown if isinstance(self._outcome, Unknown) else NotSent
+            self._outcome = kind(error_text(error))
         finally:
             if self._outcome is None or isinstance(self._outcome, NotSent | Unknown):
                 self._connection.abort()
