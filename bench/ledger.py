@@ -4,7 +4,7 @@
 
 Each letter is claimed, marked and settled as a run does it: claims of a group in one transaction,
 then the marks of a group and the settlements of the one before in one. The store is on SQLite, on
-SQLite with the witness beside it, and on PostgreSQL where it is there; groups and stores take
+SQLite with the send journal, and on PostgreSQL where it is there; groups and stores take
 turns on issues of their own. At the end every letter must be accepted.
 """
 
@@ -122,7 +122,7 @@ def stores() -> Iterator[dict[str, Store]]:
         urls = stack.enter_context(databases())
         journal = SendJournal(folder / "witness", lambda email: (email[::-1],))
         opened = {name: open_store(url) for name, url in urls.items()}
-        opened["SQLite, witness"] = open_store(f"sqlite:///{folder}/witnessed.db", journal)
+        opened["SQLite, journal"] = open_store(f"sqlite:///{folder}/journaled.db", journal)
         for store in opened.values():
             stack.callback(store.close)
         yield opened

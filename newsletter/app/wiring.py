@@ -32,7 +32,7 @@ from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import Reader, Subscriber
 from newsletter.papers.matching import RulesMatcher
-from newsletter.ports import Clock, RunLock, Source, Store, Transport
+from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService, is_erased, without_erased
@@ -77,7 +77,7 @@ class App:
     # -- the store ---------------------------------------------------------------------------
 
     @cached_property
-    def store(self) -> Store:
+    def store(self) -> Journaled:
         """The store, opened and migrated."""
         return open_store(store_address(self.settings.store, self.folder), self.journal)
 
@@ -102,8 +102,7 @@ class App:
     @property
     def restore_warning(self) -> str:
         """What the operator should know before sending if the journal is lost; else empty."""
-        store = self.store
-        if not isinstance(store, Journaled) or not store.has_lost_its_journal():
+        if not self.store.has_lost_its_journal():
             return ""
         return (
             f"{self.journal.folder} has no record of what was sent so far. If this store was "

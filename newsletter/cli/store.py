@@ -13,7 +13,7 @@ from newsletter.cli.output import Output, count_of
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.errors import UsageError
 from newsletter.publisher.publishing import hold
-from newsletter.stores import Journaled, Restoration
+from newsletter.stores import Restoration
 
 commands = command_list()
 store_group = group(
@@ -62,11 +62,8 @@ def store_restored(config: Path, output: Output) -> int:
     with open_app(config) as app:
         app.readers()
         today = issue_day(None, app.clock, app.settings.timezone)
-        held_issues = () if app.journal.is_there else _hold_issues(app, today)
-        store = app.store
-        if not isinstance(store, Journaled):
-            raise UsageError("a store in memory ends with its process; it cannot be restored")
-        restored = store.recover_from_journal(now=app.clock.now())
+        held_issues = () if app.journal.exists else _hold_issues(app, today)
+        restored = app.store.recover_from_journal(now=app.clock.now())
     output.result(_document(restored, held_issues), "\n".join(_lines(restored, held_issues)))
     return DELIVERIES_FAILED if restored.held or held_issues else 0
 

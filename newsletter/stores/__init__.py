@@ -1,21 +1,22 @@
-"""The store: one implementation in SQL of :class:`newsletter.ports.Store`, for two databases.
-
-What needs no database stands in :mod:`~newsletter.stores.paper_index` and
-:mod:`~newsletter.stores.rules`.
-"""
+"""The store: :class:`newsletter.ports.Store` in SQL, for SQLite and PostgreSQL."""
 
 import contextlib
 from pathlib import Path
+from typing import overload
 
 from newsletter.errors import StoreError
 from newsletter.ports import Store
 from newsletter.stores.journal import Journaled, Restoration, SendJournal
 
-__all__ = ["FORMS", "Journaled", "Restoration", "SendJournal", "copy_store", "open_store"]
+__all__ = ["ADDRESSES", "Journaled", "Restoration", "SendJournal", "copy_store", "open_store"]
 
-FORMS = "sqlite:///newsletter.db or postgresql://user@host/name"
+ADDRESSES = "sqlite:///newsletter.db or postgresql://user@host/name"
 
 
+@overload
+def open_store(url: str) -> Store: ...
+@overload
+def open_store(url: str, journal: SendJournal) -> Journaled: ...
 def open_store(url: str, journal: SendJournal | None = None) -> Store:
     """Open the store at ``url``; create it, or upgrade its tables, if necessary.
 
@@ -26,18 +27,18 @@ def open_store(url: str, journal: SendJournal | None = None) -> Store:
 
     Raises:
         StoreError: the address is none of these, its driver is missing, or the store cannot be
-            opened, is no store, or was written by a newer version.
+            opened, or was written by a newer version.
     """
     scheme = url.partition("://")[0].partition("+")[0]
     if scheme not in {"sqlite", "postgresql", "postgres"}:
-        raise StoreError(f"store: {scheme!r} is no kind of store; write {FORMS}.")
+        raise StoreError(f"store: {scheme!r} is not a kind of store; write {ADDRESSES}.")
     from newsletter.stores.sql import JournaledStore, SqlStore  # noqa: PLC0415 - takes 0.4 s
 
     return SqlStore(url) if journal is None else JournaledStore(url, journal)
 
 
 def copy_store(url: str, file: Path) -> None:
-    """Copy the store at ``url`` into a file as it is at this instant, whoever is writing to it.
+    """Copy the store at ``url`` into a file as it is now, while others go on writing.
 
     Raises:
         StoreError: it is not in SQLite, cannot be read, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""The diff: which of the papers listed are new, and which are known under another name."""
+"""Which listed papers are new, and which are known under another name."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -9,23 +9,23 @@ from typing import Literal
 
 from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper
 from newsletter.papers.identity import is_revision, is_same_paper, merge_items
-from newsletter.stores.rules import storable
+from newsletter.stores.logic import storable
 
 LONGEST_NAME = 500
-"""Characters a stored name may have: a database's index takes no longer ones."""
+"""The most characters of a stored name; a database index has a limit."""
 
 Fate = Literal["new", "revised", "seen"]
 
 
 class PaperIndex:
-    """Papers by number, and the names they answer to; a working copy that learns.
+    """A working copy of known papers and their names, which new listings are added to.
 
-    Each name belongs to one paper, the first that bore it.
+    Each name belongs to one paper, the first that had it.
 
     Attributes:
         papers: the papers, by number.
-        names: the number of the paper that bears each name.
-        last: the highest ingest number given out.
+        names: the number of the paper with each name.
+        last: the highest ingest number so far.
     """
 
     def __init__(
@@ -41,19 +41,19 @@ class PaperIndex:
         for name, number in (names or {}).items():
             self._name(name, number)
 
-    def take_all(
+    def add_all(
         self, entries: Sequence[IdentifiedItem], *, mute_past: bool, now: datetime
     ) -> tuple[IngestCounts, frozenset[int]]:
-        """Learn these entries; what they came to, and the numbers of the papers they are.
+        """Add these entries; return how many were new, and the numbers of their papers.
 
-        What is listed now comes before what lies behind it, so that a paper in both is news. A
-        replacement of a paper nobody knows is passed over.
+        Current entries come before past ones, so that a paper in both is new. A replacement of an
+        unknown paper is skipped.
         """
         fates: dict[int, Fate] = {}
         for entry in sorted(entries, key=_precedence):
-            if _is_replacement(entry) and not self._answering(_bounded(entry.identity)):
+            if _is_replacement(entry) and not self._papers_of(_shorten_names(entry.identity)):
                 continue
-            number, fate = self._take(entry, muted=mute_past and entry.past, now=now)
+            number, fate = self._add(entry, muted=mute_past and entry.past, now=now)
             fates[number] = _stronger(fates.get(number, "seen"), fate)
         counted = Counter(self._by_group(fates).values())
         ingest_counts = IngestCounts(
@@ -61,41 +61,41 @@ class PaperIndex:
         )
         return ingest_counts, frozenset(fates)
 
-    def _take(self, entry: IdentifiedItem, *, muted: bool, now: datetime) -> tuple[int, Fate]:
-        identity = _bounded(entry.identity)
-        numbers = self._answering(identity)
+    def _add(self, entry: IdentifiedItem, *, muted: bool, now: datetime) -> tuple[int, Fate]:
+        identity = _shorten_names(entry.identity)
+        numbers = self._papers_of(identity)
         if not numbers:
-            return self._add(identity, entry.item, muted=muted, now=now), "new"
+            return self._add_new(identity, entry.item, muted=muted, now=now), "new"
         first = numbers[0]
         fate: Fate = "revised" if is_revision(self.papers[first].item, entry.item) else "seen"
-        self._learn_names(identity, first)
-        self._bring_together(numbers, entry.item)
+        self._add_names(identity, first)
+        self._merge_groups(numbers, entry.item)
         return first, fate
 
-    def _answering(self, identity: Identity) -> list[int]:
-        """The papers an identity is, by number.
+    def _papers_of(self, identity: Identity) -> list[int]:
+        """The numbers of the known papers that an identity is.
 
-        One whose names are all taken by others cannot be told apart, and is the first of them.
+        If other papers have all of its names, it cannot be told apart and is the first of them.
         """
-        holders = sorted({self.names[name] for name in identity.aliases if name in self.names})
-        found = [
+        with_names = sorted({self.names[name] for name in identity.aliases if name in self.names})
+        matching = [
             number
-            for number in holders
+            for number in with_names
             if is_same_paper(identity, frozenset(self._names_of[number]))
         ]
-        return found if found or not identity.aliases <= self.names.keys() else holders[:1]
+        return matching if matching or not identity.aliases <= self.names.keys() else with_names[:1]
 
-    def _add(self, identity: Identity, item: Item, *, muted: bool, now: datetime) -> int:
-        """A paper under the next number; its key is a name that no other paper has."""
+    def _add_new(self, identity: Identity, item: Item, *, muted: bool, now: datetime) -> int:
+        """Add a paper with the next number; its key is a name that no other paper has."""
         ranked = (identity.key, *sorted(identity.aliases))
         key = next(name for name in ranked if name not in self.names)
         self.last += 1
         self.papers[self.last] = Paper(self.last, key, item, now, self.last, muted)
         self._groups[self.last].add(self.last)
-        self._learn_names(identity, self.last)
+        self._add_names(identity, self.last)
         return self.last
 
-    def _learn_names(self, identity: Identity, number: int) -> None:
+    def _add_names(self, identity: Identity, number: int) -> None:
         for name in identity.aliases:
             if name not in self.names:
                 self._name(name, number)
@@ -104,8 +104,8 @@ class PaperIndex:
         self.names[name] = number
         self._names_of[number].add(name)
 
-    def _bring_together(self, numbers: Sequence[int], item: Item) -> None:
-        """Put these papers' groups into one, and bring every paper of it up to date."""
+    def _merge_groups(self, numbers: Sequence[int], item: Item) -> None:
+        """Merge these papers' groups into one, and update the item of each paper in it."""
         groups = {self.papers[number].group for number in numbers}
         members = set().union(*(self._groups.pop(group) for group in groups))
         self._groups[min(groups)] = members
@@ -116,7 +116,7 @@ class PaperIndex:
             )
 
     def _by_group(self, fates: Mapping[int, Fate]) -> dict[int, Fate]:
-        """The fates by group: papers that turned out to be one are counted once."""
+        """The fates by group, so that papers that turned out to be one are counted once."""
         grouped: dict[int, Fate] = {}
         for number, fate in fates.items():
             group = self.papers[number].group
@@ -132,24 +132,24 @@ def _is_replacement(entry: IdentifiedItem) -> bool:
     return entry.item.announcement in {"replace", "replace-cross"}
 
 
-def _short(name: str) -> str:
-    """A name fit for an index: one too long keeps its beginning and gets a hash."""
+def _shorten(name: str) -> str:
+    """A name that fits an index: a long one is cut and gets a hash."""
     if len(name) <= LONGEST_NAME:
         return storable(name)
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return f"{storable(name[: LONGEST_NAME - 33])}#{digest}"
 
 
-def _bounded(identity: Identity) -> Identity:
+def _shorten_names(identity: Identity) -> Identity:
     return Identity(
-        key=_short(identity.key),
-        aliases=frozenset(map(_short, (identity.key, *identity.aliases))),
+        key=_shorten(identity.key),
+        aliases=frozenset(map(_shorten, (identity.key, *identity.aliases))),
     )
 
 
 def names_of(entries: Iterable[IdentifiedItem]) -> frozenset[str]:
-    """Every name these entries answer to, as it is stored."""
-    return frozenset().union(*(_bounded(entry.identity).aliases for entry in entries))
+    """Every name of these entries, as it is stored."""
+    return frozenset().union(*(_shorten_names(entry.identity).aliases for entry in entries))
 
 
 def _stronger(one: Fate, other: Fate) -> Fate:

@@ -31,7 +31,7 @@ def url(tmp_path: Path) -> str:
 
 def open_after_boot(url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The store as it is opened after this start of the machine."""
-    monkeypatch.setattr(engine, "this_boot", lambda: boot)
+    monkeypatch.setattr(engine, "boot_id", lambda: boot)
     return open_store(url)
 
 
@@ -56,7 +56,7 @@ def test_longer_journal_after_power_cut_does_not_block(
     tmp_path: Path, url: str, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = SendJournal(tmp_path / "witness", lambda email: (email,))
-    monkeypatch.setattr(engine, "this_boot", lambda: "first")
+    monkeypatch.setattr(engine, "boot_id", lambda: "first")
     before = open_store(url, journal)
     freeze_one_issue(before, "ada", "bob")
     ada, bob = claim(before)
@@ -66,7 +66,7 @@ def test_longer_journal_after_power_cut_does_not_block(
         settle(before, ada, outcome=Accepted("250 ok"))
     before.close()
     _reset_delivery(url, state="claimed" if lost == "mark" else "committing", token=ada.token)
-    monkeypatch.setattr(engine, "this_boot", lambda: "second")
+    monkeypatch.setattr(engine, "boot_id", lambda: "second")
     store = open_store(url, journal)
     assert [made.reader for made in claim(store, now=LEASE_OVER)] == [bob.reader, ada.reader]
     store.close()
@@ -167,7 +167,7 @@ def test_failing_sync_of_marks_stops_sending(url: str, slow: Slow) -> None:
     store.close()  # waits for the disk
     with pytest.raises(
         StoreError,
-        match=r"newsletter.db-wal does not reach the disk.*output error.*start this again",
+        match=r"newsletter.db-wal cannot be written to the disk.*output error.*start again",
     ):
         mark(store, bob)
     assert list_states(store) == [("ada", "committing"), ("bob", "claimed")]

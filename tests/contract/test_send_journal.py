@@ -1,4 +1,4 @@
-"""The witness: what a restored store has forgotten is taken up, and nothing is sent before."""
+"""The send journal: a restored store recovers what it has forgotten, and sends nothing before."""
 
 import json
 import zlib
@@ -13,7 +13,7 @@ from sqlalchemy import text, update
 
 from newsletter.errors import OldStoreError, StoreError
 from newsletter.model import Accepted, Consent, MailEvent, NotSent, Refused
-from newsletter.stores.journal import Noted, Restoration, SendJournal
+from newsletter.stores.journal import JournaledLetter, Restoration, SendJournal
 from newsletter.stores.sql import JournaledStore, SqlStore, schema
 from newsletter.stores.sql.engine import Database
 from tests.support.factories import DAY, NOON
@@ -191,7 +191,7 @@ def test_wave_is_journaled_in_batches_of_readers(
     (seen,) = journal.waves(DAY).values()
     assert seen.names == {one.id: one.subscriber.email[::-1] for one in readers}
     assert set(seen.papers.values()) == {"[1]"}
-    assert journal.seen(DAY, wave.issue.frozen_at.isoformat()) == 1200
+    assert journal.count_readers(DAY, wave.issue.frozen_at.isoformat()) == 1200
 
 
 def test_unfinished_wave_is_journaled_before_any_letter(
@@ -236,7 +236,7 @@ def test_wave_on_one_line_is_read(restored: JournaledStore, journal: SendJournal
     packed = b64encode(zlib.compress(json.dumps(everybody).encode(), 1)).decode()
     one = {**lines[0], "count": len(everybody), "readers": packed}
     (journal.folder / f"{DAY}.waves").write_text("\n" + json.dumps(one))
-    assert journal.seen(DAY, NOON.isoformat()) == 5
+    assert journal.count_readers(DAY, NOON.isoformat()) == 5
     found = restored.recover_from_journal(now=LATER)
     assert found == Restoration(issues=(DAY,), accepted=1, failed=1, held=1)
 
@@ -285,13 +285,13 @@ def test_unwritable_journal_stops_sending(store: JournaledStore, journal: SendJo
     freeze_one_issue(store, "ada")
     claims = claim(store)
     (journal.folder / f"{DAY}.letters").mkdir()
-    with pytest.raises(StoreError, match="cannot be written down here"):
+    with pytest.raises(StoreError, match="cannot be recorded"):
         mark(store, *claims)
 
 
 def test_old_journal_entries_are_dropped(store: JournaledStore, journal: SendJournal) -> None:
     old = DAY - timedelta(days=40)
-    journal.begin()
+    journal.create()
     for suffix in ("letters", "waves"):
         (journal.folder / f"{old}.{suffix}").write_text("")
     freeze_one_issue(store, "ada")
@@ -314,7 +314,7 @@ def test_letters_sent_during_recovery_count_as_known(
     mark(store, ada, now=LATER)
 
     class Meanwhile(SendJournal):
-        def last_letters(self) -> Iterator[tuple[date, list[Noted]]]:
+        def last_letters(self) -> Iterator[tuple[date, list[JournaledLetter]]]:
             for day, letters in super().last_letters():
                 yield day, letters
                 if day == DAY:

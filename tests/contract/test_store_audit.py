@@ -11,8 +11,8 @@ from newsletter.errors import StoreError
 from newsletter.model import Accepted, Audit, Deferred, Refused, Unknown
 from newsletter.ports import Store
 from newsletter.stores import open_store
-from newsletter.stores.invariants import INVARIANTS
 from newsletter.stores.sql import SqlStore, schema
+from newsletter.stores.sql.audit import INVARIANTS
 from newsletter.stores.sql.engine import Database
 from tests.support.factories import DAY, NOON
 from tests.support.frozen_issues import (

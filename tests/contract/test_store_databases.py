@@ -25,11 +25,11 @@ from sqlalchemy.exc import IntegrityError
 
 from newsletter.errors import StoreError
 from newsletter.model import Accepted
-from newsletter.stores import open_store
+from newsletter.stores import migrations, open_store
+from newsletter.stores.migrations import configuration
 from newsletter.stores.sql import SqlStore, schema
 from newsletter.stores.sql.codec import dump
 from newsletter.stores.sql.engine import Database
-from newsletter.stores.sql.migrating import MIGRATIONS, configuration
 from tests.support.factories import DAY, NOON, item, subscriber
 from tests.support.frozen_issues import (
     claim,
@@ -70,7 +70,9 @@ def test_reopened_store_has_what_was_stored(url: str) -> None:
 
 
 def test_newest_migration_is_the_schema_version() -> None:
-    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == schema.REVISION
+    assert (
+        ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head() == schema.REVISION
+    )
 
 
 @pytest.mark.usefixtures("sql_store")
@@ -201,12 +203,12 @@ def test_importing_stores_imports_no_database() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("mysql://localhost/x", "'mysql' is no kind of store; write sqlite:///"),
-        ("newsletter.db", "is no kind of store"),
+        ("mysql://localhost/x", "'mysql' is not a kind of store; write sqlite:///"),
+        ("newsletter.db", "is not a kind of store"),
         ("sqlite://", "no file is named"),
         ("sqlite://newsletter.db", "no file is named"),
         ("sqlite:///:memory:", "no file is named"),
-        ("postgresql://user:pass@host:port/x", "this is no database's address"),
+        ("postgresql://user:pass@host:port/x", "this is not a database's address"),
     ],
 )
 def test_unknown_store_address_is_refused(url: str, message: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from newsletter.stores import open_store
 from newsletter.stores.sql.engine import Database
-from newsletter.stores.sql.writers import Writers
+from newsletter.stores.sql.sqlite_files import WriteQueue
 from tests.support.databases import new_sqlite_store
 from tests.support.factories import NOON, subscriber
 
@@ -74,7 +74,7 @@ def test_writers_queue_with_any_user_of_the_database(
 ) -> None:
     file.chmod(0o640)
     database = Database(f"sqlite:///{file}")
-    for writing in (database.writing, database.writing_swiftly):
+    for writing in (database.writing, database.writing_fast):
         with writing():
             assert is_held(queue_file(file))
         assert not is_held(queue_file(file))
@@ -97,7 +97,7 @@ def test_queue_file_may_be_deleted_at_any_time(file: Path) -> None:
 
 
 def test_threads_of_one_process_queue_too(file: Path) -> None:
-    writers, order = Writers(file), list[str]()
+    writers, order = WriteQueue(file), list[str]()
 
     def second() -> None:
         with writers.turn():
@@ -113,7 +113,7 @@ def test_threads_of_one_process_queue_too(file: Path) -> None:
 
 
 def test_nested_transaction_of_one_thread_does_not_hang(file: Path) -> None:
-    writers = Writers(file)
+    writers = WriteQueue(file)
     with writers.turn(), writers.turn():
         assert is_held(queue_file(file))
 

@@ -33,7 +33,7 @@ for name in (
     "newsletter.cli.why",
     "newsletter.app.scheduler",
     "newsletter.stores.migrations.editions",
-    "newsletter.stores.sql.migrating",
+    "newsletter.stores.migrations",
     "newsletter.web.wiring",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",

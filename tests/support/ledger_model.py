@@ -42,17 +42,16 @@ from newsletter.model import (
     state_after_freeze,
     state_by_counts,
 )
-from newsletter.stores.paper_index import PaperIndex
-from newsletter.stores.rules import (
+from newsletter.stores.logic import (
     PATIENCE,
-    in_doubt,
-    listed,
+    claim_token,
+    merge_file_changes,
     numbers_of,
-    struck,
-    taken_in,
-    token_for,
-    words_of,
+    reply_of,
+    status_in_file,
+    status_removed_from_file,
 )
+from newsletter.stores.paper_index import PaperIndex
 
 
 @dataclass(slots=True)
@@ -94,7 +93,7 @@ class Row:
 
     def doubt(self) -> None:
         """Record that the outcome is unknown."""
-        self.state, self.doubts = in_doubt(self.doubts), self.doubts + 1
+        self.state, self.doubts = "held" if self.doubts else "unknown", self.doubts + 1
 
 
 @dataclass(slots=True)
@@ -125,7 +124,7 @@ class ModelPapers:
     ) -> IngestCounts:
         known = self._sources.get(source.name)
         mute_past = known is None or known.last_ok is None
-        counts, numbers = self._index.take_all(entries, mute_past=mute_past, now=now)
+        counts, numbers = self._index.add_all(entries, mute_past=mute_past, now=now)
         self._read.setdefault(day, set()).update(numbers)
         self._sources[source.name] = source
         return counts
@@ -155,16 +154,18 @@ class ModelReaders(ModelPapers):
         emails = {subscriber.email for subscriber in listed_subscribers}
         for email, reader in self._readers.items():
             if reader.origin == "file" and email not in emails:
-                self._readers[email] = replace(reader, status=struck(reader.status))
+                self._readers[email] = replace(
+                    reader, status=status_removed_from_file(reader.status)
+                )
         for subscriber in listed_subscribers:
             known, before = (
                 self._readers.get(subscriber.email),
                 self._listed.get(subscriber.email),
             )
-            status = "confirmed" if known is None else listed(known.status)
+            status = "confirmed" if known is None else status_in_file(known.status)
             merged = subscriber
             if known is not None and before is not None:
-                merged = taken_in(known.subscriber, before, subscriber)
+                merged = merge_file_changes(known.subscriber, before, subscriber)
             self._put(merged, status, "file")
             self._listed[subscriber.email] = subscriber
 
@@ -327,7 +328,7 @@ class LedgerModel(ModelIssues):
                 else:
                     row.state = "suppressed"
         for row in taken:
-            row.state, row.token, row.next_try = "claimed", token_for(token, row.reader), None
+            row.state, row.token, row.next_try = "claimed", claim_token(token, row.reader), None
             row.lease_until, row.attempts = now + timedelta(seconds=lease), row.attempts + 1
         if taken and self._issues[day].state == "frozen":
             self._issues[day].state = "sending"
@@ -380,7 +381,7 @@ class LedgerModel(ModelIssues):
 
     def _end(self, row: Row, settlement: Settlement) -> None:
         outcome = settlement.outcome
-        row.reply = words_of(outcome)
+        row.reply = reply_of(outcome)
         if isinstance(outcome, Unknown):
             row.doubt()
         elif isinstance(outcome, NotSent) and row.state == "claimed":

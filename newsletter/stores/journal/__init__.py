@@ -1,15 +1,27 @@
-"""The witness: what has left, written down outside the store.
+"""The send journal: a second record of what has left, outside the store.
 
-A store restored from an older backup has forgotten letters that readers have got. The witness has
-not: two files for each issue, in a folder of its own, each a line of JSON after the other.
-``DATE.waves`` says which papers stood in whose letter, ``DATE.letters`` which letters were marked
-and what became of them; ``readers`` tells who left, or came back. Lines are appended after the
-store's own commit, so that the witness is never ahead of a store that was not restored. It names
-nobody: readers stand under keyed hashes.
+A store restored from an older backup has forgotten letters that readers have received, and would
+send them again. The journal has not: for each issue it keeps two files in a folder of its own, with
+a line of JSON for each entry. ``DATE.waves`` has the papers in each reader's letter,
+``DATE.letters`` the marked letters and their outcomes, ``readers`` who left or came back. Lines are
+appended after the store's own commit, so the journal is never ahead of a store that was not
+restored. It names nobody: readers are keyed hashes. ``newsletter store restored`` recovers from it.
 """
 
-from newsletter.stores.journal.history import Journaled, Noted, Restoration, SeenWave
-from newsletter.stores.journal.journal import SendJournal
-from newsletter.stores.journal.records import Named
+from newsletter.stores.journal.records import (
+    Journaled,
+    JournaledLetter,
+    JournaledWave,
+    ReaderEntries,
+    Restoration,
+)
+from newsletter.stores.journal.send_journal import SendJournal
 
-__all__ = ["Journaled", "Named", "Noted", "Restoration", "SeenWave", "SendJournal"]
+__all__ = [
+    "Journaled",
+    "JournaledLetter",
+    "JournaledWave",
+    "ReaderEntries",
+    "Restoration",
+    "SendJournal",
+]

@@ -1,4 +1,4 @@
-"""The witness' files: each a line of JSON after the other, any of which a crash may have torn."""
+"""What the send journal records: lines of JSON, any of which a crash may have cut."""
 
 import errno
 import json
@@ -7,26 +7,105 @@ import zlib
 from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
-from newsletter.stores.journal.history import Noted, SeenWave
+from newsletter.model import ANSWERED, LEASED, OPEN, DeliveryState, Status
+from newsletter.ports import Store
+
+ReaderChange = Status | Literal["erased"]
+"""A reader's new status, or that their data was erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournaledLetter:
+    """What the journal knows of one letter: the last attempt and its outcome.
+
+    ``wave`` is the instant its wave was frozen, in ISO 8601; ``reader`` is the reader's id then.
+    """
+
+    wave: str
+    reader: int
+    attempt: int
+    state: DeliveryState
+    at: datetime
+    reply: str = ""
+    message_id: str = ""
+    digest: str = ""
+
+    def is_news_to(self, state: DeliveryState, attempts: int) -> bool:
+        """Whether a ledger with this row has forgotten what became of the letter.
+
+        A row that is pending after as many attempts was settled so, which the journal missed.
+        """
+        if attempts != self.attempt:
+            return attempts < self.attempt
+        if self.state == "committing":
+            return state == "claimed"
+        return state in LEASED or (self.state in ANSWERED and state in OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class JournaledWave:
+    """A wave as it was stored: its bodies, and each reader's name and papers by id.
+
+    ``names`` has keyed hashes of the readers' addresses, ``papers`` ingest numbers as JSON.
+    """
+
+    frozen: str
+    due: datetime
+    body: bytes
+    pieces: bytes
+    names: Mapping[int, str] = field(default_factory=dict)
+    papers: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What was recovered: the number of letters by their outcome, and their issues.
+
+    ``gone`` counts letters to readers whom the restored store does not know. ``left`` has the
+    addresses of readers who had left since the backup, ``erased`` those who were erased.
+    """
+
+    issues: tuple[date, ...] = ()
+    accepted: int = 0
+    failed: int = 0
+    held: int = 0
+    gone: int = 0
+    left: tuple[str, ...] = ()
+    erased: tuple[str, ...] = ()
+
+
+class Journaled(Store, Protocol):
+    """A store with a send journal."""
+
+    def has_lost_its_journal(self) -> bool:
+        """Whether letters may have left that no journal knows: there are issues, but no journal."""
+
+    def recover_from_journal(self, *, now: datetime) -> Restoration:
+        """Recover what was sent after the backup that this store was restored from.
+
+        Letters with a recorded answer get the answer's state; the others are held. A second call
+        finds nothing more to do.
+        """
+
 
 Line = Mapping[str, Any]
 
-Named = Mapping[int, tuple[str, str]]
-"""Some readers of a wave by id: the name of each, and the papers."""
+ReaderEntries = Mapping[int, tuple[str, str]]
+"""Some readers of a wave by id: the name and the papers of each."""
 
 
 def append(path: Path, lines: Iterable[Line], *, sync: bool = False) -> None:
-    """Write lines to the end of a file, each at once.
+    """Append lines to a file, each with one system call.
 
-    Each begins with its end, so that a torn line before it hurts no more.
+    Each line begins with a line break, so that a line cut by a crash does not spoil the next.
 
     Raises:
-        OSError: they cannot be written, or not whole.
+        OSError: a line cannot be written completely.
     """
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
@@ -40,28 +119,28 @@ def append(path: Path, lines: Iterable[Line], *, sync: bool = False) -> None:
         os.close(file)
 
 
-def lines_in(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file, one by one; none where there is no file."""
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The complete lines of a file; none if there is no file."""
     if path.exists():
         with path.open("rb") as file:
-            yield from whole(file)
+            yield from complete_lines(file)
 
 
-def whole(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The lines that are whole: the first may have been cut, any may have been torn by a crash."""
+def complete_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Skips lines that are incomplete: the first of a file's tail, any one cut by a crash."""
     for line in lines:
         try:
-            found = json.loads(line)
+            parsed = json.loads(line)
         except ValueError:
             continue
-        if isinstance(found, dict):
-            yield found
+        if isinstance(parsed, dict):
+            yield parsed
 
 
-def written(wave: SeenWave, readers: Iterable[Named], count: int) -> Iterator[Line]:
-    """The lines that tell of a wave: its bodies, some readers after others, how many it has.
+def wave_lines(wave: JournaledWave, readers: Iterable[ReaderEntries], count: int) -> Iterator[Line]:
+    """The lines of a wave: its bodies, its readers in batches, and their number.
 
-    The last line says that all before it are there.
+    The last line says that all lines before it are there.
     """
     yield {
         "wave": wave.frozen,
@@ -69,24 +148,26 @@ def written(wave: SeenWave, readers: Iterable[Named], count: int) -> Iterator[Li
         "body": b64encode(wave.body).decode(),
         "pieces": b64encode(wave.pieces).decode(),
     }
-    for some in readers:
-        packed = zlib.compress(json.dumps(some).encode(), 1)
+    for batch in readers:
+        packed = zlib.compress(json.dumps(batch).encode(), 1)
         yield {"wave": wave.frozen, "readers": b64encode(packed).decode()}
     yield {"wave": wave.frozen, "count": count}
 
 
-def waves_told(lines: Iterable[Line]) -> dict[str, SeenWave]:
-    """The waves that lines tell of, by the instant they were frozen; the last word on each.
+def parse_waves(lines: Iterable[Line]) -> dict[str, JournaledWave]:
+    """The waves in these lines, by the instant they were frozen; later lines win.
 
-    Older files say all of a wave in one line.
+    Older files have all of a wave in one line.
     """
-    heads: dict[str, SeenWave] = {}
+    heads: dict[str, JournaledWave] = {}
     readers: defaultdict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for line in lines:
         wave: str = line["wave"]
         if "body" in line:
             due = datetime.fromisoformat(line["due"])
-            heads[wave] = SeenWave(wave, due, b64decode(line["body"]), b64decode(line["pieces"]))
+            heads[wave] = JournaledWave(
+                wave, due, b64decode(line["body"]), b64decode(line["pieces"])
+            )
         if "readers" in line:
             readers[wave].update(json.loads(zlib.decompress(b64decode(line["readers"]))))
     return {
@@ -99,20 +180,20 @@ def waves_told(lines: Iterable[Line]) -> dict[str, SeenWave]:
     }
 
 
-def noted(lines: Iterable[Line]) -> dict[tuple[str, int], Noted]:
-    """The last word on each letter, by its wave and reader."""
-    found: dict[tuple[str, int], Noted] = {}
+def parse_letters(lines: Iterable[Line]) -> dict[tuple[str, int], JournaledLetter]:
+    """The last state of each letter, by its wave and reader."""
+    found: dict[tuple[str, int], JournaledLetter] = {}
     for line in lines:
         at = datetime.fromisoformat(line["at"])
         for wave, reader, attempt, state, reply in line.get("settled", ()):
-            one = found.get((wave, reader)) or Noted(wave, reader, attempt, state, at)
+            one = found.get((wave, reader)) or JournaledLetter(wave, reader, attempt, state, at)
             if one.attempt <= attempt:
                 ended = replace(one, attempt=attempt, state=state, reply=reply)
                 found[wave, reader] = ended
         for wave, reader, attempt, message_id, digest in line.get("marked", ()):
             before = found.get((wave, reader))
             if before is None or before.attempt <= attempt:
-                found[wave, reader] = Noted(
+                found[wave, reader] = JournaledLetter(
                     wave, reader, attempt, "committing", at, message_id=message_id, digest=digest
                 )
     return found

@@ -1,4 +1,4 @@
-"""Stored editions, written anew by a step that changes their form."""
+"""Rewrites stored editions, for migrations that change their format."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,12 +8,12 @@ from alembic import op
 
 _NEXT = sa.text(
     "SELECT reader, body FROM editions WHERE wave = :wave AND reader > :last "
-    "ORDER BY reader LIMIT 500"  # never all at once: a wave may have a hundred thousand
+    "ORDER BY reader LIMIT 500"  # batches: a wave may have a hundred thousand
 )
 
 
 def rewrite(changed: Callable[[str], dict[str, Any]]) -> None:
-    """Write every edition anew; ``changed`` makes the new columns of an edition's old body."""
+    """Rewrite every edition; ``changed`` makes the new columns from the old body."""
     connection = op.get_bind()
     for wave in connection.execute(sa.text("SELECT id FROM waves")).scalars().all():
         last = -1

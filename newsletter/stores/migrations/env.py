@@ -1,4 +1,4 @@
-"""Alembic's entrance: it runs the migrations over the connection it was handed."""
+"""Alembic's entry point: runs the migrations on the configured connection."""
 
 from alembic import context
 

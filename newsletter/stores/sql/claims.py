@@ -1,21 +1,46 @@
-"""Claims: the right to send, taken in the order in which letters are to leave."""
+"""Claims, the right to send letters, and their leases, in SQL."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
+from typing_extensions import override
 
-from newsletter.model import FREE, OPEN_ISSUE, Claim, Edition
-from newsletter.stores.rules import token_for
-from newsletter.stores.sql import issues, schema
+from newsletter.model import FREE, IN_DOUBT, LEASED, OPEN, OPEN_ISSUE, Claim, Edition
+from newsletter.ports import Ledger
+from newsletter.stores.logic import PATIENCE, claim_token, run_of
+from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import load
-from newsletter.stores.sql.leases import expire, take_back
-from newsletter.stores.sql.rows import LEDGER, only, put
+from newsletter.stores.sql.deliveries import (
+    DELIVERIES,
+    attempts_without_mark,
+    doubt_values,
+    lock_deliveries,
+    update_deliveries,
+)
+from newsletter.stores.sql.engine import Queries
+
+ISSUES, WAVES = schema.issues.c, schema.waves.c
+_HOLDING = sorted(IN_DOUBT & OPEN)
+_EXPIRING = sorted(set(FREE) - IN_DOUBT)
 
 
-class Free(NamedTuple):
-    """A delivery that may be claimed: a plain tuple, as a row finds its columns slowly by name."""
+class FreeDelivery(NamedTuple):
+    """A delivery that may be claimed; a tuple, because rows look up columns by name slowly."""
 
     reader: int
     wave: int
@@ -24,41 +49,149 @@ class Free(NamedTuple):
     status: str
 
 
-def take(  # noqa: PLR0913 - the port's own, and the start of the machine
-    connection: Connection,
-    day: date,
-    *,
-    limit: int,
-    now: datetime,
-    lease: float,
-    token: str,
-    boot: str | None,
-    readers: Collection[int] | None = None,
-) -> Sequence[Free]:
-    """Take what may be claimed; ``boot`` is the start of the machine it is.
+class ClaimQueries(Queries, Ledger):
+    """The claims of :class:`newsletter.ports.Ledger`."""
 
-    :func:`read` makes claims of it once others may write again. For the rest see
-    :meth:`newsletter.ports.Store.claim`.
-    """
-    there = select(schema.issues.c.id, schema.issues.c.state).where(schema.issues.c.day == day)
-    issue = connection.execute(there).one_or_none()
-    if issue is None:
-        return ()
-    take_back(connection, issue.id, now, boot)
-    if issue.state not in OPEN_ISSUE:
-        return ()
-    expire(connection, issue.id, now)
-    rows = _free(connection, issue.id, limit, now, only(readers))
-    if rows:
+    @override
+    def claim(
+        self,
+        day: date,
+        *,
+        limit: int,
+        now: datetime,
+        lease: float,
+        token: str,
+        readers: Collection[int] | None = None,
+        resend: bool = True,
+    ) -> tuple[Claim, ...]:
+        boot = self._database.boot
+        with self._database.writing() as connection:
+            query = select(ISSUES.id, ISSUES.state).where(ISSUES.day == day)
+            issue = connection.execute(query).one_or_none()
+            if issue is None:
+                return ()
+            _end_leases(connection, issue.id, now, boot)
+            if not resend:
+                _hold_doubts(connection, issue.id, now)
+            if issue.state not in OPEN_ISSUE:
+                return ()
+            _expire(connection, issue.id, now)
+            rows = _free(connection, issue.id, limit, now, _of_readers(readers))
+            if rows:
+                _store_claim(connection, issue.id, rows, token, now=now, lease=lease, boot=boot)
+                _begin_sending(connection, issue.id)
+        # Parsing the editions takes long, so others may write meanwhile.
+        return tuple(_claim(row, token) for row in rows)
+
+    @override
+    def claiming_runs(self, day: date) -> frozenset[str]:
+        query = select(DELIVERIES.token).where(_is_leased(day))
+        with self._database.reading() as connection:
+            return frozenset(map(run_of, connection.execute(query).scalars()))
+
+    @override
+    def end_leases(self, day: date, runs: Collection[str], *, now: datetime) -> None:
+        leased = update(schema.deliveries).where(_is_leased(day)).values(lease_until=now)
+        with self._database.writing() as connection:
+            for run in sorted(runs):
+                connection.execute(leased.where(_is_of_run(run)))
+
+    @override
+    def renew_leases(self, day: date, run: str, *, now: datetime, lease: float) -> None:
         until = now + timedelta(seconds=lease)
-        _put_under_claim(connection, issue.id, rows, token, now=now, until=until, boot=boot)
-        issues.begin_sending(connection, issue.id)
-    return rows
+        with self._database.writing() as connection:
+            issue = connection.execute(select(ISSUES.id).where(ISSUES.day == day)).scalar()
+            if issue is None:
+                return
+            theirs = lock_deliveries(
+                connection,
+                DELIVERIES.issue == issue,
+                DELIVERIES.state.in_(LEASED),
+                _is_of_run(run),
+                DELIVERIES.lease_until > now,
+                DELIVERIES.lease_until < until,
+            )
+            update_deliveries(connection, issue, theirs, lease_until=until)
 
 
-def read(rows: Sequence[Free], token: str) -> tuple[Claim, ...]:
-    """The claims to what was taken under this token."""
-    return tuple(_claim(row, token) for row in rows)
+def _is_leased(day: date) -> ColumnElement[bool]:
+    issue = select(ISSUES.id).where(ISSUES.day == day).scalar_subquery()
+    return (DELIVERIES.issue == issue) & DELIVERIES.state.in_(LEASED)
+
+
+def _is_of_run(run: str) -> ColumnElement[bool]:
+    return DELIVERIES.token.startswith(f"{run}.", autoescape=True)
+
+
+def _of_readers(readers: Collection[int] | None) -> list[ColumnElement[bool]]:
+    """The condition that a delivery is for one of these readers; none for all readers.
+
+    The ids stand in the statement's text, because the number of parameters is limited.
+    """
+    if readers is None:
+        return []
+    ids = bindparam("ids", sorted(readers), Integer, expanding=True, literal_execute=True)
+    return [DELIVERIES.reader.in_(ids)]
+
+
+def _end_leases(connection: Connection, issue: int, now: datetime, boot: str | None) -> None:
+    """End the claims whose lease is over; those in doubt keep their token (see SETTLEABLE).
+
+    A claim made before this start of the machine is in doubt, too: a power cut may have lost its
+    mark.
+    """
+    over = (DELIVERIES.issue == issue, DELIVERIES.lease_until <= now)
+    before_boot = DELIVERIES.boot.is_not(None) & DELIVERIES.boot.is_distinct_from(boot)
+    is_claimed = DELIVERIES.state == "claimed"
+    unmarked = lock_deliveries(connection, *over, is_claimed, not_(before_boot))
+    update_deliveries(
+        connection,
+        issue,
+        unmarked,
+        state="pending",
+        token=None,
+        lease_until=None,
+        attempts=attempts_without_mark(),
+    )
+    # One query for each state: for both at once, SQLite would read the whole issue.
+    for may_have_left in (DELIVERIES.state == "committing", is_claimed & before_boot):
+        doubtful = lock_deliveries(connection, *over, may_have_left)
+        update_deliveries(connection, issue, doubtful, **doubt_values())
+
+
+def _hold_doubts(connection: Connection, issue: int, now: datetime) -> None:
+    """Hold deliveries in doubt; they keep their token, because a late answer ends the doubt."""
+    doubts = lock_deliveries(connection, DELIVERIES.issue == issue, DELIVERIES.state == "unknown")
+    update_deliveries(connection, issue, doubts, state="held", settled=now)
+
+
+def _expire(connection: Connection, issue: int, now: datetime) -> None:
+    """End open deliveries that were deferred too long, or whose reader has a later letter."""
+    query = select(WAVES.id, WAVES.frozen).where(WAVES.issue == issue)
+    waves = connection.execute(query).all()
+    if old := [wave.id for wave in waves if wave.frozen <= now - PATIENCE]:
+        deferred = lock_deliveries(
+            connection, DELIVERIES.state == "deferred", DELIVERIES.wave.in_(old)
+        )
+        update_deliveries(connection, issue, deferred, state="expired", settled=now)
+    if later := _issues_frozen_after(connection, issue, [wave.id for wave in waves]):
+        other = schema.deliveries.alias()
+        has_later = exists().where(
+            other.c.issue.in_(later),
+            other.c.reader == DELIVERIES.reader,
+            other.c.wave > DELIVERIES.wave,
+        )
+        for states, end in ((_EXPIRING, "expired"), (_HOLDING, "held")):
+            rows = lock_deliveries(
+                connection, DELIVERIES.issue == issue, DELIVERIES.state.in_(states), has_later
+            )
+            update_deliveries(connection, issue, rows, state=end, settled=now)
+
+
+def _issues_frozen_after(connection: Connection, issue: int, waves: Sequence[int]) -> Sequence[int]:
+    """The other issues that have waves frozen after one of these."""
+    query = select(WAVES.issue).where(WAVES.issue != issue, WAVES.id > min(waves, default=0))
+    return connection.execute(query.distinct()).scalars().all()
 
 
 def _free(
@@ -66,24 +199,26 @@ def _free(
     issue: int,
     limit: int,
     now: datetime,
-    asked: Sequence[ColumnElement[bool]],
-) -> list[Free]:
-    """What is there to be claimed, a state at a time, each along its index.
+    conditions: Sequence[ColumnElement[bool]],
+) -> list[FreeDelivery]:
+    """The deliveries that may be claimed, state by state, each along the table's index.
 
-    What is in doubt comes last: whatever stops this run too soon again must not meet it twice.
+    Those in doubt come last: a run that always stops early must not be what stops them twice.
+    Deliveries of readers who are not confirmed are suppressed on the way.
     """
-    found: list[Free] = []
+    found: list[FreeDelivery] = []
     for state in FREE:
         while len(found) < limit and (
-            rows := _candidates(connection, issue, state, limit - len(found), now, asked)
+            rows := _candidates(connection, issue, state, limit - len(found), now, conditions)
         ):
             staying = [row for row in rows if row.status == "confirmed"]
             found += staying
             gone = [row.reader for row in rows if row.status != "confirmed"]
-            put(connection, issue, gone, state="suppressed", settled=now)
+            update_deliveries(connection, issue, gone, state="suppressed", settled=now)
             if not gone:
                 break
-            asked = [*asked, LEDGER.reader.not_in([row.reader for row in staying])]
+            seen = DELIVERIES.reader.not_in([row.reader for row in staying])
+            conditions = [*conditions, seen]
     return found
 
 
@@ -93,40 +228,43 @@ def _candidates(
     state: str,
     limit: int,
     now: datetime,
-    asked: Sequence[ColumnElement[bool]],
-) -> list[Free]:
-    editions, readers = schema.editions, schema.readers
-    due = or_(LEDGER.next_try.is_(None), LEDGER.next_try <= now)
+    conditions: Sequence[ColumnElement[bool]],
+) -> list[FreeDelivery]:
+    editions, readers = schema.editions.c, schema.readers.c
+    due = or_(DELIVERIES.next_try.is_(None), DELIVERIES.next_try <= now)
+    same = (editions.wave == DELIVERIES.wave) & (editions.reader == DELIVERIES.reader)
     query = (
-        select(LEDGER.reader, LEDGER.wave, LEDGER.attempts, editions.c.body, readers.c.status)
-        .join(readers, readers.c.id == LEDGER.reader)
-        .join(editions, (editions.c.wave == LEDGER.wave) & (editions.c.reader == LEDGER.reader))
-        .where(LEDGER.issue == issue, LEDGER.state == state, due, *asked)
-        .order_by(LEDGER.reader)
+        select(
+            DELIVERIES.reader, DELIVERIES.wave, DELIVERIES.attempts, editions.body, readers.status
+        )
+        .join(schema.readers, readers.id == DELIVERIES.reader)
+        .join(schema.editions, same)
+        .where(DELIVERIES.issue == issue, DELIVERIES.state == state, due, *conditions)
+        .order_by(DELIVERIES.reader)
         .limit(limit)
         .with_for_update(of=schema.deliveries, skip_locked=True)
     )
-    return [Free(*row) for row in connection.execute(query)]
+    return [FreeDelivery(*row) for row in connection.execute(query)]
 
 
-def _put_under_claim(
+def _store_claim(
     connection: Connection,
     issue: int,
-    rows: Sequence[Free],
+    rows: Sequence[FreeDelivery],
     token: str,
     *,
     now: datetime,
-    until: datetime,
+    lease: float,
     boot: str | None,
 ) -> None:
-    put(
+    update_deliveries(
         connection,
         issue,
         [row.reader for row in rows],
         state="claimed",
-        token=literal(token_for(token, "")) + cast(LEDGER.reader, Text),
-        lease_until=until,
-        attempts=LEDGER.attempts + 1,
+        token=literal(claim_token(token, "")) + cast(DELIVERIES.reader, Text),
+        lease_until=now + timedelta(seconds=lease),
+        attempts=DELIVERIES.attempts + 1,
         next_try=None,
         claimed=now,
         boot=boot,
@@ -134,11 +272,16 @@ def _put_under_claim(
     )
 
 
-def _claim(row: Free, token: str) -> Claim:
+def _begin_sending(connection: Connection, issue: int) -> None:
+    frozen = (ISSUES.id == issue) & (ISSUES.state == "frozen")
+    connection.execute(update(schema.issues).where(frozen).values(state="sending"))
+
+
+def _claim(row: FreeDelivery, token: str) -> Claim:
     return Claim(
         wave=row.wave,
         reader=row.reader,
-        token=token_for(token, row.reader),
+        token=claim_token(token, row.reader),
         edition=load(Edition, row.body),
         attempt=row.attempts + 1,
     )

@@ -1,8 +1,8 @@
 """Domain values as JSON and back: compact, and still readable after the model has grown.
 
-A dataclass becomes an object of its fields, those with their default left out; tuples and sets
-become lists, dates ISO 8601, rules the words they were written in. Reading ignores keys the model
-no longer has; a change of meaning needs a migration.
+A dataclass becomes an object of its fields without those that have their default; tuples and sets
+become lists, dates ISO 8601, rules their text. Reading ignores keys that the model no longer has; a
+change of meaning needs a migration.
 """
 
 import json
@@ -21,14 +21,14 @@ from newsletter.papers.filters import parse_rule
 T = TypeVar("T")
 
 Plain = Any
-"""What JSON knows: objects, lists, strings, numbers, booleans, null."""
+"""What JSON has: objects, lists, strings, numbers, booleans, null."""
 
 Step = Callable[[Any], Any]
-"""Turns a value into a plain one, or back."""
+"""Converts a value into a plain one, or back."""
 
 
 def dump(value: object) -> str:
-    """A value as JSON; escaped to ASCII, so that no text can trouble a database."""
+    """A value as JSON, escaped to ASCII so that every database accepts it."""
     kind: Any = type(value)
     return json.dumps(_writer(kind)(value), separators=(",", ":"))
 
@@ -52,7 +52,7 @@ def unpack(kind: type[T], packed: bytes) -> T:
 
 @cache
 def _writer(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
-    """What turns values of this type into plain ones."""
+    """The step from values of this type to plain ones."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is types.UnionType:
         return _optional(_writer(inner[0]))
@@ -62,17 +62,17 @@ def _writer(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
         return sorted
     if is_dataclass(kind) and kind not in _WRITERS:
         return _object_writer(kind)
-    return _WRITERS.get(kind, _itself)
+    return _WRITERS.get(kind, _identity)
 
 
 @cache
 def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
-    """What turns plain values into values of this type."""
+    """The step from plain values to values of this type."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is types.UnionType:
         return _optional(_reader(inner[0]))
     if origin is tuple and inner[0] is str:
-        # Many editions in hand have the same reasons, many papers the same categories.
+        # Saves memory: many editions have the same reasons, many papers the same categories.
         return lambda words: tuple(map(sys.intern, words))
     if origin is tuple:
         return _sequence(tuple, _reader(inner[0]))
@@ -80,7 +80,7 @@ def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
         return frozenset
     if is_dataclass(kind) and kind not in _READERS:
         return _object_reader(kind)
-    return _READERS.get(kind, _itself)
+    return _READERS.get(kind, _identity)
 
 
 _WRITERS: dict[type, Step] = {
@@ -96,7 +96,7 @@ _READERS: dict[type, Step] = {
 }
 
 
-def _itself(value: Plain) -> Plain:
+def _identity(value: Plain) -> Plain:
     return value
 
 
@@ -105,8 +105,8 @@ def _optional(step: Step) -> Step:
 
 
 def _sequence(kind: type, step: Step) -> Step:
-    """For a tuple whose members are all of one type, however many they are."""
-    return kind if step is _itself else lambda values: kind(map(step, values))
+    """The step for tuples of any length whose members have one type."""
+    return kind if step is _identity else lambda values: kind(map(step, values))
 
 
 def _object_writer(kind: Any) -> Step:  # noqa: ANN401 - as above
@@ -123,12 +123,12 @@ def _object_writer(kind: Any) -> Step:  # noqa: ANN401 - as above
 def _object_reader(kind: Any) -> Step:  # noqa: ANN401 - as above
     hints = get_type_hints(kind)
     steps = {field.name: _reader(hints[field.name]) for field in fields(kind)}
-    made = [(name, step) for name, step in steps.items() if step is not _itself]
+    steps_needed = [(name, step) for name, step in steps.items() if step is not _identity]
 
     def read(plain: dict[str, Plain]) -> Any:  # noqa: ANN401 - a value of this type
-        # Only what an older model wrote has other keys.
-        known = plain if plain.keys() <= steps.keys() else _among(plain, steps)
-        for name, step in made:
+        # Only bodies of an older model have other keys.
+        known = plain if plain.keys() <= steps.keys() else _without_unknown(plain, steps)
+        for name, step in steps_needed:
             if name in known:
                 known[name] = step(known[name])
         return kind(**known)
@@ -136,10 +136,10 @@ def _object_reader(kind: Any) -> Step:  # noqa: ANN401 - as above
     return read
 
 
-def _among(plain: dict[str, Plain], names: Collection[str]) -> dict[str, Plain]:
+def _without_unknown(plain: dict[str, Plain], names: Collection[str]) -> dict[str, Plain]:
     return {name: part for name, part in plain.items() if name in names}
 
 
 def _default(field: Field[Any]) -> object:
-    """The field's default; where it has none, something nothing equals."""
+    """The field's default; an object that equals nothing if it has none."""
     return object() if field.default is MISSING else field.default

@@ -1,9 +1,10 @@
-"""Opening a database, and the two kinds of transaction the store makes."""
+"""Connections to a database, and the three kinds of transaction the store makes."""
 
 import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from enum import IntEnum
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -22,58 +23,56 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from newsletter.errors import StoreError
-from newsletter.stores.sql.boots import this_boot
-from newsletter.stores.sql.bulk import Driver
-from newsletter.stores.sql.disk import Disk
-from newsletter.stores.sql.failures import explained
-from newsletter.stores.sql.writers import Writers
+from newsletter.stores.sql.errors import explain_errors
+from newsletter.stores.sql.sqlite_files import DiskSync, WriteQueue, boot_id
+from newsletter.stores.sql.statements import Driver, is_postgres
 
 BUSY_SECONDS = 30
 """How long a writer waits for another before it gives up."""
 
-_SILENCE = {
+_TIMEOUTS = {
     "connect_timeout": BUSY_SECONDS,
     "keepalives_idle": BUSY_SECONDS,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 2 * BUSY_SECONDS * 1000,
 }
-"""How long a PostgreSQL that is there may say nothing, and one whose machine has gone be missed.
+"""How long to wait for a PostgreSQL server that does not answer, or whose machine is gone.
 
-In the words of libpq (PostgreSQL's manual, 34.1.2), seconds but for the last, which is in
-milliseconds. Without them a host that vanished is waited for a quarter of an hour or two hours.
+Parameters of libpq (PostgreSQL's manual, 34.1.2), in seconds except for the last, which is in
+milliseconds. Without them it takes a quarter of an hour or two hours to notice a vanished host.
 """
 
 WRITING = "newsletter_writing"
-"""The execution option under which a transaction takes SQLite's write lock as it begins.
+"""The execution option that lets a transaction take SQLite's write lock when it begins.
 
 Its value says how far a commit reaches (``PRAGMA synchronous``): FULL to the disk, NORMAL to the
-system.
+operating system.
 """
 
 
 class Database:
-    """A database's connections; every error that leaves its transactions is a StoreError.
+    """A database's connections; every error in its transactions becomes a StoreError.
 
     Attributes:
-        url: where it is.
-        boot: the start of the machine that what is written swiftly may be lost with; None where
-            all is on the disk before a transaction ends.
+        url: its address.
+        boot: this start of the machine; a power cut may lose the newest marks written since. None
+            if every commit reaches the disk.
     """
 
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
-        self.boot = this_boot() if self.url.get_backend_name() == "sqlite" else None
+        self.boot = boot_id() if self.url.get_backend_name() == "sqlite" else None
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(**{WRITING: "FULL"})
-        self._disk = Disk(Path(f"{self.url.database}-wal"))
-        self._turn = _turn(self.url)
-        self._here = local()
+        self._disk = DiskSync(Path(f"{self.url.database}-wal"))
+        self._turn = _write_turn(self.url)
+        self._thread = local()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads; amid one of this thread's that writes, it is that one."""
-        if (writing := getattr(self._here, "writing", None)) is not None:
+        """A transaction that reads; within :meth:`writing` of the same thread, that transaction."""
+        if (writing := getattr(self._thread, "writing", None)) is not None:
             yield writing
             return
         with self._explained(), self._engine.begin() as connection:
@@ -83,17 +82,17 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes: all of it or nothing."""
         with self._explained(), self._turn(), self._writer.begin() as connection:
-            self._here.writing = connection
+            self._thread.writing = connection
             try:
                 yield connection
             finally:
-                self._here.writing = None
+                self._thread.writing = None
 
     @contextlib.contextmanager
-    def writing_swiftly(self) -> Iterator[Driver]:
-        """A transaction that outlives this process at once, and a power cut a moment later.
+    def writing_fast(self) -> Iterator[Driver]:
+        """A transaction that survives a crash of this process at once, a power cut a moment later.
 
-        It waits for the disk only where the system cannot tell afterwards that it was started anew.
+        Without a boot id a power cut could not be noticed afterwards: then it waits for the disk.
         """
         if self.boot is None:
             with self.writing() as connection:
@@ -108,15 +107,15 @@ class Database:
                 _begin_writing(pooled, "NORMAL")
                 yield Driver(pooled.driver_connection, self._engine.dialect)
                 pooled.commit()  # else the pool rolls it back
-            self._disk.follow()
+            self._disk.request()
 
     def _explained(self) -> contextlib.AbstractContextManager[None]:
-        return explained(self.url, self._engine.dialect.loaded_dbapi.Error)
+        return explain_errors(self.url, self._engine.dialect.loaded_dbapi.Error)
 
     def scrub(self) -> None:
-        """Leave nothing of former rows in an SQLite file and its journal.
+        """Remove deleted data from an SQLite file and its journal.
 
-        A PostgreSQL server clears them away itself, as its administrator has set it to.
+        A PostgreSQL server does that itself (autovacuum).
         """
         if self.url.get_backend_name() != "sqlite":
             return
@@ -125,10 +124,10 @@ class Database:
                 connection.cursor().execute(statement)
 
     def copy(self, file: Path) -> None:
-        """Copy an SQLite database as it is at this instant, while others go on writing.
+        """Copy an SQLite database as it is now, while others go on writing.
 
         Raises:
-            StoreError: it is on a PostgreSQL server; the file cannot be written.
+            StoreError: it is a PostgreSQL database, or the file cannot be written.
         """
         if self.url.get_backend_name() != "sqlite":
             name = self.url.set(drivername="postgresql").render_as_string(hide_password=True)
@@ -140,13 +139,13 @@ class Database:
             _copy(connection.driver_connection, file)
 
     def close(self) -> None:
-        """Let go of every connection, once all that was written is on the disk."""
+        """Close every connection, once everything written is on the disk."""
         self._disk.close()
         self._engine.dispose()
 
 
 def _copy(source: Any, file: Path) -> None:  # noqa: ANN401 - DBAPI
-    """Write a copy beside the file and put it in its place once it is whole and on the disk.
+    """Write a copy beside the file, and rename it once it is complete and on the disk.
 
     SQLite's backup is one read transaction when it copies all pages in one step
     (https://www.sqlite.org/backup.html).
@@ -165,30 +164,46 @@ def _copy(source: Any, file: Path) -> None:  # noqa: ANN401 - DBAPI
         raise StoreError(f"{file} cannot be written: {error}") from error
 
 
-def alone(connection: Connection, task: int) -> None:
-    """Let nobody else be at this task until the transaction ends.
+class Task(IntEnum):
+    """What only one transaction at a time may do."""
 
-    On SQLite a writing transaction is alone from its beginning.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_SPACE, task)))
+    INGEST = 1  # numbers must become visible in their order
+    ADD_READERS = 2
+    MIGRATE = 3
+    COUNT_REQUESTS = 4
 
 
 _LOCK_SPACE = 0x64706E6C
-"""Keeps our advisory locks apart from those of other programs in the same database: ``dpnl``."""
+"""``dpnl``: separates our advisory locks from those of other programs in the same database."""
+
+
+def lock_task(connection: Connection, task: Task) -> None:
+    """Wait until no other transaction is at this task, and keep others out until the commit.
+
+    On SQLite a writing transaction is alone from its beginning.
+    """
+    if is_postgres(connection):
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_SPACE, int(task))))
+
+
+class Queries:
+    """The base of the query mixins: a store on this database."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
 
 
 def _parsed(url: str) -> URL:
     """The address with the driver we use.
 
     Raises:
-        StoreError: it is no database's address; it names no file.
+        StoreError: it is not a database's address, or names no file.
     """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise StoreError(
-            "store: this is no database's address; write sqlite:///newsletter.db or "
+            "store: this is not a database's address; write sqlite:///newsletter.db or "
             "postgresql://user:password@host/name (an @ or / in the password as %40 or %2F)."
         ) from None
     if parsed.get_backend_name() != "sqlite":
@@ -198,38 +213,38 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername="sqlite")
 
 
-def _turn(url: URL) -> Callable[[], contextlib.AbstractContextManager[None]]:
-    """What one who writes waits for first; on PostgreSQL for nobody."""
+def _write_turn(url: URL) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """The queue that a writer waits in first; there is none for PostgreSQL."""
     if url.get_backend_name() == "sqlite" and url.database:
-        return Writers(Path(url.database)).turn
+        return WriteQueue(Path(url.database)).turn
     return contextlib.nullcontext
 
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
-    silence = {name: value for name, value in _SILENCE.items() if name not in url.query}
+    timeouts = {name: value for name, value in _TIMEOUTS.items() if name not in url.query}
     try:
-        engine = create_engine(url, connect_args=silence, pool_pre_ping=True, max_overflow=-1)
+        engine = create_engine(url, connect_args=timeouts, pool_pre_ping=True, max_overflow=-1)
     except ModuleNotFoundError as error:
         raise StoreError(
             "store: the PostgreSQL driver is not installed; "
             "run pip install 'daily-papers-newsletter[postgres]'."
         ) from error
-    event.listen(engine, "connect", _bound_waiting)
+    event.listen(engine, "connect", _set_lock_timeout)
     return engine
 
 
-def _bound_waiting(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: ANN401 - DBAPI
-    """Let PostgreSQL wait for another's lock no longer than SQLite does."""
+def _set_lock_timeout(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: ANN401 - DBAPI
+    """Let PostgreSQL wait for a lock no longer than SQLite does."""
     connection.execute(f"SET lock_timeout = {int(BUSY_SECONDS * 1000)}")
     connection.commit()
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    """An engine whose transactions begin when we say so, not when sqlite3 guesses.
+    """An engine whose transactions begin explicitly, not when sqlite3 guesses.
 
-    The connection used last is used first: it has the pages at hand.
+    The connection used last is used first, because it has cached pages.
     """
     engine = create_engine(
         url, connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1, pool_use_lifo=True
@@ -240,20 +255,20 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _prepare(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: ANN401 - DBAPI
-    """Set what SQLite sets for each connection.
+    """Set up an SQLite connection.
 
-    The journal's mode is of the file. Changing it needs the file for oneself and does not wait,
-    so whoever finds another at it goes on: that other is making the same change.
+    The journal mode belongs to the file. Changing it needs the whole file and does not wait; if
+    the file is busy, another process is making the same change.
     """
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        with _unless_locked():
+        with _ignore_busy():
             connection.execute("PRAGMA journal_mode = WAL")
 
 
 @contextlib.contextmanager
-def _unless_locked() -> Iterator[None]:
+def _ignore_busy() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -270,7 +285,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _begin_writing(pooled: PoolProxiedConnection, reach: str) -> None:
-    """Take the write lock, for a commit that reaches so far."""
+    """Begin a transaction with the write lock; ``reach`` is FULL or NORMAL (:data:`WRITING`)."""
     connection: Any = pooled.driver_connection
     if pooled.info.get(WRITING) != reach:
         connection.execute(f"PRAGMA synchronous = {reach}")

@@ -1,4 +1,4 @@
-"""Issues, frozen in waves, with every reader's edition."""
+"""Issues, frozen in waves with every reader's edition and delivery, in SQL."""
 
 import json
 import zlib
@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, func, insert, select, update
+from sqlalchemy import Column, Connection, Result, Row, func, insert, select, update
+from typing_extensions import override
 
 from newsletter.errors import StoreError
 from newsletter.model import (
+    STOPPED_ISSUE,
     Counts,
     Delivery,
     DeliveryState,
@@ -17,54 +19,230 @@ from newsletter.model import (
     Issue,
     IssueState,
     PlannedEdition,
+    PublishedIssue,
     ReaderHistory,
     Wave,
     state_after_freeze,
     state_by_counts,
 )
-from newsletter.stores.rules import NO_ISSUE, OwedCounter, chunks, numbers_of
+from newsletter.ports import Issues
+from newsletter.stores.logic import NO_ISSUE, OwedCounter, numbers_of, published, resolved_state
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.bulk import Driver
 from newsletter.stores.sql.codec import dump, load, pack, unpack
-from newsletter.stores.sql.decided import decide
-from newsletter.stores.sql.papers import MANY
-from newsletter.stores.sql.statements import insert_into, insert_new
+from newsletter.stores.sql.deliveries import DELIVERIES, record_decided, update_deliveries
+from newsletter.stores.sql.engine import Queries
+from newsletter.stores.sql.statements import Driver, batches, insert_into, insert_new, select_in
 
-FEW = 200
-"""Plans stored at once: each is some kilobytes, in several forms while it is stored."""
+PLANS_AT_ONCE = 200
+"""Plans stored together: each takes some kilobytes in several forms while it is stored."""
+
+ISSUES, WAVES, EDITIONS = schema.issues.c, schema.waves.c, schema.editions.c
+
+
+class IssueQueries(Queries, Issues):
+    """Implements :class:`newsletter.ports.Issues`, but for readers' histories."""
+
+    @override
+    def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
+        with self._database.writing() as connection:
+            return freeze(connection, wave, plans)
+
+    @override
+    def skip_issue(self, day: date, *, reason: str, now: datetime) -> None:
+        values = {"reason": reason, "skipped": now}
+        with self._database.writing() as connection:
+            new = insert_into(connection, schema.issues).values(day=day, state="skipped", **values)
+            connection.execute(
+                new.on_conflict_do_update(
+                    index_elements=["day"], set_=values, where=ISSUES.state == "skipped"
+                )
+            )
+
+    @override
+    def waves(self, day: date) -> tuple[Wave, ...]:
+        with self._database.reading() as connection:
+            return waves(connection, day)
+
+    @override
+    def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
+        row = self._planned(EDITIONS.body, day, email)
+        return None if row is None else (row.wave, load(Edition, row.body))
+
+    @override
+    def history_at_freeze(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
+        row = self._planned(EDITIONS.standing, day, email)
+        return None if row is None else (row.wave, load(ReaderHistory, row.standing))
+
+    def _planned(self, column: Column[Any], day: date, email: str) -> Any:  # noqa: ANN401 - a row of two columns, or None
+        """A column of a reader's edition of that day, and its wave."""
+        query = (
+            select(EDITIONS.wave, column)
+            .select_from(schema.editions.join(schema.waves).join(schema.issues))
+            .join(schema.readers, schema.readers.c.id == EDITIONS.reader)
+            .where(ISSUES.day == day, schema.readers.c.email == email)
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).one_or_none()
+
+    @override
+    def issue_state(self, day: date) -> tuple[IssueState, str] | None:
+        query = select(ISSUES.state, ISSUES.reason).where(ISSUES.day == day)
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (row.state, row.reason)
+
+    @override
+    def issue_days(self) -> tuple[date, ...]:
+        with self._database.reading() as connection:
+            query = select(ISSUES.day).order_by(ISSUES.day.desc())
+            return tuple(connection.execute(query).scalars())
+
+    @override
+    def published_issues(self) -> tuple[PublishedIssue, ...]:
+        query = (
+            select(ISSUES.day, func.min(WAVES.frozen), func.max(WAVES.cutoff))
+            .select_from(schema.issues.join(schema.waves))
+            .where(ISSUES.state.not_in(STOPPED_ISSUE))
+            .group_by(ISSUES.day)
+        )
+        with self._database.reading() as connection:
+            return published((day, at, cutoff) for day, at, cutoff in connection.execute(query))
+
+    @override
+    def set_issue_state(
+        self,
+        day: date,
+        state: IssueState,
+        *,
+        reason: str,
+        from_states: Collection[IssueState | None],
+    ) -> bool:
+        with self._database.writing() as connection:
+            if None in from_states:
+                new = insert_new(connection, schema.issues)
+                new = new.values(day=day, state=state, reason=reason)
+                # PostgreSQL's driver counts no rows here; a returned id says that there was none.
+                if connection.execute(new.returning(ISSUES.id)).first() is not None:
+                    return True
+            row = _lock_issue(connection, day).one_or_none()
+            if row is None or row.state not in from_states:
+                return False
+            after = state_by_counts(counts(connection, day), state)
+            set_state(connection, row.id, after, reason=reason)
+            return True
+
+    @override
+    def resolve(
+        self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+    ) -> frozenset[str]:
+        readers = schema.readers.c
+        state, reply = resolved_state(arrived=arrived)
+        query = (
+            select(DELIVERIES.issue, DELIVERIES.wave, DELIVERIES.reader, readers.email)
+            .select_from(schema.deliveries.join(schema.issues).join(schema.readers))
+            .where(ISSUES.day == day, DELIVERIES.state == "held")
+            .order_by(DELIVERIES.reader)
+            .with_for_update(of=schema.deliveries)
+        )
+        with self._database.writing() as connection:
+            rows = list(select_in(connection, query, readers.email, emails))
+            if rows:
+                ids = [row.reader for row in rows]
+                values = {"state": state, "reply": reply, "token": None, "settled": now}
+                update_deliveries(connection, rows[0].issue, ids, **values)
+            if arrived:
+                record_decided(Driver.of(connection), [(row.wave, row.reader) for row in rows])
+            return frozenset(row.email for row in rows)
+
+    @override
+    def deliveries(
+        self, day: date, *, states: Collection[DeliveryState] | None = None
+    ) -> tuple[Delivery, ...]:
+        query = (
+            select(schema.deliveries, ISSUES.day, schema.readers.c.email)
+            .select_from(schema.deliveries.join(schema.issues).join(schema.readers))
+            .where(ISSUES.day == day)
+        )
+        if states is not None:
+            query = query.where(DELIVERIES.state.in_(states))
+        with self._database.reading() as connection:
+            found = map(delivery_of, connection.execute(query))
+            return tuple(sorted(found, key=lambda delivery: delivery.email))
+
+    @override
+    def counts(self, day: date) -> Counts:
+        with self._database.reading() as connection:
+            return counts(connection, day)
+
+    @override
+    def close_issue(self, day: date) -> IssueState:
+        with self._database.writing() as connection:
+            row = _lock_issue(connection, day).one_or_none()
+            if row is None:
+                raise StoreError(NO_ISSUE.format(day))
+            state = state_by_counts(counts(connection, day), row.state)
+            if state != row.state:
+                set_state(connection, row.id, state)
+            return state
 
 
 def freeze(connection: Connection, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
-    """See :meth:`newsletter.ports.Store.freeze`."""
+    """Freeze a wave within a transaction; see :meth:`IssueQueries.freeze`."""
     day = wave.issue.day
-    issue = _issue(connection, day)
-    stored, fits = _wave(connection, issue, wave)
-    if fits:
-        _plan(connection, issue, stored, plans)
-    (state,) = connection.execute(
-        select(schema.issues.c.state).where(schema.issues.c.id == issue)
-    ).one()
-    set_state(connection, issue, state_after_freeze(counts(connection, day), state))
+    values = {"day": day, "state": "frozen", "reason": ""}
+    connection.execute(insert_new(connection, schema.issues), values)
+    issue = _lock_issue(connection, day).one()
+    stored, is_same = _store_wave(connection, issue.id, wave)
+    if is_same:
+        _store_plans(connection, issue.id, stored, plans)
+    set_state(connection, issue.id, state_after_freeze(counts(connection, day), issue.state))
     return stored
 
 
-def _issue(connection: Connection, day: date) -> int:
-    """The issue of a day, made if need be, and held against other freezes until we commit."""
-    values = {"day": day, "state": "frozen", "reason": ""}
-    connection.execute(insert_new(connection, schema.issues), values)
-    held = select(schema.issues.c.id).where(schema.issues.c.day == day).with_for_update()
-    found: int = connection.execute(held).scalar_one()
-    return found
+def waves(connection: Connection, day: date) -> tuple[Wave, ...]:
+    """The frozen waves of a day's issue, oldest first."""
+    query = select(schema.waves).join(schema.issues).where(ISSUES.day == day)
+    return tuple(map(_wave, connection.execute(query.order_by(WAVES.id))))
 
 
-def _wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
-    """The stored wave of this due instant, and whether plans of ``wave`` speak of its papers."""
-    there = select(schema.waves).where(
-        schema.waves.c.issue == issue, schema.waves.c.due == wave.due
+def counts(connection: Connection, day: date) -> Counts:
+    """The number of a day's deliveries in each state."""
+    query = (
+        select(DELIVERIES.state, func.count().label("number"))
+        .join(schema.issues)
+        .where(ISSUES.day == day)
+        .group_by(DELIVERIES.state)
     )
-    row = connection.execute(there).one_or_none()
+    return Counts(**{row.state: row.number for row in connection.execute(query)})
+
+
+def set_state(connection: Connection, issue: int, state: IssueState, *, reason: str = "") -> None:
+    """Store an issue's state."""
+    this = update(schema.issues).where(ISSUES.id == issue)
+    connection.execute(this.values(state=state, reason=reason))
+
+
+def delivery_of(row: Row[Any]) -> Delivery:
+    """The delivery in a row that also has its day and its reader's address."""
+    return Delivery(row.day, row.email, row.state, row.attempts, row.reply, row.next_try)
+
+
+def _lock_issue(connection: Connection, day: date) -> Result[tuple[int, IssueState]]:
+    """The id and the state of a day's issue, which is locked until the commit."""
+    query = select(ISSUES.id, ISSUES.state).where(ISSUES.day == day)
+    return connection.execute(query.with_for_update())
+
+
+def _wave(row: Row[Any]) -> Wave:
+    return Wave(row.id, unpack(Issue, row.body), row.due, zlib.decompress(row.pieces))
+
+
+def _store_wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
+    """The stored wave of this due instant, and whether it has the papers of ``wave``."""
+    query = select(schema.waves).where(WAVES.issue == issue, WAVES.due == wave.due)
+    row = connection.execute(query).one_or_none()
     if row is not None:
-        stored = Wave(row.id, unpack(Issue, row.body), row.due, zlib.decompress(row.pieces))
+        stored = _wave(row)
         return stored, numbers_of(stored.issue) == numbers_of(wave.issue)
     values = {
         "issue": issue,
@@ -75,226 +253,67 @@ def _wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
         "body": pack(wave.issue),
         "pieces": zlib.compress(wave.pieces),
     }
-    made = connection.execute(insert(schema.waves).values(values).returning(schema.waves.c.id))
-    return Wave(made.scalar_one(), wave.issue, wave.due, wave.pieces), True
+    new = connection.execute(insert(schema.waves).values(values).returning(WAVES.id))
+    return Wave(new.scalar_one(), wave.issue, wave.due, wave.pieces), True
 
 
-def _plan(connection: Connection, issue: int, wave: Wave, plans: Iterable[PlannedEdition]) -> None:
-    """Store the editions of readers who have no delivery of this issue, and one for each."""
-    owing = OwedCounter(wave.issue)
-    for some in chunks(plans, FEW):
-        new = _of_others(connection, issue, some)
-        if new:
-            editions = [plan.edition for plan in new]
-            _store_editions(connection, wave, new, owing)
-            _store_deliveries(connection, issue, wave, editions)
-            decide(Driver.of(connection), [(wave.id, e.to.id) for e in editions if not e.papers])
+def _store_plans(
+    connection: Connection, issue: int, wave: Wave, plans: Iterable[PlannedEdition]
+) -> None:
+    """Store editions and deliveries of readers who have no delivery of this issue."""
+    numbers, owed = numbers_of(wave.issue), OwedCounter(wave.issue)
+    for batch in batches(plans, PLANS_AT_ONCE):
+        new = _unplanned(connection, issue, batch)
+        if not new:
+            continue
+        editions = [_edition_row(wave.id, plan, numbers, owed.count(plan.history)) for plan in new]
+        connection.execute(insert(schema.editions), editions)
+        deliveries = [_delivery_row(issue, wave.id, plan.edition) for plan in new]
+        connection.execute(insert(schema.deliveries), deliveries)
+        empty = [(wave.id, plan.edition.to.id) for plan in new if not plan.edition.papers]
+        record_decided(Driver.of(connection), empty)
 
 
-def _of_others(
+def _unplanned(
     connection: Connection, issue: int, plans: Sequence[PlannedEdition]
 ) -> Sequence[PlannedEdition]:
-    """What is for readers who are not planned yet, the first for each."""
+    """The first plan of each reader who has no delivery of this issue."""
     first: dict[int, PlannedEdition] = {}
     for plan in plans:
         first.setdefault(plan.edition.to.id, plan)
-    there = select(schema.deliveries.c.reader).where(
-        schema.deliveries.c.issue == issue, schema.deliveries.c.reader.in_(first)
-    )
-    planned = set(connection.execute(there).scalars())
+    query = select(DELIVERIES.reader).where(DELIVERIES.issue == issue, DELIVERIES.reader.in_(first))
+    planned = set(connection.execute(query).scalars())
     return [plan for reader, plan in first.items() if reader not in planned]
 
 
-def _store_editions(
-    connection: Connection, wave: Wave, plans: Sequence[PlannedEdition], owing: OwedCounter
-) -> None:
-    numbers = numbers_of(wave.issue)
-    rows = [
-        {
-            "wave": wave.id,
-            "reader": edition.to.id,
-            "short": json.dumps([numbers[i] for i in edition.short]) if edition.short else "",
-            "body": dump(edition),
-            "standing": dump(plan.history),
-            **_papers([numbers[i] for i in edition.papers]),
-            "owed": owing.to(plan.history),
-            "left_out": edition.left_out,
-            "email": edition.to.email,
-        }
-        for plan in plans
-        for edition in (plan.edition,)
-    ]
-    connection.execute(insert(schema.editions), rows)
-
-
-def _papers(numbers: Sequence[int]) -> dict[str, Any]:
+def _edition_row(
+    wave: int, plan: PlannedEdition, numbers: Sequence[int], owed: int
+) -> dict[str, Any]:
+    """The row of an edition; ``numbers`` has the ingest numbers of the issue's papers."""
+    edition = plan.edition
+    papers = [numbers[place] for place in edition.papers]
+    short = [numbers[place] for place in edition.short]
     return {
-        "papers": json.dumps(numbers),
-        "lowest": min(numbers, default=None),
-        "highest": max(numbers, default=None),
+        "wave": wave,
+        "reader": edition.to.id,
+        "short": json.dumps(short) if short else "",
+        "body": dump(edition),
+        "standing": dump(plan.history),
+        "papers": json.dumps(papers),
+        "lowest": min(papers, default=None),
+        "highest": max(papers, default=None),
+        "owed": owed,
+        "left_out": edition.left_out,
+        "email": edition.to.email,
     }
 
 
-def _store_deliveries(
-    connection: Connection, issue: int, wave: Wave, editions: Sequence[Edition]
-) -> None:
-    rows = [
-        {
-            "issue": issue,
-            "reader": edition.to.id,
-            "wave": wave.id,
-            "state": "pending" if edition.papers else "empty",
-            "attempts": 0,
-            "reply": "",
-        }
-        for edition in editions
-    ]
-    connection.execute(insert(schema.deliveries), rows)
-
-
-def skip(connection: Connection, day: date, *, reason: str, now: datetime) -> None:
-    """See :meth:`newsletter.ports.Store.skip`."""
-    statement = insert_into(connection, schema.issues).values(
-        day=day, state="skipped", reason=reason, skipped=now
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["day"],
-            set_={"reason": reason, "skipped": now},
-            where=schema.issues.c.state == "skipped",
-        )
-    )
-
-
-def waves(connection: Connection, day: date) -> tuple[Wave, ...]:
-    """See :meth:`newsletter.ports.Store.waves`."""
-    query = select(schema.waves).join(schema.issues).where(schema.issues.c.day == day)
-    return tuple(
-        Wave(row.id, unpack(Issue, row.body), row.due, zlib.decompress(row.pieces))
-        for row in connection.execute(query.order_by(schema.waves.c.id))
-    )
-
-
-def edition(connection: Connection, day: date, email: str) -> tuple[int, Edition] | None:
-    """See :meth:`newsletter.ports.Store.edition`."""
-    row = _planned(connection, schema.editions.c.body, day, email)
-    return None if row is None else (row.wave, load(Edition, row.body))
-
-
-def history_of(connection: Connection, day: date, email: str) -> tuple[int, ReaderHistory] | None:
-    """See :meth:`newsletter.ports.Store.history_of`."""
-    row = _planned(connection, schema.editions.c.standing, day, email)
-    return None if row is None else (row.wave, load(ReaderHistory, row.standing))
-
-
-def _planned(connection: Connection, what: Column[Any], day: date, email: str) -> Any:  # noqa: ANN401 - a row or None
-    """A column of what was planned for a reader of a day's issue, with its wave's id."""
-    editions, waves, readers = schema.editions, schema.waves, schema.readers
-    query = (
-        select(editions.c.wave, what)
-        .select_from(editions.join(waves).join(schema.issues))
-        .join(readers, readers.c.id == editions.c.reader)
-        .where(schema.issues.c.day == day, readers.c.email == email)
-    )
-    return connection.execute(query).one_or_none()
-
-
-def issue_state(connection: Connection, day: date) -> tuple[IssueState, str] | None:
-    """See :meth:`newsletter.ports.Store.issue_state`."""
-    query = select(schema.issues.c.state, schema.issues.c.reason)
-    row = connection.execute(query.where(schema.issues.c.day == day)).one_or_none()
-    return None if row is None else (row.state, row.reason)
-
-
-def set_state(connection: Connection, issue: int, state: IssueState, *, reason: str = "") -> None:
-    """Record where an issue stands."""
-    there = update(schema.issues).where(schema.issues.c.id == issue)
-    connection.execute(there.values(state=state, reason=reason))
-
-
-def rule(
-    connection: Connection,
-    day: date,
-    state: IssueState,
-    *,
-    reason: str,
-    among: Collection[IssueState | None],
-) -> bool:
-    """See :meth:`newsletter.ports.Store.rule`."""
-    if None in among:
-        made = insert_new(connection, schema.issues).values(day=day, state=state, reason=reason)
-        # PostgreSQL's driver counts no rows here: what comes back tells whether there was one.
-        if connection.execute(made.returning(schema.issues.c.id)).first() is not None:
-            return True
-    query = select(schema.issues.c.id, schema.issues.c.state).where(schema.issues.c.day == day)
-    row = connection.execute(query.with_for_update()).one_or_none()
-    if row is None or row.state not in among:
-        return False
-    set_state(connection, row.id, state_by_counts(counts(connection, day), state), reason=reason)
-    return True
-
-
-def begin_sending(connection: Connection, issue: int) -> None:
-    """Record that letters of a frozen issue begin to leave."""
-    frozen = (schema.issues.c.id == issue) & (schema.issues.c.state == "frozen")
-    connection.execute(update(schema.issues).where(frozen).values(state="sending"))
-
-
-def days(connection: Connection) -> tuple[date, ...]:
-    """See :meth:`newsletter.ports.Store.days`."""
-    return tuple(
-        connection.execute(
-            select(schema.issues.c.day).order_by(schema.issues.c.day.desc())
-        ).scalars()
-    )
-
-
-def planned(connection: Connection, day: date, among: Collection[int] | None) -> frozenset[int]:
-    """See :meth:`newsletter.ports.Store.planned`."""
-    reader = schema.deliveries.c.reader
-    query = select(reader).join(schema.issues).where(schema.issues.c.day == day)
-    asked = [query] if among is None else [query.where(reader.in_(c)) for c in chunks(among, MANY)]
-    return frozenset(id_ for some in asked for id_ in connection.execute(some).scalars())
-
-
-def counts(connection: Connection, day: date) -> Counts:
-    """See :meth:`newsletter.ports.Store.counts`."""
-    state = schema.deliveries.c.state
-    query = (
-        select(state, func.count().label("number"))
-        .join(schema.issues)
-        .where(schema.issues.c.day == day)
-    )
-    rows = connection.execute(query.group_by(state))
-    return Counts(**{row.state: row.number for row in rows})
-
-
-def finish(connection: Connection, day: date) -> IssueState:
-    """See :meth:`newsletter.ports.Store.finish`."""
-    query = select(schema.issues.c.id, schema.issues.c.state).where(schema.issues.c.day == day)
-    row = connection.execute(query.with_for_update()).one_or_none()
-    if row is None:
-        raise StoreError(NO_ISSUE.format(day))
-    state = state_by_counts(counts(connection, day), row.state)
-    if state != row.state:
-        set_state(connection, row.id, state)
-    return state
-
-
-def deliveries(
-    connection: Connection, day: date, states: Collection[DeliveryState] | None
-) -> tuple[Delivery, ...]:
-    """See :meth:`newsletter.ports.Store.deliveries`."""
-    query = (
-        select(schema.deliveries, schema.readers.c.email)
-        .join(schema.issues)
-        .join(schema.readers)
-        .where(schema.issues.c.day == day)
-    )
-    if states is not None:
-        query = query.where(schema.deliveries.c.state.in_(states))
-    found = [
-        Delivery(day, row.email, row.state, row.attempts, row.reply, row.next_try)
-        for row in connection.execute(query)
-    ]
-    return tuple(sorted(found, key=lambda delivery: delivery.email))
+def _delivery_row(issue: int, wave: int, edition: Edition) -> dict[str, Any]:
+    return {
+        "issue": issue,
+        "reader": edition.to.id,
+        "wave": wave,
+        "state": "pending" if edition.papers else "empty",
+        "attempts": 0,
+        "reply": "",
+    }

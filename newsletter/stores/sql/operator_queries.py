@@ -1,34 +1,135 @@
-"""What the newsletter tells of itself, in SQL: signs of life, and what the operator was told."""
+"""What the operator sees and is told, in SQL: growth, bounces, notices, heartbeats."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
 
-from newsletter.model import Heartbeat
-from newsletter.stores.sql import heartbeats, notices
-from newsletter.stores.sql.engine import Database
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from typing_extensions import override
+
+from newsletter.model import DailyGrowth, Heartbeat, Status, Suppression
+from newsletter.ports import Operator
+from newsletter.stores.logic import GONE, growth, why_blocked
+from newsletter.stores.sql import schema
+from newsletter.stores.sql.engine import Queries
+from newsletter.stores.sql.readers import READERS
+from newsletter.stores.sql.statements import insert_new, is_postgres, upsert
+
+EVENTS = schema.returns.c
 
 
-class OperatorQueries:
-    """The operator's side of a :class:`~newsletter.stores.sql.SqlStore`."""
+class OperatorQueries(Queries, Operator):
+    """Implements :class:`newsletter.ports.Operator`, but for the audit."""
 
-    _database: Database
-
-    def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
-        """See :meth:`newsletter.ports.Store.record_notices`."""
-        with self._database.writing() as connection:
-            return notices.announce(connection, events, now=now)
-
-    def remove_notices(self, events: Collection[str]) -> None:
-        """See :meth:`newsletter.ports.Store.remove_notices`."""
-        with self._database.writing() as connection:
-            notices.retract(connection, events)
-
-    def record_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """See :meth:`newsletter.ports.Store.record_heartbeat`."""
-        with self._database.writing() as connection:
-            return heartbeats.beat(connection, heartbeat)
-
-    def heartbeats(self) -> tuple[Heartbeat, ...]:
-        """See :meth:`newsletter.ports.Store.heartbeats`."""
+    @override
+    def count_readers(self) -> Mapping[Status, int]:
+        query = select(READERS.status, func.count().label("number")).group_by(READERS.status)
         with self._database.reading() as connection:
-            return heartbeats.heartbeats(connection)
+            return {row.status: row.number for row in connection.execute(query)}
+
+    @override
+    def daily_growth(self) -> tuple[DailyGrowth, ...]:
+        consents = schema.consents.c
+        first = (
+            select(consents.reader, func.min(consents.at).label("at"))
+            .group_by(consents.reader)
+            .subquery()
+        )
+        with self._database.reading() as connection:
+            joined = _utc_day(connection, func.coalesce(first.c.at, READERS.joined))
+            left = _utc_day(connection, READERS.changed)
+            joins = (
+                select(joined, func.count())
+                .select_from(schema.readers.outerjoin(first, first.c.reader == READERS.id))
+                .where(READERS.status != "unconfirmed")
+                .group_by(joined)
+            )
+            leaves = select(left, func.count()).where(READERS.status.in_(sorted(GONE)))
+            return growth(
+                _count_by_day(connection, joins),
+                _count_by_day(connection, leaves.group_by(left)),
+            )
+
+    @override
+    def suppressions(self) -> tuple[Suppression, ...]:
+        counting = (EVENTS.reader == READERS.id) & EVENTS.forgiven.is_(None)
+        query = (
+            select(READERS.email, READERS.changed, EVENTS.kind, EVENTS.day, EVENTS.said)
+            .outerjoin_from(schema.readers, schema.returns, counting)
+            .where(READERS.status == "blocked")
+            .order_by(READERS.email, EVENTS.day, EVENTS.noted)
+        )
+        with self._database.reading() as connection:
+            rows = groupby(connection.execute(query), key=lambda row: (row.email, row.changed))
+            return tuple(
+                Suppression(
+                    email,
+                    changed,
+                    why_blocked([(r.kind, r.day, r.said) for r in events if r.kind is not None]),
+                )
+                for (email, changed), events in rows
+            )
+
+    @override
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        blocked = select(READERS.id).where(READERS.email == email, READERS.status == "blocked")
+        with self._database.writing() as connection:
+            reader = connection.execute(blocked.with_for_update()).scalar()
+            if reader is None:
+                return False
+            counting = (EVENTS.reader == reader) & EVENTS.forgiven.is_(None)
+            connection.execute(update(schema.returns).where(counting).values(forgiven=now))
+            confirmed = update(schema.readers).values(status="confirmed", changed=now)
+            connection.execute(confirmed.where(READERS.id == reader))
+            return True
+
+    @override
+    def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        with self._database.writing() as connection:
+            new = insert_new(connection, schema.notices).returning(schema.notices.c.event)
+            return frozenset(
+                inserted
+                for event in sorted(set(events))
+                for inserted in connection.execute(new.values(event=event, told=now)).scalars()
+            )
+
+    @override
+    def remove_notices(self, events: Collection[str]) -> None:
+        with self._database.writing() as connection:
+            connection.execute(delete(schema.notices).where(schema.notices.c.event.in_(events)))
+
+    @override
+    def record_heartbeat(self, heartbeat: Heartbeat) -> None:
+        with self._database.writing() as connection:
+            connection.execute(upsert(connection, schema.heartbeats, asdict(heartbeat)))
+
+    @override
+    def heartbeats(self) -> tuple[Heartbeat, ...]:
+        columns = schema.heartbeats.c
+        query = select(columns.name, columns.started, columns.seen, columns.said)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(columns.seen.desc(), columns.name))
+            return tuple(Heartbeat(*row) for row in rows)
+
+
+def _utc_day(connection: Connection, instant: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The day of an instant in UTC, in any time zone of the session."""
+    if is_postgres(connection):
+        instant = func.timezone(literal_column("'UTC'"), instant)
+    return func.date(instant)
+
+
+def _count_by_day(connection: Connection, query: Select[tuple[Any, int]]) -> Mapping[date, int]:
+    # SQLite returns a day as text, PostgreSQL as a date.
+    return {date.fromisoformat(str(day)): count for day, count in connection.execute(query)}

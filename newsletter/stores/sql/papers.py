@@ -1,220 +1,179 @@
-"""Papers, the names they answer to, and the sources that list them."""
+"""Papers, their names, and the sources that list them, in SQL."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    bindparam,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+from typing_extensions import override
 
 from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper, SourceHealth
 from newsletter.papers.identity import identify
+from newsletter.ports import Papers
+from newsletter.stores.logic import search_terms, search_text
 from newsletter.stores.paper_index import PaperIndex, names_of
-from newsletter.stores.rules import chunks, wording
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
-from newsletter.stores.sql.engine import alone
-from newsletter.stores.sql.statements import insert_new, upsert
+from newsletter.stores.sql.engine import Queries, Task, lock_task
+from newsletter.stores.sql.statements import insert_new, is_postgres, select_in, upsert
 
-INGEST = 1
-"""The task of giving out numbers: a lower one must never become visible after a higher."""
-
-MANY = 500
-"""How many values one statement asks for."""
+PAPERS = schema.papers.c
 
 
-def ingest(
-    connection: Connection,
-    day: date,
-    source: SourceHealth,
-    entries: Sequence[IdentifiedItem],
-    *,
-    now: datetime,
-) -> IngestCounts:
-    """See :meth:`newsletter.ports.Store.ingest`."""
-    alone(connection, INGEST)
-    before = _concerned(connection, names_of(entries))
-    after = PaperIndex(before.papers.values(), before.names, last=before.last)
-    mute_past = not _heard_of(connection, source.name)
-    ingest_counts, numbers = after.take_all(entries, mute_past=mute_past, now=now)
-    _save(connection, before, after)
-    _record_readings(connection, day, numbers)
-    _save_source(connection, source)
-    return ingest_counts
+class PaperQueries(Queries, Papers):
+    """Implements :class:`newsletter.ports.Papers`, but for what readers' histories tell."""
+
+    @override
+    def ingest(
+        self, day: date, source: SourceHealth, entries: Sequence[IdentifiedItem], *, now: datetime
+    ) -> IngestCounts:
+        last_ok = select(schema.sources.c.last_ok).where(schema.sources.c.name == source.name)
+        with self._database.writing() as connection:
+            before, after = _indexes(connection, entries)
+            never_answered = connection.execute(last_ok).scalar() is None
+            counts, numbers = after.add_all(entries, mute_past=never_answered, now=now)
+            _save(connection, before, after)
+            if listed := [{"day": day, "paper": number} for number in sorted(numbers)]:
+                connection.execute(insert_new(connection, schema.readings), listed)
+            connection.execute(upsert(connection, schema.sources, asdict(source)))
+            return counts
+
+    @override
+    def sources(self) -> Mapping[str, SourceHealth]:
+        query = select(schema.sources).order_by(schema.sources.c.name)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).mappings()
+            return {row["name"]: SourceHealth(**row) for row in rows}
+
+    @override
+    def papers(self, *, after: int, since: datetime) -> tuple[Paper, ...]:
+        query = select(schema.papers).where(PAPERS.number > after, PAPERS.first_seen >= since)
+        with self._database.reading() as connection:
+            return _load_papers(connection, query.order_by(PAPERS.number))
+
+    @override
+    def papers_by_number(self, numbers: Collection[int]) -> tuple[Paper, ...]:
+        query = select(schema.papers).order_by(PAPERS.number)
+        with self._database.reading() as connection:
+            return tuple(map(_paper, select_in(connection, query, PAPERS.number, numbers)))
+
+    @override
+    def papers_listed(self, day: date) -> tuple[Paper, ...]:
+        query = select(schema.papers).join(schema.readings).where(schema.readings.c.day == day)
+        with self._database.reading() as connection:
+            return _load_papers(connection, query.order_by(PAPERS.number))
+
+    @override
+    def cutoff(self) -> int:
+        with self._database.reading() as connection:
+            return _last_number(connection)
+
+    @override
+    def find_paper(self, name: str) -> Paper | None:
+        query = select(schema.papers).join(schema.aliases).where(schema.aliases.c.name == name)
+        with self._database.reading() as connection:
+            return next(iter(_load_papers(connection, query)), None)
+
+    @override
+    def days_listed(self, paper: Paper) -> tuple[date, ...]:
+        day = schema.readings.c.day
+        query = select(day).join(schema.papers).where(PAPERS.group == paper.group)
+        with self._database.reading() as connection:
+            return tuple(connection.execute(query.distinct().order_by(day)).scalars())
+
+    @override
+    def search_papers(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
+        terms = search_terms(words)
+        if not terms:
+            return ()
+        with self._database.reading() as connection:
+            position = func.strpos if is_postgres(connection) else func.instr
+            query = (
+                select(schema.papers)
+                .join(schema.wordings)
+                .where(~PAPERS.muted, *(position(schema.wordings.c.words, t) > 0 for t in terms))
+                .order_by(PAPERS.number.desc())
+                .limit(limit)
+            )
+            return _load_papers(connection, query)
 
 
-def take_back_in(connection: Connection, forgotten: Collection[Paper]) -> dict[int, Paper]:
-    """Know papers again that an older store has forgotten; what they are now, by their old numbers.
+def add_forgotten(connection: Connection, forgotten: Collection[Paper]) -> dict[int, Paper]:
+    """Add papers that a restored store has forgotten; return each paper by its old number.
 
-    Those it knows stay as they are; the others get the next numbers in their old order.
+    Known papers stay as they are; the others get the next numbers in their old order.
     """
-    alone(connection, INGEST)
     entries = {paper.number: _entry(paper) for paper in forgotten}
-    before = _concerned(connection, names_of(entries.values()))
-    after = PaperIndex(before.papers.values(), before.names, last=before.last)
-    found = {}
+    before, after = _indexes(connection, entries.values())
+    new_numbers = {}
     for paper in sorted(forgotten, key=lambda paper: paper.number):
         entry = entries[paper.number]
-        _, numbers = after.take_all([entry], mute_past=True, now=paper.first_seen)
-        found[paper.number] = min(numbers)
+        _, numbers = after.add_all([entry], mute_past=True, now=paper.first_seen)
+        new_numbers[paper.number] = min(numbers)
     _save(connection, before, after)
-    return {old: after.papers[new] for old, new in found.items()}
+    return {old: after.papers[new] for old, new in new_numbers.items()}
 
 
 def _entry(paper: Paper) -> IdentifiedItem:
-    """A paper as a source would list it, muted if it was."""
+    """A paper as a source would list it; as ``past`` if it was muted."""
     names = identify(paper.item).aliases | {paper.key}
     item = replace(paper.item, announcement="new")
     return IdentifiedItem(item, Identity(paper.key, names), past=paper.muted)
 
 
-def sources(connection: Connection) -> Mapping[str, SourceHealth]:
-    """See :meth:`newsletter.ports.Store.sources`."""
-    rows = connection.execute(select(schema.sources).order_by(schema.sources.c.name))
-    return {row.name: SourceHealth(**row._mapping) for row in rows}  # noqa: SLF001 - public
+def _indexes(
+    connection: Connection, entries: Iterable[IdentifiedItem]
+) -> tuple[PaperIndex, PaperIndex]:
+    """Two equal indexes of the papers, with their groups, that share a name with these entries."""
+    lock_task(connection, Task.INGEST)
+    group_of = select(PAPERS.group).join(schema.aliases)
+    names = names_of(entries)
+    groups = {row.group for row in select_in(connection, group_of, schema.aliases.c.name, names)}
+    papers = list(map(_paper, select_in(connection, select(schema.papers), PAPERS.group, groups)))
+    numbers = [paper.number for paper in papers]
+    aliases = select_in(connection, select(schema.aliases), schema.aliases.c.paper, numbers)
+    paper_of = {row.name: row.paper for row in aliases}
+    last = _last_number(connection)
+    return PaperIndex(papers, paper_of, last=last), PaperIndex(papers, paper_of, last=last)
 
 
-def papers(connection: Connection, *, after: int, since: datetime) -> tuple[Paper, ...]:
-    """See :meth:`newsletter.ports.Store.papers`."""
-    columns = schema.papers.c
-    query = select(schema.papers).where(columns.number > after, columns.first_seen >= since)
-    return read_papers(connection.execute(query.order_by(columns.number)))
-
-
-def papers_numbered(connection: Connection, numbers: Collection[int]) -> tuple[Paper, ...]:
-    """See :meth:`newsletter.ports.Store.papers_numbered`."""
-    column = schema.papers.c.number
-    return tuple(
-        paper
-        for some in chunks(sorted(set(numbers)), MANY)
-        for paper in read_papers(
-            connection.execute(select(schema.papers).where(column.in_(some)).order_by(column))
-        )
-    )
-
-
-def papers_read(connection: Connection, day: date) -> tuple[Paper, ...]:
-    """See :meth:`newsletter.ports.Store.papers_read`."""
-    query = (
-        select(schema.papers)
-        .join(schema.readings)
-        .where(schema.readings.c.day == day)
-        .order_by(schema.papers.c.number)
-    )
-    return read_papers(connection.execute(query))
-
-
-def cutoff(connection: Connection) -> int:
-    """See :meth:`newsletter.ports.Store.cutoff`."""
-    highest = select(func.coalesce(func.max(schema.papers.c.number), 0))
-    found: int = connection.execute(highest).scalar_one()
-    return found
-
-
-def _concerned(connection: Connection, names: Collection[str]) -> PaperIndex:
-    """The known papers that bear one of these names, their groups, and all of their names."""
-    groups = _known(connection, schema.papers.c.group, names)
-    known = [
-        paper
-        for some in chunks(groups, MANY)
-        for paper in read_papers(
-            connection.execute(select(schema.papers).where(schema.papers.c.group.in_(some)))
-        )
-    ]
-    theirs = {
-        row.name: row.paper
-        for some in chunks([paper.number for paper in known], MANY)
-        for row in connection.execute(
-            select(schema.aliases).where(schema.aliases.c.paper.in_(some))
-        )
-    }
-    return PaperIndex(known, theirs, last=cutoff(connection))
-
-
-def _known(connection: Connection, column: Any, names: Collection[str]) -> list[int]:  # noqa: ANN401
-    """A column of the papers that bear one of these names."""
-    joined = schema.aliases.join(schema.papers)
-    return sorted(
-        {
-            value
-            for some in chunks(sorted(names), MANY)
-            for (value,) in connection.execute(
-                select(column).select_from(joined).where(schema.aliases.c.name.in_(some))
-            )
-        }
-    )
-
-
-def _heard_of(connection: Connection, name: str) -> bool:
-    last_ok = select(schema.sources.c.last_ok).where(schema.sources.c.name == name)
-    return connection.execute(last_ok).scalar() is not None
+def _last_number(connection: Connection) -> int:
+    last: int = connection.execute(select(func.coalesce(func.max(PAPERS.number), 0))).scalar_one()
+    return last
 
 
 def _save(connection: Connection, before: PaperIndex, after: PaperIndex) -> None:
-    """Write what the catalogue has learned."""
+    """Write the differences between two indexes."""
     new = [paper for paper in after.papers.values() if paper.number not in before.papers]
+    if new:
+        connection.execute(insert(schema.papers), [_row(paper) for paper in new])
+        words = [{"paper": paper.number, "words": search_text(paper.item)} for paper in new]
+        connection.execute(insert(schema.wordings), words)
     changed = [
-        paper
+        after.papers[number]
         for number, paper in before.papers.items()
         if after.papers[number] is not paper and after.papers[number] != paper
     ]
-    if new:
-        connection.execute(insert(schema.papers), [_row(paper) for paper in new])
-        rows = [{"paper": paper.number, "words": wording(paper.item)} for paper in new]
-        connection.execute(insert(schema.wordings), rows)
     if changed:
-        _update_papers(connection, [after.papers[paper.number] for paper in changed])
+        _update_papers(connection, changed)
     names = sorted(after.names.keys() - before.names.keys())
     if names:
-        connection.execute(
-            insert(schema.aliases), [{"name": n, "paper": after.names[n]} for n in names]
-        )
+        rows = [{"name": name, "paper": after.names[name]} for name in names]
+        connection.execute(insert(schema.aliases), rows)
 
 
 def _update_papers(connection: Connection, papers: Sequence[Paper]) -> None:
-    rows = [_row(paper) for paper in papers]
-    words = [{"number": paper.number, "said": wording(paper.item)} for paper in papers]
-    statement = (
-        update(schema.papers)
-        .where(schema.papers.c.number == bindparam("paper"))
-        .values(group=bindparam("joined"), body=bindparam("text"))
-    )
+    statement = update(schema.papers).where(PAPERS.number == bindparam("paper"))
     connection.execute(
-        statement,
-        [{"paper": r["number"], "joined": r["group"], "text": r["body"]} for r in rows],
+        statement.values(group=bindparam("joined"), body=bindparam("item")),
+        [{"paper": p.number, "joined": p.group, "item": dump(p.item)} for p in papers],
     )
-    reworded = (
-        update(schema.wordings)
-        .where(schema.wordings.c.paper == bindparam("number"))
-        .values(words=bindparam("said"))
+    words = update(schema.wordings).where(schema.wordings.c.paper == bindparam("number"))
+    connection.execute(
+        words.values(words=bindparam("text")),
+        [{"number": paper.number, "text": search_text(paper.item)} for paper in papers],
     )
-    connection.execute(reworded, words)
-
-
-def _record_readings(connection: Connection, day: date, numbers: Iterable[int]) -> None:
-    rows = [{"day": day, "paper": number} for number in sorted(numbers)]
-    if rows:
-        connection.execute(insert_new(connection, schema.readings), rows)
-
-
-def _save_source(connection: Connection, source: SourceHealth) -> None:
-    values = {
-        "name": source.name,
-        "state": source.state,
-        "detail": source.detail,
-        "checked": source.checked,
-        "last_ok": source.last_ok,
-        "digest": source.digest,
-    }
-    connection.execute(upsert(connection, schema.sources, values))
 
 
 def _row(paper: Paper) -> dict[str, Any]:
@@ -228,16 +187,16 @@ def _row(paper: Paper) -> dict[str, Any]:
     }
 
 
-def read_papers(rows: Iterable[Row[Any]]) -> tuple[Paper, ...]:
-    """The papers these rows tell of."""
-    return tuple(
-        Paper(
-            number=row.number,
-            key=row.key,
-            item=load(Item, row.body),
-            first_seen=row.first_seen,
-            group=row.group,
-            muted=row.muted,
-        )
-        for row in rows
+def _load_papers(connection: Connection, query: Select[Any]) -> tuple[Paper, ...]:
+    return tuple(map(_paper, connection.execute(query)))
+
+
+def _paper(row: Row[Any]) -> Paper:
+    return Paper(
+        number=row.number,
+        key=row.key,
+        item=load(Item, row.body),
+        first_seen=row.first_seen,
+        group=row.group,
+        muted=row.muted,
     )

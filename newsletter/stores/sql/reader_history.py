@@ -1,34 +1,68 @@
-"""Where readers stand before a freeze: what they were sent, and what is to be judged again."""
+"""Readers' histories before a freeze, in SQL: what they were sent, and what is judged again."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
+from typing_extensions import override
 
 from newsletter.model import DECIDING, Paper, Reader, ReaderHistory
-from newsletter.stores.rules import chunks
+from newsletter.ports import Issues, Papers
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.papers import MANY
+from newsletter.stores.sql.engine import Queries
+from newsletter.stores.sql.statements import BATCH, batches, pages, select_in
 
-"""The ends of a delivery that decide a freeze."""
-
-
-def histories(
-    connection: Connection, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
-) -> tuple[ReaderHistory, ...]:
-    """See :meth:`newsletter.ports.Store.histories`."""
-    groups = {paper.number: paper.group for paper in papers}
-    members = _members(connection, frozenset(groups.values()))
-    return tuple(
-        history
-        for some in chunks(readers, MANY)
-        for history in _standings(connection, some, groups, members, since)
-    )
+EDITIONS, DELIVERIES, WAVES = schema.editions.c, schema.deliveries.c, schema.waves.c
+PAPERS = schema.papers.c
+_SAME_DELIVERY = (DELIVERIES.wave == EDITIONS.wave) & (DELIVERIES.reader == EDITIONS.reader)
 
 
-def _standings(
+class HistoryQueries(Queries, Papers, Issues):
+    """The methods of the ports Papers and Issues that ask for readers' histories."""
+
+    @override
+    def lowest_decided(self, ids: Sequence[int]) -> int | None:
+        readers = schema.readers.c
+        query = select(func.min(readers.decided))
+        with self._database.reading() as connection:
+            lowest = [row[0] for row in select_in(connection, query, readers.id, ids)]
+        return min((decided for decided in lowest if decided is not None), default=None)
+
+    @override
+    def reader_histories(
+        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
+    ) -> tuple[ReaderHistory, ...]:
+        groups = {paper.number: paper.group for paper in papers}
+        with self._database.reading() as connection:
+            members = _members(connection, groups.values())
+            return tuple(
+                history
+                for batch in batches(readers)
+                for history in _histories(connection, batch, groups, members, since)
+            )
+
+    @override
+    def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
+        found: set[int] = set()
+        with self._database.reading() as connection:
+            missing = _short_of_any(connection, since)
+            groups = select_in(connection, select(PAPERS.group), PAPERS.number, missing)
+            members = _members(connection, [row.group for row in groups])
+            ids = schema.readers.c.id
+            for rows in pages(connection, select(ids), ids) if missing else ():
+                short = _short(connection, [row.id for row in rows], since)
+                sent = _sent(connection, list(short), members)
+                for reader, numbers in short.items():
+                    found |= {n for n in numbers & missing if members[n] not in sent[reader]}
+                missing -= found
+                if not missing:
+                    break
+        return frozenset(found)
+
+
+def _histories(
     connection: Connection,
     readers: Sequence[Reader],
     groups: Mapping[int, int],
@@ -44,101 +78,54 @@ def _standings(
         yield ReaderHistory(reader, frozenset(again), had)
 
 
-def recent_short(connection: Connection, *, since: datetime) -> frozenset[int]:
-    """See :meth:`newsletter.ports.Store.recent_short`."""
-    missing = _short_of_anyone(connection, since)
-    members = _members(connection, _groups(connection, missing))
-    found: set[int] = set()
-    for some in _everybody(connection) if missing else ():
-        short = _short(connection, some, since)
-        sent = _sent(connection, list(short), members)
-        for reader, numbers in short.items():
-            found |= {n for n in numbers & missing if members[n] not in sent[reader]}
-        missing -= found
-        if not missing:
-            break
-    return frozenset(found)
-
-
-def _everybody(connection: Connection) -> Iterator[Sequence[int]]:
-    """The ids of all readers, a few at a time."""
-    ids = schema.readers.c.id
-    query = select(ids).order_by(ids).limit(MANY)
-    some = connection.execute(query).scalars().all()
-    while some:
-        yield some
-        some = connection.execute(query.where(ids > some[-1])).scalars().all()
-
-
-def _groups(connection: Connection, numbers: Collection[int]) -> frozenset[int]:
-    columns = schema.papers.c
-    return frozenset(
-        group
-        for some in chunks(sorted(numbers), MANY)
-        for group in connection.execute(
-            select(columns.group).where(columns.number.in_(some))
-        ).scalars()
-    )
-
-
-def _members(connection: Connection, groups: frozenset[int]) -> dict[int, int]:
-    """The group of every paper in one of these groups."""
-    columns = schema.papers.c
-    return {
-        row.number: row.group
-        for some in chunks(sorted(groups), MANY)
-        for row in connection.execute(
-            select(columns.number, columns.group).where(columns.group.in_(some))
-        )
-    }
+def _members(connection: Connection, groups: Collection[int]) -> dict[int, int]:
+    """The group of every paper in one of these groups, by the paper's number."""
+    query = select(PAPERS.number, PAPERS.group)
+    return {row.number: row.group for row in select_in(connection, query, PAPERS.group, groups)}
 
 
 def _sent(
     connection: Connection, readers: Sequence[int], members: Mapping[int, int]
 ) -> dict[int, frozenset[int]]:
-    """The groups each of these readers was sent a member of."""
-    editions, deliveries = schema.editions.c, schema.deliveries.c
+    """The groups of which each of these readers was sent a member."""
     found: dict[int, set[int]] = {reader: set() for reader in readers}
     query = (
-        select(editions.reader, editions.papers)
-        .join(
-            schema.deliveries,
-            (deliveries.wave == editions.wave) & (deliveries.reader == editions.reader),
-        )
+        select(EDITIONS.reader, EDITIONS.papers)
+        .join(schema.deliveries, _SAME_DELIVERY)
         .where(
-            editions.reader.in_(readers),
-            editions.wave.in_(_waves_with(connection, members)),
-            editions.highest >= min(members, default=0),
-            editions.lowest <= max(members, default=0),
-            deliveries.state == "accepted",
+            EDITIONS.reader.in_(readers),
+            EDITIONS.wave.in_(_waves_with(connection, members)),
+            EDITIONS.highest >= min(members, default=0),
+            EDITIONS.lowest <= max(members, default=0),
+            DELIVERIES.state == "accepted",
         )
     )
     for reader, papers in connection.execute(query):
         found[reader].update(members[n] for n in json.loads(papers) if n in members)
-    return {reader: frozenset(had) for reader, had in found.items()}
+    return {reader: frozenset(groups) for reader, groups in found.items()}
 
 
-def _waves_with(connection: Connection, members: Mapping[int, int]) -> list[int]:
+def _waves_with(connection: Connection, papers: Mapping[int, int]) -> list[int]:
     """The waves that have one of these papers."""
-    columns = schema.waves.c
-    recent = select(columns.id, columns.numbers).where(columns.cutoff >= min(members, default=0))
+    recent = select(WAVES.id, WAVES.numbers).where(WAVES.cutoff >= min(papers, default=0))
     return [
         row.id
         for row in connection.execute(recent)
-        if not members.keys().isdisjoint(json.loads(row.numbers))
+        if not papers.keys().isdisjoint(json.loads(row.numbers))
     ]
 
 
-def _short_of_anyone(connection: Connection, since: datetime) -> set[int]:
-    """What fell short of upvotes alone for anybody, in decided editions since then."""
-    rows = connection.execute(_falling_short(connection, since).execution_options(yield_per=MANY))
+def _short_of_any(connection: Connection, since: datetime) -> set[int]:
+    """The papers that missed only upvotes for any reader, in editions decided since then."""
+    rows = connection.execute(_short_editions(connection, since).execution_options(yield_per=BATCH))
     return {number for row in rows for number in json.loads(row.short)}
 
 
 def _short(connection: Connection, readers: Sequence[int], since: datetime) -> dict[int, set[int]]:
-    """What fell short of upvotes alone for each of these readers."""
-    query = _falling_short(connection, since).where(
-        schema.editions.c.reader.in_(readers), schema.deliveries.c.reader.in_(readers)
+    """The papers that missed only upvotes, for each of these readers who has some."""
+    # The condition is on both tables, because the planner does not carry it over the join.
+    query = _short_editions(connection, since).where(
+        EDITIONS.reader.in_(readers), DELIVERIES.reader.in_(readers)
     )
     short: dict[int, set[int]] = {}
     for row in connection.execute(query):
@@ -146,21 +133,17 @@ def _short(connection: Connection, readers: Sequence[int], since: datetime) -> d
     return short
 
 
-def _falling_short(connection: Connection, since: datetime) -> Select[Any]:
-    """The readers of decided editions since then, with what fell short in each."""
-    editions, deliveries = schema.editions.c, schema.deliveries.c
-    there = select(schema.waves.c.id, schema.waves.c.issue).where(schema.waves.c.frozen >= since)
-    waves = connection.execute(there).all()
+def _short_editions(connection: Connection, since: datetime) -> Select[Any]:
+    """Reader and missed papers of each edition decided in waves frozen since then."""
+    query = select(WAVES.id, WAVES.issue).where(WAVES.frozen >= since)
+    waves = connection.execute(query).all()
     return (
-        select(editions.reader, editions.short)
-        .join(
-            schema.deliveries,
-            (deliveries.wave == editions.wave) & (deliveries.reader == editions.reader),
-        )
+        select(EDITIONS.reader, EDITIONS.short)
+        .join(schema.deliveries, _SAME_DELIVERY)
         .where(
-            deliveries.issue.in_({wave.issue for wave in waves}),
-            editions.wave.in_([wave.id for wave in waves]),
-            deliveries.state.in_(sorted(DECIDING)),
-            editions.short != "",
+            DELIVERIES.issue.in_({wave.issue for wave in waves}),
+            EDITIONS.wave.in_([wave.id for wave in waves]),
+            DELIVERIES.state.in_(sorted(DECIDING)),
+            EDITIONS.short != "",
         )
     )

@@ -1,104 +1,214 @@
-"""Readers: the operator's file and the store's own."""
+"""Readers, those of the operator's file and the store's own, in SQL."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from typing_extensions import override
 
-from newsletter.model import OPEN_ISSUE, Reader, Status, Subscriber
-from newsletter.stores.rules import chunks, listed, struck, taken_in
+from newsletter.model import OPEN_ISSUE, MailEvent, MailEventEffect, Reader, Status, Subscriber
+from newsletter.ports import Readers
+from newsletter.stores.logic import (
+    effect_of,
+    merge_file_changes,
+    status_after,
+    status_in_file,
+    status_removed_from_file,
+)
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
-from newsletter.stores.sql.engine import alone
-from newsletter.stores.sql.papers import MANY
+from newsletter.stores.sql.engine import Queries, Task, lock_task
+from newsletter.stores.sql.statements import BATCH, insert_new, pages, select_in
 
-ROSTER = 2
-"""The task of adding readers."""
-
-
-def sync_subscribers(
-    connection: Connection, listed_subscribers: Sequence[Subscriber], *, now: datetime
-) -> None:
-    """See :meth:`newsletter.ports.Store.sync_subscribers`."""
-    alone(connection, ROSTER)
-    bodies = {subscriber.email: dump(subscriber) for subscriber in listed_subscribers}
-    new, changed = dict(bodies), list[dict[str, Any]]()
-    for rows in _pages(connection):
-        for row in rows:
-            new.pop(row.email, None)
-        changed.extend(_changes(rows, bodies))
-    if new:
-        _join(connection, new, status="confirmed", origin="file", now=now)
-    if changed:
-        statement = (
-            update(schema.readers)
-            .where(schema.readers.c.id == bindparam("reader"))
-            .values(
-                status=bindparam("to"),
-                origin="file",
-                body=bindparam("text"),
-                listed=bindparam("file"),
-                changed=now,
-            )
-        )
-        connection.execute(statement, changed)
+READERS = schema.readers.c
 
 
-def _changes(known: Iterable[Row[Any]], bodies: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """The rows that the file changes, as parameters of an update."""
+class ReaderQueries(Queries, Readers):
+    """Implements :class:`newsletter.ports.Readers`."""
+
+    @override
+    def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+        bodies = {subscriber.email: dump(subscriber) for subscriber in listed_subscribers}
+        new, changed = dict(bodies), list[dict[str, Any]]()
+        with self._database.writing() as connection:
+            lock_task(connection, Task.ADD_READERS)
+            for rows in pages(connection, select(schema.readers), READERS.id):
+                for row in rows:
+                    new.pop(row.email, None)
+                changed.extend(_file_changes(rows, bodies))
+            if new:
+                _add_readers(connection, new, status="confirmed", origin="file", now=now)
+            if changed:
+                statement = update(schema.readers).where(READERS.id == bindparam("reader"))
+                statement = statement.values(
+                    status=bindparam("new_status"),
+                    origin="file",
+                    body=bindparam("new_body"),
+                    listed=bindparam("new_listed"),
+                    changed=now,
+                )
+                connection.execute(statement, changed)
+
+    @override
+    def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
+        email, body = subscriber.email, dump(subscriber)
+        known = update(schema.readers).where(READERS.email == email)
+        with self._database.writing() as connection:
+            lock_task(connection, Task.ADD_READERS)
+            values = {"status": status, "body": body, "changed": now}
+            if not connection.execute(known.values(values)).rowcount:
+                _add_readers(connection, {email: body}, status=status, origin="store", now=now)
+            row = connection.execute(select(schema.readers).where(READERS.email == email)).one()
+            return reader_of(row)
+
+    @override
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
+        with self._database.writing() as connection:
+            return set_status(connection, email, status, now=now)
+
+    @override
+    def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
+        this = READERS.id == event.reader
+        with self._database.writing() as connection:
+            query = select(READERS.status).where(this).with_for_update()
+            before = connection.execute(query).scalar()
+            if before is None:
+                return "unknown"
+            if not _is_new(connection, event, now):
+                return "again"
+            after = status_after(before, event.kind, _hard_days(connection, event.reader))
+            if after != before:
+                changed = update(schema.readers).where(this).values(status=after, changed=now)
+                connection.execute(changed)
+            return effect_of(after)
+
+    @override
+    def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
+        with self._database.reading() as connection:
+            if emails is None:
+                return tuple(all_readers(connection))
+            rows = select_in(connection, select(schema.readers), READERS.email, emails)
+            return tuple(sorted(map(reader_of, rows), key=lambda reader: reader.id))
+
+    @override
+    def each_reader(self) -> Iterator[Reader]:
+        query, last = select(schema.readers).order_by(READERS.id).limit(BATCH), 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(query.where(READERS.id > last)).all()
+            if not rows:
+                return
+            yield from map(reader_of, rows)
+            last = rows[-1].id
+
+    @override
+    def reader_by_id(self, id_: int) -> Reader | None:
+        return next(iter(self.readers_by_id([id_])), None)
+
+    @override
+    def readers_by_id(self, ids: Sequence[int]) -> tuple[Reader, ...]:
+        with self._database.reading() as connection:
+            query = select(schema.readers).order_by(READERS.id)
+            return tuple(map(reader_of, select_in(connection, query, READERS.id, ids)))
+
+    @override
+    def reader_by_email(self, email: str) -> Reader | None:
+        same = select(schema.readers).where(func.lower(READERS.email) == email.lower())
+        with self._database.reading() as connection:
+            row = connection.execute(same.order_by(READERS.id).limit(1)).one_or_none()
+        return None if row is None else reader_of(row)
+
+    @override
+    def planned_readers(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
+        reader = schema.deliveries.c.reader
+        query = select(reader).join(schema.issues).where(schema.issues.c.day == day)
+        with self._database.reading() as connection:
+            if among is None:
+                return frozenset(connection.execute(query).scalars())
+            return frozenset(row.reader for row in select_in(connection, query, reader, among))
+
+
+def set_status(connection: Connection, email: str, status: Status, *, now: datetime) -> bool:
+    """Change a reader's status within a transaction; see :meth:`ReaderQueries.set_status`."""
+    statement = update(schema.readers).where(READERS.email == email)
+    # A mark may have been written while this change waited for its turn: the change is later.
+    changed = max(now, _last_open_mark(connection, email) or now)
+    return bool(connection.execute(statement.values(status=status, changed=changed)).rowcount)
+
+
+def _last_open_mark(connection: Connection, email: str) -> datetime | None:
+    """When this reader's last letter that has no answer yet was marked."""
+    ledger, issues = schema.deliveries.c, schema.issues.c
+    sending = select(issues.id).where(issues.state.in_(sorted(OPEN_ISSUE)))
+    reader = select(READERS.id).where(READERS.email == email).scalar_subquery()
+    query = select(func.max(ledger.marked)).where(
+        ledger.issue.in_(sending), ledger.reader == reader, ledger.state == "committing"
+    )
+    marked: datetime | None = connection.execute(query).scalar()
+    return marked
+
+
+def all_readers(connection: Connection) -> Iterator[Reader]:
+    """All readers by id, loaded in batches."""
+    all_pages = pages(connection, select(schema.readers), READERS.id)
+    return (reader_of(row) for rows in all_pages for row in rows)
+
+
+def last_cutoff(connection: Connection) -> int:
+    """The cutoff of the last freeze; 0 if there is none."""
+    last = select(func.coalesce(func.max(schema.waves.c.cutoff), 0))
+    cutoff: int = connection.execute(last).scalar_one()
+    return cutoff
+
+
+def reader_of(row: Row[Any]) -> Reader:
+    """The reader in this row of the table."""
+    return Reader(
+        id=row.id,
+        subscriber=load(Subscriber, row.body),
+        status=row.status,
+        decided=row.decided,
+        origin=row.origin,
+    )
+
+
+def _file_changes(known: Iterable[Row[Any]], bodies: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The changes that the operator's file makes to known readers, as parameters of an update."""
     for row in known:
-        said = bodies.get(row.email)
-        if said is not None:
-            wanted = (listed(row.status), "file", _taken_in(row, said), said)
+        listed = bodies.get(row.email)
+        if listed is not None:
+            after = (status_in_file(row.status), "file", _merge(row, listed), listed)
         elif row.origin == "file":
-            wanted = (struck(row.status), "file", row.body, row.listed)
+            after = (status_removed_from_file(row.status), "file", row.body, row.listed)
         else:
             continue
-        if wanted != (row.status, row.origin, row.body, row.listed):
-            yield {"reader": row.id, "to": wanted[0], "text": wanted[2], "file": wanted[3]}
+        if after != (row.status, row.origin, row.body, row.listed):
+            status, _, body, listed_body = after
+            yield {
+                "reader": row.id,
+                "new_status": status,
+                "new_body": body,
+                "new_listed": listed_body,
+            }
 
 
-def _taken_in(row: Row[Any], said: str) -> str:
-    """What a reader's body becomes when the file says this of them."""
+def _merge(row: Row[Any], listed: str) -> str:
+    """A reader's settings after the file lists them like this."""
     if row.listed is None:
-        return said
-    if row.listed == said:
+        return listed
+    if row.listed == listed:
         body: str = row.body
         return body
-    known, before, now = (load(Subscriber, text) for text in (row.body, row.listed, said))
-    return dump(taken_in(known, before, now))
+    known, before, after = (load(Subscriber, text) for text in (row.body, row.listed, listed))
+    return dump(merge_file_changes(known, before, after))
 
 
-def save_reader(
-    connection: Connection, subscriber: Subscriber, *, status: Status, now: datetime
-) -> Reader:
-    """See :meth:`newsletter.ports.Store.save_reader`."""
-    alone(connection, ROSTER)
-    body = dump(subscriber)
-    replaced = connection.execute(
-        update(schema.readers)
-        .where(schema.readers.c.email == subscriber.email)
-        .values(status=status, body=body, changed=now)
-    )
-    if not replaced.rowcount:
-        _join(connection, {subscriber.email: body}, status=status, origin="store", now=now)
-    (reader,) = readers(connection, emails=[subscriber.email])
-    return reader
-
-
-def last_decided(connection: Connection) -> int:
-    """The cutoff of the last freeze, 0 where there is none."""
-    last = select(func.coalesce(func.max(schema.waves.c.cutoff), 0))
-    decided: int = connection.execute(last).scalar_one()
-    return decided
-
-
-def _join(
+def _add_readers(
     connection: Connection, bodies: Mapping[str, str], *, status: Status, origin: str, now: datetime
 ) -> None:
-    """Add readers: all papers up to the last freeze are decided for them."""
-    decided = last_decided(connection)
+    """Add readers, for whom all papers up to the last freeze count as decided."""
+    decided = last_cutoff(connection)
     rows = [
         {
             "email": email,
@@ -115,89 +225,23 @@ def _join(
     connection.execute(insert(schema.readers), rows)
 
 
-def set_status(connection: Connection, email: str, status: Status, *, now: datetime) -> bool:
-    """See :meth:`newsletter.ports.Store.set_status`."""
-    statement = update(schema.readers).where(schema.readers.c.email == email)
-    changed = max(now, _last_mark(connection, email) or now)
-    return bool(connection.execute(statement.values(status=status, changed=changed)).rowcount)
-
-
-def _last_mark(connection: Connection, email: str) -> datetime | None:
-    """When this reader's last letter that has no answer yet was marked.
-
-    A mark that was written while a departure waited for its turn came before it.
-    """
-    ledger, readers, issues = schema.deliveries.c, schema.readers.c, schema.issues.c
-    sending = select(issues.id).where(issues.state.in_(sorted(OPEN_ISSUE)))
-    reader = select(readers.id).where(readers.email == email).scalar_subquery()
-    query = select(func.max(ledger.marked)).where(
-        ledger.issue.in_(sending), ledger.reader == reader, ledger.state == "committing"
+def _is_new(connection: Connection, event: MailEvent, now: datetime) -> bool:
+    """Record a mail event; False if it was recorded before."""
+    statement = insert_new(connection, schema.returns).values(
+        digest=event.digest,
+        reader=event.reader,
+        kind=event.kind,
+        day=event.day,
+        said=event.said,
+        noted=now,
     )
-    marked: datetime | None = connection.execute(query).scalar()
-    return marked
+    inserted = connection.execute(statement.returning(schema.returns.c.digest))
+    return inserted.first() is not None
 
 
-def readers(connection: Connection, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
-    """See :meth:`newsletter.ports.Store.readers`."""
-    if emails is None:
-        return tuple(reader_of(row) for rows in _pages(connection) for row in rows)
-    rows = [
-        row
-        for some in chunks(sorted(set(emails)), MANY)
-        for row in connection.execute(
-            select(schema.readers).where(schema.readers.c.email.in_(some))
-        )
-    ]
-    return tuple(reader_of(row) for row in sorted(rows, key=lambda row: row.id))
-
-
-def readers_after(connection: Connection, last: int | None) -> tuple[Reader, ...]:
-    """The first few readers by id, or the next few after this one."""
-    return tuple(map(reader_of, _page(connection, last)))
-
-
-def readers_numbered(connection: Connection, numbers: Sequence[int]) -> tuple[Reader, ...]:
-    """See :meth:`newsletter.ports.Store.readers_numbered`."""
-    columns = schema.readers.c
-    return tuple(
-        reader_of(row)
-        for some in chunks(sorted(numbers), MANY)
-        for row in connection.execute(
-            select(schema.readers).where(columns.id.in_(some)).order_by(columns.id)
-        )
+def _hard_days(connection: Connection, reader: int) -> list[date]:
+    events = schema.returns.c
+    query = select(events.day).where(
+        events.reader == reader, events.kind == "hard", events.forgiven.is_(None)
     )
-
-
-def decided_by_all(connection: Connection, numbers: Sequence[int]) -> int | None:
-    """See :meth:`newsletter.ports.Store.decided_by_all`."""
-    columns = schema.readers.c
-    lowest = (
-        connection.execute(select(func.min(columns.decided)).where(columns.id.in_(some))).scalar()
-        for some in chunks(numbers, MANY)
-    )
-    return min((decided for decided in lowest if decided is not None), default=None)
-
-
-def _pages(connection: Connection) -> Iterator[Sequence[Row[Any]]]:
-    """All readers' rows, by id, a few at a time."""
-    last: int | None = None
-    while rows := _page(connection, last):
-        yield rows
-        last = rows[-1].id
-
-
-def _page(connection: Connection, last: int | None) -> Sequence[Row[Any]]:
-    columns = schema.readers.c
-    query = select(schema.readers).order_by(columns.id).limit(MANY)
-    return connection.execute(query if last is None else query.where(columns.id > last)).all()
-
-
-def reader_of(row: Row[Any]) -> Reader:
-    """The reader a row tells of."""
-    return Reader(
-        id=row.id,
-        subscriber=load(Subscriber, row.body),
-        status=row.status,
-        decided=row.decided,
-        origin=row.origin,
-    )
+    return list(connection.execute(query).scalars())

@@ -1,4 +1,4 @@
-"""The tables. Where a constraint can prove a promise, it does."""
+"""The tables. Constraints keep what they can keep."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -24,20 +24,20 @@ from sqlalchemy import (
 )
 
 from newsletter.model import DeliveryState, IssueState, MailEventKind, Origin, Status
-from newsletter.stores.rules import storable
+from newsletter.stores.logic import storable
 
 REVISION = "0009"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 
-class Instant(TypeDecorator[datetime]):
-    """An instant, aware and in UTC on either database; SQLite keeps it without its zone."""
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant, aware and in UTC on both databases; SQLite stores it without a zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC, and bare for SQLite."""
+        """In UTC; without a zone for SQLite."""
         if value is None:
             return None
         instant = value.astimezone(UTC)
@@ -50,22 +50,22 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-def spelled(value: datetime | None, dialect: Dialect) -> str | None:
-    """An instant as text that the database takes for the same :class:`Instant`."""
+def utc_text(value: datetime | None, dialect: Dialect) -> str | None:
+    """An instant as text that the database reads as the same :class:`UtcDateTime`."""
     if value is None:
         return None
-    words = value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return words if dialect.name == "sqlite" else f"{words}+00"
+    text = value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return text if dialect.name == "sqlite" else f"{text}+00"
 
 
-class Words(TypeDecorator[str]):
-    """Text from outside, such as a source's error, made fit to be stored."""
+class StorableText(TypeDecorator[str]):
+    """Text from outside, for example a source's error, made fit for a database."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Without what a database cannot hold."""
+        """Replace what a database cannot hold."""
         return None if value is None else storable(value)
 
 
@@ -89,7 +89,7 @@ papers = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("key", Text, nullable=False, unique=True),
-    Column("first_seen", Instant, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
     Column("group", Integer, nullable=False, index=True),
     Column("muted", Boolean, nullable=False),
     Column("body", Text, nullable=False),  # Item, JSON
@@ -114,9 +114,9 @@ sources = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("state", String(16), nullable=False),
-    Column("detail", Words, nullable=False),
-    Column("checked", Instant),
-    Column("last_ok", Instant),
+    Column("detail", StorableText, nullable=False),
+    Column("checked", UtcDateTime),
+    Column("last_ok", UtcDateTime),
     Column("digest", Text, nullable=False),
 )
 
@@ -129,9 +129,9 @@ readers = Table(
     Column("decided", Integer, nullable=False),
     Column("origin", String(16), nullable=False),
     Column("body", Text, nullable=False),  # Subscriber, JSON
-    Column("listed", Text),  # Subscriber, JSON: what the operator's file said last
-    Column("joined", Instant, nullable=False),
-    Column("changed", Instant, nullable=False),
+    Column("listed", Text),  # Subscriber, JSON: the operator's file at the last sync
+    Column("joined", UtcDateTime, nullable=False),
+    Column("changed", UtcDateTime, nullable=False),
     _one_of("status", get_args(Status)),
     _one_of("origin", get_args(Origin)),
 )
@@ -141,7 +141,7 @@ consents = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("reader", Integer, ForeignKey("readers.id"), nullable=False, index=True),
-    Column("at", Instant, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
     Column("how", Text, nullable=False),
     Column("text", Text, nullable=False),
 )
@@ -152,7 +152,7 @@ requests = Table(
     Column("id", Integer, primary_key=True),
     Column("address", Text, nullable=False, index=True),  # a keyed hash
     Column("client", Text, nullable=False),  # a keyed hash; empty after a day
-    Column("at", Instant, nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
 )
 
 wordings = Table(
@@ -168,8 +168,8 @@ issues = Table(
     Column("id", Integer, primary_key=True),
     Column("day", Date, nullable=False, unique=True),
     Column("state", String(16), nullable=False),
-    Column("reason", Words, nullable=False),
-    Column("skipped", Instant),
+    Column("reason", StorableText, nullable=False),
+    Column("skipped", UtcDateTime),
     _one_of("state", get_args(IssueState)),
 )
 
@@ -178,12 +178,12 @@ waves = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("issue", Integer, ForeignKey("issues.id"), nullable=False),
-    Column("due", Instant, nullable=False),
+    Column("due", UtcDateTime, nullable=False),
     Column("cutoff", Integer, nullable=False),
-    Column("frozen", Instant, nullable=False),
-    Column("numbers", Text, nullable=False),  # of the issue's papers in its order, JSON
+    Column("frozen", UtcDateTime, nullable=False),
+    Column("numbers", Text, nullable=False),  # ingest numbers in the issue's order, JSON
     Column("body", LargeBinary, nullable=False),  # Issue, JSON, zlib
-    Column("pieces", LargeBinary, nullable=False),  # the rendered sheet, zlib
+    Column("pieces", LargeBinary, nullable=False),  # the compiled letter, zlib
     UniqueConstraint("issue", "due"),
 )
 
@@ -192,17 +192,15 @@ editions = Table(
     metadata,
     Column("wave", Integer, ForeignKey("waves.id"), primary_key=True),
     Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
-    Column("short", Text, nullable=False),  # ingest numbers, JSON; empty where there are none
+    Column("short", Text, nullable=False),  # ingest numbers, JSON; empty if none
     Column("body", Text, nullable=False),  # Edition, JSON
-    Column("standing", Text, nullable=False, server_default="{}"),  # Standing it was cut from, JSON
-    Column(
-        "papers", Text, nullable=False, server_default="[]"
-    ),  # ingest numbers of all its papers, JSON
+    Column("standing", Text, nullable=False, server_default="{}"),  # ReaderHistory, JSON
+    Column("papers", Text, nullable=False, server_default="[]"),  # ingest numbers, JSON
     Column("lowest", Integer),  # of them
     Column("highest", Integer),
-    Column("owed", Integer),  # how many papers the reader was owed when it was frozen
-    Column("left_out", Integer),  # how many of them the filters kept away
-    Column("email", Text),  # whose it is, as it was frozen
+    Column("owed", Integer),  # papers owed to the reader at the freeze
+    Column("left_out", Integer),  # papers that filters and limits excluded
+    Column("email", Text),  # the reader's address at the freeze
 )
 
 deliveries = Table(
@@ -213,18 +211,18 @@ deliveries = Table(
     Column("wave", Integer, ForeignKey("waves.id"), nullable=False),
     Column("state", String(16), nullable=False),
     Column("token", Text),
-    Column("lease_until", Instant),
+    Column("lease_until", UtcDateTime),
     Column("attempts", Integer, nullable=False),
     Column("doubts", Integer, nullable=False, server_default="0"),
     Column("reply", Text, nullable=False),
-    Column("next_try", Instant),
-    Column("claimed", Instant),
-    Column("boot", Text),  # the start of the machine the claim was made in
-    Column("marked", Instant),
-    Column("settled", Instant),
+    Column("next_try", UtcDateTime),
+    Column("claimed", UtcDateTime),
+    Column("boot", Text),  # boot id of the machine at the claim
+    Column("marked", UtcDateTime),
+    Column("settled", UtcDateTime),
     Column("message_id", Text),
-    Column("recipient", Text),  # of the envelope, as it was marked
-    Column("digest", Text),  # of the letter's bytes, as it was marked
+    Column("recipient", Text),  # the envelope's, at the mark
+    Column("digest", Text),  # of the letter's bytes, at the mark
     _one_of("state", get_args(DeliveryState)),
     Index(None, "issue", "state", "reader"),
 )
@@ -233,16 +231,16 @@ heartbeats = Table(
     "heartbeats",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("started", Instant, nullable=False),
-    Column("seen", Instant, nullable=False),
-    Column("said", Words, nullable=False),
+    Column("started", UtcDateTime, nullable=False),
+    Column("seen", UtcDateTime, nullable=False),
+    Column("said", StorableText, nullable=False),
 )
 
 notices = Table(
     "notices",
     metadata,
-    Column("event", Words, primary_key=True),
-    Column("told", Instant, nullable=False),
+    Column("event", StorableText, primary_key=True),
+    Column("told", UtcDateTime, nullable=False),
 )
 
 returns = Table(
@@ -252,8 +250,8 @@ returns = Table(
     Column("reader", Integer, ForeignKey("readers.id"), nullable=False, index=True),
     Column("kind", String(16), nullable=False),
     Column("day", Date, nullable=False),
-    Column("said", Words, nullable=False),
-    Column("noted", Instant, nullable=False),
-    Column("forgiven", Instant),  # from then on it counts no longer
+    Column("said", StorableText, nullable=False),
+    Column("noted", UtcDateTime, nullable=False),
+    Column("forgiven", UtcDateTime),  # ignored from then on
     _one_of("kind", get_args(MailEventKind)),
 )

@@ -8,5 +8,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Give every delivery a count of its doubts, none so far."""
+    """Add the number of doubts to every delivery, 0 so far."""
     op.add_column("deliveries", Column("doubts", Integer, nullable=False, server_default="0"))

@@ -1,4 +1,4 @@
-"""Signs of life of those who stay awake."""
+"""Heartbeats of running processes."""
 
 from alembic import op
 from sqlalchemy import Column, DateTime, Text
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Make their table."""
+    """Create their table."""
     op.create_table(
         "heartbeats",
         Column("name", Text, primary_key=True),

@@ -1,4 +1,4 @@
-"""A section has its papers and their reasons in lists of their own, which are read at once."""
+"""A section has separate lists of papers and reasons, which are faster to read."""
 
 import json
 from typing import Any
@@ -10,17 +10,17 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Take the sections of all editions apart."""
-    rewrite(_listed)
+    """Split the sections of all editions."""
+    rewrite(_split)
 
 
-def _listed(body: str) -> dict[str, Any]:
+def _split(body: str) -> dict[str, Any]:
     edition = json.loads(body)
-    edition["sections"] = [_apart(section) for section in edition["sections"]]
+    edition["sections"] = [_split_section(section) for section in edition["sections"]]
     return {"body": json.dumps(edition, separators=(",", ":"))}
 
 
-def _apart(section: dict[str, Any]) -> dict[str, Any]:
+def _split_section(section: dict[str, Any]) -> dict[str, Any]:
     cards, rows = (
         [_pair(placed) for placed in section.get(name, ())] for name in ("cards", "rows")
     )
@@ -33,5 +33,5 @@ def _apart(section: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pair(placed: Any) -> tuple[int, str]:  # noqa: ANN401 - JSON
-    """A paper and its reason; the oldest editions have them by name."""
+    """A paper and its reason, which the oldest editions have by name."""
     return (placed["paper"], placed["because"]) if isinstance(placed, dict) else tuple(placed)

@@ -1,7 +1,6 @@
-"""What the audit proves the promise by: each edition's papers, each marked letter's bytes.
+"""What the audit needs: each edition's papers, and the digest of each marked letter.
 
-What was sent to whom follows from the editions whose letters were accepted, so that it is
-written down once.
+Accepted editions say what was sent to whom, so the table of sent papers goes.
 """
 
 import json
@@ -15,7 +14,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the columns, fill them from what is stored, and drop the table of what was sent."""
+    """Add the columns, fill them from stored editions, and drop the table of sent papers."""
     op.add_column("editions", sa.Column("papers", sa.Text, nullable=False, server_default="[]"))
     for name in ("lowest", "highest", "owed", "left_out"):
         op.add_column("editions", sa.Column(name, sa.Integer))

@@ -1,4 +1,4 @@
-"""What came back by mail, and what the operator was told."""
+"""Returned mail, and notices to the operator."""
 
 from alembic import op
 from sqlalchemy import CheckConstraint, Column, Date, DateTime, ForeignKey, Integer, String, Text
@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make their tables."""
+    """Create their tables."""
     op.create_table(
         "notices",
         Column("event", Text, primary_key=True),

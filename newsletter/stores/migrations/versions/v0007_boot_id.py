@@ -1,4 +1,4 @@
-"""The ledger remembers since which start of the machine a delivery is claimed."""
+"""In which start of the machine each delivery was claimed."""
 
 from alembic import op
 from sqlalchemy import Column, Text

@@ -1,4 +1,4 @@
-"""A database's errors, said so that an operator can mend them."""
+"""A database's errors, translated into a cause and a remedy for the operator."""
 
 import contextlib
 import os
@@ -83,43 +83,43 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
         "Grant it the rights to create and change tables there.",
     ),
 )
-"""What an error's text holds, what that means, and what mends it."""
+"""A part of the driver's message in lower case, the cause, and the remedy."""
 
 
 @contextlib.contextmanager
-def explained(url: URL, driver: type[Exception]) -> Iterator[None]:
-    """Turn a database's errors into ones that name the store, the cause and the remedy.
+def explain_errors(url: URL, driver: type[Exception]) -> Iterator[None]:
+    """Replace errors of SQLAlchemy and of the driver by ones that name the store and a remedy.
 
     Args:
         url: the store's address.
-        driver: what all errors of its driver are.
+        driver: the base class of the driver's errors.
 
     Raises:
-        StoreError: in place of any error of SQLAlchemy or of the driver.
+        StoreError: any such error occurred in the block.
     """
     try:
         yield
     except (SQLAlchemyError, driver) as error:
-        raise StoreError(f"{shown(url)}: {_sentence(error, url)}") from error
+        raise StoreError(f"{printable_url(url)}: {_explain(error, url)}") from error
 
 
-def shown(url: URL) -> str:
-    """The store's address as it may be printed: its password masked."""
+def printable_url(url: URL) -> str:
+    """The store's address with its password masked."""
     name = url.set(drivername=url.get_backend_name())
     return name.render_as_string(hide_password=True)
 
 
-def _sentence(error: Exception, url: URL) -> str:
-    said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-    if "unable to open database file" in said:
-        return _unopened(Path(url.database or ""))
-    for sign, cause, remedy in _REMEDIES:
-        if sign in said.lower():
+def _explain(error: Exception, url: URL) -> str:
+    message = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    if "unable to open database file" in message:
+        return _explain_unopened(Path(url.database or ""))
+    for part, cause, remedy in _REMEDIES:
+        if part in message.lower():
             return f"{cause}. {remedy}"
-    return " ".join(said.split())
+    return " ".join(message.split())
 
 
-def _unopened(path: Path) -> str:
+def _explain_unopened(path: Path) -> str:
     """Why SQLite cannot open this file."""
     folder = path.parent.absolute()
     if path.is_dir():

@@ -22,7 +22,7 @@ INSTANT = DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the tables, those that others refer to first."""
+    """Create the tables, referenced ones first."""
     _make_papers()
     _make_readers()
     _make_issues()

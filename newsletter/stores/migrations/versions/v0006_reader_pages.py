@@ -1,4 +1,4 @@
-"""What the readers' pages remember: choices beside the file's, consents, requests, and a search."""
+"""What the readers' pages store: own choices, consents, sign-up requests, and search texts."""
 
 import json
 
@@ -12,7 +12,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Make the tables, remember what the file said, and take every paper into the search."""
+    """Create the tables, keep the file's settings, and index every paper for the search."""
     op.add_column("readers", Column("listed", Text))
     op.execute("UPDATE readers SET listed = body WHERE origin = 'file'")
     op.create_table(

@@ -1,4 +1,4 @@
-"""Where a reader stood is kept beside their edition: a letter needs none of it."""
+"""The reader's history moves out of the edition, because letters do not need it."""
 
 import json
 from typing import Any
@@ -13,12 +13,12 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Add the column, and move into it what the editions have."""
+    """Add the column and move the history there."""
     op.add_column("editions", sa.Column("standing", sa.Text, nullable=False, server_default="{}"))
-    rewrite(_parted)
+    rewrite(_split)
 
 
-def _parted(body: str) -> dict[str, Any]:
+def _split(body: str) -> dict[str, Any]:
     edition = json.loads(body)
     history = edition.pop("standing")
     known = history["reader"]

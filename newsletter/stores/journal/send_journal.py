@@ -1,0 +1,169 @@
+"""The send journal's folder: what is appended to its files, and read back."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from newsletter.errors import StoreError
+from newsletter.model import DeliveryState, Letter
+from newsletter.stores.journal.records import (
+    JournaledLetter,
+    JournaledWave,
+    Line,
+    ReaderChange,
+    ReaderEntries,
+    append,
+    complete_lines,
+    parse_letters,
+    parse_waves,
+    read_lines,
+    wave_lines,
+)
+
+KEEP = timedelta(days=30)
+"""How long an issue is kept; papers are owed for at most 14 days."""
+
+NEWEST = 4
+"""Issues whose letters may still be leaving: local dates overlap, and letters wait 20 hours."""
+
+TAIL = 64 * 1024
+"""Octets at the end of a file that are read for the last letters: some hundreds of them."""
+
+_LETTERS, _WAVES, _READERS = ".letters", ".waves", "readers"
+
+
+class SendJournal:
+    """The folder in which sent letters are recorded.
+
+    Attributes:
+        folder: its path; it is created with the first line.
+        names: the keyed hashes that may stand for an address, the current one first.
+    """
+
+    def __init__(self, folder: Path, names: Callable[[str], Sequence[str]]) -> None:
+        self.folder = folder
+        self.names = names
+
+    @property
+    def exists(self) -> bool:
+        """Whether letters were recorded, or the store was restored without this folder."""
+        return any(path.name != _READERS for path in self.folder.glob("*"))
+
+    def days(self) -> list[date]:
+        """The issues with recorded letters, oldest first."""
+        return sorted(date.fromisoformat(path.stem) for path in self.folder.glob(f"*{_LETTERS}"))
+
+    def create(self) -> None:
+        """Create the folder, before any letter has left."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def record_wave(
+        self, day: date, wave: JournaledWave, readers: Iterable[ReaderEntries], *, count: int
+    ) -> None:
+        """Record a wave's readers, synced to the disk, and delete issues older than :data:`KEEP`.
+
+        Args:
+            day: the issue's day.
+            wave: its bodies.
+            readers: its readers in batches; those recorded already may be left out.
+            count: the number of all its readers.
+        """
+        lines = wave_lines(wave, readers, count)
+        self._append_all(self.folder / f"{day}{_WAVES}", lines, sync=True)
+        self._delete_old(before=day - KEEP)
+
+    def record_letters(
+        self,
+        day: date,
+        marked: Sequence[tuple[str, Letter]],
+        settled: Sequence[tuple[str, int, int, DeliveryState, str]],
+        *,
+        now: datetime,
+    ) -> None:
+        """Record letters that are about to leave, and the outcomes of letters recorded before.
+
+        Args:
+            day: the issue's day.
+            marked: letters, each with its wave's instant.
+            settled: wave, reader, attempt, state and reply of each outcome.
+            now: the instant of these marks and outcomes.
+        """
+        line: dict[str, Any] = {"at": now.isoformat()}
+        if settled:
+            line["settled"] = settled
+        if marked:
+            line["marked"] = [
+                (wave, a.claim.reader, a.claim.attempt, a.envelope.message_id, a.envelope.digest)
+                for wave, a in marked
+            ]
+        self._append(self.folder / f"{day}{_LETTERS}", line)
+
+    def record_reader(self, email: str, change: ReaderChange, *, now: datetime) -> None:
+        """Record a reader's new status, or that they were erased."""
+        line = {"at": now.isoformat(), "reader": self.names(email)[0], "word": change}
+        self._append(self.folder / _READERS, line, sync=change != "confirmed")
+
+    def reader_changes(self) -> dict[str, tuple[ReaderChange, datetime]]:
+        """The last change of each reader and its instant, by the hash of their address."""
+        return {
+            line["reader"]: (line["word"], datetime.fromisoformat(line["at"]))
+            for line in read_lines(self.folder / _READERS)
+        }
+
+    def record_restoration(self, now: datetime) -> None:
+        """Record that a restored store has recovered everything up to here."""
+        line = {"at": now.isoformat(), "restored": True}
+        for name in ("restored", *(f"{day}{_LETTERS}" for day in self.days())):
+            self._append(self.folder / name, line, sync=True)
+
+    def last_letters(self) -> Iterator[tuple[date, list[JournaledLetter]]]:
+        """The last letters of the newest issues that were recorded after the last restoration."""
+        for day in self.days()[-NEWEST:]:
+            with (self.folder / f"{day}{_LETTERS}").open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - TAIL))
+                lines = list(complete_lines(file))
+            restored = [number for number, line in enumerate(lines) if "restored" in line]
+            since = restored[-1] + 1 if restored else 0
+            yield day, [*parse_letters(lines[since:]).values()]
+
+    def letters(self, day: date) -> list[JournaledLetter]:
+        """Every marked letter of an issue."""
+        return [*parse_letters(read_lines(self.folder / f"{day}{_LETTERS}")).values()]
+
+    def count_readers(self, day: date, frozen: str) -> int:
+        """The number of recorded readers of the wave frozen at this instant."""
+        lines = (line for line in self._waves(day) if line["wave"] == frozen)
+        return max((line["count"] for line in lines if "count" in line), default=0)
+
+    def waves(self, day: date) -> dict[str, JournaledWave]:
+        """An issue's waves by the instant they were frozen."""
+        return parse_waves(self._waves(day))
+
+    def _waves(self, day: date) -> Iterator[Line]:
+        return read_lines(self.folder / f"{day}{_WAVES}")
+
+    def _append(self, path: Path, *lines: Line, sync: bool = False) -> None:
+        self._append_all(path, lines, sync=sync)
+
+    def _append_all(self, path: Path, lines: Iterable[Line], *, sync: bool) -> None:
+        """Append lines to a file.
+
+        Raises:
+            StoreError: they cannot be written.
+        """
+        try:
+            self.create()
+            append(path, lines, sync=sync)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: sent letters cannot be recorded: {error.strerror}. Make room, or give "
+                "this user the right to write; nothing is lost, and the same command goes on."
+            ) from error
+
+    def _delete_old(self, *, before: date) -> None:
+        for day in self.days():
+            for suffix in (_LETTERS, _WAVES) if day < before else ():
+                (self.folder / f"{day}{suffix}").unlink(missing_ok=True)

@@ -1,0 +1,226 @@
+"""What the store decides without a database: pure functions of states, readers and texts."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from newsletter.issue.composing import MAX_PAPER_AGE
+from newsletter.model import (
+    RECEIPT,
+    DailyGrowth,
+    DeliveryState,
+    Issue,
+    Item,
+    MailEventEffect,
+    MailEventKind,
+    NotSent,
+    Outcome,
+    PublishedIssue,
+    ReaderHistory,
+    Status,
+    Subscriber,
+    Unknown,
+)
+from newsletter.text import clean, folded
+
+GONE: frozenset[Status] = frozenset({"unsubscribed", "blocked", "removed"})
+"""The statuses of readers who get no letters any more."""
+
+NO_ISSUE = "there is no issue of {}; `newsletter send` makes one, `newsletter status` shows others."
+"""The error message for a day without an issue."""
+
+BY_OPERATOR = "operator: "
+"""Begins the reply of a delivery whose outcome the operator gave."""
+
+PATIENCE = timedelta(hours=20)
+"""How long after its freeze a deferred letter is tried; then its papers go into the next one."""
+
+OTHER_BYTES = "not sent again: its bytes are no longer those that may have left before"
+"""The reply of a letter in doubt that cannot be rendered again byte for byte."""
+
+HARD_DAYS = 3
+"""Hard bounces on this many days block a reader; one day may be a server's bad day."""
+
+HARD_WITHIN = timedelta(days=90)
+"""The longest time between the first and the last of these days."""
+
+_REPLY_CODES = re.compile(r"\d{3}( \d\.\d{1,3}\.\d{1,3})?\b")
+
+
+# -- deliveries ----------------------------------------------------------------------------------
+
+
+def claim_token(token: str, reader: object) -> str:
+    """The token of one reader's claim, made from that of the whole claim."""
+    return f"{token}.{reader}"
+
+
+def run_of(token: str) -> str:
+    """The name of the run that a claim's token belongs to."""
+    return token.partition(".")[0]
+
+
+def reply_of(outcome: Outcome) -> str:
+    """The server's reply, or the reason why there is none."""
+    return storable(outcome.reason if isinstance(outcome, NotSent | Unknown) else outcome.reply)
+
+
+def reply_without_names(reply: str) -> str:
+    """A server's reply reduced to its codes (RFC 5321, 3463), because its text may name a person.
+
+    The operator's own replies stay; of a receipt, only the word that it is one.
+    """
+    if reply.startswith(BY_OPERATOR):
+        return reply
+    if reply.startswith(RECEIPT):
+        return RECEIPT
+    codes = _REPLY_CODES.match(reply)
+    return codes[0] if codes else ""
+
+
+def resolved_state(*, arrived: bool) -> tuple[DeliveryState, str]:
+    """The state and reply of a held delivery whose outcome the operator knows."""
+    if arrived:
+        return "accepted", f"{BY_OPERATOR}it arrived"
+    return "failed", f"{BY_OPERATOR}it did not arrive"
+
+
+# -- issues --------------------------------------------------------------------------------------
+
+
+def numbers_of(issue: Issue) -> list[int]:
+    """The ingest numbers of an issue's papers, in its order."""
+    return [paper.number for paper in issue.papers]
+
+
+def published(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[PublishedIssue, ...]:
+    """Published issues, newest first, from their day, first freeze and last cutoff."""
+    issues, after = list[PublishedIssue](), 0
+    for day, at, cutoff in sorted(frozen, key=lambda each: each[1]):
+        issues.append(PublishedIssue(day, after, max(after, cutoff), at))
+        after = issues[-1].cutoff
+    return tuple(reversed(issues))
+
+
+class OwedCounter:
+    """Counts the papers of an issue that a reader is owed, independently of how editions are made.
+
+    The audit compares editions with it.
+    """
+
+    def __init__(self, issue: Issue) -> None:
+        oldest = issue.frozen_at - MAX_PAPER_AGE
+        self._papers = [
+            (paper.number, paper.group)
+            for paper in issue.papers
+            if not paper.muted and paper.first_seen >= oldest
+        ]
+        self._count = lru_cache(maxsize=1024)(self._counted)
+
+    def count(self, history: ReaderHistory) -> int:
+        """How many papers are new to this reader, or judged again, and were not sent yet."""
+        return self._count(history.reader.decided, history.again, history.sent)
+
+    def _counted(self, decided: int, again: frozenset[int], sent: frozenset[int]) -> int:
+        return sum(
+            (number > decided or number in again) and group not in sent
+            for number, group in self._papers
+        )
+
+
+# -- readers -------------------------------------------------------------------------------------
+
+
+def status_in_file(status: Status) -> Status:
+    """The status of a known reader who is listed in the operator's file."""
+    return status if status in {"unsubscribed", "blocked"} else "confirmed"
+
+
+def status_removed_from_file(status: Status) -> Status:
+    """The status of a reader of the operator's file who is no longer listed there."""
+    return status if status in {"unsubscribed", "blocked"} else "removed"
+
+
+def merge_file_changes(known: Subscriber, before: Subscriber, after: Subscriber) -> Subscriber:
+    """A reader's settings after the operator's file changed from ``before`` to ``after``.
+
+    The reader's own choice of a field stays until the file's value of that very field changes.
+    """
+    chosen = replace(known.filter, **_changes(before.filter, after.filter))
+    return replace(known, **(_changes(before, after) | {"filter": chosen}))
+
+
+def _changes(before: Any, after: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    values = {field.name: getattr(after, field.name) for field in fields(after)}
+    return {name: value for name, value in values.items() if value != getattr(before, name)}
+
+
+def growth(joined: Mapping[date, int], left: Mapping[date, int]) -> tuple[DailyGrowth, ...]:
+    """The days on which readers joined or left, oldest first."""
+    days = (DailyGrowth(d, joined.get(d, 0), left.get(d, 0)) for d in sorted({*joined, *left}))
+    return tuple(each for each in days if each.came or each.left)
+
+
+def status_after(status: Status, kind: MailEventKind, hard_days: Iterable[date]) -> Status:
+    """A reader's status after a returned mail of this kind.
+
+    Args:
+        status: the status before.
+        kind: the kind of the returned mail.
+        hard_days: the days of all hard bounces that count, this one included.
+    """
+    if kind == "unsubscribe":
+        return "unsubscribed"
+    blocks = kind == "complaint" or (kind == "hard" and _are_too_many(hard_days))
+    return "blocked" if blocks and status != "unsubscribed" else status
+
+
+def _are_too_many(hard_days: Iterable[date]) -> bool:
+    days = sorted(set(hard_days))
+    return any(
+        last - first <= HARD_WITHIN
+        for first, last in zip(days, days[HARD_DAYS - 1 :], strict=False)
+    )
+
+
+def effect_of(after: Status) -> MailEventEffect:
+    """The effect of a returned mail on a reader whose status is now ``after``."""
+    if after == "blocked":
+        return "suppressed"
+    return "unsubscribed" if after == "unsubscribed" else "noted"
+
+
+def why_blocked(events: Sequence[tuple[MailEventKind, date, str]]) -> str:
+    """Why a reader is blocked, from the mail events that count, oldest first."""
+    complaints = [(day, said) for kind, day, said in events if kind == "complaint"]
+    bounces = [(day, said) for kind, day, said in events if kind == "hard"]
+    if complaints:
+        day, said = complaints[-1]
+        return f"complained on {day}" + (f": {said}" if said else "")
+    if bounces:
+        days = len({day for day, _ in bounces})
+        return f"hard bounces on {days} days, last on {bounces[-1][0]}: {bounces[-1][1]}"
+    return "blocked by the operator"
+
+
+# -- texts ---------------------------------------------------------------------------------------
+
+
+def storable(text: str) -> str:
+    """Text that every database accepts: without NUL and without half a surrogate pair."""
+    return (
+        text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    )
+
+
+def search_text(item: Item) -> str:
+    """The text a paper is found by; a space before each word makes word beginnings findable."""
+    return f" {folded(clean(' '.join((item.title, item.abstract, *item.authors))))}"
+
+
+def search_terms(words: Sequence[str]) -> list[str]:
+    """The parts of a :func:`search_text` that a paper with these words has."""
+    return [f" {word}" for word in folded(clean(" ".join(words))).split()]

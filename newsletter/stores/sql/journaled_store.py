@@ -1,0 +1,306 @@
+"""A store with a send journal, which sends nothing once it has forgotten what was sent before."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from threading import Lock
+
+from sqlalchemy import Connection, select
+from typing_extensions import override
+
+from newsletter.errors import OldStoreError
+from newsletter.model import (
+    LEASED,
+    STATE_AFTER,
+    Claim,
+    Consent,
+    DeliveryState,
+    Letter,
+    MailEvent,
+    MailEventEffect,
+    PlannedEdition,
+    Reader,
+    Settlement,
+    Status,
+    Subscriber,
+    Wave,
+)
+from newsletter.stores.journal import (
+    Journaled,
+    JournaledLetter,
+    JournaledWave,
+    ReaderEntries,
+    Restoration,
+    SendJournal,
+)
+from newsletter.stores.logic import reply_of
+from newsletter.stores.sql import schema
+from newsletter.stores.sql.deliveries import DELIVERIES
+from newsletter.stores.sql.recovery import recover
+from newsletter.stores.sql.statements import BATCH, batches, select_in
+from newsletter.stores.sql.store import SqlStore
+
+CHECK_INTERVAL = timedelta(minutes=1)
+"""Time between two checks whether the store was restored while this process runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wave:
+    """A wave in the journal: its issue's day, its name there, and its readers' sorted ids."""
+
+    day: date
+    name: str
+    readers: Sequence[int]
+
+    def has(self, reader: int) -> bool:
+        """Whether the journal has this reader of the wave."""
+        place = bisect_left(self.readers, reader)
+        return self.readers[place : place + 1] == array("q", [reader])
+
+
+class JournaledStore(SqlStore, Journaled):
+    """:class:`newsletter.ports.Store` that records letters in a send journal, too.
+
+    ``freeze`` and ``claim`` raise OldStoreError if the journal knows letters that the store does
+    not: it was restored from a backup.
+    """
+
+    def __init__(self, url: str, journal: SendJournal) -> None:
+        super().__init__(url)
+        self._journal = journal
+        self._waves: dict[int, _Wave] = {}
+        self._waves_lock = Lock()
+        self._marked: set[str] = set()
+        self._checked: datetime | None = None
+
+    @override
+    def has_lost_its_journal(self) -> bool:
+        return not self._journal.exists and bool(self.issue_days())
+
+    @override
+    def recover_from_journal(self, *, now: datetime) -> Restoration:
+        with self._database.writing() as connection:
+            restoration = recover(connection, self._journal, now)
+        self._journal.record_restoration(now)
+        return restoration
+
+    @override
+    def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
+        self._check(wave.issue.frozen_at)
+        frozen = super().freeze(wave, plans)
+        with self._waves_lock:
+            self._waves[frozen.id] = self._record_wave(wave.issue.day, frozen.id)
+        return frozen
+
+    @override
+    def claim(
+        self,
+        day: date,
+        *,
+        limit: int,
+        now: datetime,
+        lease: float,
+        token: str,
+        readers: Collection[int] | None = None,
+        resend: bool = True,
+    ) -> tuple[Claim, ...]:
+        self._check(now)
+        claims = super().claim(
+            day, limit=limit, now=now, lease=lease, token=token, readers=readers, resend=resend
+        )
+        self._record_waves(day, claims)
+        return claims
+
+    @override
+    def mark(
+        self,
+        letters: Sequence[Letter],
+        *,
+        now: datetime,
+        lease: float,
+        settled: Sequence[Settlement] = (),
+    ) -> frozenset[str]:
+        granted = super().mark(letters, now=now, lease=lease, settled=settled)
+        marked = [letter for letter in letters if letter.claim.token in granted]
+        self._record_letters(marked, settled, now)
+        return granted
+
+    @override
+    def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
+        super().settle(settlements, now=now)
+        self._record_letters((), settlements, now)
+
+    @override
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
+        changed = super().set_status(email, status, now=now)
+        if changed:
+            self._journal.record_reader(email, status, now=now)
+        return changed
+
+    @override
+    def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
+        effect = super().record_mail_event(event, now=now)
+        if effect in {"suppressed", "unsubscribed"}:
+            self._record_status(event.reader, now)
+        return effect
+
+    @override
+    def record_consent(self, reader: int, consent: Consent) -> bool:
+        confirmed = super().record_consent(reader, consent)
+        if confirmed:
+            self._record_status(reader, consent.at)
+        return confirmed
+
+    @override
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        confirmed = super().unsuppress(email, now=now)
+        if confirmed:
+            self._journal.record_reader(email, "confirmed", now=now)
+        return confirmed
+
+    @override
+    def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
+        saved = super().save_reader(subscriber, status=status, now=now)
+        if saved.status == "confirmed":
+            self._journal.record_reader(subscriber.email, "confirmed", now=now)
+        return saved
+
+    @override
+    def erase(self, reader: int, alias: str, *, now: datetime) -> None:
+        known = self.reader_by_id(reader)
+        super().erase(reader, alias, now=now)
+        if known is not None:
+            self._journal.record_reader(known.subscriber.email, "erased", now=now)
+
+    def _record_status(self, id_: int, now: datetime) -> None:
+        reader = self.reader_by_id(id_)
+        if reader is not None:
+            self._journal.record_reader(reader.subscriber.email, reader.status, now=now)
+
+    def _check(self, now: datetime) -> None:
+        """Check, once a minute, that the store knows the journal's last letters.
+
+        Raises:
+            OldStoreError: it does not.
+        """
+        if self._checked is not None and abs(now - self._checked) < CHECK_INTERVAL:
+            return
+        # The journal is read first, because letters may leave during the check.
+        last_letters = list(self._journal.last_letters())
+        with self._database.reading() as connection:
+            for day, letters in last_letters:
+                forgotten = _forgotten(connection, day, letters, self._database.boot)
+                if forgotten:
+                    raise OldStoreError(
+                        f"the store has forgotten letters of {day} that were sent "
+                        f"({len(forgotten)} of the last {len(letters)} in {self._journal.folder}). "
+                        "Was it restored from a backup? `newsletter store restored` recovers what "
+                        "was sent since; until then nothing is sent."
+                    )
+        self._checked = now
+
+    def _record_waves(self, day: date, claims: Sequence[Claim]) -> None:
+        """Record the waves of these claims if the journal may lack one of their readers."""
+        with self._waves_lock:
+            for wave in sorted({claim.wave for claim in claims}):
+                known = self._waves.get(wave)
+                readers = (claim.reader for claim in claims if claim.wave == wave)
+                if known is None or not all(map(known.has, readers)):
+                    self._waves[wave] = self._record_wave(day, wave)
+
+    def _record_wave(self, day: date, wave: int) -> _Wave:
+        """Record a wave's readers whom the journal does not have yet."""
+        with self._database.reading() as connection:
+            frozen, readers = _readers_of(connection, wave)
+            known = self._waves.get(wave)
+            if known is not None:
+                new: Sequence[int] = [reader for reader in readers if not known.has(reader)]
+            else:
+                recorded = self._journal.count_readers(day, frozen)
+                new = readers if recorded < len(readers) else ()
+            if new:
+                entries = _entries(connection, wave, new, self._journal)
+                bodies = _bodies(connection, wave)
+                self._journal.record_wave(day, bodies, entries, count=len(readers))
+        return _Wave(day, frozen, readers)
+
+    def _record_letters(
+        self, letters: Sequence[Letter], settlements: Sequence[Settlement], now: datetime
+    ) -> None:
+        """Record these marks, and the outcomes of letters marked before."""
+        waves = self._waves
+        ended = [one for one in settlements if one.claim.token in self._marked]
+        self._marked.difference_update(one.claim.token for one in ended)
+        self._marked.update(letter.claim.token for letter in letters)
+        marks = [(waves[letter.claim.wave], letter) for letter in letters]
+        ends = [(waves[one.claim.wave], one) for one in ended]
+        for day in {wave.day for wave, _ in marks} | {wave.day for wave, _ in ends}:
+            self._journal.record_letters(
+                day,
+                [(wave.name, letter) for wave, letter in marks if wave.day == day],
+                [_outcome(one, wave.name) for wave, one in ends if wave.day == day],
+                now=now,
+            )
+
+
+def _outcome(settlement: Settlement, wave: str) -> tuple[str, int, int, DeliveryState, str]:
+    claim, outcome = settlement.claim, settlement.outcome
+    return wave, claim.reader, claim.attempt, STATE_AFTER[type(outcome)], reply_of(outcome)
+
+
+def _readers_of(connection: Connection, wave: int) -> tuple[str, Sequence[int]]:
+    """The instant a wave was frozen, and its readers' ids."""
+    query = select(schema.waves.c.frozen).where(schema.waves.c.id == wave)
+    frozen: datetime = connection.execute(query).scalar_one()
+    reader = schema.editions.c.reader
+    readers = select(reader).where(schema.editions.c.wave == wave).order_by(reader)
+    # An array: a wave may have a hundred thousand readers, and stays in memory.
+    rows = connection.execute(readers.execution_options(yield_per=BATCH))
+    return frozen.isoformat(), array("q", rows.scalars())
+
+
+def _bodies(connection: Connection, wave: int) -> JournaledWave:
+    """A wave as it is stored, without its readers."""
+    waves = schema.waves.c
+    query = select(waves.frozen, waves.due, waves.body, waves.pieces).where(waves.id == wave)
+    row = connection.execute(query).one()
+    return JournaledWave(row.frozen.isoformat(), row.due, row.body, row.pieces)
+
+
+def _entries(
+    connection: Connection, wave: int, readers: Sequence[int], journal: SendJournal
+) -> Iterator[ReaderEntries]:
+    """The journal's entries of these readers of a wave, in batches."""
+    columns, editions = schema.readers.c, schema.editions.c
+    query = select(columns.id, columns.email, editions.papers).join(schema.editions)
+    for batch in batches(readers):
+        rows = connection.execute(query.where(editions.wave == wave, editions.reader.in_(batch)))
+        yield {row.id: (journal.names(row.email)[0], row.papers) for row in rows}
+
+
+def _forgotten(
+    connection: Connection, day: date, letters: Sequence[JournaledLetter], boot: str | None
+) -> list[JournaledLetter]:
+    """The letters of which the store knows less than the journal.
+
+    A letter under a claim from before this start of the machine does not count: a power cut may
+    have lost its mark, and the next claim finds it in doubt.
+    """
+    query = (
+        select(DELIVERIES.reader, DELIVERIES.state, DELIVERIES.attempts, DELIVERIES.boot)
+        .join(schema.issues)
+        .where(schema.issues.c.day == day)
+    )
+    readers = [letter.reader for letter in letters]
+    rows = {row.reader: row for row in select_in(connection, query, DELIVERIES.reader, readers)}
+
+    def is_forgotten(letter: JournaledLetter) -> bool:
+        row = rows.get(letter.reader)
+        if row is None:
+            return True
+        before_boot = row.state in LEASED and row.boot not in {None, boot}
+        return not before_boot and letter.is_news_to(row.state, row.attempts)
+
+    return [letter for letter in letters if is_forgotten(letter)]
