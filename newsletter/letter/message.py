@@ -10,13 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.header import Header
-from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, Policy
+from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
-
-from typing_extensions import override
 
 from newsletter.errors import RenderError
 from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
@@ -43,28 +41,6 @@ _TRAILING_BLANKS = re.compile(r"[ \t]+\n")
 _NOT_IN_HEADERS = re.compile(r"[^!-~]|[<>,;:()\[\]\\\"]")
 
 
-class _UnfoldedHeader(UnstructuredHeader, BaseHeader):
-    """A header of addresses in angle brackets, which must never become encoded words.
-
-    The standard library turns an address longer than a line into ``=?utf-8?q?…``, and mail
-    programs cannot follow that.
-    """
-
-    @override
-    def fold(self, *, policy: Policy) -> str:
-        return f"{self.name}: {self}{policy.linesep}"
-
-
-def _registry() -> HeaderRegistry:
-    registry = HeaderRegistry()
-    for name in ("list-id", "list-help", "list-owner", "list-archive", "feedback-id"):
-        registry.map_to_type(name, _UnfoldedHeader)
-    return registry
-
-
-_POLICY = SMTP.clone(header_factory=_registry())
-
-
 class MessageBuilder:
     """Builds the letters of one issue; a letter has the same bytes whenever it is built.
 
@@ -78,7 +54,7 @@ class MessageBuilder:
         self._day = fragments.day
         self._keys = keys.signing_as(fragments.signed_by)
         before, self._between, self._end = _boundaries(fragments.day.isoformat())
-        self._head = WireLines(_folded(_shared_headers(fragments)) + before)
+        self._head = WireLines(_shared_headers(fragments) + before)
         self._compiled = CompiledIssue(fragments, quoted_printable)
         self._encode_subject = lru_cache(maxsize=_MAX_SUBJECTS)(encode_subject)
 
@@ -165,19 +141,16 @@ def build_note(
     """
     message_id = f"<{name}@{publication.domain}>"
     subject = encode_subject("".join(rendering.subject))
-    headers = _folded(
-        {
-            "From": _from(publication),
-            "To": Address(addr_spec=recipient),
-            "Date": format_datetime(at),
-            "MIME-Version": "1.0",
-            "Auto-Submitted": "auto-generated",  # RFC 3834: vacation programs do not answer
-        }
-    )
+    fields = {
+        "To": str(Address(addr_spec=recipient)),
+        "Date": format_datetime(at),
+        "MIME-Version": "1.0",
+        "Auto-Submitted": "auto-generated",  # RFC 3834: vacation programs do not answer
+    }
     before, between, end = _boundaries("note")
     content = (
         WireLines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode()),
-        WireLines(headers),
+        WireLines(_headers(publication, fields)),
         before,
         quoted_printable(rendering.text),
         between,
@@ -256,20 +229,12 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and "=?" not in text
 
 
-def _folded(headers: Mapping[str, object]) -> bytes:
-    message = EmailMessage(policy=_POLICY)
-    for name, value in headers.items():
-        message[name] = value
-    return b"".join(_POLICY.fold_binary(name, value) for name, value in message.items())
-
-
-def _shared_headers(fragments: IssueFragments) -> dict[str, object]:
+def _shared_headers(fragments: IssueFragments) -> bytes:
     """The headers that are the same in every letter of the issue."""
     publication = fragments.publication
     mailbox = f"<mailto:{publication.operator or publication.sender_email}>"
     label, domain = _list_label(publication), publication.domain
-    headers: dict[str, object] = {
-        "From": _from(publication),
+    fields = {
         "Date": format_datetime(fragments.frozen_at),
         "MIME-Version": "1.0",
         "List-Id": f"<{label}.{domain}>",
@@ -281,13 +246,21 @@ def _shared_headers(fragments: IssueFragments) -> dict[str, object]:
         "Feedback-ID": f"{fragments.day.isoformat()}:{label}:issue:{domain}",
     }
     if publication.url:
-        headers["List-Archive"] = f"<{publication.url.rstrip('/')}/archive>"
-    return headers
+        fields["List-Archive"] = f"<{publication.url.rstrip('/')}/archive>"
+    return _headers(publication, fields)
 
 
-def _from(publication: Publication) -> Address:
+def _headers(publication: Publication, fields: Mapping[str, str]) -> bytes:
+    """The header From, then these ASCII fields.
+
+    Only From may need encoding. The standard library would turn an address in angle brackets that
+    is longer than a line into ``=?utf-8?q?…``, and mail programs cannot follow that.
+    """
     name = " ".join(publication.sender_name.replace("=?", "= ?").split())
-    return Address(display_name=name, addr_spec=publication.sender_email)
+    message = EmailMessage(policy=SMTP)
+    message["From"] = Address(display_name=name, addr_spec=publication.sender_email)
+    lines = "".join(f"{field}: {value}\r\n" for field, value in fields.items())
+    return SMTP.fold_binary("From", message["From"]) + lines.encode("ascii")
 
 
 def _list_label(publication: Publication) -> str:
