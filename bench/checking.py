@@ -58,14 +58,14 @@ def check(folder: Path) -> int:
     by_reader = {message["To"]: message for message in taken}
     day = morning(PAPERS, LETTERS)
     store = open_store(f"sqlite:///{folder / FROZEN}")
-    sheet, plans = composed(day, store.readers())
+    fragments, plans = composed(day, store.readers())
     store.close()
     due = [plan.edition for plan in plans if plan.edition.papers]
     assert len(taken) == len(by_reader) == len(due), "a letter is missing, or there twice"
     for edition in due:
         message = by_reader[edition.to.email]
         for kind, name in (("html", HTML), ("plain", TEXT)):
-            same = _body(message, kind) == _naive(name, day, sheet, edition)
+            same = _body(message, kind) == _naive(name, day, fragments, edition)
             assert same, f"the {kind} part for {edition.to.email} differs"
     return len(due)
 
@@ -89,7 +89,7 @@ def _body(message: EmailMessage, kind: str) -> str:
     return content.replace("\r\n", "\n").rstrip()
 
 
-def _naive(name: str, day: Morning, sheet: IssueFragments, edition: Edition) -> str:
+def _naive(name: str, day: Morning, fragments: IssueFragments, edition: Edition) -> str:
     views = [paper_view(paper.item) for paper in day.issue.papers]
     second = views[edition.papers[min(1, len(edition.papers) - 1)]]
     also = f"Also: {second.title}" if len(edition.papers) > 1 else ""
@@ -100,14 +100,14 @@ def _naive(name: str, day: Morning, sheet: IssueFragments, edition: Edition) -> 
         PUBLICATION,
         links_of(edition),
         preheader=second.preheader(also, longdate(day.issue.day)),
-        minutes=_minutes(sheet, edition),
+        minutes=_minutes(fragments, edition),
     )
     return whole.rstrip()
 
 
-def _minutes(sheet: IssueFragments, edition: Edition) -> int:
+def _minutes(fragments: IssueFragments, edition: Edition) -> int:
     read = 0
     for section in edition.sections:
         length = lead_length(edition.summary) if section.leads else edition.summary
-        read += sum(sheet.words[length][paper] for paper in section.cards)
+        read += sum(fragments.words[length][paper] for paper in section.cards)
     return max(1, round(read / WORDS_A_MINUTE))

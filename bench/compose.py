@@ -113,18 +113,18 @@ def measure(papers: int, readers: int) -> Figures:
 def editions_of(day: Morning, templates: LetterTemplates) -> Iterator[Edition]:
     """An edition for each reader who gets a paper."""
     matching = topics.match_issue(day.issue, filters(day.readers), RulesMatcher())
-    sheet, _ = render_issue(day.issue, PUBLICATION, templates)
-    table, budget = IssueMasks(day.issue, matching), EditionLimits(sheet.sizes, max_items=60)
+    fragments, _ = render_issue(day.issue, PUBLICATION, templates)
+    table, limits = IssueMasks(day.issue, matching), EditionLimits(fragments.sizes, max_items=60)
     for history in histories(day.readers):
-        made = compose_edition(table, history, budget)
+        made = compose_edition(table, history, limits)
         if made.papers:
             yield made
 
 
 def _compile(day: Morning, templates: LetterTemplates) -> MessageBuilder:
-    sheet, quarantined = render_issue(day.issue, PUBLICATION, templates)
+    fragments, quarantined = render_issue(day.issue, PUBLICATION, templates)
     assert not quarantined
-    return MessageBuilder(sheet, KEYS)
+    return MessageBuilder(fragments, KEYS)
 
 
 def _compose(builder: MessageBuilder, editions: Sequence[Edition]) -> Envelope:

@@ -62,12 +62,12 @@ class Row:
 def plans_of(made: Morning) -> list[PlannedEdition]:
     """Each reader's edition of the morning; those who get none are left out."""
     matching = topics.match_issue(made.issue, filters(made.readers), RulesMatcher())
-    table = IssueMasks(made.issue, matching)
+    masks = IssueMasks(made.issue, matching)
     papers = len(made.issue.papers)
     cards: dict[Length, tuple[int, ...]] = {"short": (1200,) * papers, "lead": (1500,) * papers}
-    budget = EditionLimits(HtmlSizes(8000, 900, 120, cards, (250,) * papers), max_items=60)
+    limits = EditionLimits(HtmlSizes(8000, 900, 120, cards, (250,) * papers), max_items=60)
     plans = (
-        PlannedEdition(at, compose_edition(table, at, budget)) for at in histories(made.readers)
+        PlannedEdition(at, compose_edition(masks, at, limits)) for at in histories(made.readers)
     )
     return [plan for plan in plans if plan.edition.papers]
 

@@ -67,12 +67,12 @@ def _arguments() -> argparse.Namespace:
 def measure(made: Morning, *, rounds: int, searched: int) -> Mapping[str, float]:
     """Time every step ``rounds`` times, the ways in turns; figures by name."""
     at = histories(made.readers)
-    budget = _budget(len(made.issue.papers))
-    spent: dict[str, list[float]] = {name: [] for name in ("match", "select", "cut", "search")}
+    limits = _limits(len(made.issue.papers))
+    spent: dict[str, list[float]] = {name: [] for name in ("match", "select", "compose", "search")}
     for turn in range(rounds):
-        table = IssueMasks(made.issue, _timed(spent["match"], _match, made))
-        chosen = _timed(spent["select"], _select, table, at)
-        _timed(spent["cut"], _cut, table, at, budget)
+        masks = IssueMasks(made.issue, _timed(spent["match"], _match, made))
+        chosen = _timed(spent["select"], _select, masks, at)
+        _timed(spent["compose"], _compose, masks, at, limits)
         some = slice(turn * searched, (turn + 1) * searched)
         found = _timed(spent["search"], _search, made, at[some])
         assert found, "more rounds than readers to search for"
@@ -83,13 +83,13 @@ def measure(made: Morning, *, rounds: int, searched: int) -> Mapping[str, float]
 def _figures(
     spent: Mapping[str, Sequence[float]], *, readers: int, searched: int
 ) -> Mapping[str, float]:
-    match, select, cutting, search = (median(seconds) for seconds in spent.values())
+    match, select, compose, search = (median(seconds) for seconds in spent.values())
     selecting, searching = select / readers * 1e6, search / searched * 1e6
     return {
         "match the issue, all filters (ms)": match * 1e3,
         "select, a reader (µs)": selecting,
         "match and select, a reader (µs)": (match + select) / readers * 1e6,
-        "select and cut, a reader (µs)": cutting / readers * 1e6,
+        "select and compose, a reader (µs)": compose / readers * 1e6,
         "the obvious way, a reader (µs)": searching,
         "the obvious way ÷ match and select": searching / ((match + select) / readers * 1e6),
         "peak memory (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE,
@@ -112,16 +112,16 @@ def _match(made: Morning) -> Matching:
     return topics.match_issue(made.issue, filters(made.readers), RulesMatcher())
 
 
-def _select(table: IssueMasks, at: Sequence[ReaderHistory]) -> list[int]:
-    return [select_papers(table, history).chosen for history in at]
+def _select(masks: IssueMasks, at: Sequence[ReaderHistory]) -> list[int]:
+    return [select_papers(masks, history).chosen for history in at]
 
 
-def _cut(table: IssueMasks, at: Sequence[ReaderHistory], budget: EditionLimits) -> None:
+def _compose(masks: IssueMasks, at: Sequence[ReaderHistory], limits: EditionLimits) -> None:
     for history in at:
-        compose_edition(table, history, budget)
+        compose_edition(masks, history, limits)
 
 
-def _budget(papers: int) -> EditionLimits:
+def _limits(papers: int) -> EditionLimits:
     return EditionLimits(
         HtmlSizes(
             8000, 900, 120, {"short": (1200,) * papers, "lead": (1500,) * papers}, (250,) * papers

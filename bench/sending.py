@@ -53,8 +53,8 @@ def prepare(folder: Path, letters: int) -> None:
     day = morning(PAPERS, letters)
     store = open_store(f"sqlite:///{folder / STORE}")
     store.sync_subscribers([reader.subscriber for reader in day.readers], now=day.issue.frozen_at)
-    sheet, plans = composed(day, store.readers())
-    store.freeze(Wave(0, day.issue, day.issue.frozen_at, sheet.dump()), plans)
+    fragments, plans = composed(day, store.readers())
+    store.freeze(Wave(0, day.issue, day.issue.frozen_at, fragments.dump()), plans)
     store.close()
 
 
@@ -62,13 +62,13 @@ def composed(
     day: Morning, readers: Sequence[Reader]
 ) -> tuple[IssueFragments, Iterator[PlannedEdition]]:
     """The morning's issue set, and an edition for each of these readers, in their order."""
-    sheet, _ = render_issue(day.issue, PUBLICATION, load_templates())
+    fragments, _ = render_issue(day.issue, PUBLICATION, load_templates())
     filters = [reader.subscriber.filter for reader in readers]
-    table = IssueMasks(day.issue, topics.match_issue(day.issue, filters, RulesMatcher()))
-    budget = EditionLimits(sheet.sizes, max_items=60, max_html=HTML)
+    masks = IssueMasks(day.issue, topics.match_issue(day.issue, filters, RulesMatcher()))
+    limits = EditionLimits(fragments.sizes, max_items=60, max_html=HTML)
     at = histories(readers)
-    return sheet, (
-        PlannedEdition(history, compose_edition(table, history, budget)) for history in at
+    return fragments, (
+        PlannedEdition(history, compose_edition(masks, history, limits)) for history in at
     )
 
 

@@ -67,10 +67,10 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
     issue = _issue(papers)
     ada = Subscriber("ada@example.org", name="Ada", filter=Filter(max_items=cards))
     history = ReaderHistory(Reader(1, ada, "confirmed", decided=0, origin="file"))
-    sheet, _ = render_issue(issue, _PUBLICATION, load_templates(theme=theme))
-    table = IssueMasks(issue, match_issue(issue, [ada.filter], RulesMatcher()))
-    edition = compose_edition(table, history, EditionLimits(sheet.sizes, max_items=cards))
-    builder = MessageBuilder(sheet, _KEYS)
+    fragments, _ = render_issue(issue, _PUBLICATION, load_templates(theme=theme))
+    masks = IssueMasks(issue, match_issue(issue, [ada.filter], RulesMatcher()))
+    edition = compose_edition(masks, history, EditionLimits(fragments.sizes, max_items=cards))
+    builder = MessageBuilder(fragments, _KEYS)
     rendering = builder.render(edition)
     return Sample(
         name=f"{theme}-{papers}",

@@ -108,8 +108,8 @@ def test_other_scripts_carry_language_and_direction() -> None:
         paper(1, "نماذج اللغة الكبيرة", abstract="ملخص قصير."),
         paper(2, "大规模语言模型综述", abstract="In English."),
     )
-    sheet, _ = render_issue(issue(papers, "Reasoning"), SITE, shipped_templates())
-    outline = Outline(make_letter(sheet, edition(section("Reasoning", 0, 1)))[0].html)
+    fragments, _ = render_issue(issue(papers, "Reasoning"), SITE, shipped_templates())
+    outline = Outline(make_letter(fragments, edition(section("Reasoning", 0, 1)))[0].html)
     titles = [(each["lang"], each["dir"]) for each in outline.all("h3")]
     assert titles == [("und-Arab", "rtl"), ("zh", "ltr")]
     summaries = [(p["lang"], p["dir"]) for p in outline.all("p") if p.get("lang")]

@@ -54,16 +54,16 @@ def test_letter_fits_with_any_number_of_papers(papers: int, summary: Summary, th
         [paper(n, f"Paper {n} on {'routing ' * 8}", abstract=abstract) for n in range(papers)],
         "Reasoning",
     )
-    sheet, _ = render_issue(made, SITE, shipped_templates(theme))
+    fragments, _ = render_issue(made, SITE, shipped_templates(theme))
     ada = reader(decided=-1)
     wants = replace(ada.subscriber, summary=summary)
     history = ReaderHistory(replace(ada, subscriber=wants))
     matching = match_issue(made, [wants.filter], RulesMatcher())
     fitted = compose_edition(
-        IssueMasks(made, matching), history, EditionLimits(sheet.sizes, max_items=papers)
+        IssueMasks(made, matching), history, EditionLimits(fragments.sizes, max_items=papers)
     )
     assert len(fitted.papers) == papers
-    html = render_letter(sheet, fitted, links_to()).html
+    html = render_letter(fragments, fitted, links_to()).html
     assert len(html.encode()) <= GMAIL_CLIPS
     assert any(each.leads for each in fitted.sections) == (papers > 5 and summary != "titles")
     if fitted.more:

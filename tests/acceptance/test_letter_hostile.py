@@ -33,10 +33,10 @@ def test_hostile_paper_is_shown_literally_or_dropped(hostile: str) -> None:
         paper(1, hostile, abstract=hostile, authors=(hostile,) * 5, organization=hostile),
         paper(2, "Untouched", abstract="It is as it was.", url="https://example.org/2"),
     )
-    sheet, quarantined = render_issue(issue(papers, "Reasoning"), SITE, shipped_templates())
+    fragments, quarantined = render_issue(issue(papers, "Reasoning"), SITE, shipped_templates())
     assert quarantined == ()
     cut = edition(section("Reasoning", 0, 1, because=hostile))
-    message = message_bytes(make_letter(sheet, cut)[1])
+    message = message_bytes(make_letter(fragments, cut)[1])
     check_message(message)
     outline = Outline(text_of_part(parse_message(message), "html"))
     assert not outline.open

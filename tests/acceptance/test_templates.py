@@ -46,9 +46,9 @@ def fault(folder: Path) -> TemplateError:
 
 
 def test_shipped_templates_compile() -> None:
-    sheet, quarantined = render_issue(issue([paper(1, "Routing")]), SITE, load_templates())
+    fragments, quarantined = render_issue(issue([paper(1, "Routing")]), SITE, load_templates())
     assert quarantined == ()
-    rendering, _ = make_letter(sheet, edition(section("Other", 0)))
+    rendering, _ = make_letter(fragments, edition(section("Other", 0)))
     assert ">Routing</a>" in rendering.html or ">Routing</span>" in rendering.html
 
 
@@ -59,8 +59,8 @@ def test_shipped_templates_need_nothing_external() -> None:
 
 def test_operators_template_overrides_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / SUBJECT).write_text("{{ publication.name }} of {{ day | longdate }}")
-    sheet, _ = render_issue(issue([]), SITE, load_templates(tmp_path))
-    assert sheet.quiet_subject == "Daily Papers of Monday, 3 August 2026"
+    fragments, _ = render_issue(issue([]), SITE, load_templates(tmp_path))
+    assert fragments.quiet_subject == "Daily Papers of Monday, 3 August 2026"
 
 
 def test_missing_folder_is_reported(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_non_utf8_template_is_reported(folder: Path) -> None:
 def test_template_includes_only_its_own_folder(folder: Path) -> None:
     (folder / "partials" / "foot.txt").write_text("A foot.")
     change(folder, TEXT, "{{ email }}", "{% include 'partials/foot.txt' %} {{ email }}")
-    sheet, _ = render_issue(issue([]), SITE, load_templates(folder))
-    assert "A foot." in make_letter(sheet, edition())[0].text
+    fragments, _ = render_issue(issue([]), SITE, load_templates(folder))
+    assert "A foot." in make_letter(fragments, edition())[0].text
     change(folder, TEXT, "partials/foot.txt", "../secret.txt")
     assert "secret.txt" in fault(folder).problem
 
@@ -151,8 +151,8 @@ def test_operators_theme_overrides_the_shipped_one(tmp_path: Path) -> None:
     own = (OWN / "themes" / "sans.jinja").read_text(encoding="utf-8").replace("#0b559f", "#006633")
     (tmp_path / "themes" / "sans.jinja").write_text(own, encoding="utf-8")
     for theme, used in (("sans", True), ("serif", False)):
-        sheet, _ = render_issue(issue([paper(1)]), SITE, load_templates(tmp_path, theme))
-        html = make_letter(sheet, edition(section("Other", 0)))[0].html
+        fragments, _ = render_issue(issue([paper(1)]), SITE, load_templates(tmp_path, theme))
+        html = make_letter(fragments, edition(section("Other", 0)))[0].html
         assert ("#006633" in html) == used
 
 

@@ -63,6 +63,6 @@ def shipped_templates(theme: str = DEFAULT_THEME) -> LetterTemplates:
 
 def demo_fragments(publication: Publication = SITE, theme: str = DEFAULT_THEME) -> IssueFragments:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
-    sheet, quarantined = render_issue(made, publication, shipped_templates(theme))
+    fragments, quarantined = render_issue(made, publication, shipped_templates(theme))
     assert quarantined == ()
-    return sheet
+    return fragments

@@ -87,7 +87,7 @@ def check_message(message: bytes) -> None:
 
 def check_letter(hostile: str) -> None:
     """A letter whose paper is made of this text is set, and keeps every rule."""
-    sheet = make_fragments(
+    fragments = make_fragments(
         paper(
             1,
             hostile,
@@ -99,7 +99,7 @@ def check_letter(hostile: str) -> None:
         )
     )
     cut = edition(section("Reasoning", 0, because=hostile))
-    rendering, envelope = make_letter(sheet, cut)
+    rendering, envelope = make_letter(fragments, cut)
     message = message_bytes(envelope)
     check_message(message)
     assert text_of_part(parse_message(message), "html") == rendering.html

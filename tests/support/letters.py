@@ -135,13 +135,13 @@ def links_to(publication: Publication = SITE, to: Recipient = ADA) -> Links:
 def make_fragments(
     *papers: Paper, publication: Publication = SITE, templates: LetterTemplates | None = None
 ) -> IssueFragments:
-    """The sheet of an issue of these papers (or of two plain ones) in the topic Reasoning."""
+    """The fragments of an issue of these papers, or of two plain ones, in the topic Reasoning."""
     chosen = papers or (paper(1, "First"), paper(2, "Second"))
-    sheet, quarantined = render_issue(
+    fragments, quarantined = render_issue(
         issue(chosen, "Reasoning"), publication, templates or tiny_templates()
     )
     assert quarantined == ()
-    return sheet
+    return fragments
 
 
 def make_letter(fragments: IssueFragments, edition: Edition) -> tuple[Rendering, Envelope]:

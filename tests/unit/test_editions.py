@@ -41,24 +41,24 @@ def issue_of(*papers: Paper) -> Issue:
     return compose_issue(papers, TOPICS, day=DAY, cutoff=len(papers), after=0, frozen_at=NOON)
 
 
-def table_of(issue: Issue, *filters: Filter) -> IssueMasks:
+def masks_of(issue: Issue, *filters: Filter) -> IssueMasks:
     return IssueMasks(issue, topics.match_issue(issue, filters, RulesMatcher()))
 
 
-def budget(papers: int, *, html: int = 102_400, cap: int = 60) -> EditionLimits:
+def limits_of(papers: int, *, html: int = 102_400, cap: int = 60) -> EditionLimits:
     lengths: dict[Length, int] = {"short": 1000, "full": 3000, "titles": 500, "lead": 1500}
     cards = {length: (size,) * papers for length, size in lengths.items()}
     return EditionLimits(HtmlSizes(1000, 100, 50, cards, (200,) * papers), cap, html)
 
 
-def edition_of(issue: Issue, who: Reader, **room: int) -> Edition:
-    table = table_of(issue, who.subscriber.filter)
-    return compose_edition(table, ReaderHistory(who), budget(len(issue.papers), **room))
+def edition_of(issue: Issue, who: Reader, **changes: int) -> Edition:
+    masks = masks_of(issue, who.subscriber.filter)
+    return compose_edition(masks, ReaderHistory(who), limits_of(len(issue.papers), **changes))
 
 
 def verdict_on(issue: Issue, history: ReaderHistory) -> Verdict:
-    table = table_of(issue, history.reader.subscriber.filter)
-    (verdict,) = explain(table, history)
+    masks = masks_of(issue, history.reader.subscriber.filter)
+    (verdict,) = explain(masks, history)
     return verdict
 
 
@@ -229,7 +229,7 @@ def test_rejected_paper_has_one_reason(
     assert verdict.reason.startswith(reason)
     assert (
         compose_edition(
-            table_of(issue, history.reader.subscriber.filter), history, budget(1)
+            masks_of(issue, history.reader.subscriber.filter), history, limits_of(1)
         ).papers
         == ()
     )
@@ -308,10 +308,10 @@ ISSUES = st.lists(
 def test_edition_agrees_with_its_reasons(
     issue: Issue, wants: Filter, decided: int, numbers: frozenset[int], html: int
 ) -> None:
-    table = table_of(issue, wants)
+    masks = masks_of(issue, wants)
     history = ReaderHistory(reader(wants=wants, decided=decided), again=numbers, sent=numbers)
-    edition = compose_edition(table, history, budget(len(issue.papers), html=html))
-    verdicts = list(explain(table, history))
+    edition = compose_edition(masks, history, limits_of(len(issue.papers), html=html))
+    verdicts = list(explain(masks, history))
     assert [verdict.paper for verdict in verdicts] == [paper.key for paper in issue.papers]
     assert all(verdict.reason for verdict in verdicts)
     included = {place for place, verdict in enumerate(verdicts) if verdict.included}
@@ -326,19 +326,19 @@ def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> Non
         Filter(include=(parse_rule("agents"),)),
         Filter(include=(parse_rule("not agents"),)),
     )
-    table, room = table_of(issue, one, other), budget(len(issue.papers), html=html)
+    masks, limits = masks_of(issue, one, other), limits_of(len(issue.papers), html=html)
     first, second = (
-        compose_edition(table, ReaderHistory(reader(wants=w)), room).papers for w in (one, other)
+        compose_edition(masks, ReaderHistory(reader(wants=w)), limits).papers for w in (one, other)
     )
-    everyone = compose_edition(table, ReaderHistory(reader()), room).papers
+    everyone = compose_edition(masks, ReaderHistory(reader()), limits).papers
     assert not set(first) & set(second)
     assert set(first) | set(second) == set(everyone)
 
 
 @given(ISSUES, FILTERS, st.integers(1500, 12_000))
 def test_edition_keeps_within_its_size(issue: Issue, wants: Filter, html: int) -> None:
-    room = budget(len(issue.papers), html=html)
-    edition = compose_edition(table_of(issue, wants), ReaderHistory(reader(wants=wants)), room)
+    limits = limits_of(len(issue.papers), html=html)
+    edition = compose_edition(masks_of(issue, wants), ReaderHistory(reader(wants=wants)), limits)
     cards = sum(len(section.cards) for section in edition.sections)
     rows = sum(len(section.rows) for section in edition.sections)
     leads = sum(len(section.cards) for section in edition.sections if section.leads)

@@ -34,9 +34,9 @@ NO_SITE = Publication("Papers", "Papers", "papers@example.org")
 ABSTRACT = "One thing is said. Another follows. A third one ends it."
 
 
-def html_of(sheet: IssueFragments, **cut: object) -> str:
+def html_of(fragments: IssueFragments, **cut: object) -> str:
     made = edition(section("Reasoning", 0), **cut)  # type: ignore[arg-type]
-    return render_letter(sheet, made, links_to(sheet.publication)).html
+    return render_letter(fragments, made, links_to(fragments.publication)).html
 
 
 def test_date_is_written_in_full() -> None:
@@ -115,17 +115,19 @@ def test_preheader_has_40_to_110_characters(abstract: str, lead: str) -> None:
 
 
 def test_fragments_round_trip_through_storage() -> None:
-    sheet = make_fragments()
-    assert IssueFragments.load(sheet.dump()) == sheet
-    stored = json.loads(zlib.decompress(sheet.dump()))
+    fragments = make_fragments()
+    assert IssueFragments.load(fragments.dump()) == fragments
+    stored = json.loads(zlib.decompress(fragments.dump()))
     assert stored["subjects"][0][1][1] == "more"
     assert {"email", "unsubscribe"} <= set(stored["html"]["frame"]["ending"][1::2])
 
 
 def test_edition_renders_cards_rows_and_more() -> None:
-    sheet = make_fragments(*(paper(n, f"Title {n} & co", abstract=ABSTRACT) for n in range(1, 5)))
+    fragments = make_fragments(
+        *(paper(n, f"Title {n} & co", abstract=ABSTRACT) for n in range(1, 5))
+    )
     cut = edition(section("Reasoning", 0, rows=[1]), more=(2, 3), left_out=7)
-    rendering = render_letter(sheet, cut, links_to())
+    rendering = render_letter(fragments, cut, links_to())
     html = rendering.html
     assert '<h3><a href="None">Title 1 &amp; co</a></h3>' in html
     assert "<li>Title 2 &amp; co</li>" in html
@@ -184,10 +186,10 @@ def test_shared_fragments_are_the_same_objects() -> None:
 
 
 def test_reason_keeps_within_its_reserved_bytes() -> None:
-    sheet = make_fragments()
+    fragments = make_fragments()
     for reason in ("&" * 300, "漢" * 300, "word " * 100, "a"):
         cut = edition(section("Reasoning", 0, because=reason))
-        html = render_letter(sheet, cut, links_to()).html
+        html = render_letter(fragments, cut, links_to()).html
         said = html.partition("because: ")[2].partition("</p>")[0]
         assert 0 < len(said.encode()) <= MAX_REASON_BYTES
 
@@ -195,10 +197,10 @@ def test_reason_keeps_within_its_reserved_bytes() -> None:
 def test_size_estimate_is_never_too_small() -> None:
     papers = [paper(n, f"Títle {n}", abstract=ABSTRACT) for n in range(1, 6)]
     for publication in (SITE, replace(SITE, bounces=None), NO_SITE):
-        sheet = make_fragments(*papers, publication=publication)
+        fragments = make_fragments(*papers, publication=publication)
         cut = edition(section("Reasoning", 0, 1, rows=[2]), section("Other", 3), more=[4])
-        html = render_letter(sheet, cut, links_to(publication)).html
-        sizes = sheet.sizes
+        html = render_letter(fragments, cut, links_to(publication)).html
+        sizes = fragments.sizes
         reckoned = (
             sizes.frame
             + 2 * sizes.heading
@@ -213,12 +215,12 @@ def test_paper_that_breaks_the_template_is_quarantined() -> None:
         html=TINY_HTML.replace("{{ summary }}", "{{ 1 // (paper.title | length - 3) }}")
     )
     papers = (paper(1, "First"), paper(2, "Two"), paper(3, "Third"))
-    sheet, quarantined = render_issue(issue(papers, "Reasoning"), SITE, fragile)
+    fragments, quarantined = render_issue(issue(papers, "Reasoning"), SITE, fragile)
     (key, reason), *others = quarantined
     assert not others
     assert key == papers[1].key
     assert reason.startswith("tiny, block card: ")
-    html = render_letter(sheet, edition(section("Reasoning", 0, 2)), links_to()).html
+    html = render_letter(fragments, edition(section("Reasoning", 0, 2)), links_to()).html
     assert "First" in html
     assert "Third" in html
 
@@ -233,10 +235,10 @@ def test_unencodable_paper_is_quarantined() -> None:
 
 def test_issue_survives_quarantine_of_its_only_paper() -> None:
     misspelt = tiny_templates(html=TINY_HTML.replace("{{ paper.title", "{{ paper.titel"))
-    sheet, ((key, reason),) = render_issue(issue([paper()]), SITE, misspelt)
+    fragments, ((key, reason),) = render_issue(issue([paper()]), SITE, misspelt)
     assert key == paper().key
     assert "titel" in reason
-    assert "quiet" in render_letter(sheet, edition(), links_to()).html
+    assert "quiet" in render_letter(fragments, edition(), links_to()).html
 
 
 @pytest.mark.parametrize(
@@ -253,15 +255,15 @@ def test_failing_frame_is_a_template_error(templates: object) -> None:
 
 
 def test_issue_without_papers_renders() -> None:
-    sheet, quarantined = render_issue(issue([]), SITE, tiny_templates())
+    fragments, quarantined = render_issue(issue([]), SITE, tiny_templates())
     assert quarantined == ()
-    assert "quiet" in render_letter(sheet, edition(), links_to()).html
+    assert "quiet" in render_letter(fragments, edition(), links_to()).html
 
 
 def test_outside_text_cannot_name_a_placeholder() -> None:
     forged = "\ue000email\ue001"
     publication = replace(SITE, name=forged, postal_address=forged)
     made = replace(issue([paper(1, forged)], forged), missing=(forged,))
-    sheet, _ = render_issue(made, publication, tiny_templates())
-    html = render_letter(sheet, edition(section(forged, 0)), links_to()).html
+    fragments, _ = render_issue(made, publication, tiny_templates())
+    html = render_letter(fragments, edition(section(forged, 0)), links_to()).html
     assert html.count("ada@example.org") == 1

@@ -152,8 +152,8 @@ def test_list_headers_are_present() -> None:
 
 def test_long_addresses_in_headers_stay_intact() -> None:
     site = f"https://{'long.' * 30}example.org"
-    sheet = make_fragments(publication=replace(SITE, url=site))
-    message = message_bytes(make_letter(sheet, edition(section("Reasoning", 0)))[1])
+    fragments = make_fragments(publication=replace(SITE, url=site))
+    message = message_bytes(make_letter(fragments, edition(section("Reasoning", 0)))[1])
     check_message(message)
     assert b"=?" not in message.partition(b"\r\n\r\n")[0]
     assert parse_message(message)["List-Archive"] == f"<{site}/archive>"
@@ -163,16 +163,16 @@ def test_long_addresses_in_headers_stay_intact() -> None:
     "name", ["Grüße, täglich", "=?utf-8?q?a=0D=0ABcc:_e@x.org?=", "a\r\nB: c", ""]
 )
 def test_any_sender_name_makes_one_from_header(name: str) -> None:
-    sheet = make_fragments(publication=replace(SITE, sender_name=name))
-    message = message_bytes(make_letter(sheet, edition(section("Reasoning", 0)))[1])
+    fragments = make_fragments(publication=replace(SITE, sender_name=name))
+    message = message_bytes(make_letter(fragments, edition(section("Reasoning", 0)))[1])
     check_message(message)
     (address,) = parse_message(message)["From"].addresses
     assert address.addr_spec == "papers@example.org"
 
 
 def test_sender_without_ascii_letters_names_its_list() -> None:
-    sheet = make_fragments(publication=replace(SITE, sender_email="+@example.org"))
-    message = message_bytes(make_letter(sheet, edition(section("Reasoning", 0)))[1])
+    fragments = make_fragments(publication=replace(SITE, sender_email="+@example.org"))
+    message = message_bytes(make_letter(fragments, edition(section("Reasoning", 0)))[1])
     assert parse_message(message)["List-Id"] == "<newsletter.example.org>"
 
 
@@ -193,9 +193,9 @@ def test_letter_made_again_is_the_same() -> None:
 
 
 def test_message_id_and_return_path_differ_per_reader() -> None:
-    sheet, papers = make_fragments(), section("Reasoning", 0)
-    _, ada = make_letter(sheet, edition(papers))
-    _, bob = make_letter(sheet, edition(papers, to=BOB))
+    fragments, papers = make_fragments(), section("Reasoning", 0)
+    _, ada = make_letter(fragments, edition(papers))
+    _, bob = make_letter(fragments, edition(papers, to=BOB))
     assert ada.message_id != bob.message_id
     assert ada.sender != bob.sender
 
@@ -209,17 +209,17 @@ def test_return_path_identifies_the_letter() -> None:
 
 
 def test_without_bounce_mailbox_sender_is_return_path() -> None:
-    sheet = make_fragments(publication=replace(SITE, bounces=None))
-    _, envelope = make_letter(sheet, edition(section("Reasoning", 0)))
+    fragments = make_fragments(publication=replace(SITE, bounces=None))
+    _, envelope = make_letter(fragments, edition(section("Reasoning", 0)))
     assert envelope.sender == "papers@example.org"
 
 
 def test_rotated_key_leaves_a_frozen_letter_unchanged() -> None:
-    sheet = replace(make_fragments(), signed_by=KEYS.fingerprint)
+    fragments = replace(make_fragments(), signed_by=KEYS.fingerprint)
     cut = edition(section("Reasoning", 0))
-    _, before = make_letter(sheet, cut)
+    _, before = make_letter(fragments, cut)
     rotated = Keyring(("newer key", *KEYS.secrets), KEYS.audience)
-    assert MessageBuilder(sheet, rotated).build(cut) == before
+    assert MessageBuilder(fragments, rotated).build(cut) == before
 
 
 @pytest.mark.parametrize(
@@ -255,9 +255,9 @@ def test_invalid_address_is_refused(email: str) -> None:
 def test_subject_fragments_are_read_whole(subject: tuple[str, int, str], expected: str) -> None:
     before, more, after = subject
     set_subject = ((before,), (before, placeholder("more"), after))
-    sheet = replace(make_fragments(), subjects=(set_subject, set_subject))
+    fragments = replace(make_fragments(), subjects=(set_subject, set_subject))
     cut = edition(section("Reasoning", 0), more=[1] * more)
-    message = message_bytes(make_letter(sheet, cut)[1])
+    message = message_bytes(make_letter(fragments, cut)[1])
     check_message(message)
     assert parse_message(message)["Subject"] == expected
     head = message.partition(b"\r\nMessage-ID")[0]
