@@ -267,3 +267,13 @@ def test_outside_text_cannot_name_a_placeholder() -> None:
     fragments, _ = render_issue(made, publication, tiny_templates())
     html = render_letter(fragments, edition(section(forged, 0)), links_to()).html
     assert html.count("ada@example.org") == 1
+
+
+def test_more_reasons_than_the_cache_holds_are_all_shown() -> None:
+    compiled = CompiledIssue(make_fragments(), str)
+    for number in range(2_500):
+        letter = assemble_letter(
+            compiled, edition(section("Reasoning", 0, because=f"reason {number}")), links_to()
+        )
+        assert f"because: reason {number}</p>" in "".join(letter.html)
+    assert len(compiled.html.reasons) < 2_500
