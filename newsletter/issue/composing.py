@@ -31,7 +31,7 @@ def compose_issue(
 
     Of papers that turned out to be the same (a group) the issue has only the one ingested last,
     so that readers who already had the earlier one are still asked about the later. A muted
-    paper, which nobody gets, gives way to any other of its group.
+    paper, which no reader gets, gives way to any other of its group.
     """
     by_group = {paper.group: paper for paper in sorted(papers, key=_precedence)}
     return Issue(

@@ -127,7 +127,7 @@ def explain(masks: IssueMasks, history: ReaderHistory) -> Iterator[Verdict]:
 
 
 def _reasons(masks: IssueMasks, wants: Filter, chosen: int) -> Mapping[int, str]:
-    """Why each of the chosen papers is in: the topic it stands under, or the reader's own rule."""
+    """Why each of the chosen papers is in: the topic it is under, or the reader's own rule."""
     if wants.everything:
         return dict.fromkeys(bit_indexes(chosen), EVERY_PAPER)
     return {

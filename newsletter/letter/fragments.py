@@ -13,7 +13,7 @@ from newsletter.model import Length, Publication
 Fragment = tuple[str, ...]
 """A rendered text: fixed text at even indexes, a :func:`placeholder` at each odd one."""
 
-Forms = tuple[Fragment, Fragment, Fragment]
+Forms = tuple[Fragment, ...]
 """A line that names a count, rendered for none, for one, and for more."""
 
 MAX_REASON_BYTES = 240
@@ -161,7 +161,9 @@ def _bytes(text: str) -> int:
 def _load_part(fields: Mapping[str, Any]) -> PartFragments:
     return PartFragments(
         frame=_load_fragments(fields["frame"]),
-        counts={name: _load_forms(forms) for name, forms in fields["counts"].items()},
+        counts={
+            name: tuple(map(_load_fragment, forms)) for name, forms in fields["counts"].items()
+        },
         headings=_load_fragments(fields["headings"]),
         cards={length: tuple(cards) for length, cards in fields["cards"].items()},
         rows=tuple(fields["rows"]),
@@ -170,11 +172,6 @@ def _load_part(fields: Mapping[str, Any]) -> PartFragments:
 
 def _load_fragments(stored: Mapping[str, Sequence[str]]) -> dict[str, Fragment]:
     return {name: _load_fragment(fragment) for name, fragment in stored.items()}
-
-
-def _load_forms(stored: Sequence[Sequence[str]]) -> Forms:
-    none, one, many = map(_load_fragment, stored)
-    return none, one, many
 
 
 def _load_fragment(stored: Sequence[str]) -> Fragment:

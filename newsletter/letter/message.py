@@ -70,7 +70,7 @@ class MessageBuilder:
         """
         to = edition.to
         if _NOT_IN_HEADERS.search(to.email):
-            raise RenderError(f"{to.email!r} cannot stand in a header; correct the address.")
+            raise RenderError(f"{to.email!r} cannot be written in a header; correct the address.")
         tag = letter_tag(self._day, to.id, self._keys)
         message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
         links = self._links(edition)

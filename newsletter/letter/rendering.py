@@ -44,13 +44,13 @@ NOTES: Mapping[str, tuple[str, ...]] = {
 }
 """Every kind of note, with the variables its templates get besides the publication.
 
-``confirm`` asks somebody who signs up, ``known`` answers a reader who signs up again, ``move``
+``confirm`` asks a new reader to confirm, ``known`` answers a reader who signs up again, ``move``
 asks at a reader's new address, ``welcome`` greets a new reader for whom the day has no letter,
 ``farewell`` confirms an unsubscription, and ``report`` tells the operator what happened.
 
 The variables ``confirm``, ``back``, ``preferences`` and ``unsubscribe`` are addresses of pages,
 ``hours`` is how long the first two are valid, ``email`` is the reader's. Nothing typed by a
-stranger is among them: whoever signs an address up may not be its owner.
+stranger is among them: an address may be signed up by somebody who does not own it.
 """
 
 _RENDER_FAILURES = (

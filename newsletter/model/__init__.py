@@ -7,7 +7,7 @@ One paper passes through them in this order::
     compare   Listings      -> Papers first seen now          stores/
     match     Papers        -> Matching (topics, and why)     papers/
     compose   Papers        -> Issue (order, topics)          issue/
-    cut       Issue, Reader -> Edition (with reasons)         issue/
+    select    Issue, Reader -> Edition (with reasons)         issue/
     render    Edition       -> Rendering, or its fragments    letter/
     address   fragments     -> Envelope (bytes)               letter/
     claim     Delivery      -> Letter, under a token          stores/

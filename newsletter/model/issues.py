@@ -1,4 +1,4 @@
-"""What is composed: the day's issue, each reader's edition of it, and how it is set."""
+"""The day's issue, each reader's edition of it, and the letter that shows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ OTHER = "Other"
 """The section of papers that are in no topic."""
 
 BY_FILTER = "Your filters"
-"""The section of papers that a reader's own rules brought, outside the topics they follow."""
+"""The section of papers that match a reader's own rules, outside the topics they follow."""
 
 TOP = "Top three"
 """The section that opens a letter: its best papers, each with more of its abstract."""
@@ -24,8 +24,8 @@ EVERY_PAPER = "every paper"
 class Publication:
     """The newsletter itself, as its letters name it.
 
-    ``sender`` is an address with an optional display name, split; ``url`` is where the readers'
-    pages are (None: letters carry ``mailto:`` links alone); ``bounces`` is the mailbox read back.
+    ``url`` is where the readers' pages are; without it letters have ``mailto:`` links only.
+    ``bounces`` is the mailbox that bounces are read from.
     """
 
     name: str
@@ -46,12 +46,14 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What matches what, as bitmasks over an issue's papers: bit *i* is paper *i*.
+    """Which papers of an issue match topics and terms, as bitmasks: bit *i* is paper *i*.
 
-    ``topics`` has a mask for each topic by name and ``best`` the papers whose best topic it is;
-    ``because`` has, for a topic's name and a paper, the words that put it there; ``terms`` has a
-    mask for every term that occurs in any topic or filter; ``upvotes`` gives a paper's upvotes,
-    None where its sources do not count them.
+    Attributes:
+        topics: for each topic, the papers in it.
+        best: for each topic, the papers for which it is the best topic.
+        because: for a topic and a paper, the rule that put the paper there.
+        terms: for each term of any topic or filter, the papers it occurs in.
+        upvotes: each paper's upvotes; None where its sources do not count them.
     """
 
     topics: Mapping[str, int]
@@ -63,12 +65,17 @@ class Matching:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One day's papers in their order, best first; a paper's place is its index in ``papers``.
+    """One day's papers, best first.
 
-    ``cutoff`` is the highest ingest number it decides, and ``after`` the lowest anybody in it had
-    decided before; ``missing`` names the sources that did
-    not answer; ``quarantined`` has the papers that could not be set, with why.
-    ``frozen_at`` is UTC, and is every letter's Date.
+    Attributes:
+        day: the issue's date.
+        papers: the papers; everywhere else a paper of the issue is an index into these.
+        topics: the topics, in the order of sections.
+        cutoff: the highest ingest number that the issue decides.
+        frozen_at: when it was frozen (UTC); the Date of every letter.
+        missing: the sources that did not answer.
+        quarantined: the papers that could not be rendered, as pairs of key and reason.
+        after: the lowest ingest number that a reader of the issue had decided before.
     """
 
     day: date
@@ -82,16 +89,16 @@ class Issue:
 
     @property
     def in_question(self) -> tuple[Paper, ...]:
-        """The papers somebody may be owed, rather than those read again that all have decided."""
+        """The papers that some reader may be owed: not muted, and not decided for all of them."""
         return tuple(p for p in self.papers if p.number > self.after and not p.muted)
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One heading of an edition, with its papers as cards and, past the cap, as one-line rows.
+    """One heading of an edition, with its papers as cards and, beyond the limits, as rows.
 
-    Both are indexes into the issue's papers. ``because`` has the reason for each, those of the
-    cards first. ``leads`` says that its papers open the letter, whatever their topics.
+    ``because`` has the reason for each paper, those of the cards first. ``leads`` marks the
+    section that opens the letter, with papers of any topic.
     """
 
     name: str
@@ -108,11 +115,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ReaderHistory:
-    """Where one reader stands before a freeze: all that decides what they are owed.
+    """What was decided for one reader before a freeze: all that determines what they are owed.
 
-    ``again`` has the ingest numbers of papers that fell short of this reader's upvotes alone in
-    an issue of the last three days; ``sent`` the groups (see :class:`Paper`) already accepted
-    for them among the papers in question.
+    ``again`` has the ingest numbers of papers that only lacked upvotes in an issue of the last
+    three days; ``sent`` the groups (see :class:`Paper`) of the issue that they were already sent.
     """
 
     reader: Reader
@@ -122,7 +128,7 @@ class ReaderHistory:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whose letter it is, and how much of each abstract they get."""
+    """The reader that a letter is for, and how much of each abstract they get."""
 
     id: int
     email: str
@@ -131,19 +137,21 @@ class Recipient:
 
     @classmethod
     def of(cls, reader: Reader) -> "Recipient":
-        """A reader, as their letters are made out."""
+        """The recipient of this reader's letters."""
         wants = reader.subscriber
         return cls(reader.id, wants.email, wants.name, wants.summary)
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """One reader's own letter of an issue, before it is set.
+    """The papers that one reader gets of an issue, as indexes into its ``papers``.
 
-    ``more`` are the papers within "N more": in the edition, on neither card nor row. ``short``
-    fell short of the reader's upvotes alone and are judged again. ``left_out`` counts the papers
-    of the day that the filters kept away. All four are indexes into the issue's papers or count
-    them. An edition without a paper is empty.
+    Attributes:
+        to: the reader.
+        sections: the papers with a card or a row, by heading.
+        more: the papers behind "N more".
+        short: papers that only lack upvotes; the next issues ask about them again.
+        left_out: how many of the papers owed the reader's filter excluded.
     """
 
     to: Recipient
@@ -166,7 +174,7 @@ class Edition:
 
 @dataclass(frozen=True, slots=True)
 class PlannedEdition:
-    """What a freeze records of one reader: where they stood, and the edition cut from that."""
+    """What a freeze records for one reader: their history, and the edition composed from it."""
 
     history: ReaderHistory
     edition: Edition
@@ -185,7 +193,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A letter as its reader sees it: its subject, in pieces that join, its HTML and its text."""
+    """A letter as its reader sees it; the subject is in pieces to be joined."""
 
     subject: tuple[str, ...]
     html: str
@@ -194,10 +202,10 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class PublishedIssue:
-    """A day's issue as everybody may see it: the papers that were new with it.
+    """A day's issue as everybody may see it: the papers that were new in it.
 
-    They are those numbered above ``after`` up to ``cutoff``; so each paper is in one day's.
-    ``at`` is when the day's first wave was frozen.
+    These are the papers numbered above ``after`` up to ``cutoff``, so that each paper is in one
+    issue only. ``at`` is when the day's first wave was frozen.
     """
 
     day: date
@@ -208,7 +216,7 @@ class PublishedIssue:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """An issue frozen for the readers due at one instant, with the pieces its letters are set from.
+    """An issue frozen for the readers due at one instant, with what its letters consist of.
 
     ``pieces`` is a stored :class:`newsletter.letter.fragments.IssueFragments`, so that a letter
     can be made again byte for byte after an edit of a template, a key or the code.

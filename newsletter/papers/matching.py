@@ -64,7 +64,7 @@ def _find_terms(item: Item, automata: Mapping[Field, ahocorasick.Automaton]) -> 
 
 
 def _find_about(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
-    """Terms of which every word occurs somewhere in title and abstract."""
+    """Terms with every word somewhere in title and abstract."""
     present = dict(_find(item, "text", automaton))
     for term in {term: None for terms in present.values() for term in terms}:
         if all(word in present for word in _phrases(term)):

@@ -234,7 +234,7 @@ def test_rotated_key_leaves_a_frozen_letter_unchanged() -> None:
     ],
 )
 def test_invalid_address_is_refused(email: str) -> None:
-    with pytest.raises(RenderError, match="cannot stand in a header"):
+    with pytest.raises(RenderError, match="cannot be written in a header"):
         make_letter(
             make_fragments(), edition(section("Reasoning", 0), to=replace(ADA, email=email))
         )
