@@ -26,7 +26,7 @@ UNCONFIRMED_CAPS = Caps(a_day=1, ever=3, client_an_hour=10, all_an_hour=500)
 READER_CAPS = replace(UNCONFIRMED_CAPS, ever=50)
 """The same for a reader, who may lose the link to the preferences now and then.
 
-It holds for farewells too: an unsubscribe link may be in the hands of somebody else.
+It holds for farewells too: somebody else may have one of the reader's unsubscribe links.
 """
 
 CONSENT_TEXT = (
@@ -102,7 +102,7 @@ class ReaderService:
         return f"{(self.publication.url or '').rstrip('/')}/{path}"
 
     def preferences_url(self, reader: Reader, now: datetime) -> str:
-        """A reader's link to the preferences, which starts to age now."""
+        """A reader's link to the preferences, signed now."""
         return self.page_url(f"preferences/{self._sign(str(reader.id), 'preferences', now)}")
 
     def unsubscribe_url(self, reader: Reader, now: datetime) -> str:
@@ -134,7 +134,7 @@ class ReaderService:
     # -- subscribing -----------------------------------------------------------------------------
 
     def subscribe(self, wanted: Subscriber, client: str, send: SendNote, now: datetime) -> None:
-        """Send one note to an address that may or may not belong to whoever filled in the form.
+        """Send one note to an address, which may not be that of the person who filled in the form.
 
         Nothing else happens until the link in the note is followed. The caller learns nothing, so
         that a page cannot tell whether an address is a reader's.
@@ -278,8 +278,8 @@ class ReaderService:
     def send_farewell(self, before: Reader, client: str, send: SendNote, now: datetime) -> None:
         """Tell a reader who unsubscribed on the page that they did, and how to come back.
 
-        Only somebody who was getting letters is written to. The link back is a confirmation link
-        and ages like one.
+        Only readers who were getting letters get one. The link back is a confirmation link and is
+        valid as long as one.
 
         Args:
             before: the reader as :meth:`unsubscribe` returned them.

@@ -1,7 +1,7 @@
 """The preferences: what a reader gets, changed by the reader, who came by a signed link."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from starlette.exceptions import HTTPException
@@ -35,14 +35,6 @@ DEFAULT_VALUES: dict[str, object] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """A reader on the page, and the token of the link they came by; the page's own links use it."""
-
-    token: str
-    reader: Reader
-
-
-@dataclass(frozen=True, slots=True)
 class PreferencePages:
     """The preferences, the export of a reader's data, and the page that confirms a new address."""
 
@@ -61,8 +53,8 @@ class PreferencePages:
 
     def show(self, request: Request) -> Response:
         """The preferences; a choice in the address is filled in, but not saved."""
-        visit = self._visit(request)
-        form = fill_form(visit.reader.subscriber)
+        reader, _ = self.context.verify_link(request, "preferences")
+        form = fill_form(reader.subscriber)
         if request.query_params.get("cadence") == "weekly":
             form = form.with_values("cadence", "weekly")
         asked = {"more": "", "less": ""}
@@ -73,7 +65,7 @@ class PreferencePages:
                 asked[word] = topic
         weeks = request.query_params.get("pause", "")
         offered = weeks if _is_pause(weeks) else ""
-        return self._page(visit, form, offered=offered, asked=asked)
+        return self._page(request, reader, form, offered=offered, asked=asked)
 
     def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
         """The form with a topic ticked or not.
@@ -87,62 +79,65 @@ class PreferencePages:
 
     def change(self, request: Request, form: Form) -> Response:
         """Do what the button that was pressed says."""
-        visit = self._visit(request)
+        reader, _ = self.context.verify_link(request, "preferences")
         match form.one("do"):
             case "save":
-                return self._save(visit, form)
-            case "try" | "glance" as do:
-                return self._preview(visit, form, do)
+                return self._save(request, reader, form)
+            case "try" | "glance":
+                return self._preview(request, reader, form)
             case "pause":
-                return self._pause(visit, form.one("weeks"))
+                return self._pause(request, reader, form.one("weeks"))
             case "resume":
-                return self._set_pause(visit, None, "You'll get emails again.")
+                return self._set_pause(request, reader, None, "You'll get emails again.")
             case "move":
-                return self._request_move(visit, form, client_of(request))
+                return self._request_move(request, reader, form)
             case "erase":
-                return self._erase(visit, form)
+                return self._erase(request, reader, form)
             case _:
                 raise HTTPException(400, "This page has no such button.")
 
-    def _save(self, visit: Visit, form: Form) -> Response:
-        email = visit.reader.subscriber.email
+    def _save(self, request: Request, reader: Reader, form: Form) -> Response:
+        email = reader.subscriber.email
         try:
             wanted = parse_subscriber(form, email, self.context.topic_names)
         except InvalidFormError as error:
-            return self._page(visit, form, problems=error.problems, status=422)
-        changed = self.context.reader_service.choose(visit.reader, wanted, self.context.now)
-        return self._saved_page(visit, changed, "Saved.")
+            return self._page(request, reader, form, problems=error.problems, status=422)
+        changed = self.context.reader_service.choose(reader, wanted, self.context.now)
+        return self._saved_page(request, changed, "Saved.")
 
-    def _preview(self, visit: Visit, form: Form, do: str) -> Response:
+    def _preview(self, request: Request, reader: Reader, form: Form) -> Response:
         """Show what the filter in the form would have brought; nothing is saved."""
-        reader, glanced = visit.reader, do == "glance"
+        do = form.one("do")
         try:
             wanted = parse_subscriber(form, reader.subscriber.email, self.context.topic_names)
         except InvalidFormError as error:
-            return self._page(visit, form, problems=error.problems, glanced=glanced, status=422)
+            values: dict[str, object] = {"problems": error.problems, "glanced": do == "glance"}
+            return self._page(request, reader, form, status=422, **values)
         today = self.context.today(reader)
         trials = preview_filter(self.context.publisher, wanted, today, PREVIEW_DAYS[do])
-        return self._page(visit, form, trials=trials)
+        return self._page(request, reader, form, trials=trials)
 
-    def _pause(self, visit: Visit, weeks: str) -> Response:
+    def _pause(self, request: Request, reader: Reader, weeks: str) -> Response:
         if not _is_pause(weeks):
             raise HTTPException(400, "Choose a pause of 1, 2 or 4 weeks.")
-        until = self.context.today(visit.reader) + timedelta(weeks=int(weeks))
-        return self._set_pause(visit, until, "Your emails are paused.")
+        until = self.context.today(reader) + timedelta(weeks=int(weeks))
+        return self._set_pause(request, reader, until, "Your emails are paused.")
 
-    def _set_pause(self, visit: Visit, until: date | None, message: str) -> Response:
-        changed = self.context.reader_service.pause(visit.reader, until, self.context.now)
-        return self._saved_page(visit, changed, message)
+    def _set_pause(
+        self, request: Request, reader: Reader, until: date | None, message: str
+    ) -> Response:
+        changed = self.context.reader_service.pause(reader, until, self.context.now)
+        return self._saved_page(request, changed, message)
 
-    def _request_move(self, visit: Visit, form: Form, client: str) -> Response:
-        service, reader, now = self.context.reader_service, visit.reader, self.context.now
+    def _request_move(self, request: Request, reader: Reader, form: Form) -> Response:
+        service, now, client = self.context.reader_service, self.context.now, client_of(request)
         if reader.origin == "file":
             raise HTTPException(400, "The editor manages your address. Ask them to change it.")
         try:
             email = parse_subscriber(Form({}), form.one("email"), ()).email
         except InvalidFormError as error:
             filled = fill_form(reader.subscriber).with_values("email", form.one("email"))
-            return self._page(visit, filled, problems=error.problems, status=422)
+            return self._page(request, reader, filled, problems=error.problems, status=422)
         self.context.mail_queue.add(
             lambda send: service.request_new_email(reader, email, client, send, now)
         )
@@ -165,21 +160,21 @@ class PreferencePages:
             first=False,
         )
 
-    def _erase(self, visit: Visit, form: Form) -> Response:
+    def _erase(self, request: Request, reader: Reader, form: Form) -> Response:
         if form.one("sure") != "yes":
             problems = {"sure": ["tick this box first: deleting cannot be undone"]}
-            filled = fill_form(visit.reader.subscriber)
-            return self._page(visit, filled, problems=problems, status=422)
-        self.context.reader_service.erase(visit.reader, self.context.now)
+            filled = fill_form(reader.subscriber)
+            return self._page(request, reader, filled, problems=problems, status=422)
+        self.context.reader_service.erase(reader, self.context.now)
         return self.context.templates.page("erased")
 
-    def _saved_page(self, visit: Visit, changed: Reader, message: str) -> Response:
-        filled = fill_form(changed.subscriber)
-        return self._page(replace(visit, reader=changed), filled, saved=message)
+    def _saved_page(self, request: Request, changed: Reader, message: str) -> Response:
+        return self._page(request, changed, fill_form(changed.subscriber), saved=message)
 
-    def _page(self, visit: Visit, form: Form, *, status: int = 200, **values: object) -> Response:
+    def _page(
+        self, request: Request, reader: Reader, form: Form, *, status: int = 200, **values: object
+    ) -> Response:
         """The preferences with this form; ``values`` are as in :data:`DEFAULT_VALUES`."""
-        reader = visit.reader
         page = self.context.templates.page(
             "preferences",
             status,
@@ -191,7 +186,7 @@ class PreferencePages:
             a_week=self.context.page_cache.papers_per_week(),
             pauses=PAUSE_WEEKS,
             paused=is_paused(reader.subscriber, self.context.today(reader)),
-            token=visit.token,
+            token=token_of(request),
             feed=self.context.reader_service.feed_url(reader, self.context.now),
         )
         page.headers["Content-Security-Policy"] = SCRIPT_POLICY
@@ -199,7 +194,8 @@ class PreferencePages:
 
     def export(self, request: Request) -> Response:
         """Everything that is stored about a reader, as a JSON file."""
-        data = self.context.reader_service.export(self._visit(request).reader)
+        reader, _ = self.context.verify_link(request, "preferences")
+        data = self.context.reader_service.export(reader)
         document = {
             "subscription": as_entry(data.reader.subscriber),
             "status": data.reader.status,
@@ -219,9 +215,6 @@ class PreferencePages:
             media_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="my-subscription.json"'},
         )
-
-    def _visit(self, request: Request) -> Visit:
-        return Visit(token_of(request), self.context.verify_link(request, "preferences")[0])
 
 
 def _is_pause(weeks: str) -> bool:

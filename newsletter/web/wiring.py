@@ -53,7 +53,7 @@ def build_context(app: App, run_lock: RunLock) -> PageContext:
     """
     if app.settings.url is None:
         raise ConfigurationError(
-            "must be set for the readers' pages: the links in letters lead there;"
+            "must be set for the readers' pages: the links in emails lead there;"
             " write https://papers.example.org, or http://127.0.0.1:8000 to try it out",
             file=app.path.name,
             where="url",
