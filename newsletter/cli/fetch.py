@@ -15,18 +15,13 @@ commands = command_list()
 
 
 @command(commands)
-def fetch(
-    config: Path,
-    output: Output,
-    *,
-    date: Day = None,
-) -> int:
-    """Pull the listings of a day into the store.
+def fetch(config: Path, output: Output, *, date: Day = None) -> int:
+    """Fetch the day's papers into the store.
 
     Example: newsletter fetch --date 2026-08-03
 
-    A table says what each source's answer meant and how many papers were new, seen before, or
-    revised. Exit code 4: a source failed, the others were read.
+    A table shows the state of each source and how many of its papers were new, seen before, or
+    revised. Exit code 4: a source failed; the others were stored.
     """
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)

@@ -17,14 +17,14 @@ _log = logging.getLogger(__name__)
 
 @command(commands, long_running=True)
 def run(config: Path, output: Output) -> int:
-    """Stay awake, and send every reader's issue at that reader's own time.
+    """Keep running and send each issue at the time the reader chose.
 
     Example: newsletter run
 
-    SIGTERM or Ctrl-C ends it: letters on the wire get up to 30 seconds for their answers, and
-    nothing is lost. What happens is logged on standard error, a line each, with the time in UTC.
-    With `web:` in the configuration the readers' pages are served too.
-    Readers' files are taken in again as they change; newsletter.yaml is read at the start.
+    SIGTERM or Ctrl-C ends it: it waits up to 30 seconds for the server's replies, and nothing is
+    lost. It logs what happens on standard error, with the time in UTC. If `web:` is set, it serves
+    the readers' pages too. The readers' file is read again when it changes; newsletter.yaml is
+    read only at the start.
     """
     with open_app(config) as app:
         clock = app.clock

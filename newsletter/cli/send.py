@@ -11,8 +11,8 @@ import typer
 
 from newsletter.app import event_loop
 from newsletter.app.wiring import App, open_app
-from newsletter.cli.command import Day, command, command_list, find_readers, issue_day
-from newsletter.cli.output import Output, count_of
+from newsletter.cli.command import Day, Yes, command, command_list, find_readers, issue_day
+from newsletter.cli.output import NO_TERMINAL, Output, count_of
 from newsletter.cli.reports import (
     DELIVERIES_FAILED,
     SOURCE_FAILED,
@@ -43,25 +43,26 @@ def send(
     *,
     date: Day = None,
     to: Annotated[
-        list[str] | None, typer.Option("--to", metavar="EMAIL", help="Only this reader; again.")
+        list[str] | None,
+        typer.Option("--to", metavar="EMAIL", help="Send only to this reader; repeatable."),
     ] = None,
     everyone: Annotated[
-        bool, typer.Option("--everyone", help="Whatever their cadence, never their pause.")
+        bool, typer.Option("--everyone", help="Ignore cadences, but never a pause.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Letters into a folder; no issue is stored.")
+        bool, typer.Option("--dry-run", help="Write the emails to a folder; store no issue.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> int:
-    """Fetch, compose and deliver one issue; run again, finish what is open.
+    """Fetch, compose and send one issue; run it again to finish what is open.
 
     Example: newsletter send --yes
 
     Nothing is sent twice: the issue of a date is frozen once, and each reader has one delivery of
-    it. On a terminal it shows the counts and asks; elsewhere it needs --yes.
+    it. On a terminal it shows the counts and asks; without a terminal it needs --yes.
     """
     if not (yes or dry_run or sys.stdin.isatty()):
-        raise UsageError("this is no terminal to ask on; say --yes")
+        raise UsageError(NO_TERMINAL)
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)
         publisher = app.publisher
@@ -84,7 +85,7 @@ def send(
             _dry_run(app, day, readers, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
         if not (readers or publisher.store.issue_state(day)):
-            output.message(f"the issue of {day} is for nobody: it is on no reader's days")
+            output.message(f"The issue of {day} has no readers: their cadence leaves the day out.")
         if yes or _agreed(publisher, day, readers):
             freeze(publisher, day, readers, fetched, on_skipped=skipped.append)
             event_loop.run(until_terminated(_publish(app, day, to, output)))
@@ -98,7 +99,7 @@ def _stop_if_held(publisher: Publisher, day: Date) -> None:
     if state is not None and state[0] == "held":
         raise TryAgainError(
             f"the issue of {day} is held ({state[1]}); "
-            f"`newsletter issue release {day}` lets it go, `cancel` ends it"
+            f"`newsletter issue release {day}` sends it, `newsletter issue cancel {day}` ends it"
         )
 
 
@@ -115,9 +116,9 @@ def _fetched(publisher: Publisher, day: Date, output: Output) -> tuple[SourceRep
 def _agreed(publisher: Publisher, day: Date, readers: Sequence[int]) -> bool:
     """Show what would be sent and ask."""
     papers = count_of(count_papers(publisher, day, readers), "paper")
-    told = f"{papers} for {count_of(len(readers), 'reader')}"
+    what = f"{papers} for {count_of(len(readers), 'reader')}"
     left = count_of(publisher.store.counts(day).open, "letter")
-    return typer.confirm(f"Issue of {day}: {told}, {left} open. Send?", err=True)
+    return typer.confirm(f"Issue of {day}: {what}, {left} open. Send?", err=True)
 
 
 async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output) -> None:
@@ -141,14 +142,14 @@ async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output
 
 
 def _dry_run(app: App, day: Date, readers: Sequence[int], output: Output) -> None:
-    """Set every letter that would go and put it into a folder, in place of an earlier dry run's."""
+    """Write every email that would be sent to a folder, in place of an earlier dry run's."""
     folder = app.own_folder / "dry-run" / day.isoformat()
-    for former in folder.glob("*.eml"):
-        former.unlink()
+    for earlier in folder.glob("*.eml"):
+        earlier.unlink()
     if not readers:
-        output.message(f"nobody waits for the issue of {day}: who is to get it on that day has it")
+        output.message(f"No reader waits for the issue of {day}: all who should get it have it.")
     wanted = (
-        proof for proof in preview_waiting(app.publisher, day, readers) if proof.edition.papers
+        letter for letter in preview_waiting(app.publisher, day, readers) if letter.edition.papers
     )
     letters = event_loop.run(dry_run(wanted, app.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}

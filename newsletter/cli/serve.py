@@ -15,12 +15,12 @@ commands = command_list()
 
 @command(commands, long_running=True)
 def serve(config: Path, output: Output) -> int:
-    """Serve the readers' pages: join, confirm, choose, read, leave.
+    """Serve only the readers' web pages: subscribe, preferences, archive, unsubscribe.
 
     Example: newsletter serve
 
-    They listen where `web:` says and are for the world where `url:` leads. SIGTERM or Ctrl-C ends
-    it. `newsletter run` serves them too, where `web:` is set.
+    They listen on the address and port in `web:`; `url:` is their public address. SIGTERM or Ctrl-C
+    ends it. If `web:` is set, `newsletter run` serves them too.
     """
     with open_app(config) as app:
         started = app.clock.now()

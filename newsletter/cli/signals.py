@@ -9,10 +9,10 @@ from newsletter.errors import TryAgainError
 
 
 async def until_terminated(work: Coroutine[Any, Any, object]) -> None:
-    """Do the work; on SIGTERM cancel it, which lets it drain.
+    """Do the work; SIGTERM cancels it, and it waits for the answers to letters on the wire.
 
     Raises:
-        TryAgainError: it was told to stop; the same command goes on.
+        TryAgainError: it was stopped by SIGTERM.
     """
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
@@ -20,6 +20,6 @@ async def until_terminated(work: Coroutine[Any, Any, object]) -> None:
     try:
         await task
     except asyncio.CancelledError as error:
-        raise TryAgainError("stopped when told to; the same command goes on") from error
+        raise TryAgainError("stopped by SIGTERM; run the same command again to continue") from error
     finally:
         loop.remove_signal_handler(signal.SIGTERM)

@@ -282,17 +282,29 @@ async def send_single(transport: Transport, envelope: Envelope) -> Outcome:
         TransportError: the server as a whole refuses us or is gone.
     """
     edition = Edition(Recipient(0, envelope.recipient), sections=())
-    claim = Claim(0, 0, "note", edition, attempt=1)
+    letter = Letter(Claim(0, 0, "note", edition, attempt=1), envelope)
     outcomes: list[Outcome] = []
+    await send_unrecorded(transport, [letter], lambda _letter, outcome: outcomes.append(outcome))
+    return outcomes[-1] if outcomes else NotSent("the transport did not settle it")
 
-    async def letters() -> AsyncGenerator[Letter]:
-        yield Letter(claim, envelope)
+
+async def send_unrecorded(
+    transport: Transport, letters: Iterable[Letter], settled: Callable[[Letter, Outcome], None]
+) -> None:
+    """Send letters that are in no ledger; ``settled`` is called with what became of each.
+
+    Raises:
+        TransportError: the server as a whole refuses us or is gone.
+    """
+
+    async def stream() -> AsyncGenerator[Letter]:
+        for letter in letters:
+            yield letter
 
     async def mark(_letter: Letter) -> bool:
         return True
 
-    async def settle(_letter: Letter, outcome: Outcome) -> None:
-        outcomes.append(outcome)
+    async def settle(letter: Letter, outcome: Outcome) -> None:
+        settled(letter, outcome)
 
-    await transport.send(letters(), mark, settle)
-    return outcomes[-1] if outcomes else NotSent("the transport did not settle it")
+    await transport.send(stream(), mark, settle)

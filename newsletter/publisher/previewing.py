@@ -3,10 +3,11 @@
 Nothing here stores anything.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from newsletter.delivery.delivering import send_unrecorded
 from newsletter.errors import TransportError
 from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import EditionLimits, compose_edition
@@ -141,21 +142,17 @@ async def dry_run(letters: Iterable[PreviewedLetter], transport: Transport) -> i
     """
     accepted = 0
 
-    async def stream() -> AsyncIterator[Letter]:
-        for letter in letters:
-            claim = Claim(0, letter.edition.to.id, "rehearsal", letter.edition, 1)
-            yield Letter(claim, letter.envelope)
-
-    async def mark(_letter: Letter) -> bool:
-        return True
-
-    async def settle(letter: Letter, outcome: Outcome) -> None:
+    def count(letter: Letter, outcome: Outcome) -> None:
         nonlocal accepted
         if not isinstance(outcome, Accepted):
             raise TransportError(f"{letter.envelope.recipient}: {outcome}")
         accepted += 1
 
-    await transport.send(stream(), mark, settle)
+    claimed = (
+        Letter(Claim(0, each.edition.to.id, "dry run", each.edition, 1), each.envelope)
+        for each in letters
+    )
+    await send_unrecorded(transport, claimed, count)
     return accepted
 
 

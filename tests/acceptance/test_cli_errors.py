@@ -80,6 +80,14 @@ def test_missing_file_message_is_accurate(newsletter: Newsletter) -> None:
     assert "the file is empty; delete it, then `newsletter init` writes a new" in said
 
 
+def test_errors_are_json_lines_on_request(newsletter: Newsletter) -> None:
+    newsletter.configure(subscribers="readers.yaml")
+    errors = newsletter.run("send", "--yes", "--log-format", "json", code=3).stderr
+    (line,) = map(json.loads, errors.splitlines())
+    assert (line["level"], line["logger"]) == ("error", "newsletter.cli")
+    assert "readers.yaml: there is no such file" in line["message"]
+
+
 @pytest.mark.parametrize(
     "group", ["bounces", "config", "issue", "store", "subscribers", "templates", "topics"]
 )
