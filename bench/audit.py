@@ -1,10 +1,10 @@
-"""How long `newsletter audit` takes: ten invariants, a query each, over a whole issue.
+"""How long `newsletter audit` takes: one query per invariant, over a whole issue.
 
 ``python -m bench.audit [--readers N] [--before N] [--rounds N] [--json FILE]``
 
-Every reader has got the issue, and one on each of the days before; all of them are of the same
-papers, no reader ever getting one twice: the most that I7 (no paper twice) can have to look
-through. Every invariant must hold. Medians, on SQLite and on PostgreSQL where it is there.
+Every reader has an issue of this day and of each day before, all about the same papers, and gets no
+paper twice: the worst case for I7 (no paper twice). Every invariant must hold. The figures are
+medians, on SQLite and, if it is installed, on PostgreSQL.
 """
 
 import argparse
@@ -27,7 +27,7 @@ GROUP = 1000
 
 
 def share(edition: Edition, part: int, parts: int) -> Edition:
-    """One of so many parts of an edition's papers, as an edition; the rest counts as left out."""
+    """Part ``n`` of an edition's papers as an edition; the others count as left out."""
     mine = edition.papers[part::parts]
     rest = len(edition.papers) - len(mine)
     sections = (Section("Other", mine, because=("every paper",) * len(mine)),) if mine else ()
@@ -35,7 +35,7 @@ def share(edition: Edition, part: int, parts: int) -> Edition:
 
 
 def fill(store: SqlStore, made: Morning, before: int) -> int:
-    """Deliver the issue and those before it to every reader; how many got the issue."""
+    """Deliver the issue and the earlier ones to every reader; return how many got the issue."""
     store.sync_subscribers([reader.subscriber for reader in made.readers], now=FROZEN)
     ids = {reader.subscriber.email: reader for reader in store.readers()}
     plans = plans_of(made)
@@ -71,7 +71,7 @@ def measure(url: str, made: Morning, before: int, rounds: int) -> dict[str, floa
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readers", type=int, default=10_000)
     parser.add_argument("--before", type=int, default=5, help="issues of the days before")

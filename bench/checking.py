@@ -1,7 +1,7 @@
-"""Whether what a server took is, decoded, what the naive renderer makes of the same editions.
+"""Compares the letters that a server received with what the naive renderer makes.
 
 A few hundred letters are sent as :mod:`bench.send` sends them, in groups and over several
-connections, into a server that keeps them.
+connections, to a server that keeps them.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ CONNECTIONS = 4
 
 
 class Keeping(Inbox):
-    """An inbox that takes commands in groups (RFC 2920)."""
+    """An inbox with PIPELINING (RFC 2920)."""
 
     async def handle_EHLO(  # noqa: N802 - the name aiosmtpd calls
         self,
@@ -40,17 +40,17 @@ class Keeping(Inbox):
         name: str,
         answers: list[str],
     ) -> list[str]:
-        """Offer them."""
-        session.host_name = name  # the hook's duty
+        """Offer PIPELINING."""
+        session.host_name = name  # aiosmtpd leaves this to the hook
         greeting, *extensions = answers
         return [greeting, "250-PIPELINING", *extensions]
 
 
 def check(folder: Path) -> int:
-    """Send and compare; how many letters there were.
+    """Send and compare; return the number of letters.
 
     Raises:
-        AssertionError: one is missing, or is not what the naive renderer makes.
+        AssertionError: a letter is missing or differs from the naive renderer's.
     """
     freeze(folder, LETTERS)
     asyncio.run(_sent(folder))

@@ -1,10 +1,10 @@
-"""How long it takes to compose letters, against the obvious way, interleaved in one run.
+"""The time to compose letters, interleaved with the obvious way.
 
 ``python -m bench.compose [--readers N] [--papers N] [--json FILE]``
 
-*compile* loads the templates' output for one issue and encodes every shared piece; *compose* makes
-one reader's letter, links to last byte. The obvious way renders Jinja to MJML, MJML to HTML and an
-``EmailMessage`` for each reader; it is measured on a sample of them.
+*compile* loads the fragments of one issue and encodes every shared one; *compose* makes one
+reader's letter, from its links to its bytes. The obvious way renders Jinja to MJML, MJML to HTML
+and an ``EmailMessage`` for each reader; it is measured on a sample of readers.
 """
 
 import argparse
@@ -69,7 +69,7 @@ because: {{ because }}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured; times are medians of CPU over the rounds."""
+    """The figures; times are medians of CPU time over the rounds."""
 
     readers: int
     papers: int
@@ -81,12 +81,12 @@ class Figures:
 
     @property
     def ratio(self) -> float:
-        """How many times the obvious way's cost ours fits into."""
+        """The cost of the obvious way divided by ours."""
         return self.obvious_us / self.compose_us
 
 
 def measure(papers: int, readers: int) -> Figures:
-    """Run the rounds, each with a compilation, all letters, and a sample of the obvious way."""
+    """Run the rounds: each compiles the issue, makes all letters, and a sample the obvious way."""
     day, templates = morning(papers, readers), load_templates()
     editions = list(editions_of(day, templates))
     compiled, composed, obvious = [], [], []
@@ -128,7 +128,7 @@ def _compile(day: Morning, templates: LetterTemplates) -> MessageBuilder:
 
 
 def _compose(builder: MessageBuilder, editions: Sequence[Edition]) -> Envelope:
-    """Build every letter and keep none; the last one."""
+    """Build every letter, keeping only the last one, which is returned."""
     for edition in editions:
         envelope = builder.build(edition)
     return envelope
@@ -146,7 +146,7 @@ def _obvious(editions: Sequence[Edition], views: Sequence[PaperView]) -> int:
 def obvious_letters(
     editions: Sequence[Edition], views: Sequence[PaperView]
 ) -> Iterator[EmailMessage]:
-    """Every letter from the templates, one after the other."""
+    """Yield every letter, rendered from the templates."""
     where = find_folders()
     sources = {HTML: OBVIOUS_HTML, TEXT: OBVIOUS_TEXT}
     html, text = (
@@ -192,7 +192,7 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
 
 
 def table(figures: Figures) -> str:
-    """The figures to be read."""
+    """The lines of the table."""
     rows = (
         ("compile an issue", f"{figures.compile_ms:.0f} ms", "<= 150 ms"),
         ("compose a letter", f"{figures.compose_us:.0f} us", "<= 100 us"),
@@ -206,7 +206,7 @@ def table(figures: Figures) -> str:
 
 
 def main() -> None:
-    """Measure, print the table, write the figures."""
+    """Measure, print the table, and write the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readers", type=int, default=10_000)
     parser.add_argument("--papers", type=int, default=200)

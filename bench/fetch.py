@@ -1,9 +1,9 @@
-"""What reading a feed costs, parsed here and in the child process that a fetch uses.
+"""The cost of reading a feed, in this process and in the child process that a fetch uses.
 
 ``python -m bench.fetch [--entries N] [--rounds N] [--json FILE]``
 
 A made-up feed of abstracts, as RSS, Atom and JSON Feed; every way must find the same papers. `here`
-is CPU time of the parser alone; `fetch` is the whole of it on the clock, child process included.
+is the CPU time of the parser; `fetch` is elapsed time, child process included.
 """
 
 import argparse
@@ -73,7 +73,7 @@ FORMS: Mapping[str, Callable[[Sequence[Item]], bytes]] = {
 
 
 def measure(entries: int, rounds: int) -> dict[str, float]:
-    """Milliseconds by what was done, and the feeds' size."""
+    """Milliseconds per way of reading, and the sizes of the feeds."""
     items = [paper.item for paper in morning(entries, 0).issue.papers]
     bodies = {name: form(items) for name, form in FORMS.items()}
     took: dict[str, list[float]] = {}
@@ -93,7 +93,7 @@ def measure(entries: int, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)

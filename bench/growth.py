@@ -1,11 +1,11 @@
-"""Whether a letter costs more where there are more readers.
+"""Whether a letter costs more if there are more readers.
 
 ``python -m bench.growth [--readers 5000,20000,80000] [--connections N] [--rounds N]
 [--json FILE]``
 
-For each number of readers an issue is frozen in a store of its own. Then the numbers take turns: a
-process of its own sends the whole issue into our own server, ledger included, on uvloop's event
-loop where that is installed. CPU a letter, medians of the rounds.
+For each number of readers an issue is frozen in its own store. Then the numbers take turns: a new
+process sends the whole issue to our own server, ledger included, on uvloop's event loop if that is
+installed. The figures are CPU time per letter, medians of the rounds.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from bench.servers import sink
 from bench.turns import Turn, freeze, ours, turn
 
 BAR = 1.1
-"""What the most readers' letters may cost, in those of the fewest."""
+"""The limit for the cost of a letter with the most readers, relative to the fewest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a letter takes among so many readers, and that in the fewest readers' letters."""
+    """The cost of a letter with this many readers, and relative to the fewest readers."""
 
     readers: int
     rate: float
@@ -36,7 +36,7 @@ class Row:
 
 
 def measure(readers: Sequence[int], connections: int, rounds: int) -> list[Row]:
-    """Run the rounds; a row a number of readers."""
+    """Run the rounds; return a row per number of readers."""
     turns: dict[int, list[Turn]] = {number: [] for number in readers}
     contender = ours()[-1]
     with tempfile.TemporaryDirectory() as made:
@@ -68,7 +68,7 @@ def _rows(turns: dict[int, list[Turn]]) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows for a person."""
+    """The lines of the table."""
     lines = [f"{'readers':>8} {'letters/s':>10} {'CPU µs':>8} {'growth':>7} {'MB':>5}"]
     for row in rows:
         figures = f"{row.rate:10.0f} {row.cpu_us:8.0f} {row.growth:7.2f} {row.peak_mb:5.0f}"
@@ -79,7 +79,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readers", default="5000,20000,80000")
     parser.add_argument("--connections", type=int, default=8)

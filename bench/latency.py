@@ -1,13 +1,12 @@
-"""How many letters a connection sends in the time of a round trip, to a server far away.
+"""How many letters a connection sends per round trip to a distant server.
 
 ``python -m bench.latency [--rtt MS] [--letters N] [--connections N] [--rounds N] [--json FILE]``
 
-Between the sender and our own server stands a proxy on loopback that keeps whatever comes, either
-way, for half the round trip. What a round trip then takes is measured with a command the server
-answers at once, as the proxy's timers come a little late. The clock runs from before the first
-connection to the last goodbye.
-One letter a round trip is the most there can be where a letter waits for the answer to the one
-before; the obvious way waits for the answer to every command.
+A proxy on loopback between the sender and our own server delays data by half the round trip in each
+direction. The real round trip is measured with a command that the server answers at once, because
+the proxy's timers fire a little late. The clock runs from before the first connection to the last
+QUIT. If a letter waits for the reply to the one before, one letter per round trip is the maximum;
+the obvious way waits for the reply to every command.
 """
 
 import argparse
@@ -28,18 +27,18 @@ from bench.servers import sink
 from bench.turns import Turn, freeze, ours, turn
 
 FEW = 20
-"""Letters the obvious way sends, over its one connection."""
+"""Letters that the obvious way sends over its single connection."""
 
 PINGS = 20
-"""Commands by which the round trip is measured."""
+"""The number of commands that measure the round trip."""
 
 BAR = 0.9
-"""Letters a round trip and connection."""
+"""Letters per round trip and connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A contender's medians."""
+    """The medians of one contender."""
 
     contender: str
     connections: int
@@ -49,7 +48,7 @@ class Row:
 
 
 class Half(asyncio.Protocol):
-    """One end of a connection; what it hears goes to the other end, so many seconds later."""
+    """One end of a connection, which forwards data to the other end after a delay."""
 
     def __init__(self, delay: float) -> None:
         self._loop = asyncio.get_running_loop()
@@ -59,22 +58,22 @@ class Half(asyncio.Protocol):
         self.other: Half | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Be ready to say something."""
+        """Keep the transport, to write to it later."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Keep it for as long as it travels."""
+        """Hold the data for the delay."""
         self._pieces.append(data)
         self._loop.call_later(self._delay, self._pass)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end travels like all else."""
+        """Delay the end of the connection like data."""
         del exc
         self.data_received(b"")
 
     def _pass(self) -> None:
-        """Pass on the piece that has travelled longest; nothing is the end."""
+        """Forward the oldest piece; an empty piece is the end of the connection."""
         assert self.other is not None
         assert self.other.transport is not None
         piece = self._pieces.popleft()
@@ -85,7 +84,7 @@ class Half(asyncio.Protocol):
 
 
 class Near(Half):
-    """The sender's end, which looks for its other end before it hears anything."""
+    """The sender's end, which connects to the server before it forwards anything."""
 
     def __init__(self, delay: float, upstream: int) -> None:
         super().__init__(delay)
@@ -108,7 +107,7 @@ class Near(Half):
 
 @contextlib.asynccontextmanager
 async def far_away(upstream: int, rtt: float) -> AsyncIterator[int]:
-    """The port at which a server seems a round trip of so many seconds away."""
+    """The port of a proxy that delays by this many seconds per round trip."""
     listening = await asyncio.get_running_loop().create_server(
         lambda: Near(rtt / 2, upstream), "127.0.0.1", 0
     )
@@ -117,7 +116,7 @@ async def far_away(upstream: int, rtt: float) -> AsyncIterator[int]:
 
 
 async def round_trip(port: int) -> float:
-    """Seconds a command and its answer take there, in the median."""
+    """The median of the seconds that a command and its reply take."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     await reader.readline()
     taken = []
@@ -133,7 +132,7 @@ async def round_trip(port: int) -> float:
 
 
 async def measure(wanted: argparse.Namespace) -> list[Row]:
-    """Run the rounds; a row a contender."""
+    """Run the rounds; return a row per contender."""
     turns, trips = dict[str, list[Turn]](), list[float]()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -160,7 +159,7 @@ def _row(contender: str, done: Sequence[Turn], rtt: float, connections: int) -> 
 
 
 def table(rows: Sequence[Row], rtt: float) -> str:
-    """The rows for a person."""
+    """The lines of the table."""
     head = (
         f"{'contender':18} {'connections':>11} {'RTT ms':>7} {'letters/s':>10} {'a round trip':>13}"
     )
@@ -177,7 +176,7 @@ def table(rows: Sequence[Row], rtt: float) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rtt", type=float, default=50.0, help="milliseconds")
     parser.add_argument("--letters", type=int, default=2000)

@@ -1,11 +1,11 @@
-"""What the ledger costs: claims, marks and settlements a second, by the size of their groups.
+"""Claims, marks and settlements of the ledger per second, by the size of their groups.
 
 ``python -m bench.ledger [--letters N] [--groups 1,8,100,1000] [--json FILE]``
 
-Each letter is claimed, marked and settled as a run does it: claims of a group in one transaction,
-then the marks of a group and the settlements of the one before in one. The store is on SQLite, on
-SQLite with the send journal, and on PostgreSQL where it is there; groups and stores take
-turns on issues of their own. At the end every letter must be accepted.
+Each letter is claimed, marked and settled as in a run: the claims of a group in one transaction,
+then the marks of a group together with the settlements of the one before. The store is SQLite,
+SQLite with its send journal, and PostgreSQL if it is installed; groups and stores take turns on
+issues of their own. At the end every letter must be accepted.
 """
 
 import argparse
@@ -43,14 +43,14 @@ from tests.faults.databases import databases
 
 LEASE = 60.0
 FEW = 400
-"""Letters of a round whose groups are of one: each is a synced transaction."""
+"""Letters of a round with groups of one, in which each is a synced transaction."""
 
 TAKEN = Accepted("250 2.0.0 Ok: queued as 4XyZ1234abcd")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a group's size came to on one store: letters a second, and CPU a letter in µs."""
+    """Letters per second and CPU per letter in µs for one group size on one store."""
 
     store: str
     group: int
@@ -60,7 +60,7 @@ class Row:
 
 
 def plans_of(made: Morning) -> list[PlannedEdition]:
-    """Each reader's edition of the morning; those who get none are left out."""
+    """The editions of all readers who get a letter."""
     matching = topics.match_issue(made.issue, filters(made.readers), RulesMatcher())
     masks = IssueMasks(made.issue, matching)
     papers = len(made.issue.papers)
@@ -89,14 +89,14 @@ def letters_of(claims: Sequence[Claim]) -> list[Letter]:
 
 
 def freeze(store: Store, made: Morning, plans: Sequence[PlannedEdition], *, back: int = 0) -> Wave:
-    """Freeze these plans as the issue of so many days before."""
+    """Freeze these plans as the issue of this many days before."""
     at = FROZEN - timedelta(days=back)
     issue = replace(made.issue, day=made.issue.day - timedelta(days=back), frozen_at=at)
     return store.freeze(Wave(0, issue, at, b"pieces"), plans)
 
 
 def deliver(store: Store, wave: Wave, group: int, letters: int) -> tuple[float, float]:
-    """Deliver a wave in groups; the seconds of the claims, and those of all that follows."""
+    """Deliver a wave in groups; return the seconds of the claims and of everything after them."""
     day, now, began = wave.issue.day, wave.issue.frozen_at, time.perf_counter()
     claims: list[Claim] = []
     while len(claims) < letters:
@@ -129,7 +129,7 @@ def stores() -> Iterator[dict[str, Store]]:
 
 
 def measure(letters: int, groups: Sequence[int]) -> list[Row]:
-    """A row a store and group."""
+    """Measure; return a row per store and group size."""
     made = morning(200, letters + letters // 10)
     plans = plans_of(made)[:letters]
     rows = []
@@ -151,13 +151,13 @@ def measure(letters: int, groups: Sequence[int]) -> list[Row]:
 
 
 def of(plan: PlannedEdition, reader: Reader) -> PlannedEdition:
-    """The plan as that of a reader of the store."""
+    """The plan, for a reader of the store."""
     edition = replace(plan.edition, to=Recipient.of(reader))
     return PlannedEdition(replace(plan.history, reader=reader), edition)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows for a person."""
+    """The lines of the table."""
     header = f"{'store':16} {'group':>6} {'claims/s':>10} {'marked, settled/s':>18} {'CPU µs':>8}"
     lines = [
         f"{row.store:16} {row.group:6} {row.claims:10.0f} {row.marks_and_settles:18.0f} "
@@ -168,7 +168,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--letters", type=int, default=5000)
     parser.add_argument("--groups", default="1,8,100,1000")

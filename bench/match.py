@@ -1,7 +1,7 @@
-"""What matching costs: bitmasks for all readers, against a search for each reader and paper.
+"""The cost of matching: bitmasks for all readers, against a search for each reader and paper.
 
-Both ways run in turns on the same made-up morning and must choose the same papers. Figures are
-medians of CPU time::
+Both ways take turns on the same made-up papers and readers, and must choose the same papers. The
+figures are medians of CPU time::
 
     python -m bench.match [--readers 10000] [--papers 200] [--abstracts FILE.jsonl.gz] [--json FILE]
 """
@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 
 
 def main() -> None:
-    """Run the bench as the command line says and print its figures."""
+    """Run the bench and print its figures."""
     asked = _arguments()
     made = morning(asked.papers, asked.readers, abstracts=asked.abstracts)
     figures = measure(made, rounds=asked.rounds, searched=asked.searched)
@@ -65,7 +65,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def measure(made: Morning, *, rounds: int, searched: int) -> Mapping[str, float]:
-    """Time every step ``rounds`` times, the ways in turns; figures by name."""
+    """Time every step ``rounds`` times, alternating between the ways; return figures by name."""
     at = histories(made.readers)
     limits = _limits(len(made.issue.papers))
     spent: dict[str, list[float]] = {name: [] for name in ("match", "select", "compose", "search")}
@@ -177,7 +177,7 @@ def _occurs(term: Term, text: str) -> bool:
 
 
 def _texts(term: Term, item: Item) -> Iterator[str]:
-    """The texts a term is looked for in, as they are compared (and, being cached, for free)."""
+    """The folded texts in which a term is looked up, cached."""
     match term.field:
         case "author":
             yield from map(folded, item.authors)

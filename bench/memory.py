@@ -1,11 +1,11 @@
-"""What memory a whole ``newsletter send`` takes, and in which of its parts.
+"""The memory that a whole ``newsletter send`` takes.
 
 ``python -m bench.memory [--readers 1,1000,100000] [--json FILE]``
 
-For each number of readers a newsletter is set up: a store on SQLite with 200 papers of the day and
-that many readers with filters of their own. The command composes, freezes and delivers the issue
-into our own server, in a process of its own; its resident memory is looked at all the while. One
-reader shows what the command takes before there is anything to do.
+For each number of readers a newsletter is set up: an SQLite store with 200 papers of the day and
+that many readers, each with their own filter. The command composes, freezes and delivers the issue
+to our own server in its own process, whose resident memory is measured meanwhile. One reader shows
+what the command needs before there is anything to do.
 """
 
 import argparse
@@ -31,15 +31,15 @@ from newsletter.stores import open_store
 
 PAPERS = 200
 BAR = 100
-"""Megabytes of resident memory a whole send may take."""
+"""The limit for the resident memory of a whole send, in megabytes."""
 
 PAUSE = 0.02
-"""Seconds between two looks."""
+"""Seconds between two measurements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A send to so many readers: its most resident memory in megabytes, and its seconds."""
+    """A send to this many readers: its peak of resident memory in megabytes, and its seconds."""
 
     readers: int
     until_frozen_mb: float
@@ -49,7 +49,7 @@ class Row:
 
 
 def prepared(folder: Path, smtp: int, readers: int) -> None:
-    """A newsletter's folder, its store filled."""
+    """Write a newsletter's folder and fill its store."""
     work, now = morning(PAPERS, readers), SystemClock().now()
     configuration = {
         "name": "Bench",
@@ -68,13 +68,13 @@ def prepared(folder: Path, smtp: int, readers: int) -> None:
         store.sync_subscribers([reader.subscriber for reader in work.readers], now=now)
         fill(store, [paper.item for paper in work.issue.papers], now)
     with contextlib.closing(sqlite3.connect(folder / "newsletter.db")) as database:
-        # As those have it who joined by themselves: a hundred thousand are in no file.
+        # Readers who joined on the pages: nobody keeps a hundred thousand in a file.
         database.execute("UPDATE readers SET origin = 'store', listed = NULL")
         database.commit()
 
 
 def measured(folder: Path, readers: int) -> Row:
-    """Send, and look at the process until it ends."""
+    """Send, and measure the process until it ends."""
     began, frozen, delivering, peak = time.perf_counter(), 0.0, 0.0, 0.0
     day = SystemClock().now().date().isoformat()
     with subprocess.Popen(  # noqa: S603 - our own command
@@ -100,7 +100,7 @@ def _is_frozen(folder: Path) -> bool:
 
 
 def measure(numbers: Sequence[int]) -> list[Row]:
-    """A row a number of readers."""
+    """Measure; return a row per number of readers."""
     rows = []
     for readers in numbers:
         with tempfile.TemporaryDirectory() as made:
@@ -113,7 +113,7 @@ def measure(numbers: Sequence[int]) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows for a person."""
+    """The lines of the table."""
     head = f"{'readers':>8} {'until frozen':>13} {'delivering':>11} {'peak MB':>8} {'seconds':>8}"
     lines = [
         f"{row.readers:8} {row.until_frozen_mb:13.0f} {row.delivering_mb:11.0f} "
@@ -127,7 +127,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readers", default="1,1000,100000")
     parser.add_argument("--json", type=Path)

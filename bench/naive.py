@@ -1,4 +1,4 @@
-"""The naive renderer: a letter as one template with loops, which the engine sets in one go."""
+"""The naive renderer: a letter as one template with loops, rendered in one pass."""
 
 from newsletter.letter.assembling import REASON_INDENT
 from newsletter.letter.links import Links
@@ -28,7 +28,7 @@ SKELETON = """\
 {%- endfor %}
 {%- with n = more %}{% if n %}{% block more scoped %}{% endblock %}{% endif %}{% endwith %}
 {%- block ending %}{% endblock %}"""
-"""A letter as one template, with loops; the newsletter's own templates fill its blocks."""
+"""A letter as one template with loops, whose blocks the newsletter's own templates fill."""
 
 
 def in_one_pass(
@@ -41,10 +41,10 @@ def in_one_pass(
     preheader: str,
     minutes: int,
 ) -> str:
-    """The whole letter, set by the template engine in one go.
+    """Render the whole letter in one pass.
 
     Args:
-        name: which template, that of the HTML or of the text.
+        name: the name of the HTML or the text template.
         whole: the reader's edition.
         made: the issue it is of.
         publication: whose letter it is.

@@ -1,11 +1,11 @@
-"""What the readers' pages cost with many readers and papers, and while letters are leaving.
+"""The cost of the readers' pages with many readers and papers, and while letters are sent.
 
 ``python -m bench.pages [--readers N] [--papers N] [--clients N]``
 
-A store on SQLite is filled; `newsletter serve` and, for the second half, `newsletter send` run in
-processes of their own, and this one asks for pages. First each page alone, in turn: the median time
-to the last byte. Then clients ask for a mix of pages while every reader is sent an issue: how many
-answers a second, how many were not 200, and how many letters are missing at the end.
+An SQLite store is filled; `newsletter serve` and, for the second half, `newsletter send` run in
+their own processes, and this one requests pages. First each page alone: the median time to the last
+byte. Then clients request a mix of pages while every reader is sent an issue: answers per second,
+answers other than 200, and letters missing at the end.
 """
 
 import argparse
@@ -39,13 +39,13 @@ from tests.faults.recorder import Recorder, recording
 SECRET = "a secret of the bench alone"  # noqa: S105 - of a newsletter that is thrown away
 SENDER = "papers@example.org"
 A_DAY = 200
-"""Papers listed for a day."""
+"""Papers per day."""
 
 ROUNDS = 30
 
 
 def prepared(folder: Path, smtp: int, port: int, readers: int, papers: int) -> None:
-    """A newsletter's folder, its store filled."""
+    """Write a newsletter's folder and fill its store."""
     work = morning(papers, readers)
     configuration = {
         "name": "Bench",
@@ -76,14 +76,14 @@ def prepared(folder: Path, smtp: int, port: int, readers: int, papers: int) -> N
 
 
 def _send_one(folder: Path, email: str, at: datetime) -> None:
-    """Send one reader the issue of a day, so that there is one."""
+    """Send one reader the issue of a day, so that the pages have an issue."""
     words = ("send", "--yes", "--date", at.date().isoformat(), "--to", email)
     with running(folder, *words) as sending:
         sending.wait()
 
 
 def fill(store: Store, items: Sequence[Item], now: datetime) -> None:
-    """List the papers in a store, so many a day, the last ones on this day."""
+    """List the papers in a store, some on each day, the last ones on this day."""
     days = -(-len(items) // A_DAY)
     health = SourceHealth("Bench", "ok", checked=now, last_ok=now)
     for back, first in zip(range(days - 1, -1, -1), range(0, len(items), A_DAY), strict=True):
@@ -101,7 +101,7 @@ def _named(name: str) -> Identity:
 
 @contextlib.contextmanager
 def running(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One of our commands, in a process of its own."""
+    """Run one of our commands in its own process."""
     process = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "newsletter", *words],
         cwd=folder,
@@ -138,7 +138,7 @@ def up(port: int) -> None:
 
 
 def pages(day: str) -> Mapping[str, str]:
-    """The pages asked for, by what they are."""
+    """The paths of the pages by name."""
     keys, now = Keyring((SECRET,), SENDER), SystemClock().now()
     return {
         "first page": "/",
@@ -155,7 +155,7 @@ def pages(day: str) -> Mapping[str, str]:
 
 
 def alone(port: int, day: str) -> None:
-    """Each page by itself."""
+    """Time each page by itself."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     for name, path in pages(day).items():
         asked = [ask(connection, path) for _ in range(ROUNDS)]
@@ -164,7 +164,7 @@ def alone(port: int, day: str) -> None:
 
 
 def while_sending(port: int, day: str, clients: int, over: Event) -> tuple[int, int]:
-    """A mix of pages until told that it is over: answers, and those that were not 200."""
+    """Request a mix of pages until ``over``; return the answers and those that were not 200."""
     mixed = [path for name, path in pages(day).items() if not name.startswith("search")]
 
     def client(number: int) -> list[int]:
@@ -182,7 +182,7 @@ def while_sending(port: int, day: str, clients: int, over: Event) -> tuple[int, 
 
 
 async def measured(folder: Path, readers: int, papers: int, clients: int) -> None:
-    """Fill, serve, ask; then send, and ask meanwhile."""
+    """Fill the store, serve, and time the pages; then send, and request pages meanwhile."""
     recorder, over = Recorder(), Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -208,7 +208,7 @@ async def measured(folder: Path, readers: int, papers: int, clients: int) -> Non
 
 
 def main() -> None:
-    """Read the command line, and measure."""
+    """Read the command line and measure."""
     reading = argparse.ArgumentParser(description=__doc__)
     reading.add_argument("--readers", type=int, default=10_000)
     reading.add_argument("--papers", type=int, default=10_000)

@@ -1,11 +1,11 @@
-"""How long a person waits for the proof sheet: until it is there, and after a file was saved.
+"""How long a person waits for the preview page: at the start, and after a file was saved.
 
 ``python -m bench.preview [--rounds N]``
 
-The demo's listing; `newsletter preview` in a process of its own, and a real Chromium at its page.
-First paint: from the start of the process until the letter stands in the page. Reload: from the
-end of the write to a template or the configuration until the new letter stands there. The best,
-the middle and the worst of the rounds.
+`newsletter preview` shows the demo's listing, in its own process, to a real Chromium. First paint:
+from the start of the process until the letter is shown. Reload: from the end of a write to a
+template or the configuration until the new letter is shown. The figures are the minimum, the median
+and the maximum of the rounds.
 """
 
 import argparse
@@ -38,17 +38,17 @@ WATCH = """word => new Promise(done => {
     };
     look();
 })"""
-"""Resolves, at the frame that shows it, to when a word stands in the letter (ms since 1970)."""
+"""Resolves to the time (ms since 1970) of the frame in which a word appears in the letter."""
 
 
 def newsletter(folder: Path, *words: str) -> list[str]:
-    """A command of ours on the demo in a folder."""
+    """Run one of our commands on the demo in a folder."""
     return [sys.executable, "-m", "newsletter", *words, "--config", str(folder / "newsletter.yaml")]
 
 
 @contextmanager
 def previewing(folder: Path) -> Iterator[tuple[str, float]]:
-    """The proof sheet of the demo in a folder: its address, and when its process was started."""
+    """Serve the preview of the demo in a folder; yield its URL and the time its process started."""
     started = time.time() * 1000  # noqa: TID251 - compared with the browser's clock
     command = [*newsletter(folder, "preview"), "--date", DAY, "--as", READER, "--no-open"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own command
@@ -65,7 +65,7 @@ def previewing(folder: Path) -> Iterator[tuple[str, float]]:
 
 
 def prepared(folder: Path) -> None:
-    """The demo in a folder, its issue not frozen yet, with templates of its own."""
+    """Write the demo into a folder, its issue not frozen, with a copy of the templates."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     words = [sys.executable, "-m", "newsletter", "demo", "--no-serve", "--out", str(folder)]
     subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True)  # noqa: S603 - our own command
@@ -78,7 +78,7 @@ def prepared(folder: Path) -> None:
 
 
 def reloads(page: Page, folder: Path, rounds: int) -> Mapping[str, list[float]]:
-    """Milliseconds from a save until the letter shows it, by what was saved."""
+    """Milliseconds from a save until the letter shows it, by the file saved."""
     edits = {
         "template": (folder / "own" / "partials" / "foot.mjml", "You get this because"),
         "configuration": (folder / "newsletter.yaml", "1 Example Street, Example"),
@@ -99,7 +99,7 @@ def reloads(page: Page, folder: Path, rounds: int) -> Mapping[str, list[float]]:
 
 
 def main() -> int:
-    """Measure, print a table and the figures as JSON."""
+    """Measure, and print a table and the figures as JSON."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=20)
     rounds: int = arguments.parse_args().rounds

@@ -1,6 +1,6 @@
-"""A process's resident memory, as Linux tells it.
+"""The resident memory of a process, from Linux's ``/proc``.
 
-``ru_maxrss`` will not do: a child begins with what its parent had.
+``ru_maxrss`` is of no use here: a child starts with the value of its parent.
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """What a process has in memory now, and the most it ever had, in megabytes."""
+    """The resident memory of a process now and at its peak, in megabytes."""
 
     now: float
     peak: float
 
 
 def resident(process: int | str = "self") -> Resident | None:
-    """That of a process, by its id; None once it has ended."""
+    """The memory of a process by its id; None once it has ended."""
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
     said = dict(line.split(":", 1) for line in status)
     if "VmRSS" not in said:

@@ -1,12 +1,12 @@
-"""How fast personal letters leave, ledger included, against one constant message.
+"""How fast personal letters are sent, ledger included, against one constant message.
 
 ``python -m bench.send [--letters N] [--connections N] [--rounds N] [--only NAME] [--json FILE]``
 
-Contenders take turns within each round, each a process of its own, into the same server: a small
-one of ours compiled from ``bench/sink.c``, and Postfix' ``smtp-sink`` where it is installed. Ours
-sends on asyncio's event loop, and on uvloop's where that is installed. What the server counted must
-be what the ledger counts, and before it begins some letters must be, decoded, what the naive
-renderer makes. Medians of the rounds, and each bar with what was measured.
+Contenders take turns within each round, each in its own process, with the same server: a small one
+of ours compiled from ``bench/sink.c``, and Postfix' ``smtp-sink`` if it is installed. Ours sends on
+asyncio's event loop, and on uvloop's if that is installed. The server must count as many letters as
+the ledger; before the rounds, some decoded letters are compared with what the naive renderer makes.
+The figures are medians of the rounds, and each limit with its measured figure.
 """
 
 import argparse
@@ -24,15 +24,15 @@ from bench.servers import postfix, servers
 from bench.turns import SOURCE, Turn, freeze, ours, turn
 
 FEW = 60
-"""Letters the obvious way sends in a round; it is too slow for more."""
+"""Letters that the obvious way sends in a round; it is too slow for more."""
 
 CPU_BARS = {ASYNCIO: 90.0, UVLOOP: 50.0}
-"""Microseconds of CPU a letter may take on each event loop."""
+"""The limit for the CPU time of a letter on each event loop, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A contender's medians into one server."""
+    """The medians of one contender with one server."""
 
     server: str
     contender: str
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A figure of ours, and what it is to reach: at least that, or, of CPU, at most."""
+    """A figure and its limit: a minimum, or a maximum for CPU time."""
 
     name: str
     contender: str
@@ -53,14 +53,14 @@ class Bar:
 
     @property
     def reached(self) -> bool:
-        """Whether it does."""
+        """Whether the figure is within its limit."""
         if self.at_most:
             return self.measured <= self.to_reach
         return self.measured >= self.to_reach
 
 
 def measure(wanted: argparse.Namespace) -> list[Row]:
-    """Run the rounds; a row a server and contender."""
+    """Run the rounds; return a row per server and contender."""
     contenders = [*ours(), OBVIOUS, *([SOURCE] if postfix(SOURCE) else [])]
     contenders = [one for one in contenders if wanted.only in {None, one}]
     turns: dict[tuple[str, str], list[Turn]] = {}
@@ -89,7 +89,7 @@ def _row(server: str, contender: str, done: Sequence[Turn]) -> Row:
 
 
 def bars(rows: Sequence[Row]) -> Iterator[Bar]:
-    """What is to be reached, beside what was measured, for each of ours."""
+    """The limits with the measured figures for our contenders."""
     found = {(row.server, row.contender): row for row in rows}
     for contender in (ASYNCIO, UVLOOP):
         if mine := found.get(("sink", contender)):
@@ -110,7 +110,7 @@ def _ratio(
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows and the bars for a person."""
+    """The lines of the table and of the limits."""
     lines = [f"{'server':10} {'contender':18} {'letters/s':>10} {'CPU µs':>8} {'MB':>5}"]
     for row in rows:
         figures = f"{row.rate:10.0f} {row.cpu_us:8.0f} {row.peak_mb:5.0f}"
@@ -124,7 +124,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--letters", type=int, default=5000)
     parser.add_argument("--connections", type=int, default=8)

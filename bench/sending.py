@@ -1,11 +1,11 @@
-"""One sender at work, as a process of its own, so that its CPU can be told from the server's.
+"""One sender in its own process, so that its CPU time is separate from the server's.
 
 ``python -m bench.sending newsletter|newsletter-uvloop|obvious FOLDER PORT CONNECTIONS LETTERS``
 
-*newsletter* is the product from its ledger to the wire: claims, letters, marks, settlements; on
-asyncio's event loop, or on uvloop's.
-*obvious* renders Jinja, MJML and an ``EmailMessage`` for each reader, sends it with aiosmtplib's
-``send_message`` and commits a row. Each prints its letters, seconds and CPU seconds as JSON.
+*newsletter* is the product from its ledger to the connection: claims, letters, marks, settlements,
+on asyncio's event loop or on uvloop's. *obvious* renders Jinja, MJML and an ``EmailMessage`` for
+each reader, sends it with aiosmtplib's ``send_message`` and commits a row. Each prints its letters,
+seconds and CPU seconds as JSON.
 """
 
 import asyncio
@@ -39,17 +39,17 @@ from newsletter.templates import load_templates
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 
 ASYNCIO, UVLOOP, OBVIOUS = "newsletter", "newsletter-uvloop", "obvious"
-"""The contenders' names."""
+"""The names of the contenders."""
 
 PAPERS = 200
 HTML = 42_000
-"""Bytes of HTML a letter of this workload has at most, so that they have 48 KB in the mean."""
+"""The maximum of HTML bytes per letter, with which letters have 48 KB on average."""
 
 STORE = "newsletter.db"
 
 
 def prepare(folder: Path, letters: int) -> None:
-    """Freeze an issue for so many readers, each with an edition of their own, in a store."""
+    """Freeze an issue in a store for this many readers, each with their own edition."""
     day = morning(PAPERS, letters)
     store = open_store(f"sqlite:///{folder / STORE}")
     store.sync_subscribers([reader.subscriber for reader in day.readers], now=day.issue.frozen_at)
@@ -73,7 +73,7 @@ def composed(
 
 
 async def newsletter(folder: Path, port: int, connections: int) -> int:
-    """Deliver what is frozen; how many letters were accepted, by whomever."""
+    """Deliver what is frozen; return the number of accepted letters."""
     store, clock = open_store(f"sqlite:///{folder / STORE}"), SystemClock()
     transport = SmtpTransport(
         SmtpSettings("127.0.0.1", port, "none", connections=connections), clock
@@ -93,7 +93,7 @@ async def newsletter(folder: Path, port: int, connections: int) -> int:
 
 
 async def obvious(folder: Path, port: int, letters: int) -> int:
-    """Send so many letters as one would at first."""
+    """Send this many letters the obvious way."""
     day = morning(PAPERS, 2 * letters)
     editions = list(editions_of(day, load_templates()))[:letters]
     views = [paper_view(paper.item) for paper in day.issue.papers]
@@ -126,13 +126,13 @@ async def sent(kind: str, folder: Path, port: int, connections: int, letters: in
 
 
 def used() -> float:
-    """Seconds of CPU of this process."""
+    """The CPU time of this process in seconds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
-    """Work, and tell what it took."""
+    """Send, and print what it took as JSON."""
     kind, folder, *numbers = sys.argv[1:]
     before, start = used(), time.perf_counter()
     with asyncio.Runner(loop_factory=_factory(kind)) as runner:

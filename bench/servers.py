@@ -1,4 +1,4 @@
-"""SMTP servers to send into: a small one of our own in C, and Postfix' where it is installed."""
+"""SMTP servers to send to: a small one of our own in C, and Postfix' if it is installed."""
 
 import contextlib
 import shutil
@@ -13,12 +13,12 @@ from pathlib import Path
 SOURCE = Path(__file__).parent / "sink.c"
 
 Opened = AbstractContextManager[tuple[int, list[int]]]
-"""A server while it listens: its port, and, once it has ended, how many messages it took."""
+"""A running server: its port, and the number of messages once it has stopped."""
 
 
 @contextlib.contextmanager
 def sink(folder: Path) -> Iterator[tuple[int, list[int]]]:
-    """Our own server; it is compiled into this folder."""
+    """Compile our own server into this folder and run it."""
     program = folder / "sink"
     if not program.exists():
         compiler = shutil.which("cc") or shutil.which("gcc")
@@ -35,7 +35,7 @@ def sink(folder: Path) -> Iterator[tuple[int, list[int]]]:
 
 @contextlib.contextmanager
 def postfix_sink(folder: Path) -> Iterator[tuple[int, list[int]]]:
-    """Postfix' own; it tells no count."""
+    """Run Postfix' ``smtp-sink``, which does not count its messages."""
     del folder
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -49,12 +49,12 @@ def postfix_sink(folder: Path) -> Iterator[tuple[int, list[int]]]:
 
 
 def servers() -> Mapping[str, Callable[[Path], Opened]]:
-    """Those that there are here, by name."""
+    """The servers available on this machine, by name."""
     return {"sink": sink} | ({"smtp-sink": postfix_sink} if postfix("smtp-sink") else {})
 
 
 def postfix(name: str) -> list[str]:
-    """The beginning of a command line of one of Postfix' programs; empty where it is missing."""
+    """The start of a command line of a Postfix program; empty if it is not installed."""
     found = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin")
     return [found] if found else []
 

@@ -1,7 +1,7 @@
-"""How well the curated topics find what people say papers are about: ``python -m bench.topics``.
+"""The precision and recall of the curated topics on labelled papers: ``python -m bench.topics``.
 
-A labelled file has one JSON object a line: ``title``, ``abstract``, ``topics`` (the labels below
-that hold) and ``borderline`` (labels on which people would differ, which are not scored)::
+A labelled file has one JSON object per line: ``title``, ``abstract``, ``topics`` (the labels that
+apply) and ``borderline`` (labels on which people would differ, which are not scored)::
 
     python -m bench.topics FILE.jsonl [--json FILE] [--missed]
 """
@@ -38,12 +38,12 @@ LABELS = {
     "vision": "Vision",
     "vlm": "Vision-language models",
 }
-"""The labels of a file, and the curated topic each stands for."""
+"""The curated topic of each label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A paper, the labels people gave it, and those on which they would differ."""
+    """A paper, its labels, and the labels that are borderline."""
 
     item: Item
     labels: frozenset[str]
@@ -52,7 +52,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The papers rightly found, wrongly found and missed, by title."""
+    """The titles of papers found rightly, found wrongly, and missed."""
 
     right: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
@@ -60,12 +60,12 @@ class Score:
 
     @property
     def precision(self) -> float:
-        """The share of what was found that is right; 1 where nothing was found."""
+        """The share of found papers that are right; 1 if nothing was found."""
         return _share(len(self.right), len(self.right) + len(self.wrong))
 
     @property
     def recall(self) -> float:
-        """The share of what is right that was found; 1 where there is nothing to find."""
+        """The share of right papers that were found; 1 if there is nothing to find."""
         return _share(len(self.right), len(self.right) + len(self.missed))
 
     @property
@@ -75,7 +75,7 @@ class Score:
 
 
 def main() -> None:
-    """Score the file that the command line names."""
+    """Score a labelled file."""
     asked = _arguments()
     scores = score(read(asked.labelled))
     _tell(scores)
@@ -108,7 +108,7 @@ def read(path: Path) -> list[Labelled]:
 
 
 def score(labelled: Sequence[Labelled]) -> Mapping[str, Score]:
-    """For each label how well its topic does; borderline papers are left out of it."""
+    """The verdict on the topic of each label, without its borderline papers."""
     members = topics.match_issue(_issue(labelled), (), RulesMatcher()).topics
     return {label: _score(label, members[name], labelled) for label, name in LABELS.items()}
 
@@ -138,7 +138,7 @@ def _score(label: str, members: int, labelled: Sequence[Labelled]) -> Score:
 
 
 def micro(scores: Iterable[Score]) -> Score:
-    """All verdicts of all topics as one."""
+    """The sum of the verdicts of all topics."""
     right, wrong, missed = zip(*((s.right, s.wrong, s.missed) for s in scores), strict=True)
     return Score(sum(right, ()), sum(wrong, ()), sum(missed, ()))
 

@@ -1,4 +1,4 @@
-"""One contender's turn at sending, in a process of its own, and what it took."""
+"""One contender's turn at sending in its own process, and its cost."""
 
 import json
 import resource
@@ -16,14 +16,14 @@ from bench.servers import postfix
 
 SOURCE = "smtp-source"
 SIZE = 48_000
-"""Bytes of the constant message, what the letters of this workload have in the mean."""
+"""Bytes of the constant message: the average of the letters of this workload."""
 
 FROZEN = "frozen.db"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one contender did in one round; the peak is of resident memory."""
+    """The result of one contender in one round; ``peak_mb`` is resident memory."""
 
     letters: int
     seconds: float
@@ -32,12 +32,12 @@ class Turn:
 
     @property
     def rate(self) -> float:
-        """Letters a second."""
+        """Letters per second."""
         return self.letters / self.seconds
 
     @property
     def cpu_us(self) -> float:
-        """CPU a letter, in microseconds."""
+        """CPU time per letter in microseconds."""
         return self.cpu / self.letters * 1e6
 
 
@@ -47,13 +47,13 @@ def ours() -> list[str]:
 
 
 def freeze(folder: Path, letters: int) -> None:
-    """Freeze an issue for so many readers; each turn of ours begins with it anew."""
+    """Freeze an issue for this many readers; each of our turns starts with a copy of it."""
     prepare(folder, letters)
     (folder / STORE).rename(folder / FROZEN)
 
 
 def turn(contender: str, folder: Path, port: int, connections: int, letters: int) -> Turn:
-    """Let one contender send; ours send what was frozen in the folder, whatever ``letters`` is."""
+    """Let one contender send; ours send the frozen issue, whatever ``letters`` is."""
     if contender == SOURCE:
         return _source(port, connections, letters)
     if contender != OBVIOUS:

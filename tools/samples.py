@@ -1,4 +1,4 @@
-"""Letters to look at and to check: the demo's listing, as often as it takes, in a theme."""
+"""Sample letters made from the demo's listing, in a theme."""
 
 import email
 from dataclasses import dataclass, replace
@@ -49,12 +49,12 @@ _SAID = {
     "headline": "Three letters are in doubt",
     "lines": "The server went away within the dot.\nNothing to mend: they are sent once more.",
 }
-"""What the short letters are told."""
+"""The values for the placeholders of the short letters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One letter in all its forms."""
+    """One letter as HTML, as text and as a message."""
 
     name: str
     html: str
@@ -63,7 +63,7 @@ class Sample:
 
 
 def sample(theme: str, papers: int, cards: int = 12) -> Sample:
-    """The letter of somebody who reads every paper of a day with so many."""
+    """The letter of a reader who gets every paper of a day with this many papers."""
     issue = _issue(papers)
     ada = Subscriber("ada@example.org", name="Ada", filter=Filter(max_items=cards))
     history = ReaderHistory(Reader(1, ada, "confirmed", decided=0, origin="file"))

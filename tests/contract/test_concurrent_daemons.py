@@ -85,9 +85,9 @@ async def two_at_once(folder: Path, store: str, *, killed: bool) -> None:
     async with recording(recorder):
         for words in NEWSLETTER.prepare(folder, recorder.port, PLAN, store):
             await succeeded(await command(folder, words))
-        first = await command(folder, NEWSLETTER.sending(None))
+        first = await command(folder, NEWSLETTER.send_command(None))
         await until_true(lambda: recorder.sessions == PLAN.connections)
-        second = await command(folder, NEWSLETTER.sending(None))
+        second = await command(folder, NEWSLETTER.send_command(None))
         await until_true(lambda: recorder.sessions == 2 * PLAN.connections)
         if killed:
             first.kill()
@@ -95,7 +95,7 @@ async def two_at_once(folder: Path, store: str, *, killed: bool) -> None:
         recorder.on_phase = lambda _phase, _count: None
         recorder.listening.set()
         await succeeded(second)
-        await succeeded(await command(folder, NEWSLETTER.sending(None)) if killed else first)
+        await succeeded(await command(folder, NEWSLETTER.send_command(None)) if killed else first)
     ledger = NEWSLETTER.ledger(store)
     assert not NEWSLETTER.broken(store)
     assert Counter(state for state, _ in ledger.values()) == {"accepted": PLAN.letters}

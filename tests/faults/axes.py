@@ -1,4 +1,4 @@
-"""The ways to strike a sender: what is done at the point drawn, and what is mended afterwards."""
+"""The axes of a torture: each strikes the sender in one way and then repairs what it broke."""
 
 import asyncio
 import os
@@ -15,24 +15,24 @@ from tests.faults.databases import Database
 from tests.faults.recorder import Fault, Recorder, pause
 
 SETTLING = 0.05
-"""Seconds for what a struck sender had put on the wire to arrive."""
+"""Seconds until everything that a struck sender had written has arrived."""
 
 CLAIM_OVER, MARK_OVER = 61.0, 721.0
-"""Seconds after which the lease of a claim, of a mark, has run out."""
+"""Seconds after which the lease of a claim and the lease of a mark have expired."""
 
 HOURS = 3600.0
 
 
 class Sender(Protocol):
-    """A sender at work."""
+    """A running sender."""
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The id of its process."""
 
 
 class TortureScene(Protocol):
-    """What an axis may touch."""
+    """The parts of a torture that an axis may use."""
 
     draw: random.Random
     folder: Path
@@ -40,31 +40,31 @@ class TortureScene(Protocol):
     recorder: Recorder
 
     async def rival(self, letters: int) -> None:
-        """Let a second sender send so many letters, and tell it to stop."""
+        """Run a second sender until it has sent this many letters, then stop it with SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One way to strike. As it stands it does nothing, and its sender goes on.
+    """One way to strike; this base class does nothing.
 
     Attributes:
-        hands: the controls of :mod:`tests.faults.command`; None for the newsletter's own command.
-        goes_on: whether the sender is at work after it, and can be struck again.
+        controls: those of :mod:`tests.faults.command`; None for the newsletter's own command.
+        goes_on: whether the sender still runs after a strike and can be struck again.
     """
 
-    hands: Mapping[str, Any] | None = None
+    controls: Mapping[str, Any] | None = None
     goes_on: bool = False
 
     def strike(self, sender: Sender) -> None:
-        """Strike at once, between two bytes."""
+        """Strike immediately, between two bytes."""
 
     async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
-        """What follows while the sender goes on, or would."""
+        """Finish the strike, for example continue a suspended sender."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signalled(Axis):
-    """A signal that ends it."""
+    """The sender is ended by a signal."""
 
     number: signal.Signals = signal.SIGKILL
 
@@ -75,7 +75,7 @@ class Signalled(Axis):
 
 @dataclass(frozen=True, slots=True)
 class Suspended(Axis):
-    """Stopped for a moment, and continued."""
+    """The sender is suspended for a moment."""
 
     def strike(self, sender: Sender) -> None:
         """Stop it."""
@@ -89,7 +89,7 @@ class Suspended(Axis):
 
 @dataclass(frozen=True, slots=True)
 class OutlivedLease(Suspended):
-    """Stopped until its leases are over and another has its letters, and then continued."""
+    """The sender is suspended until its leases are over and another sender has its letters."""
 
     async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """Let the leases run out and a rival work; then continue it."""
@@ -101,10 +101,13 @@ class OutlivedLease(Suspended):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseLocked(Axis):
-    """Another process holds its database, for less time than it waits, or for more."""
+    """Another process locks the database, for less or for more time than the sender waits."""
 
     async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
-        """Hold it, and let it go. Who writes without a pause is made to pause: it must be had."""
+        """Lock the database for a while.
+
+        The recorder pauses first: a sender that writes all the time would keep the lock away.
+        """
         del sender
         loop, attentive = asyncio.get_running_loop(), scenario.recorder.listening
         attentive.clear()
@@ -115,7 +118,7 @@ class DatabaseLocked(Axis):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseCut(Axis):
-    """Its database's connections end, or the server itself does and comes back."""
+    """The connections to the database end, or its server restarts."""
 
     async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """Cut it off."""
@@ -125,7 +128,7 @@ class DatabaseCut(Axis):
 
 @dataclass(frozen=True, slots=True)
 class DiskFull(Axis):
-    """Its disk is full from then on."""
+    """The sender cannot write to any file from then on."""
 
     def strike(self, sender: Sender) -> None:
         """Fill it."""
@@ -134,7 +137,7 @@ class DiskFull(Axis):
 
 @dataclass(frozen=True, slots=True)
 class ClockStepped(Axis):
-    """Its clock is put back or forward."""
+    """The sender's clock is set back or forward."""
 
     async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
         """Step it."""
@@ -147,10 +150,10 @@ class ClockStepped(Axis):
 
 @dataclass(frozen=True, slots=True)
 class ServerFault(Axis):
-    """The server drops, defers or is silent; the sender itself is left alone."""
+    """The SMTP server drops the connection, defers or falls silent; the sender is not touched."""
 
     async def aftermath(self, scenario: TortureScene, sender: Sender) -> None:
-        """Do it to the next letter."""
+        """Choose a fault for the next letter."""
         del sender
         scenario.recorder.fault = scenario.draw.choice(list(Fault))
 
@@ -159,11 +162,11 @@ AXES: Mapping[str, Axis] = {
     "kill": Signalled(),
     "term": Signalled(number=signal.SIGTERM),
     "stop": Suspended(goes_on=True),
-    "lease": OutlivedLease(hands={"busy": 2.0}, goes_on=True),
-    "locked": DatabaseLocked(hands={"busy": 1.0}, goes_on=True),
-    "cut": DatabaseCut(hands={}, goes_on=True),
+    "lease": OutlivedLease(controls={"busy": 2.0}, goes_on=True),
+    "locked": DatabaseLocked(controls={"busy": 1.0}, goes_on=True),
+    "cut": DatabaseCut(controls={}, goes_on=True),
     "full": DiskFull(),
-    "clock": ClockStepped(hands={}, goes_on=True),
-    "faults": ServerFault(hands={"answer": 0.5}, goes_on=True),
+    "clock": ClockStepped(controls={}, goes_on=True),
+    "faults": ServerFault(controls={"answer": 0.5}, goes_on=True),
 }
-"""Every way to strike, by its name."""
+"""Every axis by name."""

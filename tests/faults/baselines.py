@@ -1,9 +1,9 @@
-"""The usual ways to remember what was sent, as programs to be tortured beside the newsletter.
+"""Two usual ways to remember what was sent, as programs to compare the newsletter with.
 
 ``python -m tests.faults.baselines cursor|after DATABASE PORT CONNECTIONS``
 
-*cursor* notes how far it is when it fetches a batch, as newsletter engines do; *after* notes each
-letter once it is sent, as feed mailers do. Both send what their notes say is left, and end.
+*cursor* moves a cursor when it fetches a batch, as newsletter engines do; *after* records each
+letter once it is sent, as feed mailers do. Both send what is not recorded as sent, and end.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ MESSAGE = (
 
 
 def create_database(path: Path, letters: int) -> None:
-    """A database with this many readers, nothing sent."""
+    """Create a database with this many readers and nothing sent."""
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE readers (id INTEGER PRIMARY KEY, email TEXT, sent INTEGER)")
         database.execute("CREATE TABLE cursor (at INTEGER)")
@@ -33,7 +33,7 @@ def create_database(path: Path, letters: int) -> None:
 
 
 class Scheme:
-    """One way to remember, over one database."""
+    """One way to remember what was sent, in one database."""
 
     def __init__(self, name: str, path: str, port: int, connections: int) -> None:
         self.name, self.port, self.connections = name, port, connections
@@ -43,13 +43,13 @@ class Scheme:
         self.local = threading.local()
 
     def run(self) -> None:
-        """Send all that the notes say is left."""
+        """Send everything that is not recorded as sent."""
         with ThreadPoolExecutor(self.connections) as hands:
             for batch in self.batches():
                 list(hands.map(self.send, batch))
 
     def batches(self) -> Iterator[list[tuple[int, str]]]:
-        """What is left, by the hundred."""
+        """Yield the readers without a recorded letter, in batches."""
         after = self.name == "after"
         left = (
             "SELECT id, email FROM readers WHERE sent = 0 ORDER BY id LIMIT ?"
@@ -62,7 +62,7 @@ class Scheme:
             yield batch
 
     def send(self, reader: tuple[int, str]) -> None:
-        """Send one letter over this thread's connection, and note it where that is the way."""
+        """Send one letter over this thread's connection; ``after`` records it."""
         number, email = reader
         if not hasattr(self.local, "smtp"):
             self.local.smtp = SMTP("127.0.0.1", self.port)

@@ -34,32 +34,32 @@ from newsletter.transports.smtp.settings import SmtpSettings
 CLOCK = "clock"
 
 ENDS = {"after": signal.SIGKILL, "stopped": signal.SIGSTOP}
-"""What a process gets right after a commit."""
+"""The signal that a process gets right after a commit."""
 
 
 class SteppedClock(SystemClock):
-    """The machine's clock, put forward or back by what a file says."""
+    """The system clock plus the offset in a file."""
 
     def now(self) -> datetime:
-        """The instant it shows."""
+        """The current time plus the offset."""
         return super().now() + timedelta(seconds=clock_offset(Path()))
 
 
 def clock_offset(folder: Path) -> float:
-    """By how many seconds the clock of a folder differs."""
+    """The offset of a folder's clock in seconds."""
     path = folder / CLOCK
     return float(path.read_text(encoding="ascii")) if path.exists() else 0.0
 
 
 def step_clock(folder: Path, seconds: float) -> None:
-    """Put the clock of a folder forward, or back."""
+    """Add seconds to the offset of a folder's clock."""
     new = folder / "clock.new"
     new.write_text(str(clock_offset(folder) + seconds), encoding="ascii")
     new.replace(folder / CLOCK)
 
 
 class CommitFault:
-    """What is lost at one commit of this process: its life, or the room on its disk."""
+    """A fault at one commit of this process: it is killed or suspended, or its disk is full."""
 
     def __init__(self, what: str, at: int) -> None:
         self.what, self.at, self.commits = what, at, 0
@@ -69,7 +69,7 @@ class CommitFault:
         event.listen(Pool, "checkin", self.after)
 
     def watch(self, connection: object, _record: object) -> None:
-        """Hear of every commit to an SQLite file: the store makes some without SQLAlchemy."""
+        """Trace the commits of an SQLite connection: the store makes some without SQLAlchemy."""
         if isinstance(connection, sqlite3.Connection):
             connection.set_trace_callback(lambda said: self.before() if said == "COMMIT" else None)
 
@@ -92,34 +92,34 @@ class CommitFault:
     def after(self, _connection: object, _record: object) -> None:
         """Called after each transaction."""
         if self.what in ENDS and self.thread == threading.get_ident():
-            self.thread = None  # continued, it is not to be struck again
+            self.thread = None  # once continued, the process is not struck again
             os.kill(os.getpid(), ENDS[self.what])
 
 
 def fill_disk(process: int) -> None:
-    """Let a process write to no file any more, as if its disk were full."""
+    """Make every later write of a process to a file fail, as if its disk were full."""
     _, hard = resource.prlimit(process, resource.RLIMIT_FSIZE)
     resource.prlimit(process, resource.RLIMIT_FSIZE, (0, hard))
 
 
-def apply_controls(hands: dict[str, Any]) -> None:
-    """Give this process the clock and the time limits of these controls."""
+def apply_controls(controls: dict[str, Any]) -> None:
+    """Install the clock, the time limits and the fault of these controls in this process."""
     replace_global(wiring, "SystemClock", SteppedClock)
-    if "busy" in hands:
-        replace_global(engine, "BUSY_SECONDS", hands["busy"])
-    if "answer" in hands:
+    if "busy" in controls:
+        replace_global(engine, "BUSY_SECONDS", controls["busy"])
+    if "answer" in controls:
         replace_global(
-            wiring, "SmtpSettings", partial(SmtpSettings, answer_timeout=hands["answer"])
+            wiring, "SmtpSettings", partial(SmtpSettings, answer_timeout=controls["answer"])
         )
-    if "lost" in hands:
-        CommitFault(hands["lost"], hands["at"])
+    if "lost" in controls:
+        CommitFault(controls["lost"], controls["at"])
 
 
 def replace_global(module: ModuleType, name: str, value: object) -> None:
-    """Put something else in the place of what a module has under this name.
+    """Replace a global of a module.
 
     Raises:
-        KeyError: it has nothing there; a strike that would not be felt shows nothing.
+        KeyError: the module has no such global, so the control would have no effect.
     """
     if name not in vars(module):
         raise KeyError(f"{module.__name__} has no {name}")

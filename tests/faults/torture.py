@@ -1,12 +1,11 @@
-"""Strikes a sender again and again and counts what came of it, beside the usual ways.
+"""Strikes a sender again and again and counts lost, repeated and doubtful letters.
 
 ``python -m tests.faults.torture [--axis NAME ...] [--kills N] [--letters N] [--connections N]
 [--store sqlite|postgres] [--seed N] [--only NAME] [--minutes N] [--json FILE]``
 
-A recorder at the other end writes down each message before it answers, so its record is the truth.
-The sender is struck at a message and a phase drawn from the seed: at MAIL, at DATA, between the
-final dot and its answer, or after the answer. Then the same command is run again, until it is
-done. The axes:
+A recorder serves as SMTP server and records each message before it replies. The sender is struck
+at a message and a phase drawn from the seed: at MAIL, at DATA, between the final dot and its reply,
+or after the reply. Then the same command runs again, until the issue is done. The axes:
 
 - ``kill``, ``term``: SIGKILL, SIGTERM;
 - ``stop``: SIGSTOP, and SIGCONT a moment later;
@@ -15,9 +14,9 @@ done. The axes:
 - ``cut``: every connection to the database ends, or its server does (SQLite: a short lock);
 - ``full``: no file can be written any more (SQLite);
 - ``clock``: the clock goes back or forward, by 90 seconds to three days;
-- ``faults``: the server drops, defers, or says nothing more.
+- ``faults``: the server drops the connection, defers, or falls silent.
 
-Beside ``kill`` and ``term`` stand the usual ways to remember what was sent.
+Under ``kill`` and ``term`` two baseline programs are tortured too, for comparison.
 """
 
 import argparse
@@ -32,11 +31,11 @@ from tests.faults.axes import AXES
 from tests.faults.contenders import CONTENDERS
 from tests.faults.torture_run import Outcome, Plan, run_torture
 
-BESIDE = frozenset({"kill", "term"})
-"""The axes that the usual ways, which are plain programs, can be put to as well."""
+FOR_BASELINES = frozenset({"kill", "term"})
+"""The axes that work for the baseline programs too."""
 
-A_KILL, A_LETTER = 1.5, 1 / 150
-"""Seconds that a strike with its new start, and a letter, take on a small machine."""
+SECONDS_PER_STRIKE, SECONDS_PER_LETTER = 1.5, 1 / 150
+"""Seconds per strike and per letter on a small machine."""
 
 FIGURES = (
     "kills",
@@ -57,25 +56,27 @@ FIGURES = (
 )
 
 
-def plans(words: argparse.Namespace) -> Iterator[Plan]:
-    """What was asked for, a plan for each column."""
-    for axis in AXES if words.axis == ["all"] else words.axis:
-        for name in CONTENDERS if axis in BESIDE else ["newsletter"]:
-            if words.only in {None, name} and not (axis == "full" and words.store == "postgres"):
+def plans(arguments: argparse.Namespace) -> Iterator[Plan]:
+    """Yield a plan for each requested axis and contender."""
+    for axis in AXES if arguments.axis == ["all"] else arguments.axis:
+        for name in CONTENDERS if axis in FOR_BASELINES else ["newsletter"]:
+            if arguments.only in {None, name} and not (
+                axis == "full" and arguments.store == "postgres"
+            ):
                 yield Plan(
-                    words.kills,
-                    words.letters,
-                    words.connections,
+                    arguments.kills,
+                    arguments.letters,
+                    arguments.connections,
                     axis=axis,
-                    seed=words.seed,
+                    seed=arguments.seed,
                     contender=name,
-                    store=words.store,
-                    minutes=words.minutes,
+                    store=arguments.store,
+                    minutes=arguments.minutes,
                 )
 
 
 def table(outcomes: list[Outcome]) -> Iterator[str]:
-    """The figures, a column for each outcome."""
+    """Yield the lines of the table, a column for each outcome."""
     rows: list[tuple[str, Callable[[Outcome], str]]] = [
         ("axis", lambda one: one.plan.axis),
         ("", lambda one: one.plan.contender),
@@ -100,8 +101,8 @@ def _seconds(measured: list[float], of: Callable[[list[float]], float]) -> str:
     return f"{of(measured):.2f}" if measured else ""
 
 
-def tell(outcome: Outcome) -> None:
-    """Say how a torture stands: one that is stopped half way has said what it saw."""
+def print_progress(outcome: Outcome) -> None:
+    """Print the intermediate figures, so that an interrupted torture has shown something."""
     plan = outcome.plan
     print(
         f"{plan.contender}, {plan.axis} {outcome.kills} of {plan.kills}: {outcome.received} of "
@@ -114,34 +115,36 @@ def tell(outcome: Outcome) -> None:
 
 
 def document(outcome: Outcome) -> dict[str, object]:
-    """An outcome as JSON."""
+    """An outcome as a JSON object."""
     return {**asdict(outcome), "precision": outcome.precision}
 
 
 def main() -> None:
-    """Say how long it will take, do it, print what came of it."""
-    asked = argparse.ArgumentParser(
+    """Print an estimate of the time, run the tortures, print their figures."""
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    asked.add_argument("--axis", nargs="+", choices=[*AXES, "all"], default=["kill"])
-    asked.add_argument("--kills", type=int, default=50, help="how often to strike")
-    asked.add_argument("--minutes", type=float, help="strike no longer than this")
-    asked.add_argument("--letters", type=int, default=2000)
-    asked.add_argument("--connections", type=int, default=8)
-    asked.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
-    asked.add_argument("--seed", type=int, default=1)
-    asked.add_argument("--only", choices=list(CONTENDERS), help="one contender alone")
-    asked.add_argument("--json", type=Path, help="a file for the figures")
-    planned = list(plans(words := asked.parse_args()))
-    seconds = sum(plan.kills * A_KILL + plan.letters * A_LETTER for plan in planned)
+    parser.add_argument("--axis", nargs="+", choices=[*AXES, "all"], default=["kill"])
+    parser.add_argument("--kills", type=int, default=50, help="how often to strike")
+    parser.add_argument("--minutes", type=float, help="stop striking after this time")
+    parser.add_argument("--letters", type=int, default=2000)
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=list(CONTENDERS), help="only this contender")
+    parser.add_argument("--json", type=Path, help="a file for the figures")
+    planned = list(plans(arguments := parser.parse_args()))
+    seconds = sum(
+        plan.kills * SECONDS_PER_STRIKE + plan.letters * SECONDS_PER_LETTER for plan in planned
+    )
     print(f"this takes about {seconds / 60:.0f} minutes", file=sys.stderr)
-    outcomes = [run_torture(plan, tell) for plan in planned]
+    outcomes = [run_torture(plan, print_progress) for plan in planned]
     print("\n".join(table(outcomes)))
     for law in (law for outcome in outcomes for law in outcome.broken):
         print(law)
-    if words.json is not None:
+    if arguments.json is not None:
         figures = [document(outcome) for outcome in outcomes]
-        words.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One torture: a sender in a folder, a recorder at the other end, and a plan of strikes."""
+"""One torture: a sender in a folder, a recorder as its SMTP server, and a plan of strikes."""
 
 import asyncio
 import contextlib
@@ -21,15 +21,15 @@ from tests.faults.recorder import Phase, Recorder, pause, recording
 EXPECTED_EXITS = frozenset({0, 4, 5})
 STRUCK_EXITS = frozenset({75, 130, -9, -15, 1})
 MARKED = frozenset({"committing", "accepted", "unknown", "held"})
-"""The states of a letter whose dot may have been sent; one in doubt before may be in any."""
+"""The states of a letter whose final dot may have been sent for the first time."""
 
-PACE = 0.002
-"""Seconds a message costs a server whose sender goes on: it is not done between two strikes."""
+SECONDS_PER_MESSAGE = 0.002
+"""Seconds per message if the sender survives a strike, so that it is not done before the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is done to the sender; after so many ``minutes`` it is struck no more."""
+    """The number and the kind of strikes; after ``minutes`` there are no more strikes."""
 
     kills: int
     letters: int
@@ -43,22 +43,21 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """What came of it.
+    """The figures of a torture.
 
     Attributes:
-        lost: readers who neither got the letter nor are named.
-        duplicates_explained: readers who got copies, one of them on a connection open at a strike
-            or never answered, which the sender's own record holds to have been in doubt.
-        wrong_content: copies that differ from their first.
-        unmarked: letters received of which the sender's record knew nothing after a run.
-        broken: what an audit of that record found after a strike or a run, in words.
-        named: readers the sender names in the end as not served, or in doubt.
-        held: letters in doubt a second time, which are not sent again.
-        held_unnamed: those of them whose readers it does not name.
-        doubts: how often its record held a letter in doubt.
-        doubts_arrived: how often that letter had arrived.
-        doubts_at_once: the most that came between two looks at the record: of one strike, where
-            it ends the sender.
+        lost: readers who neither got the letter nor are named in the final report.
+        duplicates_explained: readers with copies, one of them on a connection that was open at a
+            strike or got no reply, where the sender's record shows a doubt.
+        wrong_content: copies that differ from the first one.
+        unmarked: received letters that the sender's record did not know after a run.
+        broken: the invariants that the record broke after a strike or a run, in words.
+        named: readers that the final report names as not served or in doubt.
+        held: letters in doubt twice, which are not sent again.
+        held_unnamed: held letters whose readers the final report does not name.
+        doubts: how often the record had a letter in doubt.
+        doubts_arrived: how often such a letter had arrived.
+        doubts_at_once: the most doubts that one strike or one run added.
         recoveries: seconds from the end of each strike, or the next start, to the next dot.
     """
 
@@ -83,12 +82,12 @@ class Outcome:
 
     @property
     def precision(self) -> float | None:
-        """The share of the doubts that were letters which had arrived; None without a doubt."""
+        """The share of doubts whose letters had arrived; None without doubts."""
         return self.doubts_arrived / self.doubts if self.doubts else None
 
 
 class TortureRun:
-    """A torture while it lasts; ``tell`` is told now and then how it stands."""
+    """A running torture; ``tell`` is called with the outcome after each run of the sender."""
 
     def __init__(
         self, plan: Plan, store: Database, folder: Path, tell: Callable[[Outcome], None]
@@ -97,20 +96,20 @@ class TortureRun:
         self.contender: Contender = CONTENDERS[plan.contender]
         self.axis: Axis = AXES[plan.axis]
         self.draw = random.Random(plan.seed)
-        self.recorder = Recorder(self.strike, PACE if self.axis.goes_on else 0.0)
+        self.recorder = Recorder(self.strike, SECONDS_PER_MESSAGE if self.axis.goes_on else 0.0)
         self.outcome = Outcome(plan)
         self.began = time.perf_counter()
         self.child: Process | None = None
         self.at: tuple[Phase, int] | None = None
         self.first = 0
-        self.following: asyncio.Task[None] | None = None
+        self.aftermath: asyncio.Task[None] | None = None
         self.waiting_since: float | None = None
         self.doubtful: set[str] = set()
         self.unmarked: set[str] = set()
         self.broken: set[str] = set()
 
     def strike(self, phase: Phase, count: int) -> None:
-        """Called by the recorder at every phase; strikes where the plan says."""
+        """Strike if the plan says so; the recorder calls this at every phase."""
         if phase == "dot" and self.waiting_since is not None:
             self.outcome.recoveries.append(time.perf_counter() - self.waiting_since)
             self.waiting_since = None
@@ -120,43 +119,43 @@ class TortureRun:
         self.outcome.kills += 1
         self.first = max(0, len(self.recorder.received) - self.plan.connections)
         self.axis.strike(self.child)
-        self.following = asyncio.create_task(self._follow(self.child))
+        self.aftermath = asyncio.create_task(self._finish_strike(self.child))
 
-    async def _follow(self, struck: Sender) -> None:
-        """What follows a strike; then the next one, if the sender goes on."""
+    async def _finish_strike(self, struck: Sender) -> None:
+        """Finish a strike, and aim the next one if the sender still runs."""
         await self.axis.aftermath(self, struck)
         self.waiting_since = time.perf_counter()
         await pause(SETTLING)
-        self._doubt()
+        self._note_doubtful()
         if self.axis.goes_on:
             self.recorder.listening.clear()
             await asyncio.to_thread(self._audit)
-            await asyncio.to_thread(self._aim)
+            await asyncio.to_thread(self._aim_next)
             self.recorder.listening.set()
 
-    def _doubt(self) -> None:
-        """Whatever was taken since the strike, and on the connections open then, may be twice."""
+    def _note_doubtful(self) -> None:
+        """Note the letters around the strike, which may be sent twice."""
         self.doubtful |= {one.recipient for one in self.recorder.received[self.first :]}
 
-    def _aim(self) -> None:
-        """Draw where to strike next, if strikes are left: evenly over the letters that are."""
+    def _aim_next(self) -> None:
+        """Draw the next strike, spread evenly over the letters that are left."""
         left, taken = self.plan.kills - self.outcome.kills, len(self.recorder.received)
         over = self.plan.minutes and time.perf_counter() - self.began > self.plan.minutes * 60
         if left > 0 and not over:
-            to_come = self._open() - self.plan.connections
+            to_come = self._count_open() - self.plan.connections
             spread = max(0, min(2 * to_come // (left + 1), to_come))
             phase: Phase = self.draw.choice(["MAIL", "DATA", "dot", "dot", "answered"])
             self.at = (phase, taken + self.draw.randint(0, spread))
 
-    def _open(self) -> int:
-        """How many letters are still to be sent."""
+    def _count_open(self) -> int:
+        """The number of letters still to be sent."""
         ledger = self.contender.ledger(self.database.url)
         if not ledger:
             return self.plan.letters - len(self.recorder.received)
         return sum(state in OPEN for state, _ in ledger.values())
 
     async def run(self) -> Outcome:
-        """Send, strike, send again, until it is done."""
+        """Send, strike and send again until the issue is done."""
         async with recording(self.recorder):
             port = self.recorder.port
             for words in self.contender.prepare(self.folder, port, self.plan, self.database.url):
@@ -165,83 +164,83 @@ class TortureRun:
                 output = await self._send()
                 if output is not None and self.contender.is_done(output):
                     break
-                if output is not None and self.axis.hands is not None:
-                    step_clock(self.folder, HOURS)  # what is deferred is due then
+                if output is not None and self.axis.controls is not None:
+                    step_clock(self.folder, HOURS)  # so that deferred letters are due
             else:
-                raise RuntimeError(f"{self.plan}: it is never done")
-        asking = self.contender.asking()
-        said = b"" if asking is None else await self._command(asking)
-        self._judge(self.contender.named(said or b""))
+                raise RuntimeError(f"{self.plan}: the issue is never done")
+        command = self.contender.report_command()
+        said = b"" if command is None else await self._command(command)
+        self._compare_report(self.contender.unserved(said or b""))
         return self.outcome
 
     async def _send(self) -> bytes | None:
-        """One run, struck if strikes are left; its output, if it came to an end by itself."""
-        self._aim()
+        """Run the sender, with a strike if any is left; return its output, None if struck."""
+        self._aim_next()
         self.waiting_since = time.perf_counter() if self.outcome.kills else None
-        output = await self._command(self.contender.sending(self.axis.hands))
+        output = await self._command(self.contender.send_command(self.axis.controls))
         self.at = None
-        if self.following is not None:
-            await self.following
+        if self.aftermath is not None:
+            await self.aftermath
             self.at = None
         if output is None and self.outcome.kills:
             await pause(SETTLING)
-            self._doubt()
-        self._look()
+            self._note_doubtful()
+        self._compare_record()
         return output
 
     async def rival(self, letters: int) -> None:
-        """Let a second sender send so many letters, and tell it to stop."""
+        """Run a second sender until it has sent this many letters, then stop it with SIGTERM."""
         enough = len(self.recorder.received) + letters
-        rival = await self._started(self.contender.sending(self.axis.hands))
+        rival = await self._start(self.contender.send_command(self.axis.controls))
         speaking = asyncio.create_task(rival.communicate())
         while not speaking.done() and len(self.recorder.received) < enough:
             await pause(0.01)
         with contextlib.suppress(ProcessLookupError):
             rival.terminate()
         _, error = await speaking
-        self._check(rival, error)
+        self._check_exit(rival, error)
 
     async def _command(self, words: Words) -> bytes | None:
-        """Run a command; its output, None where it was struck."""
-        self.child = await self._started(words)
+        """Run a command; return its output, or None if it was struck."""
+        self.child = await self._start(words)
         out, error = await self.child.communicate()
-        self._check(self.child, error)
+        self._check_exit(self.child, error)
         return out if self.child.returncode in EXPECTED_EXITS else None
 
-    async def _started(self, words: Words) -> Process:
+    async def _start(self, words: Words) -> Process:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return await asyncio.create_subprocess_exec(
             *words, cwd=self.folder, env=environment, stdout=PIPE, stderr=PIPE
         )
 
-    def _check(self, ended: Process, error: bytes) -> None:
-        """Stop the torture where a sender fell to what no plan holds."""
-        foreseen = (
+    def _check_exit(self, ended: Process, error: bytes) -> None:
+        """Raise if a sender ended in a way that no strike explains."""
+        expected = (
             ended.returncode in EXPECTED_EXITS | STRUCK_EXITS and b"newsletter: unexp" not in error
         )
-        if not foreseen or (b"Traceback" in error and self.plan.contender == "newsletter"):
+        if not expected or (b"Traceback" in error and self.plan.contender == "newsletter"):
             raise RuntimeError(f"{self.plan}: {ended.returncode}: {error.decode()}")
 
-    def _look(self) -> None:
-        """Hold the sender's record, while it is not at work, against what was received."""
+    def _compare_record(self) -> None:
+        """Compare the sender's record with what was received, while no sender runs."""
         ledger = self.contender.ledger(self.database.url)
         for email in self.recorder.by_recipient if ledger else ():
             state, doubts = ledger[email]
             if state not in MARKED and not doubts:
                 self.unmarked.add(email)
         before = self.outcome.doubts
-        self._weigh(ledger)
+        self._count(ledger)
         self.outcome.doubts_at_once = max(self.outcome.doubts_at_once, self.outcome.doubts - before)
         self._audit()
         self.tell(self.outcome)
 
     def _audit(self) -> None:
-        """Hold the sender's record against its own promise."""
+        """Add the invariants that the sender's record breaks."""
         self.broken |= self.contender.broken(self.database.url)
         self.outcome.broken = sorted(self.broken)
 
-    def _judge(self, named: set[str]) -> None:
-        """Hold what the sender says in the end against what was received."""
+    def _compare_report(self, named: set[str]) -> None:
+        """Compare the sender's final report with what was received."""
         outcome, got = self.outcome, self.recorder.by_recipient
         everyone = {f"reader{n}@example.org" for n in range(self.plan.letters)}
         outcome.lost, outcome.named = len(everyone - set(got) - named), len(named)
@@ -256,13 +255,13 @@ class TortureRun:
         outcome.duplicates_unexplained = len(copies - explained)
 
     def _explained(self, ledger: Mapping[str, LedgerEntry]) -> set[str]:
-        """Who may have got two: by what befell the connections, and by the sender's record."""
-        befallen = self.doubtful | self.recorder.unanswered
+        """The readers who may have two copies, by the connections and by the sender's record."""
+        affected = self.doubtful | self.recorder.unanswered
         admitted = {email for email, (_, doubts) in ledger.items() if doubts}
-        return befallen & admitted if ledger else befallen
+        return affected & admitted if ledger else affected
 
-    def _weigh(self, ledger: Mapping[str, LedgerEntry]) -> None:
-        """Count what arrived, the doubts, and how many of them were letters that had arrived."""
+    def _count(self, ledger: Mapping[str, LedgerEntry]) -> None:
+        """Count the letters received, the doubts, and the doubts whose letters had arrived."""
         outcome, got = self.outcome, self.recorder.by_recipient
         outcome.received, outcome.most_copies = len(got), max(got.values(), default=0)
         outcome.unmarked = len(self.unmarked)
@@ -275,7 +274,7 @@ class TortureRun:
 
 
 def run_torture(plan: Plan, tell: Callable[[Outcome], None] = lambda _outcome: None) -> Outcome:
-    """Carry out a plan in a folder of its own; ``tell`` is told after each of its runs."""
+    """Carry out a plan in a temporary folder; ``tell`` gets the outcome after each run."""
     with (
         tempfile.TemporaryDirectory() as name,
         database(plan.store, folder := Path(name)) as store,

@@ -1,4 +1,4 @@
-"""Mails that came back, as mail servers and mail programs write them."""
+"""Bounces, complaints and requests to unsubscribe, as mail servers and mail programs write them."""
 
 from datetime import datetime
 from email.utils import format_datetime
@@ -31,7 +31,7 @@ def postfix_bounce(
     letter: str = "<other@example.net>",
     name: str = "20260803120000.1F2E3D@mx.example.org",
 ) -> bytes:
-    """A notification as Postfix writes them."""
+    """A bounce as Postfix writes it."""
     return f"""\
 Return-Path: <>
 X-Original-To: {to}
@@ -93,7 +93,7 @@ One paper.
 
 
 def exim_bounce(to: str, said: str = "Diagnostic-Code: smtp; 550 No such user here") -> bytes:
-    """A notification as Exim writes them: always ``Status: 5.0.0``, the headers alone returned."""
+    """A bounce as Exim writes it: always ``Status: 5.0.0``, with only the headers of the letter."""
     return f"""\
 Return-path: <>
 Envelope-to: {to}
@@ -139,7 +139,7 @@ Subject: Attention, again
 
 
 def exchange_bounce(to: str, status: str = "5.1.10", letter: str = "<other@example.org>") -> bytes:
-    """A notification as Exchange Online writes them, with CRLF and HTML, addressed by name."""
+    """A bounce as Exchange Online writes it: CRLF, HTML, and the reader's name in To."""
     text = f"""\
 Received: from AM0PR01MB1234.example.net (2001:db8::1) by AM0PR01.example.net;
  Mon, 3 Aug 2026 12:00:00 +0000
@@ -193,7 +193,7 @@ One paper.
 
 
 def gmail_bounce(to: str) -> bytes:
-    """A notification as Gmail writes them, its words over several lines."""
+    """A bounce as Gmail writes it: the diagnostic text spans several lines."""
     return f"""\
 Delivered-To: {to}
 From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>
@@ -241,7 +241,7 @@ Subject: Attention, again
 def complaint_mail(
     kind: str = "abuse", *, letter: str = "<other@example.org>", back: str = "<>", date: str = ""
 ) -> bytes:
-    """A feedback report (RFC 5965), the letter it brings back told from its headers."""
+    """A feedback report (RFC 5965), which identifies the letter by its headers."""
     return f"""\
 From: <complaints@example.net>
 Date: {date or "Mon, 3 Aug 2026 12:00:00 +0000"}
@@ -279,7 +279,7 @@ One paper.
 
 
 def unsubscribe_mail(subject: str, *, to: str = "bounce@example.org", more: str = "") -> bytes:
-    """A mail as mail programs write it for a reader who leaves."""
+    """A mail as mail programs write it for a reader who unsubscribes."""
     return f"""\
 From: Somebody Else <else@example.net>
 To: {to}

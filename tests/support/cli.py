@@ -1,6 +1,6 @@
 """A whole newsletter in a folder for acceptance tests, with its real command.
 
-The vocabulary is small: write a configuration, serve listings, run a command, read the letters.
+A test writes a configuration, serves listings, runs a command and reads the letters.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 from tests.support.processes import run_command
 
 SHARED = Path(__file__).parents[3] / "shared"
-"""Other people's listings; the tests that read them skip where they are not."""
+"""Recorded listings that are not part of the repository; tests that read them may be skipped."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Newsletter:
         (self.folder / "subscribers.yaml").write_text(text, encoding="utf-8")
 
     def run(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run the real command, in the folder; ``code`` is the exit code it must have."""
+        """Run the real command in the folder; ``code`` is the expected exit code, None for any."""
         done = run_command(words, self.folder, {**os.environ, "NO_COLOR": "1"})
         assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done

@@ -8,7 +8,7 @@ from tests.support.factories import NOON
 
 
 class ManualClock:
-    """A clock that stands where it is put."""
+    """A clock that shows ``time``, which a sleep moves forward."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self.time = now
@@ -22,9 +22,9 @@ class ManualClock:
 
 @dataclass
 class SkippingClock:
-    """A clock that stands at noon but for the waiting, which takes no time and is counted.
+    """A clock that starts at noon and skips sleeps; it records them in ``slept``.
 
-    ``sleep_waits_for`` makes a sleep last until something else has happened.
+    A sleep with ``sleep_waits_for`` ends only once that event is set.
     """
 
     instant: datetime = NOON
@@ -32,11 +32,11 @@ class SkippingClock:
     sleep_waits_for: asyncio.Event | None = None
 
     def now(self) -> datetime:
-        """Noon, and whatever was slept since."""
+        """Noon plus the seconds slept."""
         return self.instant
 
     async def sleep(self, seconds: float) -> None:
-        """Let that time pass at once."""
+        """Move the clock forward without waiting."""
         self.slept.append(seconds)
         self.instant += timedelta(seconds=seconds)
         if self.sleep_waits_for is not None:

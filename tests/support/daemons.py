@@ -1,4 +1,4 @@
-"""Daemons in processes of their own: started, watched, asked to end."""
+"""Daemons in their own processes: start them, watch them, stop them."""
 
 import contextlib
 import os
@@ -23,12 +23,12 @@ TIMEOUT = 60.0
 
 
 def clock_time(minutes: float) -> str:
-    """A wall time in UTC, so many minutes from now."""
+    """The time of day in UTC this many minutes from now."""
     return f"{SystemClock().now() + timedelta(minutes=minutes):%H:%M}"
 
 
 def daily_entries() -> dict[str, list[Any]]:
-    """Three papers for the days around now."""
+    """Three papers for yesterday, today and tomorrow."""
     entries = [
         {"paper": {"id": f"2608.0000{n}", "title": f"Paper {n}", "summary": "A text."}}
         for n in range(1, 4)
@@ -39,34 +39,34 @@ def daily_entries() -> dict[str, list[Any]]:
 
 @contextlib.contextmanager
 def running_daemon(newsletter: Newsletter, command: str = "run") -> Iterator[Command]:
-    """A daemon in a process of its own; killed if the test did not end it."""
+    """Run a daemon in its own process; kill it if the test has not stopped it."""
     with running_command([command], newsletter.folder, {**os.environ, "NO_COLOR": "1"}) as daemon:
         yield daemon
 
 
 def handles_sigterm(daemon: Command) -> bool:
-    """Whether it has begun to live: it has said what SIGTERM is to do (proc(5), SigCgt)."""
-    told = Path(f"/proc/{daemon.pid}/status").read_text("ascii")
-    (caught,) = re.findall(r"^SigCgt:\s*(\w+)$", told, re.MULTILINE)
+    """Whether the daemon handles SIGTERM already (SigCgt of proc(5))."""
+    status = Path(f"/proc/{daemon.pid}/status").read_text("ascii")
+    (caught,) = re.findall(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def stop_daemon(daemon: Command, number: int = signal.SIGTERM) -> str:
-    """Ask it to end, see that it ends well; what it said."""
+    """Stop the daemon with a signal; return what it wrote to standard error."""
     os.kill(daemon.pid, number)
     assert daemon.wait() == 0, daemon.stderr
     return daemon.stderr
 
 
 def wait_until(condition: Any, *daemons: Command) -> None:  # noqa: ANN401 - any callable
-    """Wait for something to be true, while these processes live."""
-    turn = threading.Event()
+    """Wait until the condition holds; fail if one of these processes ends."""
+    pause = threading.Event()
     end = time.monotonic() + TIMEOUT
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, "the condition did not hold in time"
         for daemon in daemons:
             assert daemon.exit_code is None, daemon.stderr
-        turn.wait(0.05)
+        pause.wait(0.05)
 
 
 def configure_due(
@@ -78,7 +78,7 @@ def configure_due(
     store: str = "sqlite:///newsletter.db",
     **settings: object,
 ) -> None:
-    """Configure a newsletter with three papers a day, due so many minutes from now."""
+    """Configure a newsletter with three papers a day, due this many minutes from now."""
     newsletter.configure(
         sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}],
         schedule={"at": clock_time(due), "days": "daily"},
@@ -89,9 +89,10 @@ def configure_due(
 
 
 def free_port() -> int:
-    """A port nobody listens on, and which is given to nobody who asks for any (ip(7)).
+    """A free port below 32768.
 
-    Those are from 32768 up: one of them could be somebody's by the time it is listened on.
+    From there up the kernel hands out ports to everybody who asks for any (ip(7)), so such a port
+    could be taken before the test listens on it.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
@@ -100,7 +101,7 @@ def free_port() -> int:
 
 
 def is_near_midnight() -> bool:
-    """Whether a due time a few minutes off would fall on another day."""
+    """Whether the day changes within 10 minutes."""
     now = SystemClock().now()
     return (now + timedelta(minutes=10)).date() != (now - timedelta(minutes=10)).date()
 

@@ -1,4 +1,4 @@
-"""Empty stores, quickly: what the migrations made once is used again."""
+"""Empty stores, made quickly: the result of the migrations is reused."""
 
 import contextlib
 import os
@@ -34,23 +34,23 @@ DELETE_ALL = SQL("; ").join(
         SQL("SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"),
     ]
 )
-"""Takes every row out of a PostgreSQL store, and lets its numbers begin anew.
+"""Deletes every row of a PostgreSQL store and restarts its sequences.
 
-Not TRUNCATE: that makes every table a file of its own again, which takes longer.
+TRUNCATE would be slower: it creates a new file for every table.
 """
 
 
 def empty_store(url: str) -> None:
-    """Take every row out of a PostgreSQL store."""
+    """Delete every row of a PostgreSQL store."""
     with psycopg.connect(url) as connection:
         connection.execute(DELETE_ALL)
 
 
 def speed_up(url: str) -> None:
-    """Let a PostgreSQL server waste no time on tests.
+    """Configure a PostgreSQL server for speed.
 
-    No test cuts its power, so it need not wait for its disk. And what its autovacuum learns of
-    tables while they are empty misleads its planner once they are full.
+    No test cuts its power, so it need not sync its disk. Autovacuum would collect statistics of
+    empty tables, which mislead the planner once they are full.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")
@@ -72,7 +72,7 @@ def refuse_other_transitions(url: str) -> None:
 
 
 def new_sqlite_store(folder: Path) -> str:
-    """The address of a store in this folder, up to date, without a row."""
+    """The URL of a migrated SQLite store without rows in this folder."""
     file = folder / "store.db"
     file.write_bytes(_migrated())
     return f"sqlite:///{file}"
@@ -100,7 +100,7 @@ def temporary_store_of(kind: Callable[[str], S]) -> S:
 
 @cache
 def _migrated() -> bytes:
-    """What the migrations make of a new file."""
+    """The bytes of a new SQLite file after all migrations."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "store.db"
         open_store(f"sqlite:///{file}").close()

@@ -1,4 +1,4 @@
-"""The newsletter's own letter of five made-up papers, which several suites look at."""
+"""A letter of five made-up papers in the shipped templates."""
 
 from dataclasses import replace
 from datetime import date

@@ -1,4 +1,4 @@
-"""Makers of domain values for tests: every argument optional, every default plain."""
+"""Functions that make domain values; every argument has a plain default."""
 
 from datetime import UTC, date, datetime
 

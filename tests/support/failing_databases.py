@@ -1,7 +1,7 @@
-"""Databases that are cut off from whoever uses them, at the statement a test names.
+"""Databases that fail at a statement that the test chooses.
 
-PostgreSQL is spoken to through a proxy that reads its protocol; SQLite itself interrupts the
-statement. The commit of a transaction counts as a statement.
+PostgreSQL runs behind a proxy that reads its protocol and cuts the connection; SQLite interrupts
+the statement itself. The commit of a transaction counts as a statement.
 """
 
 import asyncio
@@ -19,13 +19,18 @@ from sqlalchemy import event
 from newsletter.stores.sql import SqlStore
 
 ENDS_REQUEST = frozenset({b"Q", b"S"})
-"""The messages that end a request: a simple query, and Sync."""
+"""The messages of PostgreSQL's protocol that end a request: Query and Sync."""
 
 
 @dataclass
 class Interruption:
-    """When the database goes: at which statement, whether it still does what it was asked, and
-    whether it stays away."""
+    """When the database fails.
+
+    Attributes:
+        at: the number of the statement, from 1.
+        executed: whether the server still executes that statement.
+        permanent: whether every later statement fails too.
+    """
 
     at: int
     executed: bool
@@ -34,7 +39,7 @@ class Interruption:
     happened: bool = field(default=False)
 
     def strikes_now(self) -> bool:
-        """Count a statement; whether it is one to be cut off at."""
+        """Count a statement; return whether to interrupt it."""
         self.statements += 1
         strikes = self.statements >= self.at if self.permanent else self.statements == self.at
         self.happened |= strikes
@@ -42,7 +47,7 @@ class Interruption:
 
 
 def interrupt_sqlite(store: SqlStore, cut: Interruption) -> None:
-    """Let SQLite interrupt a statement of this store. One that fails was not done."""
+    """Let SQLite interrupt a statement of this store; an interrupted statement is not executed."""
 
     def interrupted(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's and the driver's
         if cut.strikes_now():
@@ -59,9 +64,10 @@ def interrupt_sqlite(store: SqlStore, cut: Interruption) -> None:
 
 @contextlib.contextmanager
 def interrupted_postgres(url: str, cut: Interruption) -> Iterator[str]:
-    """The address of a proxy to a PostgreSQL server, which cuts a connection off.
+    """Run a proxy to a PostgreSQL server that cuts a connection; yield its URL.
 
-    It has a thread of its own, as a delivery waits for its store in the loop it runs in.
+    It runs in another thread, because a delivery blocks its own event loop while it waits for
+    the store.
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -79,24 +85,28 @@ def interrupted_postgres(url: str, cut: Interruption) -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def _proxy(url: str, cut: Interruption) -> AsyncIterator[str]:
     (folder,) = parse_qs(urlsplit(url).query)["host"]
-    talks: set[asyncio.Task[None]] = set()
+    connections: set[asyncio.Task[None]] = set()
 
-    def greet(reader: StreamReader, writer: StreamWriter) -> None:
-        talks.add(asyncio.ensure_future(_talk(f"{folder}/.s.PGSQL.5432", cut, reader, writer)))
+    def accept(reader: StreamReader, writer: StreamWriter) -> None:
+        connections.add(
+            asyncio.ensure_future(_forward_requests(f"{folder}/.s.PGSQL.5432", cut, reader, writer))
+        )
 
-    proxy = await asyncio.start_server(greet, "127.0.0.1", 0)
+    proxy = await asyncio.start_server(accept, "127.0.0.1", 0)
     port = proxy.sockets[0].getsockname()[1]
     try:
         yield f"postgresql://postgres:@127.0.0.1:{port}/postgres?sslmode=disable"
     finally:
         proxy.close()
-        for dialogue in talks:
-            dialogue.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
 
-async def _talk(socket: str, cut: Interruption, reader: StreamReader, writer: StreamWriter) -> None:
-    """Carry one connection's requests there and the answers back, until it is cut."""
+async def _forward_requests(
+    socket: str, cut: Interruption, reader: StreamReader, writer: StreamWriter
+) -> None:
+    """Forward one connection's requests and answers until it is cut."""
     server_reader, server = await asyncio.open_unix_connection(socket)
     try:
         if cut.permanent and cut.happened:
@@ -104,28 +114,28 @@ async def _talk(socket: str, cut: Interruption, reader: StreamReader, writer: St
         server.write(await _message(reader, kind=False))
         await _answer(server_reader, writer)
         while request := await _request(reader):
-            struck = cut.strikes_now()
-            if struck and not cut.executed:
+            is_cut = cut.strikes_now()
+            if is_cut and not cut.executed:
                 return
             server.write(request)
-            await _answer(server_reader, None if struck else writer)
-            if struck:
+            await _answer(server_reader, None if is_cut else writer)
+            if is_cut:
                 return
     except (ConnectionError, asyncio.IncompleteReadError):
-        pass  # one end has had enough
+        pass  # one of the two ends closed its connection
     finally:
         writer.close()
         server.close()
 
 
 async def _message(reader: StreamReader, *, kind: bool = True) -> bytes:
-    """One message; the first of a connection has no kind."""
+    """Read one message; the first of a connection has no kind byte."""
     head = await reader.readexactly(5 if kind else 4)
     return head + await reader.readexactly(int.from_bytes(head[-4:]) - 4)
 
 
 async def _request(reader: StreamReader) -> bytes:
-    """Messages up to the one that asks for an answer; nothing when the client goes."""
+    """Read messages up to the one that asks for an answer; empty if the client ends."""
     request = b""
     while request[-5:] != b"X\x00\x00\x00\x04":
         message = await _message(reader)
@@ -136,7 +146,7 @@ async def _request(reader: StreamReader) -> bytes:
 
 
 async def _answer(reader: StreamReader, writer: StreamWriter | None) -> None:
-    """The server's messages until it is ready for more; into nothing where nobody listens."""
+    """Read messages until the server is ready for the next request; forward them to ``writer``."""
     message = b""
     while message[:1] != b"Z":
         message = await _message(reader)

@@ -1,8 +1,7 @@
-"""What commands need, made once in the process that they are all forked from.
+"""Imports for the process from which :mod:`tests.support.processes` forks every command.
 
-The templates that ship are compiled here: a command that finds them unchanged has their code. The
-authorities that certificates are checked by are read. And nothing there is looked through for
-garbage again: each command would copy what it looks through.
+It also compiles the shipped templates and reads the certificate authorities, and then freezes the
+garbage collector: a collection in a command would copy the memory that it shares with the others.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""Small issues frozen into a store, for its contract: papers, readers, one edition a reader."""
+"""Small issues frozen into a store: papers, readers, and one edition per reader."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,14 +32,14 @@ HEALTH = SourceHealth("arXiv", "ok", checked=NOON, last_ok=NOON)
 
 
 def list_papers(store: Store, *keys: str, now: datetime = NOON) -> tuple[Paper, ...]:
-    """Ingest a paper under each of these keys; all papers known then."""
+    """Ingest a paper for each of these keys; return all papers of the store."""
     entries = [IdentifiedItem(item(f"About {key}"), identity(key)) for key in keys]
     store.ingest(DAY, HEALTH, entries, now=now)
     return store.papers_by_number(range(store.cutoff() + 1))
 
 
 def join(store: Store, *names: str) -> tuple[Reader, ...]:
-    """Make the roster exactly these people at example.org."""
+    """Make exactly these people at example.org subscribers."""
     store.sync_subscribers([subscriber(f"{name}@example.org") for name in names], now=NOON)
     return store.readers(emails=[f"{name}@example.org" for name in names])
 
@@ -54,7 +54,7 @@ def make_wave(
 
 
 def plan_edition(reader: Reader, *places: int, short: Sequence[int] = ()) -> PlannedEdition:
-    """A reader's edition with these papers as cards, and where they stood."""
+    """A reader's edition with these papers as cards, and the reader's history."""
     because = ("every paper",) * len(places)
     sections = (Section("Other", places, because=because),) if places else ()
     edition = Edition(Recipient.of(reader), sections, short=tuple(short))
@@ -76,7 +76,7 @@ def freeze_one_issue(store: Store, *names: str) -> Wave:
 def claim(
     store: Store, *, limit: int = 100, now: datetime = NOON, run: str = "run", day: date = DAY
 ) -> tuple[Claim, ...]:
-    """Claim what there is."""
+    """Claim the open letters of a day."""
     return store.claim(day, limit=limit, now=now, lease=LEASE, token=run)
 
 
@@ -86,7 +86,7 @@ def mark(store: Store, *claims: Claim, now: datetime = NOON) -> frozenset[str]:
 
 
 def letter_of(claim: Claim, *content: bytes) -> Letter:
-    """The letter a claim is for, of these bytes."""
+    """The letter of a claim, with these bytes."""
     email = claim.edition.to.email
     name = f"<{claim.wave}.{claim.reader}@example.org>"
     lines = tuple(map(WireLines, content or (b"One paper.\r\n",)))
@@ -106,19 +106,19 @@ def settle(
 
 
 def list_states(store: Store) -> list[tuple[str, str]]:
-    """Who stands where, by address."""
+    """The name and the state of every delivery, ordered by address."""
     return [
         (delivery.email.partition("@")[0], delivery.state) for delivery in list_deliveries(store)
     ]
 
 
 def list_deliveries(store: Store) -> tuple[Delivery, ...]:
-    """The day's ledger."""
+    """The deliveries of DAY."""
     return store.deliveries(DAY)
 
 
 def decided_papers(store: Store) -> list[int]:
-    """What is decided for each reader, by id."""
+    """The number of the last decided paper per reader, ordered by reader id."""
     return [reader.decided for reader in store.readers()]
 
 

@@ -1,6 +1,6 @@
-"""Papers that try to break out of a letter, and what must hold of its bytes all the same.
+"""Texts that try to break out of a letter, and the rules that its bytes must keep.
 
-Run as a program under any Python, it sets and checks a letter for each of them.
+As a program, under any Python, it renders and checks a letter for each text.
 """
 
 from tests.support.factories import paper
@@ -61,11 +61,11 @@ LETTER_HEADERS = [
     "List-Archive",
     "Content-Type",
 ]
-"""The headers of a letter, in their order, and no other."""
+"""All headers of a letter, in their order."""
 
 
 def check_message(message: bytes) -> None:
-    """What must hold of every message: its lines, its headers, its parts."""
+    """Check the lines, the headers and the parts of a message."""
     assert message.endswith(b"\r\n")
     lines = message[:-2].split(b"\r\n")
     head = lines[: lines.index(b"")]
@@ -86,7 +86,7 @@ def check_message(message: bytes) -> None:
 
 
 def check_letter(hostile: str) -> None:
-    """A letter whose paper is made of this text is set, and keeps every rule."""
+    """Render a letter about a paper made of this text, and check it."""
     fragments = make_fragments(
         paper(
             1,
@@ -111,7 +111,7 @@ def check_letter(hostile: str) -> None:
 
 
 def main() -> None:
-    """Check them all."""
+    """Check every hostile text."""
     for hostile in HOSTILE_TEXTS:
         check_letter(hostile)
 

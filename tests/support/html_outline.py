@@ -1,10 +1,10 @@
-"""A document's elements, as a browser would see them opened and closed."""
+"""The elements of an HTML document in balance."""
 
 from html.parser import HTMLParser
 
 
 class Outline(HTMLParser):
-    """The elements of a document, with their attributes and open and closed in balance."""
+    """The elements of a document with their attributes; fails if tags are not balanced."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

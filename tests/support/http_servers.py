@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback, and the answers of Hugging Face's daily papers."""
+"""Real HTTP servers on loopback: one that answers, and one that misbehaves by a script."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 POLL = 0.01
-"""Seconds until a server notices that it is to end."""
+"""Seconds between two checks whether the server is to stop."""
 
 
 Page = tuple[int, Mapping[str, str], bytes]
@@ -18,7 +18,7 @@ Page = tuple[int, Mapping[str, str], bytes]
 
 @contextlib.contextmanager
 def serve(answer: Callable[[str, Mapping[str, str]], Page]) -> Iterator[str]:
-    """A real HTTP server on loopback; ``answer`` gets a path and its query. Yields its origin."""
+    """Serve ``answer``, which gets a path and its query, on loopback; yield the origin."""
 
     class Handler(BaseHTTPRequestHandler):
         disable_nagle_algorithm = True  # the body, written by itself, does not wait for an ACK
@@ -48,7 +48,7 @@ def serve(answer: Callable[[str, Mapping[str, str]], Page]) -> Iterator[str]:
 
 
 def daily_papers(days: Mapping[str, list[Any]]) -> Callable[[str, Mapping[str, str]], Page]:
-    """Hugging Face's daily papers as an answer for :func:`serve`, paged as the real one is."""
+    """An ``answer`` for :func:`serve` that pages through daily papers as Hugging Face does."""
 
     def answer(path: str, query: Mapping[str, str]) -> Page:
         if path != "/api/daily_papers":

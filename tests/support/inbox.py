@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMail:
-    """One message as the server took it."""
+    """One message as the server received it."""
 
     sender: str
     recipient: str
@@ -76,10 +76,10 @@ class _Titles(HTMLParser):
 
 @dataclass
 class Inbox:
-    """A real SMTP server on loopback, in a thread of its own.
+    """A real SMTP server on loopback, in its own thread.
 
-    ``answer`` may refuse: it gets a recipient and says what to answer at RCPT, or None for yes.
-    One that is ``dropping`` takes a letter and cuts the line instead of saying so.
+    ``answer`` gets a recipient and returns a refusal for RCPT, or None to accept. A server that is
+    ``dropping`` receives a message and cuts the connection instead of replying.
     """
 
     answer: Callable[[str], str | None] = lambda _recipient: None
@@ -109,7 +109,7 @@ class Inbox:
         return "250 taken"
 
     def to(self, email: str) -> list[ReceivedMail]:
-        """What arrived for one reader."""
+        """The messages to one recipient."""
         return [arrival for arrival in self.arrivals if arrival.recipient == email]
 
 
@@ -127,14 +127,14 @@ def open_inbox(answer: Callable[[str], str | None] = lambda _recipient: None) ->
         yield inbox
     finally:
         loop.call_soon_threadsafe(server.close)
-        asyncio.run_coroutine_threadsafe(_quiet(), loop).result()
+        asyncio.run_coroutine_threadsafe(_cancel_sessions(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
 
-async def _quiet() -> None:
-    """End the sessions that are still open."""
+async def _cancel_sessions() -> None:
+    """Cancel the sessions that are still open."""
     sessions = asyncio.all_tasks() - {asyncio.current_task()}
     for session in sessions:
         session.cancel()

@@ -1,4 +1,4 @@
-"""Makers of what a letter is set from, and templates small enough to be read in a test."""
+"""Functions that make the inputs of a letter, and templates small enough to read in a test."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -69,7 +69,7 @@ TINY_SUBJECT = (
 
 
 def template(source: str, *, autoescape: bool = False) -> jinja2.Template:
-    """One template out of its source."""
+    """Compile one template."""
     made = SandboxedEnvironment(
         autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
@@ -82,7 +82,7 @@ def template(source: str, *, autoescape: bool = False) -> jinja2.Template:
 def tiny_templates(
     html: str = TINY_HTML, text: str = TINY_TEXT, subject: str = TINY_SUBJECT
 ) -> LetterTemplates:
-    """Templates in memory."""
+    """Templates that are small enough to read in a test."""
     return LetterTemplates(template(html, autoescape=True), template(text), template(subject))
 
 
@@ -145,7 +145,7 @@ def make_fragments(
 
 
 def make_letter(fragments: IssueFragments, edition: Edition) -> tuple[Rendering, Envelope]:
-    """One letter, as it is read and as it is sent."""
+    """Render one letter; return the rendering and the envelope."""
     builder = MessageBuilder(fragments, KEYS)
     return builder.render(edition), builder.build(edition)
 
@@ -156,14 +156,14 @@ def message_bytes(envelope: Envelope) -> bytes:
 
 
 def parse_message(message: bytes) -> EmailMessage:
-    """The message as Python's own parser reads it."""
+    """The message, parsed by Python's own parser."""
     made = message_from_bytes(message, policy=policy.default)
     assert isinstance(made, EmailMessage)
     return made
 
 
 def text_of_part(message: EmailMessage, kind: str) -> str:
-    """The text of one part, with plain line ends."""
+    """The text of one part, with LF as line end."""
     body = message.get_body((kind,))
     assert body is not None
     text = body.get_content()

@@ -1,4 +1,4 @@
-"""The readers' pages as OpenAPI describes them, from the table of their routes."""
+"""An OpenAPI description of the readers' pages, made from their routes."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ FIELDS = (
     "email", "topics", "include", "exclude", "min_upvotes", "max_items", "cadence", "day", "at",
     "timezone", "summary", "do", "weeks", "sure", "why",
 )  # fmt: skip
-"""What forms have."""
+"""The fields of all forms."""
 
 QUERIES = ("q", "before", "pause", "cadence", "more", "less")
 CHOICES = {
@@ -21,17 +21,17 @@ CHOICES = {
     "email": ("ada@example.org",),
     "pause": ("2",),
 }
-"""Values that get further than chance would."""
+"""Values that lead further than random ones."""
 
 
 def describe_routes(
     routes: Iterable[BaseRoute], known: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
-    """The document: an operation for every route and method.
+    """Return an OpenAPI document with an operation for every route and method.
 
     Args:
-        routes: the pages' own.
-        known: values of path parameters that lead somewhere, by name.
+        routes: the routes of the pages.
+        known: values of path parameters that exist, by name.
     """
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:

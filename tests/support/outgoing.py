@@ -1,4 +1,4 @@
-"""Letters to post in tests, and a counter that notes what a transport asks and settles."""
+"""Letters to send in tests, a recorder of marks and settlements, and a transport in memory."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,13 +38,13 @@ def letter(recipient: str = "ada@example.org", *content: bytes, number: int = 1)
 
 
 def letters(count: int) -> list[Letter]:
-    """Letters to as many readers."""
+    """This many letters, each to another reader."""
     return [letter(f"reader{n}@example.org", number=n) for n in range(1, count + 1)]
 
 
 @dataclass
 class DeliveryRecorder:
-    """Marks what it is asked to, but for ``refuse``, and notes all in ``marked``, ``settled``."""
+    """Grants every mark except for ``refuse``; records marks and settlements."""
 
     refuse: frozenset[str] = frozenset()
     before_mark: Callable[[str], None] = lambda _recipient: None
@@ -53,33 +53,33 @@ class DeliveryRecorder:
     streamed: int = 0
 
     async def stream(self, waiting: Iterable[Letter]) -> AsyncIterator[Letter]:
-        """The letters, counted as they are taken."""
+        """Yield the letters and count them."""
         for one in waiting:
             self.streamed += 1
             yield one
 
     async def mark(self, one: Letter) -> bool:
-        """Whether it may be sent."""
+        """Record the mark; return whether the letter may be sent."""
         self.before_mark(one.envelope.recipient)
         self.marked.append(one.envelope.recipient)
         return one.envelope.recipient not in self.refuse
 
     async def settle(self, one: Letter, outcome: Outcome) -> None:
-        """Note what became of it."""
+        """Record the settlement."""
         self.settled.append((one.envelope.recipient, outcome))
 
     def outcome(self, recipient: str = "ada@example.org") -> Outcome:
-        """What became of one letter; it must have been settled once."""
+        """The outcome of one letter, which must have been settled exactly once."""
         (found,) = [outcome for name, outcome in self.settled if name == recipient]
         return found
 
 
 class MemoryTransport:
-    """Takes every letter, and keeps those it accepted in ``letters``, in order.
+    """Accepts every letter and keeps the accepted ones in ``letters``, in order.
 
     Args:
-        answers: what becomes of the letters to these recipients instead. A ``NotSent`` is cut
-            off before its mark, the others are marked first; an ``Unknown`` did arrive.
+        answers: other outcomes by recipient. A ``NotSent`` is settled before its mark, all others
+            after it; an ``Unknown`` did arrive.
     """
 
     def __init__(self, answers: Mapping[str, Outcome] | None = None) -> None:
@@ -87,7 +87,7 @@ class MemoryTransport:
         self.letters: list[Letter] = []
 
     async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-        """Send every letter of the stream, one after the other."""
+        """Send the letters one after the other."""
         async for letter in letters:
             answer = self.answers.get(letter.envelope.recipient, Accepted("250 kept"))
             outcome: Outcome | None = NotSent("stopped before it was kept")

@@ -1,4 +1,4 @@
-"""The proof sheet in a process of its own, and a person's questions to it."""
+"""``newsletter preview`` of the demo in its own process, and requests to it."""
 
 import contextlib
 import http.client
@@ -23,7 +23,7 @@ ADA = "ada@example.org"
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back."""
+    """The answer to a request."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,20 +32,20 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class PreviewServer:
-    """A proof sheet that is served."""
+    """A running ``newsletter preview``."""
 
     port: int
     folder: Path
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The URL of the page."""
         return f"http://127.0.0.1:{self.port}/"
 
     def request(
         self, path: str, form: Mapping[str, str] | None = None, /, method: str = "", **headers: str
     ) -> Response:
-        """One request; a form is posted."""
+        """Send one request; a form is posted."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         body = None if form is None else urlencode(form)
@@ -57,7 +57,7 @@ class PreviewServer:
 
 
 def make_demo(folder: Path) -> Newsletter:
-    """The demo in a folder, nothing of it sent yet, its templates the operator's own."""
+    """Write the demo into a folder: nothing is sent yet, and the templates are a copy of ours."""
     for name, content in _demo().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -69,7 +69,7 @@ def make_demo(folder: Path) -> Newsletter:
 
 @cache
 def _demo() -> Mapping[str, bytes]:
-    """What the demo writes, but for what it remembers of its letters."""
+    """The files that the demo writes, without its store and its send journal."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         Newsletter(folder).run("demo", "--no-serve", "--out", ".")
@@ -82,7 +82,7 @@ def _demo() -> Mapping[str, bytes]:
 
 @contextlib.contextmanager
 def running_preview(folder: Path, *words: str, port: int | None = None) -> Iterator[PreviewServer]:
-    """``newsletter preview`` of the demo in a folder."""
+    """Run ``newsletter preview`` of the demo in a folder."""
     command = ["preview", "--date", DAY, "--no-open", "--port", str(port or free_port()), *words]
     with running_command(command, folder, {**os.environ, "NO_COLOR": "1"}) as process:
         wait_until(lambda: "\n" in process.stderr, process)

@@ -1,6 +1,6 @@
-"""The command as a process of its own, forked from one that has imported it already.
+"""Run the command in its own process, forked from one that has imported it already.
 
-Importing takes most of the time of a command that does little, and a test runs several.
+Importing takes most of the time of a short command, and one test runs several.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _PATIENCE = 120
-"""Seconds until a command is taken for one that hangs."""
+"""Seconds after which a command counts as hanging."""
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.support.fork_preload"])
@@ -23,7 +23,7 @@ _FORKS.set_forkserver_preload(["tests.support.fork_preload"])
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command at work in a process of its own."""
+    """A running command."""
 
     process: BaseProcess
     out: Path
@@ -31,22 +31,22 @@ class Command:
 
     @property
     def exit_code(self) -> int | None:
-        """Its exit code, negative the signal that ended it; None while it lives."""
+        """Its exit code, or the negative number of the signal that ended it; None while it runs."""
         return self.process.exitcode
 
     @property
     def stderr(self) -> str:
-        """What it has said on standard error so far."""
+        """What it has written to standard error so far."""
         return self.err.read_text("utf-8")
 
     @property
     def pid(self) -> int:
-        """The number of its process."""
+        """The id of its process."""
         assert self.process.pid is not None
         return self.process.pid
 
     def wait(self) -> int:
-        """Wait for its end; its exit code. One that hangs is killed."""
+        """Wait until it ends, kill it if it hangs, and return its exit code."""
         self.process.join(_PATIENCE)
         if self.process.is_alive():
             self.process.kill()
@@ -62,9 +62,9 @@ def running_command(
     environment: Mapping[str, str],
     terminal: str | None = None,
 ) -> Iterator[Command]:
-    """``newsletter`` with these words in a folder, until the block ends: then it is killed.
+    """Run ``newsletter`` with these words in a folder; kill it when the block ends.
 
-    It reads from and writes to the terminal of this path, where there is one.
+    Its standard streams are the terminal with this path, if one is given.
     """
     with tempfile.TemporaryDirectory() as kept:
         out, err = Path(kept) / "out", Path(kept) / "err"
@@ -85,7 +85,7 @@ def running_command(
 def run_command(
     words: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``newsletter`` with these words in a folder; what it said, and its exit code."""
+    """Run ``newsletter`` with these words in a folder until it ends."""
     with running_command(words, folder, environment) as command:
         code = command.wait()
         return subprocess.CompletedProcess(
@@ -103,7 +103,7 @@ def _run(
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOCTTY, 0o600)
         os.dup2(opened, number)
         os.close(opened)
-    # multiprocessing's are elsewhere: the one is at its end, the other takes what it has for a file
+    # multiprocessing has replaced stdin, and stdout buffers as for a file
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.argv = ["newsletter", *words]

@@ -20,7 +20,7 @@ TEMPLATES = templates.load_templates()
 
 
 class StubSource:
-    """A source that lists what it is told to, or fails as it is told to."""
+    """A source that lists these titles, or raises ``error``."""
 
     def __init__(
         self, *titles: str, name: str = "Listed", failing: Exception | None = None
@@ -43,7 +43,7 @@ class StubSource:
 
 
 def publisher_over(store: Store, *sources: Source, clock: ManualClock | None = None) -> Publisher:
-    """A newsletter with one topic, which gets its listings from these sources."""
+    """A publisher with one topic and these sources."""
     chosen: Sequence[Source] = sources
     return Publisher(
         publication=Publication("N", "N", "n@example.org"),
@@ -62,7 +62,7 @@ def publisher_over(store: Store, *sources: Source, clock: ManualClock | None = N
 
 @dataclass(frozen=True)
 class KnownRuns:
-    """A run that knows which others are gone."""
+    """A run lock that knows which runs have ended."""
 
     name: str
     ended: frozenset[str] = frozenset()
@@ -79,7 +79,7 @@ async def tick(
     run_lock: RunLock,
     turn: str,
 ) -> None:
-    """Do whatever the present instant asks for; see :func:`look` and :func:`deliver_open`."""
+    """Freeze and deliver what is due now, as the scheduler does in one tick."""
 
     async def deliver(day: date, turn: str) -> Counts:
         return await publish(

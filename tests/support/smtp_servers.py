@@ -1,8 +1,8 @@
-"""Real SMTP servers on loopback that misbehave as they are told, and clocks to test them by.
+"""Real SMTP servers on loopback: one that follows a script of faults, and one that works.
 
-The vocabulary: a script says, for a stage, what to answer each time it is reached, in turn; past
-the end of its list, and where it says nothing, the server behaves. An answer is a line of SMTP,
-or one of :class:`Fault`. What the server took responsibility for is in ``received``.
+A script maps a stage to the replies to give each time that stage is reached. After the last one,
+and at stages without an entry, the server behaves well. A reply is a line of SMTP, or a
+:class:`Fault`. The messages that the server accepted are in ``received``.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from typing import Literal
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 Stage = Literal["connect", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "body", "dot", "RSET", "QUIT"]
-"""Where a server may misbehave; ``body`` is while the content comes."""
+"""The stages at which a server may misbehave; ``body`` is while it receives the content."""
 
 
 class Fault(Enum):
-    """What a server does instead of answering."""
+    """What a server does instead of replying."""
 
     EOF = "closes the connection"
     RESET = "aborts the connection"
-    STALL = "says nothing more"
-    LATE = "thinks for a second, and takes it"
+    STALL = "never replies again"
+    LATE = "accepts after a second"
 
 
 Reply = str | Fault
@@ -33,7 +33,7 @@ Reply = str | Fault
 
 @dataclass(frozen=True, slots=True)
 class TakenMessage:
-    """A message the server took, as it stands after the dots are unstuffed."""
+    """A received message, without dot-stuffing."""
 
     sender: str
     recipient: str
@@ -55,7 +55,7 @@ _GOOD: Mapping[str, str] = {
 
 @dataclass
 class FaultyServer:
-    """An SMTP server with a script. A dot answered by a fault or by garbage was still taken."""
+    """An SMTP server with a script. It keeps a message even if its dot gets a fault or garbage."""
 
     script: dict[Stage, list[Reply]] = field(default_factory=dict)
     greeting: str = _GOOD["EHLO"]
@@ -67,18 +67,18 @@ class FaultyServer:
 
     @property
     def timeout(self) -> float:
-        """Seconds to wait for its answers: many, but where it will fall silent."""
+        """Seconds that a client should wait for a reply: few only if the script has a stall."""
         stalls = any(Fault.STALL in answers for answers in self.script.values())
         return 0.5 if stalls else 60.0
 
     async def handle_connection(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Speak with one client."""
+        """Serve one client."""
         self.connections += 1
         try:
-            if await self._say("connect", writer):
-                await self._obey(reader, writer)
+            if await self._reply_to("connect", writer):
+                await self._serve_commands(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             writer.transport.abort()
         finally:
@@ -86,14 +86,16 @@ class FaultyServer:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_commands(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         sender = recipient = ""
         while line := (await reader.readline()).decode().strip():
             self.commands.append(line)
             verb = _stage(line)
             sender = line[len("MAIL FROM:<") : -1] if verb == "MAIL" else sender
             recipient = line[len("RCPT TO:<") : -1] if verb == "RCPT" else recipient
-            go_on = await self._say(verb, writer)
+            go_on = await self._reply_to(verb, writer)
             if verb == "DATA" and go_on == "354":
                 go_on = await self._receive(sender, recipient, reader, writer)
             if not go_on or verb == "QUIT":
@@ -108,14 +110,14 @@ class FaultyServer:
     ) -> str:
         if self.script.get("body"):
             await reader.readline()
-            return await self._say("body", writer)
+            return await self._reply_to("body", writer)
         lines = []
         while (line := await reader.readuntil(b"\r\n")) != b".\r\n":
             lines.append(line.removeprefix(b"."))
         answer = self._next("dot")
         if isinstance(answer, Fault) or not answer.startswith(("4", "5")):
             self.received.append(TakenMessage(sender, recipient, b"".join(lines)))
-        return await self._give(answer, writer)
+        return await self._send_reply(answer, writer)
 
     def _next(self, stage: Stage) -> Reply:
         answers = self.script.get(stage)
@@ -123,11 +125,11 @@ class FaultyServer:
             return self.greeting
         return answers.pop(0) if answers else _GOOD[stage]
 
-    async def _say(self, stage: Stage, writer: asyncio.StreamWriter) -> str:
-        return await self._give(self._next(stage), writer)
+    async def _reply_to(self, stage: Stage, writer: asyncio.StreamWriter) -> str:
+        return await self._send_reply(self._next(stage), writer)
 
-    async def _give(self, answer: Reply, writer: asyncio.StreamWriter) -> str:
-        """Give an answer; its code, empty when the conversation is over."""
+    async def _send_reply(self, answer: Reply, writer: asyncio.StreamWriter) -> str:
+        """Send a reply and return its code; empty once the connection is over."""
         match answer:
             case Fault.EOF:
                 return ""
@@ -140,7 +142,7 @@ class FaultyServer:
             case Fault.LATE:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(asyncio.Event().wait(), timeout=1)
-                return await self._give("250 2.0.0 taken", writer)
+                return await self._send_reply("250 2.0.0 taken", writer)
             case str():
                 writer.write(answer.encode() + b"\r\n")
                 await writer.drain()
@@ -154,37 +156,37 @@ def _stage(line: str) -> Stage:
 
 
 PIPELINING = "250-localhost\r\n250-PIPELINING\r\n250 8BITMIME"
-"""The answer to EHLO of a server that takes commands in groups (RFC 2920)."""
+"""The reply to EHLO of a server with PIPELINING (RFC 2920)."""
 
 
 @contextlib.asynccontextmanager
 async def faulty_server(
     script: Mapping[Stage, Sequence[Reply]], *, pipelining: bool = False
 ) -> AsyncIterator[FaultyServer]:
-    """A server that follows a script until the block ends."""
+    """Run a server that follows a script."""
     greeting = PIPELINING if pipelining else _GOOD["EHLO"]
     faulty_server = FaultyServer(
         {stage: list(answers) for stage, answers in script.items()}, greeting
     )
-    talks: set[asyncio.Task[None]] = set()
+    connections: set[asyncio.Task[None]] = set()
 
-    def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks.add(asyncio.ensure_future(faulty_server.handle_connection(reader, writer)))
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.ensure_future(faulty_server.handle_connection(reader, writer)))
 
-    server = await asyncio.start_server(greet, faulty_server.host, 0)
+    server = await asyncio.start_server(accept, faulty_server.host, 0)
     faulty_server.port = server.sockets[0].getsockname()[1]
     try:
         yield faulty_server
     finally:
         server.close()
-        for dialogue in talks:
-            dialogue.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
 
 @dataclass
 class WorkingServer:
-    """A real aiosmtpd server, which keeps what it takes."""
+    """A real aiosmtpd server, which keeps the messages it receives."""
 
     pipelining: bool = False
     received: list[TakenMessage] = field(default_factory=list)
@@ -199,7 +201,7 @@ class WorkingServer:
         name: str,
         answers: list[str],
     ) -> list[str]:
-        session.host_name = name  # the hook's duty
+        session.host_name = name  # aiosmtpd leaves this to the hook
         greeting, *extensions = answers
         return [greeting, *["250-PIPELINING"] * self.pipelining, *extensions]
 
@@ -214,7 +216,7 @@ class WorkingServer:
     def authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, who: object
     ) -> AuthResult:
-        """Let ``ada`` in with the password ``s3cret``, and nobody else."""
+        """Accept only the user ``ada`` with the password ``s3cret``."""
         assert isinstance(who, LoginPassword)
         return AuthResult(success=(who.login, who.password) == (b"ada", b"s3cret"), handled=False)
 
@@ -227,11 +229,11 @@ async def working_server(
     login: bool = False,
     pipelining: bool = False,
 ) -> AsyncIterator[WorkingServer]:
-    """A server that behaves, with STARTTLS, with TLS from the first byte, with a login."""
+    """Run a working server, optionally with STARTTLS, TLS from the first byte, or a login."""
     server = WorkingServer(pipelining)
     loop = asyncio.get_running_loop()
 
-    def greet() -> SMTP:
+    def accept() -> SMTP:
         return SMTP(
             server,
             hostname="localhost",
@@ -242,7 +244,7 @@ async def working_server(
             authenticator=server.authenticate if login else None,
         )
 
-    listening = await loop.create_server(greet, "127.0.0.1", 0, ssl=tls)
+    listening = await loop.create_server(accept, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

@@ -44,7 +44,7 @@ Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back."""
+    """The answer to a request."""
 
     status: int
     headers: Mapping[str, str]
@@ -52,7 +52,7 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The text without its markup."""
+        """The visible text, without markup."""
         return " ".join(re.sub(r"<[^>]+>", " ", self.body).split())
 
 
@@ -82,7 +82,7 @@ class Website:
 
     @property
     def transport(self) -> SmtpTransport:
-        """The door letters leave by."""
+        """The transport to the website's own mail server."""
         settings = SmtpSettings(
             host="127.0.0.1", port=self.inbox.port, security="none", connections=1
         )
@@ -95,7 +95,7 @@ class Website:
         form: Mapping[str, object] | bytes | None = None,
         **headers: str,
     ) -> Response:
-        """One request; ``form`` is posted as browsers do."""
+        """Send one request; ``form`` is encoded as browsers do."""
         body = urlencode(form, doseq=True).encode() if isinstance(form, Mapping) else form
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if isinstance(form, Mapping):
@@ -110,24 +110,24 @@ class Website:
         return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, text)
 
     def get(self, path: str, **headers: str) -> Response:
-        """What a page shows."""
+        """GET a page."""
         return self.request("GET", path, None, **headers)
 
     def post(self, path: str, form: Mapping[str, object] | None = None, **headers: str) -> Response:
-        """What sending a form brings."""
+        """POST a form."""
         return self.request("POST", path, form or {}, **headers)
 
     def join(self, email: str = "ada@example.org", **fields: object) -> Response:
-        """Ask for letters to an address."""
+        """Subscribe an address."""
         return self.post("/join", {"email": email, **fields})
 
     def mail_to(self, email: str) -> ReceivedMail:
-        """The first letter to an address, once it came."""
+        """Wait for the first letter to an address."""
         wait_until(lambda: bool(self.inbox.to(email)))
         return self.inbox.to(email)[0]
 
     def mail(self, count: int) -> list[ReceivedMail]:
-        """The letters that came, once there are so many."""
+        """Wait until this many letters have arrived."""
         wait_until(lambda: len(self.inbox.arrivals) >= count)
         return self.inbox.arrivals
 
@@ -139,16 +139,16 @@ class Website:
 
     @property
     def site(self) -> str:
-        """Where the pages are for the world."""
+        """The public URL of the pages."""
         return self.reader_service.publication.url or ""
 
     def path(self, purpose: Purpose, payload: str = "1") -> str:
-        """A signed link's path, signed now."""
+        """The path of a link that is signed now."""
         token = sign_token(payload, purpose, self.reader_service.keys, self.clock.now())
         return f"/{purpose}/{token}"
 
     def reader(self, number: int = 1) -> Reader:
-        """A reader as the store knows them now."""
+        """The reader as stored now."""
         found = self.store.reader_by_id(number)
         assert found is not None
         return found
@@ -159,7 +159,7 @@ class Website:
 
 
 def run_in_thread(work: Coroutine[Any, Any, None]) -> None:
-    """Do it in a thread of its own: a browser under test has this one's event loop."""
+    """Run this in another thread: Playwright occupies the event loop of this one."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, work).result()
 
