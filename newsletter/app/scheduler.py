@@ -21,6 +21,7 @@ from newsletter.bounces import result_line
 from newsletter.errors import Isolated, NewsletterError, StoreError, UsageError, describe
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat
+from newsletter.model.windows import TICK
 from newsletter.ports import Transport
 from newsletter.publisher.operator_mail import mail_operator
 from newsletter.publisher.publisher import Publisher
@@ -28,9 +29,6 @@ from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import Deliver, SchedulerState, deliver_open, fetch_and_freeze
 
 _log = logging.getLogger(__name__)
-
-TICK = timedelta(seconds=30)
-"""The time between two ticks."""
 
 MAX_NAMED = 5
 """Skipped readers whom a heartbeat names; of the others it gives the number."""

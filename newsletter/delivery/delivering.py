@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from newsletter.delivery.ledger_writer import ANSWERED, MARK_LEASE, LedgerWriter
+from newsletter.delivery.ledger_writer import LedgerWriter
 from newsletter.delivery.refusals import is_servers, refuses_reader
 from newsletter.errors import Isolated, RenderError, StoreError, describe
 from newsletter.model import (
@@ -26,24 +26,13 @@ from newsletter.model import (
     Refused,
     Settlement,
 )
+from newsletter.model.windows import CLAIM_LEASE, DRAIN, MAX_MARK_AGE, RENEW_INTERVAL, RETRY_WAITS
 from newsletter.ports import Clock, Ledger, Transport
 
 _log = logging.getLogger(__name__)
 
 BATCH = 200
 """How many letters are claimed at once."""
-
-CLAIM_LEASE = 60.0
-"""Seconds a claim holds. One that waited half of this is given back and claimed again."""
-
-RENEW = CLAIM_LEASE / 3
-"""Seconds between two renewals of the leases of claimed letters."""
-
-DRAIN = 30.0
-"""Seconds for marked letters to get their answers when a run is stopped."""
-
-FRESH = timedelta(seconds=MARK_LEASE - ANSWERED)
-"""No dot is sent after a mark older than this: its answer could come after the mark's lease."""
 
 MAX_CUTS = 3
 """A letter whose connection breaks this often in one run waits like a deferred one."""
@@ -54,14 +43,11 @@ PROGRESS_SECONDS = 1.0
 NOT_BUILT = "not sent: unexpected"
 """How the reply begins of a letter that could not be built because of an unexpected exception."""
 
-_WAITS = (5, 10, 20, 40, 60)
-"""Minutes to wait after the first, second … deferral; the last one repeats."""
-
 
 def next_try(attempt: int, now: datetime) -> datetime:
     """When a letter deferred on this attempt (from 1) is tried again."""
-    last = len(_WAITS)
-    return now + timedelta(minutes=_WAITS[min(max(attempt, 1), last) - 1])
+    last = len(RETRY_WAITS)
+    return now + RETRY_WAITS[min(max(attempt, 1), last) - 1]
 
 
 async def deliver(  # noqa: PLR0913 - store, transport, clock, issue, letters: none has a default
@@ -154,7 +140,7 @@ class _Run:
 
     async def watch(self, working: asyncio.Future[None]) -> None:
         """Renew the leases until the work is done, however long a letter waits its turn."""
-        while not (await asyncio.wait({working}, timeout=RENEW))[0]:
+        while not (await asyncio.wait({working}, timeout=RENEW_INTERVAL))[0]:
             with contextlib.suppress(StoreError):  # the next mark meets the same error, and raises
                 # In a thread: if another process is writing, no letter should wait for this.
                 await asyncio.to_thread(
@@ -242,7 +228,7 @@ class _Run:
             return False
         requested = self.clock.now()
         granted = await self.records.mark(letter)
-        if granted and self.clock.now() - requested > FRESH:
+        if granted and self.clock.now() - requested > MAX_MARK_AGE:
             await self._settle(letter, NotSent("stopped between its mark and its dot"))
             return False
         if not granted:

@@ -5,13 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from newsletter.model import Letter, Settlement
+from newsletter.model.windows import MARK_LEASE
 from newsletter.ports import Clock, Ledger
-
-ANSWERED = 600.0
-"""Seconds within which the answer to a dot comes, if it comes at all."""
-
-MARK_LEASE = 720.0
-"""Seconds a mark holds: longer than the answer to the dot can take."""
 
 TURNS = 4
 """Turns of the event loop during which a group collects.

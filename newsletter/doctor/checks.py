@@ -21,6 +21,7 @@ from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 from newsletter.app import event_loop
 from newsletter.app.wiring import App, open_app
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
+from newsletter.model.windows import MAX_SILENCE
 from newsletter.publisher.reporting import report, reported_days
 
 SERVER_TIMEOUT = 10.0
@@ -32,9 +33,6 @@ MIN_FREE_BYTES = 500 * 1024 * 1024
 
 MAX_NAMED = 5
 """Faults that a finding names; of the others it gives the number."""
-
-MAX_SILENCE = timedelta(minutes=5)
-"""A running `newsletter run` reports to the store more often than this."""
 
 MAX_CLOCK_SKEW = timedelta(minutes=2)
 

@@ -1,17 +1,15 @@
 """The day's issue: its papers, best first, and the bitmasks that all its readers share."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from math import log1p
 
 from newsletter.model import Issue, Matching, Paper, Rule, Topic
+from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.filters import evaluate
 from newsletter.papers.topics import bit_indexes
 from newsletter.text import shorten
-
-MAX_PAPER_AGE = timedelta(days=14)
-"""How long after it was first seen a paper is still sent to a reader."""
 
 MAX_QUOTE = 80
 """Most characters of a rule within a reason, which every card that the rule selected repeats."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from newsletter.issue.composing import MAX_PAPER_AGE, IssueMasks, quote_rule
+from newsletter.issue.composing import IssueMasks, quote_rule
 from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
@@ -13,6 +13,7 @@ from newsletter.model import (
     Rule,
     Verdict,
 )
+from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.topics import bit_indexes
 from newsletter.text import display
 

@@ -17,17 +17,18 @@ from typing import Literal
 
 from newsletter.errors import TokenError
 from newsletter.model import Publication
+from newsletter.model.windows import CONFIRM_LINK_VALID, EDITION_LINK_VALID, PREFERENCES_LINK_VALID
 
 Purpose = Literal["unsubscribe", "preferences", "edition", "confirm", "feed", "move"]
 """What a token allows; each purpose has a salt of its own."""
 
 MAX_AGE: dict[Purpose, timedelta | None] = {
     "unsubscribe": None,
-    "preferences": timedelta(days=30),
-    "edition": timedelta(days=365),
-    "confirm": timedelta(hours=48),
+    "preferences": PREFERENCES_LINK_VALID,
+    "edition": EDITION_LINK_VALID,
+    "confirm": CONFIRM_LINK_VALID,
     "feed": None,
-    "move": timedelta(hours=48),
+    "move": CONFIRM_LINK_VALID,
 }
 """How long after its signing a token is valid; None: always.
 

@@ -7,9 +7,11 @@ constraints of the store. A state that is added to a ``Literal`` alone stops the
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import Literal, get_args
 
 from newsletter.model.closed_sets import complete
+from newsletter.model.windows import RETRY_PERIOD
 
 DeliveryState = Literal[
     "pending",
@@ -113,7 +115,7 @@ DELIVERY_STATES: Mapping[DeliveryState, DeliveryFacts] = complete(
             becomes={
                 "claimed": "when its next try has come",
                 "suppressed": _READER_LEFT,
-                "expired": f"after 20 hours, or {_LATER_LETTER}",
+                "expired": f"after {RETRY_PERIOD // timedelta(hours=1)} hours, or {_LATER_LETTER}",
             },
         ),
         "failed": DeliveryFacts(

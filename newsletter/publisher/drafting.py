@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from itertools import chain
 
 from newsletter.errors import Isolated, describe
-from newsletter.issue.composing import MAX_PAPER_AGE, IssueMasks, compose_issue
+from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import render_issue
@@ -21,12 +21,10 @@ from newsletter.model import (
     ReaderHistory,
     Subscriber,
 )
+from newsletter.model.windows import MAX_PAPER_AGE, RECONSIDERED_FOR
 from newsletter.papers.topics import extend_matching, match_issue
 from newsletter.ports import Issues, Papers
 from newsletter.publisher.publisher import Publisher
-
-JUDGED_AGAIN = timedelta(days=3)
-"""How long a paper that had too few upvotes, and nothing else against it, is judged again."""
 
 CHUNK = 1000
 """Readers read and matched at once: enough for speed, few enough for memory."""
@@ -43,7 +41,7 @@ class Draft:
     @property
     def judged_since(self) -> datetime:
         """Papers short of upvotes are judged again in editions frozen since then."""
-        return self.issue.frozen_at - JUDGED_AGAIN
+        return self.issue.frozen_at - RECONSIDERED_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def load_histories(
     publisher: Publisher, readers: Sequence[Reader], issue: Issue
 ) -> Sequence[ReaderHistory]:
     """What each reader got and was denied so far of the issue's papers, in the readers' order."""
-    since = issue.frozen_at - JUDGED_AGAIN
+    since = issue.frozen_at - RECONSIDERED_FOR
     return publisher.store.reader_histories(readers, issue.papers, since=since)
 
 
@@ -199,7 +197,7 @@ def _candidates(store: Papers, day: date, after: int, now: datetime) -> tuple[Pa
         paper.number: paper
         for source in (
             store.papers(after=after, since=now - MAX_PAPER_AGE),
-            store.papers_by_number(store.papers_to_reconsider(since=now - JUDGED_AGAIN)),
+            store.papers_by_number(store.papers_to_reconsider(since=now - RECONSIDERED_FOR)),
             store.papers_listed(day),
         )
         for paper in source

@@ -13,16 +13,13 @@ from datetime import date, datetime, timedelta
 
 from newsletter.errors import Isolated, SourceError, describe
 from newsletter.model import IdentifiedItem, Item, Listing, ListingState, SourceHealth, SourceReport
+from newsletter.model.windows import BACKOFF_WAITS, FETCH_AHEAD
 from newsletter.papers.identity import identify
 from newsletter.ports import Clock, Papers, Source
-from newsletter.readers.due import AHEAD
 
 _log = logging.getLogger(__name__)
 
 SATURDAY = 5
-
-RETRY_WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15))
-"""How long to wait after the first, second … failed attempt; the last one repeats."""
 
 LAST_CALL = timedelta(minutes=1)
 """This long before an issue is due, sources that had nothing are asked once more."""
@@ -179,7 +176,7 @@ class Backoff:
     @property
     def wait(self) -> timedelta:
         """How long to wait after the last failure."""
-        return RETRY_WAITS[min(max(self.failures, 1), len(RETRY_WAITS)) - 1]
+        return BACKOFF_WAITS[min(max(self.failures, 1), len(BACKOFF_WAITS)) - 1]
 
     def may_try(self, now: datetime) -> bool:
         """Whether the wait is over; also True if the clock was set back since the last failure."""
@@ -201,7 +198,7 @@ class LastFetch:
 
     def serves(self, due: datetime, now: datetime) -> bool:
         """Whether it is recent enough for an issue that is due then."""
-        return self.at >= due - AHEAD or timedelta() <= now - self.at < REUSED_FOR
+        return self.at >= due - FETCH_AHEAD or timedelta() <= now - self.at < REUSED_FOR
 
 
 @dataclass(slots=True)

@@ -16,20 +16,15 @@ from itertools import chain, islice
 
 from newsletter.errors import OldStoreError, TryAgainError, describe
 from newsletter.model import OPEN_ISSUE, Counts, Reader
+from newsletter.model.windows import MAX_LATENESS, MIN_SLEEP, SEARCHED_ISSUES
 from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.fetching import Backoff, FetchSchedule, fetch_sources, log_report
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, is_stopped, without_delivery
 from newsletter.publisher.reporting import reported_days
-from newsletter.readers.due import LATE, DefaultSchedule, Due, earliest_instant, list_due
+from newsletter.readers.due import DefaultSchedule, Due, earliest_instant, list_due
 
 _log = logging.getLogger(__name__)
-
-ASLEEP = timedelta(minutes=30)
-"""A pause this long between two ticks was a sleep; issues due meanwhile are caught up on."""
-
-RECENT_ISSUES = 7
-"""How many issues back open letters are looked for."""
 
 SKIPPED_KEPT = timedelta(days=2)
 """How long a skipped reader is reported."""
@@ -69,9 +64,9 @@ class SchedulerState:
 
     def wake(self, now: datetime) -> None:
         """Record that it is awake now, and whether it slept before."""
-        if self.seen is not None and now - self.seen > ASLEEP:
+        if self.seen is not None and now - self.seen > MIN_SLEEP:
             self.asleep_since, self._woke = self.seen, now
-        elif self._woke is not None and now - self._woke > LATE:
+        elif self._woke is not None and now - self._woke > MAX_LATENESS:
             self.asleep_since = self._woke = None
         self.seen = now
         oldest = now.date() - SKIPPED_KEPT
@@ -227,7 +222,7 @@ async def deliver_open(
 
 def _open_days(publisher: Publisher) -> list[date]:
     """The issues that have letters to deliver, oldest first."""
-    recent = islice(reported_days(publisher.store, publisher.clock.now()), RECENT_ISSUES)
+    recent = islice(reported_days(publisher.store, publisher.clock.now()), SEARCHED_ISSUES)
     states = ((day, publisher.store.issue_state(day)) for day in recent)
     return sorted(day for day, state in states if state is not None and state[0] in OPEN_ISSUE)
 

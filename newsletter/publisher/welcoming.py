@@ -11,6 +11,7 @@ from newsletter.issue.composing import IssueMasks
 from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
 from newsletter.model import OPEN, OPEN_ISSUE, PlannedEdition, PublishedIssue, Reader, Wave
+from newsletter.model.windows import RETRY_PERIOD
 from newsletter.ports import RunLock, Transport
 from newsletter.publisher.drafting import load_histories, match_readers
 from newsletter.publisher.fetching import Backoff
@@ -19,9 +20,6 @@ from newsletter.publisher.publishing import publish
 from newsletter.readers.due import is_due
 
 _log = logging.getLogger(__name__)
-
-MAX_ISSUE_AGE = timedelta(hours=20)
-"""Newcomers get an issue up to this old: as long as its deferred letters are tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def plan_first_letter(publisher: Publisher, reader: Reader) -> FirstLetter | Non
     if newest is None or publisher.store.planned_readers(newest.day, among=[reader.id]):
         return None
     wave = publisher.store.waves(newest.day)[-1]
-    recent = timedelta() <= publisher.clock.now() - wave.issue.frozen_at < MAX_ISSUE_AGE
+    recent = timedelta() <= publisher.clock.now() - wave.issue.frozen_at < RETRY_PERIOD
     if not recent or not is_due(reader.subscriber, newest.day, publisher.cadence, everyone=True):
         return None
     plan = _plan(publisher, reader, newest, wave)

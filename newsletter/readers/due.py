@@ -15,18 +15,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter.errors import Isolated
 from newsletter.model import CADENCES, Days, Reader, Subscriber
-
-AHEAD = timedelta(hours=1)
-"""How long before their time readers are listed as due: that is when fetching begins."""
-
-LATE = timedelta(hours=12)
-"""How late an issue may be sent while the newsletter was running.
-
-Later than that, its papers are merged into the next issue.
-"""
-
-LONGEST_SLEEP = timedelta(days=7)
-"""How far back a newsletter that slept looks for the one issue it owes: a weekly reader's."""
+from newsletter.model.windows import FETCH_AHEAD, LONGEST_SLEEP, MAX_LATENESS
 
 _DAY = timedelta(days=1)
 
@@ -104,7 +93,7 @@ def earliest_instant(now: datetime, *, asleep_since: datetime | None) -> datetim
         now: the present time.
         asleep_since: when the newsletter was last awake before it slept; None if it did not.
     """
-    awake = now - LATE
+    awake = now - MAX_LATENESS
     if asleep_since is None:
         return awake
     return max(min(asleep_since, awake), now - LONGEST_SLEEP)
@@ -119,14 +108,16 @@ def list_due(
     since: datetime,
     on_error: Callable[[Reader, Exception], None] = lambda _reader, _error: None,
 ) -> tuple[Due, ...]:
-    """The readers whose issue is due by now, or will be within ``AHEAD``, by instant.
+    """The readers whose issue is due by now, or will be within ``FETCH_AHEAD``, by instant.
 
     If several dates came due for a reader between ``since`` and now, only the last one counts: its
     issue contains what the others would have brought. A date that the ledger has a delivery for is
     never due again, even if the clock is set back or the reader moves to another time zone. A
     reader whose settings raise an unexpected exception is left out and given to ``on_error``.
     """
-    dates = cache(lambda at, zone: tuple(_local_dates(at, zone, since=since, until=now + AHEAD)))
+    dates = cache(
+        lambda at, zone: tuple(_local_dates(at, zone, since=since, until=now + FETCH_AHEAD))
+    )
     found: defaultdict[_DueDate, array[int]] = defaultdict(lambda: array("q"))
     attempt = Isolated()  # one for all: there may be 100,000 readers
     for reader in readers:
@@ -151,7 +142,7 @@ def _dates_of(
     dates: Callable[[str, str], Iterable[_DueDate]],
     now: datetime,
 ) -> list[_DueDate]:
-    """A subscriber's last date that came due, and the one that comes within ``AHEAD``."""
+    """A subscriber's last date that came due, and the one that comes within ``FETCH_AHEAD``."""
     at, zone = subscriber.at or default.at, subscriber.timezone or default.timezone
     own = [found for found in dates(at, zone) if is_due(subscriber, found[1], default.cadence)]
     past = [found for found in own if found[0] <= now]

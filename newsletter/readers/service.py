@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Literal
 
 from newsletter.errors import TokenError
@@ -17,6 +17,7 @@ from newsletter.model import (
     Reader,
     Subscriber,
 )
+from newsletter.model.windows import UNCONFIRMED_KEPT
 from newsletter.ports import Pages
 from newsletter.text import clean
 
@@ -39,9 +40,6 @@ CONSENT_METHODS = {
     "back": "by the link in the farewell letter",
 }
 """How a reader agreed, by what a confirmation link carries besides the reader's id. Stored."""
-
-UNCONFIRMED_KEPT = timedelta(days=7)
-"""How long an address that is never confirmed is kept."""
 
 MAX_REASON = 1000
 """Characters of a reason to unsubscribe; the rest is cut off."""

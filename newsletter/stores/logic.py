@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from newsletter.issue.composing import MAX_PAPER_AGE
 from newsletter.model import (
     RECEIPT,
     DailyGrowth,
@@ -24,6 +23,7 @@ from newsletter.model import (
     Subscriber,
     Unknown,
 )
+from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.text import clean, folded
 
 GONE: frozenset[Status] = frozenset({"unsubscribed", "blocked", "removed"})
@@ -34,9 +34,6 @@ NO_ISSUE = "there is no issue of {}; `newsletter send` makes one, `newsletter st
 
 BY_OPERATOR = "operator: "
 """Begins the reply of a delivery whose outcome the operator gave."""
-
-PATIENCE = timedelta(hours=20)
-"""How long after its freeze a deferred letter is tried; then its papers go into the next one."""
 
 OTHER_BYTES = "not sent again: its bytes are no longer those that may have left before"
 """The reply of a letter in doubt that cannot be rendered again byte for byte."""

@@ -42,8 +42,8 @@ from newsletter.model import (
     state_after_freeze,
     state_by_counts,
 )
+from newsletter.model.windows import RETRY_PERIOD
 from newsletter.stores.logic import (
-    PATIENCE,
     claim_token,
     merge_file_changes,
     numbers_of,
@@ -342,7 +342,7 @@ class LedgerModel(ModelIssues):
         for other in (row for on in self._issues if on != day for row in self._rows(on)):
             newest[other.reader] = max(other.wave.id, newest.get(other.reader, 0))
         for row in rows:
-            is_old = row.wave.issue.frozen_at <= now - PATIENCE
+            is_old = row.wave.issue.frozen_at <= now - RETRY_PERIOD
             if row.state == "deferred" and is_old:
                 row.state = "expired"
             elif newest.get(row.reader, 0) > row.wave.id:

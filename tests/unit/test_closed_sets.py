@@ -295,6 +295,8 @@ class TestSourceKinds:
     [
         ("states", '"pending",', '"pending", "lost",', "DELIVERY_STATES has no entry for lost"),
         ("states", '"frozen", "sending",', '"frozen", "sent",', "ISSUE_STATES has no entry for s"),
+        ("cadences", "timedelta(weeks=1)", "timedelta(weeks=2)", "finds the last issue it owes"),
+        ("windows", "DRAIN = 30.0", "DRAIN = 90.0", "not true: a stopped run ends before its le"),
         ("cadences", '"weekly"]', '"weekly", "fortnightly"]', "CADENCES has no entry for fortnig"),
         ("readers", "    day: int = 0", "    day: int = 0\n    quiet: int = 0", "entry for quiet"),
         (

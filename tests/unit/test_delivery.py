@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from newsletter.delivery import delivering
-from newsletter.delivery.delivering import BATCH, CLAIM_LEASE, DRAIN, deliver, next_try
+from newsletter.delivery.delivering import BATCH, deliver, next_try
 from newsletter.errors import RenderError, StoreError, TransportError
 from newsletter.model import (
     Accepted,
@@ -32,6 +32,7 @@ from newsletter.model import (
     Unknown,
     Wave,
 )
+from newsletter.model.windows import CLAIM_LEASE, DRAIN
 from newsletter.ports import Mark, Settle, Transport
 from newsletter.stores.sql import SqlStore
 from tests.support.clocks import SkippingClock
@@ -355,7 +356,7 @@ def test_waiting_letters_past_their_lease_are_kept(
             super().renew_leases(day, run, now=now, lease=lease)
             self.at = now
 
-    monkeypatch.setattr(delivering, "RENEW", 0.005)
+    monkeypatch.setattr(delivering, "RENEW_INTERVAL", 0.005)
     store, transport = temporary_store_of(Renewed), StuckTransport(0, marked=False)
     morning = DeliveryScenario(freeze_issue(3, store))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.issue.composing import MAX_PAPER_AGE, IssueMasks, compose_issue
+from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import EditionLimits, HtmlSizes, compose_edition
 from newsletter.issue.selecting import explain
 from newsletter.model import (
@@ -25,6 +25,7 @@ from newsletter.model import (
     Topic,
     Verdict,
 )
+from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers import topics
 from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher

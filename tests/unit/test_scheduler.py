@@ -7,9 +7,10 @@ from datetime import UTC, date, timedelta
 import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from newsletter.app.scheduler import TICK, Scheduler, reschedule
+from newsletter.app.scheduler import Scheduler, reschedule
 from newsletter.errors import StoreError
 from newsletter.model import Counts
+from newsletter.model.windows import TICK
 from newsletter.ports import Store
 from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import SchedulerState

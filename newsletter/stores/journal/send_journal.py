@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from newsletter.errors import StoreError
 from newsletter.model import DeliveryState, Letter
+from newsletter.model.windows import JOURNAL_KEPT, LIVE_ISSUES
 from newsletter.stores.journal.records import (
     JournaledLetter,
     JournaledWave,
@@ -21,12 +22,6 @@ from newsletter.stores.journal.records import (
     read_lines,
     wave_lines,
 )
-
-KEEP = timedelta(days=30)
-"""How long an issue is kept; papers are owed for at most 14 days."""
-
-NEWEST = 4
-"""Issues whose letters may still be leaving: local dates overlap, and letters wait 20 hours."""
 
 TAIL = 64 * 1024
 """Octets at the end of a file that are read for the last letters: some hundreds of them."""
@@ -62,7 +57,7 @@ class SendJournal:
     def record_wave(
         self, day: date, wave: JournaledWave, readers: Iterable[ReaderEntries], *, count: int
     ) -> None:
-        """Record a wave's readers, synced to the disk, and delete issues older than :data:`KEEP`.
+        """Record a wave's readers, synced to the disk, and delete the oldest issues.
 
         Args:
             day: the issue's day.
@@ -72,7 +67,7 @@ class SendJournal:
         """
         lines = wave_lines(wave, readers, count)
         self._append_all(self.folder / f"{day}{_WAVES}", lines, sync=True)
-        self._delete_old(before=day - KEEP)
+        self._delete_old(before=day - JOURNAL_KEPT)
 
     def record_letters(
         self,
@@ -120,7 +115,7 @@ class SendJournal:
 
     def last_letters(self) -> Iterator[tuple[date, list[JournaledLetter]]]:
         """The last letters of the newest issues that were recorded after the last restoration."""
-        for day in self.days()[-NEWEST:]:
+        for day in self.days()[-LIVE_ISSUES:]:
             with (self.folder / f"{day}{_LETTERS}").open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - TAIL))

@@ -21,8 +21,9 @@ from sqlalchemy import (
 from typing_extensions import override
 
 from newsletter.model import FREE, IN_DOUBT, LEASED, OPEN, OPEN_ISSUE, Claim, Edition
+from newsletter.model.windows import RETRY_PERIOD
 from newsletter.ports import Ledger
-from newsletter.stores.logic import PATIENCE, claim_token, run_of
+from newsletter.stores.logic import claim_token, run_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import load
 from newsletter.stores.sql.deliveries import (
@@ -169,7 +170,7 @@ def _expire(connection: Connection, issue: int, now: datetime) -> None:
     """End open deliveries that were deferred too long, or whose reader has a later letter."""
     query = select(WAVES.id, WAVES.frozen).where(WAVES.issue == issue)
     waves = connection.execute(query).all()
-    if old := [wave.id for wave in waves if wave.frozen <= now - PATIENCE]:
+    if old := [wave.id for wave in waves if wave.frozen <= now - RETRY_PERIOD]:
         deferred = lock_deliveries(
             connection, DELIVERIES.state == "deferred", DELIVERIES.wave.in_(old)
         )

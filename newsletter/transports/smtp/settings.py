@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from typing import Literal
 
 from newsletter.errors import ConfigurationError
+from newsletter.model.windows import ANSWER_TIMEOUT
 
 Security = Literal["starttls", "tls", "none"]
 """``starttls``: encrypted before anything else is said (RFC 3207); ``tls``: from the first byte
@@ -42,7 +43,7 @@ class SmtpSettings:
     per_connection: int = 1000
     rate_per_second: float | None = None
     timeout: float = 60.0
-    answer_timeout: float = 600.0
+    answer_timeout: float = ANSWER_TIMEOUT
     local_hostname: str | None = None
 
     def __post_init__(self) -> None:

@@ -1,0 +1,138 @@
+"""The windows of time that depend on one another, with the reason for each.
+
+``RELATIONS`` at the end says what must hold between them. A change that breaks one of these stops
+the import with the sentence that no longer holds.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from newsletter.model.cadences import CADENCES
+
+LONGEST_GAP = max(facts.longest_gap or timedelta() for facts in CADENCES.values())
+"""The longest time between two issues of a reader, by the cadences there are."""
+
+# What a reader is owed.
+
+MAX_PAPER_AGE = timedelta(days=14)
+"""How long after it was first seen a paper is still sent. After a long pause a reader gets the
+papers of two weeks rather than a flood."""
+
+RECONSIDERED_FOR = timedelta(days=3)
+"""How long a paper that only lacked upvotes for a reader is judged again: upvotes take days."""
+
+# When an issue is due.
+
+FETCH_AHEAD = timedelta(hours=1)
+"""How long before their time readers are listed as due. Fetching begins then, so that a source
+that fails can be asked several times."""
+
+BACKOFF_WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15))
+"""How long to wait after the first, second … failure in a row of a source or of the SMTP server;
+the last repeats."""
+
+MAX_LATENESS = timedelta(hours=12)
+"""How late an issue may be sent while the newsletter was running. Later than that, its papers are
+merged into the next issue, lest a reader gets two within hours."""
+
+MIN_SLEEP = timedelta(minutes=30)
+"""Without a look at the clock for so long, the newsletter slept: it catches up on waking."""
+
+LONGEST_SLEEP = timedelta(days=7)
+"""How far back a newsletter that slept looks for the one issue it owes."""
+
+TICK = timedelta(seconds=30)
+"""Between two looks at the clock."""
+
+MAX_SILENCE = timedelta(minutes=5)
+"""After so long without a sign of life, the doctor reports that the newsletter does not run."""
+
+# How long a letter is tried.
+
+RETRY_WAITS = tuple(timedelta(minutes=minutes) for minutes in (5, 10, 20, 40, 60))
+"""How long to wait after the first, second … deferral; the last repeats. Greylisting usually ends
+within 15 minutes."""
+
+RETRY_PERIOD = timedelta(hours=20)
+"""How long after its freeze a deferred letter is tried. Then its papers go into the next issue. A
+new reader, too, gets the day's edition only while it is younger than this."""
+
+LIVE_ISSUES = 4
+"""The newest issues whose letters may still be leaving."""
+
+SEARCHED_ISSUES = 7
+"""How many issues back a run looks for open letters."""
+
+JOURNAL_KEPT = timedelta(days=30)
+"""How long the journal remembers what left, for a store restored from a backup."""
+
+# How long a run holds a letter, in seconds.
+
+CLAIM_LEASE = 60.0
+"""How long a claim holds. One that waited half of this is given back and claimed again."""
+
+RENEW_INTERVAL = CLAIM_LEASE / 3
+"""Between two renewals of the leases that a run holds."""
+
+DRAIN = 30.0
+"""How long a run that is stopped waits for the answers to marked letters."""
+
+ANSWER_TIMEOUT = 600.0
+"""How long to wait for the answer to the final dot (RFC 5321, 4.5.3.2.6)."""
+
+MARK_LEASE = 720.0
+"""How long a mark holds."""
+
+MAX_MARK_AGE = timedelta(seconds=MARK_LEASE - ANSWER_TIMEOUT)
+"""A mark older than this is not acted on: the answer to its dot could come after its lease."""
+
+# How long a link and an address are good for.
+
+CONFIRM_LINK_VALID = timedelta(hours=48)
+"""How long a link that confirms an address is valid."""
+
+UNCONFIRMED_KEPT = timedelta(days=7)
+"""How long an address that is never confirmed is kept."""
+
+PREFERENCES_LINK_VALID = timedelta(days=30)
+"""How long the link to the preferences is valid: every letter brings a new one."""
+
+EDITION_LINK_VALID = timedelta(days=365)
+"""How long a letter can be read on the web."""
+
+_DAY = timedelta(days=1)
+_TIME_ZONES = timedelta(hours=26)  # a date lasts from UTC+14 to UTC-12
+
+RELATIONS: Mapping[str, bool] = {
+    "a reader gets every paper since their last issue, even if the next one is late": (
+        MAX_PAPER_AGE > LONGEST_GAP + MAX_LATENESS
+    ),
+    "a newsletter that slept finds the last issue it owes a reader of any cadence": (
+        LONGEST_SLEEP >= LONGEST_GAP
+    ),
+    "a paper that is judged again is young enough to be sent": RECONSIDERED_FOR < MAX_PAPER_AGE,
+    "a source that fails is asked six times before the issue is due": (
+        sum(BACKOFF_WAITS, timedelta()) < FETCH_AHEAD
+    ),
+    "what is too short to be called a sleep makes no issue too late": MIN_SLEEP < MAX_LATENESS,
+    "a late issue still comes before the next one": MAX_LATENESS < _DAY,
+    "the doctor allows for some missed ticks": MAX_SILENCE >= 4 * TICK,
+    "a deferred letter has several tries": 4 * max(RETRY_WAITS) < RETRY_PERIOD,
+    "a deferred letter ends before the next daily issue": RETRY_PERIOD < _DAY,
+    "letters of no older date than the live issues' are still leaving": (
+        LIVE_ISSUES * _DAY > RETRY_PERIOD + _TIME_ZONES
+    ),
+    "a run finds open letters of every live issue": SEARCHED_ISSUES >= LIVE_ISSUES,
+    "the journal knows every paper that a restored store could send again": (
+        JOURNAL_KEPT > MAX_PAPER_AGE + LONGEST_SLEEP
+    ),
+    "a lease outlives a renewal that failed": 2 * RENEW_INTERVAL < CLAIM_LEASE,
+    "a stopped run ends before its leases do": DRAIN < CLAIM_LEASE,
+    "a mark outlives the answer to its dot": MARK_LEASE > ANSWER_TIMEOUT,
+    "an address is kept while its link can confirm it": UNCONFIRMED_KEPT >= CONFIRM_LINK_VALID,
+    "the link of the last letter is valid until the next": PREFERENCES_LINK_VALID >= LONGEST_GAP,
+}
+"""What must hold between the windows."""
+
+if broken := [sentence for sentence, holds in RELATIONS.items() if not holds]:
+    raise TypeError(f"windows of time contradict one another; not true: {'; '.join(broken)}")
