@@ -12,7 +12,7 @@ from newsletter.model import Listing
 from newsletter.ports import Source
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
 from tests.support.clocks import SkippingClock
-from tests.support.web_sites import Response, Site, response, serving
+from tests.support.http_servers import Response, Site, response, scripted_site
 
 MONDAY = date(2026, 8, 3)
 
@@ -48,7 +48,7 @@ def listings(
     day: date = MONDAY,
 ) -> tuple[tuple[Listing, ...], Site]:
     async def run() -> tuple[tuple[Listing, ...], Site]:
-        async with serving(answers) as site:
+        async with scripted_site(answers) as site:
             return await source(site).fetch(day), site
 
     return asyncio.run(run())
@@ -169,7 +169,7 @@ def test_two_arxiv_sources_wait_for_one_another() -> None:
     clock = SkippingClock()
 
     async def run() -> None:
-        async with serving({"/atom/cs.CL": response(body=atom("2608.00001"))}) as site:
+        async with scripted_site({"/atom/cs.CL": response(body=atom("2608.00001"))}) as site:
             http = client(clock)
             sources = [Arxiv(f"arXiv {n}", http, ("cs.CL",), url=site.url) for n in (1, 2)]
             await asyncio.gather(*(source.fetch(MONDAY) for source in sources))
@@ -249,7 +249,9 @@ def test_hostile_feed_leaves_others_alone() -> None:
     bomb += b"</channel></rss>"
 
     async def run() -> list[tuple[Listing, ...] | BaseException]:
-        async with serving({"/bomb": response(body=bomb), "/rss": response(body=RSS)}) as site:
+        async with scripted_site(
+            {"/bomb": response(body=bomb), "/rss": response(body=RSS)}
+        ) as site:
             fetches: list[Awaitable[tuple[Listing, ...]]] = [
                 Feed("bomb", client(), f"{site.url}/bomb").fetch(MONDAY),
                 feed(site).fetch(MONDAY),

@@ -13,7 +13,7 @@ from newsletter.errors import BlockedAddressError, SourceError
 from newsletter.sources.http_client import MAX_BODY, Answer, Client
 from newsletter.sources.http_guard import Resolver, resolve
 from tests.support.clocks import SkippingClock
-from tests.support.web_sites import Response, Site, response, serving
+from tests.support.http_servers import Response, Site, response, scripted_site
 
 MB = 1024 * 1024
 
@@ -28,7 +28,7 @@ def visit(
     answers: dict[str, Response], what: Callable[[Site, Client], Awaitable[Answer]]
 ) -> tuple[Answer, Site]:
     async def run() -> tuple[Answer, Site]:
-        async with serving(answers) as site:
+        async with scripted_site(answers) as site:
             return await what(site, client()), site
 
     return asyncio.run(run())
@@ -140,7 +140,7 @@ def test_one_private_address_blocks_the_name() -> None:
 
 def test_name_is_resolved_once_per_connection() -> None:
     async def run() -> tuple[Answer, list[str]]:
-        async with serving({"/": response(body=b"here")}) as site:
+        async with scripted_site({"/": response(body=b"here")}) as site:
             resolver, hosts = resolving(["127.0.0.1"], ["192.0.2.1"])
             url = f"http://turncoat.example:{site.port}/"
             return await client(resolver=resolver).get(url, allow_private=True), hosts
@@ -196,7 +196,9 @@ def test_redirect_from_public_to_private_is_blocked() -> None:
     )
 
     async def run() -> None:
-        async with serving({"/": response(302, Location="http://inside.example:8080/")}) as site:
+        async with scripted_site(
+            {"/": response(302, Location="http://inside.example:8080/")}
+        ) as site:
             await http.get(f"http://outside.example:{site.port}/")
 
     with pytest.raises(BlockedAddressError, match=r"inside\.example leads to 10\.0\.0\.7"):
@@ -208,7 +210,7 @@ def test_checked_address_is_the_one_connected_to() -> None:
     http, network = client_in_network({"outside.example": ["2606:4700::1111", "8.8.8.8"]})
 
     async def run() -> Answer:
-        async with serving({"/": response(body=b"x")}) as site:
+        async with scripted_site({"/": response(body=b"x")}) as site:
             return await http.get(f"http://outside.example:{site.port}/")
 
     assert asyncio.run(run()).body == b"x"
@@ -222,7 +224,7 @@ def test_name_turning_private_between_redirects_is_blocked() -> None:
     )
 
     async def run() -> None:
-        async with serving({"/": response(302, Location="/again")}) as site:
+        async with scripted_site({"/": response(302, Location="/again")}) as site:
             await http.get(f"http://rebind.example:{site.port}/")
 
     with pytest.raises(BlockedAddressError, match=r"leads to 127\.0\.0\.1"):
@@ -238,9 +240,9 @@ def test_five_redirects_are_followed_and_no_more() -> None:
 
 def test_source_headers_are_not_sent_to_another_host() -> None:
     async def run() -> tuple[Site, Site]:
-        async with serving({"/": response(body=b"x")}) as other:
+        async with scripted_site({"/": response(body=b"x")}) as other:
             moved = response(302, Location=f"{other.url}/")
-            async with serving({"/": moved}) as first:
+            async with scripted_site({"/": moved}) as first:
                 headers = {"X-Api-Key": "s3cret"}
                 await client().get(f"{first.url}/", headers=headers, allow_private=True)
                 return first, other
@@ -358,7 +360,7 @@ def test_retry_after_is_respected() -> None:
     async def run() -> tuple[Answer, list[float]]:
         wait = [response(429, Retry_After="7"), response(503, Retry_After="2")]
         clock = SkippingClock()
-        async with serving({"/": [*wait, response(body=b"x")]}) as site:
+        async with scripted_site({"/": [*wait, response(body=b"x")]}) as site:
             http = Client(contact="editor@example.org", clock=clock)
             return await http.get(f"{site.url}/", allow_private=True), clock.slept
 
@@ -374,7 +376,7 @@ def test_waiting_ends_at_the_deadline() -> None:
 
 def test_refused_connection_names_the_address() -> None:
     async def run() -> None:
-        async with serving({}) as site:
+        async with scripted_site({}) as site:
             url = f"{site.url}/gone"
         await client().get(url, allow_private=True)
 
@@ -409,7 +411,7 @@ def test_cached_responses_are_revalidated(tmp_path: Path) -> None:
     async def run() -> tuple[list[Answer], Site]:
         first = response(body=b"list", ETag='"1"', Cache_Control="max-age=86400")
         same, longer = response(304, ETag='"1"'), response(body=b"longer", ETag='"2"')
-        async with serving({"/": [first, same, longer]}) as site:
+        async with scripted_site({"/": [first, same, longer]}) as site:
             http = client(tmp_path / "http.db")
             url = f"{site.url}/"
             return [await http.get(url, allow_private=True) for _ in range(3)], site
@@ -426,7 +428,7 @@ def test_cached_responses_are_revalidated(tmp_path: Path) -> None:
 def test_old_last_modified_is_still_revalidated(tmp_path: Path) -> None:
     async def run() -> Site:
         old = response(body=b"x", Last_Modified="Mon, 01 Jan 2024 00:00:00 GMT")
-        async with serving({"/": old}) as site:
+        async with scripted_site({"/": old}) as site:
             http = client(tmp_path / "http.db")
             for _ in range(2):
                 await http.get(f"{site.url}/", allow_private=True)
@@ -441,7 +443,7 @@ def test_sources_share_the_cache_concurrently(tmp_path: Path) -> None:
         answers: dict[str, Response] = {
             f"/{n}": response(body=b"%d" % n, ETag=f'"{n}"') for n in range(8)
         }
-        async with serving(answers) as site:
+        async with scripted_site(answers) as site:
             http = client(tmp_path / "http.db")
             gets = (http.get(f"{site.url}/{n}", allow_private=True) for n in range(8))
             return await asyncio.gather(*gets)
@@ -453,7 +455,7 @@ def test_unreadable_cache_costs_only_a_fetch(tmp_path: Path) -> None:
     (tmp_path / "http.db").write_bytes(b"this is no database" * 100)
 
     async def run() -> Answer:
-        async with serving({"/": response(body=b"x", ETag='"1"')}) as site:
+        async with scripted_site({"/": response(body=b"x", ETag='"1"')}) as site:
             return await client(tmp_path / "http.db").get(f"{site.url}/", allow_private=True)
 
     assert asyncio.run(run()).body == b"x"

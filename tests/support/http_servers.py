@@ -1,9 +1,16 @@
-"""Real HTTP servers on loopback: one that answers, and one that misbehaves by a script."""
+"""Real HTTP servers on loopback: one calls a function, the other follows a script of faults.
 
+A scripted site maps a path to its answer: the bytes of a whole response, a list of responses to
+give in turn (the last one forever), or a coroutine that writes whatever it likes.
+"""
+
+import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -59,3 +66,86 @@ def daily_papers(days: Mapping[str, list[Any]]) -> Callable[[str, Mapping[str, s
         return 200, {"Content-Type": "application/json"}, json.dumps(part).encode()
 
     return answer
+
+
+Writing = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Response = bytes | list[bytes] | Writing
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request: path with query, and headers in lower case."""
+
+    target: str
+    headers: Mapping[str, str]
+
+
+@dataclass
+class Site:
+    """A running site and the requests it received."""
+
+    answers: dict[str, Response] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """The site's origin."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def handle_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer one request and close the connection."""
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+            request = Request(head[0].split(" ")[1], headers)
+            self.requests.append(request)
+            await self._answer(request, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            writer.transport.abort()
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        path = request.target.partition("?")[0]
+        found = self.answers.get(request.target, self.answers.get(path, response(404)))
+        if callable(found):
+            await found(writer)
+            return
+        if isinstance(found, list):
+            found = found.pop(0) if len(found) > 1 else found[0]
+        writer.write(found)
+        await writer.drain()
+
+
+def response(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
+    """A whole response; ``_`` in a header's name stands for a hyphen."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    if status != HTTPStatus.NOT_MODIFIED:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+@contextlib.asynccontextmanager
+async def scripted_site(answers: Mapping[str, Response]) -> AsyncIterator[Site]:
+    """Run a site with these answers."""
+    site = Site(dict(answers))
+    connections: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.ensure_future(site.handle_connection(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=2**20)
+    site.port = server.sockets[0].getsockname()[1]
+    try:
+        yield site
+    finally:
+        server.close()
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
