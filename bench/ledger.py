@@ -38,7 +38,7 @@ from newsletter.model import (
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Store
-from newsletter.stores import SendJournal, open_store
+from newsletter.stores import SendJournal, open_journaled_store, open_store
 from tests.faults.databases import databases
 
 LEASE = 60.0
@@ -122,7 +122,9 @@ def stores() -> Iterator[dict[str, Store]]:
         urls = stack.enter_context(databases())
         journal = SendJournal(folder / "witness", lambda email: (email[::-1],))
         opened = {name: open_store(url) for name, url in urls.items()}
-        opened["SQLite, journal"] = open_store(f"sqlite:///{folder}/journaled.db", journal)
+        opened["SQLite, journal"] = open_journaled_store(
+            f"sqlite:///{folder}/journaled.db", journal
+        )
         for store in opened.values():
             stack.callback(store.close)
         yield opened

@@ -37,7 +37,7 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService, is_erased, without_erased
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
-from newsletter.stores import Journaled, SendJournal, copy_store, open_store
+from newsletter.stores import Journaled, SendJournal, copy_store, open_journaled_store
 from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport, check_connection
@@ -79,7 +79,7 @@ class App:
     @cached_property
     def store(self) -> Journaled:
         """The store, opened and migrated."""
-        return open_store(store_address(self.settings.store, self.folder), self.journal)
+        return open_journaled_store(store_address(self.settings.store, self.folder), self.journal)
 
     @cached_property
     def journal(self) -> SendJournal:

@@ -2,39 +2,53 @@
 
 import contextlib
 from pathlib import Path
-from typing import overload
 
 from newsletter.errors import StoreError
 from newsletter.ports import Store
 from newsletter.stores.journal import Journaled, Restoration, SendJournal
 
-__all__ = ["ADDRESSES", "Journaled", "Restoration", "SendJournal", "copy_store", "open_store"]
+__all__ = [
+    "Journaled",
+    "Restoration",
+    "SendJournal",
+    "copy_store",
+    "open_journaled_store",
+    "open_store",
+]
 
-ADDRESSES = "sqlite:///newsletter.db or postgresql://user@host/name"
 
-
-@overload
-def open_store(url: str) -> Store: ...
-@overload
-def open_store(url: str, journal: SendJournal) -> Journaled: ...
-def open_store(url: str, journal: SendJournal | None = None) -> Store:
-    """Open the store at ``url``; create it, or upgrade its tables, if necessary.
+def open_store(url: str) -> Store:
+    """Open the store at ``url``; create it, or migrate its tables, if necessary.
 
     Args:
         url: ``sqlite:///`` and a path (relative to the working directory, absolute with a fourth
             slash), or ``postgresql://…``.
-        journal: where letters that leave are recorded a second time, outside the store.
 
     Raises:
         StoreError: the address is none of these, its driver is missing, or the store cannot be
             opened, or was written by a newer version.
     """
+    _check_address(url)
+    from newsletter.stores.sql import SqlStore  # noqa: PLC0415 - takes 0.4 s
+
+    return SqlStore(url)
+
+
+def open_journaled_store(url: str, journal: SendJournal) -> Journaled:
+    """As :func:`open_store`, with sent letters recorded in this journal, too."""
+    _check_address(url)
+    from newsletter.stores.sql import JournaledStore  # noqa: PLC0415 - as above
+
+    return JournaledStore(url, journal)
+
+
+def _check_address(url: str) -> None:
     scheme = url.partition("://")[0].partition("+")[0]
     if scheme not in {"sqlite", "postgresql", "postgres"}:
-        raise StoreError(f"store: {scheme!r} is not a kind of store; write {ADDRESSES}.")
-    from newsletter.stores.sql import JournaledStore, SqlStore  # noqa: PLC0415 - takes 0.4 s
-
-    return SqlStore(url) if journal is None else JournaledStore(url, journal)
+        raise StoreError(
+            f"store: {scheme!r} is not a kind of store; write sqlite:///newsletter.db or "
+            "postgresql://user@host/name."
+        )
 
 
 def copy_store(url: str, file: Path) -> None:

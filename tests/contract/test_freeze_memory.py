@@ -13,7 +13,7 @@ from newsletter.papers.filters import parse_rule
 from newsletter.publisher.drafting import CHUNK
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publishing import freeze, waiting_readers
-from newsletter.stores import SendJournal, open_store
+from newsletter.stores import SendJournal, open_journaled_store
 from tests.support.clocks import ManualClock
 from tests.support.factories import DAY, NOON
 from tests.support.publishers import StubSource, publisher_over
@@ -38,7 +38,7 @@ def newcomers(first: int, last: int) -> list[Subscriber]:
 )
 def test_freeze_memory_grows_by_bytes_per_reader(url: str, tmp_path: Path) -> None:
     journal = SendJournal(tmp_path / "witness", lambda email: (email[::-1],))
-    store, clock = open_store(url, journal), ManualClock()
+    store, clock = open_journaled_store(url, journal), ManualClock()
     publisher = publisher_over(
         store, StubSource(*(f"word{n} word0" for n in range(5))), clock=clock
     )

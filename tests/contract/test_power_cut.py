@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from newsletter.errors import StoreError
 from newsletter.model import Accepted, NotSent
 from newsletter.ports import Store
-from newsletter.stores import open_store
+from newsletter.stores import open_journaled_store, open_store
 from newsletter.stores.journal import SendJournal
 from newsletter.stores.sql import engine, schema
 from tests.support.factories import DAY, NOON
@@ -57,7 +57,7 @@ def test_longer_journal_after_power_cut_does_not_block(
 ) -> None:
     journal = SendJournal(tmp_path / "witness", lambda email: (email,))
     monkeypatch.setattr(engine, "boot_id", lambda: "first")
-    before = open_store(url, journal)
+    before = open_journaled_store(url, journal)
     freeze_one_issue(before, "ada", "bob")
     ada, bob = claim(before)
     mark(before, ada)
@@ -67,7 +67,7 @@ def test_longer_journal_after_power_cut_does_not_block(
     before.close()
     _reset_delivery(url, state="claimed" if lost == "mark" else "committing", token=ada.token)
     monkeypatch.setattr(engine, "boot_id", lambda: "second")
-    store = open_store(url, journal)
+    store = open_journaled_store(url, journal)
     assert [made.reader for made in claim(store, now=LEASE_OVER)] == [bob.reader, ada.reader]
     store.close()
 

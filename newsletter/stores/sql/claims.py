@@ -4,20 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    Text,
-    bindparam,
-    cast,
-    exists,
-    literal,
-    not_,
-    or_,
-    select,
-    update,
-)
+import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.model import FREE, IN_DOUBT, LEASED, OPEN, OPEN_ISSUE, Claim, Edition
@@ -67,7 +54,7 @@ class ClaimQueries(Queries, Ledger):
     ) -> tuple[Claim, ...]:
         boot = self._database.boot
         with self._database.writing() as connection:
-            query = select(ISSUES.id, ISSUES.state).where(ISSUES.day == day)
+            query = sa.select(ISSUES.id, ISSUES.state).where(ISSUES.day == day)
             issue = connection.execute(query).one_or_none()
             if issue is None:
                 return ()
@@ -86,13 +73,13 @@ class ClaimQueries(Queries, Ledger):
 
     @override
     def claiming_runs(self, day: date) -> frozenset[str]:
-        query = select(DELIVERIES.token).where(_is_leased(day))
+        query = sa.select(DELIVERIES.token).where(_is_leased(day))
         with self._database.reading() as connection:
             return frozenset(map(run_of, connection.execute(query).scalars()))
 
     @override
     def end_leases(self, day: date, runs: Collection[str], *, now: datetime) -> None:
-        leased = update(schema.deliveries).where(_is_leased(day)).values(lease_until=now)
+        leased = sa.update(schema.deliveries).where(_is_leased(day)).values(lease_until=now)
         with self._database.writing() as connection:
             for run in sorted(runs):
                 connection.execute(leased.where(_is_of_run(run)))
@@ -101,7 +88,7 @@ class ClaimQueries(Queries, Ledger):
     def renew_leases(self, day: date, run: str, *, now: datetime, lease: float) -> None:
         until = now + timedelta(seconds=lease)
         with self._database.writing() as connection:
-            issue = connection.execute(select(ISSUES.id).where(ISSUES.day == day)).scalar()
+            issue = connection.execute(sa.select(ISSUES.id).where(ISSUES.day == day)).scalar()
             if issue is None:
                 return
             theirs = lock_deliveries(
@@ -115,27 +102,27 @@ class ClaimQueries(Queries, Ledger):
             update_deliveries(connection, issue, theirs, lease_until=until)
 
 
-def _is_leased(day: date) -> ColumnElement[bool]:
-    issue = select(ISSUES.id).where(ISSUES.day == day).scalar_subquery()
+def _is_leased(day: date) -> sa.ColumnElement[bool]:
+    issue = sa.select(ISSUES.id).where(ISSUES.day == day).scalar_subquery()
     return (DELIVERIES.issue == issue) & DELIVERIES.state.in_(LEASED)
 
 
-def _is_of_run(run: str) -> ColumnElement[bool]:
+def _is_of_run(run: str) -> sa.ColumnElement[bool]:
     return DELIVERIES.token.startswith(f"{run}.", autoescape=True)
 
 
-def _of_readers(readers: Collection[int] | None) -> list[ColumnElement[bool]]:
+def _of_readers(readers: Collection[int] | None) -> list[sa.ColumnElement[bool]]:
     """The condition that a delivery is for one of these readers; none for all readers.
 
     The ids stand in the statement's text, because the number of parameters is limited.
     """
     if readers is None:
         return []
-    ids = bindparam("ids", sorted(readers), Integer, expanding=True, literal_execute=True)
+    ids = sa.bindparam("ids", sorted(readers), sa.Integer, expanding=True, literal_execute=True)
     return [DELIVERIES.reader.in_(ids)]
 
 
-def _end_leases(connection: Connection, issue: int, now: datetime, boot: str | None) -> None:
+def _end_leases(connection: sa.Connection, issue: int, now: datetime, boot: str | None) -> None:
     """End the claims whose lease is over; those in doubt keep their token (see SETTLEABLE).
 
     A claim made before this start of the machine is in doubt, too: a power cut may have lost its
@@ -144,7 +131,7 @@ def _end_leases(connection: Connection, issue: int, now: datetime, boot: str | N
     over = (DELIVERIES.issue == issue, DELIVERIES.lease_until <= now)
     before_boot = DELIVERIES.boot.is_not(None) & DELIVERIES.boot.is_distinct_from(boot)
     is_claimed = DELIVERIES.state == "claimed"
-    unmarked = lock_deliveries(connection, *over, is_claimed, not_(before_boot))
+    unmarked = lock_deliveries(connection, *over, is_claimed, sa.not_(before_boot))
     update_deliveries(
         connection,
         issue,
@@ -160,15 +147,15 @@ def _end_leases(connection: Connection, issue: int, now: datetime, boot: str | N
         update_deliveries(connection, issue, doubtful, **doubt_values())
 
 
-def _hold_doubts(connection: Connection, issue: int, now: datetime) -> None:
+def _hold_doubts(connection: sa.Connection, issue: int, now: datetime) -> None:
     """Hold deliveries in doubt; they keep their token, because a late answer ends the doubt."""
     doubts = lock_deliveries(connection, DELIVERIES.issue == issue, DELIVERIES.state == "unknown")
     update_deliveries(connection, issue, doubts, state="held", settled=now)
 
 
-def _expire(connection: Connection, issue: int, now: datetime) -> None:
+def _expire(connection: sa.Connection, issue: int, now: datetime) -> None:
     """End open deliveries that were deferred too long, or whose reader has a later letter."""
-    query = select(WAVES.id, WAVES.frozen).where(WAVES.issue == issue)
+    query = sa.select(WAVES.id, WAVES.frozen).where(WAVES.issue == issue)
     waves = connection.execute(query).all()
     if old := [wave.id for wave in waves if wave.frozen <= now - RETRY_PERIOD]:
         deferred = lock_deliveries(
@@ -177,7 +164,7 @@ def _expire(connection: Connection, issue: int, now: datetime) -> None:
         update_deliveries(connection, issue, deferred, state="expired", settled=now)
     if later := _issues_frozen_after(connection, issue, [wave.id for wave in waves]):
         other = schema.deliveries.alias()
-        has_later = exists().where(
+        has_later = sa.exists().where(
             other.c.issue.in_(later),
             other.c.reader == DELIVERIES.reader,
             other.c.wave > DELIVERIES.wave,
@@ -189,18 +176,20 @@ def _expire(connection: Connection, issue: int, now: datetime) -> None:
             update_deliveries(connection, issue, rows, state=end, settled=now)
 
 
-def _issues_frozen_after(connection: Connection, issue: int, waves: Sequence[int]) -> Sequence[int]:
+def _issues_frozen_after(
+    connection: sa.Connection, issue: int, waves: Sequence[int]
+) -> Sequence[int]:
     """The other issues that have waves frozen after one of these."""
-    query = select(WAVES.issue).where(WAVES.issue != issue, WAVES.id > min(waves, default=0))
+    query = sa.select(WAVES.issue).where(WAVES.issue != issue, WAVES.id > min(waves, default=0))
     return connection.execute(query.distinct()).scalars().all()
 
 
 def _free(
-    connection: Connection,
+    connection: sa.Connection,
     issue: int,
     limit: int,
     now: datetime,
-    conditions: Sequence[ColumnElement[bool]],
+    conditions: Sequence[sa.ColumnElement[bool]],
 ) -> list[FreeDelivery]:
     """The deliveries that may be claimed, state by state, each along the table's index.
 
@@ -224,18 +213,18 @@ def _free(
 
 
 def _candidates(
-    connection: Connection,
+    connection: sa.Connection,
     issue: int,
     state: str,
     limit: int,
     now: datetime,
-    conditions: Sequence[ColumnElement[bool]],
+    conditions: Sequence[sa.ColumnElement[bool]],
 ) -> list[FreeDelivery]:
     editions, readers = schema.editions.c, schema.readers.c
-    due = or_(DELIVERIES.next_try.is_(None), DELIVERIES.next_try <= now)
+    due = sa.or_(DELIVERIES.next_try.is_(None), DELIVERIES.next_try <= now)
     same = (editions.wave == DELIVERIES.wave) & (editions.reader == DELIVERIES.reader)
     query = (
-        select(
+        sa.select(
             DELIVERIES.reader, DELIVERIES.wave, DELIVERIES.attempts, editions.body, readers.status
         )
         .join(schema.readers, readers.id == DELIVERIES.reader)
@@ -249,7 +238,7 @@ def _candidates(
 
 
 def _store_claim(
-    connection: Connection,
+    connection: sa.Connection,
     issue: int,
     rows: Sequence[FreeDelivery],
     token: str,
@@ -263,7 +252,7 @@ def _store_claim(
         issue,
         [row.reader for row in rows],
         state="claimed",
-        token=literal(claim_token(token, "")) + cast(DELIVERIES.reader, Text),
+        token=sa.literal(claim_token(token, "")) + sa.cast(DELIVERIES.reader, sa.Text),
         lease_until=now + timedelta(seconds=lease),
         attempts=DELIVERIES.attempts + 1,
         next_try=None,
@@ -273,9 +262,9 @@ def _store_claim(
     )
 
 
-def _begin_sending(connection: Connection, issue: int) -> None:
+def _begin_sending(connection: sa.Connection, issue: int) -> None:
     frozen = (ISSUES.id == issue) & (ISSUES.state == "frozen")
-    connection.execute(update(schema.issues).where(frozen).values(state="sending"))
+    connection.execute(sa.update(schema.issues).where(frozen).values(state="sending"))
 
 
 def _claim(row: FreeDelivery, token: str) -> Claim:

@@ -3,18 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Dialect,
-    Integer,
-    Select,
-    Update,
-    case,
-    null,
-    select,
-    update,
-)
+import sqlalchemy as sa
 
 from newsletter.model import DECIDING
 from newsletter.stores.sql import schema
@@ -24,39 +13,41 @@ DELIVERIES = schema.deliveries.c
 """The columns of the ledger."""
 
 
-def lock_deliveries(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[int]:
+def lock_deliveries(
+    connection: sa.Connection, *conditions: sa.ColumnElement[bool]
+) -> Sequence[int]:
     """Lock the deliveries that fulfil all conditions and are not locked; return their readers."""
-    query = select(DELIVERIES.reader).where(*conditions).order_by(DELIVERIES.reader)
+    query = sa.select(DELIVERIES.reader).where(*conditions).order_by(DELIVERIES.reader)
     return connection.execute(query.with_for_update(skip_locked=True)).scalars().all()
 
 
 def update_deliveries(
-    connection: Connection, issue: int, readers: Collection[int], **values: object
+    connection: sa.Connection, issue: int, readers: Collection[int], **values: object
 ) -> None:
     """Set the same values in these readers' deliveries of an issue."""
     for batch in batches(sorted(readers)):
         theirs = (DELIVERIES.issue == issue) & DELIVERIES.reader.in_(batch)
-        connection.execute(update(schema.deliveries).where(theirs).values(values))
+        connection.execute(sa.update(schema.deliveries).where(theirs).values(values))
 
 
-def doubt_values() -> dict[str, ColumnElement[Any]]:
+def doubt_values() -> dict[str, sa.ColumnElement[Any]]:
     """The changes of a delivery whose outcome is unknown.
 
     A letter is sent again once, with the same bytes and Message-ID; in doubt again, it is held.
     """
     return {
-        "state": case((DELIVERIES.doubts > 0, "held"), else_="unknown"),
+        "state": sa.case((DELIVERIES.doubts > 0, "held"), else_="unknown"),
         "doubts": DELIVERIES.doubts + 1,
-        "lease_until": null(),
+        "lease_until": sa.null(),
     }
 
 
-def attempts_without_mark() -> ColumnElement[Any]:
+def attempts_without_mark() -> sa.ColumnElement[Any]:
     """The number of attempts after a claim ended without a mark, which was no attempt.
 
     A letter in doubt keeps its number, by which the send journal knows which attempt was answered.
     """
-    return case((DELIVERIES.doubts == 0, DELIVERIES.attempts - 1), else_=DELIVERIES.attempts)
+    return sa.case((DELIVERIES.doubts == 0, DELIVERIES.attempts - 1), else_=DELIVERIES.attempts)
 
 
 def record_decided(driver: Driver, letters: Iterable[tuple[int, int]]) -> None:
@@ -72,19 +63,21 @@ def record_decided(driver: Driver, letters: Iterable[tuple[int, int]]) -> None:
         run(driver, _update_behind, rows)
 
 
-def _select_behind(dialect: Dialect) -> Select[tuple[int]]:
+def _select_behind(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
     readers = schema.readers.c
-    query = select(readers.id).where(_is_behind(dialect)).order_by(readers.id)
+    query = sa.select(readers.id).where(_is_behind(dialect)).order_by(readers.id)
     return query.with_for_update(of=schema.readers)
 
 
-def _update_behind(dialect: Dialect) -> Update:
-    return update(schema.readers).where(_is_behind(dialect)).values(decided=schema.waves.c.cutoff)
+def _update_behind(dialect: sa.Dialect) -> sa.Update:
+    return (
+        sa.update(schema.readers).where(_is_behind(dialect)).values(decided=schema.waves.c.cutoff)
+    )
 
 
-def _is_behind(dialect: Dialect) -> ColumnElement[bool]:
+def _is_behind(dialect: sa.Dialect) -> sa.ColumnElement[bool]:
     """A reader's delivery is among the given, decided, and beyond what they had decided."""
-    rows = json_rows(dialect, wave=Integer, reader=Integer)
+    rows = json_rows(dialect, wave=sa.Integer, reader=sa.Integer)
     waves, readers = schema.waves.c, schema.readers.c
     return (
         (waves.id == rows.c.wave)

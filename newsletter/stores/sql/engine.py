@@ -9,16 +9,7 @@ from pathlib import Path
 from threading import local
 from typing import Any
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    Engine,
-    create_engine,
-    event,
-    func,
-    make_url,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -70,7 +61,7 @@ class Database:
         self._thread = local()
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
         """A transaction that reads; within :meth:`writing` of the same thread, that transaction."""
         if (writing := getattr(self._thread, "writing", None)) is not None:
             yield writing
@@ -79,7 +70,7 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
         """A transaction that writes: all of it or nothing."""
         with self._explained(), self._turn(), self._writer.begin() as connection:
             self._thread.writing = connection
@@ -177,13 +168,13 @@ _LOCK_SPACE = 0x64706E6C
 """``dpnl``: separates our advisory locks from those of other programs in the same database."""
 
 
-def lock_task(connection: Connection, task: Task) -> None:
+def lock_task(connection: sa.Connection, task: Task) -> None:
     """Wait until no other transaction is at this task, and keep others out until the commit.
 
     On SQLite a writing transaction is alone from its beginning.
     """
     if is_postgres(connection):
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_SPACE, int(task))))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_SPACE, int(task))))
 
 
 class Queries:
@@ -193,14 +184,14 @@ class Queries:
         self._database = Database(url)
 
 
-def _parsed(url: str) -> URL:
+def _parsed(url: str) -> sa.URL:
     """The address with the driver we use.
 
     Raises:
         StoreError: it is not a database's address, or names no file.
     """
     try:
-        parsed = make_url(url)
+        parsed = sa.make_url(url)
     except (ArgumentError, ValueError):
         raise StoreError(
             "store: this is not a database's address; write sqlite:///newsletter.db or "
@@ -213,25 +204,25 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername="sqlite")
 
 
-def _write_turn(url: URL) -> Callable[[], contextlib.AbstractContextManager[None]]:
+def _write_turn(url: sa.URL) -> Callable[[], contextlib.AbstractContextManager[None]]:
     """The queue that a writer waits in first; there is none for PostgreSQL."""
     if url.get_backend_name() == "sqlite" and url.database:
         return WriteQueue(Path(url.database)).turn
     return contextlib.nullcontext
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     timeouts = {name: value for name, value in _TIMEOUTS.items() if name not in url.query}
     try:
-        engine = create_engine(url, connect_args=timeouts, pool_pre_ping=True, max_overflow=-1)
+        engine = sa.create_engine(url, connect_args=timeouts, pool_pre_ping=True, max_overflow=-1)
     except ModuleNotFoundError as error:
         raise StoreError(
             "store: the PostgreSQL driver is not installed; "
             "run pip install 'daily-papers-newsletter[postgres]'."
         ) from error
-    event.listen(engine, "connect", _set_lock_timeout)
+    sa.event.listen(engine, "connect", _set_lock_timeout)
     return engine
 
 
@@ -241,16 +232,16 @@ def _set_lock_timeout(connection: Any, _record: ConnectionPoolEntry) -> None:  #
     connection.commit()
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
     """An engine whose transactions begin explicitly, not when sqlite3 guesses.
 
     The connection used last is used first, because it has cached pages.
     """
-    engine = create_engine(
+    engine = sa.create_engine(
         url, connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1, pool_use_lifo=True
     )
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -276,7 +267,7 @@ def _ignore_busy() -> Iterator[None]:
             raise
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: sa.Connection) -> None:
     reach = connection.get_execution_options().get(WRITING)
     if reach is None:
         connection.exec_driver_sql("BEGIN")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Result, Row, func, insert, select, update
+import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.errors import StoreError
@@ -73,10 +73,10 @@ class IssueQueries(Queries, Issues):
         row = self._planned(EDITIONS.standing, day, email)
         return None if row is None else (row.wave, load(ReaderHistory, row.standing))
 
-    def _planned(self, column: Column[Any], day: date, email: str) -> Any:  # noqa: ANN401 - a row of two columns, or None
+    def _planned(self, column: sa.Column[Any], day: date, email: str) -> Any:  # noqa: ANN401 - a row of two columns, or None
         """A column of a reader's edition of that day, and its wave."""
         query = (
-            select(EDITIONS.wave, column)
+            sa.select(EDITIONS.wave, column)
             .select_from(schema.editions.join(schema.waves).join(schema.issues))
             .join(schema.readers, schema.readers.c.id == EDITIONS.reader)
             .where(ISSUES.day == day, schema.readers.c.email == email)
@@ -86,7 +86,7 @@ class IssueQueries(Queries, Issues):
 
     @override
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
-        query = select(ISSUES.state, ISSUES.reason).where(ISSUES.day == day)
+        query = sa.select(ISSUES.state, ISSUES.reason).where(ISSUES.day == day)
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else (row.state, row.reason)
@@ -94,13 +94,13 @@ class IssueQueries(Queries, Issues):
     @override
     def issue_days(self) -> tuple[date, ...]:
         with self._database.reading() as connection:
-            query = select(ISSUES.day).order_by(ISSUES.day.desc())
+            query = sa.select(ISSUES.day).order_by(ISSUES.day.desc())
             return tuple(connection.execute(query).scalars())
 
     @override
     def published_issues(self) -> tuple[PublishedIssue, ...]:
         query = (
-            select(ISSUES.day, func.min(WAVES.frozen), func.max(WAVES.cutoff))
+            sa.select(ISSUES.day, sa.func.min(WAVES.frozen), sa.func.max(WAVES.cutoff))
             .select_from(schema.issues.join(schema.waves))
             .where(ISSUES.state.not_in(STOPPED_ISSUE))
             .group_by(ISSUES.day)
@@ -138,7 +138,7 @@ class IssueQueries(Queries, Issues):
         readers = schema.readers.c
         state, reply = resolved_state(arrived=arrived)
         query = (
-            select(DELIVERIES.issue, DELIVERIES.wave, DELIVERIES.reader, readers.email)
+            sa.select(DELIVERIES.issue, DELIVERIES.wave, DELIVERIES.reader, readers.email)
             .select_from(schema.deliveries.join(schema.issues).join(schema.readers))
             .where(ISSUES.day == day, DELIVERIES.state == "held")
             .order_by(DELIVERIES.reader)
@@ -159,7 +159,7 @@ class IssueQueries(Queries, Issues):
         self, day: date, *, states: Collection[DeliveryState] | None = None
     ) -> tuple[Delivery, ...]:
         query = (
-            select(schema.deliveries, ISSUES.day, schema.readers.c.email)
+            sa.select(schema.deliveries, ISSUES.day, schema.readers.c.email)
             .select_from(schema.deliveries.join(schema.issues).join(schema.readers))
             .where(ISSUES.day == day)
         )
@@ -186,7 +186,7 @@ class IssueQueries(Queries, Issues):
             return state
 
 
-def freeze(connection: Connection, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
+def freeze(connection: sa.Connection, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
     """Freeze a wave within a transaction; see :meth:`IssueQueries.freeze`."""
     day = wave.issue.day
     values = {"day": day, "state": "frozen", "reason": ""}
@@ -199,16 +199,16 @@ def freeze(connection: Connection, wave: Wave, plans: Iterable[PlannedEdition]) 
     return stored
 
 
-def waves(connection: Connection, day: date) -> tuple[Wave, ...]:
+def waves(connection: sa.Connection, day: date) -> tuple[Wave, ...]:
     """The frozen waves of a day's issue, oldest first."""
-    query = select(schema.waves).join(schema.issues).where(ISSUES.day == day)
+    query = sa.select(schema.waves).join(schema.issues).where(ISSUES.day == day)
     return tuple(map(_wave, connection.execute(query.order_by(WAVES.id))))
 
 
-def counts(connection: Connection, day: date) -> Counts:
+def counts(connection: sa.Connection, day: date) -> Counts:
     """The number of a day's deliveries in each state."""
     query = (
-        select(DELIVERIES.state, func.count().label("number"))
+        sa.select(DELIVERIES.state, sa.func.count().label("number"))
         .join(schema.issues)
         .where(ISSUES.day == day)
         .group_by(DELIVERIES.state)
@@ -216,30 +216,32 @@ def counts(connection: Connection, day: date) -> Counts:
     return Counts(**{row.state: row.number for row in connection.execute(query)})
 
 
-def set_state(connection: Connection, issue: int, state: IssueState, *, reason: str = "") -> None:
+def set_state(
+    connection: sa.Connection, issue: int, state: IssueState, *, reason: str = ""
+) -> None:
     """Store an issue's state."""
-    this = update(schema.issues).where(ISSUES.id == issue)
+    this = sa.update(schema.issues).where(ISSUES.id == issue)
     connection.execute(this.values(state=state, reason=reason))
 
 
-def delivery_of(row: Row[Any]) -> Delivery:
+def delivery_of(row: sa.Row[Any]) -> Delivery:
     """The delivery in a row that also has its day and its reader's address."""
     return Delivery(row.day, row.email, row.state, row.attempts, row.reply, row.next_try)
 
 
-def _lock_issue(connection: Connection, day: date) -> Result[tuple[int, IssueState]]:
+def _lock_issue(connection: sa.Connection, day: date) -> sa.Result[tuple[int, IssueState]]:
     """The id and the state of a day's issue, which is locked until the commit."""
-    query = select(ISSUES.id, ISSUES.state).where(ISSUES.day == day)
+    query = sa.select(ISSUES.id, ISSUES.state).where(ISSUES.day == day)
     return connection.execute(query.with_for_update())
 
 
-def _wave(row: Row[Any]) -> Wave:
+def _wave(row: sa.Row[Any]) -> Wave:
     return Wave(row.id, unpack(Issue, row.body), row.due, zlib.decompress(row.pieces))
 
 
-def _store_wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
+def _store_wave(connection: sa.Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
     """The stored wave of this due instant, and whether it has the papers of ``wave``."""
-    query = select(schema.waves).where(WAVES.issue == issue, WAVES.due == wave.due)
+    query = sa.select(schema.waves).where(WAVES.issue == issue, WAVES.due == wave.due)
     row = connection.execute(query).one_or_none()
     if row is not None:
         stored = _wave(row)
@@ -253,12 +255,12 @@ def _store_wave(connection: Connection, issue: int, wave: Wave) -> tuple[Wave, b
         "body": pack(wave.issue),
         "pieces": zlib.compress(wave.pieces),
     }
-    new = connection.execute(insert(schema.waves).values(values).returning(WAVES.id))
+    new = connection.execute(sa.insert(schema.waves).values(values).returning(WAVES.id))
     return Wave(new.scalar_one(), wave.issue, wave.due, wave.pieces), True
 
 
 def _store_plans(
-    connection: Connection, issue: int, wave: Wave, plans: Iterable[PlannedEdition]
+    connection: sa.Connection, issue: int, wave: Wave, plans: Iterable[PlannedEdition]
 ) -> None:
     """Store editions and deliveries of readers who have no delivery of this issue."""
     numbers, owed = numbers_of(wave.issue), OwedCounter(wave.issue)
@@ -267,21 +269,23 @@ def _store_plans(
         if not new:
             continue
         editions = [_edition_row(wave.id, plan, numbers, owed.count(plan.history)) for plan in new]
-        connection.execute(insert(schema.editions), editions)
+        connection.execute(sa.insert(schema.editions), editions)
         deliveries = [_delivery_row(issue, wave.id, plan.edition) for plan in new]
-        connection.execute(insert(schema.deliveries), deliveries)
+        connection.execute(sa.insert(schema.deliveries), deliveries)
         empty = [(wave.id, plan.edition.to.id) for plan in new if not plan.edition.papers]
         record_decided(Driver.of(connection), empty)
 
 
 def _unplanned(
-    connection: Connection, issue: int, plans: Sequence[PlannedEdition]
+    connection: sa.Connection, issue: int, plans: Sequence[PlannedEdition]
 ) -> Sequence[PlannedEdition]:
     """The first plan of each reader who has no delivery of this issue."""
     first: dict[int, PlannedEdition] = {}
     for plan in plans:
         first.setdefault(plan.edition.to.id, plan)
-    query = select(DELIVERIES.reader).where(DELIVERIES.issue == issue, DELIVERIES.reader.in_(first))
+    query = sa.select(DELIVERIES.reader).where(
+        DELIVERIES.issue == issue, DELIVERIES.reader.in_(first)
+    )
     planned = set(connection.execute(query).scalars())
     return [plan for reader, plan in first.items() if reader not in planned]
 

@@ -7,21 +7,7 @@ Rows are locked in the order of their readers, so that two runs cannot deadlock.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    ColumnElement,
-    Dialect,
-    Integer,
-    Select,
-    Subquery,
-    Text,
-    Update,
-    case,
-    exists,
-    func,
-    not_,
-    select,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.sql.dml import ReturningUpdate
 from typing_extensions import override
 
@@ -48,7 +34,7 @@ from newsletter.stores.sql.engine import Queries
 from newsletter.stores.sql.schema import UtcDateTime, utc_text
 from newsletter.stores.sql.statements import Driver, json_rows, lock, run
 
-_CLAIM = {"wave": Integer, "reader": Integer, "token": Text}
+_CLAIM = {"wave": sa.Integer, "reader": sa.Integer, "token": sa.Text}
 """The columns that identify a claim; each row given to these statements begins with them."""
 
 
@@ -91,7 +77,7 @@ def _claim(claim: Claim) -> tuple[int, int, str]:
     return claim.wave, claim.reader, claim.token
 
 
-def _is_under(rows: Subquery) -> ColumnElement[bool]:
+def _is_under(rows: sa.Subquery) -> sa.ColumnElement[bool]:
     """A delivery is under one of the claims given."""
     waves = schema.waves.c
     return (
@@ -103,40 +89,40 @@ def _is_under(rows: Subquery) -> ColumnElement[bool]:
     )
 
 
-def _lock_readers(dialect: Dialect) -> Select[tuple[int]]:
+def _lock_readers(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
     """Locks the readers, so that those who are confirmed stay so until the commit."""
     rows, readers = json_rows(dialect, **_CLAIM), schema.readers
-    query = select(readers.c.id).where(readers.c.id == rows.c.reader).order_by(readers.c.id)
+    query = sa.select(readers.c.id).where(readers.c.id == rows.c.reader).order_by(readers.c.id)
     return query.with_for_update(of=readers, read=True)
 
 
-def _markable(dialect: Dialect) -> tuple[Subquery, ColumnElement[bool]]:
+def _markable(dialect: sa.Dialect) -> tuple[sa.Subquery, sa.ColumnElement[bool]]:
     """The letters given, and the condition that a delivery may be marked for one of them."""
-    columns = {"message_id": Text, "recipient": Text, "digest": Text, "now": UtcDateTime}
+    columns = {"message_id": sa.Text, "recipient": sa.Text, "digest": sa.Text, "now": UtcDateTime}
     rows = json_rows(dialect, **_CLAIM, **columns, until=UtcDateTime)
     issues, readers = schema.issues.c, schema.readers.c
-    is_open = exists().where(issues.id == DELIVERIES.issue, issues.state.in_(sorted(OPEN_ISSUE)))
-    confirmed = exists().where(readers.id == DELIVERIES.reader, readers.status == "confirmed")
+    is_open = sa.exists().where(issues.id == DELIVERIES.issue, issues.state.in_(sorted(OPEN_ISSUE)))
+    confirmed = sa.exists().where(readers.id == DELIVERIES.reader, readers.status == "confirmed")
     claimed = (DELIVERIES.state == "claimed") & (DELIVERIES.lease_until > rows.c.now)
     return rows, _is_under(rows) & claimed & is_open & confirmed
 
 
-def _lock_markable(dialect: Dialect) -> Select[tuple[int]]:
+def _lock_markable(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
     _, markable = _markable(dialect)
     return _locked(markable)
 
 
-def _locked(condition: ColumnElement[bool]) -> Select[tuple[int]]:
-    query = select(DELIVERIES.reader).where(condition).order_by(DELIVERIES.reader)
+def _locked(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+    query = sa.select(DELIVERIES.reader).where(condition).order_by(DELIVERIES.reader)
     return query.with_for_update(of=schema.deliveries)
 
 
-def _mark(dialect: Dialect) -> ReturningUpdate[tuple[str | None]]:
+def _mark(dialect: sa.Dialect) -> ReturningUpdate[tuple[str | None]]:
     """Marks the letters that may be sent, and returns their tokens."""
     rows, markable = _markable(dialect)
     return (
-        update(schema.deliveries)
-        .where(markable, not_(_has_other_bytes(rows)))
+        sa.update(schema.deliveries)
+        .where(markable, sa.not_(_has_other_bytes(rows)))
         .values(
             state="committing",
             lease_until=rows.c.until,
@@ -149,17 +135,17 @@ def _mark(dialect: Dialect) -> ReturningUpdate[tuple[str | None]]:
     )
 
 
-def _has_other_bytes(rows: Subquery) -> ColumnElement[bool]:
+def _has_other_bytes(rows: sa.Subquery) -> sa.ColumnElement[bool]:
     """A letter in doubt may have left with other bytes."""
-    before = func.coalesce(DELIVERIES.digest, rows.c.digest)
+    before = sa.func.coalesce(DELIVERIES.digest, rows.c.digest)
     return (DELIVERIES.doubts > 0) & (before != rows.c.digest)
 
 
-def _hold_changed(dialect: Dialect) -> Update:
+def _hold_changed(dialect: sa.Dialect) -> sa.Update:
     """Holds the letters in doubt that have other bytes now."""
     rows, markable = _markable(dialect)
     return (
-        update(schema.deliveries)
+        sa.update(schema.deliveries)
         .where(markable, _has_other_bytes(rows))
         .values(state="held", reply=OTHER_BYTES, token=None, lease_until=None, settled=rows.c.now)
     )
@@ -183,29 +169,29 @@ def _settle(driver: Driver, settlements: Sequence[Settlement], now: datetime) ->
     record_decided(driver, [(claim.wave, claim.reader) for claim in accepted])
 
 
-def _settleable(dialect: Dialect) -> tuple[Subquery, ColumnElement[bool]]:
+def _settleable(dialect: sa.Dialect) -> tuple[sa.Subquery, sa.ColumnElement[bool]]:
     """The settlements given, and the condition that a delivery may be ended by one of them."""
-    columns = {"state": Text, "reply": Text, "next_try": UtcDateTime, "now": UtcDateTime}
+    columns = {"state": sa.Text, "reply": sa.Text, "next_try": UtcDateTime, "now": UtcDateTime}
     rows = json_rows(dialect, **_CLAIM, **columns)
     return rows, _is_under(rows) & DELIVERIES.state.in_(sorted(SETTLEABLE))
 
 
-def _lock_settleable(dialect: Dialect) -> Select[tuple[int]]:
+def _lock_settleable(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
     _, settleable = _settleable(dialect)
     return _locked(settleable)
 
 
-def _end_claims(dialect: Dialect) -> Update:
+def _end_claims(dialect: sa.Dialect) -> sa.Update:
     rows, settleable = _settleable(dialect)
     unknown, doubt = rows.c.state == "unknown", doubt_values()
     unmarked = (DELIVERIES.state == "claimed") & (rows.c.state == "pending")
     return (
-        update(schema.deliveries)
+        sa.update(schema.deliveries)
         .where(settleable)
         .values(
-            state=case((unknown, doubt["state"]), else_=rows.c.state),
-            doubts=case((unknown, doubt["doubts"]), else_=DELIVERIES.doubts),
-            attempts=case((unmarked, attempts_without_mark()), else_=DELIVERIES.attempts),
+            state=sa.case((unknown, doubt["state"]), else_=rows.c.state),
+            doubts=sa.case((unknown, doubt["doubts"]), else_=DELIVERIES.doubts),
+            attempts=sa.case((unmarked, attempts_without_mark()), else_=DELIVERIES.attempts),
             reply=rows.c.reply,
             next_try=rows.c.next_try,
             token=None,

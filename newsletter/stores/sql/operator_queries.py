@@ -6,16 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    delete,
-    func,
-    literal_column,
-    select,
-    update,
-)
+import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.model import DailyGrowth, Heartbeat, Status, Suppression
@@ -34,7 +25,7 @@ class OperatorQueries(Queries, Operator):
 
     @override
     def count_readers(self) -> Mapping[Status, int]:
-        query = select(READERS.status, func.count().label("number")).group_by(READERS.status)
+        query = sa.select(READERS.status, sa.func.count().label("number")).group_by(READERS.status)
         with self._database.reading() as connection:
             return {row.status: row.number for row in connection.execute(query)}
 
@@ -42,20 +33,20 @@ class OperatorQueries(Queries, Operator):
     def daily_growth(self) -> tuple[DailyGrowth, ...]:
         consents = schema.consents.c
         first = (
-            select(consents.reader, func.min(consents.at).label("at"))
+            sa.select(consents.reader, sa.func.min(consents.at).label("at"))
             .group_by(consents.reader)
             .subquery()
         )
         with self._database.reading() as connection:
-            joined = _utc_day(connection, func.coalesce(first.c.at, READERS.joined))
+            joined = _utc_day(connection, sa.func.coalesce(first.c.at, READERS.joined))
             left = _utc_day(connection, READERS.changed)
             joins = (
-                select(joined, func.count())
+                sa.select(joined, sa.func.count())
                 .select_from(schema.readers.outerjoin(first, first.c.reader == READERS.id))
                 .where(READERS.status != "unconfirmed")
                 .group_by(joined)
             )
-            leaves = select(left, func.count()).where(READERS.status.in_(sorted(GONE)))
+            leaves = sa.select(left, sa.func.count()).where(READERS.status.in_(sorted(GONE)))
             return growth(
                 _count_by_day(connection, joins),
                 _count_by_day(connection, leaves.group_by(left)),
@@ -65,7 +56,7 @@ class OperatorQueries(Queries, Operator):
     def suppressions(self) -> tuple[Suppression, ...]:
         counting = (EVENTS.reader == READERS.id) & EVENTS.forgiven.is_(None)
         query = (
-            select(READERS.email, READERS.changed, EVENTS.kind, EVENTS.day, EVENTS.said)
+            sa.select(READERS.email, READERS.changed, EVENTS.kind, EVENTS.day, EVENTS.said)
             .outerjoin_from(schema.readers, schema.returns, counting)
             .where(READERS.status == "blocked")
             .order_by(READERS.email, EVENTS.day, EVENTS.noted)
@@ -83,14 +74,14 @@ class OperatorQueries(Queries, Operator):
 
     @override
     def unsuppress(self, email: str, *, now: datetime) -> bool:
-        blocked = select(READERS.id).where(READERS.email == email, READERS.status == "blocked")
+        blocked = sa.select(READERS.id).where(READERS.email == email, READERS.status == "blocked")
         with self._database.writing() as connection:
             reader = connection.execute(blocked.with_for_update()).scalar()
             if reader is None:
                 return False
             counting = (EVENTS.reader == reader) & EVENTS.forgiven.is_(None)
-            connection.execute(update(schema.returns).where(counting).values(forgiven=now))
-            confirmed = update(schema.readers).values(status="confirmed", changed=now)
+            connection.execute(sa.update(schema.returns).where(counting).values(forgiven=now))
+            confirmed = sa.update(schema.readers).values(status="confirmed", changed=now)
             connection.execute(confirmed.where(READERS.id == reader))
             return True
 
@@ -107,7 +98,7 @@ class OperatorQueries(Queries, Operator):
     @override
     def remove_notices(self, events: Collection[str]) -> None:
         with self._database.writing() as connection:
-            connection.execute(delete(schema.notices).where(schema.notices.c.event.in_(events)))
+            connection.execute(sa.delete(schema.notices).where(schema.notices.c.event.in_(events)))
 
     @override
     def record_heartbeat(self, heartbeat: Heartbeat) -> None:
@@ -117,19 +108,21 @@ class OperatorQueries(Queries, Operator):
     @override
     def heartbeats(self) -> tuple[Heartbeat, ...]:
         columns = schema.heartbeats.c
-        query = select(columns.name, columns.started, columns.seen, columns.said)
+        query = sa.select(columns.name, columns.started, columns.seen, columns.said)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(columns.seen.desc(), columns.name))
             return tuple(Heartbeat(*row) for row in rows)
 
 
-def _utc_day(connection: Connection, instant: ColumnElement[Any]) -> ColumnElement[Any]:
+def _utc_day(connection: sa.Connection, instant: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The day of an instant in UTC, in any time zone of the session."""
     if is_postgres(connection):
-        instant = func.timezone(literal_column("'UTC'"), instant)
-    return func.date(instant)
+        instant = sa.func.timezone(sa.literal_column("'UTC'"), instant)
+    return sa.func.date(instant)
 
 
-def _count_by_day(connection: Connection, query: Select[tuple[Any, int]]) -> Mapping[date, int]:
+def _count_by_day(
+    connection: sa.Connection, query: sa.Select[tuple[Any, int]]
+) -> Mapping[date, int]:
     # SQLite returns a day as text, PostgreSQL as a date.
     return {date.fromisoformat(str(day)): count for day, count in connection.execute(query)}

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.model import (
@@ -38,25 +38,25 @@ class PageQueries(ReaderQueries, Pages):
         old = (requests.at < now - DAY) & (requests.client != "")
         with self._database.writing() as connection:
             lock_task(connection, Task.COUNT_REQUESTS)
-            connection.execute(update(schema.requests).where(old).values(client=""))
+            connection.execute(sa.update(schema.requests).where(old).values(client=""))
             allowed = _is_within(caps, connection, address, client, now)
             if allowed:
                 row = {"address": address, "client": client, "at": now}
-                connection.execute(insert(schema.requests), row)
+                connection.execute(sa.insert(schema.requests), row)
             return allowed
 
     @override
     def forget_unconfirmed(self, *, before: datetime) -> int:
         stale = (READERS.status == "unconfirmed") & (READERS.changed < before)
         with self._database.writing() as connection:
-            return connection.execute(delete(schema.readers).where(stale)).rowcount
+            return connection.execute(sa.delete(schema.readers).where(stale)).rowcount
 
     @override
     def record_consent(self, reader: int, consent: Consent) -> bool:
-        origin = case((READERS.status == "removed", "store"), else_=READERS.origin)
+        origin = sa.case((READERS.status == "removed", "store"), else_=READERS.origin)
         allowed = (READERS.id == reader) & READERS.status.not_in(("confirmed", "blocked"))
         with self._database.writing() as connection:
-            confirmed = update(schema.readers).values(
+            confirmed = sa.update(schema.readers).values(
                 status="confirmed",
                 origin=origin,
                 decided=last_cutoff(connection),
@@ -64,13 +64,13 @@ class PageQueries(ReaderQueries, Pages):
             )
             if not connection.execute(confirmed.where(allowed)).rowcount:
                 return False
-            connection.execute(insert(schema.consents), {"reader": reader, **asdict(consent)})
+            connection.execute(sa.insert(schema.consents), {"reader": reader, **asdict(consent)})
             return True
 
     @override
     def consents(self, reader: int) -> tuple[Consent, ...]:
         columns = schema.consents.c
-        query = select(columns.at, columns.how, columns.text).where(columns.reader == reader)
+        query = sa.select(columns.at, columns.how, columns.text).where(columns.reader == reader)
         with self._database.reading() as connection:
             return tuple(Consent(*row) for row in connection.execute(query.order_by(columns.id)))
 
@@ -78,7 +78,7 @@ class PageQueries(ReaderQueries, Pages):
     def deliveries_to(self, reader: int) -> tuple[Delivery, ...]:
         day = schema.issues.c.day
         query = (
-            select(schema.deliveries, day, READERS.email)
+            sa.select(schema.deliveries, day, READERS.email)
             .select_from(schema.deliveries.join(schema.issues).join(schema.readers))
             .where(schema.deliveries.c.reader == reader)
             .order_by(day)
@@ -89,7 +89,7 @@ class PageQueries(ReaderQueries, Pages):
     @override
     def leaving_reasons(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
         events = schema.returns.c
-        query = select(events.digest, events.kind, events.reader, events.day, events.said).where(
+        query = sa.select(events.digest, events.kind, events.reader, events.day, events.said).where(
             events.kind == "unsubscribe", events.said != ""
         )
         if reader is not None:
@@ -100,15 +100,15 @@ class PageQueries(ReaderQueries, Pages):
 
     @override
     def change_email(self, reader: int, email: str, *, now: datetime) -> bool:
-        taken = select(READERS.id).where(func.lower(READERS.email) == email.lower())
-        own = select(READERS.body).where(READERS.id == reader, READERS.origin == "store")
+        taken = sa.select(READERS.id).where(sa.func.lower(READERS.email) == email.lower())
+        own = sa.select(READERS.body).where(READERS.id == reader, READERS.origin == "store")
         with self._database.writing() as connection:
             lock_task(connection, Task.ADD_READERS)
             body = connection.execute(own).scalar_one_or_none()
             if body is None or connection.execute(taken).first() is not None:
                 return False
             settings = dump(replace(load(Subscriber, body), email=email))
-            changed = update(schema.readers).where(READERS.id == reader)
+            changed = sa.update(schema.readers).where(READERS.id == reader)
             connection.execute(changed.values(email=email, body=settings, changed=now))
             return True
 
@@ -126,12 +126,14 @@ class PageQueries(ReaderQueries, Pages):
             _erase_texts(connection, reader)
             _erase_deliveries(connection, reader, alias)
             _erase_editions(connection, reader, alias)
-            connection.execute(update(schema.readers).where(READERS.id == reader).values(anonymous))
+            connection.execute(
+                sa.update(schema.readers).where(READERS.id == reader).values(anonymous)
+            )
         self._database.scrub()
 
 
 def _is_within(
-    caps: Caps, connection: Connection, address: str, client: str, now: datetime
+    caps: Caps, connection: sa.Connection, address: str, client: str, now: datetime
 ) -> bool:
     """Whether one more request stays within every cap."""
     requests = schema.requests.c
@@ -143,39 +145,39 @@ def _is_within(
         (recent & (requests.client == client), caps.client_an_hour),
         (recent, caps.all_an_hour),
     )
-    query = select(func.count()).select_from(schema.requests)
+    query = sa.select(sa.func.count()).select_from(schema.requests)
     return all(connection.execute(query.where(which)).scalar_one() < cap for which, cap in counted)
 
 
-def _erase_texts(connection: Connection, reader: int) -> None:
+def _erase_texts(connection: sa.Connection, reader: int) -> None:
     """Delete a reader's consents, and what they wrote when they left."""
-    connection.execute(delete(schema.consents).where(schema.consents.c.reader == reader))
-    events = update(schema.returns).where(schema.returns.c.reader == reader)
+    connection.execute(sa.delete(schema.consents).where(schema.consents.c.reader == reader))
+    events = sa.update(schema.returns).where(schema.returns.c.reader == reader)
     connection.execute(events.values(said=""))
 
 
-def _erase_deliveries(connection: Connection, reader: int, alias: str) -> None:
+def _erase_deliveries(connection: sa.Connection, reader: int, alias: str) -> None:
     """Remove a reader's address, and texts that may name them, from their deliveries."""
     columns = schema.deliveries.c
-    query = select(columns.issue, columns.reply, columns.recipient)
+    query = sa.select(columns.issue, columns.reply, columns.recipient)
     for row in connection.execute(query.where(columns.reader == reader)).all():
         recipient = None if row.recipient is None else alias
         connection.execute(
-            update(schema.deliveries)
+            sa.update(schema.deliveries)
             .where(columns.issue == row.issue, columns.reader == reader)
             .values(reply=reply_without_names(row.reply), recipient=recipient)
         )
 
 
-def _erase_editions(connection: Connection, reader: int, alias: str) -> None:
+def _erase_editions(connection: sa.Connection, reader: int, alias: str) -> None:
     """Replace the reader in their editions by one without any settings."""
     columns = schema.editions.c
-    for row in connection.execute(select(schema.editions).where(columns.reader == reader)).all():
+    for row in connection.execute(sa.select(schema.editions).where(columns.reader == reader)).all():
         history = load(ReaderHistory, row.standing)
         anonymous = replace(history.reader, subscriber=Subscriber(alias))
         edition = replace(load(Edition, row.body), to=Recipient.of(anonymous))
         connection.execute(
-            update(schema.editions)
+            sa.update(schema.editions)
             .where(columns.wave == row.wave, columns.reader == reader)
             .values(
                 body=dump(edition),

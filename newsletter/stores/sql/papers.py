@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper, SourceHealth
@@ -28,7 +28,7 @@ class PaperQueries(Queries, Papers):
     def ingest(
         self, day: date, source: SourceHealth, entries: Sequence[IdentifiedItem], *, now: datetime
     ) -> IngestCounts:
-        last_ok = select(schema.sources.c.last_ok).where(schema.sources.c.name == source.name)
+        last_ok = sa.select(schema.sources.c.last_ok).where(schema.sources.c.name == source.name)
         with self._database.writing() as connection:
             before, after = _indexes(connection, entries)
             never_answered = connection.execute(last_ok).scalar() is None
@@ -41,26 +41,26 @@ class PaperQueries(Queries, Papers):
 
     @override
     def sources(self) -> Mapping[str, SourceHealth]:
-        query = select(schema.sources).order_by(schema.sources.c.name)
+        query = sa.select(schema.sources).order_by(schema.sources.c.name)
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings()
             return {row["name"]: SourceHealth(**row) for row in rows}
 
     @override
     def papers(self, *, after: int, since: datetime) -> tuple[Paper, ...]:
-        query = select(schema.papers).where(PAPERS.number > after, PAPERS.first_seen >= since)
+        query = sa.select(schema.papers).where(PAPERS.number > after, PAPERS.first_seen >= since)
         with self._database.reading() as connection:
             return _load_papers(connection, query.order_by(PAPERS.number))
 
     @override
     def papers_by_number(self, numbers: Collection[int]) -> tuple[Paper, ...]:
-        query = select(schema.papers).order_by(PAPERS.number)
+        query = sa.select(schema.papers).order_by(PAPERS.number)
         with self._database.reading() as connection:
             return tuple(map(_paper, select_in(connection, query, PAPERS.number, numbers)))
 
     @override
     def papers_listed(self, day: date) -> tuple[Paper, ...]:
-        query = select(schema.papers).join(schema.readings).where(schema.readings.c.day == day)
+        query = sa.select(schema.papers).join(schema.readings).where(schema.readings.c.day == day)
         with self._database.reading() as connection:
             return _load_papers(connection, query.order_by(PAPERS.number))
 
@@ -71,14 +71,14 @@ class PaperQueries(Queries, Papers):
 
     @override
     def find_paper(self, name: str) -> Paper | None:
-        query = select(schema.papers).join(schema.aliases).where(schema.aliases.c.name == name)
+        query = sa.select(schema.papers).join(schema.aliases).where(schema.aliases.c.name == name)
         with self._database.reading() as connection:
             return next(iter(_load_papers(connection, query)), None)
 
     @override
     def days_listed(self, paper: Paper) -> tuple[date, ...]:
         day = schema.readings.c.day
-        query = select(day).join(schema.papers).where(PAPERS.group == paper.group)
+        query = sa.select(day).join(schema.papers).where(PAPERS.group == paper.group)
         with self._database.reading() as connection:
             return tuple(connection.execute(query.distinct().order_by(day)).scalars())
 
@@ -88,9 +88,9 @@ class PaperQueries(Queries, Papers):
         if not terms:
             return ()
         with self._database.reading() as connection:
-            position = func.strpos if is_postgres(connection) else func.instr
+            position = sa.func.strpos if is_postgres(connection) else sa.func.instr
             query = (
-                select(schema.papers)
+                sa.select(schema.papers)
                 .join(schema.wordings)
                 .where(~PAPERS.muted, *(position(schema.wordings.c.words, t) > 0 for t in terms))
                 .order_by(PAPERS.number.desc())
@@ -99,7 +99,7 @@ class PaperQueries(Queries, Papers):
             return _load_papers(connection, query)
 
 
-def add_forgotten(connection: Connection, forgotten: Collection[Paper]) -> dict[int, Paper]:
+def add_forgotten(connection: sa.Connection, forgotten: Collection[Paper]) -> dict[int, Paper]:
     """Add papers that a restored store has forgotten; return each paper by its old number.
 
     Known papers stay as they are; the others get the next numbers in their old order.
@@ -123,33 +123,37 @@ def _entry(paper: Paper) -> IdentifiedItem:
 
 
 def _indexes(
-    connection: Connection, entries: Iterable[IdentifiedItem]
+    connection: sa.Connection, entries: Iterable[IdentifiedItem]
 ) -> tuple[PaperIndex, PaperIndex]:
     """Two equal indexes of the papers, with their groups, that share a name with these entries."""
     lock_task(connection, Task.INGEST)
-    group_of = select(PAPERS.group).join(schema.aliases)
+    group_of = sa.select(PAPERS.group).join(schema.aliases)
     names = names_of(entries)
     groups = {row.group for row in select_in(connection, group_of, schema.aliases.c.name, names)}
-    papers = list(map(_paper, select_in(connection, select(schema.papers), PAPERS.group, groups)))
+    papers = list(
+        map(_paper, select_in(connection, sa.select(schema.papers), PAPERS.group, groups))
+    )
     numbers = [paper.number for paper in papers]
-    aliases = select_in(connection, select(schema.aliases), schema.aliases.c.paper, numbers)
+    aliases = select_in(connection, sa.select(schema.aliases), schema.aliases.c.paper, numbers)
     paper_of = {row.name: row.paper for row in aliases}
     last = _last_number(connection)
     return PaperIndex(papers, paper_of, last=last), PaperIndex(papers, paper_of, last=last)
 
 
-def _last_number(connection: Connection) -> int:
-    last: int = connection.execute(select(func.coalesce(func.max(PAPERS.number), 0))).scalar_one()
+def _last_number(connection: sa.Connection) -> int:
+    last: int = connection.execute(
+        sa.select(sa.func.coalesce(sa.func.max(PAPERS.number), 0))
+    ).scalar_one()
     return last
 
 
-def _save(connection: Connection, before: PaperIndex, after: PaperIndex) -> None:
+def _save(connection: sa.Connection, before: PaperIndex, after: PaperIndex) -> None:
     """Write the differences between two indexes."""
     new = [paper for paper in after.papers.values() if paper.number not in before.papers]
     if new:
-        connection.execute(insert(schema.papers), [_row(paper) for paper in new])
+        connection.execute(sa.insert(schema.papers), [_row(paper) for paper in new])
         words = [{"paper": paper.number, "words": search_text(paper.item)} for paper in new]
-        connection.execute(insert(schema.wordings), words)
+        connection.execute(sa.insert(schema.wordings), words)
     changed = [
         after.papers[number]
         for number, paper in before.papers.items()
@@ -160,18 +164,18 @@ def _save(connection: Connection, before: PaperIndex, after: PaperIndex) -> None
     names = sorted(after.names.keys() - before.names.keys())
     if names:
         rows = [{"name": name, "paper": after.names[name]} for name in names]
-        connection.execute(insert(schema.aliases), rows)
+        connection.execute(sa.insert(schema.aliases), rows)
 
 
-def _update_papers(connection: Connection, papers: Sequence[Paper]) -> None:
-    statement = update(schema.papers).where(PAPERS.number == bindparam("paper"))
+def _update_papers(connection: sa.Connection, papers: Sequence[Paper]) -> None:
+    statement = sa.update(schema.papers).where(PAPERS.number == sa.bindparam("paper"))
     connection.execute(
-        statement.values(group=bindparam("joined"), body=bindparam("item")),
+        statement.values(group=sa.bindparam("joined"), body=sa.bindparam("item")),
         [{"paper": p.number, "joined": p.group, "item": dump(p.item)} for p in papers],
     )
-    words = update(schema.wordings).where(schema.wordings.c.paper == bindparam("number"))
+    words = sa.update(schema.wordings).where(schema.wordings.c.paper == sa.bindparam("number"))
     connection.execute(
-        words.values(words=bindparam("text")),
+        words.values(words=sa.bindparam("text")),
         [{"number": paper.number, "text": search_text(paper.item)} for paper in papers],
     )
 
@@ -187,11 +191,11 @@ def _row(paper: Paper) -> dict[str, Any]:
     }
 
 
-def _load_papers(connection: Connection, query: Select[Any]) -> tuple[Paper, ...]:
+def _load_papers(connection: sa.Connection, query: sa.Select[Any]) -> tuple[Paper, ...]:
     return tuple(map(_paper, connection.execute(query)))
 
 
-def _paper(row: Row[Any]) -> Paper:
+def _paper(row: sa.Row[Any]) -> Paper:
     return Paper(
         number=row.number,
         key=row.key,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.model import DECIDING, Paper, Reader, ReaderHistory
@@ -25,7 +25,7 @@ class HistoryQueries(Queries, Papers, Issues):
     @override
     def lowest_decided(self, ids: Sequence[int]) -> int | None:
         readers = schema.readers.c
-        query = select(func.min(readers.decided))
+        query = sa.select(sa.func.min(readers.decided))
         with self._database.reading() as connection:
             lowest = [row[0] for row in select_in(connection, query, readers.id, ids)]
         return min((decided for decided in lowest if decided is not None), default=None)
@@ -48,10 +48,10 @@ class HistoryQueries(Queries, Papers, Issues):
         found: set[int] = set()
         with self._database.reading() as connection:
             missing = _short_of_any(connection, since)
-            groups = select_in(connection, select(PAPERS.group), PAPERS.number, missing)
+            groups = select_in(connection, sa.select(PAPERS.group), PAPERS.number, missing)
             members = _members(connection, [row.group for row in groups])
             ids = schema.readers.c.id
-            for rows in pages(connection, select(ids), ids) if missing else ():
+            for rows in pages(connection, sa.select(ids), ids) if missing else ():
                 short = _short(connection, [row.id for row in rows], since)
                 sent = _sent(connection, list(short), members)
                 for reader, numbers in short.items():
@@ -63,7 +63,7 @@ class HistoryQueries(Queries, Papers, Issues):
 
 
 def _histories(
-    connection: Connection,
+    connection: sa.Connection,
     readers: Sequence[Reader],
     groups: Mapping[int, int],
     members: Mapping[int, int],
@@ -78,19 +78,19 @@ def _histories(
         yield ReaderHistory(reader, frozenset(again), had)
 
 
-def _members(connection: Connection, groups: Collection[int]) -> dict[int, int]:
+def _members(connection: sa.Connection, groups: Collection[int]) -> dict[int, int]:
     """The group of every paper in one of these groups, by the paper's number."""
-    query = select(PAPERS.number, PAPERS.group)
+    query = sa.select(PAPERS.number, PAPERS.group)
     return {row.number: row.group for row in select_in(connection, query, PAPERS.group, groups)}
 
 
 def _sent(
-    connection: Connection, readers: Sequence[int], members: Mapping[int, int]
+    connection: sa.Connection, readers: Sequence[int], members: Mapping[int, int]
 ) -> dict[int, frozenset[int]]:
     """The groups of which each of these readers was sent a member."""
     found: dict[int, set[int]] = {reader: set() for reader in readers}
     query = (
-        select(EDITIONS.reader, EDITIONS.papers)
+        sa.select(EDITIONS.reader, EDITIONS.papers)
         .join(schema.deliveries, _SAME_DELIVERY)
         .where(
             EDITIONS.reader.in_(readers),
@@ -105,9 +105,9 @@ def _sent(
     return {reader: frozenset(groups) for reader, groups in found.items()}
 
 
-def _waves_with(connection: Connection, papers: Mapping[int, int]) -> list[int]:
+def _waves_with(connection: sa.Connection, papers: Mapping[int, int]) -> list[int]:
     """The waves that have one of these papers."""
-    recent = select(WAVES.id, WAVES.numbers).where(WAVES.cutoff >= min(papers, default=0))
+    recent = sa.select(WAVES.id, WAVES.numbers).where(WAVES.cutoff >= min(papers, default=0))
     return [
         row.id
         for row in connection.execute(recent)
@@ -115,13 +115,15 @@ def _waves_with(connection: Connection, papers: Mapping[int, int]) -> list[int]:
     ]
 
 
-def _short_of_any(connection: Connection, since: datetime) -> set[int]:
+def _short_of_any(connection: sa.Connection, since: datetime) -> set[int]:
     """The papers that missed only upvotes for any reader, in editions decided since then."""
     rows = connection.execute(_short_editions(connection, since).execution_options(yield_per=BATCH))
     return {number for row in rows for number in json.loads(row.short)}
 
 
-def _short(connection: Connection, readers: Sequence[int], since: datetime) -> dict[int, set[int]]:
+def _short(
+    connection: sa.Connection, readers: Sequence[int], since: datetime
+) -> dict[int, set[int]]:
     """The papers that missed only upvotes, for each of these readers who has some."""
     # The condition is on both tables, because the planner does not carry it over the join.
     query = _short_editions(connection, since).where(
@@ -133,12 +135,12 @@ def _short(connection: Connection, readers: Sequence[int], since: datetime) -> d
     return short
 
 
-def _short_editions(connection: Connection, since: datetime) -> Select[Any]:
+def _short_editions(connection: sa.Connection, since: datetime) -> sa.Select[Any]:
     """Reader and missed papers of each edition decided in waves frozen since then."""
-    query = select(WAVES.id, WAVES.issue).where(WAVES.frozen >= since)
+    query = sa.select(WAVES.id, WAVES.issue).where(WAVES.frozen >= since)
     waves = connection.execute(query).all()
     return (
-        select(EDITIONS.reader, EDITIONS.short)
+        sa.select(EDITIONS.reader, EDITIONS.short)
         .join(schema.deliveries, _SAME_DELIVERY)
         .where(
             DELIVERIES.issue.in_({wave.issue for wave in waves}),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.model import OPEN_ISSUE, MailEvent, MailEventEffect, Reader, Status, Subscriber
@@ -33,19 +33,19 @@ class ReaderQueries(Queries, Readers):
         new, changed = dict(bodies), list[dict[str, Any]]()
         with self._database.writing() as connection:
             lock_task(connection, Task.ADD_READERS)
-            for rows in pages(connection, select(schema.readers), READERS.id):
+            for rows in pages(connection, sa.select(schema.readers), READERS.id):
                 for row in rows:
                     new.pop(row.email, None)
                 changed.extend(_file_changes(rows, bodies))
             if new:
                 _add_readers(connection, new, status="confirmed", origin="file", now=now)
             if changed:
-                statement = update(schema.readers).where(READERS.id == bindparam("reader"))
+                statement = sa.update(schema.readers).where(READERS.id == sa.bindparam("reader"))
                 statement = statement.values(
-                    status=bindparam("new_status"),
+                    status=sa.bindparam("new_status"),
                     origin="file",
-                    body=bindparam("new_body"),
-                    listed=bindparam("new_listed"),
+                    body=sa.bindparam("new_body"),
+                    listed=sa.bindparam("new_listed"),
                     changed=now,
                 )
                 connection.execute(statement, changed)
@@ -53,13 +53,13 @@ class ReaderQueries(Queries, Readers):
     @override
     def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
         email, body = subscriber.email, dump(subscriber)
-        known = update(schema.readers).where(READERS.email == email)
+        known = sa.update(schema.readers).where(READERS.email == email)
         with self._database.writing() as connection:
             lock_task(connection, Task.ADD_READERS)
             values = {"status": status, "body": body, "changed": now}
             if not connection.execute(known.values(values)).rowcount:
                 _add_readers(connection, {email: body}, status=status, origin="store", now=now)
-            row = connection.execute(select(schema.readers).where(READERS.email == email)).one()
+            row = connection.execute(sa.select(schema.readers).where(READERS.email == email)).one()
             return reader_of(row)
 
     @override
@@ -71,7 +71,7 @@ class ReaderQueries(Queries, Readers):
     def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
         this = READERS.id == event.reader
         with self._database.writing() as connection:
-            query = select(READERS.status).where(this).with_for_update()
+            query = sa.select(READERS.status).where(this).with_for_update()
             before = connection.execute(query).scalar()
             if before is None:
                 return "unknown"
@@ -79,7 +79,7 @@ class ReaderQueries(Queries, Readers):
                 return "again"
             after = status_after(before, event.kind, _hard_days(connection, event.reader))
             if after != before:
-                changed = update(schema.readers).where(this).values(status=after, changed=now)
+                changed = sa.update(schema.readers).where(this).values(status=after, changed=now)
                 connection.execute(changed)
             return effect_of(after)
 
@@ -88,12 +88,12 @@ class ReaderQueries(Queries, Readers):
         with self._database.reading() as connection:
             if emails is None:
                 return tuple(all_readers(connection))
-            rows = select_in(connection, select(schema.readers), READERS.email, emails)
+            rows = select_in(connection, sa.select(schema.readers), READERS.email, emails)
             return tuple(sorted(map(reader_of, rows), key=lambda reader: reader.id))
 
     @override
     def each_reader(self) -> Iterator[Reader]:
-        query, last = select(schema.readers).order_by(READERS.id).limit(BATCH), 0
+        query, last = sa.select(schema.readers).order_by(READERS.id).limit(BATCH), 0
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(query.where(READERS.id > last)).all()
@@ -109,12 +109,12 @@ class ReaderQueries(Queries, Readers):
     @override
     def readers_by_id(self, ids: Sequence[int]) -> tuple[Reader, ...]:
         with self._database.reading() as connection:
-            query = select(schema.readers).order_by(READERS.id)
+            query = sa.select(schema.readers).order_by(READERS.id)
             return tuple(map(reader_of, select_in(connection, query, READERS.id, ids)))
 
     @override
     def reader_by_email(self, email: str) -> Reader | None:
-        same = select(schema.readers).where(func.lower(READERS.email) == email.lower())
+        same = sa.select(schema.readers).where(sa.func.lower(READERS.email) == email.lower())
         with self._database.reading() as connection:
             row = connection.execute(same.order_by(READERS.id).limit(1)).one_or_none()
         return None if row is None else reader_of(row)
@@ -122,47 +122,47 @@ class ReaderQueries(Queries, Readers):
     @override
     def planned_readers(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
         reader = schema.deliveries.c.reader
-        query = select(reader).join(schema.issues).where(schema.issues.c.day == day)
+        query = sa.select(reader).join(schema.issues).where(schema.issues.c.day == day)
         with self._database.reading() as connection:
             if among is None:
                 return frozenset(connection.execute(query).scalars())
             return frozenset(row.reader for row in select_in(connection, query, reader, among))
 
 
-def set_status(connection: Connection, email: str, status: Status, *, now: datetime) -> bool:
+def set_status(connection: sa.Connection, email: str, status: Status, *, now: datetime) -> bool:
     """Change a reader's status within a transaction; see :meth:`ReaderQueries.set_status`."""
-    statement = update(schema.readers).where(READERS.email == email)
+    statement = sa.update(schema.readers).where(READERS.email == email)
     # A mark may have been written while this change waited for its turn: the change is later.
     changed = max(now, _last_open_mark(connection, email) or now)
     return bool(connection.execute(statement.values(status=status, changed=changed)).rowcount)
 
 
-def _last_open_mark(connection: Connection, email: str) -> datetime | None:
+def _last_open_mark(connection: sa.Connection, email: str) -> datetime | None:
     """When this reader's last letter that has no answer yet was marked."""
     ledger, issues = schema.deliveries.c, schema.issues.c
-    sending = select(issues.id).where(issues.state.in_(sorted(OPEN_ISSUE)))
-    reader = select(READERS.id).where(READERS.email == email).scalar_subquery()
-    query = select(func.max(ledger.marked)).where(
+    sending = sa.select(issues.id).where(issues.state.in_(sorted(OPEN_ISSUE)))
+    reader = sa.select(READERS.id).where(READERS.email == email).scalar_subquery()
+    query = sa.select(sa.func.max(ledger.marked)).where(
         ledger.issue.in_(sending), ledger.reader == reader, ledger.state == "committing"
     )
     marked: datetime | None = connection.execute(query).scalar()
     return marked
 
 
-def all_readers(connection: Connection) -> Iterator[Reader]:
+def all_readers(connection: sa.Connection) -> Iterator[Reader]:
     """All readers by id, loaded in batches."""
-    all_pages = pages(connection, select(schema.readers), READERS.id)
+    all_pages = pages(connection, sa.select(schema.readers), READERS.id)
     return (reader_of(row) for rows in all_pages for row in rows)
 
 
-def last_cutoff(connection: Connection) -> int:
+def last_cutoff(connection: sa.Connection) -> int:
     """The cutoff of the last freeze; 0 if there is none."""
-    last = select(func.coalesce(func.max(schema.waves.c.cutoff), 0))
+    last = sa.select(sa.func.coalesce(sa.func.max(schema.waves.c.cutoff), 0))
     cutoff: int = connection.execute(last).scalar_one()
     return cutoff
 
 
-def reader_of(row: Row[Any]) -> Reader:
+def reader_of(row: sa.Row[Any]) -> Reader:
     """The reader in this row of the table."""
     return Reader(
         id=row.id,
@@ -173,7 +173,9 @@ def reader_of(row: Row[Any]) -> Reader:
     )
 
 
-def _file_changes(known: Iterable[Row[Any]], bodies: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _file_changes(
+    known: Iterable[sa.Row[Any]], bodies: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     """The changes that the operator's file makes to known readers, as parameters of an update."""
     for row in known:
         listed = bodies.get(row.email)
@@ -193,7 +195,7 @@ def _file_changes(known: Iterable[Row[Any]], bodies: Mapping[str, str]) -> Itera
             }
 
 
-def _merge(row: Row[Any], listed: str) -> str:
+def _merge(row: sa.Row[Any], listed: str) -> str:
     """A reader's settings after the file lists them like this."""
     if row.listed is None:
         return listed
@@ -205,7 +207,12 @@ def _merge(row: Row[Any], listed: str) -> str:
 
 
 def _add_readers(
-    connection: Connection, bodies: Mapping[str, str], *, status: Status, origin: str, now: datetime
+    connection: sa.Connection,
+    bodies: Mapping[str, str],
+    *,
+    status: Status,
+    origin: str,
+    now: datetime,
 ) -> None:
     """Add readers, for whom all papers up to the last freeze count as decided."""
     decided = last_cutoff(connection)
@@ -222,10 +229,10 @@ def _add_readers(
         }
         for email, body in bodies.items()
     ]
-    connection.execute(insert(schema.readers), rows)
+    connection.execute(sa.insert(schema.readers), rows)
 
 
-def _is_new(connection: Connection, event: MailEvent, now: datetime) -> bool:
+def _is_new(connection: sa.Connection, event: MailEvent, now: datetime) -> bool:
     """Record a mail event; False if it was recorded before."""
     statement = insert_new(connection, schema.returns).values(
         digest=event.digest,
@@ -239,9 +246,9 @@ def _is_new(connection: Connection, event: MailEvent, now: datetime) -> bool:
     return inserted.first() is not None
 
 
-def _hard_days(connection: Connection, reader: int) -> list[date]:
+def _hard_days(connection: sa.Connection, reader: int) -> list[date]:
     events = schema.returns.c
-    query = select(events.day).where(
+    query = sa.select(events.day).where(
         events.reader == reader, events.kind == "hard", events.forgiven.is_(None)
     )
     return list(connection.execute(query).scalars())

@@ -4,24 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import get_args
 
-from sqlalchemy import (
-    Boolean,
-    CheckConstraint,
-    Column,
-    Date,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-)
+import sqlalchemy as sa
 
 from newsletter.model import DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
@@ -30,27 +13,27 @@ REVISION = "0009"
 """The schema's version: the newest in ``stores/migrations/versions``."""
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(sa.TypeDecorator[datetime]):
     """An instant, aware and in UTC on both databases; SQLite stores it without a zone."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """In UTC; without a zone for SQLite."""
         if value is None:
             return None
         instant = value.astimezone(UTC)
         return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Aware, in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-def utc_text(value: datetime | None, dialect: Dialect) -> str | None:
+def utc_text(value: datetime | None, dialect: sa.Dialect) -> str | None:
     """An instant as text that the database reads as the same :class:`UtcDateTime`."""
     if value is None:
         return None
@@ -58,23 +41,23 @@ def utc_text(value: datetime | None, dialect: Dialect) -> str | None:
     return text if dialect.name == "sqlite" else f"{text}+00"
 
 
-class StorableText(TypeDecorator[str]):
+class StorableText(sa.TypeDecorator[str]):
     """Text from outside, for example a source's error, made fit for a database."""
 
-    impl = Text
+    impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
         """Replace what a database cannot hold."""
         return None if value is None else storable(value)
 
 
-def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
     allowed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({allowed})", name=column)
+    return sa.CheckConstraint(f"{column} IN ({allowed})", name=column)
 
 
-metadata = MetaData(
+metadata = sa.MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -84,174 +67,176 @@ metadata = MetaData(
     }
 )
 
-papers = Table(
+papers = sa.Table(
     "papers",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("key", Text, nullable=False, unique=True),
-    Column("first_seen", UtcDateTime, nullable=False),
-    Column("group", Integer, nullable=False, index=True),
-    Column("muted", Boolean, nullable=False),
-    Column("body", Text, nullable=False),  # Item, JSON
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("first_seen", UtcDateTime, nullable=False),
+    sa.Column("group", sa.Integer, nullable=False, index=True),
+    sa.Column("muted", sa.Boolean, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # Item, JSON
 )
 
-aliases = Table(
+aliases = sa.Table(
     "aliases",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("paper", Integer, ForeignKey("papers.number"), nullable=False, index=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), nullable=False, index=True),
 )
 
-readings = Table(
+readings = sa.Table(
     "readings",
     metadata,
-    Column("day", Date, primary_key=True),
-    Column("paper", Integer, ForeignKey("papers.number"), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True),
 )
 
-sources = Table(
+sources = sa.Table(
     "sources",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("state", String(16), nullable=False),
-    Column("detail", StorableText, nullable=False),
-    Column("checked", UtcDateTime),
-    Column("last_ok", UtcDateTime),
-    Column("digest", Text, nullable=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("detail", StorableText, nullable=False),
+    sa.Column("checked", UtcDateTime),
+    sa.Column("last_ok", UtcDateTime),
+    sa.Column("digest", sa.Text, nullable=False),
 )
 
-readers = Table(
+readers = sa.Table(
     "readers",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("email", Text, nullable=False, unique=True),
-    Column("status", String(16), nullable=False),
-    Column("decided", Integer, nullable=False),
-    Column("origin", String(16), nullable=False),
-    Column("body", Text, nullable=False),  # Subscriber, JSON
-    Column("listed", Text),  # Subscriber, JSON: the operator's file at the last sync
-    Column("joined", UtcDateTime, nullable=False),
-    Column("changed", UtcDateTime, nullable=False),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("email", sa.Text, nullable=False, unique=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("decided", sa.Integer, nullable=False),
+    sa.Column("origin", sa.String(16), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # Subscriber, JSON
+    sa.Column("listed", sa.Text),  # Subscriber, JSON: the operator's file at the last sync
+    sa.Column("joined", UtcDateTime, nullable=False),
+    sa.Column("changed", UtcDateTime, nullable=False),
     _one_of("status", get_args(Status)),
     _one_of("origin", get_args(Origin)),
 )
 
-consents = Table(
+consents = sa.Table(
     "consents",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("reader", Integer, ForeignKey("readers.id"), nullable=False, index=True),
-    Column("at", UtcDateTime, nullable=False),
-    Column("how", Text, nullable=False),
-    Column("text", Text, nullable=False),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), nullable=False, index=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("how", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
 )
 
-requests = Table(
+requests = sa.Table(
     "requests",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("address", Text, nullable=False, index=True),  # a keyed hash
-    Column("client", Text, nullable=False),  # a keyed hash; empty after a day
-    Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("address", sa.Text, nullable=False, index=True),  # a keyed hash
+    sa.Column("client", sa.Text, nullable=False),  # a keyed hash; empty after a day
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
 )
 
-wordings = Table(
+wordings = sa.Table(
     "wordings",
     metadata,
-    Column("paper", Integer, ForeignKey("papers.number"), primary_key=True, autoincrement=False),
-    Column("words", Text, nullable=False),
+    sa.Column(
+        "paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("words", sa.Text, nullable=False),
 )
 
-issues = Table(
+issues = sa.Table(
     "issues",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("day", Date, nullable=False, unique=True),
-    Column("state", String(16), nullable=False),
-    Column("reason", StorableText, nullable=False),
-    Column("skipped", UtcDateTime),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("day", sa.Date, nullable=False, unique=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", StorableText, nullable=False),
+    sa.Column("skipped", UtcDateTime),
     _one_of("state", get_args(IssueState)),
 )
 
-waves = Table(
+waves = sa.Table(
     "waves",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("issue", Integer, ForeignKey("issues.id"), nullable=False),
-    Column("due", UtcDateTime, nullable=False),
-    Column("cutoff", Integer, nullable=False),
-    Column("frozen", UtcDateTime, nullable=False),
-    Column("numbers", Text, nullable=False),  # ingest numbers in the issue's order, JSON
-    Column("body", LargeBinary, nullable=False),  # Issue, JSON, zlib
-    Column("pieces", LargeBinary, nullable=False),  # the compiled letter, zlib
-    UniqueConstraint("issue", "due"),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("issue", sa.Integer, sa.ForeignKey("issues.id"), nullable=False),
+    sa.Column("due", UtcDateTime, nullable=False),
+    sa.Column("cutoff", sa.Integer, nullable=False),
+    sa.Column("frozen", UtcDateTime, nullable=False),
+    sa.Column("numbers", sa.Text, nullable=False),  # ingest numbers in the issue's order, JSON
+    sa.Column("body", sa.LargeBinary, nullable=False),  # Issue, JSON, zlib
+    sa.Column("pieces", sa.LargeBinary, nullable=False),  # the compiled letter, zlib
+    sa.UniqueConstraint("issue", "due"),
 )
 
-editions = Table(
+editions = sa.Table(
     "editions",
     metadata,
-    Column("wave", Integer, ForeignKey("waves.id"), primary_key=True),
-    Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
-    Column("short", Text, nullable=False),  # ingest numbers, JSON; empty if none
-    Column("body", Text, nullable=False),  # Edition, JSON
-    Column("standing", Text, nullable=False, server_default="{}"),  # ReaderHistory, JSON
-    Column("papers", Text, nullable=False, server_default="[]"),  # ingest numbers, JSON
-    Column("lowest", Integer),  # of them
-    Column("highest", Integer),
-    Column("owed", Integer),  # papers owed to the reader at the freeze
-    Column("left_out", Integer),  # papers that filters and limits excluded
-    Column("email", Text),  # the reader's address at the freeze
+    sa.Column("wave", sa.Integer, sa.ForeignKey("waves.id"), primary_key=True),
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
+    sa.Column("short", sa.Text, nullable=False),  # ingest numbers, JSON; empty if none
+    sa.Column("body", sa.Text, nullable=False),  # Edition, JSON
+    sa.Column("standing", sa.Text, nullable=False, server_default="{}"),  # ReaderHistory, JSON
+    sa.Column("papers", sa.Text, nullable=False, server_default="[]"),  # ingest numbers, JSON
+    sa.Column("lowest", sa.Integer),  # of them
+    sa.Column("highest", sa.Integer),
+    sa.Column("owed", sa.Integer),  # papers owed to the reader at the freeze
+    sa.Column("left_out", sa.Integer),  # papers that filters and limits excluded
+    sa.Column("email", sa.Text),  # the reader's address at the freeze
 )
 
-deliveries = Table(
+deliveries = sa.Table(
     "deliveries",
     metadata,
-    Column("issue", Integer, ForeignKey("issues.id"), primary_key=True),
-    Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
-    Column("wave", Integer, ForeignKey("waves.id"), nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("token", Text),
-    Column("lease_until", UtcDateTime),
-    Column("attempts", Integer, nullable=False),
-    Column("doubts", Integer, nullable=False, server_default="0"),
-    Column("reply", Text, nullable=False),
-    Column("next_try", UtcDateTime),
-    Column("claimed", UtcDateTime),
-    Column("boot", Text),  # boot id of the machine at the claim
-    Column("marked", UtcDateTime),
-    Column("settled", UtcDateTime),
-    Column("message_id", Text),
-    Column("recipient", Text),  # the envelope's, at the mark
-    Column("digest", Text),  # of the letter's bytes, at the mark
+    sa.Column("issue", sa.Integer, sa.ForeignKey("issues.id"), primary_key=True),
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
+    sa.Column("wave", sa.Integer, sa.ForeignKey("waves.id"), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("token", sa.Text),
+    sa.Column("lease_until", UtcDateTime),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("doubts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reply", sa.Text, nullable=False),
+    sa.Column("next_try", UtcDateTime),
+    sa.Column("claimed", UtcDateTime),
+    sa.Column("boot", sa.Text),  # boot id of the machine at the claim
+    sa.Column("marked", UtcDateTime),
+    sa.Column("settled", UtcDateTime),
+    sa.Column("message_id", sa.Text),
+    sa.Column("recipient", sa.Text),  # the envelope's, at the mark
+    sa.Column("digest", sa.Text),  # of the letter's bytes, at the mark
     _one_of("state", get_args(DeliveryState)),
-    Index(None, "issue", "state", "reader"),
+    sa.Index(None, "issue", "state", "reader"),
 )
 
-heartbeats = Table(
+heartbeats = sa.Table(
     "heartbeats",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("started", UtcDateTime, nullable=False),
-    Column("seen", UtcDateTime, nullable=False),
-    Column("said", StorableText, nullable=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("started", UtcDateTime, nullable=False),
+    sa.Column("seen", UtcDateTime, nullable=False),
+    sa.Column("said", StorableText, nullable=False),
 )
 
-notices = Table(
+notices = sa.Table(
     "notices",
     metadata,
-    Column("event", StorableText, primary_key=True),
-    Column("told", UtcDateTime, nullable=False),
+    sa.Column("event", StorableText, primary_key=True),
+    sa.Column("told", UtcDateTime, nullable=False),
 )
 
-returns = Table(
+returns = sa.Table(
     "returns",
     metadata,
-    Column("digest", Text, primary_key=True),
-    Column("reader", Integer, ForeignKey("readers.id"), nullable=False, index=True),
-    Column("kind", String(16), nullable=False),
-    Column("day", Date, nullable=False),
-    Column("said", StorableText, nullable=False),
-    Column("noted", UtcDateTime, nullable=False),
-    Column("forgiven", UtcDateTime),  # ignored from then on
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("said", StorableText, nullable=False),
+    sa.Column("noted", UtcDateTime, nullable=False),
+    sa.Column("forgiven", UtcDateTime),  # ignored from then on
     _one_of("kind", get_args(MailEventKind)),
 )

@@ -12,21 +12,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import (
-    ClauseElement,
-    ColumnElement,
-    Connection,
-    Dialect,
-    Row,
-    Select,
-    Subquery,
-    Table,
-    cast,
-    func,
-    literal_column,
-    select,
-    type_coerce,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import TypeEngine
 
@@ -41,13 +27,13 @@ BATCH = 500
 _PARAMETER = "{rows}"
 """Stands for the parameter until the database's own mark replaces it."""
 
-Statement = Callable[[Dialect], ClauseElement]
+Statement = Callable[[sa.Dialect], sa.ClauseElement]
 """Makes a statement for a database; it reads its rows with :func:`json_rows`."""
 
 
-def is_postgres(database: Connection | Dialect) -> bool:
+def is_postgres(database: sa.Connection | sa.Dialect) -> bool:
     """True for PostgreSQL, False for SQLite."""
-    dialect = database.dialect if isinstance(database, Connection) else database
+    dialect = database.dialect if isinstance(database, sa.Connection) else database
     return dialect.name == "postgresql"
 
 
@@ -59,16 +45,19 @@ def batches(values: Iterable[T], size: int = BATCH) -> Iterator[Sequence[T]]:
 
 
 def select_in(
-    connection: Connection, query: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
-) -> Iterator[Row[Any]]:
+    connection: sa.Connection,
+    query: sa.Select[Any],
+    column: sa.ColumnElement[Any],
+    values: Iterable[Any],
+) -> Iterator[sa.Row[Any]]:
     """The rows of a query whose column has one of these values, however many there are."""
     for batch in batches(sorted(set(values))):
         yield from connection.execute(query.where(column.in_(batch)))
 
 
 def pages(
-    connection: Connection, query: Select[Any], key: ColumnElement[Any]
-) -> Iterator[Sequence[Row[Any]]]:
+    connection: sa.Connection, query: sa.Select[Any], key: sa.ColumnElement[Any]
+) -> Iterator[Sequence[sa.Row[Any]]]:
     """The rows of a query by this key, which is their first column, in batches."""
     query = query.order_by(key).limit(BATCH)
     rows = connection.execute(query).all()
@@ -77,7 +66,7 @@ def pages(
         rows = connection.execute(query.where(key > rows[-1][0])).all()
 
 
-def insert_into(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
+def insert_into(connection: sa.Connection, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
     """An insert with the dialect's ``ON CONFLICT`` clause."""
     if is_postgres(connection):
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - takes long to import
@@ -86,13 +75,13 @@ def insert_into(connection: Connection, table: Table) -> "postgresql.Insert | sq
     return sqlite.insert(table)
 
 
-def insert_new(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
+def insert_new(connection: sa.Connection, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
     """An insert that skips existing rows."""
     return insert_into(connection, table).on_conflict_do_nothing()
 
 
 def upsert(
-    connection: Connection, table: Table, values: Mapping[str, Any]
+    connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]
 ) -> "postgresql.Insert | sqlite.Insert":
     """Insert these values, or replace the row with the same primary key."""
     keys = [column.name for column in table.primary_key]
@@ -106,24 +95,24 @@ class Driver:
     """A transaction on the database's own driver (PEP 249)."""
 
     connection: Any
-    dialect: Dialect
+    dialect: sa.Dialect
 
     @classmethod
-    def of(cls, connection: Connection) -> "Driver":
+    def of(cls, connection: sa.Connection) -> "Driver":
         """The driver's side of an SQLAlchemy transaction."""
         return cls(connection.connection.driver_connection, connection.dialect)
 
 
-def json_rows(dialect: Dialect, **columns: type[TypeEngine[Any]]) -> Subquery:
+def json_rows(dialect: sa.Dialect, **columns: type[TypeEngine[Any]]) -> sa.Subquery:
     """The rows given to a statement, as a table with these columns in order."""
     postgres = is_postgres(dialect)
-    each = func.jsonb_array_elements if postgres else func.json_each
-    rows = each(literal_column(f"CAST({_PARAMETER} AS jsonb)" if postgres else _PARAMETER))
+    each = sa.func.jsonb_array_elements if postgres else sa.func.json_each
+    rows = each(sa.literal_column(f"CAST({_PARAMETER} AS jsonb)" if postgres else _PARAMETER))
     value = rows.table_valued("value").c.value
-    typed = cast if postgres else type_coerce
-    places = (value.op("->>")(literal_column(str(place))) for place in range(len(columns)))
+    typed = sa.cast if postgres else sa.type_coerce
+    places = (value.op("->>")(sa.literal_column(str(place))) for place in range(len(columns)))
     named = zip(columns.items(), places, strict=True)
-    return select(*(typed(place, kind).label(name) for (name, kind), place in named)).subquery(
+    return sa.select(*(typed(place, kind).label(name) for (name, kind), place in named)).subquery(
         "given"
     )
 
@@ -148,6 +137,6 @@ def lock(driver: Driver, statement: Statement, rows: Sequence[Sequence[object]])
 
 
 @lru_cache(maxsize=64)
-def _sql_text(statement: Statement, dialect: Dialect) -> str:
+def _sql_text(statement: Statement, dialect: sa.Dialect) -> str:
     made = statement(dialect).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     return str(made).replace(_PARAMETER, "%s" if is_postgres(dialect) else "?")

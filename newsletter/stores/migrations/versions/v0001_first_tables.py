@@ -1,24 +1,12 @@
 """The first tables: papers, readers, issues, deliveries."""
 
+import sqlalchemy as sa
 from alembic import op
-from sqlalchemy import (
-    Boolean,
-    CheckConstraint,
-    Column,
-    Date,
-    DateTime,
-    ForeignKey,
-    Integer,
-    LargeBinary,
-    String,
-    Text,
-    UniqueConstraint,
-)
 
 revision = "0001"
 down_revision = None
 
-INSTANT = DateTime(timezone=True)
+INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
@@ -32,55 +20,55 @@ def upgrade() -> None:
 def _make_papers() -> None:
     op.create_table(
         "papers",
-        Column("number", Integer, primary_key=True, autoincrement=False),
-        Column("key", Text, nullable=False, unique=True),
-        Column("first_seen", INSTANT, nullable=False),
-        Column("group", Integer, nullable=False, index=True),
-        Column("muted", Boolean, nullable=False),
-        Column("body", Text, nullable=False),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("key", sa.Text, nullable=False, unique=True),
+        sa.Column("first_seen", INSTANT, nullable=False),
+        sa.Column("group", sa.Integer, nullable=False, index=True),
+        sa.Column("muted", sa.Boolean, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
     )
     op.create_table(
         "aliases",
-        Column("name", Text, primary_key=True),
-        Column("paper", Integer, ForeignKey("papers.number"), nullable=False, index=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), nullable=False, index=True),
     )
     op.create_table(
         "readings",
-        Column("day", Date, primary_key=True),
-        Column("paper", Integer, ForeignKey("papers.number"), primary_key=True),
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True),
     )
     op.create_table(
         "sources",
-        Column("name", Text, primary_key=True),
-        Column("state", String(16), nullable=False),
-        Column("detail", Text, nullable=False),
-        Column("checked", INSTANT),
-        Column("last_ok", INSTANT),
-        Column("digest", Text, nullable=False),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("checked", INSTANT),
+        sa.Column("last_ok", INSTANT),
+        sa.Column("digest", sa.Text, nullable=False),
     )
 
 
 def _make_readers() -> None:
     op.create_table(
         "readers",
-        Column("id", Integer, primary_key=True),
-        Column("email", Text, nullable=False, unique=True),
-        Column("status", String(16), nullable=False),
-        Column("decided", Integer, nullable=False),
-        Column("origin", String(16), nullable=False),
-        Column("body", Text, nullable=False),
-        Column("joined", INSTANT, nullable=False),
-        Column("changed", INSTANT, nullable=False),
-        CheckConstraint(
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("email", sa.Text, nullable=False, unique=True),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("decided", sa.Integer, nullable=False),
+        sa.Column("origin", sa.String(16), nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("joined", INSTANT, nullable=False),
+        sa.Column("changed", INSTANT, nullable=False),
+        sa.CheckConstraint(
             "status IN ('unconfirmed', 'confirmed', 'unsubscribed', 'blocked', 'removed')",
             name="status",
         ),
-        CheckConstraint("origin IN ('file', 'store')", name="origin"),
+        sa.CheckConstraint("origin IN ('file', 'store')", name="origin"),
     )
     op.create_table(
         "sent",
-        Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
-        Column("paper", Integer, ForeignKey("papers.number"), primary_key=True),
+        sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
+        sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True),
         sqlite_with_rowid=False,
     )
 
@@ -88,12 +76,12 @@ def _make_readers() -> None:
 def _make_issues() -> None:
     op.create_table(
         "issues",
-        Column("id", Integer, primary_key=True),
-        Column("day", Date, nullable=False, unique=True),
-        Column("state", String(16), nullable=False),
-        Column("reason", Text, nullable=False),
-        Column("skipped", INSTANT),
-        CheckConstraint(
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("day", sa.Date, nullable=False, unique=True),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("skipped", INSTANT),
+        sa.CheckConstraint(
             "state IN ('frozen', 'sending', 'done', 'done_with_errors', 'skipped', 'held', "
             "'cancelled')",
             name="state",
@@ -101,41 +89,41 @@ def _make_issues() -> None:
     )
     op.create_table(
         "waves",
-        Column("id", Integer, primary_key=True),
-        Column("issue", Integer, ForeignKey("issues.id"), nullable=False),
-        Column("due", INSTANT, nullable=False),
-        Column("cutoff", Integer, nullable=False),
-        Column("frozen", INSTANT, nullable=False),
-        Column("numbers", Text, nullable=False),
-        Column("body", LargeBinary, nullable=False),
-        Column("pieces", LargeBinary, nullable=False),
-        UniqueConstraint("issue", "due"),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("issue", sa.Integer, sa.ForeignKey("issues.id"), nullable=False),
+        sa.Column("due", INSTANT, nullable=False),
+        sa.Column("cutoff", sa.Integer, nullable=False),
+        sa.Column("frozen", INSTANT, nullable=False),
+        sa.Column("numbers", sa.Text, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("pieces", sa.LargeBinary, nullable=False),
+        sa.UniqueConstraint("issue", "due"),
     )
     op.create_table(
         "editions",
-        Column("wave", Integer, ForeignKey("waves.id"), primary_key=True),
-        Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
-        Column("short", Text, nullable=False),
-        Column("body", Text, nullable=False),
+        sa.Column("wave", sa.Integer, sa.ForeignKey("waves.id"), primary_key=True),
+        sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
+        sa.Column("short", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
     )
 
 
 def _make_deliveries() -> None:
     op.create_table(
         "deliveries",
-        Column("issue", Integer, ForeignKey("issues.id"), primary_key=True),
-        Column("reader", Integer, ForeignKey("readers.id"), primary_key=True),
-        Column("wave", Integer, ForeignKey("waves.id"), nullable=False),
-        Column("state", String(16), nullable=False),
-        Column("token", Text, index=True),
-        Column("lease_until", INSTANT),
-        Column("attempts", Integer, nullable=False),
-        Column("reply", Text, nullable=False),
-        Column("next_try", INSTANT),
-        Column("claimed", INSTANT),
-        Column("marked", INSTANT),
-        Column("settled", INSTANT),
-        CheckConstraint(
+        sa.Column("issue", sa.Integer, sa.ForeignKey("issues.id"), primary_key=True),
+        sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
+        sa.Column("wave", sa.Integer, sa.ForeignKey("waves.id"), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("token", sa.Text, index=True),
+        sa.Column("lease_until", INSTANT),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("reply", sa.Text, nullable=False),
+        sa.Column("next_try", INSTANT),
+        sa.Column("claimed", INSTANT),
+        sa.Column("marked", INSTANT),
+        sa.Column("settled", INSTANT),
+        sa.CheckConstraint(
             "state IN ('pending', 'claimed', 'committing', 'accepted', 'deferred', 'failed', "
             "'unknown', 'held', 'expired', 'suppressed', 'empty')",
             name="state",

@@ -1,7 +1,7 @@
 """Returned mail, and notices to the operator."""
 
+import sqlalchemy as sa
 from alembic import op
-from sqlalchemy import CheckConstraint, Column, Date, DateTime, ForeignKey, Integer, String, Text
 
 revision = "0005"
 down_revision = "0004"
@@ -11,17 +11,17 @@ def upgrade() -> None:
     """Create their tables."""
     op.create_table(
         "notices",
-        Column("event", Text, primary_key=True),
-        Column("told", DateTime(timezone=True), nullable=False),
+        sa.Column("event", sa.Text, primary_key=True),
+        sa.Column("told", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
         "returns",
-        Column("digest", Text, primary_key=True),
-        Column("reader", Integer, ForeignKey("readers.id"), nullable=False, index=True),
-        Column("kind", String(16), nullable=False),
-        Column("day", Date, nullable=False),
-        Column("said", Text, nullable=False),
-        Column("noted", DateTime(timezone=True), nullable=False),
-        Column("forgiven", DateTime(timezone=True)),
-        CheckConstraint("kind IN ('hard', 'soft', 'complaint', 'unsubscribe')", name="kind"),
+        sa.Column("digest", sa.Text, primary_key=True),
+        sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), nullable=False, index=True),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("day", sa.Date, nullable=False),
+        sa.Column("said", sa.Text, nullable=False),
+        sa.Column("noted", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("forgiven", sa.DateTime(timezone=True)),
+        sa.CheckConstraint("kind IN ('hard', 'soft', 'complaint', 'unsubscribe')", name="kind"),
     )
