@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from newsletter.cli.logs import LogFormat, configure_logging
 from newsletter.cli.output import Output
-from newsletter.config.subscribers import same_mailbox
+from newsletter.config.subscribers import mailbox_key
 from newsletter.errors import UsageError
 from newsletter.model import Reader
 from newsletter.ports import Clock
@@ -144,13 +144,13 @@ def find_readers(readers: Iterable[Reader], emails: Sequence[str]) -> list[Reade
     Raises:
         UsageError: an address belongs to no reader.
     """
-    wanted: dict[str, list[Reader]] = {same_mailbox(email): [] for email in emails}
+    wanted: dict[str, list[Reader]] = {mailbox_key(email): [] for email in emails}
     for reader in readers:
-        mailbox = same_mailbox(reader.subscriber.email)
+        mailbox = mailbox_key(reader.subscriber.email)
         if mailbox in wanted:
             wanted[mailbox].append(reader)
     for email in emails:
-        if not wanted[same_mailbox(email)]:
+        if not wanted[mailbox_key(email)]:
             raise UsageError(
                 f"no reader has the address {email}; run `newsletter subscribers list`"
             )

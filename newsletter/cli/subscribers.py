@@ -13,11 +13,11 @@ from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Yes, command, command_list, find_readers, group
 from newsletter.cli.output import Output, confirm, count_of, table
 from newsletter.config.subscribers import (
-    as_entry,
-    one_subscriber,
+    mailbox_key,
     read_csv,
     read_subscribers,
-    same_mailbox,
+    subscriber_from_entry,
+    to_entry,
     write_csv,
     write_yaml,
 )
@@ -61,7 +61,7 @@ def list_readers(config: Path, output: Output) -> int:
         reasons = {blocked.email: blocked.why for blocked in app.store.suppressions()}
     document = [
         {
-            **as_entry(reader.subscriber),
+            **to_entry(reader.subscriber),
             "status": reader.status,
             "origin": reader.origin,
             "why_blocked": reasons.get(reader.subscriber.email, ""),
@@ -101,7 +101,7 @@ def add(
     lists = {"topics": topics, "include": include, "exclude": exclude}
     entry |= {key: [*values] for key, values in lists.items() if values}
     with open_app(config) as app:
-        subscriber = one_subscriber(entry, app.topic_names)
+        subscriber = subscriber_from_entry(entry, app.topic_names)
         _save(app, [subscriber], again=again)
     output.result({"added": [subscriber.email]}, f"{subscriber.email}: confirmed")
     return 0
@@ -149,11 +149,11 @@ def _save(app: App, listed: Sequence[Subscriber], *, again: bool) -> list[str]:
         UsageError: there is only one reader, who left before.
     """
     readers = app.readers()
-    known = {same_mailbox(reader.subscriber.email): reader for reader in readers}
+    known = {mailbox_key(reader.subscriber.email): reader for reader in readers}
     wanted = listed if again else without_erased(listed, readers, app.reader_service.keys)
     to_store = []
     for subscriber in wanted:
-        before = known.get(same_mailbox(subscriber.email))
+        before = known.get(mailbox_key(subscriber.email))
         if before is None:
             to_store.append(subscriber)
         elif again or before.status not in LEFT:
@@ -187,7 +187,7 @@ def export(
     form = form or (_form_of(file) if file else Form.YAML)
     text = write_csv(confirmed) if form is Form.CSV else write_yaml(confirmed)
     if file is None:
-        output.result([as_entry(subscriber) for subscriber in confirmed], text.rstrip())
+        output.result([to_entry(subscriber) for subscriber in confirmed], text.rstrip())
         return 0
     try:
         file.write_text(text, encoding="utf-8")
@@ -208,7 +208,7 @@ def remove(config: Path, output: Output, email: Email) -> int:
         emails = _emails_of(find_readers(app.readers(), [email]))
         for found in emails:
             app.store.set_status(found, "unsubscribed", now=app.clock.now())
-        listed = same_mailbox(email) in {same_mailbox(s.email) for s in app.listed_subscribers}
+        listed = mailbox_key(email) in {mailbox_key(s.email) for s in app.listed_subscribers}
     output.result({"removed": emails}, "\n".join(f"{found}: unsubscribed" for found in emails))
     if listed:
         output.message(f"{app.settings.subscribers} still lists them; they get no emails anyway")
@@ -248,9 +248,9 @@ def unsuppress(config: Path, output: Output, email: Email) -> int:
     with open_app(config) as app:
         app.readers()
         blocked = {
-            same_mailbox(suppressed.email): suppressed for suppressed in app.store.suppressions()
+            mailbox_key(suppressed.email): suppressed for suppressed in app.store.suppressions()
         }
-        found = blocked.get(same_mailbox(email))
+        found = blocked.get(mailbox_key(email))
         if found is None or not app.store.unsuppress(found.email, now=app.clock.now()):
             raise UsageError(
                 f"{email} is not blocked; `newsletter subscribers list` shows the blocked readers,"

@@ -10,7 +10,7 @@ from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, command, command_list, find_readers, group, issue_day
 from newsletter.cli.output import Output, count_of, table
 from newsletter.config import curated_topics
-from newsletter.config.subscribers import same_mailbox
+from newsletter.config.subscribers import mailbox_key
 from newsletter.model import Filter, Subscriber, Verdict
 from newsletter.publisher.previewing import FilterPreview, preview_filter
 
@@ -88,7 +88,7 @@ def _candidates(app: App, email: str | None) -> dict[str, Subscriber]:
         sender = app.settings.publication.sender_email
         return {name: Subscriber(sender, filter=Filter(topics=(name,))) for name in app.topic_names}
     for listed in app.listed_subscribers:
-        if same_mailbox(listed.email) == same_mailbox(email):
+        if mailbox_key(listed.email) == mailbox_key(email):
             return {email: listed}
     return {email: find_readers(app.store.each_reader(), [email])[0].subscriber}
 

@@ -1,4 +1,4 @@
-"""subscribers.yaml, CSV and YAML: the operator's readers in and out."""
+"""The readers' file: subscribers read from YAML and CSV, and written to them."""
 
 import csv
 import difflib
@@ -39,7 +39,7 @@ _LISTS: tuple[FormField, ...] = ("choices", "lines")
 
 
 class SubscriberSettings(Strict):
-    """One reader of subscribers.yaml. ``docs/configuration.md`` says the same in prose."""
+    """One reader of subscribers.yaml; ``docs/configuration.md`` explains each setting."""
 
     email: Address
     name: str = ""
@@ -77,7 +77,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "exclude": _parse_rules,
     "day": WEEKDAYS.index,
 }
-"""How a setting becomes the subscriber's value where it is not the value already."""
+"""How a setting becomes the subscriber's value, if it must be converted."""
 
 complete("SubscriberSettings", SUBSCRIBER_FIELDS, SubscriberSettings.model_fields)
 
@@ -89,8 +89,8 @@ class SubscribersSettings(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def allow_nobody(cls, value: Value) -> Value:
-        """An empty file is nobody."""
+    def allow_empty_file(cls, value: Value) -> Value:
+        """An empty file lists no reader."""
         return {} if value is None else value
 
 
@@ -102,39 +102,39 @@ def read_subscribers(
     Args:
         source: the file's content.
         file: its name, for errors.
-        topics: the names a reader may follow.
-        environment: what ``${NAME}`` stands for.
+        topics: the names of the topics that a reader can follow.
+        environment: the variables for ``${NAME}``.
 
     Raises:
-        InvalidFileError: all that is wrong: unknown keys, addresses, filters, topics, duplicates.
-        ConfigurationError: the file is no YAML at all.
+        InvalidFileError: every mistake: unknown keys, addresses, filters, topics, duplicates.
+        ConfigurationError: the file is not YAML.
     """
-    return _checked(load(source, file, environment), topics)
+    return _validate_document(load(source, file, environment), topics)
 
 
-def one_subscriber(entry: Mapping[str, Value], topics: Collection[str]) -> Subscriber:
-    """A single subscriber from the values a command was given.
+def subscriber_from_entry(entry: Mapping[str, Value], topics: Collection[str]) -> Subscriber:
+    """A subscriber from the values of one entry, given to a command or a form.
 
     Raises:
-        InvalidFileError: all that is wrong with them.
+        InvalidFileError: every mistake in them.
     """
     document = Document("", {"subscribers": [dict(entry)]}, {})
-    return _checked(document, topics)[0]
+    return _validate_document(document, topics)[0]
 
 
-def _checked(document: Document, topics: Collection[str]) -> tuple[Subscriber, ...]:
-    across = [*_duplicates(document), *_unknown_topics(document, topics)]
+def _validate_document(document: Document, topics: Collection[str]) -> tuple[Subscriber, ...]:
+    errors = [*_duplicates(document), *_unknown_topics(document, topics)]
     try:
-        found = validate(SubscribersSettings, document)
+        settings = validate(SubscribersSettings, document)
     except InvalidFileError as error:
-        raise InvalidFileError(sorted_by_line([*error.errors, *across])) from error
-    if across:
-        raise InvalidFileError(sorted_by_line(across))
-    return tuple(settings.subscriber for settings in found.subscribers)
+        raise InvalidFileError(sorted_by_line([*error.errors, *errors])) from error
+    if errors:
+        raise InvalidFileError(sorted_by_line(errors))
+    return tuple(each.subscriber for each in settings.subscribers)
 
 
 def _entries(document: Document) -> Iterator[tuple[int, dict[str, Value]]]:
-    """What has the form of a reader, with its place; of the rest, validation tells."""
+    """Every entry that is a mapping, with its index; validation reports the others."""
     readers = document.value.get("subscribers") if isinstance(document.value, dict) else None
     for place, entry in enumerate(readers if isinstance(readers, list) else ()):
         if isinstance(entry, dict):
@@ -147,11 +147,11 @@ def _duplicates(document: Document) -> Iterator[ConfigurationError]:
         email = entry.get("email")
         if not isinstance(email, str):
             continue
-        before = first.setdefault(same_mailbox(email), place)
+        before = first.setdefault(mailbox_key(email), place)
         if before != place:
             line = document.line(("subscribers", before, "email"))
             path = ("subscribers", place, "email")
-            yield document.error_at(path, f"{email} stands in line {line} already")
+            yield document.error_at(path, f"{email} is already in line {line}")
 
 
 def _unknown_topics(document: Document, topics: Collection[str]) -> Iterator[ConfigurationError]:
@@ -160,26 +160,26 @@ def _unknown_topics(document: Document, topics: Collection[str]) -> Iterator[Con
         for at, name in enumerate(named if isinstance(named, list) else ()):
             if isinstance(name, str) and name.strip() not in topics:
                 path = ("subscribers", place, "topics", at)
-                yield document.error_at(path, unknown(name.strip(), topics))
+                yield document.error_at(path, _unknown_topic(name.strip(), topics))
 
 
-def same_mailbox(email: str) -> str:
-    """What two spellings of one person's address have in common, to find a reader by."""
+def mailbox_key(email: str) -> str:
+    """A key that is equal for all spellings of one mailbox's address, to find readers by."""
     try:
         return address(email.strip()).casefold()
     except ValueError:
         return email.casefold()
 
 
-def unknown(name: str, topics: Collection[str]) -> str:
-    """What to say of a topic the newsletter does not have."""
+def _unknown_topic(name: str, topics: Collection[str]) -> str:
+    """The error for a topic that the newsletter does not have."""
     near = difflib.get_close_matches(name, list(topics), 1)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(topics) or 'none'}"
     return f"the newsletter has no topic {name!r}; {hint}"
 
 
 def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[Subscriber, ...]:
-    """The subscribers in a CSV file's bytes: a header line, lists joined by semicolons.
+    """The subscribers in a CSV file's bytes: a header line, then lists joined by semicolons.
 
     Raises:
         InvalidFileError: as for :func:`read_subscribers`.
@@ -189,12 +189,12 @@ def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[Subscri
         reader = csv.DictReader(StringIO(source.decode("utf-8-sig")), strict=True)
         rows = [(reader.line_num, _entry(row)) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigurationError(f"this is no CSV file in UTF-8: {error}", file=file) from error
+        raise ConfigurationError(f"this is not a CSV file in UTF-8: {error}", file=file) from error
     if "email" not in (reader.fieldnames or ()):
         columns = ",".join(SUBSCRIBER_FIELDS)
-        words = "the first line must name the columns, with commas between them, email at least"
-        raise ConfigurationError(f"{words}: {columns}", file=file)
-    return _checked(_as_document(rows, file), topics)
+        problem = "the first line must name the columns, separated by commas, with at least email"
+        raise ConfigurationError(f"{problem}: {columns}", file=file)
+    return _validate_document(_as_document(rows, file), topics)
 
 
 def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]:
@@ -218,7 +218,7 @@ def _as_document(rows: Sequence[tuple[int, dict[str, Value]]], file: str) -> Doc
 
 
 def write_csv(subscribers: Iterable[Subscriber]) -> str:
-    """Subscribers as CSV, lists joined by semicolons."""
+    """Subscribers as CSV text, with lists joined by semicolons."""
     out = StringIO()
     writer = csv.DictWriter(out, list(SUBSCRIBER_FIELDS), lineterminator="\n")
     writer.writeheader()
@@ -226,23 +226,23 @@ def write_csv(subscribers: Iterable[Subscriber]) -> str:
         writer.writerow(
             {
                 key: ";".join(value) if isinstance(value, list) else value
-                for key, value in as_entry(subscriber).items()
+                for key, value in to_entry(subscriber).items()
             }
         )
     return out.getvalue()
 
 
 def write_yaml(subscribers: Iterable[Subscriber]) -> str:
-    """Subscribers in the form of subscribers.yaml."""
+    """Subscribers as text in the form of subscribers.yaml."""
     yaml, out = YAML(typ="safe", pure=True), StringIO()
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.allow_unicode = True
-    yaml.dump({"subscribers": [as_entry(subscriber) for subscriber in subscribers]}, out)
+    yaml.dump({"subscribers": [to_entry(subscriber) for subscriber in subscribers]}, out)
     return out.getvalue()
 
 
-def as_entry(subscriber: Subscriber) -> dict[str, Plain]:
+def to_entry(subscriber: Subscriber) -> dict[str, Plain]:
     """A subscriber as plain values, without those that are at their default."""
     values, defaults = plain_values(subscriber), plain_values(Subscriber(""))
     cadence = subscriber.cadence

@@ -8,7 +8,7 @@ from typing import get_args
 
 from newsletter.app.wiring import App
 from newsletter.config import IssueSettings
-from newsletter.config.subscribers import same_mailbox
+from newsletter.config.subscribers import mailbox_key
 from newsletter.errors import ConfigurationError, InvalidFileError, NewsletterError, TemplateError
 from newsletter.model import Reader, Verdict
 from newsletter.preview.letter import Choice, ParsedLetter, parse_letter
@@ -163,7 +163,7 @@ class PreviewBuilder:
         if not choice.email:
             return publisher, sample_reader(publisher)
         for reader in publisher.store.readers():
-            if same_mailbox(reader.subscriber.email) == same_mailbox(choice.email):
+            if mailbox_key(reader.subscriber.email) == mailbox_key(choice.email):
                 return publisher, reader
         raise NewsletterError(f"there is no reader {choice.email}; choose another")
 

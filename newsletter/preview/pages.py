@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from newsletter.config.fields import address
-from newsletter.config.subscribers import one_subscriber
+from newsletter.config.subscribers import subscriber_from_entry
 from newsletter.config.yaml_file import Value
 from newsletter.errors import NewsletterError
 from newsletter.issue.editions import MAX_HTML_BYTES
@@ -109,7 +109,7 @@ def try_filter(publisher: Publisher, today: date, query: Mapping[str, str]) -> F
         entry[field] = [rule for rule in rules if rule]
     if topic := query.get("topic", ""):
         entry["topics"] = [topic]
-    subscriber = one_subscriber(entry, [known.name for known in publisher.topics])
+    subscriber = subscriber_from_entry(entry, [known.name for known in publisher.topics])
     return _summarize(preview_filter(publisher, subscriber, today, FILTER_DAYS))
 
 

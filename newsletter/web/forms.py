@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from newsletter.config.subscribers import Plain, one_subscriber, plain_values
+from newsletter.config.subscribers import Plain, plain_values, subscriber_from_entry
 from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
 from newsletter.model import SUBSCRIBER_FIELDS, FormField, Subscriber
@@ -88,7 +88,7 @@ def parse_subscriber(form: Form, email: str, topics: Collection[str]) -> Subscri
         InvalidFormError: the form has mistakes; all of them are in it.
     """
     try:
-        return one_subscriber(_as_entry(form, email), topics)
+        return subscriber_from_entry(_as_entry(form, email), topics)
     except InvalidFileError as error:
         problems: defaultdict[str, list[str]] = defaultdict(list)
         for each in error.errors:

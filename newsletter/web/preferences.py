@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.config.subscribers import as_entry
+from newsletter.config.subscribers import to_entry
 from newsletter.model import Reader
 from newsletter.publisher.previewing import preview_filter
 from newsletter.readers.due import is_paused
@@ -197,7 +197,7 @@ class PreferencePages:
         reader, _ = self.context.verify_link(request, "preferences")
         data = self.context.reader_service.export(reader)
         document = {
-            "subscription": as_entry(data.reader.subscriber),
+            "subscription": to_entry(data.reader.subscriber),
             "status": data.reader.status,
             "consents": [
                 {"at": consent.at.isoformat(), "how": consent.how, "to": consent.text}

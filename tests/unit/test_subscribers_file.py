@@ -5,11 +5,11 @@ from datetime import date
 import pytest
 
 from newsletter.config.subscribers import (
-    as_entry,
-    one_subscriber,
+    mailbox_key,
     read_csv,
     read_subscribers,
-    same_mailbox,
+    subscriber_from_entry,
+    to_entry,
     write_csv,
     write_yaml,
 )
@@ -66,8 +66,8 @@ def test_written_file_reads_back_the_same(written: str) -> None:
 
 
 def test_entry_omits_default_values() -> None:
-    assert as_entry(Subscriber("ada@example.org")) == {"email": "ada@example.org"}
-    assert as_entry(replace(ADA, cadence="daily")).get("day") is None
+    assert to_entry(Subscriber("ada@example.org")) == {"email": "ada@example.org"}
+    assert to_entry(replace(ADA, cadence="daily")).get("day") is None
 
 
 def test_domain_becomes_lowercase_ascii() -> None:
@@ -106,7 +106,7 @@ def test_duplicate_reader_is_refused_with_both_lines() -> None:
     addresses = ("ada@example.org", "bob@example.org", "ADA@example.org")
     text = "subscribers:\n" + "".join(f"- email: {address}\n" for address in addresses)
     assert error_of(text) == (
-        "subscribers.yaml:4: subscribers.2.email: ADA@example.org stands in line 2 already"
+        "subscribers.yaml:4: subscribers.2.email: ADA@example.org is already in line 2"
     )
 
 
@@ -132,9 +132,9 @@ def test_unknown_file_format_is_refused() -> None:
 
 
 def test_mailbox_is_recognised_in_any_spelling() -> None:
-    assert same_mailbox(" Ada@BÜCHER.example ") == same_mailbox("ada@xn--bcher-kva.Example")
-    assert same_mailbox("ada@example.org") != same_mailbox("adam@example.org")
-    assert same_mailbox("Not an address") == "not an address"
+    assert mailbox_key(" Ada@BÜCHER.example ") == mailbox_key("ada@xn--bcher-kva.Example")
+    assert mailbox_key("ada@example.org") != mailbox_key("adam@example.org")
+    assert mailbox_key("Not an address") == "not an address"
 
 
 def test_unknown_topics_filters_and_keys_are_refused() -> None:
@@ -154,8 +154,8 @@ def test_unknown_topics_filters_and_keys_are_refused() -> None:
         ("email\na@x.org,extra\n", "beyond the last column"),
         ("email\na@x.org\nnobody\n", "readers.csv:3: subscribers.1.email"),
         ("email\n\na@x.org\n\nnobody\n", "readers.csv:5: subscribers.1.email"),
-        ("email;name\na@x.org;A\n", "columns, with commas between them, email at least: email,"),
-        ("email\na@x.org\na@x.org\n", "stands in line 2 already"),
+        ("email;name\na@x.org;A\n", "columns, separated by commas, with at least email: email,"),
+        ("email\na@x.org\na@x.org\n", "is already in line 2"),
         ("email,topics\na@x.org,Reasoning;Vison\n", "'Vison'"),
     ],
 )
@@ -175,7 +175,7 @@ def test_csv_file_in_other_encoding_is_refused() -> None:
 
 
 def test_single_subscriber_is_checked_like_a_file() -> None:
-    entry = one_subscriber({"email": "a@x.org", "topics": ["Vision"]}, TOPICS)
+    entry = subscriber_from_entry({"email": "a@x.org", "topics": ["Vision"]}, TOPICS)
     assert entry.filter.topics == ("Vision",)
     with pytest.raises(InvalidFileError, match="no topic"):
-        one_subscriber({"email": "a@x.org", "topics": ["Nope"]}, TOPICS)
+        subscriber_from_entry({"email": "a@x.org", "topics": ["Nope"]}, TOPICS)
