@@ -1,12 +1,16 @@
-"""``newsletter run``."""
+"""``newsletter run`` and ``newsletter serve``: the commands that keep running."""
 
+import asyncio
 import contextlib
 import logging
+import signal
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from newsletter.app import event_loop
 from newsletter.app.scheduler import stay_awake
-from newsletter.app.wiring import open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list
 from newsletter.cli.output import Output
 from newsletter.web.wiring import open_pages
@@ -17,27 +21,52 @@ _log = logging.getLogger(__name__)
 
 @command(commands, long_running=True)
 def run(config: Path, output: Output) -> int:
-    """Keep running and send each issue at the time the reader chose.
+    """Keep running, and send each reader's issue at the time the reader chose.
 
     Example: newsletter run
 
-    SIGTERM or Ctrl-C ends it: it waits up to 30 seconds for the server's replies, and nothing is
-    lost. It logs what happens on standard error, with the time in UTC. If `web:` is set, it serves
-    the readers' pages too. The readers' file is read again when it changes; newsletter.yaml is
-    read only at the start.
+    With `web:` set, it serves the readers' pages too. It logs what it does, with the time in UTC.
+    It reads the readers' file again when that changes, and newsletter.yaml only at the start.
+    SIGTERM or Ctrl-C ends it: it waits up to 30 seconds for replies of the mail server, and loses
+    nothing.
     """
     with open_app(config) as app:
-        clock = app.clock
-        started = clock.now()
-
         at, days, zone = app.settings.schedule.at, app.settings.schedule.days, app.settings.timezone
-        _log.info("running; letters are sent at %s (%s), %s", at, zone, days)
+        _log.info("running; emails are sent at %s (%s), %s", at, zone, days)
         if app.restore_warning:
             _log.warning("%s", app.restore_warning)
-        pages = contextlib.nullcontext() if app.settings.web is None else open_pages(app)
-        with pages:
-            event_loop.run(stay_awake(app))
+        with contextlib.nullcontext() if app.settings.web is None else open_pages(app):
+            _run_timed(app, output, stay_awake(app))
         _log.info("stopped; nothing is lost")
-        document = {"started": started.isoformat(), "stopped": clock.now().isoformat()}
-    output.result(document)
     return 0
+
+
+@command(commands, long_running=True)
+def serve(config: Path, output: Output) -> int:
+    """Serve only the readers' pages: subscribe, confirm, preferences, read, unsubscribe.
+
+    Example: newsletter serve
+
+    The pages listen on the address in `web:`; `url:` is their public address. SIGTERM or Ctrl-C
+    ends it. With `web:` set, `newsletter run` serves them too.
+    """
+    with open_app(config) as app, open_pages(app):
+        _run_timed(app, output, _until_stopped())
+    return 0
+
+
+def _run_timed(app: App, output: Output, work: Coroutine[Any, Any, object]) -> None:
+    """Run the work to its end, and print when it started and stopped."""
+    started = app.clock.now()
+    event_loop.run(work)
+    stopped = app.clock.now()
+    output.result({"started": started.isoformat(), "stopped": stopped.isoformat()})
+
+
+async def _until_stopped() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await stopping.wait()

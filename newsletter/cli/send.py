@@ -1,11 +1,15 @@
-"""``newsletter send``."""
+"""``newsletter fetch`` and ``newsletter send``."""
 
+import asyncio
+import itertools
 import logging
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import asdict
 from datetime import date as Date  # noqa: N812 - `date` is the option's name
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,18 +26,45 @@ from newsletter.cli.reports import (
     missing_lines,
     source_lines,
 )
-from newsletter.cli.signals import until_terminated
 from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, SourceReport
 from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.fetching import fetch_sources
-from newsletter.publisher.previewing import dry_run, preview_waiting
+from newsletter.publisher.previewing import dry_run as write_dry_run
+from newsletter.publisher.previewing import preview_waiting
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import count_papers, freeze, publish, waiting_readers
 from newsletter.publisher.reporting import report
 
 commands = command_list()
 _log = logging.getLogger(__name__)
+
+
+@command(commands)
+def fetch(config: Path, output: Output, *, date: Day = None) -> int:
+    """Fetch the papers of a day into the store.
+
+    Example: newsletter fetch --date 2026-08-03
+
+    A table shows the state of each source and how many of its papers were new, seen before, or
+    revised. Exit code 4: a source failed; the others were read.
+    """
+    with open_app(config) as app:
+        day = issue_day(date, app.clock, app.settings.timezone)
+        sources = app.publisher.sources
+        with output.progress("fetching", len(sources)) as done:
+            count = itertools.count(1)
+            reports = event_loop.run(
+                fetch_sources(sources, app.store, day, app.clock, lambda _report: done(next(count)))
+            )
+    totals = {
+        "new": sum(report.new for report in reports),
+        "seen": sum(report.seen for report in reports),
+        "revised": sum(report.revised for report in reports),
+    }
+    document = {**totals, "sources": [asdict(report) for report in reports]}
+    output.result(document, source_lines(reports))
+    return SOURCE_FAILED if missing_lines(reports) else 0
 
 
 @command(commands)
@@ -44,10 +75,10 @@ def send(
     date: Day = None,
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", metavar="EMAIL", help="Send only to this reader; repeatable."),
+        typer.Option("--to", metavar="EMAIL", help="Send only to this reader; can be repeated."),
     ] = None,
     everyone: Annotated[
-        bool, typer.Option("--everyone", help="Ignore cadences, but never a pause.")
+        bool, typer.Option("--everyone", help="Ignore cadences, but not pauses.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write the emails to a folder; store no issue.")
@@ -64,32 +95,28 @@ def send(
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError(NO_TERMINAL)
     with open_app(config) as app:
-        day = issue_day(date, app.clock, app.settings.timezone)
-        publisher = app.publisher
+        day, publisher = issue_day(date, app.clock, app.settings.timezone), app.publisher
+        store = publisher.store
         _stop_if_held(publisher, day)
         if app.restore_warning:
             _log.warning("%s", app.restore_warning)
         if to:
-            to = [
-                reader.subscriber.email
-                for reader in find_readers(publisher.store.each_reader(), to)
-            ]
+            to = [each.subscriber.email for each in find_readers(store.each_reader(), to)]
         skipped: list[SkippedReader] = []
         readers = waiting_readers(
             publisher, day, emails=to, everyone=everyone, on_skipped=skipped.append
         )
-        fetched = (
-            _fetched(publisher, day, output) if readers and not publisher.store.waves(day) else ()
-        )
+        is_new = readers and not store.waves(day)
+        fetched = _fetch(publisher, day, output) if is_new else ()
         if dry_run:
             _dry_run(app, day, readers, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
-        if not (readers or publisher.store.issue_state(day)):
+        if not (readers or store.issue_state(day)):
             output.message(f"The issue of {day} has no readers: their cadence leaves the day out.")
-        if yes or _agreed(publisher, day, readers):
+        if yes or _confirm(publisher, day, readers):
             freeze(publisher, day, readers, fetched, on_skipped=skipped.append)
-            event_loop.run(until_terminated(_publish(app, day, to, output)))
-        found = report(publisher.store, day, fetched or None, skipped)
+            event_loop.run(_until_terminated(_publish(app, day, to, output)))
+        found = report(store, day, fetched or None, skipped)
     output.result(issue_document(found), issue_lines(found))
     return DELIVERIES_FAILED if skipped else exit_code(found, fetched)
 
@@ -103,7 +130,7 @@ def _stop_if_held(publisher: Publisher, day: Date) -> None:
         )
 
 
-def _fetched(publisher: Publisher, day: Date, output: Output) -> tuple[SourceReport, ...]:
+def _fetch(publisher: Publisher, day: Date, output: Output) -> tuple[SourceReport, ...]:
     reports = event_loop.run(
         fetch_sources(publisher.sources, publisher.store, day, publisher.clock)
     )
@@ -113,12 +140,12 @@ def _fetched(publisher: Publisher, day: Date, output: Output) -> tuple[SourceRep
     return reports
 
 
-def _agreed(publisher: Publisher, day: Date, readers: Sequence[int]) -> bool:
-    """Show what would be sent and ask."""
+def _confirm(publisher: Publisher, day: Date, readers: Sequence[int]) -> bool:
+    """Show the counts and ask whether to send."""
     papers = count_of(count_papers(publisher, day, readers), "paper")
-    what = f"{papers} for {count_of(len(readers), 'reader')}"
-    left = count_of(publisher.store.counts(day).open, "letter")
-    return typer.confirm(f"Issue of {day}: {what}, {left} open. Send?", err=True)
+    is_open = count_of(publisher.store.counts(day).open, "email")
+    question = f"{papers} for {count_of(len(readers), 'reader')}, {is_open} open. Send?"
+    return typer.confirm(f"Issue of {day}: {question}", err=True)
 
 
 async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output) -> None:
@@ -126,9 +153,8 @@ async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output
     planned = publisher.store.counts(day)
     if not planned.open:
         if publisher.store.waves(day):
-            publisher.store.close_issue(
-                day
-            )  # a run may have ended between its last letter and this
+            # An earlier run may have stopped after its last email and before this.
+            publisher.store.close_issue(day)
         return
     only = None if to is None else [reader.id for reader in publisher.store.readers(emails=to)]
     with output.progress("sending", planned.planned) as done, app.run_lock() as run_lock:
@@ -141,6 +167,26 @@ async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output
         )
 
 
+async def _until_terminated(work: Coroutine[Any, Any, object]) -> None:
+    """Do the work; SIGTERM cancels it.
+
+    A cancelled delivery waits for the replies to emails already handed over, and gives back the
+    others.
+
+    Raises:
+        TryAgainError: the work was cancelled.
+    """
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError as error:
+        raise TryAgainError("stopped by SIGTERM; run the same command again to continue") from error
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
 def _dry_run(app: App, day: Date, readers: Sequence[int], output: Output) -> None:
     """Write every email that would be sent to a folder, in place of an earlier dry run's."""
     folder = app.own_folder / "dry-run" / day.isoformat()
@@ -148,9 +194,8 @@ def _dry_run(app: App, day: Date, readers: Sequence[int], output: Output) -> Non
         earlier.unlink()
     if not readers:
         output.message(f"No reader waits for the issue of {day}: all who should get it have it.")
-    wanted = (
-        letter for letter in preview_waiting(app.publisher, day, readers) if letter.edition.papers
-    )
-    letters = event_loop.run(dry_run(wanted, app.to_folder(folder)))
+    previews = preview_waiting(app.publisher, day, readers)
+    with_papers = (preview for preview in previews if preview.edition.papers)
+    letters = event_loop.run(write_dry_run(with_papers, app.to_folder(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
-    output.result(document, f"{count_of(letters, 'letter')} in {folder}; nothing was sent")
+    output.result(document, f"{count_of(letters, 'email')} in {folder}; nothing was sent")

@@ -40,7 +40,7 @@ def test_send_shows_counts_and_asks(tmp_path: Path) -> None:
         )
         newsletter.subscribe({"email": "ada@example.org"})
         code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answer="n")
-        asked = "1 paper for 1 reader, 0 letters open. Send? [y/N]:"
+        asked = "1 paper for 1 reader, 0 emails open. Send? [y/N]:"
         assert asked in screen
         assert (code, inbox.arrivals) == (0, [])
         code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answer="y")

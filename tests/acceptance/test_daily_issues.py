@@ -292,7 +292,7 @@ def test_dry_run_shows_exactly_the_letters_due(newsletter: Newsletter, inbox: In
         newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
         newsletter.run(*dry_run)
         newsletter.subscribe({"email": "ada@example.org"})
-        assert newsletter.run(*dry_run).stdout.startswith("1 letter in ")
+        assert newsletter.run(*dry_run).stdout.startswith("1 email in ")
         assert [letter.name for letter in letters.iterdir()] == ["ada@example.org.eml"]
         newsletter.send("2026-08-03")
         done = newsletter.run(*dry_run)

@@ -21,7 +21,6 @@ for name in (
     "newsletter.cli.config",
     "newsletter.cli.demo",
     "newsletter.cli.doctor",
-    "newsletter.cli.fetch",
     "newsletter.cli.issue",
     "newsletter.cli.preview",
     "newsletter.cli.send",
