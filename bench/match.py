@@ -35,7 +35,7 @@ from newsletter.model import (
 )
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
-from newsletter.text import display, folded
+from newsletter.text import fold, tex_to_unicode
 
 MEGABYTE = 1 << 20
 Arguments = ParamSpec("Arguments")
@@ -180,14 +180,14 @@ def _texts(term: Term, item: Item) -> Iterator[str]:
     """The folded texts in which a term is looked up, cached."""
     match term.field:
         case "author":
-            yield from map(folded, item.authors)
+            yield from map(fold, item.authors)
         case "category":
-            yield from map(folded, item.categories)
+            yield from map(fold, item.categories)
         case "title":
-            yield folded(display(item.title))
+            yield fold(tex_to_unicode(item.title))
         case _:
-            yield folded(display(item.title))
-            yield folded(display(item.abstract))
+            yield fold(tex_to_unicode(item.title))
+            yield fold(tex_to_unicode(item.abstract))
 
 
 if __name__ == "__main__":

@@ -3,20 +3,20 @@
 ::
 
     NewsletterError                      exit code 1
-    ├── UsageError                       2   the command's words do not fit together
-    ├── ConfigurationError               3   a file the operator wrote, with file and line
-    │   ├── InvalidFileError                 all that is wrong with a file
-    │   ├── FilterError                      a filter expression, with a pointer into it
-    │   ├── AddressError                     an address nobody can be mailed at
+    ├── UsageError                       2   the command's arguments contradict each other
+    ├── ConfigurationError               3   a mistake in the operator's files, with its line
+    │   ├── InvalidFileError                 every mistake in a file
+    │   ├── FilterError                      a mistake in a filter expression, with its column
+    │   ├── AddressError                     not an email address
     │   └── TemplateError                    a template that cannot be compiled or rendered
-    ├── SourceError                      4   one source did not answer; the others go on
-    │   └── BlockedAddressError              a source's address is one we do not fetch from
+    ├── SourceError                      4   one source failed; the others are not affected
+    │   └── BlockedAddressError              a source's address that must not be fetched from
     ├── StoreError                       1   the store cannot be opened, read or written
     ├── RenderError                      1   one paper or one letter that cannot be rendered
-    ├── TokenError                       1   a signed link that is not ours, or too old
-    └── TryAgainError                    75  later: a lock, a paused issue, no SMTP server
-        ├── OldStoreError                    the store has forgotten what left: it was restored
-        └── TransportError                   the SMTP server as a whole refuses or is gone
+    ├── TokenError                       1   a signed link that is invalid or has expired
+    └── TryAgainError                    75  try later: a lock, a paused issue, no SMTP server
+        ├── OldStoreError                    the store was restored from a backup
+        └── TransportError                   the SMTP server refuses everything or is gone
 """
 
 import logging
@@ -28,25 +28,29 @@ _log = logging.getLogger(__name__)
 
 
 class NewsletterError(Exception):
-    """Anything the newsletter itself finds wrong."""
+    """The base of all errors that the newsletter raises itself.
+
+    Attributes:
+        exit_code: the exit code of a command that ends with this error.
+    """
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(NewsletterError):
-    """The command's words do not fit together."""
+    """The arguments of a command contradict each other, or the command is not possible now."""
 
     exit_code = 2
 
 
 class ConfigurationError(NewsletterError):
-    """A file the operator wrote is wrong.
+    """A mistake in a file that the operator wrote.
 
     Attributes:
-        file: the file's name as the operator knows it.
-        line: the line, from 1, where it is known.
+        file: the file's name as the operator gave it.
+        line: the line, from 1; None if it is not known.
         where: the setting's dotted path (``sources.1.url``).
-        problem: what is wrong and how to mend it.
+        problem: what is wrong and how to fix it.
     """
 
     exit_code = 3
@@ -60,10 +64,10 @@ class ConfigurationError(NewsletterError):
 
 
 class InvalidFileError(ConfigurationError):
-    """Everything that is wrong with a file, told at once, one line each.
+    """Every mistake in a file, one line each.
 
     Attributes:
-        errors: each of them, in the file's order.
+        errors: the mistakes in the order of the file.
     """
 
     def __init__(self, errors: Sequence[ConfigurationError]) -> None:
@@ -76,7 +80,7 @@ class FilterError(ConfigurationError):
 
     Attributes:
         text: the expression.
-        column: where in it the trouble is, from 0.
+        column: the place of the mistake in it, from 0.
     """
 
     def __init__(
@@ -95,21 +99,21 @@ class FilterError(ConfigurationError):
 
 
 class AddressError(ConfigurationError):
-    """An e-mail address that cannot be written to."""
+    """The text is not an email address that can be written to."""
 
 
 class TemplateError(ConfigurationError):
-    """A template that cannot be compiled or set."""
+    """A template that cannot be compiled or rendered."""
 
 
 class SourceError(NewsletterError):
-    """A source did not give its listing; the other sources are unaffected."""
+    """A source did not answer with a listing; the other sources are not affected."""
 
     exit_code = 4
 
 
 class BlockedAddressError(SourceError):
-    """A source's address leads somewhere the newsletter does not fetch from."""
+    """A source's address is private or special, and the settings do not allow that."""
 
 
 class StoreError(NewsletterError):
@@ -117,25 +121,25 @@ class StoreError(NewsletterError):
 
 
 class RenderError(NewsletterError):
-    """One paper, or one reader's letter, cannot be set."""
+    """One paper, or one reader's letter, cannot be rendered."""
 
 
 class TokenError(NewsletterError):
-    """A signed link that was not made here, was changed, or is too old."""
+    """A signed link that this newsletter did not sign, that was changed, or that has expired."""
 
 
 class TryAgainError(NewsletterError):
-    """Nothing is lost, but now is not the time; the same command later goes on."""
+    """The command cannot go on now. Nothing is lost: run again later, it continues."""
 
     exit_code = 75
 
 
 class OldStoreError(TryAgainError):
-    """The store is older than what has left: nothing is sent until the operator has said why."""
+    """The store is older than the journal of sent letters; `newsletter store restored` mends it."""
 
 
 class TransportError(TryAgainError):
-    """The SMTP server as a whole refuses us or is gone; no reader is to blame."""
+    """The SMTP server refuses every letter or is gone; no reader is the cause."""
 
 
 class Isolated:

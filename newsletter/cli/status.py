@@ -16,7 +16,7 @@ from newsletter.publisher.reporting import report, reported_days
 commands = command_list()
 
 BROKEN = 1
-TROUBLED = frozenset(get_args(DeliveryState)) - {"accepted", "empty", "pending"}
+LISTED_STATES = frozenset(get_args(DeliveryState)) - {"accepted", "empty", "pending"}
 """States of deliveries that ``status`` lists by reader."""
 
 Issue = Annotated[
@@ -37,7 +37,7 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
         day = _chosen_day(app, issue)
         found = report(app.store, day)
         heartbeats = app.store.heartbeats()
-        deliveries = app.store.deliveries(day, states=TROUBLED)
+        deliveries = app.store.deliveries(day, states=LISTED_STATES)
     readers = [(d.email, d.state, d.attempts, d.reply) for d in deliveries]
     document = {
         **issue_document(found),

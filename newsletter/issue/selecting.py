@@ -15,7 +15,7 @@ from newsletter.model import (
 )
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.topics import bit_indexes
-from newsletter.text import display
+from newsletter.text import tex_to_unicode
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def explain(masks: IssueMasks, history: ReaderHistory) -> Iterator[Verdict]:
         yield Verdict(
             reader=subscriber.email,
             paper=paper.key,
-            title=display(paper.item.title),
+            title=tex_to_unicode(paper.item.title),
             included=index in reasons,
             reason=reasons.get(index) or _reason_against(masks, history, selection, index),
         )

@@ -10,12 +10,12 @@ from newsletter.text import (
     authors_line,
     clean,
     direction,
-    display,
+    first_sentences,
+    first_words,
     http_url,
     language,
-    opening,
-    sentences,
     shorten,
+    tex_to_unicode,
 )
 
 TEXT_WIDTH = 78
@@ -136,16 +136,16 @@ def paper_view(item: Item) -> PaperView:
         facts=tuple(_facts(item)),
         links=tuple(_links(item)),
         summaries={
-            "short": shorten(sentences(abstract, 2), SHORT_LIMIT),
+            "short": shorten(first_sentences(abstract, 2), SHORT_LIMIT),
             "full": shorten(abstract, FULL_LIMIT),
             "titles": "",
-            "lead": shorten(opening(abstract, *LEAD_WORDS), LEAD_LIMIT),
+            "lead": shorten(first_words(abstract, *LEAD_WORDS), LEAD_LIMIT),
         },
     )
 
 
 def _text(text: str) -> str:
-    return printable(display(text))
+    return printable(tex_to_unicode(text))
 
 
 def _byline(item: Item) -> Iterator[str]:

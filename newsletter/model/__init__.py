@@ -19,10 +19,8 @@ package does not define itself (``date``, ``Literal``) is no part of it.
 """
 
 # Star imports, so that a new noun is written once: in the module that defines it.
-from newsletter.model.bounces import *  # noqa: F403
 from newsletter.model.cadences import *  # noqa: F403
 from newsletter.model.deliveries import *  # noqa: F403
-from newsletter.model.heartbeats import *  # noqa: F403
 from newsletter.model.issues import *  # noqa: F403
 from newsletter.model.papers import *  # noqa: F403
 from newsletter.model.readers import *  # noqa: F403

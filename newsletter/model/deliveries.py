@@ -1,4 +1,4 @@
-"""What goes out: envelopes, claims, and what the server answered."""
+"""What is sent: envelopes, the claims they are sent under, and the outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from newsletter.model.states import DeliveryState
 
 
 class WireLines(bytes):
-    """Whole lines of a message, fit for the wire as they are, in whatever way they are joined.
+    """Complete lines of a message that can be sent as they are, in any order.
 
-    Each ends in CRLF and none begins with a dot, so that nothing in them ends the message early
-    and there is nothing to stuff (RFC 5321, 4.5.2).
+    Each line ends in CRLF and none begins with a dot. So nothing in them ends the message early,
+    and dot-stuffing (RFC 5321, 4.5.2) is not needed.
 
     Attributes:
-        digest: what tells these bytes from all others: BLAKE2b (RFC 7693), 16 bytes of it.
+        digest: a hash of the bytes: 16 bytes of BLAKE2b (RFC 7693).
 
     Raises:
-        ValueError: a line ends otherwise, or begins with a dot.
+        ValueError: a line ends differently, or begins with a dot.
     """
 
     digest: bytes
 
     def __new__(cls, data: bytes = b"") -> Self:
-        """Look through the bytes once; what many letters share is not looked at again."""
+        """Check the bytes: once, although many letters share them."""
         ends = data.count(b"\n")
         whole = ends == data.count(b"\r") == data.count(b"\r\n")
         if not whole or (data and not data.endswith(b"\n")):
@@ -39,7 +39,7 @@ class WireLines(bytes):
 
     @classmethod
     def trusted(cls, data: bytes) -> Self:
-        """Lines from one who made them so: they are not looked through."""
+        """Lines that are correct by construction: they are not checked, for speed."""
         lines = bytes.__new__(cls, data)
         lines.digest = blake2b(data, digest_size=16).digest()
         return lines
@@ -56,9 +56,9 @@ class Envelope:
 
     @property
     def digest(self) -> str:
-        """What tells these bytes from all others: BLAKE2b (RFC 7693) over the pieces' digests.
+        """A hash of the content: BLAKE2b (RFC 7693) over the digests of its parts.
 
-        Pieces are shared by many letters and digested once; a letter's own bytes are few.
+        Most parts are shared by many letters and hashed once.
         """
         return blake2b(b"".join(map(_digest, self.content)), digest_size=16).hexdigest()
 
@@ -68,7 +68,7 @@ _digest = attrgetter("digest")
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An envelope under the claim it may be sent by."""
+    """An envelope and the claim that allows sending it."""
 
     claim: "Claim"
     envelope: Envelope
@@ -104,14 +104,14 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Cut off before the dot: certainly not delivered."""
+    """The connection ended before the final dot: the letter was certainly not delivered."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Cut off between the dot and its answer: nobody knows."""
+    """The connection ended between the final dot and its answer: it may have been delivered."""
 
     reason: str
 
@@ -135,9 +135,9 @@ STATE_AFTER: Mapping[type[Outcome], DeliveryState] = complete(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right of one run to send one delivery, until the lease ends.
+    """The right of one run to send one delivery until its lease ends.
 
-    ``token`` is unique to this claim; a mark or a settlement under another token is void.
+    ``token`` is unique to this claim; a mark or a settlement with another token has no effect.
     """
 
     wave: int
@@ -149,7 +149,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The end of a claim. ``next_try`` is set where the outcome is :class:`Deferred`."""
+    """The end of a claim; ``next_try`` is set if the outcome is :class:`Deferred`."""
 
     claim: Claim
     outcome: Outcome
@@ -158,9 +158,9 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One reader's line in an issue's ledger.
+    """One reader's delivery of an issue.
 
-    ``attempts`` counts the tries: a claim given back before its mark was none.
+    ``attempts`` counts tries; a claim that was given back before its mark does not count.
     """
 
     day: date
@@ -173,9 +173,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class InvariantCheck:
-    """One invariant of docs/delivery.md, looked for in the ledger.
+    """The check of one invariant of docs/delivery.md.
 
-    ``rows`` says where it does not hold, a line each; without a row it is proved.
+    ``rows`` has a line for each violation; without one the invariant holds.
     """
 
     id: str
@@ -190,7 +190,7 @@ class InvariantCheck:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What the ledger of one day's issue proves; ``in_doubt`` are readers, by address."""
+    """The audit of one day's issue; ``in_doubt`` has the addresses of doubtful letters."""
 
     day: date
     proofs: tuple[InvariantCheck, ...]
@@ -200,3 +200,20 @@ class Audit:
     def ok(self) -> bool:
         """Whether every invariant holds."""
         return all(proof.ok for proof in self.proofs)
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The last sign of life of a process that keeps running.
+
+    Attributes:
+        name: the process, for example ``run on host``.
+        started: when it started (UTC).
+        seen: when it last looked at the clock (UTC).
+        said: its last message, for example an error.
+    """
+
+    name: str
+    started: datetime
+    seen: datetime
+    said: str = ""

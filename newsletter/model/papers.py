@@ -1,24 +1,24 @@
-"""What comes in: items, listings, and the papers they turn out to be."""
+"""What sources list, and the papers that the newsletter knows."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
 Announcement = Literal["new", "cross", "replace", "replace-cross"]
-"""How arXiv announces an item; other sources announce everything as ``new``."""
+"""How arXiv announces an item; the items of other sources are ``new``."""
 
 ListingState = Literal["ok", "quiet", "stale", "holiday", "failed"]
-"""What an answer meant: papers, no papers today, yesterday's again, a day off, no answer."""
+"""The meaning of an answer: papers, nothing new, an older list again, a day off, no listing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One paper as one source lists it.
 
-    Every text is plain text (never markup), white space collapsed, no control characters, no
-    lone surrogates; every address is an absolute http or https URL. ``ids`` are the identifiers
-    and addresses as the source wrote them (``2503.02130v2``, ``https://doi.org/10.1/x``,
-    ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.papers.identity` reads them.
+    Every text is plain text without markup, control characters and lone surrogates, its white
+    space collapsed; every address is an absolute http or https URL. ``ids`` are identifiers and
+    addresses as the source wrote them (``2503.02130v2``, ``https://doi.org/10.1/x``,
+    ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.papers.identity` parses them.
     """
 
     title: str
@@ -46,9 +46,9 @@ class Item:
 class Listing:
     """The items a source lists for one day.
 
-    ``past`` marks what lies behind the issue's own day (earlier listings, old entries of a
-    feed): of a source met for the first time it is remembered as seen and never sent; of a
-    known source whatever is new in it is news.
+    ``past`` marks a listing from before the issue's day (an earlier list, old entries of a feed).
+    On the first fetch of a source its papers are remembered as seen and never sent; later, papers
+    that are new in it are sent.
     """
 
     source: str
@@ -59,9 +59,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a paper is: one canonical key, and every other name it answers to.
+    """The names of a paper: one canonical key, and all aliases, the key among them.
 
-    ``aliases`` holds the key too. Keys and aliases are ``scheme:value`` strings.
+    Keys and aliases are ``scheme:value`` strings.
     """
 
     key: str
@@ -70,7 +70,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedItem:
-    """An item with its identity, ready to be told apart from what is known."""
+    """An item with its identity, to be compared with the known papers."""
 
     item: Item
     identity: Identity
@@ -79,12 +79,17 @@ class IdentifiedItem:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A paper the newsletter knows.
+    """A paper in the store.
 
-    ``number`` is its ingest number: it counts up and is never reused, and it, not a date,
-    decides what is new. ``group`` is the lowest number among papers that later turned out to
-    be the same one (its own number where there is none): sent as one means sent as all.
-    ``muted`` papers are remembered as seen and never owed.
+    Attributes:
+        number: its ingest number; numbers rise and are never reused, and they (not dates) decide
+            which papers are new for a reader.
+        key: its canonical name.
+        item: the paper as a source listed it.
+        first_seen: when a fetch found it first (UTC).
+        group: the lowest number among papers that turned out to be the same one; a reader who
+            was sent one of a group was sent all.
+        muted: whether it is remembered as seen and never sent.
     """
 
     number: int
@@ -97,9 +102,9 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """What is remembered of a source: its last word and when it last answered well.
+    """The last report of a source, and when it last answered well.
 
-    ``digest`` is a hash of the items it last listed, which tells a stale mirror from news.
+    ``digest`` is a hash of its last list, to recognise the same list on a later day.
     """
 
     name: str
@@ -112,7 +117,7 @@ class SourceHealth:
 
 @dataclass(frozen=True, slots=True)
 class IngestCounts:
-    """What one source's listings came to: counts, and how many papers each was."""
+    """How many papers of one source's listings were new, known, or had a new version."""
 
     new: int = 0
     seen: int = 0
@@ -121,7 +126,7 @@ class IngestCounts:
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
-    """One source's line in the table of a fetch. ``missing`` ones are named in the letter."""
+    """The result of fetching one source."""
 
     name: str
     state: ListingState
@@ -132,5 +137,5 @@ class SourceReport:
 
     @property
     def missing(self) -> bool:
-        """Whether the letter should say that this source is absent today."""
+        """Whether letters say that this source is missing."""
         return self.state == "failed"

@@ -1,4 +1,4 @@
-"""Who reads, and what they want: topics, rules, filters, subscribers."""
+"""Readers and what they want (topics, rules, filters), and the mail that comes back from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,24 +9,26 @@ from newsletter.model.cadences import Cadence
 from newsletter.model.closed_sets import complete
 
 Field = Literal["text", "title", "author", "org", "category", "about"]
-"""Where a term is looked for; ``text`` is title and abstract. ``about`` asks for meaning and,
-where no matcher of meaning is there, for its words in title and abstract."""
+"""Where a term must occur; ``text`` is title and abstract. ``about`` asks for a meaning; a matcher
+that knows only words looks for its words in title and abstract."""
 
 Summary = Literal["short", "full", "titles"]
-Length = Literal["short", "full", "titles", "lead"]
-"""How much of an abstract a reader wants."""
+"""How much of each abstract a reader wants."""
+
+Length = Literal[Summary, "lead"]
+"""How much of an abstract a card shows; ``lead`` is for the best papers of a letter."""
 
 Status = Literal["unconfirmed", "confirmed", "unsubscribed", "blocked", "removed"]
-"""Where a subscription stands. ``removed``: struck from the operator's file; it may come back
-with the file. ``unsubscribed`` and ``blocked`` outlive the file."""
+"""The status of a subscription. ``removed``: deleted from the operator's file; writing it there
+again restores it, while ``unsubscribed`` and ``blocked`` stay whatever the file says."""
 
 Origin = Literal["file", "store"]
-"""Who a reader belongs to: the operator's file, or the store."""
+"""Where a reader is managed: in the operator's file, or in the store only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word or phrase, whole and without regard to case, in one field of a paper."""
+    """A whole word or phrase in one field of a paper; case does not matter."""
 
     field: Field
     text: str
@@ -34,21 +36,21 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """True where its expression is not."""
+    """Matches if its expression does not."""
 
     of: "Expression"
 
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """True where all of its expressions are."""
+    """Matches if all of its expressions do."""
 
     of: tuple["Expression", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """True where one of its expressions is."""
+    """Matches if one of its expressions does."""
 
     of: tuple["Expression", ...]
 
@@ -59,7 +61,7 @@ Expression = Term | Not | All | AnyOf
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An expression together with the words it was written in, which reasons quote."""
+    """An expression with its original text, which reasons quote."""
 
     text: str
     expression: Expression
@@ -67,9 +69,9 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A subject papers are grouped under.
+    """A subject that papers are grouped by.
 
-    A paper is in it when one of ``any`` or ``categories``, or ``about``, matches and none of
+    A paper belongs to it if any of ``any``, ``categories`` or ``about`` matches, and none of
     ``none`` does.
     """
 
@@ -82,11 +84,10 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What one reader wants.
+    """The papers one reader wants.
 
-    ``topics`` are names in the reader's own order. A reader with neither ``topics`` nor
-    ``include`` gets every paper, under every topic. ``max_items`` of None leaves the cap to the
-    issue.
+    ``topics`` are names in the reader's order. A reader with neither ``topics`` nor ``include``
+    gets every paper. ``max_items`` of None means the limit of the issue.
     """
 
     topics: tuple[str, ...] = ()
@@ -97,17 +98,17 @@ class Filter:
 
     @property
     def everything(self) -> bool:
-        """Whether this reader asked for no choice at all."""
+        """Whether the reader wants every paper."""
         return not self.topics and not self.include
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A person's subscription as they or the operator wrote it.
+    """A subscription as the reader or the operator wrote it.
 
-    ``email`` is normalised (lower-case domain, IDNA) and is the reader's name in every command.
-    ``cadence`` of None follows the newsletter's own days; ``at`` (``HH:MM``) and ``timezone``
-    (an IANA name) of None follow the newsletter's. ``day`` is 0 for Monday.
+    ``email`` is normalised (lower-case domain, IDNA) and names the reader in every command.
+    ``cadence``, ``at`` (``HH:MM``) and ``timezone`` (an IANA name) of None mean those of the
+    newsletter. ``day`` is 0 for Monday.
     """
 
     email: str
@@ -153,10 +154,10 @@ SUBSCRIBER_FIELDS: Mapping[str, FormField] = complete(
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A subscriber the store knows.
+    """A subscriber in the store.
 
-    ``decided`` is the ingest number up to which everything has been decided for them: the
-    cutoff of the last freeze that was accepted or empty, or of the last one before they joined.
+    ``decided`` is the ingest number up to which every paper has been decided for them: the cutoff
+    of their last delivery that was accepted or empty, or of the last freeze before they joined.
     """
 
     id: int
@@ -168,7 +169,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class DailyGrowth:
-    """How many readers came on a day (in UTC), and how many of those there were left."""
+    """How many readers joined on a day (UTC), and how many left."""
 
     day: date
     came: int
@@ -177,7 +178,7 @@ class DailyGrowth:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """When a reader agreed to get the letters, how, and to which words."""
+    """When a reader agreed to get the letters, how, and to which text."""
 
     at: datetime
     how: str
@@ -185,14 +186,54 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
-    """How many letters may be asked for by people who are not known to be who they say.
+class RequestLimits:
+    """How many emails may be requested by people who have not proved their address yet.
 
-    ``a_day`` and ``ever`` are for one address, ``client_an_hour`` for one client,
-    ``all_an_hour`` for everybody together.
+    The first two limits are for one address, then for one client (a network address), and for
+    all requests together.
     """
 
-    a_day: int
-    ever: int
-    client_an_hour: int
-    all_an_hour: int
+    per_address_daily: int
+    per_address_total: int
+    per_client_hourly: int
+    total_hourly: int
+
+
+MailEventKind = Literal["hard", "soft", "complaint", "unsubscribe"]
+"""A returned mail: no such mailbox, a temporary failure, marked as spam, an unsubscribe request."""
+
+MailEventEffect = Literal["again", "unknown", "noted", "suppressed", "unsubscribed"]
+"""What recording a returned mail did.
+
+``again``: it was recorded before. ``unknown``: the store does not have the reader. ``noted``: it
+was recorded only. ``suppressed`` and ``unsubscribed``: the reader is blocked or has left, by this
+mail or already before.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MailEvent:
+    """One returned mail.
+
+    Attributes:
+        digest: a hash of the mail, so that it counts once even if it is read again.
+        kind: what it means.
+        reader: the id of the reader it is about.
+        day: the mail's own date.
+        said: the words of the server or the reader.
+    """
+
+    digest: str
+    kind: MailEventKind
+    reader: int
+    day: date
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """A blocked reader; ``why`` summarises the returned mails that led to it."""
+
+    email: str
+    since: datetime
+    why: str

@@ -18,7 +18,7 @@ from typing import get_args
 
 from newsletter.errors import FilterError
 from newsletter.model import All, AnyOf, Expression, Field, Not, Rule, Term
-from newsletter.text import clean, folded
+from newsletter.text import clean, fold
 
 MAX_LENGTH = 4096
 """Characters of one rule, which leaves room for some 800 terms."""
@@ -163,7 +163,7 @@ class _Parser:
         while token.kind == "word" and (following := self.accept("word")):
             words.append(following.text)
         phrase = " ".join(words)
-        text = clean(folded(phrase))
+        text = clean(fold(phrase))
         if not any(character.isalnum() for character in text):
             raise self.error(f"“{phrase}” has no letter or digit to look for", token.column)
         return Term(field, text)

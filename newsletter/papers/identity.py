@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from newsletter.model import Identity, Item
-from newsletter.text import folded, http_url
+from newsletter.text import fold, http_url
 
 ORDER = ("arxiv", "doi", "acl", "openreview", "pmid", "url", "feed", "title")
 """The schemes; the first one that a paper has a name in gives its key."""
@@ -154,7 +154,7 @@ def normalise_title(title: str) -> str:
     """A title for comparing: without markup, accents, case, punctuation and spaces."""
     text = _TEX.sub(_greek_macro, html.unescape(title))
     text = "".join(_greek(character) for character in text)
-    return "".join(character for character in folded(text) if character.isalnum())
+    return "".join(character for character in fold(text) if character.isalnum())
 
 
 def _greek_macro(macro: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from newsletter.model import Field, Item, Term
 from newsletter.ports import Matcher
-from newsletter.text import display, folded
+from newsletter.text import fold, tex_to_unicode
 
 _WORD = re.compile(r"\w(?:[\w.+#-]*[\w+#])?")
 
@@ -41,7 +41,7 @@ def _build_automata(terms: Collection[Term]) -> Mapping[Field, ahocorasick.Autom
 
 def _phrases(term: Term) -> Sequence[str]:
     """What to look for: the term's phrase, or each of its words for the field ``about``."""
-    return _WORD.findall(folded(term.text)) if term.field == "about" else (folded(term.text),)
+    return _WORD.findall(fold(term.text)) if term.field == "about" else (fold(term.text),)
 
 
 def _build_automaton(phrases: Mapping[str, list[Term]]) -> ahocorasick.Automaton:
@@ -73,7 +73,7 @@ def _find_about(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
 
 def _find_categories(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
     """Terms that name one of the item's categories, or its archive (cs for cs.CL)."""
-    categories = [folded(category) for category in item.categories]
+    categories = [fold(category) for category in item.categories]
     for name in sorted({*categories, *(name.partition(".")[0] for name in categories)}):
         if name in automaton:
             _, terms = automaton.get(name)
@@ -100,10 +100,10 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 def _texts(item: Item, field: Field) -> Sequence[str]:
     match field:
         case "title":
-            return (folded(display(item.title)),)
+            return (fold(tex_to_unicode(item.title)),)
         case "author":
-            return tuple(folded(name) for name in item.authors)
+            return tuple(fold(name) for name in item.authors)
         case "org":
-            return (folded(item.organization or ""),)
+            return (fold(item.organization or ""),)
         case _:
-            return (folded(display(item.title)), folded(display(item.abstract)))
+            return (fold(tex_to_unicode(item.title)), fold(tex_to_unicode(item.abstract)))

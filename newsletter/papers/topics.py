@@ -7,7 +7,7 @@ from itertools import chain
 from newsletter.model import Filter, Issue, Matching, Rule, Term, Topic
 from newsletter.papers.filters import evaluate, iter_terms
 from newsletter.ports import Matcher
-from newsletter.text import folded
+from newsletter.text import fold
 
 TITLE_WEIGHT = 3
 """The weight of a rule that matches in the title, against 1 in the abstract."""
@@ -79,8 +79,8 @@ def _filter_terms(filters: Iterable[Filter]) -> Iterator[Term]:
 
 def _including_rules(topic: Topic) -> tuple[Rule, ...]:
     """The rules that put a paper into a topic; its categories and description are rules too."""
-    categories = (Rule(name, Term("category", folded(name))) for name in topic.categories)
-    about = [Rule(topic.about, Term("about", folded(topic.about)))] if topic.about else []
+    categories = (Rule(name, Term("category", fold(name))) for name in topic.categories)
+    about = [Rule(topic.about, Term("about", fold(topic.about)))] if topic.about else []
     return (*topic.any, *categories, *about)
 
 

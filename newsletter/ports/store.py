@@ -11,7 +11,6 @@ from typing import Protocol
 
 from newsletter.model import (
     Audit,
-    Caps,
     Claim,
     Consent,
     Counts,
@@ -31,6 +30,7 @@ from newsletter.model import (
     PublishedIssue,
     Reader,
     ReaderHistory,
+    RequestLimits,
     Settlement,
     SourceHealth,
     Status,
@@ -146,8 +146,10 @@ class Readers(Protocol):
 class Pages(Readers, Protocol):
     """What a reader does on the newsletter's pages, and what is stored about them."""
 
-    def record_request(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
-        """Count a sign-up request if every cap allows it; return whether it is allowed.
+    def record_request(
+        self, address: str, client: str, limits: RequestLimits, *, now: datetime
+    ) -> bool:
+        """Count a sign-up request if every limit allows it; return whether it is allowed.
 
         ``address`` and ``client`` are keyed hashes, and the client's is deleted after a day.
         A refused request is not counted.

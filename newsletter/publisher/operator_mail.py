@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,8 @@ from newsletter.errors import TransportError
 from newsletter.letter.links import keyed_hash
 from newsletter.letter.message import build_note
 from newsletter.letter.rendering import LetterTemplates, render_note
-from newsletter.model import Accepted, Envelope, NotSent
+from newsletter.model import ERRORS, Accepted, DeliveryState, Envelope, NotSent
+from newsletter.model.closed_sets import complete
 from newsletter.ports import Transport
 from newsletter.publisher.fetching import Backoff
 from newsletter.publisher.publisher import Publisher
@@ -23,6 +24,13 @@ _log = logging.getLogger(__name__)
 
 NEWS_FOR = timedelta(days=2)
 """The operator gets no email about older issues."""
+
+_ERROR_WORDS: Mapping[DeliveryState, str] = {
+    "failed": "failed",
+    "expired": "expired",
+    "held": "held in doubt",
+}
+complete("_ERROR_WORDS", ERRORS, _ERROR_WORDS)
 
 _MAX_EVENT = 500
 """Characters of an event that the email quotes."""
@@ -89,7 +97,7 @@ def _list_events(publisher: Publisher, state: SchedulerState) -> Iterator[tuple[
 def _issue_events(report: IssueReport) -> Iterator[tuple[str, str]]:
     counts, day = report.counts, report.day
     if report.state == "done_with_errors":
-        errors = {"failed": counts.failed, "expired": counts.expired, "held in doubt": counts.held}
+        errors = {word: counts.of({state}) for state, word in _ERROR_WORDS.items()}
         listed = ", ".join(f"{count} {error}" for error, count in errors.items() if count)
         words = f"{day}: of {counts.planned} letters {listed}; newsletter status {day} names them"
         yield f"{day}: letters", words

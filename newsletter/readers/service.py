@@ -9,22 +9,24 @@ from newsletter.errors import TokenError
 from newsletter.letter.links import MAX_AGE, Keyring, Purpose, keyed_hash, sign_token, verify_token
 from newsletter.model import (
     SUBSCRIBER_FIELDS,
-    Caps,
     Consent,
     Delivery,
     MailEvent,
     Publication,
     Reader,
+    RequestLimits,
     Subscriber,
 )
 from newsletter.model.windows import UNCONFIRMED_KEPT
 from newsletter.ports import Pages
 from newsletter.text import clean
 
-UNCONFIRMED_CAPS = Caps(a_day=1, ever=3, client_an_hour=10, all_an_hour=500)
+UNCONFIRMED_LIMITS = RequestLimits(
+    per_address_daily=1, per_address_total=3, per_client_hourly=10, total_hourly=500
+)
 """How many notes may be requested for an address that nobody has confirmed."""
 
-READER_CAPS = replace(UNCONFIRMED_CAPS, ever=50)
+READER_LIMITS = replace(UNCONFIRMED_LIMITS, per_address_total=50)
 """The same for a reader, who may lose the link to the preferences now and then.
 
 It holds for farewells too: somebody else may have one of the reader's unsubscribe links.
@@ -139,14 +141,14 @@ class ReaderService:
 
         Args:
             wanted: the address, and what to send there.
-            client: the network address of the request, for the caps.
-            send: sends the note, if the caps allow one.
+            client: the network address of the request, for the limits.
+            send: sends the note, if the limits allow one.
             now: the present time.
         """
         self.store.forget_unconfirmed(before=now - UNCONFIRMED_KEPT)
         known = self.store.reader_by_email(wanted.email)
-        caps = READER_CAPS if known and known.status == "confirmed" else UNCONFIRMED_CAPS
-        if not self._count_request(f"address:{wanted.email}", f"client:{client}", caps, now):
+        limits = READER_LIMITS if known and known.status == "confirmed" else UNCONFIRMED_LIMITS
+        if not self._count_request(f"address:{wanted.email}", f"client:{client}", limits, now):
             return
         if known is not None and known.status == "confirmed":
             send(Note("known", known, self.preferences_url(known, now)))
@@ -186,7 +188,7 @@ class ReaderService:
         None goes to another reader's address; the caller does not learn which it was.
         """
         if self.store.reader_by_email(email) is None and self._count_request(
-            f"address:{email}", f"client:{client}", UNCONFIRMED_CAPS, now
+            f"address:{email}", f"client:{client}", UNCONFIRMED_LIMITS, now
         ):
             moved = replace(reader, subscriber=replace(reader.subscriber, email=email))
             token = self._sign(f"{reader.id}/{email}", "move", now)
@@ -205,14 +207,16 @@ class ReaderService:
             raise TokenError("Somebody else has subscribed with this address already.")
         return self.verify_link(token, "move", now)[0]
 
-    def _count_request(self, address: str, client: str, caps: Caps, now: datetime) -> bool:
-        """Whether the caps allow one more note; if so, it is counted.
+    def _count_request(
+        self, address: str, client: str, limits: RequestLimits, now: datetime
+    ) -> bool:
+        """Whether the limits allow one more note; if so, it is counted.
 
         Both names begin with what is counted, so that requests for confirmations do not use up
         the farewells, nor the other way round.
         """
         address, client = (keyed_hash(text, self.keys) for text in (address.lower(), client))
-        return self.store.record_request(address, client, caps, now=now)
+        return self.store.record_request(address, client, limits, now=now)
 
     # -- choosing --------------------------------------------------------------------------------
 
@@ -281,12 +285,14 @@ class ReaderService:
 
         Args:
             before: the reader as :meth:`unsubscribe` returned them.
-            client: the network address of the request, for the caps.
-            send: sends the note, if the caps allow one.
+            client: the network address of the request, for the limits.
+            send: sends the note, if the limits allow one.
             now: the present time.
         """
         address, client = f"farewell:{before.subscriber.email}", f"leaving:{client}"
-        if before.status == "confirmed" and self._count_request(address, client, READER_CAPS, now):
+        if before.status == "confirmed" and self._count_request(
+            address, client, READER_LIMITS, now
+        ):
             token = self._sign(f"{before.id}/back", "confirm", now)
             send(Note("farewell", before, self.page_url(f"confirm/{token}")))
 

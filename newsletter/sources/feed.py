@@ -15,7 +15,7 @@ from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
 from newsletter.sources import feed_parser, sandbox
 from newsletter.sources.http_client import SourceClient
-from newsletter.text import clean, http_url, plain, shorten
+from newsletter.text import clean, http_url, shorten, strip_markup
 
 RECENT = timedelta(days=2)
 """An entry that is older than this on the issue's day belongs to the feed's past."""
@@ -84,7 +84,9 @@ def split_by_age(source: str, day: date, items: Iterable[Item]) -> tuple[Listing
     return (Listing(source, day, tuple(recent)), Listing(source, day, tuple(old), past=True))
 
 
-def item_from_entry(entry: Entry, feed_url: str, to_text: Callable[[str], str] = plain) -> Item:
+def item_from_entry(
+    entry: Entry, feed_url: str, to_text: Callable[[str], str] = strip_markup
+) -> Item:
     """An entry as an item. A missing title is replaced by the start of the text, or the link.
 
     Args:
@@ -119,7 +121,7 @@ def _items(entries: Sequence[Entry], url: str) -> Iterator[Item]:
 def _author_names(authors: Iterable[str]) -> Iterator[str]:
     """The authors, one name each; some feeds put all of them into one field."""
     for author in authors:
-        parts = [part.strip() for part in plain(author).split(",") if part.strip()]
+        parts = [part.strip() for part in strip_markup(author).split(",") if part.strip()]
         last, first = parts[::2], parts[1::2]
         if len(last) == len(first) and all(map(_INITIALS.fullmatch, first)):
             yield from (f"{initials} {name}" for name, initials in zip(last, first, strict=True))

@@ -24,7 +24,7 @@ from newsletter.model import (
     Unknown,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
-from newsletter.text import clean, folded
+from newsletter.text import clean, fold
 
 GONE: frozenset[Status] = frozenset({"unsubscribed", "blocked", "removed"})
 """The statuses of readers who get no letters any more."""
@@ -215,9 +215,9 @@ def storable(text: str) -> str:
 
 def search_text(item: Item) -> str:
     """The text a paper is found by; a space before each word makes word beginnings findable."""
-    return f" {folded(clean(' '.join((item.title, item.abstract, *item.authors))))}"
+    return f" {fold(clean(' '.join((item.title, item.abstract, *item.authors))))}"
 
 
 def search_terms(words: Sequence[str]) -> list[str]:
     """The parts of a :func:`search_text` that a paper with these words has."""
-    return [f" {word}" for word in folded(clean(" ".join(words))).split()]
+    return [f" {word}" for word in fold(clean(" ".join(words))).split()]

@@ -1,26 +1,24 @@
 """Text from outside, made fit to show: cleaned, freed of markup and TeX, shortened, compared.
 
-Everything here is pure, takes any string whatever, and never raises.
+Every function here is pure, accepts any string, and never raises.
 """
 
-from newsletter.text.addresses import http_url
-from newsletter.text.cleaning import clean, folded
+from newsletter.text.cleaning import clean, fold, http_url, strip_markup
 from newsletter.text.languages import direction, language
-from newsletter.text.markup import plain
-from newsletter.text.shortening import ELLIPSIS, authors_line, opening, sentences, shorten
-from newsletter.text.tex import display
+from newsletter.text.shortening import ELLIPSIS, authors_line, first_sentences, first_words, shorten
+from newsletter.text.tex import tex_to_unicode
 
 __all__ = [
     "ELLIPSIS",
     "authors_line",
     "clean",
     "direction",
-    "display",
-    "folded",
+    "first_sentences",
+    "first_words",
+    "fold",
     "http_url",
     "language",
-    "opening",
-    "plain",
-    "sentences",
     "shorten",
+    "strip_markup",
+    "tex_to_unicode",
 ]

@@ -1,18 +1,25 @@
-"""Characters: which may stay, and how texts are compared."""
+"""What may stay of a text or an address from outside: characters, markup, links.
+
+The result of :func:`strip_markup` is never shown as HTML, because everything that shows it escapes
+it. So what counts is not to lose any text: known tags are removed one by one, in linear time. An
+HTML parser would swallow ``15<alpha<165`` and take minutes over 200,000 nested tags.
+"""
 
 # ruff: noqa: RUF001 - characters that look alike are the subject here
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-MOST_MARKS = 30
-"""Combining marks in a row: the bound of Unicode's Stream-Safe Text Format (UAX #15, 12.4).
+MAX_MARKS = 30
+"""Combining marks in a row: the limit of Unicode's Stream-Safe Text Format (UAX #15, 12.4).
 
-Beyond it they only smear over other lines, and normalising them takes quadratic time."""
+More of them smear over other lines, and normalising them takes quadratic time."""
 
-_NOT_SHOWN = re.compile(
+_UNPRINTABLE = re.compile(
     "["
     r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # controls that are no white space
     r"\ud800-\udfff"  # halves of a pair
@@ -20,40 +27,40 @@ _NOT_SHOWN = re.compile(
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # direction marks and overrides
     r"\ufff9-\ufffb\U000e0001-\U000e007f"  # annotations and tags
     r"\ue000-\uf8ff\U000f0000-\U0010ffff"  # private use
-    r"\ufdd0-\ufdef\ufffe\uffff"  # no characters, as are the last two of each plane
+    r"\ufdd0-\ufdef\ufffe\uffff"  # noncharacters, like the last two of each plane
     + "".join(
         f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0xF0000, 0x10000)
     )
     + "]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ALIKE = str.maketrans("‐‑‒–—―−‘’“”", "-------''\"\"")
+_LOOKALIKES = str.maketrans("‐‑‒–—―−‘’“”", "-------''\"\"")
 
 
 def clean(text: str) -> str:
-    """Plain text without anything that cannot be shown, sent, or put into XML 1.0.
+    """The text without characters that cannot be shown, sent, or put into XML 1.0.
 
-    White space is collapsed; control and private characters, lone surrogates, noncharacters,
-    direction overrides and invisible joints are dropped; composed forms are used (NFC).
+    White space is collapsed. Control and private characters, lone surrogates, noncharacters,
+    direction overrides and invisible joiners are removed. The result is composed (NFC).
     """
     if not text.isascii():
-        text = "".join(_stream_safe(_paired(text)))
-    shown = _NOT_SHOWN.sub("", text)
-    return " ".join(unicodedata.normalize("NFC", shown).split())
+        text = "".join(_stream_safe(_join_surrogates(text)))
+    printable = _UNPRINTABLE.sub("", text)
+    return " ".join(unicodedata.normalize("NFC", printable).split())
 
 
 @lru_cache(maxsize=4096)
-def folded(text: str) -> str:
-    """Text as it is compared: no case, no accents, plain hyphens and quotes (Unicode 3.13)."""
+def fold(text: str) -> str:
+    """The text for comparing: without case and accents, with plain hyphens and quotes."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text).translate(_ALIKE)
+    decomposed = unicodedata.normalize("NFKD", text).translate(_LOOKALIKES)
     bare = "".join(c for c in decomposed if not unicodedata.combining(c))
     return unicodedata.normalize("NFKC", bare.casefold())
 
 
-def _paired(text: str) -> str:
-    """The text with surrogates that make a pair joined into their character."""
+def _join_surrogates(text: str) -> str:
+    """Join each pair of surrogates into its character."""
     if not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
@@ -63,5 +70,105 @@ def _stream_safe(text: str) -> Iterator[str]:
     marks = 0
     for character in text:
         marks = marks + 1 if unicodedata.combining(character) else 0
-        if marks <= MOST_MARKS:
+        if marks <= MAX_MARKS:
             yield character
+
+
+_SHORT = "a|b|i|p|q|s|u"
+_BLOCKS = (
+    "article|aside|blockquote|body|br|center|dd|div|dl|dt|fieldset|figcaption|figure|footer|form"
+    "|h[1-6]|head|header|hr|html|li|main|nav|ol|option|pre|section|select|table|tbody|td|textarea"
+    "|tfoot|th|thead|title|tr|ul|jats:(?:p|sec|title|list-item)"
+)
+_INLINE = (
+    "abbr|acronym|audio|bdi|bdo|big|button|cite|code|del|details|dfn|em|embed|font|iframe|img"
+    "|input|ins|italic|kbd|label|link|math|meta|noscript|object|samp|script|small|source|span"
+    "|strike|strong|style|sub|summary|sup|svg|time|tt|var|video|wbr|(?:jats|mml):[a-z-]+"
+)
+_ATTRIBUTES = r"""(?:"[^"]{0,2000}"|'[^']{0,2000}'|[^<>])*+"""
+_TAG = re.compile(
+    rf"</?(?:{_SHORT}|{_BLOCKS}|{_INLINE})(?:\s*/)?>"
+    # 'a <b and c> d' is text: a short tag counts only if its attribute has a value.
+    rf"|<(?:{_SHORT})\s+[a-z:_-]+\s*=\s*{_ATTRIBUTES}>"
+    rf"|<(?:{_BLOCKS}|{_INLINE}|!doctype)\s{_ATTRIBUTES}>",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+_WITHOUT_TEXT = (
+    (re.compile(r"<!--"), re.compile(r"-->")),
+    (re.compile(r"<script\b", re.IGNORECASE), re.compile(r"</script\s*>", re.IGNORECASE)),
+    (re.compile(r"<style\b", re.IGNORECASE), re.compile(r"</style\s*>", re.IGNORECASE)),
+)
+
+
+def strip_markup(markup: str) -> str:
+    """The cleaned text of a string that may be HTML.
+
+    Only the tags of HTML and JATS (the markup of journals) are removed, and only entities that
+    end in a semicolon are decoded. So ``15<alpha<165``, ``<think>`` and ``R&D`` stay.
+    """
+    for opening, closing in _WITHOUT_TEXT:
+        markup = _remove_between(markup, opening, closing)
+    return clean(_ENTITY.sub(_decode, _TAG.sub(_replacement, markup)))
+
+
+def _remove_between(text: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> str:
+    """Remove everything from each opening to its closing; an unclosed opening stays."""
+    kept, at = [], 0
+    while (start := opening.search(text, at)) and (end := closing.search(text, start.end())):
+        kept.append(text[at : start.start()])
+        at = end.end()
+    return "".join((*kept, text[at:]))
+
+
+def _replacement(tag: re.Match[str]) -> str:
+    """The replacement of a tag: a space for a paragraph, which separates words; else nothing."""
+    return " " if _BLOCK.match(tag[0]) else ""
+
+
+_BLOCK = re.compile(rf"</?(?:p|{_BLOCKS})\b", re.IGNORECASE)
+
+
+def _decode(entity: re.Match[str]) -> str:
+    return html.unescape(entity[0])
+
+
+MAX_URL_LENGTH = 2_000
+"""Browsers and mail clients differ in what they do with longer addresses."""
+
+_FORBIDDEN_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\xa0\ud800-\udfff\\]")
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_SAFE = "%/:?#[]@!$&'()*+,;=-._~|"
+
+
+def http_url(value: str | None) -> str | None:
+    """An absolute http or https address as a link (RFC 3986), or None if it cannot be one.
+
+    None for relative addresses, other schemes, credentials, white space, control characters,
+    backslashes, and more than ``MAX_URL_LENGTH`` characters. Other characters than ASCII are
+    percent-encoded (RFC 3987), in the host by IDNA.
+    """
+    value = (value or "").strip()
+    if not value or _FORBIDDEN_IN_URL.search(value):
+        return None
+    try:
+        parts = urlsplit(value)
+        netloc = _netloc(parts)
+    except ValueError:  # a host that is not valid IDNA raises UnicodeError, a ValueError
+        return None
+    if parts.scheme not in {"http", "https"} or netloc is None:
+        return None
+    path, query, fragment = (quote(part, safe=_SAFE) for part in parts[2:])
+    url = urlunsplit((parts.scheme, netloc, path, query, fragment))
+    return url if len(url) <= MAX_URL_LENGTH else None
+
+
+def _netloc(parts: SplitResult) -> str | None:
+    """Host and port; None without a host, or with credentials."""
+    if not parts.hostname or "@" in parts.netloc:
+        return None
+    host = parts.hostname.encode("idna").decode("ascii")
+    host = f"[{host}]" if ":" in host else host
+    if not _HOST.fullmatch(host):
+        return None
+    return host if parts.port is None else f"{host}:{parts.port}"

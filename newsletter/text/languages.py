@@ -1,19 +1,19 @@
-"""In which language and direction a text is written, as far as its letters alone tell."""
+"""The language and direction of a text, as far as its script shows them."""
 
 import re
 import unicodedata
 from functools import lru_cache
 
 _SCRIPTS = (
-    ("ja", re.compile("[\u3041-\u30ff]")),  # kana: only Japanese has them, and it has Han too
+    ("ja", re.compile("[\u3041-\u30ff]")),  # kana; Japanese also has Han, so it comes before zh
     ("ko", re.compile("[\u1100-\u11ff\uac00-\ud7a3]")),
     ("zh", re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")),
     ("he", re.compile("[\u05d0-\u05ea]")),
-    ("el", re.compile("[\u0370-\u03ff\u1f00-\u1fff]{3}")),  # fewer are a formula's
+    ("el", re.compile("[\u0370-\u03ff\u1f00-\u1fff]{3}")),  # fewer belong to a formula
     ("th", re.compile("[\u0e01-\u0e2e]")),
     ("ka", re.compile("[\u10d0-\u10ff]")),
     ("hy", re.compile("[\u0531-\u0587]")),
-    ("und-Arab", re.compile("[\u0620-\u06ff]")),  # Arabic, Persian, Urdu: the letters do not tell
+    ("und-Arab", re.compile("[\u0620-\u06ff]")),  # Arabic, Persian or Urdu
     ("und-Cyrl", re.compile("[\u0400-\u04ff]{2}")),
     ("und-Deva", re.compile("[\u0904-\u0939]")),
 )
@@ -22,10 +22,9 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 
 @lru_cache(maxsize=8192)
 def language(text: str) -> str:
-    """The language of a text as a BCP 47 tag, where its script tells; empty where it does not.
+    """The language of a text as a BCP 47 tag; empty for text that is mostly Latin.
 
-    A script that several languages share is named as such (``und-Cyrl``). What is mostly Latin is
-    not told, whatever names or signs it quotes.
+    Only the script is known where several languages share it (``und-Cyrl``).
     """
     if text.isascii():
         return ""

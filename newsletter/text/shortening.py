@@ -1,4 +1,4 @@
-"""Less of a text: its first sentences, its first words, its first authors."""
+"""Shorten: the first sentences or words of a text, the first authors of a list."""
 
 # ruff: noqa: RUF001 - characters that look alike are the subject here
 
@@ -15,8 +15,8 @@ _ABBREVIATION = re.compile(
 _LONGEST_ABBREVIATION = 16
 
 
-def sentences(text: str, count: int) -> str:
-    """The first ``count`` sentences of a text, whole; abbreviations do not end one."""
+def first_sentences(text: str, count: int) -> str:
+    """The first ``count`` sentences of a text; an abbreviation does not end one."""
     for match in _END.finditer(text):
         tail = text[max(0, match.end() - _LONGEST_ABBREVIATION) : match.end()]
         if _ABBREVIATION.search(tail):
@@ -27,17 +27,17 @@ def sentences(text: str, count: int) -> str:
     return text
 
 
-def opening(text: str, least: int, most: int) -> str:
-    """The first sentences of a text, as many as ``least`` words take, at most ``most`` words."""
+def first_words(text: str, least: int, most: int) -> str:
+    """Enough first sentences of a text for ``least`` words, cut at ``most`` words."""
     count = 1
-    while len((begun := sentences(text, count)).split()) < least and begun != text:
+    while len((start := first_sentences(text, count)).split()) < least and start != text:
         count += 1
-    words = begun.split(" ")
-    return begun if len(words) <= most else " ".join(words[:most]).rstrip(" ,;:.-") + ELLIPSIS
+    words = start.split(" ")
+    return start if len(words) <= most else " ".join(words[:most]).rstrip(" ,;:.-") + ELLIPSIS
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most ``limit`` characters of a text: whole, or cut at a word's end with an ellipsis."""
+    """The text, cut to ``limit`` characters at the end of a word, with an ellipsis if cut."""
     if len(text) <= limit:
         return text
     cut = text[: max(limit - 1, 0)]
@@ -46,7 +46,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def authors_line(names: Sequence[str], count: int | None = None, *, shown: int = 3) -> str:
-    """The first authors and how many more; a count alone where no one is named."""
+    """The first authors and how many more; only the number if no names are known."""
     total = max(len(names), count or 0)
     if not names:
         return "" if not total else f"{total} author{'s' if total > 1 else ''}"

@@ -1,9 +1,8 @@
-r"""TeX as people write it in titles and abstracts, shown in Unicode where that is sure.
+r"""TeX in titles and abstracts, converted to Unicode only where the result is certain.
 
-Sure are accents (``\'e``), escaped signs (``\%``), font macros around text (``\emph{…}``), and
-formulas whose every macro is known and whose every index exists in Unicode (``M$^3$ViT``), ties
-between words (``Fig.~3``).
-Everything else stays as it is written: ``$5 to $10``, ``R&D``, ``\framework``.
+It converts accents (``\'e``), escaped signs (``\%``), font macros around text (``\emph{…}``),
+ties between words (``Fig.~3``), and formulas of known macros whose indices exist in Unicode
+(``M$^3$ViT``). Everything else stays as it is: ``$5 to $10``, ``R&D``, ``\framework``.
 """
 
 # ruff: noqa: RUF001 - characters that look alike are the subject here
@@ -30,7 +29,7 @@ _WORDS = {
     "textregistered": "®",
     "texttrademark": "™",
 }
-"""Signs that have a name in running text."""
+"""Characters with a macro of their own outside formulas."""
 
 _TEX = re.compile(
     r"(?P<formula>(?<![\\$])\$(?P<dollars>[^\s$\\]|[^\s$][^$]{0,300}[^\s$\\])\$(?P<digit>(?=\d))?(?!\$)"
@@ -56,14 +55,14 @@ _MACRO_WITH_WORDS = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
 _ENDING_MACRO = re.compile(r"\\[A-Za-z]+\Z")
 _SPACED = re.compile(r"\\([A-Za-z]+)\s+")
 _FORMULAS = ("dollars", "round", "square")
-_GROWING = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?=[\s()\[\]|\\/.])\.?")
+_BRACKET_SIZE = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?=[\s()\[\]|\\/.])\.?")
 _OPERATOR = re.compile(r"\\operatorname\*?\s*\{")
-_AT_A_LETTER = re.compile(r"(\\[A-Za-z]+)(?=[^\W\d_A-Za-z])")
-"""A macro before a letter outside ASCII, which would be taken for a part of its name."""
+_BEFORE_LETTER = re.compile(r"(\\[A-Za-z]+)(?=[^\W\d_A-Za-z])")
+"""A macro before a letter that is not ASCII; the parser would add the letter to its name."""
 
 _FRACTION = re.compile(r"\\frac(?![a-z])")
 _SIMPLE_FRACTION = re.compile(r"\\frac\s*(?:\{(?:\w+|\\[A-Za-z]+)\}\s*){2}")
-_LEFT_OVER = re.compile(r"[\\^_]")
+_UNCONVERTED = re.compile(r"[\\^_]")
 _BARE_WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 _BALANCED = re.compile(r"(?:\\.|[^{}\\]|\{(?:\\.|[^{}\\]|\{(?:\\.|[^{}\\])*+\})*+\})*+", re.DOTALL)
 _ARGUMENT = re.compile(r"\s*(?:\{[^}]|[^\W_]|\\([A-Za-z]+))")
@@ -72,42 +71,42 @@ _SYMBOLS = frozenset(
     spec.macroname
     for spec in get_default_latex_context_db().iter_macro_specs()
     if isinstance(spec.simplify_repl, str) and not re.search("[%<]", spec.simplify_repl)
-) - {"today"} | {"%"}  # the one would read the clock, the other is left out as a pattern is
-_SHAPES = re.compile(
+) - {"today"} | {"%"}  # "today" would read the clock; "%" was excluded by the search above
+_DECORATIONS = re.compile(
     r"(?:math(?:rm|bf|it|sf|bb|tt|cal|scr|frak)|text(?:rm|it|bf|sc|sl)?|emph|hat|bar|tilde|vec|d?dot"
     r"|check|breve|sqrt|frac)"
 )
 
-_RAISED = str.maketrans(
+_SUPERSCRIPT = str.maketrans(
     "0123456789+-−=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWαβγδθφχ⊤∗*'′∘°,",
     "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵅᵝᵞᵟᶿᵠᵡᵀ**′′°°ʼ",
 )
-_LOWERED = str.maketrans(
+_SUBSCRIPT = str.maketrans(
     "0123456789+-−=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ"
 )
 
 
 class _UnsureError(Exception):
-    """A formula that Unicode cannot show for sure."""
+    """The formula has no certain form in Unicode."""
 
 
 @lru_cache(maxsize=8192)
-def display(text: str) -> str:
-    """The text as people should see it: TeX in Unicode where that is sure, else as written."""
+def tex_to_unicode(text: str) -> str:
+    """The text with its TeX in Unicode; uncertain TeX stays as it is."""
     if not _SIGNS.search(text):
         return text
-    return unicodedata.normalize("NFC", _TEX.sub(_shown, text))
+    return unicodedata.normalize("NFC", _TEX.sub(_convert_match, text))
 
 
-def _shown(match: re.Match[str]) -> str:
-    """One piece of TeX in Unicode, or as written."""
+def _convert_match(match: re.Match[str]) -> str:
+    """One piece of TeX in Unicode; as it is if uncertain."""
     try:
-        return _converted(match[0].strip()) if match["letter"] else _set(match)
+        return _to_unicode(match[0].strip()) if match["letter"] else _convert(match)
     except _UnsureError:
         return match[0]
 
 
-def _set(match: re.Match[str]) -> str:
+def _convert(match: re.Match[str]) -> str:
     if match["formula"]:
         return _formula(match)
     if match["symbol"]:
@@ -117,42 +116,42 @@ def _set(match: re.Match[str]) -> str:
     if match["quoted"]:
         return f"“{match['quoted']}”"
     if match["styled"] is not None:
-        return _TEX.sub(_shown, match["styled"])
+        return _TEX.sub(_convert_match, match["styled"])
     kept = (match["sign"], match["switched"], match["url"], match["linked"])
     return next(part for part in kept if part is not None)
 
 
 def _symbol(match: re.Match[str]) -> str:
-    r"""A sign in brackets, outside a formula: ``{\epsilon}``.
+    r"""A symbol in braces, outside a formula: ``{\epsilon}``.
 
     Raises:
-        _UnsureError: it is none we know.
+        _UnsureError: the symbol is unknown.
     """
     if match["symbol"] not in _SYMBOLS:
         raise _UnsureError
-    return _converted(match[0]) or match[0]
+    return _to_unicode(match[0]) or match[0]
 
 
 def _formula(match: re.Match[str]) -> str:
     """A formula in Unicode.
 
     Raises:
-        _UnsureError: it holds a macro we do not know, an index that Unicode lacks, or prose.
+        _UnsureError: it has an unknown macro, an index that Unicode lacks, or prose.
     """
     source = next(part for part in match.group(*_FORMULAS) if part).strip()
     if match["digit"] is not None and "\\" not in source:  # "$5-$10" are two prices
         raise _UnsureError
-    source = _AT_A_LETTER.sub(r"\1 ", _plainer(source))
+    source = _BEFORE_LETTER.sub(r"\1 ", _simplify(source))
     _check(source)
-    shown = _converted(_SPACED.sub(_spaced, _SCRIPT.sub(_script, source))).strip()
-    if not shown or _LEFT_OVER.search(shown):
+    result = _to_unicode(_SPACED.sub(_keep_space, _SCRIPT.sub(_script, source))).strip()
+    if not result or _UNCONVERTED.search(result):
         raise _UnsureError
-    return shown
+    return result
 
 
-def _plainer(source: str) -> str:
-    """A formula without what only says how large its brackets are and how its names are set."""
-    source = _GROWING.sub("", source)
+def _simplify(source: str) -> str:
+    """Remove the commands for the size of brackets and the font of names."""
+    source = _BRACKET_SIZE.sub("", source)
     return _OPERATOR.sub(r"\\mathrm{", source).replace("\\|", "‖").replace("\\colon", ":")
 
 
@@ -165,32 +164,32 @@ def _check(source: str) -> None:
 
 
 def _is_known(macro: re.Match[str]) -> bool:
-    """Whether it is a symbol, or a shape such as a hat with something to put it on."""
-    if not _SHAPES.fullmatch(macro[1]):
+    """Whether it is a symbol, or a decoration (a hat, a root) with an argument."""
+    if not _DECORATIONS.fullmatch(macro[1]):
         return macro[1] in _SYMBOLS
     on = _ARGUMENT.match(macro.string, macro.end())
     return on is not None and (on[1] is None or on[1] in _SYMBOLS)
 
 
-def _spaced(match: re.Match[str]) -> str:
-    r"""Keep the space after a macro that takes nothing: ``n \log n`` is read "n log n"."""
+def _keep_space(match: re.Match[str]) -> str:
+    r"""Keep the space after a macro without arguments: ``n \log n`` becomes "n log n"."""
     return f"\\{match[1]}{{}} " if match[1] in _SYMBOLS else match[0]
 
 
 def _script(match: re.Match[str]) -> str:
-    """An index, raised or lowered."""
+    """An index in superscript or subscript characters."""
     script, grouped, macro, single = match.groups()
     if macro and macro[1:] not in _SYMBOLS:
         raise _UnsureError
-    content = _converted(next(part for part in (grouped, macro, single) if part is not None))
-    table = _RAISED if script == "^" else _LOWERED
+    content = _to_unicode(next(part for part in (grouped, macro, single) if part is not None))
+    table = _SUPERSCRIPT if script == "^" else _SUBSCRIPT
     if not content or not all(ord(character) in table for character in content):
         raise _UnsureError
-    # Indices are letters: after a macro they would be taken for a part of its name.
+    # Without the braces the index would become a part of the macro's name.
     apart = "{}" if _ENDING_MACRO.search(match.string, 0, match.start()) else ""
     return apart + content.translate(table)
 
 
-def _converted(source: str) -> str:
-    """TeX whose macros are known, in Unicode."""
+def _to_unicode(source: str) -> str:
+    """TeX of known macros in Unicode."""
     return str(_UNICODE.latex_to_text(source))

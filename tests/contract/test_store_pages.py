@@ -8,7 +8,6 @@ import pytest
 from newsletter.model import (
     RECEIPT,
     Accepted,
-    Caps,
     Consent,
     DailyGrowth,
     Filter,
@@ -17,6 +16,7 @@ from newsletter.model import (
     PublishedIssue,
     Reader,
     Refused,
+    RequestLimits,
     Status,
 )
 from newsletter.papers.filters import parse_rule
@@ -36,7 +36,9 @@ from tests.support.frozen_issues import (
     settle,
 )
 
-LIMITS = Caps(a_day=1, ever=3, client_an_hour=4, all_an_hour=6)
+LIMITS = RequestLimits(
+    per_address_daily=1, per_address_total=3, per_client_hourly=4, total_hourly=6
+)
 CONSENT = Consent(NOON, "confirmed on the page", "Yes, send me N.")
 ADA = "ada@example.org"
 

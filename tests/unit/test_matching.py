@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from newsletter.model import Field, Item, Term
 from newsletter.papers.matching import RulesMatcher
-from newsletter.text import folded
+from newsletter.text import fold
 from tests.support.factories import item
 
 PAPER = item(
@@ -93,5 +93,5 @@ def test_one_pass_finds_what_single_searches_find(titles: list[str], words: list
         end = r"(?![ab])" if term.text[-1] in "ab" else ""
         pattern = re.compile(start + re.escape(term.text) + end)
         assert found[term] == sum(
-            1 << place for place, title in enumerate(titles) if pattern.search(folded(title))
+            1 << place for place, title in enumerate(titles) if pattern.search(fold(title))
         )

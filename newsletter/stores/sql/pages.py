@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.model import (
-    Caps,
     Consent,
     Delivery,
     Edition,
     MailEvent,
     ReaderHistory,
     Recipient,
+    RequestLimits,
     Subscriber,
 )
 from newsletter.ports import Pages
@@ -33,13 +33,15 @@ class PageQueries(ReaderQueries, Pages):
     """Implements :class:`newsletter.ports.Pages`."""
 
     @override
-    def record_request(self, address: str, client: str, caps: Caps, *, now: datetime) -> bool:
+    def record_request(
+        self, address: str, client: str, limits: RequestLimits, *, now: datetime
+    ) -> bool:
         requests = schema.requests.c
         old = (requests.at < now - DAY) & (requests.client != "")
         with self._database.writing() as connection:
             lock_task(connection, Task.COUNT_REQUESTS)
             connection.execute(sa.update(schema.requests).where(old).values(client=""))
-            allowed = _is_within(caps, connection, address, client, now)
+            allowed = _is_within(limits, connection, address, client, now)
             if allowed:
                 row = {"address": address, "client": client, "at": now}
                 connection.execute(sa.insert(schema.requests), row)
@@ -133,20 +135,22 @@ class PageQueries(ReaderQueries, Pages):
 
 
 def _is_within(
-    caps: Caps, connection: sa.Connection, address: str, client: str, now: datetime
+    limits: RequestLimits, connection: sa.Connection, address: str, client: str, now: datetime
 ) -> bool:
-    """Whether one more request stays within every cap."""
+    """Whether one more request stays within every limit."""
     requests = schema.requests.c
     own = requests.address == address
     recent = requests.at > now - HOUR
     counted = (
-        (own & (requests.at > now - DAY), caps.a_day),
-        (own, caps.ever),
-        (recent & (requests.client == client), caps.client_an_hour),
-        (recent, caps.all_an_hour),
+        (own & (requests.at > now - DAY), limits.per_address_daily),
+        (own, limits.per_address_total),
+        (recent & (requests.client == client), limits.per_client_hourly),
+        (recent, limits.total_hourly),
     )
     query = sa.select(sa.func.count()).select_from(schema.requests)
-    return all(connection.execute(query.where(which)).scalar_one() < cap for which, cap in counted)
+    return all(
+        connection.execute(query.where(which)).scalar_one() < limit for which, limit in counted
+    )
 
 
 def _erase_texts(connection: sa.Connection, reader: int) -> None:

@@ -5,7 +5,7 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-from newsletter.text import clean, folded
+from newsletter.text import clean, fold
 
 revision = "0006"
 down_revision = "0005"
@@ -46,4 +46,4 @@ def _fill(connection: sa.Connection) -> None:
     for number, body in connection.execute(sa.text("SELECT number, body FROM papers")).all():
         item = json.loads(body)
         said = " ".join((item["title"], item.get("abstract", ""), *item.get("authors", ())))
-        connection.execute(insert, {"paper": number, "words": f" {folded(clean(said))}"})
+        connection.execute(insert, {"paper": number, "words": f" {fold(clean(said))}"})
