@@ -155,4 +155,4 @@ def test_failing_to_serve_is_explained(newsletter: Newsletter) -> None:
     assert f"cannot listen on 127.0.0.1, port {port}" in said
     newsletter.configure(url="http://127.0.0.1:8000", web={"trusted_proxies": ["everybody"]})
     said = newsletter.run("config", "check", code=3).stderr
-    assert "web.trusted_proxies: 'everybody' is no address" in said
+    assert "web.trusted_proxies: 'everybody' is not an IP address" in said
