@@ -224,7 +224,7 @@ class App:
 
     @cached_property
     def templates(self) -> LetterTemplates:
-        """The letter's templates, compiled and tried."""
+        """The letter's templates, compiled and test-rendered."""
         return load_templates(self.template_folder, self.settings.issue.theme)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Papers, dates and texts as templates get them: ready to be shown, with nothing left to decide."""
+"""Papers, dates and texts as the templates get them: formatted, ready to be shown."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

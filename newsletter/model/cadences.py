@@ -1,7 +1,7 @@
 """How often a reader gets an issue: one table, which settings, pages and schedules follow.
 
-A cadence added to ``Days`` alone stops the import. One whose issues are further apart than the
-windows of :mod:`newsletter.model.windows` allow is refused there.
+A cadence added to ``Days`` alone stops the import. :mod:`newsletter.model.windows` refuses one
+whose issues are too far apart for the other time spans.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ Days = Literal["daily", "weekdays", "weekly"]
 """The days on which issues fall, as a newsletter or a reader may choose them."""
 
 Cadence = Literal[Days, "paused"]
-"""What a reader may choose: some days, or none for now."""
+"""What a reader may choose: a cadence, or a pause."""
 
 Weekday = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)

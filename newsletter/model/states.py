@@ -1,8 +1,8 @@
 """The states of a delivery and of an issue: what each means, and which may follow it.
 
-The two tables here are the only place that lists facts about states. The named sets below each
-table are derived from it, as are the tables and the drawing in docs/delivery.md and the CHECK
-constraints of the store. A state that is added to a ``Literal`` alone stops the import.
+The facts about states stand in the two tables here, and the named sets below each table are derived
+from it. Tests compare the tables and the drawing in docs/delivery.md and the CHECK constraints of
+the store with them. A state that is added to a ``Literal`` alone stops the import.
 """
 
 from collections.abc import Collection, Mapping
@@ -175,7 +175,7 @@ def _before(next_state: DeliveryState) -> tuple[DeliveryState, ...]:
 
 
 OPEN = _weighing("open", "delayed")
-"""A later run may still change these."""
+"""States that a later run may still change."""
 
 TROUBLED = _weighing("delayed", "error")
 """The operator is told of these."""
@@ -184,8 +184,8 @@ ERRORS = _weighing("error")
 """An issue that ends with one of these is ``done_with_errors``."""
 
 FREE = _before("claimed")
-"""A run may claim these, in this order: doubtful ones last, lest a run that is stopped early again
-and again meets the same ones twice. A deferred one is free once its next try has come."""
+"""A run may claim these, in this order. Doubtful ones come last, so that a run that keeps stopping
+early does not retry the same ones. A deferred one is free once its next try has come."""
 
 LEASED = frozenset(state for state, facts in DELIVERY_STATES.items() if facts.leased)
 """A run holds these under a lease."""
@@ -247,7 +247,7 @@ IssueState = Literal[
 """The state of one day's issue, as it is stored."""
 
 IssueCommand = Literal["cancel", "hold", "release"]
-"""What the operator may say of an issue."""
+"""The operator's commands about an issue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The interfaces between the newsletter's logic and the outside world.
 
-Each docstring is the contract of its implementations; ``tests/contract`` checks it for each one.
+Each docstring is the contract of its implementations; ``tests/contract`` tests those of
+the store, the transports and the matchers.
 """
 
 from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport

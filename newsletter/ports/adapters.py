@@ -26,7 +26,7 @@ class Source(Protocol):
 
     @property
     def daily(self) -> bool:
-        """Whether it has a new list every working day, so that the same list again is stale."""
+        """Whether it has a new list every working day: one that repeats the last is stale."""
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
         """Read the listings for the issue of ``day``: the current one, and older ones.
@@ -61,7 +61,7 @@ class RunLock(Protocol):
         """The run's name, without a dot; the tokens of its claims begin with it."""
 
     def gone(self, runs: Collection[str]) -> frozenset[str]:
-        """Those of these runs that have certainly ended; the others may be alive."""
+        """The given runs that have surely ended; the others may be alive."""
 
 
 class Transport(Protocol):
@@ -110,8 +110,7 @@ class Transport(Protocol):
 
         **Receiver lost.** If the receiver as a whole refuses the sender or cannot be reached, take
         no more letters, settle those in hand (none of them as ``Refused``: no reader is to
-        blame), and raise ``TransportError``. To ride out a short failure inside ``send`` is
-        allowed.
+        blame), and raise ``TransportError``. It may retry briefly before that.
 
         **Cancellation.** If ``send`` is cancelled, settle the letters in hand as they are now, as
         ``NotSent`` or ``Unknown``, without waiting for the receiver, and let the

@@ -50,8 +50,8 @@ class Papers(Protocol):
 
         - An entry under no known name becomes a paper with the next ingest number. It is muted if
           the entry is ``past`` and the source never answered before (it has no ``last_ok``).
-        - An entry under a known name is that paper; ``identity.same`` decides where names
-          conflict. Its new names become aliases, ``identity.merge`` updates its item, and its key
+        - An entry under a known name is that paper; ``is_same_paper`` decides where names
+          conflict. Its new names become aliases, ``merge_items`` updates its item, and its key
           and number stay.
         - An entry that joins several known papers puts them into one group.
         - A replacement (``item.announcement``) of an unknown paper is ignored: it is no news.
