@@ -128,7 +128,7 @@ def test_operator_erases_a_reader_for_good(newsletter: Newsletter) -> None:
     erased = newsletter.json("subscribers", "erase", "ADA@example.org", "--yes")
     assert erased == {"erased": 1}
     assert (
-        "there is no reader"
+        "no reader has the address"
         in newsletter.run("subscribers", "erase", "ada@example.org", "--yes", code=2).stderr
     )
     (newsletter.folder / "more.csv").write_text("email\nada@example.org\ncyd@example.org\n")
