@@ -15,7 +15,7 @@ from datetime import date
 from typing import Any
 
 from newsletter.app.wiring import App
-from newsletter.bounces import result_line
+from newsletter.bounces.processing import result_line
 from newsletter.errors import Isolated, NewsletterError, StoreError, UsageError, describe
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from newsletter.app.clock import SystemClock
 from newsletter.app.files import kept_secret, read_file, remedy, store_address
 from newsletter.app.locks import FileRunLock
-from newsletter.bounces import BounceProcessor, Maildir
+from newsletter.bounces.mailboxes import Maildir
+from newsletter.bounces.processing import BounceProcessor
 from newsletter.config import (
     AnySource,
     ArxivSource,

@@ -1,8 +1,4 @@
-"""Mailboxes with returned mail: a Maildir, an mbox file, a stream.
-
-Each yields its mails one by one. ``Mail.mark_seen`` is called for a mail that was processed: a
-Maildir moves it to the seen mails; an mbox and a stream stay as they are.
-"""
+"""Mailboxes with returned mail: a Maildir, an mbox file, a stream."""
 
 import contextlib
 import mailbox
@@ -21,7 +17,7 @@ MAX_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail: its name in the mailbox, its first bytes, and how to mark it as seen."""
+    """One mail: its name in the mailbox, its first bytes, and how to mark it as processed."""
 
     name: str
     content: bytes
@@ -99,36 +95,24 @@ def _mark_seen(path: Path) -> None:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Mbox:
-    """An mbox file; it is never changed."""
+def mbox_mails(path: Path) -> Iterator[Mail]:
+    """All mails of an mbox file, which is never changed.
 
-    path: Path
-
-    def mails(self) -> Iterator[Mail]:
-        """All mails.
-
-        Raises:
-            UsageError: there is no mbox, or it cannot be read.
-        """
-        try:
-            with contextlib.closing(mailbox.mbox(self.path, create=False)) as box:
-                contents = [box.get_bytes(key) for key in box.iterkeys()]
-        except (OSError, mailbox.Error) as error:
-            raise UsageError(f"{self.path}: no mbox can be read there: {error}") from error
-        if not contents and self.path.stat().st_size:
-            raise UsageError(f"{self.path} is not an mbox: no line of it begins with 'From '")
-        for number, content in enumerate(contents, 1):
-            yield Mail(f"{self.path.name}#{number}", content[:MAX_BYTES])
+    Raises:
+        UsageError: there is no mbox, or it cannot be read.
+    """
+    try:
+        with contextlib.closing(mailbox.mbox(path, create=False)) as box:
+            contents = [box.get_bytes(key) for key in box.iterkeys()]
+    except (OSError, mailbox.Error) as error:
+        raise UsageError(f"{path}: no mbox can be read there: {error}") from error
+    if not contents and path.stat().st_size:
+        raise UsageError(f"{path} is not an mbox: no line of it begins with 'From '")
+    for number, content in enumerate(contents, 1):
+        yield Mail(f"{path.name}#{number}", content[:MAX_BYTES])
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One mail on a stream, as mail servers pipe it into a command."""
-
-    stream: BinaryIO
-
-    def mails(self) -> Iterator[Mail]:
-        """The mail, unless the stream is empty."""
-        if content := self.stream.read(MAX_BYTES):
-            yield Mail("standard input", content)
+def stream_mails(stream: BinaryIO) -> Iterator[Mail]:
+    """The one mail on a stream, as mail servers pipe it into a command; none if it is empty."""
+    if content := stream.read(MAX_BYTES):
+        yield Mail("standard input", content)

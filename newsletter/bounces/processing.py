@@ -56,9 +56,6 @@ class BounceResult:
     """What became of one mail.
 
     Attributes:
-        name: the mail's name in its mailbox.
-        meaning: what it means.
-        effect: what it led to.
         reader: the address of the reader; empty if unknown.
         said: the server's words, or why the mail was left.
     """
@@ -82,11 +79,6 @@ class BounceProcessor:
 
     A mail counts only if it carries something signed here: the return path or the Message-ID of
     a letter, or the token of a link. An address that it merely names is not believed.
-
-    Args:
-        store: the readers.
-        publication: the newsletter, whose return paths and Message-IDs are looked for.
-        keys: the keys that these were signed with.
     """
 
     def __init__(self, store: Readers, publication: Publication, keys: Keyring) -> None:

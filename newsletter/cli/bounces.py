@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,15 +10,8 @@ from typing import Annotated
 import typer
 
 from newsletter.app.wiring import App, open_app
-from newsletter.bounces import (
-    EFFECTS,
-    BounceResult,
-    Effect,
-    Maildir,
-    Mbox,
-    Stream,
-    result_line,
-)
+from newsletter.bounces.mailboxes import Mail, Maildir, mbox_mails, stream_mails
+from newsletter.bounces.processing import EFFECTS, BounceResult, Effect, result_line
 from newsletter.cli.command import command, command_list, group
 from newsletter.cli.output import Output, count_of
 from newsletter.errors import UsageError
@@ -58,38 +51,36 @@ def read_bounces(
     read, or are not about an email of this newsletter, are named and left where they are.
     """
     with open_app(config) as app:
-        mailbox = _choose_mailbox(app, stdin, maildir, mbox)
+        mails = _choose_mailbox(app, stdin, maildir, mbox)
         app.readers()
-        results = list(app.bounce_processor().process_all(mailbox.mails(), app.clock.now()))
+        results = list(app.bounce_processor().process_all(mails, app.clock.now()))
     effects = Counter(result.effect for result in results)
-    counts: dict[str, int] = {
-        "read": len(results),
-        **{effect: effects[effect] for effect in EFFECTS},
-    }
-    document = {**counts, "mails": [asdict(result) for result in results]}
+    counts: dict[str, int] = {effect: effects[effect] for effect in EFFECTS}
+    mails_read = [asdict(result) for result in results]
+    document = {"read": len(results), **counts, "mails": mails_read}
     output.result(document, "\n".join((*map(result_line, results), _total(results, effects))))
     return 0
 
 
 def _choose_mailbox(
     app: App, stdin: str | None, maildir: Path | None, mbox: Path | None
-) -> Maildir | Mbox | Stream:
-    """The one mailbox named on the command line, or else the configured one.
+) -> Iterator[Mail]:
+    """The mails of the one mailbox named on the command line, or else of the configured one.
 
     Raises:
         UsageError: there is none, or more than one.
     """
     if stdin not in {None, "-"}:
         raise UsageError(f"{stdin!r} is not a mailbox; pass --maildir or --mbox, or - alone")
-    named: list[Maildir | Mbox | Stream] = []
+    named: list[Iterator[Mail]] = []
     if stdin is not None:
-        named.append(Stream(sys.stdin.buffer))
+        named.append(stream_mails(sys.stdin.buffer))
     if maildir is not None:
-        named.append(Maildir(maildir))
+        named.append(Maildir(maildir).mails())
     if mbox is not None:
-        named.append(Mbox(mbox))
+        named.append(mbox_mails(mbox))
     if not named and app.maildir is not None:
-        named.append(app.maildir)
+        named.append(app.maildir.mails())
     if len(named) != 1:
         raise UsageError("set bounces.maildir, or pass exactly one of --maildir, --mbox and -")
     return named[0]

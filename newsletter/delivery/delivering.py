@@ -69,20 +69,11 @@ async def deliver(  # noqa: PLR0913 - store, transport, clock, issue, letters: n
     ``DRAIN`` seconds for the answers to marked letters, gives the rest back, and only then raises
     ``CancelledError``.
 
-    Args:
-        store: where the issue is frozen. Its methods that letters wait for block the event loop:
-            a short transaction takes less time than waking a thread.
-        transport: sends the letters.
-        clock: for leases, and for when a deferred letter is due.
-        day: the issue's date.
-        build: builds the letter of a claim; it may raise RenderError.
-        run: a word unique to this run, from which the tokens of its claims are made.
-        readers: only these, by id; None for all.
-        resend: whether letters in doubt are sent again, once; otherwise they are held.
-        progress: called with the counts, about every ``PROGRESS_SECONDS`` and at the end.
-
-    Returns:
-        The day's counts, including what earlier runs did.
+    The store's methods that letters wait for block the event loop: a short transaction takes less
+    time than waking a thread. ``run`` is a word unique to this run, from which the tokens of its
+    claims are made; ``readers`` are ids, None for all. With ``resend`` letters in doubt are sent
+    again, once; otherwise they are held. ``progress`` gets the counts about every
+    ``PROGRESS_SECONDS`` and at the end. Returns the day's counts, those of earlier runs included.
 
     Raises:
         TransportError: the server as a whole refuses us or is gone. Everything taken is settled.

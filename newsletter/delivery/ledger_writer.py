@@ -1,7 +1,6 @@
 """Write marks and settlements to the ledger in groups."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from newsletter.model import Letter, Settlement
@@ -88,8 +87,13 @@ class LedgerWriter:
         for _ in range(TURNS):
             await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop; no time passes
         self._gathering = None
-        granted = self._commit(group.settlements, group.letters)
-        for settlement in group.settlements:
+        now, settled = self._clock.now(), group.settlements
+        granted: frozenset[str] = frozenset()
+        if group.letters:
+            granted = self._store.mark(group.letters, now=now, lease=MARK_LEASE, settled=settled)
+        else:
+            self._store.settle(settled, now=now)
+        for settlement in settled:
             del self._unwritten[settlement.claim.token]
         return granted
 
@@ -97,12 +101,3 @@ class LedgerWriter:
         """After a failed group nothing is marked, and settlements wait for the flush."""
         if not written.cancelled():
             self._failure = self._failure or written.exception()
-
-    def _commit(
-        self, settlements: Sequence[Settlement], letters: Sequence[Letter]
-    ) -> frozenset[str]:
-        now = self._clock.now()
-        if letters:
-            return self._store.mark(letters, now=now, lease=MARK_LEASE, settled=settlements)
-        self._store.settle(settlements, now=now)
-        return frozenset()

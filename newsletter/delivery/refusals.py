@@ -22,20 +22,17 @@ _NO_MAILBOX = re.compile(
 
 
 def nobody_there(status: str, said: str) -> bool:
-    """Whether a refusal says that the mailbox does not exist.
+    """Whether a server's reply, or a bounce's enhanced status code, says there is no such mailbox.
 
-    Args:
-        status: the enhanced status code of a bounce; empty if there is only the reply.
-        said: the server's reply.
+    A relay that begins to refuse everything says 550 too. So without an exact code the words
+    decide, and not the reply's code.
     """
     found = _STATUS.search(status)
-    if found is None or found.groups()[1:] == (
-        "0",
-        "0",
-    ):  # Exim gives 5.0.0; the reply may have more
+    if found is None or _is_inexact(found):  # Exim gives 5.0.0; the reply may have more
         found = _STATUS.search(said) or found
-    if found is None or found.groups()[1:] == ("0", "0"):
-        return not (found is not None and found[1] == "4") and _by_words(said)
+    if found is None or _is_inexact(found):
+        by_words = bool(_NO_MAILBOX.search(said)) and "sender" not in said.lower()
+        return by_words and (found is None or found[1] != "4")
     if found[1] != "5":
         return False
     subject, detail = int(found[2]), int(found[3])
@@ -53,9 +50,5 @@ def refuses_reader(reply: str) -> bool:
     return reply.startswith("5") and nobody_there("", reply)
 
 
-def _by_words(said: str) -> bool:
-    """Whether the words of a refusal without an exact code say that the mailbox does not exist.
-
-    A relay that begins to refuse everything says 550 too, so the code alone is not enough.
-    """
-    return bool(_NO_MAILBOX.search(said)) and "sender" not in said.lower()
+def _is_inexact(status: re.Match[str]) -> bool:
+    return status.groups()[1:] == ("0", "0")

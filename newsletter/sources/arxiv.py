@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from newsletter.errors import SourceError
 from newsletter.model import Announcement, Item, Listing
@@ -16,6 +16,8 @@ from newsletter.text import clean, http_url
 
 REQUEST_INTERVAL = 3.0
 """Seconds between requests, over all sources (https://info.arxiv.org/help/api/tou.html)."""
+
+_ANNOUNCEMENTS: dict[str, Announcement] = {word: word for word in get_args(Announcement)}
 
 _BAD_REQUEST = frozenset({400})
 """arXiv's status for unknown categories, with the reason in a feed."""
@@ -34,15 +36,12 @@ _WITHDRAWN = re.compile(
 class Arxiv:
     """The announcements in these categories, one request for each archive."""
 
+    daily: ClassVar[bool] = True
+
     name: str
     client: SourceClient
     categories: tuple[str, ...]
     url: str = "https://rss.arxiv.org"
-
-    @property
-    def daily(self) -> bool:
-        """True: arXiv announces papers every working day."""
-        return True
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
         """The current announcement, whatever its date.
@@ -64,11 +63,6 @@ class Arxiv:
 
 def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:
     """The items of an announcement, or of an answer of arXiv's API, parsed in this process.
-
-    Args:
-        body: the Atom (or RSS) document.
-        headers: the headers of the answer.
-        url: the address of the answer.
 
     Raises:
         SourceError: the body is not a feed, or is an error message of arXiv.
@@ -98,7 +92,7 @@ def _item(entry: Mapping[str, Any], url: str) -> Item:
     item = replace(
         item_from_entry(without_prefix, url, clean),
         authors=tuple(_authors(entry["authors"])),
-        announcement=_announcement(entry["announcement"]),
+        announcement=_ANNOUNCEMENTS.get(entry["announcement"].strip().lower(), "new"),
     )
     if number is None:
         return item
@@ -125,10 +119,3 @@ def _authors(fields: Iterable[str]) -> Iterator[str]:
 def _refusal_reason(body: bytes) -> str:
     match = re.search(rb"<(?:subtitle|description)>(.*?)</", body, re.DOTALL)
     return clean((match[1] if match else body[:200]).decode("utf-8", "replace"))
-
-
-def _announcement(word: str) -> Announcement:
-    for known in get_args(Announcement):
-        if word.strip().lower() == known:
-            return known  # type: ignore[no-any-return]
-    return "new"

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
@@ -35,14 +35,11 @@ Entry = Mapping[str, Any]
 class Feed:
     """One feed. Its current listing has the entries of the last two days, and undated ones."""
 
+    daily: ClassVar[bool] = False
+
     name: str
     client: SourceClient
     url: str
-
-    @property
-    def daily(self) -> bool:
-        """False: a feed need not have an entry every day."""
-        return False
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
         """The feed's recent entries as one listing, older ones as another.
@@ -60,11 +57,6 @@ class Feed:
 
 def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:
     """The items of a feed, parsed in this process and without limits.
-
-    Args:
-        body: the feed.
-        headers: the headers of the answer.
-        url: the address of the answer.
 
     Raises:
         SourceError: the body is not a feed.
@@ -89,10 +81,8 @@ def item_from_entry(
 ) -> Item:
     """An entry as an item. A missing title is replaced by the start of the text, or the link.
 
-    Args:
-        entry: the entry.
-        feed_url: the feed's address; guids are unique within it.
-        to_text: makes plain text of title and summary; ``clean`` if they have no markup.
+    ``to_text`` makes plain text of title and summary: ``clean`` if they have no markup. Guids are
+    unique within their feed only, so they get its address.
     """
     abstract = to_text(entry["summary"])
     link = http_url(entry["link"])
@@ -151,8 +141,9 @@ def _json_entries(body: bytes, url: str) -> list[Entry]:
         feed = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{url}: not JSON: {error}") from error
-    version = feed.get("version") if isinstance(feed, dict) else None
-    items = feed.get("items") if isinstance(feed, dict) else None
+    version, items = (
+        (feed.get("version"), feed.get("items")) if isinstance(feed, dict) else (None, None)
+    )
     if not isinstance(items, list) or not str(version).startswith(_JSON_FEED):
         raise SourceError(f"{url}: JSON, but not a JSON Feed (its version is {version!r})")
     return [

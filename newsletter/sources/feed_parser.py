@@ -26,15 +26,12 @@ _IDS = ("id", "prism_doi", "dc_identifier", "arxiv_doi", "citation_doi", "link")
 def parse(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     """A feed's ``version`` (empty if it is not a feed) and ``entries``.
 
-    Each entry has only what an item needs, of limited length.
-
-    Args:
-        body: the feed. Bytes only: feedparser would open a path and fetch an address.
-        headers: ``content-type`` may name the encoding; ``content-location`` is the base of
-            relative links.
+    Each entry has only what an item needs, of limited length. Of the headers, ``content-type`` may
+    name the encoding; ``content-location`` is the base of relative links.
     """
     import feedparser  # noqa: PLC0415 - the sandbox imports this module and does not need it
 
+    # Not a str: feedparser would open a path, and fetch an address.
     feed = feedparser.parse(io.BytesIO(body), response_headers=dict(headers))
     entries = [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]
     return {"version": feed.get("version") or "", "entries": entries}

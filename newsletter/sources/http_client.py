@@ -55,14 +55,7 @@ class Client:
     """Fetches listings.
 
     A cached answer is revalidated each time (RFC 9110, section 13), because a listing may have
-    grown since.
-
-    Args:
-        contact: an email address for the servers' operators, named in the User-Agent.
-        clock: for waiting.
-        cache: the file to cache answers in; None for no cache.
-        resolver: returns the addresses of a host.
-        network: connects to an address that was checked; None for sockets.
+    grown since. The User-Agent names ``contact``, an email address for the servers' operators.
     """
 
     def __init__(
@@ -107,14 +100,9 @@ class Client:
         allow_private: bool = False,
         expect: Collection[int] = (),
     ) -> Answer:
-        """Fetch an address.
+        """Fetch an absolute http or https address within ``timeout`` seconds, waiting included.
 
-        Args:
-            url: absolute, http or https.
-            headers: sent besides our own, to this host only.
-            timeout: seconds for everything, redirects and waiting included.
-            allow_private: whether to connect to private addresses.
-            expect: statuses besides 2xx that are returned instead of raised.
+        The headers go to this host only. Besides 2xx, the statuses in ``expect`` are returned.
 
         Raises:
             BlockedAddressError: the address, or one it redirects to, must not be fetched from.

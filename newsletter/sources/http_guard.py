@@ -4,7 +4,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
+from importlib.resources import files
+from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import httpcore2
@@ -17,45 +18,13 @@ WEB_PORTS = frozenset({80, 443})
 LOWEST_OTHER_PORT = 1024
 """Mail, shells and other system services listen below it; any web server may be above it."""
 
-# Spelled out from IANA's registries of special-purpose addresses (RFC 6890), because
-# ``ipaddress.is_global`` is True for some that lead inside, such as 64:ff9b::7f00:1 (NAT64),
-# 2002:7f00:1:: (6to4) and ::127.0.0.1.
-_SPECIAL_4 = tuple(
-    IPv4Network(network)
-    for network in (
-        "0.0.0.0/8",  # this network
-        "10.0.0.0/8",  # private
-        "100.64.0.0/10",  # shared by a provider's customers
-        "127.0.0.0/8",  # loopback
-        "169.254.0.0/16",  # link-local, where clouds keep their metadata
-        "172.16.0.0/12",  # private
-        "192.0.0.0/24",  # protocol assignments
-        "192.0.2.0/24",  # documentation
-        "192.31.196.0/24",  # AS112
-        "192.52.193.0/24",  # multicast relays
-        "192.88.99.0/24",  # 6to4 relays
-        "192.168.0.0/16",  # private
-        "192.175.48.0/24",  # AS112
-        "198.18.0.0/15",  # benchmarks
-        "198.51.100.0/24",  # documentation
-        "203.0.113.0/24",  # documentation
-        "224.0.0.0/4",  # multicast
-        "240.0.0.0/4",  # reserved, and broadcast
-    )
-)
+_DATA = files("newsletter").joinpath("data", "special_addresses.txt").read_text("ascii")
+_SPECIAL = tuple(ip_network(line.split()[0]) for line in _DATA.splitlines())
+"""IANA's registries of special-purpose addresses (RFC 6890). ``ipaddress.is_global`` is True for
+some that lead inside, such as 64:ff9b::7f00:1 (NAT64), 2002:7f00:1:: (6to4) and ::127.0.0.1."""
+
 _GLOBAL_6 = IPv6Network("2000::/3")
 """All global unicast; mapped, translated, local and multicast addresses are outside it."""
-
-_SPECIAL_6 = tuple(
-    IPv6Network(network)
-    for network in (
-        "2001::/23",  # Teredo and other protocol assignments
-        "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4, which holds an IPv4 address
-        "2620:4f:8000::/48",  # AS112
-        "3fff::/20",  # documentation
-    )
-)
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the IP addresses of a host and port; raises ``OSError`` if it has none."""
@@ -67,9 +36,8 @@ def is_public(address: str) -> bool:
         parsed = ip_address(address)
     except ValueError:
         return False
-    if isinstance(parsed, IPv4Address):
-        return not any(parsed in network for network in _SPECIAL_4)
-    return parsed in _GLOBAL_6 and not any(parsed in network for network in _SPECIAL_6)
+    special = any(parsed in network for network in _SPECIAL)
+    return not special and (isinstance(parsed, IPv4Address) or parsed in _GLOBAL_6)
 
 
 def is_web_port(port: int) -> bool:
@@ -96,14 +64,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """
 
     def __init__(
-        self,
-        resolver: Resolver,
-        network: httpcore2.AsyncNetworkBackend,
-        *,
-        allow_private: bool,
+        self, resolver: Resolver, network: httpcore2.AsyncNetworkBackend, *, allow_private: bool
     ) -> None:
-        self._resolver, self._network = resolver, network
-        self._allow_private = allow_private
+        self._resolver, self._network, self._allow_private = resolver, network, allow_private
 
     @override
     async def connect_tcp(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
@@ -34,15 +34,12 @@ _NO_LIST_YET = frozenset({400})
 class HuggingFace:
     """Daily Papers from the API, or from saved answers if ``path`` names a file or a pattern."""
 
+    daily: ClassVar[bool] = True
+
     name: str
     client: SourceClient
     url: str = "https://huggingface.co"
     path: Path | None = None
-
-    @property
-    def daily(self) -> bool:
-        """True: there is a list every working day."""
-        return True
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
         """The lists of ``day`` and of the three days before.
@@ -82,11 +79,7 @@ def _saved_items(pattern: Path, day: date) -> Iterator[Item]:
 
 
 def parse(body: bytes, origin: str) -> tuple[Item, ...]:
-    """The papers in an answer of the API.
-
-    Args:
-        body: the answer.
-        origin: its address or file, for errors.
+    """The papers in an answer of the API; ``origin`` is its address or file, for errors.
 
     Raises:
         SourceError: the body is not a list of papers.

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
@@ -22,13 +23,10 @@ _YEARS = 8
 class SavedPages:
     """The pages at a path or pattern (``saved/*.txt``); each page is one day's list."""
 
+    daily: ClassVar[bool] = False
+
     name: str
     path: Path
-
-    @property
-    def daily(self) -> bool:
-        """False: pages are saved by hand."""
-        return False
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
         """Every page, each as a listing of its own.
@@ -60,12 +58,7 @@ def saved_files(pattern: Path) -> list[Path]:
 
 
 def parse(text: str, issue: date, file: str = "page") -> tuple[date, tuple[Item, ...]]:
-    """The day of a saved page, and its papers.
-
-    Args:
-        text: the page.
-        issue: the issue's day; the page's day has no year and is not after it.
-        file: the page's name, for errors.
+    """The day of a saved page, which has no year and is not after the issue's day; its papers.
 
     Raises:
         SourceError: the page has no day, or breaks off within a paper.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.bounces import parse
+from newsletter.bounces.parsing import parse
 from tests.support.bounce_mails import (
     complaint_mail,
     exchange_bounce,

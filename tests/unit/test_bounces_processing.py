@@ -7,9 +7,10 @@ from typing import get_args
 
 import pytest
 
-from newsletter.bounces import BounceProcessor, Effect, processing
+from newsletter.bounces import processing
 from newsletter.bounces.mailboxes import Maildir
 from newsletter.bounces.parsing import Meaning
+from newsletter.bounces.processing import BounceProcessor, Effect
 from newsletter.errors import UsageError
 from newsletter.letter.links import Keyring, sign_token
 from newsletter.model import Status
