@@ -1,5 +1,6 @@
 # ruff: noqa: RUF001 - characters that look alike are the subject here
 import re
+from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from newsletter.model import Field, Item, Term
 from newsletter.papers.matching import RulesMatcher
+from newsletter.ports import Matcher
 from newsletter.text import fold
 from tests.support.factories import item
 
@@ -19,9 +21,20 @@ PAPER = item(
 )
 
 
+MATCHERS: tuple[Matcher, ...] = (RulesMatcher(),)
+"""Every matcher of the product: add a new one here, and it has to find the same."""
+
+
+def masks(items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
+    """Which items the terms occur in; all matchers have to agree."""
+    first, *others = (matcher.masks(items, terms) for matcher in MATCHERS)
+    assert all(other == first for other in others)
+    return first
+
+
 def occurs(field: Field, text: str, where: Item = PAPER) -> bool:
     term = Term(field, text)
-    return RulesMatcher().masks([where], [term]) == {term: 1}
+    return masks([where], [term]) == {term: 1}
 
 
 @pytest.mark.parametrize(
@@ -76,9 +89,9 @@ def test_term_matches_whole_words_of_its_field_only(field: Field, text: str) -> 
 def test_every_term_has_a_bit_per_item() -> None:
     items = [item("LoRA"), item("speech"), item("LoRA and speech")]
     lora, speech, none = (Term("text", text) for text in ("lora", "speech", "none"))
-    found = RulesMatcher().masks(items, [lora, speech, none])
+    found = masks(items, [lora, speech, none])
     assert found == {lora: 0b101, speech: 0b110, none: 0}
-    assert RulesMatcher().masks(items, []) == {}
+    assert masks(items, []) == {}
 
 
 @given(
@@ -87,7 +100,7 @@ def test_every_term_has_a_bit_per_item() -> None:
 )
 def test_one_pass_finds_what_single_searches_find(titles: list[str], words: list[str]) -> None:
     terms = [Term("title", word) for word in words]
-    found = RulesMatcher().masks([item(title) for title in titles], terms)
+    found = masks([item(title) for title in titles], terms)
     for term in terms:
         start = r"(?<![ab])" if term.text[0] in "ab" else ""
         end = r"(?![ab])" if term.text[-1] in "ab" else ""
