@@ -9,14 +9,12 @@ from newsletter.issue.selecting import TopicGroup, group_by_topic, select_papers
 from newsletter.model import TOP, Edition, Length, ReaderHistory, Recipient, Section, Summary
 from newsletter.papers.topics import bit_indexes
 
-LEAD_PAPERS = 3
-"""How many papers open a letter, before its topics."""
+LEAD_PAPERS = 3  # how many papers open a letter, before its topics
 
 MIN_CARDS_FOR_LEADS = 6
 """A letter with fewer cards is short enough to go without papers that open it."""
 
-MAX_HTML_BYTES = 102_400
-"""Bytes of HTML that Gmail shows before it clips a message."""
+MAX_HTML_BYTES = 102_400  # bytes of HTML that Gmail shows before it clips a message
 
 
 @dataclass(frozen=True, slots=True)

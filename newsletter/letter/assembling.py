@@ -29,8 +29,7 @@ K = TypeVar("K")
 Piece = TypeVar("Piece")
 """Encoded text: ``str`` for letters to be read, ``WireLines`` for letters to be sent."""
 
-WORDS_A_MINUTE = 220
-"""How fast people read a text of this kind."""
+WORDS_A_MINUTE = 220  # how fast people read a text of this kind
 
 REASON_INDENT = " " * 15
 """Indents a reason's second line in the text part to where its first one begins."""

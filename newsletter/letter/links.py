@@ -34,8 +34,7 @@ MAX_AGE: dict[Purpose, timedelta | None] = {
 
 An unsubscribe link never expires; a feed ends with its reader's subscription."""
 
-_MAX_ID_DIGITS = 20
-"""More digits than any reader's id has."""
+_MAX_ID_DIGITS = 20  # more digits than any reader's id has
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 

@@ -22,14 +22,9 @@ from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.links import Keyring, Links, bounce_tag, letter_tag, sign_links
 from newsletter.model import Edition, Envelope, Publication, Rendering, WireLines
 
-MAX_LINE = 76
-"""Most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)."""
-
-_MAX_SUBJECTS = 4_096
-"""Encoded subjects that are cached: more than an issue has papers."""
-
-_SOFT_LINE = MAX_LINE - 1
-"""Characters of an encoded line that ends in a soft break."""
+MAX_LINE = 76  # most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)
+_MAX_SUBJECTS = 4_096  # encoded subjects that are cached: more than an issue has papers
+_SOFT_LINE = MAX_LINE - 1  # characters of an encoded line that ends in a soft break
 
 _PART_HEADERS = (
     "Content-Type: text/{kind}; charset=utf-8\r\n"

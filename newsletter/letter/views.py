@@ -18,26 +18,16 @@ from newsletter.text import (
     tex_to_unicode,
 )
 
-TEXT_WIDTH = 78
-"""Columns of the text part."""
-
-TITLE_LIMIT = 300
-"""Characters of a title; the longest real ones have about 250."""
-
-SHORT_LIMIT = 420
-"""Characters of a short summary: two sentences, or what fits of them."""
+TEXT_WIDTH = 78  # columns of the text part
+TITLE_LIMIT = 300  # characters of a title; the longest real ones have about 250
+SHORT_LIMIT = 420  # characters of a short summary: two sentences, or what fits of them
 
 LEAD_WORDS = (50, 70)
 """Fewest and most words of the abstract with one of the papers that open the letter."""
 
-LEAD_LIMIT = 700
-"""Characters of those words: where words are longer, fewer are shown."""
-
-FULL_LIMIT = 4000
-"""Characters of a full abstract; real ones have up to about 2,500."""
-
-NAME_LIMIT = 80
-"""Characters of the name of an author or an organisation."""
+LEAD_LIMIT = 700  # characters of those words: where words are longer, fewer are shown
+FULL_LIMIT = 4000  # characters of a full abstract; real ones have up to about 2,500
+NAME_LIMIT = 80  # characters of the name of an author or an organisation
 
 PREHEADER = (40, 110)
 """Fewest and most characters of a preheader.

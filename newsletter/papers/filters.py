@@ -20,11 +20,8 @@ from newsletter.errors import FilterError
 from newsletter.model import All, AnyOf, Expression, Field, Not, Rule, Term
 from newsletter.text import clean, fold
 
-MAX_LENGTH = 4096
-"""Characters of one rule, which leaves room for some 800 terms."""
-
-MAX_DEPTH = 50
-"""Brackets and negations within one another."""
+MAX_LENGTH = 4096  # characters of one rule, which leaves room for some 800 terms
+MAX_DEPTH = 50  # brackets and negations within one another
 
 _PREFIXES: Mapping[str, Field] = {field: field for field in get_args(Field) if field != "text"}
 _RESERVED = frozenset({"and", "or", "not"})

@@ -20,8 +20,7 @@ from newsletter.text import fold, http_url
 ORDER = ("arxiv", "doi", "acl", "openreview", "pmid", "url", "feed", "title")
 """The schemes; the first one that a paper has a name in gives its key."""
 
-EXCLUSIVE = ("arxiv",)
-"""Schemes in which a paper has one name: two different names are two papers."""
+EXCLUSIVE = ("arxiv",)  # schemes in which a paper has one name: two different names are two papers
 
 ARCHIVES = (*EXCLUSIVE, "doi", "acl", "openreview", "pmid")
 """Schemes of the archives: papers that differ in one of these are not joined by their texts."""
@@ -59,8 +58,7 @@ _GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma"
     "|tau|upsilon|phi|chi|psi|omega"
 )
-_DISTINCTIVE = 40
-"""Letters an abstract must have so that it and the title identify one paper."""
+_DISTINCTIVE = 40  # letters an abstract must have so that it and the title identify one paper
 
 # The year and month in an arXiv number: this form began in April 2007. Numbers up to 0600 are
 # left to the next century; those in between do not exist.

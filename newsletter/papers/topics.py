@@ -9,8 +9,7 @@ from newsletter.papers.filters import evaluate, iter_terms
 from newsletter.ports import Matcher
 from newsletter.text import fold
 
-TITLE_WEIGHT = 3
-"""The weight of a rule that matches in the title, against 1 in the abstract."""
+TITLE_WEIGHT = 3  # the weight of a rule that matches in the title, against 1 in the abstract
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,7 @@ from newsletter.templates import find_template_errors
 
 THEMES: tuple[str, ...] = get_args(IssueSettings.model_fields["theme"].annotation)
 
-DAYS_OFFERED = 31
-"""How many days before the chosen one are offered if they have papers."""
+DAYS_OFFERED = 31  # how many days before the chosen one are offered if they have papers
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from newsletter.preview.html_tree import Element, parse_declarations
 from newsletter.preview.letter import Scheme
 
-MIN_CONTRAST = 4.5
-"""The least contrast of a text with its background."""
+MIN_CONTRAST = 4.5  # the least contrast of a text with its background
 
 _DARK = re.compile(r"prefers-color-scheme\s*:\s*dark")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)

@@ -13,25 +13,16 @@ from newsletter.preview.html_tree import Element, parse_declarations, parse_html
 from newsletter.preview.letter import ParsedLetter, Scheme
 from newsletter.text import http_url
 
-MAX_SUBJECT = 78
-"""Characters of a subject that every mail program shows."""
+MAX_SUBJECT = 78  # characters of a subject that every mail program shows
 
 MAX_TEXT_LINE = 78
-MIN_FONT_SIZE = 14
-"""Pixels of the smallest text."""
-
-QUOTED = 60
-"""Characters of a text that a message quotes."""
-
-MAX_STYLE_BYTES = 16_384
-"""Bytes of one style element; Gmail drops a longer one."""
+MIN_FONT_SIZE = 14  # pixels of the smallest text
+QUOTED = 60  # characters of a text that a message quotes
+MAX_STYLE_BYTES = 16_384  # bytes of one style element; Gmail drops a longer one
 
 SPAMASSASSIN = "spamassassin"
-SPAM_TIMEOUT = 60
-"""Seconds that SpamAssassin may take; it starts anew for each letter."""
-
-MAX_SPAM_SCORE = 0.0
-"""Without network and training, the score depends on the letter only."""
+SPAM_TIMEOUT = 60  # seconds that SpamAssassin may take; it starts anew for each letter
+MAX_SPAM_SCORE = 0.0  # without network and training, the score depends on the letter only
 
 _LOW_PRIORITY = ("nice", "-n", "19") if shutil.which("nice") else ()
 """The page must stay fast while SpamAssassin works."""

@@ -46,11 +46,8 @@ PAGE_HEADERS = COMMON_HEADERS | {
     "Referrer-Policy": "same-origin",
 }
 
-FILTER_DAYS = 14
-"""How many days a filter is tried on."""
-
-PAPERS_SHOWN = 8
-"""Papers shown of the last matches, and of the near misses."""
+FILTER_DAYS = 14  # how many days a filter is tried on
+PAPERS_SHOWN = 8  # papers shown of the last matches, and of the near misses
 
 
 def refuse_foreign(scope: Scope) -> Response | None:

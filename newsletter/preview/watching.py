@@ -33,8 +33,7 @@ Snapshot = Mapping[str, tuple[int, int, int]]
 
 POLL_SECONDS = 0.02
 
-PAGES = "web"
-"""The folder of templates that no letter is built from."""
+PAGES = "web"  # the folder of templates that no letter is built from
 
 
 def open_preview(app: App, day: date, email: str) -> ASGIApp:

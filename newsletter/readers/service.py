@@ -43,11 +43,8 @@ CONSENT_METHODS = {
 }
 """How a reader agreed, by what a confirmation link carries besides the reader's id. Stored."""
 
-MAX_REASON = 1000
-"""Characters of a reason to unsubscribe; the rest is cut off."""
-
-EXPORTED_REASONS = 100
-"""How many of a reader's own reasons to unsubscribe an export contains."""
+MAX_REASON = 1000  # characters of a reason to unsubscribe; the rest is cut off
+EXPORTED_REASONS = 100  # how many of a reader's own reasons to unsubscribe an export contains
 
 ERASED = "@erased.invalid"
 """The domain of the aliases of erased readers; nobody can register it (RFC 2606)."""

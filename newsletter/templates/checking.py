@@ -16,8 +16,7 @@ from newsletter.templates.linting import (
     find_mjml_errors,
 )
 
-_SUFFIXES = frozenset({".mjml", ".txt", ".jinja", ".html"})
-"""How the names of templates end."""
+_SUFFIXES = frozenset({".mjml", ".txt", ".jinja", ".html"})  # how the names of templates end
 
 
 def find_template_errors(folder: Path | None = None) -> tuple[TemplateError, ...]:

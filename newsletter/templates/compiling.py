@@ -27,8 +27,7 @@ from newsletter.templates.linting import (
     raise_first,
 )
 
-DEFAULT_THEME = "serif"
-"""The theme of newsletters that choose none."""
+DEFAULT_THEME = "serif"  # the theme of newsletters that choose none
 
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -35,8 +35,7 @@ def language(text: str) -> str:
     return next((tag for tag, script in _SCRIPTS if script.search(foreign)), "")
 
 
-_LAST_LATIN = 0x24F
-"""The end of the block Latin Extended-B."""
+_LAST_LATIN = 0x24F  # the end of the block Latin Extended-B
 
 
 @lru_cache(maxsize=8192)

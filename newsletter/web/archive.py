@@ -23,14 +23,9 @@ from newsletter.web.feeds import (
 )
 from newsletter.web.page_cache import RECENT, PaperEntry, full_edition, paper_entry
 
-ISSUES_PER_PAGE = 100
-"""Issues listed on one page of the archive."""
-
-MAX_RESULTS = 50
-"""Papers that a search shows."""
-
-MAX_QUERY = 200
-"""Characters of a search."""
+ISSUES_PER_PAGE = 100  # issues listed on one page of the archive
+MAX_RESULTS = 50  # papers that a search shows
+MAX_QUERY = 200  # characters of a search
 
 HIDDEN = (
     "preferences", "unsubscribe", "leave", "farewell", "confirm", "move", "edition",

@@ -13,13 +13,11 @@ from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
 from newsletter.model import SUBSCRIBER_FIELDS, FormField, Subscriber
 
-MAX_BYTES = 65_536
-"""The most bytes a form may have; the fullest preferences take about 30,000."""
+MAX_BYTES = 65_536  # the most bytes a form may have; the fullest preferences take about 30,000
 
 MAX_FIELDS = 500
 
-MAX_RULES = 100
-"""Rules in one list; a longer list should be a topic of the newsletter."""
+MAX_RULES = 100  # rules in one list; a longer list should be a topic of the newsletter
 
 
 class Form:

@@ -32,8 +32,7 @@ Job = Callable[[Send], None]
 RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
 """How long to wait before a note is sent again, or the store is asked again."""
 
-CLOSING_SECONDS = 5.0
-"""How long jobs that have begun may go on when the queue closes."""
+CLOSING_SECONDS = 5.0  # how long jobs that have begun may go on when the queue closes
 
 
 class MailQueue:

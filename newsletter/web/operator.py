@@ -20,17 +20,10 @@ from newsletter.web.context import PageContext
 Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
 """A metric's name, its help text, the name of its label, and its values by label."""
 
-ISSUES_SHOWN = 14
-"""Issues in the table and the plot."""
-
-ENTRIES_SHOWN = 20
-"""Reasons to unsubscribe, and blocked readers, that are shown."""
-
-BAR_HEIGHT = 100
-"""Height of the plot's highest bar, in the plot's own units."""
-
-WEEKS_SHOWN = 26
-"""Weeks in the plot of the growth."""
+ISSUES_SHOWN = 14  # issues in the table and the plot
+ENTRIES_SHOWN = 20  # reasons to unsubscribe, and blocked readers, that are shown
+BAR_HEIGHT = 100  # height of the plot's highest bar, in the plot's own units
+WEEKS_SHOWN = 26  # weeks in the plot of the growth
 
 WEEK = timedelta(weeks=1)
 

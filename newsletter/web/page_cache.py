@@ -14,14 +14,9 @@ from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
 
-MAX_AGE = timedelta(minutes=1)
-"""How old a cached value may be when it is shown."""
-
-MAX_ENTRIES = 128
-"""Issues and rendered pages in the cache."""
-
-RECENT = 10
-"""How many issues back topics and feeds go."""
+MAX_AGE = timedelta(minutes=1)  # how old a cached value may be when it is shown
+MAX_ENTRIES = 128  # issues and rendered pages in the cache
+RECENT = 10  # how many issues back topics and feeds go
 
 WEEK = 7
 

@@ -17,8 +17,7 @@ from newsletter.web.context import PageContext, client_of, post, token_of
 from newsletter.web.forms import Form, InvalidFormError, fill_form, parse_subscriber
 from newsletter.web.guard import SCRIPT_POLICY
 
-PAUSE_WEEKS = (1, 2, 4)
-"""How many weeks a pause may last."""
+PAUSE_WEEKS = (1, 2, 4)  # how many weeks a pause may last
 
 PREVIEW_DAYS = {"try": 7, "glance": 2}
 """How many days a filter is tried on: by the button, and while the reader is typing."""

@@ -13,14 +13,9 @@ from newsletter.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
 
-MAX_REQUESTS = 1000
-"""Requests at once; a further one gets the answer that the server is busy (503)."""
-
-GRACE = 10
-"""Seconds that requests may still take when the server stops."""
-
-PORTS_TRIED = 50
-"""How many ports are tried from the wanted one on."""
+MAX_REQUESTS = 1000  # requests at once; a further one gets the answer that the server is busy (503)
+GRACE = 10  # seconds that requests may still take when the server stops
+PORTS_TRIED = 50  # how many ports are tried from the wanted one on
 
 MAX_PORT = 65535
 
