@@ -1,20 +1,16 @@
 """The rendered fragments that an issue's letters consist of; they are stored with the issue."""
 
-import json
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import cache
+from typing import Annotated
+
+from pydantic import AfterValidator, TypeAdapter
 
 from newsletter.issue.editions import HtmlSizes
 from newsletter.model import Length, Publication
-
-Fragment = tuple[str, ...]
-"""A rendered text: fixed text at even indexes, a :func:`placeholder` at each odd one."""
-
-Forms = tuple[Fragment, ...]
-"""A line that names a count, rendered for none, for one, and for more."""
 
 MAX_REASON_BYTES = 240  # most bytes of HTML in a reason; a longer one is shortened
 
@@ -34,8 +30,18 @@ def placeholder(name: str) -> str:
     return f"\ue000{name}\ue001"
 
 
-_STORED_PLACEHOLDER = {0xE000: None, 0xE001: None}
-"""A translation that leaves only a placeholder's name, as it is stored."""
+_STORED_PLACEHOLDER = {0xE000: None, 0xE001: None}  # leaves a placeholder's name, as it is stored
+
+
+def _restore_placeholders(stored: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(placeholder(text) if i % 2 else text for i, text in enumerate(stored))
+
+
+Fragment = Annotated[tuple[str, ...], AfterValidator(_restore_placeholders)]
+"""A rendered text: fixed text at even indexes, a :func:`placeholder` at each odd one."""
+
+Forms = tuple[Fragment, ...]
+"""A line that names a count, rendered for none, for one, and for more."""
 
 _MAX_BYTES = {
     placeholder("papers"): 6,
@@ -125,53 +131,19 @@ class IssueFragments:
 
     def dump(self) -> bytes:
         """The fragments as they are stored: compressed JSON with bare names as placeholders."""
-        fields = asdict(self) | {
-            "day": self.day.isoformat(),
-            "frozen_at": self.frozen_at.isoformat(),
-        }
-        text = json.dumps(fields, ensure_ascii=False).translate(_STORED_PLACEHOLDER)
+        text = _codec().dump_json(self).decode().translate(_STORED_PLACEHOLDER)
         return zlib.compress(text.encode(), level=1)
 
     @classmethod
     def load(cls, stored: bytes) -> "IssueFragments":
         """The fragments that :meth:`dump` made these bytes of."""
-        fields: dict[str, Any] = json.loads(zlib.decompress(stored))
-        return cls(
-            publication=Publication(**fields["publication"]),
-            day=date.fromisoformat(fields["day"]),
-            frozen_at=datetime.fromisoformat(fields["frozen_at"]),
-            signed_by=fields["signed_by"],
-            html=_load_part(fields["html"]),
-            text=_load_part(fields["text"]),
-            subjects=tuple(
-                (_load_fragment(alone), _load_fragment(more)) for alone, more in fields["subjects"]
-            ),
-            quiet_subject=fields["quiet_subject"],
-            preheaders=tuple((alone, second) for alone, second in fields["preheaders"]),
-            quiet_preheader=fields["quiet_preheader"],
-            words={length: tuple(words) for length, words in fields["words"].items()},
-        )
+        return _codec().validate_json(zlib.decompress(stored))
+
+
+@cache
+def _codec() -> TypeAdapter[IssueFragments]:
+    return TypeAdapter(IssueFragments)
 
 
 def _bytes(text: str) -> int:
     return len(text.encode())
-
-
-def _load_part(fields: Mapping[str, Any]) -> PartFragments:
-    return PartFragments(
-        frame=_load_fragments(fields["frame"]),
-        counts={
-            name: tuple(map(_load_fragment, forms)) for name, forms in fields["counts"].items()
-        },
-        headings=_load_fragments(fields["headings"]),
-        cards={length: tuple(cards) for length, cards in fields["cards"].items()},
-        rows=tuple(fields["rows"]),
-    )
-
-
-def _load_fragments(stored: Mapping[str, Sequence[str]]) -> dict[str, Fragment]:
-    return {name: _load_fragment(fragment) for name, fragment in stored.items()}
-
-
-def _load_fragment(stored: Sequence[str]) -> Fragment:
-    return tuple(placeholder(text) if i % 2 else text for i, text in enumerate(stored))
