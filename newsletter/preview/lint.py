@@ -1,10 +1,12 @@
 """What is wrong with a letter, or could be better, found in its bytes."""
 
 import asyncio
+import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Literal, get_args
 
 from newsletter.issue.editions import MAX_HTML_BYTES
@@ -33,43 +35,10 @@ _SPAM_STATUS = re.compile(
 _PIXELS = re.compile(r"(\d+(?:\.\d+)?)px")
 _BODY = re.compile(r"\{([^{}]*)\}")
 
-_OUTLOOK, _GMAIL = "Outlook for Windows", "Gmail"
-
-_PROPERTIES = {
-    "animation": (_GMAIL, _OUTLOOK),
-    "background-image": (_OUTLOOK,),
-    "box-shadow": (_GMAIL, _OUTLOOK),
-    "clip-path": (_GMAIL, _OUTLOOK),
-    "filter": (_GMAIL, _OUTLOOK),
-    "float": (_OUTLOOK,),
-    "gap": (_GMAIL, _OUTLOOK),
-    "object-fit": (_OUTLOOK,),
-    "position": (_GMAIL, _OUTLOOK),
-    "transform": (_GMAIL, _OUTLOOK),
-    "transition": (_GMAIL, _OUTLOOK),
-}
-"""CSS properties and the clients that ignore them."""
-
-_VALUES = {
-    ("display", "flex"): (_OUTLOOK,),
-    ("display", "grid"): (_GMAIL, _OUTLOOK),
-    ("display", "inline-flex"): (_GMAIL, _OUTLOOK),
-}
-
-_ELEMENTS = {
-    "audio": (_GMAIL, _OUTLOOK),
-    "button": (_OUTLOOK,),
-    "form": (_GMAIL, _OUTLOOK),
-    "iframe": (_GMAIL, _OUTLOOK),
-    "input": (_GMAIL, _OUTLOOK),
-    "picture": (_OUTLOOK,),
-    "script": ("every client",),
-    "svg": (_GMAIL, _OUTLOOK),
-    "video": (_GMAIL, _OUTLOOK),
-}
-
-_AT_RULES = {"@import": (_GMAIL, _OUTLOOK), "@font-face": (_GMAIL, _OUTLOOK)}
-_FUNCTIONS = {"var(": (_GMAIL, _OUTLOOK), "calc(": (_OUTLOOK,)}
+_IGNORED: Mapping[str, Mapping[str, Sequence[str]]] = json.loads(
+    files("newsletter").joinpath("data/mail_clients.json").read_text(encoding="utf-8")
+)
+"""What mail clients ignore, by kind: CSS properties and values, elements; each with the clients."""
 
 Severity = Literal["wrong", "notice", "fine"]
 
@@ -176,17 +145,17 @@ def _check_contrast(root: Element) -> Iterator[Problem]:
 
 def _check_clients(root: Element) -> Iterator[Problem]:
     """What some mail clients ignore, each thing once."""
-    ignored: dict[str, tuple[str, ...]] = {}
+    ignored: dict[str, Sequence[str]] = {}
     for element in root.walk():
-        if element.tag in _ELEMENTS:
-            ignored[f"<{element.tag}>"] = _ELEMENTS[element.tag]
+        if element.tag in _IGNORED["elements"]:
+            ignored[f"<{element.tag}>"] = _IGNORED["elements"][element.tag]
         if element.tag == "style":
             css = "".join(element.texts)
             size = len(css.encode())
             if size > MAX_STYLE_BYTES:
                 limit = f"Gmail drops one of more than {MAX_STYLE_BYTES:,}"
                 yield "wrong", f"a style element of {size:,} bytes; {limit}"
-            ignored.update((name, clients) for name, clients in _AT_RULES.items() if name in css)
+            ignored.update(rule for rule in _IGNORED["at-rules"].items() if rule[0] in css)
             for body in _BODY.findall(css):
                 ignored.update(_list_ignored(body))
         ignored.update(_list_ignored(element.attributes.get("style", "")))
@@ -194,15 +163,17 @@ def _check_clients(root: Element) -> Iterator[Problem]:
         yield "notice", f"{what} is ignored by {' and '.join(clients)}; do not depend on it"
 
 
-def _list_ignored(css: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _list_ignored(css: str) -> Iterator[tuple[str, Sequence[str]]]:
     """The declarations that some clients ignore, each with these clients."""
     for name, value in parse_declarations(css).items():
-        if name in _PROPERTIES and value not in {"none", "static"}:
-            yield name, _PROPERTIES[name]
-        for (known, word), clients in _VALUES.items():
-            if name == known and value.split(" ")[0] == word:
-                yield f"{name}: {word}", clients
-        yield from ((f"{name}: {call}…)", who) for call, who in _FUNCTIONS.items() if call in value)
+        if name in _IGNORED["properties"] and value not in {"none", "static"}:
+            yield name, _IGNORED["properties"][name]
+        declaration = f"{name}: {value.split(' ')[0]}"
+        if declaration in _IGNORED["values"]:
+            yield declaration, _IGNORED["values"][declaration]
+        for call, clients in _IGNORED["functions"].items():
+            if call in value:
+                yield f"{name}: {call}…)", clients
 
 
 def _check_headers(letter: ParsedLetter) -> Iterator[Problem]:

@@ -73,7 +73,7 @@ def build_reader_note(
         NOTE_LINKS[note.kind]: note.link,
         "hours": CONFIRM_HOURS,
         "email": email,
-        "unsubscribe": service.unsubscribe_url(note.reader, now),
+        "unsubscribe": service.signed_url("unsubscribe", str(note.reader.id), now),
     }
     name = keyed_hash(f"{now.isoformat()}:{email}", service.keys)[:24]
     return build_note(

@@ -45,13 +45,10 @@ Unplanned = Callable[[date, Sequence[int]], Sequence[int]]
 def is_due(
     subscriber: Subscriber, day: date, default: Days = "daily", *, everyone: bool = False
 ) -> bool:
-    """Whether a subscriber gets the issue of a day.
+    """Whether a subscriber gets the issue of a day, a local date of theirs.
 
-    Args:
-        subscriber: the subscriber.
-        day: the issue's day, a local date of the subscriber.
-        default: the newsletter's own days, for subscribers who chose none or whose pause is over.
-        everyone: ignore the cadence, but not a pause.
+    ``default`` is for subscribers who chose no days or whose pause is over; ``everyone`` ignores
+    the cadence, but not a pause.
     """
     if is_paused(subscriber, day):
         return False
@@ -72,26 +69,24 @@ def is_paused(subscriber: Subscriber, day: date) -> bool:
     return subscriber.cadence == "paused"
 
 
-def local_instant(day: date, at: str, timezone: str) -> datetime:
-    """The instant (UTC) of a local time (``HH:MM``) on a local date.
+def local_instant(day: date, at: time, timezone: str) -> datetime:
+    """The instant (UTC) of a local time on a local date.
 
     Of a time that comes twice it is the first; a time that a clock change skips moves on by the
     length of the gap (PEP 495, ``fold=0``).
     """
-    return _instant(day, time.fromisoformat(at), timezone)
+    return datetime.combine(day, at, ZoneInfo(timezone)).astimezone(UTC)
 
 
 def date_exists(day: date, timezone: str) -> bool:
     """Whether a zone's calendar has this date: Samoa (Apia) had no 30 December 2011."""
-    return _instant(day, time.min, timezone) < _instant(day + _DAY, time.min, timezone)
+    return local_instant(day, time.min, timezone) < local_instant(day + _DAY, time.min, timezone)
 
 
 def earliest_instant(now: datetime, *, asleep_since: datetime | None) -> datetime:
     """The earliest due instant whose issue may still be sent now.
 
-    Args:
-        now: the present time.
-        asleep_since: when the newsletter was last awake before it slept; None if it did not.
+    ``asleep_since`` is when the newsletter was last awake before it slept; None if it did not.
     """
     awake = now - MAX_LATENESS
     if asleep_since is None:
@@ -154,11 +149,7 @@ def _local_dates(at: str, timezone: str, *, since: datetime, until: datetime) ->
     local_time, zone = time.fromisoformat(at), ZoneInfo(timezone)
     day = since.astimezone(zone).date() - _DAY
     while day <= until.astimezone(zone).date() + _DAY:
-        instant = _instant(day, local_time, timezone)
+        instant = local_instant(day, local_time, timezone)
         if since <= instant <= until and date_exists(day, timezone):
             yield instant, day
         day += _DAY
-
-
-def _instant(day: date, local_time: time, timezone: str) -> datetime:
-    return datetime.combine(day, local_time, ZoneInfo(timezone)).astimezone(UTC)

@@ -54,10 +54,7 @@ ERASED = "@erased.invalid"
 class Note:
     """A short letter that belongs to no issue, and the link it carries.
 
-    ``confirm`` asks a new reader to confirm; ``known`` tells somebody who is a reader already
-    where their preferences are; ``move`` asks a reader to confirm a new address; ``welcome``
-    greets a new reader when the day has no letter for them; ``farewell`` confirms that somebody
-    unsubscribed, and how to come back.
+    The kinds are explained at :data:`newsletter.letter.rendering.NOTES`.
     """
 
     kind: Literal["confirm", "farewell", "known", "move", "welcome"]
@@ -69,23 +66,10 @@ SendNote = Callable[[Note], None]
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderData:
-    """Everything the store holds about one reader."""
-
-    reader: Reader
-    consents: tuple[Consent, ...]
-    letters: tuple[Delivery, ...]
-    farewells: tuple[MailEvent, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ReaderService:
     """The newsletter as its readers use it: subscribe, choose, pause, unsubscribe, be erased.
 
-    Attributes:
-        publication: the newsletter's name and addresses.
-        store: where the readers are.
-        keys: what signs and verifies their links.
+    ``keys`` sign and verify the readers' links.
     """
 
     publication: Publication
@@ -100,18 +84,15 @@ class ReaderService:
 
     def preferences_url(self, reader: Reader, now: datetime) -> str:
         """A reader's link to the preferences, signed now."""
-        return self.page_url(f"preferences/{self._sign(str(reader.id), 'preferences', now)}")
-
-    def unsubscribe_url(self, reader: Reader, now: datetime) -> str:
-        """A reader's link to unsubscribe."""
-        return self.page_url(f"unsubscribe/{self._sign(str(reader.id), 'unsubscribe', now)}")
+        return self.signed_url("preferences", str(reader.id), now)
 
     def feed_url(self, reader: Reader, now: datetime) -> str:
         """A reader's own feed, without the ending that says its format."""
-        return self.page_url(f"mine/{self._sign(str(reader.id), 'feed', now)}/feed")
+        return self.page_url(f"mine/{sign_token(str(reader.id), 'feed', self.keys, now)}/feed")
 
-    def _sign(self, payload: str, purpose: Purpose, now: datetime) -> str:
-        return sign_token(payload, purpose, self.keys, now)
+    def signed_url(self, purpose: Purpose, payload: str, now: datetime) -> str:
+        """The page of that name, for the reader whose id the payload begins with."""
+        return self.page_url(f"{purpose}/{sign_token(payload, purpose, self.keys, now)}")
 
     def verify_link(self, token: str, purpose: Purpose, now: datetime) -> tuple[Reader, str]:
         """The reader a link was made for, and what else it carries.
@@ -120,13 +101,18 @@ class ReaderService:
             TokenError: the link is forged, too old or for another purpose, or its reader was
                 erased.
         """
-        number, _, rest = verify_token(token, purpose, self.keys, now, MAX_AGE[purpose]).partition(
-            "/"
-        )
-        reader = self.store.reader_by_id(int(number))
-        if reader is None or is_erased(reader):
+        reader, rest = self._find_reader(token, purpose, now)
+        if reader is None:
             raise TokenError("The reader of this link does not exist any more.")
         return reader, rest
+
+    def _find_reader(
+        self, token: str, purpose: Purpose, now: datetime
+    ) -> tuple[Reader | None, str]:
+        payload = verify_token(token, purpose, self.keys, now, MAX_AGE[purpose])
+        number, _, rest = payload.partition("/")
+        reader = self.store.reader_by_id(int(number))
+        return None if reader is None or is_erased(reader) else reader, rest
 
     # -- subscribing -----------------------------------------------------------------------------
 
@@ -134,13 +120,8 @@ class ReaderService:
         """Send one note to an address, which may not be that of the person who filled in the form.
 
         Nothing else happens until the link in the note is followed. The caller learns nothing, so
-        that a page cannot tell whether an address is a reader's.
-
-        Args:
-            wanted: the address, and what to send there.
-            client: the network address of the request, for the limits.
-            send: sends the note, if the limits allow one.
-            now: the present time.
+        that a page cannot tell whether an address is a reader's. The limits count the address and
+        the ``client``, the network address of the request.
         """
         self.store.forget_unconfirmed(before=now - UNCONFIRMED_KEPT)
         known = self.store.reader_by_email(wanted.email)
@@ -151,8 +132,7 @@ class ReaderService:
             send(Note("known", known, self.preferences_url(known, now)))
         elif known is None or known.status != "blocked":
             reader = self._save_unconfirmed(known, wanted, now)
-            token = self._sign(str(reader.id), "confirm", now)
-            send(Note("confirm", reader, self.page_url(f"confirm/{token}")))
+            send(Note("confirm", reader, self.signed_url("confirm", str(reader.id), now)))
 
     def _save_unconfirmed(self, known: Reader | None, wanted: Subscriber, now: datetime) -> Reader:
         """Save what somebody wants; a reader who unsubscribed stays unsubscribed for now."""
@@ -188,8 +168,7 @@ class ReaderService:
             f"address:{email}", f"client:{client}", UNCONFIRMED_LIMITS, now
         ):
             moved = replace(reader, subscriber=replace(reader.subscriber, email=email))
-            token = self._sign(f"{reader.id}/{email}", "move", now)
-            send(Note("move", moved, self.page_url(f"move/{token}")))
+            send(Note("move", moved, self.signed_url("move", f"{reader.id}/{email}", now)))
 
     def confirm_new_email(self, token: str, now: datetime) -> Reader:
         """Give a link's reader the address that the link was sent to.
@@ -227,9 +206,11 @@ class ReaderService:
         kept = tuple(topic for topic in had if topic in chosen)
         topics = (*kept, *(topic for topic in chosen if topic not in had))
         fixed = [name for name, way in SUBSCRIBER_FIELDS.items() if way == "fixed"]
-        kept_values = {name: getattr(before, name) for name in fixed}
-        wanted = replace(wanted, filter=replace(wanted.filter, topics=topics))
-        changed = replace(wanted, **kept_values)
+        changed = replace(
+            wanted,
+            filter=replace(wanted.filter, topics=topics),
+            **{name: getattr(before, name) for name in fixed},
+        )
         return self.store.save_reader(changed, status=reader.status, now=now)
 
     def pause(self, reader: Reader, until: date | None, now: datetime) -> Reader:
@@ -239,10 +220,11 @@ class ReaderService:
             subscriber = replace(subscriber, cadence=None)
         return self.store.save_reader(subscriber, status=reader.status, now=now)
 
-    def export(self, reader: Reader) -> ReaderData:
-        """Everything that is stored about a reader."""
-        return ReaderData(
-            reader,
+    def export(
+        self, reader: Reader
+    ) -> tuple[tuple[Consent, ...], tuple[Delivery, ...], tuple[MailEvent, ...]]:
+        """Everything that is stored about a reader: consents, letters, reasons to unsubscribe."""
+        return (
             self.store.consents(reader.id),
             self.store.deliveries_to(reader.id),
             self.store.leaving_reasons(limit=EXPORTED_REASONS, reader=reader.id),
@@ -256,9 +238,7 @@ class ReaderService:
         Raises:
             TokenError: this is not a valid unsubscribe link.
         """
-        number = verify_token(token, "unsubscribe", self.keys, now, MAX_AGE["unsubscribe"])
-        reader = self.store.reader_by_id(int(number))
-        return None if reader is None or is_erased(reader) else reader
+        return self._find_reader(token, "unsubscribe", now)[0]
 
     def unsubscribe(self, token: str, now: datetime) -> Reader | None:
         """Unsubscribe a link's reader, who may be unsubscribed already.
@@ -277,21 +257,13 @@ class ReaderService:
     def send_farewell(self, before: Reader, client: str, send: SendNote, now: datetime) -> None:
         """Tell a reader who unsubscribed on the page that they did, and how to come back.
 
-        Only readers who were getting letters get one. The link back is a confirmation link and is
-        valid as long as one.
-
-        Args:
-            before: the reader as :meth:`unsubscribe` returned them.
-            client: the network address of the request, for the limits.
-            send: sends the note, if the limits allow one.
-            now: the present time.
+        Only readers who were getting letters get one, if the limits allow it. The link back is a
+        confirmation link and is valid as long as one. ``before`` is what :meth:`unsubscribe`
+        returned.
         """
         address, client = f"farewell:{before.subscriber.email}", f"leaving:{client}"
-        if before.status == "confirmed" and self._count_request(
-            address, client, READER_LIMITS, now
-        ):
-            token = self._sign(f"{before.id}/back", "confirm", now)
-            send(Note("farewell", before, self.page_url(f"confirm/{token}")))
+        if before.status == "confirmed" and self._count_request(address, client, READER_LIMITS, now):
+            send(Note("farewell", before, self.signed_url("confirm", f"{before.id}/back", now)))
 
     def record_reason(self, token: str, reason: str, now: datetime) -> None:
         """Store why a link's reader unsubscribed, for the operator; one reason a day is kept.

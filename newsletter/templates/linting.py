@@ -1,9 +1,11 @@
 """What is wrong with a template before it is compiled: the compilers ignore many mistakes."""
 
 import difflib
+import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
+from importlib.resources import files
 
 import jinja2
 from jinja2 import meta, nodes
@@ -13,61 +15,15 @@ from newsletter.errors import TemplateError
 from newsletter.letter.views import FILTERS
 from newsletter.templates.finding import TemplateFolders
 
-_PADDING = "padding padding-bottom padding-left padding-right padding-top"
-_BORDER = "border border-bottom border-left border-right border-top"
-_FONT = "color font-family font-size font-style font-weight letter-spacing line-height"
-_BACKGROUND = (
-    "background-color background-position background-position-x background-position-y "
-    "background-repeat background-size background-url"
-)
-_IN_COLUMN = f"align container-background-color {_PADDING}"
-_IN_BODY = (
-    f"{_BACKGROUND} {_BORDER} {_PADDING} border-radius direction full-width gutter text-align "
-    "text-padding"
-)
-_ATTRIBUTES = {
-    "mj-all": "",
-    "mj-attributes": "",
-    "mj-body": "background-color id width",
-    "mj-breakpoint": "width",
-    "mj-button": f"{_IN_COLUMN} {_BORDER} {_FONT} background-color border-radius height href "
-    "inner-padding name rel target text-align text-decoration text-transform title vertical-align "
-    "width",
-    "mj-class": "name",
-    "mj-column": f"{_BORDER} {_PADDING} background-color border-radius direction "
-    "inner-background-color inner-border inner-border-bottom inner-border-left "
-    "inner-border-radius inner-border-right inner-border-top vertical-align width",
-    "mj-divider": f"{_IN_COLUMN} border-color border-style border-width width",
-    "mj-font": "href name",
-    "mj-group": "background-color direction vertical-align width",
-    "mj-head": "",
-    "mj-hero": f"{_PADDING} background-color background-height background-position background-url "
-    "background-width border-radius height inner-background-color inner-padding "
-    "inner-padding-bottom inner-padding-left inner-padding-right inner-padding-top mode "
-    "vertical-align",
-    "mj-image": f"{_IN_COLUMN} {_BORDER} alt border-radius fluid-on-mobile font-size height href "
-    "max-height name rel sizes src srcset target title usemap width",
-    "mj-include": "css-inline path type",
-    "mj-preview": "",
-    "mj-raw": "position",
-    "mj-section": _IN_BODY,
-    "mj-spacer": f"{_BORDER} {_PADDING} container-background-color height",
-    "mj-style": "inline",
-    "mj-table": f"{_IN_COLUMN} border cellpadding cellspacing color font-family font-size "
-    "font-weight line-height role table-layout vertical-align width",
-    "mj-text": f"{_IN_COLUMN} {_FONT} background-color height text-decoration text-transform "
-    "vertical-align",
-    "mj-title": "",
-    "mj-wrapper": f"{_IN_BODY} gap",
-    "mjml": "dir lang owa",
-}
-"""MJML's elements that a letter may use, with the attributes that MJML 5's validator allows."""
-
-ELEMENTS = {
+ELEMENTS: Mapping[str, frozenset[str]] = {
     name: frozenset(["css-class", "mj-class", *names.split()])
-    for name, names in _ATTRIBUTES.items()
+    for name, names in json.loads(
+        files("newsletter").joinpath("data/mjml.json").read_text(encoding="utf-8")
+    ).items()
 }
-"""The attributes of each element. The compiler silently drops any other."""
+"""MJML's elements that a letter may use, with the attributes that MJML 5's validator allows.
+
+The compiler silently drops any other attribute."""
 
 _DEFAULTS = frozenset({"mj-all", "mj-class"})
 """Elements in ``mj-attributes`` that set defaults for others: they take any attribute."""

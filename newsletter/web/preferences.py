@@ -194,20 +194,15 @@ class PreferencePages:
     def export(self, request: Request) -> Response:
         """Everything that is stored about a reader, as a JSON file."""
         reader, _ = self.context.verify_link(request, "preferences")
-        data = self.context.reader_service.export(reader)
+        consents, letters, farewells = self.context.reader_service.export(reader)
         document = {
-            "subscription": to_entry(data.reader.subscriber),
-            "status": data.reader.status,
+            "subscription": to_entry(reader.subscriber),
+            "status": reader.status,
             "consents": [
-                {"at": consent.at.isoformat(), "how": consent.how, "to": consent.text}
-                for consent in data.consents
+                {"at": each.at.isoformat(), "how": each.how, "to": each.text} for each in consents
             ],
-            "letters": [
-                {"day": letter.day.isoformat(), "state": letter.state} for letter in data.letters
-            ],
-            "farewells": [
-                {"day": each.day.isoformat(), "said": each.said} for each in data.farewells
-            ],
+            "letters": [{"day": each.day.isoformat(), "state": each.state} for each in letters],
+            "farewells": [{"day": each.day.isoformat(), "said": each.said} for each in farewells],
         }
         return Response(
             json.dumps(document, ensure_ascii=False, indent=2),
