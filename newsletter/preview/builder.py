@@ -30,13 +30,7 @@ DAYS_OFFERED = 31  # how many days before the chosen one are offered if they hav
 
 @dataclass(frozen=True, slots=True)
 class BuiltLetter:
-    """A letter on the page.
-
-    Attributes:
-        content: the message's bytes as they would be sent.
-        letter: the same, parsed.
-        frozen: whether it was frozen before, so that no file changes it any more.
-    """
+    """A letter's bytes as they would be sent, and parsed; no file changes a frozen one any more."""
 
     content: bytes
     letter: ParsedLetter

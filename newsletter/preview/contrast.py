@@ -37,16 +37,8 @@ class _Rule:
     order: int
 
 
-@dataclass(frozen=True, slots=True)
-class LowContrast:
-    """A text with too little contrast."""
-
-    text: str
-    ratio: float
-
-
-def find_low_contrast(root: Element, scheme: Scheme) -> Iterator[LowContrast]:
-    """Every text with too little contrast on a screen of this scheme."""
+def find_low_contrast(root: Element, scheme: Scheme) -> Iterator[tuple[str, float]]:
+    """Every text with too little contrast on a screen of this scheme, with its contrast."""
     rules = list(_list_rules(root, scheme))
     text, background, links = _CANVAS[scheme if _supports_dark(root) else "light"]
     yield from _find(root, rules, links, (text, background))
@@ -60,7 +52,7 @@ def contrast(one: Colour, other: Colour) -> float:
 
 def _find(
     element: Element, rules: Sequence[_Rule], links: Colour, inherited: tuple[Colour, Colour]
-) -> Iterator[LowContrast]:
+) -> Iterator[tuple[str, float]]:
     if element.style.get("display", "").startswith("none") or element.tag in {"head", "style"}:
         return
     default = links if element.tag == "a" else inherited[0]
@@ -68,7 +60,7 @@ def _find(
     background = _colour(_winner(element, rules, ("background-color", "background")))
     background = background or inherited[1]
     if element.own_text and (ratio := contrast(text, background)) < MIN_CONTRAST:
-        yield LowContrast(element.own_text, ratio)
+        yield element.own_text, ratio
     for child in element.children:
         yield from _find(child, rules, links, (text, background))
 

@@ -22,14 +22,8 @@ T = TypeVar("T")
 class Choice:
     """Which letter is shown, and how.
 
-    Attributes:
-        day: the issue's day.
-        email: whose letter; empty for a reader who wants everything.
-        theme: its theme.
-        all_papers: with all papers of the day, as if nothing had ever been sent.
-        view: which part of it.
-        width: how wide the screen is.
-        scheme: whether the screen is light or dark.
+    ``email`` is empty for a reader who wants everything; ``all_papers`` shows all papers of the
+    day, as if nothing had ever been sent.
     """
 
     day: date

@@ -134,10 +134,9 @@ def _small_sizes(element: Element) -> Iterator[float]:
 def _check_contrast(root: Element) -> Iterator[Problem]:
     for scheme in get_args(Scheme):
         by_ratio: dict[float, tuple[str, int]] = {}
-        for found in find_low_contrast(root, scheme):
-            key = round(found.ratio, 2)
-            text, count = by_ratio.get(key, (found.text, 0))
-            by_ratio[key] = (text, count + 1)
+        for text, ratio in find_low_contrast(root, scheme):
+            first, count = by_ratio.get(round(ratio, 2), (text, 0))
+            by_ratio[round(ratio, 2)] = (first, count + 1)
         for ratio, (text, count) in sorted(by_ratio.items()):
             place = f"{ratio:.1f} : 1 on a {scheme} screen, {count} times"
             yield "wrong", f"{place}; at least {MIN_CONTRAST} is readable: {_quote(text)}"
@@ -197,13 +196,9 @@ def _check_headers(letter: ParsedLetter) -> Iterator[Problem]:
 def _check_text(letter: ParsedLetter) -> Iterator[Problem]:
     if not letter.text.strip():
         yield "wrong", "it is empty"
-    long = [
-        line
-        for line in letter.text.splitlines()
-        if len(line) > MAX_TEXT_LINE and " " in line.strip()
-    ]
-    # A line with an address cannot be broken.
-    wide = [line for line in long if "://" not in line and "mailto:" not in line]
+    long = [line for line in letter.text.splitlines() if len(line) > MAX_TEXT_LINE]
+    # A single word cannot be broken, nor can an address.
+    wide = [line for line in long if not re.search(r"^\s*\S+\s*$|://|mailto:", line)]
     if wide:
         count = f"{len(wide)} lines of more than {MAX_TEXT_LINE} characters"
         yield "notice", f"{count}: {_quote(wide[0])}"

@@ -1,8 +1,7 @@
 """The proof sheet's answers: the page, the letter in it, and what the page asks for besides."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from datetime import date
 from urllib.parse import urlsplit
 
@@ -18,7 +17,6 @@ from newsletter.config.subscribers import subscriber_from_entry
 from newsletter.config.yaml_file import Value
 from newsletter.errors import NewsletterError
 from newsletter.issue.editions import MAX_HTML_BYTES
-from newsletter.model import Verdict
 from newsletter.preview.builder import THEMES, BuiltLetter, PreviewBuilder
 from newsletter.preview.letter import Choice, force_scheme, parse_choice
 from newsletter.preview.lint import LintResult, Severity, check_spam, lint
@@ -64,65 +62,29 @@ def refuse_foreign(scope: Scope) -> Response | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class FilterSummary:
-    """What a filter would have brought on the last days.
+def try_filter(
+    publisher: Publisher, today: date, query: Mapping[str, str]
+) -> tuple[FilterPreview, ...]:
+    """What a filter that somebody typed makes of the last days' papers, newest day first.
 
-    Attributes:
-        days: each day with papers, oldest first: the day, papers that matched, all papers.
-        matches: the last papers that matched.
-        near_misses: the last papers that one rule alone kept away.
-    """
-
-    days: tuple[tuple[date, int, int], ...]
-    matches: tuple[Verdict, ...]
-    near_misses: tuple[Verdict, ...]
-
-    @property
-    def most(self) -> int:
-        """Matches on the fullest day, at least 1."""
-        return max([1, *(matches for _, matches, _ in self.days)])
-
-    @property
-    def per_day(self) -> float:
-        """Matches a day."""
-        return sum(matches for _, matches, _ in self.days) / max(1, len(self.days))
-
-
-def try_filter(publisher: Publisher, today: date, query: Mapping[str, str]) -> FilterSummary:
-    """Try a filter that somebody typed.
-
-    Args:
-        publisher: the newsletter.
-        today: the last day it is tried on.
-        query: ``topic`` (a name), ``include`` and ``exclude`` (one rule per line).
+    The query has ``topic`` (a name), ``include`` and ``exclude`` (one rule per line).
 
     Raises:
         InvalidFileError: a rule or a topic has a mistake.
     """
     entry: dict[str, Value] = {"email": publisher.publication.sender_email}
     for field in ("include", "exclude"):
-        rules: list[Value] = [line.strip() for line in query.get(field, "").splitlines()]
-        entry[field] = [rule for rule in rules if rule]
+        entry[field] = [
+            rule for line in query.get(field, "").splitlines() if (rule := line.strip())
+        ]
     if topic := query.get("topic", ""):
         entry["topics"] = [topic]
     subscriber = subscriber_from_entry(entry, [known.name for known in publisher.topics])
-    return _summarize(preview_filter(publisher, subscriber, today, FILTER_DAYS))
-
-
-def _summarize(previews: Sequence[FilterPreview]) -> FilterSummary:
-    matches = [verdict for each in previews for verdict in each.included]
-    near_misses = [verdict for each in previews for verdict in each.near_misses]
-    days = tuple((each.day, len(each.included), each.papers) for each in reversed(previews))
-    return FilterSummary(days, tuple(matches[:PAPERS_SHOWN]), tuple(near_misses[:PAPERS_SHOWN]))
+    return preview_filter(publisher, subscriber, today, FILTER_DAYS)
 
 
 class ChangeNotifier:
-    """Tells every open page that something changed, with server-sent events.
-
-    Attributes:
-        number: how often something has changed.
-    """
+    """Tells every open page with server-sent events how often something has changed."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -145,13 +107,7 @@ class ChangeNotifier:
 
 
 class PreviewPages:
-    """The proof sheet of a newsletter.
-
-    Args:
-        builder: builds its letters.
-        notifier: tells open pages that a file was saved.
-        default: what is shown before anything is chosen.
-    """
+    """The proof sheet of a newsletter; it shows ``default`` before anything is chosen."""
 
     def __init__(self, builder: PreviewBuilder, notifier: ChangeNotifier, default: Choice) -> None:
         self._builder, self._notifier, self._default = builder, notifier, default
@@ -230,10 +186,15 @@ class PreviewPages:
         choice = self._parse_choice(request.query_params)
         try:
             publisher = self._builder.publisher(choice.theme)
-            summary = try_filter(publisher, choice.day, request.query_params)
+            previews = try_filter(publisher, choice.day, request.query_params)
         except NewsletterError as error:
             return self._render("proof.said.html", ok=False, message=str(error))
-        return self._render("proof.trial.html", summary=summary)
+        return self._render(
+            "proof.trial.html",
+            days=[(each.day, len(each.included), each.papers) for each in reversed(previews)],
+            matches=[paper for each in previews for paper in each.included][:PAPERS_SHOWN],
+            near_misses=[paper for each in previews for paper in each.near_misses][:PAPERS_SHOWN],
+        )
 
     async def send_test(self, request: Request) -> Response:
         """Send the letter to an address, through the configured server."""

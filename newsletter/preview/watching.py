@@ -19,12 +19,7 @@ from starlette.types import ASGIApp
 from newsletter.app.wiring import App
 from newsletter.preview.builder import PreviewBuilder
 from newsletter.preview.letter import Choice
-from newsletter.preview.pages import (
-    PAGE_HEADERS,
-    ChangeNotifier,
-    PreviewPages,
-    refuse_foreign,
-)
+from newsletter.preview.pages import PAGE_HEADERS, ChangeNotifier, PreviewPages, refuse_foreign
 from newsletter.templates import find_folders
 from newsletter.web.guard import Guard
 
@@ -39,10 +34,7 @@ PAGES = "web"  # the folder of templates that no letter is built from
 def open_preview(app: App, day: date, email: str) -> ASGIApp:
     """The proof sheet of a newsletter, which follows its files as long as it is served.
 
-    Args:
-        app: the newsletter; its store must stay open.
-        day: the issue that is shown first.
-        email: whose letter is shown first; empty for a reader who wants everything.
+    It first shows the letter of ``day`` to ``email``; empty: to a reader who wants everything.
     """
     before = take_snapshot(_watched_paths(app))
     builder, notifier = PreviewBuilder(app), ChangeNotifier()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import chain
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -21,7 +22,7 @@ from newsletter.web.feeds import (
     newest_entries,
     render_feed,
 )
-from newsletter.web.page_cache import RECENT, PaperEntry, full_edition, paper_entry
+from newsletter.web.page_cache import RECENT, PaperEntry, paper_entry
 
 ISSUES_PER_PAGE = 100  # issues listed on one page of the archive
 MAX_RESULTS = 50  # papers that a search shows
@@ -50,15 +51,9 @@ class ArchivePages:
             Route("/paper/{key:path}", self.show_paper),
             Route("/search", self.search),
             Route("/robots.txt", self.robots),
-            *(
-                route
-                for form in FORMATS
-                for route in (
-                    Route(f"/feed.{form}", self._feed(form)),
-                    Route(f"/topic/{{name}}/feed.{form}", self._feed(form)),
-                    Route(f"/mine/{{token}}/feed.{form}", self._own_feed(form)),
-                )
-            ),
+            *(Route(f"/feed.{form}", self.feed) for form in FORMATS),
+            *(Route(f"/topic/{{name}}/feed.{form}", self.feed) for form in FORMATS),
+            *(Route(f"/mine/{{token}}/feed.{form}", self.own_feed) for form in FORMATS),
         ]
 
     # -- pages -----------------------------------------------------------------------------------
@@ -138,18 +133,15 @@ class ArchivePages:
 
     # -- feeds -----------------------------------------------------------------------------------
 
-    def _feed(self, form: Format) -> Callable[[Request], Response]:
+    def feed(self, request: Request) -> Response:
         """The feed of all papers, or of one topic's if the address names it."""
-
-        def answer(request: Request) -> Response:
-            name = self._topic_name(request) if "name" in request.path_params else None
-            body = self.context.page_cache.get(
-                ("feed", name, form),
-                lambda: render_feed(self.context.templates, self._public_feed(name), form),
-            )
-            return feed_response(request, body, form, secret=False)
-
-        return answer
+        form = _format_of(request)
+        name = self._topic_name(request) if "name" in request.path_params else None
+        body = self.context.page_cache.get(
+            ("feed", name, form),
+            lambda: render_feed(self.context.templates, self._public_feed(name), form),
+        )
+        return feed_response(request, body, form, secret=False)
 
     def _public_feed(self, topic: str | None) -> Feed:
         service = self.context.reader_service
@@ -167,36 +159,28 @@ class ArchivePages:
             entries=newest_entries(entries),
         )
 
-    def _own_feed(self, form: Format) -> Callable[[Request], Response]:
+    def own_feed(self, request: Request) -> Response:
         """The feed of a reader's own editions."""
-
-        def answer(request: Request) -> Response:
-            service = self.context.reader_service
-            reader, _ = self.context.verify_link(request, "feed")
-            if reader.status != "confirmed":
-                raise HTTPException(410, "This feed ended when you unsubscribed.")
-            feed = Feed(
-                title=f"{service.publication.name}: your papers",
-                home=service.page_url(""),
-                own=service.page_url(f"mine/{token_of(request)}/feed"),
-                entries=newest_entries([*self._own_entries(reader)]),
-            )
-            body = render_feed(self.context.templates, feed, form)
-            return feed_response(request, body, form, secret=True)
-
-        return answer
+        form, service = _format_of(request), self.context.reader_service
+        reader, _ = self.context.verify_link(request, "feed")
+        if reader.status != "confirmed":
+            raise HTTPException(410, "This feed ended when you unsubscribed.")
+        feed = Feed(
+            title=f"{service.publication.name}: your papers",
+            home=service.page_url(""),
+            own=service.page_url(f"mine/{token_of(request)}/feed"),
+            entries=newest_entries([*self._own_entries(reader)]),
+        )
+        body = render_feed(self.context.templates, feed, form)
+        return feed_response(request, body, form, secret=True)
 
     def _own_entries(self, reader: Reader) -> Iterator[FeedEntry]:
         """The papers of a reader's last editions."""
-        cache = self.context.page_cache
-        for published in cache.published()[:RECENT]:
-            found = self.context.publisher.store.edition(published.day, reader.subscriber.email)
-            if found is not None:
-                wave, edition = found
-                issue = cache.frozen_issue(published.day, wave)
-                for section in full_edition(issue, edition):
-                    for each in section.entries:
-                        yield self._feed_entry(each, issue.frozen_at)
+        for published in self.context.page_cache.published()[:RECENT]:
+            if (found := self.context.full_edition(reader, published.day)) is not None:
+                issue, sections = found
+                for each in chain.from_iterable(section.entries for section in sections):
+                    yield self._feed_entry(each, issue.frozen_at)
 
     def _feed_entry(self, entry: PaperEntry, at: datetime) -> FeedEntry:
         service = self.context.reader_service
@@ -215,3 +199,8 @@ def _parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise HTTPException(404, "There is no issue for that day.") from error
+
+
+def _format_of(request: Request) -> Format:
+    """The format of a feed, with which its route ends."""
+    return next(form for form in FORMATS if request.url.path.endswith(form))

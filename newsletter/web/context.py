@@ -18,14 +18,14 @@ from starlette.routing import Route
 
 from newsletter.errors import TemplateError
 from newsletter.letter.links import Purpose
-from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
+from newsletter.model import CADENCES, WEEKDAYS, Issue, Publication, Reader
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
-from newsletter.templates import TemplateFolders, find_folders, make_environment
+from newsletter.templates import find_folders, make_environment
 from newsletter.web.forms import Form, read_form
 from newsletter.web.mail_queue import MailQueue
-from newsletter.web.page_cache import PageCache
+from newsletter.web.page_cache import PageCache, PaperSection, full_edition
 
 ZONE_AREAS = (
     "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/",
@@ -46,9 +46,7 @@ TEMPLATE_NAMES = (
 class PageTemplates:
     """The templates of the readers' pages; an operator's own come first.
 
-    Attributes:
-        base: what every path on the site begins with; empty without a path prefix.
-        style: the style sheet.
+    ``base`` is what every path on the site begins with; it is empty without a path prefix.
 
     Raises:
         TemplateError: a template is missing or has a syntax error.
@@ -69,18 +67,13 @@ class PageTemplates:
             weekdays=WEEKDAYS,
             cadences=CADENCES,
         )
-        for name in TEMPLATE_NAMES:
-            self._compile(where, name)
-
-    def _compile(self, where: TemplateFolders, name: str) -> None:
-        """Find mistakes in a template at the start, before a reader asks for the page."""
-        where.read(f"web/{name}")
-        try:
-            self._environment.get_template(f"web/{name}")
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateError(
-                f"{error.message}.", file=f"web/{name}", line=error.lineno
-            ) from error
+        # Mistakes must be found at the start and not when a reader asks for the page.
+        for name in (f"web/{name}" for name in TEMPLATE_NAMES):
+            where.read(name)
+            try:
+                self._environment.get_template(name)
+            except jinja2.TemplateSyntaxError as error:
+                raise TemplateError(f"{error.message}.", file=name, line=error.lineno) from error
 
     def page(self, name: str, status: int = 200, /, **values: object) -> Response:
         """The answer with this page; ``name`` is without ``.html``."""
@@ -99,17 +92,7 @@ def list_zones() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """The newsletter as its pages know it.
-
-    Attributes:
-        publisher: the newsletter.
-        reader_service: what readers do about their subscription.
-        default_schedule: when readers get their email who chose no time.
-        templates: the page templates.
-        mail_queue: sends notes and first letters.
-        page_cache: the public issues.
-        operator_password: the password of the operator's page; None if there is no such page.
-    """
+    """The newsletter as its pages know it; without a password it has no operator's page."""
 
     publisher: Publisher
     reader_service: ReaderService
@@ -141,6 +124,17 @@ class PageContext:
             TokenError: as for :meth:`ReaderService.verify_link`.
         """
         return self.reader_service.verify_link(token_of(request), purpose, self.now)
+
+    def full_edition(
+        self, reader: Reader, day: date
+    ) -> tuple[Issue, tuple[PaperSection, ...]] | None:
+        """A day's issue as a reader got it, and all papers of their edition; None without one."""
+        found = self.publisher.store.edition(day, reader.subscriber.email)
+        if found is None:
+            return None
+        wave, edition = found
+        issue = self.page_cache.frozen_issue(day, wave)
+        return issue, full_edition(issue, edition)
 
 
 def post(path: str, handler: Callable[[Request, Form], Response]) -> Route:

@@ -19,7 +19,6 @@ from newsletter.readers.service import CONSENT_TEXT, Note
 from newsletter.web.context import PageContext, client_of, post, token_of
 from newsletter.web.forms import Form, InvalidFormError, parse_subscriber
 from newsletter.web.mail_queue import Send
-from newsletter.web.page_cache import full_edition
 
 STATIC_HEADERS = {"Cache-Control": "public, max-age=3600"}
 
@@ -160,14 +159,11 @@ class SubscribePages:
         """All papers of a reader's own edition of a day."""
         reader, text = self.context.verify_link(request, "edition")
         day = date.fromisoformat(text)
-        found = self.context.publisher.store.edition(day, reader.subscriber.email)
+        found = self.context.full_edition(reader, day)
         if found is None:
             raise HTTPException(404, "You have no edition for that day.")
-        wave, edition = found
-        issue = self.context.page_cache.frozen_issue(day, wave)
-        return self.context.templates.page(
-            "edition", issue=issue, blocks=full_edition(issue, edition)
-        )
+        issue, blocks = found
+        return self.context.templates.page("edition", issue=issue, blocks=blocks)
 
     async def style(self, _request: Request) -> Response:
         """The style sheet of every page."""
