@@ -4,7 +4,7 @@ from newsletter.letter.assembling import REASON_INDENT
 from newsletter.letter.links import Links
 from newsletter.letter.views import paper_view, wrap
 from newsletter.model import BY_FILTER, OTHER, TOP, Edition, Issue, Publication, Summary
-from newsletter.templates import HTML, TEXT, compile_issue, find_folders, make_environment
+from newsletter.templates import HTML, TEXT, compile_mjml, find_folders, make_environment
 
 SKELETON = """\
 {% block opening %}{% endblock %}
@@ -54,7 +54,7 @@ def in_one_pass(
     """
     where = find_folders()
     html = name == HTML
-    source = "{% extends 'skeleton' %}" + (compile_issue(where) if html else where.read(TEXT))
+    source = "{% extends 'skeleton' %}" + (compile_mjml(where, HTML) if html else where.read(TEXT))
     sources = {name: source, "skeleton": SKELETON}
     views = [paper_view(paper.item) for paper in made.papers]
     reason = str if html else (lambda text: wrap(text, REASON_INDENT))

@@ -7,7 +7,7 @@ Jinja template, so the MJML parser never sees a paper's text. Templates run in J
 from newsletter.templates.checking import find_template_errors
 from newsletter.templates.compiling import (
     DEFAULT_THEME,
-    compile_issue,
+    compile_mjml,
     load_note_templates,
     load_templates,
     make_environment,
@@ -20,7 +20,7 @@ __all__ = [
     "SUBJECT",
     "TEXT",
     "TemplateFolders",
-    "compile_issue",
+    "compile_mjml",
     "find_folders",
     "find_template_errors",
     "load_note_templates",

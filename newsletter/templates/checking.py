@@ -6,14 +6,20 @@ from pathlib import Path
 
 from newsletter.errors import TemplateError
 from newsletter.letter.rendering import NOTES
-from newsletter.templates.compiling import load_note_templates, load_templates, wrap_in_opening
-from newsletter.templates.finding import HTML, SUBJECT, TEXT, TemplateFolders, find_folders
+from newsletter.templates.compiling import load_note_templates, load_templates
+from newsletter.templates.finding import (
+    HTML,
+    SUBJECT,
+    TEXT,
+    TemplateFolders,
+    find_folders,
+    note_files,
+)
 from newsletter.templates.linting import (
     ISSUE_VARIABLES,
     NOTE_VARIABLES,
-    find_include_errors,
     find_jinja_errors,
-    find_mjml_errors,
+    find_letter_errors,
 )
 
 _SUFFIXES = frozenset({".mjml", ".txt", ".jinja", ".html"})  # how the names of templates end
@@ -36,37 +42,21 @@ def find_template_errors(folder: Path | None = None) -> tuple[TemplateError, ...
 
 def _lint(folders: TemplateFolders) -> Iterator[TemplateError]:
     yield from _unused_files(folders)
-    yield from _lint_letter(folders, HTML, TEXT, SUBJECT, ISSUE_VARIABLES)
+    yield from _lint_letter(folders, (HTML, TEXT, SUBJECT), ISSUE_VARIABLES)
     for kind, variables in NOTES.items():
-        names = (f"{kind}.mjml", f"{kind}.txt", f"{kind}.subject.txt")
-        yield from _lint_letter(folders, *names, NOTE_VARIABLES | set(variables))
+        yield from _lint_letter(folders, note_files(kind), NOTE_VARIABLES | set(variables))
     for theme in _themes(folders):
         name = f"themes/{theme}.jinja"
         yield from find_jinja_errors(folders.read(name), name, frozenset())
 
 
 def _lint_letter(
-    folders: TemplateFolders, html: str, text: str, subject: str, variables: frozenset[str]
+    folders: TemplateFolders, names: tuple[str, str, str], variables: frozenset[str]
 ) -> Iterator[TemplateError]:
     try:
-        parts = list(folders.parts(html))
-        plain = [(name, folders.read(name)) for name in (text, subject)]
+        yield from find_letter_errors(folders, names, variables)
     except TemplateError as error:
         yield error
-        return
-    for name, source in parts:
-        yield from find_mjml_errors(folders, source, name)
-        in_block = wrap_in_opening(source) if html == HTML else source
-        yield from _lint_jinja(folders, in_block, name, variables)
-    for name, source in plain:
-        yield from _lint_jinja(folders, source, name, variables)
-
-
-def _lint_jinja(
-    folders: TemplateFolders, source: str, name: str, variables: frozenset[str]
-) -> Iterator[TemplateError]:
-    errors = find_jinja_errors(source, name, variables)
-    yield from errors or find_include_errors(folders, source, name)
 
 
 def _compile(folder: Path | None, folders: TemplateFolders) -> Iterator[TemplateError]:

@@ -1,10 +1,11 @@
 """Compile the templates, and try them out on sample papers."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from functools import partial
+from datetime import UTC, datetime
+from functools import cache, partial
+from importlib.resources import files
 from pathlib import Path
 from types import CodeType
 
@@ -12,19 +13,28 @@ import jinja2
 import mjml
 from jinja2.bccache import Bucket
 from jinja2.sandbox import SandboxedEnvironment
+from pydantic import TypeAdapter
 from typing_extensions import override
 
 from newsletter.errors import RenderError, TemplateError
 from newsletter.letter.rendering import BLOCKS, NOTES, LetterTemplates, render_issue, render_note
 from newsletter.letter.views import FILTERS
 from newsletter.model import Issue, Item, Paper, Publication
-from newsletter.templates.finding import HTML, SUBJECT, TEXT, TemplateFolders, find_folders
+from newsletter.templates.finding import (
+    HTML,
+    SUBJECT,
+    TEXT,
+    TemplateFolders,
+    find_folders,
+    note_files,
+)
 from newsletter.templates.linting import (
     ISSUE_VARIABLES,
     NOTE_VARIABLES,
     find_jinja_errors,
-    find_mjml_errors,
+    find_letter_errors,
     raise_first,
+    wrap_in_opening,
 )
 
 DEFAULT_THEME = "serif"  # the theme of newsletters that choose none
@@ -38,35 +48,6 @@ _PUBLICATION = Publication(
 SAMPLE_PUBLICATIONS = (_PUBLICATION, replace(_PUBLICATION, url=None, postal_address=""))
 """One with a site and one without."""
 
-_FULL_ITEM = Item(
-    title="A specimen",
-    abstract="It has a first sentence. It has a second one. It has a third one.",
-    url="https://example.org/1",
-    pdf="https://example.org/1.pdf",
-    code="https://example.org/1/code",
-    code_stars=1,
-    project="https://example.org/1/project",
-    discussion="https://example.org/1/discuss",
-    authors=("A. Author", "B. Author", "C. Author", "D. Author"),
-    organization="Example",
-    published=date(2026, 1, 1),
-    upvotes=1,
-    comments=1,
-)
-
-SAMPLE_ISSUE = Issue(
-    day=date(2026, 1, 1),
-    papers=(
-        Paper(1, "specimen:1", _FULL_ITEM, _NOON, 1),
-        Paper(2, "specimen:2", Item(title="A bare specimen"), _NOON, 2),
-    ),
-    topics=(),
-    cutoff=2,
-    frozen_at=_NOON,
-    missing=("A source",),
-)
-"""A paper with every fact and one with a title alone."""
-
 _ARTICLE = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
 _ARTICLE_END = re.compile(r"</div>\s*</body>")
 _USELESS_STYLE = "cursor:auto;"
@@ -74,7 +55,7 @@ _USELESS_STYLE = "cursor:auto;"
 
 
 def load_templates(folder: Path | None = None, theme: str = DEFAULT_THEME) -> LetterTemplates:
-    """The compiled templates of an issue's letters, tried out on :data:`SAMPLE_ISSUE`.
+    """The compiled templates of an issue's letters, tried out on a sample issue.
 
     Args:
         folder: the operator's own templates, which replace those that ship.
@@ -83,19 +64,14 @@ def load_templates(folder: Path | None = None, theme: str = DEFAULT_THEME) -> Le
     Raises:
         TemplateError: a template is missing, cannot be compiled, or fails on a sample.
     """
-    folders = find_folders(folder)
-    sources = {
-        HTML: compile_issue(folders),
-        TEXT: _read_plain(folders, TEXT, ISSUE_VARIABLES),
-        SUBJECT: _read_plain(folders, SUBJECT, ISSUE_VARIABLES),
-    }
-    templates = _make_templates(folders, sources, theme)
+    folders, names = find_folders(folder), (HTML, TEXT, SUBJECT)
+    templates = _make_templates(folders, names, ISSUE_VARIABLES, theme)
     for name, template in ((HTML, templates.html), (TEXT, templates.text)):
         if missing := sorted(BLOCKS - set(template.blocks)):
             raise TemplateError(f"These blocks are missing: {', '.join(missing)}.", file=name)
     # An error in the templates must be found now and not when the next issue is due.
     for problem in _render_samples(templates):
-        raise _locate(problem, folders, tuple(sources))
+        raise _locate(problem, folders, names)
     return templates
 
 
@@ -107,35 +83,24 @@ def load_note_templates(
     Raises:
         TemplateError: as :func:`load_templates`.
     """
-    folders = find_folders(folder)
-    variables = NOTE_VARIABLES | set(NOTES[kind])
-    html, *plain = f"{kind}.mjml", f"{kind}.txt", f"{kind}.subject.txt"
-    sources = {html: _compile_mjml(folders, html, variables, str)}
-    sources |= {name: _read_plain(folders, name, variables) for name in plain}
-    templates = _make_templates(folders, sources, theme)
+    folders, names = find_folders(folder), note_files(kind)
+    templates = _make_templates(folders, names, NOTE_VARIABLES | set(NOTES[kind]), theme)
     for publication in SAMPLE_PUBLICATIONS:
         try:
-            render_note(
-                kind, templates, publication, dict.fromkeys(variables, "https://example.org")
-            )
+            values = dict.fromkeys(NOTES[kind], "https://example.org")
+            render_note(kind, templates, publication, values)
         except RenderError as error:
-            raise _locate(str(error), folders, tuple(sources)) from error
+            raise _locate(str(error), folders, names) from error
     return templates
 
 
-def compile_issue(folders: TemplateFolders) -> str:
-    """The Jinja template that ``issue.mjml`` compiles to.
-
-    Raises:
-        TemplateError: as in :func:`load_templates`.
-    """
-    return _compile_mjml(folders, HTML, ISSUE_VARIABLES, wrap_in_opening)
-
-
 def _make_templates(
-    folders: TemplateFolders, sources: Mapping[str, str], theme: str
+    folders: TemplateFolders, names: tuple[str, str, str], variables: frozenset[str], theme: str
 ) -> LetterTemplates:
-    html, text, subject = sources
+    raise_first(find_letter_errors(folders, names, variables))
+    html, text, subject = names
+    sources = {html: compile_mjml(folders, html)}
+    sources |= {name: folders.read(name) for name in (text, subject)}
     escaping = make_environment(folders, sources, autoescape=True, theme=theme)
     plain = make_environment(folders, sources, autoescape=False, theme=theme)
     return LetterTemplates(
@@ -145,23 +110,17 @@ def _make_templates(
     )
 
 
-def _read_plain(folders: TemplateFolders, name: str, variables: frozenset[str]) -> str:
-    source = folders.read(name)
-    raise_first(find_jinja_errors(source, name, variables))
-    return source
+def compile_mjml(folders: TemplateFolders, name: str) -> str:
+    """The Jinja template that an MJML template compiles to.
 
-
-def _compile_mjml(
-    folders: TemplateFolders, name: str, variables: frozenset[str], wrap: Callable[[str], str]
-) -> str:
-    for part, source in folders.parts(name):
-        raise_first(find_mjml_errors(folders, source, part))
-        raise_first(find_jinja_errors(wrap(source), part, variables))
+    Raises:
+        TemplateError: it is not MJML.
+    """
     try:
         html = mjml.mjml2html(folders.joined(name), disable_comments=True, fonts={})
     except ValueError as error:
         raise TemplateError(f"This is not MJML: {error}.", file=name) from error
-    return wrap(_with_landmark(html.replace(_USELESS_STYLE, "")))
+    return wrap_in_opening(_with_landmark(html.replace(_USELESS_STYLE, "")), name)
 
 
 def _with_landmark(html: str) -> str:
@@ -171,11 +130,6 @@ def _with_landmark(html: str) -> str:
     """
     opened = _ARTICLE.sub(r"<main\1", html, count=1)
     return _ARTICLE_END.sub("</main></body>", opened, count=1) if opened != html else html
-
-
-def wrap_in_opening(source: str) -> str:
-    """Begins the first block and ends the last one, which the files of a letter leave out."""
-    return f"{{% block opening %}}{source}{{% endblock %}}"
 
 
 class _CodeCache(jinja2.BytecodeCache):
@@ -222,7 +176,7 @@ def make_environment(
     )
     environment.filters.update(FILTERS)
     theme_file = f"themes/{theme}.jinja"
-    _read_plain(folders, theme_file, frozenset())
+    raise_first(find_jinja_errors(folders.read(theme_file), theme_file, frozenset()))
     try:
         environment.globals["theme"] = environment.get_template(theme_file).module
     except jinja2.TemplateError as error:
@@ -240,11 +194,20 @@ def _render_samples(templates: LetterTemplates) -> Iterator[str]:
     """The problems that the templates have with the samples."""
     for publication in SAMPLE_PUBLICATIONS:
         try:
-            _, quarantined = render_issue(SAMPLE_ISSUE, publication, templates)
+            _, quarantined = render_issue(_sample_issue(), publication, templates)
         except TemplateError as error:
             yield error.problem
         else:
             yield from (problem for _, problem in quarantined)
+
+
+@cache
+def _sample_issue() -> Issue:
+    """A paper with every fact and one with a title alone."""
+    stored = files("newsletter").joinpath("data/sample_papers.json").read_bytes()
+    items = TypeAdapter(list[Item]).validate_json(stored)
+    papers = [Paper(n, f"specimen:{n}", item, _NOON, n) for n, item in enumerate(items, 1)]
+    return Issue(_NOON.date(), tuple(papers), (), len(papers), _NOON, missing=("A source",))
 
 
 def _locate(problem: str, folders: TemplateFolders, names: Sequence[str]) -> TemplateError:

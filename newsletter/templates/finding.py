@@ -85,3 +85,8 @@ def find_folders(folder: Path | None = None) -> TemplateFolders:
     if not folder.is_dir():
         raise TemplateError("This folder of templates does not exist.", file=str(folder))
     return TemplateFolders((folder, shipped))
+
+
+def note_files(kind: str) -> tuple[str, str, str]:
+    """The names of a note's templates for HTML, text and subject."""
+    return f"{kind}.mjml", f"{kind}.txt", f"{kind}.subject.txt"

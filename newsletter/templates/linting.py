@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
 
@@ -13,7 +13,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.errors import TemplateError
 from newsletter.letter.views import FILTERS
-from newsletter.templates.finding import TemplateFolders
+from newsletter.templates.finding import HTML, TemplateFolders
 
 ELEMENTS: Mapping[str, frozenset[str]] = {
     name: frozenset(["css-class", "mj-class", *names.split()])
@@ -47,6 +47,9 @@ UNSAFE = (
     "'| safe' turns escaping off: a title with a tag in it would break the letter; leave it out."
 )
 
+_SANDBOX = SandboxedEnvironment()
+_SANDBOX.filters.update(FILTERS)
+
 Errors = Iterator[TemplateError]
 
 
@@ -54,6 +57,31 @@ def raise_first(errors: Iterable[TemplateError]) -> None:
     """Raise the first of these errors, if there is one."""
     for error in errors:
         raise error
+
+
+def find_letter_errors(
+    folders: TemplateFolders, names: tuple[str, str, str], variables: frozenset[str]
+) -> Errors:
+    """All mistakes in the templates of a letter for HTML, text and subject.
+
+    Raises:
+        TemplateError: one of them is missing.
+    """
+    html, *plain = names
+    parts, texts = list(folders.parts(html)), [(name, folders.read(name)) for name in plain]
+    for name, source in parts:
+        yield from find_mjml_errors(folders, source, name)
+    for name, source in (*((name, wrap_in_opening(text, html)) for name, text in parts), *texts):
+        errors = find_jinja_errors(source, name, variables)
+        yield from errors or _find_include_errors(folders, source, name)
+
+
+def wrap_in_opening(source: str, name: str) -> str:
+    """Begins the first block and ends the last one, which the files of an issue's HTML leave out.
+
+    ``name`` is the template that the source is a part of; notes have no blocks.
+    """
+    return f"{{% block opening %}}{source}{{% endblock %}}" if name == HTML else source
 
 
 def find_mjml_errors(folders: TemplateFolders, source: str, name: str) -> Errors:
@@ -106,14 +134,12 @@ def _did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:
 
 @lru_cache(maxsize=256)
 def find_jinja_errors(
-    source: str, name: str, variables: frozenset[str] = ISSUE_VARIABLES
+    source: str, name: str, variables: frozenset[str]
 ) -> tuple[TemplateError, ...]:
     """Syntax errors, filters that are unknown or turn escaping off, and unknown variables."""
-    sandbox = SandboxedEnvironment()
-    sandbox.filters.update(FILTERS)
     try:
-        tree = sandbox.parse(source, name)
-        if errors := tuple(_filter_errors(tree, name, sandbox.filters)):
+        tree = _parse(source, name)
+        if errors := tuple(_filter_errors(tree, name)):
             return errors
         unknown = meta.find_undeclared_variables(tree) - variables
     except jinja2.TemplateSyntaxError as error:
@@ -131,7 +157,13 @@ def find_jinja_errors(
     )
 
 
-def _filter_errors(tree: nodes.Template, name: str, known: Collection[str]) -> Errors:
+@lru_cache(maxsize=256)
+def _parse(source: str, name: str) -> nodes.Template:
+    return _SANDBOX.parse(source, name)
+
+
+def _filter_errors(tree: nodes.Template, name: str) -> Errors:
+    known = _SANDBOX.filters
     for node in tree.find_all(nodes.Filter):
         if node.name == "safe":
             yield TemplateError(UNSAFE, file=name, line=node.lineno)
@@ -143,9 +175,9 @@ def _filter_errors(tree: nodes.Template, name: str, known: Collection[str]) -> E
         yield TemplateError(problem, file=name, line=scope.lineno)
 
 
-def find_include_errors(folders: TemplateFolders, source: str, name: str) -> Errors:
+def _find_include_errors(folders: TemplateFolders, source: str, name: str) -> Errors:
     """Jinja includes of files that do not exist."""
-    for node in SandboxedEnvironment().parse(source, name).find_all(_INCLUDING):
+    for node in _parse(source, name).find_all(_INCLUDING):
         path = getattr(node, "template", None)
         if isinstance(path, nodes.Const):
             yield from _missing_include(folders, str(path.value), name, node.lineno)

@@ -13,7 +13,7 @@ from newsletter.templates import (
     SUBJECT,
     TEXT,
     TemplateFolders,
-    compile_issue,
+    compile_mjml,
     find_folders,
     load_templates,
 )
@@ -53,7 +53,7 @@ def test_shipped_templates_compile() -> None:
 
 
 def test_shipped_templates_need_nothing_external() -> None:
-    html = compile_issue(find_folders())
+    html = compile_mjml(find_folders(), HTML)
     assert not re.search(r"@import|<link|<script|<img|url\(|src=", html)
 
 
@@ -179,5 +179,5 @@ def test_concurrent_save_cannot_change_what_is_compiled(folder: Path) -> None:
     before = where.read(FOOT)
     change(folder, FOOT, "<mj-column>", "<mj-colunm>")
     assert where.read(FOOT) == before
-    assert "colunm" not in compile_issue(where)
+    assert "colunm" not in compile_mjml(where, HTML)
     assert fault(folder).file == FOOT
