@@ -68,12 +68,18 @@ def find_letter_errors(
         TemplateError: one of them is missing.
     """
     html, *plain = names
-    parts, texts = list(folders.parts(html)), [(name, folders.read(name)) for name in plain]
-    for name, source in parts:
+    for name, source in folders.parts(html):
         yield from find_mjml_errors(folders, source, name)
-    for name, source in (*((name, wrap_in_opening(text, html)) for name, text in parts), *texts):
-        errors = find_jinja_errors(source, name, variables)
-        yield from errors or _find_include_errors(folders, source, name)
+        yield from _jinja_errors(folders, wrap_in_opening(source, html), name, variables)
+    for name in plain:
+        yield from _jinja_errors(folders, folders.read(name), name, variables)
+
+
+def _jinja_errors(
+    folders: TemplateFolders, source: str, name: str, variables: frozenset[str]
+) -> Errors:
+    errors = find_jinja_errors(source, name, variables)
+    yield from errors or _find_include_errors(folders, source, name)
 
 
 def wrap_in_opening(source: str, name: str) -> str:
