@@ -262,7 +262,9 @@ class ReaderService:
         returned.
         """
         address, client = f"farewell:{before.subscriber.email}", f"leaving:{client}"
-        if before.status == "confirmed" and self._count_request(address, client, READER_LIMITS, now):
+        if before.status == "confirmed" and self._count_request(
+            address, client, READER_LIMITS, now
+        ):
             send(Note("farewell", before, self.signed_url("confirm", f"{before.id}/back", now)))
 
     def record_reason(self, token: str, reason: str, now: datetime) -> None:
