@@ -23,7 +23,7 @@ from newsletter.model import (
 )
 from newsletter.model.windows import MAX_PAPER_AGE, RECONSIDERED_FOR
 from newsletter.papers.topics import extend_matching, match_issue
-from newsletter.ports import Issues, Papers
+from newsletter.ports import Papers
 from newsletter.publisher.publisher import Publisher
 
 CHUNK = 1000
@@ -37,11 +37,6 @@ class Draft:
     issue: Issue
     matching: Matching
     fragments: IssueFragments
-
-    @property
-    def judged_since(self) -> datetime:
-        """Papers short of upvotes are judged again in editions frozen since then."""
-        return self.issue.frozen_at - RECONSIDERED_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +55,10 @@ def ignore_skipped(_skipped: SkippedReader) -> None:
     """An :data:`OnSkipped` for callers to whom the log is enough."""
 
 
-def draft_issue(publisher: Publisher, day: date, after: int, missing: Sequence[str]) -> Draft:
+def draft_issue(publisher: Publisher, day: date, after: int, missing: Sequence[str] = ()) -> Draft:
     """Compose the issue of ``day`` from the papers in the store, and render it.
 
-    Args:
-        publisher: the newsletter.
-        day: the issue's date.
-        after: papers up to this ingest number are decided for all readers of the issue.
-        missing: the sources that did not answer.
+    Papers up to the ingest number ``after`` are decided for all readers of the issue.
     """
     return render_draft(publisher, compose_from_store(publisher, day, after, missing))
 
@@ -97,9 +88,12 @@ def render_draft(publisher: Publisher, issue: Issue) -> Draft:
     with Isolated() as attempt:
         return _rendered(publisher, issue)
     # Something broke on the whole issue. The papers at fault are those that break alone.
-    faults = {paper.key: _fault_of(publisher, replace(issue, papers=(paper,)), paper.key)
-              for paper in issue.papers}  # fmt: skip
-    broken = {key: fault for key, fault in faults.items() if fault}
+    broken: dict[str, str] = {}
+    for paper in issue.papers:
+        with Isolated(f"paper {paper.key}") as alone:
+            _rendered(publisher, replace(issue, papers=(paper,)))
+        if alone.error is not None:
+            broken[paper.key] = describe(alone.error)
     if not broken:
         assert attempt.error is not None
         raise attempt.error
@@ -115,13 +109,6 @@ def _rendered(publisher: Publisher, issue: Issue) -> Draft:
     )
     issue = replace(issue, quarantined=quarantined)
     return Draft(issue, match_readers(publisher, issue, ()), fragments)
-
-
-def _fault_of(publisher: Publisher, issue: Issue, key: str) -> str:
-    """Why an issue of this one paper breaks; empty if it does not."""
-    with Isolated(f"paper {key}") as attempt:
-        _rendered(publisher, issue)
-    return describe(attempt.error) if attempt.error else ""
 
 
 def match_readers(publisher: Publisher, issue: Issue, readers: Sequence[Reader]) -> Matching:
@@ -191,27 +178,20 @@ def masks_for(publisher: Publisher, draft: Draft, readers: Sequence[Reader]) -> 
     return IssueMasks(draft.issue, matching)
 
 
-def _candidates(store: Papers, day: date, after: int, now: datetime) -> tuple[Paper, ...]:
+def _candidates(store: Papers, day: date, after: int, now: datetime) -> list[Paper]:
     """The papers that may be owed to a reader, and those read for this day, by number."""
-    papers = {
-        paper.number: paper
-        for source in (
-            store.papers(after=after, since=now - MAX_PAPER_AGE),
-            store.papers_by_number(store.papers_to_reconsider(since=now - RECONSIDERED_FOR)),
-            store.papers_listed(day),
-        )
-        for paper in source
-    }
-    return tuple(papers[number] for number in sorted(papers))
+    papers = chain(
+        store.papers(after=after, since=now - MAX_PAPER_AGE),
+        store.papers_by_number(store.papers_to_reconsider(since=now - RECONSIDERED_FOR)),
+        store.papers_listed(day),
+    )
+    by_number = {paper.number: paper for paper in papers}
+    return [by_number[number] for number in sorted(by_number)]
 
 
 def sample_reader(publisher: Publisher) -> Reader:
     """A reader who wants every paper and is not in the store; previews show their letter."""
     subscriber = Subscriber(email=publisher.publication.sender_email, filter=Filter())
-    return Reader(0, subscriber, "confirmed", _last_cutoff(publisher.store), "store")
-
-
-def _last_cutoff(store: Issues) -> int:
-    """Up to which ingest number the newest frozen issue decided; 0 if no issue is frozen."""
-    issues = (store.waves(day) for day in store.issue_days())
-    return next((waves[-1].issue.cutoff for waves in issues if waves), 0)
+    issues = map(publisher.store.waves, publisher.store.issue_days())
+    decided = next((waves[-1].issue.cutoff for waves in issues if waves), 0)
+    return Reader(0, subscriber, "confirmed", decided, "store")

@@ -40,15 +40,8 @@ async def fetch_sources(
 ) -> tuple[SourceReport, ...]:
     """Fetch all sources at once, and store what they list for the issue of ``day``.
 
-    Args:
-        sources: the sources to fetch.
-        store: where the papers go.
-        day: the issue's date.
-        clock: dates the answers.
-        on_report: called with each source's report as soon as it has answered.
-
-    Returns:
-        A report for each source, in their order; that of a source that failed is ``failed``.
+    Returns a report for each source, in their order; that of a source that failed is ``failed``.
+    ``on_report`` gets each as soon as the source has answered.
 
     Raises:
         StoreError: what was listed cannot be stored.
@@ -73,7 +66,11 @@ async def _fetch_one(
     with Isolated(f"source {source.name}") as attempt:
         try:
             listings = await source.fetch(day)
-            entries = [_identified(item, listing) for listing in listings for item in listing.items]
+            entries = [
+                IdentifiedItem(item=item, identity=identify(item), past=listing.past)
+                for listing in listings
+                for item in listing.items
+            ]
         except SourceError as error:
             failure = str(error)
     if attempt.error is not None:
@@ -93,10 +90,6 @@ def log_report(day: date, report: SourceReport) -> None:
     _log.log(level, "%s: %s is %s, %d new papers%s", day, report.name, state, new, detail)
 
 
-def _identified(item: Item, listing: Listing) -> IdentifiedItem:
-    return IdentifiedItem(item=item, identity=identify(item), past=listing.past)
-
-
 def _health(
     source: Source,
     listings: Sequence[Listing],
@@ -112,7 +105,8 @@ def _health(
     current = [
         item
         for listing in listings
-        if not listing.past and (_is_for(listing, source, day) or before.last_ok is None)
+        # A daily source that was asked before may list an earlier day in this one's place.
+        if not listing.past and (not source.daily or listing.day == day or before.last_ok is None)
         for item in listing.items
     ]
     digest = _digest(current)
@@ -121,19 +115,11 @@ def _health(
     return SourceHealth(source.name, state, _DETAILS[state], now, now, digest)
 
 
-def _is_for(listing: Listing, source: Source, day: date) -> bool:
-    """Whether a listing is that day's own, and not an earlier one in its place."""
-    return not source.daily or listing.day == day
-
-
 def listing_state(items: int, day: date, *, daily: bool, again: bool) -> ListingState:
-    """What an answer without an error means.
+    """What an answer without an error means whose current listing has so many papers.
 
-    Args:
-        items: how many papers the current listing has.
-        day: the issue's day.
-        daily: whether the source lists afresh every working day.
-        again: whether the same list was there on an earlier day.
+    ``daily``: the source lists afresh every working day; ``again``: the same list was there on an
+    earlier day.
     """
     if items and again:
         return "stale" if daily else "quiet"

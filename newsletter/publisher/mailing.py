@@ -1,13 +1,14 @@
 """Turn editions and notes into messages that can be sent."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.letter.message import MessageBuilder, build_note, return_path
 from newsletter.letter.rendering import LetterTemplates, render_note
 from newsletter.model import Claim, Edition, Envelope, Rendering
+from newsletter.model.windows import CONFIRM_LINK_VALID
 from newsletter.ports import Issues
 from newsletter.readers.service import Note, ReaderService
 
@@ -20,7 +21,7 @@ NOTE_LINKS = {
 }
 """The name that the templates of each kind of note have for the link it carries."""
 
-CONFIRM_HOURS = "48"
+CONFIRM_HOURS = str(CONFIRM_LINK_VALID // timedelta(hours=1))
 """How long a link in a note works, as templates write it."""
 
 
@@ -40,11 +41,7 @@ class IssueMailer:
         return self._builder(claim.wave).build(claim.edition)
 
     def letter(self, wave: int, edition: Edition) -> tuple[Rendering, Envelope]:
-        """A letter of a wave, as it is read and as it is sent.
-
-        Raises:
-            RenderError: this reader's letter cannot be built.
-        """
+        """A letter of a wave, as it is read and as it is sent; raises as :meth:`envelope`."""
         builder = self._builder(wave)
         return builder.render(edition), builder.build(edition)
 
@@ -62,11 +59,7 @@ def build_reader_note(
 ) -> Envelope:
     """A note to a reader, ready to be sent. It contains no words of the person who caused it.
 
-    Args:
-        note: the kind, the reader and the link.
-        service: the newsletter whose note it is.
-        templates: the templates of each kind.
-        now: the note's date.
+    ``templates`` has those of each kind of note.
     """
     email = note.reader.subscriber.email
     words = {

@@ -21,7 +21,6 @@ from newsletter.model import (
     Issue,
     Letter,
     Outcome,
-    Paper,
     Reader,
     ReaderHistory,
     Rendering,
@@ -61,12 +60,8 @@ def preview(
 ) -> Iterator[PreviewedLetter]:
     """Each reader's letter: as it was frozen, or else as it would be composed now.
 
-    Args:
-        publisher: the newsletter.
-        day: the issue's date.
-        readers: whose letters.
-        to: address the letters to this person instead, as if to a reader who does not exist: the
-            links in them change nothing.
+    With ``to``, the letters are addressed to that person instead, as if to a reader who does not
+    exist: the links in them change nothing.
     """
     mailer = IssueMailer(publisher.store, publisher.keyring, day)
     rest = []
@@ -78,7 +73,7 @@ def preview(
             wave, edition = frozen[0], _readdressed(publisher, frozen[1], to)
             yield PreviewedLetter(edition, *mailer.letter(wave, edition))
     if rest:
-        draft = draft_issue(publisher, day, min(reader.decided for reader in rest), ())
+        draft = draft_issue(publisher, day, min(reader.decided for reader in rest))
         plans = plan_editions(publisher, draft, [rest])
         editions = (_readdressed(publisher, plan.edition, to) for plan in plans)
         yield from _letters(publisher, draft, editions)
@@ -93,7 +88,7 @@ def preview_waiting(
     """
     after = publisher.store.lowest_decided(reader_ids)
     if after is not None:
-        draft = draft_issue(publisher, day, after, ())
+        draft = draft_issue(publisher, day, after)
         plans = plan_editions(publisher, draft, read_in_chunks(publisher, reader_ids))
         yield from _letters(publisher, draft, (plan.edition for plan in plans))
 
@@ -107,7 +102,7 @@ def preview_as_new(
     that of :func:`preview`.
     """
     new = replace(reader, decided=0)
-    draft = render_draft(publisher, _as_new(publisher, day, publisher.store.papers_listed(day)))
+    draft = render_draft(publisher, _as_new(publisher, day))
     limits = EditionLimits(draft.fragments.sizes, publisher.max_items)
     edition = compose_edition(masks_for(publisher, draft, [new]), ReaderHistory(new), limits)
     (letter,) = _letters(publisher, draft, [_readdressed(publisher, edition, to)])
@@ -181,8 +176,7 @@ def explain_issue(publisher: Publisher, day: date, readers: Sequence[Reader]) ->
 def explain_as_new(publisher: Publisher, day: date, reader: Reader) -> tuple[Verdict, ...]:
     """The reasons for the letter of :func:`preview_as_new`."""
     new = replace(reader, decided=0)
-    issue = _as_new(publisher, day, publisher.store.papers_listed(day))
-    return tuple(_explain(publisher, issue, [ReaderHistory(new)]))
+    return tuple(_explain(publisher, _as_new(publisher, day), [ReaderHistory(new)]))
 
 
 def _explain(
@@ -194,9 +188,9 @@ def _explain(
         yield from explain(masks, history)
 
 
-def _as_new(publisher: Publisher, day: date, papers: Sequence[Paper]) -> Issue:
+def _as_new(publisher: Publisher, day: date) -> Issue:
     """The issue of a day's papers as if all of them were new and nothing had ever been sent."""
-    now = publisher.clock.now()
+    now, papers = publisher.clock.now(), publisher.store.papers_listed(day)
     fresh = [replace(paper, muted=False, first_seen=now) for paper in papers]
     cutoff = max((paper.number for paper in papers), default=0)
     return compose_issue(fresh, publisher.topics, day=day, cutoff=cutoff, after=0, frozen_at=now)
@@ -220,18 +214,14 @@ def preview_filter(
     Days without papers are left out. What was sent before does not count.
     """
     reader = Reader(0, subscriber, "confirmed", 0, "store")
-    recent = (today - timedelta(days=back) for back in range(days))
-    listed = ((day, publisher.store.papers_listed(day)) for day in recent)
-    return tuple(_preview_day(publisher, reader, day, papers) for day, papers in listed if papers)
+    issues = (_as_new(publisher, today - timedelta(days=back)) for back in range(days))
+    return tuple(_preview_issue(publisher, reader, issue) for issue in issues if issue.papers)
 
 
-def _preview_day(
-    publisher: Publisher, reader: Reader, day: date, papers: Sequence[Paper]
-) -> FilterPreview:
-    issue = _as_new(publisher, day, papers)
+def _preview_issue(publisher: Publisher, reader: Reader, issue: Issue) -> FilterPreview:
     verdicts = tuple(_explain(publisher, issue, [ReaderHistory(reader)]))
     return FilterPreview(
-        day=day,
+        day=issue.day,
         papers=len(issue.papers),
         included=tuple(verdict for verdict in verdicts if verdict.included),
         near_misses=tuple(v for v in verdicts if v.reason.startswith(NEAR_MISSES)),

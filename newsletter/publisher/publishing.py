@@ -22,6 +22,7 @@ from newsletter.model import (
     Wave,
     allowing,
 )
+from newsletter.model.windows import RECONSIDERED_FOR
 from newsletter.ports import Issues, Readers, RunLock, Transport
 from newsletter.publisher.drafting import (
     OnSkipped,
@@ -35,6 +36,7 @@ from newsletter.publisher.drafting import (
 )
 from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.reporting import is_in
 from newsletter.readers.due import is_due
 
 NOTHING_NEW = "no new papers"
@@ -55,12 +57,9 @@ def waiting_readers(
 ) -> Sequence[int]:
     """The ids of confirmed readers whom the issue of ``day`` is for and who have no delivery yet.
 
-    Args:
-        publisher: the newsletter.
-        day: the issue's date.
-        emails: only readers with these addresses; None for all.
-        everyone: include readers whose cadence leaves this day out; paused ones stay paused.
-        on_skipped: called with readers whose settings raise an unexpected exception.
+    ``emails`` of None means all. With ``everyone``, readers are included whose cadence leaves this
+    day out; paused ones stay paused. ``on_skipped`` gets readers whose settings raise an unexpected
+    exception.
     """
     store = publisher.store
     readers = store.each_reader() if emails is None else store.readers(emails=emails)
@@ -101,25 +100,21 @@ def freeze(
 ) -> bool:
     """Freeze the issue of ``day`` for these readers, or record that there was nothing to send.
 
-    Args:
-        publisher: the newsletter.
-        day: the issue's date.
-        readers: whom the wave is for, by id. They are read again a few at a time while the wave is
-            frozen, so that few are in memory at once.
-        reports: what the sources said; the letter names those that are missing.
-        due: the wave's instant; None for now, which is also taken if that wave is frozen already.
-        on_skipped: called with readers whose edition raises an unexpected exception. They get no
-            delivery, and so wait for the next attempt.
+    The readers, by id, are read again a few at a time while the wave is frozen, so that few are in
+    memory at once. ``due`` is the wave's instant; None means now, which is also taken if that wave
+    is frozen already. ``on_skipped`` gets readers whose edition raises an unexpected exception;
+    they get no delivery, and so wait for the next attempt.
 
-    Returns:
-        Whether a wave was frozen. False for an issue that is held or cancelled.
+    Returns whether a wave was frozen. False for an issue that is held or cancelled.
     """
     after = publisher.store.lowest_decided(readers)
-    if after is None or is_stopped(publisher, day):
+    if after is None or is_in(publisher.store, day, STOPPED_ISSUE):
         return False
     frozen_already = due in {wave.due for wave in publisher.store.waves(day)}
-    draft = draft_issue(publisher, day, after, missing_sources(reports))
-    again = publisher.store.papers_to_reconsider(since=draft.judged_since)
+    missing = [report.name for report in reports if report.missing]
+    draft = draft_issue(publisher, day, after, missing)
+    since = draft.issue.frozen_at - RECONSIDERED_FOR
+    again = publisher.store.papers_to_reconsider(since=since)
     if publisher.when_empty == "skip" and not draft.issue.in_question and not again:
         publisher.store.skip_issue(day, reason=NOTHING_NEW, now=draft.issue.frozen_at)
         return False
@@ -131,17 +126,6 @@ def freeze(
     wave = Wave(0, draft.issue, at, draft.fragments.dump())
     publisher.store.freeze(wave, chain([first], plans))
     return True
-
-
-def is_stopped(publisher: Publisher, day: date) -> bool:
-    """Whether the issue of ``day`` is held or cancelled."""
-    state = publisher.store.issue_state(day)
-    return state is not None and state[0] in STOPPED_ISSUE
-
-
-def missing_sources(reports: Sequence[SourceReport]) -> tuple[str, ...]:
-    """The sources that the letter names as missing today."""
-    return tuple(report.name for report in reports if report.missing)
 
 
 async def publish(
@@ -156,15 +140,9 @@ async def publish(
 ) -> Counts:
     """Deliver the open letters of the frozen issue of ``day``, and record mailboxes that are gone.
 
-    Args:
-        publisher: the newsletter.
-        day: the issue's date.
-        transport: sends the letters.
-        run_lock: this run. Claims are made under its name; claims of runs that have ended are
-            taken over at once.
-        turn: tells this delivery from others of the same run; no two may use the same one.
-        readers: only these, by id; None for all.
-        progress: called with the counts now and then.
+    Claims are made under the name of ``run_lock``; claims of runs that have ended are taken over at
+    once. ``turn`` tells this delivery from others of the same run; no two may use the same one.
+    ``readers`` are ids, None for all.
 
     Raises:
         TransportError: the server as a whole refuses us. What was sent is settled, and the same
@@ -245,15 +223,8 @@ def resolve(
 ) -> Sequence[str]:
     """Settle held letters by what the operator found out about them.
 
-    Args:
-        store: where they are held.
-        day: the issue's date.
-        emails: the readers; an empty collection means all whose letter is held.
-        arrived: whether the letters arrived. If not, their papers are owed again.
-        now: the time of the decision.
-
-    Returns:
-        The addresses of the readers whose letters were settled.
+    An empty collection of ``emails`` means all whose letter is held. The papers of letters that did
+    not arrive are owed again. Returns the addresses of the readers whose letters were settled.
 
     Raises:
         UsageError: one of them has no held letter.

@@ -1,6 +1,6 @@
 """Report on an issue in counts, as ``send --json`` and ``status --json`` print it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -9,17 +9,17 @@ from newsletter.model import TROUBLED, Counts, IssueState, SourceReport
 from newsletter.ports import Issues, Store
 from newsletter.publisher.drafting import SkippedReader
 
+_CANCELLED: Collection[IssueState] = {"cancelled"}
+
 
 @dataclass(frozen=True, slots=True)
 class IssueReport:
     """The state of a day's issue.
 
     Attributes:
-        day: the issue's date.
         state: None if the day has no issue.
         reason: why it is in that state, if there is something to say.
         papers: how many papers are in question for some reader.
-        counts: its deliveries, by state.
         sources: the reports of this run, or else the stored state of each source. Empty for an
             issue that is not the newest: the stored states are about the newest.
         faults: what an unexpected exception kept out of the issue: papers, and readers' letters,
@@ -48,11 +48,8 @@ def report(
 ) -> IssueReport:
     """The present state of the issue of ``day``.
 
-    Args:
-        store: where the issue is.
-        day: the issue's date.
-        sources: the reports of this run; None for the stored state of each source.
-        skipped: the readers whom this run skipped.
+    ``sources`` are the reports of this run, None for the stored state of each source; ``skipped``
+    are the readers whom this run skipped.
     """
     state, reason = store.issue_state(day) or (None, "")
     issues = [wave.issue for wave in store.waves(day)]
@@ -81,19 +78,20 @@ def reported_days(store: Issues, now: datetime) -> Iterator[date]:
     A holiday may be cancelled weeks ahead; that must not hide the issue that is being sent.
     """
     for day in store.issue_days():
-        called_off = day > now.date() and _is_cancelled(store, day)
+        called_off = day > now.date() and is_in(store, day, _CANCELLED)
         if not called_off or store.counts(day).planned:
             yield day
 
 
-def _is_cancelled(store: Issues, day: date) -> bool:
+def is_in(store: Issues, day: date, states: Collection[IssueState]) -> bool:
+    """Whether a day has an issue, and it is in one of these states."""
     state = store.issue_state(day)
-    return state is not None and state[0] == "cancelled"
+    return state is not None and state[0] in states
 
 
 def _stored_reports(store: Store, day: date) -> tuple[SourceReport, ...]:
     """The stored state of each source; none if there is a newer issue, which the states are of."""
-    if any(other > day and not _is_cancelled(store, other) for other in store.issue_days()):
+    if any(other > day and not is_in(store, other, _CANCELLED) for other in store.issue_days()):
         return ()
     return tuple(
         SourceReport(health.name, health.state, detail=health.detail)

@@ -15,13 +15,13 @@ from functools import partial
 from itertools import chain, islice
 
 from newsletter.errors import OldStoreError, TryAgainError, describe
-from newsletter.model import OPEN_ISSUE, Counts, Reader
+from newsletter.model import OPEN_ISSUE, STOPPED_ISSUE, Counts, Reader
 from newsletter.model.windows import MAX_LATENESS, MIN_SLEEP, SEARCHED_ISSUES
 from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.fetching import Backoff, FetchSchedule, fetch_sources, log_report
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import freeze, is_stopped, without_delivery
-from newsletter.publisher.reporting import reported_days
+from newsletter.publisher.publishing import freeze, without_delivery
+from newsletter.publisher.reporting import is_in, reported_days
 from newsletter.readers.due import DefaultSchedule, Due, earliest_instant, list_due
 
 _log = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due])
     readers = without_delivery(publisher.store, day, listed)
     if state.skipped:
         readers = array("q", (reader for reader in readers if state.may_try(day, reader, now)))
-    if not readers or is_stopped(publisher, day):
+    if not readers or is_in(publisher.store, day, STOPPED_ISSUE):
         return
     if state.fetched.all_failed(publisher.sources, day):
         _wait_for_sources(publisher, day)
@@ -193,13 +193,8 @@ async def deliver_open(
 ) -> None:
     """Deliver the open letters of the last issues, including deferred ones that are due.
 
-    If the server as a whole refuses us, it is tried again after 1, 2, 4, 8, 15 minutes.
-
-    Args:
-        publisher: the newsletter.
-        state: what it remembers.
-        deliver: delivers one issue.
-        turn: tells this delivery from the others of this process.
+    If the server as a whole refuses us, it is tried again after 1, 2, 4, 8, 15 minutes. ``turn``
+    tells this delivery from the others of this process.
 
     Raises:
         StoreError: the store cannot be read or written; the next tick tries again.
@@ -223,8 +218,7 @@ async def deliver_open(
 def _open_days(publisher: Publisher) -> list[date]:
     """The issues that have letters to deliver, oldest first."""
     recent = islice(reported_days(publisher.store, publisher.clock.now()), SEARCHED_ISSUES)
-    states = ((day, publisher.store.issue_state(day)) for day in recent)
-    return sorted(day for day, state in states if state is not None and state[0] in OPEN_ISSUE)
+    return sorted(day for day in recent if is_in(publisher.store, day, OPEN_ISSUE))
 
 
 def _in_words(counts: Counts) -> str:

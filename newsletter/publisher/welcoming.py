@@ -17,6 +17,7 @@ from newsletter.publisher.drafting import load_histories, match_readers
 from newsletter.publisher.fetching import Backoff
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
+from newsletter.publisher.reporting import is_in
 from newsletter.readers.due import is_due
 
 _log = logging.getLogger(__name__)
@@ -35,11 +36,8 @@ def plan_first_letter(publisher: Publisher, reader: Reader) -> FirstLetter | Non
 
     From then on it is a letter like any other: nothing sends it twice, and the day's issue does not
     come again at the reader's own hour. It contains what was new with that issue. If it cannot be
-    delivered, none of its papers is owed afterwards.
-
-    Returns:
-        The letter to deliver. None if there is no issue of the day yet, or nothing in it for this
-        reader.
+    delivered, none of its papers is owed afterwards. Returns None if there is no issue of the day
+    yet, or nothing in it for this reader.
     """
     newest = next(iter(publisher.store.published_issues()), None)
     if newest is None or publisher.store.planned_readers(newest.day, among=[reader.id]):
@@ -72,7 +70,7 @@ def open_first_letters(publisher: Publisher) -> tuple[FirstLetter, ...]:
     A newcomer is a reader who gave consent after the issue was frozen.
     """
     newest = next(iter(publisher.store.published_issues()), None)
-    if newest is None or not _is_open(publisher, newest.day):
+    if newest is None or not is_in(publisher.store, newest.day, OPEN_ISSUE):
         return ()
     frozen = publisher.store.waves(newest.day)[-1].issue.frozen_at
     waiting = [row.email for row in publisher.store.deliveries(newest.day, states=OPEN)]
@@ -81,11 +79,6 @@ def open_first_letters(publisher: Publisher) -> tuple[FirstLetter, ...]:
         for reader in publisher.store.readers(emails=waiting)
         if any(consent.at >= frozen for consent in publisher.store.consents(reader.id))
     )
-
-
-def _is_open(publisher: Publisher, day: date) -> bool:
-    state = publisher.store.issue_state(day)
-    return state is not None and state[0] in OPEN_ISSUE
 
 
 async def deliver_first_letter(
@@ -101,13 +94,7 @@ async def deliver_first_letter(
     A deferred letter is tried again when the ledger says. If the server as a whole refuses us, or
     the store does not answer, it is tried again after 1, 2, 4, 8, 15 minutes. Another process that
     delivers the issue may take the letter meanwhile. It stops if the issue is held or cancelled.
-
-    Args:
-        publisher: the newsletter.
-        letter: the letter that :func:`plan_first_letter` planned.
-        transport: sends it.
-        run_lock: this process; claims are made under its name.
-        turn: tells this delivery from the others of this process.
+    ``turn`` tells this delivery from the others of this process.
     """
     backoff = Backoff()
     for attempt in count(1):
@@ -133,5 +120,7 @@ async def _try(
     await publish(publisher, letter.day, transport, run_lock=run_lock, turn=turn, readers=readers)
     rows = await asyncio.to_thread(publisher.store.deliveries_to, letter.reader)
     (row,) = (row for row in rows if row.day == letter.day)
-    over = row.state not in OPEN or not await asyncio.to_thread(_is_open, publisher, letter.day)
-    return None if over else row.next_try or publisher.clock.now()
+    if row.state not in OPEN:
+        return None
+    open_ = await asyncio.to_thread(is_in, publisher.store, letter.day, OPEN_ISSUE)
+    return (row.next_try or publisher.clock.now()) if open_ else None
