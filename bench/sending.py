@@ -76,7 +76,7 @@ async def newsletter(folder: Path, port: int, connections: int) -> int:
     """Deliver what is frozen; return the number of accepted letters."""
     store, clock = open_store(f"sqlite:///{folder / STORE}"), SystemClock()
     transport = SmtpTransport(
-        SmtpSettings("127.0.0.1", port, "none", connections=connections), clock
+        SmtpSettings(host="127.0.0.1", port=port, security="none", connections=connections), clock
     )
     (wave,) = store.waves(DAY)
     builder = MessageBuilder(IssueFragments.load(wave.pieces), KEYS)

@@ -276,22 +276,13 @@ class App:
         Raises:
             TransportError: it cannot be reached, cannot be trusted, or rejects the login.
         """
-        await check_connection(replace(self._smtp_settings(), timeout=timeout))
+        settings = self._smtp_settings().model_copy(update={"timeout": timeout})
+        await check_connection(settings)
 
     def _smtp_settings(self) -> SmtpSettings:
-        smtp = self.settings.smtp
-        return SmtpSettings(
-            host=smtp.host,
-            port=smtp.port,
-            security=smtp.security,
-            username=smtp.username,
-            password=None if smtp.password is None else smtp.password.get_secret_value(),
-            ca_file=None if smtp.ca_file is None else str(self.folder / smtp.ca_file),
-            allow_cleartext=smtp.allow_cleartext,
-            connections=smtp.connections,
-            per_connection=smtp.per_connection,
-            rate_per_second=smtp.per_second,
-        )
+        smtp = dict(self.settings.smtp)
+        ca_file = smtp["ca_file"] and str(self.folder / smtp["ca_file"])
+        return SmtpSettings(**{**smtp, "ca_file": ca_file})
 
     def to_folder(self, folder: Path) -> Transport:
         """A transport that writes letters into a folder."""

@@ -24,6 +24,10 @@ from newsletter.model import Days, Publication
 
 MIN_SECRET_LENGTH = 16
 
+Security = Literal["starttls", "tls", "none"]
+"""``starttls``: encrypted before anything else is said (RFC 3207); ``tls``: from the first byte
+(RFC 8314); ``none``: in the clear."""
+
 
 def _check_length(secret: SecretStr) -> SecretStr:
     if len(secret.get_secret_value()) < MIN_SECRET_LENGTH:
@@ -42,11 +46,15 @@ class Schedule(Strict):
 
 
 class SmtpSettings(Strict):
-    """The server that sends the emails."""
+    """The server that sends the emails; one that does not offer ``security`` gets nothing.
+
+    ``ca_file``: PEM certificates to trust instead of the system's. ``per_connection``: the number
+    of letters after which a connection is replaced.
+    """
 
     host: str = "localhost"
     port: int = Field(default=25, ge=1, le=65535)
-    security: Literal["starttls", "tls", "none"] = "starttls"
+    security: Security = "starttls"
     username: str | None = None
     password: SecretStr | None = None
     ca_file: str | None = None

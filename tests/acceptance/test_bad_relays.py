@@ -49,7 +49,9 @@ async def run(
     store: Store, server: FaultyServer, clock: SkippingClock, name: str, *, connections: int = 4
 ) -> Counts:
     """One run."""
-    settings = SmtpSettings(server.host, server.port, "none", connections=connections)
+    settings = SmtpSettings(
+        host=server.host, port=server.port, security="none", connections=connections
+    )
     return await deliver(
         store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=name
     )

@@ -9,9 +9,9 @@ import pytest
 import uvloop
 
 from newsletter.app import event_loop
+from newsletter.config.models import Security
 from newsletter.model import Accepted
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from newsletter.transports.smtp.settings import Security
 from tests.acceptance.test_smtp_security import authority
 from tests.support.cli import Newsletter
 from tests.support.clocks import SkippingClock
@@ -58,9 +58,9 @@ def test_large_letters_arrive_whole_in_one_stream(
         tls = ours.server if security == "tls" else None
         async with working_server(starttls=starttls, tls=tls, pipelining=True) as server:
             settings = SmtpSettings(
-                "localhost",
-                server.port,
-                security,
+                host="localhost",
+                port=server.port,
+                security=security,
                 ca_file=ours.ca_file,
                 connections=1,
                 timeout=60,

@@ -14,7 +14,9 @@ def test_every_letter_becomes_a_file(tmp_path: Path) -> None:
     async def scenario() -> None:
         counter, sent = DeliveryRecorder(), letters(12)
         async with Inbox(tmp_path / "inbox") as inbox:
-            transport = SmtpTransport(SmtpSettings(inbox.host, inbox.port, "none"), SkippingClock())
+            transport = SmtpTransport(
+                SmtpSettings(host=inbox.host, port=inbox.port, security="none"), SkippingClock()
+            )
             await transport.send(counter.stream(sent), counter.mark, counter.settle)
         files = {path.name.partition("-")[2]: path.read_bytes() for path in inbox.folder.iterdir()}
         assert files == {
@@ -29,7 +31,9 @@ def test_hostile_recipient_stays_in_the_folder(tmp_path: Path) -> None:
     async def scenario() -> None:
         counter = DeliveryRecorder()
         async with Inbox(tmp_path / "inbox") as inbox:
-            transport = SmtpTransport(SmtpSettings(inbox.host, inbox.port, "none"), SkippingClock())
+            transport = SmtpTransport(
+                SmtpSettings(host=inbox.host, port=inbox.port, security="none"), SkippingClock()
+            )
             hostile = [letter("../../x/../y@example.org")]
             await transport.send(counter.stream(hostile), counter.mark, counter.settle)
 

@@ -61,7 +61,12 @@ async def run(store: Store, server: FaultyServer, clock: Clock, name: str) -> Co
     """One run over four connections."""
     patience = server.timeout
     settings = SmtpSettings(
-        server.host, server.port, "none", connections=4, timeout=patience, answer_timeout=patience
+        host=server.host,
+        port=server.port,
+        security="none",
+        connections=4,
+        timeout=patience,
+        answer_timeout=patience,
     )
     return await deliver(
         store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=name

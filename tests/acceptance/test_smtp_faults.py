@@ -24,7 +24,12 @@ async def send_over(
     """Send over one connection, with as much patience as this server needs."""
     patience = server.timeout
     settings = SmtpSettings(
-        server.host, server.port, "none", connections=1, timeout=patience, answer_timeout=patience
+        host=server.host,
+        port=server.port,
+        security="none",
+        connections=1,
+        timeout=patience,
+        answer_timeout=patience,
     )
     transport = SmtpTransport(settings, SkippingClock())
     await transport.send(counter.stream(sent), counter.mark, counter.settle)
@@ -101,7 +106,9 @@ def test_cut_between_mark_and_dot_is_known_unsent() -> None:
                     await clock.sleep(0)
                 return await counter.mark(one)
 
-            settings = SmtpSettings(server.host, server.port, "none", connections=1)
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security="none", connections=1
+            )
             await SmtpTransport(settings, clock).send(
                 counter.stream([letter()]), mark, counter.settle
             )
@@ -223,7 +230,9 @@ def test_late_reply_is_waited_for() -> None:
     async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server({"dot": [Fault.LATE]}) as server:
-            settings = SmtpSettings(server.host, server.port, "none", connections=1, timeout=0.3)
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security="none", connections=1, timeout=0.3
+            )
             assert settings.answer_timeout >= 600  # RFC 5321 4.5.3.2.6
             transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream([letter()]), counter.mark, counter.settle)
@@ -252,7 +261,9 @@ def test_refused_extra_connection_leaves_its_letter_to_others() -> None:
         async with faulty_server(
             {"connect": ["220 hello", "421 too many", "421 too many"]}
         ) as server:
-            settings = SmtpSettings(server.host, server.port, "none", connections=3)
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security="none", connections=3
+            )
             transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(letters(30)), counter.mark, counter.settle)
             assert len({one.recipient for one in server.received}) == len(server.received) == 30
@@ -266,7 +277,9 @@ def test_cancelling_settles_each_letter_by_its_stage() -> None:
         counter, waiting = DeliveryRecorder(), asyncio.Event()
         script: Mapping[Stage, Sequence[Reply]] = {"dot": [Fault.STALL]}
         async with faulty_server(script) as server:
-            settings = SmtpSettings(server.host, server.port, "none", connections=2)
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security="none", connections=2
+            )
             transport = SmtpTransport(settings, SkippingClock())
 
             async def mark(one: Letter) -> bool:
@@ -343,7 +356,7 @@ def test_rate_limit_covers_all_connections() -> None:
         counter, clock = DeliveryRecorder(), SkippingClock()
         async with faulty_server({}) as server:
             settings = SmtpSettings(
-                server.host, server.port, "none", connections=4, rate_per_second=2.0
+                host=server.host, port=server.port, security="none", connections=4, rate="2/second"
             )
             start = clock.now()
             await SmtpTransport(settings, clock).send(

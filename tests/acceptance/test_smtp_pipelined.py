@@ -25,9 +25,9 @@ async def send_over(
     per_connection: int = 1000,
 ) -> None:
     settings = SmtpSettings(
-        server.host,
-        server.port,
-        "none",
+        host=server.host,
+        port=server.port,
+        security="none",
         connections=connections,
         per_connection=per_connection,
         timeout=server.timeout,
@@ -97,7 +97,7 @@ def test_letter_costs_one_round_trip() -> None:
         counter = DeliveryRecorder()
         server = await asyncio.start_server(dialogue, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        settings = SmtpSettings("127.0.0.1", port, "none", connections=1)
+        settings = SmtpSettings(host="127.0.0.1", port=port, security="none", connections=1)
         await SmtpTransport(settings, SkippingClock()).send(
             counter.stream(letters(20)), counter.mark, counter.settle
         )
@@ -219,7 +219,9 @@ def test_returned_letter_leaves_after_other_connections_closed() -> None:
             "MAIL": [*["250 ok"] * 4, "421 too many messages"],
         }
         async with faulty_server(script, pipelining=True) as server:
-            settings = SmtpSettings(server.host, server.port, "none", connections=2)
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security="none", connections=2
+            )
             transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(letters(6)), counter.mark, counter.settle)
             assert len(server.received) == 5
@@ -272,7 +274,9 @@ def test_failing_stream_waits_for_replies_under_way() -> None:
     async def scenario() -> None:
         counter = DeliveryRecorder()
         async with faulty_server({"dot": [Fault.LATE]}, pipelining=True) as server:
-            settings = SmtpSettings(server.host, server.port, "none", connections=1)
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security="none", connections=1
+            )
             transport = SmtpTransport(settings, SkippingClock())
             with pytest.raises(StoreError, match="disk is full"):
                 await transport.send(failing(), counter.mark, counter.settle)
@@ -336,7 +340,9 @@ def test_deferring_domain_gets_fewer_letters_at_once() -> None:
             await settle(one, outcome)
 
         async with faulty_server({"dot": ["451 4.7.0 slower"] * 24}, pipelining=True) as server:
-            settings = SmtpSettings(server.host, server.port, "none", connections=8)
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security="none", connections=8
+            )
             transport = SmtpTransport(settings, SkippingClock())
             await transport.send(counter.stream(mixed), counter.mark, settled)
         ends = Tally(type(outcome) for _, outcome in counter.settled)

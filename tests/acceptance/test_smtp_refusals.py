@@ -49,7 +49,9 @@ class DailyIssues:
 
     async def _send(self, script: Mapping[Stage, Sequence[Reply]], pipelining: bool) -> int:  # noqa: FBT001 - handed on
         async with faulty_server(script, pipelining=pipelining) as server:
-            settings = SmtpSettings(server.host, server.port, "none", connections=1)
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security="none", connections=1
+            )
             transport = SmtpTransport(settings, self.clock)
             run = KnownRuns(f"run{self.day:%d}")
             await publish(

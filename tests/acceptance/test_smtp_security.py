@@ -2,16 +2,17 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trustme
+from pydantic import SecretStr, ValidationError
 
-from newsletter.errors import ConfigurationError, TransportError
+from newsletter.config.models import Security
+from newsletter.errors import TransportError
 from newsletter.model import Accepted, NotSent
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport, check_connection
-from newsletter.transports.smtp.settings import Security
 from tests.support.clocks import SkippingClock
 from tests.support.outgoing import DeliveryRecorder, letter, letters
 from tests.support.smtp_servers import faulty_server, working_server
@@ -67,11 +68,11 @@ def test_sends_over_verified_tls_after_login(security: Security, tmp_path: Path)
             starttls=starttls, tls=tls, login=security == "starttls"
         ) as server:
             settings = SmtpSettings(
-                "localhost",
-                server.port,
-                security,
+                host="localhost",
+                port=server.port,
+                security=security,
                 username="ada" if security == "starttls" else None,
-                password="s3cret",
+                password=SecretStr("s3cret"),
                 ca_file=ours.ca_file,
             )
             transport = SmtpTransport(settings, SkippingClock())
@@ -89,9 +90,9 @@ def test_secured_connection_sends_in_lockstep(security: Security, tmp_path: Path
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
         async with working_server(starttls=starttls, tls=tls) as server:
             settings = SmtpSettings(
-                "localhost",
-                server.port,
-                security,
+                host="localhost",
+                port=server.port,
+                security=security,
                 ca_file=ours.ca_file,
                 connections=1,
             )
@@ -107,17 +108,17 @@ def test_connection_check_logs_in_and_sends_nothing(tmp_path: Path) -> None:
         ours = authority(tmp_path)
         async with working_server(starttls=ours.server, login=True) as server:
             right = SmtpSettings(
-                "localhost",
-                server.port,
+                host="localhost",
+                port=server.port,
                 username="ada",
-                password="s3cret",
+                password=SecretStr("s3cret"),
                 ca_file=ours.ca_file,
             )
             await check_connection(right)
             with pytest.raises(TransportError, match=r"check smtp\.username"):
-                await check_connection(replace(right, password="guessed"))
+                await check_connection(right.model_copy(update={"password": SecretStr("guessed")}))
             with pytest.raises(TransportError, match=r"set smtp\.ca_file"):
-                await check_connection(replace(right, ca_file=None))
+                await check_connection(right.model_copy(update={"ca_file": None}))
             assert server.received == []
 
     asyncio.run(scenario())
@@ -128,7 +129,11 @@ def test_wrong_password_names_the_settings(tmp_path: Path) -> None:
         ours = authority(tmp_path)
         async with working_server(starttls=ours.server, login=True) as server:
             settings = SmtpSettings(
-                "localhost", server.port, username="ada", password="no", ca_file=ours.ca_file
+                host="localhost",
+                port=server.port,
+                username="ada",
+                password=SecretStr("no"),
+                ca_file=ours.ca_file,
             )
             message = await refused(settings, "535")
             assert "smtp.username and smtp.password" in message
@@ -140,7 +145,13 @@ def test_wrong_password_names_the_settings(tmp_path: Path) -> None:
 def test_login_at_server_without_login_is_refused() -> None:
     async def scenario() -> None:
         async with working_server() as server:
-            settings = SmtpSettings("localhost", server.port, "none", "ada", "s3cret")
+            settings = SmtpSettings(
+                host="localhost",
+                port=server.port,
+                security="none",
+                username="ada",
+                password=SecretStr("s3cret"),
+            )
             await refused(settings, "AUTH")
 
     asyncio.run(scenario())
@@ -149,7 +160,7 @@ def test_login_at_server_without_login_is_refused() -> None:
 def test_stripped_starttls_sends_nothing() -> None:
     async def scenario() -> None:
         async with faulty_server({}) as server:
-            message = await refused(SmtpSettings("localhost", server.port), "STARTTLS")
+            message = await refused(SmtpSettings(host="localhost", port=server.port), "STARTTLS")
             assert "strips it" in message
             assert server.received == []
             assert not any(line.startswith(("MAIL", "AUTH")) for line in server.commands)
@@ -167,9 +178,9 @@ def test_untrusted_certificate_sends_nothing(
         starttls, tls = (ours.server, None) if security == "starttls" else (None, ours.server)
         async with working_server(starttls=starttls, tls=tls) as server:
             settings = SmtpSettings(
-                "localhost",
-                server.port,
-                security,
+                host="localhost",
+                port=server.port,
+                security=security,
                 ca_file=None if fault == "unknown authority" else ours.ca_file,
             )
             assert "smtp.ca_file" in await refused(settings, "(?i)certificate")
@@ -181,15 +192,20 @@ def test_untrusted_certificate_sends_nothing(
 def test_unreadable_ca_file_is_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.pem")
     with pytest.raises(TransportError, match=r"smtp\.ca_file .*missing\.pem"):
-        send(SmtpSettings("localhost", 1, ca_file=missing))
+        send(SmtpSettings(host="localhost", port=1, ca_file=missing))
 
 
 def test_remote_cleartext_needs_explicit_consent() -> None:
-    with pytest.raises(ConfigurationError, match="allow_cleartext"):
-        SmtpSettings("mail.example.org", 25, "none")
-    assert SmtpSettings("10.0.0.1", 25, "none", allow_cleartext=True).address == "10.0.0.1:25"
-    assert SmtpSettings("::1", 25, "none").security == "none"
+    with pytest.raises(ValidationError, match="allow_cleartext"):
+        SmtpSettings(host="mail.example.org", port=25, security="none")
+    assert (
+        SmtpSettings(host="10.0.0.1", port=25, security="none", allow_cleartext=True).address
+        == "10.0.0.1:25"
+    )
+    assert SmtpSettings(host="::1", port=25, security="none").security == "none"
 
 
 def test_password_is_absent_from_printed_settings() -> None:
-    assert "s3cret" not in repr(SmtpSettings("localhost", 25, password="s3cret"))
+    assert "s3cret" not in repr(
+        SmtpSettings(host="localhost", port=25, password=SecretStr("s3cret"))
+    )

@@ -46,7 +46,7 @@ def freeze_if_needed(store: Store) -> None:
 async def freeze_and_deliver(store: Store, server: FaultyServer, run: str) -> Counts:
     """Freeze the issue, if it is not, and deliver what is open."""
     freeze_if_needed(store)
-    settings = SmtpSettings(server.host, server.port, "none", connections=LINES)
+    settings = SmtpSettings(host=server.host, port=server.port, security="none", connections=LINES)
     clock = SystemClock()
     return await deliver(store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=run)
 

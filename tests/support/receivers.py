@@ -88,7 +88,7 @@ class SmtpReceiver(Receiver):
 
     def __init__(self, server: FaultyServer) -> None:
         self._server = server
-        settings = SmtpSettings(server.host, server.port, "none", connections=3)
+        settings = SmtpSettings(host=server.host, port=server.port, security="none", connections=3)
         self.transport = SmtpTransport(settings, SkippingClock())
 
     @override

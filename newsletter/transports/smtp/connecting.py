@@ -53,7 +53,6 @@ async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Se
         use_tls=settings.security == "tls",
         start_tls=False,
         tls_context=tls,
-        local_hostname=settings.local_hostname,
         timeout=settings.timeout,
     )
     for step, remedy in _steps(settings, client):
@@ -87,7 +86,8 @@ def _steps(settings: SmtpSettings, client: aiosmtplib.SMTP) -> list[tuple[_Step,
     """The steps up to an open session, each with what the operator can do if it fails."""
 
     async def login() -> None:
-        await client.login(settings.username or "", settings.password or "")
+        password = settings.password.get_secret_value() if settings.password else ""
+        await client.login(settings.username or "", password)
 
     steps: list[tuple[_Step, str]] = [(client.connect, _CHECK_SERVER)]
     if settings.security == "starttls":

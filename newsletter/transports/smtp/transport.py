@@ -66,7 +66,7 @@ class _Send:
     ) -> None:
         self._settings, self._clock, self._tls = settings, clock, tls
         self._letters, self.mark, self._settle = letters, mark, settle
-        self._rate_limit = RateLimit(settings.rate_per_second, clock)
+        self._rate_limit = RateLimit(settings.per_second, clock)
         self._domain_limit = DomainLimit()
         self.connection_limit = ConnectionLimit(settings.connections)
         self._breaker = Breaker()
@@ -138,7 +138,7 @@ class _Send:
 
     async def next_letter(self, *, wait: bool) -> Letter | None:
         """See ``LetterQueue``. It waits for the rate, and for letters to slowed domains."""
-        if not wait and self._settings.rate_per_second:
+        if not wait and self._settings.rate is not None:
             return None
         while not (self._stopped or self._breaker.reason):
             self._letter_ended.clear()
