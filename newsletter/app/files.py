@@ -52,9 +52,6 @@ def kept_secret(folder: Path) -> str:
     under a lock, and the file appears complete or not at all: links signed with another secret
     would not work, and links signed with an empty one could be forged.
 
-    Args:
-        folder: the newsletter's own folder.
-
     Raises:
         ConfigurationError: the file has no secret in it.
     """

@@ -20,8 +20,10 @@ class FileRunLock:
     """
 
     def __init__(self, folder: Path, run: str) -> None:
+        place = f"{socket.gethostname()}:{folder.absolute()}"
+        # Runs that share this hash of machine and folder can see each other's locks.
+        self._family = hashlib.blake2b(place.encode(), digest_size=6).hexdigest()
         self._folder = folder
-        self._family = _family(folder)
         self.name = f"{self._family}-{run}"
 
     @contextlib.contextmanager
@@ -54,9 +56,3 @@ class FileRunLock:
 
     def _path(self, run: str) -> Path:
         return self._folder / f"{run}.lock"
-
-
-def _family(folder: Path) -> str:
-    """A hash of this machine and folder: runs that share it can see each other's locks."""
-    place = f"{socket.gethostname()}:{folder.absolute()}"
-    return hashlib.blake2b(place.encode(), digest_size=6).hexdigest()

@@ -42,9 +42,6 @@ class Scheduler:
     issue.
 
     Attributes:
-        publisher: the newsletter.
-        state: what it remembers between two ticks.
-        deliver: delivers an issue.
         transport: sends emails to the operator.
         refresh: called at each tick, in a thread: they take in the operator's changes and bounces.
         note_templates: returns the templates of emails to the operator.
@@ -132,7 +129,7 @@ def _name_skipped(state: SchedulerState) -> list[str]:
     """The readers who are skipped at present, in words; if there are many, some and the number."""
     skipped = [f"{day}: reader {one.email}: {one.error}" for day, one in state.skipped_readers()]
     more = len(skipped) - MAX_NAMED
-    return [*skipped[:MAX_NAMED], *([f"and {more} more readers"] if more > 0 else [])]
+    return skipped if more <= 0 else [*skipped[:MAX_NAMED], f"and {more} more readers"]
 
 
 class SubscribersFileRefresh:
@@ -183,8 +180,7 @@ class BouncesRefresh:
         Raises:
             StoreError: the store cannot be read or written; the mails stay where they are.
         """
-        maildir = self._app.maildir
-        if maildir is None:
+        if (maildir := self._app.maildir) is None:
             return
         failure = ""
         try:

@@ -128,10 +128,8 @@ class App:
 
     def _read_subscribers(self) -> tuple[Subscriber, ...]:
         path = self.subscribers_file
-        otherwise = (
-            f"write it (`subscribers: []` lists nobody), or correct `subscribers:` in "
-            f"{self.path.name}"
-        )
+        lists_nobody = "write it (`subscribers: []` lists nobody)"
+        otherwise = f"{lists_nobody}, or correct `subscribers:` in {self.path.name}"
         content = read_file(path, remedy(path, otherwise))
         return read_subscribers(content, path.name, self.topic_names, self.environment)
 
@@ -149,20 +147,16 @@ class App:
         Addresses that differ only in case are one reader, so a reader who left stays away however
         the file spells them.
         """
-        readers = self._readers_named(listed) if listed else []
+        emails = {subscriber.email.casefold() for subscriber in listed}
+        readers = [
+            reader
+            for reader in (self.store.each_reader() if listed else ())
+            if is_erased(reader) or reader.subscriber.email.casefold() in emails
+        ]
         known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
         current = without_erased(listed, readers, self.keyring)
         spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in current]
         self.store.sync_subscribers(spelt, now=self.clock.now())
-
-    def _readers_named(self, listed: Sequence[Subscriber]) -> list[Reader]:
-        """The readers whom these subscribers may be: with the same address, or erased."""
-        emails = {subscriber.email.casefold() for subscriber in listed}
-        return [
-            reader
-            for reader in self.store.each_reader()
-            if is_erased(reader) or reader.subscriber.email.casefold() in emails
-        ]
 
     def readers(self) -> tuple[Reader, ...]:
         """Every reader, after the store was brought up to date from the operator's file."""

@@ -32,11 +32,7 @@ def _parse_line(line: bytes) -> tuple[int, str, bool] | None:
 
 
 class Connection(asyncio.Protocol):
-    """Reads replies from a transport, and writes to it.
-
-    Args:
-        transport: an open transport; this object becomes its protocol.
-    """
+    """Reads replies from an open transport, whose protocol it becomes, and writes to it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
