@@ -6,58 +6,61 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
 from newsletter.cli import COMMANDS
-from newsletter.config import (
-    ArxivSource,
-    BouncesSettings,
-    FeedSource,
-    HuggingFaceSource,
-    IssueSettings,
-    PageSource,
-    Schedule,
-    Settings,
-    SmtpSettings,
-    TopicSettings,
-    WebSettings,
-    read_settings,
-)
+from newsletter.config import Settings, WebSettings, read_settings
 from newsletter.config.subscribers import SubscriberSettings, read_subscribers
 from tests.support.cli import Newsletter
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PREFIXES: dict[str, tuple[type[BaseModel], ...]] = {
-    "": (Settings, SubscriberSettings),
-    "smtp.": (SmtpSettings,),
-    "schedule.": (Schedule,),
-    "issue.": (IssueSettings,),
-    "bounces.": (BouncesSettings,),
-    "web.": (WebSettings,),
-    "topics.": (TopicSettings,),
-    "sources.": (HuggingFaceSource, ArxivSource, FeedSource, PageSource),
-}
-SECTIONS = {"smtp", "sources", "topics", "issue", "bounces", "web"}
-"""Settings that have a heading of their own."""
+CODE, CONFIG = (
+    "".join(file.read_text() for file in (ROOT / "newsletter" / folder).rglob("*.py"))
+    for folder in ("", "config")
+)
 
 
-def settings() -> Iterator[str]:
-    for prefix, models in PREFIXES.items():
-        for model in models:
-            yield from (f"{prefix}{name}" for name in model.model_fields)
+def settings(model: type[BaseModel], section: str = "") -> Iterator[str]:
+    """Every setting below this one, with its section; a section itself has none."""
+    for name, field in model.model_fields.items():
+        sections = [*models_in(field.annotation)]
+        if not sections:
+            yield f"{section}{name}"
+        for each in sections:
+            yield from settings(each, f"{name}.")
+
+
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)
+
+
+SETTINGS = sorted({*settings(Settings)})
 
 
 def blocks(file: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", file.read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("setting", sorted(set(settings()) - SECTIONS))
+@pytest.mark.parametrize("setting", [*SETTINGS, *SubscriberSettings.model_fields])
 def test_every_setting_has_its_row(setting: str) -> None:
     rows = [line for line in (DOCS / "configuration.md").read_text().splitlines() if "|" in line]
     assert any(f"`{setting}`" in row.split("|")[1] for row in rows)
+
+
+@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "sources.kind"])
+def test_every_setting_is_used(setting: str) -> None:
+    """As ``smtp.host`` somewhere, or as ``self.host`` in the settings themselves."""
+    section, _, name = setting.rpartition(".")
+    owner = section if section not in {"", "sources"} else "settings"
+    used = re.search(rf"\b{owner}\.{name}\b", CODE) or re.search(rf"\bself\.{name}\b", CONFIG)
+    assert used, f"nothing uses the setting {setting}: no module has {owner}.{name}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

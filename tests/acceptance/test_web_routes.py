@@ -1,7 +1,9 @@
 """Every route of the pages, asked for whatever a generator thinks of: no error is ours."""
 
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast, get_args
 from urllib.parse import quote
 
@@ -10,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from starlette.routing import Route
 
 from newsletter.letter.links import Purpose
+from newsletter.web.forms import MAX_BYTES
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.openapi import describe_routes
 from tests.support.web_client import Website, open_website
@@ -44,6 +47,31 @@ def test_description_names_every_page_and_method(app: Website) -> None:
     assert {"get", "head", "post"} <= paths["/preferences/{token}"].keys()
     assert "/paper/{key}" in paths
     assert sum(len(methods) for methods in paths.values()) >= 50
+
+
+def paths(app: Website, method: str) -> set[str]:
+    """The paths that can be asked for by a method, as the routes have them."""
+    routes = [route for route in app.routes if isinstance(route, Route)]
+    return {route.path for route in routes if method in (route.methods or ())}
+
+
+def test_the_page_about_pages_names_each(app: Website) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "pages.md").read_text()
+    for path in (paths(app, "GET") | paths(app, "POST")) - {"/join", "/style.css", "/htmx.js"}:
+        named = re.escape(re.split("[{.]", path)[0].lstrip("/"))
+        assert re.search(f"`/?{named}", page), f"docs/pages.md should name {path}"
+
+
+def test_only_subscribing_needs_no_link_and_no_password(app: Website) -> None:
+    for path in paths(app, "POST") - {"/join"}:
+        assert app.post(path).status in {401, 403, 404}, f"anybody can post to {path}"
+
+
+def test_no_page_reads_more_than_a_form_may_have(app: Website) -> None:
+    """Without this anybody could fill the memory; one click reads no form at all."""
+    for path in paths(app, "POST") - {"/unsubscribe/{token}"}:
+        answer = app.post(path, {"why": "x" * MAX_BYTES})
+        assert answer.status in {401, 403, 404, 413}, f"{path} reads a form of any length"
 
 
 @pytest.mark.slow

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import newsletter.papers
 from newsletter.model import Field, Item, Term
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Matcher
 from newsletter.text import fold
+from tests.support.adapters import implementations
 from tests.support.factories import item
 
 PAPER = item(
@@ -22,7 +24,7 @@ PAPER = item(
 
 
 MATCHERS: tuple[Matcher, ...] = (RulesMatcher(),)
-"""Every matcher of the product: add a new one here, and it has to find the same."""
+"""The matchers of whole words, which have to find the same."""
 
 
 def masks(items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
@@ -86,12 +88,13 @@ def test_term_matches_whole_words_of_its_field_only(field: Field, text: str) -> 
     assert not occurs(field, text)
 
 
-def test_every_term_has_a_bit_per_item() -> None:
+@pytest.mark.parametrize("kind", implementations(Matcher, newsletter.papers))
+def test_every_matcher_gives_every_term_a_bit_per_item(kind: type[Matcher]) -> None:
     items = [item("LoRA"), item("speech"), item("LoRA and speech")]
     lora, speech, none = (Term("text", text) for text in ("lora", "speech", "none"))
-    found = masks(items, [lora, speech, none])
+    found = kind().masks(items, [lora, speech, none])
     assert found == {lora: 0b101, speech: 0b110, none: 0}
-    assert masks(items, []) == {}
+    assert kind().masks(items, []) == {}
 
 
 @given(

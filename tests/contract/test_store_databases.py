@@ -20,17 +20,17 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, insert, text, update
+from sqlalchemy import Connection, delete, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from newsletter.errors import StoreError
-from newsletter.model import Accepted
+from newsletter.model import Accepted, Subscriber
 from newsletter.stores import migrations, open_store
 from newsletter.stores.migrations import configuration
 from newsletter.stores.sql import SqlStore, schema
 from newsletter.stores.sql.codec import dump
 from newsletter.stores.sql.engine import Database
-from tests.support.factories import DAY, NOON, item, subscriber
+from tests.support.factories import DAY, EVERY_FIELD, NOON, item, subscriber
 from tests.support.frozen_issues import (
     claim,
     freeze,
@@ -80,6 +80,47 @@ def test_migrated_tables_match_the_schema(database: Database) -> None:
     with database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
+
+
+@pytest.mark.usefixtures("sql_store")
+class TestReaderColumns:
+    """A column that one of the places which write readers forgets is named."""
+
+    def test_a_change_writes_what_a_new_reader_gets(
+        self, database: Database, sql_store: SqlStore
+    ) -> None:
+        def save(each: Subscriber) -> None:
+            sql_store.save_reader(each, status="confirmed", now=NOON)
+
+        def list_in_file(each: Subscriber) -> None:
+            sql_store.sync_subscribers([each], now=NOON)
+
+        for write in (save, list_in_file):
+            write(EVERY_FIELD)
+            new = _take_reader(database)
+            write(subscriber(EVERY_FIELD.email))
+            write(EVERY_FIELD)
+            assert _take_reader(database) == new
+
+    def test_erasing_leaves_nothing_but_numbers(
+        self, database: Database, sql_store: SqlStore
+    ) -> None:
+        """What stays: the place in the order of papers, and the day of joining."""
+        sql_store.sync_subscribers([EVERY_FIELD], now=NOON)
+        (reader,) = sql_store.readers()
+        with database.reading() as connection:
+            before = connection.execute(select(schema.readers)).mappings().one()
+        sql_store.erase(reader.id, "x@erased.invalid", now=NOON + timedelta(days=1))
+        after = _take_reader(database)
+        assert {name for name in after if after[name] == before[name]} == {"decided", "joined"}
+
+
+def _take_reader(database: Database) -> dict[str, Any]:
+    """The columns of the only reader, but for the id, and remove the reader."""
+    with database.writing() as connection:
+        (row,) = connection.execute(select(schema.readers)).mappings().all()
+        connection.execute(delete(schema.readers))
+    return {name: value for name, value in row.items() if name != "id"}
 
 
 def test_store_of_newer_version_is_refused(

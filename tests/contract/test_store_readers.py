@@ -1,14 +1,14 @@
 """The store's readers: the operator's file, the page's own, and those who left."""
 
 from array import array
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from newsletter.model import Filter, Reader, Status, Subscriber
-from newsletter.papers.filters import parse_rule
+from newsletter.model import Reader, Status
 from newsletter.ports import Store
-from tests.support.factories import NOON, subscriber
+from tests.support.factories import EVERY_FIELD, NOON, subscriber
 
 LATER = NOON + timedelta(days=1)
 
@@ -34,25 +34,10 @@ def test_new_readers_in_the_file_join_confirmed(store: Store) -> None:
 
 
 def test_every_subscriber_field_round_trips(store: Store) -> None:
-    whole = Subscriber(
-        email="ada@example.org",
-        name="Ada Ω “King”",
-        filter=Filter(
-            topics=("Reasoning", "Mixture of Experts"),
-            include=(parse_rule("LoRA"), parse_rule('author:Shazeer and not "large scale"')),
-            exclude=(parse_rule("category:eess.AS or (speech and org:Labs)"),),
-            min_upvotes=5,
-            max_items=0,
-        ),
-        cadence="weekly",
-        day=4,
-        paused_until=date(2026, 9, 1),
-        at="07:30",
-        timezone="Europe/London",
-        summary="titles",
-    )
-    store.sync_subscribers([whole], now=NOON)
-    assert only_reader(store).subscriber == whole
+    for most in (20, 0):
+        whole = replace(EVERY_FIELD, filter=replace(EVERY_FIELD.filter, max_items=most))
+        store.sync_subscribers([whole], now=NOON)
+        assert only_reader(store).subscriber == whole
 
 
 def test_file_values_replace_stored_ones(store: Store) -> None:

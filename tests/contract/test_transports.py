@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import newsletter.transports
 from newsletter.delivery.delivering import deliver
 from newsletter.errors import StoreError, TransportError
 from newsletter.model import (
@@ -22,10 +23,11 @@ from newsletter.model import (
     Refused,
     Unknown,
 )
-from newsletter.ports import Store
+from newsletter.ports import Store, Transport
 from newsletter.stores import open_store
 from newsletter.transports.folder import file_name
 from tests.support import receivers
+from tests.support.adapters import implementations
 from tests.support.clocks import SkippingClock
 from tests.support.databases import new_sqlite_store
 from tests.support.factories import DAY
@@ -43,6 +45,13 @@ REMOTE: list[OpenReceiver] = [receivers.folder, *ANSWERING]
 
 RECEIVERS: list[OpenReceiver] = [receivers.memory, *REMOTE]
 """Every transport. Add yours here, and to the lists above if its receiver can do that."""
+
+
+def test_every_transport_has_a_receiver() -> None:
+    known = {each for each in vars(receivers).values() if isinstance(each, type)}
+    for transport in implementations(Transport, newsletter.transports):
+        assert transport in known, f"tests/support/receivers.py opens no {transport.__name__}"
+
 
 every_transport = pytest.mark.parametrize("open_receiver", RECEIVERS)
 every_answering = pytest.mark.parametrize("open_receiver", ANSWERING)

@@ -3,9 +3,30 @@
 from datetime import UTC, date, datetime
 
 from newsletter.model import Filter, Identity, Item, Paper, Reader, Subscriber
+from newsletter.papers.filters import parse_rule
 
 DAY = date(2026, 8, 3)
 NOON = datetime(2026, 8, 3, 12, 0, tzinfo=UTC)
+
+
+EVERY_FIELD = Subscriber(
+    email="ada@example.org",
+    name="Ada Ω “King”",
+    filter=Filter(
+        topics=("Reasoning", "Mixture of Experts"),
+        include=(parse_rule("LoRA"), parse_rule('author:Shazeer and not "large scale"')),
+        exclude=(parse_rule("category:eess.AS or (speech and org:Labs)"),),
+        min_upvotes=5,
+        max_items=20,
+    ),
+    cadence="weekly",
+    day=4,
+    paused_until=date(2026, 9, 1),
+    at="07:30",
+    timezone="Europe/London",
+    summary="full",
+)
+"""A subscriber without a default: a test says so, and files, forms and stores keep each field."""
 
 
 def item(title: str = "A paper", **fields: object) -> Item:
