@@ -129,13 +129,13 @@ class TokenError(NewsletterError):
 
 
 class TryAgainError(NewsletterError):
-    """The command cannot go on now. Nothing is lost: run again later, it continues."""
+    """The command cannot go on now. Nothing is lost: the same command continues later."""
 
     exit_code = 75
 
 
 class OldStoreError(TryAgainError):
-    """The store is older than the journal of sent letters; `newsletter store restored` mends it."""
+    """The store is older than the journal of sent letters; run `newsletter store restored`."""
 
 
 class TransportError(TryAgainError):
@@ -145,8 +145,8 @@ class TransportError(TryAgainError):
 class Isolated:
     """A context manager that stops unexpected exceptions, so that one fault stops one thing.
 
-    A broken reader, paper or source must not stop the others. Here is the only place that catches
-    every :class:`Exception`. Those that the newsletter raises itself pass: their callers know what
+    A broken reader, paper or source must not stop the others. This is the only place that catches
+    every :class:`Exception`. Errors that the newsletter raises itself pass: the callers know what
     to do about them.
 
     Attributes:
@@ -162,7 +162,7 @@ class Isolated:
     __slots__ = ("_subject", "error")
 
     def __init__(self, subject: str = "") -> None:
-        """Isolate one thing; the log names this subject, an empty one keeps the log silent."""
+        """Isolate one thing. The log names ``subject``; if it is empty, nothing is logged."""
         self._subject = subject
         self.error: Exception | None = None
 

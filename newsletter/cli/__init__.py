@@ -22,7 +22,7 @@ COMMANDS = {
     "doctor": ("doctor", "Check store, SMTP login, sender domain, clock, disk and last run."),
     "fetch": ("send", "Fetch the day's papers into the store."),
     "preview": ("preview", "See the emails before they are sent."),
-    "send": ("send", "Fetch, compose and send today's issue; again: finish what is open."),
+    "send": ("send", "Fetch, compose and send today's issue, or finish an interrupted run."),
     "run": ("run", "Keep running and send each issue at the time the reader chose."),
     "serve": ("run", "Serve only the readers' web pages."),
     "status": ("status", "Show the state of an issue and its deliveries."),
@@ -35,7 +35,7 @@ COMMANDS = {
     "templates": ("templates", "Copy the email templates for editing, or check them."),
     "topics": ("topics", "List the bundled topics, or try out filters on past papers."),
 }
-"""Each command's module and its line in the help, in the order a newcomer needs them."""
+"""Each command's module and help line, in the order in which a newcomer needs them."""
 
 UNEXPECTED = 1
 INTERRUPTED = 130
@@ -50,7 +50,7 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401 - typer's own class is private
-        """Import and return a command; None if there is no command of that name."""
+        """Import and return a command; None if no command has that name."""
         del ctx
         if cmd_name not in COMMANDS:
             return None

@@ -155,7 +155,7 @@ class Inbox:
         for recipient in envelope.rcpt_tos:
             self._received += 1
             name = f"{self._received:05}-{file_name(recipient)}"
-            # Under a name of its own until it is whole, so that no reader of *.eml sees half.
+            # The name ends in .eml only when the file is complete: no program reads half an email.
             unfinished = self.folder / f"{name}.part"
             unfinished.write_bytes(envelope.content)
             unfinished.replace(self.folder / name)

@@ -35,7 +35,7 @@ def preview(
     *,
     reader: Annotated[
         str | None,
-        typer.Option("--as", metavar="EMAIL", help="The email of this reader, or of `all`."),
+        typer.Option("--as", metavar="EMAIL", help="The reader whose email to show, or `all`."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write files instead of a page.")
@@ -51,8 +51,9 @@ def preview(
     Example: newsletter preview --as ada@example.org
 
     Serves a local page that reloads when the templates, the configuration or the readers' file are
-    saved. With --out it writes issue.html, issue.txt and issue.eml and stops; with `--as all`, one
-    folder of them for each reader. Without --as it shows the email of a reader of every paper.
+    saved. With --out it writes issue.html, issue.txt and issue.eml and ends; with `--as all` it
+    writes them for each reader, in a folder each. Without --as it shows the email of a reader who
+    gets every paper.
     """
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)
@@ -97,7 +98,7 @@ def _fetch_if_empty(app: App, day: Date, output: Output) -> None:
 
 
 def _known_address(app: App, email: str) -> str:
-    """The spelling of a reader's address in the store, after the readers' file was read."""
+    """The reader's address as the store spells it, after the readers' file was read."""
     (reader, *_) = find_readers(app.readers(), [email])
     return reader.subscriber.email
 

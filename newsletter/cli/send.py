@@ -112,7 +112,7 @@ def send(
             _dry_run(app, day, readers, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
         if not (readers or store.issue_state(day)):
-            output.message(f"The issue of {day} has no readers: their cadence leaves the day out.")
+            output.message(f"No reader's cadence includes {day}: the issue has no readers.")
         if yes or _confirm(publisher, day, readers):
             freeze(publisher, day, readers, fetched, on_skipped=skipped.append)
             event_loop.run(_until_terminated(_publish(app, day, to, output)))
@@ -193,7 +193,7 @@ def _dry_run(app: App, day: Date, readers: Sequence[int], output: Output) -> Non
     for earlier in folder.glob("*.eml"):
         earlier.unlink()
     if not readers:
-        output.message(f"No reader waits for the issue of {day}: all who should get it have it.")
+        output.message(f"No reader is waiting for the issue of {day}: everyone due has it.")
     previews = preview_waiting(app.publisher, day, readers)
     with_papers = (preview for preview in previews if preview.edition.papers)
     letters = event_loop.run(write_dry_run(with_papers, app.to_folder(folder)))

@@ -30,8 +30,8 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
 
     Example: newsletter status 2026-08-03
 
-    Readers whose email failed, waits or is in doubt are listed, and when `newsletter run` was last
-    active. The state of the sources is shown only with the newest issue.
+    It lists the readers whose email failed, waits or is in doubt, and says when `newsletter run`
+    was last active. The sources are shown only with the newest issue.
     """
     with open_app(config) as app:
         day = _chosen_day(app, issue)
@@ -62,8 +62,8 @@ def audit(config: Path, output: Output, issue: Issue = None) -> int:
 
     Example: newsletter audit 2026-08-03
 
-    Each invariant is checked by a query. Exit code 1: an invariant is broken. Exit code 5: readers
-    are in doubt, which `newsletter issue resolve` ends.
+    Each invariant is checked by a query. Exit code 1: an invariant is broken. Exit code 5: emails
+    are in doubt; `newsletter issue resolve` ends the doubt.
     """
     with open_app(config) as app:
         found = app.store.audit(_chosen_day(app, issue))

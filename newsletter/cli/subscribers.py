@@ -1,4 +1,4 @@
-"""``newsletter subscribers``: readers in, out, and listed."""
+"""``newsletter subscribers``: list, add, remove, import, export and erase readers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -140,7 +140,7 @@ def _form_of(file: Path) -> Form:
 
 
 def _save(app: App, listed: Sequence[Subscriber], *, again: bool) -> list[str]:
-    """Store readers, but those who left only with ``again``; return the addresses stored.
+    """Store readers; those who left before only with ``again``. Return the addresses stored.
 
     A reader known by another spelling of the address keeps the known one. It is one mailbox: it
     must not get two emails, and a capital letter must not undo an unsubscribe.
@@ -200,7 +200,7 @@ def export(
 
 @command(subscribers_group)
 def remove(config: Path, output: Output, email: Email) -> int:
-    """Unsubscribe a reader, of the file or of the store; listing them again changes nothing.
+    """Unsubscribe a reader; the readers' file cannot subscribe them again.
 
     Example: newsletter subscribers remove ada@example.org
     """
@@ -211,7 +211,7 @@ def remove(config: Path, output: Output, email: Email) -> int:
         listed = mailbox_key(email) in {mailbox_key(s.email) for s in app.listed_subscribers}
     output.result({"removed": emails}, "\n".join(f"{found}: unsubscribed" for found in emails))
     if listed:
-        output.message(f"{app.settings.subscribers} still lists them; they get no emails anyway")
+        output.message(f"{app.settings.subscribers} still lists them, but they get no emails")
     return 0
 
 
@@ -256,7 +256,7 @@ def unsuppress(config: Path, output: Output, email: Email) -> int:
                 f"{email} is not blocked; `newsletter subscribers list` shows the blocked readers,"
                 " and `add --again` adds a reader who left and asks to come back"
             )
-        # A reader deleted from the file while blocked must not become active by this.
+        # Unblocking must not activate a reader who was deleted from the file meanwhile.
         app.sync_subscribers_file()
     document = {"unsuppressed": found.email, "why_blocked": found.why}
     output.result(document, f"{found.email}: gets emails again (was blocked: {found.why})")

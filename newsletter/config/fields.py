@@ -101,8 +101,8 @@ def _store(text: str) -> str:
     kind = scheme.partition("+")[0]
     if kind == "memory":
         raise ValueError(
-            "the in-memory store is gone; write sqlite:///newsletter.db (in /dev/shm, or another "
-            "folder on a RAM disk, if nothing is to be kept)"
+            "the in-memory store was removed; write sqlite:///newsletter.db (in /dev/shm or on "
+            "another RAM disk, if nothing should be kept)"
         )
     no_file = kind == "sqlite" and (place[:1] != "/" or place[1:] in ("", ":memory:"))
     if kind not in STORES or not separator or no_file:

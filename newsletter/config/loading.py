@@ -14,7 +14,7 @@ from newsletter.errors import ConfigurationError, InvalidFileError
 
 _SECRET = frozenset({"secret", "password", "operator_password", "headers", "store"})
 _KINDS = f"{', '.join(SOURCE_KINDS[:-1])} or {SOURCE_KINDS[-1]}"
-_MAPPING_EXPECTED = "this takes settings of its own; write them below it as `key: value`"
+_MAPPING_EXPECTED = "this is a section; write its settings below it as `key: value`"
 _MESSAGES = {
     "missing": "this must be set",
     "union_tag_not_found": f"a source needs a kind: {_KINDS}",
@@ -22,9 +22,9 @@ _MESSAGES = {
     "model_attributes_type": _MAPPING_EXPECTED,
     "dict_type": _MAPPING_EXPECTED,
     "tuple_type": "this takes a list; write [one, two], or lines below it that begin with `- `",
-    "string_type": "this takes a text, not a list or settings of its own",
+    "string_type": "this takes a text, not a list or a section",
 }
-"""What to say for pydantic's types of errors."""
+"""The message for each of pydantic's types of errors."""
 
 _REMOVED = {
     "processes": "one process sends as fast as several; remove this line. A later release will "
@@ -96,7 +96,7 @@ def _problem(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is n
         case "value_error":
             return str(detail["ctx"]["error"])
         case "union_tag_invalid":
-            return f"there is no kind {detail['ctx']['tag']!r} of source; write {_KINDS}"
+            return f"{detail['ctx']['tag']!r} is not a kind of source; write {_KINDS}"
         case kind if kind in _MESSAGES:
             return _MESSAGES[kind]
         case _:

@@ -123,7 +123,7 @@ class WebSettings(Strict):
         return value
 
 
-def _as_list(value: Any) -> Any:  # noqa: ANN401 - before validation anything may stand here
+def _as_list(value: Any) -> Any:  # noqa: ANN401 - before validation anything may be here
     return value if isinstance(value, list) else [value]
 
 

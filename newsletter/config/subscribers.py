@@ -151,7 +151,7 @@ def _duplicates(document: Document) -> Iterator[ConfigurationError]:
         if before != place:
             line = document.line(("subscribers", before, "email"))
             path = ("subscribers", place, "email")
-            yield document.error_at(path, f"{email} is already in line {line}")
+            yield document.error_at(path, f"{email} is already on line {line}")
 
 
 def _unknown_topics(document: Document, topics: Collection[str]) -> Iterator[ConfigurationError]:
@@ -164,7 +164,7 @@ def _unknown_topics(document: Document, topics: Collection[str]) -> Iterator[Con
 
 
 def mailbox_key(email: str) -> str:
-    """A key that is equal for all spellings of one mailbox's address, to find readers by."""
+    """A key to find readers by; it is equal for all spellings of one mailbox's address."""
     try:
         return address(email.strip()).casefold()
     except ValueError:

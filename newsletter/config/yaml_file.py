@@ -151,7 +151,7 @@ class _Builder:
             documents += isinstance(event, DocumentStartEvent)
             self.line = event.start_mark.line + 1
             if documents > 1:
-                raise self.error_at((), "a second document begins here; keep one in a file")
+                raise self.error_at((), "a second document begins here; a file can have only one")
             if isinstance(event, NodeEvent):
                 value = self.read_value(event, ())
         return value
@@ -199,7 +199,7 @@ class _Builder:
             if name == "<<":
                 self.add_error(path, "merge keys (<<) are not allowed; write the values out")
             if name in key_lines:
-                self.add_error(here, f"this key is already in line {key_lines[name]}")
+                self.add_error(here, f"this key is already on line {key_lines[name]}")
             key_lines[name] = self.lines[here] = self.line
             if key.anchor:
                 self.anchors[key.anchor] = (name, here)

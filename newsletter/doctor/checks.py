@@ -29,10 +29,10 @@ NAME_SERVER_TIMEOUT = 5.0
 """Seconds."""
 
 MIN_FREE_BYTES = 500 * 1024 * 1024
-"""With less free disk the store may run full within a week."""
+"""With less free space, the disk may be full within a week."""
 
 MAX_NAMED = 5
-"""Faults that a finding names; of the others it gives the number."""
+"""How many faults a finding names; the rest are only counted."""
 
 MAX_CLOCK_SKEW = timedelta(minutes=2)
 
@@ -259,7 +259,7 @@ def clock(app: App, server_time: datetime | None, *, store_is_open: bool) -> Fin
     now = app.clock.now()
     here = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if server_time is not None and abs(now - server_time) > MAX_CLOCK_SKEW:
-        return _wrong(name, f"{here} here, {server_time:%H:%M:%S} elsewhere", fix)
+        return _wrong(name, f"{here} here, {server_time:%H:%M:%S} on a web server", fix)
     recorded = [heartbeat.seen for heartbeat in app.store.heartbeats()] if store_is_open else []
     latest = max(recorded, default=now)
     if latest - now > MAX_CLOCK_SKEW:
@@ -288,9 +288,9 @@ def _sources(app: App) -> Finding:
     failed = [source for source in sources if source.state == "failed"]
     if failed:
         said = "; ".join(source.detail or f"{source.name} failed" for source in failed)
-        return _wrong("sources", said, "newsletter fetch tries them again")
+        return _wrong("sources", said, "run newsletter fetch to try again")
     if not sources:
-        return _not_checked("sources", "none was fetched yet; newsletter fetch does")
+        return _not_checked("sources", "not fetched yet; run newsletter fetch")
     return _ok("sources", f"{len(sources)} answered when they were last fetched")
 
 
@@ -305,7 +305,8 @@ def _last_run(app: App) -> Finding:
     if last.said:
         return _wrong(name, f"{said}: {last.said}", "fix that; newsletter run keeps trying")
     if app.clock.now() - last.seen > MAX_SILENCE:
-        return _wrong(name, f"{said}, silent since", "restart newsletter run and read its log")
+        said = f"{said}, no sign of life since"
+        return _wrong(name, said, "restart newsletter run and read its log")
     return _ok(name, said)
 
 

@@ -71,13 +71,13 @@ DELIVERY_STATES: Mapping[DeliveryState, DeliveryFacts] = complete(
             letter="not sent",
             weight="open",
             becomes={
-                "claimed": "a run takes it, under a token and a lease",
+                "claimed": "a run claims it, with a token and a lease",
                 "suppressed": _READER_LEFT,
                 "expired": _LATER_LETTER,
             },
         ),
         "claimed": DeliveryFacts(
-            meaning="a run has it in hand",
+            meaning="claimed by a run",
             letter="not sent",
             weight="open",
             leased=True,
@@ -122,13 +122,13 @@ DELIVERY_STATES: Mapping[DeliveryState, DeliveryFacts] = complete(
             meaning="refused for good, or impossible to render", letter="refused", weight="error"
         ),
         "unknown": DeliveryFacts(
-            meaning="in doubt: it may have left, and no answer came",
+            meaning="in doubt: it may have left, but no answer came",
             letter="in doubt",
             weight="delayed",
             becomes={
                 "claimed": "once more, same Message-ID, same bytes",
                 "suppressed": _READER_LEFT,
-                "held": f"where in_doubt is hold, or {_LATER_LETTER}",
+                "held": f"if in_doubt is hold, or {_LATER_LETTER}",
                 "pending": _LATE_ANSWER,
                 "accepted": _LATE_ANSWER,
                 "deferred": _LATE_ANSWER,
@@ -178,7 +178,7 @@ OPEN = _weighing("open", "delayed")
 """States that a later run may still change."""
 
 TROUBLED = _weighing("delayed", "error")
-"""The operator is told of these."""
+"""These are reported to the operator."""
 
 ERRORS = _weighing("error")
 """An issue that ends with one of these is ``done_with_errors``."""
@@ -238,7 +238,7 @@ class Counts:
         return self.of(DELIVERY_STATES.keys())
 
 
-# The fields stand written out so that mypy knows ``counts.accepted`` and refuses a misspelt one.
+# The fields are written out so that mypy knows ``counts.accepted`` and refuses a misspelt one.
 complete("Counts", DELIVERY_STATES, {count.name: count for count in fields(Counts)})
 
 IssueState = Literal[
@@ -328,7 +328,7 @@ DONE_ISSUE = frozenset(
 
 
 def allowing(command: IssueCommand) -> frozenset[IssueState]:
-    """The states of an issue in which the operator may say this."""
+    """The states of an issue in which the operator may give this command."""
     return frozenset(state for state, facts in ISSUE_STATES.items() if command in facts.commands)
 
 

@@ -32,11 +32,12 @@ BACKOFF_WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15)
 the last repeats."""
 
 MAX_LATENESS = timedelta(hours=12)
-"""How late an issue may be sent while the newsletter was running. Later than that, its papers are
-merged into the next issue, lest a reader gets two within hours."""
+"""How late an issue may be sent while the newsletter was running. Later than that, its papers go
+into the next issue, so that no reader gets two within hours."""
 
 MIN_SLEEP = timedelta(minutes=30)
-"""Without a look at the clock for so long, the newsletter slept: it catches up on waking."""
+"""After so long without a look at the clock, the newsletter counts as having slept: it catches
+up."""
 
 LONGEST_SLEEP = timedelta(days=7)
 """How far back a newsletter that slept looks for the one issue it owes."""
@@ -114,12 +115,12 @@ RELATIONS: Mapping[str, bool] = {
     "a source that fails is asked six times before the issue is due": (
         sum(BACKOFF_WAITS, timedelta()) < FETCH_AHEAD
     ),
-    "what is too short to be called a sleep makes no issue too late": MIN_SLEEP < MAX_LATENESS,
+    "a pause too short to count as sleep makes no issue too late": MIN_SLEEP < MAX_LATENESS,
     "a late issue still comes before the next one": MAX_LATENESS < _DAY,
     "the doctor allows for some missed ticks": MAX_SILENCE >= 4 * TICK,
     "a deferred letter has several tries": 4 * max(RETRY_WAITS) < RETRY_PERIOD,
     "a deferred letter ends before the next daily issue": RETRY_PERIOD < _DAY,
-    "letters of no older date than the live issues' are still leaving": (
+    "no letter still leaves when its issue is older than the live ones": (
         LIVE_ISSUES * _DAY > RETRY_PERIOD + _TIME_ZONES
     ),
     "a run finds open letters of every live issue": SEARCHED_ISSUES >= LIVE_ISSUES,

@@ -1,7 +1,7 @@
 """What readers do about their own subscription, and the signed links that let them do it."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -11,6 +11,7 @@ from newsletter.model import (
     SUBSCRIBER_FIELDS,
     Consent,
     Delivery,
+    Filter,
     MailEvent,
     Publication,
     Reader,
@@ -205,12 +206,9 @@ class ReaderService:
         had, chosen = before.filter.topics, wanted.filter.topics
         kept = tuple(topic for topic in had if topic in chosen)
         topics = (*kept, *(topic for topic in chosen if topic not in had))
+        ordered = replace(wanted, filter=replace(wanted.filter, topics=topics))
         fixed = [name for name, way in SUBSCRIBER_FIELDS.items() if way == "fixed"]
-        changed = replace(
-            wanted,
-            filter=replace(wanted.filter, topics=topics),
-            **{name: getattr(before, name) for name in fixed},
-        )
+        changed = keep_fields(before, ordered, fixed)
         return self.store.save_reader(changed, status=reader.status, now=now)
 
     def pause(self, reader: Reader, until: date | None, now: datetime) -> Reader:
@@ -283,6 +281,14 @@ class ReaderService:
         """Replace a reader's address by an alias: a keyed hash, so that no list re-adds them."""
         alias = f"{_alias_hash(reader.subscriber.email, self.keys)}.{reader.id}{ERASED}"
         self.store.erase(reader.id, alias, now=now)
+
+
+def keep_fields(before: Subscriber, wanted: Subscriber, names: Collection[str]) -> Subscriber:
+    """``wanted``, but with these fields of ``before``; they may be the filter's fields, too."""
+    of_filter = {field.name for field in fields(Filter)}.intersection(names)
+    kept = replace(wanted.filter, **{name: getattr(before.filter, name) for name in of_filter})
+    others = {name: getattr(before, name) for name in names if name not in of_filter}
+    return replace(wanted, filter=kept, **others)
 
 
 def is_erased(reader: Reader) -> bool:

@@ -296,7 +296,7 @@ def test_dry_run_shows_exactly_the_letters_due(newsletter: Newsletter, inbox: In
         assert [letter.name for letter in letters.iterdir()] == ["ada@example.org.eml"]
         newsletter.send("2026-08-03")
         done = newsletter.run(*dry_run)
-    assert "No reader waits for the issue of 2026-08-03" in done.stderr
+    assert "No reader is waiting for the issue of 2026-08-03" in done.stderr
     assert not list(letters.iterdir())
     assert len(inbox.arrivals) == 1
 

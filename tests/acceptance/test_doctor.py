@@ -209,7 +209,7 @@ def test_clock_differing_from_a_server_is_reported(newsletter: Newsletter) -> No
         late = clock(replace(app, clock=ManualClock(NOON)), elsewhere, store_is_open=False)
         right = clock(replace(app, clock=ManualClock(NOON)), NOON, store_is_open=False)
     assert (late.state, right.state) == ("wrong", "ok")
-    assert "2026-08-03 12:00:00 UTC here, 12:10:00 elsewhere" in late.said
+    assert "2026-08-03 12:00:00 UTC here, 12:10:00 on a web server" in late.said
 
 
 @pytest.mark.parametrize("header", [None, "", "yesterday", "Mon, 99 Aug 2026 12:00:00 GMT"])

@@ -96,7 +96,8 @@ def test_forgotten_paper_is_found(store: Store) -> None:
     ada, bob = join(store, "ada", "bob")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(make_wave(papers), [plan_edition(ada, 0), plan_edition(bob, 0, 1)])
-    assert broken_invariants(store.audit(DAY)) == {"I8": ("ada@example.org: 2 owed, 1 told",)}
+    rows = ("ada@example.org: 2 owed, 1 accounted for",)
+    assert broken_invariants(store.audit(DAY)) == {"I8": rows}
 
 
 def test_message_id_used_twice_is_found(store: Store) -> None:
@@ -207,7 +208,7 @@ def sent(url: str) -> Iterator[SqlStore]:
         ("deliveries", {"marked": None}, "I3", "ada@example.org"),
         ("deliveries", {"digest": None}, "I6", "ada@example.org"),
         ("deliveries", {"recipient": "eve@x.org"}, "I10", "ada@example.org: to eve@x.org"),
-        ("editions", {"papers": "[1]"}, "I8", "ada@example.org: 2 owed, 1 told"),
+        ("editions", {"papers": "[1]"}, "I8", "ada@example.org: 2 owed, 1 accounted for"),
     ],
 )
 def test_changed_row_is_found(

@@ -58,6 +58,7 @@ from newsletter.model import (
 )
 from newsletter.model.closed_sets import complete
 from newsletter.model.deliveries import STATE_AFTER
+from newsletter.readers.service import keep_fields
 from newsletter.web.forms import fill_form, parse_subscriber
 from tests.support.databases import new_sqlite_store
 from tests.support.factories import EVERY_FIELD
@@ -245,8 +246,15 @@ class TestSubscriberFields:
         assert any(f'name="{field}"' in page for page in pages), f"no page asks for {field}"
 
     def test_a_reader_has_no_defaults(self) -> None:
-        """So mypy names each place that makes one and forgets a new field: the store's first."""
+        """mypy then names each place that creates a Reader without a new field."""
         assert all(field.default is MISSING for field in fields(Reader))
+
+    @pytest.mark.parametrize("field", SUBSCRIBER_FIELDS)
+    def test_saving_a_form_can_keep_every_field(self, field: str) -> None:
+        """Any field may be marked ``fixed``, those of the filter too."""
+        saved = plain_values(keep_fields(EVERY_FIELD, Subscriber("eve@example.org"), [field]))
+        unchanged = plain_values(Subscriber("eve@example.org"))
+        assert saved == unchanged | {field: plain_values(EVERY_FIELD)[field]}
 
     def test_a_field_that_settings_do_not_read_is_named(self) -> None:
         with pytest.raises(TypeError, match="SubscriberSettings has no entry for quiet_days"):

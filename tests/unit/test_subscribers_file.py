@@ -106,7 +106,7 @@ def test_duplicate_reader_is_refused_with_both_lines() -> None:
     addresses = ("ada@example.org", "bob@example.org", "ADA@example.org")
     text = "subscribers:\n" + "".join(f"- email: {address}\n" for address in addresses)
     assert error_of(text) == (
-        "subscribers.yaml:4: subscribers.2.email: ADA@example.org is already in line 2"
+        "subscribers.yaml:4: subscribers.2.email: ADA@example.org is already on line 2"
     )
 
 
@@ -127,7 +127,7 @@ def test_all_mistakes_of_all_readers_are_reported_together() -> None:
 
 
 def test_unknown_file_format_is_refused() -> None:
-    assert "this takes settings of its own" in error_of("- email: a@x.org")
+    assert "this is a section" in error_of("- email: a@x.org")
     assert "this takes a list" in error_of("subscribers: a@x.org")
 
 
@@ -155,7 +155,7 @@ def test_unknown_topics_filters_and_keys_are_refused() -> None:
         ("email\na@x.org\nnobody\n", "readers.csv:3: subscribers.1.email"),
         ("email\n\na@x.org\n\nnobody\n", "readers.csv:5: subscribers.1.email"),
         ("email;name\na@x.org;A\n", "columns, separated by commas, with at least email: email,"),
-        ("email\na@x.org\na@x.org\n", "is already in line 2"),
+        ("email\na@x.org\na@x.org\n", "is already on line 2"),
         ("email,topics\na@x.org,Reasoning;Vison\n", "'Vison'"),
     ],
 )

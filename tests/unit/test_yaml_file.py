@@ -68,7 +68,7 @@ def test_all_errors_are_reported_together() -> None:
     assert error_of("a: ${B}\nc: !x 1\na: [2, '${D}']").splitlines() == [
         "file.yaml:1: a: the environment variable B is not set; set it or write the value",
         "file.yaml:2: c: tags like !x are not allowed; write a plain value",
-        "file.yaml:3: a: this key is already in line 1",
+        "file.yaml:3: a: this key is already on line 1",
         "file.yaml:3: a.1: the environment variable D is not set; set it or write the value",
     ]
 
@@ -77,7 +77,7 @@ def test_all_errors_are_reported_together() -> None:
     ("text", "said"),
     [
         ("a: 1\nb: !!python/object/apply:os.system ['true']", "file.yaml:2: b: tags like"),
-        ("a: 1\na: 2", "file.yaml:2: a: this key is already in line 1"),
+        ("a: 1\na: 2", "file.yaml:2: a: this key is already on line 1"),
         ("a:\n\t- b", "file.yaml:2: not YAML: found character '\\t'"),
         ("a: [", "file.yaml:1: not YAML"),
         ("--- a\n--- b", "file.yaml:2: a second document begins here"),

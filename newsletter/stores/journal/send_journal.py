@@ -155,7 +155,7 @@ class SendJournal:
         except OSError as error:
             raise StoreError(
                 f"{path}: sent letters cannot be recorded: {error.strerror}. Make room, or give "
-                "this user the right to write; nothing is lost, and the same command goes on."
+                "this user the right to write, and run the same command again; nothing is lost."
             ) from error
 
     def _delete_old(self, *, before: date) -> None:

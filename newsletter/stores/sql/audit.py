@@ -31,14 +31,14 @@ _EDITIONS, _READERS = schema.editions.c, schema.readers.c
 _SAME_EDITION = sa.and_(_EDITIONS.wave == DELIVERIES.wave, _EDITIONS.reader == DELIVERIES.reader)
 
 Query = sa.Select[Any]
-"""Finds what breaks an invariant; each row is a line for the operator."""
+"""A query for what breaks an invariant; each row is a line for the operator."""
 
 Finder = Callable[[sa.Connection, int], Query]
-"""Makes the query for an issue."""
+"""Returns the query for an issue."""
 
 
 class Invariant(NamedTuple):
-    """What always holds, in a line, and what finds the deliveries that break it."""
+    """An invariant in one line, and the query that finds the deliveries that break it."""
 
     law: str
     find: Finder
@@ -120,7 +120,7 @@ def _unmarked(_connection: sa.Connection, issue: int) -> Query:
     return _rows(issue, DELIVERIES.state.in_(sorted(MAY_HAVE_LEFT)), DELIVERIES.marked.is_(None))
 
 
-@_invariant("I4", "accepted only with the server's 2xx, or on the operator's word")
+@_invariant("I4", "accepted only with a 2xx reply or a receipt, or as the operator confirmed")
 def _unproved(_connection: sa.Connection, issue: int) -> Query:
     """Letters accepted without proof, as :class:`newsletter.ports.Transport` defines it."""
     proof = sa.or_(*(DELIVERIES.reply.startswith(word) for word in ("2", RECEIPT, BY_OPERATOR)))
@@ -138,7 +138,7 @@ def _open_when_done(_connection: sa.Connection, issue: int) -> Query:
     return _rows(issue, DELIVERIES.state.in_(sorted(OPEN)), done, line=line)
 
 
-@_invariant("I6", "one Message-ID, one letter: the same bytes under it")
+@_invariant("I6", "one Message-ID belongs to one letter with the same bytes")
 def _unidentified(_connection: sa.Connection, issue: int) -> Query:
     """Letters that may have left without a recorded Message-ID and digest of their own."""
     names = (
@@ -239,14 +239,15 @@ def _as_jsonb(text: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
     return text.op("::")(sa.literal_column("jsonb"))
 
 
-@_invariant("I8", "every paper owed at the freeze is in the edition or has its reason")
+@_invariant("I8", "every paper owed at the freeze is in the edition or was left out for a reason")
 def _unaccounted_papers(connection: sa.Connection, issue: int) -> Query:
     """Editions whose papers and excluded papers are not as many as were owed."""
     count = sa.func.json_array_length(_EDITIONS.papers)
     if is_postgres(connection):
         count = sa.func.jsonb_array_length(_as_jsonb(_EDITIONS.papers))
-    told = sa.cast(count + _EDITIONS.left_out, sa.String)
-    line = _READERS.email + ": " + sa.cast(_EDITIONS.owed, sa.String) + " owed, " + told + " told"
+    owed = sa.cast(_EDITIONS.owed, sa.String)
+    accounted = sa.cast(count + _EDITIONS.left_out, sa.String)
+    line = _READERS.email + ": " + owed + " owed, " + accounted + " accounted for"
     return _with_edition(issue, count + _EDITIONS.left_out != _EDITIONS.owed, line=line)
 
 
@@ -257,7 +258,7 @@ def _marked_after_leaving(_connection: sa.Connection, issue: int) -> Query:
     return _rows(issue, left, DELIVERIES.marked > _READERS.changed)
 
 
-@_invariant("I10", "the letter went to the reader it was made for")
+@_invariant("I10", "each letter went to the reader for whom it was rendered")
 def _misdirected(_connection: sa.Connection, issue: int) -> Query:
     """Letters marked for another address than their edition's."""
     email = _EDITIONS.email

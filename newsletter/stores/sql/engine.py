@@ -123,8 +123,8 @@ class Database:
         if self.url.get_backend_name() != "sqlite":
             name = self.url.set(drivername="postgresql").render_as_string(hide_password=True)
             raise StoreError(
-                f"{name}: PostgreSQL copies itself: pg_dump --format=custom --file={file} "
-                f"{self.url.database}; pg_restore brings it back."
+                f"{name}: use PostgreSQL's own tools: pg_dump --format=custom --file={file} "
+                f"{self.url.database}, and pg_restore to restore it."
             )
         with self._explained(), contextlib.closing(self._engine.raw_connection()) as connection:
             _copy(connection.driver_connection, file)

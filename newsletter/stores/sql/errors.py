@@ -14,12 +14,12 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
     (
         "database or disk is full",
         "the disk is full",
-        "Make room; nothing stored is lost, and the same command goes on.",
+        "Make room and run the same command again; nothing stored is lost.",
     ),
     (
         "no space left on device",
         "the database server's disk is full",
-        "Make room there; nothing stored is lost, and the same command goes on.",
+        "Make room there and run the same command again; nothing stored is lost.",
     ),
     (
         "disk i/o error",
@@ -38,8 +38,8 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "file is not a database",
-        "this file is no SQLite database",
-        "Name another file under store:, or move this one away to begin afresh.",
+        "this file is not an SQLite database",
+        "Name another file under store:, or move this one away to start with an empty store.",
     ),
     (
         "database disk image is malformed",
@@ -50,32 +50,32 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
     (
         "connection refused",
         "no PostgreSQL server answers there",
-        "Start it, or mend the host and port under store:.",
+        "Start it, or correct the host and port under store:.",
     ),
     (
         "timeout expired",
-        "what listens there says nothing",
-        "See whether PostgreSQL hangs, or what stands before it; else mend the host under store:.",
+        "the server accepts connections but does not answer",
+        "See whether PostgreSQL, or a proxy before it, hangs, or correct the host under store:.",
     ),
     (
         "connection timed out",
         "the server's machine does not answer any more",
-        "See whether it runs; nothing stored is lost, and the same command goes on.",
+        "See whether it runs, then run the same command again; nothing stored is lost.",
     ),
     (
         "authentication failed",
         "the server refuses this user or password",
-        "Mend the user and password under store:.",
+        "Correct the user and password under store:.",
     ),
     (
         "resolve host",
         "there is no such host",
-        "Mend the host under store:.",
+        "Correct the host under store:.",
     ),
     (
         "does not exist",
         "the server has no such database or user",
-        "Create it (createdb), or mend the name under store:.",
+        "Create it (createdb), or correct the name under store:.",
     ),
     (
         "permission denied",
@@ -88,7 +88,7 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
 
 @contextlib.contextmanager
 def explain_errors(url: URL, driver: type[Exception]) -> Iterator[None]:
-    """Replace errors of SQLAlchemy and of the driver by ones that name the store and a remedy.
+    """Replace errors of SQLAlchemy and of the driver by errors that name the store and a remedy.
 
     Args:
         url: the store's address.
