@@ -41,7 +41,7 @@ from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, Sou
 from newsletter.stores import Journaled, SendJournal, copy_store, open_journaled_store
 from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
-from newsletter.transports.smtp import SmtpSettings, SmtpTransport, check_connection
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 
 OWN_FOLDER = ".newsletter"
 """The folder beside the configuration in which the newsletter keeps its own files."""
@@ -262,18 +262,11 @@ class App:
 
     def smtp(self) -> SmtpTransport:
         """The transport that sends letters to the configured SMTP server."""
-        return SmtpTransport(self._smtp_settings(), self.clock)
+        return SmtpTransport(self.smtp_settings, self.clock)
 
-    async def try_smtp(self, timeout: float) -> None:  # noqa: ASYNC109 - for each answer
-        """Connect to the SMTP server, secure the connection, log in, and leave without a letter.
-
-        Raises:
-            TransportError: it cannot be reached, cannot be trusted, or rejects the login.
-        """
-        settings = self._smtp_settings().model_copy(update={"timeout": timeout})
-        await check_connection(settings)
-
-    def _smtp_settings(self) -> SmtpSettings:
+    @property
+    def smtp_settings(self) -> SmtpSettings:
+        """The settings of the SMTP server, with the path of ``ca_file`` made absolute."""
         smtp = dict(self.settings.smtp)
         ca_file = smtp["ca_file"] and str(self.folder / smtp["ca_file"])
         return SmtpSettings(**{**smtp, "ca_file": ca_file})

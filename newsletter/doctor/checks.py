@@ -23,6 +23,7 @@ from newsletter.app.wiring import App, open_app
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
 from newsletter.model.windows import MAX_SILENCE
 from newsletter.publisher.reporting import report, reported_days
+from newsletter.transports.smtp import check_connection
 
 SERVER_TIMEOUT = 10.0
 NAME_SERVER_TIMEOUT = 5.0
@@ -120,8 +121,9 @@ def _store(app: App) -> Finding:
 
 def _smtp(app: App) -> Finding:
     smtp = app.settings.smtp
+    settings = app.smtp_settings.model_copy(update={"timeout": SERVER_TIMEOUT})
     try:
-        event_loop.run(app.try_smtp(SERVER_TIMEOUT))
+        event_loop.run(check_connection(settings))
     except TransportError as error:
         said, _, fix = str(error).partition("; ")
         return _wrong("SMTP", said, fix)

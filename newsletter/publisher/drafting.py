@@ -51,10 +51,6 @@ class SkippedReader:
 OnSkipped = Callable[[SkippedReader], None]
 
 
-def ignore_skipped(_skipped: SkippedReader) -> None:
-    """An :data:`OnSkipped` for callers to whom the log is enough."""
-
-
 def draft_issue(publisher: Publisher, day: date, after: int, missing: Sequence[str] = ()) -> Draft:
     """Compose the issue of ``day`` from the papers in the store, and render it.
 
@@ -139,7 +135,7 @@ def plan_editions(
     publisher: Publisher,
     draft: Draft,
     chunks: Iterable[Sequence[Reader]],
-    on_skipped: OnSkipped = ignore_skipped,
+    on_skipped: OnSkipped = lambda _skipped: None,
 ) -> Iterator[PlannedEdition]:
     """Every reader's history and edition, in the readers' order; each chunk is matched alone.
 

@@ -12,14 +12,8 @@ from newsletter.model.windows import CONFIRM_LINK_VALID
 from newsletter.ports import Issues
 from newsletter.readers.service import Note, ReaderService
 
-NOTE_LINKS = {
-    "confirm": "confirm",
-    "farewell": "back",
-    "known": "preferences",
-    "move": "confirm",
-    "welcome": "preferences",
-}
-"""The name that the templates of each kind of note have for the link it carries."""
+LINK_NAMES = ("back", "confirm", "preferences")
+"""The names that templates have for the link of a note; each kind knows it by one of them."""
 
 CONFIRM_HOURS = str(CONFIRM_LINK_VALID // timedelta(hours=1))
 """How long a link in a note works, as templates write it."""
@@ -63,7 +57,7 @@ def build_reader_note(
     """
     email = note.reader.subscriber.email
     words = {
-        NOTE_LINKS[note.kind]: note.link,
+        **dict.fromkeys(LINK_NAMES, note.link),
         "hours": CONFIRM_HOURS,
         "email": email,
         "unsubscribe": service.signed_url("unsubscribe", str(note.reader.id), now),

@@ -29,7 +29,6 @@ from newsletter.publisher.drafting import (
     SkippedReader,
     compose_from_store,
     draft_issue,
-    ignore_skipped,
     in_chunks,
     plan_editions,
     read_in_chunks,
@@ -53,7 +52,7 @@ def waiting_readers(
     *,
     emails: Collection[str] | None = None,
     everyone: bool = False,
-    on_skipped: OnSkipped = ignore_skipped,
+    on_skipped: OnSkipped = lambda _skipped: None,
 ) -> Sequence[int]:
     """The ids of confirmed readers whom the issue of ``day`` is for and who have no delivery yet.
 
@@ -96,7 +95,7 @@ def freeze(
     reports: Sequence[SourceReport],
     *,
     due: datetime | None = None,
-    on_skipped: OnSkipped = ignore_skipped,
+    on_skipped: OnSkipped = lambda _skipped: None,
 ) -> bool:
     """Freeze the issue of ``day`` for these readers, or record that there was nothing to send.
 

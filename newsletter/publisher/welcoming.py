@@ -10,7 +10,7 @@ from newsletter.errors import StoreError, TryAgainError
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
-from newsletter.model import OPEN, OPEN_ISSUE, PlannedEdition, PublishedIssue, Reader, Wave
+from newsletter.model import OPEN, OPEN_ISSUE, PlannedEdition, Reader
 from newsletter.model.windows import RETRY_PERIOD
 from newsletter.ports import RunLock, Transport
 from newsletter.publisher.drafting import load_histories, match_readers
@@ -46,22 +46,15 @@ def plan_first_letter(publisher: Publisher, reader: Reader) -> FirstLetter | Non
     recent = timedelta() <= publisher.clock.now() - wave.issue.frozen_at < RETRY_PERIOD
     if not recent or not is_due(reader.subscriber, newest.day, publisher.cadence, everyone=True):
         return None
-    plan = _plan(publisher, reader, newest, wave)
-    if not plan.edition.papers:
-        return None
-    publisher.store.freeze(wave, [plan])
-    return FirstLetter(newest.day, reader.id)
-
-
-def _plan(
-    publisher: Publisher, reader: Reader, newest: PublishedIssue, wave: Wave
-) -> PlannedEdition:
-    """The edition of what is new with the issue and matches the reader's filter."""
     newcomer = replace(reader, decided=newest.after)
     (history,) = load_histories(publisher, [newcomer], wave.issue)
     limits = EditionLimits(IssueFragments.load(wave.pieces).sizes, publisher.max_items)
     masks = IssueMasks(wave.issue, match_readers(publisher, wave.issue, [newcomer]))
-    return PlannedEdition(history, compose_edition(masks, history, limits))
+    edition = compose_edition(masks, history, limits)
+    if not edition.papers:
+        return None
+    publisher.store.freeze(wave, [PlannedEdition(history, edition)])
+    return FirstLetter(newest.day, reader.id)
 
 
 def open_first_letters(publisher: Publisher) -> tuple[FirstLetter, ...]:

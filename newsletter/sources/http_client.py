@@ -43,16 +43,15 @@ logging.getLogger("hishel").propagate = False
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A server's answer: the body decoded, and the address after all redirects."""
+    """A server's answer, its body decoded."""
 
     status: int
-    url: str
     headers: Mapping[str, str]
     body: bytes
 
 
 class Client:
-    """Fetches listings.
+    """What all sources share to fetch listings.
 
     A cached answer is revalidated each time (RFC 9110, section 13), because a listing may have
     grown since. The User-Agent names ``contact``, an email address for the servers' operators.
@@ -69,7 +68,7 @@ class Client:
     ) -> None:
         version = metadata.version("daily-papers-newsletter")
         self._agent = f"daily-papers-newsletter/{version} (+mailto:{contact})"
-        self._clock, self._cache, self._resolver = clock, cache, resolver
+        self.clock, self._cache, self._resolver = clock, cache, resolver
         self._network = network or httpcore2.AnyIOBackend()
         # A lock belongs to one event loop, and a client may be used in several, one after another.
         self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
@@ -85,48 +84,14 @@ class Client:
         """
         lock = self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with lock:
-            now = self._clock.now()
+            now = self.clock.now()
             if self._next_start is not None and self._next_start > now:
-                await self._clock.sleep((self._next_start - now).total_seconds())
-            self._next_start = self._clock.now() + timedelta(seconds=seconds)
+                await self.clock.sleep((self._next_start - now).total_seconds())
+            self._next_start = self.clock.now() + timedelta(seconds=seconds)
             yield
 
-    async def get(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        timeout: float = 30,  # noqa: ASYNC109 - a deadline over all hops, not over one await
-        allow_private: bool = False,
-        expect: Collection[int] = (),
-    ) -> Answer:
-        """Fetch an absolute http or https address within ``timeout`` seconds, waiting included.
-
-        The headers go to this host only. Besides 2xx, the statuses in ``expect`` are returned.
-
-        Raises:
-            BlockedAddressError: the address, or one it redirects to, must not be fetched from.
-            SourceError: there is no answer, or it is too late, too large, or of another status.
-        """
-        try:
-            async with asyncio.timeout(timeout), self._session(allow_private=allow_private) as http:
-                answer = await self._get_with_retries(http, url, dict(headers or {}), timeout)
-        except BlockedAddressError as error:
-            raise BlockedAddressError(f"{url}: {error}") from error
-        except SourceError as error:
-            raise SourceError(f"{url}: {error}") from error
-        except TimeoutError as error:
-            raise SourceError(
-                f"{url}: no complete answer within {timeout:g} s; try later, or raise `timeout`"
-            ) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            words = str(error) or type(error).__name__
-            raise SourceError(f"{url}: {words}; check the address and the network") from error
-        if not 200 <= answer.status < 300 and answer.status not in expect:  # noqa: PLR2004 - 2xx
-            raise SourceError(f"{url}: answered with status {answer.status}, not with a listing")
-        return answer
-
-    def _session(self, *, allow_private: bool) -> httpx2.AsyncClient:
+    def session(self, *, allow_private: bool) -> httpx2.AsyncClient:
+        """A new HTTP client over the guarded network and the cache."""
         backend = GuardedBackend(self._resolver, self._network, allow_private=allow_private)
         transport: httpx2.AsyncBaseTransport = GuardedTransport(backend, _context())
         if self._cache is not None:
@@ -141,20 +106,10 @@ class Client:
             headers={"User-Agent": self._agent, "Cache-Control": "no-cache"},
         )
 
-    async def _get_with_retries(
-        self, http: httpx2.AsyncClient, url: str, headers: dict[str, str], max_pause: float
-    ) -> Answer:
-        """Get an answer; if the server is busy and says when to come back, try again."""
-        for _ in range(_MAX_ATTEMPTS - 1):
-            answer = await _follow_redirects(http, url, headers)
-            pause = answer.headers.get("retry-after", "")
-            if answer.status not in _BUSY or not pause.isdecimal() or int(pause) >= max_pause:
-                return answer
-            await self._clock.sleep(int(pause))
-        return await _follow_redirects(http, url, headers)
 
-
-async def _follow_redirects(http: httpx2.AsyncClient, url: str, headers: dict[str, str]) -> Answer:
+async def _follow_redirects(
+    http: httpx2.AsyncClient, url: str, headers: Mapping[str, str]
+) -> Answer:
     """Get an answer, after redirects; each hop is checked like the first."""
     target = httpx2.URL(url)
     origin = _origin(target)
@@ -163,12 +118,8 @@ async def _follow_redirects(http: httpx2.AsyncClient, url: str, headers: dict[st
         own_headers = headers if _origin(target) == origin else {}
         async with http.stream("GET", target, headers=own_headers) as response:
             if response.next_request is None:
-                return Answer(
-                    status=response.status_code,
-                    url=str(target),
-                    headers=dict(response.headers),
-                    body=await _read(response),
-                )
+                body = await _read(response)
+                return Answer(response.status_code, dict(response.headers), body)
             target = response.next_request.url
     raise SourceError(f"more than {_MAX_REDIRECTS} redirects; configure where they lead")
 
@@ -210,7 +161,7 @@ def _context() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class SourceClient:
-    """The client that all sources share, with the settings of one source.
+    """Fetches listings with the settings of one source.
 
     Attributes:
         timeout: seconds for one fetch, redirects and waiting included.
@@ -222,11 +173,41 @@ class SourceClient:
     allow_private_addresses: bool = False
 
     async def get(self, url: str, *, expect: Collection[int] = ()) -> Answer:
-        """Fetch an address as :meth:`Client.get` does, with this source's settings."""
-        return await self.shared.get(
-            url,
-            headers=self.headers,
-            timeout=self.timeout,
-            allow_private=self.allow_private_addresses,
-            expect=expect,
-        )
+        """Fetch an absolute http or https address.
+
+        The source's headers go to this host only. Besides 2xx, the statuses in ``expect`` are
+        returned.
+
+        Raises:
+            BlockedAddressError: the address, or one it redirects to, must not be fetched from.
+            SourceError: there is no answer, or it is too late, too large, or of another status.
+        """
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                self.shared.session(allow_private=self.allow_private_addresses) as http,
+            ):
+                answer = await self._get_with_retries(http, url)
+        except BlockedAddressError as error:
+            raise BlockedAddressError(f"{url}: {error}") from error
+        except SourceError as error:
+            raise SourceError(f"{url}: {error}") from error
+        except TimeoutError as error:
+            late = f"no complete answer within {self.timeout:g} s"
+            raise SourceError(f"{url}: {late}; try later, or raise `timeout`") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            words = str(error) or type(error).__name__
+            raise SourceError(f"{url}: {words}; check the address and the network") from error
+        if not 200 <= answer.status < 300 and answer.status not in expect:  # noqa: PLR2004 - 2xx
+            raise SourceError(f"{url}: answered with status {answer.status}, not with a listing")
+        return answer
+
+    async def _get_with_retries(self, http: httpx2.AsyncClient, url: str) -> Answer:
+        """Get an answer; if the server is busy and says when to come back, try again."""
+        for _ in range(_MAX_ATTEMPTS - 1):
+            answer = await _follow_redirects(http, url, self.headers)
+            pause = answer.headers.get("retry-after", "")
+            if answer.status not in _BUSY or not pause.isdecimal() or int(pause) >= self.timeout:
+                return answer
+            await self.shared.clock.sleep(int(pause))
+        return await _follow_redirects(http, url, self.headers)

@@ -2,7 +2,7 @@ import asyncio
 import gzip
 import resource
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,24 @@ import httpcore2
 import pytest
 
 from newsletter.errors import BlockedAddressError, SourceError
-from newsletter.sources.http_client import MAX_BODY, Answer, Client
+from newsletter.sources.http_client import MAX_BODY, Answer, Client, SourceClient
 from newsletter.sources.http_guard import Resolver, resolve
 from tests.support.clocks import SkippingClock
 from tests.support.http_servers import Response, Site, response, scripted_site
 
 MB = 1024 * 1024
+
+
+def fetch(
+    http: Client,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 30,
+    allow_private: bool = False,
+    expect: Collection[int] = (),
+) -> Coroutine[Any, Any, Answer]:
+    return SourceClient(http, timeout, headers or {}, allow_private).get(url, expect=expect)
 
 
 def client(cache: Path | None = None, resolver: Resolver = resolve) -> Client:
@@ -37,7 +49,7 @@ def visit(
 def get(answer: Response, *, timeout: float = 60, **more: Response) -> Answer:
     answers = {"/": answer, **{f"/{name}": given for name, given in more.items()}}
     return visit(
-        answers, lambda site, http: http.get(f"{site.url}/", timeout=timeout, allow_private=True)
+        answers, lambda site, http: fetch(http, f"{site.url}/", timeout=timeout, allow_private=True)
     )[0]
 
 
@@ -91,12 +103,12 @@ def resolving(*answers: Sequence[str]) -> tuple[Resolver, list[str]]:
 )
 def test_internal_address_is_blocked(host: str) -> None:
     with pytest.raises(BlockedAddressError, match="allow_private_addresses"):
-        asyncio.run(client().get(f"http://{host}:8080/feed"))
+        asyncio.run(fetch(client(), f"http://{host}:8080/feed"))
 
 
 def test_disguised_host_is_refused() -> None:
     with pytest.raises(SourceError, match="Invalid IDNA hostname"):
-        asyncio.run(client().get("http://①②⑦.⓪.⓪.①:8080/feed"))
+        asyncio.run(fetch(client(), "http://①②⑦.⓪.⓪.①:8080/feed"))
 
 
 def test_private_source_is_fetched_when_allowed() -> None:
@@ -115,18 +127,18 @@ def test_private_source_is_fetched_when_allowed() -> None:
 )
 def test_only_http_and_https_are_fetched(url: str) -> None:
     with pytest.raises(BlockedAddressError, match="only http and https"):
-        asyncio.run(client().get(url))
+        asyncio.run(fetch(client(), url))
 
 
 @pytest.mark.parametrize("port", [22, 25, 1023])
 def test_ports_of_other_services_are_refused(port: int) -> None:
     with pytest.raises(BlockedAddressError, match=f"port {port}"):
-        asyncio.run(client().get(f"http://example.org:{port}/", allow_private=True))
+        asyncio.run(fetch(client(), f"http://example.org:{port}/", allow_private=True))
 
 
 def test_credentials_in_an_address_are_refused() -> None:
     with pytest.raises(BlockedAddressError, match="headers"):
-        asyncio.run(client().get("http://ada:secret@example.org/"))
+        asyncio.run(fetch(client(), "http://ada:secret@example.org/"))
 
 
 # -- S03: redirects and names that change --------------------------------------------------------
@@ -135,7 +147,7 @@ def test_credentials_in_an_address_are_refused() -> None:
 def test_one_private_address_blocks_the_name() -> None:
     resolver, _ = resolving(["93.184.216.34", "127.0.0.1"])
     with pytest.raises(BlockedAddressError, match=r"leads to 127\.0\.0\.1"):
-        asyncio.run(client(resolver=resolver).get("http://mixed.example/"))
+        asyncio.run(fetch(client(resolver=resolver), "http://mixed.example/"))
 
 
 def test_name_is_resolved_once_per_connection() -> None:
@@ -143,7 +155,7 @@ def test_name_is_resolved_once_per_connection() -> None:
         async with scripted_site({"/": response(body=b"here")}) as site:
             resolver, hosts = resolving(["127.0.0.1"], ["192.0.2.1"])
             url = f"http://turncoat.example:{site.port}/"
-            return await client(resolver=resolver).get(url, allow_private=True), hosts
+            return await fetch(client(resolver=resolver), url, allow_private=True), hosts
 
     answer, hosts = asyncio.run(run())
     assert answer.body == b"here"
@@ -199,7 +211,7 @@ def test_redirect_from_public_to_private_is_blocked() -> None:
         async with scripted_site(
             {"/": response(302, Location="http://inside.example:8080/")}
         ) as site:
-            await http.get(f"http://outside.example:{site.port}/")
+            await fetch(http, f"http://outside.example:{site.port}/")
 
     with pytest.raises(BlockedAddressError, match=r"inside\.example leads to 10\.0\.0\.7"):
         asyncio.run(run())
@@ -211,7 +223,7 @@ def test_checked_address_is_the_one_connected_to() -> None:
 
     async def run() -> Answer:
         async with scripted_site({"/": response(body=b"x")}) as site:
-            return await http.get(f"http://outside.example:{site.port}/")
+            return await fetch(http, f"http://outside.example:{site.port}/")
 
     assert asyncio.run(run()).body == b"x"
     assert network.requests == ["2606:4700::1111"]
@@ -225,7 +237,7 @@ def test_name_turning_private_between_redirects_is_blocked() -> None:
 
     async def run() -> None:
         async with scripted_site({"/": response(302, Location="/again")}) as site:
-            await http.get(f"http://rebind.example:{site.port}/")
+            await fetch(http, f"http://rebind.example:{site.port}/")
 
     with pytest.raises(BlockedAddressError, match=r"leads to 127\.0\.0\.1"):
         asyncio.run(run())
@@ -244,7 +256,7 @@ def test_source_headers_are_not_sent_to_another_host() -> None:
             moved = response(302, Location=f"{other.url}/")
             async with scripted_site({"/": moved}) as first:
                 headers = {"X-Api-Key": "s3cret"}
-                await client().get(f"{first.url}/", headers=headers, allow_private=True)
+                await fetch(client(), f"{first.url}/", headers=headers, allow_private=True)
                 return first, other
 
     first, other = asyncio.run(run())
@@ -351,7 +363,7 @@ def test_unsuccessful_status_is_named(status: int) -> None:
 def test_expected_status_is_an_answer() -> None:
     answer, _ = visit(
         {"/": response(400, b"no such day")},
-        lambda site, http: http.get(f"{site.url}/", allow_private=True, expect={400}),
+        lambda site, http: fetch(http, f"{site.url}/", allow_private=True, expect={400}),
     )
     assert (answer.status, answer.body) == (400, b"no such day")
 
@@ -362,7 +374,7 @@ def test_retry_after_is_respected() -> None:
         clock = SkippingClock()
         async with scripted_site({"/": [*wait, response(body=b"x")]}) as site:
             http = Client(contact="editor@example.org", clock=clock)
-            return await http.get(f"{site.url}/", allow_private=True), clock.slept
+            return await fetch(http, f"{site.url}/", allow_private=True), clock.slept
 
     answer, slept = asyncio.run(run())
     assert answer.body == b"x"
@@ -378,7 +390,7 @@ def test_refused_connection_names_the_address() -> None:
     async def run() -> None:
         async with scripted_site({}) as site:
             url = f"{site.url}/gone"
-        await client().get(url, allow_private=True)
+        await fetch(client(), url, allow_private=True)
 
     with pytest.raises(SourceError, match=r"/gone: .*check the address"):
         asyncio.run(run())
@@ -389,12 +401,12 @@ def test_unknown_host_is_named() -> None:
         raise OSError(f"{host}:{port} is nowhere")
 
     with pytest.raises(SourceError, match=r"nowhere\.example cannot be resolved"):
-        asyncio.run(client(resolver=nowhere).get("http://nowhere.example/"))
+        asyncio.run(fetch(client(resolver=nowhere), "http://nowhere.example/"))
 
 
 def test_user_agent_identifies_the_newsletter() -> None:
     _, site = visit(
-        {"/": response()}, lambda site, http: http.get(f"{site.url}/", allow_private=True)
+        {"/": response()}, lambda site, http: fetch(http, f"{site.url}/", allow_private=True)
     )
     agent = site.requests[0].headers["user-agent"]
     assert agent.startswith("daily-papers-newsletter/")
@@ -414,7 +426,7 @@ def test_cached_responses_are_revalidated(tmp_path: Path) -> None:
         async with scripted_site({"/": [first, same, longer]}) as site:
             http = client(tmp_path / "http.db")
             url = f"{site.url}/"
-            return [await http.get(url, allow_private=True) for _ in range(3)], site
+            return [await fetch(http, url, allow_private=True) for _ in range(3)], site
 
     answers, site = asyncio.run(run())
     assert [(each.status, each.body) for each in answers] == [
@@ -431,7 +443,7 @@ def test_old_last_modified_is_still_revalidated(tmp_path: Path) -> None:
         async with scripted_site({"/": old}) as site:
             http = client(tmp_path / "http.db")
             for _ in range(2):
-                await http.get(f"{site.url}/", allow_private=True)
+                await fetch(http, f"{site.url}/", allow_private=True)
             return site
 
     site = asyncio.run(run())
@@ -445,7 +457,7 @@ def test_sources_share_the_cache_concurrently(tmp_path: Path) -> None:
         }
         async with scripted_site(answers) as site:
             http = client(tmp_path / "http.db")
-            gets = (http.get(f"{site.url}/{n}", allow_private=True) for n in range(8))
+            gets = (fetch(http, f"{site.url}/{n}", allow_private=True) for n in range(8))
             return await asyncio.gather(*gets)
 
     assert [each.body for each in asyncio.run(run())] == [b"%d" % n for n in range(8)]
@@ -456,7 +468,7 @@ def test_unreadable_cache_costs_only_a_fetch(tmp_path: Path) -> None:
 
     async def run() -> Answer:
         async with scripted_site({"/": response(body=b"x", ETag='"1"')}) as site:
-            return await client(tmp_path / "http.db").get(f"{site.url}/", allow_private=True)
+            return await fetch(client(tmp_path / "http.db"), f"{site.url}/", allow_private=True)
 
     assert asyncio.run(run()).body == b"x"
 

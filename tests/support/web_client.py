@@ -16,11 +16,10 @@ from starlette.routing import BaseRoute
 
 from newsletter import templates
 from newsletter.letter.links import Purpose, sign_token
-from newsletter.letter.rendering import LetterTemplates
+from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import Publication, Reader
 from newsletter.ports import Store
 from newsletter.publisher.fetching import fetch_sources
-from newsletter.publisher.mailing import NOTE_LINKS
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.readers.due import DefaultSchedule
@@ -167,7 +166,7 @@ def run_in_thread(work: Coroutine[Any, Any, None]) -> None:
 @cache
 def note_templates() -> Mapping[str, LetterTemplates]:
     """The templates of the notes, compiled once."""
-    return {kind: templates.load_note_templates(kind) for kind in NOTE_LINKS}
+    return {kind: templates.load_note_templates(kind) for kind in NOTES}
 
 
 @contextlib.contextmanager

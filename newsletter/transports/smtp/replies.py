@@ -12,6 +12,12 @@ from newsletter.transports.smtp.settings import SmtpSettings
 OPENING_ERRORS = (aiosmtplib.SMTPException, OSError)
 """How opening a session fails. An open connection fails with OSError alone."""
 
+DONE, NOT_NOW, NEVER = 2, 4, 5
+"""The first digit of a reply's code (RFC 5321 4.2.1)."""
+
+GO_AHEAD = 354
+"""The reply to DATA that asks for the content (RFC 5321 4.2.3)."""
+
 _MAILBOX = re.compile(
     r"""(?: [A-Za-z0-9.!\#$%&'*+/=?^_`{|}~-]{1,64}                    # atoms and dots
           | "(?: [\x21\x23-\x3b\x3d\x3f-\x5b\x5d-\x7e] | \\[\x21-\x7e] ){0,62}" )  # or quoted
@@ -49,38 +55,18 @@ def refusal(code: int, words: str) -> Refused | Deferred:
     sender and not the reader, so the letter is deferred.
     """
     text = reply_text(code, words)
-    if is_permanent(code) and not words.startswith("5.7."):
+    if code // 100 == NEVER and not words.startswith("5.7."):
         return Refused(text)
     return Deferred(text)
 
 
 def final_outcome(code: int, words: str) -> Outcome:
     """What the reply to the final dot means; an odd code leaves the letter in doubt."""
-    if is_positive(code):
+    if code // 100 == DONE:
         return Accepted(reply_text(code, words))
-    if is_temporary(code) or is_permanent(code):
+    if code // 100 in {NOT_NOW, NEVER}:
         return refusal(code, words)
     return Unknown(f"not an answer to the final dot: {reply_text(code, words)}")
-
-
-def is_positive(code: int) -> bool:
-    """2xx: done."""
-    return 200 <= code <= 299  # noqa: PLR2004 - RFC 5321 4.2.1
-
-
-def is_temporary(code: int) -> bool:
-    """4xx: not now."""
-    return 400 <= code <= 499  # noqa: PLR2004 - RFC 5321 4.2.1
-
-
-def is_permanent(code: int) -> bool:
-    """5xx: never."""
-    return 500 <= code <= 599  # noqa: PLR2004 - RFC 5321 4.2.1
-
-
-def is_go_ahead(code: int) -> bool:
-    """354: send the content."""
-    return code == 354  # noqa: PLR2004 - RFC 5321 4.2.3
 
 
 def server_error(settings: SmtpSettings, words: str, remedy: str) -> TransportError:
@@ -112,5 +98,5 @@ def _is_tls_error(error: Exception) -> bool:
 
 def _is_final(error: Exception) -> bool:
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return not is_temporary(error.code)
+        return error.code // 100 != NOT_NOW
     return _is_tls_error(error) or not isinstance(error, OSError)

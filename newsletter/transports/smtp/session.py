@@ -8,12 +8,12 @@ from typing_extensions import override
 from newsletter.model import Envelope, Letter, NotSent, Outcome, Refused, Unknown
 from newsletter.transports.smtp.connection import Connection, Reply
 from newsletter.transports.smtp.replies import (
+    DONE,
+    GO_AHEAD,
+    NEVER,
     error_text,
     final_outcome,
-    is_go_ahead,
     is_mailbox,
-    is_permanent,
-    is_positive,
     refusal,
     reply_text,
     server_error,
@@ -114,10 +114,10 @@ class Session(ABC):
             TransportError: the server refuses the sender for good.
             OSError: it refuses the sender for now, or lost count of the commands.
         """
-        if is_permanent(code) and code != BAD_SEQUENCE:
+        if code // 100 == NEVER and code != BAD_SEQUENCE:
             remedy = _CHECK_LOGIN if code == _LOGIN_REQUIRED else _CHECK_SENDER
             raise server_error(self._settings, reply_text(code, words), remedy)
-        if not is_positive(code):
+        if code // 100 != DONE:
             raise ConnectionAbortedError(reply_text(code, words))
 
 
@@ -167,12 +167,12 @@ class LockstepSession(Session):
         """MAIL, RCPT, DATA; whether the server waits for the content."""
         self._check_sender_reply(*await self._command(_mail(letter.envelope)))
         code, words = await self._command(_rcpt(letter.envelope))
-        if is_positive(code):
+        if code // 100 == DONE:
             code, words = await self._command(b"DATA\r\n")
-        if not is_go_ahead(code):
+        if code != GO_AHEAD:
             self._outcome = refusal(code, words)
             await self._reset()
-        return is_go_ahead(code)
+        return code == GO_AHEAD
 
     async def _command(self, command: bytes) -> Reply:
         self._connection.write(command)
@@ -185,7 +185,7 @@ class LockstepSession(Session):
         except OSError:
             self._connection.abort()
         else:
-            if not is_positive(code):
+            if code // 100 != DONE:
                 self._connection.abort()
 
     async def _transmit(self, letter: Letter, queue: LetterQueue) -> None:
@@ -283,19 +283,19 @@ class PipelinedSession(Session):
 
     async def _read_refusal(self) -> Outcome | None:
         """Read the replies to MAIL, RCPT and DATA; None if the content may be sent."""
-        if self._in_transaction and not is_positive((await self._read_reply())[0]):
+        if self._in_transaction and (await self._read_reply())[0] // 100 != DONE:
             raise ConnectionAbortedError("the server cannot reset")
         self._check_sender_reply(*await self._read_reply())
         recipient = await self._read_reply()
         data = await self._read_reply()
-        self._in_transaction = not (is_positive(recipient[0]) and is_go_ahead(data[0]))
+        self._in_transaction = recipient[0] // 100 != DONE or data[0] != GO_AHEAD
         if not self._in_transaction:
             return None
-        if is_go_ahead(data[0]):
+        if data[0] == GO_AHEAD:
             # The server waits for content that has no recipient; a lone dot ends that.
             self._connection.write(b".\r\n")
             await self._read_reply()
-        return refusal(*(data if is_positive(recipient[0]) else recipient))
+        return refusal(*(data if recipient[0] // 100 == DONE else recipient))
 
     async def _transmit(self, letter: Letter, queue: LetterQueue) -> None:
         """Send the content and the dot with the next announcement, and read the dot's reply."""
