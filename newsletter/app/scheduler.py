@@ -156,10 +156,10 @@ class SubscribersFileRefresh:
             raise
 
     def _stamp(self) -> tuple[int, int] | None:
-        path = self._app.subscribers_file
-        if not path.exists():
+        try:
+            status = self._app.subscribers_file.stat()
+        except OSError:
             return None
-        status = path.stat()
         return status.st_mtime_ns, status.st_size
 
 

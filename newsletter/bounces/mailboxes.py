@@ -53,19 +53,18 @@ class Maildir:
             UsageError: there is no Maildir, or it cannot be read.
         """
         try:
-            new = [path for path in (self.path / "new").iterdir() if _is_mail(path)]
-            cur = [path for path in (self.path / "cur").iterdir() if _is_mail(path)]
+            new, cur = (
+                [path for path in (self.path / folder).iterdir() if path.is_file()]
+                for folder in ("new", "cur")
+            )
         except OSError as error:
             raise UsageError(
                 f"{self.path}: no Maildir can be read there ({error.strerror}); "
                 "it has the folders new, cur and tmp, and the newsletter's user can write to them"
             ) from error
-        unseen = [path for path in cur if "S" not in _flags(path)]
-        return sorted([*new, *unseen], key=attrgetter("name"))
-
-
-def _is_mail(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")
+        unread = [*new, *(path for path in cur if "S" not in _flags(path))]
+        mails = (path for path in unread if not path.name.startswith("."))
+        return sorted(mails, key=attrgetter("name"))
 
 
 def _flags(path: Path) -> str:

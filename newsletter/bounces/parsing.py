@@ -51,7 +51,6 @@ class ParsedMail:
 
     Attributes:
         id: its Message-ID, or a digest of its bytes. A mail counts once under its id.
-        meaning: what it means.
         said: the server's words, the reader's request, or why the mail means nothing.
         sent: its date, if it has one that can be read.
         address_fields: header fields that may hold the letter's return path, best first.
@@ -89,7 +88,7 @@ def _parse_message(mail: Message, digest: str) -> ParsedMail:
     meaning, said = _meaning(mail, subject, reports, feedback)
     request = _REQUEST.search(subject) if meaning in {"unsubscribe", "wish"} else None
     return ParsedMail(
-        id=_first_message_id(mail.get("Message-ID")) or digest,
+        id=next(iter(_MESSAGE_ID.findall(str(mail.get("Message-ID", "")))), digest),
         meaning=meaning,
         said=said,
         sent=_date(mail),
@@ -142,13 +141,11 @@ def _bounce(blocks: Sequence[Headers]) -> tuple[Meaning, str]:
         return "unreadable", "a delivery report that names no recipient"
     last = recipients[-1]
     diagnostic = last.get("diagnostic-code", "")
-    said = " ".join(
-        f"{last.get('status', '')} {diagnostic.partition(';')[2] or diagnostic}".split()
-    )
+    words = diagnostic.partition(";")[2] or diagnostic
+    said = " ".join(f"{last.get('status', '')} {words}".split())
     # One recipient who can be reached is enough: an alias with one dead member still works.
     kinds = [_bounce_kind(fields) for fields in recipients]
-    failures = [kind for kind in kinds if kind != "aside"]
-    if not failures:
+    if set(kinds) == {"aside"}:
         return "aside", "a report of success"
     return ("hard" if all(kind == "hard" for kind in kinds) else "soft"), said
 
@@ -222,8 +219,3 @@ def _date(mail: Message) -> datetime | None:
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _first_message_id(header: object) -> str:
-    match = _MESSAGE_ID.search(str(header or ""))
-    return match[0] if match else ""

@@ -46,8 +46,7 @@ NOT_BUILT = "not sent: unexpected"
 
 def next_try(attempt: int, now: datetime) -> datetime:
     """When a letter deferred on this attempt (from 1) is tried again."""
-    last = len(RETRY_WAITS)
-    return now + RETRY_WAITS[min(max(attempt, 1), last) - 1]
+    return now + RETRY_WAITS[min(max(attempt, 1), len(RETRY_WAITS)) - 1]
 
 
 async def deliver(  # noqa: PLR0913 - store, transport, clock, issue, letters: none has a default

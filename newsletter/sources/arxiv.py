@@ -44,11 +44,7 @@ class Arxiv:
     url: str = "https://rss.arxiv.org"
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
-        """The current announcement, whatever its date.
-
-        Raises:
-            SourceError: arXiv did not answer, or not with an announcement.
-        """
+        """The current announcement, whatever its date."""
         items: dict[str, Item] = {}
         for query in queries(self.categories):
             url = f"{self.url.rstrip('/')}/atom/{query}"

@@ -42,11 +42,7 @@ class Feed:
     url: str
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
-        """The feed's recent entries as one listing, older ones as another.
-
-        Raises:
-            SourceError: there is no answer, or it is not a feed.
-        """
+        """The feed's recent entries as one listing, older ones as another."""
         answer = await self.client.get(self.url)
         if _is_json(answer.body):
             entries = _json_entries(answer.body, self.url)

@@ -45,9 +45,6 @@ class HuggingFace:
         """The lists of ``day`` and of the three days before.
 
         The current list is the day's own, or the newest one with papers if that is still empty.
-
-        Raises:
-            SourceError: an answer is not a list of papers.
         """
         days = [day - timedelta(days=back) for back in range(DAYS_BACK + 1)]
         lists = [(each, await self._list(each)) for each in days]

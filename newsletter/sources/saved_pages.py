@@ -29,11 +29,7 @@ class SavedPages:
     path: Path
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
-        """Every page, each as a listing of its own.
-
-        Raises:
-            SourceError: there is no page, or one cannot be read; with file and line.
-        """
+        """Every page, each as a listing of its own."""
         return tuple(self._listing(file, day) for file in saved_files(self.path))
 
     def _listing(self, file: Path, day: date) -> Listing:

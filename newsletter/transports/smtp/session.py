@@ -1,5 +1,6 @@
 """Sends letters over one open connection, with or without pipelining."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from typing import Protocol
 
@@ -180,13 +181,10 @@ class LockstepSession(Session):
 
     async def _reset(self) -> None:
         """End a refused transaction (RFC 5321 4.1.1.5); if that fails, drop the connection."""
-        try:
-            code, _ = await self._command(b"RSET\r\n")
-        except OSError:
-            self._connection.abort()
-        else:
-            if code // 100 != DONE:
-                self._connection.abort()
+        with contextlib.suppress(OSError):
+            if (await self._command(b"RSET\r\n"))[0] // 100 == DONE:
+                return
+        self._connection.abort()
 
     async def _transmit(self, letter: Letter, queue: LetterQueue) -> None:
         """Send the content, get the mark, send the dot, read its reply."""
