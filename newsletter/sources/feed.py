@@ -92,7 +92,7 @@ def item_from_entry(
         discussion=http_url(entry.get("comments")),
         authors=tuple(_author_names(entry["authors"])),
         categories=tuple(filter(None, map(clean, entry["categories"]))),
-        published=_date(entry["date"]),
+        published=as_date(entry["date"]),
     )
 
 
@@ -115,11 +115,16 @@ def _author_names(authors: Iterable[str]) -> Iterator[str]:
             yield from parts
 
 
-def _date(parts: object) -> date | None:
-    """A date from year, month and day; None if they are not a date."""
+def as_text(value: object) -> str:
+    """A value of JSON as it is, if it is text; otherwise empty."""
+    return value if isinstance(value, str) else ""
+
+
+def as_date(value: object) -> date | None:
+    """The date that a value of JSON begins with (ISO 8601); None if it does not."""
     try:
-        return date(*parts) if isinstance(parts, list) else None
-    except (TypeError, ValueError):
+        return date.fromisoformat(as_text(value)[:10])
+    except ValueError:
         return None
 
 
@@ -148,39 +153,27 @@ def _json_entries(body: bytes, url: str) -> list[Entry]:
 
 
 def _json_entry(item: Mapping[str, Any]) -> Entry:
-    link = _text(item.get("url")) or _text(item.get("external_url"))
+    link = as_text(item.get("url")) or as_text(item.get("external_url"))
     body = item.get("content_text") or item.get("content_html") or item.get("summary")
     guid = item.get("id")
     return {
-        "title": _text(item.get("title")),
-        "summary": _text(body)[: feed_parser.MAX_TEXT],
+        "title": as_text(item.get("title")),
+        "summary": as_text(body)[: feed_parser.MAX_TEXT],
         "link": link,
-        "ids": [link, _text(item.get("external_url"))] if link else [],
+        "ids": [link, as_text(item.get("external_url"))] if link else [],
         "guid": str(guid) if isinstance(guid, str | int | float) else "",
         "authors": list(_json_authors(item)),
         "categories": [tag for tag in _list(item.get("tags")) if isinstance(tag, str)],
-        "date": _json_date(_text(item.get("date_published")) or _text(item.get("date_modified"))),
+        "date": as_text(item.get("date_published")) or item.get("date_modified"),
     }
 
 
 def _json_authors(item: Mapping[str, Any]) -> Iterator[str]:
     """Version 1.1 has ``authors``, version 1 had ``author``."""
     for author in (*_list(item.get("authors")), item.get("author")):
-        if isinstance(author, dict) and _text(author.get("name")):
-            yield _text(author.get("name"))
-
-
-def _json_date(text: str) -> list[int] | None:
-    try:
-        day = date.fromisoformat(text[:10])
-    except ValueError:
-        return None
-    return [day.year, day.month, day.day]
+        if isinstance(author, dict) and as_text(author.get("name")):
+            yield as_text(author.get("name"))
 
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -70,14 +70,14 @@ def _authors(entry: Any) -> Iterator[str]:  # noqa: ANN401 - as above
             yield str(name)[:MAX_TEXT]
 
 
-def _date(entry: Any) -> list[int] | None:  # noqa: ANN401 - as above
-    """Year, month and day (UTC) of publication, or else of the last change."""
+def _date(entry: Any) -> str:  # noqa: ANN401 - as above
+    """The day (UTC) of publication, or else of the last change, as ISO 8601; empty if unknown."""
     for name in ("published_parsed", "updated_parsed", "created_parsed"):
         # For a missing date, feedparser would return another one, with a warning.
         parsed = entry.get(name) if name in entry else None
         if parsed:
-            return [int(part) for part in parsed[:3]]
-    return None
+            return "{:04}-{:02}-{:02}".format(*parsed[:3])
+    return ""
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
 from newsletter.papers.identity import parse_arxiv_id
+from newsletter.sources.feed import as_date, as_text
 from newsletter.sources.http_client import SourceClient
 from newsletter.sources.saved_pages import saved_files
 from newsletter.text import clean, http_url
@@ -122,11 +123,11 @@ def _item(entry: Mapping[str, Any]) -> Item:
     page = http_url(f"https://huggingface.co/papers/{number}")
     on_arxiv = parse_arxiv_id(number) is not None
     code, project = (
-        http_url(_text(paper.get(key)) or None) for key in ("githubRepo", "projectPage")
+        http_url(as_text(paper.get(key)) or None) for key in ("githubRepo", "projectPage")
     )
     return Item(
         title=_title(entry),
-        abstract=clean(_text(paper.get("summary") or entry.get("summary"))),
+        abstract=clean(as_text(paper.get("summary") or entry.get("summary"))),
         ids=(number,),
         url=http_url(f"https://arxiv.org/abs/{number}") if on_arxiv else page,
         pdf=http_url(f"https://arxiv.org/pdf/{number}") if on_arxiv else None,
@@ -136,7 +137,7 @@ def _item(entry: Mapping[str, Any]) -> Item:
         discussion=page,
         authors=tuple(_authors(paper.get("authors"))),
         organization=_organization(paper.get("organization") or entry.get("organization")),
-        published=_date(paper.get("publishedAt")),
+        published=as_date(paper.get("publishedAt")),
         upvotes=_count(paper.get("upvotes")),
         comments=_count(entry.get("numComments")),
         version=version,
@@ -149,14 +150,14 @@ def _paper(entry: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON
 
 
 def _title(entry: Mapping[str, Any]) -> str:
-    return clean(_text(_paper(entry).get("title") or entry.get("title")))
+    return clean(as_text(_paper(entry).get("title") or entry.get("title")))
 
 
 def _authors(authors: object) -> Iterator[str]:
     """The authors' names, without those that the site hides."""
     for author in authors if isinstance(authors, Sequence) else ():
         if isinstance(author, Mapping) and not author.get("hidden"):
-            name = clean(_text(author.get("name")))
+            name = clean(as_text(author.get("name")))
             if name:
                 yield name
 
@@ -164,26 +165,15 @@ def _authors(authors: object) -> Iterator[str]:
 def _organization(value: object) -> str | None:
     if not isinstance(value, Mapping):
         return None
-    return clean(_text(value.get("fullname") or value.get("name"))) or None
+    return clean(as_text(value.get("fullname") or value.get("name"))) or None
 
 
 def _listed_on(entry: object) -> date | None:
     """The day on which an entry was listed; in older answers, the day it was published."""
     if not isinstance(entry, Mapping):
         return None
-    return _date(_paper(entry).get("submittedOnDailyAt") or entry.get("publishedAt"))
-
-
-def _date(value: object) -> date | None:
-    try:
-        return date.fromisoformat(_text(value)[:10])
-    except ValueError:
-        return None
+    return as_date(_paper(entry).get("submittedOnDailyAt") or entry.get("publishedAt"))
 
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
