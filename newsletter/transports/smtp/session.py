@@ -133,10 +133,8 @@ def _rcpt(envelope: Envelope) -> bytes:
 class LockstepSession(Session):
     """Waits for each reply before it says more (RFC 5321 3.3), for servers without pipelining."""
 
-    def __init__(self, settings: SmtpSettings, connection: Connection) -> None:
-        super().__init__(settings, connection)
-        # The outcome of the letter in hand if all ends now; None if its mark was refused.
-        self._outcome: Outcome | None = None
+    _outcome: Outcome | None = None
+    """The outcome of the letter in hand if all ends now; None if its mark was refused."""
 
     @override
     async def send_letters(self, queue: LetterQueue) -> None:
@@ -213,15 +211,13 @@ class PipelinedSession(Session):
     so a letter cut off in its content is in doubt here, while lockstep knows that it was not sent.
     """
 
-    def __init__(self, settings: SmtpSettings, connection: Connection) -> None:
-        super().__init__(settings, connection)
-        # Up to three letters are in hand: one sent and not answered, one announced to the server,
-        # one fetched from the queue ahead of time.
-        self._sent: Letter | None = None
-        self._announced: Letter | None = None
-        self._fetched: Letter | None = None
-        self._count = 0
-        self._in_transaction = False
+    # Up to three letters are in hand: one sent and not answered, one announced to the server,
+    # one fetched from the queue ahead of time.
+    _sent: Letter | None = None
+    _announced: Letter | None = None
+    _fetched: Letter | None = None
+    _count = 0
+    _in_transaction = False
 
     @override
     async def send_letters(self, queue: LetterQueue) -> None:
