@@ -6,10 +6,9 @@ from typing import Any
 
 from starlette.routing import BaseRoute, Route
 
-FIELDS = (
-    "email", "topics", "include", "exclude", "min_upvotes", "max_items", "cadence", "day", "at",
-    "timezone", "summary", "do", "weeks", "sure", "why",
-)  # fmt: skip
+from newsletter.model import SUBSCRIBER_FIELDS
+
+FIELDS = (*SUBSCRIBER_FIELDS, "do", "weeks", "sure", "why")
 """The fields of all forms."""
 
 QUERIES = ("q", "before", "pause", "cadence", "more", "less")

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -44,6 +44,7 @@ from newsletter.model import (
     STOPPED_ISSUE,
     SUBSCRIBER_FIELDS,
     TROUBLED,
+    Cadence,
     Counts,
     Days,
     DeliveryState,
@@ -58,6 +59,8 @@ from newsletter.model import (
 )
 from newsletter.model.closed_sets import complete
 from newsletter.model.deliveries import STATE_AFTER
+from newsletter.model.windows import LONGEST_GAP
+from newsletter.readers.due import is_due
 from newsletter.readers.service import keep_fields
 from newsletter.web.forms import fill_form, parse_subscriber
 from tests.support.databases import new_sqlite_store
@@ -114,10 +117,10 @@ class TestATableOfMembers:
     """``complete``, which every table goes through when it is defined."""
 
     def test_member_without_entry_is_named(self) -> None:
-        with pytest.raises(TypeError, match="DELIVERY_STATES has no entry for bounced, lost"):
+        with pytest.raises(TypeError, match="DELIVERY_STATES has no entry for astray, lost"):
             complete(
                 "DELIVERY_STATES",
-                (*get_args(DeliveryState), "bounced", "lost"),
+                (*get_args(DeliveryState), "astray", "lost"),
                 dict(DELIVERY_STATES),
             )
 
@@ -155,8 +158,8 @@ class TestDeliveryStates:
         assert final == set(DELIVERY_STATES) - OPEN - {"held"}
 
     def test_a_state_the_counts_do_not_know_is_named(self) -> None:
-        with pytest.raises(TypeError, match="Counts has no entry for bounced"):
-            complete("Counts", [*map(str, DELIVERY_STATES), "bounced"], asdict(Counts()))
+        with pytest.raises(TypeError, match="Counts has no entry for astray"):
+            complete("Counts", [*map(str, DELIVERY_STATES), "astray"], asdict(Counts()))
 
     def test_counts_add_up_over_all_states(self) -> None:
         counts = Counts(**{state: 2**place for place, state in enumerate(DELIVERY_STATES)})
@@ -238,6 +241,25 @@ class TestSubscriberFields:
         if SUBSCRIBER_FIELDS[field] != "fixed":
             assert plain_values(from_form)[field] == plain_values(EVERY_FIELD)[field]
 
+    @pytest.mark.parametrize("field", SUBSCRIBER_FIELDS)
+    def test_letters_depend_on_each_field(self, field: str) -> None:
+        rooms = ("papers", "issue", "letter", "readers", "publisher")
+        files = [file for room in rooms for file in (ROOT / "newsletter" / room).glob("*.py")]
+        read = any(re.search(rf"\.{field}\b", file.read_text()) for file in files)
+        assert read, f"{field} is stored and shown, but nothing in {', '.join(rooms)} reads it"
+
+    @pytest.mark.parametrize("weekday", range(7))
+    @pytest.mark.parametrize("cadence", [name for name in CADENCES if name != "paused"])
+    def test_without_a_pause_issues_come_within_the_longest_gap(
+        self, cadence: Cadence, weekday: int
+    ) -> None:
+        """Papers older than the windows of time allow would never be sent."""
+        chosen = replace(EVERY_FIELD, cadence=cadence, day=weekday, paused_until=None)
+        days = (date(2026, 1, 1) + timedelta(days=n) for n in range(60))
+        issues = [day for day in days if is_due(chosen, day)]
+        gaps = (later - earlier for earlier, later in pairwise(issues))
+        assert max(gaps, default=timedelta.max) <= LONGEST_GAP
+
     @pytest.mark.parametrize(
         "field", [name for name, way in SUBSCRIBER_FIELDS.items() if way != "fixed"]
     )
@@ -257,10 +279,10 @@ class TestSubscriberFields:
         assert saved == unchanged | {field: plain_values(EVERY_FIELD)[field]}
 
     def test_a_field_that_settings_do_not_read_is_named(self) -> None:
-        with pytest.raises(TypeError, match="SubscriberSettings has no entry for quiet_days"):
+        with pytest.raises(TypeError, match="SubscriberSettings has no entry for shoe_size"):
             complete(
                 "SubscriberSettings",
-                [*SUBSCRIBER_FIELDS, "quiet_days"],
+                [*SUBSCRIBER_FIELDS, "shoe_size"],
                 SubscriberSettings.model_fields,
             )
 
@@ -315,14 +337,14 @@ def test_a_member_added_alone_stops_the_start(
 @pytest.mark.slow
 def test_mypy_names_the_place_that_builds_each_kind_of_source(tmp_path: Path) -> None:
     """The match that builds adapters ends in ``assert_never``."""
-    added = "HuggingFaceSource | OpenReviewSource | ArxivSource"
+    added = "HuggingFaceSource | GopherSource | ArxivSource"
     file = "newsletter/config/sources.py"
     copied = copy_with(tmp_path, file, "HuggingFaceSource | ArxivSource", added)
     copied = copy_with(
-        tmp_path, file, "\nAnySource", "\nclass OpenReviewSource(SourceSettings): ...\n\nAnySource"
+        tmp_path, file, "\nAnySource", "\nclass GopherSource(SourceSettings): ...\n\nAnySource"
     )
     words = words_of_failure(copied, "-m", "mypy", "newsletter/app")
-    assert 'Argument 1 to "assert_never" has incompatible type "OpenReviewSource"' in words
+    assert 'Argument 1 to "assert_never" has incompatible type "GopherSource"' in words
 
 
 @pytest.mark.parametrize(
