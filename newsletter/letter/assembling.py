@@ -77,12 +77,7 @@ class CompiledPart(Generic[Piece]):
 
 
 class CompiledIssue(Generic[Piece]):
-    """An issue's fragments, encoded for assembling letters.
-
-    Args:
-        fragments: the issue's.
-        encode: makes a piece of a text.
-    """
+    """An issue's fragments, encoded for assembling letters; ``encode`` makes a piece of a text."""
 
     def __init__(self, fragments: IssueFragments, encode: Callable[[str], Piece]) -> None:
         self.fragments, self.encode = fragments, encode

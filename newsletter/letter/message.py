@@ -39,9 +39,7 @@ _NOT_IN_HEADERS = re.compile(r"[^!-~]|[<>,;:()\[\]\\\"]")
 class MessageBuilder:
     """Builds the letters of one issue; a letter has the same bytes whenever it is built.
 
-    Args:
-        fragments: the issue's, with the newsletter as it was named at the freeze.
-        keys: sign links, Message-IDs and return paths, by the key that the fragments name.
+    Links, Message-IDs and return paths are signed with the key that the fragments name.
     """
 
     def __init__(self, fragments: IssueFragments, keys: Keyring) -> None:
@@ -126,13 +124,8 @@ def build_note(
 ) -> Envelope:
     """A short letter to one person, outside any issue, that asks for no automatic reply.
 
-    Args:
-        publication: the newsletter that sends it.
-        rendering: its subject and texts.
-        recipient: the address it goes to.
-        name: what the Message-ID begins with.
-        at: its date.
-        sender: the return path (RFC 5321); None stands for the newsletter's own address.
+    ``name`` begins its Message-ID; ``sender`` is the return path (RFC 5321), None for the
+    newsletter's own address.
     """
     message_id = f"<{name}@{publication.domain}>"
     subject = encode_subject("".join(rendering.subject))

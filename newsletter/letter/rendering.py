@@ -15,15 +15,8 @@ LENGTHS: tuple[Length, ...] = ("short", "full", "titles", "lead")
 """Each length a card is rendered in: those a reader may choose, and that of the lead papers."""
 
 FRAME = (
-    "opening",
-    "dateline_end",
-    "quiet",
-    "masthead_end",
-    "because",
-    "card_end",
-    "closing",
-    "ending",
-)
+    "opening", "dateline_end", "quiet", "masthead_end", "because", "card_end", "closing", "ending",
+)  # fmt: skip
 """The blocks rendered once an issue."""
 
 COUNTS = ("papers", "minutes", "left_out", "more")
@@ -54,13 +47,8 @@ stranger is among them: an address may be signed up by somebody who does not own
 """
 
 _RENDER_FAILURES = (
-    jinja2.TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
+    jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError,
+)  # fmt: skip
 """What a template can raise when it meets a value it was not written for."""
 
 _PLACEHOLDER = re.compile(f"({placeholder('[a-z_]+')})")
@@ -92,15 +80,9 @@ def render_issue(
 ) -> tuple[IssueFragments, tuple[tuple[str, str], ...]]:
     """Render all fragments of an issue's letters.
 
-    Args:
-        issue: the issue; the fragments are in the order of its papers.
-        publication: the newsletter, as the letters name it.
-        templates: the compiled templates.
-        signed_by: the fingerprint of the keyring that signs the links.
-
     Returns:
-        The fragments, and the papers that could not be rendered as pairs of key and reason.
-        The caller must keep these out of every edition.
+        The fragments, in the order of the issue's papers, and the papers that could not be
+        rendered as pairs of key and reason. The caller must keep these out of every edition.
 
     Raises:
         TemplateError: a block without a paper in it cannot be rendered.
@@ -133,13 +115,7 @@ def render_issue(
 def render_note(
     kind: str, templates: LetterTemplates, publication: Publication, variables: Mapping[str, str]
 ) -> Rendering:
-    """Render a note, a short letter to one person.
-
-    Args:
-        kind: one of :data:`NOTES`.
-        templates: the kind's, from :func:`newsletter.templates.load_note_templates`.
-        publication: the newsletter, as its letters name it.
-        variables: at least those of the kind, by name.
+    """Render a note, a short letter to one person, with at least the variables of its kind.
 
     Raises:
         RenderError: a variable is missing, or a template fails.

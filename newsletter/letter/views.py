@@ -85,15 +85,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class PaperView:
-    """A paper as templates get it.
+    """A paper as templates get it, with the facts and links that are known.
 
-    Attributes:
-        title: the title, at most 300 characters.
-        url: where the title leads; None where the source gives no address.
-        byline: the first authors, how many more, and the organisation; may be empty.
-        facts: upvotes, comments and date, those that are known.
-        links: paper, PDF, code, project and discussion, those that are known.
-        summaries: the abstract in every length that a card has.
+    ``url`` is where the title leads, None if the source gives no address. ``summaries`` has the
+    abstract in every length that a card has.
     """
 
     title: str

@@ -64,10 +64,7 @@ def iter_terms(expression: Expression) -> Iterator[Term]:
 def evaluate(expression: Expression, occurrences: Mapping[Term, int], all_papers: int) -> int:
     """The papers for which an expression is true, as a bitmask.
 
-    Args:
-        expression: the expression.
-        occurrences: for each of its terms, the papers that the term occurs in.
-        all_papers: the mask of all papers, from which ``not`` subtracts.
+    ``occurrences`` has, for each of its terms, the papers that the term occurs in.
     """
     match expression:
         case Term():

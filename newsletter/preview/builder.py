@@ -38,12 +38,7 @@ class BuiltLetter:
 
 
 class PreviewBuilder:
-    """Builds letters; while a file has errors, from the last good state of all files.
-
-    Attributes:
-        app: the newsletter as its files were when they last had no errors.
-        errors: what is wrong with the files now, by file and line.
-    """
+    """Builds letters; while a file has errors, from the last good state of all files (``app``)."""
 
     def __init__(self, app: App) -> None:
         self.app = app

@@ -66,11 +66,6 @@ class _Builder(HTMLParser):
         if tag not in _VOID:
             self._open = element
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in _VOID:
-            self.handle_endtag(tag)
-
     def handle_endtag(self, tag: str) -> None:
         closed: Element | None = self._open
         while closed is not None and closed.tag != tag:

@@ -57,9 +57,7 @@ _USELESS_STYLE = "cursor:auto;"
 def load_templates(folder: Path | None = None, theme: str = DEFAULT_THEME) -> LetterTemplates:
     """The compiled templates of an issue's letters, tried out on a sample issue.
 
-    Args:
-        folder: the operator's own templates, which replace those that ship.
-        theme: the fonts and colours of ``themes/<theme>.jinja``.
+    Templates in the operator's own ``folder`` replace those that ship.
 
     Raises:
         TemplateError: a template is missing, cannot be compiled, or fails on a sample.

@@ -25,13 +25,9 @@ MAX_ENTRIES = 200
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """A paper in a feed.
+    """A paper in a feed, with its page in the archive and the time its issue was published.
 
-    Attributes:
-        id: a ``tag:`` URI (RFC 4151), the same in every feed and for ever.
-        page: the address of its page in the archive.
-        at: when its issue was published.
-        entry: the paper.
+    The id is a ``tag:`` URI (RFC 4151), the same in every feed and for ever.
     """
 
     id: str
@@ -42,13 +38,9 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed.
+    """A feed, newest entries first; ``home`` is the page with the same papers.
 
-    Attributes:
-        title: its name.
-        home: the address of the page with the same papers.
-        own: its own address without the ending that says the format.
-        entries: newest first.
+    ``own`` is the feed's own address without the ending that says the format.
     """
 
     title: str

@@ -42,13 +42,9 @@ CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Guard:
-    """ASGI middleware: refuses unwanted requests and adds headers to every answer.
+    """ASGI middleware: refuses unwanted requests and adds headers to answers that lack them.
 
-    Args:
-        app: the pages.
-        headers: added to each answer that has no header of that name.
-        refuse: decides which requests are refused.
-        prefix: a path prefix to take off, in case the proxy in front did not.
+    It takes off the path prefix, in case the proxy in front did not.
     """
 
     def __init__(

@@ -38,14 +38,7 @@ CLOSING_SECONDS = 5.0  # how long jobs that have begun may go on when the queue 
 class MailQueue:
     """Runs jobs in threads and sends the notes and first letters that they give it.
 
-    Its log lines never contain an address.
-
-    Args:
-        publisher: the newsletter.
-        reader_service: makes the notes' links.
-        note_templates: the notes' templates, by kind.
-        transport: sends notes and first letters.
-        run_lock: this process, under whose name first letters are claimed.
+    Its log lines never contain an address. First letters are claimed under the run lock's name.
     """
 
     def __init__(

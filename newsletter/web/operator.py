@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.model import Counts, DailyGrowth, ListingState, Suppression
-from newsletter.ports import Issues, Store
+from newsletter.model import DailyGrowth, ListingState, Suppression
+from newsletter.ports import Store
 from newsletter.publisher.reporting import reported_days
 from newsletter.web.context import PageContext
 
@@ -22,7 +22,6 @@ Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
 
 ISSUES_SHOWN = 14  # issues in the table and the plot
 ENTRIES_SHOWN = 20  # reasons to unsubscribe, and blocked readers, that are shown
-BAR_HEIGHT = 100  # height of the plot's highest bar, in the plot's own units
 WEEKS_SHOWN = 26  # weeks in the plot of the growth
 
 WEEK = timedelta(weeks=1)
@@ -37,16 +36,6 @@ HEALTHY: frozenset[ListingState] = frozenset({"ok", "quiet", "holiday"})
 
 
 @dataclass(frozen=True, slots=True)
-class IssueRow:
-    """An issue's row in the table, and the height of its bar in the plot."""
-
-    day: date
-    state: str
-    counts: Counts
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
 class WeekRow:
     """How many readers came and left in a week, and how many there were at its end."""
 
@@ -54,21 +43,6 @@ class WeekRow:
     came: int
     left: int
     readers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """The weeks since the first reader came, oldest first.
-
-    Attributes:
-        weeks: at most the last :data:`WEEKS_SHOWN`.
-        most: the most readers at the end of any of them.
-        moved: the most readers that came or left within one of them.
-    """
-
-    weeks: tuple[WeekRow, ...]
-    most: int
-    moved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +68,7 @@ class OperatorPages:
             tally=store.count_readers(),
             growth=count_growth(store.daily_growth(), self.context.now.date()),
             span=WEEKS_SHOWN,
-            lines=_issue_rows(store, days),
+            lines=[(day, store.issue_state(day), store.counts(day)) for day in days],
             sources=store.sources().values(),
             heartbeats=store.heartbeats(),
             blocked=_list_blocked(store.suppressions()),
@@ -131,15 +105,6 @@ def _has_password(request: Request, password: str) -> bool:
     return scheme.lower() == "basic" and hmac.compare_digest(sent, password.encode())
 
 
-def _issue_rows(store: Issues, days: Sequence[date]) -> list[IssueRow]:
-    rows = [(day, store.issue_state(day), store.counts(day)) for day in days]
-    most = max((counts.planned for _, _, counts in rows), default=0) or 1
-    return [
-        IssueRow(day, state[0] if state else "", counts, BAR_HEIGHT * counts.planned / most)
-        for day, state, counts in rows
-    ]
-
-
 def _list_blocked(suppressed: Iterable[Suppression]) -> list[tuple[date, str]]:
     """Since when readers are blocked and why, newest first.
 
@@ -149,8 +114,8 @@ def _list_blocked(suppressed: Iterable[Suppression]) -> list[tuple[date, str]]:
     return [(each.since.date(), each.why.partition(":")[0]) for each in newest]
 
 
-def count_growth(daily_growth: Sequence[DailyGrowth], today: date) -> Growth:
-    """Sum the readers who came and left each day by weeks."""
+def count_growth(daily_growth: Sequence[DailyGrowth], today: date) -> tuple[WeekRow, ...]:
+    """The last weeks since the first reader came, oldest first, summed up from single days."""
     this_week = _monday(today)
     first = min((_monday(each.day) for each in daily_growth), default=this_week + WEEK)
     mondays = [first + n * WEEK for n in range((this_week - first) // WEEK + 1)]
@@ -160,15 +125,10 @@ def count_growth(daily_growth: Sequence[DailyGrowth], today: date) -> Growth:
         came[_monday(each.day)] += each.came
         left[_monday(each.day)] += each.left
     totals = accumulate(came[monday] - left[monday] for monday in mondays)
-    weeks = tuple(
+    return tuple(
         WeekRow(monday, came[monday], left[monday], readers)
         for monday, readers in zip(mondays, totals, strict=True)
     )[-WEEKS_SHOWN:]
-    return Growth(
-        weeks,
-        most=max((week.readers for week in weeks), default=0),
-        moved=max((max(week.came, week.left) for week in weeks), default=0),
-    )
 
 
 def _monday(day: date) -> date:

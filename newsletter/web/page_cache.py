@@ -25,13 +25,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PaperEntry:
-    """A paper on a page.
+    """A paper on a page: ``key`` is in the address of its own page.
 
-    Attributes:
-        key: its canonical key, which is in the address of its own page.
-        view: what is shown of it.
-        summary: its abstract in the wanted length.
-        because: why a reader gets it; empty on public pages.
+    ``because`` says why a reader gets it; it is empty on public pages.
     """
 
     key: str

@@ -26,13 +26,8 @@ def serve_in_thread(
 ) -> Iterator[int]:
     """Serve until the block ends; yields the port, which is a free one if 0 was given.
 
-    There is no access log: the addresses contain signed links, which are secrets.
-
-    Args:
-        app: what to serve.
-        host: the address to listen on.
-        port: the port to listen on.
-        trusted_proxies: the proxies whose ``X-Forwarded-For`` is believed.
+    There is no access log: the addresses contain signed links, which are secrets. The
+    ``X-Forwarded-For`` of trusted proxies is believed.
 
     Raises:
         UsageError: it is not possible to listen there.
@@ -67,10 +62,7 @@ def serve_in_thread(
 async def serve_on_loopback(app: ASGIApp, port: int, announce: Callable[[str], None]) -> None:
     """Serve on loopback until interrupted, on ``port`` or the next free one.
 
-    Args:
-        app: what to serve.
-        port: the port to try first.
-        announce: called with the address once it listens.
+    ``announce`` is called with the address once it listens.
     """
     config = uvicorn.Config(
         app,
