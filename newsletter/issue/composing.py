@@ -11,8 +11,7 @@ from newsletter.papers.filters import evaluate
 from newsletter.papers.topics import bit_indexes
 from newsletter.text import shorten
 
-MAX_QUOTE = 80
-"""Most characters of a rule within a reason, which every card that the rule selected repeats."""
+MAX_QUOTE = 80  # characters of a rule within a reason: every card that the rule selected repeats it
 
 
 def compose_issue(
@@ -55,14 +54,8 @@ def _rank(paper: Paper) -> tuple[float, int]:
 class IssueMasks:
     """What is the same for every reader of an issue, as bitmasks: bit *i* is ``papers[i]``.
 
-    Attributes:
-        all_papers: every paper of the issue.
-        muted: papers listed before their source was followed.
-        outdated: papers first seen more than :data:`MAX_PAPER_AGE` ago.
-        quarantined: papers that no template could render.
-        by_number: a paper's index, by its ingest number.
-        by_group: a paper's index, by its group.
-        topic_reasons: for each topic, in the issue's order, the reason for each of its papers.
+    ``muted`` papers were listed before their source was followed, ``quarantined`` ones are those
+    that no template could render. ``topic_reasons`` has the topics in the issue's order.
     """
 
     def __init__(self, issue: Issue, matching: Matching) -> None:

@@ -11,29 +11,19 @@ from newsletter.papers.topics import bit_indexes
 
 LEAD_PAPERS = 3  # how many papers open a letter, before its topics
 
-MIN_CARDS_FOR_LEADS = 6
-"""A letter with fewer cards is short enough to go without papers that open it."""
-
+MIN_CARDS_FOR_LEADS = 6  # a shorter letter does without papers that open it
 MAX_HTML_BYTES = 102_400  # bytes of HTML that Gmail shows before it clips a message
 
 
 @dataclass(frozen=True, slots=True)
 class HtmlSizes:
-    """Bytes of HTML that the parts of a letter take, personal values at their longest.
+    """Bytes of HTML that the parts of a letter take, personal values at their longest."""
 
-    Attributes:
-        frame: everything around the sections.
-        heading: the most that one section adds.
-        reason: the most that the reason on a card adds.
-        cards: for each length of summary, each paper's card.
-        rows: each paper's one-line title.
-    """
-
-    frame: int
-    heading: int
-    reason: int
-    cards: Mapping[Length, tuple[int, ...]]
-    rows: tuple[int, ...]
+    frame: int  # everything around the sections
+    heading: int  # the most that one section adds
+    reason: int  # the most that the reason on a card adds
+    cards: Mapping[Length, tuple[int, ...]]  # each paper's card
+    rows: tuple[int, ...]  # each paper's one-line title
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,8 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     listed, max_cards = (
         (_first(chosen, max_items), 0) if summary == "titles" else (chosen, max_items)
     )
-    leads = _first(listed, LEAD_PAPERS) if _has_leads(listed, max_cards) else 0
+    cards_at_most = min(max_cards, listed.bit_count())
+    leads = _first(listed, LEAD_PAPERS) if cards_at_most >= MIN_CARDS_FOR_LEADS else 0
     room = limits.max_html - limits.sizes.frame
     room -= (len(groups) + bool(leads)) * limits.sizes.heading
     cards, rows = _fit(listed, leads, max_cards, room, summary, limits.sizes)
@@ -71,10 +62,6 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
         short=tuple(bit_indexes(selection.too_few_upvotes)),
         left_out=(selection.owed & ~chosen & ~selection.sent).bit_count(),
     )
-
-
-def _has_leads(papers: int, max_cards: int) -> bool:
-    return min(max_cards, papers.bit_count()) >= MIN_CARDS_FOR_LEADS
 
 
 def _first(papers: int, count: int) -> int:

@@ -31,14 +31,11 @@ Piece = TypeVar("Piece")
 
 WORDS_A_MINUTE = 220  # how fast people read a text of this kind
 
-REASON_INDENT = " " * 15
-"""Indents a reason's second line in the text part to where its first one begins."""
+REASON_INDENT = " " * 15  # puts a reason's second line in the text part below its first one
 
-_MAX_CACHED = 1_024
-"""Values that a cache holds before it starts over; most readers get papers for common reasons."""
+_MAX_CACHED = 1_024  # values in a cache before it starts over; most readers share their reasons
 
-_SEPARATOR = "\ue002"
-"""Joins values that are escaped together; a private-use character that none of them contains."""
+_SEPARATOR = "\ue002"  # joins values that are escaped together; none of them contains it
 
 _COUNTS = {name: placeholder(name) for name in ("papers", "minutes", "left_out", "more")}
 _PREHEADER = placeholder("preheader")

@@ -14,11 +14,9 @@ from newsletter.model import Length, Publication
 
 MAX_REASON_BYTES = 240  # most bytes of HTML in a reason; a longer one is shortened
 
-_MAX_LINK_BYTES = 160
-"""Most bytes of a signed link, not counting its site or mailbox: a path and a token."""
+_MAX_LINK_BYTES = 160  # most bytes of a signed link without its site or mailbox
 
-_PER_SECTION = frozenset({"because", "card_end", "closing"})
-"""Blocks of the frame that a letter repeats for each card or section."""
+_PER_SECTION = frozenset({"because", "card_end", "closing"})  # blocks repeated in each section
 
 
 def placeholder(name: str) -> str:
@@ -44,12 +42,8 @@ Forms = tuple[Fragment, ...]
 """A line that names a count, rendered for none, for one, and for more."""
 
 _MAX_BYTES = {
-    placeholder("papers"): 6,
-    placeholder("minutes"): 6,
-    placeholder("left_out"): 6,
-    placeholder("more"): 6,
-    placeholder("email"): 320,
-    placeholder("name"): 320,
+    **dict.fromkeys(map(placeholder, ("papers", "minutes", "left_out", "more")), 6),
+    **dict.fromkeys(map(placeholder, ("email", "name")), 320),
     placeholder("preheader"): 560,
 }
 """Most bytes of HTML that replace a placeholder; the placeholders not listed are links."""
@@ -57,53 +51,30 @@ _MAX_BYTES = {
 
 @dataclass(frozen=True, slots=True)
 class PartFragments:
-    """The fragments of one part of a letter, HTML or text.
+    """The fragments of one part of a letter, HTML or text."""
 
-    Attributes:
-        frame: the blocks around the papers, by name.
-        counts: the blocks that name a count, by name.
-        headings: the beginning of each section, by the section's name.
-        cards: for each length of summary, the card of every paper, by its index in the issue.
-        rows: the one-line title of every paper.
-    """
-
-    frame: Mapping[str, Fragment]
-    counts: Mapping[str, Forms]
-    headings: Mapping[str, Fragment]
-    cards: Mapping[Length, tuple[str, ...]]
-    rows: tuple[str, ...]
+    frame: Mapping[str, Fragment]  # the blocks around the papers, by name
+    counts: Mapping[str, Forms]  # the blocks that name a count, by name
+    headings: Mapping[str, Fragment]  # the beginning of each section, by the section's name
+    cards: Mapping[Length, tuple[str, ...]]  # of every paper, by its index in the issue
+    rows: tuple[str, ...]  # the one-line title of every paper
 
 
 @dataclass(frozen=True, slots=True)
 class IssueFragments:
-    """Everything an issue's letters consist of, so that each can be rebuilt byte for byte.
+    """Everything an issue's letters consist of, so that each can be rebuilt byte for byte."""
 
-    Attributes:
-        publication: the newsletter as it was named when the issue was frozen.
-        day: the issue's day.
-        frozen_at: when it was frozen (UTC): the Date of every letter and of its links.
-        signed_by: the fingerprint of the key that signs the links; empty for the newest one.
-        html: the fragments of the HTML part.
-        text: the fragments of the text part.
-        subjects: for every paper the subject of a letter it leads, alone and with more.
-        quiet_subject: the subject of a letter without papers.
-        preheaders: for every paper the preheader of a letter that has it alone, and of one that
-            has it second.
-        quiet_preheader: the preheader of a letter without papers.
-        words: for each length of summary the number of words on every paper's card.
-    """
-
-    publication: Publication
+    publication: Publication  # as it was named when the issue was frozen
     day: date
-    frozen_at: datetime
-    signed_by: str
+    frozen_at: datetime  # UTC: the Date of every letter and of its links
+    signed_by: str  # the fingerprint of the key that signs the links; empty for the newest one
     html: PartFragments
     text: PartFragments
-    subjects: tuple[tuple[Fragment, Fragment], ...]
-    quiet_subject: str
-    preheaders: tuple[tuple[str, str], ...]
+    subjects: tuple[tuple[Fragment, Fragment], ...]  # of a letter a paper leads: alone, with more
+    quiet_subject: str  # of a letter without papers
+    preheaders: tuple[tuple[str, str], ...]  # of a letter with a paper alone, and with it second
     quiet_preheader: str
-    words: Mapping[Length, tuple[int, ...]]
+    words: Mapping[Length, tuple[int, ...]]  # the number of words on every paper's card
 
     @property
     def sizes(self) -> HtmlSizes:

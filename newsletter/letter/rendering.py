@@ -19,11 +19,8 @@ FRAME = (
 )  # fmt: skip
 """The blocks rendered once an issue."""
 
-COUNTS = ("papers", "minutes", "left_out", "more")
-"""The blocks that name a count ``n``, rendered for 0, for 1, and for any larger number."""
-
-BLOCKS = frozenset({*FRAME, *COUNTS, "heading", "card", "row"})
-"""Every block that a template for the HTML or the text part must have."""
+COUNTS = ("papers", "minutes", "left_out", "more")  # blocks rendered for 0, for 1, for more
+BLOCKS = frozenset({*FRAME, *COUNTS, "heading", "card", "row"})  # a part's template has them all
 
 QUIET = "Nothing new matches what you follow; the next letter comes with the next papers."
 

@@ -22,9 +22,7 @@ TEXT_WIDTH = 78  # columns of the text part
 TITLE_LIMIT = 300  # characters of a title; the longest real ones have about 250
 SHORT_LIMIT = 420  # characters of a short summary: two sentences, or what fits of them
 
-LEAD_WORDS = (50, 70)
-"""Fewest and most words of the abstract with one of the papers that open the letter."""
-
+LEAD_WORDS = (50, 70)  # fewest and most words of the abstracts that open the letter
 LEAD_LIMIT = 700  # characters of those words: where words are longer, fewer are shown
 FULL_LIMIT = 4000  # characters of a full abstract; real ones have up to about 2,500
 NAME_LIMIT = 80  # characters of the name of an author or an organisation

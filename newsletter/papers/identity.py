@@ -17,9 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from newsletter.model import Identity, Item
 from newsletter.text import fold, http_url
 
-ORDER = ("arxiv", "doi", "acl", "openreview", "pmid", "url", "feed", "title")
-"""The schemes; the first one that a paper has a name in gives its key."""
-
+ORDER = ("arxiv", "doi", "acl", "openreview", "pmid", "url", "feed", "title")  # strongest first
 EXCLUSIVE = ("arxiv",)  # schemes in which a paper has one name: two different names are two papers
 
 ARCHIVES = (*EXCLUSIVE, "doi", "acl", "openreview", "pmid")

@@ -1,8 +1,9 @@
 """Which topics a paper is in, and why; which papers match the terms of every filter."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
+from operator import itemgetter
 
 from newsletter.model import Filter, Issue, Matching, Rule, Term, Topic
 from newsletter.papers.filters import evaluate, iter_terms
@@ -12,13 +13,8 @@ from newsletter.text import fold
 TITLE_WEIGHT = 3  # the weight of a rule that matches in the title, against 1 in the abstract
 
 
-@dataclass(frozen=True, slots=True)
-class _Reason:
-    """Why a paper is in a topic: the strongest rule, its weight, and the weight of all rules."""
-
-    rule: str
-    strongest: int
-    total: int
+_WeightedRules = list[tuple[int, str]]
+"""The rules that put a paper into a topic, each with its weight."""
 
 
 def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Matching:
@@ -28,15 +24,17 @@ def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Ma
     occurrences = matcher.masks(items, tuple(terms))
     all_papers = (1 << len(items)) - 1
     members = {topic.name: _members(topic, occurrences, all_papers) for topic in issue.topics}
-    reasons = {
-        (topic.name, index): reason
+    matches = {
+        (topic.name, index): rules
         for topic in issue.topics
-        for index, reason in _reasons(topic, members[topic.name], occurrences, all_papers).items()
+        for index, rules in _rules_by_paper(
+            topic, members[topic.name], occurrences, all_papers
+        ).items()
     }
     return Matching(
         topics=members,
-        best=_best_topics(issue.topics, reasons),
-        because={key: reason.rule for key, reason in reasons.items()},
+        best=_best_topics(issue.topics, matches),
+        because={key: max(rules, key=itemgetter(0))[1] for key, rules in matches.items()},
         terms=occurrences,
         upvotes=tuple(item.upvotes for item in items),
     )
@@ -97,38 +95,30 @@ def _members(topic: Topic, occurrences: Mapping[Term, int], all_papers: int) -> 
     return members
 
 
-def _reasons(
+def _rules_by_paper(
     topic: Topic, members: int, occurrences: Mapping[Term, int], all_papers: int
-) -> Mapping[int, _Reason]:
-    """For each paper in a topic, why it is there."""
-    reasons: dict[int, _Reason] = {}
+) -> Mapping[int, _WeightedRules]:
+    """For each paper in a topic, the rules that it matches."""
+    matches: dict[int, _WeightedRules] = {}
     for rule in _including_rules(topic):
         in_title = 0
         for term in iter_terms(rule.expression):
             in_title |= occurrences[_in_title(term)]
         for index in bit_indexes(members & evaluate(rule.expression, occurrences, all_papers)):
             weight = TITLE_WEIGHT if in_title >> index & 1 else 1
-            reasons[index] = _add_rule(reasons.get(index), rule.text, weight)
-    return reasons
-
-
-def _add_rule(reason: _Reason | None, rule: str, weight: int) -> _Reason:
-    if reason is None:
-        return _Reason(rule, weight, weight)
-    total = reason.total + weight
-    if weight > reason.strongest:
-        return _Reason(rule, weight, total)
-    return _Reason(reason.rule, reason.strongest, total)
+            matches.setdefault(index, []).append((weight, rule.text))
+    return matches
 
 
 def _best_topics(
-    topics: Sequence[Topic], reasons: Mapping[tuple[str, int], _Reason]
+    topics: Sequence[Topic], matches: Mapping[tuple[str, int], _WeightedRules]
 ) -> Mapping[str, int]:
     """For each topic the papers for which it has the highest weight; ties go to the earlier."""
     best: dict[int, tuple[int, str]] = {}
-    for (name, index), reason in reasons.items():
-        if index not in best or reason.total > best[index][0]:
-            best[index] = (reason.total, name)
+    for (name, index), rules in matches.items():
+        total = sum(weight for weight, _ in rules)
+        if index not in best or total > best[index][0]:
+            best[index] = (total, name)
     papers = dict.fromkeys((topic.name for topic in topics), 0)
     for index, (_, name) in best.items():
         papers[name] |= 1 << index

@@ -26,8 +26,8 @@ SPAMASSASSIN = "spamassassin"
 SPAM_TIMEOUT = 60  # seconds that SpamAssassin may take; it starts anew for each letter
 MAX_SPAM_SCORE = 0.0  # without network and training, the score depends on the letter only
 
+# The page must stay fast while SpamAssassin works.
 _LOW_PRIORITY = ("nice", "-n", "19") if shutil.which("nice") else ()
-"""The page must stay fast while SpamAssassin works."""
 
 _SPAM_STATUS = re.compile(
     rb"^X-Spam-Status:.*?score=(-?[\d.]+).*?tests=(.*?)(?:\s\w+=|\r?\n\S)", re.DOTALL | re.MULTILINE

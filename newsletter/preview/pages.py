@@ -27,8 +27,7 @@ from newsletter.web.forms import read_form
 from newsletter.web.guard import COMMON_HEADERS
 from newsletter.web.server import LOOPBACK
 
-HOSTS = (LOOPBACK, "localhost")
-"""Host names of the page; a request under another name is a DNS rebinding attack."""
+HOSTS = (LOOPBACK, "localhost")  # a request under another name is a DNS rebinding attack
 
 LETTER_POLICY = (
     "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src data:;"

@@ -25,9 +25,7 @@ ELEMENTS: Mapping[str, frozenset[str]] = {
 
 The compiler silently drops any other attribute."""
 
-_DEFAULTS = frozenset({"mj-all", "mj-class"})
-"""Elements in ``mj-attributes`` that set defaults for others: they take any attribute."""
-
+_DEFAULTS = frozenset({"mj-all", "mj-class"})  # they set defaults for others: any attribute
 _ANY_ATTRIBUTE = frozenset[str]().union(*ELEMENTS.values())
 
 NOTE_VARIABLES = frozenset({"publication", "theme"})

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
 
 from newsletter.model import OTHER, Reader
 from newsletter.web.context import PageContext, token_of
@@ -40,23 +39,6 @@ class ArchivePages:
     """The pages of the archive and the feeds, a reader's own feed included."""
 
     context: PageContext
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        """The pages' addresses."""
-        return [
-            Route("/archive", self.list_issues),
-            Route("/archive/{day}", self.show_issue),
-            Route("/topic/{name}", self.show_topic),
-            Route("/paper/{key:path}", self.show_paper),
-            Route("/search", self.search),
-            Route("/robots.txt", self.robots),
-            *(Route(f"/feed.{form}", self.feed) for form in FORMATS),
-            *(Route(f"/topic/{{name}}/feed.{form}", self.feed) for form in FORMATS),
-            *(Route(f"/mine/{{token}}/feed.{form}", self.own_feed) for form in FORMATS),
-        ]
-
-    # -- pages -----------------------------------------------------------------------------------
 
     def list_issues(self, request: Request) -> Response:
         """The days that have an issue, newest first, a page at a time."""
@@ -130,8 +112,6 @@ class ArchivePages:
         headers = {"Cache-Control": "public, max-age=86400"}
         hidden = (f"Disallow: {self.context.templates.base}/{name}" for name in HIDDEN)
         return PlainTextResponse("\n".join(("User-agent: *", *hidden)) + "\n", headers=headers)
-
-    # -- feeds -----------------------------------------------------------------------------------
 
     def feed(self, request: Request) -> Response:
         """The feed of all papers, or of one topic's if the address names it."""

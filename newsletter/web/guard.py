@@ -35,9 +35,7 @@ PAGE_HEADERS = COMMON_HEADERS | {
 }
 """Default headers of the readers' pages; an answer may set others of the same names."""
 
-ONE_CLICK = "/unsubscribe/"
-"""Where mailbox providers post to from anywhere, without cookies (RFC 8058)."""
-
+ONE_CLICK = "/unsubscribe/"  # mailbox providers post there without cookies (RFC 8058)
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 

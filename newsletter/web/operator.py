@@ -10,7 +10,6 @@ from itertools import accumulate
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
 
 from newsletter.model import DailyGrowth, ListingState, Suppression
 from newsletter.ports import Store
@@ -31,8 +30,7 @@ NO_METRICS_EXTRA = (
     " then restart the newsletter."
 )
 
-HEALTHY: frozenset[ListingState] = frozenset({"ok", "quiet", "holiday"})
-"""The states of a source that works."""
+HEALTHY: frozenset[ListingState] = frozenset({"ok", "quiet", "holiday"})  # a source that works
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +48,6 @@ class OperatorPages:
     """The operator's page and the metrics."""
 
     context: PageContext
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        """The pages' addresses."""
-        return [Route("/operator", self.overview), Route("/metrics", self.metrics)]
 
     def overview(self, request: Request) -> Response:
         """The state of readers, issues, sources and running processes."""

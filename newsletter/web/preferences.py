@@ -7,20 +7,18 @@ from datetime import date, timedelta
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from newsletter.config.subscribers import to_entry
 from newsletter.model import Reader
 from newsletter.publisher.previewing import preview_filter
 from newsletter.readers.due import is_paused
-from newsletter.web.context import PageContext, client_of, post, token_of
+from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.forms import Form, InvalidFormError, fill_form, parse_subscriber
 from newsletter.web.guard import SCRIPT_POLICY
 
 PAUSE_WEEKS = (1, 2, 4)  # how many weeks a pause may last
 
-PREVIEW_DAYS = {"try": 7, "glance": 2}
-"""How many days a filter is tried on: by the button, and while the reader is typing."""
+PREVIEW_DAYS = {"try": 7, "glance": 2}  # tried on by the button, and while the reader is typing
 
 DEFAULT_VALUES: dict[str, object] = {
     "problems": {},
@@ -38,17 +36,6 @@ class PreferencePages:
     """The preferences, the export of a reader's data, and the page that confirms a new address."""
 
     context: PageContext
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        """The pages' addresses."""
-        return [
-            Route("/preferences/{token}", self.show),
-            post("/preferences/{token}", self.change),
-            Route("/preferences/{token}/export.json", self.export),
-            Route("/move/{token}", self.ask_to_move),
-            post("/move/{token}", self.move),
-        ]
 
     def show(self, request: Request) -> Response:
         """The preferences; a choice in the address is filled in, but not saved."""

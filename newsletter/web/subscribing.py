@@ -11,12 +11,11 @@ from importlib.resources import files
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from newsletter.model import Reader
 from newsletter.publisher.welcoming import plan_first_letter
 from newsletter.readers.service import CONSENT_TEXT, Note
-from newsletter.web.context import PageContext, client_of, post, token_of
+from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.forms import Form, InvalidFormError, parse_subscriber
 from newsletter.web.mail_queue import Send
 
@@ -28,26 +27,6 @@ class SubscribePages:
     """The pages on the way in and out of a subscription."""
 
     context: PageContext
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        """The pages' addresses."""
-        return [
-            Route("/", self.welcome),
-            post("/join", self.subscribe),
-            Route("/confirm/{token}", self.ask_to_confirm),
-            post("/confirm/{token}", self.confirm),
-            Route("/unsubscribe/{token}", self.ask_to_unsubscribe),
-            Route("/unsubscribe/{token}", self.unsubscribe_one_click, methods=["POST"]),
-            Route("/leave/{token}", self.ask_to_unsubscribe),
-            post("/leave/{token}", self.unsubscribe),
-            post("/farewell/{token}", self.record_reason),
-            Route("/edition/{token}", self.edition),
-            Route("/style.css", self.style),
-            Route("/htmx.js", self.script),
-        ]
-
-    # -- subscribing -----------------------------------------------------------------------------
 
     def welcome(self, _request: Request) -> Response:
         """The first page, with the form to subscribe."""
@@ -110,8 +89,6 @@ class SubscribePages:
     def _consent_text(self) -> str:
         return CONSENT_TEXT.format(name=self.context.reader_service.publication.name)
 
-    # -- unsubscribing ---------------------------------------------------------------------------
-
     def ask_to_unsubscribe(self, request: Request) -> Response:
         """The page that a letter's unsubscribe link opens, with a button to unsubscribe."""
         token = token_of(request)
@@ -152,8 +129,6 @@ class SubscribePages:
         token = token_of(request)
         self.context.reader_service.record_reason(token, form.one("why"), self.context.now)
         return self.context.templates.page("farewell", email=None, token=token, said=True)
-
-    # -- reading ---------------------------------------------------------------------------------
 
     def edition(self, request: Request) -> Response:
         """All papers of a reader's own edition of a day."""

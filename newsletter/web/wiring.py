@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from newsletter.app.wiring import App
 from newsletter.config import WebSettings
@@ -16,7 +16,8 @@ from newsletter.errors import ConfigurationError, StoreError, TokenError
 from newsletter.ports import RunLock
 from newsletter.publisher.welcoming import open_first_letters
 from newsletter.web.archive import ArchivePages
-from newsletter.web.context import PageContext, PageTemplates
+from newsletter.web.context import PageContext, PageTemplates, post
+from newsletter.web.feeds import FORMATS
 from newsletter.web.guard import Guard, guard_pages
 from newsletter.web.mail_queue import MailQueue, Send
 from newsletter.web.operator import OperatorPages
@@ -72,12 +73,38 @@ def build_context(app: App, run_lock: RunLock) -> PageContext:
 
 
 def list_routes(context: PageContext) -> list[BaseRoute]:
-    """The addresses of all pages."""
+    """The addresses of all pages; a GET only shows, only a POST changes something."""
+    join, preferences = SubscribePages(context), PreferencePages(context)
+    archive, operator = ArchivePages(context), OperatorPages(context)
     return [
-        *SubscribePages(context).routes,
-        *PreferencePages(context).routes,
-        *ArchivePages(context).routes,
-        *OperatorPages(context).routes,
+        Route("/", join.welcome),
+        post("/join", join.subscribe),
+        Route("/confirm/{token}", join.ask_to_confirm),
+        post("/confirm/{token}", join.confirm),
+        Route("/unsubscribe/{token}", join.ask_to_unsubscribe),
+        Route("/unsubscribe/{token}", join.unsubscribe_one_click, methods=["POST"]),
+        Route("/leave/{token}", join.ask_to_unsubscribe),
+        post("/leave/{token}", join.unsubscribe),
+        post("/farewell/{token}", join.record_reason),
+        Route("/edition/{token}", join.edition),
+        Route("/style.css", join.style),
+        Route("/htmx.js", join.script),
+        Route("/preferences/{token}", preferences.show),
+        post("/preferences/{token}", preferences.change),
+        Route("/preferences/{token}/export.json", preferences.export),
+        Route("/move/{token}", preferences.ask_to_move),
+        post("/move/{token}", preferences.move),
+        Route("/archive", archive.list_issues),
+        Route("/archive/{day}", archive.show_issue),
+        Route("/topic/{name}", archive.show_topic),
+        Route("/paper/{key:path}", archive.show_paper),
+        Route("/search", archive.search),
+        Route("/robots.txt", archive.robots),
+        *(Route(f"/feed.{form}", archive.feed) for form in FORMATS),
+        *(Route(f"/topic/{{name}}/feed.{form}", archive.feed) for form in FORMATS),
+        *(Route(f"/mine/{{token}}/feed.{form}", archive.own_feed) for form in FORMATS),
+        Route("/operator", operator.overview),
+        Route("/metrics", operator.metrics),
     ]
 
 
