@@ -12,7 +12,6 @@ from newsletter.text import fold
 
 TITLE_WEIGHT = 3  # the weight of a rule that matches in the title, against 1 in the abstract
 
-
 _WeightedRules = list[tuple[int, str]]
 """The rules that put a paper into a topic, each with its weight."""
 
@@ -27,9 +26,7 @@ def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Ma
     matches = {
         (topic.name, index): rules
         for topic in issue.topics
-        for index, rules in _rules_by_paper(
-            topic, members[topic.name], occurrences, all_papers
-        ).items()
+        for index, rules in _weigh_rules(topic, members[topic.name], occurrences, all_papers)
     }
     return Matching(
         topics=members,
@@ -95,9 +92,9 @@ def _members(topic: Topic, occurrences: Mapping[Term, int], all_papers: int) -> 
     return members
 
 
-def _rules_by_paper(
+def _weigh_rules(
     topic: Topic, members: int, occurrences: Mapping[Term, int], all_papers: int
-) -> Mapping[int, _WeightedRules]:
+) -> Iterable[tuple[int, _WeightedRules]]:
     """For each paper in a topic, the rules that it matches."""
     matches: dict[int, _WeightedRules] = {}
     for rule in _including_rules(topic):
@@ -107,7 +104,7 @@ def _rules_by_paper(
         for index in bit_indexes(members & evaluate(rule.expression, occurrences, all_papers)):
             weight = TITLE_WEIGHT if in_title >> index & 1 else 1
             matches.setdefault(index, []).append((weight, rule.text))
-    return matches
+    return matches.items()
 
 
 def _best_topics(
