@@ -10,7 +10,6 @@ import hashlib
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -67,7 +66,7 @@ _LAST_OF_NEXT_CENTURY = 600
 
 def identify(item: Item) -> Identity:
     """The identity of an item: the strongest of its names as key, all of them as aliases."""
-    names = list(dict.fromkeys(_names(item)))
+    names = _names(item)
     key = min(names, key=lambda name: ORDER.index(name.partition(":")[0]))
     distinctive = len(normalise_title(item.abstract)) >= _DISTINCTIVE
     return Identity(key, frozenset([*names, _text_name(item)] if distinctive else names))
@@ -172,36 +171,31 @@ def _text_name(item: Item) -> str:
     return f"text:{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
-def _names(item: Item) -> Iterator[str]:
+def _names(item: Item) -> list[str]:
     """Every name that an item's ids and addresses give it; its title if they give none."""
     raw = (*item.ids, *(address for address in (item.url, item.pdf) if address))
-    names = [name for text in raw for name in _parse_names(text)]
+    if names := dict.fromkeys(name for text in raw for name in _parse_names(text)):
+        return list(names)
     # The abstract's hash separates two papers with the same title.
-    by_title = f"title:{normalise_title(item.title)[:200]}#{_text_name(item)[5:13]}"
-    yield from names or [by_title]
+    return [f"title:{normalise_title(item.title)[:200]}#{_text_name(item)[5:13]}"]
 
 
-def _parse_names(raw: str) -> Iterator[str]:
+def _parse_names(raw: str) -> list[str]:
     """The names in an identifier or address as a source wrote it."""
     if raw.startswith("feed:"):
-        yield raw
-        return
+        return [raw]
     if (arxiv := parse_arxiv_id(raw)) is not None:
-        yield f"arxiv:{arxiv[0]}"
-        return
+        return [f"arxiv:{arxiv[0]}"]
     if dois := find_dois(raw):
-        yield from (f"doi:{doi}" for doi in dois)
-        return
+        return [f"doi:{doi}" for doi in dois]
     for scheme, pattern in (("acl", _ACL), ("openreview", _OPENREVIEW), ("pmid", _PMID)):
         if (match := pattern.match(raw.strip())) is not None:
-            yield f"{scheme}:{match[1]}"
-            return
+            return [f"{scheme}:{match[1]}"]
     if (match := _BIORXIV.match(raw.strip())) is not None:
         doi = match[1] if match[1].startswith("10.") else f"10.1101/{match[1]}"
-        yield f"doi:{doi.lower()}"
-        return
-    if (address := normalise_url(raw)) is not None:
-        yield f"url:{address}"
+        return [f"doi:{doi.lower()}"]
+    address = normalise_url(raw)
+    return [] if address is None else [f"url:{address}"]
 
 
 def normalise_url(raw: str) -> str | None:

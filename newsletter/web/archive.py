@@ -157,7 +157,7 @@ class ArchivePages:
     def _own_entries(self, reader: Reader) -> Iterator[FeedEntry]:
         """The papers of a reader's last editions."""
         for published in self.context.page_cache.published()[:RECENT]:
-            if (found := self.context.full_edition(reader, published.day)) is not None:
+            if (found := self.context.page_cache.full_edition(reader, published.day)) is not None:
                 issue, sections = found
                 for each in chain.from_iterable(section.entries for section in sections):
                     yield self._feed_entry(each, issue.frozen_at)

@@ -18,14 +18,14 @@ from starlette.routing import Route
 
 from newsletter.errors import TemplateError
 from newsletter.letter.links import Purpose
-from newsletter.model import CADENCES, WEEKDAYS, Issue, Publication, Reader
+from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
 from newsletter.templates import find_folders, make_environment
 from newsletter.web.forms import Form, read_form
 from newsletter.web.mail_queue import MailQueue
-from newsletter.web.page_cache import PageCache, PaperSection, full_edition
+from newsletter.web.page_cache import PageCache
 
 ZONE_AREAS = (
     "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/",
@@ -124,17 +124,6 @@ class PageContext:
             TokenError: as for :meth:`ReaderService.verify_link`.
         """
         return self.reader_service.verify_link(token_of(request), purpose, self.now)
-
-    def full_edition(
-        self, reader: Reader, day: date
-    ) -> tuple[Issue, tuple[PaperSection, ...]] | None:
-        """A day's issue as a reader got it, and all papers of their edition; None without one."""
-        found = self.publisher.store.edition(day, reader.subscriber.email)
-        if found is None:
-            return None
-        wave, edition = found
-        issue = self.page_cache.frozen_issue(day, wave)
-        return issue, full_edition(issue, edition)
 
 
 def post(path: str, handler: Callable[[Request, Form], Response]) -> Route:

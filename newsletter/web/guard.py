@@ -83,9 +83,8 @@ def guard_pages(app: ASGIApp, url: str) -> Guard:
     parts = urlsplit(url)
 
     def refuse(scope: Scope) -> Response | None:
-        if _is_cross_site(scope, parts.netloc.lower()):
-            return PlainTextResponse("Forms from other sites are refused.", 403)
-        return None
+        foreign = _is_cross_site(scope, parts.netloc.lower())
+        return PlainTextResponse("Forms from other sites are refused.", 403) if foreign else None
 
     return Guard(app, PAGE_HEADERS, refuse, parts.path.rstrip("/"))
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from newsletter.issue import composing as issues
 from newsletter.letter.views import PaperView, paper_view
-from newsletter.model import OTHER, Edition, Issue, Paper, PublishedIssue, Summary
+from newsletter.model import OTHER, Issue, Paper, PublishedIssue, Reader, Summary
 from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
@@ -68,20 +68,6 @@ def paper_entry(paper: Paper, summary: Summary = "short", because: str = "") -> 
     return PaperEntry(paper.key, view, view.summaries[summary], because)
 
 
-def full_edition(issue: Issue, edition: Edition) -> tuple[PaperSection, ...]:
-    """All papers of a reader's edition; those the email only counted ("N more") come last."""
-
-    def section(name: str, papers: Iterable[int], because: Iterable[str]) -> PaperSection:
-        placed = zip(papers, because, strict=True)
-        entries = (paper_entry(issue.papers[n], edition.summary, why) for n, why in placed)
-        return PaperSection(name, tuple(entries))
-
-    sections = [section(each.name, each.papers, each.because) for each in edition.sections]
-    if edition.more:
-        sections.append(section("More", edition.more, [""] * len(edition.more)))
-    return tuple(sections)
-
-
 class PageCache:
     """The public issues, and pages made from them, each loaded at most once a minute."""
 
@@ -129,7 +115,30 @@ class PageCache:
             counts.update({block.name: len(block.entries) for block in issue.blocks})
         return {name: round(count * WEEK / max(days, WEEK)) for name, count in counts.items()}
 
-    def frozen_issue(self, day: date, wave: int) -> Issue:
+    def full_edition(
+        self, reader: Reader, day: date
+    ) -> tuple[Issue, tuple[PaperSection, ...]] | None:
+        """The issue of a day, and all papers of a reader's edition of it; None without one.
+
+        Papers that the email only counted ("N more") come last.
+        """
+        found = self._publisher.store.edition(day, reader.subscriber.email)
+        if found is None:
+            return None
+        wave, edition = found
+        issue = self._frozen_issue(day, wave)
+
+        def section(name: str, papers: Iterable[int], because: Iterable[str]) -> PaperSection:
+            placed = zip(papers, because, strict=True)
+            entries = (paper_entry(issue.papers[n], edition.summary, why) for n, why in placed)
+            return PaperSection(name, tuple(entries))
+
+        sections = [section(each.name, each.papers, each.because) for each in edition.sections]
+        if edition.more:
+            sections.append(section("More", edition.more, [""] * len(edition.more)))
+        return issue, tuple(sections)
+
+    def _frozen_issue(self, day: date, wave: int) -> Issue:
         """The issue as a wave of a day was frozen with it."""
         waves = self._publisher.store.waves
         return self.get(

@@ -134,7 +134,7 @@ class SubscribePages:
         """All papers of a reader's own edition of a day."""
         reader, text = self.context.verify_link(request, "edition")
         day = date.fromisoformat(text)
-        found = self.context.full_edition(reader, day)
+        found = self.context.page_cache.full_edition(reader, day)
         if found is None:
             raise HTTPException(404, "You have no edition for that day.")
         issue, blocks = found
