@@ -47,8 +47,9 @@ CONSENT_METHODS = {
 MAX_REASON = 1000  # characters of a reason to unsubscribe; the rest is cut off
 EXPORTED_REASONS = 100  # how many of a reader's own reasons to unsubscribe an export contains
 
-ERASED = "@erased.invalid"
-"""The domain of the aliases of erased readers; nobody can register it (RFC 2606)."""
+ERASED = (
+    "@erased.invalid"  # the domain of erased readers' aliases; nobody can register it (RFC 2606)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,6 @@ class ReaderService:
     publication: Publication
     store: Pages
     keys: Keyring
-
-    # -- links -----------------------------------------------------------------------------------
 
     def page_url(self, path: str) -> str:
         """The address of one of the readers' pages."""
@@ -114,8 +113,6 @@ class ReaderService:
         number, _, rest = payload.partition("/")
         reader = self.store.reader_by_id(int(number))
         return None if reader is None or is_erased(reader) else reader, rest
-
-    # -- subscribing -----------------------------------------------------------------------------
 
     def subscribe(self, wanted: Subscriber, client: str, send: SendNote, now: datetime) -> None:
         """Send one note to an address, which may not be that of the person who filled in the form.
@@ -195,8 +192,6 @@ class ReaderService:
         address, client = (keyed_hash(text, self.keys) for text in (address.lower(), client))
         return self.store.record_request(address, client, limits, now=now)
 
-    # -- choosing --------------------------------------------------------------------------------
-
     def choose(self, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
         """Save a reader's choices; address, name, status and a pause with an end stay.
 
@@ -227,8 +222,6 @@ class ReaderService:
             self.store.deliveries_to(reader.id),
             self.store.leaving_reasons(limit=EXPORTED_REASONS, reader=reader.id),
         )
-
-    # -- unsubscribing ---------------------------------------------------------------------------
 
     def find_leaving(self, token: str, now: datetime) -> Reader | None:
         """The reader whom an unsubscribe link is for; None if they were erased.

@@ -109,7 +109,9 @@ def strip_markup(markup: str) -> str:
     """
     for opening, closing in _WITHOUT_TEXT:
         markup = _remove_between(markup, opening, closing)
-    return clean(_ENTITY.sub(_decode, _TAG.sub(_replacement, markup)))
+    return clean(
+        _ENTITY.sub(lambda entity: html.unescape(entity[0]), _TAG.sub(_replacement, markup))
+    )
 
 
 def _remove_between(text: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> str:
@@ -129,12 +131,7 @@ def _replacement(tag: re.Match[str]) -> str:
 _BLOCK = re.compile(rf"</?(?:p|{_BLOCKS})\b", re.IGNORECASE)
 
 
-def _decode(entity: re.Match[str]) -> str:
-    return html.unescape(entity[0])
-
-
-MAX_URL_LENGTH = 2_000
-"""Browsers and mail clients differ in what they do with longer addresses."""
+MAX_URL_LENGTH = 2_000  # browsers and mail clients differ in what they do with longer addresses
 
 _FORBIDDEN_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\xa0\ud800-\udfff\\]")
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")

@@ -109,8 +109,10 @@ def _convert_match(match: re.Match[str]) -> str:
 def _convert(match: re.Match[str]) -> str:
     if match["formula"]:
         return _formula(match)
-    if match["symbol"]:
-        return _symbol(match)
+    if match["symbol"]:  # a symbol in braces, outside a formula
+        if match["symbol"] not in _SYMBOLS:
+            raise _UnsureError
+        return _to_unicode(match[0]) or match[0]
     if match[0] == "~" or match["word"]:
         return _WORDS.get(match["word"], " ")
     if match["quoted"]:
@@ -119,17 +121,6 @@ def _convert(match: re.Match[str]) -> str:
         return _TEX.sub(_convert_match, match["styled"])
     kept = (match["sign"], match["switched"], match["url"], match["linked"])
     return next(part for part in kept if part is not None)
-
-
-def _symbol(match: re.Match[str]) -> str:
-    r"""A symbol in braces, outside a formula: ``{\epsilon}``.
-
-    Raises:
-        _UnsureError: the symbol is unknown.
-    """
-    if match["symbol"] not in _SYMBOLS:
-        raise _UnsureError
-    return _to_unicode(match[0]) or match[0]
 
 
 def _formula(match: re.Match[str]) -> str:

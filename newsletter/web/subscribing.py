@@ -19,8 +19,6 @@ from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.forms import Form, InvalidFormError, parse_subscriber
 from newsletter.web.mail_queue import Send
 
-STATIC_HEADERS = {"Cache-Control": "public, max-age=3600"}
-
 
 @dataclass(frozen=True, slots=True)
 class SubscribePages:
@@ -133,21 +131,18 @@ class SubscribePages:
     def edition(self, request: Request) -> Response:
         """All papers of a reader's own edition of a day."""
         reader, text = self.context.verify_link(request, "edition")
-        day = date.fromisoformat(text)
-        found = self.context.page_cache.full_edition(reader, day)
+        found = self.context.page_cache.full_edition(reader, date.fromisoformat(text))
         if found is None:
             raise HTTPException(404, "You have no edition for that day.")
         issue, blocks = found
         return self.context.templates.page("edition", issue=issue, blocks=blocks)
 
-    async def style(self, _request: Request) -> Response:
-        """The style sheet of every page."""
-        style = self.context.templates.style
-        return Response(style, media_type="text/css", headers=STATIC_HEADERS)
-
-    async def script(self, _request: Request) -> Response:
-        """htmx, for the pages that use a script; all of them work without."""
-        return Response(read_htmx(), media_type="text/javascript", headers=STATIC_HEADERS)
+    async def file(self, request: Request) -> Response:
+        """The style sheet of every page, or htmx, for pages that a script makes handier."""
+        style = request.url.path.endswith(".css")
+        text = self.context.templates.style if style else read_htmx()
+        kind = "text/css" if style else "text/javascript"
+        return Response(text, media_type=kind, headers={"Cache-Control": "public, max-age=3600"})
 
 
 @cache
