@@ -1,16 +1,17 @@
 """The rendered fragments that an issue's letters consist of; they are stored with the issue."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Annotated
-
-from pydantic import AfterValidator, TypeAdapter
+from typing import TYPE_CHECKING, Annotated, Any
 
 from newsletter.issue.editions import HtmlSizes
 from newsletter.model import Length, Publication
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 MAX_REASON_BYTES = 240  # most bytes of HTML in a reason; a longer one is shortened
 
@@ -35,7 +36,21 @@ def _restore_placeholders(stored: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(placeholder(text) if i % 2 else text for i, text in enumerate(stored))
 
 
-Fragment = Annotated[tuple[str, ...], AfterValidator(_restore_placeholders)]
+class _Stored:
+    """Tells pydantic that a fragment is stored with bare names as placeholders.
+
+    Pydantic is compiled code, and only reading and writing need it: it is imported there.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, kind: object, handler: Callable[[object], Any]
+    ) -> object:
+        from pydantic_core import core_schema  # noqa: PLC0415
+
+        return core_schema.no_info_after_validator_function(_restore_placeholders, handler(kind))
+
+
+Fragment = Annotated[tuple[str, ...], _Stored()]
 """A rendered text: fixed text at even indexes, a :func:`placeholder` at each odd one."""
 
 Forms = tuple[Fragment, ...]
@@ -112,7 +127,9 @@ class IssueFragments:
 
 
 @cache
-def _codec() -> TypeAdapter[IssueFragments]:
+def _codec() -> "TypeAdapter[IssueFragments]":
+    from pydantic import TypeAdapter  # noqa: PLC0415 - see _Stored
+
     return TypeAdapter(IssueFragments)
 
 

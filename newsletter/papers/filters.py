@@ -13,8 +13,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, reduce
-from operator import and_, or_
+from functools import lru_cache
 from typing import get_args
 
 from newsletter.errors import FilterError
@@ -73,11 +72,15 @@ def evaluate(expression: Expression, occurrences: Mapping[Term, int], all_papers
         case Not(of=inner):
             return all_papers & ~evaluate(inner, occurrences, all_papers)
         case All(of=parts):
-            masks = (evaluate(part, occurrences, all_papers) for part in parts)
-            return reduce(and_, masks, all_papers)
+            papers = all_papers
+            for part in parts:
+                papers &= evaluate(part, occurrences, all_papers)
+            return papers
         case _:
-            masks = (evaluate(part, occurrences, all_papers) for part in expression.of)
-            return reduce(or_, masks, 0)
+            papers = 0
+            for part in expression.of:
+                papers |= evaluate(part, occurrences, all_papers)
+            return papers
 
 
 @dataclass(frozen=True, slots=True)
