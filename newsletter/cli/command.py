@@ -1,4 +1,4 @@
-"""How commands are defined: common options, groups with complete help, dates and readers by name.
+"""How commands are defined: common options, groups with complete help, dates, and readers.
 
 A command is a function of the configuration's path, an :class:`Output` and its own options.
 :func:`command` adds ``--config``, ``--json``, ``--quiet``, ``--verbose`` and ``--log-format`` to

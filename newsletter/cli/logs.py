@@ -14,10 +14,10 @@ import typer
 from typing_extensions import override
 
 OWN = "newsletter"
-"""The logger above all of ours; libraries are heard only when they warn."""
+"""The parent of all our loggers; from libraries only warnings and errors are shown."""
 
 COMMAND_LINE = f"{OWN}.cli"
-"""Errors of this logger end a command; as text they begin with the program's name."""
+"""Errors of this logger end a command; in text format they begin with the program's name."""
 
 
 class LogFormat(StrEnum):
@@ -28,7 +28,7 @@ class LogFormat(StrEnum):
 
 
 class _Stderr(logging.Handler):
-    """Writes to standard error as it is now; a stream kept from the start may be closed."""
+    """Writes to the present ``sys.stderr``; one kept from the start may be closed by now."""
 
     @override
     def emit(self, record: logging.LogRecord) -> None:

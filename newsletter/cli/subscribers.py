@@ -44,7 +44,7 @@ LEFT = frozenset({"unsubscribed", "blocked"})
 
 
 class Form(StrEnum):
-    """Formats of a file of readers."""
+    """The formats that a file of readers can have."""
 
     CSV = "csv"
     YAML = "yaml"

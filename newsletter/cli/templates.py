@@ -73,5 +73,5 @@ def eject(
 
 
 def _is_editable(path: Path) -> bool:
-    """Whether it is a template of emails or pages; the preview page's own is always the bundled."""
+    """Whether it is a template of emails or pages; the preview page uses only the bundled one."""
     return path.is_file() and not path.name.startswith("proof.")

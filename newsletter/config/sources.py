@@ -1,7 +1,7 @@
 """The settings of each kind of source, and the one list of kinds.
 
-A new kind takes a class here, its place in ``AnySource``, and an adapter in ``sources/``; mypy
-then asks for the line that builds the adapter, and a test for the page about it.
+A new kind takes a class here, its place in ``AnySource``, and an adapter in ``sources/``; mypy then
+demands the line that builds the adapter, and a test demands its docs.
 """
 
 from typing import Annotated, Literal, get_args
@@ -16,7 +16,7 @@ HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
 
 class SourceSettings(Strict):
-    """What the settings of every kind share."""
+    """The settings that every kind has."""
 
     name: str | None = None
     timeout: float = Field(default=30, gt=0, le=300)

@@ -37,7 +37,7 @@ MAX_DEPTH = 50
 MAX_BYTES = 50 * 1024 * 1024
 
 Value = None | str | list["Value"] | dict[str, "Value"]
-"""What a file holds: texts, and lists and mappings of them; None for null."""
+"""The content of a file: texts, and lists and mappings of them; None for null."""
 
 SettingPath = tuple[str | int, ...]
 """The place of a value in a file: ``("sources", 1, "url")``."""

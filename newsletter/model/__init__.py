@@ -15,7 +15,7 @@ One paper passes through them in this order::
     settle    Outcome       -> Delivery, in its next state    stores/
 
 Nothing here reads a clock, a file or a socket. Import the names from here: what a module of this
-package does not define itself (``date``, ``Literal``) is no part of it.
+package does not define itself (``date``, ``Literal``) is not part of it.
 """
 
 # Star imports, so that a new noun is written once: in the module that defines it.

@@ -31,7 +31,7 @@ class CadenceFacts:
     Attributes:
         words: what the readers' pages call it.
         falls_on: whether an issue of this date is for a reader who chose this weekday.
-        longest_gap: the longest time between two issues; None where there are none.
+        longest_gap: the longest time between two issues; None if this cadence has none.
         asks_weekday: whether the reader's weekday matters.
     """
 

@@ -39,7 +39,7 @@ class WireLines(bytes):
 
     @classmethod
     def trusted(cls, data: bytes) -> Self:
-        """Lines that are correct by construction: they are not checked, for speed."""
+        """Lines that are correct by construction. For speed, they are not checked."""
         lines = bytes.__new__(cls, data)
         lines.digest = blake2b(data, digest_size=16).digest()
         return lines
@@ -77,7 +77,7 @@ class Letter:
 RECEIPT = "receipt: "
 """Begins the reply of an accepted letter if the receiver has no reply codes, as a folder has none.
 
-What follows shows the delivery. The audit takes it in place of a 2xx reply (invariant I4).
+What follows shows the delivery. The audit accepts it instead of a 2xx reply (invariant I4).
 """
 
 
@@ -117,7 +117,7 @@ class Unknown:
 
 
 Outcome = Accepted | Refused | Deferred | NotSent | Unknown
-"""What became of one letter."""
+"""The outcome of sending one letter."""
 
 STATE_AFTER: Mapping[type[Outcome], DeliveryState] = complete(
     "STATE_AFTER",

@@ -115,7 +115,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ReaderHistory:
-    """What was decided for one reader before a freeze: all that determines what they are owed.
+    """What was decided for one reader before a freeze; it determines which papers they are owed.
 
     ``again`` has the ingest numbers of papers that only lacked upvotes in an issue of the last
     three days; ``sent`` the groups (see :class:`Paper`) of the issue that they were already sent.
@@ -182,7 +182,7 @@ class PlannedEdition:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why one paper is, or is not, in one reader's edition: exactly one reason."""
+    """The one reason why a paper is, or is not, in a reader's edition."""
 
     reader: str
     paper: str

@@ -29,7 +29,7 @@ DeliveryState = Literal[
 """The state of one reader's delivery, as it is stored."""
 
 Whereabouts = Literal["not sent", "on its way", "in doubt", "arrived", "refused"]
-"""What is known of a letter: did it leave, and did the server answer for it?"""
+"""What is known about a letter: whether it left, and whether the server answered."""
 
 Weight = Literal["open", "delayed", "done", "error"]
 """How a delivery counts: ``open`` and ``delayed`` keep its issue open, and an ``error`` makes the
@@ -201,10 +201,10 @@ MAY_HAVE_LEFT = _being("on its way", "in doubt", "arrived")
 """A letter in one of these may be in the reader's inbox."""
 
 IN_DOUBT = _being("in doubt")
-"""Nobody knows what became of these letters."""
+"""It is not known whether these letters arrived."""
 
 ANSWERED = _being("arrived", "refused")
-"""The server's last word ended these."""
+"""The server's final reply ended these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +229,12 @@ class Counts:
 
     @property
     def open(self) -> int:
-        """How many a later run may still change."""
+        """The number of deliveries that a later run may still change."""
         return self.of(OPEN)
 
     @property
     def planned(self) -> int:
-        """How many there are; invariant I1 holds the editions against it."""
+        """The number of deliveries; invariant I1 compares the editions with it."""
         return self.of(DELIVERY_STATES.keys())
 
 
@@ -314,17 +314,17 @@ ISSUE_STATES: Mapping[IssueState, IssueFacts] = complete(
 """Every state of an issue."""
 
 OPEN_ISSUE = frozenset(state for state, facts in ISSUE_STATES.items() if facts.letters_may_leave)
-"""Letters of these may leave."""
+"""Letters of an issue in one of these states may leave."""
 
 STOPPED_ISSUE = frozenset(state for state, facts in ISSUE_STATES.items() if facts.stopped)
-"""Only the operator ends these, and no page shows them."""
+"""Only the operator ends these states, and no page shows issues in them."""
 
 DONE_ISSUE = frozenset(
     state
     for state, facts in ISSUE_STATES.items()
     if facts.by_counts and not facts.letters_may_leave
 )
-"""Nothing of these is open."""
+"""An issue in one of these states has no open delivery."""
 
 
 def allowing(command: IssueCommand) -> frozenset[IssueState]:

@@ -14,7 +14,7 @@ class Clock(Protocol):
         """The current time, aware, in UTC."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long, while other tasks run."""
+        """Wait this long, while other tasks run."""
 
 
 class Source(Protocol):
@@ -43,14 +43,14 @@ class Matcher(Protocol):
     """Finds the items that terms occur in."""
 
     def masks(self, items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
-        """For each of the terms the items it occurs in, as a bitmask: bit *i* is ``items[i]``."""
+        """For each term, the items in which it occurs, as a bitmask: bit *i* is ``items[i]``."""
 
 
 Mark = Callable[[Letter], Awaitable[bool]]
 """Records that a letter may be delivered from now on. False: it must not be delivered."""
 
 Settle = Callable[[Letter, Outcome], Awaitable[None]]
-"""Records what became of a letter. It does not raise."""
+"""Records the outcome of a letter. It does not raise."""
 
 
 class RunLock(Protocol):
@@ -61,7 +61,7 @@ class RunLock(Protocol):
         """The run's name, without a dot; the tokens of its claims begin with it."""
 
     def gone(self, runs: Collection[str]) -> frozenset[str]:
-        """The given runs that have surely ended; the others may be alive."""
+        """Those of these runs that have certainly ended; the others may be alive."""
 
 
 class Transport(Protocol):

@@ -48,9 +48,9 @@ class Papers(Protocol):
     ) -> IngestCounts:
         """Record what a source listed for the issue of ``day``, and how the source fared.
 
-        - An entry under no known name becomes a paper with the next ingest number. It is muted if
+        - An entry without a known name becomes a paper with the next ingest number. It is muted if
           the entry is ``past`` and the source never answered before (it has no ``last_ok``).
-        - An entry under a known name is that paper; ``is_same_paper`` decides where names
+        - An entry with a known name is that paper; ``is_same_paper`` decides where names
           conflict. Its new names become aliases, ``merge_items`` updates its item, and its key
           and number stay.
         - An entry that joins several known papers puts them into one group.
@@ -96,11 +96,11 @@ class Readers(Protocol):
     """Readers, their settings and their status: for the readers' file, commands and bounces."""
 
     def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
-        """Make the operator's file the truth about its readers.
+        """Update the store to the readers in the operator's file.
 
         - A new reader joins as confirmed; papers up to the last freeze count as decided for them.
-        - A known reader becomes the file's. They take each value that changed in the file, and
-          keep what they chose themselves for all other fields.
+        - A known reader gets the origin ``file``. A value that changed in the file replaces theirs;
+          every other field keeps what they chose themselves.
         - A reader of origin ``file`` who is not listed becomes ``removed``, and confirmed again on
           return. ``unsubscribed`` and ``blocked`` readers stay so.
         """
@@ -112,7 +112,7 @@ class Readers(Protocol):
         """
 
     def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
-        """Change a reader's status; False, and nothing is stored, if the address is unknown."""
+        """Change a reader's status. False, and nothing changes, if the address is unknown."""
 
     def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
         """Record a returned mail once, by its digest, and apply its effect on the reader.
@@ -144,7 +144,7 @@ class Readers(Protocol):
 
 
 class Pages(Readers, Protocol):
-    """What a reader does on the newsletter's pages, and what is stored about them."""
+    """What readers do on the newsletter's pages, and the data stored about them."""
 
     def record_request(
         self, address: str, client: str, limits: RequestLimits, *, now: datetime
@@ -208,18 +208,18 @@ class Issues(Progress, Protocol):
     """Issues, frozen in waves: for composing, freezing, controlling and reporting."""
 
     def lowest_decided(self, ids: Sequence[int]) -> int | None:
-        """The ingest number up to which all of these readers have decided; None without readers."""
+        """The number up to which papers are decided for all these readers; None without any."""
 
     def reader_histories(
         self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
     ) -> tuple[ReaderHistory, ...]:
-        """What each reader was sent of these papers, and which are judged again; same order.
+        """Which of these papers each reader was sent, and which are judged again; same order.
 
         ``again`` comes from their editions frozen at or after ``since``, accepted or empty.
         """
 
     def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
-        """Store a wave with everybody's edition, and one delivery for each reader.
+        """Store a wave with every reader's edition, and one delivery for each reader.
 
         ``wave.id`` is ignored; the stored wave is returned with its own. Deliveries of editions
         without papers start as ``empty`` and count as decided at once, the others as ``pending``.
@@ -269,7 +269,7 @@ class Issues(Progress, Protocol):
     def resolve(
         self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
     ) -> frozenset[str]:
-        """End the doubt about ``held`` deliveries of these addresses; return the addresses ended.
+        """End the doubt about ``held`` deliveries to these addresses; return those resolved.
 
         They become ``accepted`` if they arrived, else ``failed``: then their papers stay owed.
         """
@@ -316,7 +316,7 @@ class Ledger(Progress, Protocol):
         """The names of runs that hold claims of that day's issue."""
 
     def end_leases(self, day: date, runs: Collection[str], *, now: datetime) -> None:
-        """End the leases of these dead runs' claims, so that the next claim takes them over."""
+        """End the leases of these ended runs, so that the next claim takes their letters over."""
 
     def renew_leases(self, day: date, run: str, *, now: datetime, lease: float) -> None:
         """Extend the running leases of this run's claims to ``lease`` seconds from now."""
@@ -349,7 +349,7 @@ class Ledger(Progress, Protocol):
 
 
 class Operator(Protocol):
-    """What the operator sees and is told: growth, bounces, heartbeats, notices, the audit."""
+    """What is reported to the operator: growth, bounces, heartbeats, notices, the audit."""
 
     def count_readers(self) -> Mapping[Status, int]:
         """The number of readers of each status that occurs."""
@@ -372,13 +372,13 @@ class Operator(Protocol):
         """
 
     def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
-        """Record that the operator is told of these events; return those not recorded before.
+        """Record that these events are reported to the operator; return those not recorded before.
 
-        Of two callers at the same time, only one gets an event.
+        If two callers record an event at the same time, only one gets it back.
         """
 
     def remove_notices(self, events: Collection[str]) -> None:
-        """Undo :meth:`record_notices`, because the operator could not be told."""
+        """Undo :meth:`record_notices`, because the report could not be sent."""
 
     def record_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Record a sign of life; it replaces the last one of that name."""

@@ -35,7 +35,7 @@ def open_store(url: str) -> Store:
 
 
 def open_journaled_store(url: str, journal: SendJournal) -> Journaled:
-    """As :func:`open_store`, with sent letters recorded in this journal, too."""
+    """Like :func:`open_store`, but sent letters are recorded in this journal, too."""
     _check_address(url)
     from newsletter.stores.sql import JournaledStore  # noqa: PLC0415 - as above
 

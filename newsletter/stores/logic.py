@@ -33,7 +33,7 @@ NO_ISSUE = "there is no issue of {}; `newsletter send` makes one, `newsletter st
 """The error message for a day without an issue."""
 
 BY_OPERATOR = "operator: "
-"""Begins the reply of a delivery whose outcome the operator gave."""
+"""Begins the reply of a delivery whose outcome the operator decided."""
 
 OTHER_BYTES = "not sent again: its bytes are no longer those that may have left before"
 """The reply of a letter in doubt that cannot be rendered again byte for byte."""
@@ -68,7 +68,7 @@ def reply_of(outcome: Outcome) -> str:
 def reply_without_names(reply: str) -> str:
     """A server's reply reduced to its codes (RFC 5321, 3463), because its text may name a person.
 
-    The operator's own replies stay; of a receipt, only the word that it is one.
+    The operator's own replies stay; a receipt is cut to its first word.
     """
     if reply.startswith(BY_OPERATOR):
         return reply
@@ -103,7 +103,7 @@ def published(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[PublishedIs
 
 
 class OwedCounter:
-    """Counts the papers of an issue that a reader is owed, independently of how editions are made.
+    """Counts the papers of an issue that a reader is owed, without the code that composes editions.
 
     The audit compares editions with it.
     """
@@ -214,10 +214,10 @@ def storable(text: str) -> str:
 
 
 def search_text(item: Item) -> str:
-    """The text a paper is found by; a space before each word makes word beginnings findable."""
+    """The text that a search looks through; a space before each word marks its beginning."""
     return f" {fold(clean(' '.join((item.title, item.abstract, *item.authors))))}"
 
 
 def search_terms(words: Sequence[str]) -> list[str]:
-    """The parts of a :func:`search_text` that a paper with these words has."""
+    """The strings to look for in a :func:`search_text`, one for each word."""
     return [f" {word}" for word in fold(clean(" ".join(words))).split()]

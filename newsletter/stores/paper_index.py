@@ -73,9 +73,9 @@ class PaperIndex:
         return first, fate
 
     def _papers_of(self, identity: Identity) -> list[int]:
-        """The numbers of the known papers that an identity is.
+        """The numbers of the known papers that have this identity.
 
-        If other papers have all of its names, it cannot be told apart and is the first of them.
+        If all of its names belong to papers that differ from it, it is taken for the first of them.
         """
         with_names = sorted({self.names[name] for name in identity.aliases if name in self.names})
         matching = [

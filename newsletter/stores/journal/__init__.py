@@ -1,11 +1,12 @@
-"""The send journal: a second record of what has left, outside the store.
+"""The send journal: a second record of the sent letters, outside the store.
 
 A store restored from an older backup has forgotten letters that readers have received, and would
-send them again. The journal has not: for each issue it keeps two files in a folder of its own, with
-a line of JSON for each entry. ``DATE.waves`` has the papers in each reader's letter,
+send them again. The journal prevents that: for each issue it keeps two files in a folder of its
+own, with a line of JSON for each entry. ``DATE.waves`` has the papers in each reader's letter,
 ``DATE.letters`` the marked letters and their outcomes, ``readers`` who left or came back. Lines are
 appended after the store's own commit, so the journal is never ahead of a store that was not
-restored. It names nobody: readers are keyed hashes. ``newsletter store restored`` recovers from it.
+restored. It contains no addresses: readers are identified by keyed hashes. ``newsletter store
+restored`` recovers from it.
 """
 
 from newsletter.stores.journal.records import (

@@ -1,4 +1,4 @@
-"""What the send journal records: lines of JSON, any of which a crash may have cut."""
+"""What the send journal records: lines of JSON. A crash may have cut any of them."""
 
 import errno
 import json
@@ -38,7 +38,8 @@ class JournaledLetter:
     def is_news_to(self, state: DeliveryState, attempts: int) -> bool:
         """Whether a ledger with this row has forgotten what became of the letter.
 
-        A row that is pending after as many attempts was settled so, which the journal missed.
+        If the row is pending after the same number of attempts, the ledger is ahead: it recorded
+        that the letter was not sent, and the journal missed that.
         """
         if attempts != self.attempt:
             return attempts < self.attempt
@@ -96,7 +97,7 @@ class Journaled(Store, Protocol):
 Line = Mapping[str, Any]
 
 ReaderEntries = Mapping[int, tuple[str, str]]
-"""Some readers of a wave by id: the name and the papers of each."""
+"""Some readers of a wave by id, each with name and papers."""
 
 
 def append(path: Path, lines: Iterable[Line], *, sync: bool = False) -> None:
@@ -140,7 +141,7 @@ def complete_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 def wave_lines(wave: JournaledWave, readers: Iterable[ReaderEntries], count: int) -> Iterator[Line]:
     """The lines of a wave: its bodies, its readers in batches, and their number.
 
-    The last line says that all lines before it are there.
+    The last line is the proof that the lines before it are complete.
     """
     yield {
         "wave": wave.frozen,

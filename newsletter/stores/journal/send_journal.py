@@ -1,4 +1,4 @@
-"""The send journal's folder: what is appended to its files, and read back."""
+"""The folder of the send journal: appends to its files and reads them."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ from newsletter.stores.journal.records import (
 )
 
 TAIL = 64 * 1024
-"""Octets at the end of a file that are read for the last letters: some hundreds of them."""
+"""Octets read from the end of a file to find the last letters; they hold some hundreds."""
 
 _LETTERS, _WAVES, _READERS = ".letters", ".waves", "readers"
 
@@ -34,7 +34,7 @@ class SendJournal:
 
     Attributes:
         folder: its path; it is created with the first line.
-        names: the keyed hashes that may stand for an address, the current one first.
+        names: returns the keyed hashes that may stand for an address, the current one first.
     """
 
     def __init__(self, folder: Path, names: Callable[[str], Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""The steps that bring a store's tables up to date; Alembic runs them when a store opens."""
+"""The migrations of a store's tables; Alembic runs them when a store opens."""
 
 from pathlib import Path
 

@@ -112,9 +112,9 @@ def _is_of_run(run: str) -> sa.ColumnElement[bool]:
 
 
 def _of_readers(readers: Collection[int] | None) -> list[sa.ColumnElement[bool]]:
-    """The condition that a delivery is for one of these readers; none for all readers.
+    """The condition that a delivery is for one of these readers; no condition for all readers.
 
-    The ids stand in the statement's text, because the number of parameters is limited.
+    The ids are part of the statement's text, because the number of parameters is limited.
     """
     if readers is None:
         return []
@@ -193,7 +193,7 @@ def _free(
 ) -> list[FreeDelivery]:
     """The deliveries that may be claimed, state by state, each along the table's index.
 
-    Those in doubt come last: a run that always stops early must not be what stops them twice.
+    Those in doubt come last, so that a run that always stops early does not interrupt them twice.
     Deliveries of readers who are not confirmed are suppressed on the way.
     """
     found: list[FreeDelivery] = []

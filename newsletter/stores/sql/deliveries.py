@@ -76,7 +76,7 @@ def _update_behind(dialect: sa.Dialect) -> sa.Update:
 
 
 def _is_behind(dialect: sa.Dialect) -> sa.ColumnElement[bool]:
-    """A reader's delivery is among the given, decided, and beyond what they had decided."""
+    """The condition that one of these deliveries is decided beyond the reader's earlier cutoff."""
     rows = json_rows(dialect, wave=sa.Integer, reader=sa.Integer)
     waves, readers = schema.waves.c, schema.readers.c
     return (

@@ -37,7 +37,7 @@ milliseconds. Without them it takes a quarter of an hour or two hours to notice 
 WRITING = "newsletter_writing"
 """The execution option that lets a transaction take SQLite's write lock when it begins.
 
-Its value says how far a commit reaches (``PRAGMA synchronous``): FULL to the disk, NORMAL to the
+Its value is how far a commit reaches (``PRAGMA synchronous``): FULL to the disk, NORMAL to the
 operating system.
 """
 
@@ -169,7 +169,7 @@ _LOCK_SPACE = 0x64706E6C
 
 
 def lock_task(connection: sa.Connection, task: Task) -> None:
-    """Wait until no other transaction is at this task, and keep others out until the commit.
+    """Wait until no other transaction does this task, and keep others out until the commit.
 
     On SQLite a writing transaction is alone from its beginning.
     """

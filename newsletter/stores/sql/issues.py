@@ -34,13 +34,13 @@ from newsletter.stores.sql.engine import Queries
 from newsletter.stores.sql.statements import Driver, batches, insert_into, insert_new, select_in
 
 PLANS_AT_ONCE = 200
-"""Plans stored together: each takes some kilobytes in several forms while it is stored."""
+"""How many plans are stored together; each takes some kilobytes in several forms meanwhile."""
 
 ISSUES, WAVES, EDITIONS = schema.issues.c, schema.waves.c, schema.editions.c
 
 
 class IssueQueries(Queries, Issues):
-    """Implements :class:`newsletter.ports.Issues`, but for readers' histories."""
+    """Implements :class:`newsletter.ports.Issues`, except for readers' histories."""
 
     @override
     def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:

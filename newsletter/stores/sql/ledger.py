@@ -35,7 +35,7 @@ from newsletter.stores.sql.schema import UtcDateTime, utc_text
 from newsletter.stores.sql.statements import Driver, json_rows, lock, run
 
 _CLAIM = {"wave": sa.Integer, "reader": sa.Integer, "token": sa.Text}
-"""The columns that identify a claim; each row given to these statements begins with them."""
+"""The columns that identify a claim; the rows of these statements begin with them."""
 
 
 class LedgerQueries(Queries, Ledger):
@@ -78,7 +78,7 @@ def _claim(claim: Claim) -> tuple[int, int, str]:
 
 
 def _is_under(rows: sa.Subquery) -> sa.ColumnElement[bool]:
-    """A delivery is under one of the claims given."""
+    """The condition that a delivery belongs to one of the claims."""
     waves = schema.waves.c
     return (
         (waves.id == rows.c.wave)
@@ -90,14 +90,14 @@ def _is_under(rows: sa.Subquery) -> sa.ColumnElement[bool]:
 
 
 def _lock_readers(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
-    """Locks the readers, so that those who are confirmed stay so until the commit."""
+    """Lock the readers, so that the confirmed ones stay confirmed until the commit."""
     rows, readers = json_rows(dialect, **_CLAIM), schema.readers
     query = sa.select(readers.c.id).where(readers.c.id == rows.c.reader).order_by(readers.c.id)
     return query.with_for_update(of=readers, read=True)
 
 
 def _markable(dialect: sa.Dialect) -> tuple[sa.Subquery, sa.ColumnElement[bool]]:
-    """The letters given, and the condition that a delivery may be marked for one of them."""
+    """The rows of the letters, and the condition that a delivery may be marked for one of them."""
     columns = {"message_id": sa.Text, "recipient": sa.Text, "digest": sa.Text, "now": UtcDateTime}
     rows = json_rows(dialect, **_CLAIM, **columns, until=UtcDateTime)
     issues, readers = schema.issues.c, schema.readers.c
@@ -118,7 +118,7 @@ def _locked(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
 
 
 def _mark(dialect: sa.Dialect) -> ReturningUpdate[tuple[str | None]]:
-    """Marks the letters that may be sent, and returns their tokens."""
+    """Mark the letters that may be sent; return their tokens."""
     rows, markable = _markable(dialect)
     return (
         sa.update(schema.deliveries)
@@ -136,13 +136,13 @@ def _mark(dialect: sa.Dialect) -> ReturningUpdate[tuple[str | None]]:
 
 
 def _has_other_bytes(rows: sa.Subquery) -> sa.ColumnElement[bool]:
-    """A letter in doubt may have left with other bytes."""
+    """The condition that a letter in doubt may have left before with other bytes."""
     before = sa.func.coalesce(DELIVERIES.digest, rows.c.digest)
     return (DELIVERIES.doubts > 0) & (before != rows.c.digest)
 
 
 def _hold_changed(dialect: sa.Dialect) -> sa.Update:
-    """Holds the letters in doubt that have other bytes now."""
+    """Hold the letters in doubt that have other bytes now."""
     rows, markable = _markable(dialect)
     return (
         sa.update(schema.deliveries)
@@ -170,7 +170,7 @@ def _settle(driver: Driver, settlements: Sequence[Settlement], now: datetime) ->
 
 
 def _settleable(dialect: sa.Dialect) -> tuple[sa.Subquery, sa.ColumnElement[bool]]:
-    """The settlements given, and the condition that a delivery may be ended by one of them."""
+    """The rows of the settlements, and the condition that one of them may end a delivery."""
     columns = {"state": sa.Text, "reply": sa.Text, "next_try": UtcDateTime, "now": UtcDateTime}
     rows = json_rows(dialect, **_CLAIM, **columns)
     return rows, _is_under(rows) & DELIVERIES.state.in_(sorted(SETTLEABLE))

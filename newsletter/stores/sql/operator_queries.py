@@ -1,4 +1,4 @@
-"""What the operator sees and is told, in SQL: growth, bounces, notices, heartbeats."""
+"""What is reported to the operator, in SQL: growth, bounces, notices, heartbeats."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -21,7 +21,7 @@ EVENTS = schema.returns.c
 
 
 class OperatorQueries(Queries, Operator):
-    """Implements :class:`newsletter.ports.Operator`, but for the audit."""
+    """Implements :class:`newsletter.ports.Operator`, except for the audit."""
 
     @override
     def count_readers(self) -> Mapping[Status, int]:
@@ -115,7 +115,7 @@ class OperatorQueries(Queries, Operator):
 
 
 def _utc_day(connection: sa.Connection, instant: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """The day of an instant in UTC, in any time zone of the session."""
+    """The day of an instant in UTC, whatever the time zone of the session."""
     if is_postgres(connection):
         instant = sa.func.timezone(sa.literal_column("'UTC'"), instant)
     return sa.func.date(instant)

@@ -22,7 +22,7 @@ PAPERS = schema.papers.c
 
 
 class PaperQueries(Queries, Papers):
-    """Implements :class:`newsletter.ports.Papers`, but for what readers' histories tell."""
+    """Implements :class:`newsletter.ports.Papers`, except for what needs readers' histories."""
 
     @override
     def ingest(
@@ -125,7 +125,7 @@ def _entry(paper: Paper) -> IdentifiedItem:
 def _indexes(
     connection: sa.Connection, entries: Iterable[IdentifiedItem]
 ) -> tuple[PaperIndex, PaperIndex]:
-    """Two equal indexes of the papers, with their groups, that share a name with these entries."""
+    """Two equal indexes of the papers that share a name with these entries, and of their groups."""
     lock_task(connection, Task.INGEST)
     group_of = sa.select(PAPERS.group).join(schema.aliases)
     names = names_of(entries)

@@ -20,7 +20,7 @@ _SAME_DELIVERY = (DELIVERIES.wave == EDITIONS.wave) & (DELIVERIES.reader == EDIT
 
 
 class HistoryQueries(Queries, Papers, Issues):
-    """The methods of the ports Papers and Issues that ask for readers' histories."""
+    """The methods of the ports Papers and Issues that need readers' histories."""
 
     @override
     def lowest_decided(self, ids: Sequence[int]) -> int | None:
@@ -87,7 +87,7 @@ def _members(connection: sa.Connection, groups: Collection[int]) -> dict[int, in
 def _sent(
     connection: sa.Connection, readers: Sequence[int], members: Mapping[int, int]
 ) -> dict[int, frozenset[int]]:
-    """The groups of which each of these readers was sent a member."""
+    """For each of these readers, the groups from which they were sent a paper."""
     found: dict[int, set[int]] = {reader: set() for reader in readers}
     query = (
         sa.select(EDITIONS.reader, EDITIONS.papers)

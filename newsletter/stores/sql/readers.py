@@ -1,4 +1,4 @@
-"""Readers, those of the operator's file and the store's own, in SQL."""
+"""Readers of the operator's file and of the store alone, in SQL."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -138,7 +138,7 @@ def set_status(connection: sa.Connection, email: str, status: Status, *, now: da
 
 
 def _last_open_mark(connection: sa.Connection, email: str) -> datetime | None:
-    """When this reader's last letter that has no answer yet was marked."""
+    """When the last letter to this reader without an answer was marked; None if there is none."""
     ledger, issues = schema.deliveries.c, schema.issues.c
     sending = sa.select(issues.id).where(issues.state.in_(sorted(OPEN_ISSUE)))
     reader = sa.select(READERS.id).where(READERS.email == email).scalar_subquery()
@@ -196,7 +196,7 @@ def _file_changes(
 
 
 def _merge(row: sa.Row[Any], listed: str) -> str:
-    """A reader's settings after the file lists them like this."""
+    """A reader's settings after they changed in the operator's file."""
     if row.listed is None:
         return listed
     if row.listed == listed:
@@ -214,7 +214,7 @@ def _add_readers(
     origin: str,
     now: datetime,
 ) -> None:
-    """Add readers, for whom all papers up to the last freeze count as decided."""
+    """Add readers; all papers up to the last freeze count as decided for them."""
     decided = last_cutoff(connection)
     rows = [
         {

@@ -1,4 +1,4 @@
-"""Recovering from the send journal what was sent after the backup a store was restored from."""
+"""Recovers from the send journal what was sent after the backup that was restored."""
 
 import json
 import zlib
@@ -36,13 +36,13 @@ from newsletter.stores.sql.readers import READERS, all_readers, set_status
 from newsletter.stores.sql.statements import Driver
 
 NO_ANSWER = "the store was restored; the send journal has no answer for this letter"
-"""The reply of a letter that was marked, and of which nothing more is known."""
+"""The reply of a letter that was marked, and about which nothing more is known."""
 
 BECAUSE = "it was in the letter that left"
 """The reason for a paper in an edition that only the journal knows."""
 
 _LEFT = frozenset({"unsubscribed", "blocked", "erased"})
-"""Changes that stay until the reader comes back."""
+"""Changes that hold until the reader comes back."""
 
 _STATES: Mapping[DeliveryState, DeliveryState] = {
     state: state if state in ANSWERED else "held" for state in ANSWERED | MAY_HAVE_LEFT
@@ -54,7 +54,7 @@ Letters = Sequence[tuple[Reader, JournaledLetter]]
 
 
 def recover(connection: Connection, journal: SendJournal, now: datetime) -> Restoration:
-    """Bring the ledger up to what the journal knows."""
+    """Update the ledger with what the journal knows."""
     outcomes: list[tuple[date, str]] = []
     by_name = {
         name: reader
@@ -176,7 +176,7 @@ def _renumbered(connection: Connection, day: date, old: Issue) -> Issue:
 
 
 def _history(issue: Issue, reader: Reader, papers: Sequence[int]) -> ReaderHistory:
-    """The history of a reader who had the papers at these places, as far as it is known."""
+    """The history, as far as it is known, of a reader who had the papers at these places."""
     numbers = {issue.papers[place].number for place in papers}
     return ReaderHistory(reader, again=frozenset(n for n in numbers if n <= reader.decided))
 

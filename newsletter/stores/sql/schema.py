@@ -1,4 +1,4 @@
-"""The tables. Constraints keep what they can keep."""
+"""The tables, with constraints for what a database can check by itself."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

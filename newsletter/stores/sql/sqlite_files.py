@@ -1,10 +1,10 @@
-"""What SQLite needs beside its own files: a sync thread, and a queue for those who write.
+"""What SQLite needs beside its own files: a thread that syncs, and a queue for writers.
 
 Sync: a mark is committed in SQLite's mode NORMAL, which hands it to the operating system, where a
 killed process cannot lose it. A thread syncs the journal to the disk a moment later, so that no
 letter waits for the disk (https://www.sqlite.org/pragma.html#pragma_synchronous).
 
-Queue: SQLite lets one writer in at a time; the others look again after 1, 2, 5, 10 … 100
+Queue: SQLite admits one writer at a time; the others look again after 1, 2, 5, 10 … 100
 milliseconds (https://www.sqlite.org/src/file/src/main.c, ``sqliteDefaultBusyCallback``). Two
 senders with transactions of less than a millisecond would mostly wait. So they queue for a lock of
 the operating system first, and look for it more often. The queue only saves time: SQLite itself
@@ -29,11 +29,11 @@ FIRST_PAUSE = 0.0002
 """Seconds before the second look for the lock; a letter's own transaction takes a few of these."""
 
 LONGEST_PAUSE = 0.002
-"""Seconds between two looks after several failed."""
+"""The longest pause between two looks, in seconds."""
 
 QUEUE_TIMEOUT = 0.5
-"""Seconds in the queue. A longer holder writes much, or is stopped: then SQLite is asked anyway,
-which has a timeout of its own that ends with an error."""
+"""The longest wait in the queue, in seconds. A process that holds the lock longer writes much, or
+is suspended. The writer then asks SQLite anyway, whose own timeout raises an error."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -112,10 +112,10 @@ class DiskSync:
 
 
 class WriteQueue:
-    """A queue for those who write an SQLite file: the lock of an empty file beside it.
+    """The queue for the writers of an SQLite file: the lock of an empty file beside it.
 
     The lock ends with its process. If the file cannot be made or locked (a read-only folder, a file
-    system without such locks), nobody queues. The file may be deleted at any time.
+    system without such locks), there is no queue. The file may be deleted at any time.
 
     Args:
         database: the SQLite file.
@@ -129,7 +129,7 @@ class WriteQueue:
     def turn(self) -> Iterator[None]:
         """Wait at most ``QUEUE_TIMEOUT`` for the lock, and hold it during the block.
 
-        Each call opens the file anew, so the threads of one process queue, too.
+        Each call opens the file again, so the threads of one process queue, too.
         """
         with contextlib.ExitStack() as turn:
             with contextlib.suppress(OSError):

@@ -25,10 +25,10 @@ BATCH = 500
 """The most values in one statement."""
 
 _PARAMETER = "{rows}"
-"""Stands for the parameter until the database's own mark replaces it."""
+"""A placeholder for the parameter, replaced by the database's own."""
 
 Statement = Callable[[sa.Dialect], sa.ClauseElement]
-"""Makes a statement for a database; it reads its rows with :func:`json_rows`."""
+"""Returns a statement for a database; the statement reads its rows with :func:`json_rows`."""
 
 
 def is_postgres(database: sa.Connection | sa.Dialect) -> bool:
@@ -38,7 +38,7 @@ def is_postgres(database: sa.Connection | sa.Dialect) -> bool:
 
 
 def batches(values: Iterable[T], size: int = BATCH) -> Iterator[Sequence[T]]:
-    """The values in tuples of at most ``size``; never holds more than one of them."""
+    """The values in tuples of at most ``size``; only one tuple is in memory at a time."""
     rest = iter(values)
     while batch := tuple(islice(rest, size)):
         yield batch

@@ -1,4 +1,4 @@
-"""The store: all queries together, on tables that are brought up to date when it opens."""
+"""The store: all queries together, on tables that are migrated when it opens."""
 
 from contextlib import ExitStack
 
@@ -40,7 +40,7 @@ class SqlStore(
             on_error.pop_all()
 
     def _migrate(self) -> None:
-        """Bring the tables up to date; nothing is locked if they are."""
+        """Migrate the tables; if they are up to date, nothing is locked."""
         with self._database.reading() as connection:
             if _revision(connection) == schema.REVISION:
                 return

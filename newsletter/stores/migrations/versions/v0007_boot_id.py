@@ -1,4 +1,4 @@
-"""In which start of the machine each delivery was claimed."""
+"""The start of the machine (boot id) in which each delivery was claimed."""
 
 from alembic import op
 from sqlalchemy import Column, Text
