@@ -1,4 +1,4 @@
-"""The proof sheet: a local page that shows each letter as it would go, and why, as files change.
+"""The preview page: a local page that shows each letter as it would go, and why, as files change.
 
 It shows a letter's bytes, built by the code that sends them and parsed again. It listens on
 loopback only and refuses requests that another site caused.

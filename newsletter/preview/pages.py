@@ -1,4 +1,4 @@
-"""The proof sheet's answers: the page, the letter in it, and what the page asks for besides."""
+"""The preview page's answers: the page, the letter in it, and what the page asks for besides."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -106,7 +106,7 @@ class ChangeNotifier:
 
 
 class PreviewPages:
-    """The proof sheet of a newsletter; it shows ``default`` before anything is chosen."""
+    """The preview page of a newsletter; it shows ``default`` before anything is chosen."""
 
     def __init__(self, builder: PreviewBuilder, notifier: ChangeNotifier, default: Choice) -> None:
         self._builder, self._notifier, self._default = builder, notifier, default

@@ -1,4 +1,4 @@
-"""Opening the proof sheet, and following the files that its letters are built from.
+"""Opening the preview page, and following the files that its letters are built from.
 
 Files are polled: that works on every disk and for every editor, one that writes in place and one
 that writes beside and renames. Looking at a newsletter's few dozen files takes a fraction of a
@@ -32,7 +32,7 @@ PAGES = "web"  # the folder of templates that no letter is built from
 
 
 def open_preview(app: App, day: date, email: str) -> ASGIApp:
-    """The proof sheet of a newsletter, which follows its files as long as it is served.
+    """The preview page of a newsletter, which follows its files as long as it is served.
 
     It first shows the letter of ``day`` to ``email``; empty: to a reader who wants everything.
     """

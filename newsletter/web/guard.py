@@ -16,7 +16,7 @@ COMMON_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Headers of the readers' pages and of the proof sheet alike."""
+"""Headers of the readers' pages and of the preview page alike."""
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"

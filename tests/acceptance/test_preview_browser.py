@@ -1,4 +1,4 @@
-"""The proof sheet in a real browser: each control does what it says, and files are followed."""
+"""The preview page in a real browser: each control does what it says, and files are followed."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What the proof sheet finds in a letter: each fault in a page that is fine without it."""
+"""What the preview page finds in a letter: each fault in a page that is fine without it."""
 
 import pytest
 
