@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -24,7 +25,7 @@ from sqlalchemy import Connection, delete, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from newsletter.errors import StoreError
-from newsletter.model import Accepted, Subscriber
+from newsletter.model import Accepted, Reader, Subscriber
 from newsletter.stores import migrations, open_store
 from newsletter.stores.migrations import configuration
 from newsletter.stores.sql import SqlStore, schema
@@ -102,14 +103,15 @@ class TestReaderColumns:
             write(EVERY_FIELD)
             assert _take_reader(database) == new
 
-    def test_erasing_leaves_nothing_but_numbers(
-        self, database: Database, sql_store: SqlStore
-    ) -> None:
-        """What stays: the place in the order of papers, and the day of joining."""
+    def test_each_is_read_and_erased(self, database: Database, sql_store: SqlStore) -> None:
+        """An erased reader keeps the place in the papers' order, and the day of joining."""
         sql_store.sync_subscribers([EVERY_FIELD], now=NOON)
         (reader,) = sql_store.readers()
         with database.reading() as connection:
             before = connection.execute(select(schema.readers)).mappings().one()
+        read = {field.name for field in fields(Reader)} - {"subscriber"}
+        assert read == before.keys() - {"email", "body", "listed", "joined", "changed"}
+        assert all(getattr(reader, name) == before[name] for name in read)
         sql_store.erase(reader.id, "x@erased.invalid", now=NOON + timedelta(days=1))
         after = _take_reader(database)
         assert {name for name in after if after[name] == before[name]} == {"decided", "joined"}
@@ -190,16 +192,30 @@ ADDRESSES = ["ada@example.org", "bob@example.org"]
 
 
 def _put_back_to_0007(file: Path) -> None:
-    """Let each edition hold where its reader stood, and a reason beside each paper, as then."""
+    """Let each edition hold where its reader stood, and a reason beside each paper, as then.
+
+    The rows move to tables made by the migrations of then, whatever columns came later.
+    """
+    later = file.rename(file.with_name("later.db"))
+    then = Database(f"sqlite:///{file}")
+    with then.writing() as connection:
+        command.upgrade(configuration(connection), "0007")
+    then.close()
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.create_function("together", 1, _together)
-        connection.execute("UPDATE editions SET body = together(body)")
+        connection.execute("ATTACH ? AS later", (str(later),))
+        connection.execute("UPDATE later.editions SET body = together(body)")
         connection.execute(
-            "UPDATE editions SET body = json_remove("
+            "UPDATE later.editions SET body = json_remove("
             "json_set(body, '$.standing', json(standing)), '$.to')"
         )
-        connection.execute("ALTER TABLE editions DROP COLUMN standing")
-        connection.execute("UPDATE alembic_version SET version_num = '0007'")
+        for table in schema.metadata.tables:
+            rows = connection.execute(f"PRAGMA main.table_info({table})").fetchall()
+            columns = ", ".join(f'"{row[1]}"' for row in rows)
+            if columns:
+                connection.execute(
+                    f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM later.{table}"  # noqa: S608 - names of ours
+                )
         connection.commit()
 
 
