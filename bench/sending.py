@@ -24,7 +24,7 @@ from bench.compose import KEYS, PUBLICATION, editions_of, obvious_letters
 from bench.resident import resident
 from bench.workload import DAY, Morning, histories, morning
 from newsletter.app.clock import SystemClock
-from newsletter.delivery.delivering import deliver
+from newsletter.delivery.delivering import DeliveryRun
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
@@ -80,14 +80,14 @@ async def newsletter(folder: Path, port: int, connections: int) -> int:
     )
     (wave,) = store.waves(DAY)
     builder = MessageBuilder(IssueFragments.load(wave.pieces), KEYS)
-    counts = await deliver(
+    counts = await DeliveryRun(
         store,
         transport,
         clock,
         DAY,
         lambda claim: builder.build(claim.edition),
         run=f"bench{os.getpid()}",
-    )
+    ).deliver()
     store.close()
     return counts.accepted
 

@@ -6,7 +6,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
 
 from newsletter.delivery.ledger_writer import LedgerWriter
@@ -49,86 +49,74 @@ def next_try(attempt: int, now: datetime) -> datetime:
     return now + RETRY_WAITS[min(max(attempt, 1), len(RETRY_WAITS)) - 1]
 
 
-async def deliver(  # noqa: PLR0913 - store, transport, clock, issue, letters: none has a default
-    store: Ledger,
-    transport: Transport,
-    clock: Clock,
-    day: date,
-    build: Callable[[Claim], Envelope],
-    *,
-    run: str,
-    readers: Collection[int] | None = None,
-    resend: bool = True,
-    progress: Callable[[Counts], None] = lambda _counts: None,
-) -> Counts:
-    """Send the open letters of a day's frozen issue, and close it if nothing is left open.
+@dataclass
+class DeliveryRun:
+    """One run over the open letters of a day's frozen issue.
 
     A letter that cannot be rendered fails, one whose building raises an unexpected exception is
-    deferred; neither stops the others. When cancelled, it claims and marks no more, waits up to
-    ``DRAIN`` seconds for the answers to marked letters, gives the rest back, and only then raises
-    ``CancelledError``.
+    deferred; neither stops the others. The store's methods that letters wait for block the event
+    loop: a short transaction takes less time than waking a thread.
 
-    The store's methods that letters wait for block the event loop: a short transaction takes less
-    time than waking a thread. ``run`` is a word unique to this run, from which the tokens of its
-    claims are made; ``readers`` are ids, None for all. With ``resend`` letters in doubt are sent
-    again, once; otherwise they are held. ``progress`` gets the counts about every
-    ``PROGRESS_SECONDS`` and at the end. Returns the day's counts, those of earlier runs included.
-
-    Raises:
-        TransportError: the server as a whole refuses us or is gone. Everything taken is settled.
-        StoreError: the store cannot be read or written. No letter left without its mark.
+    Attributes:
+        build: builds the letter of a claim; it may raise RenderError.
+        run: a word unique to this run, from which the tokens of its claims are made.
+        readers: only these, by id; None for all.
+        resend: whether letters in doubt are sent again, once; otherwise they are held.
+        progress: called with the counts, about every ``PROGRESS_SECONDS`` and at the end.
     """
-    delivery = _Run(store, clock, day, build, run, readers, progress, resend)
-    working = asyncio.ensure_future(delivery.work(transport))
-    try:
-        await delivery.watch(working)
-    except asyncio.CancelledError:
-        await delivery.stop(working)
-        raise
-    finally:
-        await delivery.records.flush()
-    store.close_issue(day)
-    counts = store.counts(day)
-    progress(counts)
-    return counts
-
-
-def _is_clear(reply: str) -> bool:
-    """Whether a refusal is about this letter alone: our own, or one that names the mailbox."""
-    return not is_servers(reply) or refuses_reader(reply)
-
-
-@dataclass
-class _Run:
-    """One run over an issue: its claims, and what it has learnt about its letters."""
 
     store: Ledger
+    transport: Transport
     clock: Clock
     day: date
     build: Callable[[Claim], Envelope]
+    _: KW_ONLY
     run: str
-    readers: Collection[int] | None
-    progress: Callable[[Counts], None]
-    resend: bool
-    stopping: bool = False
-    refused: bool = False
-    welcome: bool = False
-    batches: int = 0
-    reported: datetime | None = None
-    cuts: Counter[int] = field(default_factory=Counter)
+    readers: Collection[int] | None = None
+    resend: bool = True
+    progress: Callable[[Counts], None] = lambda _counts: None
 
     def __post_init__(self) -> None:
         self.records = LedgerWriter(self.store, self.clock)
         self.isolated = Isolated()  # one for all letters: this loop is hot
+        self.stopping = self.refused = self.welcome = False
+        self.batches = 0
+        self.reported: datetime | None = None
+        self.cuts: Counter[int] = Counter()
 
-    async def work(self, transport: Transport) -> None:
+    async def deliver(self) -> Counts:
+        """Send the letters, and close the issue if nothing of it is left open.
+
+        When cancelled, it claims and marks no more, waits up to ``DRAIN`` seconds for the answers
+        to marked letters, gives the rest back, and only then raises ``CancelledError``. Returns the
+        day's counts, including what earlier runs did.
+
+        Raises:
+            TransportError: the server as a whole refuses us or is gone. Everything taken is
+                settled.
+            StoreError: the store cannot be read or written. No letter left without its mark.
+        """
+        working = asyncio.ensure_future(self._work())
+        try:
+            await self._watch(working)
+        except asyncio.CancelledError:
+            await self._stop(working)
+            raise
+        finally:
+            await self.records.flush()
+        self.store.close_issue(self.day)
+        counts = self.store.counts(self.day)
+        self.progress(counts)
+        return counts
+
+    async def _work(self) -> None:
         """Send until nothing can be claimed, including what a round of sending gave back."""
         while claims := await self._claim():
             self.welcome = False
             async with aclosing(self._letters(claims)) as letters:
-                await transport.send(letters, self._mark, self._settle)
+                await self.transport.send(letters, self._mark, self._settle)
 
-    async def watch(self, working: asyncio.Future[None]) -> None:
+    async def _watch(self, working: asyncio.Future[None]) -> None:
         """Renew the leases until the work is done, however long a letter waits its turn."""
         while not (await asyncio.wait({working}, timeout=RENEW_INTERVAL))[0]:
             with contextlib.suppress(StoreError):  # the next mark meets the same error, and raises
@@ -142,7 +130,7 @@ class _Run:
                 )
         working.result()
 
-    async def stop(self, working: asyncio.Future[None]) -> None:
+    async def _stop(self, working: asyncio.Future[None]) -> None:
         """Wait for the answers to marked letters; after ``DRAIN`` seconds they are in doubt."""
         self.stopping = True
         timeout = asyncio.ensure_future(self.clock.sleep(DRAIN))
@@ -238,8 +226,11 @@ class _Run:
         server may refuse everybody.
         """
         self.welcome = self.welcome or isinstance(outcome, Accepted)
-        if isinstance(outcome, Refused) and not (self.welcome or _is_clear(outcome.reply)):
-            return Deferred(outcome.reply)
+        if isinstance(outcome, Refused) and not self.welcome:
+            # Our own refusals, and those that name the mailbox, are about this letter alone.
+            if is_servers(outcome.reply) and not refuses_reader(outcome.reply):
+                return Deferred(outcome.reply)
+            return outcome
         if not isinstance(outcome, NotSent) or self.stopping:
             return outcome
         self.cuts[claim.reader] += 1

@@ -51,18 +51,13 @@ class SkippedReader:
 OnSkipped = Callable[[SkippedReader], None]
 
 
-def draft_issue(publisher: Publisher, day: date, after: int, missing: Sequence[str] = ()) -> Draft:
-    """Compose the issue of ``day`` from the papers in the store, and render it.
-
-    Papers up to the ingest number ``after`` are decided for all readers of the issue.
-    """
-    return render_draft(publisher, compose_from_store(publisher, day, after, missing))
-
-
 def compose_from_store(
     publisher: Publisher, day: date, after: int, missing: Sequence[str] = ()
 ) -> Issue:
-    """The issue of ``day``, not rendered yet; the arguments are those of :func:`draft_issue`."""
+    """The issue of ``day``, not rendered yet, composed from the papers in the store.
+
+    Papers up to the ingest number ``after`` are decided for all readers of the issue.
+    """
     now = publisher.clock.now()
     return compose_issue(
         _candidates(publisher.store, day, after, now),

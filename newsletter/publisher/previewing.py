@@ -31,7 +31,6 @@ from newsletter.ports import Transport
 from newsletter.publisher.drafting import (
     Draft,
     compose_from_store,
-    draft_issue,
     load_histories,
     masks_for,
     match_readers,
@@ -73,7 +72,8 @@ def preview(
             wave, edition = frozen[0], _readdressed(publisher, frozen[1], to)
             yield PreviewedLetter(edition, *mailer.letter(wave, edition))
     if rest:
-        draft = draft_issue(publisher, day, min(reader.decided for reader in rest))
+        after = min(reader.decided for reader in rest)
+        draft = render_draft(publisher, compose_from_store(publisher, day, after))
         plans = plan_editions(publisher, draft, [rest])
         editions = (_readdressed(publisher, plan.edition, to) for plan in plans)
         yield from _letters(publisher, draft, editions)
@@ -88,7 +88,7 @@ def preview_waiting(
     """
     after = publisher.store.lowest_decided(reader_ids)
     if after is not None:
-        draft = draft_issue(publisher, day, after)
+        draft = render_draft(publisher, compose_from_store(publisher, day, after))
         plans = plan_editions(publisher, draft, read_in_chunks(publisher, reader_ids))
         yield from _letters(publisher, draft, (plan.edition for plan in plans))
 

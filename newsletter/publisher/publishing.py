@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from itertools import chain
 
-from newsletter.delivery.delivering import deliver
+from newsletter.delivery.delivering import DeliveryRun
 from newsletter.delivery.refusals import refuses_reader
 from newsletter.errors import Isolated, UsageError, describe
 from newsletter.model import (
@@ -28,10 +28,10 @@ from newsletter.publisher.drafting import (
     OnSkipped,
     SkippedReader,
     compose_from_store,
-    draft_issue,
     in_chunks,
     plan_editions,
     read_in_chunks,
+    render_draft,
 )
 from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
@@ -111,7 +111,7 @@ def freeze(
         return False
     frozen_already = due in {wave.due for wave in publisher.store.waves(day)}
     missing = [report.name for report in reports if report.missing]
-    draft = draft_issue(publisher, day, after, missing)
+    draft = render_draft(publisher, compose_from_store(publisher, day, after, missing))
     since = draft.issue.frozen_at - RECONSIDERED_FOR
     again = publisher.store.papers_to_reconsider(since=since)
     if publisher.when_empty == "skip" and not draft.issue.in_question and not again:
@@ -150,7 +150,7 @@ async def publish(
     gone = run_lock.gone(publisher.store.claiming_runs(day))
     publisher.store.end_leases(day, gone, now=publisher.clock.now())
     mailer = IssueMailer(publisher.store, publisher.keyring, day)
-    counts = await deliver(
+    counts = await DeliveryRun(
         publisher.store,
         transport,
         publisher.clock,
@@ -160,7 +160,7 @@ async def publish(
         readers=readers,
         resend=publisher.in_doubt == "resend",
         progress=progress,
-    )
+    ).deliver()
     if counts.failed:
         await asyncio.to_thread(record_refused_mailboxes, publisher, day)
     return counts

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from newsletter.delivery.delivering import deliver
+from newsletter.delivery.delivering import DeliveryRun
 from newsletter.errors import TransportError
 from newsletter.model import Claim, Counts, Envelope
 from newsletter.ports import Store
@@ -52,9 +52,9 @@ async def run(
     settings = SmtpSettings(
         host=server.host, port=server.port, security="none", connections=connections
     )
-    return await deliver(
+    return await DeliveryRun(
         store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=name
-    )
+    ).deliver()
 
 
 def freeze_issue(readers: int) -> Store:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from newsletter.app.scheduler import Scheduler
 from newsletter.app.wiring import App, open_app
-from newsletter.delivery.delivering import deliver as deliver_with
+from newsletter.delivery.delivering import DeliveryRun
 from newsletter.doctor.checks import examine
 from newsletter.model import Claim, Counts, Envelope, Item, Subscriber, Term
 from newsletter.papers.matching import RulesMatcher
@@ -176,9 +176,9 @@ def test_letter_that_cannot_be_built_stops_that_letter(scene: Scene) -> None:
                 raise KeyError("name")
             return mailer.envelope(claim)
 
-        return await deliver_with(
+        return await DeliveryRun(
             publisher.store, scene.transport, publisher.clock, day, build, run=f"here.{turn}"
-        )
+        ).deliver()
 
     scene.run(publisher, deliver)
     assert scene.recipients == [ADA, CLEO, OPERATOR]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.app.clock import SystemClock
-from newsletter.delivery.delivering import deliver
+from newsletter.delivery.delivering import DeliveryRun
 from newsletter.errors import TransportError
 from newsletter.model import (
     Claim,
@@ -68,9 +68,9 @@ async def run(store: Store, server: FaultyServer, clock: Clock, name: str) -> Co
         timeout=patience,
         answer_timeout=patience,
     )
-    return await deliver(
+    return await DeliveryRun(
         store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=name
-    )
+    ).deliver()
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_unwritable_folder_gives_the_letters_back(tmp_path: Path) -> None:
         (tmp_path / "file").write_text("in the way", encoding="utf-8")
         transport = FolderTransport(tmp_path / "file" / "out")
         with pytest.raises(TransportError, match="choose a folder that can be written"):
-            await deliver(store, transport, clock, DAY, build_envelope, run="first")
+            await DeliveryRun(store, transport, clock, DAY, build_envelope, run="first").deliver()
         assert store.counts(DAY) == Counts(pending=3)
 
     asyncio.run(scenario())

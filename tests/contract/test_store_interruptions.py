@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.app.clock import SystemClock
-from newsletter.delivery.delivering import deliver
+from newsletter.delivery.delivering import DeliveryRun
 from newsletter.errors import StoreError
 from newsletter.model import Claim, Counts, Envelope
 from newsletter.ports import Store
@@ -48,7 +48,9 @@ async def freeze_and_deliver(store: Store, server: FaultyServer, run: str) -> Co
     freeze_if_needed(store)
     settings = SmtpSettings(host=server.host, port=server.port, security="none", connections=LINES)
     clock = SystemClock()
-    return await deliver(store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=run)
+    return await DeliveryRun(
+        store, SmtpTransport(settings, clock), clock, DAY, build_envelope, run=run
+    ).deliver()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import newsletter.transports
-from newsletter.delivery.delivering import deliver
+from newsletter.delivery.delivering import DeliveryRun
 from newsletter.errors import StoreError, TransportError
 from newsletter.model import (
     RECEIPT,
@@ -375,9 +375,9 @@ class TestAudit:
     def test_a_delivered_issue_is_proved(self, open_receiver: OpenReceiver, tmp_path: Path) -> None:
         async def scenario(receiver: Receiver) -> None:
             store = frozen(tmp_path)
-            counts = await deliver(
+            counts = await DeliveryRun(
                 store, receiver.transport, SkippingClock(), DAY, address, run="run"
-            )
+            ).deliver()
             assert counts == Counts(accepted=20)
             assert store.audit(DAY).ok, store.audit(DAY)
             store.close()
@@ -390,13 +390,17 @@ class TestAudit:
             if open_receiver in REMOTE:
                 await receiver.go_away()
                 with pytest.raises(TransportError):
-                    await deliver(store, receiver.transport, clock, DAY, address, run="down")
+                    await DeliveryRun(
+                        store, receiver.transport, clock, DAY, address, run="down"
+                    ).deliver()
                 await receiver.come_back()
             if open_receiver in ANSWERING:
                 receiver.treat_next("accepted", "refused", "deferred", "lost")
-            await deliver(store, receiver.transport, clock, DAY, address, run="first")
+            await DeliveryRun(store, receiver.transport, clock, DAY, address, run="first").deliver()
             await clock.sleep(3600)
-            counts = await deliver(store, receiver.transport, clock, DAY, address, run="second")
+            counts = await DeliveryRun(
+                store, receiver.transport, clock, DAY, address, run="second"
+            ).deliver()
             refused = int(open_receiver in ANSWERING)
             assert counts == Counts(accepted=20 - refused, failed=refused)
             assert store.audit(DAY).ok, store.audit(DAY)

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from newsletter.delivery import delivering
-from newsletter.delivery.delivering import BATCH, deliver, next_try
+from newsletter.delivery.delivering import BATCH, DeliveryRun, next_try
 from newsletter.errors import RenderError, StoreError, TransportError
 from newsletter.model import (
     Accepted,
@@ -77,7 +77,7 @@ class DeliveryScenario:
     async def run(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:
         """One run."""
         self.runs += 1
-        return await deliver(
+        return await DeliveryRun(
             self.store,
             transport,
             self.clock,
@@ -86,7 +86,7 @@ class DeliveryScenario:
             run=f"run{self.runs}",
             readers=readers,
             progress=self.progress.append,
-        )
+        ).deliver()
 
     def send(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:
         """One run, to its end."""
