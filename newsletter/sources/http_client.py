@@ -71,9 +71,7 @@ class Client:
         self.clock, self._cache, self._resolver = clock, cache, resolver
         self._network = network or httpcore2.AnyIOBackend()
         # A lock belongs to one event loop, and a client may be used in several, one after another.
-        self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
-            WeakKeyDictionary()
-        )
+        self._locks = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]()
         self._next_start: datetime | None = None
 
     @asynccontextmanager
