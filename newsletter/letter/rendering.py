@@ -216,11 +216,7 @@ def _frame_block(
 
 
 def _render_block(template: jinja2.Template, name: str | None, context: Context) -> str:
-    """One block of a template, or all of it where ``name`` is None.
-
-    Raises:
-        RenderError: the block fails in this context, or its text cannot be encoded.
-    """
+    """One block of a template, or all of it where ``name`` is None; raises RenderError."""
     render = template.root_render_func if name is None else template.blocks[name]
     try:
         text = "".join(render(template.new_context(dict(context))))

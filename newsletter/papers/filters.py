@@ -11,7 +11,7 @@ The grammar, loosest first; words are case-insensitive, ``and``, ``or``, ``not``
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import get_args
@@ -113,21 +113,16 @@ class _Parser:
         return Rule(text=self.text, expression=expression)
 
     def parse_or(self) -> Expression:
-        return self.parse_chain("or", self.parse_and, AnyOf)
+        parts = [self.parse_and()]
+        while self.accept("or"):
+            parts.append(self.parse_and())
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
     def parse_and(self) -> Expression:
-        return self.parse_chain("and", self.parse_operand, All)
-
-    def parse_chain(
-        self,
-        connective: str,
-        parse_part: Callable[[], Expression],
-        combine: Callable[[tuple[Expression, ...]], Expression],
-    ) -> Expression:
-        parts = [parse_part()]
-        while self.accept(connective):
-            parts.append(parse_part())
-        return parts[0] if len(parts) == 1 else combine(tuple(parts))
+        parts = [self.parse_operand()]
+        while self.accept("and"):
+            parts.append(self.parse_operand())
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def parse_operand(self) -> Expression:
         self.depth += 1

@@ -42,8 +42,7 @@ class Choice:
     @property
     def query(self) -> str:
         """The choice as the query of an address."""
-        fields = {name: str(value) for name, value in asdict(self).items()}
-        return urlencode(fields | {"all_papers": "1" if self.all_papers else ""})
+        return urlencode(asdict(self) | {"all_papers": "1" if self.all_papers else ""})
 
 
 def parse_choice(query: Mapping[str, str], default: Choice, themes: tuple[str, ...]) -> Choice:

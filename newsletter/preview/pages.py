@@ -228,11 +228,7 @@ class PreviewPages:
             return None, str(error)
 
     def _get(self, request: Request) -> BuiltLetter:
-        """The letter that a request is about.
-
-        Raises:
-            HTTPException: it cannot be built (404).
-        """
+        """The letter that a request is about; raises HTTPException (404) if it cannot be built."""
         try:
             return self._builder.get(self._parse_choice(request.query_params))
         except NewsletterError as error:

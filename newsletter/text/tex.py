@@ -124,11 +124,7 @@ def _convert(match: re.Match[str]) -> str:
 
 
 def _formula(match: re.Match[str]) -> str:
-    """A formula in Unicode.
-
-    Raises:
-        _UnsureError: it has an unknown macro, an index that Unicode lacks, or prose.
-    """
+    """A formula in Unicode, unless it has an unknown macro, an index Unicode lacks, or prose."""
     source = next(part for part in match.group(*_FORMULAS) if part).strip()
     if match["digit"] is not None and "\\" not in source:  # "$5-$10" are two prices
         raise _UnsureError

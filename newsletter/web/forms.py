@@ -68,11 +68,7 @@ async def read_form(request: Request) -> Form:
 
 
 class InvalidFormError(Exception):
-    """A form with mistakes.
-
-    Attributes:
-        problems: what is wrong, by the field's name.
-    """
+    """A form with mistakes; ``problems`` says what is wrong, by the field's name."""
 
     def __init__(self, problems: Mapping[str, Sequence[str]]) -> None:
         self.problems = problems

@@ -25,11 +25,6 @@ WEEKS_SHOWN = 26  # weeks in the plot of the growth
 
 WEEK = timedelta(weeks=1)
 
-NO_METRICS_EXTRA = (
-    "Metrics need an extra. Install it with pip install 'daily-papers-newsletter[metrics]',"
-    " then restart the newsletter."
-)
-
 HEALTHY: frozenset[ListingState] = frozenset({"ok", "quiet", "holiday"})  # a source that works
 
 
@@ -75,11 +70,7 @@ class OperatorPages:
         return self._ask_password(request) or expose_metrics(store, self.context.now)
 
     def _ask_password(self, request: Request) -> Response | None:
-        """The answer that asks for the password; None if the request has it.
-
-        Raises:
-            HTTPException: there is no operator's page (404).
-        """
+        """The answer that asks for the password; None if the request has it; 404 without a page."""
         if self.context.operator_password is None:
             raise HTTPException(404, "There is no such page.")
         if _has_password(request, self.context.operator_password):
@@ -137,7 +128,11 @@ def expose_metrics(store: Store, now: datetime) -> Response:
     try:
         import prometheus_client  # noqa: PLC0415 - an extra that may not be installed
     except ImportError as error:
-        raise HTTPException(501, NO_METRICS_EXTRA) from error
+        raise HTTPException(
+            501,
+            "Metrics need an extra. Install it with pip install 'daily-papers-newsletter[metrics]',"
+            " then restart the newsletter.",
+        ) from error
 
     registry = prometheus_client.CollectorRegistry()
     for name, text, label, values in _list_metrics(store, now):
