@@ -11,12 +11,14 @@ from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
+from newsletter.app.clock import SystemClock
+from newsletter.app.wiring import _make_source
 from newsletter.config import AnySource, read_settings
-from newsletter.config.sources import SourceSettings
+from newsletter.config.sources import SOURCE_KINDS, SourceSettings
 from newsletter.config.subscribers import (
     SubscriberSettings,
     plain_values,
@@ -61,6 +63,7 @@ from newsletter.model.deliveries import STATE_AFTER
 from newsletter.model.windows import LONGEST_GAP
 from newsletter.readers.due import is_due
 from newsletter.readers.service import keep_fields
+from newsletter.sources import Client
 from newsletter.web.forms import fill_form, parse_subscriber
 from tests.support.databases import new_sqlite_store
 from tests.support.factories import EVERY_FIELD
@@ -299,8 +302,19 @@ class TestSourceKinds:
         for name in set(settings.model_fields) - set(SourceSettings.model_fields) - {"kind"}:
             assert f"`{kind}`" in SETTINGS_ROWS[f"sources.{name}"]
 
+    @pytest.mark.parametrize("settings", get_args(AnySource))
+    def test_the_adapter_gets_every_setting(self, settings: type[SourceSettings]) -> None:
+        names = set(settings.model_fields) - {"kind", "name"}
+        chosen: Any = settings.model_construct(None, **{name: f"{name} as set" for name in names})
+        client = Client(contact="editor@example.org", clock=SystemClock())
+        source = _make_source("a source", chosen, Path(), client)
+        if not hasattr(source, "client"):  # it reads files
+            names -= set(SourceSettings.model_fields)
+        for name in names:
+            assert f"{name} as set" in repr(source), f"{name} has no effect"
+
     def test_a_wrong_kind_is_told_all_kinds(self) -> None:
-        with pytest.raises(InvalidFileError, match="huggingface, arxiv, feed or page"):
+        with pytest.raises(InvalidFileError, match=", ".join(SOURCE_KINDS[:-1])):
             read_settings(b"name: N\nsender: a@b.org\nsources: [{kind: x}]", "newsletter.yaml", {})
 
 

@@ -96,7 +96,7 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ({"issue": {"when_empty": "maybe"}}, "skip"),
         ({"sender": "N\r\nBcc: x@example.org <n@example.org>"}, "sender"),
         ({"operator": "a,b@example.org"}, "not an address"),
-        ({"sources": [{"kind": "gopher"}]}, "write huggingface, arxiv, feed or page"),
+        ({"sources": [{"kind": "gopher"}]}, "write huggingface, arxiv"),
         ({"store": "mongodb://h/n"}, "newsletter.yaml:1: store: write sqlite:///"),
         ({"store": "memory://"}, "in-memory store was removed; write sqlite:///newsletter.db"),
         ({"store": "postgresql"}, "store: write sqlite:///"),
