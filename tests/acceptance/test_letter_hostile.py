@@ -11,7 +11,7 @@ import pytest
 from newsletter.letter.rendering import render_issue
 from tests.support.demo_letter import shipped_templates
 from tests.support.factories import paper
-from tests.support.hostile_inputs import HOSTILE_TEXTS, check_message
+from tests.support.hostile_inputs import HOSTILE_TEXTS, check_message, paper_of
 from tests.support.html_outline import Outline
 from tests.support.letters import (
     SITE,
@@ -30,7 +30,7 @@ CHECKOUT = Path(__file__).parents[2]
 @pytest.mark.parametrize("hostile", HOSTILE_TEXTS)
 def test_hostile_paper_is_shown_literally_or_dropped(hostile: str) -> None:
     papers = (
-        paper(1, hostile, abstract=hostile, authors=(hostile,) * 5, organization=hostile),
+        paper_of(hostile),
         paper(2, "Untouched", abstract="It is as it was.", url="https://example.org/2"),
     )
     fragments, quarantined = render_issue(issue(papers, "Reasoning"), SITE, shipped_templates())

@@ -1,6 +1,6 @@
 """The store's first half: what is new, under whatever name it comes."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 
 import pytest
@@ -171,6 +171,7 @@ def test_every_item_field_round_trips(store: Store) -> None:
         announcement="cross",
         withdrawn=True,
     )
+    assert all(getattr(whole, field.name) != field.default for field in fields(Item))
     store.ingest(DAY, HEALTH, [IdentifiedItem(whole, identity("arxiv:1"))], now=NOON)
     (paper,) = store.papers(after=0, since=NOON)
     assert paper.item == whole

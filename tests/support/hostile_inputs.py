@@ -3,6 +3,9 @@
 As a program, under any Python, it renders and checks a letter for each text.
 """
 
+from dataclasses import fields
+
+from newsletter.model import Item, Paper
 from tests.support.factories import paper
 from tests.support.letters import (
     edition,
@@ -85,19 +88,17 @@ def check_message(message: bytes) -> None:
     ]
 
 
+def paper_of(text: str, **others: object) -> Paper:
+    """A paper with this text in every field that holds text, but for the others."""
+    values: dict[object, object] = {str: text, str | None: text, tuple[str, ...]: (text,) * 5}
+    filled = {f.name: values[f.type] for f in fields(Item) if f.type in values}
+    return paper(1, **{**filled, **others})  # type: ignore[arg-type]
+
+
 def check_letter(hostile: str) -> None:
     """Render a letter about a paper made of this text, and check it."""
-    fragments = make_fragments(
-        paper(
-            1,
-            hostile,
-            abstract=hostile,
-            authors=(hostile,) * 5,
-            organization=hostile,
-            url=f"https://example.org/{hostile}",
-            code=f"javascript:{hostile}",
-        )
-    )
+    links = {"url": f"https://example.org/{hostile}", "code": f"javascript:{hostile}"}
+    fragments = make_fragments(paper_of(hostile, **links))
     cut = edition(section("Reasoning", 0, because=hostile))
     rendering, envelope = make_letter(fragments, cut)
     message = message_bytes(envelope)

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from typing import get_args
 
@@ -12,9 +12,21 @@ from newsletter.errors import TemplateError
 from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
 from newsletter.letter.fragments import MAX_REASON_BYTES, IssueFragments
 from newsletter.letter.rendering import render_issue
-from newsletter.letter.views import longdate, paper_view, printable, wrap
+from newsletter.letter.views import (
+    FULL_LIMIT,
+    LEAD_LIMIT,
+    SHORT_LIMIT,
+    TITLE_LIMIT,
+    PaperView,
+    longdate,
+    paper_view,
+    printable,
+    wrap,
+)
 from newsletter.model import Publication, Summary
+from newsletter.templates.compiling import _sample_issue
 from tests.support.factories import item, paper
+from tests.support.hostile_inputs import paper_of
 from tests.support.letters import (
     ADA,
     BOB,
@@ -66,6 +78,17 @@ def test_view_omits_unknown_facts() -> None:
         (),
         (),
     )
+
+
+def test_view_cuts_every_text_to_its_limit() -> None:
+    view = paper_view(paper_of("word " * 20_000).item)
+    assert len(repr(view)) < TITLE_LIMIT + SHORT_LIMIT + FULL_LIMIT + LEAD_LIMIT + 1000
+
+
+def test_templates_are_tried_with_everything_a_paper_may_have() -> None:
+    full = paper_view(_sample_issue().papers[0].item)
+    for field in fields(PaperView):
+        assert getattr(full, field.name), f"data/sample_papers.json gives no {field.name}"
 
 
 def test_view_shows_known_facts() -> None:
