@@ -200,6 +200,9 @@ DECIDING = frozenset(state for state, facts in DELIVERY_STATES.items() if facts.
 MAY_HAVE_LEFT = _being("on its way", "in doubt", "arrived")
 """A letter in one of these may be in the reader's inbox."""
 
+ARRIVED = _being("arrived")
+"""The server took these letters, so their papers count as sent."""
+
 IN_DOUBT = _being("in doubt")
 """It is not known whether these letters arrived."""
 

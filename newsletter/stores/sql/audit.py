@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from newsletter.errors import StoreError
 from newsletter.model import (
+    ARRIVED,
     DONE_ISSUE,
     IN_DOUBT,
     MAY_HAVE_LEFT,
@@ -110,7 +111,7 @@ def _without_delivery(_connection: sa.Connection, issue: int) -> Query:
 def _accepted_twice(_connection: sa.Connection, issue: int) -> Query:
     """Mailboxes, compared without case, with more than one accepted letter."""
     mailbox = sa.func.lower(_READERS.email)
-    accepted = _rows(issue, DELIVERIES.state == "accepted", line=mailbox)
+    accepted = _rows(issue, DELIVERIES.state.in_(sorted(ARRIVED)), line=mailbox)
     return accepted.group_by(mailbox).having(sa.func.count() > 1)
 
 
@@ -125,7 +126,7 @@ def _unproved(_connection: sa.Connection, issue: int) -> Query:
     """Letters accepted without proof, as :class:`newsletter.ports.Transport` defines it."""
     proof = sa.or_(*(DELIVERIES.reply.startswith(word) for word in ("2", RECEIPT, BY_OPERATOR)))
     line = _READERS.email + ": " + DELIVERIES.reply
-    return _rows(issue, DELIVERIES.state == "accepted", ~proof, line=line)
+    return _rows(issue, DELIVERIES.state.in_(sorted(ARRIVED)), ~proof, line=line)
 
 
 @_invariant("I5", "done only when nothing is open")
@@ -178,8 +179,8 @@ def _repeated_papers(connection: sa.Connection, issue: int) -> Query:
         .where(
             here.c.issue == issue,
             here.c.reader.in_(suspects),
-            here.c.state == "accepted",
-            there.c.state == "accepted",
+            here.c.state.in_(sorted(ARRIVED)),
+            there.c.state.in_(sorted(ARRIVED)),
             sa.exists(sa.select(1).select_from(also).where(also.c.value == papers.c.value)),
         )
         .distinct()
@@ -201,7 +202,7 @@ def _with_repeats(connection: sa.Connection, issue: int, others: Sequence[int]) 
         .join(schema.editions, _SAME_EDITION)
         .where(
             sa.or_(DELIVERIES.wave.in_(waves), DELIVERIES.wave.in_(others)),
-            DELIVERIES.state == "accepted",
+            DELIVERIES.state.in_(sorted(ARRIVED)),
             _EDITIONS.papers != "[]",
         )
         .group_by(DELIVERIES.reader)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import DECIDING, Paper, Reader, ReaderHistory
+from newsletter.model import ARRIVED, DECIDING, Paper, Reader, ReaderHistory
 from newsletter.ports import Issues, Papers
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.engine import Queries
@@ -97,7 +97,7 @@ def _sent(
             EDITIONS.wave.in_(_waves_with(connection, members)),
             EDITIONS.highest >= min(members, default=0),
             EDITIONS.lowest <= max(members, default=0),
-            DELIVERIES.state == "accepted",
+            DELIVERIES.state.in_(sorted(ARRIVED)),
         )
     )
     for reader, papers in connection.execute(query):
