@@ -1,18 +1,20 @@
 """The scheduler: a tick every half minute, a heartbeat in the store, and a clean end.
 
-What is due at a tick is decided by :mod:`newsletter.readers.due`: cron triggers skip and repeat
-times when clocks change.
+The ticks are APScheduler's, plain intervals in UTC. What is due at a tick is decided by
+:mod:`newsletter.readers.due`: cron triggers skip and repeat times when clocks change.
 """
 
 import asyncio
-import contextlib
 import logging
 import platform
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+from apscheduler.job import Job
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.app.wiring import App
 from newsletter.bounces.processing import result_line
@@ -67,15 +69,25 @@ class Scheduler:
         """Tick until the event is set; then wait for the answers to letters on the wire."""
         last = next(iter(await asyncio.to_thread(self.publisher.store.heartbeats)), None)
         self.state.seen = None if last is None else last.seen
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        job = scheduler.add_job(
+            self.tick,
+            "interval",
+            seconds=TICK.total_seconds(),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+            next_run_time=self.publisher.clock.now(),
+        )
+        scheduler.start()
         try:
-            while not stopping.is_set():
-                self.tick()
-                with contextlib.suppress(TimeoutError):  # by the monotonic clock, which never jumps
-                    await asyncio.wait_for(stopping.wait(), TICK.total_seconds())
+            while not await _is_set_within(stopping, TICK):
+                reschedule(job, self.publisher.clock.now())
         finally:
+            scheduler.shutdown(wait=False)
             await self._end()
 
-    def tick(self) -> None:
+    async def tick(self) -> None:
         """Start a tick, unless the last one still runs."""
         if self._ticking is None or self._ticking.done():
             self._ticking = asyncio.create_task(self._tick())
@@ -130,6 +142,21 @@ def _name_skipped(state: SchedulerState) -> list[str]:
     skipped = [f"{day}: reader {one.email}: {one.error}" for day, one in state.skipped_readers()]
     more = len(skipped) - MAX_NAMED
     return skipped if more <= 0 else [*skipped[:MAX_NAMED], f"and {more} more readers"]
+
+
+async def _is_set_within(event: asyncio.Event, time: timedelta) -> bool:
+    """Wait for an event at most this long; returns whether it was set."""
+    try:
+        await asyncio.wait_for(event.wait(), time.total_seconds())
+    except TimeoutError:
+        return False
+    return True
+
+
+def reschedule(job: Job, now: datetime) -> None:
+    """Run a job now whose next time is far ahead because the clock was set back."""
+    if job.next_run_time - now > TICK:
+        job.modify(next_run_time=now)
 
 
 class SubscribersFileRefresh:

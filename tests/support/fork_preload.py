@@ -10,6 +10,8 @@ from importlib import import_module
 for name in (
     "_strptime",
     "anyio._backends._asyncio",
+    "apscheduler.executors.asyncio",
+    "apscheduler.triggers.interval",
     "encodings.ascii",
     "encodings.idna",
     "encodings.utf_8_sig",

@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, timedelta
 
 import pytest
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from newsletter.app.scheduler import Scheduler
+from newsletter.app.scheduler import Scheduler, reschedule
 from newsletter.errors import StoreError
 from newsletter.model import Counts
+from newsletter.model.windows import TICK
 from newsletter.ports import Store
 from newsletter.publisher.publishing import publish
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule
 from newsletter.templates import load_note_templates
+from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
 from tests.support.logs import log_lines, log_tracebacks
@@ -112,10 +115,25 @@ def test_ticks_do_not_overlap(store: Store) -> None:
     watch, _ = watch_over(store)
 
     async def main() -> None:
-        for _ in range(5):
-            watch.tick()
+        await asyncio.gather(*(watch.tick() for _ in range(5)))
         await asyncio.wait({task for task in asyncio.all_tasks() if task != asyncio.current_task()})
 
     with log_lines() as logged:
         asyncio.run(main())
     assert sum("frozen" in line for line in logged) == 1
+
+
+def test_tick_far_ahead_after_clock_step_is_rescheduled() -> None:
+    async def main() -> None:
+        clock = ManualClock()
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        scheduler.start(paused=True)
+        job = scheduler.add_job(main, "interval", seconds=30, next_run_time=NOON + TICK)
+        reschedule(job, clock.now())
+        assert job.next_run_time == NOON + TICK
+        clock.time -= timedelta(hours=2)
+        reschedule(job, clock.now())
+        assert job.next_run_time == clock.now()
+        scheduler.shutdown(wait=False)
+
+    asyncio.run(main())
