@@ -120,7 +120,7 @@ def stores() -> Iterator[dict[str, Store]]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         urls = stack.enter_context(databases())
-        journal = SendJournal(folder / "witness", lambda email: (email[::-1],))
+        journal = SendJournal(folder / "journal", lambda email: (email[::-1],))
         opened = {name: open_store(url) for name, url in urls.items()}
         opened["SQLite, journal"] = open_journaled_store(
             f"sqlite:///{folder}/journaled.db", journal

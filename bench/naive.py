@@ -46,9 +46,9 @@ def in_one_pass(
     Args:
         name: the name of the HTML or the text template.
         whole: the reader's edition.
-        made: the issue it is of.
-        publication: whose letter it is.
-        links: the reader's.
+        made: the issue of the edition.
+        publication: the newsletter.
+        links: the reader's links.
         preheader: the line that mail programs show beside the subject.
         minutes: how long it takes to read.
     """

@@ -36,7 +36,7 @@ from newsletter.ports import Store
 from newsletter.stores import open_store
 from tests.faults.recorder import Recorder, recording
 
-SECRET = "a secret of the bench alone"  # noqa: S105 - of a newsletter that is thrown away
+SECRET = "a secret of the bench alone"  # noqa: S105 - of a temporary newsletter
 SENDER = "papers@example.org"
 A_DAY = 200
 """Papers per day."""

@@ -61,7 +61,7 @@ def prepare(folder: Path, letters: int) -> None:
 def composed(
     day: Morning, readers: Sequence[Reader]
 ) -> tuple[IssueFragments, Iterator[PlannedEdition]]:
-    """The morning's issue set, and an edition for each of these readers, in their order."""
+    """The compiled issue, and an edition for each of these readers, in their order."""
     fragments, _ = render_issue(day.issue, PUBLICATION, load_templates())
     filters = [reader.subscriber.filter for reader in readers]
     masks = IssueMasks(day.issue, topics.match_issue(day.issue, filters, RulesMatcher()))
@@ -73,7 +73,7 @@ def composed(
 
 
 async def newsletter(folder: Path, port: int, connections: int) -> int:
-    """Deliver what is frozen; return the number of accepted letters."""
+    """Deliver the frozen issue; return the number of accepted letters."""
     store, clock = open_store(f"sqlite:///{folder / STORE}"), SystemClock()
     transport = SmtpTransport(
         SmtpSettings(host="127.0.0.1", port=port, security="none", connections=connections), clock

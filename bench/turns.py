@@ -42,7 +42,7 @@ class Turn:
 
 
 def ours() -> list[str]:
-    """Our own contenders: on asyncio's event loop, and on uvloop's where it is installed."""
+    """Our own contenders: on asyncio's event loop, and on uvloop's if it is installed."""
     return [ASYNCIO, *([UVLOOP] if find_spec("uvloop") else [])]
 
 

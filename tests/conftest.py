@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Freeze what was imported and collected: garbage collection need not look at it again."""
+    """Freeze what was imported and collected: so that garbage collection skips it."""
     gc.collect()
     gc.freeze()
 

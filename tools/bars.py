@@ -294,7 +294,7 @@ def climbs(graph: grimp.ImportGraph, rooms: Sequence[str], container: str) -> Ba
 
 
 def readme_start(readme: str) -> Bar:
-    """The line of the README on which the first command stands."""
+    """The line number of the first command in the README."""
     lines = readme.splitlines()
     first = next((n for n, line in enumerate(lines, 1) if line.startswith("```")), len(lines))
     return Bar("README, line of its first command", first + 1, 19)

@@ -61,7 +61,7 @@ def main() -> int:
             ("SpamAssassin", _spamassassin(letters)),
             ("rspamd", _rspamd(letters)),
         ):
-            faults += _told(name, found)
+            faults += _print_findings(name, found)
     return 1 if faults else 0
 
 
@@ -69,8 +69,8 @@ class SkippedError(Exception):
     """Raised if a checker is not installed; says how to install it."""
 
 
-def _told(name: str, found: Iterator[str]) -> int:
-    """Print what a checker found; return the number of faults."""
+def _print_findings(name: str, found: Iterator[str]) -> int:
+    """Print the faults that a checker found; return their number."""
     try:
         faults = list(found)
     except SkippedError as reason:

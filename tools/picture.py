@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _take_sheet(browser: Browser, folder: Path) -> None:
-    """Take the pictures of the preview of the demo."""
+    """Take the pictures of the demo's preview page."""
     prepared(folder)
     with previewing(folder) as (address, _):
         for scheme in SCHEMES:

@@ -42,7 +42,7 @@ _LOCAL = {
     "logging.inc": 'type = "console";\nlevel = "error";\n',
     "options.inc": 'dns {{ nameserver = ["127.0.0.1:9"]; timeout = 0.1s; retransmits = 1; }}\n',
 }
-"""What differs from the configuration that ships: loopback alone, no lists asked, no statistics."""
+"""The differences from the shipped configuration: loopback only, no DNS lists, no statistics."""
 
 
 class Rspamd:

@@ -1,4 +1,4 @@
-"""The archive over real HTTP: what everybody may see, and its feeds."""
+"""The archive over real HTTP: its public pages and feeds."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def publish_two_days(app: Website) -> None:
 
 @pytest.fixture(scope="module")
 def published() -> Iterator[Website]:
-    """Two days of issues, for the tests that only look."""
+    """Two days of issues, for tests that change nothing."""
     with open_website(url="https://example.org/papers") as opened:
         opened.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
         publish_two_days(opened)
@@ -51,7 +51,7 @@ def titles(app: Website, path: str) -> list[str]:
 
 
 PERSONAL = (ADA, "/preferences/", "/unsubscribe/", "/leave/", "/mine/", "/edition/")
-"""What no public page may have."""
+"""What no public page may contain."""
 
 
 def check_feed(app: Website, path: str) -> Response:
@@ -165,7 +165,7 @@ def test_feeds_are_valid_and_repeat_nothing(app: Website, form: str) -> None:
 
 
 def faults(feed: str, form: str) -> list[str]:
-    """What a RELAX NG validator finds wrong with a feed."""
+    """The faults that a RELAX NG validator finds in a feed."""
     grammar = etree.RelaxNG(etree.parse(FEEDS / f"{form}.rng"))
     grammar.validate(etree.fromstring(feed.encode()))
     return [f"{fault.line}: {fault.message}" for fault in grammar.error_log]

@@ -1,4 +1,4 @@
-"""A relay that refuses all, or the sender, for an hour, or one reader in a hundred for good."""
+"""A relay that refuses everything for an hour, or one reader in a hundred for good."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from tests.support.outgoing import BODY
 from tests.support.smtp_servers import FaultyServer, Reply, Stage, faulty_server
 
 NEVER = 9999
-"""More answers than a test asks for."""
+"""More replies than any test needs."""
 
 NOBODY = "550 5.1.1 nobody here"
 
@@ -48,7 +48,7 @@ def build_envelope(claim: Claim) -> Envelope:
 async def run(
     store: Store, server: FaultyServer, clock: SkippingClock, name: str, *, connections: int = 4
 ) -> Counts:
-    """One run."""
+    """Deliver the day's issue in one run."""
     settings = SmtpSettings(
         host=server.host, port=server.port, security="none", connections=connections
     )
@@ -58,7 +58,7 @@ async def run(
 
 
 def freeze_issue(readers: int) -> Store:
-    """A store with an issue for so many."""
+    """A store with an issue frozen for this many readers."""
     store = temporary_store()
     freeze_one_issue(store, *(f"reader{n}" for n in range(readers)))
     return store
@@ -108,7 +108,7 @@ def test_refusing_relay_blames_nobody_and_ends_no_issue(
 def test_nobody_is_blamed_even_with_few_left(
     stage: Stage, readers: int, connections: int, *, pipelining: bool
 ) -> None:
-    """A letter or two may be left whose turn comes apart from the others'."""
+    """One or two letters may remain that are tried at another time than the others."""
 
     async def scenario(gap: int) -> None:
         store, clock = freeze_issue(readers), SkippingClock()
@@ -128,7 +128,7 @@ def test_nobody_is_blamed_even_with_few_left(
 
 
 def _due(store: Store, clock: SkippingClock) -> int:
-    """How many deferred letters have to be tried now."""
+    """The number of deferred letters that are due now."""
     return sum(
         one.state == "deferred" and one.next_try is not None and one.next_try <= clock.now()
         for one in store.deliveries(DAY)

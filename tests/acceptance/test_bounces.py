@@ -1,4 +1,4 @@
-"""Mail that came back, in real files, through the real command and the real daemon."""
+"""Returned mail in real files, read by the real command and the real daemon."""
 
 import mailbox
 import shutil
@@ -52,13 +52,13 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Newsletter, list[Rec
 
 @pytest.fixture
 def arrivals(sent: tuple[Newsletter, list[ReceivedMail]]) -> list[ReceivedMail]:
-    """The letters the readers got."""
+    """The letters that the readers received."""
     return sent[1]
 
 
 @pytest.fixture
 def newsletter(sent: tuple[Newsletter, list[ReceivedMail]], tmp_path: Path) -> Newsletter:
-    """The newsletter as it was after sending."""
+    """A copy of the newsletter as it was after sending."""
     shutil.copytree(sent[0].folder, tmp_path, dirs_exist_ok=True)
     return Newsletter(tmp_path)
 
@@ -71,7 +71,7 @@ def deliver(newsletter: Newsletter, *mails: bytes) -> None:
 
 
 def count_mails(newsletter: Newsletter) -> dict[str, int]:
-    """How many mails lie in the Maildir, unread and seen."""
+    """The number of unread and of seen mails in the Maildir."""
     box = mailbox.Maildir(newsletter.folder / "bounces")
     flags = [(message.get_subdir(), message.get_flags()) for message in box]
     box.close()

@@ -1,4 +1,4 @@
-"""`audit` and `issue`: what the ledger proves, and what only the operator decides."""
+"""`audit` and `issue`: what the ledger proves, and what only the operator can decide."""
 
 import json
 import sqlite3
@@ -39,7 +39,7 @@ def inbox() -> Iterator[Inbox]:
 
 @pytest.fixture
 def newsletter(tmp_path: Path, inbox: Inbox) -> Iterator[Newsletter]:
-    """Two papers on the 3rd, one more on the 4th, for whoever subscribes."""
+    """A newsletter with two papers on the 3rd and one more on the 4th."""
     made = Newsletter(tmp_path, inbox.port)
     days = {DAY: [a_paper(1), a_paper(2)], "2026-08-04": [a_paper(3)]}
     with serve(daily_papers(days)) as origin:

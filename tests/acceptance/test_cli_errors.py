@@ -1,4 +1,4 @@
-"""Bad input and bad weather: one clear error, the exit code of the contract, nothing half done."""
+"""Bad input and failing systems: one clear error, the documented exit code, nothing half done."""
 
 import json
 import os
@@ -92,11 +92,11 @@ def test_errors_are_json_lines_on_request(newsletter: Newsletter) -> None:
     "group", ["bounces", "config", "issue", "store", "subscribers", "templates", "topics"]
 )
 def test_group_help_describes_each_command_fully(newsletter: Newsletter, group: str) -> None:
-    told = newsletter.run(group, "--help").stdout.partition("Commands:")[2]
-    assert "..." not in told
-    assert "…" not in told
-    sentences = " ".join(told.split())
-    for command in re.findall(r"^  (\w+) ", told, re.MULTILINE):
+    listed = newsletter.run(group, "--help").stdout.partition("Commands:")[2]
+    assert "..." not in listed
+    assert "…" not in listed
+    sentences = " ".join(listed.split())
+    for command in re.findall(r"^  (\w+) ", listed, re.MULTILINE):
         assert re.search(rf"\b{command} [A-Z]", sentences)
     assert sentences.endswith(".")
 
@@ -116,8 +116,8 @@ def test_unknown_word_points_to_help(tmp_path: Path, words: str, end: str) -> No
 @pytest.mark.parametrize("group", ["", "subscribers"])
 def test_group_alone_shows_its_help_only(tmp_path: Path, group: str) -> None:
     newsletter = Newsletter(tmp_path)
-    told = newsletter.run(*group.split(), code=2).stderr
-    assert told.strip() == newsletter.run(*group.split(), "--help").stdout.strip()
+    listed = newsletter.run(*group.split(), code=2).stderr
+    assert listed.strip() == newsletter.run(*group.split(), "--help").stdout.strip()
 
 
 @pytest.mark.parametrize(
@@ -227,13 +227,13 @@ def test_missing_store_is_named_without_password(newsletter: Newsletter) -> None
 
 
 FREEZING = -70_000
-"""Bytes a file may grow by, less than it has: too few for the issue to be frozen."""
+"""The bytes by which the store may grow; negative: too few to freeze the issue."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("left", [FREEZING, 40_000], ids=["while it freezes", "while it sends"])
 def test_full_disk_loses_nothing_and_next_run_continues(tmp_path: Path, left: int) -> None:
-    """The limit on the size of files stands in for a disk that is full from then on."""
+    """A limit on the size of files simulates a disk that is full from then on."""
     with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
         newsletter.configure(
@@ -266,7 +266,7 @@ def test_full_disk_loses_nothing_and_next_run_continues(tmp_path: Path, left: in
     copies = Counter(arrival.recipient for arrival in inbox.arrivals)
     assert len(copies) == 200
     assert (before == 0) == (left == FREEZING)
-    # What was answered and could not be written down is in doubt: one letter a connection at most.
+    # A reply that could not be recorded leaves its letter in doubt: at most one per connection.
     assert sum(copies.values()) <= 200 + 8 * (before > 0)
     assert max(copies.values()) <= 2
 
@@ -400,8 +400,8 @@ def test_older_issue_ignores_later_source_failures(
         assert [source["detail"] for source in newest["sources"]] == ["gone"]
     newsletter.run("issue", "cancel", "2026-08-05", "--yes")
     assert newsletter.json("status", "2026-08-04")["sources"], "a day called off fetched nothing"
-    told = newsletter.run("status").stdout
-    assert re.search(r"^source +state\nLater +failed +gone$", told, re.MULTILINE)
+    listed = newsletter.run("status").stdout
+    assert re.search(r"^source +state\nLater +failed +gone$", listed, re.MULTILINE)
 
 
 def test_why_accepts_any_key_of_a_paper(tmp_path: Path) -> None:

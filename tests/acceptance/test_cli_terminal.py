@@ -15,7 +15,7 @@ PAPER = {"paper": {"id": "2608.00001", "title": "The first", "summary": "About i
 
 
 def on_a_terminal(folder: Path, *words: str, answer: str) -> tuple[int, str]:
-    """Run the command on a terminal of its own, answer its question; exit code and screen."""
+    """Run the command on its own terminal and answer its question; return exit code and screen."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     with running_command(words, folder, environment, os.ttyname(theirs)) as running:

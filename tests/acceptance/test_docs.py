@@ -128,7 +128,7 @@ def test_makefile_has_every_documented_target() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """What makes it so: no command's module, no library behind one, is imported for it."""
+    """The help is fast because it imports no command's module and no library behind one."""
     probe = (
         "import sys; from newsletter.cli import run; run(['--help']);"
         "print(sorted({m.partition('.')[0] for m in sys.modules}"
@@ -141,7 +141,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 FAULTS = sorted({f"R{number:02d}" for number in range(1, 37)} - {"R18", "R32", "R33"})
-"""The faults that deliveries are to survive, by the numbers they have been given."""
+"""The faults that deliveries must survive, by their numbers in docs/delivery.md."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -165,16 +165,16 @@ def test_container_runs_an_existing_command_and_port() -> None:
 
 def test_every_security_row_names_existing_tests() -> None:
     rows = [line.split("|") for line in (DOCS / "security.md").read_text().splitlines()]
-    told = {
+    tests_by_row = {
         row[1].strip(): set(re.findall(r"`(test_\w+)`", row[4])) for row in rows if len(row) > 5
     }
-    held = {number for ids in told for number in re.findall(r"S\d\d", ids)}
+    held = {number for ids in tests_by_row for number in re.findall(r"S\d\d", ids)}
     assert held == {f"S{number:02}" for number in range(1, 31)} - {"S11", "S22"}
     written = {
         name
         for file in (ROOT / "tests").rglob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
     }
-    for row, names in told.items():
+    for row, names in tests_by_row.items():
         assert names <= written, row
         assert names or not row.startswith("S"), row

@@ -37,7 +37,7 @@ GOOD_RECORDS = {
 
 
 class NameServer:
-    """A name server that knows what it is told, over UDP on loopback."""
+    """A name server on loopback (UDP) that answers with the given records."""
 
     def __init__(self, zone: Mapping[str, list[str]]) -> None:
         self.zone = dict(zone)
@@ -153,13 +153,13 @@ def test_offline_the_dns_is_not_checked(newsletter: Newsletter, lookup: Lookup |
 def test_every_problem_is_reported_with_exit_code_one(newsletter: Newsletter) -> None:
     smtp = {"host": "127.0.0.1", "port": 1, "security": "none"}
     newsletter.configure(smtp=smtp, url="http://papers.example.org", templates="nowhere")
-    told = newsletter.json("doctor", code=1)
-    wrong = {check["name"]: check for check in told["checks"] if check["state"] == "wrong"}
-    assert not told["ok"]
+    document = newsletter.json("doctor", code=1)
+    wrong = {check["name"]: check for check in document["checks"] if check["state"] == "wrong"}
+    assert not document["ok"]
     assert {"SMTP", "public URL", "templates"} <= set(wrong)
     assert all(check["fix"] for check in wrong.values())
     assert "smtp.host and smtp.port" in wrong["SMTP"]["fix"]
-    assert newsletter.run("doctor", code=1).stdout.count("\n") == len(told["checks"])
+    assert newsletter.run("doctor", code=1).stdout.count("\n") == len(document["checks"])
 
 
 def test_wrong_configuration_is_the_only_report(newsletter: Newsletter) -> None:

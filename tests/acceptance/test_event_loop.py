@@ -1,4 +1,4 @@
-"""Letters over either event loop: Python's own and uvloop's, which commands run on."""
+"""Letters are sent on either event loop: Python's own and uvloop's."""
 
 import asyncio
 import sys

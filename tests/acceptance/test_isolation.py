@@ -50,7 +50,7 @@ class BrokenMatcher(RulesMatcher):
 
 @dataclass
 class Scene:
-    """A newsletter in a folder, of which the test breaks a part, and what became of it."""
+    """A newsletter in a folder, one part of which the test breaks, and the results."""
 
     newsletter: Newsletter
     app: App
@@ -58,7 +58,7 @@ class Scene:
     tracebacks: list[str] = field(default_factory=list)
 
     def run(self, publisher: Publisher, deliver: Deliver | None = None) -> None:
-        """Keep it running until the operator has an email."""
+        """Run the daemon until the operator has an email."""
 
         async def usual(day: date, turn: str) -> Counts:
             return await publish(
@@ -87,7 +87,7 @@ class Scene:
         return " ".join(b"".join(letter.content).decode().replace("=\r\n", "").split())
 
     def assert_named(self, *words: str) -> None:
-        """These words stand in status (text and JSON), doctor, log and the operator's email."""
+        """Check that status, its JSON, doctor, log and the operator's email have these words."""
         status = self.newsletter.run("status").stdout
         document = str(self.newsletter.json("status"))
         findings = examine(self.newsletter.folder / "newsletter.yaml", None)

@@ -1,4 +1,4 @@
-"""The newsletter's own letter: its looks and its bytes."""
+"""The newsletter's own templates: how letters look, and their bytes."""
 
 import re
 from collections.abc import Callable

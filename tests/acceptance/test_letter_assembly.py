@@ -1,4 +1,4 @@
-"""A letter's pieces make the whole that one pass of its templates gives, and it fits."""
+"""A letter assembled from fragments equals one rendered in one pass, and is small enough."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from tests.support.factories import paper, reader
 from tests.support.letters import SITE, edition, issue, links_to, section
 
 GMAIL_CLIPS = 102_400
-"""Bytes of HTML a letter may have."""
+"""The maximum size of a letter's HTML, in bytes."""
 
 WITH_LEADS = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, rows=[3, 4]))
 

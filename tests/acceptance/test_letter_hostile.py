@@ -1,4 +1,4 @@
-"""Hostile papers in the newsletter's own letter, under every Python that is here."""
+"""Hostile papers in the newsletter's own letter, under every installed Python."""
 
 import os
 import shutil
@@ -65,7 +65,7 @@ def test_hostile_papers_are_harmless_on_other_pythons(minor: int) -> None:
 
 
 def other_python(minor: int) -> str | None:
-    """An interpreter of that version: on the path, or one of pyenv's."""
+    """The interpreter of that version, from the path or from pyenv."""
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     installed = sorted(root.glob(f"versions/3.{minor}.*/bin/python"))
     return str(installed[-1]) if installed else shutil.which(f"python3.{minor}")

@@ -1,4 +1,4 @@
-"""What real listings bring is set so that people can read it; skipped where they are not."""
+"""Texts of real listings become readable; skipped if the recorded listings are not installed."""
 
 import re
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ SURE = re.compile(
     r"|\\[%&#]"
     r"|(?<![\\$\w])\$(?!\d)(?:[A-Za-z0-9=+<>()]|\\(?:alpha|beta|gamma|times|approx|sim|leq|geq|%)|[\^_]\{?\d\}?)+\$"
 )
-"""TeX whose meaning is sure."""
+"""TeX with an unambiguous meaning."""
 
 PRICES = ("or only $200k. With", "awarded $35,000 in tota")
-"""Money in two of the listings."""
+"""Prices in two of the listings, which are not TeX."""
 
 
 def recorded() -> Iterator[Item]:
@@ -49,12 +49,12 @@ def _listed(path: Path) -> tuple[Item, ...]:
     try:
         return feed.parse(path.read_bytes(), {}, "https://example.org/feed")
     except SourceError:
-        return ()  # what is no feed is another test's
+        return ()  # another test is about files that are not feeds
 
 
 @cache
 def texts() -> tuple[tuple[str, str], ...]:
-    """Every title and abstract, as written and as shown."""
+    """Every title and abstract, as listed and as shown."""
     found = []
     for item in recorded():
         view = paper_view(item)

@@ -56,7 +56,7 @@ def test_bytes_equal_those_of_the_preview_command(preview: PreviewServer, tmp_pa
 
 
 def _timeless(message: str) -> list[str]:
-    """A message without what the instant of its making is in: its date and its signed links."""
+    """The headers of a message without those that depend on the time: date and signed links."""
     named = ("Date:", "List-Unsubscribe:", "Message-ID:")
     head = message.partition("\r\n\r\n")[0].splitlines()
     return [line for line in head if not line.startswith((*named, " "))]
@@ -132,7 +132,7 @@ def test_nothing_listens_outside_loopback(preview: PreviewServer) -> None:
 
 
 def _listening(process: psutil.Process) -> list[tuple[str, int]]:
-    """Where a process listens; nothing for one that may not be looked into."""
+    """The addresses that a process listens on; none if the system hides them."""
     try:
         found = process.net_connections(kind="inet")
     except psutil.Error:
@@ -169,7 +169,7 @@ def test_test_letter_uses_configured_server_and_no_reader(tmp_path: Path) -> Non
 
 
 def _body(text: str) -> str:
-    """A letter's papers, without its foot, which names the reader."""
+    """The papers of a letter, without the footer, which names the reader."""
     return text.replace("\r\n", "\n").partition("-" * 78)[0]
 
 

@@ -1,4 +1,4 @@
-"""Seeing that a file was saved, whatever way an editor saves it."""
+"""Saved files are noticed, in whatever way an editor saves them."""
 
 from pathlib import Path
 

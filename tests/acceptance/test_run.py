@@ -92,7 +92,7 @@ def test_fetches_and_waits_before_the_time(newsletter: Newsletter, inbox: Inbox)
 
 @contextlib.contextmanager
 def watched_newsletter(newsletter: Newsletter) -> Iterator[tuple[App, SubscribersFileRefresh]]:
-    """A newsletter that has read its readers, and what looks whether their file has changed."""
+    """A newsletter that has read its readers' file, and the check for changes of that file."""
     configure_due(newsletter, "http://127.0.0.1:8099")
     with open_app(newsletter.folder / "newsletter.yaml") as app:
         app.readers()

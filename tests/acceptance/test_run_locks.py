@@ -1,4 +1,4 @@
-"""Locks of the operating system: they end with their process, and tell who is gone."""
+"""Run locks: they end with their process, and show which runs have ended."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The readers' pages from the real command, in a process of its own, over a real database."""
+"""The readers' pages, served by the real command in its own process over a real database."""
 
 import http.client
 import re

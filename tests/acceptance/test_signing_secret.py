@@ -1,4 +1,4 @@
-"""The secret a newsletter draws for itself: one, whole, and never nothing."""
+"""The secret that a newsletter makes for itself: only one, complete, and never empty."""
 
 import stat
 from concurrent.futures import ThreadPoolExecutor

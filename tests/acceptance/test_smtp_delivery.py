@@ -1,4 +1,4 @@
-"""A whole issue over real SMTP: each letter once, whatever the server does."""
+"""A whole issue over real SMTP: each letter arrives once, whatever the server does."""
 
 import asyncio
 import contextlib
@@ -58,7 +58,7 @@ def build_envelope(claim: Claim) -> Envelope:
 
 
 async def run(store: Store, server: FaultyServer, clock: Clock, name: str) -> Counts:
-    """One run over four connections."""
+    """Deliver the day's issue in one run over four connections."""
     patience = server.timeout
     settings = SmtpSettings(
         host=server.host,
@@ -135,7 +135,7 @@ def test_server_dying_midway_leaves_rest_to_next_run() -> None:
 async def minutes_until_done(
     store: Store, server: FaultyServer, script: Mapping[Stage, Sequence[Reply]], until: int
 ) -> int:
-    """Run each minute, the server misbehaving until this one; how many minutes it took."""
+    """Run every minute while the server misbehaves until this one; return the minutes it took."""
     clock, bad = SkippingClock(), {stage: list(answers) for stage, answers in script.items()}
     for minute in range(240):
         server.script = {stage: list(answers) for stage, answers in bad.items()}

@@ -1,4 +1,4 @@
-"""SMTP servers that misbehave: nobody loses a letter, nobody is blamed for the server."""
+"""SMTP servers that misbehave: no letter is lost, and no reader is blamed for the server."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ FIVE = letters(5)
 async def send_over(
     server: FaultyServer, counter: DeliveryRecorder, sent: Sequence[Letter]
 ) -> None:
-    """Send over one connection, with as much patience as this server needs."""
+    """Send over one connection, with the time limit that this server needs."""
     patience = server.timeout
     settings = SmtpSettings(
         host=server.host,
@@ -38,7 +38,7 @@ async def send_over(
 def outcomes(
     script: Mapping[Stage, Sequence[Reply]], sent: Sequence[Letter]
 ) -> tuple[list[Outcome], FaultyServer]:
-    """What becomes of these letters at such a server, in their order."""
+    """The outcomes of these letters at such a server, in their order."""
 
     async def scenario() -> tuple[list[Outcome], FaultyServer]:
         counter = DeliveryRecorder()
@@ -54,7 +54,7 @@ def outcomes(
 def server_wide(
     script: Mapping[Stage, Sequence[Reply]],
 ) -> tuple[TransportError, DeliveryRecorder, FaultyServer]:
-    """The error, when the server as a whole fails; the first letter must be known unsent."""
+    """The error of a server that fails as a whole; the first letter must be settled as unsent."""
 
     async def scenario() -> tuple[TransportError, DeliveryRecorder, FaultyServer]:
         counter = DeliveryRecorder()

@@ -1,4 +1,4 @@
-"""Letters in one stream: fast, and each still with its own fate."""
+"""Pipelined letters: each has its own outcome."""
 
 import asyncio
 from collections import Counter as Tally
@@ -40,7 +40,7 @@ async def send_over(
 def outcomes(
     script: Mapping[Stage, Sequence[Reply]], sent: Sequence[Letter]
 ) -> tuple[dict[str, Outcome], FaultyServer]:
-    """What becomes of these letters at such a server, each settled once."""
+    """The outcomes of these letters at such a server; each is settled once."""
 
     async def scenario() -> tuple[dict[str, Outcome], FaultyServer]:
         counter = DeliveryRecorder()
@@ -215,7 +215,7 @@ def test_returned_letter_leaves_after_other_connections_closed() -> None:
     async def scenario() -> None:
         counter = DeliveryRecorder()
         script: dict[Stage, list[Reply]] = {
-            "dot": [Fault.LATE],  # the other connection sends what is left meanwhile
+            "dot": [Fault.LATE],  # the other connection sends the rest meanwhile
             "MAIL": [*["250 ok"] * 4, "421 too many messages"],
         }
         async with faulty_server(script, pipelining=True) as server:
@@ -285,7 +285,7 @@ def test_failing_stream_waits_for_replies_under_way() -> None:
     asyncio.run(scenario())
 
 
-# -- what the server bears ---------------------------------------------------------------------
+# -- limits of the server ---------------------------------------------------------------------
 
 
 def test_server_refusing_everyone_is_stopped_without_blame() -> None:

@@ -1,4 +1,4 @@
-"""Refusals in our own session: a reader who is not there is blocked, and nobody else."""
+"""Refusals during SMTP sessions: only a reader whose mailbox does not exist is blocked."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ READERS = 100
 
 @dataclass
 class DailyIssues:
-    """A hundred readers, an issue a day, a server that misbehaves as it is told each day."""
+    """A hundred readers, an issue every day, and a server with a script of faults for each day."""
 
     publisher: Publisher
     clock: ManualClock
@@ -35,7 +35,7 @@ class DailyIssues:
     sent: dict[date, int] = field(default_factory=dict)
 
     def issue(self, script: Mapping[Stage, Sequence[Reply]], *, pipelining: bool = True) -> None:
-        """Send the next day's issue into such a server."""
+        """Send the next day's issue to a server with this script."""
         titles = StubSource(f"Paper of {self.day}")
         asyncio.run(
             fetch_sources(
@@ -47,7 +47,7 @@ class DailyIssues:
         self.day += timedelta(days=1)
         self.clock.time += timedelta(days=1)
 
-    async def _send(self, script: Mapping[Stage, Sequence[Reply]], pipelining: bool) -> int:  # noqa: FBT001 - handed on
+    async def _send(self, script: Mapping[Stage, Sequence[Reply]], pipelining: bool) -> int:  # noqa: FBT001 - passed on
         async with faulty_server(script, pipelining=pipelining) as server:
             settings = SmtpSettings(
                 host=server.host, port=server.port, security="none", connections=1

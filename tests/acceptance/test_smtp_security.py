@@ -20,7 +20,7 @@ from tests.support.smtp_servers import faulty_server, working_server
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A certificate authority of our own, and a server's end of TLS signed by it."""
+    """Our own certificate authority, and a server's TLS context with a certificate of it."""
 
     ca_file: str
     server: ssl.SSLContext
@@ -35,7 +35,7 @@ def authority(folder: Path, host: str = "localhost") -> Authority:
 
 
 def send(settings: SmtpSettings) -> DeliveryRecorder:
-    """Send one letter; the counter it left from."""
+    """Send one letter; return its recorder."""
 
     async def scenario() -> DeliveryRecorder:
         counter = DeliveryRecorder()
@@ -48,7 +48,7 @@ def send(settings: SmtpSettings) -> DeliveryRecorder:
 
 
 async def refused(settings: SmtpSettings, words: str) -> str:
-    """Sending one letter must fail for the server's sake, with these words; the message."""
+    """Check that sending fails because of the server, with these words; return the message."""
     counter = DeliveryRecorder()
     with pytest.raises(TransportError, match=words) as caught:
         await SmtpTransport(settings, SkippingClock()).send(

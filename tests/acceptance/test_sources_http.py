@@ -54,7 +54,7 @@ def get(answer: Response, *, timeout: float = 60, **more: Response) -> Answer:
 
 
 def resolving(*answers: Sequence[str]) -> tuple[Resolver, list[str]]:
-    """A resolver that gives these addresses in turn, and the hosts it was asked for."""
+    """A resolver that returns these addresses in turn, and the list of hosts it was asked for."""
     turns, hosts = list(answers), []
 
     async def resolver(host: str, port: int) -> Sequence[str]:
@@ -171,7 +171,7 @@ def test_redirect_is_checked_like_the_first_address(target: str) -> None:
 
 
 class Detour(httpcore2.AnyIOBackend):
-    """A network on which every address leads to loopback, and which remembers what was asked."""
+    """A network in which every address leads to loopback; it records the connections requested."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -189,7 +189,7 @@ class Detour(httpcore2.AnyIOBackend):
 
 
 def client_in_network(hosts: Mapping[str, Sequence[str]]) -> tuple[Client, Detour]:
-    """A client in a world where these hosts are at these addresses, all of them loopback."""
+    """A client in a network where these hosts have these addresses; all lead to loopback."""
 
     async def resolver(host: str, port: int) -> Sequence[str]:
         del port

@@ -1,4 +1,4 @@
-"""What the world really served, beside the checkout; skipped where it is not."""
+"""Answers recorded from real sources, kept beside the checkout; skipped if they are missing."""
 
 import csv
 from collections import Counter
@@ -29,7 +29,7 @@ NO_FEED = {
 
 
 def listed(*kinds: str) -> list[tuple[str, int]]:
-    """The manifest's files of these kinds that are listings, and how many items each has."""
+    """The files of these kinds that the manifest calls listings, each with its number of items."""
     if not PAYLOADS.is_dir():
         return []
     with (PAYLOADS / "MANIFEST.tsv").open(encoding="utf-8", newline="") as manifest:

@@ -35,11 +35,11 @@ def rss(title: bytes, before: bytes = b"") -> bytes:
 
 
 LONG = rss(b"<b>" * 200_000)
-"""Takes its reader longer than it takes to find that reader."""
+"""A feed that takes long to parse, so that the test finds the process that parses it."""
 
 
 def outcome(body: bytes) -> str:
-    """``titles`` or the error: the other sources go on either way."""
+    """The titles of the feed, or the message of the SourceError."""
     try:
         return "".join(entry["title"] for entry in read(body))
     except SourceError as error:
@@ -111,20 +111,20 @@ def test_child_has_none_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def _environment(child: str) -> str:
-    return _told(Path(f"/proc/{child}/environ")).decode()
+    return _read_proc(Path(f"/proc/{child}/environ")).decode()
 
 
 def _children() -> list[str]:
     return [
         child
         for task in Path(f"/proc/{os.getpid()}/task").iterdir()
-        for child in _told(task / "children").decode().split()
-        if b"feed_parser" in _told(Path(f"/proc/{child}/cmdline"))
+        for child in _read_proc(task / "children").decode().split()
+        if b"feed_parser" in _read_proc(Path(f"/proc/{child}/cmdline"))
     ]
 
 
-def _told(file: Path) -> bytes:
-    """What the system tells of a thread or process; nothing of one that has ended meanwhile."""
+def _read_proc(file: Path) -> bytes:
+    """A file in /proc of a thread or process; empty if that has ended meanwhile."""
     try:
         return file.read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -183,7 +183,7 @@ print(json.dumps({"read": read, "refused": refused, "seen": seen, "slow": slow})
 
 
 def parse_watched(files: list[Path]) -> dict[str, Any]:
-    """Parse these files in a process that notes every file opened and every connection made."""
+    """Parse these files in a process that records every opened file and every connection."""
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", WATCHED],
         input="\n".join(map(str, files)),

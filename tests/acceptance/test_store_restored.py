@@ -1,4 +1,4 @@
-"""A store restored from an older backup: what has left is not sent again."""
+"""A store restored from an older backup: letters that were sent are not sent again."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def inbox() -> Iterator[Inbox]:
 
 @pytest.fixture
 def newsletter(tmp_path: Path, inbox: Inbox) -> Iterator[Newsletter]:
-    """A paper or two a day; the first day's issue has been sent."""
+    """A newsletter with one or two papers a day, whose first issue has been sent."""
     made = Newsletter(tmp_path, inbox.port)
     days = {FIRST: [a_paper(1), a_paper(2)], SECOND: [a_paper(3), a_paper(4)], THIRD: [a_paper(5)]}
     with serve(daily_papers(days)) as origin:
@@ -95,7 +95,7 @@ def test_restored_store_sends_nothing_until_journal_is_read(
 def test_backup_during_sending_repeats_no_letter(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
-    """The copy is made in the middle: it has letters in hand whose end it never saw."""
+    """The backup is made while letters are being sent, and lacks their outcomes."""
 
     def copy_at_the_third(recipient: str) -> str | None:
         if recipient == READERS[2] and not (tmp_path / "backup.db").exists():
@@ -140,7 +140,7 @@ def test_unsent_letters_go_and_doubts_are_held(
 
 
 def cut(folder: Path, email: str) -> None:
-    """Take from the witness what became of a reader's letter, as if it had died at the dot."""
+    """Remove a letter's outcome from the journal, as if the run had been killed at its dot."""
     (book,) = (folder / ".newsletter" / "witness").glob(f"*/{SECOND}.letters")
     with sqlite3.connect(folder / "newsletter.db") as ledger:
         ((reader,),) = ledger.execute("SELECT id FROM readers WHERE email = ?", (email,))
@@ -225,7 +225,7 @@ def test_journal_contains_no_addresses(newsletter: Newsletter, tmp_path: Path) -
     newsletter.send(SECOND)
     books = [path for path in (tmp_path / ".newsletter" / "witness").rglob("*") if path.is_file()]
     assert {path.suffix for path in books} == {".letters", ".waves"}
-    # Not the end of a Message-ID, whose hex digits may well spell "ada".
+    # Without the Message-IDs: their hex digits may contain "ada".
     named = re.compile(rf"\b({'|'.join(map(re.escape, READERS))})".encode())
     for path in books:
         assert not named.search(path.read_bytes())

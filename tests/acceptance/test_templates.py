@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def change(folder: Path, name: str, old: str, new: str) -> int:
-    """Replace a text in a template; the line where it was."""
+    """Replace a text in a template; return its line number."""
     path = folder / name
     text = path.read_text(encoding="utf-8")
     assert old in text

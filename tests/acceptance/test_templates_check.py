@@ -1,4 +1,4 @@
-"""Templates looked through by the real command, and copied for editing."""
+"""Templates checked by the real command, and copied for editing."""
 
 import json
 import shutil

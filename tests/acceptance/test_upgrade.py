@@ -1,4 +1,4 @@
-"""What changes between freezing an issue and sending it waits for the next issue."""
+"""Changes made between freezing and sending an issue take effect with the next issue."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The readers' door in a real browser, with real letters: the whole way, and who may walk it."""
+"""The readers' pages in a real browser, with real letters, and their accessibility."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser for all of them; its event loop runs in this thread."""
+    """One browser for all tests; its event loop runs in this thread."""
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -57,7 +57,7 @@ def link_in(text: str, word: str) -> str:
 
 
 def subscribed(app: Website, page: Page) -> None:
-    """From the first page to the preferences, as a person goes."""
+    """Subscribe as a person does, from the first page to the preferences."""
     page.goto(app.site)
     page.get_by_label("Your mail address").fill(ADA)
     page.get_by_role("button", name="Send me the letters").click()
@@ -70,7 +70,7 @@ def subscribed(app: Website, page: Page) -> None:
     page.get_by_role("link", name="Choose what they hold").click()
 
 
-def leave(app: Website, page: Page, one_click: bool) -> None:  # noqa: FBT001 - of two ways one
+def leave(app: Website, page: Page, one_click: bool) -> None:  # noqa: FBT001 - a case of two
     came = len(app.inbox.to(ADA))
     letter = app.inbox.to(ADA)[-1]
     if one_click:
@@ -97,7 +97,7 @@ def leave(app: Website, page: Page, one_click: bool) -> None:  # noqa: FBT001 - 
 def test_join_choose_read_and_leave(
     app: Website,
     browser: Browser,
-    javascript: bool,  # noqa: FBT001 - pytest gives it by name
+    javascript: bool,  # noqa: FBT001 - pytest passes it by name
     one_click: bool,  # noqa: FBT001 - as above
 ) -> None:
     page = browser.new_page(java_script_enabled=javascript)
@@ -193,7 +193,7 @@ def test_link_scanner_running_scripts_changes_nothing(app: Website, browser: Bro
 
 
 def paths(app: Website) -> dict[str, str]:
-    """Every page a reader may see, by what it is."""
+    """The paths of all pages that a reader may see, by a name."""
     reader = app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     app.store.save_reader(subscriber("bob@example.org"), status="unconfirmed", now=NOON)
     app.publish(DAY, "Vision anew", "Of other things")
@@ -236,7 +236,7 @@ def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, w
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
     def press(button: str) -> None:
-        """The page that answers is waited for with its style: axe measures what is painted."""
+        """Press a button and wait for the next page and its styles, which axe needs."""
         with page.expect_navigation(wait_until="load"):
             page.get_by_role("button", name=button).click()
 

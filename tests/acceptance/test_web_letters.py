@@ -1,4 +1,4 @@
-"""The first letter and the last word: what leaves when a reader comes, and what is kept."""
+"""Letters to readers who subscribe and unsubscribe, and the reasons that they give."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def bob(app: Website) -> Reader:
 
 
 def confirmed(app: Website, topics: tuple[str, ...] = ()) -> ReceivedMail:
-    """Ada joins and says yes; what comes then."""
+    """Ada subscribes and confirms; return the mail she gets then."""
     app.join(topics=topics)
     path = app.link(app.mail_to(ADA))
     assert "The first one is on its way." in app.post(path).text
@@ -129,7 +129,7 @@ def test_letter_links_show_actions_and_buttons_perform_them(app: Website) -> Non
 
 
 def leaves(app: Website) -> None:
-    """Ada leaves by the button of the page her letter leads to."""
+    """Ada unsubscribes with the button of the page that her letter links to."""
     page = app.get(app.path("unsubscribe"))
     (action,) = re.findall(r'<form method="post" action="(/leave/[^"]+)"', page.body)
     for _ in range(2):
@@ -139,7 +139,7 @@ def leaves(app: Website) -> None:
 
 
 def check_no_more_letters(app: Website, count: int) -> None:
-    """Whatever was under way before this has come."""
+    """Check that no more than this many letters have arrived."""
     app.join("last@example.org")
     app.mail_to("last@example.org")
     assert len(app.inbox.to(ADA)) == count

@@ -1,4 +1,4 @@
-"""The readers' door over real HTTP, with real letters: what it does and what it refuses."""
+"""The readers' pages over real HTTP, with real letters: what they do and what they refuse."""
 
 import contextlib
 import json
@@ -54,12 +54,12 @@ def ada(app: Website, **fields: object) -> Reader:
 
 
 def state(app: Website) -> tuple[object, ...]:
-    """All that a request might have changed."""
+    """Everything that a request might have changed."""
     readers = app.store.readers()
     return readers, tuple(app.store.consents(reader.id) for reader in readers)
 
 
-# -- the whole way -------------------------------------------------------------------------------
+# -- from subscribing to unsubscribing -------------------------------------------------------------
 
 
 def test_joining_needs_confirmation_by_a_button(app: Website) -> None:
@@ -277,7 +277,7 @@ def test_stored_data_is_shown_and_can_be_deleted(app: Website) -> None:
     assert "erased.invalid" not in gone.body
 
 
-# -- leaving -------------------------------------------------------------------------------------
+# -- leaving ---------------------------------------------------------------------------------------
 
 
 def test_one_click_unsubscribe_works_twice_and_years_later(app: Website) -> None:
@@ -332,7 +332,7 @@ def test_opening_a_link_changes_nothing(app: Website) -> None:
     assert app.inbox.arrivals == []
 
 
-# -- reading -------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def test_readers_edition_is_shown_whole(app: Website) -> None:
@@ -383,7 +383,7 @@ def test_hostile_title_is_shown_as_text(app: Website) -> None:
     assert script not in bad.body
 
 
-# -- refusals ------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("email", HOSTILE)
@@ -542,7 +542,7 @@ def test_no_request_causes_a_server_error(
         assert answer.headers["referrer-policy"] == "no-referrer"
 
 
-# -- where it stands ----------------------------------------------------------------------------
+# -- behind a proxy --------------------------------------------------------------------------------
 
 
 def test_pages_work_under_a_path_prefix() -> None:
@@ -567,7 +567,7 @@ def test_forwarded_address_counts_behind_trusted_proxy() -> None:
 
 
 def letters_of_one_client(*proxies: str) -> int:
-    """Letters that fourteen sign-ups bring, each said to come from somewhere else."""
+    """The number of letters after 14 sign-ups, each of which claims another client address."""
     with open_website(proxies=proxies) as app:
         for n in range(14):
             app.request(
@@ -578,7 +578,7 @@ def letters_of_one_client(*proxies: str) -> int:
                 X_Forwarded_For=f"198.51.100.{n}",
             )
         app.mail(10)
-    return len(app.inbox.arrivals)  # those under way at its end as well
+    return len(app.inbox.arrivals)  # also those under way at its end
 
 
 def test_deferred_confirmation_is_retried() -> None:
@@ -591,12 +591,12 @@ def test_deferred_confirmation_is_retried() -> None:
 
 
 class HeldStore(SqlStore):
-    """A store that another program holds at first."""
+    """A store that another program locks at first."""
 
     times = 2
 
     def forget_unconfirmed(self, *, before: datetime) -> int:
-        """Fail while it is held."""
+        """Fail while the store is locked."""
         if self.times:
             self.times -= 1
             raise StoreError("another program is writing to it")

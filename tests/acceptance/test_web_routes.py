@@ -1,4 +1,4 @@
-"""Every route of the pages, asked for whatever a generator thinks of: no error is ours."""
+"""Every route of the pages answers generated requests without a server error."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def app() -> Iterator[Website]:
 
 
 def known(app: Website) -> dict[str, list[str]]:
-    """What leads somewhere, by the parameter it stands for."""
+    """Values of path parameters that exist, by the parameter's name."""
     purposes: tuple[Purpose, ...] = get_args(Purpose)
     signed = [app.path(purpose, PAYLOADS.get(purpose, "1")) for purpose in purposes]
     return {
@@ -50,7 +50,7 @@ def test_description_names_every_page_and_method(app: Website) -> None:
 
 
 def paths(app: Website, method: str) -> set[str]:
-    """The paths that can be asked for by a method, as the routes have them."""
+    """The paths of the routes that answer to a method."""
     routes = [route for route in app.routes if isinstance(route, Route)]
     return {route.path for route in routes if method in (route.methods or ())}
 
@@ -103,7 +103,7 @@ def test_no_route_causes_a_server_error(app: Website) -> None:
 
 
 def test_no_page_accepts_an_altered_token(app: Website) -> None:
-    """Every seventh place everyday, every place in the long run; the pure test has every bit."""
+    """Every seventh character is altered; in the full run, every character."""
     pages = {
         route.path.partition("{")[0]: route.methods or set()
         for route in app.routes

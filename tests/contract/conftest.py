@@ -1,4 +1,4 @@
-"""The stores every contract is run over: an SQLite file and a real PostgreSQL server."""
+"""The stores that every contract is tested on: an SQLite file and a real PostgreSQL server."""
 
 from collections.abc import Iterator
 from pathlib import Path

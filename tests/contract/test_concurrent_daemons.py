@@ -53,7 +53,7 @@ def test_two_daemons_and_a_send_share_one_issue(tmp_path: Path, round_: int, url
 
 NEWSLETTER = CONTENDERS["newsletter"]
 PLAN = Plan(kills=1, letters=300, connections=2)
-"""More letters than one sender claims at once, so that two have a share each."""
+"""More letters than one sender claims at once, so that both senders get some."""
 
 
 async def command(folder: Path, words: Words) -> Process:
@@ -75,7 +75,7 @@ async def until_true(condition: Callable[[], bool]) -> None:
 
 
 async def two_at_once(folder: Path, store: str, *, killed: bool) -> None:
-    """Two ``send`` that have all their connections open before the server answers either."""
+    """Run two ``send`` that both have all connections open before the server answers."""
 
     def go_deaf(phase: Phase, count: int) -> None:
         if phase == "MAIL" and count == 0:

@@ -1,4 +1,4 @@
-"""How much memory a freeze takes: a few readers' worth, however many there are."""
+"""A freeze holds only a few readers in memory, however many there are."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ from tests.support.factories import DAY, NOON
 from tests.support.publishers import StubSource, publisher_over
 
 A_READER = 300
-"""Bytes each further reader may take; held whole, with such names, they take thousands."""
+"""The memory in bytes that each further reader may take; a whole reader takes thousands."""
 
 NAME = "Somebody " * 200
 
@@ -37,7 +37,7 @@ def newcomers(first: int, last: int) -> list[Subscriber]:
     "url", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
 )
 def test_freeze_memory_grows_by_bytes_per_reader(url: str, tmp_path: Path) -> None:
-    journal = SendJournal(tmp_path / "witness", lambda email: (email[::-1],))
+    journal = SendJournal(tmp_path / "journal", lambda email: (email[::-1],))
     store, clock = open_journaled_store(url, journal), ManualClock()
     publisher = publisher_over(
         store, StubSource(*(f"word{n} word0" for n in range(5))), clock=clock
@@ -45,7 +45,7 @@ def test_freeze_memory_grows_by_bytes_per_reader(url: str, tmp_path: Path) -> No
     everybody = newcomers(0, 2 * CHUNK)
 
     def peak(day: date) -> int:
-        """The most memory that freezing the day's issue for all there are takes at once."""
+        """The peak of memory while the day's issue is frozen for all readers."""
         asyncio.run(fetch_sources(publisher.sources, store, day, clock, lambda _report: None))
         gc.collect()
         tracemalloc.start()

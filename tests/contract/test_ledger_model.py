@@ -1,4 +1,4 @@
-"""The ledger as a model: whatever is planned, claimed, killed and answered, the promise holds."""
+"""Random plans, claims, kills and answers: each reader gets each paper once."""
 
 import asyncio
 import os
@@ -55,7 +55,7 @@ ANSWERS: tuple[Outcome, ...] = (
 
 
 class Delivery(RuleBasedStateMachine):
-    """A store, some runs over it that die, and what really arrived."""
+    """A store, runs that are killed, and the letters that really arrived."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(wanted=st.integers(0, 7))
     def plan(self, wanted: int) -> None:
-        """Freeze for everybody who has no delivery of the day: what is owed, by their filter."""
+        """Freeze an issue for every reader without a delivery of the day."""
         papers = self.store.papers(after=0, since=NOON)
         planned = self.store.planned_readers(self.day)
         readers = [r for r in self.store.readers() if r.id not in planned]
@@ -102,7 +102,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 5), reaches=st.booleans())
     def send(self, which: int, *, reaches: bool) -> None:
-        """Mark a claimed letter and, if that is granted, let its dot go."""
+        """Mark a claimed letter and, if the mark is granted, send its final dot."""
         if not self.claims:
             return
         claim = self.claims.pop(which % len(self.claims))
@@ -118,7 +118,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 5), answer=st.sampled_from(ANSWERS))
     def reply(self, which: int, answer: Outcome) -> None:
-        """The server's answer comes, however late."""
+        """Settle a letter with the server's answer, however late."""
         if self.marked:
             claim = self.marked.pop(which % len(self.marked))
             later = self.now + timedelta(minutes=5)
@@ -126,7 +126,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule()
     def kill(self) -> None:
-        """Everybody at work dies; their claims are taken over."""
+        """Kill every run; their claims are taken over."""
         self.claims, self.marked = [], []
         for day in self.store.issue_days():
             self.store.end_leases(day, self.store.claiming_runs(day), now=self.now)
@@ -178,7 +178,10 @@ class Delivery(RuleBasedStateMachine):
 
 
 def _cut(history: ReaderHistory, numbers: list[int], wanted: int) -> PlannedEdition:
-    """What a reader is owed and wants; ``wanted`` says of each three papers which those are."""
+    """An edition of the papers that a reader is owed and wants.
+
+    Bit *i* of ``wanted`` says whether the reader wants papers whose number modulo 3 is *i*.
+    """
     owed = [
         place
         for place, number in enumerate(numbers)
@@ -204,14 +207,14 @@ TestDelivery = pytest.mark.slow(Delivery.TestCase)
 
 CADENCES: tuple[Cadence, ...] = ("daily", "weekdays", "weekly")
 DAYS, QUIET = 60, 8
-"""How long it goes, and the last days, on which all is well and nothing new is listed."""
+"""The number of days, and of the last days without new papers and failures."""
 
 
 class DaysMachine:
     """Sixty mornings of six readers, with sources, servers and runs that fail."""
 
     def __init__(self, seed: int) -> None:
-        self.draw = random.Random(seed)  # noqa: S311 - to be drawn again
+        self.draw = random.Random(seed)  # noqa: S311 - repeatable
         self.clock, self.source = ManualClock(), StubSource()
         self.publisher = publisher_over(temporary_store(), self.source, clock=self.clock)
         self.people = [
@@ -229,19 +232,20 @@ class DaysMachine:
         self.source.titles = tuple(f"Paper {number}.{each}" for each in range(count))
         outage = not quiet and self.draw.random() < 0.1
         self.source.error = SourceError("outage") if outage else None
-        told = asyncio.run(
+        reports = asyncio.run(
             fetch_sources(
                 self.publisher.sources, self.publisher.store, day, self.clock, lambda _report: None
             )
         )
         self.listed |= set() if outage else set(self.source.titles)
-        if freeze(self.publisher, day, waiting_readers(self.publisher, day), told):
+        if freeze(self.publisher, day, waiting_readers(self.publisher, day), reports):
             self.deliver(day, {} if quiet else self.troubles())
 
     def troubles(self) -> dict[str, Outcome]:
-        """What goes wrong with whom today.
+        """Today's failures by reader.
 
-        A weekly letter that failed twice would rightly leave out what is two weeks old by then.
+        Weekly readers have none: after two failures, their papers would be two weeks old and would
+        rightly be left out.
         """
         answers = (Refused("550 no"), Deferred("450 later"), NotSent("cut off"))
         often = [one.email for one in self.people if one.cadence != "weekly"]
@@ -249,7 +253,7 @@ class DaysMachine:
         return {email: self.draw.choice(answers) for email in unlucky}
 
     def deliver(self, day: date, troubles: dict[str, Outcome]) -> None:
-        """One run over the day's issue; what arrived is written down."""
+        """Deliver the day's issue in one run, and record what arrived."""
         transport = MemoryTransport(troubles)
         sending = publish(
             self.publisher,

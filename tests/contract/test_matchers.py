@@ -28,7 +28,7 @@ MATCHERS: tuple[Matcher, ...] = (RulesMatcher(),)
 
 
 def masks(items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
-    """Which items the terms occur in; all matchers have to agree."""
+    """The items in which the terms occur, on which all matchers must agree."""
     first, *others = (matcher.masks(items, terms) for matcher in MATCHERS)
     assert all(other == first for other in others)
     return first

@@ -1,4 +1,4 @@
-"""A power cut: what was written swiftly may be gone from the disk, and nothing is sure of it."""
+"""A power cut may lose what was not yet synced to the disk; the next run treats it as in doubt."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def url(tmp_path: Path) -> str:
 
 
 def open_after_boot(url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The store as it is opened after this start of the machine."""
+    """The store as opened after this start (boot id) of the machine."""
     monkeypatch.setattr(engine, "boot_id", lambda: boot)
     return open_store(url)
 
@@ -55,7 +55,7 @@ def test_claims_before_a_power_cut_are_in_doubt(
 def test_longer_journal_after_power_cut_does_not_block(
     tmp_path: Path, url: str, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = SendJournal(tmp_path / "witness", lambda email: (email,))
+    journal = SendJournal(tmp_path / "journal", lambda email: (email,))
     monkeypatch.setattr(engine, "boot_id", lambda: "first")
     before = open_journaled_store(url, journal)
     freeze_one_issue(before, "ada", "bob")
@@ -97,7 +97,7 @@ def test_claims_since_boot_were_not_sent(
 
 @pytest.fixture
 def reaches() -> Iterator[list[str]]:
-    """How far each commit from now on reaches, where that changes."""
+    """The synchronous mode of the commits from now on, one entry for each change."""
     said: list[str] = []
 
     def heard(statement: str) -> None:
@@ -113,7 +113,7 @@ def reaches() -> Iterator[list[str]]:
 
 
 class Slow:
-    """A disk that takes what it is given when it is let, and notes what that was."""
+    """A disk that syncs only when the test allows it, and records what it synced."""
 
     def __init__(self) -> None:
         self.synced: list[int] = []

@@ -1,4 +1,4 @@
-"""The send journal: a restored store recovers what it has forgotten, and sends nothing before."""
+"""The send journal: a restored store sends nothing until it has recovered what it forgot."""
 
 import json
 import zlib
@@ -37,7 +37,7 @@ LATER = NOON + timedelta(hours=2)
 
 @pytest.fixture
 def journal(tmp_path: Path) -> SendJournal:
-    return SendJournal(tmp_path / "witness", lambda email: (email[::-1],))
+    return SendJournal(tmp_path / "journal", lambda email: (email[::-1],))
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def store(url: str, journal: SendJournal) -> Iterator[JournaledStore]:
 
 @pytest.fixture
 def restored(store: JournaledStore, url: str, journal: SendJournal) -> Iterator[JournaledStore]:
-    """The store as it was when it knew its readers alone: ada's letter arrived since.
+    """A store restored to a time when it knew only its readers.
 
-    Bob's was marked, and nobody knows; cec was refused, dan's line broke before the dot, and eve
-    had no turn.
+    Since then Ada's letter was accepted, Bob's was marked without an outcome, Cec's was refused,
+    Dan's connection broke before the dot, and Eve's letter was not claimed.
     """
     freeze_one_issue(store, "ada", "bob", "cec", "dan", "eve")
     ada, bob, cec, dan = claim(store, limit=4)
@@ -173,7 +173,7 @@ def test_store_without_a_journal_gets_one(url: str, journal: SendJournal) -> Non
 
 
 def wave_lines(journal: SendJournal) -> list[dict[str, Any]]:
-    """The lines that tell of the day's waves."""
+    """The journal's lines about the day's waves."""
     text = (journal.folder / f"{DAY}.waves").read_text()
     return [json.loads(line) for line in text.splitlines() if line]
 
@@ -228,7 +228,7 @@ def read_readers(line: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def test_wave_on_one_line_is_read(restored: JournaledStore, journal: SendJournal) -> None:
-    """So they were written down before waves were taken in several."""
+    """Earlier versions recorded a wave in one line."""
     lines = wave_lines(journal)
     everybody = {
         id_: said for line in lines if "readers" in line for id_, said in read_readers(line).items()

@@ -1,4 +1,4 @@
-"""The audit finds whatever breaks an invariant, and nothing where all is well."""
+"""The audit finds everything that breaks an invariant, and nothing in a correct ledger."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -37,7 +37,7 @@ TAKEN = Accepted("250 taken")
 
 
 def deliver_all(store: Store, run: str = "run") -> None:
-    """Claim, mark and accept everything of the day, and close it."""
+    """Claim, mark and accept all deliveries of the day, and close the issue."""
     taken = claim(store, run=run)
     mark(store, *taken)
     settle(store, *taken, outcome=TAKEN)
@@ -45,7 +45,7 @@ def deliver_all(store: Store, run: str = "run") -> None:
 
 
 def broken_invariants(audit: Audit) -> dict[str, tuple[str, ...]]:
-    """What does not hold."""
+    """The broken invariants, with the rows that break them."""
     return {proof.id: proof.rows for proof in audit.proofs if not proof.ok}
 
 
@@ -137,7 +137,7 @@ def test_unsent_letter_may_be_rendered_again(store: Store) -> None:
     assert store.mark([letter], now=NOON, lease=LEASE) == {again.token}
 
 
-# -- the operator's word -----------------------------------------------------------------------
+# -- the operator's decisions ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_day_without_issue_can_be_cancelled(store: Store) -> None:
     assert store.issue_state(DAY) == ("held", "after all")
 
 
-# -- what only a hand in the database can do -------------------------------------------------------
+# -- changes that only SQL by hand can make --------------------------------------------------------
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_changed_row_is_found(
 
 
 def _change(url: str, table: str, values: dict[str, Any]) -> None:
-    """Write into Ada's row by hand."""
+    """Change Ada's row with SQL."""
     database = Database(url)
     changed = schema.metadata.tables[table]
     with database.writing() as connection:

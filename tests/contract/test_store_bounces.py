@@ -1,4 +1,4 @@
-"""What comes back by mail: noted once, and who is blocked by it."""
+"""Returned mail is recorded once, and blocks the right readers."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""What only a database can do wrong: be missing, full, foreign, newer; and what proves the rest."""
+"""Faults of a database: missing, full, foreign, newer; and the constraints of its tables."""
 
 import contextlib
 import json
@@ -217,9 +217,9 @@ ADDRESSES = ["ada@example.org", "bob@example.org"]
 
 
 def _put_back_to_0007(file: Path) -> None:
-    """Let each edition hold where its reader stood, and a reason beside each paper, as then.
+    """Put the history and the reasons back into each edition, as in revision 0007.
 
-    The rows move to tables made by the migrations of then, whatever columns came later.
+    The rows move to tables made by the migrations up to then, whatever columns came later.
     """
     later = file.rename(file.with_name("later.db"))
     then = Database(f"sqlite:///{file}")
@@ -239,7 +239,7 @@ def _put_back_to_0007(file: Path) -> None:
             columns = ", ".join(f'"{row[1]}"' for row in rows)
             if columns:
                 connection.execute(
-                    f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM later.{table}"  # noqa: S608 - names of ours
+                    f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM later.{table}"  # noqa: S608 - our own names
                 )
         connection.commit()
 
@@ -323,7 +323,7 @@ def test_missing_driver_names_the_extra() -> None:
 
 
 def _run(code: str) -> str:
-    """Run Python code on its own; what it printed."""
+    """Run Python code in its own process; return what it printed."""
     done = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", code],
         capture_output=True,
@@ -335,7 +335,7 @@ def _run(code: str) -> str:
     return done.stdout + done.stderr
 
 
-# -- what can be wrong with it ---------------------------------------------------------------
+# -- faults ---------------------------------------------------------------
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
@@ -392,11 +392,11 @@ def test_vanished_server_is_given_up(postgres: str) -> None:
     store = Database(f"{postgres}&keepalives_idle=7")
     with store.reading() as connection:
         driver: Any = connection.connection.driver_connection
-        told = driver.info.get_parameters()
+        parameters = driver.info.get_parameters()
     store.close()
-    assert told["connect_timeout"] == "30"
-    assert told["tcp_user_timeout"] == "60000"
-    assert told["keepalives_idle"] == "7"
+    assert parameters["connect_timeout"] == "30"
+    assert parameters["tcp_user_timeout"] == "60000"
+    assert parameters["keepalives_idle"] == "7"
 
 
 def test_missing_database_is_named(postgres: str) -> None:
@@ -428,7 +428,7 @@ def test_full_disk_stops_a_freeze_without_harm(tmp_path: Path) -> None:
 
 
 def _let_grow_little(connection: Connection) -> None:
-    """Let the file grow by four pages only, as a full disk would."""
+    """Let the file grow by only four pages, to simulate a full disk."""
     pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")
 
@@ -479,7 +479,7 @@ def test_postgresql_lock_is_reported(empty_postgres: str, monkeypatch: pytest.Mo
     store.close()
 
 
-# -- what the tables themselves prove ------------------------------------------------------------
+# -- constraints of the tables ------------------------------------------------------------
 
 
 def test_second_issue_of_a_day_or_unknown_state_fails(

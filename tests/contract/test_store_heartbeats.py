@@ -1,4 +1,4 @@
-"""What every store remembers of those who stay awake."""
+"""Heartbeats of running processes."""
 
 from dataclasses import replace
 from datetime import timedelta

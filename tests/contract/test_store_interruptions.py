@@ -1,4 +1,4 @@
-"""The database goes in the middle of a morning: at each statement, each commit among them."""
+"""The database fails during a run: at each statement, commits included."""
 
 import asyncio
 import contextlib
@@ -38,13 +38,13 @@ def build_envelope(claim: Claim) -> Envelope:
 
 
 def freeze_if_needed(store: Store) -> None:
-    """Freeze the issue, if it is not."""
+    """Freeze the issue, unless it is frozen already."""
     if not store.waves(DAY):
         freeze_one_issue(store, *NAMES)
 
 
 async def freeze_and_deliver(store: Store, server: FaultyServer, run: str) -> Counts:
-    """Freeze the issue, if it is not, and deliver what is open."""
+    """Freeze the issue, unless it is frozen already, and deliver what is open."""
     freeze_if_needed(store)
     settings = SmtpSettings(host=server.host, port=server.port, security="none", connections=LINES)
     clock = SystemClock()
@@ -55,7 +55,7 @@ async def freeze_and_deliver(store: Store, server: FaultyServer, run: str) -> Co
 
 @contextlib.contextmanager
 def interrupted_store(url: str, cut: Interruption) -> Iterator[Store]:
-    """A store whose database goes."""
+    """A store whose database fails at this interruption."""
     if url.startswith("sqlite"):
         with contextlib.closing(SqlStore(url)) as opened:
             interrupt_sqlite(opened, cut)
@@ -66,14 +66,14 @@ def interrupted_store(url: str, cut: Interruption) -> Iterator[Store]:
 
 
 async def interrupt_and_resume(url: str, cut: Interruption) -> None:
-    """A morning that is cut off, what must hold then, and the one after it, which ends well."""
+    """Interrupt a run, check what must hold then, and finish the issue in a second run."""
     async with faulty_server({}) as server:
         with contextlib.suppress(StoreError), interrupted_store(url, cut) as store:
             await freeze_and_deliver(store, server, "first")
         received = Counter(one.recipient for one in server.received)
         assert max(received.values(), default=1) == 1
         ledger = CONTENDERS["newsletter"].ledger(url)
-        assert len(ledger) in {0, len(NAMES)}  # frozen whole or not at all
+        assert len(ledger) in {0, len(NAMES)}  # the whole issue is frozen, or nothing
         accepted = {email for email, (state, _) in ledger.items() if state == "accepted"}
         assert accepted <= set(received)
         assert all(ledger[email][0] in MARKED for email in received)
@@ -82,7 +82,7 @@ async def interrupt_and_resume(url: str, cut: Interruption) -> None:
 
 
 async def resume(url: str, server: FaultyServer) -> None:
-    """Whoever comes next, once the first is gone, brings every reader the letter."""
+    """Check that the next run brings the letter to every reader."""
     store = open_store(url)
     store.end_leases(DAY, store.claiming_runs(DAY), now=SystemClock().now())
     counts = await freeze_and_deliver(store, server, "second")
@@ -99,13 +99,13 @@ async def resume(url: str, server: FaultyServer) -> None:
 
 
 def check_invariants(url: str) -> None:
-    """Whatever is there of the issue keeps every invariant."""
+    """Check that the issue, if it was frozen, keeps every invariant."""
     with contextlib.closing(open_store(url)) as store:
         assert not store.waves(DAY) or store.audit(DAY).ok
 
 
 def interrupt_each_statement(url: str, *, done: bool, for_good: bool) -> int:
-    """Cut a morning off at statement after statement; how many it has."""
+    """Interrupt a run at each statement in turn; return the number of statements."""
     at = 1
     while True:
         cut = Interruption(at, done, for_good)

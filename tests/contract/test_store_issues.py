@@ -1,4 +1,4 @@
-"""The store's issues: frozen in waves, each reader planned once a day, owed what was not sent."""
+"""The store's issues: waves, one delivery per reader and day, and the papers still owed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -251,7 +251,7 @@ def test_day_without_issue_is_empty(store: Store) -> None:
         store.close_issue(DAY)
 
 
-# -- standings ----------------------------------------------------------------------------------
+# -- readers' histories ----------------------------------------------------------------------------
 
 
 def test_history_includes_accepted_papers(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The store's ledger: claimed under a token, marked before the dot, settled by the answer."""
+"""The store's ledger: deliveries are claimed, marked before the dot, settled by the answer."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -244,7 +244,7 @@ def test_no_mark_after_unsubscribing(store: Store, status: Status) -> None:
 
 
 def void(held: Claim) -> list[Claim]:
-    """Claims that are like this one and are not it."""
+    """Claims that differ from this one in one respect."""
     return [
         replace(held, token="other"),
         replace(held, reader=held.reader + 1),
@@ -401,7 +401,7 @@ def test_ledger_lists_addresses_and_counts_add_up(store: Store) -> None:
     assert (counts.planned, counts.open) == (5, 3)
 
 
-# -- several at once ---------------------------------------------------------------------------
+# -- concurrent runs ---------------------------------------------------------------------------
 
 
 def test_eight_threads_claim_each_delivery_once(store: Store) -> None:

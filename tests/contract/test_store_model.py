@@ -1,4 +1,4 @@
-"""The SQL store agrees with a plain model, whatever is done to both in whatever order."""
+"""The SQL store agrees with a plain model after any sequence of operations."""
 
 import tempfile
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ STATUSES: list[Status] = ["confirmed", "unsubscribed", "blocked", "unconfirmed"]
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Does the same to both stores, and compares all that can be asked of them."""
+    """Does the same to both stores, and compares all their answers."""
 
     def __init__(self) -> None:
         super().__init__()

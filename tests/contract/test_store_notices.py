@@ -1,4 +1,4 @@
-"""What the operator was told: once, unless nobody could be told."""
+"""Notices to the operator: reported once, and again if the report could not be sent."""
 
 from newsletter.ports import Store
 from tests.support.factories import NOON

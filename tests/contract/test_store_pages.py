@@ -1,4 +1,4 @@
-"""What the readers' pages ask of the store: consent, caps, export, erasure, the archive."""
+"""What the readers' pages need of the store: consent, limits, export, erasure, the archive."""
 
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_joins_and_leaves_are_counted_by_day(store: Store) -> None:
     assert [(each.came, each.left) for each in store.daily_growth()] == [(4, 0), (0, 1), (1, 0)]
 
 
-# -- the file's words and the reader's own ---------------------------------------------------
+# -- settings of the file and of the reader --------------------------------------------------------
 
 
 def test_readers_choice_wins_until_the_file_changes(store: Store) -> None:
@@ -116,7 +116,7 @@ def test_readers_choice_wins_until_the_file_changes(store: Store) -> None:
     assert known(store).subscriber.at == "06:00"
 
 
-# -- consent -------------------------------------------------------------------------------------
+# -- consent ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("before", ["unconfirmed", "unsubscribed", "removed"])
@@ -152,7 +152,7 @@ def test_reader_removed_from_file_may_join_online(store: Store) -> None:
     assert (known(store).status, known(store).origin) == ("confirmed", "store")
 
 
-# -- caps ------------------------------------------------------------------------------------------
+# -- limits ----------------------------------------------------------------------------------------
 
 
 def test_confirmations_are_limited_to_one_daily_three_ever(store: Store) -> None:
@@ -179,7 +179,7 @@ def test_unconfirmed_readers_are_deleted(store: Store) -> None:
     assert store.forget_unconfirmed(before=NOON + timedelta(hours=1)) == 0
 
 
-# -- what is known of a reader, and its end -----------------------------------------------------
+# -- export and erasure ----------------------------------------------------------------------------
 
 
 def test_readers_letters_are_listed_oldest_first(store: Store) -> None:

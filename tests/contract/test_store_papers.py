@@ -1,4 +1,4 @@
-"""The store's first half: what is new, under whatever name it comes."""
+"""The store's papers: which are new, under any of their names."""
 
 from dataclasses import fields, replace
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""The store's readers: the operator's file, the page's own, and those who left."""
+"""The store's readers: those of the operator's file, of the pages, and those who left."""
 
 from array import array
 from dataclasses import replace

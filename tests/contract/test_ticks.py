@@ -1,4 +1,4 @@
-"""Days of a newsletter that stays awake, over every store: its clock is the test's to turn."""
+"""Days of a running newsletter, on every store, with a clock that the test sets."""
 
 import asyncio
 from collections import Counter
@@ -26,14 +26,14 @@ SCHEDULE = DefaultSchedule("07:00", "Europe/Zurich", "daily")
 SEVEN_OCLOCK = datetime(2026, 8, 3, 5, 0, tzinfo=UTC)
 """Seven o'clock in Zurich on DAY."""
 TICK = timedelta(seconds=30)
-"""How often it looks; most tests look once a minute, at which all of their times are."""
+"""The interval of the ticks, which most tests use: all their times are whole minutes."""
 MINUTE, HOUR, ONE_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NO_ANSWER = SourceError("Listed: no answer")
 
 
 @dataclass
 class Simulation:
-    """A newsletter that ticks, its sources, and what it sent when."""
+    """A newsletter that ticks, its sources, and the times at which it sent letters."""
 
     store: Store
     listed: StubSource
@@ -50,7 +50,7 @@ class Simulation:
         self.store.sync_subscribers(subscribers, now=self.clock.now())
 
     def tick(self, now: datetime) -> None:
-        """Look at the clock, which shows this."""
+        """Run one tick at this time."""
         self.clock.time = now
         self.ticks += 1
         before = len(self.transport.letters)
@@ -80,7 +80,7 @@ class Simulation:
             since += step
 
     def restart(self) -> None:
-        """Forget what only the process knew."""
+        """Forget what only the process knew, like a restart."""
         self.scheduler_state = SchedulerState(SCHEDULE, seen=self.scheduler_state.seen)
 
 
@@ -338,7 +338,7 @@ def test_late_joiner_gets_todays_letter_only_with_news(
 
 
 class FailingTransport(MemoryTransport):
-    """Refuses as a whole until it is told to work, and counts the attempts."""
+    """Fails as a whole until the test lets it work, and counts the attempts."""
 
     attempts = 0
     works = False

@@ -61,7 +61,7 @@ Scene = Callable[[Receiver], Awaitable[None]]
 
 
 def play(open_receiver: OpenReceiver, folder: Path, scenario: Scene) -> None:
-    """Run a scene with an open receiver."""
+    """Run a scenario with an open receiver."""
 
     async def playing() -> None:
         async with asyncio.timeout(60), open_receiver(folder) as receiver:
@@ -82,7 +82,7 @@ def as_files(sent: list[Letter]) -> list[tuple[str, bytes]]:
 
 
 def settled_once(counter: DeliveryRecorder, count: int) -> bool:
-    """Whether these many different letters were settled."""
+    """Whether this many different letters were settled."""
     return len(counter.settled) == len(dict(counter.settled)) == count
 
 

@@ -1,4 +1,4 @@
-"""A newcomer's first letter, over every store: the day's edition, through the ledger, once."""
+"""A new reader's first letter, on every store: the day's edition, sent once through the ledger."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ BOB = "bob@example.org"
 
 @dataclass
 class WelcomeScenario:
-    """A newsletter that Ada reads, and Bob comes to."""
+    """A newsletter that Ada reads and Bob joins."""
 
     store: Store
     listed: StubSource
@@ -45,7 +45,7 @@ class WelcomeScenario:
     ticks: int = 0
 
     def issue(self) -> None:
-        """The day's issue, frozen and delivered."""
+        """Freeze and deliver the day's issue."""
         asyncio.run(self._issue())
 
     async def _issue(self) -> None:
@@ -69,7 +69,7 @@ class WelcomeScenario:
         asyncio.run(self._deliver("first"))
 
     def deliver_first(self, letter: FirstLetter | None) -> list[str]:
-        """Deliver a first letter until that is over; the lines logged meanwhile."""
+        """Deliver a first letter to the end; return the lines logged meanwhile."""
         assert letter is not None
         delivering = deliver_first_letter(
             self.publisher, letter, self.transport, run_lock=KnownRuns("pages"), turn="first"
@@ -79,11 +79,11 @@ class WelcomeScenario:
         return lines
 
     def state(self, reader: Reader) -> str:
-        """Where Bob's letter of the day stands."""
+        """The state of Bob's delivery of the day."""
         return self.store.deliveries_to(reader.id)[-1].state
 
     def confirm_bob(self, status: Status = "unconfirmed", **wants: object) -> Reader:
-        """Bob says yes."""
+        """Bob confirms his subscription."""
         wanted: Subscriber = subscriber(BOB, **wants)
         bob = self.store.save_reader(wanted, status=status, now=self.clock.now())
         self.store.record_consent(bob.id, Consent(self.clock.now(), "by a link", "Yes."))
@@ -92,7 +92,7 @@ class WelcomeScenario:
         return found
 
     def tick(self) -> None:
-        """What the scheduler does now."""
+        """Run one tick of the scheduler."""
         self.ticks += 1
         scheduler_state = SchedulerState(DefaultSchedule("07:00", "UTC", "daily"))
         run_lock = KnownRuns("tick")
@@ -107,7 +107,7 @@ class WelcomeScenario:
 
     @property
     def letters_to_bob(self) -> list[str]:
-        """The subjects of what Bob got."""
+        """The subjects of the letters that Bob got."""
         letters = [letter.envelope for letter in self.transport.letters]
         return [
             next(line for line in b"".join(each.content).split(b"\r\n") if line[:8] == b"Subject:")[
@@ -214,7 +214,7 @@ def test_cancelled_issue_is_not_sent_to_newcomers(scenario: WelcomeScenario) -> 
 
 
 class DeferringTransport(MemoryTransport):
-    """Wants Bob to wait until an instant; notes when it was asked."""
+    """Defers Bob's letter until an instant, and records the times of the attempts."""
 
     def __init__(self, clock: ManualClock, until: datetime) -> None:
         super().__init__()
@@ -271,8 +271,8 @@ def test_first_letter_waits_for_an_unreachable_server(scenario: WelcomeScenario)
     bob = scenario.confirm_bob()
     letter = plan_first_letter(scenario.publisher, bob)
     scenario.transport = gone = Gone(scenario.clock, NOON)
-    told = scenario.deliver_first(letter)
-    assert told == ["a first letter waits: relay.example: nobody there"] * 6
+    lines = scenario.deliver_first(letter)
+    assert lines == ["a first letter waits: relay.example: nobody there"] * 6
     assert minutes(gone.tried_at) == [0, 1, 3, 7, 15, 30, 45]
     assert scenario.state(bob) == "accepted"
 

@@ -1,4 +1,4 @@
-"""The queue of an SQLite file's writers: who holds it, who does without it, what it leaves."""
+"""The queue of an SQLite file's writers: order, fallback without it, and the file it leaves."""
 
 import contextlib
 import fcntl
@@ -62,7 +62,7 @@ def is_held(queue: Path) -> bool:
 
 
 def write(file: Path, email: str = "ada@example.org") -> None:
-    """A transaction that writes, and what it wrote is there."""
+    """Write in a transaction, and check that it is stored."""
     store = open_store(f"sqlite:///{file}")
     store.sync_subscribers([subscriber(email)], now=NOON)
     assert [reader.subscriber.email for reader in store.readers(emails=[email])] == [email]

@@ -61,7 +61,7 @@ class Contender(Protocol):
         """The broken invariants of its record, in words."""
 
     def report_command(self) -> Words | None:
-        """The command that names the readers in doubt, or None."""
+        """The command that names the readers in doubt; None if there is none."""
 
     def unserved(self, output: bytes) -> set[str]:
         """The readers that the output of :meth:`report_command` names as not served or in doubt."""
@@ -134,7 +134,7 @@ class Newsletter:
 
 @dataclass
 class Baseline:
-    """A program of :mod:`tests.faults.baselines`; it keeps no record that names anybody."""
+    """A program of :mod:`tests.faults.baselines`; it keeps no record of single letters."""
 
     name: str
 
@@ -151,22 +151,22 @@ class Baseline:
         return [sys.executable, "-m", "tests.faults.baselines", *self._words]
 
     def is_done(self, output: bytes) -> bool:
-        """It ends when nothing is left."""
+        """Always true: it ends only when nothing is left."""
         del output
         return True
 
     def ledger(self, store: str) -> Mapping[str, LedgerEntry]:
-        """It keeps none that could be read."""
+        """Empty: it keeps no record that could be read."""
         del store
         return {}
 
     def broken(self, store: str) -> set[str]:
-        """It promises nothing."""
+        """Empty: it promises nothing."""
         del store
         return set()
 
     def report_command(self) -> Words | None:
-        """It cannot be asked."""
+        """None: it cannot report."""
         return None
 
     def unserved(self, output: bytes) -> set[str]:

@@ -73,7 +73,7 @@ class Postgres:
             session.rollback()
 
     def cut(self, draw: random.Random) -> None:
-        """End every connection; one time in four by restarting the server."""
+        """End every connection, one time in four by restarting the server."""
         if draw.random() < 0.25:
             self._server.stop()
             self._server.ensure_postgres_running()

@@ -1,7 +1,7 @@
 """An SMTP server that records each message before it accepts it, and reports every phase.
 
-What it recorded was received, whatever the sender learned of it. A requested fault affects the
-next letter.
+A recorded message was received, even if the sender never learned that. A requested fault affects
+the next letter.
 """
 
 import asyncio
@@ -154,7 +154,7 @@ class Recorder:
 
 async def pause(seconds: float) -> None:
     """Wait in real time, whatever the sender's clock says."""
-    await asyncio.sleep(seconds)  # noqa: TID251 - a torture stands outside the clock it steps
+    await asyncio.sleep(seconds)  # noqa: TID251 - real time: a torture steps the sender's clock
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A morning that loses its life or its disk at each commit, and the next one that finds it so."""
+"""A run is killed, or its disk is full, at any of its commits; the next run finishes the issue."""
 
 import json
 import os
@@ -22,7 +22,7 @@ STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 13
 
 
 def count_survived_commits(folder: Path, what: str, url: str | None = None) -> int:
-    """Lose that at commit after commit, each time from the beginning; how many there are."""
+    """Strike a new run at each commit in turn; return how many commits there are."""
     at = 1
     while run_and_resume(folder / str(at), {"lost": what, "at": at}, url):
         if url is not None:
@@ -32,7 +32,7 @@ def count_survived_commits(folder: Path, what: str, url: str | None = None) -> i
 
 
 def run_and_resume(folder: Path, controls: Mapping[str, object], url: str | None) -> bool:
-    """A morning struck and the one after it; whether it was struck indeed."""
+    """Run one sender under these controls, then another; True if the first was struck."""
     folder.mkdir()
     store = url or f"sqlite:///{folder}/newsletter.db"
     with open_inbox() as inbox:
@@ -60,7 +60,7 @@ def run_and_resume(folder: Path, controls: Mapping[str, object], url: str | None
             assert all(ledger[email][0] in MARKED for email in received)
         resume(newsletter, store)
         copies = Counter((one.recipient, one.content) for one in inbox.arrivals)
-        assert len(copies) == READERS  # each the same bytes
+        assert len(copies) == READERS  # all copies have the same bytes
         ledger = CONTENDERS["newsletter"].ledger(store)
         twice = {email for (email, _), count in copies.items() if count > 1}
         doubted = {email for email, (_, doubts) in ledger.items() if doubts}
@@ -72,7 +72,7 @@ def run_and_resume(folder: Path, controls: Mapping[str, object], url: str | None
 
 
 def check_integrity(folder: Path) -> None:
-    """An SQLite file, if there is one, is whole."""
+    """Check that the SQLite file, if there is one, is intact."""
     path = folder / "newsletter.db"
     if path.exists():
         with sqlite3.connect(path) as database:
@@ -81,7 +81,7 @@ def check_integrity(folder: Path) -> None:
 
 
 def resume(newsletter: Newsletter, store: str) -> None:
-    """The same command ends the issue well."""
+    """Check that the same command finishes the issue."""
     result = newsletter.send(DAY)
     assert (result["state"], result["accepted"]) == ("done", READERS), (store, json.dumps(result))
 

@@ -23,14 +23,14 @@ FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A command that came to its end."""
+    """The exit code of a command, and what it wrote to standard error."""
 
     code: int | None
     said: str
 
 
 async def run_command(folder: Path, *words: str) -> Result:
-    """Run a command of ours."""
+    """Run one of our commands until it ends."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     child = await asyncio.create_subprocess_exec(
         *words, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
@@ -40,8 +40,11 @@ async def run_command(folder: Path, *words: str) -> Result:
 
 
 async def send_with_locked_database(folder: Path, kind: Kind, seconds: float) -> Result:
-    """A sender whose database is taken from it after ten letters, and what must hold whatever
-    it does; then the next one, which sends the rest."""
+    """Lock a sender's database after ten letters, then run a second sender.
+
+    Returns:
+        The result of the first sender.
+    """
     reached = asyncio.Event()
 
     def tenth(phase: Phase, count: int) -> None:

@@ -1,4 +1,4 @@
-"""A sender stopped after any of its commits until its leases are over, and then continued (R14)."""
+"""A sender is suspended after a commit until its leases are over, and then continued (R14)."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ NEWSLETTER = CONTENDERS["newsletter"]
 
 
 async def start(folder: Path, words: Words) -> Process:
-    """A command of ours at work in a folder."""
+    """Start one of our commands in a folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return await asyncio.create_subprocess_exec(
         *words, cwd=folder, env=environment, stdout=DEVNULL, stderr=PIPE
@@ -32,14 +32,14 @@ async def start(folder: Path, words: Words) -> Process:
 
 
 async def wait_for(process: Process) -> str:
-    """What it had to complain of; it has not crashed."""
+    """Wait until the process ends without a traceback; return what it wrote to standard error."""
     _, said = await asyncio.wait_for(process.communicate(), 60)
     assert b"Traceback" not in said, said.decode()
     return said.decode()
 
 
 async def becomes_suspended(process: Process) -> bool:
-    """Whether it stopped; False where it came to its end."""
+    """Wait until the process is suspended (True) or ends (False)."""
     while process.returncode is None:
         if process_state(process.pid) == "T":
             return True
@@ -48,7 +48,7 @@ async def becomes_suspended(process: Process) -> bool:
 
 
 def process_state(pid: int) -> str:
-    """A process's state, as the kernel has it; X, dead, for one that was waited for."""
+    """A process's state as in proc(5); X (dead) if the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][:1]
     except (FileNotFoundError, ProcessLookupError):
@@ -58,7 +58,7 @@ def process_state(pid: int) -> str:
 async def suspend_past_leases(
     folder: Path, server: FaultyServer, controls: Mapping[str, object]
 ) -> bool:
-    """A sender stopped, another that sends what there is, the first continued; whether it was."""
+    """Suspend a sender, let another send all, continue the first; True if it was suspended."""
     store = f"sqlite:///{folder}/newsletter.db"
     plan = Plan(kills=1, letters=READERS, connections=1)
     for words in NEWSLETTER.prepare(folder, server.port, plan, store):

@@ -1,4 +1,4 @@
-"""The sender is struck again and again; what the server received is held against what we say."""
+"""A sender is struck again and again; its record must agree with what the server received."""
 
 import os
 
@@ -16,7 +16,7 @@ def torture(
     store: Kind = "sqlite",
     size: tuple[int, int] = (50, 2000) if FULL else (4, 600),
 ) -> Outcome:
-    """What came of so many strikes; what must hold whatever the strike has been looked at."""
+    """Run a torture, check what must hold under every axis, and return the outcome."""
     kills, letters = size
     plan = Plan(kills, letters, connections, axis=axis, seed=2, store=store)
     outcome = run_torture(plan)
@@ -29,13 +29,13 @@ def torture(
 
 
 def has_only_explained_duplicates(outcome: Outcome) -> bool:
-    """Whether only what was in doubt is doubled: a letter a connection and strike at most."""
+    """Whether only letters in doubt arrived twice: at most one for each connection and strike."""
     once = outcome.doubts_at_once <= outcome.plan.connections
     return once and outcome.duplicates_explained <= outcome.doubts
 
 
 def has_no_doubts(outcome: Outcome) -> bool:
-    """Whether nothing was ever in doubt."""
+    """Whether no letter was ever in doubt."""
     return (outcome.named, outcome.doubts, outcome.duplicates_explained) == (0, 0, 0)
 
 

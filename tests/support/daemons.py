@@ -91,8 +91,8 @@ def configure_due(
 def free_port() -> int:
     """A free port below 32768.
 
-    From there up the kernel hands out ports to everybody who asks for any (ip(7)), so such a port
-    could be taken before the test listens on it.
+    The kernel gives ports from there up to any program that asks for a free one (ip(7)), so such a
+    port could be taken before the test listens on it.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)

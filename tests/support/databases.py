@@ -59,7 +59,7 @@ def speed_up(url: str) -> None:
 
 
 def refuse_other_transitions(url: str) -> None:
-    """Let an SQLite store refuse each change of a state that DELIVERY_STATES does not list."""
+    """Let an SQLite store refuse every change of state that DELIVERY_STATES does not list."""
     steps = ", ".join(
         f"'{state} {after}'" for state, facts in DELIVERY_STATES.items() for after in facts.becomes
     )

@@ -39,7 +39,7 @@ def list_papers(store: Store, *keys: str, now: datetime = NOON) -> tuple[Paper, 
 
 
 def join(store: Store, *names: str) -> tuple[Reader, ...]:
-    """Make exactly these people at example.org subscribers."""
+    """Make these people at example.org the only subscribers."""
     store.sync_subscribers([subscriber(f"{name}@example.org") for name in names], now=NOON)
     return store.readers(emails=[f"{name}@example.org" for name in names])
 

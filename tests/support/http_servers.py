@@ -28,7 +28,7 @@ def serve(answer: Callable[[str, Mapping[str, str]], Page]) -> Iterator[str]:
     """Serve ``answer``, which gets a path and its query, on loopback; yield the origin."""
 
     class Handler(BaseHTTPRequestHandler):
-        disable_nagle_algorithm = True  # the body, written by itself, does not wait for an ACK
+        disable_nagle_algorithm = True  # a body in its own packet does not wait for an ACK
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
@@ -41,7 +41,7 @@ def serve(answer: Callable[[str, Mapping[str, str]], Page]) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Keep quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=[POLL], daemon=True)

@@ -139,4 +139,4 @@ async def _cancel_sessions() -> None:
     for session in sessions:
         session.cancel()
     await asyncio.gather(*sessions, return_exceptions=True)
-    await asyncio.sleep(0)  # noqa: TID251 - a turn of the loop, for the sockets to close
+    await asyncio.sleep(0)  # noqa: TID251 - lets the loop close the sockets

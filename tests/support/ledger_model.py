@@ -1,6 +1,6 @@
 """A model of the store in plain Python, row by row: the oracle the SQL store is compared with.
 
-It has what ``tests/contract/test_store_twins.py`` compares: papers, readers, issues and the ledger.
+It has what ``tests/contract/test_store_model.py`` compares: papers, readers, issues and the ledger.
 Which listed papers are new is decided by :class:`newsletter.stores.paper_index.PaperIndex`, as in
 the SQL store.
 """

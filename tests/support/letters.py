@@ -108,7 +108,7 @@ def edition(
     left_out: int = 0,
     summary: Summary = "short",
 ) -> Edition:
-    """An edition of these sections, Ada's unless ``to`` names somebody else."""
+    """An edition of these sections; for Ada unless ``to`` is another reader."""
     return Edition(
         to=replace(to, summary=summary),
         sections=sections,

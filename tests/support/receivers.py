@@ -37,7 +37,7 @@ class Receiver(ABC):
         """The letters it has: the recipient's :func:`file_name`, and the content."""
 
     async def go_away(self) -> None:
-        """Take no letters from now on, as a server that is down."""
+        """Take no letters from now on, like a server that is down."""
         raise NotImplementedError
 
     async def come_back(self) -> None:
@@ -45,7 +45,7 @@ class Receiver(ABC):
         raise NotImplementedError
 
     def treat_next(self, *fates: Fate) -> None:
-        """Do these things to the next letters. Only a receiver that answers can do it."""
+        """Treat the next letters in these ways. Only a receiver that answers can."""
         raise NotImplementedError
 
 

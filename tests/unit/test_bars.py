@@ -1,4 +1,4 @@
-"""The bars, on small sources."""
+"""The measures of tools/bars.py, on small sources."""
 
 import json
 from textwrap import dedent

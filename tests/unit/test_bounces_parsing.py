@@ -1,4 +1,4 @@
-"""What a mail that mail back means, whoever wrote it."""
+"""The meaning of returned mail, whichever program wrote it."""
 
 import pytest
 from hypothesis import given

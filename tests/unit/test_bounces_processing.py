@@ -1,4 +1,4 @@
-"""Whose letter came back, and what becomes of the reader."""
+"""Which reader a returned mail is about, and its effect on the reader."""
 
 from dataclasses import replace
 from datetime import timedelta

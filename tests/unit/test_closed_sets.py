@@ -1,4 +1,4 @@
-"""Every closed set is written once: a member added to it alone is noticed, and named."""
+"""Every closed set is written once: a member added without its table entry causes a named error."""
 
 import os
 import re
@@ -86,8 +86,8 @@ def copy_with(folder: Path, file: str, words: str, others: str) -> Path:
 
 
 def words_of_failure(folder: Path, *arguments: str) -> str:
-    """What Python says when it fails in this folder."""
-    done = subprocess.run(  # noqa: S603 - Python itself, on a copy of ours
+    """The error output of Python, which must fail in this folder."""
+    done = subprocess.run(  # noqa: S603 - Python itself, on a copy of our package
         [sys.executable, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder)},

@@ -1,4 +1,4 @@
-"""Delivery: each letter once, whatever stops a run."""
+"""Delivery: each letter is sent once, whatever stops a run."""
 
 import asyncio
 from collections import Counter
@@ -66,7 +66,7 @@ def build_envelope(claim: Claim) -> Envelope:
 
 @dataclass
 class DeliveryScenario:
-    """A day's issue, and runs over it."""
+    """A day's issue, and runs that deliver it."""
 
     store: SqlStore
     clock: SkippingClock = field(default_factory=SkippingClock)
@@ -75,7 +75,7 @@ class DeliveryScenario:
     runs: int = 0
 
     async def run(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:
-        """One run."""
+        """Start one run."""
         self.runs += 1
         return await DeliveryRun(
             self.store,
@@ -89,16 +89,16 @@ class DeliveryScenario:
         ).deliver()
 
     def send(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:
-        """One run, to its end."""
+        """Deliver in one run, to its end."""
         return asyncio.run(self.run(transport, readers))
 
     def states(self) -> Counter[str]:
-        """The ledger, by state."""
+        """The number of deliveries by state."""
         return Counter(delivery.state for delivery in self.store.deliveries(DAY))
 
 
 def recipients(transport: MemoryTransport) -> list[str]:
-    """Who got a letter, in the order of sending."""
+    """The recipients of letters, in the order of sending."""
     return [letter.envelope.recipient for letter in transport.letters]
 
 
@@ -348,7 +348,7 @@ def test_waiting_letters_past_their_lease_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Renewed(SqlStore):
-        """Remembers when its leases were renewed last."""
+        """Records when the leases were last renewed."""
 
         at = NOON
 
@@ -448,13 +448,13 @@ def test_reports_counts_at_start_and_end() -> None:
 
 
 class FailingStore(SqlStore):
-    """A store that cannot be written to when settlements alone are to be recorded for once."""
+    """A store that fails once, when it records settlements without marks."""
 
-    faltered = False
+    has_failed = False
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
-        if not self.faltered:
-            self.faltered = True
+        if not self.has_failed:
+            self.has_failed = True
             raise StoreError("the disk is full")
         super().settle(settlements, now=now)
 
@@ -472,7 +472,7 @@ def test_unrecorded_settlement_stops_further_letters() -> None:
                     raise
                 self.letters.append(letter)
                 await settle(letter, Accepted("250 kept"))
-                for _ in range(20):  # the settlement's group is written before the next mark
+                for _ in range(20):  # the settlements are written before the next mark
                     await asyncio.sleep(0)  # noqa: TID251 - a turn, no time
 
     transport = Slow()

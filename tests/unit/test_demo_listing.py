@@ -1,4 +1,4 @@
-"""The bundled listing, topics and readers: true to the papers, and in our own words."""
+"""The bundled listing, topics and readers: correct facts, and summaries in our own words."""
 
 import json
 import re
@@ -19,7 +19,7 @@ ORIGINAL_LISTINGS = Path(__file__).parents[2].parent / "shared" / "data" / "payl
 LISTING: list[dict[str, Any]] = json.loads(DEMO.joinpath("listing.json").read_bytes())
 PAPERS: list[dict[str, Any]] = [entry["paper"] for entry in LISTING]
 RUN = 8
-"""So many words on end are somebody's sentence."""
+"""This many equal words in a row are a copied sentence."""
 
 PROSE_AND_TRACKING = {
     "ai_summary",
@@ -53,7 +53,7 @@ def keys(value: object) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def listed() -> dict[str, dict[str, Any]]:
-    """The papers as they were listed, by number."""
+    """The papers as originally listed, by number."""
     if not ORIGINAL_LISTINGS.is_dir():
         pytest.skip(f"{ORIGINAL_LISTINGS} is not here: other people's listings")
     entries = [

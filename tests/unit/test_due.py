@@ -51,7 +51,7 @@ def readers(*subscribers: Subscriber) -> list[Reader]:
 
 
 class Ledger:
-    """Remembers which reader was planned for which date."""
+    """Records which reader was planned for which date."""
 
     def __init__(self) -> None:
         self.by_day: defaultdict[date, list[int]] = defaultdict(list)
@@ -62,7 +62,7 @@ class Ledger:
     def plan_due(
         self, subscribed: list[Reader], now: datetime, *, asleep_since: datetime | None = None
     ) -> list[date]:
-        """Plan whatever is due; the dates, one for each reader."""
+        """Plan everything due; return the dates, one for each reader."""
         since = earliest_instant(now, asleep_since=asleep_since)
         found = list_due(subscribed, SCHEDULE, self.unplanned, now=now, since=since)
         due = [one for one in found if one.instant <= now]
@@ -190,7 +190,7 @@ def test_moving_reader_gets_one_issue_per_date(before: str, after: str) -> None:
 
 
 def walk_due(zone: str, first: date, last: date, step: timedelta) -> Counter[tuple[date, int]]:
-    """What a newsletter sends that looks at what is due every ``step``, by date and reader."""
+    """What a newsletter sends if it plans what is due every ``step``, by date and reader."""
     subscribed = readers(
         *(subscriber(f"{n}@example.org", at=at, timezone=zone) for n, at in enumerate(WALL_TIMES))
     )
@@ -229,7 +229,7 @@ def test_one_issue_a_date_where_clocks_are_strange(zone: str, first: date, last:
 
 
 def check_instants(zones: Iterable[str], years: Iterable[int]) -> int:
-    """That instants of one wall time follow each other as their dates do; how many dates."""
+    """Check that the instants of a wall time are in the order of their dates; return the count."""
     checked = 0
     for zone in zones:
         for year in years:

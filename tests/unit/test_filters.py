@@ -98,7 +98,7 @@ def test_any_text_parses_or_gives_a_filter_error(text: str) -> None:
     try:
         rule = parse_rule(text)
     except FilterError as error:
-        assert 0 <= error.column <= len(error.text)  # noqa: PT017 - a rule is as good an outcome
+        assert 0 <= error.column <= len(error.text)  # noqa: PT017 - a parsed rule is fine too
     else:
         assert list(iter_terms(rule.expression))
         assert parse_rule(rule.text) == rule

@@ -81,7 +81,7 @@ def test_version_and_old_subject_class_are_removed(
 @pytest.mark.parametrize(
     "raw",
     [
-        "2503.0213",  # what a float makes of 2503.02130
+        "2503.0213",  # 2503.02130 read as a float
         "1501.0001",
         "0704.00001",
         "0703.0001",

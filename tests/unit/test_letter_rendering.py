@@ -1,4 +1,4 @@
-"""Setting issues and editions."""
+"""Rendering of issues and editions."""
 
 import json
 import zlib

@@ -1,4 +1,4 @@
-"""Messages, byte for byte."""
+"""Messages, compared byte for byte."""
 
 import binascii
 import quopri

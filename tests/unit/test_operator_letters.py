@@ -1,4 +1,4 @@
-"""The letter to the operator: what paused, failed or went stale, each once a day."""
+"""Letters to the operator: what paused, failed or became stale, each reported once a day."""
 
 import asyncio
 from dataclasses import replace
@@ -37,7 +37,7 @@ def store() -> Store:
 
 
 class UnreachableTransport:
-    """A server that is not there."""
+    """A transport whose server cannot be reached."""
 
     async def send(self, letters: object, mark: Mark, settle: Settle) -> None:  # noqa: ARG002
         raise TransportError("smtp.example.org:25: refused; check smtp.host")
@@ -80,7 +80,7 @@ def _parsed(content: bytes) -> EmailMessage:
 
 
 def _unwrapped(mail: EmailMessage) -> str:
-    """What the text part says, its lines joined."""
+    """The text part with its lines joined."""
     part = mail.get_body(("plain",))
     assert part is not None
     return " ".join(part.get_content().split())

@@ -1,4 +1,4 @@
-"""The use cases over a store: what the morning decides, without a network."""
+"""The use cases on a store, without a network."""
 
 import asyncio
 from datetime import date, timedelta

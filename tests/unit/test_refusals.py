@@ -1,4 +1,4 @@
-"""Whom a refusal blames."""
+"""Whether a refusal is about the recipient, the sender or the message."""
 
 import pytest
 

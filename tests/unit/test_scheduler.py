@@ -1,4 +1,4 @@
-"""The ticks themselves, with a store of its own and a clock in the test's hands."""
+"""The scheduler's ticks, with a clock that the test sets."""
 
 import asyncio
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def watch_over(
 
 
 def kept(watch: Scheduler, condition: Callable[[], object]) -> None:
-    """Let it tick until something is true, then stop it."""
+    """Run the scheduler until something is true, then stop it."""
 
     async def main() -> None:
         stopping = asyncio.Event()

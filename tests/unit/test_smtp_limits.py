@@ -1,4 +1,4 @@
-"""How many at once, and when to stop: the parts of the transport that count."""
+"""Limits of the SMTP transport: connections, rate, and when to stop."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ UNCLEAR: Outcome = Refused("550 go away")
 
 
 def fates(breaker: Breaker, *outcomes: Outcome) -> list[Outcome]:
-    """What is settled, told these outcomes one by one."""
+    """What is settled after these outcomes, in this order."""
     return [fate for outcome in outcomes for _, fate in breaker.record(letter(), outcome)]
 
 

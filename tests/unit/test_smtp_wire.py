@@ -1,4 +1,4 @@
-"""What may go on the wire, and what an answer means."""
+"""What may be sent on the wire, and what a reply means."""
 
 import pytest
 from hypothesis import given

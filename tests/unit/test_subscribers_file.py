@@ -111,11 +111,11 @@ def test_duplicate_reader_is_refused_with_both_lines() -> None:
 
 
 def test_all_mistakes_of_all_readers_are_reported_together() -> None:
-    told = error_of(
+    message = error_of(
         "subscribers:\n- email: a@x.org\n- {email: A@X.org, topics: [Vison, [x]]}\n- nobody\n"
         "- {email: [a@x.org]}\n- {email: nobody, topics: Vision}\n"
     )
-    assert [line.split(": ")[:2] for line in told.splitlines()] == [
+    assert [line.split(": ")[:2] for line in message.splitlines()] == [
         ["subscribers.yaml:3", "subscribers.1.topics.1"],
         ["subscribers.yaml:3", "subscribers.1.email"],
         ["subscribers.yaml:3", "subscribers.1.topics.0"],

@@ -330,7 +330,7 @@ def test_a_new_email_must_be_confirmed(site: Subscriptions) -> None:
         site.service.confirm_new_email(site.signed("move", "1/bob@example.org"), NOON)
 
 
-# -- what is kept, and its end -------------------------------------------------------------------
+# -- stored data and erasure -------------------------------------------------------------------
 
 
 def test_an_export_contains_everything_stored(site: Subscriptions) -> None:
