@@ -65,7 +65,7 @@ def read_bounces(
 def _choose_mailbox(
     app: App, stdin: str | None, maildir: Path | None, mbox: Path | None
 ) -> Iterator[Mail]:
-    """The mails of the one mailbox named on the command line, or else of the configured one.
+    """The mails of the mailbox named on the command line, or of the configured one.
 
     Raises:
         UsageError: there is none, or more than one.

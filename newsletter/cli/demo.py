@@ -159,4 +159,4 @@ class Inbox:
             unfinished = self.folder / f"{name}.part"
             unfinished.write_bytes(envelope.content)
             unfinished.replace(self.folder / name)
-        return "250 2.0.0 taken"
+        return "250 2.0.0 saved"

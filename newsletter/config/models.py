@@ -25,7 +25,7 @@ from newsletter.model import Days, Publication
 MIN_SECRET_LENGTH = 16
 
 Security = Literal["starttls", "tls", "none"]
-"""``starttls``: encrypted before anything else is said (RFC 3207); ``tls``: from the first byte
+"""``starttls``: encrypted before anything else is sent (RFC 3207); ``tls``: from the first byte
 (RFC 8314); ``none``: in the clear."""
 
 
@@ -46,7 +46,7 @@ class Schedule(Strict):
 
 
 class SmtpSettings(Strict):
-    """The server that sends the emails; one that does not offer ``security`` gets nothing.
+    """The server that sends the emails; nothing is sent to one that does not offer ``security``.
 
     ``ca_file``: PEM certificates to trust instead of the system's. ``per_connection``: the number
     of letters after which a connection is replaced.

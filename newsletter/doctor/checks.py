@@ -170,7 +170,7 @@ def _spf(domain: str, lookup: Lookup) -> Finding:
         return _wrong("SPF", said, fix)
     if records[0].lower().split()[-1] in {"all", "+all", "?all"}:
         fix = f"end the TXT record at {domain} with -all or ~all"
-        return _wrong("SPF", f"{domain} lets everybody send: {records[0]}", fix)
+        return _wrong("SPF", f"{domain} lets any server send: {records[0]}", fix)
     return _ok("SPF", records[0])
 
 
@@ -316,7 +316,7 @@ def _last_issue(app: App) -> Finding:
     name = "last issue"
     day = next(reported_days(app.store, app.clock.now()), None)
     if day is None:
-        return _not_checked(name, "there is none yet; newsletter send or run makes one")
+        return _not_checked(name, "no issue yet; run newsletter send or newsletter run")
     found = report(app.store, day)
     counts = found.counts
     said = f"{found.day} is {found.state}: {counts.accepted} of {counts.planned} accepted"

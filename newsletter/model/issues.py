@@ -202,7 +202,7 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class PublishedIssue:
-    """A day's issue as everybody may see it: the papers that were new in it.
+    """A day's issue as the public pages show it: the papers that were new in it.
 
     These are the papers numbered above ``after`` up to ``cutoff``, so that each paper is in one
     issue only. ``at`` is when the day's first wave was frozen.

@@ -120,7 +120,7 @@ def test_failing_pages_are_reported(newsletter: Newsletter, status: int | None) 
     [
         ("SPF", {"example.org": []}, "example.org has no SPF records"),
         ("SPF", {"example.org": ["v=spf1 a", "v=spf1 mx"]}, "example.org has 2 SPF records"),
-        ("SPF", {"example.org": ["v=spf1 +all"]}, "example.org lets everybody send: v=spf1 +all"),
+        ("SPF", {"example.org": ["v=spf1 +all"]}, "example.org lets any server send: v=spf1 +all"),
         ("DKIM", {"_domainkey.example.org": None}, "no keys below _domainkey.example.org"),
         ("DMARC", {"_dmarc.example.org": None}, "example.org has no DMARC policy"),
     ],

@@ -1,4 +1,4 @@
-"""The preview page over real HTTP: what it shows, whom it answers, what it sends."""
+"""The preview page over real HTTP: what it shows, whose requests it answers, what it sends."""
 
 import http.client
 import socket

@@ -1,4 +1,4 @@
-"""The preview page in a real browser: each control does what it says, and files are followed."""
+"""The preview page in a real browser: each control works, and saved files reload the page."""
 
 import re
 import shutil

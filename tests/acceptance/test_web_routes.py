@@ -68,7 +68,7 @@ def test_only_subscribing_needs_no_link_and_no_password(app: Website) -> None:
 
 
 def test_no_page_reads_more_than_a_form_may_have(app: Website) -> None:
-    """Without this anybody could fill the memory; one click reads no form at all."""
+    """A form without a limit could fill the memory; one-click requests read no form."""
     for path in paths(app, "POST") - {"/unsubscribe/{token}"}:
         answer = app.post(path, {"why": "x" * MAX_BYTES})
         assert answer.status in {401, 403, 404, 413}, f"{path} reads a form of any length"

@@ -24,7 +24,7 @@ PAPER = item(
 
 
 MATCHERS: tuple[Matcher, ...] = (RulesMatcher(),)
-"""The matchers of whole words, which have to find the same."""
+"""The matchers of whole words, which must find the same items."""
 
 
 def masks(items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:

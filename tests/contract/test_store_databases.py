@@ -110,7 +110,7 @@ def test_migrated_tables_take_every_member_of_a_closed_set(
 
 @pytest.mark.usefixtures("sql_store")
 class TestReaderColumns:
-    """A column that one of the places which write readers forgets is named."""
+    """A column that one of the writers of readers forgets is named."""
 
     def test_a_change_writes_what_a_new_reader_gets(
         self, database: Database, sql_store: SqlStore
@@ -129,7 +129,7 @@ class TestReaderColumns:
             assert _take_reader(database) == new
 
     def test_each_is_read_and_erased(self, database: Database, sql_store: SqlStore) -> None:
-        """An erased reader keeps the place in the papers' order, and the day of joining."""
+        """An erased reader keeps only ``decided`` and the day of joining."""
         sql_store.sync_subscribers([EVERY_FIELD], now=NOON)
         (reader,) = sql_store.readers()
         with database.reading() as connection:
@@ -143,7 +143,7 @@ class TestReaderColumns:
 
 
 def _take_reader(database: Database) -> dict[str, Any]:
-    """The columns of the only reader, but for the id, and remove the reader."""
+    """Remove the only reader; return the columns except for the id."""
     with database.writing() as connection:
         (row,) = connection.execute(select(schema.readers)).mappings().all()
         connection.execute(delete(schema.readers))

@@ -26,7 +26,8 @@ EVERY_FIELD = Subscriber(
     timezone="Europe/London",
     summary="full",
 )
-"""A subscriber without a default: a test says so, and files, forms and stores keep each field."""
+"""A subscriber without any default value, for tests that files, forms and stores keep each
+field."""
 
 
 def item(title: str = "A paper", **fields: object) -> Item:

@@ -89,7 +89,7 @@ def check_message(message: bytes) -> None:
 
 
 def paper_of(text: str, **others: object) -> Paper:
-    """A paper with this text in every field that holds text, but for the others."""
+    """A paper with this text in every field that holds text, except those in ``others``."""
     values: dict[object, object] = {str: text, str | None: text, tuple[str, ...]: (text,) * 5}
     filled = {f.name: values[f.type] for f in fields(Item) if f.type in values}
     return paper(1, **{**filled, **others})  # type: ignore[arg-type]

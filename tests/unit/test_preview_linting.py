@@ -1,4 +1,4 @@
-"""What the preview page finds in a letter: each fault in a page that is fine without it."""
+"""What the preview page finds in a letter: each fault, in a page without other faults."""
 
 import pytest
 

@@ -141,7 +141,7 @@ def _open_when_done(_connection: sa.Connection, issue: int) -> Query:
 
 @_invariant("I6", "one Message-ID belongs to one letter with the same bytes")
 def _unidentified(_connection: sa.Connection, issue: int) -> Query:
-    """Letters that may have left without a recorded Message-ID and digest of their own."""
+    """Letters that may have left without their own recorded Message-ID and digest."""
     names = (
         sa.select(DELIVERIES.message_id)
         .where(DELIVERIES.issue == issue)

@@ -283,7 +283,7 @@ def _entries(
 def _forgotten(
     connection: Connection, day: date, letters: Sequence[JournaledLetter], boot: str | None
 ) -> list[JournaledLetter]:
-    """The letters of which the store knows less than the journal.
+    """The letters about which the store knows less than the journal.
 
     A letter under a claim from before this start of the machine does not count: a power cut may
     have lost its mark, and the next claim finds it in doubt.
