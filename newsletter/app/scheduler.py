@@ -237,7 +237,7 @@ async def stay_awake(app: App) -> None:
     # Before the publisher, which reads the file: a change in between is not missed.
     subscribers_file = SubscribersFileRefresh(app)
     with app.run_lock() as run_lock:
-        publisher, transport = app.publisher, app.smtp()
+        publisher, transport = app.publisher, app.transport()
 
         async def deliver(day: date, turn: str) -> Counts:
             return await publish(publisher, day, transport, run_lock=run_lock, turn=turn)

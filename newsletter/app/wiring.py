@@ -260,8 +260,8 @@ class App:
         """The lock of a new run, held until the block ends."""
         return FileRunLock(self.own_folder / "runs", secrets.token_hex(8)).holding()
 
-    def smtp(self) -> SmtpTransport:
-        """The transport that sends letters to the configured SMTP server."""
+    def transport(self) -> Transport:
+        """The transport that letters leave by: the configured SMTP server."""
         return SmtpTransport(self.smtp_settings, self.clock)
 
     @property

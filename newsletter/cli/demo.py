@@ -92,7 +92,9 @@ async def _send(app: App) -> tuple[IssueReport, tuple[SourceReport, ...]]:
     )
     freeze(publisher, day, waiting_readers(publisher, day), sources)
     with app.run_lock() as run_lock:
-        await publish(publisher, day, app.smtp(), run_lock=run_lock, progress=lambda _counts: None)
+        await publish(
+            publisher, day, app.transport(), run_lock=run_lock, progress=lambda _counts: None
+        )
     return report(publisher.store, day, sources), sources
 
 

@@ -21,7 +21,7 @@ from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.previewing import PreviewedLetter
 from newsletter.publisher.previewing import preview as preview_letters
 from newsletter.transports.folder import file_name
-from newsletter.web.server import serve_on_loopback
+from newsletter.web.listening import serve_on_loopback
 
 commands = command_list()
 

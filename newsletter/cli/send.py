@@ -163,7 +163,7 @@ async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output
             done(counts.planned - counts.open)
 
         await publish(
-            publisher, day, app.smtp(), run_lock=run_lock, readers=only, progress=progress
+            publisher, day, app.transport(), run_lock=run_lock, readers=only, progress=progress
         )
 
 

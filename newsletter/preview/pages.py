@@ -25,7 +25,7 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.templates import find_folders, make_environment
 from newsletter.web.forms import read_form
 from newsletter.web.guard import COMMON_HEADERS
-from newsletter.web.server import LOOPBACK
+from newsletter.web.listening import LOOPBACK
 
 HOSTS = (LOOPBACK, "localhost")  # a request under another name is a DNS rebinding attack
 
@@ -201,7 +201,7 @@ class PreviewPages:
         choice = self._parse_choice(fields)
         try:
             to = address(fields.get("to", ""))
-            await dry_run([self._builder.build_for(choice, to)], self._builder.app.smtp())
+            await dry_run([self._builder.build_for(choice, to)], self._builder.app.transport())
         except (NewsletterError, ValueError) as error:
             return self._render("proof.said.html", ok=False, message=f"Not sent: {error}")
         message = f"Sent to {to}. Its links change nothing."

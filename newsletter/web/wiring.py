@@ -19,11 +19,11 @@ from newsletter.web.archive import ArchivePages
 from newsletter.web.context import PageContext, PageTemplates, post
 from newsletter.web.feeds import FORMATS
 from newsletter.web.guard import Guard, guard_pages
+from newsletter.web.listening import serve_in_thread
 from newsletter.web.mail_queue import MailQueue, Send
 from newsletter.web.operator import OperatorPages
 from newsletter.web.page_cache import PageCache
 from newsletter.web.preferences import PreferencePages
-from newsletter.web.server import serve_in_thread
 from newsletter.web.subscribing import SubscribePages
 
 _log = logging.getLogger(__name__)
@@ -59,14 +59,14 @@ def build_context(app: App, run_lock: RunLock) -> PageContext:
             file=app.path.name,
             where="url",
         )
-    reader_service, publisher, smtp = app.reader_service, app.publisher, app.smtp()
+    reader_service, publisher, transport = app.reader_service, app.publisher, app.transport()
     password = None if app.settings.web is None else app.settings.web.operator_password
     return PageContext(
         publisher=publisher,
         reader_service=reader_service,
         default_schedule=app.default_schedule,
         templates=PageTemplates(reader_service.publication, app.template_folder),
-        mail_queue=MailQueue(publisher, reader_service, app.notes, smtp, run_lock),
+        mail_queue=MailQueue(publisher, reader_service, app.notes, transport, run_lock),
         page_cache=PageCache(publisher),
         operator_password=None if password is None else password.get_secret_value(),
     )

@@ -28,9 +28,9 @@ from newsletter.stores.sql import SqlStore
 from newsletter.transports.smtp import SmtpTransport
 from newsletter.transports.smtp.settings import SmtpSettings
 from newsletter.web.context import PageContext, PageTemplates
+from newsletter.web.listening import serve_in_thread
 from newsletter.web.mail_queue import MailQueue
 from newsletter.web.page_cache import PageCache
-from newsletter.web.server import serve_in_thread
 from newsletter.web.wiring import build_pages, list_routes
 from tests.support.clocks import ManualClock
 from tests.support.daemons import wait_until
