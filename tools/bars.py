@@ -29,12 +29,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "newsletter"
 TESTS = ROOT / "tests"
 
-NOT_YET: frozenset[str] = frozenset(
-    {
-        "product code, lines",
-        "docstrings, %",
-    }
-)
+NOT_YET: frozenset[str] = frozenset({"product code, lines"})
 """The names of bars that may still be broken. They are printed as OVER, but do not fail."""
 
 LONGEST_FUNCTION = 50

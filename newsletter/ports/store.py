@@ -56,8 +56,7 @@ class Papers(Protocol):
         - An entry that joins several known papers puts them into one group.
         - A replacement (``item.announcement``) of an unknown paper is ignored: it is no news.
 
-        Every paper of the entries is recorded as listed on ``day``, and counted once: as new, as
-        revised (its version rose) or as seen.
+        Each paper is recorded as listed on ``day``, counted as new, revised (new version) or seen.
         """
 
     def sources(self) -> Mapping[str, SourceHealth]:
