@@ -28,7 +28,7 @@ test-slow: $(VENV)/developed ## run the long tests at full size
 	@NEWSLETTER_TESTS=full $(BIN)/pytest -m slow $(ARGS)
 
 golden: $(VENV)/developed ## write the golden letters again; read the diff before you commit
-	@$(BIN)/pytest -q --update-golden tests/golden
+	@$(BIN)/pytest -q --update-golden tests/acceptance/test_letter.py tests/acceptance/test_notes.py
 
 lint: $(VENV)/developed ## check rules and formatting with ruff
 	@$(BIN)/ruff check .

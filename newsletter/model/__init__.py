@@ -1,12 +1,12 @@
-"""Every noun of the newsletter, as frozen values.
+"""The data types of the newsletter, as frozen dataclasses.
 
 One paper passes through them in this order::
 
     fetch     a source      -> Listing of Items               sources/
     identify  Item          -> Identity (key and aliases)     papers/
     compare   Listings      -> Papers first seen now          stores/
-    match     Papers        -> Matching (topics, and why)     papers/
     compose   Papers        -> Issue (order, topics)          issue/
+    match     Issue         -> Matching (topics, and why)     papers/
     select    Issue, Reader -> Edition (with reasons)         issue/
     render    Edition       -> Rendering, or its fragments    letter/
     address   fragments     -> Envelope (bytes)               letter/
@@ -18,7 +18,7 @@ Nothing here reads a clock, a file or a socket. Import the names from here: what
 package does not define itself (``date``, ``Literal``) is not part of it.
 """
 
-# Star imports, so that a new noun is written once: in the module that defines it.
+# Star imports, so that a new name is written once: in the module that defines it.
 from newsletter.model.cadences import *  # noqa: F403
 from newsletter.model.deliveries import *  # noqa: F403
 from newsletter.model.issues import *  # noqa: F403

@@ -16,7 +16,7 @@ LONGEST_GAP = max(facts.longest_gap or timedelta() for facts in CADENCES.values(
 
 MAX_PAPER_AGE = timedelta(days=14)
 """How long after it was first seen a paper is still sent. After a long pause a reader gets the
-papers of two weeks rather than a flood."""
+papers of these days rather than a flood."""
 
 RECONSIDERED_FOR = timedelta(days=3)
 """How long a paper that only lacked upvotes for a reader is judged again: upvotes take days."""

@@ -130,7 +130,7 @@ def _readdressed(publisher: Publisher, edition: Edition, to: str | None) -> Edit
 
 
 async def dry_run(letters: Iterable[PreviewedLetter], transport: Transport) -> int:
-    """Give previewed letters to a transport that keeps them on this machine; returns how many.
+    """Give previewed letters to a transport outside the ledger; returns how many it accepted.
 
     Raises:
         TransportError: the transport did not accept one.
