@@ -411,6 +411,15 @@ def test_reads_inside_a_write_use_its_transaction(database: Database) -> None:
         assert after is not writing
 
 
+def test_error_of_a_read_inside_a_write_is_explained_to_the_reader(database: Database) -> None:
+    with (
+        database.writing(),
+        pytest.raises(StoreError),
+        database.reading() as amid,
+    ):
+        amid.execute(text("SELECT number FROM nowhere"))
+
+
 def test_full_disk_stops_a_freeze_without_harm(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path}/store.db")
     readers = join(store, *(f"reader{n}" for n in range(300)))

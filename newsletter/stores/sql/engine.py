@@ -62,9 +62,13 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that reads; within :meth:`writing` of the same thread, that transaction."""
+        """A transaction that reads; within :meth:`writing` of the same thread, that transaction.
+
+        An error is explained here, too: a caller in between must know it for the database's.
+        """
         if (writing := getattr(self._thread, "writing", None)) is not None:
-            yield writing
+            with self._explained():
+                yield writing
             return
         with self._explained(), self._engine.begin() as connection:
             yield connection
