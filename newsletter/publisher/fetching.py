@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from newsletter.errors import Isolated, SourceError, describe
+from newsletter.errors import Isolated, NewsletterError, SourceError, describe
 from newsletter.model import IdentifiedItem, Item, Listing, ListingState, SourceHealth, SourceReport
 from newsletter.model.windows import BACKOFF_WAITS, FETCH_AHEAD
 from newsletter.papers.identity import identify
@@ -73,6 +73,8 @@ async def _fetch_one(
             ]
         except SourceError as error:
             failure = str(error)
+        except NewsletterError as error:  # whatever it is, the other sources are not affected
+            failure = f"{source.name}: {type(error).__name__}: {error}"
     if attempt.error is not None:
         failure = f"{source.name}: {describe(attempt.error)}"
     health = _health(source, listings, failure, before, day=day, now=clock.now())

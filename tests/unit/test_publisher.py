@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from newsletter.errors import SourceError
+from newsletter.errors import ConfigurationError, SourceError
 from newsletter.model import Filter, SourceReport, Subscriber
 from newsletter.ports import Source
 from newsletter.publisher.drafting import sample_reader
@@ -58,14 +58,17 @@ def test_failing_source_leaves_others_alone(publisher: Publisher) -> None:
         StubSource("One", "Two"),
         StubSource(name="Down", failing=SourceError("down: no answer")),
         StubSource(name="Broken", failing=ValueError("a parser's mistake")),
+        StubSource(name="Unset", failing=ConfigurationError("no such folder")),
     )
     assert [(r.name, r.state, r.new) for r in reports] == [
         ("Listed", "ok", 2),
         ("Down", "failed", 0),
         ("Broken", "failed", 0),
+        ("Unset", "failed", 0),
     ]
     assert reports[1].detail == "down: no answer"
     assert reports[2].detail == "Broken: unexpected ValueError: a parser's mistake"
+    assert reports[3].detail == "Unset: ConfigurationError: no such folder"
 
 
 def test_cancelled_fetch_is_cancelled(publisher: Publisher) -> None:
