@@ -114,8 +114,9 @@ def _unknown_key(key: str) -> str:
 
 
 def _keys(model: type[BaseModel]) -> set[str]:
-    """The names of every setting of the model and of its subclasses."""
+    """The names of every setting of the model and of its subclasses that a file can have."""
     names = set(model.model_fields)
     for subclass in model.__subclasses__():
-        names |= _keys(subclass)
+        if subclass.__module__.startswith(f"{__package__}."):  # others add fields of their own
+            names |= _keys(subclass)
     return names

@@ -1,4 +1,5 @@
 import json
+from importlib import import_module
 
 import pytest
 from pydantic import SecretStr
@@ -238,3 +239,12 @@ def test_misplaced_setting_is_reported_as_misplaced() -> None:
     with pytest.raises(InvalidFileError) as caught:
         read(host="localhost")
     assert "host: 'host' is not a setting of this section; docs/" in str(caught.value)
+
+
+def test_field_that_no_file_can_set_is_never_suggested() -> None:
+    import_module("newsletter.transports.smtp")  # its settings have waits of their own
+    with pytest.raises(InvalidFileError) as caught:
+        read(smtp={"answer_timeout": 900, "answer_timeouts": 900})
+    first, second = caught.value.errors
+    assert "there is no setting 'answer_timeout'" in str(first)
+    assert "did you mean 'answer_timeout'" not in str(second)
