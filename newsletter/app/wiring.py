@@ -268,8 +268,9 @@ class App:
     def smtp_settings(self) -> SmtpSettings:
         """The settings of the SMTP server, with the path of ``ca_file`` made absolute."""
         smtp = dict(self.settings.smtp)
-        ca_file = smtp["ca_file"] and str(self.folder / smtp["ca_file"])
-        return SmtpSettings(**{**smtp, "ca_file": ca_file})
+        if smtp["ca_file"] is not None:  # an empty path is an error, not the system's file
+            smtp["ca_file"] = str(self.folder / smtp["ca_file"])
+        return SmtpSettings(**smtp)
 
     def to_folder(self, folder: Path) -> Transport:
         """A transport that writes letters into a folder."""

@@ -9,6 +9,8 @@ import pytest
 import trustme
 from pydantic import SecretStr, ValidationError
 
+from newsletter.app.wiring import App
+from newsletter.config import read_settings
 from newsletter.config.models import Security
 from newsletter.errors import TransportError
 from newsletter.model import Accepted, NotSent
@@ -193,6 +195,14 @@ def test_unreadable_ca_file_is_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.pem")
     with pytest.raises(TransportError, match=r"smtp\.ca_file .*missing\.pem"):
         send(SmtpSettings(host="localhost", port=1, ca_file=missing))
+
+
+def test_empty_ca_file_does_not_mean_the_systems_authorities(tmp_path: Path) -> None:
+    file = b"name: N\nsender: n@example.org\nsmtp: {ca_file: '${RELAY_CA}'}\n"
+    settings = read_settings(file, "newsletter.yaml", {"RELAY_CA": ""})
+    app = App(tmp_path / "newsletter.yaml", settings, {}, SkippingClock())
+    with pytest.raises(TransportError, match=r"smtp\.ca_file"):
+        asyncio.run(check_connection(app.smtp_settings))
 
 
 def test_remote_cleartext_needs_explicit_consent() -> None:
