@@ -5,6 +5,7 @@ Modules log to ``logging.getLogger(__name__)``: *debug* for details, *info* for 
 logged as an error with its traceback, which ``--verbose`` and ``--log-format json`` show.
 """
 
+import contextlib
 import json
 import logging
 from datetime import UTC, datetime
@@ -32,7 +33,9 @@ class _Stderr(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(self.format(record), err=True)
+        # A full disk or a closed pipe behind the log must not stop the sending.
+        with contextlib.suppress(OSError, ValueError):
+            typer.echo(self.format(record), err=True)
 
 
 class _Text(logging.Formatter):

@@ -1,10 +1,14 @@
 """How log lines look: as text, with tracebacks, as JSON."""
 
+import errno
+import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
+from typing_extensions import override
 
 from newsletter.cli.logs import LogFormat, configure_logging
 from newsletter.errors import Isolated, StoreError
@@ -85,3 +89,18 @@ def test_errors_of_the_command_line_name_the_program(capsys: pytest.CaptureFixtu
 def test_known_errors_are_not_isolated() -> None:
     with pytest.raises(StoreError), Isolated("a tick"):
         raise StoreError("locked")
+
+
+class FullDisk(io.StringIO):
+    @override
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logging()
+    closed = io.StringIO()
+    closed.close()
+    for stream in (FullDisk(), closed):
+        monkeypatch.setattr(sys, "stderr", stream)
+        LOG.info("running")
