@@ -274,9 +274,12 @@ class Issues(Progress, Protocol):
         """
 
     def deliveries(
-        self, day: date, *, states: Collection[DeliveryState] | None = None
+        self, day: date, *, states: Collection[DeliveryState] | None = None, reply: str = ""
     ) -> tuple[Delivery, ...]:
-        """A day's deliveries, all or those in these states, by address."""
+        """A day's deliveries, all or those in these states, by address.
+
+        ``reply`` leaves out those whose reply does not begin with it.
+        """
 
 
 class Ledger(Progress, Protocol):

@@ -10,6 +10,8 @@ from newsletter.errors import StoreError
 from newsletter.model import (
     Accepted,
     Counts,
+    Deferred,
+    DeliveryState,
     Edition,
     Filter,
     IdentifiedItem,
@@ -99,6 +101,20 @@ def test_freeze_plans_one_delivery_per_reader(store: Store) -> None:
     assert store.planned_readers(TOMORROW) == store.planned_readers(DAY, among=[]) == frozenset()
     assert store.issue_state(DAY) == ("frozen", "")
     assert store.counts(DAY) == Counts(pending=2)
+
+
+def test_deliveries_are_picked_by_the_beginning_of_their_reply(store: Store) -> None:
+    freeze_one_issue(store, "ada", "bob", "cleo")
+    for one, reply in zip(claim(store), ("451 not now", "not sent: %", "Not sent: %"), strict=True):
+        settle(store, one, outcome=Deferred(reply), next_try=NOON)
+
+    def emails(reply: str, states: frozenset[DeliveryState]) -> list[str]:
+        return [row.email for row in store.deliveries(DAY, states=states, reply=reply)]
+
+    deferred: frozenset[DeliveryState] = frozenset({"deferred"})
+    assert emails("not sent: ", deferred) == ["bob@example.org"]
+    assert emails("%", deferred) == emails("451", frozenset({"failed"})) == []
+    assert len(emails("", deferred)) == 3
 
 
 def test_empty_edition_is_decided_at_once(store: Store) -> None:

@@ -156,7 +156,7 @@ class IssueQueries(Queries, Issues):
 
     @override
     def deliveries(
-        self, day: date, *, states: Collection[DeliveryState] | None = None
+        self, day: date, *, states: Collection[DeliveryState] | None = None, reply: str = ""
     ) -> tuple[Delivery, ...]:
         query = (
             sa.select(schema.deliveries, ISSUES.day, schema.readers.c.email)
@@ -165,6 +165,8 @@ class IssueQueries(Queries, Issues):
         )
         if states is not None:
             query = query.where(DELIVERIES.state.in_(states))
+        if reply:
+            query = query.where(sa.func.substr(DELIVERIES.reply, 1, len(reply)) == reply)
         with self._database.reading() as connection:
             found = map(delivery_of, connection.execute(query))
             return tuple(sorted(found, key=lambda delivery: delivery.email))
