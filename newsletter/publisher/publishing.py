@@ -5,9 +5,8 @@ Also here: the operator's decisions about an issue, or about a letter whose fate
 
 import asyncio
 from array import array
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime
-from itertools import chain
 
 from newsletter.delivery.delivering import DeliveryRun
 from newsletter.delivery.refusals import refuses_reader
@@ -17,6 +16,7 @@ from newsletter.model import (
     Counts,
     IssueState,
     MailEvent,
+    PlannedEdition,
     Reader,
     SourceReport,
     Wave,
@@ -118,13 +118,26 @@ def freeze(
         publisher.store.skip_issue(day, reason=NOTHING_NEW, now=draft.issue.frozen_at)
         return False
     plans = plan_editions(publisher, draft, read_in_chunks(publisher, readers), on_skipped)
-    first = next(plans, None)
-    if first is None:  # every reader was skipped: a wave without deliveries would be left open
-        return False
     at = draft.issue.frozen_at if frozen_already or due is None else due
     wave = Wave(0, draft.issue, at, draft.fragments.dump())
-    publisher.store.freeze(wave, chain([first], plans))
+    try:
+        publisher.store.freeze(wave, _at_least_one(plans))
+    except _NobodyPlannedError:
+        return False
     return True
+
+
+class _NobodyPlannedError(Exception):
+    """Every reader was skipped: a wave without deliveries would be left open."""
+
+
+def _at_least_one(plans: Iterator[PlannedEdition]) -> Iterator[PlannedEdition]:
+    # Raised in the transaction of the freeze, which plans too: what readers got cannot change then.
+    first = next(plans, None)
+    if first is None:
+        raise _NobodyPlannedError
+    yield first
+    yield from plans
 
 
 async def publish(

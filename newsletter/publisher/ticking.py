@@ -171,9 +171,9 @@ def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due])
 
     reports = state.fetched.reports(publisher.sources, day)
     frozen = freeze(publisher, day, readers, reports, due=instant, on_skipped=on_skipped)
-    for reader in [reader for at, reader in state.skipped if at == day and reader not in skipped]:
-        if reader in readers:
-            del state.skipped[day, reader]
+    if state.skipped:
+        for reader in set(readers) - skipped:
+            state.skipped.pop((day, reader), None)
     count = len(readers) - len(skipped)
     if frozen:
         _log.info("%s: frozen for %d readers, due %s UTC", day, count, f"{instant:%Y-%m-%d %H:%M}")

@@ -1,13 +1,16 @@
 """The use cases on a store, without a network."""
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any, cast
 
 import pytest
 
 from newsletter.errors import ConfigurationError, SourceError
-from newsletter.model import Filter, SourceReport, Subscriber
-from newsletter.ports import Source
+from newsletter.model import Filter, PlannedEdition, SourceReport, Subscriber, Wave
+from newsletter.ports import Source, Store
 from newsletter.publisher.drafting import sample_reader
 from newsletter.publisher.fetching import fetch_sources, listing_state
 from newsletter.publisher.mailing import IssueMailer
@@ -143,6 +146,38 @@ def test_issue_without_readers_freezes_nothing(publisher: Publisher) -> None:
     listed(publisher, StubSource("One"))
     assert recipients(send(publisher)) == []
     assert report(publisher.store, DAY).state is None
+
+
+class FreezeWatch:
+    """A store that knows whether it is freezing at the moment."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.freezing = False
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the store has
+        return getattr(self._store, name)
+
+    def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
+        self.freezing = True
+        return self._store.freeze(wave, plans)
+
+
+def test_histories_are_read_within_the_freeze(publisher: Publisher) -> None:
+    """A letter accepted between planning and freezing would have its papers sent again."""
+    join(publisher, Subscriber(email="ada@example.org"))
+    reports = listed(publisher, StubSource("hf"))
+    store = FreezeWatch(publisher.store)
+    watched = replace(publisher, store=cast("Store", store))
+    read: list[bool] = []
+
+    def histories(*args: object, **options: object) -> object:
+        read.append(store.freezing)
+        return publisher.store.reader_histories(*args, **options)  # type: ignore[arg-type]
+
+    store.reader_histories = histories  # type: ignore[attr-defined]
+    assert freeze(watched, DAY, waiting_readers(watched, DAY), reports)
+    assert read == [True]
 
 
 def test_wave_frozen_during_sending_is_compiled_too(publisher: Publisher) -> None:
