@@ -30,8 +30,7 @@ from newsletter.publisher.ticking import Deliver, SchedulerState, deliver_open, 
 
 _log = logging.getLogger(__name__)
 
-MAX_NAMED = 5
-"""Skipped readers whom a heartbeat names; of the others it gives the number."""
+MAX_NAMED = 5  # skipped readers whom a heartbeat names; of the others it gives the number
 
 Task = asyncio.Task[None]
 

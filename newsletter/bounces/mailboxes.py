@@ -11,8 +11,7 @@ from typing import BinaryIO
 
 from newsletter.errors import UsageError
 
-MAX_BYTES = 2**20
-"""Bytes of a mail that are read; a report stands before the letter it returns."""
+MAX_BYTES = 2**20  # bytes of a mail that are read; a report stands before the letter it returns
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,7 @@ from newsletter.ports import Readers
 
 _TAG = r"\+(\d{1,20}-[0-9a-f]{16})@"
 _LETTER_ID = re.compile(r"<(\d{4}-\d\d-\d\d)\.([0-9a-f]{16})@")
-_MAX_SAID = 500
-"""Characters of a server's words that are stored."""
+_MAX_SAID = 500  # characters of a server's words that are stored
 
 Effect = MailEventEffect | Literal["aside", "left"]
 """What a mail led to. ``aside``: nothing to do; ``left``: not processed, it stays unread."""

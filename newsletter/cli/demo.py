@@ -25,11 +25,8 @@ from newsletter.transports.folder import file_name
 
 commands = command_list()
 
-DAY = "2026-08-12"
-"""The date of the bundled listing."""
-
-READER = "ada@example.org"
-"""The reader whose email the preview page shows first."""
+DAY = "2026-08-12"  # the date of the bundled listing
+READER = "ada@example.org"  # the reader whose email the preview page shows first
 
 
 @command(commands)

@@ -24,8 +24,7 @@ topics_group = group(
     """,
 )
 
-SHOWN = 5
-"""How many matches, and how many near misses, are printed."""
+SHOWN = 5  # how many matches, and how many near misses, are printed
 
 
 @command(topics_group, "list")

@@ -16,8 +16,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LOWEST_PORT = 1024
 WEB_PORTS = frozenset({80, 443})
 STORES = frozenset({"sqlite", "postgresql", "postgres"})
-MASK = "**********"
-"""Shown in place of a secret."""
+MASK = "**********"  # shown in place of a secret
 
 
 class Strict(BaseModel):

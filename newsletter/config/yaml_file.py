@@ -30,8 +30,7 @@ from ruamel.yaml.reader import ReaderError
 
 from newsletter.errors import ConfigurationError, InvalidFileError
 
-MAX_EXPANDED = 10_000
-"""How many values aliases may add to a file."""
+MAX_EXPANDED = 10_000  # how many values aliases may add to a file
 
 MAX_DEPTH = 50
 MAX_BYTES = 50 * 1024 * 1024

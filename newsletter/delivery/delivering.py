@@ -31,14 +31,9 @@ from newsletter.ports import Clock, Ledger, Transport
 
 _log = logging.getLogger(__name__)
 
-BATCH = 200
-"""How many letters are claimed at once."""
-
-MAX_CUTS = 3
-"""A letter whose connection breaks this often in one run waits like a deferred one."""
-
-PROGRESS_SECONDS = 1.0
-"""Seconds between two reports of progress."""
+BATCH = 200  # how many letters are claimed at once
+MAX_CUTS = 3  # a letter whose connection breaks this often in one run waits like a deferred one
+PROGRESS_SECONDS = 1.0  # seconds between two reports of progress
 
 NOT_BUILT = "not sent: unexpected"
 """How the reply begins of a letter that could not be built because of an unexpected exception."""

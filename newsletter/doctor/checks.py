@@ -26,14 +26,9 @@ from newsletter.publisher.reporting import report, reported_days
 from newsletter.transports.smtp import check_connection
 
 SERVER_TIMEOUT = 10.0
-NAME_SERVER_TIMEOUT = 5.0
-"""Seconds."""
-
-MIN_FREE_BYTES = 500 * 1024 * 1024
-"""With less free space, the disk may be full within a week."""
-
-MAX_NAMED = 5
-"""How many faults a finding names; the rest are only counted."""
+NAME_SERVER_TIMEOUT = 5.0  # seconds
+MIN_FREE_BYTES = 500 * 1024 * 1024  # with less free space, the disk may be full within a week
+MAX_NAMED = 5  # how many faults a finding names; the rest are only counted
 
 MAX_CLOCK_SKEW = timedelta(minutes=2)
 

@@ -7,8 +7,7 @@ from datetime import date, datetime
 from newsletter.model.papers import Paper
 from newsletter.model.readers import Reader, Summary, Term, Topic
 
-OTHER = "Other"
-"""The section of papers that are in no topic."""
+OTHER = "Other"  # the section of papers that are in no topic
 
 BY_FILTER = "Your filters"
 """The section of papers that match a reader's own rules, outside the topics they follow."""
@@ -16,8 +15,7 @@ BY_FILTER = "Your filters"
 TOP = "Top three"
 """The section that opens a letter: its best papers, each with more of its abstract."""
 
-EVERY_PAPER = "every paper"
-"""Why a reader without topics and rules gets a paper."""
+EVERY_PAPER = "every paper"  # why a reader without topics and rules gets a paper
 
 
 @dataclass(frozen=True, slots=True)

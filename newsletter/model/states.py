@@ -174,14 +174,9 @@ def _before(next_state: DeliveryState) -> tuple[DeliveryState, ...]:
     return tuple(s for s, facts in DELIVERY_STATES.items() if next_state in facts.becomes)
 
 
-OPEN = _weighing("open", "delayed")
-"""States that a later run may still change."""
-
-TROUBLED = _weighing("delayed", "error")
-"""These are reported to the operator."""
-
-ERRORS = _weighing("error")
-"""An issue that ends with one of these is ``done_with_errors``."""
+OPEN = _weighing("open", "delayed")  # states that a later run may still change
+TROUBLED = _weighing("delayed", "error")  # these are reported to the operator
+ERRORS = _weighing("error")  # an issue that ends with one of these is ``done_with_errors``
 
 FREE = _before("claimed")
 """A run may claim these, in this order. Doubtful ones come last, so that a run that keeps stopping
@@ -200,14 +195,9 @@ DECIDING = frozenset(state for state, facts in DELIVERY_STATES.items() if facts.
 MAY_HAVE_LEFT = _being("on its way", "in doubt", "arrived")
 """A letter in one of these may be in the reader's inbox."""
 
-ARRIVED = _being("arrived")
-"""The server took these letters, so their papers count as sent."""
-
-IN_DOUBT = _being("in doubt")
-"""It is not known whether these letters arrived."""
-
-ANSWERED = _being("arrived", "refused")
-"""The server's final reply ended these."""
+ARRIVED = _being("arrived")  # the server took these letters, so their papers count as sent
+IN_DOUBT = _being("in doubt")  # it is not known whether these letters arrived
+ANSWERED = _being("arrived", "refused")  # the server's final reply ended these
 
 
 @dataclass(frozen=True, slots=True)

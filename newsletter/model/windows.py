@@ -42,8 +42,7 @@ up."""
 LONGEST_SLEEP = timedelta(days=7)
 """How far back a newsletter that slept looks for the one issue it owes."""
 
-TICK = timedelta(seconds=30)
-"""Between two looks at the clock."""
+TICK = timedelta(seconds=30)  # between two looks at the clock
 
 MAX_SILENCE = timedelta(minutes=5)
 """After so long without a sign of life, the doctor reports that the newsletter does not run."""
@@ -58,11 +57,8 @@ RETRY_PERIOD = timedelta(hours=20)
 """How long after its freeze a deferred letter is tried. Then its papers go into the next issue. A
 new reader, too, gets the day's edition only while it is younger than this."""
 
-LIVE_ISSUES = 4
-"""The newest issues whose letters may still be leaving."""
-
-SEARCHED_ISSUES = 7
-"""How many issues back a run looks for open letters."""
+LIVE_ISSUES = 4  # the newest issues whose letters may still be leaving
+SEARCHED_ISSUES = 7  # how many issues back a run looks for open letters
 
 JOURNAL_KEPT = timedelta(days=30)
 """How long the journal remembers what left, for a store restored from a backup."""
@@ -72,34 +68,23 @@ JOURNAL_KEPT = timedelta(days=30)
 CLAIM_LEASE = 60.0
 """How long a claim holds. One that waited half of this is given back and claimed again."""
 
-RENEW_INTERVAL = CLAIM_LEASE / 3
-"""Between two renewals of the leases that a run holds."""
-
-DRAIN = 30.0
-"""How long a run that is stopped waits for the answers to marked letters."""
-
-ANSWER_TIMEOUT = 600.0
-"""How long to wait for the answer to the final dot (RFC 5321, 4.5.3.2.6)."""
-
-MARK_LEASE = 720.0
-"""How long a mark holds."""
+RENEW_INTERVAL = CLAIM_LEASE / 3  # between two renewals of the leases that a run holds
+DRAIN = 30.0  # how long a run that is stopped waits for the answers to marked letters
+ANSWER_TIMEOUT = 600.0  # how long to wait for the answer to the final dot (RFC 5321, 4.5.3.2.6)
+MARK_LEASE = 720.0  # how long a mark holds
 
 MAX_MARK_AGE = timedelta(seconds=MARK_LEASE - ANSWER_TIMEOUT)
 """A mark older than this is not acted on: the answer to its dot could come after its lease."""
 
 # How long a link and an address are good for.
 
-CONFIRM_LINK_VALID = timedelta(hours=48)
-"""How long a link that confirms an address is valid."""
-
-UNCONFIRMED_KEPT = timedelta(days=7)
-"""How long an address that is never confirmed is kept."""
+CONFIRM_LINK_VALID = timedelta(hours=48)  # how long a link that confirms an address is valid
+UNCONFIRMED_KEPT = timedelta(days=7)  # how long an address that is never confirmed is kept
 
 PREFERENCES_LINK_VALID = timedelta(days=30)
 """How long the link to the preferences is valid: every letter brings a new one."""
 
-EDITION_LINK_VALID = timedelta(days=365)
-"""How long a letter can be read on the web."""
+EDITION_LINK_VALID = timedelta(days=365)  # how long a letter can be read on the web
 
 _DAY = timedelta(days=1)
 _TIME_ZONES = timedelta(hours=26)  # a date lasts from UTC+14 to UTC-12

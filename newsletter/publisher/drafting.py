@@ -26,8 +26,7 @@ from newsletter.papers.topics import extend_matching, match_issue
 from newsletter.ports import Papers
 from newsletter.publisher.publisher import Publisher
 
-CHUNK = 1000
-"""Readers read and matched at once: enough for speed, few enough for memory."""
+CHUNK = 1000  # readers read and matched at once: enough for speed, few enough for memory
 
 
 @dataclass(frozen=True, slots=True)

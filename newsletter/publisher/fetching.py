@@ -27,8 +27,7 @@ LAST_CALL = timedelta(minutes=1)
 REUSED_FOR = timedelta(minutes=30)
 """A good answer younger than this also serves the next wave, whenever that is due."""
 
-ANSWERS_KEPT = timedelta(days=3)
-"""Answers for days further back than this are forgotten."""
+ANSWERS_KEPT = timedelta(days=3)  # answers for days further back than this are forgotten
 
 
 async def fetch_sources(

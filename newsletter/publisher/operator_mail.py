@@ -22,8 +22,7 @@ from newsletter.text import clean
 
 _log = logging.getLogger(__name__)
 
-NEWS_FOR = timedelta(days=2)
-"""The operator gets no email about older issues."""
+NEWS_FOR = timedelta(days=2)  # the operator gets no email about older issues
 
 _ERROR_WORDS: Mapping[DeliveryState, str] = {
     "failed": "failed",
@@ -32,8 +31,7 @@ _ERROR_WORDS: Mapping[DeliveryState, str] = {
 }
 complete("_ERROR_WORDS", ERRORS, _ERROR_WORDS)
 
-_MAX_EVENT = 500
-"""Characters of an event that the email quotes."""
+_MAX_EVENT = 500  # characters of an event that the email quotes
 
 
 async def mail_operator(

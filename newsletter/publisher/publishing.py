@@ -40,8 +40,7 @@ from newsletter.readers.due import is_due
 
 NOTHING_NEW = "no new papers"
 
-_MAX_REPLY = 500
-"""Characters of a server's reply that a bounce keeps."""
+_MAX_REPLY = 500  # characters of a server's reply that a bounce keeps
 
 _BY_OPERATOR = "by the operator"
 

@@ -26,8 +26,7 @@ from newsletter.readers.due import DefaultSchedule, Due, earliest_instant, list_
 
 _log = logging.getLogger(__name__)
 
-SKIPPED_KEPT = timedelta(days=2)
-"""How long a skipped reader is reported."""
+SKIPPED_KEPT = timedelta(days=2)  # how long a skipped reader is reported
 
 NO_SOURCE = "no source answered"
 

@@ -19,8 +19,7 @@ REQUEST_INTERVAL = 3.0
 
 _ANNOUNCEMENTS: dict[str, Announcement] = {word: word for word in get_args(Announcement)}
 
-_BAD_REQUEST = frozenset({400})
-"""arXiv's status for unknown categories, with the reason in a feed."""
+_BAD_REQUEST = frozenset({400})  # arXiv's status for unknown categories, with the reason in a feed
 
 _ABSTRACT_PREFIX = re.compile(
     r"^\s*(?:arXiv:\S+\s+)?Announce Type:\s*[\w-]+\s*(?:\n|\s)\s*Abstract:\s*", re.IGNORECASE

@@ -20,8 +20,7 @@ from newsletter.text import clean, http_url, shorten, strip_markup
 RECENT = timedelta(days=2)
 """An entry that is older than this on the issue's day belongs to the feed's past."""
 
-_TITLE_LENGTH = 100
-"""Characters of the text that replace a missing title."""
+_TITLE_LENGTH = 100  # characters of the text that replace a missing title
 
 _UNTITLED = "Untitled"
 

@@ -27,8 +27,7 @@ from newsletter.sources.http_guard import (
     resolve,
 )
 
-MAX_BODY = 10 * 1024 * 1024
-"""Bytes of an answer, after decompression."""
+MAX_BODY = 10 * 1024 * 1024  # bytes of an answer, after decompression
 
 _MAX_REDIRECTS = 5
 _MAX_ATTEMPTS = 3

@@ -19,16 +19,12 @@ from newsletter.text import clean, http_url
 
 logger = logging.getLogger(__name__)
 
-PAGE_SIZE = 100
-"""Items of a page; without a limit the API silently cuts a long day."""
+PAGE_SIZE = 100  # items of a page; without a limit the API silently cuts a long day
 
 MAX_PAGES = 20
 
-DAYS_BACK = 3
-"""Days before the issue's day that are read again: a day's list fills over hours."""
-
-_NO_LIST_YET = frozenset({400})
-"""The API's status for a day in the future."""
+DAYS_BACK = 3  # days before the issue's day that are read again: a day's list fills over hours
+_NO_LIST_YET = frozenset({400})  # the API's status for a day in the future
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ _DATE = re.compile(r"(?P<day>[A-Z][a-z]{2} \d{1,2})(?:, (?P<year>\d{4}))?(?: (?P
 _AUTHORS = re.compile(r"•\s*(\d+)\s+authors?")
 _DOT = "·"
 
-_YEARS = 8
-"""Within so many years every date occurs, even 29 February around 1900 and 2100."""
+_YEARS = 8  # within so many years every date occurs, even 29 February around 1900 and 2100
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,17 +32,13 @@ GONE: frozenset[Status] = frozenset({"unsubscribed", "blocked", "removed"})
 NO_ISSUE = "there is no issue of {}; `newsletter send` makes one, `newsletter status` shows others."
 """The error message for a day without an issue."""
 
-BY_OPERATOR = "operator: "
-"""Begins the reply of a delivery whose outcome the operator decided."""
+BY_OPERATOR = "operator: "  # begins the reply of a delivery whose outcome the operator decided
 
 OTHER_BYTES = "not sent again: its bytes are no longer those that may have left before"
 """The reply of a letter in doubt that cannot be rendered again byte for byte."""
 
-HARD_DAYS = 3
-"""Hard bounces on this many days block a reader; one day may be a server's bad day."""
-
-HARD_WITHIN = timedelta(days=90)
-"""The longest time between the first and the last of these days."""
+HARD_DAYS = 3  # hard bounces on this many days block a reader; one day may be a server's bad day
+HARD_WITHIN = timedelta(days=90)  # the longest time between the first and the last of these days
 
 _REPLY_CODES = re.compile(r"\d{3}( \d\.\d{1,3}\.\d{1,3})?\b")
 

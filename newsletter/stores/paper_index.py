@@ -11,8 +11,7 @@ from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper
 from newsletter.papers.identity import is_revision, is_same_paper, merge_items
 from newsletter.stores.logic import storable
 
-LONGEST_NAME = 500
-"""The most characters of a stored name; a database index has a limit."""
+LONGEST_NAME = 500  # the most characters of a stored name; a database index has a limit
 
 Fate = Literal["new", "revised", "seen"]
 

@@ -45,8 +45,7 @@ class Invariant(NamedTuple):
     find: Finder
 
 
-INVARIANTS: dict[str, Invariant] = {}
-"""The invariants by their ids; docs/delivery.md explains them."""
+INVARIANTS: dict[str, Invariant] = {}  # the invariants by their ids; docs/delivery.md explains them
 
 
 def _invariant(id_: str, law: str) -> Callable[[Finder], Finder]:

@@ -9,8 +9,7 @@ from newsletter.model import DECIDING
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.statements import Driver, batches, json_rows, lock, run
 
-DELIVERIES = schema.deliveries.c
-"""The columns of the ledger."""
+DELIVERIES = schema.deliveries.c  # the columns of the ledger
 
 
 def lock_deliveries(

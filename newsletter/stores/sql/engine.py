@@ -18,8 +18,7 @@ from newsletter.stores.sql.errors import explain_errors
 from newsletter.stores.sql.sqlite_files import DiskSync, WriteQueue, boot_id
 from newsletter.stores.sql.statements import Driver, is_postgres
 
-BUSY_SECONDS = 30
-"""How long a writer waits for another before it gives up."""
+BUSY_SECONDS = 30  # how long a writer waits for another before it gives up
 
 _TIMEOUTS = {
     "connect_timeout": BUSY_SECONDS,

@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0009"
-"""The schema's version: the newest in ``stores/migrations/versions``."""
+REVISION = "0009"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):

@@ -22,14 +22,12 @@ from threading import Event, Lock, Thread
 
 from newsletter.errors import StoreError
 
-SYNC_PAUSE = 0.01
-"""Seconds between two syncs."""
+SYNC_PAUSE = 0.01  # seconds between two syncs
 
 FIRST_PAUSE = 0.0002
 """Seconds before the second look for the lock; a letter's own transaction takes a few of these."""
 
-LONGEST_PAUSE = 0.002
-"""The longest pause between two looks, in seconds."""
+LONGEST_PAUSE = 0.002  # the longest pause between two looks, in seconds
 
 QUEUE_TIMEOUT = 0.5
 """The longest wait in the queue, in seconds. A process that holds the lock longer writes much, or

@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BATCH = 500
-"""The most values in one statement."""
-
-_PARAMETER = "{rows}"
-"""A placeholder for the parameter, replaced by the database's own."""
+BATCH = 500  # the most values in one statement
+_PARAMETER = "{rows}"  # a placeholder for the parameter, replaced by the database's own
 
 Statement = Callable[[sa.Dialect], sa.ClauseElement]
 """Returns a statement for a database; the statement reads its rows with :func:`json_rows`."""

@@ -8,11 +8,8 @@ from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refus
 MAX_IN_A_ROW = 20
 """So many refusals in a row can be bad addresses; with one more the server refuses the sender."""
 
-WINDOW = 200
-"""Of so many answers ..."""
-
-MAX_IN_WINDOW = 10
-"""... so many may be refusals: five in a hundred."""
+WINDOW = 200  # the last answers that are counted
+MAX_IN_WINDOW = 10  # this many of them may be refusals: five in a hundred
 
 Settled = tuple[Letter, Outcome]
 _Answered = Accepted | Refused | Deferred

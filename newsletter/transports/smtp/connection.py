@@ -12,8 +12,7 @@ from functools import lru_cache
 from newsletter.transports.smtp.replies import reply_text
 
 _LINE = re.compile(rb"([2-5]\d\d)([ -]?)([^\r\n]*)")
-_MAX_REPLY_BYTES = 65_536
-"""What a server may send without ending a reply."""
+_MAX_REPLY_BYTES = 65_536  # what a server may send without ending a reply
 
 Reply = tuple[int, str]
 """A reply's code and its words; several lines are joined (RFC 5321 4.2.1)."""

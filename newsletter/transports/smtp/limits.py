@@ -7,11 +7,8 @@ from datetime import datetime, timedelta
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome
 from newsletter.ports import Clock
 
-GROWTH = 50
-"""After so many accepted letters one more connection is allowed."""
-
-SLOWED = 5
-"""Letters at once to a domain after its first 4xx; each further 4xx halves the number."""
+GROWTH = 50  # after so many accepted letters one more connection is allowed
+SLOWED = 5  # letters at once to a domain after its first 4xx; each further 4xx halves the number
 
 
 class ConnectionLimit:

@@ -15,8 +15,7 @@ OPENING_ERRORS = (aiosmtplib.SMTPException, OSError)
 DONE, NOT_NOW, NEVER = 2, 4, 5
 """The first digit of a reply's code (RFC 5321 4.2.1)."""
 
-GO_AHEAD = 354
-"""The reply to DATA that asks for the content (RFC 5321 4.2.3)."""
+GO_AHEAD = 354  # the reply to DATA that asks for the content (RFC 5321 4.2.3)
 
 _MAILBOX = re.compile(
     r"""(?: [A-Za-z0-9.!\#$%&'*+/=?^_`{|}~-]{1,64}                    # atoms and dots

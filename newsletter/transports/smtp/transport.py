@@ -20,14 +20,12 @@ from newsletter.transports.smtp.settings import SmtpSettings
 _RETRY_PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each new attempt to reach a server that was there in this ``send``."""
 
-_MAX_FAILURES = 5
-"""After so many failures in a row a connection task gives up the server."""
+_MAX_FAILURES = 5  # after so many failures in a row a connection task gives up the server
 
 _UNKNOWN_COUNTS = 3
 """How many failures a letter in doubt counts for: it is worse than one known as not sent."""
 
-_MAX_SET_ASIDE = 200
-"""Letters to slowed domains that may wait while others go first."""
+_MAX_SET_ASIDE = 200  # letters to slowed domains that may wait while others go first
 
 _READ_LOG = (
     "no reader is blamed and the letters will be tried again; the server's log says what it has "
