@@ -5,7 +5,9 @@ the store, the transports and the matchers.
 """
 
 from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
-from newsletter.ports.store import Issues, Ledger, Operator, Pages, Papers, Readers, Store
+from newsletter.ports.ledger import Issues, Ledger, Operator
+from newsletter.ports.readers import Pages, Papers, Readers
+from newsletter.ports.store import Store
 
 __all__ = [
     "Clock",

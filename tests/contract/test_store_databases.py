@@ -411,7 +411,7 @@ def test_reads_inside_a_write_use_its_transaction(database: Database) -> None:
         assert after is not writing
 
 
-def test_error_of_a_read_inside_a_write_is_explained_to_the_reader(database: Database) -> None:
+def test_read_inside_a_write_explains_its_error(database: Database) -> None:
     with (
         database.writing(),
         pytest.raises(StoreError),

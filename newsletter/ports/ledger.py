@@ -1,0 +1,237 @@
+"""The store's ports for issues, deliveries and the operator.
+
+The rules of :mod:`newsletter.ports.store` hold for every method here.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Protocol
+
+from newsletter.model import (
+    Audit,
+    Claim,
+    Counts,
+    DailyGrowth,
+    Delivery,
+    DeliveryState,
+    Edition,
+    Heartbeat,
+    IssueState,
+    Letter,
+    Paper,
+    PlannedEdition,
+    PublishedIssue,
+    Reader,
+    ReaderHistory,
+    Settlement,
+    Status,
+    Suppression,
+    Wave,
+)
+
+
+class Progress(Protocol):
+    """How far the delivery of an issue is."""
+
+    def counts(self, day: date) -> Counts:
+        """The number of a day's deliveries in each state."""
+
+    def close_issue(self, day: date) -> IssueState:
+        """Set the state to ``done`` or ``done_with_errors`` if nothing is open; return the state.
+
+        Raises:
+            StoreError: the day has no issue.
+        """
+
+
+class Issues(Progress, Protocol):
+    """Issues, frozen in waves: for composing, freezing, controlling and reporting."""
+
+    def lowest_decided(self, ids: Sequence[int]) -> int | None:
+        """The number up to which papers are decided for all these readers; None without any."""
+
+    def reader_histories(
+        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
+    ) -> tuple[ReaderHistory, ...]:
+        """Which of these papers each reader was sent, and which are judged again; same order.
+
+        ``again`` comes from their editions frozen at or after ``since``, accepted or empty.
+        """
+
+    def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
+        """Store a wave with every reader's edition, and one delivery for each reader.
+
+        ``wave.id`` is ignored; the stored wave is returned with its own. Deliveries of editions
+        without papers start as ``empty`` and count as decided at once, the others as ``pending``.
+        A reader who has a delivery of that day already is skipped. The issue becomes ``frozen``
+        (or stays ``sending``), or ``done`` if nothing is open.
+
+        If a wave of that day and due instant exists, it is returned, and the plans are stored only
+        if both have the same papers in the same order. Plans are consumed in small batches, and may
+        be made by reading from this store.
+        """
+
+    def skip_issue(self, day: date, *, reason: str, now: datetime) -> None:
+        """Record that the issue of ``day`` was not composed, and why; a frozen issue stays."""
+
+    def waves(self, day: date) -> tuple[Wave, ...]:
+        """The frozen waves of a day's issue, oldest first."""
+
+    def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
+        """The id of the wave and the frozen edition of a reader on that day."""
+
+    def history_at_freeze(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
+        """The id of the wave, and the history a reader's edition of that day was composed from."""
+
+    def issue_state(self, day: date) -> tuple[IssueState, str] | None:
+        """The state of a day's issue and its reason; None without an issue."""
+
+    def issue_days(self) -> tuple[date, ...]:
+        """The days that have an issue, newest first."""
+
+    def published_issues(self) -> tuple[PublishedIssue, ...]:
+        """The frozen issues that are neither held nor cancelled, newest first."""
+
+    def set_issue_state(
+        self,
+        day: date,
+        state: IssueState,
+        *,
+        reason: str,
+        from_states: Collection[IssueState | None],
+    ) -> bool:
+        """Change an issue's state by the operator's command; False if it is in another state.
+
+        None in ``from_states`` stands for a day without an issue, which gets one. A released issue
+        opens again, or closes if nothing of it is open.
+        """
+
+    def resolve(
+        self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
+    ) -> frozenset[str]:
+        """End the doubt about ``held`` deliveries to these addresses; return those resolved.
+
+        They become ``accepted`` if they arrived, else ``failed``: then their papers stay owed.
+        """
+
+    def deliveries(
+        self, day: date, *, states: Collection[DeliveryState] | None = None, reply: str = ""
+    ) -> tuple[Delivery, ...]:
+        """A day's deliveries, all or those in these states, by address.
+
+        ``reply`` leaves out those whose reply does not begin with it.
+        """
+
+
+class Ledger(Progress, Protocol):
+    """Claims, marks and settlements: what a run needs to deliver each letter once."""
+
+    def claim(
+        self,
+        day: date,
+        *,
+        limit: int,
+        now: datetime,
+        lease: float,
+        token: str,
+        readers: Collection[int] | None = None,
+        resend: bool = True,
+    ) -> tuple[Claim, ...]:
+        """Claim up to ``limit`` deliveries that are pending, deferred and due, or unknown.
+
+        Before that:
+
+        - Claims whose lease (in seconds) is over end: claimed ones become pending, committing ones
+          ``unknown``, or ``held`` if they were in doubt before, so that a letter is sent again at
+          most once.
+        - Deferred ones whose wave was frozen 20 hours ago become ``expired``. So do open ones whose
+          reader is in a later wave of another issue, because that letter has their papers; those
+          in doubt become ``held``.
+        - Deliveries to readers who are no longer ``confirmed`` become ``suppressed``.
+
+        Nothing of a held or cancelled issue is claimed. ``readers`` restricts the claim to these
+        ids. With ``resend=False``, ``unknown`` deliveries become ``held`` instead of being claimed.
+        The claims' tokens are ``token`` and the reader's id; the part of ``token`` before its first
+        dot names the run.
+        """
+
+    def claiming_runs(self, day: date) -> frozenset[str]:
+        """The names of runs that hold claims of that day's issue."""
+
+    def end_leases(self, day: date, runs: Collection[str], *, now: datetime) -> None:
+        """End the leases of these ended runs, so that the next claim takes their letters over."""
+
+    def renew_leases(self, day: date, run: str, *, now: datetime, lease: float) -> None:
+        """Extend the running leases of this run's claims to ``lease`` seconds from now."""
+
+    def mark(
+        self,
+        letters: Sequence[Letter],
+        *,
+        now: datetime,
+        lease: float,
+        settled: Sequence[Settlement] = (),
+    ) -> frozenset[str]:
+        """Record that these letters are about to be sent; return the tokens that may be sent.
+
+        ``settled`` is recorded first, as by :meth:`settle`, in the same transaction. A token is
+        granted if its claim still holds, its reader is confirmed and its issue is neither held nor
+        cancelled. A letter that was in doubt before and has other bytes now becomes ``held``.
+        """
+
+    def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
+        """Record the outcomes of claims; void tokens change nothing.
+
+        A claim taken back as ``unknown`` is not void: a late answer still ends the doubt.
+
+        - ``Accepted`` records the edition's papers as sent, and moves the reader's ``decided`` up
+          to the issue's cutoff.
+        - ``Deferred`` waits for its ``next_try``; ``NotSent`` is pending again.
+        - ``Refused`` is ``failed``; ``Unknown`` is ``unknown``, and ``held`` the second time.
+        """
+
+
+class Operator(Protocol):
+    """What is reported to the operator: growth, bounces, heartbeats, notices, the audit."""
+
+    def count_readers(self) -> Mapping[Status, int]:
+        """The number of readers of each status that occurs."""
+
+    def daily_growth(self) -> tuple[DailyGrowth, ...]:
+        """How many of the present readers joined and left on each day, oldest first.
+
+        A reader joined on the day of their first consent, or of being added if there is none. A
+        reader who gets no letters any more left on the day of their last change. Readers who never
+        confirmed do not count; days without joins or leaves are omitted.
+        """
+
+    def suppressions(self) -> tuple[Suppression, ...]:
+        """The blocked readers and why they are blocked, by address."""
+
+    def unsuppress(self, email: str, *, now: datetime) -> bool:
+        """Confirm a blocked reader again and ignore their bounces so far.
+
+        False if no blocked reader has this address.
+        """
+
+    def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """Record that these events are reported to the operator; return those not recorded before.
+
+        If two callers record an event at the same time, only one gets it back.
+        """
+
+    def remove_notices(self, events: Collection[str]) -> None:
+        """Undo :meth:`record_notices`, because the report could not be sent."""
+
+    def record_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Record a sign of life; it replaces the last one of that name."""
+
+    def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """The last sign of life of each name, latest first."""
+
+    def audit(self, day: date) -> Audit:
+        """Check every invariant in the ledger of a day's issue.
+
+        Raises:
+            StoreError: the day has no issue.
+        """

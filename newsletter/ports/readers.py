@@ -1,0 +1,172 @@
+"""The store's ports for papers, readers and the readers' pages.
+
+The rules of :mod:`newsletter.ports.store` hold for every method here.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Protocol
+
+from newsletter.model import (
+    Consent,
+    Delivery,
+    IdentifiedItem,
+    IngestCounts,
+    MailEvent,
+    MailEventEffect,
+    Paper,
+    Reader,
+    RequestLimits,
+    SourceHealth,
+    Status,
+    Subscriber,
+)
+
+
+class Papers(Protocol):
+    """Papers and the sources that list them: for fetching, drafting and the archive."""
+
+    def ingest(
+        self, day: date, source: SourceHealth, entries: Sequence[IdentifiedItem], *, now: datetime
+    ) -> IngestCounts:
+        """Record what a source listed for the issue of ``day``, and how the source fared.
+
+        - An entry without a known name becomes a paper with the next ingest number. It is muted if
+          the entry is ``past`` and the source never answered before (it has no ``last_ok``).
+        - An entry with a known name is that paper; ``is_same_paper`` decides where names
+          conflict. Its new names become aliases, ``merge_items`` updates its item, and its key
+          and number stay.
+        - An entry that joins several known papers puts them into one group.
+        - A replacement (``item.announcement``) of an unknown paper is ignored: it is no news.
+
+        Each paper is recorded as listed on ``day``, counted as new, revised (new version) or seen.
+        """
+
+    def sources(self) -> Mapping[str, SourceHealth]:
+        """The last recorded health of every source, by name."""
+
+    def papers(self, *, after: int, since: datetime) -> tuple[Paper, ...]:
+        """Papers with numbers above ``after`` first seen at or after ``since``, by number."""
+
+    def papers_by_number(self, numbers: Collection[int]) -> tuple[Paper, ...]:
+        """The papers with these ingest numbers, by number; unknown numbers are skipped."""
+
+    def papers_listed(self, day: date) -> tuple[Paper, ...]:
+        """The papers that any source listed for the issue of ``day``, by number."""
+
+    def cutoff(self) -> int:
+        """The highest ingest number so far; 0 without papers."""
+
+    def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
+        """Ingest numbers in any reader's ``again`` from editions frozen at or after ``since``."""
+
+    def find_paper(self, name: str) -> Paper | None:
+        """The paper with this key or alias."""
+
+    def days_listed(self, paper: Paper) -> tuple[date, ...]:
+        """The days for which this paper, or another of its group, was listed; oldest first."""
+
+    def search_papers(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
+        """The newest papers whose title, abstract or authors have a word beginning with each word.
+
+        Case and accents are ignored, and no character has a special meaning. Muted papers are left
+        out; without any word nothing is found.
+        """
+
+
+class Readers(Protocol):
+    """Readers, their settings and their status: for the readers' file, commands and bounces."""
+
+    def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+        """Update the store to the readers in the operator's file.
+
+        - A new reader joins as confirmed; papers up to the last freeze count as decided for them.
+        - A known reader gets the origin ``file``. A value that changed in the file replaces theirs;
+          every other field keeps what they chose themselves.
+        - A reader of origin ``file`` who is not listed becomes ``removed``, and confirmed again on
+          return. ``unsubscribed`` and ``blocked`` readers stay so.
+        """
+
+    def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
+        """Add a reader of origin ``store``, or replace the settings and status of a known one.
+
+        A reader of the file keeps the origin ``file``.
+        """
+
+    def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
+        """Change a reader's status. False, and nothing changes, if the address is unknown."""
+
+    def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
+        """Record a returned mail once, by its digest, and apply its effect on the reader.
+
+        ``unsubscribe`` ends the subscription. ``complaint`` blocks the reader, and so do ``hard``
+        bounces on three days within ninety. An ``unsubscribed`` reader is never blocked.
+        """
+
+    def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
+        """All readers, or those with these addresses, by id, of any status."""
+
+    def each_reader(self) -> Iterator[Reader]:
+        """Every reader by id, of any status, read in small batches to save memory.
+
+        Each batch is a transaction; a reader who changes meanwhile appears once, old or new.
+        """
+
+    def reader_by_id(self, id_: int) -> Reader | None:
+        """The reader with this id, of any status."""
+
+    def readers_by_id(self, ids: Sequence[int]) -> tuple[Reader, ...]:
+        """The readers with these ids, by id, of any status; unknown ids are skipped."""
+
+    def reader_by_email(self, email: str) -> Reader | None:
+        """The reader with this address, compared without case."""
+
+    def planned_readers(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
+        """The ids of readers, all or among these, who have a delivery of that day's issue."""
+
+
+class Pages(Readers, Protocol):
+    """What readers do on the newsletter's pages, and the data stored about them."""
+
+    def record_request(
+        self, address: str, client: str, limits: RequestLimits, *, now: datetime
+    ) -> bool:
+        """Count a sign-up request if every limit allows it; return whether it is allowed.
+
+        ``address`` and ``client`` are keyed hashes, and the client's is deleted after a day.
+        A refused request is not counted.
+        """
+
+    def forget_unconfirmed(self, *, before: datetime) -> int:
+        """Delete unconfirmed readers who were last changed before then; return how many."""
+
+    def record_consent(self, reader: int, consent: Consent) -> bool:
+        """Confirm a reader and keep their consent as proof.
+
+        Papers up to the last freeze count as decided for them. A reader removed from the operator's
+        file becomes the store's. False, and nothing changes, if the reader is confirmed already,
+        blocked or unknown.
+        """
+
+    def consents(self, reader: int) -> tuple[Consent, ...]:
+        """A reader's consents, oldest first."""
+
+    def deliveries_to(self, reader: int) -> tuple[Delivery, ...]:
+        """A reader's deliveries of all issues, oldest first."""
+
+    def leaving_reasons(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
+        """Why readers (or one reader) left, in their own words, newest first."""
+
+    def change_email(self, reader: int, email: str, *, now: datetime) -> bool:
+        """Give a reader of the store another address.
+
+        False, and nothing changes, if the address is taken, or the reader is unknown or listed in
+        the operator's file.
+        """
+
+    def erase(self, reader: int, alias: str, *, now: datetime) -> None:
+        """Replace a reader's personal data by ``alias``, with the status ``unsubscribed``.
+
+        Nothing of the address stays in rows, or in an SQLite file's free pages; the ledger's counts
+        stay true.
+        """
