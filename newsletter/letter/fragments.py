@@ -1,17 +1,20 @@
 """The rendered fragments that an issue's letters consist of; they are stored with the issue."""
 
+import json
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 from newsletter.issue.editions import HtmlSizes
 from newsletter.model import Length, Publication
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+Fragment = tuple[str, ...]
+"""A rendered text: fixed text at even indexes, a :func:`placeholder` at each odd one."""
+
+Forms = tuple[Fragment, ...]
+"""A line that names a count, rendered for none, for one, and for more."""
 
 MAX_REASON_BYTES = 240  # most bytes of HTML in a reason; a longer one is shortened
 
@@ -30,31 +33,6 @@ def placeholder(name: str) -> str:
 
 
 _STORED_PLACEHOLDER = {0xE000: None, 0xE001: None}  # leaves a placeholder's name, as it is stored
-
-
-def _restore_placeholders(stored: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(placeholder(text) if i % 2 else text for i, text in enumerate(stored))
-
-
-class _Stored:
-    """Tells pydantic that a fragment is stored with bare names as placeholders.
-
-    Pydantic is compiled code, and only reading and writing need it: it is imported there.
-    """
-
-    def __get_pydantic_core_schema__(
-        self, kind: object, handler: Callable[[object], Any]
-    ) -> object:
-        from pydantic_core import core_schema  # noqa: PLC0415
-
-        return core_schema.no_info_after_validator_function(_restore_placeholders, handler(kind))
-
-
-Fragment = Annotated[tuple[str, ...], _Stored()]
-"""A rendered text: fixed text at even indexes, a :func:`placeholder` at each odd one."""
-
-Forms = tuple[Fragment, ...]
-"""A line that names a count, rendered for none, for one, and for more."""
 
 _MAX_BYTES = {
     **dict.fromkeys(map(placeholder, ("papers", "minutes", "left_out", "more")), 6),
@@ -117,21 +95,53 @@ class IssueFragments:
 
     def dump(self) -> bytes:
         """The fragments as they are stored: compressed JSON with bare names as placeholders."""
-        text = _codec().dump_json(self).decode().translate(_STORED_PLACEHOLDER)
+        fields = asdict(self) | {
+            "day": self.day.isoformat(),
+            "frozen_at": self.frozen_at.isoformat(),
+        }
+        text = json.dumps(fields, ensure_ascii=False).translate(_STORED_PLACEHOLDER)
         return zlib.compress(text.encode(), level=1)
 
     @classmethod
     def load(cls, stored: bytes) -> "IssueFragments":
         """The fragments that :meth:`dump` made these bytes of."""
-        return _codec().validate_json(zlib.decompress(stored))
-
-
-@cache
-def _codec() -> "TypeAdapter[IssueFragments]":
-    from pydantic import TypeAdapter  # noqa: PLC0415 - see _Stored
-
-    return TypeAdapter(IssueFragments)
+        fields: dict[str, Any] = json.loads(zlib.decompress(stored))
+        return cls(
+            publication=Publication(**fields["publication"]),
+            day=date.fromisoformat(fields["day"]),
+            frozen_at=datetime.fromisoformat(fields["frozen_at"]),
+            signed_by=fields["signed_by"],
+            html=_load_part(fields["html"]),
+            text=_load_part(fields["text"]),
+            subjects=tuple(
+                (_load_fragment(alone), _load_fragment(more)) for alone, more in fields["subjects"]
+            ),
+            quiet_subject=fields["quiet_subject"],
+            preheaders=tuple((alone, second) for alone, second in fields["preheaders"]),
+            quiet_preheader=fields["quiet_preheader"],
+            words={length: tuple(words) for length, words in fields["words"].items()},
+        )
 
 
 def _bytes(text: str) -> int:
     return len(text.encode())
+
+
+def _load_part(fields: Mapping[str, Any]) -> PartFragments:
+    return PartFragments(
+        frame=_load_fragments(fields["frame"]),
+        counts={
+            name: tuple(map(_load_fragment, forms)) for name, forms in fields["counts"].items()
+        },
+        headings=_load_fragments(fields["headings"]),
+        cards={length: tuple(cards) for length, cards in fields["cards"].items()},
+        rows=tuple(fields["rows"]),
+    )
+
+
+def _load_fragments(stored: Mapping[str, Sequence[str]]) -> dict[str, Fragment]:
+    return {name: _load_fragment(fragment) for name, fragment in stored.items()}
+
+
+def _load_fragment(stored: Sequence[str]) -> Fragment:
+    return tuple(placeholder(text) if i % 2 else text for i, text in enumerate(stored))
