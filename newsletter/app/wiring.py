@@ -6,7 +6,7 @@
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -237,10 +237,21 @@ class App:
     @property
     def sources(self) -> tuple[Source, ...]:
         """The configured sources."""
-        contact = self.settings.operator or self.settings.publication.sender_email
-        client = Client(contact=contact, cache=self.own_folder / "http.db", clock=self.clock)
         named = zip(self.settings.source_names, self.settings.sources, strict=True)
-        return tuple(_make_source(name, one, self.folder, client) for name, one in named)
+        return tuple(_make_source(name, one, self.folder, self.client) for name, one in named)
+
+    @cached_property
+    def client(self) -> Client:
+        """The HTTP client of all sources: it remembers what each host has asked for."""
+        for old in self.own_folder.glob("http.db*"):  # the cache of earlier versions
+            with suppress(OSError):
+                old.unlink()
+        return Client(
+            contact=self.settings.operator or self.settings.publication.sender_email,
+            clock=self.clock,
+            kept=self.own_folder / "answers.db",
+            proxy=self.settings.proxy,
+        )
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -327,6 +338,7 @@ def _make_source(name: str, settings: AnySource, folder: Path, client: Client) -
         timeout=settings.timeout,
         headers=settings.headers,
         allow_private_addresses=settings.allow_private_addresses,
+        retry_for=settings.retry_for,
     )
     match settings:
         case HuggingFaceSource():

@@ -95,6 +95,18 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _proxy(text: str) -> str:
+    """The address of an HTTP proxy; unlike a source's, its port is the operator's choice."""
+    try:
+        parts = urlsplit(text)
+        is_proxy = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # the port is not a number
+        is_proxy = False
+    if not is_proxy or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("write the address of an HTTP proxy: http://proxy.example.org:3128")
+    return text
+
+
 def _store(text: str) -> str:
     scheme, separator, place = text.partition("://")
     kind = scheme.partition("+")[0]
@@ -110,7 +122,7 @@ def _store(text: str) -> str:
 
 
 def masked(url: str) -> str:
-    """A store's URL with the password masked, in the login and in the query."""
+    """A store's or a proxy's URL with the password masked, in the login and in the query."""
     url = re.sub(r"(?<=://)([^:/@]*):.*@", rf"\1:{MASK}@", url)
     return re.sub(r"(password=)[^&]*", rf"\1{MASK}", url)
 
@@ -146,6 +158,9 @@ def per_second(text: str) -> float:
 Address = Annotated[str, AfterValidator(address)]
 Header = Annotated[str, AfterValidator(_header), PlainSerializer(lambda _: MASK, when_used="json")]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
+ProxyAddress = Annotated[
+    str, AfterValidator(_proxy), PlainSerializer(masked, return_type=str, when_used="json")
+]
 RuleText = Annotated[str, AfterValidator(_rule)]
 Rate = Annotated[str, AfterValidator(_rate)]
 StoreAddress = Annotated[

@@ -12,7 +12,7 @@ from newsletter.config.sources import SOURCE_KINDS
 from newsletter.config.yaml_file import Document, SettingPath, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 
-_SECRET = frozenset({"secret", "password", "operator_password", "headers", "store"})
+_SECRET = frozenset({"secret", "password", "operator_password", "headers", "store", "proxy"})
 _KINDS = f"{', '.join(SOURCE_KINDS[:-1])} or {SOURCE_KINDS[-1]}"
 _MAPPING_EXPECTED = "this is a section; write its settings below it as `key: value`"
 _MESSAGES = {

@@ -9,6 +9,7 @@ from newsletter.config.fields import (
     LOOPBACK,
     Address,
     Mailbox,
+    ProxyAddress,
     Rate,
     StoreAddress,
     Strict,
@@ -140,6 +141,7 @@ class Settings(Strict):
     subscribers: str = "subscribers.yaml"
     secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_as_list)] = ()
     smtp: SmtpSettings = SmtpSettings()
+    proxy: ProxyAddress | None = Field(default=None, repr=False)
     sources: tuple[Annotated[AnySource, Field(discriminator="kind")], ...] = ()
     topics: tuple[Annotated[TopicSettings, BeforeValidator(expand_name)], ...] = ()
     operator: Address | None = None

@@ -20,6 +20,7 @@ class SourceSettings(Strict):
 
     name: str | None = None
     timeout: float = Field(default=30, gt=0, le=300)
+    retry_for: float = Field(default=45, ge=0, le=600)
     headers: dict[Annotated[str, Field(pattern=HEADER_NAME)], Header] = Field(
         default_factory=dict, repr=False
     )

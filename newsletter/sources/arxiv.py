@@ -47,12 +47,14 @@ class Arxiv:
         items: dict[str, Item] = {}
         for query in queries(self.categories):
             url = f"{self.url.rstrip('/')}/atom/{query}"
-            async with self.client.shared.spaced(REQUEST_INTERVAL):
-                answer = await self.client.get(url, expect=_BAD_REQUEST)
-            if answer.status in _BAD_REQUEST:
-                raise SourceError(f"{url}: arXiv says: {_refusal_reason(answer.body)}")
-            entries = await sandbox.parse_feed(answer.body, answer.headers, url)
-            items |= {item.ids[0]: item for item in _items(entries, url)}
+            async with (
+                self.client.shared.spaced(REQUEST_INTERVAL),
+                self.client.answer(url, expect=_BAD_REQUEST) as answer,
+            ):
+                if answer.status in _BAD_REQUEST:
+                    raise SourceError(f"{url}: arXiv says: {_refusal_reason(answer.body)}")
+                entries = await sandbox.parse_feed(answer.body, answer.headers, url)
+                items |= {item.ids[0]: item for item in _items(entries, url)}
         return (Listing(self.name, day, tuple(items.values())),)
 
 

@@ -42,12 +42,12 @@ class Feed:
 
     async def fetch(self, day: date) -> tuple[Listing, ...]:
         """The feed's recent entries as one listing, older ones as another."""
-        answer = await self.client.get(self.url)
-        if _is_json(answer.body):
-            entries = _json_entries(answer.body, self.url)
-        else:
-            entries = await sandbox.parse_feed(answer.body, answer.headers, self.url)
-        return split_by_age(self.name, day, _items(entries, self.url))
+        async with self.client.answer(self.url) as answer:
+            if _is_json(answer.body):
+                entries = _json_entries(answer.body, self.url)
+            else:
+                entries = await sandbox.parse_feed(answer.body, answer.headers, self.url)
+            return split_by_age(self.name, day, _items(entries, self.url))
 
 
 def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:

@@ -26,6 +26,9 @@ some that lead inside, such as 64:ff9b::7f00:1 (NAT64), 2002:7f00:1:: (6to4) and
 _GLOBAL_6 = IPv6Network("2000::/3")
 """All global unicast; mapped, translated, local and multicast addresses are outside it."""
 
+_LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa", ".lan")
+"""Ends of names that lead to the own machine or network (RFC 6761, 6762, 8375)."""
+
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the IP addresses of a host and port; raises ``OSError`` if it has none."""
 
@@ -43,6 +46,25 @@ def is_public(address: str) -> bool:
 def is_web_port(port: int) -> bool:
     """Whether listings may be fetched from a port: 80, 443, and from 1024 up."""
     return port in WEB_PORTS or port >= LOWEST_OTHER_PORT
+
+
+def check_name(host: str) -> None:
+    """Check what can be told of a host by its name alone: a proxy looks up where it leads.
+
+    Raises:
+        BlockedAddressError: it is a private address in any notation, or a name of a local network.
+    """
+    name = f".{host.lower().rstrip('.')}"
+    try:
+        public = is_public(socket.inet_ntoa(socket.inet_aton(host)))  # 127.1 and 0x7f000001 too
+    except OSError:  # not IPv4
+        is_local = name.count(".") == 1 or name.endswith(_LOCAL_NAMES)
+        public = is_public(host) if ":" in host else not is_local
+    if not public:
+        raise BlockedAddressError(
+            f"{host} is not a public address; for a source on your own network set "
+            "`allow_private_addresses: true`"
+        )
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
@@ -108,8 +130,22 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
 
 class GuardedTransport(httpx2.AsyncHTTPTransport):
-    """httpx2's transport over a guarded network, without proxies."""
+    """httpx2's transport over a guarded network, through a proxy if there is one."""
 
-    def __init__(self, backend: GuardedBackend, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, backend: GuardedBackend, context: ssl.SSLContext, proxy: str | None = None
+    ) -> None:
         # Not super().__init__(): it has no parameter for a network backend.
-        self._pool = httpcore2.AsyncConnectionPool(ssl_context=context, network_backend=backend)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=context,
+            proxy=None if proxy is None else _proxy(proxy, context),
+            network_backend=backend,
+        )
+
+
+def _proxy(address: str, context: ssl.SSLContext) -> httpcore2.Proxy:
+    url = httpx2.URL(address)
+    secure = context if url.scheme == "https" else None
+    bare = str(url.copy_with(userinfo=b""))
+    auth = (url.username, url.password) if url.username else None
+    return httpcore2.Proxy(bare, auth=auth, ssl_context=secure)

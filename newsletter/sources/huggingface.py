@@ -54,12 +54,12 @@ class HuggingFace:
         items: dict[str, Item] = {}
         for page in range(MAX_PAGES):
             url = f"{self.url.rstrip('/')}/api/daily_papers?date={day}&limit={PAGE_SIZE}&p={page}"
-            answer = await self.client.get(url, expect=_NO_LIST_YET)
-            if answer.status in _NO_LIST_YET:
-                break
-            entries = _entries(answer.body, url)
             known = len(items)
-            items |= {item.ids[0]: item for item in _items(entries, url)}
+            async with self.client.answer(url, expect=_NO_LIST_YET) as answer:
+                if answer.status in _NO_LIST_YET:
+                    break
+                entries = _entries(answer.body, url)
+                items |= {item.ids[0]: item for item in _items(entries, url)}
             if len(entries) < PAGE_SIZE or len(items) == known:
                 break
         return tuple(items.values())

@@ -183,7 +183,7 @@ def test_disjoint_filters_give_disjoint_letters_with_reasons(
 
 
 def test_failed_source_is_named_in_the_footer(newsletter: Newsletter, inbox: Inbox) -> None:
-    broken = {"kind": "feed", "name": "Broken", "allow_private_addresses": True}
+    broken = {"kind": "feed", "name": "Broken", "allow_private_addresses": True, "retry_for": 0}
     with (
         serve(daily_papers({"2026-08-03": [a_paper(1, "The first")]})) as origin,
         serve(lambda _path, _query: (500, {}, b"oops")) as down,

@@ -2,38 +2,21 @@ import asyncio
 import gzip
 import resource
 import zlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import httpcore2
 import pytest
 
 from newsletter.errors import BlockedAddressError, SourceError
-from newsletter.sources.http_client import MAX_BODY, Answer, Client, SourceClient
-from newsletter.sources.http_guard import Resolver, resolve
+from newsletter.sources.http_client import MAX_BODY, Client
+from newsletter.sources.http_guard import Resolver
+from newsletter.sources.kept_answers import Answer
 from tests.support.clocks import SkippingClock
 from tests.support.http_servers import Response, Site, response, scripted_site
+from tests.support.source_clients import fetch, new_client
 
 MB = 1024 * 1024
-
-
-def fetch(
-    http: Client,
-    url: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: float = 30,
-    allow_private: bool = False,
-    expect: Collection[int] = (),
-) -> Coroutine[Any, Any, Answer]:
-    return SourceClient(http, timeout, headers or {}, allow_private).get(url, expect=expect)
-
-
-def client(cache: Path | None = None, resolver: Resolver = resolve) -> Client:
-    return Client(
-        contact="editor@example.org", clock=SkippingClock(), cache=cache, resolver=resolver
-    )
 
 
 def visit(
@@ -41,7 +24,7 @@ def visit(
 ) -> tuple[Answer, Site]:
     async def run() -> tuple[Answer, Site]:
         async with scripted_site(answers) as site:
-            return await what(site, client()), site
+            return await what(site, new_client()), site
 
     return asyncio.run(run())
 
@@ -49,7 +32,10 @@ def visit(
 def get(answer: Response, *, timeout: float = 60, **more: Response) -> Answer:
     answers = {"/": answer, **{f"/{name}": given for name, given in more.items()}}
     return visit(
-        answers, lambda site, http: fetch(http, f"{site.url}/", timeout=timeout, allow_private=True)
+        answers,
+        lambda site, http: fetch(
+            http, f"{site.url}/", timeout=timeout, allow_private=True, retry_for=0
+        ),
     )[0]
 
 
@@ -103,12 +89,12 @@ def resolving(*answers: Sequence[str]) -> tuple[Resolver, list[str]]:
 )
 def test_internal_address_is_blocked(host: str) -> None:
     with pytest.raises(BlockedAddressError, match="allow_private_addresses"):
-        asyncio.run(fetch(client(), f"http://{host}:8080/feed"))
+        asyncio.run(fetch(new_client(), f"http://{host}:8080/feed"))
 
 
 def test_disguised_host_is_refused() -> None:
     with pytest.raises(SourceError, match="Invalid IDNA hostname"):
-        asyncio.run(fetch(client(), "http://①②⑦.⓪.⓪.①:8080/feed"))
+        asyncio.run(fetch(new_client(), "http://①②⑦.⓪.⓪.①:8080/feed"))
 
 
 def test_private_source_is_fetched_when_allowed() -> None:
@@ -127,18 +113,18 @@ def test_private_source_is_fetched_when_allowed() -> None:
 )
 def test_only_http_and_https_are_fetched(url: str) -> None:
     with pytest.raises(BlockedAddressError, match="only http and https"):
-        asyncio.run(fetch(client(), url))
+        asyncio.run(fetch(new_client(), url))
 
 
 @pytest.mark.parametrize("port", [22, 25, 1023])
 def test_ports_of_other_services_are_refused(port: int) -> None:
     with pytest.raises(BlockedAddressError, match=f"port {port}"):
-        asyncio.run(fetch(client(), f"http://example.org:{port}/", allow_private=True))
+        asyncio.run(fetch(new_client(), f"http://example.org:{port}/", allow_private=True))
 
 
 def test_credentials_in_an_address_are_refused() -> None:
     with pytest.raises(BlockedAddressError, match="headers"):
-        asyncio.run(fetch(client(), "http://ada:secret@example.org/"))
+        asyncio.run(fetch(new_client(), "http://ada:secret@example.org/"))
 
 
 # -- S03: redirects and names that change --------------------------------------------------------
@@ -147,7 +133,7 @@ def test_credentials_in_an_address_are_refused() -> None:
 def test_one_private_address_blocks_the_name() -> None:
     resolver, _ = resolving(["93.184.216.34", "127.0.0.1"])
     with pytest.raises(BlockedAddressError, match=r"leads to 127\.0\.0\.1"):
-        asyncio.run(fetch(client(resolver=resolver), "http://mixed.example/"))
+        asyncio.run(fetch(new_client(resolver=resolver), "http://mixed.example/"))
 
 
 def test_name_is_resolved_once_per_connection() -> None:
@@ -155,7 +141,7 @@ def test_name_is_resolved_once_per_connection() -> None:
         async with scripted_site({"/": response(body=b"here")}) as site:
             resolver, hosts = resolving(["127.0.0.1"], ["192.0.2.1"])
             url = f"http://turncoat.example:{site.port}/"
-            return await fetch(client(resolver=resolver), url, allow_private=True), hosts
+            return await fetch(new_client(resolver=resolver), url, allow_private=True), hosts
 
     answer, hosts = asyncio.run(run())
     assert answer.body == b"here"
@@ -256,7 +242,7 @@ def test_source_headers_are_not_sent_to_another_host() -> None:
             moved = response(302, Location=f"{other.url}/")
             async with scripted_site({"/": moved}) as first:
                 headers = {"X-Api-Key": "s3cret"}
-                await fetch(client(), f"{first.url}/", headers=headers, allow_private=True)
+                await fetch(new_client(), f"{first.url}/", headers=headers, allow_private=True)
                 return first, other
 
     first, other = asyncio.run(run())
@@ -351,7 +337,7 @@ def test_truncated_body_is_a_source_error() -> None:
         get(cut)
 
 
-# -- statuses, retries, conditional requests --------------------------------------------------
+# -- statuses and headers --------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 418, 500, 503])
@@ -368,29 +354,11 @@ def test_expected_status_is_an_answer() -> None:
     assert (answer.status, answer.body) == (400, b"no such day")
 
 
-def test_retry_after_is_respected() -> None:
-    async def run() -> tuple[Answer, list[float]]:
-        wait = [response(429, Retry_After="7"), response(503, Retry_After="2")]
-        clock = SkippingClock()
-        async with scripted_site({"/": [*wait, response(body=b"x")]}) as site:
-            http = Client(contact="editor@example.org", clock=clock)
-            return await fetch(http, f"{site.url}/", allow_private=True), clock.slept
-
-    answer, slept = asyncio.run(run())
-    assert answer.body == b"x"
-    assert slept == [7, 2]
-
-
-def test_waiting_ends_at_the_deadline() -> None:
-    with pytest.raises(SourceError, match="status 429"):
-        get(response(429, Retry_After="3600"))
-
-
 def test_refused_connection_names_the_address() -> None:
     async def run() -> None:
         async with scripted_site({}) as site:
             url = f"{site.url}/gone"
-        await fetch(client(), url, allow_private=True)
+        await fetch(new_client(), url, allow_private=True)
 
     with pytest.raises(SourceError, match=r"/gone: .*check the address"):
         asyncio.run(run())
@@ -401,7 +369,7 @@ def test_unknown_host_is_named() -> None:
         raise OSError(f"{host}:{port} is nowhere")
 
     with pytest.raises(SourceError, match=r"nowhere\.example cannot be resolved"):
-        asyncio.run(fetch(client(resolver=nowhere), "http://nowhere.example/"))
+        asyncio.run(fetch(new_client(resolver=nowhere), "http://nowhere.example/"))
 
 
 def test_user_agent_identifies_the_newsletter() -> None:
@@ -417,60 +385,6 @@ def test_proxy_settings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     assert get(response(body=b"direct")).body == b"direct"
-
-
-def test_cached_responses_are_revalidated(tmp_path: Path) -> None:
-    async def run() -> tuple[list[Answer], Site]:
-        first = response(body=b"list", ETag='"1"', Cache_Control="max-age=86400")
-        same, longer = response(304, ETag='"1"'), response(body=b"longer", ETag='"2"')
-        async with scripted_site({"/": [first, same, longer]}) as site:
-            http = client(tmp_path / "http.db")
-            url = f"{site.url}/"
-            return [await fetch(http, url, allow_private=True) for _ in range(3)], site
-
-    answers, site = asyncio.run(run())
-    assert [(each.status, each.body) for each in answers] == [
-        (200, b"list"),
-        (200, b"list"),
-        (200, b"longer"),
-    ]
-    assert [each.headers.get("if-none-match") for each in site.requests] == [None, '"1"', '"1"']
-
-
-def test_old_last_modified_is_still_revalidated(tmp_path: Path) -> None:
-    async def run() -> Site:
-        old = response(body=b"x", Last_Modified="Mon, 01 Jan 2024 00:00:00 GMT")
-        async with scripted_site({"/": old}) as site:
-            http = client(tmp_path / "http.db")
-            for _ in range(2):
-                await fetch(http, f"{site.url}/", allow_private=True)
-            return site
-
-    site = asyncio.run(run())
-    assert "if-modified-since" in site.requests[1].headers
-
-
-def test_sources_share_the_cache_concurrently(tmp_path: Path) -> None:
-    async def run() -> list[Answer]:
-        answers: dict[str, Response] = {
-            f"/{n}": response(body=b"%d" % n, ETag=f'"{n}"') for n in range(8)
-        }
-        async with scripted_site(answers) as site:
-            http = client(tmp_path / "http.db")
-            gets = (fetch(http, f"{site.url}/{n}", allow_private=True) for n in range(8))
-            return await asyncio.gather(*gets)
-
-    assert [each.body for each in asyncio.run(run())] == [b"%d" % n for n in range(8)]
-
-
-def test_unreadable_cache_costs_only_a_fetch(tmp_path: Path) -> None:
-    (tmp_path / "http.db").write_bytes(b"this is no database" * 100)
-
-    async def run() -> Answer:
-        async with scripted_site({"/": response(body=b"x", ETag='"1"')}) as site:
-            return await fetch(client(tmp_path / "http.db"), f"{site.url}/", allow_private=True)
-
-    assert asyncio.run(run()).body == b"x"
 
 
 def test_turns_are_taken_singly_and_seconds_apart() -> None:

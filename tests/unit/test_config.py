@@ -194,6 +194,8 @@ def test_only_the_password_of_the_store_is_masked(store: str, shown: str) -> Non
         {"secret": "hunter2"},
         {"store": ["postgresql://me:hunter2@h/n"]},
         {"store": "mongodb://me:hunter2@h/n"},
+        {"proxy": ["http://me:hunter2@h:3128"]},
+        {"proxy": "socks5://me:hunter2@h:3128"},
         {"sources": [FEED | {"headers": "Authorization: hunter2"}]},
         {"sources": [FEED | {"headers": {"Authorization": ["hunter2"]}}]},
         {"sources": [{"kind": "gopher", "headers": {"Authorization": "hunter2"}}]},
@@ -248,3 +250,25 @@ def test_field_that_no_file_can_set_is_never_suggested() -> None:
     first, second = caught.value.errors
     assert "there is no setting 'answer_timeout'" in str(first)
     assert "did you mean 'answer_timeout'" not in str(second)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["proxy.example.org:3128", "socks5://h:1", "http://", "http://h:port", "http://h/path"]
+)
+def test_wrong_proxy_names_the_right_form(proxy: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read_settings(
+            f'name: N\nsender: n@example.org\nproxy: "{proxy}"\n'.encode(), "newsletter.yaml", {}
+        )
+    assert "newsletter.yaml:3: proxy: write the address of an HTTP proxy: http://" in str(raised)
+
+
+def test_login_of_a_proxy_is_masked() -> None:
+    shown = read(proxy="https://ada:s3cret@proxy.example.org:3128").model_dump(mode="json")
+    assert shown["proxy"] == "https://ada:**********@proxy.example.org:3128"
+
+
+@pytest.mark.parametrize("wrong", [-1, 601, "soon"])
+def test_wrong_retry_time_is_an_error_with_its_place(wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"sources\.0\.retry_for"):
+        read(sources=[FEED | {"retry_for": wrong}])
