@@ -18,7 +18,8 @@ class Item:
     Every text is plain text without markup, control characters and lone surrogates, its white
     space collapsed; every address is an absolute http or https URL. ``ids`` are identifiers and
     addresses as the source wrote them (``2503.02130v2``, ``https://doi.org/10.1/x``,
-    ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.papers.identity` parses them.
+    ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.papers.names` parses them. Those in
+    ``shared``, addresses too, belong to several items of the source and name none.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Item:
     version: int | None = None
     announcement: Announcement = "new"
     withdrawn: bool = False
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,10 @@ class Paper:
         key: its canonical name.
         item: the paper as a source listed it.
         first_seen: when a fetch found it first (UTC).
-        group: the lowest number among papers that turned out to be the same one; a reader who
-            was sent one of a group was sent all.
-        muted: whether it is remembered as seen and never sent.
+        group: the lowest number among papers that turned out to be the same one, before that of
+            any muted one; a reader who was sent one of a group was sent all.
+        muted: whether it is remembered as seen and not sent: all sources that list it did so
+            before they were followed. Once another lists it as news, it gets a new number.
     """
 
     number: int

@@ -33,9 +33,10 @@ class Papers(Protocol):
 
         - An entry without a known name becomes a paper with the next ingest number. It is muted if
           the entry is ``past`` and the source never answered before (it has no ``last_ok``).
-        - An entry with a known name is that paper; ``is_same_paper`` decides where names
-          conflict. Its new names become aliases, ``merge_items`` updates its item, and its key
-          and number stay.
+        - An entry with a known name is that paper; ``is_same_paper`` and ``do_texts_agree`` decide
+          where names conflict or are weak. Its new names become aliases, ``merge_items`` updates
+          its item, and its key and number stay.
+        - A muted paper that another source lists as news is new: it gets the next number.
         - An entry that joins several known papers puts them into one group.
         - A replacement (``item.announcement``) of an unknown paper is ignored: it is no news.
 

@@ -66,7 +66,7 @@ async def _fetch_one(
         try:
             listings = await source.fetch(day)
             entries = [
-                IdentifiedItem(item=item, identity=identify(item), past=listing.past)
+                IdentifiedItem(item=item, identity=identify(item, source.name), past=listing.past)
                 for listing in listings
                 for item in listing.items
             ]

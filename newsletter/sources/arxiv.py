@@ -8,7 +8,7 @@ from typing import Any, ClassVar, get_args
 
 from newsletter.errors import SourceError
 from newsletter.model import Announcement, Item, Listing
-from newsletter.papers.identity import parse_arxiv_id
+from newsletter.papers.names import parse_arxiv_id
 from newsletter.sources import sandbox
 from newsletter.sources.feed import item_from_entry
 from newsletter.sources.http_client import SourceClient

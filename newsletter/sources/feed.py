@@ -5,7 +5,6 @@ An entry is a mapping as :func:`newsletter.sources.feed_parser.parse` returns it
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,6 +12,8 @@ from typing import Any, ClassVar
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
+from newsletter.papers.identity import mark_shared
+from newsletter.papers.names import find_version
 from newsletter.sources import feed_parser, sandbox
 from newsletter.sources.http_client import SourceClient
 from newsletter.text import clean, http_url, shorten, strip_markup
@@ -83,24 +84,23 @@ def item_from_entry(
     link = http_url(entry["link"])
     title = to_text(entry["title"]) or shorten(abstract, _TITLE_LENGTH) or link or _UNTITLED
     guid = [f"feed:{feed_url}#{clean(entry['guid'])}"] if entry["guid"] else []
+    ids = tuple(map(clean, entry["ids"]))
     return Item(
         title=title,
         abstract=abstract,
-        ids=(*map(clean, entry["ids"]), *guid),
+        ids=(*ids, *guid),
         url=link,
         discussion=http_url(entry["comments"]),
         authors=tuple(_author_names(entry["authors"])),
         categories=tuple(filter(None, map(clean, entry["categories"]))),
         published=as_date(entry["date"]),
+        version=find_version(ids),
     )
 
 
 def _items(entries: Sequence[Entry], url: str) -> Iterator[Item]:
-    """The entries as items. A link that several share, as a home page, is not an id."""
-    link_counts = Counter(entry["link"] for entry in entries)
-    for entry in entries:
-        ids = [raw for raw in entry["ids"] if link_counts[raw] <= 1]
-        yield item_from_entry({**entry, "ids": ids}, url)
+    """The entries as items. What several share, as a link to a table of contents, names none."""
+    return mark_shared(item_from_entry(entry, url) for entry in entries)
 
 
 def _author_names(authors: Iterable[str]) -> Iterator[str]:
@@ -154,14 +154,14 @@ def _json_entries(body: bytes, url: str) -> list[Entry]:
 def _json_entry(item: Mapping[str, Any]) -> Entry:
     link = as_text(item.get("url")) or as_text(item.get("external_url"))
     body = item.get("content_text") or item.get("content_html") or item.get("summary")
-    guid = item.get("id")
+    guid = str(item["id"]) if isinstance(item.get("id"), str | int | float) else ""
     return {
         "title": as_text(item.get("title")),
         "summary": as_text(body)[: feed_parser.MAX_TEXT],
         "link": link,
         "comments": "",
-        "ids": [link, as_text(item.get("external_url"))] if link else [],
-        "guid": str(guid) if isinstance(guid, str | int | float) else "",
+        "ids": list(filter(None, (guid, link, as_text(item.get("external_url"))))),
+        "guid": guid,
         "authors": list(_json_authors(item)),
         "categories": [tag for tag in _list(item.get("tags")) if isinstance(tag, str)],
         "date": as_text(item.get("date_published")) or item.get("date_modified"),

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from newsletter.errors import SourceError
 from newsletter.model import Item, Listing
-from newsletter.papers.identity import parse_arxiv_id
+from newsletter.papers.names import parse_arxiv_id
 from newsletter.sources.feed import as_date, as_text
 from newsletter.sources.http_client import SourceClient
 from newsletter.sources.saved_pages import saved_files

@@ -8,7 +8,13 @@ from datetime import datetime
 from typing import Literal
 
 from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper
-from newsletter.papers.identity import is_revision, is_same_paper, merge_items
+from newsletter.papers.identity import (
+    do_texts_agree,
+    is_revision,
+    is_same_paper,
+    merge_items,
+    strength,
+)
 from newsletter.stores.logic import storable
 
 LONGEST_NAME = 500  # the most characters of a stored name; a database index has a limit
@@ -24,35 +30,48 @@ class PaperIndex:
     Attributes:
         papers: the papers, by number.
         names: the number of the paper with each name.
+        muted_by: the sources that listed a muted paper before they were followed, by number.
         last: the highest ingest number so far.
     """
 
     def __init__(
-        self, papers: Iterable[Paper] = (), names: Mapping[str, int] | None = None, *, last: int = 0
+        self,
+        papers: Iterable[Paper] = (),
+        names: Mapping[str, int] | None = None,
+        muted_by: Iterable[tuple[int, str]] = (),
+        *,
+        last: int = 0,
     ) -> None:
         self.papers = {paper.number: paper for paper in papers}
-        self.names: dict[str, int] = {}
+        self.names = dict(names or {})
+        self.muted_by = set(muted_by)
         self.last = last
-        self._names_of: defaultdict[int, set[str]] = defaultdict(set)
-        self._groups: defaultdict[int, set[int]] = defaultdict(set)
+        self._names_of: defaultdict[int, set[str]] = defaultdict(set)  # by group, as below
+        self._members: defaultdict[int, set[int]] = defaultdict(set)
         for paper in self.papers.values():
-            self._groups[paper.group].add(paper.number)
-        for name, number in (names or {}).items():
-            self._name(name, number)
+            self._members[paper.group].add(paper.number)
+        for name, number in self.names.items():
+            self._names_of[self.papers[number].group].add(name)
 
     def add_all(
-        self, entries: Sequence[IdentifiedItem], *, mute_past: bool, now: datetime
+        self, entries: Sequence[IdentifiedItem], *, source: str, mute_past: bool, now: datetime
     ) -> tuple[IngestCounts, frozenset[int]]:
-        """Add these entries; return how many were new, and the numbers of their papers.
+        """Add a source's entries; return how many were new, and the numbers of their papers.
 
         Current entries come before past ones, so that a paper in both is new. A replacement of an
         unknown paper is skipped.
         """
         fates: dict[int, Fate] = {}
         for entry in sorted(entries, key=_precedence):
-            if _is_replacement(entry) and not self._papers_of(_shorten_names(entry.identity)):
+            known = replace(entry, identity=_shorten_names(entry.identity))
+            groups = self._groups_of(known, now)
+            if not groups and _is_replacement(entry):
                 continue
-            number, fate = self._add(entry, muted=mute_past and entry.past, now=now)
+            muted = mute_past and entry.past
+            if groups:
+                number, fate = self._add_known(known, groups, source, muted=muted, now=now)
+            else:
+                number, fate = self._add_new(known, source, muted=muted, now=now), "new"
             fates[number] = _stronger(fates.get(number, "seen"), fate)
         counted = Counter(self._by_group(fates).values())
         ingest_counts = IngestCounts(
@@ -60,59 +79,102 @@ class PaperIndex:
         )
         return ingest_counts, frozenset(fates)
 
-    def _add(self, entry: IdentifiedItem, *, muted: bool, now: datetime) -> tuple[int, Fate]:
-        identity = _shorten_names(entry.identity)
-        numbers = self._papers_of(identity)
-        if not numbers:
-            return self._add_new(identity, entry.item, muted=muted, now=now), "new"
-        first = numbers[0]
-        fate: Fate = "revised" if is_revision(self.papers[first].item, entry.item) else "seen"
-        self._add_names(identity, first)
-        self._merge_groups(numbers, entry.item)
-        return first, fate
+    def _groups_of(self, entry: IdentifiedItem, now: datetime) -> list[int]:
+        """The groups of known papers that this entry is, those with the strongest names first.
 
-    def _papers_of(self, identity: Identity) -> list[int]:
-        """The numbers of the known papers that have this identity.
-
-        If all of its names belong to papers that differ from it, it is taken for the first of them.
+        It joins no two that differ. If all of its names belong to papers that differ from it, it is
+        taken for the first of them.
         """
-        with_names = sorted({self.names[name] for name in identity.aliases if name in self.names})
-        matching = [
-            number
-            for number in with_names
-            if is_same_paper(identity, frozenset(self._names_of[number]))
-        ]
-        return matching if matching or not identity.aliases <= self.names.keys() else with_names[:1]
+        identity = entry.identity
+        known = {
+            name: self.papers[self.names[name]].group
+            for name in identity.aliases & self.names.keys()
+        }
+        groups = dict.fromkeys(
+            known[name] for name in sorted(known, key=lambda name: (strength(name), known[name]))
+        )
+        joined, together = list[int](), identity
+        for group in groups:
+            names, item = frozenset(self._names_of[group]), self.papers[group].item
+            if is_same_paper(together, names) and do_texts_agree(
+                identity, names, entry.item, item, now.date()
+            ):
+                joined.append(group)
+                together = Identity(identity.key, together.aliases | names)
+        return joined if joined or not identity.aliases <= self.names.keys() else list(groups)[:1]
 
-    def _add_new(self, identity: Identity, item: Item, *, muted: bool, now: datetime) -> int:
+    def _add_new(self, entry: IdentifiedItem, source: str, *, muted: bool, now: datetime) -> int:
         """Add a paper with the next number; its key is a name that no other paper has."""
-        ranked = (identity.key, *sorted(identity.aliases))
+        ranked = (entry.identity.key, *sorted(entry.identity.aliases))
         key = next(name for name in ranked if name not in self.names)
         self.last += 1
-        self.papers[self.last] = Paper(self.last, key, item, now, self.last, muted)
-        self._groups[self.last].add(self.last)
-        self._add_names(identity, self.last)
+        self.papers[self.last] = Paper(self.last, key, entry.item, now, self.last, muted)
+        self._members[self.last].add(self.last)
+        self._add_names(entry.identity, self.last)
+        if muted and source:
+            self.muted_by.add((self.last, source))
         return self.last
 
-    def _add_names(self, identity: Identity, number: int) -> None:
+    def _add_known(
+        self,
+        entry: IdentifiedItem,
+        groups: Sequence[int],
+        source: str,
+        *,
+        muted: bool,
+        now: datetime,
+    ) -> tuple[int, Fate]:
+        before = self.papers[groups[0]].item
+        group = self._join(groups, entry.item)
+        if self.papers[group].muted:
+            if self._is_news(group, entry, source, muted=muted):
+                self._add_names(entry.identity, group)
+                return self._unmute(group, now), "new"
+            if muted and source:
+                self.muted_by.add((group, source))
+        self._add_names(entry.identity, group)
+        return group, "revised" if is_revision(before, entry.item) else "seen"
+
+    def _is_news(self, group: int, entry: IdentifiedItem, source: str, *, muted: bool) -> bool:
+        """Whether a source lists papers as news that until now were only in the past of others.
+
+        If it is not known of which, as in stores of earlier versions, only a current listing is.
+        """
+        if muted or _is_replacement(entry):
+            return False
+        others = {known for number, known in self.muted_by if number in self._members[group]}
+        return source not in others if others else not entry.past
+
+    def _unmute(self, muted: int, now: datetime) -> int:
+        """Give a muted paper a new number with its key and names; the old one stays in its group.
+
+        A reader is owed what is numbered after their last issue, so the old number would be late.
+        """
+        self.last += 1
+        old = self.papers[muted]
+        self.papers[muted] = replace(old, key=_shorten(f"{old.key}#{muted}"))
+        self.papers[self.last] = replace(old, number=self.last, first_seen=now, muted=False)
+        self._members[muted].add(self.last)
+        for name in self._names_of[muted]:
+            self.names[name] = self.last
+        return self._join([muted], old.item)
+
+    def _add_names(self, identity: Identity, group: int) -> None:
         for name in identity.aliases:
             if name not in self.names:
-                self._name(name, number)
+                self.names[name] = group
+                self._names_of[group].add(name)
 
-    def _name(self, name: str, number: int) -> None:
-        self.names[name] = number
-        self._names_of[number].add(name)
-
-    def _merge_groups(self, numbers: Sequence[int], item: Item) -> None:
-        """Merge these papers' groups into one, and update the item of each paper in it."""
-        groups = {self.papers[number].group for number in numbers}
-        members = set().union(*(self._groups.pop(group) for group in groups))
-        self._groups[min(groups)] = members
+    def _join(self, groups: Sequence[int], item: Item) -> int:
+        """Make these groups one, with its number, and update the item of each paper in it."""
+        members = set().union(*(self._members.pop(group) for group in groups))
+        names = set().union(*(self._names_of.pop(group) for group in groups))
+        joined = min(members, key=lambda number: (self.papers[number].muted, number))
+        self._members[joined], self._names_of[joined] = members, names
         for number in members:
             paper = self.papers[number]
-            self.papers[number] = replace(
-                paper, group=min(groups), item=merge_items(paper.item, item)
-            )
+            self.papers[number] = replace(paper, group=joined, item=merge_items(paper.item, item))
+        return joined
 
     def _by_group(self, fates: Mapping[int, Fate]) -> dict[int, Fate]:
         """The fates by group, so that papers that turned out to be one are counted once."""

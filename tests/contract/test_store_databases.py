@@ -37,7 +37,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from newsletter.errors import StoreError
-from newsletter.model import Accepted, Reader, Subscriber
+from newsletter.model import (
+    Accepted,
+    IdentifiedItem,
+    IngestCounts,
+    Reader,
+    SourceHealth,
+    Subscriber,
+)
+from newsletter.papers.identity import identify
+from newsletter.ports import Store
 from newsletter.stores import migrations, open_store
 from newsletter.stores.migrations import configuration
 from newsletter.stores.sql import SqlStore, schema
@@ -196,6 +205,37 @@ def test_store_without_page_tables_is_migrated(tmp_path: Path) -> None:
     assert store.readers()[0].subscriber.at == "09:00"
     assert [paper.number for paper in store.search_papers(["etude", "byron"], limit=9)] == [1]
     store.close()
+
+
+def test_old_names_and_muted_papers_are_known_after_upgrade(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    old = Database(url)
+    with old.writing() as connection:
+        command.upgrade(configuration(connection), "0009")
+        for number, name in enumerate(_OLD_NAMES, 1):
+            values = {"n": number, "name": name, "now": "2026-08-03 12:00:00.000000"}
+            connection.execute(text(_OLD_PAPER), values | {"body": dump(item(name))})
+            connection.execute(text("INSERT INTO aliases (name, paper) VALUES (:name, :n)"), values)
+    old.close()
+    with contextlib.closing(open_store(url)) as store:
+        assert _list(store, "10.21203/rs.3.rs-7/v2") == IngestCounts(seen=1)
+        assert _list(store, "https://doi.org/10.1234/X") == IngestCounts(seen=1)
+        assert _list(store, "2608.00001", past=True) == IngestCounts(seen=1)
+        assert _list(store, "2608.00001") == IngestCounts(new=1)
+
+
+# The last one is muted, and nothing says by which source.
+_OLD_NAMES = ("doi:10.21203/rs.3.rs-7/v1", "url:j.example/doi/10.1234/x", "arxiv:2608.00001")
+_OLD_PAPER = (
+    'INSERT INTO papers (number, key, first_seen, "group", muted, body)'
+    " VALUES (:n, :name, :now, :n, :n = 3, :body)"
+)
+
+
+def _list(store: Store, raw: str, *, past: bool = False) -> IngestCounts:
+    listed = item(raw, ids=(raw,))
+    entry = IdentifiedItem(listed, identify(listed, "J"), past=past)
+    return store.ingest(DAY, SourceHealth("J", "ok", "", NOON, NOON), [entry], now=NOON)
 
 
 def test_frozen_letter_is_the_same_after_upgrade(tmp_path: Path) -> None:

@@ -118,6 +118,48 @@ def test_paper_in_list_and_backlog_is_news(store: Store) -> None:
     assert [paper.muted for paper in store.papers_by_number([1])] == [False]
 
 
+def test_muted_paper_that_another_source_lists_is_news(store: Store) -> None:
+    ingest(store, entry("arxiv:1", past=True), entry("arxiv:2"))
+    store.ingest(DAY, replace(HEALTH, name="HF"), [], now=NOON)
+    listed = entry("arxiv:1", "doi:10.1/a", upvotes=9)
+    assert ingest(store, listed, source="HF") == IngestCounts(new=1)
+    (paper,) = store.papers(after=2, since=NOON)
+    assert (paper.number, paper.key, paper.muted, paper.item.upvotes) == (3, "arxiv:1", False, 9)
+    assert store.find_paper("arxiv:1") == store.find_paper("doi:10.1/a") == paper
+    assert [known.group for known in store.papers_by_number([1, 2, 3])] == [1, 3, 3]
+    assert ingest(store, listed, source="HF") == ingest(store, listed) == IngestCounts(seen=1)
+
+
+def test_muted_paper_stays_so_in_its_sources(store: Store) -> None:
+    old = entry("arxiv:1", past=True)
+    for source in ("arXiv", "HF"):
+        ingest(store, old, source=source)
+    for source in ("arXiv", "HF"):
+        assert ingest(store, old, source=source) == IngestCounts(seen=1)
+        assert ingest(store, entry("arxiv:1"), source=source) == IngestCounts(seen=1)
+    replaced = entry("arxiv:1", announcement="replace")
+    assert ingest(store, replaced, source="cs.CL") == IngestCounts(seen=1)
+    assert [paper.muted for paper in store.papers(after=0, since=NOON)] == [True]
+
+
+def test_paper_is_owed_although_it_joins_a_muted_one(store: Store) -> None:
+    ingest(store, entry("doi:10.1/a", past=True))
+    ingest(store, entry("arxiv:2"))
+    assert ingest(store, entry("arxiv:2", "doi:10.1/a")) == IngestCounts(seen=1)
+    papers = store.papers_by_number([1, 2])
+    assert [(paper.group, paper.muted) for paper in papers] == [(2, True), (2, False)]
+    assert ingest(store, entry("doi:10.1/a"), source="HF") == IngestCounts(seen=1)
+
+
+def test_no_record_joins_two_arxiv_papers(store: Store) -> None:
+    ingest(store, entry("doi:10.1/a"), entry("arxiv:2608.00002", "url:a.org/2"))
+    ingest(store, entry("arxiv:2608.00001", "doi:10.1/a"))
+    assert ingest(store, entry("arxiv:2608.00003", "doi:10.1/a")) == IngestCounts(new=1)
+    ingest(store, entry("doi:10.1/a", "url:a.org/2"))
+    groups = [paper.group for paper in store.papers_by_number([1, 2, 3])]
+    assert groups == [1, 2, 3]
+
+
 def test_papers_are_found_by_number_and_first_seen(store: Store) -> None:
     ingest(store, entry("arxiv:1"))
     later = NOON + timedelta(hours=1)
@@ -170,6 +212,7 @@ def test_every_item_field_round_trips(store: Store) -> None:
         version=2,
         announcement="cross",
         withdrawn=True,
+        shared=("https://example.org/toc",),
     )
     assert all(getattr(whole, field.name) != field.default for field in fields(Item))
     store.ingest(DAY, HEALTH, [IdentifiedItem(whole, identity("arxiv:1"))], now=NOON)

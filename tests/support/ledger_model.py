@@ -124,7 +124,9 @@ class ModelPapers:
     ) -> IngestCounts:
         known = self._sources.get(source.name)
         mute_past = known is None or known.last_ok is None
-        counts, numbers = self._index.add_all(entries, mute_past=mute_past, now=now)
+        counts, numbers = self._index.add_all(
+            entries, source=source.name, mute_past=mute_past, now=now
+        )
         self._read.setdefault(day, set()).update(numbers)
         self._sources[source.name] = source
         return counts

@@ -4,13 +4,11 @@ import pytest
 
 from newsletter.model import Identity
 from newsletter.papers.identity import (
-    find_dois,
     identify,
     is_revision,
     is_same_paper,
     merge_items,
     normalise_title,
-    parse_arxiv_id,
 )
 from tests.support.factories import identity, item
 
@@ -19,129 +17,6 @@ ABSTRACT = "We show, at some length, that a paper is told from others by its abs
 
 def identify_paper(*ids: str, title: str = "A paper", abstract: str = "") -> Identity:
     return identify(item(title, ids=ids, abstract=abstract))
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        "2508.13426",
-        "2508.13426v3",
-        " 2508.13426 ",
-        "arXiv:2508.13426v1",
-        "arXiv: 2508.13426",
-        "info:arxiv:2508.13426",
-        "oai:arXiv.org:2508.13426v1",
-        "http://arxiv.org/abs/2508.13426v1",
-        "arxiv.org/abs/2508.13426",
-        "https://arxiv.org/pdf/2508.13426",
-        "https://arxiv.org/pdf/2508.13426v2.pdf",
-        "https://arxiv.org/html/2508.13426v1",
-        "https://arxiv.org/abs/2508.13426?context=cs#top",
-        "https://export.arxiv.org/abs/2508.13426",
-        "https://de.arxiv.org/abs/2508.13426",
-        "https://huggingface.co/papers/2508.13426",
-        "https://huggingface.co/papers/2508.13426.md",
-        "hf.co/papers/2508.13426",
-        "10.48550/arXiv.2508.13426",
-        "https://doi.org/10.48550/ARXIV.2508.13426",
-        "doi:10.48550/arxiv.2508.13426",
-        "https://www.alphaxiv.org/abs/2508.13426",
-        "https://ar5iv.labs.arxiv.org/html/2508.13426",
-        "https://ar5iv.org/abs/2508.13426/",
-    ],
-)
-def test_arxiv_id_is_found_in_every_form(raw: str) -> None:
-    found = parse_arxiv_id(raw)
-    assert found is not None
-    assert found[0] == "2508.13426"
-    assert identify_paper(raw).key == "arxiv:2508.13426"
-
-
-@pytest.mark.parametrize(
-    ("raw", "paper", "version"),
-    [
-        ("2508.13426v12", "2508.13426", 12),
-        ("cs/0601001", "cs/0601001", None),
-        ("cs.AI/0601001v2", "cs/0601001", 2),
-        ("arXiv:math.CA/0611800v2", "math/0611800", 2),
-        ("http://arxiv.org/abs/astro-ph/0601001v1", "astro-ph/0601001", 1),
-        ("https://export.arxiv.org/abs/hep-th/9901001", "hep-th/9901001", None),
-        ("cond-mat.supr-con/9901001", "cond-mat/9901001", None),
-        ("0704.0001", "0704.0001", None),
-        ("1412.7878", "1412.7878", None),
-        ("1501.00001", "1501.00001", None),
-    ],
-)
-def test_version_and_old_subject_class_are_removed(
-    raw: str, paper: str, version: int | None
-) -> None:
-    assert parse_arxiv_id(raw) == (paper, version)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        "2503.0213",  # 2503.02130 read as a float
-        "1501.0001",
-        "0704.00001",
-        "0703.0001",
-        "1313.0001",
-        "2405.1234567",
-        "2508.13426v0",
-        "abc",
-        "",
-        "10.5802/jep.257",
-        "https://arxiv.org/api/errors#incorrect_id_format_for_abc",
-        "s41586-024-07956-2",
-        "https://example.org/2508.13426",
-        "see arXiv:2508.13426",
-    ],
-)
-def test_nothing_else_is_an_arxiv_id(raw: str) -> None:
-    assert parse_arxiv_id(raw) is None
-
-
-@pytest.mark.parametrize(
-    ("raw", "found"),
-    [
-        ("10.1038/S41586-024-07956-2", ("10.1038/s41586-024-07956-2",)),
-        ("doi:10.1038/x.1", ("10.1038/x.1",)),
-        ("https://doi.org/10.1038/x.1", ("10.1038/x.1",)),
-        ("http://dx.doi.org/10.1038/x.1", ("10.1038/x.1",)),
-        ("10.1038/x.1, 10.1103/y.2", ("10.1038/x.1", "10.1103/y.2")),
-        ("10.1038/x.1 10.1103/y.2", ("10.1038/x.1", "10.1103/y.2")),
-        ("10.1101/2023.12.16.571984v1", ("10.1101/2023.12.16.571984",)),
-        ("10.1101/2023.12.16.571984v1.full", ("10.1101/2023.12.16.571984",)),
-        ("https://example.org/10.1038/x.1", ()),
-        ("10.x/y", ()),
-    ],
-)
-def test_dois_of_a_field_are_normalised(raw: str, found: tuple[str, ...]) -> None:
-    assert find_dois(raw) == found
-
-
-@pytest.mark.parametrize(
-    ("raw", "key"),
-    [
-        ("https://aclanthology.org/2024.acl-long.1/", "acl:2024.acl-long.1"),
-        ("https://aclanthology.org/P19-1001.pdf", "acl:P19-1001"),
-        ("https://openreview.net/forum?id=AbC_d-1", "openreview:AbC_d-1"),
-        ("https://openreview.net/pdf?id=AbC_d-1", "openreview:AbC_d-1"),
-        ("pmid:123456", "pmid:123456"),
-        ("https://pubmed.ncbi.nlm.nih.gov/123456/", "pmid:123456"),
-        ("feed:https://a.org/rss#guid 1", "feed:https://a.org/rss#guid 1"),
-        (
-            "http://biorxiv.org/cgi/content/short/2023.12.16.571984v1?rss=1",
-            "doi:10.1101/2023.12.16.571984",
-        ),
-        (
-            "https://www.biorxiv.org/content/10.1101/2023.12.16.571984v2.full",
-            "doi:10.1101/2023.12.16.571984",
-        ),
-    ],
-)
-def test_other_archives_are_recognised(raw: str, key: str) -> None:
-    assert identify_paper(raw).key == key
 
 
 def test_links_to_one_page_share_a_key() -> None:

@@ -32,7 +32,9 @@ class PaperQueries(Queries, Papers):
         with self._database.writing() as connection:
             before, after = _indexes(connection, entries)
             never_answered = connection.execute(last_ok).scalar() is None
-            counts, numbers = after.add_all(entries, mute_past=never_answered, now=now)
+            counts, numbers = after.add_all(
+                entries, source=source.name, mute_past=never_answered, now=now
+            )
             _save(connection, before, after)
             if listed := [{"day": day, "paper": number} for number in sorted(numbers)]:
                 connection.execute(insert_new(connection, schema.readings), listed)
@@ -109,7 +111,7 @@ def add_forgotten(connection: sa.Connection, forgotten: Collection[Paper]) -> di
     new_numbers = {}
     for paper in sorted(forgotten, key=lambda paper: paper.number):
         entry = entries[paper.number]
-        _, numbers = after.add_all([entry], mute_past=True, now=paper.first_seen)
+        _, numbers = after.add_all([entry], source="", mute_past=True, now=paper.first_seen)
         new_numbers[paper.number] = min(numbers)
     _save(connection, before, after)
     return {old: after.papers[new] for old, new in new_numbers.items()}
@@ -136,8 +138,13 @@ def _indexes(
     numbers = [paper.number for paper in papers]
     aliases = select_in(connection, sa.select(schema.aliases), schema.aliases.c.paper, numbers)
     paper_of = {row.name: row.paper for row in aliases}
+    muted = [paper.number for paper in papers if paper.muted]
+    query = sa.select(schema.muted_by)
+    rows = select_in(connection, query, schema.muted_by.c.paper, muted)
+    muted_by = [(row.paper, row.source) for row in rows]
     last = _last_number(connection)
-    return PaperIndex(papers, paper_of, last=last), PaperIndex(papers, paper_of, last=last)
+    before, after = (PaperIndex(papers, paper_of, muted_by, last=last) for _ in range(2))
+    return before, after
 
 
 def _last_number(connection: sa.Connection) -> int:
@@ -149,29 +156,48 @@ def _last_number(connection: sa.Connection) -> int:
 
 def _save(connection: sa.Connection, before: PaperIndex, after: PaperIndex) -> None:
     """Write the differences between two indexes."""
-    new = [paper for paper in after.papers.values() if paper.number not in before.papers]
-    if new:
-        connection.execute(sa.insert(schema.papers), [_row(paper) for paper in new])
-        words = [{"paper": paper.number, "words": search_text(paper.item)} for paper in new]
-        connection.execute(sa.insert(schema.wordings), words)
     changed = [
         after.papers[number]
         for number, paper in before.papers.items()
         if after.papers[number] is not paper and after.papers[number] != paper
     ]
-    if changed:
+    if changed:  # before the new ones, one of which may have the key of a muted paper
         _update_papers(connection, changed)
-    names = sorted(after.names.keys() - before.names.keys())
-    if names:
-        rows = [{"name": name, "paper": after.names[name]} for name in names]
+    new = [paper for paper in after.papers.values() if paper.number not in before.papers]
+    if new:
+        connection.execute(sa.insert(schema.papers), [_row(paper) for paper in new])
+        words = [{"paper": paper.number, "words": search_text(paper.item)} for paper in new]
+        connection.execute(sa.insert(schema.wordings), words)
+    _save_names(connection, before.names, after.names)
+    if muted := after.muted_by - before.muted_by:
+        rows = [{"paper": paper, "source": source} for paper, source in sorted(muted)]
+        connection.execute(sa.insert(schema.muted_by), rows)
+
+
+def _save_names(
+    connection: sa.Connection, before: Mapping[str, int], after: Mapping[str, int]
+) -> None:
+    if names := sorted(after.keys() - before.keys()):
+        rows = [{"name": name, "paper": after[name]} for name in names]
         connection.execute(sa.insert(schema.aliases), rows)
+    if moved := [name for name, paper in before.items() if after[name] != paper]:
+        alias = sa.update(schema.aliases).where(schema.aliases.c.name == sa.bindparam("of"))
+        connection.execute(
+            alias.values(paper=sa.bindparam("to")),
+            [{"of": name, "to": after[name]} for name in moved],
+        )
 
 
 def _update_papers(connection: sa.Connection, papers: Sequence[Paper]) -> None:
     statement = sa.update(schema.papers).where(PAPERS.number == sa.bindparam("paper"))
     connection.execute(
-        statement.values(group=sa.bindparam("joined"), body=sa.bindparam("item")),
-        [{"paper": p.number, "joined": p.group, "item": dump(p.item)} for p in papers],
+        statement.values(
+            key=sa.bindparam("name"), group=sa.bindparam("joined"), body=sa.bindparam("item")
+        ),
+        [
+            {"paper": p.number, "name": p.key, "joined": p.group, "item": dump(p.item)}
+            for p in papers
+        ],
     )
     words = sa.update(schema.wordings).where(schema.wordings.c.paper == sa.bindparam("number"))
     connection.execute(

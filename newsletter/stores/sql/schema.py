@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0009"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0010"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -82,6 +82,13 @@ aliases = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), nullable=False, index=True),
+)
+
+muted_by = sa.Table(
+    "muted_by",
+    metadata,
+    sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
 )
 
 readings = sa.Table(
