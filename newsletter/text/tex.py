@@ -1,182 +1,213 @@
-r"""TeX in titles and abstracts, converted to Unicode only where the result is certain.
+r"""TeX in titles and abstracts, shown as the plain text that a person would type.
 
-It converts accents (``\'e``), escaped signs (``\%``), font macros around text (``\emph{…}``),
-ties between words (``Fig.~3``), and formulas of known macros whose indices exist in Unicode
-(``M$^3$ViT``). Everything else stays as it is: ``$5 to $10``, ``R&D``, ``\framework``.
+Formulas become Unicode (``M$^3$ViT`` is M³ViT), as do accents, escaped signs, fonts, quotes,
+dashes, links and footnotes. Citations and references are dropped; of a macro that nobody knows
+(``\method``) its name stays. Formulas that lost dollars and backslashes on the way (``10^{19}``,
+``mathcal{L}``, ``3times``) are read too. What is no TeX stays: ``$5 to $10``, ``R&D``,
+``snake_case``, ``C:\new``.
 """
 
 # ruff: noqa: RUF001 - characters that look alike are the subject here
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 
-from pylatexenc.latex2text import LatexNodes2Text, get_default_latex_context_db
+from newsletter.text.formulas import (
+    ACCENTS,
+    DECORATIONS,
+    LATER_ARGUMENT,
+    SWITCHES,
+    SYMBOLS,
+    formula,
+)
 
-_UNICODE = LatexNodes2Text(math_mode="text", keep_comments=True, strict_latex_spaces=False)
+_MARKS = ("\\", "$", "{", "~", "``", "--", "times", "^circ")
+"""Every text with TeX has one of these; most texts have none."""
 
-_STYLES = r"\\(?:text(?:bf|it|tt|sc|rm|sf|sl|up|md|normal)?|emph|mbox|uline|underline)\s?\{"
 
-_WORDS = {
-    "ldots": "…",
-    "dots": "…",
-    "textgreater": ">",
-    "textless": "<",
-    "textasciitilde": "~",
-    "textendash": "–",
-    "textemdash": "—",
-    "textdegree": "°",
-    "textregistered": "®",
-    "texttrademark": "™",
-}
-"""Characters with a macro of their own outside formulas."""
+def _braces(depth: int) -> str:
+    """A pattern of an argument in braces, with so many levels of braces within."""
+    within = f"|{_braces(depth - 1)}" if depth else ""
+    return rf"\{{(?:[^{{}}\\]|\\.{within})*+\}}"
+
+
+_BRACED = _braces(4)
+_ACCENT = (
+    r"\\(?:[\"'`^~=.]|[Hcvukrbd](?:(?=\{)|\s(?=[A-Za-z](?![A-Za-z]))))"
+    r"(?:\{\\?[A-Za-z]\}|\\[ij](?![A-Za-z])|[A-Za-z])"
+)
+_START = re.compile(r"\\|\$|~|\{|_|\^|--|https?://")
+"""Where TeX may begin. Trying :data:`_TEX` only there saves most of the time."""
 
 _TEX = re.compile(
-    r"(?P<formula>(?<![\\$])\$(?P<dollars>[^\s$\\]|[^\s$][^$]{0,300}[^\s$\\])\$(?P<digit>(?=\d))?(?!\$)"
-    r"|\\\((?P<round>[^$]{1,300}?)\\\)|\\\[(?P<square>[^$]{1,300}?)\\\])"
-    r"|(?P<letter>\{\\[\"'`^~=.]\{?(?:\\[ij]|[A-Za-z])\}?\}|\\[\"'`^~=.](?:\{(?:\\[ij]|[A-Za-z])\}"
-    r"|\\[ij](?![A-Za-z])|[A-Za-z])"
-    r"|\\[Hcvukrbd](?:\{(?:\\[ij]|[A-Za-z])\}|\s[A-Za-z](?![A-Za-z]))"
-    r"|\{?\\(?:ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?:\{\}|\}|(?![A-Za-z]))\s?)"
-    r"|\\(?P<sign>[%&#_{}$])"
-    rf"|{_STYLES}(?P<styled>(?:[^{{}}\\$]|\\[%&#_$]|\$[^$]{{1,100}}\$|{_STYLES}[^{{}}\\$]*\}})*)\}}"
-    r"|\{\\(?:em|bf|it|tt|sc|rm|sf|sl)\s+(?P<switched>[^{}\\$]*)\}"
-    r"|\{\\(?P<symbol>[A-Za-z]+)\}"
-    r"|\\url\{(?P<url>[^{}\s]*)\}|\\href\{[^{}\s]*\}\{(?P<linked>[^{}\\$]*)\}"
-    rf"|\\(?P<word>{'|'.join(_WORDS)})"
-    r"(?:\{\}|(?![A-Za-z]))"
-    r"|(?<=[A-Za-z.)])~(?=[A-Za-z0-9($\\])|(?<=[0-9])~(?=[A-Za-z(])"
-    r"|``(?P<quoted>[^`'$\\]{1,300})''"
+    r"(?P<path>(?:(?<=\W[A-Za-z]:)|(?<=^[A-Za-z]:)|\\\\\w[\w.-]*+)\\[\w.\\-]++(?!\{))"
+    r"|(?P<address>https?://(?:[^\s\\${}]|\\[_%#&~])+)"
+    r"|\$\$(?P<display>[^$]{1,300})\$\$"
+    r"|(?<!\\)\$(?P<dollars>[^$]{0,300}[^$\\])\$(?P<next>(?=[^\W_]))?"
+    r"|\\\((?P<round>[^$]{1,300}?)\\\)|\\\[(?P<square>[^$]{1,300}?)\\\]"
+    r"|\\begin\{(?P<kind>equation|align|gather|displaymath|math)\*?\}(?P<environment>.{1,300}?)"
+    r"\\end\{(?P=kind)\*?\}"
+    rf"|(?P<accent>\{{{_ACCENT}\}}|{_ACCENT})"
+    r"|\{?\\(?P<letter>ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?:\{\}|\}|(?![A-Za-z]))\s?"
+    r"|\\(?P<sign>[%&#_{}$])|(?P<space>\\[,;:> ]|\\\\(?=\s|\Z))|(?P<nothing>\\[-!@](?=\w))"
+    r"|\\{1,2}(?P<macro>[A-Za-z]+)\*?(?:\[[^\[\]{}]{0,80}\](?=\{))?"
+    rf"(?:(?P<arguments>(?:\s?{_BRACED})(?:{_BRACED})*)|(?P<unclosed>\{{)?(?P<after>\s?))"
+    rf"|(?=\{{\\[A-Za-z])(?P<group>{_BRACED})"
+    rf"|(?<=[\w)\]}}])(?P<script>(?:[_^]{_BRACED})+)"
+    r"|(?P<dash>(?<=\w)(?:---(?=\w)|--(?=[A-Z\d]))|(?<=\s)---(?=\s))"
+    r"|(?P<tie>(?<=[A-Za-z.)\]}$])~(?=[A-Za-z0-9($\\])|(?<=[0-9])~(?=[A-Za-z(]))"
 )
-_SIGNS = re.compile(r"[\\$~]|``")
-_SCRIPT = re.compile(r"([\^_])\s*(?:\{([^{}]*)\}|(\\[A-Za-z]+)|([^\s{}\\]))")
-_MACRO = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
-_MACRO_WITH_WORDS = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
-_ENDING_MACRO = re.compile(r"\\[A-Za-z]+\Z")
-_SPACED = re.compile(r"\\([A-Za-z]+)\s+")
-_FORMULAS = ("dollars", "round", "square")
-_BRACKET_SIZE = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?=[\s()\[\]|\\/.])\.?")
-_OPERATOR = re.compile(r"\\operatorname\*?\s*\{")
-_BEFORE_LETTER = re.compile(r"(\\[A-Za-z]+)(?=[^\W\d_A-Za-z])")
-"""A macro before a letter that is not ASCII; the parser would add the letter to its name."""
-
-_FRACTION = re.compile(r"\\frac(?![a-z])")
-_SIMPLE_FRACTION = re.compile(r"\\frac\s*(?:\{(?:\w+|\\[A-Za-z]+)\}\s*){2}")
-_UNCONVERTED = re.compile(r"[\\^_]")
-_BARE_WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}")
-_BALANCED = re.compile(r"(?:\\.|[^{}\\]|\{(?:\\.|[^{}\\]|\{(?:\\.|[^{}\\])*+\})*+\})*+", re.DOTALL)
-_ARGUMENT = re.compile(r"\s*(?:\{[^}]|[^\W_]|\\([A-Za-z]+))")
-
-_SYMBOLS = frozenset(
-    spec.macroname
-    for spec in get_default_latex_context_db().iter_macro_specs()
-    if isinstance(spec.simplify_repl, str) and not re.search("[%<]", spec.simplify_repl)
-) - {"today"} | {"%"}  # "today" would read the clock; "%" was excluded by the search above
-_DECORATIONS = re.compile(
-    r"(?:math(?:rm|bf|it|sf|bb|tt|cal|scr|frak)|text(?:rm|it|bf|sc|sl)?|emph|hat|bar|tilde|vec|d?dot"
-    r"|check|breve|sqrt|frac)"
+_FORMULAS = ("display", "dollars", "round", "square", "environment")
+_QUOTED = re.compile(r"(?<!`)``(?!`)([^`]{1,300}?)''(?!')")
+_BARE_WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}|\A\d(?:[^=<>]*\s[A-Z]{1,3}|.*\s)\Z")
+_WITH_WORDS = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
+_MATH_MARK = re.compile(r"[\^_]|\A\s*[<>=]")
+_NUMBER = re.compile(r"[+-]?[\d.,]*\d|.")
+_BASE = re.compile(
+    r"(?:(?<![\w/.{}-])[A-Za-z]{1,4}|\\[A-Za-z]+(?:\{[^{}]*\})?|[_^]\{[^{}]*\}|[^\Wa-zA-Z_]|[)\]])\Z"
 )
+"""What an index outside of a formula may belong to; ``file_name_{i}`` is none."""
 
-_SUPERSCRIPT = str.maketrans(
-    "0123456789+-−=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWαβγδθφχ⊤∗*'′∘°,",
-    "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵅᵝᵞᵟᶿᵠᵡᵀ**′′°°ʼ",
+_NAMES = (
+    "alpha|beta|gamma|delta|epsilon|varepsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau"
+    "|phi|varphi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Pi|Sigma|Phi|Psi|Omega|ell|sum|prod|int|nabla"
 )
-_SUBSCRIPT = str.maketrans(
-    "0123456789+-−=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ"
+_SIGNS = "times|sim|approx|pm|cdot|leq|geq|rightarrow|leftarrow|infty|neq|propto"
+_LOST_SIGN = re.compile(
+    rf"([\d}}])(?:(?P<sign>{_SIGNS})(?![a-z])|(?:\^\{{?circ|\\deg)(?![A-Za-z])\}}?)"
 )
+_LOST = re.compile(
+    r"(?<![A-Za-z_\\/])(?:(?P<font>math(?:rm|bf|bb|cal|it|sf|tt|frak|scr)|text(?:bf|it|rm|tt)?|frac"
+    rf"|sqrt|operatorname|boldsymbol)(?=\{{)|(?P<name>{_NAMES})(?=[_^]\{{))"
+    rf"|(?<![A-Za-z_^\\])\{{(?P<braced>{_SIGNS}|{_NAMES})\}}"
+    r"|(?<=[\w)}])\{(?P<joined>[,=<>+-])\}(?=[\w.])"
+)
+"""TeX that lost its dollars and backslashes on the way."""
 
-
-class _UnsureError(Exception):
-    """The formula has no certain form in Unicode."""
+_DROPPED = "\ufdd0"  # a noncharacter; no cleaned text has it
+_AROUND_DROPPED = re.compile(
+    rf"\s*[(\[]\s*{_DROPPED}(?:[,;\s]*{_DROPPED})*\s*[)\]]|\A{_DROPPED}\s*"
+    rf"|\.\s*{_DROPPED}(?=\.)|\s*{_DROPPED}"
+)
+_REFERENCE = re.compile(
+    r"[a-zA-Z]*cite[a-zA-Z]*|(?:eq|auto|page|name|[cC])?ref|label|[vh]space|color|begin|end|footnotemark"
+)
+_MATH = re.compile(
+    r"math[a-z]+|[dtc]?frac|sqrt|binom|pmod|operatorname|boldsymbol|unicode|bm|textsu(?:per|b)script"
+)
 
 
 @lru_cache(maxsize=8192)
 def tex_to_unicode(text: str) -> str:
-    """The text with its TeX in Unicode; uncertain TeX stays as it is."""
-    if not _SIGNS.search(text):
+    """The text with its TeX as plain text; a text without TeX as it is."""
+    if not any(mark in text for mark in _MARKS):
         return text
-    return unicodedata.normalize("NFC", _TEX.sub(_convert_match, text))
+    shown = _LOST_SIGN.sub(lambda lost: lost[1] + SYMBOLS[lost["sign"] or "degree"], text)
+    if "{" in shown:
+        shown = _LOST.sub(_restore, shown)
+    shown = _convert(shown)
+    return text if shown == text else unicodedata.normalize("NFC", shown)
 
 
-def _convert_match(match: re.Match[str]) -> str:
-    """One piece of TeX in Unicode; as it is if uncertain."""
-    try:
-        return _to_unicode(match[0].strip()) if match["letter"] else _convert(match)
-    except _UnsureError:
-        return match[0]
+def _restore(lost: re.Match[str]) -> str:
+    if lost["joined"]:
+        return lost["joined"]
+    return SYMBOLS[lost["braced"]] if lost["braced"] else "\\" + lost[0]
 
 
-def _convert(match: re.Match[str]) -> str:
-    if match["formula"]:
-        return _formula(match)
-    if match["symbol"]:  # a symbol in braces, outside a formula
-        if match["symbol"] not in _SYMBOLS:
-            raise _UnsureError
-        return _to_unicode(match[0]) or match[0]
-    if match[0] == "~" or match["word"]:
-        return _WORDS.get(match["word"], " ")
-    if match["quoted"]:
-        return f"“{match['quoted']}”"
-    if match["styled"] is not None:
-        return _TEX.sub(_convert_match, match["styled"])
-    kept = (match["sign"], match["switched"], match["url"], match["linked"])
-    return next(part for part in kept if part is not None)
+def _convert(text: str) -> str:
+    parts: list[str] = []
+    at = 0
+    for start in _START.finditer(text):
+        match = _TEX.match(text, start.start()) if start.start() >= at else None
+        if match and (shown := _READERS[match.lastgroup or ""](match)) is not None:
+            parts += (text[at : match.start()], shown)
+            at = match.end()
+    text = "".join((*parts, text[at:]))
+    if "``" in text:
+        text = _QUOTED.sub(r"“\1”", text)
+    return _AROUND_DROPPED.sub("", text) if _DROPPED in text else text
 
 
-def _formula(match: re.Match[str]) -> str:
-    """A formula in Unicode, unless it has an unknown macro, an index Unicode lacks, or prose."""
-    source = next(part for part in match.group(*_FORMULAS) if part).strip()
-    if match["digit"] is not None and "\\" not in source:  # "$5-$10" are two prices
-        raise _UnsureError
-    source = _BEFORE_LETTER.sub(r"\1 ", _simplify(source))
-    _check(source)
-    result = _to_unicode(_SPACED.sub(_keep_space, _SCRIPT.sub(_script, source))).strip()
-    if not result or _UNCONVERTED.search(result):
-        raise _UnsureError
-    return result
+def _formula(match: re.Match[str]) -> str | None:
+    source = next(part for part in match.group(*_FORMULAS) if part)
+    return None if _is_prose(match, source) else formula(source) or " "
 
 
-def _simplify(source: str) -> str:
-    """Remove the commands for the size of brackets and the font of names."""
-    source = _BRACKET_SIZE.sub("", source)
-    return _OPERATOR.sub(r"\\mathrm{", source).replace("\\|", "‖").replace("\\colon", ":")
+def _is_prose(match: re.Match[str], source: str) -> bool:
+    """Whether the dollars are those of prices, as in ``$5-$10`` or "$5 or less, not A$"."""
+    words = _BARE_WORDS.search(_WITH_WORDS.sub("", source))
+    spaces = len(source) - len(source.strip())
+    if "\\" in source.replace("\\%", "") or (_MATH_MARK.search(source) and spaces != 1):
+        return bool(words and spaces)
+    one_letter = re.fullmatch(r"\s\S\s", source)
+    glued = match["next"] is not None and not _NUMBER.fullmatch(source)
+    return bool(words or glued or (spaces and not one_letter))
 
 
-def _check(source: str) -> None:
-    prose = _BARE_WORDS.search(_MACRO_WITH_WORDS.sub("", source))
-    fractions = len(_FRACTION.findall(source)) != len(_SIMPLE_FRACTION.findall(source))
-    known = all(_is_known(macro) for macro in _MACRO.finditer(source))
-    if prose or fractions or not known or not _BALANCED.fullmatch(source):
-        raise _UnsureError
-
-
-def _is_known(macro: re.Match[str]) -> bool:
-    """Whether it is a symbol, or a decoration (a hat, a root) with an argument."""
-    if not _DECORATIONS.fullmatch(macro[1]):
-        return macro[1] in _SYMBOLS
-    on = _ARGUMENT.match(macro.string, macro.end())
-    return on is not None and (on[1] is None or on[1] in _SYMBOLS)
-
-
-def _keep_space(match: re.Match[str]) -> str:
-    r"""Keep the space after a macro without arguments: ``n \log n`` becomes "n log n"."""
-    return f"\\{match[1]}{{}} " if match[1] in _SYMBOLS else match[0]
+def _accented(found: str) -> str:
+    mark, letter = re.findall(r"[^{}\\\s]", found)
+    return unicodedata.normalize("NFC", letter + ACCENTS[mark])
 
 
 def _script(match: re.Match[str]) -> str:
-    """An index in superscript or subscript characters."""
-    script, grouped, macro, single = match.groups()
-    if macro and macro[1:] not in _SYMBOLS:
-        raise _UnsureError
-    content = _to_unicode(next(part for part in (grouped, macro, single) if part is not None))
-    table = _SUPERSCRIPT if script == "^" else _SUBSCRIPT
-    if not content or not all(ord(character) in table for character in content):
-        raise _UnsureError
-    # Without the braces the index would become a part of the macro's name.
-    apart = "{}" if _ENDING_MACRO.search(match.string, 0, match.start()) else ""
-    return apart + content.translate(table)
+    """An index outside of a formula, unless it may be a part of a file's name or a placeholder."""
+    text = match.string
+    before, after = text[max(0, match.start() - 40) : match.start()], text[match.end() :][:2]
+    is_name = not _BASE.search(before) or re.match(r"\.\w|[/_{]", after)
+    if match[0][0] == "_" and is_name:
+        return match[0]
+    return formula(f"{match[0]}x")[:-1] if after[:1].isalnum() else formula(match[0])
 
 
-def _to_unicode(source: str) -> str:
-    """TeX of known macros in Unicode."""
-    return str(_UNICODE.latex_to_text(source))
+def _macro(match: re.Match[str]) -> str | None:
+    r"""A macro outside of formulas and its arguments: ``\emph{text}``, ``\ours``, ``\cite{x}``."""
+    name, arguments, after = match["macro"], match["arguments"], match["after"] or ""
+    if arguments:
+        shown = _with_arguments(name, match[0], arguments)
+        if shown or (name.startswith(("text", "emph")) and name not in SYMBOLS):
+            return shown
+    if SWITCHES.fullmatch(name):
+        return ""
+    if name in SYMBOLS or name == "deg":  # arXiv writes {\deg} for a degree
+        return SYMBOLS.get(name, "°") + after
+    before = match.string[max(0, match.start() - 1) : match.start()]
+    if match["unclosed"]:
+        return " " * (before not in {"", " "}) + after
+    is_name = len(name) > 1 and not before.isalpha() and before not in {*"\\/:._"}
+    return name + after if is_name else None
+
+
+def _with_arguments(name: str, written: str, arguments: str) -> str:
+    """What a macro shows of its arguments; the address of a link is not shown."""
+    if _REFERENCE.fullmatch(name):
+        return _DROPPED
+    if _MATH.fullmatch(name) or name in DECORATIONS:
+        return formula(written)
+    first, *more = re.findall(_BRACED, arguments)
+    if name == "url":
+        return str(first[1:-1])
+    if LATER_ARGUMENT.fullmatch(name) and more:
+        first, *more = more
+    shown = _convert("".join((first[1:-1], *more)))
+    return f" ({shown})" if name == "footnote" and shown else shown
+
+
+_READERS: dict[str, Callable[[re.Match[str]], str | None]] = {
+    **dict.fromkeys((*_FORMULAS, "next"), _formula),
+    **dict.fromkeys(("arguments", "after"), _macro),
+    "path": lambda match: match[0],
+    "address": lambda match: re.sub(r"\\(.)", r"\1", match[0]),
+    "accent": lambda match: _accented(match[0]),
+    "letter": lambda match: SYMBOLS[match["letter"]],
+    "sign": lambda match: match["sign"],
+    "group": lambda match: _convert(match["group"][1:-1]),
+    "script": _script,
+    "dash": lambda match: "—" if len(match[0]) > len("--") else "–",
+    "space": lambda _: " ",
+    "tie": lambda _: " ",
+    "nothing": lambda _: "",
+}
+"""How each piece of TeX becomes plain text, by the group of its pattern; None: it is no TeX."""
