@@ -1,4 +1,4 @@
-"""One reader's edition: the chosen papers as cards, as one-line rows, or behind "N more"."""
+"""One reader's edition: the chosen papers as cards, as one-line rows, or as "N more"."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ LEAD_PAPERS = 3  # how many papers open a letter, before its topics
 
 MIN_CARDS_FOR_LEADS = 6  # a shorter letter does without papers that open it
 MAX_HTML_BYTES = 102_400  # bytes of HTML that Gmail shows before it clips a message
+CARD_SHARE = 4  # a letter that cannot name every paper gives a fourth of its room to cards
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +29,49 @@ class HtmlSizes:
 
 @dataclass(frozen=True, slots=True)
 class EditionLimits:
-    """What a letter may hold; ``max_items`` applies to readers who set no number themselves."""
+    """What a letter may hold; ``max_items`` applies to readers who set no number themselves.
+
+    ``has_page`` says that "N more" links to a page with every paper of the edition.
+    """
 
     sizes: HtmlSizes
     max_items: int
     max_html: int = MAX_HTML_BYTES
+    has_page: bool = False
 
 
 def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLimits) -> Edition:
-    """The papers this reader is owed and wants, in their order, within the limits."""
+    """The papers this reader is owed and wants, in their order, within the limits.
+
+    Papers that the letter cannot name are behind its "N more" if that links to a page that does;
+    otherwise they wait for the next issue.
+    """
     selection = select_papers(masks, history)
     chosen, subscriber = selection.chosen, history.reader.subscriber
     wants, summary = subscriber.filter, subscriber.summary
     groups = group_by_topic(masks, wants, chosen)
-    max_items = limits.max_items if wants.max_items is None else wants.max_items
-    # Readers of titles alone have no cards: for them the cap is on the rows.
-    listed, max_cards = (
-        (_first(chosen, max_items), 0) if summary == "titles" else (chosen, max_items)
-    )
-    cards_at_most = min(max_cards, listed.bit_count())
-    leads = _first(listed, LEAD_PAPERS) if cards_at_most >= MIN_CARDS_FOR_LEADS else 0
-    room = limits.max_html - limits.sizes.frame
-    room -= (len(groups) + bool(leads)) * limits.sizes.heading
-    cards, rows = _fit(listed, leads, max_cards, room, summary, limits.sizes)
-    shown, leads = cards | rows, leads & cards
+    max_cards = limits.max_items if wants.max_items is None else wants.max_items
+    if summary == "titles":
+        max_cards = 0
+    room = limits.max_html - limits.sizes.frame - len(groups) * limits.sizes.heading
+    leads = 0
+    if min(max_cards, chosen.bit_count()) >= MIN_CARDS_FOR_LEADS:
+        leads = _first(chosen, LEAD_PAPERS)
+        room_below = room - limits.sizes.heading
+        cards, rows = _fit(chosen, leads, max_cards, room_below, summary, limits.sizes)
+    if leads == 0 or leads & ~cards:  # a section of the best three has three
+        leads = 0
+        cards, rows = _fit(chosen, leads, max_cards, room, summary, limits.sizes)
+    shown = cards | rows
+    unnamed = tuple(bit_indexes(chosen & ~shown))
     return Edition(
         to=Recipient.of(history.reader),
         sections=(
             *_lead_section(groups, leads),
             *(_section(g, cards & ~leads, rows) for g in groups if g.papers & shown & ~leads),
         ),
-        more=tuple(bit_indexes(chosen & ~shown)),
+        more=unnamed if limits.has_page else (),
+        waiting=() if limits.has_page else unnamed,
         short=tuple(bit_indexes(selection.too_few_upvotes)),
         left_out=(selection.owed & ~chosen & ~selection.sent).bit_count(),
     )
@@ -71,22 +84,36 @@ def _first(papers: int, count: int) -> int:
 def _fit(
     papers: int, leads: int, max_cards: int, room: int, summary: Summary, sizes: HtmlSizes
 ) -> tuple[int, int]:
-    """Which papers become cards and which rows, best first, while the bytes suffice."""
+    """Which papers become cards and which rows, best first, within ``room`` bytes.
+
+    Every paper gets a row first; what is left makes cards of the best ones. If the rows alone do
+    not fit, the cards get their share of the room, and the last papers get nothing.
+    """
+    order, rows = tuple(bit_indexes(papers)), sizes.rows
     card_sizes, lead_sizes = sizes.cards[summary], sizes.cards[lead_length(summary)]
-    cards = rows = count = 0
-    for index in bit_indexes(papers):
+    left = room - sum([rows[index] for index in order])
+    for_cards = left if left >= 0 else room // CARD_SHARE
+    cards = 0
+    for index in order[:max_cards]:
         card = sizes.reason + (lead_sizes if leads >> index & 1 else card_sizes)[index]
-        if count < max_cards and card <= room:
-            cards |= 1 << index
-            room -= card
-            count += 1
-        elif sizes.rows[index] <= room:
-            max_cards = 0  # no card after the first row: the order says how good a paper is
-            rows |= 1 << index
-            room -= sizes.rows[index]
-        else:
+        if card - rows[index] > for_cards:
+            break  # no card after the first row: the order says how good a paper is
+        for_cards -= card - rows[index]
+        room -= card - rows[index]
+        cards |= 1 << index
+    named = papers if left >= 0 else _named(order, room, rows)
+    return cards & named, named & ~cards
+
+
+def _named(order: Sequence[int], room: int, sizes: Sequence[int]) -> int:
+    """The papers, in this order, until one of these sizes does not fit."""
+    named = 0
+    for index in order:
+        room -= sizes[index]
+        if room < 0:
             break
-    return cards, rows
+        named |= 1 << index
+    return named
 
 
 def lead_length(summary: Summary) -> Length:

@@ -1,6 +1,6 @@
 """Which papers of an issue one reader gets, and the one reason for each that is in or out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from newsletter.issue.composing import IssueMasks, quote_rule
@@ -17,6 +17,9 @@ from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.topics import bit_indexes
 from newsletter.text import tex_to_unicode
 
+NO_ROOM = "did not fit; comes with the next letter that has room"
+"""Why a paper is not in an edition although the reader wants it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -24,6 +27,7 @@ class Selection:
 
     chosen: int
     too_few_upvotes: int
+    again: int
     owed: int
     sent: int
     wanted: int
@@ -55,6 +59,7 @@ def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
     return Selection(
         chosen=candidates & popular,
         too_few_upvotes=candidates & ~popular,
+        again=again,
         owed=owed,
         sent=sent,
         wanted=wanted,
@@ -112,18 +117,26 @@ def _reasons_without_topic(masks: IssueMasks, wants: Filter, papers: int) -> Map
     return reasons
 
 
-def explain(masks: IssueMasks, history: ReaderHistory) -> Iterator[Verdict]:
-    """For every paper of the issue, in its order, the one reason it is in or out."""
+def explain(
+    masks: IssueMasks, history: ReaderHistory, waiting: Collection[int] = ()
+) -> Iterator[Verdict]:
+    """For every paper of the issue, in its order, the one reason it is in or out.
+
+    ``waiting`` are the papers that did not fit into the reader's edition.
+    """
     selection = select_papers(masks, history)
     subscriber = history.reader.subscriber
     reasons = _reasons(masks, subscriber.filter, selection.chosen)
+    no_room = dict.fromkeys(waiting, NO_ROOM)
     for index, paper in enumerate(masks.issue.papers):
         yield Verdict(
             reader=subscriber.email,
             paper=paper.key,
             title=tex_to_unicode(paper.item.title),
-            included=index in reasons,
-            reason=reasons.get(index) or _reason_against(masks, history, selection, index),
+            included=index in reasons and index not in no_room,
+            reason=no_room.get(index)
+            or reasons.get(index)
+            or _reason_against(masks, history, selection, index),
         )
 
 
@@ -148,6 +161,7 @@ def _reason_against(
     reasons: tuple[tuple[int, Callable[[], str]], ...] = (
         (masks.muted, lambda: "listed before its source was followed"),
         (selection.sent, lambda: "already sent"),
+        (masks.outdated & selection.again, lambda: _why_given_up(masks, wants, index)),
         (masks.outdated, lambda: f"first seen more than {MAX_PAPER_AGE.days} days ago"),
         (~selection.owed, lambda: "decided in an earlier issue"),
         (masks.quarantined, lambda: f"quarantined: {dict(masks.issue.quarantined)[paper.key]}"),
@@ -159,6 +173,12 @@ def _reason_against(
         ),
     )
     return next(reason() for papers, reason in reasons if papers >> index & 1)
+
+
+def _why_given_up(masks: IssueMasks, wants: Filter, index: int) -> str:
+    popular = masks.with_upvotes(wants.min_upvotes) >> index & 1
+    reason = "did not fit into any letter" if popular else "had too few upvotes"
+    return f"{reason} for {MAX_PAPER_AGE.days} days"
 
 
 def _excluding_rule(masks: IssueMasks, rules: Sequence[Rule], index: int) -> str:

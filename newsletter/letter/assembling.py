@@ -139,7 +139,7 @@ def assemble_letter(
         "papers": len(papers),
         "minutes": _minutes(fragments, edition) if papers else 0,
         "left_out": edition.left_out,
-        "more": len(edition.more),
+        "more": len(edition.more) + len(edition.waiting),
     }
     preheader = _preheader(fragments, papers)
     personal = _personal(edition.to, links)
@@ -200,7 +200,7 @@ def _assemble_part(
     if not counts["papers"]:
         before += frame["quiet"]
     before += frame["masthead_end"]
-    after = [*part.counts["more"][min(counts["more"], 2)]] if edition.more else []
+    after = [*part.counts["more"][min(counts["more"], 2)]] if counts["more"] else []
     after += frame["ending"]
 
     def filled(pieces: Sequence[Piece]) -> Sequence[Piece]:

@@ -115,8 +115,9 @@ class Section:
 class ReaderHistory:
     """What was decided for one reader before a freeze; it determines which papers they are owed.
 
-    ``again`` has the ingest numbers of papers that only lacked upvotes in an issue of the last
-    three days; ``sent`` the groups (see :class:`Paper`) of the issue that they were already sent.
+    ``again`` has the ingest numbers of papers that only lacked upvotes, or room, in the last
+    edition decided for them; ``sent`` the groups (see :class:`Paper`) of the issue that they were
+    already sent.
     """
 
     reader: Reader
@@ -147,8 +148,9 @@ class Edition:
     Attributes:
         to: the reader.
         sections: the papers with a card or a row, by heading.
-        more: the papers behind "N more".
-        short: papers that only lack upvotes; the next issues ask about them again.
+        more: the papers behind "N more", which the page that it links to names.
+        short: papers that only lack upvotes; the next issue asks about them again.
+        waiting: papers that the letter has no room to name; they come with the next issue.
         left_out: how many of the papers owed the reader's filter excluded.
     """
 
@@ -156,11 +158,12 @@ class Edition:
     sections: tuple[Section, ...]
     more: tuple[int, ...] = ()
     short: tuple[int, ...] = ()
+    waiting: tuple[int, ...] = ()
     left_out: int = 0
 
     @property
     def papers(self) -> tuple[int, ...]:
-        """Every paper of the edition, in reading order: cards and rows by section, then more."""
+        """Every paper it names, in reading order: cards and rows by section, then more."""
         placed = [paper for s in self.sections for paper in s.papers]
         return (*placed, *self.more)
 

@@ -16,10 +16,8 @@ LONGEST_GAP = max(facts.longest_gap or timedelta() for facts in CADENCES.values(
 
 MAX_PAPER_AGE = timedelta(days=14)
 """How long after it was first seen a paper is still sent. After a long pause a reader gets the
-papers of these days rather than a flood."""
-
-RECONSIDERED_FOR = timedelta(days=3)
-"""How long a paper that only lacked upvotes for a reader is judged again: upvotes take days."""
+papers of these days rather than a flood. So long, too, is a paper judged again that only lacked
+upvotes for a reader, or room in their letter."""
 
 # When an issue is due.
 
@@ -96,7 +94,6 @@ RELATIONS: Mapping[str, bool] = {
     "a newsletter that slept finds the last issue it owes a reader of any cadence": (
         LONGEST_SLEEP >= LONGEST_GAP
     ),
-    "a paper that is judged again is young enough to be sent": RECONSIDERED_FOR < MAX_PAPER_AGE,
     "a source that fails is asked six times before the issue is due": (
         sum(BACKOFF_WAITS, timedelta()) < FETCH_AHEAD
     ),

@@ -55,7 +55,8 @@ class Issues(Progress, Protocol):
     ) -> tuple[ReaderHistory, ...]:
         """Which of these papers each reader was sent, and which are judged again; same order.
 
-        ``again`` comes from their editions frozen at or after ``since``, accepted or empty.
+        ``again`` comes from their last edition that was accepted or empty, if it was frozen at or
+        after ``since``.
         """
 
     def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
@@ -80,8 +81,8 @@ class Issues(Progress, Protocol):
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
         """The id of the wave and the frozen edition of a reader on that day."""
 
-    def history_at_freeze(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
-        """The id of the wave, and the history a reader's edition of that day was composed from."""
+    def plan_at_freeze(self, day: date, email: str) -> tuple[int, PlannedEdition] | None:
+        """The id of the wave, and a reader's frozen edition of that day with their history."""
 
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
         """The state of a day's issue and its reason; None without an issue."""

@@ -59,7 +59,7 @@ class Papers(Protocol):
         """The highest ingest number so far; 0 without papers."""
 
     def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
-        """Ingest numbers in any reader's ``again`` from editions frozen at or after ``since``."""
+        """Ingest numbers in any reader's ``again``; see ``reader_histories``."""
 
     def find_paper(self, name: str) -> Paper | None:
         """The paper with this key or alias."""

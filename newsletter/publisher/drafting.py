@@ -21,7 +21,7 @@ from newsletter.model import (
     ReaderHistory,
     Subscriber,
 )
-from newsletter.model.windows import MAX_PAPER_AGE, RECONSIDERED_FOR
+from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.topics import extend_matching, match_issue
 from newsletter.ports import Papers
 from newsletter.publisher.publisher import Publisher
@@ -111,8 +111,14 @@ def load_histories(
     publisher: Publisher, readers: Sequence[Reader], issue: Issue
 ) -> Sequence[ReaderHistory]:
     """What each reader got and was denied so far of the issue's papers, in the readers' order."""
-    since = issue.frozen_at - RECONSIDERED_FOR
+    since = issue.frozen_at - MAX_PAPER_AGE
     return publisher.store.reader_histories(readers, issue.papers, since=since)
+
+
+def limits_for(publisher: Publisher, fragments: IssueFragments) -> EditionLimits:
+    """The limits of the letters that these fragments make."""
+    has_page = fragments.publication.url is not None
+    return EditionLimits(fragments.sizes, publisher.max_items, has_page=has_page)
 
 
 def in_chunks(reader_ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -147,7 +153,7 @@ def _plan_chunk(
     subject = f"{draft.issue.day}: reader {readers[0].subscriber.email}" if alone else ""
     with Isolated(subject) as attempt:
         masks = masks_for(publisher, draft, readers)
-        limits = EditionLimits(draft.fragments.sizes, publisher.max_items)
+        limits = limits_for(publisher, draft.fragments)
         return [
             PlannedEdition(history, compose_edition(masks, history, limits))
             for history in load_histories(publisher, readers, draft.issue)
@@ -170,9 +176,10 @@ def masks_for(publisher: Publisher, draft: Draft, readers: Sequence[Reader]) -> 
 
 def _candidates(store: Papers, day: date, after: int, now: datetime) -> list[Paper]:
     """The papers that may be owed to a reader, and those read for this day, by number."""
+    since = now - MAX_PAPER_AGE
     papers = chain(
-        store.papers(after=after, since=now - MAX_PAPER_AGE),
-        store.papers_by_number(store.papers_to_reconsider(since=now - RECONSIDERED_FOR)),
+        store.papers(after=after, since=since),
+        store.papers_by_number(store.papers_to_reconsider(since=since)),
         store.papers_listed(day),
     )
     by_number = {paper.number: paper for paper in papers}

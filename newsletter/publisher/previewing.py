@@ -10,8 +10,9 @@ from datetime import date, timedelta
 from newsletter.delivery.delivering import send_unrecorded
 from newsletter.errors import TransportError
 from newsletter.issue.composing import IssueMasks, compose_issue
-from newsletter.issue.editions import EditionLimits, compose_edition
+from newsletter.issue.editions import compose_edition
 from newsletter.issue.selecting import explain
+from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.message import MessageBuilder
 from newsletter.model import (
     Accepted,
@@ -21,6 +22,7 @@ from newsletter.model import (
     Issue,
     Letter,
     Outcome,
+    PlannedEdition,
     Reader,
     ReaderHistory,
     Rendering,
@@ -31,7 +33,7 @@ from newsletter.ports import Transport
 from newsletter.publisher.drafting import (
     Draft,
     compose_from_store,
-    load_histories,
+    limits_for,
     masks_for,
     match_readers,
     plan_editions,
@@ -101,11 +103,8 @@ def preview_as_new(
     It is rendered with the current templates, even if the day's issue was frozen before. ``to`` is
     that of :func:`preview`.
     """
-    new = replace(reader, decided=0)
-    draft = render_draft(publisher, _as_new(publisher, day))
-    limits = EditionLimits(draft.fragments.sizes, publisher.max_items)
-    edition = compose_edition(masks_for(publisher, draft, [new]), ReaderHistory(new), limits)
-    (letter,) = _letters(publisher, draft, [_readdressed(publisher, edition, to)])
+    draft, plan = _plan_as_new(publisher, day, replace(reader, decided=0))
+    (letter,) = _letters(publisher, draft, [_readdressed(publisher, plan.edition, to)])
     return letter
 
 
@@ -157,35 +156,43 @@ def explain_issue(publisher: Publisher, day: date, readers: Sequence[Reader]) ->
     Readers with a frozen edition get the reasons that held when it was frozen, with the filter
     they had then; the others get those that would hold if the issue were frozen now.
     """
-    issues = {wave.id: wave.issue for wave in publisher.store.waves(day)}
-    frozen = {
-        reader.id: publisher.store.history_at_freeze(day, reader.subscriber.email)
-        for reader in readers
-    }
-    for wave, issue in issues.items():
-        histories = [found[1] for found in frozen.values() if found and found[0] == wave]
-        yield from _explain(publisher, issue, histories)
+    store, waves = publisher.store, publisher.store.waves(day)
+    frozen = {reader.id: store.plan_at_freeze(day, reader.subscriber.email) for reader in readers}
+    for wave in waves:
+        plans = [found[1] for found in frozen.values() if found and found[0] == wave.id]
+        yield from _explain(publisher, wave.issue, plans)
     rest = [reader for reader in readers if frozen[reader.id] is None]
     if rest:
-        newest = max(issues, default=None)
-        after = min(reader.decided for reader in rest)
-        issue = compose_from_store(publisher, day, after) if newest is None else issues[newest]
-        yield from _explain(publisher, issue, load_histories(publisher, rest, issue))
+        if waves:
+            issue, pieces = waves[-1].issue, IssueFragments.load(waves[-1].pieces)
+            draft = Draft(issue, match_readers(publisher, issue, ()), pieces)
+        else:
+            after = min(reader.decided for reader in rest)
+            draft = render_draft(publisher, compose_from_store(publisher, day, after))
+        yield from _explain(publisher, draft.issue, plan_editions(publisher, draft, [rest]))
 
 
 def explain_as_new(publisher: Publisher, day: date, reader: Reader) -> tuple[Verdict, ...]:
     """The reasons for the letter of :func:`preview_as_new`."""
-    new = replace(reader, decided=0)
-    return tuple(_explain(publisher, _as_new(publisher, day), [ReaderHistory(new)]))
+    draft, plan = _plan_as_new(publisher, day, replace(reader, decided=0))
+    return tuple(_explain(publisher, draft.issue, [plan]))
 
 
 def _explain(
-    publisher: Publisher, issue: Issue, histories: Sequence[ReaderHistory]
+    publisher: Publisher, issue: Issue, plans: Iterable[PlannedEdition]
 ) -> Iterator[Verdict]:
-    readers = [history.reader for history in histories]
-    masks = IssueMasks(issue, match_readers(publisher, issue, readers))
-    for history in histories:
-        yield from explain(masks, history)
+    plans = list(plans)
+    masks = IssueMasks(issue, match_readers(publisher, issue, [p.history.reader for p in plans]))
+    for plan in plans:
+        yield from explain(masks, plan.history, plan.edition.waiting)
+
+
+def _plan_as_new(publisher: Publisher, day: date, reader: Reader) -> tuple[Draft, PlannedEdition]:
+    """A reader's edition of a day's papers as if nothing had ever been sent."""
+    draft, history = render_draft(publisher, _as_new(publisher, day)), ReaderHistory(reader)
+    masks = masks_for(publisher, draft, [reader])
+    edition = compose_edition(masks, history, limits_for(publisher, draft.fragments))
+    return draft, PlannedEdition(history, edition)
 
 
 def _as_new(publisher: Publisher, day: date) -> Issue:
@@ -219,7 +226,8 @@ def preview_filter(
 
 
 def _preview_issue(publisher: Publisher, reader: Reader, issue: Issue) -> FilterPreview:
-    verdicts = tuple(_explain(publisher, issue, [ReaderHistory(reader)]))
+    masks = IssueMasks(issue, match_readers(publisher, issue, [reader]))
+    verdicts = tuple(explain(masks, ReaderHistory(reader)))
     return FilterPreview(
         day=issue.day,
         papers=len(issue.papers),

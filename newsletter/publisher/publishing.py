@@ -14,6 +14,7 @@ from newsletter.errors import Isolated, UsageError, describe
 from newsletter.model import (
     STOPPED_ISSUE,
     Counts,
+    Issue,
     IssueState,
     MailEvent,
     PlannedEdition,
@@ -22,7 +23,7 @@ from newsletter.model import (
     Wave,
     allowing,
 )
-from newsletter.model.windows import RECONSIDERED_FOR
+from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.ports import Issues, Readers, RunLock, Transport
 from newsletter.publisher.drafting import (
     OnSkipped,
@@ -75,7 +76,15 @@ def waiting_readers(
 def count_papers(publisher: Publisher, day: date, readers: Sequence[int]) -> int:
     """How many papers an issue frozen now for these readers, by id, would be about."""
     after = publisher.store.lowest_decided(readers)
-    return 0 if after is None else len(compose_from_store(publisher, day, after).in_question)
+    if after is None:
+        return 0
+    return len(_papers_in_question(publisher, compose_from_store(publisher, day, after)))
+
+
+def _papers_in_question(publisher: Publisher, issue: Issue) -> frozenset[int]:
+    """The numbers of the papers that some reader may be owed: new ones, and those judged again."""
+    again = publisher.store.papers_to_reconsider(since=issue.frozen_at - MAX_PAPER_AGE)
+    return again.union(paper.number for paper in issue.in_question)
 
 
 def without_delivery(store: Readers, day: date, readers: Sequence[int]) -> Sequence[int]:
@@ -111,9 +120,7 @@ def freeze(
     frozen_already = due in {wave.due for wave in publisher.store.waves(day)}
     missing = [report.name for report in reports if report.missing]
     draft = render_draft(publisher, compose_from_store(publisher, day, after, missing))
-    since = draft.issue.frozen_at - RECONSIDERED_FOR
-    again = publisher.store.papers_to_reconsider(since=since)
-    if publisher.when_empty == "skip" and not draft.issue.in_question and not again:
+    if publisher.when_empty == "skip" and not _papers_in_question(publisher, draft.issue):
         publisher.store.skip_issue(day, reason=NOTHING_NEW, now=draft.issue.frozen_at)
         return False
     plans = plan_editions(publisher, draft, read_in_chunks(publisher, readers), on_skipped)

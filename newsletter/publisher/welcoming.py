@@ -8,12 +8,12 @@ from itertools import count
 
 from newsletter.errors import StoreError, TryAgainError
 from newsletter.issue.composing import IssueMasks
-from newsletter.issue.editions import EditionLimits, compose_edition
+from newsletter.issue.editions import compose_edition
 from newsletter.letter.fragments import IssueFragments
 from newsletter.model import OPEN, OPEN_ISSUE, PlannedEdition, Reader
 from newsletter.model.windows import RETRY_PERIOD
 from newsletter.ports import RunLock, Transport
-from newsletter.publisher.drafting import load_histories, match_readers
+from newsletter.publisher.drafting import limits_for, load_histories, match_readers
 from newsletter.publisher.fetching import Backoff
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
@@ -48,7 +48,7 @@ def plan_first_letter(publisher: Publisher, reader: Reader) -> FirstLetter | Non
         return None
     newcomer = replace(reader, decided=newest.after)
     (history,) = load_histories(publisher, [newcomer], wave.issue)
-    limits = EditionLimits(IssueFragments.load(wave.pieces).sizes, publisher.max_items)
+    limits = limits_for(publisher, IssueFragments.load(wave.pieces))
     masks = IssueMasks(wave.issue, match_readers(publisher, wave.issue, [newcomer]))
     edition = compose_edition(masks, history, limits)
     if not edition.papers:

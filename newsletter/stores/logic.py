@@ -99,7 +99,7 @@ def published(frozen: Iterable[tuple[date, datetime, int]]) -> tuple[PublishedIs
 
 
 class OwedCounter:
-    """Counts the papers of an issue that a reader is owed, without the code that composes editions.
+    """Finds the papers of an issue that a reader is owed, without the code that composes editions.
 
     The audit compares editions with it.
     """
@@ -111,16 +111,21 @@ class OwedCounter:
             for paper in issue.papers
             if not paper.muted and paper.first_seen >= oldest
         ]
-        self._count = lru_cache(maxsize=1024)(self._counted)
+        self._found = lru_cache(maxsize=1024)(self._find)
 
     def count(self, history: ReaderHistory) -> int:
         """How many papers are new to this reader, or judged again, and were not sent yet."""
-        return self._count(history.reader.decided, history.again, history.sent)
+        return len(self.numbers(history))
 
-    def _counted(self, decided: int, again: frozenset[int], sent: frozenset[int]) -> int:
-        return sum(
-            (number > decided or number in again) and group not in sent
+    def numbers(self, history: ReaderHistory) -> tuple[int, ...]:
+        """The ingest numbers of these papers."""
+        return self._found(history.reader.decided, history.again, history.sent)
+
+    def _find(self, decided: int, again: frozenset[int], sent: frozenset[int]) -> tuple[int, ...]:
+        return tuple(
+            number
             for number, group in self._papers
+            if (number > decided or number in again) and group not in sent
         )
 
 

@@ -71,6 +71,7 @@ def test_three_saved_pages_reach_a_reader_in_one_run(newsletter: Newsletter, inb
     newsletter.configure(
         sources=[{"kind": "page", "path": str(PAGES / "*.txt")}],
         issue={"max_items": 20},
+        url="https://papers.example.org",
     )
     newsletter.subscribe({"email": "ada@example.org"})
     result = newsletter.send("2026-03-14")
@@ -259,6 +260,28 @@ def test_upvotes_growing_within_three_days_bring_the_paper(
         days["2026-08-04"] = [a_paper(3, "New", upvotes=11)]
         newsletter.send("2026-08-04")
     assert [sorted(a.titles) for a in inbox.arrivals] == [["Hit"], ["New", "Slow starter"]]
+
+
+def test_papers_without_room_come_with_later_letters(newsletter: Newsletter, inbox: Inbox) -> None:
+    days = {"2026-08-03": [a_paper(n, f"Paper {n}", upvotes=n) for n in range(1, 301)]}
+    with serve(daily_papers(days)) as origin:
+        newsletter.configure(sources=[huggingface(origin)])
+        newsletter.subscribe({"email": "ada@example.org", "max_items": 5})
+        newsletter.send("2026-08-03")
+        explained = newsletter.json("why", "ada@example.org", "--date", "2026-08-03")
+        days["2026-08-04"] = [a_paper(n, f"Paper {n}", upvotes=n) for n in range(301, 421)]
+        for day in ("2026-08-04", "2026-08-05", "2026-08-06"):
+            newsletter.send(day)
+    first, second, *_ = inbox.arrivals
+    waiting = [verdict for verdict in explained if not verdict["in"]]
+    assert {verdict["reason"] for verdict in waiting} == {
+        "did not fit; comes with the next letter that has room"
+    }
+    assert f"{len(waiting)} more did not fit into this letter and come with the next" in first.text
+    assert {f"Paper {n}" for n in range(301, 421)} <= set(second.titles)
+    reached = Counter(title for arrival in inbox.arrivals for title in arrival.titles)
+    assert (len(reached), set(reached.values())) == (420, {1})
+    assert len(inbox.arrivals) == 3
 
 
 def test_missing_smtp_server_loses_nothing(newsletter: Newsletter, inbox: Inbox) -> None:

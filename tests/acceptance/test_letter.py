@@ -159,7 +159,7 @@ def test_links_without_a_site_are_mails() -> None:
     ]
     verbs = [link.partition("?subject=")[2].partition("%20")[0] for link in own]
     assert verbs == ["preferences", "pause", "weekly", "unsubscribe"]
-    assert "1 more that did not fit" in html
+    assert "1 more did not fit into this letter and comes with the next one." in html
 
 
 def test_preheader_is_short_and_not_the_title() -> None:

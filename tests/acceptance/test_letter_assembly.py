@@ -59,9 +59,8 @@ def test_letter_fits_with_any_number_of_papers(papers: int, summary: Summary, th
     wants = replace(ada.subscriber, summary=summary)
     history = ReaderHistory(replace(ada, subscriber=wants))
     matching = match_issue(made, [wants.filter], RulesMatcher())
-    fitted = compose_edition(
-        IssueMasks(made, matching), history, EditionLimits(fragments.sizes, max_items=papers)
-    )
+    limits = EditionLimits(fragments.sizes, max_items=papers, has_page=True)
+    fitted = compose_edition(IssueMasks(made, matching), history, limits)
     assert len(fitted.papers) == papers
     html = render_letter(fragments, fitted, links_to()).html
     assert len(html.encode()) <= GMAIL_CLIPS

@@ -105,6 +105,22 @@ def test_journal_restores_sends_and_the_rest_goes(restored: JournaledStore) -> N
     assert [each.edition.to.email[:3] for each in claim(restored, now=LATER)] == ["dan", "eve"]
 
 
+def test_papers_not_in_recovered_letter_are_owed_again(store: JournaledStore, url: str) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
+    store.freeze(make_wave(papers), [plan_edition(ada, 1, waiting=(0, 2))])
+    (letter,) = claim(store)
+    mark(store, letter)
+    settle(store, letter, outcome=Accepted("250 2.0.0 taken"))
+    forget_all_but_readers(url)
+    store.recover_from_journal(now=LATER)
+    (ada,) = store.readers()
+    (history,) = store.reader_histories([ada], store.papers(after=0, since=NOON), since=NOON)
+    assert history.sent == {2}
+    assert history.again == {1, 3}
+    assert store.audit(DAY).ok
+
+
 def test_unknown_readers_are_counted_and_not_confused(restored: JournaledStore, url: str) -> None:
     database = Database(url)
     with database.writing() as connection:

@@ -242,13 +242,11 @@ def test_frozen_letter_is_the_same_after_upgrade(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     before = open_store(url)
     freeze_one_issue(before, "ada", "bob")
-    frozen = [(before.edition(DAY, at), before.history_at_freeze(DAY, at)) for at in ADDRESSES]
+    frozen = [(before.edition(DAY, at), before.plan_at_freeze(DAY, at)) for at in ADDRESSES]
     before.close()
     _put_back_to_0007(tmp_path / "store.db")
     after = open_store(url)
-    assert [
-        (after.edition(DAY, at), after.history_at_freeze(DAY, at)) for at in ADDRESSES
-    ] == frozen
+    assert [(after.edition(DAY, at), after.plan_at_freeze(DAY, at)) for at in ADDRESSES] == frozen
     assert [one.edition.to.email for one in claim(after)] == ADDRESSES
     after.close()
 

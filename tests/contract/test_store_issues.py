@@ -80,14 +80,16 @@ def test_frozen_edition_round_trips(store: Store) -> None:
         ),
         more=(2,),
         short=(3,),
+        waiting=(0,),
         left_out=4,
     )
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3", "arxiv:4")
-    wave = store.freeze(make_wave(papers), [PlannedEdition(history, edition)])
+    plan = PlannedEdition(history, edition)
+    wave = store.freeze(make_wave(papers), [plan])
     assert store.edition(DAY, "ada@example.org") == (wave.id, edition)
-    assert store.history_at_freeze(DAY, "ada@example.org") == (wave.id, history)
+    assert store.plan_at_freeze(DAY, "ada@example.org") == (wave.id, plan)
     assert store.edition(TOMORROW, "ada@example.org") is None
-    assert store.history_at_freeze(TOMORROW, "ada@example.org") is None
+    assert store.plan_at_freeze(TOMORROW, "ada@example.org") is None
     assert store.edition(DAY, "bob@example.org") is None
     (claimed,) = claim(store)
     assert (claimed.edition, claimed.wave, claimed.reader) == (edition, wave.id, ada.id)
@@ -313,6 +315,28 @@ def test_paper_below_minimum_upvotes_is_judged_again(store: Store) -> None:
     again = [s.again for s in store.reader_histories([ada, bob, cyd], papers, since=NOON)]
     assert again == [{2, 3}, {2}, frozenset()]
     assert store.papers_to_reconsider(since=NOON) == {2, 3}
+
+
+def test_paper_without_room_is_owed_again(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
+    store.freeze(make_wave(papers), [plan_edition(ada, 0, short=(1,), waiting=(2,))])
+    assert store.papers_to_reconsider(since=NOON) == frozenset()
+    settle(store, *claim(store), outcome=TAKEN)
+    assert store.papers_to_reconsider(since=NOON) == {2, 3}
+    assert store.reader_histories([ada], papers, since=NOON)[0].again == {2, 3}
+
+
+def test_last_decided_edition_says_what_is_judged_again(store: Store) -> None:
+    (ada,) = join(store, "ada")
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    store.freeze(make_wave(papers), [plan_edition(ada, short=(0, 1))])
+    more = list_papers(store, "arxiv:3")
+    store.freeze(make_wave(more, day=TOMORROW, due=LATER), [plan_edition(ada, 2, waiting=(0,))])
+    assert store.papers_to_reconsider(since=NOON) == {1, 2}
+    settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
+    assert store.papers_to_reconsider(since=NOON) == {1}
+    assert store.reader_histories([ada], more, since=NOON)[0].again == {1}
 
 
 def test_papers_below_minimum_are_found_among_many(store: Store) -> None:

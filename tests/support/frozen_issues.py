@@ -53,11 +53,13 @@ def make_wave(
     return Wave(0, issue, due, b"pieces \x00\xff")
 
 
-def plan_edition(reader: Reader, *places: int, short: Sequence[int] = ()) -> PlannedEdition:
+def plan_edition(
+    reader: Reader, *places: int, short: Sequence[int] = (), waiting: Sequence[int] = ()
+) -> PlannedEdition:
     """A reader's edition with these papers as cards, and the reader's history."""
     because = ("every paper",) * len(places)
     sections = (Section("Other", places, because=because),) if places else ()
-    edition = Edition(Recipient.of(reader), sections, short=tuple(short))
+    edition = Edition(Recipient.of(reader), sections, (), tuple(short), tuple(waiting))
     return PlannedEdition(ReaderHistory(reader), edition)
 
 

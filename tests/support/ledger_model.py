@@ -218,13 +218,16 @@ class ModelReaders(ModelPapers):
         return frozenset().union(*again)
 
     def _again(self, reader: int, since: datetime) -> frozenset[int]:
-        """The papers that missed only upvotes in editions decided since, and were not sent."""
+        """The papers to judge again of the last edition decided since, unless they were sent."""
         rows = [issue.rows[reader] for issue in self._issues.values() if reader in issue.rows]
+        decided = max(known.decided for known in self._readers.values() if known.id == reader)
         short = frozenset[int]().union(
             *(
-                row.numbers(row.edition.short)
+                row.numbers((*row.edition.short, *row.edition.waiting))
                 for row in rows
-                if row.state in DECIDING and row.wave.issue.frozen_at >= since
+                if row.state in DECIDING
+                and row.wave.issue.frozen_at >= since
+                and row.wave.issue.cutoff == decided
             )
         )
         sent = self._sent_groups(reader)

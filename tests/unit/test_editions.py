@@ -46,15 +46,19 @@ def masks_of(issue: Issue, *filters: Filter) -> IssueMasks:
     return IssueMasks(issue, topics.match_issue(issue, filters, RulesMatcher()))
 
 
-def limits_of(papers: int, *, html: int = 102_400, cap: int = 60) -> EditionLimits:
+def limits_of(
+    papers: int, *, html: int = 102_400, cap: int = 60, page: bool = True
+) -> EditionLimits:
     lengths: dict[Length, int] = {"short": 1000, "full": 3000, "titles": 500, "lead": 1500}
     cards = {length: (size,) * papers for length, size in lengths.items()}
-    return EditionLimits(HtmlSizes(1000, 100, 50, cards, (200,) * papers), cap, html)
+    return EditionLimits(HtmlSizes(1000, 100, 50, cards, (200,) * papers), cap, html, page)
 
 
-def edition_of(issue: Issue, who: Reader, **changes: int) -> Edition:
+def edition_of(issue: Issue, who: Reader, *, page: bool = True, **changes: int) -> Edition:
     masks = masks_of(issue, who.subscriber.filter)
-    return compose_edition(masks, ReaderHistory(who), limits_of(len(issue.papers), **changes))
+    return compose_edition(
+        masks, ReaderHistory(who), limits_of(len(issue.papers), page=page, **changes)
+    )
 
 
 def verdict_on(issue: Issue, history: ReaderHistory) -> Verdict:
@@ -153,15 +157,23 @@ def test_short_and_titles_only_letters_have_no_leads(cap: int, summary: Summary)
     assert sorted(edition.papers) == list(range(7))
 
 
-def test_leads_that_do_not_fit_become_rows() -> None:
-    edition = edition_of(SEVEN, reader(), html=1000 + 200 + 1550 + 6 * 200)
-    assert shown(SEVEN, edition) == {TOP: [1], "Agents": [2, 3, 4, 5, 6, 7]}
-    assert [len(section.cards) for section in edition.sections] == [1, 0]
+@pytest.mark.parametrize(("short_of_room", "names"), [(0, [TOP, "Agents"]), (1, ["Agents"])])
+def test_top_three_are_three_or_none(short_of_room: int, names: list[str]) -> None:
+    edition = edition_of(SEVEN, reader(), html=1000 + 200 + 3 * 1550 + 4 * 200 - short_of_room)
+    assert list(shown(SEVEN, edition)) == names
+    assert sum(len(section.cards) for section in edition.sections) == 3 + short_of_room
 
 
 @pytest.mark.parametrize(
     ("html", "cards", "rows", "more"),
-    [(102_400, 5, 0, 0), (5_700, 4, 1, 0), (4_500, 3, 0, 2), (1_800, 0, 2, 3), (900, 0, 0, 5)],
+    [
+        (102_400, 5, 0, 0),
+        (5_900, 4, 1, 0),
+        (4_500, 2, 3, 0),
+        (2_300, 0, 5, 0),
+        (1_800, 0, 2, 3),
+        (900, 0, 0, 5),
+    ],
 )
 def test_papers_beyond_the_size_become_rows_then_more(
     html: int, cards: int, rows: int, more: int
@@ -173,15 +185,45 @@ def test_papers_beyond_the_size_become_rows_then_more(
     assert sorted(edition.papers) == [0, 1, 2, 3, 4]
 
 
-def test_titles_only_letter_has_rows_up_to_maximum() -> None:
+def test_maximum_of_summaries_does_not_limit_titles() -> None:
     who = reader(wants=Filter(max_items=3))
     titles = replace(who, subscriber=replace(who.subscriber, summary="titles"))
-    edition = edition_of(FIVE, titles)
+    edition = edition_of(FIVE, titles, cap=2)
     assert [(len(section.cards), len(section.rows)) for section in edition.sections] == [
         (0, 1),
         (0, 2),
+        (0, 2),
     ]
-    assert edition.more == (3, 4)
+
+
+@pytest.mark.parametrize("room", [20_000, 40_000])
+def test_letter_without_room_for_all_keeps_cards(room: int) -> None:
+    many = issue_of(*(paper(n, "Agents", upvotes=300 - n) for n in range(1, 251)))
+    edition = edition_of(many, reader(), html=1_100 + room, page=False)
+    (section,) = (each for each in edition.sections if not each.leads)
+    cards = sum(len(each.cards) for each in edition.sections)
+    assert room / 4 - 1_050 <= 850 * cards + 3 * 500
+    assert edition.papers == tuple(range(cards + len(section.rows)))
+
+
+def test_paper_without_room_waits_and_says_so() -> None:
+    history = ReaderHistory(reader())
+    edition = edition_of(FIVE, reader(), html=1_800, page=False)
+    assert (edition.papers, edition.waiting, edition.more) == ((0, 1), (2, 3, 4), ())
+    verdicts = list(explain(masks_of(FIVE), history, edition.waiting))
+    assert [verdict.included for verdict in verdicts] == [True, True, False, False, False]
+    assert verdicts[2].reason == "did not fit; comes with the next letter that has room"
+
+
+@pytest.mark.parametrize(
+    ("minimum", "reason"),
+    [(0, "did not fit into any letter for 14 days"), (5, "had too few upvotes for 14 days")],
+)
+def test_paper_given_up_has_its_reason(minimum: int, reason: str) -> None:
+    waited = replace(paper(1, upvotes=4), first_seen=NOON - MAX_PAPER_AGE - timedelta(seconds=1))
+    who = reader(wants=Filter(min_upvotes=minimum), decided=1)
+    verdict = verdict_on(issue_of(waited), ReaderHistory(who, again=AGAIN))
+    assert (verdict.included, verdict.reason) == (False, reason)
 
 
 def test_minimum_upvotes_ignores_papers_without_upvotes() -> None:
@@ -305,14 +347,21 @@ ISSUES = st.lists(
 )
 
 
-@given(ISSUES, FILTERS, st.integers(0, 6), st.frozensets(st.integers(1, 12)), st.integers(0, 9000))
+@given(
+    ISSUES,
+    FILTERS,
+    st.integers(0, 6),
+    st.frozensets(st.integers(1, 12)),
+    st.tuples(st.integers(0, 9000), st.booleans()),
+)
 def test_edition_agrees_with_its_reasons(
-    issue: Issue, wants: Filter, decided: int, numbers: frozenset[int], html: int
+    issue: Issue, wants: Filter, decided: int, numbers: frozenset[int], room: tuple[int, bool]
 ) -> None:
     masks = masks_of(issue, wants)
     history = ReaderHistory(reader(wants=wants, decided=decided), again=numbers, sent=numbers)
-    edition = compose_edition(masks, history, limits_of(len(issue.papers), html=html))
-    verdicts = list(explain(masks, history))
+    limits = limits_of(len(issue.papers), html=room[0], page=room[1])
+    edition = compose_edition(masks, history, limits)
+    verdicts = list(explain(masks, history, edition.waiting))
     assert [verdict.paper for verdict in verdicts] == [paper.key for paper in issue.papers]
     assert all(verdict.reason for verdict in verdicts)
     included = {place for place, verdict in enumerate(verdicts) if verdict.included}
@@ -346,3 +395,30 @@ def test_edition_keeps_within_its_size(issue: Issue, wants: Filter, html: int) -
     used = 1000 + 100 * len(edition.sections) + 1050 * cards + 500 * leads + 200 * rows
     assert used <= html
     assert cards <= (60 if wants.max_items is None else wants.max_items)
+
+
+@given(
+    st.lists(st.tuples(st.integers(200, 3_000), st.integers(50, 900)), max_size=40),
+    st.integers(1_100, 30_000),
+    st.integers(0, 40),
+    st.sampled_from(["short", "full", "titles"]),
+)
+def test_letters_name_every_paper_once(
+    sizes: list[tuple[int, int]], room: int, new_on_first: int, summary: Summary
+) -> None:
+    papers = [paper(n, upvotes=n % 7) for n in range(1, len(sizes) + 1)]
+    who = reader()
+    who = replace(who, subscriber=replace(who.subscriber, summary=summary))
+    named, again, decided = list[int](), frozenset[int](), 0
+    for known in (papers[:new_on_first], *[papers] * len(papers)):
+        issue = issue_of(*known)
+        cards = tuple(sizes[each.number - 1][0] for each in issue.papers)
+        rows = tuple(sizes[each.number - 1][1] for each in issue.papers)
+        lengths: list[Length] = ["short", "full", "titles", "lead"]
+        html = HtmlSizes(0, 100, 50, dict.fromkeys(lengths, cards), rows)
+        history = ReaderHistory(replace(who, decided=decided), again=again, sent=frozenset(named))
+        edition = compose_edition(masks_of(issue), history, EditionLimits(html, 60, room))
+        named += [issue.papers[place].number for place in edition.papers]
+        again = frozenset(issue.papers[place].number for place in edition.waiting)
+        decided = len(known)
+    assert sorted(named) == list(range(1, len(papers) + 1))

@@ -65,18 +65,21 @@ class IssueQueries(Queries, Issues):
 
     @override
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
-        row = self._planned(EDITIONS.body, day, email)
+        row = self._planned(day, email, EDITIONS.body)
         return None if row is None else (row.wave, load(Edition, row.body))
 
     @override
-    def history_at_freeze(self, day: date, email: str) -> tuple[int, ReaderHistory] | None:
-        row = self._planned(EDITIONS.standing, day, email)
-        return None if row is None else (row.wave, load(ReaderHistory, row.standing))
+    def plan_at_freeze(self, day: date, email: str) -> tuple[int, PlannedEdition] | None:
+        row = self._planned(day, email, EDITIONS.body, EDITIONS.standing)
+        if row is None:
+            return None
+        history, edition = load(ReaderHistory, row.standing), load(Edition, row.body)
+        return row.wave, PlannedEdition(history, edition)
 
-    def _planned(self, column: sa.Column[Any], day: date, email: str) -> Any:  # noqa: ANN401 - a row of two columns, or None
-        """A column of a reader's edition of that day, and its wave."""
+    def _planned(self, day: date, email: str, *columns: sa.Column[Any]) -> Any:  # noqa: ANN401 - a row of these columns, or None
+        """Columns of a reader's edition of that day, and its wave."""
         query = (
-            sa.select(EDITIONS.wave, column)
+            sa.select(EDITIONS.wave, *columns)
             .select_from(schema.editions.join(schema.waves).join(schema.issues))
             .join(schema.readers, schema.readers.c.id == EDITIONS.reader)
             .where(ISSUES.day == day, schema.readers.c.email == email)
@@ -298,18 +301,18 @@ def _edition_row(
     """The row of an edition; ``numbers`` has the ingest numbers of the issue's papers."""
     edition = plan.edition
     papers = [numbers[place] for place in edition.papers]
-    short = [numbers[place] for place in edition.short]
+    again = [numbers[place] for place in (*edition.short, *edition.waiting)]
     return {
         "wave": wave,
         "reader": edition.to.id,
-        "short": json.dumps(short) if short else "",
+        "short": json.dumps(again) if again else "",
         "body": dump(edition),
         "standing": dump(plan.history),
         "papers": json.dumps(papers),
         "lowest": min(papers, default=None),
         "highest": max(papers, default=None),
         "owed": owed,
-        "left_out": edition.left_out,
+        "left_out": edition.left_out + len(edition.waiting),
         "email": edition.to.email,
     }
 

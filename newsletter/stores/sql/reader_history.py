@@ -1,9 +1,12 @@
-"""Readers' histories before a freeze, in SQL: what they were sent, and what is judged again."""
+"""Readers' histories before a freeze, in SQL: what they were sent, and what is judged again.
+
+A reader's last edition that was decided names all that is judged again for them: what it takes over
+from an earlier one is in its own list. The reader's ``decided`` is its wave's cutoff.
+"""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from typing_extensions import override
@@ -12,7 +15,7 @@ from newsletter.model import ARRIVED, DECIDING, Paper, Reader, ReaderHistory
 from newsletter.ports import Issues, Papers
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.engine import Queries
-from newsletter.stores.sql.statements import BATCH, batches, pages, select_in
+from newsletter.stores.sql.statements import batches, pages, select_in
 
 EDITIONS, DELIVERIES, WAVES = schema.editions.c, schema.deliveries.c, schema.waves.c
 PAPERS = schema.papers.c
@@ -47,18 +50,12 @@ class HistoryQueries(Queries, Papers, Issues):
     def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
         found: set[int] = set()
         with self._database.reading() as connection:
-            missing = _short_of_any(connection, since)
-            groups = select_in(connection, sa.select(PAPERS.group), PAPERS.number, missing)
-            members = _members(connection, [row.group for row in groups])
             ids = schema.readers.c.id
-            for rows in pages(connection, sa.select(ids), ids) if missing else ():
+            for rows in pages(connection, sa.select(ids), ids):
                 short = _short(connection, [row.id for row in rows], since)
-                sent = _sent(connection, list(short), members)
-                for reader, numbers in short.items():
-                    found |= {n for n in numbers & missing if members[n] not in sent[reader]}
-                missing -= found
-                if not missing:
-                    break
+                new = {reader: numbers - found for reader, numbers in short.items()}
+                new = {reader: numbers for reader, numbers in new.items() if numbers}
+                found |= _not_sent(connection, new)
         return frozenset(found)
 
 
@@ -115,37 +112,43 @@ def _waves_with(connection: sa.Connection, papers: Mapping[int, int]) -> list[in
     ]
 
 
-def _short_of_any(connection: sa.Connection, since: datetime) -> set[int]:
-    """The papers that missed only upvotes for any reader, in editions decided since then."""
-    rows = connection.execute(_short_editions(connection, since).execution_options(yield_per=BATCH))
-    return {number for row in rows for number in json.loads(row.short)}
+def _not_sent(connection: sa.Connection, short: Mapping[int, set[int]]) -> set[int]:
+    """The papers, of those listed for each reader, that some of them was not sent."""
+    if not short:
+        return set()
+    numbers = set().union(*short.values())
+    groups = select_in(connection, sa.select(PAPERS.group), PAPERS.number, numbers)
+    members = _members(connection, [row.group for row in groups])
+    sent = _sent(connection, list(short), members)
+    return {n for reader, mine in short.items() for n in mine if members[n] not in sent[reader]}
 
 
 def _short(
     connection: sa.Connection, readers: Sequence[int], since: datetime
 ) -> dict[int, set[int]]:
-    """The papers that missed only upvotes, for each of these readers who has some."""
-    # The condition is on both tables, because the planner does not carry it over the join.
-    query = _short_editions(connection, since).where(
-        EDITIONS.reader.in_(readers), DELIVERIES.reader.in_(readers)
+    """The papers that are judged again, for each of these readers who has some."""
+    ids, decided = schema.readers.c.id, schema.readers.c.decided
+    cutoffs = sa.select(decided).where(ids.in_(readers)).distinct()
+    recent = sa.select(WAVES.id, WAVES.issue).where(
+        WAVES.frozen >= since, WAVES.cutoff.in_(cutoffs)
     )
-    short: dict[int, set[int]] = {}
-    for row in connection.execute(query):
-        short.setdefault(row.reader, set()).update(json.loads(row.short))
-    return short
-
-
-def _short_editions(connection: sa.Connection, since: datetime) -> sa.Select[Any]:
-    """Reader and missed papers of each edition decided in waves frozen since then."""
-    query = sa.select(WAVES.id, WAVES.issue).where(WAVES.frozen >= since)
-    waves = connection.execute(query).all()
-    return (
+    waves = connection.execute(recent).all()
+    # The conditions are on all tables, because the planner does not carry them over the joins.
+    query = (
         sa.select(EDITIONS.reader, EDITIONS.short)
         .join(schema.deliveries, _SAME_DELIVERY)
+        .join(schema.waves, WAVES.id == EDITIONS.wave)
+        .join(schema.readers, (ids == EDITIONS.reader) & (decided == WAVES.cutoff))
         .where(
             DELIVERIES.issue.in_({wave.issue for wave in waves}),
             EDITIONS.wave.in_([wave.id for wave in waves]),
+            EDITIONS.reader.in_(readers),
+            DELIVERIES.reader.in_(readers),
             DELIVERIES.state.in_(sorted(DECIDING)),
             EDITIONS.short != "",
         )
     )
+    short: dict[int, set[int]] = {}
+    for row in connection.execute(query) if waves else ():
+        short.setdefault(row.reader, set()).update(json.loads(row.short))
+    return short

@@ -27,7 +27,7 @@ from newsletter.model import (
     state_after_freeze,
 )
 from newsletter.stores.journal import JournaledLetter, JournaledWave, Restoration, SendJournal
-from newsletter.stores.logic import OwedCounter
+from newsletter.stores.logic import OwedCounter, numbers_of
 from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.codec import unpack
 from newsletter.stores.sql.deliveries import DELIVERIES, record_decided
@@ -148,14 +148,15 @@ def _store_missing(
     old = unpack(Issue, wave.body)
     places = {paper.number: place for place, paper in enumerate(old.papers)}
     issue = _renumbered(connection, day, old)
-    owed = OwedCounter(issue)
+    owed, place_of = OwedCounter(issue), {n: place for place, n in enumerate(numbers_of(issue))}
     plans = []
     for reader, letter in letters:
         papers = tuple(places[number] for number in json.loads(wave.papers[letter.reader]))
         history = _history(issue, reader, papers)
         section = Section(OTHER, papers, because=(BECAUSE,) * len(papers))
-        left_out = max(0, owed.count(history) - len(papers))
-        edition = Edition(Recipient.of(reader), (section,), left_out=left_out)
+        # The journal does not know which of the others had no room: all are judged again.
+        rest = tuple(place_of[n] for n in owed.numbers(history) if place_of[n] not in papers)
+        edition = Edition(Recipient.of(reader), (section,), waiting=rest)
         plans.append(PlannedEdition(history, edition))
     issues.freeze(connection, Wave(0, issue, wave.due, zlib.decompress(wave.pieces)), plans)
 

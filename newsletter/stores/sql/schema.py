@@ -183,14 +183,14 @@ editions = sa.Table(
     metadata,
     sa.Column("wave", sa.Integer, sa.ForeignKey("waves.id"), primary_key=True),
     sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
-    sa.Column("short", sa.Text, nullable=False),  # ingest numbers, JSON; empty if none
+    sa.Column("short", sa.Text, nullable=False),  # numbers to judge again, JSON; empty if none
     sa.Column("body", sa.Text, nullable=False),  # Edition, JSON
     sa.Column("standing", sa.Text, nullable=False, server_default="{}"),  # ReaderHistory, JSON
     sa.Column("papers", sa.Text, nullable=False, server_default="[]"),  # ingest numbers, JSON
     sa.Column("lowest", sa.Integer),  # of them
     sa.Column("highest", sa.Integer),
     sa.Column("owed", sa.Integer),  # papers owed to the reader at the freeze
-    sa.Column("left_out", sa.Integer),  # papers that filters and limits excluded
+    sa.Column("left_out", sa.Integer),  # papers left out by filters and limits
     sa.Column("email", sa.Text),  # the reader's address at the freeze
 )
 
