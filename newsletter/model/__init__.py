@@ -20,6 +20,7 @@ package does not define itself (``date``, ``Literal``) is not part of it.
 
 # Star imports, so that a new name is written once: in the module that defines it.
 from newsletter.model.cadences import *  # noqa: F403
+from newsletter.model.coverage import *  # noqa: F403
 from newsletter.model.deliveries import *  # noqa: F403
 from newsletter.model.issues import *  # noqa: F403
 from newsletter.model.papers import *  # noqa: F403

@@ -1,14 +1,18 @@
 """What sources list, and the papers that the newsletter knows."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 Announcement = Literal["new", "cross", "replace", "replace-cross"]
 """How arXiv announces an item; the items of other sources are ``new``."""
 
-ListingState = Literal["ok", "quiet", "stale", "holiday", "failed"]
-"""The meaning of an answer: papers, nothing new, an older list again, a day off, no listing."""
+ListingState = Literal["ok", "quiet", "stale", "holiday", "partial", "failed"]
+"""The meaning of a source's answers: papers, nothing new, an older list again, a day off, only some
+of its lists, none."""
+
+WITHOUT_LISTS: frozenset[ListingState] = frozenset({"partial", "failed"})
+"""The states of a source of which a list could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,8 @@ class Item:
     space collapsed; every address is an absolute http or https URL. ``ids`` are identifiers and
     addresses as the source wrote them (``2503.02130v2``, ``https://doi.org/10.1/x``,
     ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.papers.names` parses them. Those in
-    ``shared``, addresses too, belong to several items of the source and name none.
+    ``shared``, addresses too, belong to several items of the source and name none. ``listed`` is
+    the date of the list in which it stood first.
     """
 
     title: str
@@ -36,6 +41,7 @@ class Item:
     organization: str | None = None
     categories: tuple[str, ...] = ()
     published: date | None = None
+    listed: date | None = None
     upvotes: int | None = None
     comments: int | None = None
     version: int | None = None
@@ -46,17 +52,22 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The items a source lists for one day.
+    """The items that one part of a source lists for one date.
 
-    ``past`` marks a listing from before the issue's day (an earlier list, old entries of a feed).
-    On the first fetch of a source its papers are remembered as seen and never sent; later, papers
-    that are new in it are sent.
+    Attributes:
+        past: whether it is from before the present list (an earlier date, old entries of a feed).
+            On the first fetch of a source its papers are remembered as seen and never sent; later,
+            papers that are new in it are sent.
+        complete: whether it can no longer grow, although its date is not over yet.
+        poll_after: how long the source asks to be left alone.
     """
 
     source: str
     day: date
     items: tuple[Item, ...]
     past: bool = False
+    complete: bool = False
+    poll_after: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +118,10 @@ class Paper:
 class SourceHealth:
     """The last report of a source, and when it last answered well.
 
-    ``digest`` is a hash of its last list, to recognise the same list on a later day.
+    Attributes:
+        last_ok: when at least one of its lists was read last.
+        failures: how many times in a row something was wrong with its answers.
+        interval: how many minutes to wait before it is asked again.
     """
 
     name: str
@@ -115,7 +129,13 @@ class SourceHealth:
     detail: str = ""
     checked: datetime | None = None
     last_ok: datetime | None = None
-    digest: str = ""
+    failures: int = 0
+    interval: int = 60
+
+    def after(self, counts: "IngestCounts") -> "SourceHealth":
+        """The same, once its papers are counted: a source with new papers is not quiet."""
+        quiet = self.state in {"quiet", "holiday"}
+        return replace(self, state="ok", detail="") if quiet and counts.new else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +160,5 @@ class SourceReport:
 
     @property
     def missing(self) -> bool:
-        """Whether letters say that this source is missing."""
-        return self.state == "failed"
+        """Whether a list of this source could not be read."""
+        return self.state in WITHOUT_LISTS

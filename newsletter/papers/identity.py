@@ -157,7 +157,8 @@ def merge_items(known: Item, newcomer: Item) -> Item:
     """A known item updated by what a source lists now.
 
     Fields come from the higher version, and empty ones from the other; upvotes, comments and stars
-    are the newcomer's if it has any. Ids and categories are joined. A withdrawal stays.
+    are the newcomer's if it has any. Ids and categories are joined. A withdrawal stays,
+    and so does the date of the first listing.
     """
     newer = (newcomer.version or 0) > (known.version or 0)
     first, second = (newcomer, known) if newer else (known, newcomer)
@@ -167,7 +168,7 @@ def merge_items(known: Item, newcomer: Item) -> Item:
         merged[name] = getattr(known, name) if count is None else count
     for name in ("ids", "categories", "shared"):
         merged[name] = tuple(dict.fromkeys((*getattr(known, name), *getattr(newcomer, name))))
-    return replace(known, **merged | {"announcement": known.announcement})
+    return replace(known, **merged | {"announcement": known.announcement, "listed": known.listed})
 
 
 def is_revision(known: Item, newcomer: Item) -> bool:

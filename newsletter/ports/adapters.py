@@ -1,10 +1,10 @@
 """Ports for time, listings, matching, run locks and letters."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Protocol
 
-from newsletter.model import Item, Letter, Listing, Outcome, Term
+from newsletter.model import Calendar, Item, Letter, Listing, ListRequest, Outcome, Term
 
 
 class Clock(Protocol):
@@ -25,17 +25,21 @@ class Source(Protocol):
         """Its name in reports and letters; unique in a configuration."""
 
     @property
-    def daily(self) -> bool:
-        """Whether it has a new list every working day: one that repeats the last is stale."""
+    def calendar(self) -> Calendar:
+        """The dates on which it lists papers."""
 
-    async def fetch(self, day: date) -> tuple[Listing, ...]:
-        """Read the listings for the issue of ``day``: the current one, and older ones.
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Its lists that are asked for apart from one another; ``("",)`` if there is one."""
 
-        A day without papers is an empty tuple or listings without items, not an error.
+    async def read(self, request: ListRequest) -> tuple[Listing, ...]:
+        """Read what one part lists for one date of its calendar.
+
+        A date without papers is an empty tuple or a listing without items, not an error.
 
         Raises:
-            SourceError: there is no answer, or it is not a listing; the message has the source's
-                address and what came instead.
+            SourceError: there is no answer, or it is not a listing; the message has the address
+                and what came instead. The other parts and dates are not affected.
         """
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from newsletter.model import (
     Consent,
+    Coverage,
     Delivery,
     IdentifiedItem,
     IngestCounts,
@@ -27,9 +28,15 @@ class Papers(Protocol):
     """Papers and the sources that list them: for fetching, drafting and the archive."""
 
     def ingest(
-        self, day: date, source: SourceHealth, entries: Sequence[IdentifiedItem], *, now: datetime
+        self,
+        day: date,
+        source: SourceHealth,
+        entries: Sequence[IdentifiedItem],
+        coverage: Sequence[Coverage] = (),
+        *,
+        now: datetime,
     ) -> IngestCounts:
-        """Record what a source listed for the issue of ``day``, and how the source fared.
+        """Record what a source listed on ``day``, how the source fared, and which lists were read.
 
         - An entry without a known name becomes a paper with the next ingest number. It is muted if
           the entry is ``past`` and the source never answered before (it has no ``last_ok``).
@@ -45,6 +52,12 @@ class Papers(Protocol):
 
     def sources(self) -> Mapping[str, SourceHealth]:
         """The last recorded health of every source, by name."""
+
+    def coverage(self, source: str) -> tuple[Coverage, ...]:
+        """The coverage record of a source, the newest dates first; at most the last thousand."""
+
+    def gaps(self) -> tuple[Coverage, ...]:
+        """The lists of all sources that are missing or lost, the newest first."""
 
     def papers(self, *, after: int, since: datetime) -> tuple[Paper, ...]:
         """Papers with numbers above ``after`` first seen at or after ``since``, by number."""

@@ -1,33 +1,56 @@
-"""Fetch the sources: when each is asked, and what its answer means.
+"""Fetch the sources: when each is asked, and what its answers mean.
 
-Sources are fetched side by side. The listing of each is stored in one transaction, and a source
-that fails, in whatever way, leaves the others alone.
+Sources have a rhythm of their own, apart from letters. They are asked side by side, each for the
+lists that are open. What a source answered is stored in one transaction. A source or a list that
+fails, in whatever way, leaves the others alone.
 """
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import get_args
+from zlib import crc32
 
 from newsletter.errors import Isolated, NewsletterError, SourceError, describe
-from newsletter.model import IdentifiedItem, Item, Listing, ListingState, SourceHealth, SourceReport
+from newsletter.model import (
+    Calendar,
+    IdentifiedItem,
+    ListingState,
+    ListRequest,
+    SourceHealth,
+    SourceReport,
+)
+from newsletter.model.closed_sets import complete
 from newsletter.model.windows import BACKOFF_WAITS, FETCH_AHEAD
 from newsletter.papers.identity import identify
 from newsletter.ports import Clock, Papers, Source
+from newsletter.publisher.coverage import (
+    Reply,
+    Rows,
+    first_owed,
+    is_fresh,
+    is_stale,
+    open_requests,
+    update_rows,
+)
 
 _log = logging.getLogger(__name__)
 
 SATURDAY = 5
 
 LAST_CALL = timedelta(minutes=1)
-"""This long before an issue is due, sources that had nothing are asked once more."""
+"""This long before an issue is due, sources that failed or whose list grows are asked once more."""
 
-REUSED_FOR = timedelta(minutes=30)
-"""A good answer younger than this also serves the next wave, whenever that is due."""
+PERSISTENT = 10
+"""After so many failures in a row a source is asked in its usual interval."""
 
-ANSWERS_KEPT = timedelta(days=3)  # answers for days further back than this are forgotten
+JITTER = timedelta(minutes=5)  # how long after its list begins a source is asked at the latest
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 30, 240
+"""Minutes between two polls of a feed, at least and at most."""
+
+ONE_DAY, ONE_MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 async def fetch_sources(
@@ -36,8 +59,14 @@ async def fetch_sources(
     day: date,
     clock: Clock,
     on_report: Callable[[SourceReport], None] = lambda _report: None,
+    *,
+    since: date | None = None,
 ) -> tuple[SourceReport, ...]:
-    """Fetch all sources at once, and store what they list for the issue of ``day``.
+    """Ask all sources at once for the lists that are open, and store what they list.
+
+    ``day`` is the issue's date. If it is not today's, the sources are asked for the lists of that
+    date, and the coverage record stays as it is. With ``since``, every list from that date on is
+    asked for, and its papers are sent to readers however old they are.
 
     Returns a report for each source, in their order; that of a source that failed is ``failed``.
     ``on_report`` gets each as soon as the source has answered.
@@ -45,42 +74,123 @@ async def fetch_sources(
     Raises:
         StoreError: what was listed cannot be stored.
     """
-    known = store.sources()
+    health = store.sources()
+    now = clock.now()
+    present = (
+        abs(day - now.date()) <= ONE_DAY
+    )  # the newsletter's date may be ahead of UTC or behind
+    as_of = now if present else datetime.combine(day, time(12), UTC)
 
     async def fetch(source: Source) -> SourceReport:
-        before = known.get(source.name, SourceHealth(source.name, "quiet"))
-        report = await _fetch_one(source, store, day, clock, before)
+        before = health.get(source.name, SourceHealth(source.name, "quiet"))
+        poll = Poll(source, store, day, as_of, since, before, recorded=present)
+        report = await poll.run(clock)
         on_report(report)
         return report
 
     return tuple(await asyncio.gather(*map(fetch, sources)))
 
 
-async def _fetch_one(
-    source: Source, store: Papers, day: date, clock: Clock, before: SourceHealth
-) -> SourceReport:
-    listings: tuple[Listing, ...] = ()
-    entries: list[IdentifiedItem] = []
-    failure = ""
-    with Isolated(f"source {source.name}") as attempt:
-        try:
-            listings = await source.fetch(day)
-            entries = [
-                IdentifiedItem(item=item, identity=identify(item, source.name), past=listing.past)
-                for listing in listings
-                for item in listing.items
-            ]
-        except SourceError as error:
-            failure = str(error)
-        except NewsletterError as error:  # whatever it is, the other sources are not affected
-            failure = f"{source.name}: {type(error).__name__}: {error}"
-    if attempt.error is not None:
-        failure = f"{source.name}: {describe(attempt.error)}"
-    health = _health(source, listings, failure, before, day=day, now=clock.now())
-    counts = store.ingest(day, health, entries if not failure else (), now=clock.now())
-    return SourceReport(
-        source.name, health.state, counts.new, counts.seen, counts.revised, health.detail
-    )
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One poll of one source: every open list is asked for alone."""
+
+    source: Source
+    store: Papers
+    day: date
+    as_of: datetime
+    since: date | None
+    before: SourceHealth
+    recorded: bool
+
+    async def run(self, clock: Clock) -> SourceReport:
+        """Ask, and store the answers in one transaction."""
+        source, rows = self.source, self._rows()
+        requests = open_requests(source, rows, self.as_of, self.since)
+        replies = [await self._ask(request) for request in requests]
+        now = clock.now()
+        health = self._health(rows, replies, now)
+        changed = update_rows(source, rows, replies, self.as_of, self.since)
+        counts = self.store.ingest(
+            self.day,
+            health,
+            self._entries(rows, replies),
+            changed if self.recorded else (),
+            now=now,
+        )
+        health = health.after(counts)
+        return SourceReport(
+            source.name, health.state, counts.new, counts.seen, counts.revised, health.detail
+        )
+
+    def _rows(self) -> Rows:
+        return read_rows(self.source, self.store, self.as_of) if self.recorded else {}
+
+    async def _ask(self, request: ListRequest) -> Reply:
+        """The reply to one request; whatever goes wrong, the others are not affected."""
+        name = self.source.name
+        with Isolated(f"source {name}") as attempt:
+            try:
+                listings = await self.source.read(request)
+                identities = (identify(item, name) for one in listings for item in one.items)
+                return Reply(request, listings, tuple(identities))
+            except SourceError as error:
+                return Reply(request, failure=str(error))
+            except NewsletterError as error:
+                return Reply(request, failure=f"{name}: {type(error).__name__}: {error}")
+        return Reply(request, failure=f"{name}: {describe(attempt.error)}")
+
+    def _entries(self, rows: Rows, replies: Sequence[Reply]) -> list[IdentifiedItem]:
+        first = self.since or first_owed(rows, replies)
+        return [
+            IdentifiedItem(
+                item=replace(item, listed=listing.day),
+                identity=identity,
+                past=self.since is None and (listing.past or reply.request.day < first),
+            )
+            for reply in replies
+            for (listing, item), identity in zip(reply.listed_items, reply.identities, strict=True)
+        ]
+
+    def _health(self, rows: Rows, replies: Sequence[Reply], now: datetime) -> SourceHealth:
+        """The source's health after these replies."""
+        before, calendar = self.before, self.source.calendar
+        failed = [reply for reply in replies if reply.failure]
+        stale = [reply for reply in replies if calendar.past and is_stale(rows, reply)]
+        state: ListingState
+        if failed:
+            state = "failed" if len(failed) == len(replies) else "partial"
+        elif stale:
+            state = "stale"
+        elif any(is_fresh(calendar, rows, reply, self.as_of) for reply in replies):
+            state = "ok"
+        else:
+            weekend = calendar.past and calendar.today(self.as_of).weekday() >= SATURDAY
+            state = "holiday" if weekend else "quiet"
+        details = [self._name(reply, reply.failure) for reply in failed]
+        details += [self._name(reply, _DETAILS["stale"]) for reply in stale]
+        return SourceHealth(
+            before.name,
+            state,
+            "; ".join(dict.fromkeys(details)) or _DETAILS[state],
+            now,
+            before.last_ok if state == "failed" else now,
+            before.failures + 1 if failed or stale else 0,
+            next_interval(calendar, before, replies, changed=state == "ok"),
+        )
+
+    def _name(self, reply: Reply, words: str) -> str:
+        """What happened to a list, with the part's name if the source has several."""
+        return f"{reply.request.part}: {words}" if len(self.source.parts) > 1 else words
+
+
+def read_rows(source: Source, store: Papers, now: datetime) -> Rows:
+    """The coverage record of a source; without what was written while the clock was ahead."""
+    return {
+        (row.part, row.day): row
+        for row in store.coverage(source.name)
+        if row.part in source.parts and (row.checked is None or row.checked <= now)
+    }
 
 
 def log_report(day: date, report: SourceReport) -> None:
@@ -91,62 +201,18 @@ def log_report(day: date, report: SourceReport) -> None:
     _log.log(level, "%s: %s is %s, %d new papers%s", day, report.name, state, new, detail)
 
 
-def _health(
-    source: Source,
-    listings: Sequence[Listing],
-    failure: str,
-    before: SourceHealth,
-    *,
-    day: date,
-    now: datetime,
-) -> SourceHealth:
-    """The source's health after this answer."""
-    if failure:
-        return SourceHealth(source.name, "failed", failure, now, before.last_ok, before.digest)
-    current = [
-        item
-        for listing in listings
-        # A daily source that was asked before may list an earlier day in this one's place.
-        if not listing.past and (not source.daily or listing.day == day or before.last_ok is None)
-        for item in listing.items
-    ]
-    digest = _digest(current)
-    again = digest == before.digest and _is_old(before, now)
-    state = listing_state(len(current), day, daily=source.daily, again=again)
-    return SourceHealth(source.name, state, _DETAILS[state], now, now, digest)
-
-
-def listing_state(items: int, day: date, *, daily: bool, again: bool) -> ListingState:
-    """What an answer without an error means whose current listing has so many papers.
-
-    ``daily``: the source lists afresh every working day; ``again``: the same list was there on an
-    earlier day.
-    """
-    if items and again:
-        return "stale" if daily else "quiet"
-    if items:
-        return "ok"
-    return "holiday" if daily and day.weekday() >= SATURDAY else "quiet"
-
-
-_DETAILS: dict[ListingState, str] = {
-    "ok": "",
-    "quiet": "nothing new today",
-    "stale": "an earlier day's list again",
-    "holiday": "no listing on this day of the week",
-}
-
-
-def _is_old(before: SourceHealth, now: datetime) -> bool:
-    """Whether the last list was an earlier day's, or was found today to be one."""
-    known_old = before.state in {"stale", "quiet"}
-    return before.last_ok is not None and (known_old or before.last_ok.date() < now.date())
-
-
-def _digest(items: Sequence[Item]) -> str:
-    """A hash of the items' ids and titles; the time at which a feed was built does not count."""
-    names = sorted("\x1f".join((*item.ids, item.title)) for item in items)
-    return hashlib.blake2b("\x1e".join(names).encode(), digest_size=16).hexdigest()
+_DETAILS: Mapping[ListingState, str] = complete(
+    "_DETAILS",
+    get_args(ListingState),
+    {
+        "ok": "",
+        "quiet": "nothing new today",
+        "stale": "an earlier day's list again",
+        "holiday": "no listing on this day of the week",
+        "partial": "some of its lists could not be read",
+        "failed": "no list could be read",
+    },
+)
 
 
 @dataclass(slots=True)
@@ -170,69 +236,92 @@ class Backoff:
         return self.last is None or not timedelta() <= now - self.last < self.wait
 
 
-@dataclass(frozen=True, slots=True)
-class LastFetch:
-    """A source's last report for a day, its time, and how often in a row it had nothing."""
+def next_interval(
+    calendar: Calendar, before: SourceHealth, replies: Sequence[Reply], *, changed: bool
+) -> int:
+    """How many minutes to wait before a source is asked again.
 
-    report: SourceReport
-    at: datetime
-    backoff: Backoff
-
-    @property
-    def good(self) -> bool:
-        """Whether it gave its papers or has a day off: asking again would bring nothing."""
-        return self.report.state in {"ok", "holiday"}
-
-    def serves(self, due: datetime, now: datetime) -> bool:
-        """Whether it is recent enough for an issue that is due then."""
-        return self.at >= due - FETCH_AHEAD or timedelta() <= now - self.at < REUSED_FOR
+    A site with a list for each date has its own interval. A feed is asked twice as often after it
+    has changed, and half as often after it has not, within limits; it may ask for more time.
+    """
+    if calendar.past:
+        return int(calendar.interval / ONE_MINUTE)
+    minutes = before.interval // 2 if changed else before.interval * 2
+    hints = [one.poll_after for reply in replies for one in reply.listings]
+    asked = max(hints, default=timedelta()) / ONE_MINUTE
+    return int(min(max(minutes, SHORTEST_INTERVAL, asked), LONGEST_INTERVAL))
 
 
 @dataclass(slots=True)
 class FetchSchedule:
-    """The sources' last answers for each day, and which sources to fetch next."""
+    """When each source is asked next. What it is based on is in the store."""
 
-    _last: dict[tuple[date, str], LastFetch] = field(default_factory=dict)
+    _polls: dict[str, "NextPoll"] = field(default_factory=dict)
 
     def sources_to_fetch(
-        self, sources: Sequence[Source], day: date, due: datetime, now: datetime
+        self, sources: Sequence[Source], store: Papers, now: datetime, due: datetime | None
     ) -> list[Source]:
-        """The sources to fetch now for a day whose next issue is due at an instant.
+        """The sources to ask now; ``due`` is the time of the next issue, if it is within the hour.
 
-        From an hour before, each is asked once. One that failed or had nothing new is asked again
-        after 1, 2, 4, 8, 15 minutes, and in the last minute before the time. After the time only
-        those are asked that were not asked yet, unless all of them failed.
+        Every source is asked in the hour before an issue. One that failed, or whose list still
+        grows, is asked again in the last minute before it.
         """
-        patient = now < due or self.all_failed(sources, day)
-        return [s for s in sources if self._is_wanted((day, s.name), due, now, patient=patient)]
+        self.plan([source for source in sources if source.name not in self._polls], store, now)
+        return [source for source in sources if self._polls[source.name].is_due(now, due)]
 
-    def _is_wanted(
-        self, key: tuple[date, str], due: datetime, now: datetime, *, patient: bool
-    ) -> bool:
-        last = self._last.get(key)
-        if last is None:
+    def plan(self, sources: Sequence[Source], store: Papers, now: datetime) -> None:
+        """Plan the next poll of these sources, after they were asked or at the start."""
+        if not sources:
+            return
+        health = store.sources()
+        for source in sources:
+            rows = read_rows(source, store, now)
+            self._polls[source.name] = next_poll(source, rows, health.get(source.name), now)
+
+
+@dataclass(frozen=True, slots=True)
+class NextPoll:
+    """When a source is asked next by its own rhythm.
+
+    Attributes:
+        at: the time; the next issue may be a reason to ask earlier.
+        last: when it was asked last; None: never.
+        unfinished: whether a list of it is missing or still grows.
+    """
+
+    at: datetime
+    last: datetime | None
+    unfinished: bool
+
+    def is_due(self, now: datetime, due: datetime | None) -> bool:
+        """Whether the source is to be asked now."""
+        if self.last is None or self.last > now or now >= self.at:  # the clock may be set back
             return True
-        if last.good or not patient:
-            return not last.serves(due, now)
-        last_call = due - LAST_CALL <= now < due and last.at < due - LAST_CALL
-        return last_call or last.backoff.may_try(now)
+        if due is None:
+            return False
+        last_call = due - LAST_CALL
+        return self.last < due - FETCH_AHEAD or (
+            self.unfinished and self.last < last_call <= now < due
+        )
 
-    def record(self, day: date, report: SourceReport, now: datetime) -> None:
-        """Remember a source's report, and forget old ones."""
-        self._last = {key: kept for key, kept in self._last.items() if key[0] >= day - ANSWERS_KEPT}
-        before = self._last.get((day, report.name))
-        backoff = Backoff() if before is None or before.good else before.backoff
-        answer = LastFetch(report, now, backoff)
-        if not answer.good:
-            answer.backoff.failed(now)
-        self._last[day, report.name] = answer
 
-    def all_failed(self, sources: Sequence[Source], day: date) -> bool:
-        """Whether sources were asked for that day, and all of them failed."""
-        reports = self.reports(sources, day)
-        return bool(reports) and all(report.missing for report in reports)
+def next_poll(source: Source, rows: Rows, health: SourceHealth | None, now: datetime) -> NextPoll:
+    """When a source is asked next by its own rhythm.
 
-    def reports(self, sources: Sequence[Source], day: date) -> tuple[SourceReport, ...]:
-        """The last report of each source for a day; those not asked yet are left out."""
-        answers = (self._last.get((day, source.name)) for source in sources)
-        return tuple(answer.report for answer in answers if answer is not None)
+    One that failed is asked again after 1, 2, 4, 8, 15 minutes; after many failures, and while a
+    list grows, in its interval; otherwise when its next list begins.
+    """
+    if health is None or health.checked is None:
+        return NextPoll(now, None, unfinished=True)
+    calendar, last = source.calendar, health.checked
+    interval = timedelta(minutes=health.interval)
+    jitter = crc32(source.name.encode()) % 100 / 100  # so that sources are not asked all at once
+    if health.failures:
+        wait = Backoff(health.failures).wait if health.failures < PERSISTENT else interval
+        return NextPoll(last + wait, last, unfinished=True)
+    if not calendar.past:
+        return NextPoll(last + interval * (1 + jitter / 10), last, unfinished=False)
+    if open_requests(source, rows, now):
+        return NextPoll(last + interval, last, unfinished=True)
+    following = next(calendar.days(calendar.today(now) + ONE_DAY, now + 4 * ONE_DAY))
+    return NextPoll(calendar.starts(following) + jitter * JITTER, last, unfinished=False)

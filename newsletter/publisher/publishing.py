@@ -25,6 +25,7 @@ from newsletter.model import (
 )
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.ports import Issues, Readers, RunLock, Transport
+from newsletter.publisher.coverage import name_gaps
 from newsletter.publisher.drafting import (
     OnSkipped,
     SkippedReader,
@@ -118,7 +119,7 @@ def freeze(
     if after is None or is_in(publisher.store, day, STOPPED_ISSUE):
         return False
     frozen_already = due in {wave.due for wave in publisher.store.waves(day)}
-    missing = [report.name for report in reports if report.missing]
+    missing = missing_lists(publisher, reports)
     draft = render_draft(publisher, compose_from_store(publisher, day, after, missing))
     if publisher.when_empty == "skip" and not _papers_in_question(publisher, draft.issue):
         publisher.store.skip_issue(day, reason=NOTHING_NEW, now=draft.issue.frozen_at)
@@ -131,6 +132,18 @@ def freeze(
     except _NobodyPlannedError:
         return False
     return True
+
+
+def missing_lists(publisher: Publisher, reports: Sequence[SourceReport]) -> list[str]:
+    """What letters name as missing: sources without an answer, and dates that are still missing."""
+    now, rows = publisher.clock.now(), publisher.store.gaps()
+    names = [
+        name
+        for source in publisher.sources
+        if (name := name_gaps(source, [row for row in rows if row.source == source.name], now))
+    ]
+    failed = [report.name for report in reports if report.state == "failed"]
+    return [*(name for name in failed if not any(n.startswith(name) for n in names)), *names]
 
 
 class _NobodyPlannedError(Exception):

@@ -1,7 +1,7 @@
 """One tick of a newsletter that stays awake: fetch, freeze, deliver.
 
-It fetches for the issues that come due within the hour, freezes those whose time has come, and
-delivers what is open. Everything that must survive the process is in the store;
+It asks the sources whose time has come, freezes the issues whose time has come, and delivers what
+is open. Everything that must survive the process is in the store;
 :class:`SchedulerState` only spares the sources and the mail server needless attempts.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain, islice
+from zoneinfo import ZoneInfo
 
 from newsletter.errors import OldStoreError, TryAgainError, describe
 from newsletter.model import OPEN_ISSUE, STOPPED_ISSUE, Counts, Reader
@@ -20,7 +21,7 @@ from newsletter.model.windows import MAX_LATENESS, MIN_SLEEP, SEARCHED_ISSUES
 from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.fetching import Backoff, FetchSchedule, fetch_sources, log_report
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import freeze, without_delivery
+from newsletter.publisher.publishing import count_papers, freeze, without_delivery
 from newsletter.publisher.reporting import is_in, reported_days
 from newsletter.readers.due import DefaultSchedule, Due, earliest_instant, list_due
 
@@ -42,7 +43,7 @@ class SchedulerState:
         default_schedule: when readers who chose nothing else get their letter.
         seen: the last tick, of this process or of the one before it.
         asleep_since: the last tick before the latest sleep, while its issues may still be sent.
-        fetched: what the sources answered.
+        polls: when each source is asked next.
         nothing_to_send: the issues, by date and instant, that had nothing to send.
         server_backoff: deliveries that the mail server refused as a whole.
         paused: why delivery is paused, by date.
@@ -53,7 +54,7 @@ class SchedulerState:
     default_schedule: DefaultSchedule
     seen: datetime | None = None
     asleep_since: datetime | None = None
-    fetched: FetchSchedule = field(default_factory=FetchSchedule)
+    polls: FetchSchedule = field(default_factory=FetchSchedule)
     nothing_to_send: set[tuple[date, datetime]] = field(default_factory=set)
     server_backoff: Backoff = field(default_factory=Backoff)
     paused: dict[date, str] = field(default_factory=dict)
@@ -88,7 +89,7 @@ class SchedulerState:
 
 
 async def fetch_and_freeze(publisher: Publisher, state: SchedulerState) -> None:
-    """Fetch for what comes due within the hour, and freeze what is due.
+    """Ask the sources whose time has come, and freeze what is due.
 
     Two processes that do this at once freeze one wave: the store sees to that.
 
@@ -98,10 +99,9 @@ async def fetch_and_freeze(publisher: Publisher, state: SchedulerState) -> None:
     now = publisher.clock.now()
     state.wake(now)
     dues = await asyncio.to_thread(_list_due, publisher, state, now)
+    await _poll(publisher, state, min((due.instant for due in dues), default=None))
     for day in sorted({due.day for due in dues}):
-        of_day = [due for due in dues if due.day == day]
-        await _fetch(publisher, state, day, of_day[0].instant)
-        ripe = [due for due in of_day if due.instant <= now]
+        ripe = [due for due in dues if due.day == day and due.instant <= now]
         try:
             await asyncio.to_thread(freeze_due, publisher, state, ripe)
         except OldStoreError as error:
@@ -135,14 +135,17 @@ def _list_due(publisher: Publisher, state: SchedulerState, now: datetime) -> lis
     return [due for due in dues if (due.day, due.instant) not in state.nothing_to_send]
 
 
-async def _fetch(publisher: Publisher, state: SchedulerState, day: date, due: datetime) -> None:
-    clock = publisher.clock
-    sources = state.fetched.sources_to_fetch(publisher.sources, day, due, clock.now())
+async def _poll(publisher: Publisher, state: SchedulerState, due: datetime | None) -> None:
+    """Ask the sources whose time has come; ``due`` is when the next issue is."""
+    clock, store = publisher.clock, publisher.store
+    now = clock.now()
+    sources = state.polls.sources_to_fetch(publisher.sources, store, now, due)
     if not sources:
         return
-    for report in await fetch_sources(sources, publisher.store, day, clock):
-        state.fetched.record(day, report, clock.now())
+    day = now.astimezone(ZoneInfo(publisher.publication.timezone)).date()
+    for report in await fetch_sources(sources, store, day, clock):
         log_report(day, report)
+    state.polls.plan(sources, store, clock.now())
 
 
 def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due]) -> None:
@@ -159,7 +162,7 @@ def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due])
         readers = array("q", (reader for reader in readers if state.may_try(day, reader, now)))
     if not readers or is_in(publisher.store, day, STOPPED_ISSUE):
         return
-    if state.fetched.all_failed(publisher.sources, day):
+    if all_failed(publisher) and not count_papers(publisher, day, readers):
         _wait_for_sources(publisher, day)
         return
     skipped: set[int] = set()
@@ -168,8 +171,7 @@ def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due])
         skipped.add(reader.id)
         state.skip(day, reader, now)
 
-    reports = state.fetched.reports(publisher.sources, day)
-    frozen = freeze(publisher, day, readers, reports, due=instant, on_skipped=on_skipped)
+    frozen = freeze(publisher, day, readers, (), due=instant, on_skipped=on_skipped)
     if state.skipped:
         for reader in set(readers) - skipped:
             state.skipped.pop((day, reader), None)
@@ -179,6 +181,13 @@ def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due])
     elif not skipped:
         state.nothing_to_send.update((day, due.instant) for due in dues)
         _log.info("%s: nothing to send to %d readers", day, count)
+
+
+def all_failed(publisher: Publisher) -> bool:
+    """Whether sources were asked, and none of their lists could be read."""
+    health = publisher.store.sources()
+    known = [health[source.name] for source in publisher.sources if source.name in health]
+    return bool(known) and all(source.state == "failed" for source in known)
 
 
 def _wait_for_sources(publisher: Publisher, day: date) -> None:

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any, ClassVar, get_args
 
 from newsletter.errors import SourceError
-from newsletter.model import Announcement, Item, Listing
+from newsletter.model import ARXIV, Announcement, Calendar, Item, Listing, ListRequest
 from newsletter.papers.names import parse_arxiv_id
 from newsletter.sources import sandbox
 from newsletter.sources.feed import item_from_entry
@@ -35,27 +34,33 @@ _WITHDRAWN = re.compile(
 class Arxiv:
     """The announcements in these categories, one request for each archive."""
 
-    daily: ClassVar[bool] = True
+    calendar: ClassVar[Calendar] = ARXIV
 
     name: str
     client: SourceClient
     categories: tuple[str, ...]
     url: str = "https://rss.arxiv.org"
 
-    async def fetch(self, day: date) -> tuple[Listing, ...]:
-        """The current announcement, whatever its date."""
-        items: dict[str, Item] = {}
-        for query in queries(self.categories):
-            url = f"{self.url.rstrip('/')}/atom/{query}"
-            async with (
-                self.client.shared.spaced(REQUEST_INTERVAL),
-                self.client.answer(url, expect=_BAD_REQUEST) as answer,
-            ):
-                if answer.status in _BAD_REQUEST:
-                    raise SourceError(f"{url}: arXiv says: {_refusal_reason(answer.body)}")
-                entries = await sandbox.parse_feed(answer.body, answer.headers, url)
-                items |= {item.ids[0]: item for item in _items(entries, url)}
-        return (Listing(self.name, day, tuple(items.values())),)
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The archives of its categories."""
+        return tuple(by_archive(self.categories))
+
+    async def read(self, request: ListRequest) -> tuple[Listing, ...]:
+        """The present announcement of an archive; its list is complete as soon as it has papers."""
+        if request.day != self.calendar.today(request.as_of):
+            raise SourceError(f"the announcement of {request.day} is over")
+        categories = by_archive(self.categories)[request.part]
+        url = f"{self.url.rstrip('/')}/atom/{'+'.join(categories)}"
+        async with (
+            self.client.shared.spaced(REQUEST_INTERVAL),
+            self.client.answer(url, expect=_BAD_REQUEST) as answer,
+        ):
+            if answer.status in _BAD_REQUEST:
+                raise SourceError(f"{url}: arXiv says: {_refusal_reason(answer.body)}")
+            entries = await sandbox.parse_feed(answer.body, answer.headers, url)
+            items = {item.ids[0]: item for item in _items(entries, url)}
+            return (Listing(self.name, request.day, tuple(items.values()), complete=bool(items)),)
 
 
 def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:
@@ -67,12 +72,13 @@ def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]
     return tuple(_items(sandbox.parse_feed_unlimited(body, headers, url), url))
 
 
-def queries(categories: Sequence[str]) -> tuple[str, ...]:
-    """One query for each archive: arXiv cuts a longer list at 2,000 rows, replacements first."""
-    by_archive: dict[str, list[str]] = {}
+def by_archive(categories: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """The categories of each archive: arXiv cuts a list at 2,000 rows, replacements first."""
+    grouped: dict[str, tuple[str, ...]] = {}
     for category in dict.fromkeys(categories):
-        by_archive.setdefault(category.partition(".")[0], []).append(category)
-    return tuple("+".join(names) for names in by_archive.values())
+        archive = category.partition(".")[0]
+        grouped[archive] = (*grouped.get(archive, ()), category)
+    return grouped
 
 
 def _items(entries: Iterable[Mapping[str, Any]], url: str) -> Iterator[Item]:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from newsletter.errors import SourceError
-from newsletter.model import Item, Listing
+from newsletter.model import STREAM, Calendar, Item, Listing, ListRequest
 from newsletter.papers.identity import mark_shared
 from newsletter.papers.names import find_version
 from newsletter.sources import feed_parser, sandbox
@@ -35,20 +35,21 @@ Entry = Mapping[str, Any]
 class Feed:
     """One feed. Its current listing has the entries of the last two days, and undated ones."""
 
-    daily: ClassVar[bool] = False
+    calendar: ClassVar[Calendar] = STREAM
+    parts: ClassVar[tuple[str, ...]] = ("",)
 
     name: str
     client: SourceClient
     url: str
 
-    async def fetch(self, day: date) -> tuple[Listing, ...]:
+    async def read(self, request: ListRequest) -> tuple[Listing, ...]:
         """The feed's recent entries as one listing, older ones as another."""
         async with self.client.answer(self.url) as answer:
             if _is_json(answer.body):
                 entries = _json_entries(answer.body, self.url)
             else:
                 entries = await sandbox.parse_feed(answer.body, answer.headers, self.url)
-            return split_by_age(self.name, day, _items(entries, self.url))
+            return split_by_age(self.name, request.day, _items(entries, self.url))
 
 
 def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:

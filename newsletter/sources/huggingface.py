@@ -5,12 +5,12 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
 from newsletter.errors import SourceError
-from newsletter.model import Item, Listing
+from newsletter.model import DATED, Calendar, Item, Listing, ListRequest
 from newsletter.papers.names import parse_arxiv_id
 from newsletter.sources.feed import as_date, as_text
 from newsletter.sources.http_client import SourceClient
@@ -23,7 +23,6 @@ PAGE_SIZE = 100  # items of a page; without a limit the API silently cuts a long
 
 MAX_PAGES = 20
 
-DAYS_BACK = 3  # days before the issue's day that are read again: a day's list fills over hours
 _NO_LIST_YET = frozenset({400})  # the API's status for a day in the future
 
 
@@ -31,22 +30,18 @@ _NO_LIST_YET = frozenset({400})  # the API's status for a day in the future
 class HuggingFace:
     """Daily Papers from the API, or from saved answers if ``path`` names a file or a pattern."""
 
-    daily: ClassVar[bool] = True
+    parts: ClassVar[tuple[str, ...]] = ("",)
 
     name: str
     client: SourceClient
     url: str = "https://huggingface.co"
     path: Path | None = None
 
-    async def fetch(self, day: date) -> tuple[Listing, ...]:
-        """The lists of ``day`` and of the three days before.
+    calendar: ClassVar[Calendar] = DATED
 
-        The current list is the day's own, or the newest one with papers if that is still empty.
-        """
-        days = [day - timedelta(days=back) for back in range(DAYS_BACK + 1)]
-        lists = [(each, await self._list(each)) for each in days]
-        current = next((each for each, items in lists if items), day)
-        return tuple(Listing(self.name, each, items, past=each != current) for each, items in lists)
+    async def read(self, request: ListRequest) -> tuple[Listing, ...]:
+        """The list of one date, which may be any."""
+        return (Listing(self.name, request.day, await self._list(request.day)),)
 
     async def _list(self, day: date) -> tuple[Item, ...]:
         if self.path is not None:

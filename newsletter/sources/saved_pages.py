@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from newsletter.errors import SourceError
-from newsletter.model import Item, Listing
+from newsletter.model import FILES, Calendar, Item, Listing, ListRequest
 from newsletter.text import clean
 
 _DATE = re.compile(r"(?P<day>[A-Z][a-z]{2} \d{1,2})(?:, (?P<year>\d{4}))?(?: (?P<comments>\d+))?")
@@ -22,14 +22,15 @@ _YEARS = 8  # within so many years every date occurs, even 29 February around 19
 class SavedPages:
     """The pages at a path or pattern (``saved/*.txt``); each page is one day's list."""
 
-    daily: ClassVar[bool] = False
+    calendar: ClassVar[Calendar] = FILES
+    parts: ClassVar[tuple[str, ...]] = ("",)
 
     name: str
     path: Path
 
-    async def fetch(self, day: date) -> tuple[Listing, ...]:
+    async def read(self, request: ListRequest) -> tuple[Listing, ...]:
         """Every page, each as a listing of its own."""
-        return tuple(self._listing(file, day) for file in saved_files(self.path))
+        return tuple(self._listing(file, request.day) for file in saved_files(self.path))
 
     def _listing(self, file: Path, day: date) -> Listing:
         try:

@@ -1,14 +1,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from newsletter.errors import BlockedAddressError, SourceError
-from newsletter.model import Listing
+from newsletter.model import Listing, ListRequest
 from newsletter.ports import Source
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
 from tests.support.clocks import SkippingClock
@@ -42,6 +42,13 @@ def client(clock: SkippingClock | None = None, *, private: bool = True) -> Sourc
     return SourceClient(shared, timeout=10, allow_private_addresses=private)
 
 
+async def read(source: Source, day: date = MONDAY) -> tuple[Listing, ...]:
+    """What all parts of a source list for a date, as of its noon."""
+    noon = datetime.combine(day, time(12), UTC)
+    replies = [await source.read(ListRequest(part, day, noon)) for part in source.parts]
+    return tuple(listing for reply in replies for listing in reply)
+
+
 def listings(
     answers: dict[str, Response],
     source: Callable[[Site], Source],
@@ -49,7 +56,7 @@ def listings(
 ) -> tuple[tuple[Listing, ...], Site]:
     async def run() -> tuple[tuple[Listing, ...], Site]:
         async with scripted_site(answers) as site:
-            return await source(site).fetch(day), site
+            return await read(source(site), day), site
 
     return asyncio.run(run())
 
@@ -82,36 +89,18 @@ def test_hugging_face_is_paged_until_a_short_page() -> None:
         ("2026-08-03", "0"),
         ("2026-08-03", "1"),
         ("2026-08-03", "2"),
-        ("2026-08-02", "0"),
-        ("2026-08-01", "0"),
-        ("2026-07-31", "0"),
     ]
 
 
 def test_api_without_pages_is_not_fetched_forever() -> None:
     found, site = listings({"/api/daily_papers": response(body=daily(1, 100))}, hugging_face)
-    assert [len(each.items) for each in found] == [100] * 4
-    assert len(site.requests) == 8
-
-
-def test_empty_day_uses_the_newest_list_before_it() -> None:
-    friday, thursday = date(2026, 7, 31), date(2026, 7, 30)
-    found, _ = listings(
-        {
-            day_page(friday): response(body=daily(1, 3)),
-            day_page(thursday): response(body=daily(4, 5)),
-            "/api/daily_papers": response(body=b"[]"),
-        },
-        hugging_face,
-        day=date(2026, 8, 2),
-    )
-    assert [(each.day, len(each.items)) for each in found if not each.past] == [(friday, 3)]
-    assert [len(each.items) for each in found if each.past and each.items] == [5]
+    assert [len(each.items) for each in found] == [100]
+    assert len(site.requests) == 2
 
 
 def test_future_day_is_empty() -> None:
     found, _ = listings({"/api/daily_papers": response(400, b'{"error":"x"}')}, hugging_face)
-    assert [each.items for each in found] == [()] * 4
+    assert [each.items for each in found] == [()]
 
 
 @pytest.mark.parametrize(
@@ -133,14 +122,14 @@ def test_saved_answers_are_read_from_files(tmp_path: Path) -> None:
     entry = {"paper": {"id": "2608.00001", "title": "T", "submittedOnDailyAt": "2026-08-03T07:00Z"}}
     (tmp_path / "a.json").write_text(json.dumps([entry]), encoding="utf-8")
     source = HuggingFace("hf", client(), path=tmp_path / "*.json")
-    found = asyncio.run(source.fetch(MONDAY))
+    found = asyncio.run(read(source, MONDAY))
     assert [item.title for each in found if not each.past for item in each.items] == ["T"]
 
 
 def test_missing_saved_answer_names_the_pattern(tmp_path: Path) -> None:
     source = HuggingFace("hf", client(), path=tmp_path / "*.json")
     with pytest.raises(SourceError, match=r"\*\.json: no file is there"):
-        asyncio.run(source.fetch(MONDAY))
+        asyncio.run(read(source, MONDAY))
 
 
 # -- arXiv ----------------------------------------------------------------------------------------
@@ -153,14 +142,17 @@ def test_arxiv_archives_are_fetched_three_seconds_apart() -> None:
         categories = ("cs.CL", "math.CO", "cs.LG")
         return Arxiv("arXiv", client(clock), categories, url=site.url)
 
-    (listing,), site = listings(
+    found, site = listings(
         {
             "/atom/cs.CL+cs.LG": response(body=atom("2608.00001", "2608.00002")),
             "/atom/math.CO": response(body=atom("2608.00002", "2608.00003")),
         },
         source,
     )
-    assert [item.ids[0] for item in listing.items] == ["2608.00001", "2608.00002", "2608.00003"]
+    assert [[item.ids[0] for item in each.items] for each in found] == [
+        ["2608.00001", "2608.00002"],
+        ["2608.00002", "2608.00003"],
+    ]
     assert [each.target for each in site.requests] == ["/atom/cs.CL+cs.LG", "/atom/math.CO"]
     assert clock.slept == [3]
 
@@ -172,7 +164,7 @@ def test_two_arxiv_sources_wait_for_one_another() -> None:
         async with scripted_site({"/atom/cs.CL": response(body=atom("2608.00001"))}) as site:
             http = client(clock)
             sources = [Arxiv(f"arXiv {n}", http, ("cs.CL",), url=site.url) for n in (1, 2)]
-            await asyncio.gather(*(source.fetch(MONDAY) for source in sources))
+            await asyncio.gather(*(read(source, MONDAY) for source in sources))
 
     asyncio.run(run())
     assert clock.slept == [3]
@@ -240,7 +232,7 @@ def test_private_feed_is_blocked_unless_allowed() -> None:
 def test_local_path_as_feed_is_refused(url: str) -> None:
     source = Feed("feed", client(), url)
     with pytest.raises(SourceError):
-        asyncio.run(source.fetch(MONDAY))
+        asyncio.run(read(source, MONDAY))
 
 
 def test_hostile_feed_leaves_others_alone() -> None:
@@ -253,8 +245,8 @@ def test_hostile_feed_leaves_others_alone() -> None:
             {"/bomb": response(body=bomb), "/rss": response(body=RSS)}
         ) as site:
             fetches: list[Awaitable[tuple[Listing, ...]]] = [
-                Feed("bomb", client(), f"{site.url}/bomb").fetch(MONDAY),
-                feed(site).fetch(MONDAY),
+                read(Feed("bomb", client(), f"{site.url}/bomb")),
+                read(feed(site)),
             ]
             return await asyncio.gather(*fetches, return_exceptions=True)
 
@@ -269,7 +261,7 @@ def test_hostile_feed_leaves_others_alone() -> None:
 def test_each_saved_page_has_its_own_day(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("new\n\nMar 14\n\nOne\n\nText one.\n", encoding="utf-8")
     (tmp_path / "b.txt").write_text("\ufeffnew\n\nMar 12\n\nTwo\n\nText.\n", encoding="utf-8")
-    found = asyncio.run(SavedPages("page", tmp_path / "*.txt").fetch(date(2026, 11, 21)))
+    found = asyncio.run(read(SavedPages("page", tmp_path / "*.txt"), date(2026, 11, 21)))
     assert [(each.day, each.items[0].title, each.past) for each in found] == [
         (date(2026, 3, 14), "One", False),
         (date(2026, 3, 12), "Two", False),
@@ -279,15 +271,15 @@ def test_each_saved_page_has_its_own_day(tmp_path: Path) -> None:
 def test_other_file_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("new\n\nMar 14\n\nA title alone\n", encoding="utf-8")
     with pytest.raises(SourceError, match=r"a\.txt:5: the page ends after the title"):
-        asyncio.run(SavedPages("page", tmp_path / "a.txt").fetch(MONDAY))
+        asyncio.run(read(SavedPages("page", tmp_path / "a.txt")))
 
 
 def test_missing_page_names_the_pattern(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"\*\.txt: no file is there"):
-        asyncio.run(SavedPages("page", tmp_path / "*.txt").fetch(MONDAY))
+        asyncio.run(read(SavedPages("page", tmp_path / "*.txt")))
 
 
 def test_undecodable_page_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00broken")
     with pytest.raises(SourceError, match=r"a\.txt: cannot be read as UTF-8 text"):
-        asyncio.run(SavedPages("page", tmp_path / "a.txt").fetch(MONDAY))
+        asyncio.run(read(SavedPages("page", tmp_path / "a.txt")))

@@ -180,8 +180,8 @@ def test_papers_of_a_day_come_from_all_sources(store: Store) -> None:
 
 
 def test_latest_source_health_is_stored(store: Store) -> None:
-    before = SourceHealth("arXiv", "ok", "", NOON, NOON, "abc")
-    after = SourceHealth("arXiv", "failed", "no\0 answer", NOON + timedelta(hours=1), NOON, "abc")
+    before = SourceHealth("arXiv", "ok", "", NOON, NOON, 3, 90)
+    after = SourceHealth("arXiv", "failed", "no\0 answer", NOON + timedelta(hours=1), NOON)
     store.ingest(DAY, before, [], now=NOON)
     assert store.sources() == {"arXiv": before}
     store.ingest(DAY, after, [], now=NOON)
@@ -207,6 +207,7 @@ def test_every_item_field_round_trips(store: Store) -> None:
         organization="Example Labs",
         categories=("cs.CL", "cs.LG"),
         published=date(2026, 8, 1),
+        listed=date(2026, 8, 3),
         upvotes=0,
         comments=5,
         version=2,

@@ -6,7 +6,7 @@ from datetime import date
 
 from newsletter import templates
 from newsletter.letter.links import Keyring
-from newsletter.model import Counts, Listing, Publication, Topic
+from newsletter.model import Calendar, Counts, Listing, ListRequest, Publication, Topic
 from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import RunLock, Source, Store, Transport
@@ -20,26 +20,27 @@ TEMPLATES = templates.load_templates()
 
 
 class StubSource:
-    """A source that lists these titles, or raises ``error``."""
+    """A source that lists these titles today, and nothing on past dates, or raises ``error``."""
+
+    parts = ("",)
 
     def __init__(
         self, *titles: str, name: str = "Listed", failing: Exception | None = None
     ) -> None:
-        self.name, self.daily = name, True
+        self.name, self.calendar = name, Calendar()
         self.titles, self.error = titles, failing
-        self.listed_on: date | None = None
         self.fetches = 0
 
-    async def fetch(self, day: date) -> tuple[Listing, ...]:
+    async def read(self, request: ListRequest) -> tuple[Listing, ...]:
         self.fetches += 1
-        day = self.listed_on or day
         if self.error is not None:
             raise self.error
+        titles = self.titles if request.day == self.calendar.today(request.as_of) else ()
         items = tuple(
             item(title, ids=(f"https://example.org/{title}",), upvotes=len(title))
-            for title in self.titles
+            for title in titles
         )
-        return (Listing(self.name, day, items),)
+        return (Listing(self.name, request.day, items),)
 
 
 def publisher_over(store: Store, *sources: Source, clock: ManualClock | None = None) -> Publisher:

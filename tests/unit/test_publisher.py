@@ -12,7 +12,7 @@ from newsletter.errors import ConfigurationError, SourceError
 from newsletter.model import Filter, PlannedEdition, SourceReport, Subscriber, Wave
 from newsletter.ports import Source, Store
 from newsletter.publisher.drafting import sample_reader
-from newsletter.publisher.fetching import fetch_sources, listing_state
+from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.previewing import explain_as_new, explain_issue, preview, preview_as_new
 from newsletter.publisher.publisher import Publisher
@@ -87,34 +87,6 @@ def test_same_list_on_a_later_day_is_stale(publisher: Publisher) -> None:
     assert listed(publisher, StubSource("One"))[0].state == "stale"
     assert listed(publisher, StubSource("One"))[0].state == "stale"
     assert listed(publisher, StubSource("One", "Two"))[0].state == "ok"
-
-
-def test_fridays_list_on_saturday_is_a_holiday(publisher: Publisher) -> None:
-    source = StubSource("One")
-    source.listed_on = date(2026, 8, 7)
-    assert listed(publisher, source, day=date(2026, 8, 7))[0].state == "ok"
-    assert listed(publisher, source, day=date(2026, 8, 8))[0].state == "holiday"
-
-
-@pytest.mark.parametrize(
-    ("items", "day", "daily", "again", "state"),
-    [
-        (3, DAY, True, False, "ok"),
-        (3, DAY, True, True, "stale"),
-        (3, DAY, False, True, "quiet"),
-        (0, DAY, True, False, "quiet"),
-        (0, date(2026, 8, 8), True, False, "holiday"),
-        (0, date(2026, 8, 8), False, False, "quiet"),
-    ],
-)
-def test_empty_answer_is_classified_by_context(
-    items: int,
-    day: date,
-    daily: bool,  # noqa: FBT001 - a column of the table above
-    again: bool,  # noqa: FBT001 - as above
-    state: str,
-) -> None:
-    assert listing_state(items, day, daily=daily, again=again) == state
 
 
 def test_issue_reaches_every_reader_once(publisher: Publisher) -> None:

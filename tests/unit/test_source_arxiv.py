@@ -4,7 +4,7 @@ import pytest
 
 from newsletter.errors import SourceError
 from newsletter.model import Item
-from newsletter.sources.arxiv import parse, queries
+from newsletter.sources.arxiv import by_archive, parse
 
 URL = "https://rss.arxiv.org/atom/cs.CL"
 
@@ -122,8 +122,8 @@ def test_html_page_is_an_error_quoting_it() -> None:
 
 
 def test_each_archive_is_one_query() -> None:
-    assert queries(["cs.CL", "math.CO", "cs.LG", "cs.CL", "hep-th"]) == (
-        "cs.CL+cs.LG",
-        "math.CO",
-        "hep-th",
-    )
+    assert by_archive(["cs.CL", "math.CO", "cs.LG", "cs.CL", "hep-th"]) == {
+        "cs": ("cs.CL", "cs.LG"),
+        "math": ("math.CO",),
+        "hep-th": ("hep-th",),
+    }

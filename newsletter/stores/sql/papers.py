@@ -8,7 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper, SourceHealth
+from newsletter.model import (
+    Coverage,
+    IdentifiedItem,
+    Identity,
+    IngestCounts,
+    Item,
+    Paper,
+    SourceHealth,
+)
 from newsletter.papers.identity import identify
 from newsletter.ports import Papers
 from newsletter.stores.logic import search_terms, search_text
@@ -20,13 +28,22 @@ from newsletter.stores.sql.statements import insert_new, is_postgres, select_in,
 
 PAPERS = schema.papers.c
 
+LONGEST_RECORD = 1000
+"""How many rows of a source's coverage record are read: far more than are still open."""
+
 
 class PaperQueries(Queries, Papers):
     """Implements :class:`newsletter.ports.Papers`, except for what needs readers' histories."""
 
     @override
     def ingest(
-        self, day: date, source: SourceHealth, entries: Sequence[IdentifiedItem], *, now: datetime
+        self,
+        day: date,
+        source: SourceHealth,
+        entries: Sequence[IdentifiedItem],
+        coverage: Sequence[Coverage] = (),
+        *,
+        now: datetime,
     ) -> IngestCounts:
         last_ok = sa.select(schema.sources.c.last_ok).where(schema.sources.c.name == source.name)
         with self._database.writing() as connection:
@@ -38,7 +55,10 @@ class PaperQueries(Queries, Papers):
             _save(connection, before, after)
             if listed := [{"day": day, "paper": number} for number in sorted(numbers)]:
                 connection.execute(insert_new(connection, schema.readings), listed)
-            connection.execute(upsert(connection, schema.sources, asdict(source)))
+            health = asdict(source.after(counts))
+            connection.execute(upsert(connection, schema.sources, health))
+            for row in coverage:
+                connection.execute(upsert(connection, schema.coverage, asdict(row)))
             return counts
 
     @override
@@ -47,6 +67,21 @@ class PaperQueries(Queries, Papers):
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings()
             return {row["name"]: SourceHealth(**row) for row in rows}
+
+    @override
+    def coverage(self, source: str) -> tuple[Coverage, ...]:
+        query = sa.select(schema.coverage).where(schema.coverage.c.source == source)
+        newest_first = query.order_by(schema.coverage.c.day.desc()).limit(LONGEST_RECORD)
+        with self._database.reading() as connection:
+            return tuple(Coverage(**row) for row in connection.execute(newest_first).mappings())
+
+    @override
+    def gaps(self) -> tuple[Coverage, ...]:
+        record = schema.coverage.c
+        query = sa.select(schema.coverage).where(record.state.in_(("missing", "lost")))
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(record.day.desc(), record.source, record.part))
+            return tuple(Coverage(**row) for row in rows.mappings())
 
     @override
     def papers(self, *, after: int, since: datetime) -> tuple[Paper, ...]:

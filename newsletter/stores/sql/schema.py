@@ -6,10 +6,10 @@ from typing import get_args
 
 import sqlalchemy as sa
 
-from newsletter.model import DeliveryState, IssueState, MailEventKind, Origin, Status
+from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0010"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0011"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -106,7 +106,23 @@ sources = sa.Table(
     sa.Column("detail", StorableText, nullable=False),
     sa.Column("checked", UtcDateTime),
     sa.Column("last_ok", UtcDateTime),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("interval", sa.Integer, nullable=False, server_default="60"),
+)
+
+coverage = sa.Table(
+    "coverage",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("part", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("papers", sa.Integer, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("checked", UtcDateTime),
+    sa.Column("answered", UtcDateTime),
+    sa.Column("detail", StorableText, nullable=False),
+    _one_of("state", get_args(CoverageState)),
 )
 
 readers = sa.Table(

@@ -1,0 +1,260 @@
+"""Which lists a source is asked for, and what its answers mean for the papers that are owed.
+
+Pure functions over the rows of the coverage record (:class:`newsletter.model.Coverage`).
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from newsletter.model import (
+    Calendar,
+    Coverage,
+    CoverageState,
+    Identity,
+    Item,
+    Listing,
+    ListRequest,
+)
+from newsletter.ports import Source
+
+MAX_REQUESTS = 40
+"""How many past lists of a source are asked for in one poll; the newest come first."""
+
+_FINGERPRINTS = 100  # papers of a list whose hashes are kept to recognise it
+
+MAX_NAMED = 3  # dates of a source that a letter names; of the others it gives the number
+
+_STALE = "an earlier day's list again"
+_GIVEN_UP = "it could not be read while the source had it"
+_FELL_OUT = "entries may have fallen out of the feed before it was read"
+
+Rows = Mapping[tuple[str, date], Coverage]
+"""The coverage record of one source, by part and date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a request: listings, or the reason why there are none.
+
+    ``identities`` are those of all papers that were listed, in their order.
+    """
+
+    request: ListRequest
+    listings: tuple[Listing, ...] = ()
+    identities: tuple[Identity, ...] = ()
+    failure: str = ""
+
+    @property
+    def listed_items(self) -> Iterator[tuple[Listing, Item]]:
+        """All papers that were listed, old entries of a feed too, each with its listing."""
+        return ((listing, item) for listing in self.listings for item in listing.items)
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All papers that were listed."""
+        return tuple(item for _, item in self.listed_items)
+
+
+def open_requests(
+    source: Source, rows: Rows, now: datetime, since: date | None = None
+) -> list[ListRequest]:
+    """The lists of a source to ask for now, the newest first.
+
+    These are the lists that may still grow, and those that are missing. A source that was never
+    asked owes nothing but its present list and those before it that still grow. With ``since``,
+    every list from that date on is asked for.
+    """
+    if not source.calendar.past:
+        return [ListRequest(part, source.calendar.today(now), now) for part in source.parts]
+    requests = [
+        ListRequest(part, day, now)
+        for part in source.parts
+        for day in _dates(source.calendar, [d for p, d in rows if p == part], now, since)
+        if since is not None or (part, day) not in rows or rows[part, day].is_open
+        if since is not None or not source.calendar.is_given_up(day, now)
+    ]
+    requests.sort(key=lambda request: request.day, reverse=True)
+    return requests if since is not None else requests[:MAX_REQUESTS]
+
+
+def _dates(
+    calendar: Calendar, known: Sequence[date], now: datetime, since: date | None
+) -> Iterator[date]:
+    today = calendar.today(now)
+    growing = today
+    while not calendar.is_settled(growing - timedelta(days=1), now):
+        growing -= timedelta(days=1)
+    return calendar.days(since or min(known, default=growing), now)
+
+
+def update_rows(
+    source: Source,
+    rows: Rows,
+    replies: Sequence[Reply],
+    now: datetime,
+    since: date | None = None,
+) -> list[Coverage]:
+    """The rows of the coverage record that change with these replies."""
+    if source.calendar.past:
+        first = since or first_owed(rows, replies)
+        changed = [_dated(source, rows, one, now) for one in replies if one.request.day >= first]
+        changed += _given_up(source, rows, {(row.part, row.day) for row in changed}, now)
+    else:
+        changed = [row for reply in replies for row in _stream(source, rows, reply, now)]
+    return [row for row in changed if rows.get((row.part, row.day)) != row]
+
+
+def first_owed(rows: Rows, replies: Sequence[Reply]) -> date:
+    """The date from which on readers are owed a source's papers: that of its first list.
+
+    In a first poll it is the newest date with papers; what was listed before the source was added,
+    nobody is owed.
+    """
+    if rows:
+        return date.min
+    asked = [reply.request.day for reply in replies]
+    return max(
+        (one.request.day for one in replies if one.items), default=max(asked, default=date.min)
+    )
+
+
+def _dated(source: Source, rows: Rows, reply: Reply, now: datetime) -> Coverage:
+    """The row of one date's list after a reply."""
+    part, day = reply.request.part, reply.request.day
+    before = rows.get((part, day), Coverage(source.name, part, day, "missing"))
+    over = source.calendar.is_over(day, now)
+    if reply.failure:
+        failed: CoverageState = "missing" if before.answered is None else before.state
+        return replace(before, state=failed, checked=now, detail=reply.failure)
+    if is_stale(rows, reply):
+        state: CoverageState = "missing" if over and before.answered is None else "growing"
+        return replace(before, state=state, checked=now, detail=_STALE)
+    complete = any(one.complete for one in reply.listings) or source.calendar.is_settled(day, now)
+    late = over and bool(rows) and before.state in {"missing", "lost"}
+    state = "growing" if not complete else "filled" if late else "covered"
+    if before.papers and not reply.items:
+        emptied = f"the list is empty now; it had {before.papers} papers"
+        return replace(before, state=state, checked=now, detail=emptied)
+    return replace(
+        before,
+        state=state,
+        papers=len(reply.items),
+        digest=fingerprints(reply.items),
+        checked=now,
+        # An empty list that may still grow says nothing yet.
+        answered=now if complete or reply.items else before.answered,
+        detail="",
+    )
+
+
+def _given_up(
+    source: Source, rows: Rows, asked: set[tuple[str, date]], now: datetime
+) -> Iterator[Coverage]:
+    """The rows of lists that are too old to be asked for, and of dates that were never asked."""
+    for part in source.parts:
+        first = min((day for one, day in rows if one == part), default=None)
+        if first is None:
+            continue
+        for day in source.calendar.days(first, now):
+            row = rows.get((part, day), Coverage(source.name, part, day, "missing"))
+            if not row.is_open or (part, day) in asked:
+                continue
+            if source.calendar.is_given_up(day, now):
+                yield replace(row, state="lost", detail=row.detail or _GIVEN_UP)
+            elif (part, day) not in rows:
+                yield row
+
+
+def _stream(source: Source, rows: Rows, reply: Reply, now: datetime) -> Iterator[Coverage]:
+    """The rows of a feed after a reply, which tells of all days since the last one."""
+    part, today = reply.request.part, reply.request.day
+    row = rows.get((part, today), Coverage(source.name, part, today, "missing"))
+    if reply.failure:
+        yield replace(row, checked=now, detail=reply.failure)
+        return
+    fell_out = _may_have_lost(source.calendar, rows, reply)
+    for day in source.calendar.days(min((d for p, d in rows if p == part), default=today), now):
+        earlier = rows.get((part, day), Coverage(source.name, part, day, "missing"))
+        if day < today and earlier.is_open:
+            yield _closed(earlier, fell_out=fell_out)
+    yield replace(
+        row,
+        state="growing",
+        papers=len(reply.items),
+        digest=fingerprints(reply.items),
+        checked=now,
+        answered=now,
+        detail=_FELL_OUT if fell_out else "",
+    )
+
+
+def _closed(row: Coverage, *, fell_out: bool) -> Coverage:
+    """The row of a feed's past day, once the feed has answered on a later one."""
+    if fell_out:
+        return replace(row, state="lost", detail=_FELL_OUT)
+    return replace(row, state="covered" if row.answered else "filled", detail="")
+
+
+def _may_have_lost(calendar: Calendar, rows: Rows, reply: Reply) -> bool:
+    """Whether a feed has nothing left of what it had when it was read last."""
+    before = last_answer(rows, reply.request.part)
+    if not calendar.overlaps or before is None or not before.digest or not reply.items:
+        return False
+    dates = [item.published for item in reply.items if item.published is not None]
+    reaches_back = bool(dates) and min(dates) < before.day
+    known = set(before.digest.split())
+    return not reaches_back and known.isdisjoint(fingerprints(reply.items).split())
+
+
+def last_answer(rows: Rows, part: str) -> Coverage | None:
+    """The row of a part that was answered last."""
+    answered = [row for (one, _), row in rows.items() if one == part and row.answered is not None]
+    return max(answered, key=lambda row: row.day, default=None)
+
+
+def is_stale(rows: Rows, reply: Reply) -> bool:
+    """Whether a date's list is the one that was there on an earlier date."""
+    if not (digest := fingerprints(reply.items)):
+        return False
+    part, day = reply.request.part, reply.request.day
+    return any(one == part and d < day and row.digest == digest for (one, d), row in rows.items())
+
+
+def is_fresh(calendar: Calendar, rows: Rows, reply: Reply, now: datetime) -> bool:
+    """Whether a reply has papers, and they were not the same on an earlier day."""
+    present = [item for one in reply.listings if not one.past for item in one.items]
+    if not present or is_stale(rows, reply):
+        return False
+    row = rows.get((reply.request.part, reply.request.day))
+    if row is None and not calendar.past:
+        row = last_answer(rows, reply.request.part)
+    if row is None or row.answered is None or row.digest != fingerprints(reply.items):
+        return True
+    return calendar.today(row.answered) == calendar.today(now)
+
+
+def fingerprints(items: Sequence[Item]) -> str:
+    """Short hashes of the papers of a list, sorted, to compare it with other lists.
+
+    The time at which a feed was built does not count, nor do addresses that change by themselves.
+    """
+    hashes = {
+        hashlib.blake2b(item.title.casefold().encode("utf-8", "replace"), digest_size=4).hexdigest()
+        for item in items
+    }
+    return " ".join(sorted(hashes)[:_FINGERPRINTS])
+
+
+def name_gaps(source: Source, rows: Sequence[Coverage], now: datetime) -> str:
+    """A source whose lists are missing, in the words of letters; empty if none is.
+
+    The dates are named unless only the present list is missing.
+    """
+    days = sorted({row.day for row in rows if row.state == "missing" and row.part in source.parts})
+    if not days or days == [source.calendar.today(now)]:
+        return source.name if days else ""
+    named = [f"{day.day} {day:%B}" for day in days[:MAX_NAMED]]
+    more = [f"{len(days) - MAX_NAMED} more dates"] if len(days) > MAX_NAMED else []
+    return f"{source.name} ({', '.join((*named, *more))})"
