@@ -49,11 +49,13 @@ def identify(item: Item, source: str = "") -> Identity:
 
     The items of a source that is named are also known by their titles, unless arXiv numbers them.
     """
-    names = _names(item)
+    title, abstract = normalise_title(item.title), normalise_title(item.abstract)
+    text = _digest(f"{title}\n{abstract}")
+    # The abstract's hash separates two papers with the same title.
+    names = _names(item) or [f"title:{title[:200]}#{text[:8]}"]
     key = min(names, key=strength)
-    if len(normalise_title(item.abstract)) >= _DISTINCTIVE:
-        names.append(_text_name(item))
-    title = normalise_title(item.title)
+    if len(abstract) >= _DISTINCTIVE:
+        names.append(f"text:{text}")
     if source and title and not key.startswith("arxiv:"):
         names.append(f"{_ENTRY}{source}#{_digest(title)}")
     return Identity(key, frozenset(names))
@@ -97,13 +99,13 @@ def is_same_paper(newcomer: Identity, known: frozenset[str]) -> bool:
 
 
 def do_texts_agree(
-    newcomer: Identity, names: frozenset[str], item: Item, known: Item, day: date
+    newcomer: Identity, names: frozenset[str], item: Item, known: Item, day: date | None
 ) -> bool:
     """Whether the texts leave a newcomer the paper that it can be by its names.
 
     Strong names need no texts. An address under which one source has listed another title may be
     that of several papers, and a title too. Where in doubt they are two: a repeat is better than a
-    loss. ``day`` is today: of a paper of long ago, a known title shows that it is no news.
+    loss. ``day`` is today, None if the known item stands in the same answer.
     """
     shared = newcomer.aliases & names
     titled = any(name.startswith(_ENTRY) for name in shared)
@@ -118,16 +120,20 @@ def do_texts_agree(
     return not renamed or _is_edited(item, known)
 
 
-def _is_listed_again(item: Item, known: Item, day: date) -> bool:
-    """Whether an item with the title of a known one, and other addresses, is that one."""
-    if item.published is not None and item.published < day - _LONG_AGO:
+def _is_listed_again(item: Item, known: Item, day: date | None) -> bool:
+    """Whether an item with the title of a known one, and other addresses, is that one.
+
+    Abstracts tell, and between two answers also the date: what was published long ago under a known
+    title is no news.
+    """
+    if day is not None and item.published is not None and item.published < day - _LONG_AGO:
         return True
     one, other = normalise_title(item.abstract), normalise_title(known.abstract)
     if min(len(one), len(other)) >= _DISTINCTIVE:
         pieces = _shingles(one), _shingles(other)
         return len(pieces[0] & pieces[1]) >= _OVERLAP * min(map(len, pieces))
     distinctive = len(normalise_title(item.title)) >= _DISTINCTIVE_TITLE
-    return distinctive and item.published == known.published
+    return day is not None and distinctive and item.published == known.published
 
 
 def _is_edited(item: Item, known: Item) -> bool:
@@ -179,8 +185,9 @@ def is_revision(known: Item, newcomer: Item) -> bool:
 def normalise_title(title: str) -> str:
     """A title for comparing: without markup, accents, case, punctuation and spaces."""
     text = _TEX.sub(_greek_macro, html.unescape(title))
-    text = "".join(_greek(character) for character in text)
-    return "".join(character for character in fold(text) if character.isalnum())
+    if not text.isascii():
+        text = "".join(map(_greek, text))
+    return "".join(filter(str.isalnum, fold(text)))
 
 
 def _greek_macro(macro: re.Match[str]) -> str:
@@ -197,10 +204,6 @@ def _greek(character: str) -> str:
     return character
 
 
-def _text_name(item: Item) -> str:
-    return f"text:{_digest(chr(10).join(map(normalise_title, (item.title, item.abstract))))}"
-
-
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -211,9 +214,6 @@ def _raw_names(item: Item) -> tuple[str, ...]:
 
 
 def _names(item: Item) -> list[str]:
-    """Every name that an item's ids and addresses give it; its title if they give none."""
+    """Every name that an item's ids and addresses give it."""
     raw = (text for text in _raw_names(item) if text not in item.shared)
-    if names := dict.fromkeys(name for text in raw for name, _ in parse_names(text)):
-        return list(names)
-    # The abstract's hash separates two papers with the same title.
-    return [f"title:{normalise_title(item.title)[:200]}#{_text_name(item)[5:13]}"]
+    return list(dict.fromkeys(name for text in raw for name, _ in parse_names(text)))

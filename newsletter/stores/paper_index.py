@@ -62,9 +62,10 @@ class PaperIndex:
         unknown paper is skipped.
         """
         fates: dict[int, Fate] = {}
+        last_before = self.last
         for entry in sorted(entries, key=_precedence):
             known = replace(entry, identity=_shorten_names(entry.identity))
-            groups = self._groups_of(known, now)
+            groups = self._groups_of(known, now, last_before)
             if not groups and _is_replacement(entry):
                 continue
             muted = mute_past and entry.past
@@ -79,7 +80,7 @@ class PaperIndex:
         )
         return ingest_counts, frozenset(fates)
 
-    def _groups_of(self, entry: IdentifiedItem, now: datetime) -> list[int]:
+    def _groups_of(self, entry: IdentifiedItem, now: datetime, last_before: int) -> list[int]:
         """The groups of known papers that this entry is, those with the strongest names first.
 
         It joins no two that differ. If all of its names belong to papers that differ from it, it is
@@ -96,8 +97,9 @@ class PaperIndex:
         joined, together = list[int](), identity
         for group in groups:
             names, item = frozenset(self._names_of[group]), self.papers[group].item
+            day = now.date() if group <= last_before else None
             if is_same_paper(together, names) and do_texts_agree(
-                identity, names, entry.item, item, now.date()
+                identity, names, entry.item, item, day
             ):
                 joined.append(group)
                 together = Identity(identity.key, together.aliases | names)
