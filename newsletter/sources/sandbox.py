@@ -16,8 +16,11 @@ WALL_SECONDS = 30.0
 _OUT_OF_TIME = frozenset({-24, -9})
 """The child's exit by SIGXCPU or SIGKILL: its CPU seconds are used up."""
 
-_END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>|<(?:\w+:)?feed\b[^>]*/>", re.IGNORECASE)
+_END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>|<(?:\w+:)?feed\b[^<>]*/>", re.IGNORECASE)
 """How the outermost element of a feed is closed; RSS 0.9 and 1.0 have ``rdf``."""
+
+_QUOTED = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL)
+"""Texts and comments, where a tag is no tag; the last one may be cut off."""
 
 
 async def parse_feed(body: bytes, headers: Mapping[str, str], url: str) -> list[Mapping[str, Any]]:
@@ -87,7 +90,8 @@ def _checked_entries(feed: Mapping[str, Any], body: bytes, url: str) -> list[Map
     if not feed["version"]:
         words = " ".join(body[:80].decode("utf-8", "replace").split())
         raise SourceError(f"{url}: not a feed but {words!r}")
-    if not _END.search(body.replace(b"\0", b"")):  # in UTF-16 a NUL stands beside each letter
-        raise SourceError(f"{url}: the feed ends in the middle; try again later")
+    tags = _QUOTED.sub(b"", body.replace(b"\0", b""))  # in UTF-16 a NUL stands beside each letter
+    if not _END.search(tags):
+        raise SourceError(f"{url}: the feed breaks off after {len(body)} bytes; try again later")
     entries: list[Mapping[str, Any]] = feed["entries"]
     return entries

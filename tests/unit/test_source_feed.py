@@ -127,8 +127,17 @@ def test_truncated_feed_is_an_error(whole: str, encoding: str) -> None:
     headers = {"content-type": f"application/xml; charset={encoding}"}
     assert [each.title for each in parse(whole.encode(encoding), headers, URL)] == ["T"]
     for end in (whole.index("</title>"), len(whole) - 1):
-        with pytest.raises(SourceError, match=rf"{URL}: .* ends in the middle; try again later"):
+        with pytest.raises(SourceError, match=rf"{URL}: .* breaks off after \d+ bytes; try"):
             parse(whole[:end].encode(encoding), headers, URL)
+
+
+@pytest.mark.parametrize("quote", ["<![CDATA[How </rss> ends]]>", "<!-- </rss> -->"])
+def test_quoted_end_does_not_make_half_a_feed_whole(quote: str) -> None:
+    whole = RSS.format(items=f"<item><title>T {quote}</title></item><item><title>U</title></item>")
+    assert len(parse(whole.encode(), {}, URL)) == 2
+    for end in (whole.index("</rss>") + 6, whole.index("<title>U")):
+        with pytest.raises(SourceError, match="breaks off"):
+            parse(whole[:end].encode(), {}, URL)
 
 
 def test_feed_without_entries_is_valid() -> None:
