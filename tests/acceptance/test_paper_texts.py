@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -88,9 +89,9 @@ def test_other_text_stays_as_written() -> None:
 
 
 def test_hardly_any_raw_tex_is_left() -> None:
-    """At most 1 % of the recorded arXiv abstracts; the figures are in docs/benchmarks.md."""
+    """At most 1 % of 2,000 recorded arXiv abstracts; docs/benchmarks.md has the figures of all."""
     with gzip.open(SHARED / "topics" / "abstracts.jsonl.gz", "rt") as lines:
-        abstracts = [clean(json.loads(line)["abstract"]) for line in lines]
+        abstracts = [clean(json.loads(line)["abstract"]) for line in islice(lines, 2_000)]
     written = sum(bool(RAW.search(text)) for text in abstracts)
     left = sum(bool(RAW.search(tex_to_unicode(text))) for text in abstracts)
     print(f"{len(abstracts)} abstracts: {written} with TeX, {left} after the conversion")  # noqa: T201 - the figures
