@@ -6,6 +6,7 @@ from datetime import date
 from itertools import accumulate
 
 from newsletter.model import Item, Length
+from newsletter.papers.names import other_home
 from newsletter.text import (
     authors_line,
     clean,
@@ -156,6 +157,7 @@ def _links(item: Item) -> Iterator[Link]:
     for label, address in (
         ("Paper", item.url),
         ("PDF", item.pdf),
+        ("Also at", other_home(item.url, item.ids)),
         (code, item.code),
         ("Project", item.project),
         ("Discuss", item.discussion),

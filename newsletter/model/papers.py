@@ -83,11 +83,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedItem:
-    """An item with its identity, to be compared with the known papers."""
+    """An item with its identity, to be compared with the known papers.
+
+    ``past`` as in :class:`Listing`. What the operator ``asked`` for is news, even if it is known
+    from the source's past.
+    """
 
     item: Item
     identity: Identity
     past: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,23 @@ def find_version(raw: Iterable[str]) -> int | None:
     return max((version for version in versions if version is not None), default=None)
 
 
+def other_home(url: str | None, ids: Iterable[str]) -> str | None:
+    """The address of a paper's other version, if its ids name a preprint and a journal's article.
+
+    ``url`` is the address of the one that is shown.
+    """
+    shown = {name for name, _ in parse_names(url or "")}
+    schemes = ["arxiv:", "doi:"]
+    if not any(name.startswith(tuple(schemes)) for name in shown):
+        schemes.remove("doi:")  # the address is probably the DOI's own
+    names = (name for raw in ids for name, _ in parse_names(raw))
+    other = next((n for n in names if n.startswith(tuple(schemes)) and n not in shown), None)
+    if other is None or not shown:
+        return None
+    scheme, _, value = other.partition(":")
+    return http_url(f"https://{'arxiv.org/abs' if scheme == 'arxiv' else 'doi.org'}/{value}")
+
+
 def parse_arxiv_id(raw: str) -> tuple[str, int | None] | None:
     """An arXiv number and version out of any form in which they are written; else None.
 

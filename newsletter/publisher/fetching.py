@@ -17,6 +17,8 @@ from newsletter.errors import Isolated, NewsletterError, SourceError, describe
 from newsletter.model import (
     Calendar,
     IdentifiedItem,
+    Item,
+    Listing,
     ListingState,
     ListRequest,
     SourceHealth,
@@ -146,11 +148,19 @@ class Poll:
             IdentifiedItem(
                 item=replace(item, listed=listing.day),
                 identity=identity,
-                past=self.since is None and (listing.past or reply.request.day < first),
+                past=(listing.past or reply.request.day < first)
+                and not self._is_asked(listing, item),
+                asked=self._is_asked(listing, item),
             )
             for reply in replies
             for (listing, item), identity in zip(reply.listed_items, reply.identities, strict=True)
         ]
+
+    def _is_asked(self, listing: Listing, item: Item) -> bool:
+        """Whether the operator asked for it: a list from ``since`` on, a feed's entry of then."""
+        if self.since is None or not listing.past:
+            return self.since is not None
+        return item.published is None or item.published >= self.since
 
     def _health(self, rows: Rows, replies: Sequence[Reply], now: datetime) -> SourceHealth:
         """The source's health after these replies."""

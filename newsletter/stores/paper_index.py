@@ -144,6 +144,8 @@ class PaperIndex:
         """
         if muted or _is_replacement(entry):
             return False
+        if entry.asked:
+            return True
         others = {known for number, known in self.muted_by if number in self._members[group]}
         return source not in others if others else not entry.past
 

@@ -142,6 +142,13 @@ def test_muted_paper_stays_so_in_its_sources(store: Store) -> None:
     assert [paper.muted for paper in store.papers(after=0, since=NOON)] == [True]
 
 
+def test_muted_paper_that_the_operator_asked_for_is_news(store: Store) -> None:
+    ingest(store, entry("arxiv:1", past=True))
+    asked = replace(entry("arxiv:1"), asked=True)
+    assert ingest(store, asked) == IngestCounts(new=1)
+    assert ingest(store, asked) == IngestCounts(seen=1)
+
+
 def test_paper_is_owed_although_it_joins_a_muted_one(store: Store) -> None:
     ingest(store, entry("doi:10.1/a", past=True))
     ingest(store, entry("arxiv:2"))

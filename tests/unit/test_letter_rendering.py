@@ -129,6 +129,11 @@ def test_view_counts_one_comment_and_unstarred_code() -> None:
     assert [link.label for link in view.links] == ["Code"]
 
 
+def test_view_links_a_preprint_and_its_article() -> None:
+    view = paper_view(item(ids=("2611.00001", "10.1234/x"), url="https://arxiv.org/abs/2611.00001"))
+    assert [link.label for link in view.links] == ["Paper", "Also at"]
+
+
 @pytest.mark.parametrize("abstract", ["", "Short.", ABSTRACT, "word " * 100])
 @pytest.mark.parametrize("lead", ["", "Also: A"])
 def test_preheader_has_40_to_110_characters(abstract: str, lead: str) -> None:

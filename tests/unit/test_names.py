@@ -8,6 +8,7 @@ from newsletter.papers.names import (
     find_dois,
     find_version,
     normalise_url,
+    other_home,
     parse_arxiv_id,
     parse_names,
 )
@@ -272,3 +273,21 @@ PATHS = st.text(st.sampled_from("abAB%2f;=&?./+ é#jsessionid"), max_size=20)
 def test_normalising_an_address_twice_changes_nothing(host: str, path: str) -> None:
     once = normalise_url(f"https://{host}/{path}")
     assert once is None or normalise_url(f"https://{once}") == once
+
+
+@pytest.mark.parametrize(
+    ("url", "ids", "home"),
+    [
+        ("https://arxiv.org/abs/2611.00001", ("2611.00001", "10.1234/A"), "https://doi.org/10.1234/a"),
+        ("https://www.biorxiv.org/content/10.1101/2026.1v2", ("doi:10.1101/2026.1", "10.1234/a"), "https://doi.org/10.1234/a"),
+        ("https://j.example/doi/full/10.1234/a", ("10.1234/a", "2611.00001"), "https://arxiv.org/abs/2611.00001"),
+        ("https://j.example/7", ("10.1234/a", "2611.00001"), "https://arxiv.org/abs/2611.00001"),
+        ("https://j.example/7", ("10.1234/a", "https://j.example/7"), None),
+        ("https://arxiv.org/abs/2611.00001v2", ("2611.00001", "10.48550/arXiv.2611.00001"), None),
+        (None, ("10.1234/a",), None),
+    ],
+)  # fmt: skip
+def test_other_home_is_that_of_the_other_version(
+    url: str | None, ids: tuple[str, ...], home: str | None
+) -> None:
+    assert other_home(url, ids) == home

@@ -9,7 +9,15 @@ from typing import Any, cast
 import pytest
 
 from newsletter.errors import ConfigurationError, SourceError
-from newsletter.model import Filter, PlannedEdition, SourceReport, Subscriber, Wave
+from newsletter.model import (
+    Filter,
+    Listing,
+    ListRequest,
+    PlannedEdition,
+    SourceReport,
+    Subscriber,
+    Wave,
+)
 from newsletter.ports import Source, Store
 from newsletter.publisher.drafting import sample_reader
 from newsletter.publisher.fetching import fetch_sources
@@ -103,6 +111,34 @@ def test_issue_reaches_every_reader_once(publisher: Publisher) -> None:
     assert (found.state, found.papers, found.counts.accepted) == ("done", 2, 2)
     assert not found.troubled
     assert sample_reader(publisher).decided == 2
+
+
+class PastSource(StubSource):
+    """A feed whose entries are all old."""
+
+    async def read(self, request: ListRequest) -> tuple[Listing, ...]:
+        (listing,) = await super().read(request)
+        return (replace(listing, past=True),)
+
+
+def test_paper_of_a_feeds_past_comes_once_it_is_news(publisher: Publisher) -> None:
+    join(publisher, Subscriber("ada@example.org"))
+    past = PastSource("One", name="J")
+    listed(publisher, past)
+    assert recipients(send(publisher)) == []
+    for day, sent in enumerate((["ada@example.org"], [], []), 1):
+        publisher.clock.time += timedelta(days=1)  # type: ignore[attr-defined]
+        listed(publisher, past, StubSource("One"))
+        assert recipients(send(publisher, DAY + timedelta(days=day))) == sent
+
+
+def test_past_that_the_operator_asks_for_is_sent(publisher: Publisher) -> None:
+    join(publisher, Subscriber("ada@example.org"))
+    past = PastSource("One", name="J")
+    listed(publisher, past)
+    asked = fetch_sources([past], publisher.store, DAY, publisher.clock, since=DAY)
+    assert asyncio.run(asked)[0].new == 1
+    assert recipients(send(publisher)) == ["ada@example.org"]
 
 
 def test_day_without_papers_is_skipped_and_retried(publisher: Publisher) -> None:
