@@ -99,7 +99,7 @@ _SUBSCRIPT = str.maketrans(
 )
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|.", re.DOTALL)
 _FRACTION = re.compile("[dtc]?frac|nicefrac")
-_FORMS = {"binom": "({} choose {})", "pmod": " (mod {})"}
+_FORMS = {"begin": " ", "end": " ", "binom": "({} choose {})", "pmod": " (mod {})"}
 _EMPTY_BRACKET = re.compile(r"\\(?:left|right)\s*\.")
 _WORD = re.compile(r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*|.", re.DOTALL)
 _FACTOR = re.compile(r"\w*(?:\([^()]*\)|\w|[^\w\s+−–/-])")
@@ -165,14 +165,15 @@ class _Reader:
         is_word = re.fullmatch("[A-Za-z]{3,}", content)
         if not is_word and all(ord(character) in table for character in content):
             return content.translate(table)
-        alone = _WORD.fullmatch(content) and not self._peek()[:1].isalnum()
+        glued = content.isalnum() and self._peek()[:1].isalnum()
+        alone = _WORD.fullmatch(content) and not glued
         return f"{mark}{content}" if alone else f"{mark}({content})"
 
     def _macro(self, name: str) -> str:
         if _FRACTION.fullmatch(name):
             return f"{_factor(self._argument())}/{_factor(self._argument())}"
         if form := _FORMS.get(name):
-            return form.format(*(self._argument() for _ in range(form.count("{}"))))
+            return form.format(self._argument(), *(self._argument() for _ in form.split("{}")[2:]))
         if name == "sqrt":
             return self._root()
         if name in {"mathbb", "mathds"}:
@@ -203,7 +204,7 @@ class _Reader:
             return " " * before.isalnum() + symbol + " " * after.isalnum()
         operand = "".join(self._tokens[self._at + 1 : self._at + 2])
         skips = operand.isalnum() if symbol.isalpha() else symbol != ":"
-        if self._peek().isspace() and not before.isspace() and skips:
+        if self._peek().isspace() and before not in {" ", "^", "_"} and skips:
             self._at += 1
         return symbol
 

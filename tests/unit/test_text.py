@@ -204,6 +204,7 @@ def test_tex_becomes_plain_text(written: str, shown: str) -> None:
         ("$\\mathcal{O}(n^{2/3})$, $x_{a,b}$, $p_{T}x$", "O(n^(2/3)), x_(a,b), p_(T)x"),
         ("$e^{\\lambda t}$ and $x_{\\foo}$", "e^(λt) and x_foo"),
         ("$\\frac{a+b}{c}$, $\\frac12$, $\\sqrt[3]{x}$", "(a+b)/c, 1/2, ∛x"),
+        ("$\\int_0^\\infty f$, $\\begin{matrix}a & b\\end{matrix}$", "∫₀^∞ f, a b"),
         ("$f'(x)$, 90$^\\circ$C, 3 {\\deg}C, 5^{\\circ}", "f′(x), 90°C, 3 °C, 5°"),
         ("$n\\log n\\cos\\theta$, $3\\times 10^{-3}$", "n log n cos θ, 3×10⁻³"),
         ("$\\rho = 0.7$, $\\lesssim 3~\\mathrm{km\\,s^{-1}}$", "ρ = 0.7, ≲3 km s⁻¹"),
