@@ -3,16 +3,22 @@
 Every function here is pure, accepts any string, and never raises.
 """
 
-from newsletter.text.cleaning import clean, fold, http_url, strip_markup
+from newsletter.text.bylines import byline
+from newsletter.text.cleaning import clean, fold, http_url
+from newsletter.text.dates import find_day, find_month
 from newsletter.text.languages import direction, language
+from newsletter.text.markup import strip_markup, unmarked
 from newsletter.text.shortening import ELLIPSIS, authors_line, first_sentences, first_words, shorten
 from newsletter.text.tex import tex_to_unicode
 
 __all__ = [
     "ELLIPSIS",
     "authors_line",
+    "byline",
     "clean",
     "direction",
+    "find_day",
+    "find_month",
     "first_sentences",
     "first_words",
     "fold",
@@ -21,4 +27,5 @@ __all__ = [
     "shorten",
     "strip_markup",
     "tex_to_unicode",
+    "unmarked",
 ]

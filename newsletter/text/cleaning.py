@@ -1,13 +1,7 @@
-"""What may stay of a text or an address from outside: characters, markup, links.
-
-The result of :func:`strip_markup` is never shown as HTML, because everything that shows it escapes
-it. So what counts is not to lose any text: known tags are removed one by one, in linear time. An
-HTML parser would swallow ``15<alpha<165`` and take minutes over 200,000 nested tags.
-"""
+"""What may stay of a text or an address from outside: characters and links."""
 
 # ruff: noqa: RUF001 - characters that look alike are the subject here
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -72,63 +66,6 @@ def _stream_safe(text: str) -> Iterator[str]:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if marks <= MAX_MARKS:
             yield character
-
-
-_SHORT = "a|b|i|p|q|s|u"
-_BLOCKS = (
-    "article|aside|blockquote|body|br|center|dd|div|dl|dt|fieldset|figcaption|figure|footer|form"
-    "|h[1-6]|head|header|hr|html|li|main|nav|ol|option|pre|section|select|table|tbody|td|textarea"
-    "|tfoot|th|thead|title|tr|ul|jats:(?:p|sec|title|list-item)"
-)
-_INLINE = (
-    "abbr|acronym|audio|bdi|bdo|big|button|cite|code|del|details|dfn|em|embed|font|iframe|img"
-    "|input|ins|italic|kbd|label|link|math|meta|noscript|object|samp|script|small|source|span"
-    "|strike|strong|style|sub|summary|sup|svg|time|tt|var|video|wbr|(?:jats|mml):[a-z-]+"
-)
-_ATTRIBUTES = r"""(?:"[^"]{0,2000}"|'[^']{0,2000}'|[^<>])*+"""
-_TAG = re.compile(
-    rf"</?(?:{_SHORT}|{_BLOCKS}|{_INLINE})(?:\s*/)?>"
-    # 'a <b and c> d' is text: a short tag counts only if its attribute has a value.
-    rf"|<(?:{_SHORT})\s+[a-z:_-]+\s*=\s*{_ATTRIBUTES}>"
-    rf"|<(?:{_BLOCKS}|{_INLINE}|!doctype)\s{_ATTRIBUTES}>",
-    re.IGNORECASE,
-)
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
-_WITHOUT_TEXT = (
-    (re.compile(r"<!--"), re.compile(r"-->")),
-    (re.compile(r"<script\b", re.IGNORECASE), re.compile(r"</script\s*>", re.IGNORECASE)),
-    (re.compile(r"<style\b", re.IGNORECASE), re.compile(r"</style\s*>", re.IGNORECASE)),
-)
-
-
-def strip_markup(markup: str) -> str:
-    """The cleaned text of a string that may be HTML.
-
-    Only the tags of HTML and JATS (the markup of journals) are removed, and only entities that
-    end in a semicolon are decoded. So ``15<alpha<165``, ``<think>`` and ``R&D`` stay.
-    """
-    for opening, closing in _WITHOUT_TEXT:
-        markup = _remove_between(markup, opening, closing)
-    return clean(
-        _ENTITY.sub(lambda entity: html.unescape(entity[0]), _TAG.sub(_replacement, markup))
-    )
-
-
-def _remove_between(text: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> str:
-    """Remove everything from each opening to its closing; an unclosed opening stays."""
-    kept, at = [], 0
-    while (start := opening.search(text, at)) and (end := closing.search(text, start.end())):
-        kept.append(text[at : start.start()])
-        at = end.end()
-    return "".join((*kept, text[at:]))
-
-
-def _replacement(tag: re.Match[str]) -> str:
-    """The replacement of a tag: a space for a paragraph, which separates words; else nothing."""
-    return " " if _BLOCK.match(tag[0]) else ""
-
-
-_BLOCK = re.compile(rf"</?(?:p|{_BLOCKS})\b", re.IGNORECASE)
 
 
 MAX_URL_LENGTH = 2_000  # browsers and mail clients differ in what they do with longer addresses

@@ -84,7 +84,33 @@ def test_text_without_html_is_unchanged(text: str) -> None:
     [
         ("<p>Hello <b>wor</b>ld</p><p>Again</p>", "Hello world Again"),
         ("one<br>two<br/>three", "one two three"),
-        ("H<sub>2</sub>O &amp; CO<sub>2</sub>", "H2O & CO2"),
+        (
+            "Growth of &lt;i&gt;E. coli&lt;/i&gt;, CO&lt;sub&gt;2&lt;/sub&gt;",
+            "Growth of E. coli, CO₂",
+        ),
+        ("&amp;lt;i&amp;gt;E. coli&amp;lt;/i&amp;gt; &amp;amp; R&amp;amp;D", "E. coli & R&D"),
+        ("<scp>ABC1</scp> T<sub>reg</sub> 5<sup>th</sup> Ca<sup>2+</sup>", "ABC1 Treg 5th Ca²⁺"),
+        ("10<sup>&minus;3</sup> 10<sup>8.5</sup> x<sup><i>n</i></sup>", "10⁻³ 10^8.5 xⁿ"),
+        ("<p>if k<n and n>2, a<b>c</p> <p>Next.</p>", "if k<n and n>2, a<b>c Next."),
+        ("a <![CDATA[ b ]]> c", "a b c"),
+        ("In <math><msub><mi>N</mi><mn>2</mn></msub></math> gas", "In N₂ gas"),
+        ("<math><mi>m</mi><mo>=</mo><mn>3</mn></math>", "m=3"),
+        (
+            (
+                "<mml:math><mml:mfrac><mml:mn>1</mml:mn><mml:mrow><mml:mi>x</mml:mi><mml:mo>+</mml:mo>"
+                "<mml:mn>1</mml:mn></mml:mrow></mml:mfrac></mml:math>"
+            ),
+            "1/(x+1)",
+        ),
+        (
+            (
+                "<math><semantics><msub><mi>T</mi><mtext>eff</mtext></msub>"
+                "<annotation>T_{eff}</annotation></semantics></math>"
+            ),
+            "T_eff",
+        ),
+        ("<math><msqrt><mi>x</mi></msqrt><mover><mi>x</mi><mo>¯</mo></mover>", "xx¯"),
+        ("H<sub>2</sub>O &amp; CO<sub>2</sub>", "H₂O & CO₂"),
         ("&lt;think&gt; &#955; &#x3bb; &hellip;", "<think> λ λ …"),
         ("x<script>alert('<p>')</script>y<STYLE>p{}</STYLE >z", "xyz"),
         ("x<!-- <p>hidden</p> -->y", "xy"),
