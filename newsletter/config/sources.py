@@ -4,6 +4,7 @@ A new kind takes a class here, its place in ``AnySource``, and an adapter in ``s
 demands the line that builds the adapter, and a test demands its docs.
 """
 
+import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator
@@ -11,6 +12,9 @@ from typing_extensions import override
 
 from newsletter.config.fields import Header, Strict, WebAddress
 
+_ARXIV_ANNOUNCEMENT = re.compile(
+    r"https?://(?:(?:rss|export|www)\.)?arxiv\.org/(?:rss|atom)\b(?:/([^/?#]*))?", re.IGNORECASE
+)
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 """A header's name (RFC 9110, 5.1)."""
 
@@ -77,6 +81,18 @@ class FeedSource(SourceSettings):
 
     kind: Literal["feed"]
     url: WebAddress
+
+    @field_validator("url")
+    @classmethod
+    def not_an_announcement(cls, value: str) -> str:
+        """Announcements of arXiv have a kind of their own."""
+        if (match := _ARXIV_ANNOUNCEMENT.match(value)) is not None:
+            categories = ", ".join(filter(None, re.split(r"[+ ]|%20|%2B", match[1])))
+            raise ValueError(
+                "this is arXiv's announcement feed, which has a kind of its own; in place of this"
+                f" source write: {{kind: arxiv, categories: [{categories or 'cs.CL'}]}}"
+            )
+        return value
 
     @property
     @override

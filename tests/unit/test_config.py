@@ -90,6 +90,14 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ({"secret": "short"}, "16 characters"),
         ({"schedule": {"at": "25:00"}}, "07:30"),
         ({"sources": [{"kind": "feed", "url": "http://h:22/"}]}, "port 22"),
+        (
+            {"sources": [{"kind": "feed", "url": "https://rss.arxiv.org/rss/cs.CL+cs.LG"}]},
+            "write: {kind: arxiv, categories: [cs.CL, cs.LG]}",
+        ),
+        (
+            {"sources": [{"kind": "feed", "url": "http://export.arxiv.org/rss/math"}]},
+            "write: {kind: arxiv, categories: [math]}",
+        ),
         ({"sources": [{"kind": "arxiv", "categories": ["cs CL"]}]}, "cs.CL"),
         ({"sources": [{"kind": "huggingface"}, {"kind": "huggingface"}]}, "two sources"),
         ({"topics": [{"name": "A"}, {"name": "A"}]}, "two topics"),
