@@ -150,6 +150,8 @@ def _facts(item: Item) -> Iterator[str]:
         yield f"{item.comments} comment{'s' if item.comments > 1 else ''}"
     if item.published:
         yield longdate(item.published).partition(", ")[2]
+    elif item.published_month:
+        yield longdate(item.published_month).partition(", ")[2].partition(" ")[2]
 
 
 def _links(item: Item) -> Iterator[Link]:

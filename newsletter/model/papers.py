@@ -24,7 +24,8 @@ class Item:
     addresses as the source wrote them (``2503.02130v2``, ``https://doi.org/10.1/x``,
     ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.papers.names` parses them. Those in
     ``shared``, addresses too, belong to several items of the source and name none. ``listed`` is
-    the date of the list in which it stood first.
+    the date of the list in which it stood first; ``published_month`` is the first day of the month
+    of publication, if the day is not known.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Item:
     categories: tuple[str, ...] = ()
     published: date | None = None
     listed: date | None = None
+    published_month: date | None = None
     upvotes: int | None = None
     comments: int | None = None
     version: int | None = None
@@ -60,6 +62,7 @@ class Listing:
             papers that are new in it are sent.
         complete: whether it can no longer grow, although its date is not over yet.
         poll_after: how long the source asks to be left alone.
+        unreadable: how many entries could not be read and are left out.
     """
 
     source: str
@@ -68,6 +71,7 @@ class Listing:
     past: bool = False
     complete: bool = False
     poll_after: timedelta = timedelta()
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,8 @@ class Poll:
             state = "holiday" if weekend else "quiet"
         details = [self._name(reply, reply.failure) for reply in failed]
         details += [self._name(reply, _DETAILS["stale"]) for reply in stale]
+        if left_out := sum(one.unreadable for reply in replies for one in reply.listings):
+            details.append(f"{left_out} entries could not be read")
         return SourceHealth(
             before.name,
             state,

@@ -1,34 +1,25 @@
-"""Reads any feed: RSS 0.9 to 2.0, Atom and RDF through feedparser, and JSON Feed.
-
-An entry is a mapping as :func:`newsletter.sources.feed_parser.parse` returns it.
-"""
+"""Reads any feed: RSS 0.9 to 2.0, Atom and RDF through feedparser, and JSON Feed."""
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from newsletter.errors import SourceError
 from newsletter.model import STREAM, Calendar, Item, Listing, ListRequest
 from newsletter.papers.identity import mark_shared
-from newsletter.papers.names import find_version
 from newsletter.sources import feed_parser, sandbox
+from newsletter.sources.entries import Entry, Reading, item_from_entry
 from newsletter.sources.http_client import SourceClient
-from newsletter.text import clean, http_url, shorten, strip_markup
 
 RECENT = timedelta(days=2)
 """An entry that is older than this on the issue's day belongs to the feed's past."""
 
-_TITLE_LENGTH = 100  # characters of the text that replace a missing title
-
-_UNTITLED = "Untitled"
+FUTURE = timedelta(days=366)
+"""An entry that is dated later than this after the issue's day counts as undated."""
 
 _JSON_FEED = ("https://jsonfeed.org/version/", "http://jsonfeed.org/version/")
-_INITIALS = re.compile(r"(?:[^\W\d_]{1,2}\.?[ -]?){1,4}")
-
-Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,9 @@ class Feed:
                 entries = _json_entries(answer.body, self.url)
             else:
                 entries = await sandbox.parse_feed(answer.body, answer.headers, self.url)
-            return split_by_age(self.name, request.day, _items(entries, self.url))
+            reading = Reading(self.url)
+            recent, old = split_by_age(self.name, request.day, _items(entries, reading))
+            return replace(recent, unreadable=reading.unreadable), old
 
 
 def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:
@@ -59,60 +52,33 @@ def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]
         SourceError: the body is not a feed.
     """
     if _is_json(body):
-        return tuple(_items(_json_entries(body, url), url))
-    return tuple(_items(sandbox.parse_feed_unlimited(body, headers, url), url))
+        return tuple(_items(_json_entries(body, url), Reading(url)))
+    return tuple(_items(sandbox.parse_feed_unlimited(body, headers, url), Reading(url)))
 
 
 def split_by_age(source: str, day: date, items: Iterable[Item]) -> tuple[Listing, ...]:
-    """Two listings: the recent and undated items, and the feed's past."""
+    """Two listings: the recent and undated items, and the feed's past.
+
+    A date in the far future is a mistake and left out; a journal's issue may be some months ahead.
+    """
     recent: list[Item] = []
     old: list[Item] = []
     for item in items:
-        is_old = item.published is not None and item.published < day - RECENT
-        (old if is_old else recent).append(item)
+        if item.published is not None and item.published > day + FUTURE:
+            item = replace(item, published=None)  # noqa: PLW2901
+        last = item.published or _end_of_month(item.published_month)
+        (old if last is not None and last < day - RECENT else recent).append(item)
     return (Listing(source, day, tuple(recent)), Listing(source, day, tuple(old), past=True))
 
 
-def item_from_entry(
-    entry: Entry, feed_url: str, to_text: Callable[[str], str] = strip_markup
-) -> Item:
-    """An entry as an item. A missing title is replaced by the start of the text, or the link.
-
-    ``to_text`` makes plain text of title and summary: ``clean`` if they have no markup. Guids are
-    unique within their feed only, so they get its address.
-    """
-    abstract = to_text(entry["summary"])
-    link = http_url(entry["link"])
-    title = to_text(entry["title"]) or shorten(abstract, _TITLE_LENGTH) or link or _UNTITLED
-    guid = [f"feed:{feed_url}#{clean(entry['guid'])}"] if entry["guid"] else []
-    ids = tuple(map(clean, entry["ids"]))
-    return Item(
-        title=title,
-        abstract=abstract,
-        ids=(*ids, *guid),
-        url=link,
-        discussion=http_url(entry["comments"]),
-        authors=tuple(_author_names(entry["authors"])),
-        categories=tuple(filter(None, map(clean, entry["categories"]))),
-        published=as_date(entry["date"]),
-        version=find_version(ids),
-    )
+def _end_of_month(first: date | None) -> date | None:
+    return first and (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
-def _items(entries: Sequence[Entry], url: str) -> Iterator[Item]:
+def _items(entries: Sequence[Entry], reading: Reading) -> Iterator[Item]:
     """The entries as items. What several share, as a link to a table of contents, names none."""
-    return mark_shared(item_from_entry(entry, url) for entry in entries)
-
-
-def _author_names(authors: Iterable[str]) -> Iterator[str]:
-    """The authors, one name each; some feeds put all of them into one field."""
-    for author in authors:
-        parts = [part.strip() for part in strip_markup(author).split(",") if part.strip()]
-        last, first = parts[::2], parts[1::2]
-        if len(last) == len(first) and all(map(_INITIALS.fullmatch, first)):
-            yield from (f"{initials} {name}" for name, initials in zip(last, first, strict=True))
-        else:
-            yield from parts
+    url = reading.origin
+    return mark_shared(reading.items(entries, lambda entry: item_from_entry(entry, url)))
 
 
 def as_text(value: object) -> str:
@@ -159,13 +125,17 @@ def _json_entry(item: Mapping[str, Any]) -> Entry:
     return {
         "title": as_text(item.get("title")),
         "summary": as_text(body)[: feed_parser.MAX_TEXT],
+        "contents": [],
         "link": link,
         "comments": "",
         "ids": list(filter(None, (guid, link, as_text(item.get("external_url"))))),
         "guid": guid,
         "authors": list(_json_authors(item)),
         "categories": [tag for tag in _list(item.get("tags")) if isinstance(tag, str)],
-        "date": as_text(item.get("date_published")) or item.get("date_modified"),
+        "dates": [as_text(item.get(name)) for name in ("date_published", "date_modified")],
+        "announcement": "",
+        "comment": "",
+        "arxiv": False,
     }
 
 

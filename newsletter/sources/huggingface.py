@@ -2,7 +2,6 @@
 
 import ast
 import json
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,12 +11,11 @@ from typing import Any, ClassVar
 from newsletter.errors import SourceError
 from newsletter.model import DATED, Calendar, Item, Listing, ListRequest
 from newsletter.papers.names import parse_arxiv_id
+from newsletter.sources.entries import Reading
 from newsletter.sources.feed import as_date, as_text
 from newsletter.sources.http_client import SourceClient
 from newsletter.sources.saved_pages import saved_files
 from newsletter.text import clean, http_url
-
-logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 100  # items of a page; without a limit the API silently cuts a long day
 
@@ -41,11 +39,13 @@ class HuggingFace:
 
     async def read(self, request: ListRequest) -> tuple[Listing, ...]:
         """The list of one date, which may be any."""
-        return (Listing(self.name, request.day, await self._list(request.day)),)
+        reading = Reading(self.name)
+        items = await self._list(request.day, reading)
+        return (Listing(self.name, request.day, items, unreadable=reading.unreadable),)
 
-    async def _list(self, day: date) -> tuple[Item, ...]:
+    async def _list(self, day: date, reading: Reading) -> tuple[Item, ...]:
         if self.path is not None:
-            return tuple(_saved_items(self.path, day))
+            return tuple(_saved_items(self.path, day, reading))
         items: dict[str, Item] = {}
         for page in range(MAX_PAGES):
             url = f"{self.url.rstrip('/')}/api/daily_papers?date={day}&limit={PAGE_SIZE}&p={page}"
@@ -54,17 +54,18 @@ class HuggingFace:
                 if answer.status in _NO_LIST_YET:
                     break
                 entries = _entries(answer.body, url)
-                items |= {item.ids[0]: item for item in _items(entries, url)}
+                items |= {item.ids[0]: item for item in _items(entries, reading.at(url))}
             if len(entries) < PAGE_SIZE or len(items) == known:
                 break
         return tuple(items.values())
 
 
-def _saved_items(pattern: Path, day: date) -> Iterator[Item]:
+def _saved_items(pattern: Path, day: date, reading: Reading) -> Iterator[Item]:
     """The items of saved answers that were listed on this day."""
     for file in saved_files(pattern):
         entries = _entries(file.read_bytes(), str(file))
-        yield from _items([entry for entry in entries if _listed_on(entry) == day], str(file))
+        listed = [entry for entry in entries if _listed_on(entry) == day]
+        yield from _items(listed, reading.at(str(file)))
 
 
 def parse(body: bytes, origin: str) -> tuple[Item, ...]:
@@ -73,16 +74,12 @@ def parse(body: bytes, origin: str) -> tuple[Item, ...]:
     Raises:
         SourceError: the body is not a list of papers.
     """
-    return tuple(_items(_entries(body, origin), origin))
+    return tuple(_items(_entries(body, origin), Reading(origin)))
 
 
-def _items(entries: Sequence[object], origin: str) -> Iterator[Item]:
+def _items(entries: Sequence[object], reading: Reading) -> Iterator[Item]:
     """The entries as items; those without id or title are logged and left out."""
-    for place, entry in enumerate(entries, 1):
-        if isinstance(entry, Mapping) and _paper(entry).get("id") and _title(entry):
-            yield _item(entry)
-        else:
-            logger.warning("%s: entry %d has no id or no title; it is left out", origin, place)
+    return reading.items(entries, _item)
 
 
 def _entries(body: bytes, origin: str) -> list[object]:
@@ -108,8 +105,10 @@ def _literal(entry: Any, origin: str) -> Any:  # noqa: ANN401 - any JSON
         raise SourceError(f"{origin}: an entry that cannot be read: {entry[:80]!r}") from error
 
 
-def _item(entry: Mapping[str, Any]) -> Item:
+def _item(entry: object) -> Item | None:
     paper = _paper(entry)
+    if not isinstance(entry, Mapping) or not paper.get("id") or not _title(entry):
+        return None
     number, version = parse_arxiv_id(str(paper["id"])) or (clean(str(paper["id"])), None)
     page = http_url(f"https://huggingface.co/papers/{number}")
     on_arxiv = parse_arxiv_id(number) is not None

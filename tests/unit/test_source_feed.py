@@ -6,6 +6,7 @@ import pytest
 from newsletter.errors import SourceError
 from newsletter.model import Item
 from newsletter.papers.identity import identify
+from newsletter.sources.entries import Reading
 from newsletter.sources.feed import parse, split_by_age
 from tests.support.factories import item
 
@@ -190,6 +191,146 @@ def test_feed_in_another_encoding_is_read() -> None:
 )
 def test_authors_in_one_field_are_split(written: str, names: tuple[str, ...]) -> None:
     assert one(f"<title>T</title><dc:creator>{written}</dc:creator>").authors == names
+
+
+def test_authors_stand_in_any_element() -> None:
+    for inside in (
+        "<authors>Ann Alpha;Ben Beta</authors>",
+        "<author>ed@papers.science (Ann Alpha, Ben Beta)</author>",
+        "<dc:creator>Alpha, Ann</dc:creator><dc:creator>Beta, Ben</dc:creator>",
+        "<author>(Ann Alpha, Ben Beta)</author><dc:creator>Ann Alpha, Ben Beta</dc:creator>",
+    ):
+        assert one(f"<title>T</title>{inside}").authors == ("Ann Alpha", "Ben Beta")
+
+
+BOUNDS = "With k<n and n>2 it holds if x<y & y>z."
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        BOUNDS.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+        f"<![CDATA[<p>{BOUNDS}</p>]]>",
+        BOUNDS,
+        f"<![CDATA[ With <![CDATA[ k<n ]]> {BOUNDS.partition('k<n')[2]}]]>",
+        BOUNDS.replace("<", "&amp;lt;").replace("&&", "&"),
+        BOUNDS.replace("holds", "ho\x0b&#11;lds").replace("&#11;", ""),
+    ],
+)
+def test_less_than_eats_no_text(written: str) -> None:
+    found = one(f"<title>T</title><description>{written}</description>")
+    assert found.abstract == BOUNDS
+
+
+def test_one_bad_byte_changes_one_character() -> None:
+    body = RSS.format(items="<item><title>Ca?, naïve “words” and caf?</title></item>").encode()
+    (found,) = parse(body.replace(b"Ca?", b"Ca\xff\xfe").replace(b"caf?", b"caf\xe9"), {}, URL)
+    assert found.title in {"Caÿþ, naïve “words” and café", "Ca\ufffd\ufffd, naïve “words” and café"}
+
+
+def test_named_characters_of_html_are_read() -> None:
+    assert one("<title>a&nbsp;b&eacute;&bogus; R&D</title>").title == "a bé&bogus; R&D"
+
+
+@pytest.mark.parametrize(
+    ("summary", "content", "abstract"),
+    [
+        (
+            "We ask...",
+            "<p><b>ABSTRACT</b></p><p>We ask much. It is so.</p>",
+            "We ask much. It is so.",
+        ),
+        ("", "<p>We ask much.</p>", "We ask much."),
+        ("We ask", "We ask much. It is so.", "We ask much. It is so."),
+        ("We ask much.", f"Home | News | About. {'Long article. ' * 999}", "We ask much."),
+        ("We ask much.", f"We ask much. {'Long article. ' * 999}", "We ask much."),
+        ("We ask much.", "Another text, and a longer one.", "We ask much."),
+    ],
+)
+def test_abstract_is_whole(summary: str, content: str, abstract: str) -> None:
+    found = one(
+        f"<title>T</title><description>{summary}</description>"
+        f'<content:encoded xmlns:content="http://purl.org/rss/1.0/modules/content/">'
+        f"<![CDATA[{content}]]></content:encoded>"
+    )
+    assert found.abstract == abstract
+
+
+def test_boilerplate_gives_authors_date_and_doi() -> None:
+    found = one(
+        "<title>T</title><description><p>Author(s): Ann Alpha, Ben Beta, and Cy Gamma</p>"
+        "<p>Waves behave.</p><br/>[Phys. Rev. Fict. 1, 2] Published Mon Nov 30, 2026</description>"
+    )
+    assert (found.abstract, found.published) == ("Waves behave.", date(2026, 11, 30))
+    assert found.authors == ("Ann Alpha", "Ben Beta", "Cy Gamma")
+    acs = one("<title>T</title><description>J. Fict.&lt;br/&gt;DOI: 10.1021/x1</description>")
+    assert (acs.abstract, identify(acs).key) == ("", "doi:10.1021/x1")
+
+
+def test_text_that_repeats_the_title_is_no_abstract() -> None:
+    head = "&lt;p&gt;Nature, Published online: 3 May 2026; doi:10.1038/x&lt;/p&gt;"
+    assert one(f"<title>A title</title><description>{head}A title.</description>").abstract == ""
+
+
+@pytest.mark.parametrize(
+    ("dates", "day", "month"),
+    [
+        ("<pubDate>2026 Nov 30</pubDate>", date(2026, 11, 30), None),
+        ("<prism:coverDate>2026-11-30</prism:coverDate>", date(2026, 11, 30), None),
+        ("<prism:coverDisplayDate>November 2026</prism:coverDisplayDate>", None, date(2026, 11, 1)),
+        ("<dc:date>2026-11</dc:date><pubDate>3/4/2026</pubDate>", None, date(2026, 11, 1)),
+    ],
+)
+def test_date_stands_in_any_element(dates: str, day: date | None, month: date | None) -> None:
+    found = one(f"<title>T</title>{dates}")
+    assert (found.published, found.published_month) == (day, month)
+
+
+def test_month_is_past_when_it_is_over() -> None:
+    months = [item(published_month=date(2026, month, 1)) for month in (10, 11, 12)]
+    current, past = split_by_age("f", date(2026, 11, 30), months)
+    assert [each.published_month.month for each in current.items if each.published_month] == [
+        11,
+        12,
+    ]
+    assert len(past.items) == 1
+
+
+def test_date_in_the_far_future_is_left_out() -> None:
+    current, _ = split_by_age("f", date(2026, 11, 30), [item(published=date(2062, 11, 30))])
+    assert [each.published for each in current.items] == [None]
+
+
+ARXIV_ITEM = (
+    "<title>Study</title><link>https://arxiv.org/abs/{number}</link>"
+    '<guid isPermaLink="false">oai:arXiv.org:{number}v{version}</guid>'
+    "<description>arXiv:{number}v{version} Announce Type: {kind}\nAbstract: k&lt;n.</description>"
+    '<announce_type xmlns="http://arxiv.org/schemas/atom">{kind}</announce_type>'
+    "<dc:creator>Ann Alpha, Wei Li</dc:creator>"
+)
+
+
+def test_arxiv_entries_are_read_as_such_in_any_feed() -> None:
+    new, replaced = entries(
+        ARXIV_ITEM.format(number="2611.00001", version=1, kind="new"),
+        ARXIV_ITEM.format(number="2411.00003", version=3, kind="replace"),
+    )
+    assert (new.ids, new.abstract) == (("2611.00001",), "k<n.")
+    assert new.authors == ("Ann Alpha", "Wei Li")
+    assert (new.announcement, replaced.announcement, replaced.version) == ("new", "replace", 3)
+
+
+def test_unreadable_entry_is_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    reading = Reading(URL)
+
+    def read(entry: int) -> Item:
+        return item(title=str(10 // entry))
+
+    assert [each.title for each in reading.items([5, 0, 2], read)] == ["2", "5"]
+    assert reading.unreadable == 1
+    assert "entry 2" in caplog.text
+    with pytest.raises(SourceError, match=f"{URL}: none of 2 entries can be read: 0"):
+        list(reading.items([0, 0], read))
 
 
 @pytest.mark.parametrize("written", ["someday", "Mon, 99 Foo 0000"])

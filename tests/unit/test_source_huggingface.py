@@ -94,7 +94,7 @@ def test_unreadable_entry_is_skipped_and_named(
     bad = [None, 7, "x", {}, {"paper": None}, {"paper": {"id": "2608.00002"}}, entry()]
     assert len(parse(json.dumps(bad).encode(), "saved.json")) == 1
     assert [record.getMessage() for record in caplog.records][:1] == [
-        "saved.json: entry 1 has no id or no title; it is left out"
+        "saved.json: entry 1 cannot be read; it is left out"
     ]
     assert len(caplog.records) == 6
 

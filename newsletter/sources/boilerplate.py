@@ -1,0 +1,91 @@
+"""What publishers put before, behind, or in place of an abstract, read out of the text.
+
+The table has one pattern for each form. A form is removed only where it is whole: so no sentence
+of an abstract is taken for one. Its authors, date and DOI are kept.
+"""
+
+# ruff: noqa: RUF001 - characters that look alike are the subject here
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_DOI = r"(?:https?://(?:dx\.)?doi\.org/)?(?P<doi>10\.\d{4,9}/[^\s;|]+)"
+_END = r"(?:\.?\s*\n\n[\s.]*|\.?\s*$)"
+_JOURNAL = r"[^\n.;:?!]{2,150}?"
+_PAGES = r"(?:,\s+(?:Pages?|pp?\.|Article)\s+[^\n,]{1,40}?)?"
+_DATE = r"(?:,\s+(?P<date>[^\n,.]{0,30}\d{4}))?"
+
+_ELSEVIER = r"Source:\s*[^\n]+?(?:\s+Author\(s\):\s*(?P<authors>[^\n]*))?"
+_MDPI_AUTHORS = (
+    rf"{_JOURNAL}\s+doi:\s*{_DOI}\s*\n\s*Authors:\s*(?P<authors>[^\n]+(?:\n(?!\n)[^\n]+)*)\s*"
+)
+
+_HEADS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # Elsevier (ScienceDirect); its authors are the last line before an abstract, if it has one
+        rf"Publication date:\s*(?P<date>[^\n]{{4,60}}?)\s+{_ELSEVIER}{_END}",
+        # Nature and its sisters
+        rf"{_JOURNAL}, Published online:\s*(?P<date>[^\n;]{{4,40}});\s*doi:\s*{_DOI}\s*",
+        # the American Physical Society
+        rf"Author\(s\):\s*(?P<authors>[^\n]+){_END}",
+        # Taylor & Francis
+        rf"Volume \S+, Issue \S+?{_DATE}{_PAGES}{_END}",
+        # Wiley, SAGE, Annual Reviews, the Royal Society
+        rf"{_JOURNAL}, (?:Early ?View|Ahead of Print|Accepted Article|Just Accepted){_END}",
+        rf"{_JOURNAL}, Volume \S+?(?:, Issue \S+?)?{_PAGES}{_DATE}{_END}",
+        # the American Chemical Society
+        rf"[^\n]{{2,150}}\n\s*DOI:\s*{_DOI}{_END}",
+        # MDPI
+        rf"{_JOURNAL}, Vol\. \S+, Pages? [^\n:]{{1,20}}:[^\n]*\n\s*{_MDPI_AUTHORS}",
+        # PubMed: the citation before the abstract
+        rf"[^\n]{{5,200}};[^\n]{{2,120}}\bdoi:\s*{_DOI}{_END}",
+        # PLOS
+        r"by (?P<authors>(?:[^\W\d_][\w.'’-]*+,? ?)++)\n\n\s*",
+        r"(?:Graphical |Author )?(?:Abstract|Summary)(?:[.:]?\s*\n\n\s*|:\s+)",
+    )
+)
+_TAILS = tuple(
+    re.compile(pattern + r"\s*$", re.IGNORECASE)
+    for pattern in (
+        r"\s*\[[^\[\]\n]{3,80}\]\s*Published\s+(?P<date>[^\n.]{8,40}\d{4})",  # APS
+        rf"(?:NO ABSTRACT\s*)?\s*PMID:\s*\d+(?:\s*\|\s*PMC:\s*\w+)?(?:\s*\|\s*DOI:\s*{_DOI})?",
+    )
+)
+_MANY = re.compile(r"\n{3,}")
+_MOST_PARTS = 4  # a citation, the authors, a heading
+
+
+@dataclass(frozen=True, slots=True)
+class Boilerplate:
+    """What stood around an abstract: authors (fields), dates and DOIs as written; and the rest."""
+
+    abstract: str
+    authors: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+    dois: tuple[str, ...] = ()
+
+
+def split_boilerplate(text: str) -> Boilerplate:
+    """An abstract without what its publisher put around it; empty lines part its paragraphs."""
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    text = _MANY.sub("\n\n", "\n".join(lines)).strip()
+    found: list[re.Match[str]] = []
+    for _ in range(_MOST_PARTS):
+        match = next(_matches(text), None)
+        if match is None:
+            break
+        found.append(match)
+        text = f"{text[: match.start()]}{text[match.end() :]}".strip()
+
+    def values(name: str) -> tuple[str, ...]:
+        named = (match.groupdict().get(name) for match in found)
+        return tuple(value.strip(" .") for value in named if value)
+
+    return Boilerplate(text, values("authors"), values("date"), values("doi"))
+
+
+def _matches(text: str) -> Iterator[re.Match[str]]:
+    yield from (match for head in _HEADS if (match := head.match(text)))
+    yield from (match for tail in _TAILS if (match := tail.search(text)))
