@@ -79,13 +79,12 @@ def count_papers(publisher: Publisher, day: date, readers: Sequence[int]) -> int
     after = publisher.store.lowest_decided(readers)
     if after is None:
         return 0
-    return len(_papers_in_question(publisher, compose_from_store(publisher, day, after)))
+    issue = compose_from_store(publisher, day, after)
+    return len(_judged_again(publisher, issue).union(p.number for p in issue.in_question))
 
 
-def _papers_in_question(publisher: Publisher, issue: Issue) -> frozenset[int]:
-    """The numbers of the papers that some reader may be owed: new ones, and those judged again."""
-    again = publisher.store.papers_to_reconsider(since=issue.frozen_at - MAX_PAPER_AGE)
-    return again.union(paper.number for paper in issue.in_question)
+def _judged_again(publisher: Publisher, issue: Issue) -> frozenset[int]:
+    return publisher.store.papers_to_reconsider(since=issue.frozen_at - MAX_PAPER_AGE)
 
 
 def without_delivery(store: Readers, day: date, readers: Sequence[int]) -> Sequence[int]:
@@ -121,7 +120,8 @@ def freeze(
     frozen_already = due in {wave.due for wave in publisher.store.waves(day)}
     missing = missing_lists(publisher, reports)
     draft = render_draft(publisher, compose_from_store(publisher, day, after, missing))
-    if publisher.when_empty == "skip" and not _papers_in_question(publisher, draft.issue):
+    in_question = draft.issue.in_question or _judged_again(publisher, draft.issue)
+    if publisher.when_empty == "skip" and not in_question:
         publisher.store.skip_issue(day, reason=NOTHING_NEW, now=draft.issue.frozen_at)
         return False
     plans = plan_editions(publisher, draft, read_in_chunks(publisher, readers), on_skipped)
