@@ -13,6 +13,7 @@ LEAD_PAPERS = 3  # how many papers open a letter, before its topics
 
 MIN_CARDS_FOR_LEADS = 6  # a shorter letter does without papers that open it
 MAX_HTML_BYTES = 102_400  # bytes of HTML that Gmail shows before it clips a message
+MAX_CORRECTIONS = 20  # in one letter, the newest ones
 CARD_SHARE = 4  # a letter that cannot name every paper gives a fourth of its room to cards
 
 
@@ -25,6 +26,8 @@ class HtmlSizes:
     reason: int  # the most that the reason on a card adds
     cards: Mapping[Length, tuple[int, ...]]  # each paper's card
     rows: tuple[int, ...]  # each paper's one-line title
+    corrections: tuple[int, ...] = ()  # each correction
+    corrections_frame: int = 0  # everything around the corrections
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,11 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     max_cards = limits.max_items if wants.max_items is None else wants.max_items
     if summary == "titles":
         max_cards = 0
+    corrections = history.corrected[-MAX_CORRECTIONS:] if chosen else ()  # no letter for them alone
     room = limits.max_html - limits.sizes.frame - len(groups) * limits.sizes.heading
+    if corrections:
+        sizes = (limits.sizes.corrections[index] for index in corrections)
+        room -= sum(sizes) + limits.sizes.corrections_frame
     leads = 0
     if min(max_cards, chosen.bit_count()) >= MIN_CARDS_FOR_LEADS:
         leads = _first(chosen, LEAD_PAPERS)
@@ -74,6 +81,7 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
         waiting=() if limits.has_page else unnamed,
         short=tuple(bit_indexes(selection.too_few_upvotes)),
         left_out=(selection.owed & ~chosen & ~selection.sent).bit_count(),
+        corrections=corrections,
     )
 
 

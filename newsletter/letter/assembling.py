@@ -70,6 +70,7 @@ class CompiledPart(Generic[Piece]):
     headings: Mapping[str, tuple[Piece, ...]]
     cards: Mapping[Length, tuple[Piece, ...]]
     rows: tuple[Piece, ...]
+    corrections: tuple[Piece, ...]
     reasons: Mapping[str, Piece]
 
 
@@ -99,6 +100,7 @@ class CompiledIssue(Generic[Piece]):
             # A length that no reader chose is never encoded.
             cards=_Cache(lambda length: tuple(map(encode, part.cards[length]))),
             rows=tuple(map(encode, part.rows)),
+            corrections=tuple(map(encode, part.corrections)),
             reasons=_Cache(lambda reason: encode(f"{before}{show_reason(reason)}{after}")),
         )
 
@@ -201,6 +203,10 @@ def _assemble_part(
         before += frame["quiet"]
     before += frame["masthead_end"]
     after = [*part.counts["more"][min(counts["more"], 2)]] if counts["more"] else []
+    if edition.corrections:
+        after += frame["corrections"]
+        after += [part.corrections[index] for index in edition.corrections]
+        after += frame["corrections_end"]
     after += frame["ending"]
 
     def filled(pieces: Sequence[Piece]) -> Sequence[Piece]:

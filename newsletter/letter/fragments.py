@@ -21,6 +21,7 @@ MAX_REASON_BYTES = 240  # most bytes of HTML in a reason; a longer one is shorte
 _MAX_LINK_BYTES = 160  # most bytes of a signed link without its site or mailbox
 
 _PER_SECTION = frozenset({"because", "card_end", "closing"})  # blocks repeated in each section
+_CORRECTIONS = frozenset({"corrections", "corrections_end"})  # blocks of letters that have some
 
 
 def placeholder(name: str) -> str:
@@ -51,6 +52,7 @@ class PartFragments:
     headings: Mapping[str, Fragment]  # the beginning of each section, by the section's name
     cards: Mapping[Length, tuple[str, ...]]  # of every paper, by its index in the issue
     rows: tuple[str, ...]  # the one-line title of every paper
+    corrections: tuple[str, ...] = ()  # of every correction, by its index in the issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class IssueFragments:
     def sizes(self) -> HtmlSizes:
         """The bytes of HTML by which an edition is limited."""
         part = self.html
-        frame = [fragment for name, fragment in part.frame.items() if name not in _PER_SECTION]
+        special = _PER_SECTION | _CORRECTIONS
+        frame = [fragment for name, fragment in part.frame.items() if name not in special]
         counts = [forms[-1] for forms in part.counts.values()]
         return HtmlSizes(
             frame=sum(map(self._max_bytes, (*frame, *counts))),
@@ -84,6 +87,10 @@ class IssueFragments:
             + sum(map(_bytes, part.frame["because"][::2])),
             cards={length: tuple(map(_bytes, cards)) for length, cards in part.cards.items()},
             rows=tuple(map(_bytes, part.rows)),
+            corrections=tuple(map(_bytes, part.corrections)),
+            corrections_frame=sum(
+                self._max_bytes(part.frame[name]) for name in _CORRECTIONS & part.frame.keys()
+            ),
         )
 
     def _max_bytes(self, fragment: Fragment) -> int:
@@ -136,6 +143,7 @@ def _load_part(fields: Mapping[str, Any]) -> PartFragments:
         headings=_load_fragments(fields["headings"]),
         cards={length: tuple(cards) for length, cards in fields["cards"].items()},
         rows=tuple(fields["rows"]),
+        corrections=tuple(fields.get("corrections", ())),
     )
 
 

@@ -8,19 +8,29 @@ import jinja2
 
 from newsletter.errors import RenderError, TemplateError
 from newsletter.letter.fragments import Forms, Fragment, IssueFragments, PartFragments, placeholder
-from newsletter.letter.views import PaperView, longdate, paper_view, printable
+from newsletter.letter.views import (
+    CorrectionView,
+    PaperView,
+    correction_view,
+    longdate,
+    paper_view,
+    printable,
+)
 from newsletter.model import BY_FILTER, OTHER, TOP, Issue, Length, Publication, Rendering
 
 LENGTHS: tuple[Length, ...] = ("short", "full", "titles", "lead")
 """Each length a card is rendered in: those a reader may choose, and that of the lead papers."""
 
 FRAME = (
-    "opening", "dateline_end", "quiet", "masthead_end", "because", "card_end", "closing", "ending",
+    "opening", "dateline_end", "quiet", "masthead_end", "because", "card_end", "closing",
+    "corrections", "corrections_end", "ending",
 )  # fmt: skip
 """The blocks rendered once an issue."""
 
 COUNTS = ("papers", "minutes", "left_out", "more")  # blocks rendered for 0, for 1, for more
-BLOCKS = frozenset({*FRAME, *COUNTS, "heading", "card", "row"})  # a part's template has them all
+BLOCKS = frozenset(
+    {*FRAME, *COUNTS, "heading", "card", "row", "correction"}
+)  # a part's template has them all
 
 QUIET = "Nothing new matches what you follow; the next letter comes with the next papers."
 
@@ -88,6 +98,7 @@ def render_issue(
     context = _issue_context(issue, publication)
     views = [paper_view(paper.item) for paper in issue.papers]
     papers = [_render_paper(view, templates, context) for view in views]
+    corrections = [correction_view(correction) for correction in issue.corrections]
     names = list(dict.fromkeys([TOP, *(topic.name for topic in issue.topics), OTHER, BY_FILTER]))
     day = longdate(issue.day)
     fragments = IssueFragments(
@@ -95,8 +106,12 @@ def render_issue(
         day=issue.day,
         frozen_at=issue.frozen_at,
         signed_by=signed_by,
-        html=_render_part(templates.html, context, names, [paper.html for paper in papers]),
-        text=_render_part(templates.text, context, names, [paper.text for paper in papers]),
+        html=_render_part(
+            templates.html, context, names, [paper.html for paper in papers], corrections
+        ),
+        text=_render_part(
+            templates.text, context, names, [paper.text for paper in papers], corrections
+        ),
         subjects=tuple(paper.subject for paper in papers),
         quiet_subject=_frame_block(templates.subject, None, context, paper=None, more=0),
         preheaders=tuple(
@@ -180,6 +195,7 @@ def _render_part(
     context: Context,
     names: Sequence[str],
     papers: Sequence[tuple[str, ...]],
+    corrections: Sequence[CorrectionView],
 ) -> PartFragments:
     def block(name: str, /, **more: object) -> Fragment:
         return _split(_frame_block(template, name, context, **more))
@@ -198,6 +214,9 @@ def _render_part(
         headings={name: heading(name) for name in names},
         cards=dict(zip(LENGTHS, cards, strict=True)),
         rows=rows,
+        corrections=tuple(
+            _frame_block(template, "correction", context, correction=each) for each in corrections
+        ),
     )
 
 

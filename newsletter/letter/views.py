@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
 
-from newsletter.model import Item, Length
+from newsletter.model import Correction, Item, Length
 from newsletter.papers.names import other_home
 from newsletter.text import (
     authors_line,
@@ -125,6 +125,24 @@ def paper_view(item: Item) -> PaperView:
             "titles": "",
             "lead": shorten(first_words(abstract, *LEAD_WORDS), LEAD_LIMIT),
         },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionView:
+    """A correction as templates get it; ``was`` is the title before, empty for a withdrawal."""
+
+    title: str
+    was: str
+    url: str | None
+
+
+def correction_view(correction: Correction) -> CorrectionView:
+    """A correction as templates get it."""
+    return CorrectionView(
+        title=shorten(_text(correction.title), TITLE_LIMIT) or "Untitled",
+        was=shorten(_text(correction.was), TITLE_LIMIT),
+        url=http_url(correction.url),
     )
 
 

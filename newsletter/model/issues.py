@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.model.papers import Paper
+from newsletter.model.papers import Correction, Paper
 from newsletter.model.readers import Reader, Summary, Term, Topic
 
 OTHER = "Other"  # the section of papers that are in no topic
@@ -74,6 +74,7 @@ class Issue:
         missing: the sources that did not answer.
         quarantined: the papers that could not be rendered, as pairs of key and reason.
         after: the lowest ingest number that a reader of the issue had decided before.
+        corrections: those of the last days; letters with papers end with the reader's.
     """
 
     day: date
@@ -84,6 +85,7 @@ class Issue:
     missing: tuple[str, ...] = ()
     quarantined: tuple[tuple[str, str], ...] = ()
     after: int = 0
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def in_question(self) -> tuple[Paper, ...]:
@@ -117,12 +119,13 @@ class ReaderHistory:
 
     ``again`` has the ingest numbers of papers that only lacked upvotes, or room, in the last
     edition decided for them; ``sent`` the groups (see :class:`Paper`) of the issue that they were
-    already sent.
+    already sent; ``corrected`` the issue's corrections, as indexes, that they have to be told.
     """
 
     reader: Reader
     again: frozenset[int] = frozenset()
     sent: frozenset[int] = frozenset()
+    corrected: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ class Edition:
         short: papers that only lack upvotes; the next issue asks about them again.
         waiting: papers that the letter has no room to name; they come with the next issue.
         left_out: how many of the papers owed the reader's filter excluded.
+        corrections: the issue's corrections at the end of the letter, as indexes.
     """
 
     to: Recipient
@@ -160,6 +164,7 @@ class Edition:
     short: tuple[int, ...] = ()
     waiting: tuple[int, ...] = ()
     left_out: int = 0
+    corrections: tuple[int, ...] = ()
 
     @property
     def papers(self) -> tuple[int, ...]:

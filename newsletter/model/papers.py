@@ -124,6 +124,25 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """A known paper's withdrawal or new title, told to the readers who were sent the paper.
+
+    Attributes:
+        number: rises with every correction.
+        group: the group of the paper; see :class:`Paper`.
+        title: its title from then on.
+        was: its title before; empty for a withdrawal.
+        url: where the paper is.
+    """
+
+    number: int
+    group: int
+    title: str
+    was: str = ""
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceHealth:
     """The last report of a source, and when it last answered well.
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from newsletter.model import (
     Audit,
     Claim,
+    Correction,
     Counts,
     DailyGrowth,
     Delivery,
@@ -57,6 +58,14 @@ class Issues(Progress, Protocol):
 
         ``again`` comes from their last edition that was accepted or empty, if it was frozen at or
         after ``since``.
+        """
+
+    def corrections_due(
+        self, readers: Sequence[int], corrections: Sequence[Correction]
+    ) -> Mapping[int, tuple[int, ...]]:
+        """Which of these corrections, as indexes, to tell each of these readers who has some.
+
+        They are about papers that the reader was sent, and newer than their last accepted letter.
         """
 
     def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:

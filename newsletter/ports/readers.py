@@ -9,6 +9,7 @@ from typing import Protocol
 
 from newsletter.model import (
     Consent,
+    Correction,
     Coverage,
     Delivery,
     IdentifiedItem,
@@ -67,6 +68,9 @@ class Papers(Protocol):
 
     def papers_listed(self, day: date) -> tuple[Paper, ...]:
         """The papers that any source listed for the issue of ``day``, by number."""
+
+    def corrections(self, *, since: datetime) -> tuple[Correction, ...]:
+        """The withdrawals and new titles of known papers recorded since then, oldest first."""
 
     def cutoff(self) -> int:
         """The highest ingest number so far; 0 without papers."""

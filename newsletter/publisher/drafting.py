@@ -58,7 +58,7 @@ def compose_from_store(
     Papers up to the ingest number ``after`` are decided for all readers of the issue.
     """
     now = publisher.clock.now()
-    return compose_issue(
+    issue = compose_issue(
         _candidates(publisher.store, day, after, now),
         publisher.topics,
         day=day,
@@ -67,6 +67,7 @@ def compose_from_store(
         frozen_at=now,
         missing=missing,
     )
+    return replace(issue, corrections=publisher.store.corrections(since=now - MAX_PAPER_AGE))
 
 
 def render_draft(publisher: Publisher, issue: Issue) -> Draft:
@@ -112,7 +113,11 @@ def load_histories(
 ) -> Sequence[ReaderHistory]:
     """What each reader got and was denied so far of the issue's papers, in the readers' order."""
     since = issue.frozen_at - MAX_PAPER_AGE
-    return publisher.store.reader_histories(readers, issue.papers, since=since)
+    histories = publisher.store.reader_histories(readers, issue.papers, since=since)
+    if not issue.corrections:
+        return histories
+    due = publisher.store.corrections_due([reader.id for reader in readers], issue.corrections)
+    return [replace(each, corrected=due.get(each.reader.id, ())) for each in histories]
 
 
 def limits_for(publisher: Publisher, fragments: IssueFragments) -> EditionLimits:

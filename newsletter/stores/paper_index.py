@@ -13,6 +13,7 @@ from newsletter.papers.identity import (
     is_revision,
     is_same_paper,
     merge_items,
+    normalise_title,
     strength,
 )
 from newsletter.stores.logic import storable
@@ -32,6 +33,8 @@ class PaperIndex:
         names: the number of the paper with each name.
         muted_by: the sources that listed a muted paper before they were followed, by number.
         last: the highest ingest number so far.
+        corrections: the papers that were withdrawn, and those with a new title, by number, with
+            their title before; it is empty for a withdrawal.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class PaperIndex:
         self.names = dict(names or {})
         self.muted_by = set(muted_by)
         self.last = last
+        self.corrections = list[tuple[int, str]]()
         self._names_of: defaultdict[int, set[str]] = defaultdict(set)  # by group, as below
         self._members: defaultdict[int, set[int]] = defaultdict(set)
         for paper in self.papers.values():
@@ -135,7 +139,20 @@ class PaperIndex:
             if muted and source:
                 self.muted_by.add((group, source))
         self._add_names(entry.identity, group)
-        return group, "revised" if is_revision(before, entry.item) else "seen"
+        revised = is_revision(before, entry.item)
+        self._correct(group, before, revised=revised or _is_replacement(entry))
+        return group, "revised" if revised else "seen"
+
+    def _correct(self, group: int, before: Item, *, revised: bool) -> None:
+        """Note what readers of a paper should know of its change.
+
+        Archives write the title of one version differently, so only a revision changes a title.
+        """
+        item = self.papers[group].item
+        if item.withdrawn and not before.withdrawn:
+            self.corrections.append((group, ""))
+        if revised and normalise_title(item.title) != normalise_title(before.title):
+            self.corrections.append((group, before.title))
 
     def _is_news(self, group: int, entry: IdentifiedItem, source: str, *, muted: bool) -> bool:
         """Whether a source lists papers as news that until now were only in the past of others.

@@ -19,7 +19,7 @@ from typing_extensions import override
 from newsletter.errors import RenderError, TemplateError
 from newsletter.letter.rendering import BLOCKS, NOTES, LetterTemplates, render_issue, render_note
 from newsletter.letter.views import FILTERS
-from newsletter.model import Issue, Item, Paper, Publication
+from newsletter.model import Correction, Issue, Item, Paper, Publication
 from newsletter.templates.finding import (
     HTML,
     SUBJECT,
@@ -201,11 +201,16 @@ def _render_samples(templates: LetterTemplates) -> Iterator[str]:
 
 @cache
 def _sample_issue() -> Issue:
-    """A paper with every fact and one with a title alone."""
+    """A paper with every fact, one with a title alone, and a correction of each kind."""
     stored = files("newsletter").joinpath("data/sample_papers.json").read_bytes()
     items = TypeAdapter(list[Item]).validate_json(stored)
     papers = [Paper(n, f"specimen:{n}", item, _NOON, n) for n, item in enumerate(items, 1)]
-    return Issue(_NOON.date(), tuple(papers), (), len(papers), _NOON, missing=("A source",))
+    corrections = (
+        Correction(1, 1, "A title", "Another", "https://a.example"),
+        Correction(2, 2, "B"),
+    )
+    issue = Issue(_NOON.date(), tuple(papers), (), len(papers), _NOON, missing=("A source",))
+    return replace(issue, corrections=corrections)
 
 
 def _locate(problem: str, folders: TemplateFolders, names: Sequence[str]) -> TemplateError:

@@ -31,7 +31,7 @@ _ANY_ATTRIBUTE = frozenset[str]().union(*ELEMENTS.values())
 NOTE_VARIABLES = frozenset({"publication", "theme"})
 """The variables of every note's templates, besides those of its kind."""
 
-_ISSUE = "because day email lead links missing more n name paper preheader summary topic"
+_ISSUE = "because correction day email lead links missing more n name paper preheader summary topic"
 ISSUE_VARIABLES = NOTE_VARIABLES | frozenset(_ISSUE.split())
 """The variables of an issue's templates; each block gets those it needs."""
 

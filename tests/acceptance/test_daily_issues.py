@@ -284,6 +284,30 @@ def test_papers_without_room_come_with_later_letters(newsletter: Newsletter, inb
     assert len(inbox.arrivals) == 3
 
 
+def test_new_title_is_told_once_to_those_sent(newsletter: Newsletter, inbox: Inbox) -> None:
+    def day(title: str, version: int, *rest: dict[str, Any]) -> list[dict[str, Any]]:
+        return [a_paper(1, title, id=f"2608.00001v{version}"), *rest]
+
+    days = {"2026-08-03": day("Speech of cats", 1, a_paper(2, "Vision"))}
+    with serve(daily_papers(days)) as origin:
+        newsletter.configure(sources=[huggingface(origin)])
+        newsletter.subscribe(
+            {"email": "ada@example.org"}, {"email": "bob@example.org", "include": ["vision"]}
+        )
+        newsletter.send("2026-08-03")
+        days["2026-08-04"] = day("SPEECH of  Cats", 2, a_paper(3, "More vision"))
+        newsletter.send("2026-08-04")
+        days["2026-08-05"] = day("Speech of dogs", 3)
+        newsletter.send("2026-08-05")
+        for number in (6, 7):
+            days[f"2026-08-0{number}"] = [a_paper(number, f"Vision {number}")]
+            newsletter.send(f"2026-08-0{number}")
+    said = "New title: Speech of dogs (was: SPEECH of Cats)"
+    assert [said in letter.text for letter in inbox.to("ada@example.org")] == [0, 0, 1, 0]
+    assert "Speech of dogs</a> (was: " in inbox.to("ada@example.org")[2].html
+    assert "Corrections" not in "".join(letter.text for letter in inbox.to("bob@example.org"))
+
+
 def test_missing_smtp_server_loses_nothing(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers({"2026-08-03": [a_paper(1, "The first")]})) as origin:
         newsletter.smtp_port = 1

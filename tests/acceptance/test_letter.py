@@ -10,6 +10,7 @@ from newsletter.letter.rendering import render_issue
 from newsletter.model import TOP, Edition, Publication
 from newsletter.templates import DEFAULT_THEME
 from tests.support.demo_letter import (
+    CORRECTED,
     FULL_EDITION,
     NO_SITE,
     PAPERS,
@@ -53,6 +54,7 @@ def html_of(cut: Edition, publication: Publication = SITE, theme: str = DEFAULT_
     [
         ("whole", FULL_EDITION, SITE),
         ("led", WITH_LEADS, SITE),
+        ("corrected", CORRECTED, SITE),
         ("no-site", FULL_EDITION, NO_SITE),
         ("quiet", edition(left_out=5), SITE),
     ],

@@ -366,6 +366,23 @@ def test_old_papers_below_minimum_are_dropped(store: Store) -> None:
     assert store.papers_to_reconsider(since=since) == frozenset()
 
 
+def test_corrections_are_told_once_to_those_sent(store: Store) -> None:
+    ada, bob, cyd = join(store, "ada", "bob", "cyd")
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    store.freeze(make_wave(papers), [plan_edition(ada, 0), plan_edition(bob, 0), plan_edition(cyd)])
+    settle(store, *claim(store, limit=1), outcome=TAKEN)
+    entry = IdentifiedItem(item("Gone", withdrawn=True), identity("arxiv:1"))
+    store.ingest(DAY, HEALTH, [entry], now=LATER)
+    ids, corrections = [ada.id, bob.id, cyd.id], store.corrections(since=LATER)
+    assert store.corrections_due(ids, corrections) == {ada.id: (0,)}
+    wave = make_wave(list_papers(store, "arxiv:3"), day=TOMORROW, due=LATER)
+    wave = replace(wave, issue=replace(wave.issue, corrections=corrections))
+    store.freeze(wave, [plan_edition(ada, 2)])
+    assert store.corrections_due(ids, corrections) == {ada.id: (0,)}
+    settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
+    assert store.corrections_due(ids, corrections) == {}
+
+
 def test_papers_sent_since_are_not_judged_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")

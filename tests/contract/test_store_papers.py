@@ -55,6 +55,31 @@ def test_new_version_is_recorded_once(store: Store) -> None:
     assert (paper.item.version, paper.number, paper.key) == (2, 1, "arxiv:1")
 
 
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        (item("A $\\beta$ paper", version=2), []),
+        (item("Another paper", version=1), []),
+        (item("Another paper", version=2), [("Another paper", "A β-Paper")]),
+        (item("Another paper", announcement="replace"), []),
+        (item("A β paper", version=2, withdrawn=True), [("A β paper", "")]),
+        (
+            item("Another paper", version=2, withdrawn=True),
+            [("Another paper", ""), ("Another paper", "A β-Paper")],
+        ),
+    ],
+)
+def test_withdrawals_and_new_titles_are_recorded_once(
+    store: Store, listed: Item, said: list[tuple[str, str]]
+) -> None:
+    for each in (item("A β-Paper", version=1, url="https://a.example"), listed, listed):
+        store.ingest(DAY, HEALTH, [IdentifiedItem(each, identity("arxiv:1"))], now=NOON)
+    found = store.corrections(since=NOON)
+    assert [(each.title, each.was) for each in found] == said
+    assert {(each.group, each.url) for each in found} <= {(1, "https://a.example")}
+    assert store.corrections(since=NOON + timedelta(seconds=1)) == ()
+
+
 def test_replacement_of_unknown_paper_is_not_news(store: Store) -> None:
     first = entry("arxiv:2608.00001", version=1)
     assert ingest(store, entry("arxiv:2607.00009", announcement="replace")) == IngestCounts()

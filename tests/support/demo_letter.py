@@ -6,7 +6,7 @@ from functools import cache
 
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import LetterTemplates, render_issue
-from newsletter.model import Publication
+from newsletter.model import Correction, Publication
 from newsletter.templates import DEFAULT_THEME, load_templates
 from tests.support.factories import paper
 from tests.support.letters import SITE, edition, issue, section
@@ -53,6 +53,14 @@ FULL_EDITION = edition(
     left_out=23,
 )
 
+CORRECTED = replace(edition(section("Reasoning", 2, because="topic")), corrections=(0, 1))
+"""A letter that ends with corrections."""
+
+_CORRECTIONS = (
+    Correction(1, 8, "Routing & Regret", "Routing With Regret", "https://papers.example.org/abs/8"),
+    Correction(2, 9, "A Proof That P < NP"),
+)
+
 THEMES = ("serif", "sans")
 
 
@@ -62,7 +70,11 @@ def shipped_templates(theme: str = DEFAULT_THEME) -> LetterTemplates:
 
 
 def demo_fragments(publication: Publication = SITE, theme: str = DEFAULT_THEME) -> IssueFragments:
-    made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
+    made = replace(
+        issue(PAPERS, "Mixture of Experts", "Reasoning"),
+        missing=("bioRxiv genomics",),
+        corrections=_CORRECTIONS,
+    )
     fragments, quarantined = render_issue(made, publication, shipped_templates(theme))
     assert quarantined == ()
     return fragments

@@ -56,6 +56,9 @@ TINY_HTML = """\
 {% block row %}<li>{{ paper.title }}</li>{% endblock %}
 {% block closing %}</section>{% endblock %}
 {% block more %}<a href="{{ links.edition }}">{{ n }} more</a>{% endblock %}
+{% block corrections %}<h2>Corrections</h2>{% endblock %}
+{% block correction %}<li>{{ correction.title }} was {{ correction.was }}</li>{% endblock %}
+{% block corrections_end %}</section>{% endblock %}
 {% block ending %}{{ missing | join }} {{ name }} {{ email }}
 <a href="{{ links.unsubscribe }}">leave</a></html>{% endblock %}
 """

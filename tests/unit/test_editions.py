@@ -206,6 +206,17 @@ def test_letter_without_room_for_all_keeps_cards(room: int) -> None:
     assert edition.papers == tuple(range(cards + len(section.rows)))
 
 
+def test_corrections_come_with_papers_and_within_the_size() -> None:
+    sizes = replace(limits_of(5).sizes, corrections=(400,) * 30, corrections_frame=300)
+    limits = EditionLimits(sizes, 60, 1_100 + 300 + 20 * 400 + 1_000)
+    told = ReaderHistory(reader(), corrected=tuple(range(30)))
+    edition = compose_edition(masks_of(FIVE), told, limits)
+    assert edition.corrections == tuple(range(10, 30))
+    assert len(edition.papers) == 4
+    nothing_new = replace(told, reader=reader(decided=5))
+    assert compose_edition(masks_of(FIVE), nothing_new, limits).corrections == ()
+
+
 def test_paper_without_room_waits_and_says_so() -> None:
     history = ReaderHistory(reader())
     edition = edition_of(FIVE, reader(), html=1_800, page=False)

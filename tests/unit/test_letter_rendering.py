@@ -23,7 +23,7 @@ from newsletter.letter.views import (
     printable,
     wrap,
 )
-from newsletter.model import Publication, Summary
+from newsletter.model import Correction, Publication, Summary
 from newsletter.templates.compiling import _sample_issue
 from tests.support.factories import item, paper
 from tests.support.hostile_inputs import paper_of
@@ -164,6 +164,18 @@ def test_edition_renders_cards_rows_and_more() -> None:
         assert said in html
     assert "".join(rendering.subject) == "Title 1 & co and 3 more"
     assert "[li]Title 2 & co[/li]" in rendering.text
+
+
+def test_letter_ends_with_the_readers_corrections() -> None:
+    corrections = (Correction(1, 1, "Old & new", "Old"), Correction(2, 2, "Gone"))
+    made = replace(issue([paper(1), paper(2)]), corrections=corrections)
+    fragments, _ = render_issue(made, SITE, tiny_templates())
+    told = replace(edition(section("Other", 0)), corrections=(0,))
+    html = render_letter(IssueFragments.load(fragments.dump()), told, links_to()).html
+    end = html[html.index("<h2>Corrections") :]
+    assert end.startswith("<h2>Corrections</h2><li>Old &amp; new was Old</li></section>")
+    assert "Gone" not in html
+    assert fragments.sizes.corrections_frame == len("<h2>Corrections</h2></section>")
 
 
 def test_zero_counts_are_omitted() -> None:

@@ -259,6 +259,7 @@ def _store_wave(connection: sa.Connection, issue: int, wave: Wave) -> tuple[Wave
         "numbers": json.dumps(numbers_of(wave.issue)),
         "body": pack(wave.issue),
         "pieces": zlib.compress(wave.pieces),
+        "corrected": max((each.number for each in wave.issue.corrections), default=0),
     }
     new = connection.execute(sa.insert(schema.waves).values(values).returning(WAVES.id))
     return Wave(new.scalar_one(), wave.issue, wave.due, wave.pieces), True

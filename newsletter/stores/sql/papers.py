@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.model import (
+    Correction,
     Coverage,
     IdentifiedItem,
     Identity,
@@ -53,6 +54,7 @@ class PaperQueries(Queries, Papers):
                 entries, source=source.name, mute_past=never_answered, now=now
             )
             _save(connection, before, after)
+            _save_corrections(connection, after, now)
             if listed := [{"day": day, "paper": number} for number in sorted(numbers)]:
                 connection.execute(insert_new(connection, schema.readings), listed)
             health = asdict(source.after(counts))
@@ -100,6 +102,21 @@ class PaperQueries(Queries, Papers):
         query = sa.select(schema.papers).join(schema.readings).where(schema.readings.c.day == day)
         with self._database.reading() as connection:
             return _load_papers(connection, query.order_by(PAPERS.number))
+
+    @override
+    def corrections(self, *, since: datetime) -> tuple[Correction, ...]:
+        columns = schema.corrections.c
+        query = (
+            sa.select(columns.number, columns.title, columns.was, PAPERS.group, PAPERS.body)
+            .join(schema.papers, PAPERS.number == columns.paper)
+            .where(columns.at >= since)
+            .order_by(columns.number)
+        )
+        with self._database.reading() as connection:
+            return tuple(
+                Correction(row.number, row.group, row.title, row.was, load(Item, row.body).url)
+                for row in connection.execute(query)
+            )
 
     @override
     def cutoff(self) -> int:
@@ -207,6 +224,15 @@ def _save(connection: sa.Connection, before: PaperIndex, after: PaperIndex) -> N
     if muted := after.muted_by - before.muted_by:
         rows = [{"paper": paper, "source": source} for paper, source in sorted(muted)]
         connection.execute(sa.insert(schema.muted_by), rows)
+
+
+def _save_corrections(connection: sa.Connection, index: PaperIndex, now: datetime) -> None:
+    rows = [
+        {"paper": number, "at": now, "title": index.papers[number].item.title, "was": was}
+        for number, was in index.corrections
+    ]
+    if rows:
+        connection.execute(sa.insert(schema.corrections), rows)
 
 
 def _save_names(

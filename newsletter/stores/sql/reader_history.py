@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import ARRIVED, DECIDING, Paper, Reader, ReaderHistory
+from newsletter.model import ARRIVED, DECIDING, Correction, Paper, Reader, ReaderHistory
 from newsletter.ports import Issues, Papers
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.engine import Queries
@@ -57,6 +57,43 @@ class HistoryQueries(Queries, Papers, Issues):
                 new = {reader: numbers for reader, numbers in new.items() if numbers}
                 found |= _not_sent(connection, new)
         return frozenset(found)
+
+    @override
+    def corrections_due(
+        self, readers: Sequence[int], corrections: Sequence[Correction]
+    ) -> Mapping[int, tuple[int, ...]]:
+        due: dict[int, tuple[int, ...]] = {}
+        with self._database.reading() as connection:
+            members = _members(connection, {each.group for each in corrections})
+            for batch in batches(readers):
+                told = _last_told(connection, batch, min(each.number for each in corrections))
+                for reader, groups in _sent(connection, batch, members).items():
+                    news = tuple(
+                        index
+                        for index, each in enumerate(corrections)
+                        if each.group in groups and each.number > told.get(reader, 0)
+                    )
+                    if news:
+                        due[reader] = news
+        return due
+
+
+def _last_told(connection: sa.Connection, readers: Sequence[int], lowest: int) -> dict[int, int]:
+    """Up to which correction the letters of these readers told them, from number ``lowest`` on."""
+    query = sa.select(WAVES.id, WAVES.issue).where(WAVES.corrected >= lowest)
+    waves = connection.execute(query).all()
+    told = (
+        sa.select(DELIVERIES.reader, sa.func.max(WAVES.corrected).label("number"))
+        .join(schema.waves, WAVES.id == DELIVERIES.wave)
+        .where(
+            DELIVERIES.issue.in_({wave.issue for wave in waves}),
+            DELIVERIES.wave.in_([wave.id for wave in waves]),
+            DELIVERIES.reader.in_(readers),
+            DELIVERIES.state.in_(sorted(ARRIVED)),
+        )
+        .group_by(DELIVERIES.reader)
+    )
+    return {row.reader: row.number for row in connection.execute(told)}
 
 
 def _histories(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0011"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0012"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -169,6 +169,16 @@ wordings = sa.Table(
     sa.Column("words", sa.Text, nullable=False),
 )
 
+corrections = sa.Table(
+    "corrections",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("was", sa.Text, nullable=False),  # the title before; empty for a withdrawal
+)
+
 issues = sa.Table(
     "issues",
     metadata,
@@ -191,6 +201,7 @@ waves = sa.Table(
     sa.Column("numbers", sa.Text, nullable=False),  # ingest numbers in the issue's order, JSON
     sa.Column("body", sa.LargeBinary, nullable=False),  # Issue, JSON, zlib
     sa.Column("pieces", sa.LargeBinary, nullable=False),  # the compiled letter, zlib
+    sa.Column("corrected", sa.Integer, nullable=False, server_default="0"),  # last correction
     sa.UniqueConstraint("issue", "due"),
 )
 
