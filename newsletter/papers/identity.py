@@ -29,6 +29,7 @@ ORDER = (*ARCHIVES, "url", "feed", "title", "text", "entry")  # strongest first
 
 _ADDRESSES = ("url:", "feed:")  # names that a source may give to several papers
 _ENTRY = "entry:"
+_ZENODO = "doi:10.5281/zenodo."
 
 _TEX = re.compile(r"\\(?P<word>[a-zA-Z]+)|\\.|[${}^_~]")
 _GREEK = re.compile(
@@ -57,7 +58,7 @@ def identify(item: Item, source: str = "") -> Identity:
     if len(abstract) >= _DISTINCTIVE:
         names.append(f"text:{text}")
     if source and title and not key.startswith("arxiv:"):
-        names.append(f"{_ENTRY}{source}#{_digest(title)}")
+        names.append(f"{_ENTRY}{source.replace('#', ' ')}#{_digest(title)}")
     return Identity(key, frozenset(names))
 
 
@@ -69,17 +70,18 @@ def strength(name: str) -> int:
 def mark_shared(items: Iterable[Item]) -> Iterator[Item]:
     """The items of one answer; ids and addresses that several of them carry name none.
 
-    The same title twice is one item listed twice; two versions of a preprint may differ in theirs.
+    The same title with the same abstract is one item listed twice. Two versions of a preprint may
+    have different titles, and one paper in an archive different abstracts.
     """
     named = [(item, {raw: parse_names(raw) for raw in _raw_names(item)}) for item in items]
-    titles: defaultdict[tuple[str, int | None], set[str]] = defaultdict(set)
+    carriers: defaultdict[tuple[str, int | None], set[tuple[str, str]]] = defaultdict(set)
     for item, names_of in named:
         title = normalise_title(item.title)
-        for names in names_of.values():
-            for name in names:
-                titles[name].add(title)
+        for name, version in (name for names in names_of.values() for name in names):
+            text = item.abstract if name.startswith(_ADDRESSES) else ""
+            carriers[name, version].add((title, text))
     for item, names_of in named:
-        shared = [r for r, names in names_of.items() if any(len(titles[n]) > 1 for n in names)]
+        shared = [r for r, names in names_of.items() if any(len(carriers[n]) > 1 for n in names)]
         yield replace(item, shared=tuple(shared)) if shared else item
 
 
@@ -103,20 +105,21 @@ def do_texts_agree(
 ) -> bool:
     """Whether the texts leave a newcomer the paper that it can be by its names.
 
-    Strong names need no texts. An address under which one source has listed another title may be
-    that of several papers, and a title too. Where in doubt they are two: a repeat is better than a
-    loss. ``day`` is today, None if the known item stands in the same answer.
+    Strong names need no texts. An address under which a source has listed another title may be that
+    of several papers; so may a title, with another guid too. Where in doubt they are two: a repeat
+    is better than a loss. ``day`` is today, None if the known item stands in the same answer.
     """
     shared = newcomer.aliases & names
+    if not all(name.startswith((*_ADDRESSES, _ENTRY)) for name in shared):
+        return True
     titled = any(name.startswith(_ENTRY) for name in shared)
     addressed = any(name.startswith(_ADDRESSES) for name in shared)
-    strong = not all(name.startswith((*_ADDRESSES, _ENTRY)) for name in shared)
-    if strong or (titled and addressed):
-        return True
+    own = {f"{name.partition('#')[0]}#" for name in newcomer.aliases if "#" in name}
+    differing = {prefix for prefix in own if _differ(newcomer.aliases, names, prefix)}
     if titled:
-        return _is_listed_again(item, known, day)
-    sources = [n.rpartition("#")[0] for n in newcomer.aliases if n.startswith(_ENTRY)]
-    renamed = any(_differ(newcomer.aliases, names, f"{source}#") for source in sources)
+        renumbered = any(prefix.startswith("feed:") for prefix in differing)
+        return (addressed and not renumbered) or _is_listed_again(item, known, day)
+    renamed = any(prefix.startswith(_ENTRY) for prefix in differing)
     return not renamed or _is_edited(item, known)
 
 
@@ -154,8 +157,14 @@ def _shingles(text: str) -> set[str]:
 
 
 def _differ(one: frozenset[str], other: frozenset[str], prefix: str) -> bool:
-    """Whether both have names that begin so, and none of them in common."""
-    mine, theirs = ({name for name in names if name.startswith(prefix)} for names in (one, other))
+    """Whether both have names that begin so, and none of them in common.
+
+    Zenodo's do not count, where each version of a record has a DOI of its own.
+    """
+    mine, theirs = (
+        {name for name in names if name.startswith(prefix) and not name.startswith(_ZENODO)}
+        for names in (one, other)
+    )
     return bool(mine and theirs and not mine & theirs)
 
 

@@ -36,9 +36,10 @@ _DOI = re.compile(r"(?<![\w.])10\.\d{4,9}/(?:\(sici\)[^\s\"]+|[^\s\"<>;,]+)", re
 _DOI_MARK = re.compile(r"(?:\S*[:/=]\s*|doi\s+)?10\.\d{4,9}/", re.IGNORECASE)
 _DOI_VERSION = re.compile(
     r"(10\.(?:1101|64898)/[\d.]+(?=v)"  # bioRxiv, medRxiv
-    r"|10\.7287/peerj\.preprints\.\d+(?=v)"
+    r"|10\.(?:7287/peerj\.preprints|12074/\d{6})\.\d+(?=v)"  # PeerJ, ChinaXiv
     r"|10\.7554/elife\.\d+(?=\.)"  # reviewed preprints; components have three digits
-    r"|10\.(?:12688|35241)/[a-z0-9-]+\.\d+(?=\.)"  # F1000Research and its sister platforms
+    r"|10\.(?:12688|35241|7490)/[a-z0-9-]+\.\d+(?=\.)"  # F1000Research and its sister platforms
+    r"|10\.1002/essoar\.\d+(?=\.)"
     r"|10\.32388/[a-z0-9]+(?=\.)"  # Qeios
     r"|10\.\d+/.+(?=[-._/]v))"  # all others: -v2, .v2, _v2, /v2
     r"[-._/]?v?([1-9]\d?)(?:\.\D.*)?"
@@ -94,7 +95,9 @@ _SERVERS = {
         r"(?:[\w-]+\.)?(?:hal\.science|archives-ouvertes\.fr)/([a-z]+-\d{8})(?:v(\d+))?": (
             "preprint:{}",
         ),
-        r"(vixra\.org/abs/\d{4}\.\d{4})(?:v(\d+))?": ("preprint:{}",),
+        r"((?:vixra|chinaxiv)\.org/abs/\d{4,6}\.\d{4,5})(?:v(\d+))?": ("preprint:{}",),
+        # Open Preprint Systems: SciELO, engrXiv and others
+        r"([^?]+/preprint/view/\d+)(?:/version/(\d+))?": ("preprint:{}",),
         r"((?:(?:[\w-]+\.)?figshare\.com|techrxiv\.org)/articles/(?:[^/]+/){1,2}\d{6,})"
         r"(?:/(\d+))?$": ("preprint:{}",),
         r"((?:authorea\.com|essopenarchive\.org)/users/\d+/articles/\d+)(?:[^/]*/v(\d+))?": (

@@ -30,7 +30,7 @@ MAX_DATE = 200
 MAX_OUTPUT = 20 * 1024 * 1024
 """Characters of JSON: entities can expand to far more text than the feed has."""
 
-_IDS = ("id", "prism_doi", "dc_identifier", "arxiv_doi", "citation_doi", "link")
+_IDS = ("id", "prism_doi", "prism_url", "dc_identifier", "arxiv_doi", "citation_doi", "link")
 _DATES = (
     "published",
     "updated",

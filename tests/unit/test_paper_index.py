@@ -151,6 +151,26 @@ def test_same_title_of_two_papers_stays_two(title: str, one: str, other: str) ->
     assert len(groups(index)) == 2
 
 
+def test_corrections_with_one_link_stay_apart() -> None:
+    index = PaperIndex()
+    texts = (ABSTRACT, "We regret that the second figure was upside down in the printed issue.", "")
+    items = [
+        item("Correction", abstract=text, url="https://j.example/toc", ids=(f"feed:{FEED}#{n}",))
+        for n, text in enumerate(texts)
+    ]
+    assert sum(listed(index, each, day=day).new for day, each in enumerate(items)) == 3
+    assert listed(PaperIndex(), *items) == IngestCounts(new=3)
+    assert listed(index, *items, day=9) == IngestCounts(seen=3)
+
+
+def test_version_of_a_zenodo_record_is_no_news() -> None:
+    index = PaperIndex()
+    for number in (7000001, 7000002):
+        record = invented(1, f"https://zenodo.org/records/{number}", f"10.5281/zenodo.{number}")
+        listed(index, record)
+    assert len(groups(index)) == 1
+
+
 def test_title_is_known_only_in_its_source() -> None:
     index = PaperIndex()
     for source in ("J", "K"):

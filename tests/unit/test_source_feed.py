@@ -89,6 +89,36 @@ def test_link_shared_by_all_entries_identifies_none() -> None:
     assert found[0].url == "https://a.example/"
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "<guid isPermaLink='false'>10.1234/A.5</guid>",
+        "<dc:identifier>info:doi/10.1234/a.5</dc:identifier>",
+        "<prism:url>https://dx.doi.org/10.1234/a.5</prism:url>",
+        "<link>https://j.example/show?doi=10.1234%2Fa.5&amp;af=R</link>",
+        "<link>https://j.example/doi/full/10.1234/a.5?af=R</link>",
+    ],
+)
+def test_doi_is_read_from_every_field(field: str) -> None:
+    assert identify(one(f"<title>T</title>{field}")).key == "doi:10.1234/a.5"
+
+
+def test_shared_guid_and_fragments_identify_none() -> None:
+    found = entries(
+        *(
+            f"<title>{n}</title><guid isPermaLink='false'>g</guid>"
+            f"<link>https://a.example/toc?utm_content={n}#{n}</link>"
+            for n in ("One", "Two", "Three")
+        )
+    )
+    assert all(identify(each).key.startswith("title:") for each in found)
+    assert found[0].url == "https://a.example/toc?utm_content=One#One"
+
+
+def test_second_version_of_an_entry_has_its_version() -> None:
+    assert one("<title>T</title><guid>10.21203/rs.3.rs-7/v2</guid>").version == 2
+
+
 def test_entries_are_recent_for_two_days_or_undated() -> None:
     days = (date(2026, 8, 3), date(2026, 8, 1), date(2026, 7, 31), date(2026, 8, 4), None)
     current, past = split_by_age("f", date(2026, 8, 3), [item(published=day) for day in days])
