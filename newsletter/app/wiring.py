@@ -345,7 +345,9 @@ def _make_source(name: str, settings: AnySource, folder: Path, client: Client) -
             path = None if settings.path is None else folder / settings.path
             return HuggingFace(name, source_client, url=settings.url, path=path)
         case ArxivSource():
-            return Arxiv(name, source_client, url=settings.url, categories=settings.categories)
+            return Arxiv(
+                name, source_client, settings.categories, settings.url, settings.cross_lists
+            )
         case FeedSource():
             return Feed(name, source_client, url=settings.url)
         case PageSource():

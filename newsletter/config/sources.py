@@ -60,6 +60,7 @@ class ArxivSource(SourceSettings):
     kind: Literal["arxiv"]
     url: WebAddress = "https://rss.arxiv.org"
     categories: tuple[str, ...] = Field(min_length=1)
+    cross_lists: bool = True
 
     @field_validator("categories")
     @classmethod

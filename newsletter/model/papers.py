@@ -61,6 +61,7 @@ class Listing:
             On the first fetch of a source its papers are remembered as seen and never sent; later,
             papers that are new in it are sent.
         complete: whether it can no longer grow, although its date is not over yet.
+        missing: why some of its papers are missing; the list is asked for again.
         poll_after: how long the source asks to be left alone.
         unreadable: how many entries could not be read and are left out.
     """
@@ -70,6 +71,7 @@ class Listing:
     items: tuple[Item, ...]
     past: bool = False
     complete: bool = False
+    missing: str = ""
     poll_after: timedelta = timedelta()
     unreadable: int = 0
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from statistics import median
 
 from newsletter.model import (
     Calendar,
@@ -24,7 +25,11 @@ MAX_REQUESTS = 40
 
 _FINGERPRINTS = 100  # papers of a list whose hashes are kept to recognise it
 
+SATURDAY = 5
+
 MAX_NAMED = 3  # dates of a source that a letter names; of the others it gives the number
+
+_COMPARED, _FAR_OFF = 10, 5  # lists that one is compared with, and the factor that is odd
 
 _STALE = "an earlier day's list again"
 _GIVEN_UP = "it could not be read while the source had it"
@@ -55,6 +60,17 @@ class Reply:
     def items(self) -> tuple[Item, ...]:
         """All papers that were listed."""
         return tuple(item for _, item in self.listed_items)
+
+    @property
+    def missing(self) -> str:
+        """Why some papers of the lists are missing, although the others came."""
+        return "; ".join(one.missing for one in self.listings if one.missing)
+
+    @property
+    def unreadable(self) -> str:
+        """How many entries could not be read and were left out; empty if there are none."""
+        count = sum(one.unreadable for one in self.listings)
+        return f"{count} entries could not be read" if count else ""
 
 
 def open_requests(
@@ -134,6 +150,8 @@ def _dated(source: Source, rows: Rows, reply: Reply, now: datetime) -> Coverage:
     complete = any(one.complete for one in reply.listings) or source.calendar.is_settled(day, now)
     late = over and bool(rows) and before.state in {"missing", "lost"}
     state = "growing" if not complete else "filled" if late else "covered"
+    if reply.missing:
+        state = "missing" if over else "growing"
     if before.papers and not reply.items:
         emptied = f"the list is empty now; it had {before.papers} papers"
         return replace(before, state=state, checked=now, detail=emptied)
@@ -145,8 +163,22 @@ def _dated(source: Source, rows: Rows, reply: Reply, now: datetime) -> Coverage:
         checked=now,
         # An empty list that may still grow says nothing yet.
         answered=now if complete or reply.items else before.answered,
-        detail="",
+        detail=reply.missing or reply.unreadable or (_odd_count(rows, reply) if complete else ""),
     )
+
+
+def _odd_count(rows: Rows, reply: Reply) -> str:
+    """A word on a list that is far shorter or longer than the last ones of such a weekday."""
+    part, day, papers = reply.request.part, reply.request.day, len(reply.items)
+    lengths = [
+        rows[one, d].papers
+        for one, d in sorted(rows)
+        if one == part and d < day and (d.weekday() < SATURDAY) == (day.weekday() < SATURDAY)
+    ]
+    known = list(filter(None, lengths))[-_COMPARED:]
+    if len(known) < _COMPARED or median(known) / _FAR_OFF <= papers <= median(known) * _FAR_OFF:
+        return ""
+    return f"{papers} papers are listed; {median(known):g} are usual"
 
 
 def _given_up(

@@ -29,6 +29,7 @@ from newsletter.model.windows import BACKOFF_WAITS, FETCH_AHEAD
 from newsletter.papers.identity import identify
 from newsletter.ports import Clock, Papers, Source
 from newsletter.publisher.coverage import (
+    SATURDAY,
     Reply,
     Rows,
     first_owed,
@@ -39,8 +40,6 @@ from newsletter.publisher.coverage import (
 )
 
 _log = logging.getLogger(__name__)
-
-SATURDAY = 5
 
 LAST_CALL = timedelta(minutes=1)
 """This long before an issue is due, sources that failed or whose list grows are asked once more."""
@@ -166,9 +165,10 @@ class Poll:
         """The source's health after these replies."""
         before, calendar = self.before, self.source.calendar
         failed = [reply for reply in replies if reply.failure]
+        partial = [reply for reply in replies if reply.missing]
         stale = [reply for reply in replies if calendar.past and is_stale(rows, reply)]
         state: ListingState
-        if failed:
+        if failed or partial:
             state = "failed" if len(failed) == len(replies) else "partial"
         elif stale:
             state = "stale"
@@ -178,16 +178,16 @@ class Poll:
             weekend = calendar.past and calendar.today(self.as_of).weekday() >= SATURDAY
             state = "holiday" if weekend else "quiet"
         details = [self._name(reply, reply.failure) for reply in failed]
+        details += [self._name(reply, reply.missing) for reply in partial]
         details += [self._name(reply, _DETAILS["stale"]) for reply in stale]
-        if left_out := sum(one.unreadable for reply in replies for one in reply.listings):
-            details.append(f"{left_out} entries could not be read")
+        details += [self._name(reply, reply.unreadable) for reply in replies if reply.unreadable]
         return SourceHealth(
             before.name,
             state,
             "; ".join(dict.fromkeys(details)) or _DETAILS[state],
             now,
             before.last_ok if state == "failed" else now,
-            before.failures + 1 if failed or stale else 0,
+            before.failures + 1 if failed or partial or stale else 0,
             next_interval(calendar, before, replies, changed=state == "ok"),
         )
 

@@ -56,6 +56,9 @@ _WITHDRAWN = re.compile(
 )
 """How the abstract or the comment of a withdrawn paper begins."""
 
+_AFFILIATION = re.compile(r"\s*\([^()]*\)")
+_BETWEEN_NAMES = re.compile(r",?\s+and\s+|,\s+(?!(?:Jr|Sr|I{2,3}|IV)\b)")
+
 
 @dataclass(slots=True)
 class Reading:
@@ -209,5 +212,7 @@ def arxiv_item(entry: Entry, url: str) -> Item:
 def _arxiv_authors(fields: Iterable[str]) -> Iterator[str]:
     """The names, separated by commas or in several fields, without affiliations."""
     for names in fields:
-        bare = re.sub(r"\s*\([^()]*\)", "", clean(names))
-        yield from (name for name in re.split(r",\s+(?!(?:Jr|Sr|I{2,3}|IV)\b)", bare) if name)
+        bare = clean(names)
+        while bare != (bare := _AFFILIATION.sub("", bare)):  # the inner ones first
+            pass
+        yield from filter(None, _BETWEEN_NAMES.split(bare))
