@@ -11,7 +11,7 @@ import json
 import re
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import ParamSpec, TypeVar
@@ -35,7 +35,15 @@ from newsletter.model import (
 )
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
-from newsletter.text import fold, tex_to_unicode
+from newsletter.text import (
+    fold,
+    literal_text,
+    name_phrases,
+    name_text,
+    phrases,
+    tex_to_unicode,
+    word_text,
+)
 
 MEGABYTE = 1 << 20
 Arguments = ParamSpec("Arguments")
@@ -161,7 +169,7 @@ def _any_holds(rules: Sequence[Rule], item: Item) -> bool:
 def _holds(expression: Expression, item: Item) -> bool:
     match expression:
         case Term():
-            return any(_occurs(expression, text) for text in _texts(expression, item))
+            return _occurs(expression, item)
         case Not(of=inner):
             return not _holds(inner, item)
         case All(of=parts):
@@ -170,24 +178,22 @@ def _holds(expression: Expression, item: Item) -> bool:
             return any(_holds(part, item) for part in parts)
 
 
-def _occurs(term: Term, text: str) -> bool:
-    if term.field == "category":
-        return term.text in {text, text.partition(".")[0]}
-    return re.search(rf"(?<![^\W_]){re.escape(term.text)}(?![^\W_])", text) is not None
-
-
-def _texts(term: Term, item: Item) -> Iterator[str]:
-    """The folded texts in which a term is looked up, cached."""
+def _occurs(term: Term, item: Item) -> bool:
+    """Whether one of a term's spellings is in one of the texts, which are cached."""
     match term.field:
-        case "author":
-            yield from map(fold, item.authors)
         case "category":
-            yield from map(fold, item.categories)
-        case "title":
-            yield fold(tex_to_unicode(item.title))
-        case _:
-            yield fold(tex_to_unicode(item.title))
-            yield fold(tex_to_unicode(item.abstract))
+            names = [fold(name) for name in item.categories]
+            return fold(term.text) in {*names, *(name.partition(".")[0] for name in names)}
+        case "author":
+            names = [name_text(name) for name in item.authors]
+            return any(phrase in name for phrase in name_phrases(term.text) for name in names)
+    texts = [tex_to_unicode(item.title)]
+    if term.field != "title":
+        texts.append(tex_to_unicode(item.abstract))
+    if term.exact:
+        quoted = rf"(?<![^\W_]){re.escape(literal_text(term.text))}(?![^\W_])"
+        return any(re.search(quoted, literal_text(text)) for text in texts)
+    return any(phrase in word_text(text) for phrase in phrases(term.text) for text in texts)
 
 
 if __name__ == "__main__":

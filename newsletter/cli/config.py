@@ -9,11 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter.app.wiring import open_app
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list, group
 from newsletter.cli.output import Output, count_of
 from newsletter.config import Settings
+from newsletter.config.rules import check_rules
 from newsletter.config.subscribers import SubscribersSettings
+from newsletter.config.yaml_file import load
 from newsletter.errors import ConfigurationError, InvalidFileError, UsageError
 
 commands = command_list()
@@ -85,29 +87,43 @@ def check(config: Path, output: Output) -> int:
     Example: newsletter config check
     """
     try:
-        readers = _count_checked_readers(config)
+        readers, warnings = _check_files(config)
     except InvalidFileError as error:
         if not output.json:
             raise
-        errors = [
-            {"file": each.file, "line": each.line, "where": each.where, "problem": each.problem}
-            for each in error.errors
-        ]
+        errors = [_plain(each) for each in error.errors]
         output.result({"ok": False, "errors": errors})
         return error.exit_code
-    document = {"ok": True, "errors": [], "readers": readers}
+    document = {
+        "ok": True,
+        "errors": [],
+        "warnings": [_plain(each) for each in warnings],
+        "readers": readers,
+    }
+    for each in warnings:
+        output.message(f"warning: {each}")
     output.result(document, f"{config}: ok, {count_of(readers, 'reader')} in the file")
     return 0
 
 
-def _count_checked_readers(config: Path) -> int:
-    """The number of readers in a correct readers' file.
+def _plain(error: ConfigurationError) -> dict[str, object]:
+    return {
+        "file": error.file,
+        "line": error.line,
+        "where": error.where,
+        "problem": error.problem,
+    }
+
+
+def _check_files(config: Path) -> tuple[int, list[ConfigurationError]]:
+    """The number of readers in a correct readers' file, and warnings about rules in both files.
 
     Raises:
         InvalidFileError: every mistake in the readers' file and the templates; or only those in
             newsletter.yaml, because the other files are checked against it.
     """
     errors: list[ConfigurationError] = []
+    warnings: list[ConfigurationError] = []
     readers = 0
     try:
         with open_app(config) as app:
@@ -116,11 +132,18 @@ def _count_checked_readers(config: Path) -> int:
             except ConfigurationError as error:
                 errors += _each_error(error)
             _ = app.templates
+            warnings = [] if errors else [*_rule_warnings(app)]
     except ConfigurationError as error:
         errors += _each_error(error)
     if errors:
         raise InvalidFileError(errors)
-    return readers
+    return readers, warnings
+
+
+def _rule_warnings(app: App) -> Iterator[ConfigurationError]:
+    for path in (app.path, app.subscribers_file):
+        document = load(path.read_bytes(), path.name, app.environment)
+        yield from check_rules(document, app.settings.paper_fields)
 
 
 def _each_error(error: ConfigurationError) -> tuple[ConfigurationError, ...]:

@@ -137,9 +137,13 @@ def _rule(text: str) -> str:
     try:
         parse_rule(text)
     except FilterError as error:
-        pointer = " " * error.column + "^"
-        raise ValueError(f"{error.reason}\n    {error.text}\n    {pointer}") from error
+        raise ValueError(pointed(error.reason, error.text, error.column)) from error
     return text
+
+
+def pointed(problem: str, text: str, column: int) -> str:
+    """A problem with a rule, and below it the rule with the place marked."""
+    return f"{problem}\n    {text}\n    {' ' * column}^"
 
 
 def _rate(text: str) -> str:

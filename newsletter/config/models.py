@@ -19,7 +19,7 @@ from newsletter.config.fields import (
     mailbox,
     per_second,
 )
-from newsletter.config.sources import AnySource
+from newsletter.config.sources import EVERY_FIELD, AnySource
 from newsletter.config.topics import TopicSettings, expand_name
 from newsletter.model import Days, Publication
 
@@ -181,6 +181,11 @@ class Settings(Strict):
     def source_names(self) -> tuple[str, ...]:
         """The name of each source in reports and emails."""
         return tuple(source.display_name for source in self.sources)
+
+    @property
+    def paper_fields(self) -> frozenset[str]:
+        """Which of the fields that not every source gives some source does."""
+        return frozenset().union(*(s.gives for s in self.sources)) if self.sources else EVERY_FIELD
 
     @property
     def publication(self) -> Publication:

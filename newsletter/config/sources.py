@@ -5,7 +5,7 @@ demands the line that builds the adapter, and a test demands its docs.
 """
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator
 from typing_extensions import override
@@ -15,12 +15,18 @@ from newsletter.config.fields import Header, Strict, WebAddress
 _ARXIV_ANNOUNCEMENT = re.compile(
     r"https?://(?:(?:rss|export|www)\.)?arxiv\.org/(?:rss|atom)\b(?:/([^/?#]*))?", re.IGNORECASE
 )
+
+EVERY_FIELD = frozenset({"category", "org"})
+"""The fields of a paper that not every kind of source gives."""
+
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 """A header's name (RFC 9110, 5.1)."""
 
 
 class SourceSettings(Strict):
-    """The settings that every kind has."""
+    """The settings that every kind has; ``gives`` is which of ``EVERY_FIELD`` its papers have."""
+
+    gives: ClassVar[frozenset[str]] = EVERY_FIELD
 
     name: str | None = None
     timeout: float = Field(default=30, gt=0, le=300)
@@ -44,6 +50,7 @@ class SourceSettings(Strict):
 class HuggingFaceSource(SourceSettings):
     """Hugging Face Daily Papers, from its API or from saved answers."""
 
+    gives = frozenset({"org"})
     kind: Literal["huggingface"]
     url: WebAddress = "https://huggingface.co"
     path: str | None = None
@@ -57,6 +64,7 @@ class HuggingFaceSource(SourceSettings):
 class ArxivSource(SourceSettings):
     """arXiv's announcements of these categories."""
 
+    gives = frozenset({"category"})
     kind: Literal["arxiv"]
     url: WebAddress = "https://rss.arxiv.org"
     categories: tuple[str, ...] = Field(min_length=1)
@@ -80,6 +88,7 @@ class ArxivSource(SourceSettings):
 class FeedSource(SourceSettings):
     """Any RSS, Atom, RDF or JSON feed."""
 
+    gives = frozenset({"category"})
     kind: Literal["feed"]
     url: WebAddress
 
@@ -104,6 +113,7 @@ class FeedSource(SourceSettings):
 class PageSource(SourceSettings):
     """Daily Papers pages saved as text."""
 
+    gives = frozenset({"org"})
     kind: Literal["page"]
     path: str
 

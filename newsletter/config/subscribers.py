@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 
 from newsletter.config.fields import Address, RuleText, Strict, WallTime, Zone, address
 from newsletter.config.loading import sorted_by_line, validate
+from newsletter.config.rules import check_rules, entries
+from newsletter.config.sources import EVERY_FIELD
 from newsletter.config.yaml_file import Document, SettingPath, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import (
@@ -116,10 +118,13 @@ def subscriber_from_entry(entry: Mapping[str, Value], topics: Collection[str]) -
     """A subscriber from the values of one entry, given to a command or a form.
 
     Raises:
-        InvalidFileError: every mistake in them.
+        InvalidFileError: every mistake in them, and rules that can never find anything.
     """
     document = Document("", {"subscribers": [dict(entry)]}, {})
-    return _validate_document(document, topics)[0]
+    (subscriber,) = _validate_document(document, topics)
+    if errors := check_rules(document, EVERY_FIELD, certain=True):
+        raise InvalidFileError(errors)
+    return subscriber
 
 
 def _validate_document(document: Document, topics: Collection[str]) -> tuple[Subscriber, ...]:
@@ -133,17 +138,9 @@ def _validate_document(document: Document, topics: Collection[str]) -> tuple[Sub
     return tuple(each.subscriber for each in settings.subscribers)
 
 
-def _entries(document: Document) -> Iterator[tuple[int, dict[str, Value]]]:
-    """Every entry that is a mapping, with its index; validation reports the others."""
-    readers = document.value.get("subscribers") if isinstance(document.value, dict) else None
-    for place, entry in enumerate(readers if isinstance(readers, list) else ()):
-        if isinstance(entry, dict):
-            yield place, entry
-
-
 def _duplicates(document: Document) -> Iterator[ConfigurationError]:
     first: dict[str, int] = {}
-    for place, entry in _entries(document):
+    for place, entry in entries(document, "subscribers"):
         email = entry.get("email")
         if not isinstance(email, str):
             continue
@@ -155,7 +152,7 @@ def _duplicates(document: Document) -> Iterator[ConfigurationError]:
 
 
 def _unknown_topics(document: Document, topics: Collection[str]) -> Iterator[ConfigurationError]:
-    for place, entry in _entries(document):
+    for place, entry in entries(document, "subscribers"):
         named = entry.get("topics")
         for at, name in enumerate(named if isinstance(named, list) else ()):
             if isinstance(name, str) and name.strip() not in topics:

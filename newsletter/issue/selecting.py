@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from newsletter.issue.composing import IssueMasks, quote_rule
+from newsletter.issue.composing import MAX_QUOTE, IssueMasks, quote_rule
 from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
@@ -14,8 +14,9 @@ from newsletter.model import (
     Verdict,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
+from newsletter.papers.matching import written_forms
 from newsletter.papers.topics import bit_indexes
-from newsletter.text import tex_to_unicode
+from newsletter.text import shorten, tex_to_unicode
 
 NO_ROOM = "did not fit; comes with the next letter that has room"
 """Why a paper is not in an edition although the reader wants it."""
@@ -146,9 +147,30 @@ def _reasons(masks: IssueMasks, wants: Filter, chosen: int) -> Mapping[int, str]
         return dict.fromkeys(bit_indexes(chosen), EVERY_PAPER)
     return {
         index: group.reasons[index]
+        + _as_written(masks, _deciding_rules(masks, wants, group, index), index)
         for group in group_by_topic(masks, wants, chosen)
         for index in bit_indexes(group.papers)
     }
+
+
+def _deciding_rules(
+    masks: IssueMasks, wants: Filter, group: TopicGroup, index: int
+) -> Iterator[Rule]:
+    """The rule that the reason for a chosen paper quotes; none for a category or a meaning."""
+    because = masks.matching.because.get((group.name, index))
+    if because is None:
+        return (rule for rule in wants.include if masks.matching_rule(rule) >> index & 1)
+    topics = (topic for topic in masks.issue.topics if topic.name == group.name)
+    return (rule for topic in topics for rule in topic.any if rule.text == because)
+
+
+def _as_written(masks: IssueMasks, rules: Iterator[Rule], index: int) -> str:
+    """What to add to a reason if the paper does not write it as the rule does."""
+    rule = next(rules, None)
+    forms = written_forms(rule, masks.issue.papers[index].item) if rule else ()
+    return (
+        f" (as {', '.join(f'“{shorten(form, MAX_QUOTE)}”' for form in forms[:3])})" if forms else ""
+    )
 
 
 def _reason_against(
@@ -183,4 +205,4 @@ def _why_given_up(masks: IssueMasks, wants: Filter, index: int) -> str:
 
 def _excluding_rule(masks: IssueMasks, rules: Sequence[Rule], index: int) -> str:
     rule = next(rule for rule in rules if masks.matching_rule(rule) >> index & 1)
-    return quote_rule("exclude", rule.text)
+    return quote_rule("exclude", rule.text) + _as_written(masks, iter((rule,)), index)

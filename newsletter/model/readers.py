@@ -28,10 +28,11 @@ Origin = Literal["file", "store"]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A whole word or phrase in one field of a paper; case does not matter."""
+    """A word or phrase in one field of a paper, in any spelling; ``exact``: only as written."""
 
     field: Field
     text: str
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,12 @@ The grammar, loosest first; words are case-insensitive, ``and``, ``or``, ``not``
     operand = "not" operand | "(" or ")" | [prefix] phrase
     prefix  = "title:" | "author:" | "org:" | "category:" | "about:"
     phrase  = '"' anything '"' | word+
+
+Curly, angle and corner quotes are quotes. A comma in an unquoted phrase separates alternatives;
+a single one in an author's name comes after the family name, and in an organisation's it is its.
 """
+
+# ruff: noqa: RUF001 - characters that look alike are the subject here
 
 import difflib
 import re
@@ -18,12 +23,18 @@ from typing import get_args
 
 from newsletter.errors import FilterError
 from newsletter.model import All, AnyOf, Expression, Field, Not, Rule, Term
-from newsletter.text import clean, fold
+from newsletter.text import clean
 
 MAX_LENGTH = 4096  # characters of one rule, which leaves room for some 800 terms
 MAX_DEPTH = 50  # brackets and negations within one another
 
 _PREFIXES: Mapping[str, Field] = {field: field for field in get_args(Field) if field != "text"}
+_ASCII = str.maketrans("“”„‟«»「」『』〝〞＂（）：", '"' * 13 + "():")
+"""How signs that keyboards give for those of the grammar are read."""
+
+COMMA = re.compile(r"[,、，](?!\d)")
+"""What separates alternatives; a comma within a number does not."""
+
 _RESERVED = frozenset({"and", "or", "not"})
 _TOKEN = re.compile(
     r"\s*(?:(?P<bracket>[()])"
@@ -47,6 +58,20 @@ def parse_rule(text: str) -> Rule:
             column=0,
         )
     return _Parser(clean(text)).parse()
+
+
+def read_signs(text: str) -> str:
+    """The text with quotes, brackets and colons of every kind as ASCII; nothing moves."""
+    return text.translate(_ASCII)
+
+
+def split_list(phrase: str, field: Field) -> list[str]:
+    """The alternatives that commas separate in an unquoted phrase; the phrase if it has none."""
+    one_name = field in {"author", "org"} and len(COMMA.findall(phrase)) == 1
+    if one_name or field == "about":
+        return [phrase]
+    parts = [part.strip() for part in COMMA.split(phrase)]
+    return [part for part in parts if any(map(str.isalnum, part))]
 
 
 def iter_terms(expression: Expression) -> Iterator[Term]:
@@ -142,7 +167,7 @@ class _Parser:
         self.depth -= 1
         return operand
 
-    def parse_term(self) -> Term:
+    def parse_term(self) -> Expression:
         prefix = self.accept("prefix")
         field = self.field(prefix) if prefix else "text"
         token = self.accept("quoted") or self.accept("word")
@@ -151,11 +176,13 @@ class _Parser:
         words = [token.text]
         while token.kind == "word" and (following := self.accept("word")):
             words.append(following.text)
-        phrase = " ".join(words)
-        text = clean(fold(phrase))
-        if not any(character.isalnum() for character in text):
+        phrase = clean(" ".join(words))
+        if not any(character.isalnum() for character in phrase):
             raise self.error(f"“{phrase}” has no letter or digit to look for", token.column)
-        return Term(field, text)
+        if token.kind == "quoted" or phrase.startswith("."):  # .NET is not the end of a sentence
+            return Term(field, phrase, exact=True)
+        terms = [Term(field, part) for part in split_list(phrase, field)]
+        return terms[0] if len(terms) == 1 else AnyOf(tuple(terms))
 
     def field(self, prefix: _Token) -> Field:
         if prefix.text in _PREFIXES:
@@ -192,8 +219,8 @@ class _Parser:
         return FilterError(problem, text=self.text, column=column)
 
     def _tokenize(self) -> Iterator[_Token]:
-        at = 0
-        while (match := _TOKEN.match(self.text, at)) is not None:
+        at, text = 0, read_signs(self.text)
+        while (match := _TOKEN.match(text, at)) is not None:
             column = match.end() - len(match[0].lstrip())
             at = match.end()
             if match["bracket"]:

@@ -1,24 +1,32 @@
-"""Matching by words: finds the whole words and phrases of all terms in one pass over a text.
+"""Matching by words: finds the words and phrases of all terms in one pass over a text.
 
-For each field an Aho-Corasick automaton (Aho & Corasick, CACM 18:6, 1975) holds every term, so the
-cost of a paper does not grow with the number of filters.
+For each field an Aho-Corasick automaton (Aho & Corasick, CACM 18:6, 1975) holds every spelling of
+every term, so the cost of a paper does not grow with the number of filters.
 """
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import ahocorasick
 from typing_extensions import override
 
-from newsletter.model import Field, Item, Term
+from newsletter.model import Expression, Field, Item, Not, Rule, Term
 from newsletter.ports import Matcher
-from newsletter.text import fold, tex_to_unicode
-
-_WORD = re.compile(r"\w(?:[\w.+#-]*[\w+#])?")
+from newsletter.text import (
+    find_written,
+    fold,
+    literal_text,
+    name_phrases,
+    name_text,
+    phrases,
+    tex_to_unicode,
+    word_text,
+)
 
 
 class RulesMatcher(Matcher):
-    """Compares words as they are written, without regard to meaning."""
+    """Compares words in any spelling, without regard to meaning."""
 
     @override
     def masks(self, items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
@@ -34,22 +42,37 @@ def _build_automata(terms: Collection[Term]) -> Mapping[Field, ahocorasick.Autom
     """For each field an automaton over its terms' phrases; its values are phrase and terms."""
     by_field: dict[Field, dict[str, list[Term]]] = {}
     for term in terms:
+        found = by_field.setdefault(term.field, {})
         for phrase in _phrases(term):
-            by_field.setdefault(term.field, {}).setdefault(phrase, []).append(term)
-    return {field: _build_automaton(phrases) for field, phrases in by_field.items()}
+            found.setdefault(phrase, []).append(term)
+    return {field: _build_automaton(found) for field, found in by_field.items() if found}
 
 
-def _phrases(term: Term) -> Sequence[str]:
-    """What to look for: the term's phrase, or each of its words for the field ``about``."""
-    return _WORD.findall(fold(term.text)) if term.field == "about" else (fold(term.text),)
-
-
-def _build_automaton(phrases: Mapping[str, list[Term]]) -> ahocorasick.Automaton:
+def _build_automaton(phrases_of: Mapping[str, list[Term]]) -> ahocorasick.Automaton:
     automaton = ahocorasick.Automaton()
-    for phrase, terms in phrases.items():
+    for phrase, terms in phrases_of.items():
         automaton.add_word(phrase, (phrase, terms))
     automaton.make_automaton()
     return automaton
+
+
+def _phrases(term: Term) -> Sequence[str]:
+    """What to look for: the term in every spelling; each of its words for ``about``."""
+    match term.field:
+        case "category":
+            return (fold(term.text),)
+        case "author":
+            return name_phrases(term.text)
+        case "about":
+            return [phrase for spellings in _spelled_words(term.text) for phrase in spellings]
+        case _:
+            return phrases(term.text)
+
+
+@lru_cache(maxsize=1024)
+def _spelled_words(text: str) -> Sequence[Sequence[str]]:
+    """For each word of a text, its spellings."""
+    return [phrases(word) for word in word_text(text).split() if word[-1].isalnum()]
 
 
 def _find_terms(item: Item, automata: Mapping[Field, ahocorasick.Automaton]) -> Iterator[Term]:
@@ -60,14 +83,15 @@ def _find_terms(item: Item, automata: Mapping[Field, ahocorasick.Automaton]) -> 
         elif field == "about":
             yield from _find_about(item, automaton)
         else:
-            yield from {t: None for _, terms in _find(item, field, automaton) for t in terms}
+            found = {t: None for terms in _find(item, field, automaton).values() for t in terms}
+            yield from (t for t in found if not t.exact or _occurs_literally(item, t))
 
 
 def _find_about(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
     """Terms with every word somewhere in title and abstract."""
-    present = dict(_find(item, "text", automaton))
+    present = _find(item, "text", automaton)
     for term in {term: None for terms in present.values() for term in terms}:
-        if all(word in present for word in _phrases(term)):
+        if all(any(word in present for word in words) for words in _spelled_words(term.text)):
             yield term
 
 
@@ -80,30 +104,80 @@ def _find_categories(item: Item, automaton: ahocorasick.Automaton) -> Iterator[T
             yield from terms
 
 
-def _find(
-    item: Item, field: Field, automaton: ahocorasick.Automaton
-) -> Iterator[tuple[str, list[Term]]]:
-    """Each phrase that occurs in a field as whole words, with the terms that look for it."""
-    for text in _texts(item, field):
-        for end, (phrase, terms) in automaton.iter(text):
-            if _is_whole(text, end - len(phrase) + 1, end + 1):
-                yield phrase, terms
-
-
-def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether a match is not part of a longer word; only a letter or digit can continue one."""
-    before = start > 0 and text[start].isalnum() and text[start - 1].isalnum()
-    after = end < len(text) and text[end - 1].isalnum() and text[end].isalnum()
-    return not before and not after
+def _find(item: Item, field: Field, automaton: ahocorasick.Automaton) -> Mapping[str, list[Term]]:
+    """The phrases that occur in a field, with the terms that look for them."""
+    return dict(found for text in _texts(item, field) for _, found in automaton.iter(text))
 
 
 def _texts(item: Item, field: Field) -> Sequence[str]:
+    if field == "author":
+        return ("\n".join(map(name_text, item.authors)),)
+    return [word_text(text) for text in written_in(item, field)]
+
+
+def written_in(item: Item, field: Field) -> Sequence[str]:
+    """What a paper has in a field, as it is shown."""
     match field:
         case "title":
-            return (fold(tex_to_unicode(item.title)),)
+            return (tex_to_unicode(item.title),)
         case "author":
-            return tuple(fold(name) for name in item.authors)
+            return item.authors
         case "org":
-            return (fold(item.organization or ""),)
+            return (item.organization or "",)
+        case "category":
+            return item.categories
         case _:
-            return (fold(tex_to_unicode(item.title)), fold(tex_to_unicode(item.abstract)))
+            return (tex_to_unicode(item.title), tex_to_unicode(item.abstract))
+
+
+def _occurs_literally(item: Item, term: Term) -> bool:
+    """Whether a quoted term occurs sign for sign, as whole words."""
+    pattern = _literal_pattern(literal_text(term.text))
+    return any(pattern.search(literal_text(text)) for text in written_in(item, term.field))
+
+
+@lru_cache(maxsize=4096)
+def _literal_pattern(text: str) -> re.Pattern[str]:
+    """What finds a text that is not part of longer words; only letters and digits continue one."""
+    before = rf"(?<![^\W_]{re.escape(text)})" if text[:1].isalnum() else ""
+    after = r"(?![^\W_])" if text[-1:].isalnum() else ""
+    return re.compile(re.escape(text) + before + after)  # text first: the search is faster
+
+
+# -- what a rule found ---------------------------------------------------------------------------
+
+
+def written_forms(rule: Rule, item: Item) -> tuple[str, ...]:
+    """How a paper that a rule matches writes what it looks for, where it writes it differently.
+
+    ``Chains-of-Thought`` for the rule ``chain of thought``; nothing for what stands there as in
+    the rule, and for categories, ``about:`` and quoted phrases.
+    """
+    forms = (_written_form(term, item) for term in _positive_terms(rule.expression))
+    return tuple(dict.fromkeys(form for form in forms if form))
+
+
+def _positive_terms(expression: Expression) -> Iterator[Term]:
+    """The terms that a paper matches by having them."""
+    match expression:
+        case Term():
+            yield expression
+        case Not():
+            return
+        case _:
+            for part in expression.of:
+                yield from _positive_terms(part)
+
+
+def _written_form(term: Term, item: Item) -> str:
+    """How a paper writes a term; empty if as the term has it, or if the paper lacks it."""
+    if term.exact or term.field in {"category", "about"}:
+        return ""
+    texts = written_in(item, term.field)
+    literal = _literal_pattern(term.text.casefold())
+    if any(literal.search(text.casefold()) for text in texts):
+        return ""
+    wanted = tuple(_phrases(term))
+    if term.field == "author":
+        return next((name for name in texts if any(p in name_text(name) for p in wanted)), "")
+    return next(filter(None, (find_written(text, wanted) for text in texts)), "")

@@ -79,7 +79,7 @@ def _including_rules(topic: Topic) -> tuple[Rule, ...]:
 
 
 def _in_title(term: Term) -> Term:
-    return Term("title", term.text) if term.field == "text" else term
+    return replace(term, field="title") if term.field == "text" else term
 
 
 def _members(topic: Topic, occurrences: Mapping[Term, int], all_papers: int) -> int:

@@ -10,6 +10,14 @@ from newsletter.text.languages import direction, language
 from newsletter.text.markup import strip_markup, unmarked
 from newsletter.text.shortening import ELLIPSIS, authors_line, first_sentences, first_words, shorten
 from newsletter.text.tex import tex_to_unicode
+from newsletter.text.words import (
+    find_written,
+    literal_text,
+    name_phrases,
+    name_text,
+    phrases,
+    word_text,
+)
 
 __all__ = [
     "ELLIPSIS",
@@ -19,13 +27,19 @@ __all__ = [
     "direction",
     "find_day",
     "find_month",
+    "find_written",
     "first_sentences",
     "first_words",
     "fold",
     "http_url",
     "language",
+    "literal_text",
+    "name_phrases",
+    "name_text",
+    "phrases",
     "shorten",
     "strip_markup",
     "tex_to_unicode",
     "unmarked",
+    "word_text",
 ]

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from newsletter.config.sources import EVERY_FIELD
 from newsletter.errors import TemplateError
 from newsletter.letter.links import Purpose
 from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
@@ -101,6 +102,7 @@ class PageContext:
     mail_queue: MailQueue
     page_cache: PageCache
     operator_password: str | None = None
+    paper_fields: frozenset[str] = EVERY_FIELD
 
     @property
     def now(self) -> datetime:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from newsletter.config.rules import rule_advice
 from newsletter.config.subscribers import Plain, plain_values, subscriber_from_entry
 from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
@@ -88,6 +89,20 @@ def parse_subscriber(form: Form, email: str, topics: Collection[str]) -> Subscri
         for each in error.errors:
             problems[_field_name(each.where)].append(each.problem)
         raise InvalidFormError(problems) from error
+
+
+def rule_notes(form: Form, fields: Collection[str]) -> Mapping[str, Sequence[str]]:
+    """For each list of rules in a form, what to tell about those that hardly find anything."""
+    return {
+        name: [
+            f"{line.strip()}: {advice.problem}"
+            for line in form.one(name).splitlines()
+            if line.strip()
+            for advice in rule_advice(line, fields)
+        ]
+        for name, way in SUBSCRIBER_FIELDS.items()
+        if way == "lines"
+    }
 
 
 def _as_entry(form: Form, email: str) -> dict[str, Value]:

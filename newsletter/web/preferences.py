@@ -13,7 +13,7 @@ from newsletter.model import Reader
 from newsletter.publisher.previewing import preview_filter
 from newsletter.readers.due import is_paused
 from newsletter.web.context import PageContext, client_of, token_of
-from newsletter.web.forms import Form, InvalidFormError, fill_form, parse_subscriber
+from newsletter.web.forms import Form, InvalidFormError, fill_form, parse_subscriber, rule_notes
 from newsletter.web.guard import SCRIPT_POLICY
 
 PAUSE_WEEKS = (1, 2, 4)  # how many weeks a pause may last
@@ -166,6 +166,7 @@ class PreferencePages:
             status,
             **DEFAULT_VALUES | values,
             form=form,
+            notes=rule_notes(form, self.context.paper_fields),
             reader=reader,
             topics=self.context.publisher.topics,
             default_schedule=self.context.default_schedule,

@@ -69,6 +69,7 @@ def build_context(app: App, run_lock: RunLock) -> PageContext:
         mail_queue=MailQueue(publisher, reader_service, app.notes, transport, run_lock),
         page_cache=PageCache(publisher),
         operator_password=None if password is None else password.get_secret_value(),
+        paper_fields=app.settings.paper_fields,
     )
 
 

@@ -148,6 +148,25 @@ def test_config_check_covers_readers_and_templates(newsletter: Newsletter) -> No
     assert "issue.txt" in found["errors"][1]["file"]
 
 
+def test_config_check_warns_of_dead_rules(newsletter: Newsletter) -> None:
+    """Such rules were accepted once: the readers who have them are served as before."""
+    newsletter.configure(
+        sources=[{"kind": "huggingface"}], topics=[{"name": "Vision", "categories": ["cs.CV"]}]
+    )
+    rules = ["category:cs.CL", "diffus* model", "agents, work", "LoRA"]
+    newsletter.subscribe({"email": "ada@example.org", "include": rules})
+    found = newsletter.json("config", "check")
+    assert [warning["where"] for warning in found["warnings"]] == [
+        "topics.0.categories",
+        *(f"subscribers.0.include.{place}" for place in range(3)),
+    ]
+    assert all(warning["line"] for warning in found["warnings"])
+    said = newsletter.run("config", "check").stderr
+    assert "subscribers.0.include.2: a comma is read as “or”; write “agents or work”" in said
+    refused = newsletter.run("subscribers", "add", "b@example.org", "--include", "diff* y", code=3)
+    assert "write whole words" in refused.stderr
+
+
 def test_config_show_masks_secrets(newsletter: Newsletter) -> None:
     newsletter.configure(
         secret="a-secret-of-many-letters",

@@ -193,6 +193,18 @@ def test_filter_is_tried_on_recent_days_without_saving(app: Website) -> None:
     assert app.reader().subscriber == subscriber(ADA)
 
 
+def test_rule_that_finds_nothing_is_refused_or_explained(app: Website) -> None:
+    ada(app)
+    refused = app.post(app.path("preferences"), {"include": "diffus* model", "do": "save"})
+    assert refused.status == 422
+    assert "write whole words" in refused.text
+    assert app.reader().subscriber == subscriber(ADA)
+    saved = app.post(app.path("preferences"), {"include": "agents, work", "do": "save"})
+    assert saved.status == 200
+    assert "agents, work: a comma is read as “or”; write “agents or work”" in saved.text
+    assert "a comma is read as" in app.get(app.path("preferences")).text
+
+
 def test_filter_preview_tries_two_days_and_saves_nothing(app: Website) -> None:
     ada(app)
     list_papers(app.store, "arxiv:1", "arxiv:2")

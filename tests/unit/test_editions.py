@@ -314,6 +314,22 @@ def test_included_paper_has_its_reason(wants: Filter, reason: str) -> None:
     assert (verdict.title, verdict.paper) == ("M³ reasoning", paper(1).key)
 
 
+@pytest.mark.parametrize(
+    ("wants", "reason"),
+    [
+        (
+            Filter(include=(parse_rule("deep-learning"),)),
+            "include “deep-learning” (as “deep learnings”)",
+        ),
+    ],
+)
+def test_reason_names_the_form_that_matched(wants: Filter, reason: str) -> None:
+    issue = issue_of(paper(1, "On deep learnings"))
+    masks = masks_of(issue, wants)
+    (verdict,) = explain(masks, ReaderHistory(reader(wants=wants)))
+    assert verdict.reason == reason
+
+
 def test_paper_below_minimum_upvotes_is_judged_again() -> None:
     issue = issue_of(paper(1, upvotes=7))
     history = ReaderHistory(

@@ -1,0 +1,77 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import FilterError
+from newsletter.papers.advice import advise
+
+EVERY = ("category", "org")
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "remedy"),
+    [
+        ("diffus* model", 6, "write whole words"),
+        ("di*sion", 2, "write whole words"),
+        ("title:*former", 6, "such as “former”"),
+        ("vision | audio", 7, "write “and” or “or”"),
+        ("vision|audio", 0, "write “and” or “or”"),
+        ("vision && audio", 7, "write “and” or “or”"),
+        ("vision -survey", 7, "write “and not survey”"),
+        ("!survey", 0, "write “not survey”"),
+    ],
+)
+def test_rule_that_cannot_find_what_it_asks(rule: str, column: int, remedy: str) -> None:
+    (advice,) = advise(rule, EVERY)
+    assert advice.certain
+    assert advice.column == column
+    assert remedy in advice.problem
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "remedy"),
+    [
+        ("mixture*", 7, "write “mixture”"),
+        ("a or author:Mixtu*", 17, "write “Mixtu”"),
+        ("agents, work", 6, "write “agents or work”"),
+        ("title:agents, work and x", 12, "write “title:agents or title:work”"),
+        ("author:A, B, C", 8, "“author:A or author:B or author:C”"),
+        ("視覚、言語", 2, "“視覚 or 言語”"),
+    ],
+)
+def test_rule_that_is_read_otherwise_than_others_would(rule: str, column: int, remedy: str) -> None:
+    (advice,) = advise(rule, EVERY)
+    assert not advice.certain
+    assert advice.column == column
+    assert remedy in advice.problem
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "A* search", "C*-algebras", "1,000 genomes", "author:Alpha, Ann", "org:Labs, Inc.", '"a*b"',
+        "“a, b”", "about: vision, audio", "AT&T", "pre-training", "C++", "agents,", "R&D",
+    ],
+)  # fmt: skip
+def test_signs_with_a_meaning_are_left_alone(rule: str) -> None:
+    assert advise(rule, EVERY) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "fields", "who"),
+    [("a or category:cs.CL", ["org"], "arXiv"), ("not org:Labs", ["category"], "Hugging Face")],
+)
+def test_field_that_no_source_gives_is_named(rule: str, fields: list[str], who: str) -> None:
+    (advice,) = advise(rule, fields)
+    assert not advice.certain
+    assert who in advice.problem
+    assert advise(rule, EVERY) == []
+
+
+@given(st.text('ab*,|&-+!()" :、', max_size=20) | st.text(max_size=20))
+def test_advice_has_a_place_in_the_rule(text: str) -> None:
+    try:
+        found = advise(text, ())
+    except FilterError:
+        return
+    assert all(0 <= advice.column <= len(text) for advice in found)
