@@ -31,7 +31,7 @@ class PaperIndex:
     Attributes:
         papers: the papers, by number.
         names: the number of the paper with each name.
-        muted_by: the sources that listed a muted paper before they were followed, by number.
+        muted_by: the sources that listed each muted paper before they were followed, by number.
         last: the highest ingest number so far.
         corrections: the papers that were withdrawn, and those with a new title, by number, with
             their title before; it is empty for a withdrawal.
@@ -47,7 +47,9 @@ class PaperIndex:
     ) -> None:
         self.papers = {paper.number: paper for paper in papers}
         self.names = dict(names or {})
-        self.muted_by = set(muted_by)
+        self.muted_by: defaultdict[int, set[str]] = defaultdict(set)
+        for number, source in muted_by:
+            self.muted_by[number].add(source)
         self.last = last
         self.corrections = list[tuple[int, str]]()
         self._names_of: defaultdict[int, set[str]] = defaultdict(set)  # by group, as below
@@ -118,7 +120,7 @@ class PaperIndex:
         self._members[self.last].add(self.last)
         self._add_names(entry.identity, self.last)
         if muted and source:
-            self.muted_by.add((self.last, source))
+            self.muted_by[self.last].add(source)
         return self.last
 
     def _add_known(
@@ -137,7 +139,7 @@ class PaperIndex:
                 self._add_names(entry.identity, group)
                 return self._unmute(group, now), "new"
             if muted and source:
-                self.muted_by.add((group, source))
+                self.muted_by[group].add(source)
         self._add_names(entry.identity, group)
         revised = is_revision(before, entry.item)
         self._correct(group, before, revised=revised or _is_replacement(entry))
@@ -163,7 +165,7 @@ class PaperIndex:
             return False
         if entry.asked:
             return True
-        others = {known for number, known in self.muted_by if number in self._members[group]}
+        others = set().union(*(self.muted_by.get(n, ()) for n in self._members[group]))
         return source not in others if others else not entry.past
 
     def _unmute(self, muted: int, now: datetime) -> int:

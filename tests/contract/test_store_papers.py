@@ -240,6 +240,7 @@ def test_every_item_field_round_trips(store: Store) -> None:
         categories=("cs.CL", "cs.LG"),
         published=date(2026, 8, 1),
         listed=date(2026, 8, 3),
+        published_month=date(2026, 8, 1),
         upvotes=0,
         comments=5,
         version=2,

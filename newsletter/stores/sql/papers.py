@@ -221,9 +221,13 @@ def _save(connection: sa.Connection, before: PaperIndex, after: PaperIndex) -> N
         words = [{"paper": paper.number, "words": search_text(paper.item)} for paper in new]
         connection.execute(sa.insert(schema.wordings), words)
     _save_names(connection, before.names, after.names)
-    if muted := after.muted_by - before.muted_by:
-        rows = [{"paper": paper, "source": source} for paper, source in sorted(muted)]
-        connection.execute(sa.insert(schema.muted_by), rows)
+    muted = [
+        {"paper": number, "source": source}
+        for number, sources in after.muted_by.items()
+        for source in sources - before.muted_by.get(number, set())
+    ]
+    if muted:
+        connection.execute(sa.insert(schema.muted_by), muted)
 
 
 def _save_corrections(connection: sa.Connection, index: PaperIndex, now: datetime) -> None:
