@@ -114,8 +114,8 @@ def item_from_entry(entry: Entry, feed_url: str) -> Item:
     return replace(
         item,
         ids=(*item.ids, *(doi for doi in around.dois if doi not in item.ids)),
-        published=_first(find_day, dates),
-        published_month=_first(find_month, dates),
+        published=(published := _first(find_day, dates)),
+        published_month=None if published else _first(find_month, dates),
     )
 
 

@@ -55,6 +55,7 @@ _ILL_FORMED = re.compile(
     rb"|&\#(?P<number>\d{1,7}|[xX][0-9A-Fa-f]{1,6});",
     re.DOTALL,
 )
+_SPACE = 32  # before it stand the controls
 _NO_CHARACTER = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _OF_XML = frozenset({b"amp", b"lt", b"gt", b"quot", b"apos"})
 
@@ -172,11 +173,16 @@ def _well_formed(match: re.Match[bytes]) -> bytes:
             if known
             else b"&amp;" + match[0][1:]
         )
-    if match["number"]:
-        digits = match["number"].decode("ascii").lower()
-        code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
-        return match[0] if _is_character(code) else b"&#65533;"
-    return match[0]
+    return _numbered(match) if match["number"] else match[0]
+
+
+def _numbered(match: re.Match[bytes]) -> bytes:
+    """A character's number, if XML allows it; nothing for a control, U+FFFD for other mistakes."""
+    digits = match["number"].decode("ascii").lower()
+    code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
+    if _is_character(code):
+        return match[0]
+    return b"" if code < _SPACE else b"&#65533;"
 
 
 def _is_character(code: int) -> bool:

@@ -50,6 +50,14 @@ _ESCAPED_AGAIN = re.compile(
 """What is left in a text whose markup was escaped twice."""
 
 _ESCAPED_AT_MOST = 4
+_SIGNS = {"+/-": "plusmn", "degrees": "deg", "degree": "deg", "micro": "micro", "sim": "sim"}
+_GREEK = (
+    "[Aa]lpha|[Bb]eta|[Gg]amma|[Dd]elta|[Ee]psilon|[Zz]eta|[Ee]ta|[Tt]heta|[Ii]ota|[Kk]appa|[Ll]ambda"
+    "|[Mm]u|[Nn]u|[Xx]i|[Pp]i|[Rr]ho|[Ss]igma|[Tt]au|[Uu]psilon|[Pp]hi|[Cc]hi|[Pp]si|[Oo]mega"
+)
+_BRACED = re.compile(rf"(?<![$^_}}])\{{({_GREEK}|{'|'.join(map(re.escape, _SIGNS))})\}}")
+"""How bioRxiv writes signs: ``{Delta}``; a text with backslashes has them from TeX."""
+
 _WITHOUT_TEXT = tuple(
     (re.compile(opening, re.IGNORECASE), re.compile(closing, re.IGNORECASE))
     for opening, closing in (
@@ -78,7 +86,9 @@ def unmarked(markup: str) -> str:
             markup = _strip_once(markup)
         if not _ESCAPED_AGAIN.search(markup):
             break
-    return markup
+    if "{" not in markup or "\\" in markup:
+        return markup
+    return _BRACED.sub(lambda sign: html.unescape(f"&{_SIGNS.get(sign[1], sign[1])};"), markup)
 
 
 def _strip_once(markup: str) -> str:

@@ -258,6 +258,10 @@ def test_one_bad_byte_changes_one_character() -> None:
     assert found.title in {"Caÿþ, naïve “words” and café", "Ca\ufffd\ufffd, naïve “words” and café"}
 
 
+def test_numbers_of_no_character_are_dropped() -> None:
+    assert one("<title>a&#0;b&#x1F;c &#xD800;</title>").title == "abc \ufffd"
+
+
 def test_named_characters_of_html_are_read() -> None:
     assert one("<title>a&nbsp;b&eacute;&bogus; R&D</title>").title == "a bé&bogus; R&D"
 

@@ -93,6 +93,8 @@ def test_text_without_html_is_unchanged(text: str) -> None:
         ("10<sup>&minus;3</sup> 10<sup>8.5</sup> x<sup><i>n</i></sup>", "10⁻³ 10^8.5 xⁿ"),
         ("<p>if k<n and n>2, a<b>c</p> <p>Next.</p>", "if k<n and n>2, a<b>c Next."),
         ("a <![CDATA[ b ]]> c", "a b c"),
+        ("vip1{Delta} at 5{degrees}C {+/-} 1", "vip1Δ at 5°C ± 1"),
+        (r"$\bf{alpha}$ {x} ${beta}$", r"$\bf{alpha}$ {x} ${beta}$"),
         ("In <math><msub><mi>N</mi><mn>2</mn></msub></math> gas", "In N₂ gas"),
         ("<math><mi>m</mi><mo>=</mo><mn>3</mn></math>", "m=3"),
         (
