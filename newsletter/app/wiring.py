@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -237,8 +238,15 @@ class App:
     @property
     def sources(self) -> tuple[Source, ...]:
         """The configured sources."""
+        return self._make_sources(self.client)
+
+    def sources_replayed(self, day: date) -> tuple[Source, ...]:
+        """The configured sources, which give the answers that were kept on a day (UTC)."""
+        return self._make_sources(self.client.replaying(day))
+
+    def _make_sources(self, client: Client) -> tuple[Source, ...]:
         named = zip(self.settings.source_names, self.settings.sources, strict=True)
-        return tuple(_make_source(name, one, self.folder, self.client) for name, one in named)
+        return tuple(_make_source(name, one, self.folder, client) for name, one in named)
 
     @cached_property
     def client(self) -> Client:

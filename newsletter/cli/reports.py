@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from newsletter.cli.output import count_of, table
-from newsletter.model import SourceReport
+from newsletter.model import Coverage, SourceReport
 from newsletter.publisher.reporting import IssueReport
 
 SOURCE_FAILED = 4
@@ -45,6 +45,27 @@ def source_lines(sources: Sequence[SourceReport]) -> str:
     """A table of the sources with the papers each brought in this run."""
     rows = [(s.name, s.state, s.new, s.seen, s.revised, s.detail) for s in sources]
     return table(("source", "state", "new", "seen", "revised", ""), rows)
+
+
+def gaps_document(gaps: Sequence[Coverage]) -> list[dict[str, Any]]:
+    """The lists that were not read, as ``status --json`` and ``audit --json`` print them."""
+    return [
+        {
+            "source": gap.source,
+            "part": gap.part,
+            "date": gap.day.isoformat(),
+            "state": gap.state,
+            "checked": None if gap.checked is None else gap.checked.isoformat(),
+            "detail": gap.detail,
+        }
+        for gap in gaps
+    ]
+
+
+def gap_lines(gaps: Sequence[Coverage]) -> str:
+    """A table of the lists that were not read; empty if there are none."""
+    rows = [(gap.source, gap.part, gap.day, gap.state, gap.detail or "not asked") for gap in gaps]
+    return table(("list not read", "part", "date", "state", ""), rows) if rows else ""
 
 
 def missing_lines(sources: Sequence[SourceReport]) -> list[str]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from datetime import date as Date  # noqa: N812 - `date` is the option's name
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,26 +37,60 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import count_papers, freeze, publish, waiting_readers
 from newsletter.publisher.reporting import report
 
+LONGEST_BACKFILL = timedelta(days=60)
+"""How far back `fetch --since` goes: sources are asked for one list a day."""
+
 commands = command_list()
 _log = logging.getLogger(__name__)
 
 
 @command(commands)
-def fetch(config: Path, output: Output, *, date: Day = None) -> int:
-    """Fetch the papers of a day into the store.
+def fetch(
+    config: Path,
+    output: Output,
+    *,
+    date: Day = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YYYY-MM-DD", help="Read every list since this date, for all readers."
+        ),
+    ] = None,
+    again: Annotated[
+        str | None,
+        typer.Option(metavar="YYYY-MM-DD", help="Read the answers kept on this date (UTC) again."),
+    ] = None,
+) -> int:
+    """Fetch the lists that are open into the store.
 
-    Example: newsletter fetch --date 2026-08-03
+    Example: newsletter fetch --since 2026-08-03
 
-    A table shows the state of each source and how many of its papers were new, seen before, or
-    revised. Exit code 4: a source failed; the others were read.
+    Without options it asks for the lists that may still grow, and for those that are missing. A
+    table shows the state of each source and how many of its papers were new, seen before, or
+    revised. Exit code 4: some lists could not be read; the others were.
     """
+    if sum(each is not None for each in (date, since, again)) > 1:
+        raise UsageError("--date, --since and --again exclude one another; give one of them")
     with open_app(config) as app:
-        day = issue_day(date, app.clock, app.settings.timezone)
-        sources = app.publisher.sources
+        today = issue_day(None, app.clock, app.settings.timezone)
+        day = issue_day(date or again, app.clock, app.settings.timezone)
+        first = None if since is None else issue_day(since, app.clock, app.settings.timezone)
+        if first is not None and not today - LONGEST_BACKFILL <= first <= today:
+            limit = f"{LONGEST_BACKFILL.days} days"
+            raise UsageError(f"--since {first} is not within the last {limit}; give a later date")
+        sources = app.publisher.sources if again is None else app.sources_replayed(day)
         with output.progress("fetching", len(sources)) as done:
             count = itertools.count(1)
             reports = event_loop.run(
-                fetch_sources(sources, app.store, day, app.clock, lambda _report: done(next(count)))
+                fetch_sources(
+                    sources,
+                    app.store,
+                    day,
+                    app.clock,
+                    lambda _report: done(next(count)),
+                    since=first,
+                    replayed=again is not None,
+                )
             )
     totals = {
         "new": sum(report.new for report in reports),

@@ -9,9 +9,15 @@ import typer
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list, issue_day
 from newsletter.cli.output import Output, table
-from newsletter.cli.reports import DELIVERIES_FAILED, issue_document, issue_lines
+from newsletter.cli.reports import (
+    DELIVERIES_FAILED,
+    gap_lines,
+    gaps_document,
+    issue_document,
+    issue_lines,
+)
 from newsletter.model import Audit, DeliveryState, Heartbeat
-from newsletter.publisher.reporting import report, reported_days
+from newsletter.publisher.reporting import audit_issue, known_gaps, report, reported_days
 
 commands = command_list()
 
@@ -31,11 +37,12 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
     Example: newsletter status 2026-08-03
 
     It lists the readers whose email failed, waits or is in doubt, and says when `newsletter run`
-    was last active. The sources are shown only with the newest issue.
+    was last active. The sources are shown only with the newest issue. Lists of papers that could
+    not be read are shown until they are read or given up, and for a month after that.
     """
     with open_app(config) as app:
         day = _chosen_day(app, issue)
-        found = report(app.store, day)
+        found, gaps = report(app.store, day), known_gaps(app.publisher)
         heartbeats = app.store.heartbeats()
         deliveries = app.store.deliveries(day, states=LISTED_STATES)
     readers = [(d.email, d.state, d.attempts, d.reply) for d in deliveries]
@@ -44,12 +51,14 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
         "readers": [
             dict(zip(("email", "state", "attempts", "reply"), row, strict=True)) for row in readers
         ],
+        "gaps": gaps_document(gaps),
         "awake": [_heartbeat_document(heartbeat) for heartbeat in heartbeats],
     }
     parts = (
         issue_lines(found),
         "\n".join(map(_heartbeat_line, heartbeats)),
         table(("source", "state", ""), [(s.name, s.state, s.detail) for s in found.sources]),
+        gap_lines(gaps),
         table(("reader", "state", "attempts", "server reply"), readers),
     )
     output.result(document, "\n\n".join(part for part in parts if part))
@@ -62,18 +71,21 @@ def audit(config: Path, output: Output, issue: Issue = None) -> int:
 
     Example: newsletter audit 2026-08-03
 
-    Each invariant is checked by a query. Exit code 1: an invariant is broken. Exit code 5: emails
-    are in doubt; `newsletter issue resolve` ends the doubt.
+    Each invariant is checked by a query. Lists of papers that are still missing are shown, too.
+    Exit code 1: an invariant is broken. Exit code 5: emails are in doubt; `newsletter issue
+    resolve` ends the doubt.
     """
     with open_app(config) as app:
-        found = app.store.audit(_chosen_day(app, issue))
+        found = audit_issue(app.publisher, _chosen_day(app, issue))
+        gaps = known_gaps(app.publisher)
     document = {
         "issue": found.day.isoformat(),
         "ok": found.ok,
         "invariants": [{"id": p.id, "ok": p.ok, "rows": list(p.rows)} for p in found.proofs],
         "in_doubt": list(found.in_doubt),
+        "gaps": gaps_document(gaps),
     }
-    output.result(document, _audit_lines(found))
+    output.result(document, "\n\n".join(filter(None, (_audit_lines(found), gap_lines(gaps)))))
     if not found.ok:
         return BROKEN
     return DELIVERIES_FAILED if found.in_doubt else 0

@@ -21,8 +21,9 @@ from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 from newsletter.app import event_loop
 from newsletter.app.wiring import App, open_app
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
+from newsletter.model import WITHOUT_LISTS
 from newsletter.model.windows import MAX_SILENCE
-from newsletter.publisher.reporting import report, reported_days
+from newsletter.publisher.reporting import known_gaps, report, reported_days
 from newsletter.transports.smtp import check_connection
 
 SERVER_TIMEOUT = 10.0
@@ -282,12 +283,16 @@ def _disk(app: App) -> Finding:
 
 def _sources(app: App) -> Finding:
     sources = app.store.sources().values()
-    failed = [source for source in sources if source.state == "failed"]
+    failed = [source for source in sources if source.state in WITHOUT_LISTS]
     if failed:
         said = "; ".join(source.detail or f"{source.name} failed" for source in failed)
         return _wrong("sources", said, "run newsletter fetch to try again")
     if not sources:
         return _not_checked("sources", "not fetched yet; run newsletter fetch")
+    if gaps := [gap for gap in known_gaps(app.publisher) if gap.state == "missing"]:
+        first = f"{gaps[-1].source} of {gaps[-1].day}"
+        more = f" and {len(gaps) - 1} more" if len(gaps) > 1 else ""
+        return _wrong("sources", f"not read: {first}{more}", "run newsletter fetch to try again")
     return _ok("sources", f"{len(sources)} answered when they were last fetched")
 
 

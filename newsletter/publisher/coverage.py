@@ -14,9 +14,11 @@ from newsletter.model import (
     Coverage,
     CoverageState,
     Identity,
+    InvariantCheck,
     Item,
     Listing,
     ListRequest,
+    SourceHealth,
 )
 from newsletter.ports import Source
 
@@ -26,6 +28,9 @@ MAX_REQUESTS = 40
 _FINGERPRINTS = 100  # papers of a list whose hashes are kept to recognise it
 
 SATURDAY = 5
+
+LOST_SHOWN = timedelta(days=30)
+"""How long a list that was lost is shown to the operator."""
 
 MAX_NAMED = 3  # dates of a source that a letter names; of the others it gives the number
 
@@ -153,7 +158,7 @@ def _dated(source: Source, rows: Rows, reply: Reply, now: datetime) -> Coverage:
     if reply.missing:
         state = "missing" if over else "growing"
     if before.papers and not reply.items:
-        emptied = f"the list is empty now; it had {before.papers} papers"
+        emptied = f"the list is empty now; papers in it before: {before.papers}"
         return replace(before, state=state, checked=now, detail=emptied)
     return replace(
         before,
@@ -210,7 +215,7 @@ def _stream(source: Source, rows: Rows, reply: Reply, now: datetime) -> Iterator
     for day in source.calendar.days(min((d for p, d in rows if p == part), default=today), now):
         earlier = rows.get((part, day), Coverage(source.name, part, day, "missing"))
         if day < today and earlier.is_open:
-            yield _closed(earlier, fell_out=fell_out)
+            yield _closed(earlier, now, fell_out=fell_out)
     yield replace(
         row,
         state="growing",
@@ -222,11 +227,13 @@ def _stream(source: Source, rows: Rows, reply: Reply, now: datetime) -> Iterator
     )
 
 
-def _closed(row: Coverage, *, fell_out: bool) -> Coverage:
+def _closed(row: Coverage, now: datetime, *, fell_out: bool) -> Coverage:
     """The row of a feed's past day, once the feed has answered on a later one."""
     if fell_out:
         return replace(row, state="lost", detail=_FELL_OUT)
-    return replace(row, state="covered" if row.answered else "filled", detail="")
+    if row.answered is not None:
+        return replace(row, state="covered", detail="")
+    return replace(row, state="filled", checked=now, answered=now, detail="")
 
 
 def _may_have_lost(calendar: Calendar, rows: Rows, reply: Reply) -> bool:
@@ -279,14 +286,71 @@ def fingerprints(items: Sequence[Item]) -> str:
     return " ".join(sorted(hashes)[:_FINGERPRINTS])
 
 
-def name_gaps(source: Source, rows: Sequence[Coverage], now: datetime) -> str:
+def select_gaps(
+    sources: Sequence[Source], rows: Sequence[Coverage], now: datetime
+) -> tuple[Coverage, ...]:
+    """The lists that these sources still owe, and those they lost lately, in the rows' order.
+
+    A source or a part that is no longer configured owes nothing.
+    """
+    calendars = {
+        (source.name, part): source.calendar for source in sources for part in source.parts
+    }
+    return tuple(
+        row
+        for row in rows
+        if (calendar := calendars.get((row.source, row.part))) is not None
+        and (row.state == "missing" or row.day >= calendar.today(now) - LOST_SHOWN)
+    )
+
+
+def name_gaps(source: Source, gaps: Sequence[Coverage], now: datetime) -> str:
     """A source whose lists are missing, in the words of letters; empty if none is.
 
     The dates are named unless only the present list is missing.
     """
-    days = sorted({row.day for row in rows if row.state == "missing" and row.part in source.parts})
+    days = sorted({row.day for row in gaps if row.source == source.name and row.state == "missing"})
     if not days or days == [source.calendar.today(now)]:
         return source.name if days else ""
     named = [f"{day.day} {day:%B}" for day in days[:MAX_NAMED]]
     more = [f"{len(days) - MAX_NAMED} more dates"] if len(days) > MAX_NAMED else []
     return f"{source.name} ({', '.join((*named, *more))})"
+
+
+def check_record(
+    sources: Sequence[Source], rows: Sequence[Coverage], health: Mapping[str, SourceHealth]
+) -> tuple[InvariantCheck, ...]:
+    """The audit's invariants of the coverage record; the rows of all dates are needed."""
+    broken: dict[str, list[str]] = {id_: [] for id_ in RECORD_INVARIANTS}
+    for source in sources:
+        checked = health[source.name].checked if source.name in health else None
+        for part in source.parts:
+            own = {row.day: row for row in rows if (row.source, row.part) == (source.name, part)}
+            if checked is not None and own:
+                for id_, day in _breaks(source.calendar, own, checked):
+                    broken[id_].append(" ".join(filter(None, (source.name, part, f"{day}"))))
+    return tuple(
+        InvariantCheck(id_, law, tuple(broken[id_])) for id_, law in RECORD_INVARIANTS.items()
+    )
+
+
+RECORD_INVARIANTS: Mapping[str, str] = {
+    "I11": "every listing date of a source, since it was added, is on record",
+    "I12": "every list that counts as read was answered",
+    "I13": "every list that was not read in time is named as missing or lost",
+}
+"""The laws of the coverage record, beside those of the ledger."""
+
+
+def _breaks(
+    calendar: Calendar, rows: Mapping[date, Coverage], checked: datetime
+) -> Iterator[tuple[str, date]]:
+    """What breaks an invariant in the record of one part, as of when the source was asked last."""
+    for day in calendar.days(min(rows), checked):
+        row = rows.get(day)
+        if row is None:
+            yield "I11", day
+        elif row.state in {"covered", "filled"} and row.answered is None:
+            yield "I12", day
+        elif row.is_open and calendar.is_given_up(day, checked):
+            yield "I13", day

@@ -62,12 +62,14 @@ async def fetch_sources(
     on_report: Callable[[SourceReport], None] = lambda _report: None,
     *,
     since: date | None = None,
+    replayed: bool = False,
 ) -> tuple[SourceReport, ...]:
     """Ask all sources at once for the lists that are open, and store what they list.
 
     ``day`` is the issue's date. If it is not today's, the sources are asked for the lists of that
     date, and the coverage record stays as it is. With ``since``, every list from that date on is
-    asked for, and its papers are sent to readers however old they are.
+    asked for, and its papers are sent to readers however old they are. ``replayed``: the sources
+    give the answers that were kept on ``day``; their health and the record stay as they are.
 
     Returns a report for each source, in their order; that of a source that failed is ``failed``.
     ``on_report`` gets each as soon as the source has answered.
@@ -77,14 +79,13 @@ async def fetch_sources(
     """
     health = store.sources()
     now = clock.now()
-    present = (
-        abs(day - now.date()) <= ONE_DAY
-    )  # the newsletter's date may be ahead of UTC or behind
+    # The newsletter's date may be ahead of UTC or behind.
+    present = abs(day - now.date()) <= ONE_DAY and not replayed
     as_of = now if present else datetime.combine(day, time(12), UTC)
 
     async def fetch(source: Source) -> SourceReport:
         before = health.get(source.name, SourceHealth(source.name, "quiet"))
-        poll = Poll(source, store, day, as_of, since, before, recorded=present)
+        poll = Poll(source, store, day, as_of, since, before, recorded=present, replayed=replayed)
         report = await poll.run(clock)
         on_report(report)
         return report
@@ -103,6 +104,7 @@ class Poll:
     since: date | None
     before: SourceHealth
     recorded: bool
+    replayed: bool
 
     async def run(self, clock: Clock) -> SourceReport:
         """Ask, and store the answers in one transaction."""
@@ -114,7 +116,7 @@ class Poll:
         changed = update_rows(source, rows, replies, self.as_of, self.since)
         counts = self.store.ingest(
             self.day,
-            health,
+            self.before if self.replayed else health,
             self._entries(rows, replies),
             changed if self.recorded else (),
             now=now,

@@ -85,7 +85,7 @@ def _list_events(publisher: Publisher, state: SchedulerState) -> Iterator[tuple[
     zone = ZoneInfo(publisher.publication.timezone)
     for source in publisher.store.sources().values():
         for_this_issue = source.checked and source.checked.astimezone(zone).date() == newest
-        if for_this_issue and source.state in {"failed", "stale"}:
+        if for_this_issue and source.state in {"failed", "partial", "stale"}:
             detail = f": {_short(source.detail)}" if source.detail else ""
             name = _short(source.name)
             words = f"{newest}: source {name} is {source.state}{detail}"

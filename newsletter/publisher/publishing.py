@@ -37,7 +37,7 @@ from newsletter.publisher.drafting import (
 )
 from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.reporting import is_in
+from newsletter.publisher.reporting import is_in, known_gaps
 from newsletter.readers.due import is_due
 
 NOTHING_NEW = "no new papers"
@@ -136,14 +136,13 @@ def freeze(
 
 def missing_lists(publisher: Publisher, reports: Sequence[SourceReport]) -> list[str]:
     """What letters name as missing: sources without an answer, and dates that are still missing."""
-    now, rows = publisher.clock.now(), publisher.store.gaps()
-    names = [
-        name
+    now, gaps = publisher.clock.now(), known_gaps(publisher)
+    failed = {report.name for report in reports if report.state == "failed"}
+    named = (
+        name_gaps(source, gaps, now) or (source.name if source.name in failed else "")
         for source in publisher.sources
-        if (name := name_gaps(source, [row for row in rows if row.source == source.name], now))
-    ]
-    failed = [report.name for report in reports if report.state == "failed"]
-    return [*(name for name in failed if not any(n.startswith(name) for n in names)), *names]
+    )
+    return [name for name in named if name]
 
 
 class _NobodyPlannedError(Exception):

@@ -1,13 +1,15 @@
 """Report on an issue in counts, as ``send --json`` and ``status --json`` print it."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from newsletter.delivery.delivering import NOT_BUILT
-from newsletter.model import TROUBLED, Counts, IssueState, SourceReport
+from newsletter.model import TROUBLED, Audit, Counts, Coverage, IssueState, SourceReport
 from newsletter.ports import Issues, Store
+from newsletter.publisher.coverage import check_record, select_gaps
 from newsletter.publisher.drafting import SkippedReader
+from newsletter.publisher.publisher import Publisher
 
 _CANCELLED: Collection[IssueState] = {"cancelled"}
 
@@ -71,6 +73,23 @@ def report(
             *(f"reader {reader.email}: {reader.error}" for reader in skipped),
         ),
     )
+
+
+def known_gaps(publisher: Publisher) -> tuple[Coverage, ...]:
+    """The lists that the configured sources still owe, and those they lost lately, newest first."""
+    return select_gaps(publisher.sources, publisher.store.gaps(), publisher.clock.now())
+
+
+def audit_issue(publisher: Publisher, day: date) -> Audit:
+    """The audit of an issue, with the invariants of the coverage record.
+
+    Raises:
+        StoreError: there is no issue of that day.
+    """
+    store, sources = publisher.store, publisher.sources
+    rows = [row for source in sources for row in store.coverage(source.name)]
+    audit = store.audit(day)
+    return replace(audit, proofs=(*audit.proofs, *check_record(sources, rows, store.sources())))
 
 
 def reported_days(store: Issues, now: datetime) -> Iterator[date]:

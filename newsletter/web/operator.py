@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -12,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from newsletter.model import DailyGrowth, ListingState, Suppression
-from newsletter.ports import Store
-from newsletter.publisher.reporting import reported_days
+from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.reporting import known_gaps, reported_days
 from newsletter.web.context import PageContext
 
 Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
@@ -58,6 +59,7 @@ class OperatorPages:
             span=WEEKS_SHOWN,
             lines=[(day, store.issue_state(day), store.counts(day)) for day in days],
             sources=store.sources().values(),
+            gaps=known_gaps(self.context.publisher),
             heartbeats=store.heartbeats(),
             blocked=_list_blocked(store.suppressions()),
             farewells=store.leaving_reasons(limit=ENTRIES_SHOWN),
@@ -66,8 +68,9 @@ class OperatorPages:
 
     def metrics(self, request: Request) -> Response:
         """The same in Prometheus's text format, behind the same password."""
-        store = self.context.publisher.store
-        return self._ask_password(request) or expose_metrics(store, self.context.now)
+        return self._ask_password(request) or expose_metrics(
+            self.context.publisher, self.context.now
+        )
 
     def _ask_password(self, request: Request) -> Response | None:
         """The answer that asks for the password; None if the request has it; 404 without a page."""
@@ -119,7 +122,7 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def expose_metrics(store: Store, now: datetime) -> Response:
+def expose_metrics(publisher: Publisher, now: datetime) -> Response:
     """The metrics in Prometheus's text format, read from the store on each request.
 
     Raises:
@@ -135,7 +138,7 @@ def expose_metrics(store: Store, now: datetime) -> Response:
         ) from error
 
     registry = prometheus_client.CollectorRegistry()
-    for name, text, label, values in _list_metrics(store, now):
+    for name, text, label, values in _list_metrics(publisher, now):
         gauge = prometheus_client.Gauge(f"newsletter_{name}", text, [label], registry=registry)
         for key, value in values:
             gauge.labels(key).set(value)
@@ -143,7 +146,8 @@ def expose_metrics(store: Store, now: datetime) -> Response:
     return Response(prometheus_client.generate_latest(registry), headers=headers)
 
 
-def _list_metrics(store: Store, now: datetime) -> Iterator[Metric]:
+def _list_metrics(publisher: Publisher, now: datetime) -> Iterator[Metric]:
+    store = publisher.store
     yield "readers", "Readers by status.", "status", store.count_readers().items()
     day = next(reported_days(store, now), None)
     if day is not None:
@@ -158,5 +162,8 @@ def _list_metrics(store: Store, now: datetime) -> Iterator[Metric]:
     yield "source_ok", "Whether a source worked when last asked.", "source", healthy
     last = [(each.name, each.last_ok.timestamp()) for each in sources if each.last_ok is not None]
     yield "source_last_ok_seconds", "When a source last worked.", "source", last
+    gaps = Counter(gap.source for gap in known_gaps(publisher) if gap.state == "missing")
+    missing = [(each.name, gaps[each.name]) for each in publisher.sources]
+    yield "source_lists_missing", "Lists of a source that are still to be read.", "source", missing
     seen = [(each.name, each.seen.timestamp()) for each in store.heartbeats()]
     yield "heartbeat_seconds", "When a daemon last ticked.", "name", seen

@@ -54,9 +54,9 @@ def test_delivered_issue_passes_the_audit(newsletter: Newsletter) -> None:
     newsletter.send(DAY)
     found = newsletter.json("audit", DAY)
     assert (found["issue"], found["ok"], found["in_doubt"]) == (DAY, True, [])
-    assert [one["id"] for one in found["invariants"]] == [f"I{n}" for n in range(1, 11)]
+    assert [one["id"] for one in found["invariants"]] == [f"I{n}" for n in range(1, 14)]
     assert all(one["ok"] and one["rows"] == [] for one in found["invariants"])
-    assert newsletter.run("audit").stdout.count("holds") == 10
+    assert newsletter.run("audit").stdout.count("holds") == 13
 
 
 def test_cancelled_issues_papers_come_in_the_next(newsletter: Newsletter, inbox: Inbox) -> None:

@@ -137,7 +137,7 @@ def test_letter_counts_what_is_in_it_and_omitted() -> None:
         ">Code ★ 1204</a>",
         "because: topic Mixture of Experts: “experts” in the title",
         "1 more in your whole edition on the web",
-        "Missing today: bioRxiv genomics",
+        "We could not read these lists yet: bioRxiv genomics",
         "ada@example.org is subscribed",
         "1 Example Street, Example",
     ):
