@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -139,6 +140,45 @@ def test_cancelled_child_is_gone() -> None:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         assert _children() == []
+
+    asyncio.run(run())
+
+
+def test_many_feeds_share_few_parsers() -> None:
+    async def run() -> int:
+        readings = [asyncio.ensure_future(sandbox.parse_feed(GOOD, {}, URL)) for _ in range(20)]
+        most, open_readings = 0, set(readings)
+        while open_readings:
+            _, open_readings = await asyncio.wait(open_readings, timeout=0.001)
+            most = max(most, len(_children()))
+        assert all(reading.result()[0]["title"] == "One" for reading in readings)
+        assert _children() == []
+        return most
+
+    assert asyncio.run(run()) <= sandbox.AT_ONCE
+
+
+def test_feeds_after_a_hostile_one_are_read() -> None:
+    bodies = [GOOD, rss(b"&a11;", LAUGHS + b"]>"), b"nothing", GOOD] * 3
+
+    async def run() -> list[Any]:
+        parsing = (sandbox.parse_feed(body, {}, URL) for body in bodies)
+        return list(await asyncio.gather(*parsing, return_exceptions=True))
+
+    outcomes = asyncio.run(run())
+    assert [each[0]["title"] for each in outcomes[::4] + outcomes[3::4]] == ["One"] * 6
+
+
+def test_killed_parser_is_a_source_error() -> None:
+    async def run() -> None:
+        reading = asyncio.ensure_future(sandbox.parse_feed(LONG, {}, URL))
+        while not _children():
+            await asyncio.wait({reading}, timeout=0.001)
+        for child in _children():
+            os.kill(int(child), signal.SIGKILL)
+        with pytest.raises(SourceError, match="the parser was killed"):
+            await reading
+        assert (await sandbox.parse_feed(GOOD, {}, URL))[0]["title"] == "One"
 
     asyncio.run(run())
 
