@@ -23,6 +23,7 @@ from newsletter.bounces.processing import BounceProcessor
 from newsletter.config import (
     AnySource,
     ArxivSource,
+    BioRxivSource,
     FeedSource,
     HuggingFaceSource,
     PageSource,
@@ -38,7 +39,7 @@ from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService, is_erased, without_erased
-from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
+from newsletter.sources import Arxiv, BioRxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
 from newsletter.stores import Journaled, SendJournal, copy_store, open_journaled_store
 from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
@@ -356,6 +357,9 @@ def _make_source(name: str, settings: AnySource, folder: Path, client: Client) -
             return Arxiv(
                 name, source_client, settings.categories, settings.url, settings.cross_lists
             )
+        case BioRxivSource():
+            server, categories = settings.server, settings.categories
+            return BioRxiv(name, source_client, server, categories, url=settings.url)
         case FeedSource():
             return Feed(name, source_client, url=settings.url)
         case PageSource():

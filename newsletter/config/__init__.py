@@ -12,6 +12,7 @@ from newsletter.config.models import (
 from newsletter.config.sources import (
     AnySource,
     ArxivSource,
+    BioRxivSource,
     FeedSource,
     HuggingFaceSource,
     PageSource,
@@ -21,6 +22,7 @@ from newsletter.config.topics import TopicSettings, curated_topics
 __all__ = [
     "AnySource",
     "ArxivSource",
+    "BioRxivSource",
     "BouncesSettings",
     "FeedSource",
     "HuggingFaceSource",

@@ -4,10 +4,11 @@ A new kind takes a class here, its place in ``AnySource``, and an adapter in ``s
 demands the line that builds the adapter, and a test demands its docs.
 """
 
+import difflib
 import re
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from typing_extensions import override
 
 from newsletter.config.fields import Header, Strict, WebAddress
@@ -21,6 +22,34 @@ EVERY_FIELD = frozenset({"category", "org"})
 
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 """A header's name (RFC 9110, 5.1)."""
+
+_SERVERS = {"biorxiv": "bioRxiv", "medrxiv": "medRxiv"}
+
+_PREPRINT_CATEGORIES = {
+    "biorxiv": "animal behavior and cognition|biochemistry|bioengineering|bioinformatics|biophysics"
+    "|cancer biology|cell biology|clinical trials|developmental biology|ecology|epidemiology"
+    "|evolutionary biology|genetics|genomics|immunology|microbiology|molecular biology"
+    "|neuroscience|paleontology|pathology|pharmacology and toxicology|physiology|plant biology"
+    "|scientific communication and education|synthetic biology|systems biology|zoology",
+    "medrxiv": "addiction medicine|allergy and immunology|anesthesia|cardiovascular medicine"
+    "|dentistry and oral medicine|dermatology|emergency medicine|endocrinology|epidemiology"
+    "|forensic medicine|gastroenterology|genetic and genomic medicine|geriatric medicine"
+    "|health economics|health informatics|health policy|health systems and quality improvement"
+    "|hematology|hiv aids|infectious diseases|intensive care and critical care medicine"
+    "|medical education|medical ethics|nephrology|neurology|nursing|nutrition"
+    "|obstetrics and gynecology|occupational and environmental health|oncology|ophthalmology"
+    "|orthopedics|otolaryngology|pain medicine|palliative medicine|pathology|pediatrics"
+    "|pharmacology and therapeutics|primary care research|psychiatry and clinical psychology"
+    "|public and global health|radiology and imaging"
+    "|rehabilitation medicine and physical therapy|respiratory medicine|rheumatology"
+    "|sexual and reproductive health|sports medicine|surgery|toxicology|transplantation|urology",
+}
+"""The categories of each server (https://www.biorxiv.org, https://www.medrxiv.org), made plain."""
+
+
+def plain_category(name: str) -> str:
+    """A category of bioRxiv or medRxiv in small letters, without brackets, its words apart."""
+    return " ".join(re.sub(r"\([^()]*\)|[\s_/-]+", " ", name).casefold().split())
 
 
 class SourceSettings(Strict):
@@ -110,6 +139,34 @@ class FeedSource(SourceSettings):
         return self.url
 
 
+class BioRxivSource(SourceSettings):
+    """The preprints of bioRxiv or medRxiv, by their API."""
+
+    kind: Literal["biorxiv"]
+    url: WebAddress = "https://api.biorxiv.org"
+    server: Literal["biorxiv", "medrxiv"] = "biorxiv"
+    categories: tuple[str, ...] = ()
+
+    @field_validator("categories")
+    @classmethod
+    def known(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Each must be a category of the server; another would never match."""
+        server = info.data.get("server", "biorxiv")  # it is missing if it is wrong itself
+        known = _PREPRINT_CATEGORIES[server].split("|")
+        for name in value:
+            if plain_category(name) not in known:
+                near = ", ".join(difflib.get_close_matches(plain_category(name), known, 3) or known)
+                raise ValueError(
+                    f"{name!r} is no category of {_SERVERS[server]}; write one of: {near}"
+                )
+        return value
+
+    @property
+    @override
+    def default_name(self) -> str:
+        return ", ".join((_SERVERS[self.server], *self.categories))
+
+
 class PageSource(SourceSettings):
     """Daily Papers pages saved as text."""
 
@@ -123,7 +180,7 @@ class PageSource(SourceSettings):
         return self.path
 
 
-AnySource = HuggingFaceSource | ArxivSource | FeedSource | PageSource
+AnySource = HuggingFaceSource | ArxivSource | BioRxivSource | FeedSource | PageSource
 """The settings of one source, of any kind."""
 
 SOURCE_KINDS: tuple[str, ...] = tuple(

@@ -1,9 +1,10 @@
 """Reads listings of papers: each source has a pure ``parse`` and a thin ``fetch``."""
 
 from newsletter.sources.arxiv import Arxiv
+from newsletter.sources.biorxiv import BioRxiv
 from newsletter.sources.feed import Feed
 from newsletter.sources.http_client import Client, SourceClient
 from newsletter.sources.huggingface import HuggingFace
 from newsletter.sources.saved_pages import SavedPages
 
-__all__ = ["Arxiv", "Client", "Feed", "HuggingFace", "SavedPages", "SourceClient"]
+__all__ = ["Arxiv", "BioRxiv", "Client", "Feed", "HuggingFace", "SavedPages", "SourceClient"]

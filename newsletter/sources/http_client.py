@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 import ssl
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -63,13 +64,13 @@ class Client:
     ) -> None:
         version = metadata.version("daily-papers-newsletter")
         self._agent = f"daily-papers-newsletter/{version} (+mailto:{contact})"
-        self.clock, self._resolver, self.proxy = clock, resolver, proxy
+        self.contact, self.clock, self._resolver, self.proxy = contact, clock, resolver, proxy
         self._network = network or httpcore2.AnyIOBackend()
         self.kept, self.hosts = KeptAnswers(kept, clock), Hosts(clock, jitter)
         self.replayed: date | None = None
         # A lock belongs to one event loop, and a client may be used in several, one after another.
-        self._locks = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]()
-        self._next_start: datetime | None = None
+        self._locks = WeakKeyDictionary[asyncio.AbstractEventLoop, defaultdict[str, asyncio.Lock]]()
+        self._next_start: dict[str, datetime] = {}
 
     def replaying(self, day: date) -> "Client":
         """A client that sends nothing: its answers are those that were kept on a day (UTC)."""
@@ -78,8 +79,8 @@ class Client:
         return replaying
 
     @asynccontextmanager
-    async def spaced(self, seconds: float) -> AsyncIterator[None]:
-        """Run the block alone, and start it ``seconds`` or more after the last one ended.
+    async def spaced(self, seconds: float, service: str = "arXiv") -> AsyncIterator[None]:
+        """Run the block alone, and start it ``seconds`` or more after the service's last one ended.
 
         All sources with this client share the spacing. Within the block, a request that is tried
         again keeps the spacing too.
@@ -87,17 +88,18 @@ class Client:
         if self.replayed is not None:
             yield
             return
-        lock = self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-        async with lock:
+        locks = self._locks.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))
+        async with locks[service]:
             now = self.clock.now()
-            if self._next_start is not None and self._next_start > now:
-                await self.clock.sleep((self._next_start - now).total_seconds())
+            start = self._next_start.get(service, now)
+            if start > now:
+                await self.clock.sleep((start - now).total_seconds())
             token = _pause.set(seconds)
             try:
                 yield
             finally:
                 _pause.reset(token)
-                self._next_start = self.clock.now() + timedelta(seconds=seconds)
+                self._next_start[service] = self.clock.now() + timedelta(seconds=seconds)
 
     def session(self, *, allow_private: bool) -> httpx2.AsyncClient:
         """A new HTTP client over the guarded network."""

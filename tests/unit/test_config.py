@@ -99,6 +99,15 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
             "write: {kind: arxiv, categories: [math]}",
         ),
         ({"sources": [{"kind": "arxiv", "categories": ["cs CL"]}]}, "cs.CL"),
+        (
+            {"sources": [{"kind": "biorxiv", "categories": ["neurosience"]}]},
+            "sources.0.categories: 'neurosience' is no category of bioRxiv; write one of: neurosci",
+        ),
+        (
+            {"sources": [{"kind": "biorxiv", "server": "medrxiv", "categories": ["zoology"]}]},
+            "'zoology' is no category of medRxiv; write one of: ",
+        ),
+        ({"sources": [{"kind": "biorxiv", "server": "arxiv"}]}, "sources.0.server: Input should"),
         ({"sources": [{"kind": "huggingface"}, {"kind": "huggingface"}]}, "two sources"),
         ({"topics": [{"name": "A"}, {"name": "A"}]}, "two topics"),
         ({"topics": ["Zzzz"]}, "newsletter topics list"),

@@ -1,0 +1,139 @@
+"""Sources that are asked for the list of a date: pages, failures, weeks that were missed."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+
+from newsletter.errors import SourceError
+from newsletter.model import Listing, ListRequest
+from newsletter.ports import Source
+from newsletter.publisher.fetching import fetch_sources
+from newsletter.sources import BioRxiv, SourceClient
+from tests.support.clocks import ManualClock, SkippingClock
+from tests.support.databases import temporary_store
+from tests.support.http_servers import Page, Response, response, scripted_site, serve
+from tests.support.source_clients import new_client
+
+MONDAY = date(2026, 8, 3)
+NOON = datetime(2026, 8, 3, 12, tzinfo=UTC)
+
+MakeSource = Callable[[str, SourceClient], Source]
+
+
+def client(clock: SkippingClock | None = None) -> SourceClient:
+    return SourceClient(new_client(clock=clock), 10, {}, True, retry_for=0)
+
+
+def read(answers: Mapping[str, Response], make: MakeSource) -> tuple[Listing, list[str]]:
+    """The list of Monday, and what was asked for it."""
+
+    async def run() -> tuple[Listing, list[str]]:
+        async with scripted_site(answers) as site:
+            source = make(site.url, client())
+            (listing,) = await source.read(ListRequest("", MONDAY, NOON))
+            return listing, [request.target for request in site.requests]
+
+    return asyncio.run(run())
+
+
+# -- bioRxiv ---------------------------------------------------------------------------------------
+
+
+def biorxiv(url: str, client: SourceClient) -> Source:
+    return BioRxiv("bioRxiv", client, url=url)
+
+
+def preprints(first: int, count: int, total: int, **fields: str) -> bytes:
+    entries = [
+        {
+            "doi": f"10.64898/2026.08.03.{number:06d}",
+            "title": f"Preprint {number}",
+            "version": "1",
+            "date": "2026-08-03",
+            "category": "genomics" if number % 2 else "zoology",
+        }
+        | fields
+        for number in range(first, first + count)
+    ]
+    message = {"status": "ok", "cursor": str(first), "count": count, "total": str(total)}
+    return json.dumps({"messages": [message], "collection": entries}).encode()
+
+
+def details(cursor: int) -> str:
+    return f"/details/biorxiv/2026-08-03/2026-08-03/{cursor}/json"
+
+
+@pytest.mark.parametrize("size", [30, 100])
+def test_biorxiv_is_paged_whatever_the_size_of_pages(size: int) -> None:
+    starts = range(0, 130, size)
+    answers = {
+        details(start): response(body=preprints(start, min(size, 130 - start), 130))
+        for start in starts
+    }
+    listing, asked = read(answers, biorxiv)
+    assert len({item.ids for item in listing.items}) == 130
+    assert asked == [details(start) for start in starts]
+
+
+def test_pages_before_one_that_fails_are_kept() -> None:
+    answers = {details(0): response(body=preprints(0, 100, 130)), details(100): response(404)}
+    listing, _ = read(answers, biorxiv)
+    assert len(listing.items) == 100
+    assert f"{details(100)}: answered with status 404" in listing.missing
+
+
+def test_only_the_chosen_categories_are_listed() -> None:
+    listing, _ = read(
+        {details(0): response(body=preprints(0, 10, 10))},
+        lambda url, client: BioRxiv("bioRxiv", client, "biorxiv", ("Zoology",), url),
+    )
+    assert [item.categories for item in listing.items] == [("zoology",)] * 5
+
+
+def test_day_without_preprints_is_empty() -> None:
+    nothing = response(body=b'{"messages":[{"status":"no posts found"}],"collection":[]}')
+    listing, _ = read({details(0): nothing}, biorxiv)
+    assert (listing.items, listing.missing) == ((), "")
+
+
+# -- all of them -----------------------------------------------------------------------------------
+
+
+def answer_biorxiv(path: str, _query: Mapping[str, str]) -> Page:
+    day = date.fromisoformat(path.split("/")[3])
+    doi = f"10.64898/{day:%Y.%m.%d}.000001"
+    return 200, {}, preprints(0, 1, 1, doi=doi, title=f"Preprint of {day}", date=str(day))
+
+
+SITES: dict[str, tuple[MakeSource, Callable[[str, Mapping[str, str]], Page]]] = {
+    "biorxiv": (biorxiv, answer_biorxiv),
+}
+
+
+@pytest.mark.parametrize("kind", SITES)
+def test_week_that_was_missed_is_filled(kind: str) -> None:
+    make, answer = SITES[kind]
+    clock, store = ManualClock(NOON), temporary_store()
+    with serve(answer) as url:
+        source = make(url, client())
+        for day in (MONDAY, MONDAY + timedelta(days=8)):
+            clock.time = datetime.combine(day, time(12), UTC)
+            asyncio.run(fetch_sources([source], store, day, clock))
+    rows = {row.day: row.state for row in store.coverage(source.name)}
+    missed = [MONDAY + timedelta(days=n) for n in range(1, 5)]
+    assert [rows[day] for day in missed] == ["filled"] * 4
+    papers = store.papers(after=0, since=NOON - timedelta(days=30))
+    assert {paper.item.listed for paper in papers} >= set(missed)
+
+
+@pytest.mark.parametrize("kind", SITES)
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b'{"data": []}', b"[]"])
+def test_answer_of_another_shape_is_an_error(kind: str, body: bytes) -> None:
+    make, _ = SITES[kind]
+    with serve(lambda _path, _query: (200, {}, body)) as url:
+        source = make(url, client())
+        with pytest.raises(SourceError, match=f"^{url}"):
+            asyncio.run(source.read(ListRequest("", MONDAY, NOON)))
