@@ -254,10 +254,12 @@ def last_answer(rows: Rows, part: str) -> Coverage | None:
 
 
 def is_stale(rows: Rows, reply: Reply) -> bool:
-    """Whether a date's list is the one that was there on an earlier date."""
+    """Whether a date's list is an earlier one, by its own date or because it was there then."""
     if not (digest := fingerprints(reply.items)):
         return False
     part, day = reply.request.part, reply.request.day
+    if all(one.day < day for one in reply.listings if one.items):
+        return True
     return any(one == part and d < day and row.digest == digest for (one, d), row in rows.items())
 
 

@@ -67,18 +67,18 @@ class Arxiv:
         """The announcement of an archive; it is complete as soon as it has papers."""
         categories = by_archive(self.categories)[request.part]
         over = request.day < self.calendar.today(request.as_of)
-        reading, reasons = Reading(self.name), list[str]()
+        reading, reasons, day = Reading(self.name), list[str](), request.day
         if over:
-            items = await self._past(categories, request.day, reading)
+            items = await self._past(categories, day, reading)
         else:
-            items, reasons = await self._present(categories, request.day, reading)
-        complete = over or (bool(items) and not reasons)
+            items, reasons, day = await self._present(categories, day, reading)
         listed = tuple(item for item in items.values() if self._is_wanted(item))
+        complete = over or (bool(items) and not reasons and day == request.day)
         cut = "; ".join([f"cut at {MAX_ROWS:,} rows", *reasons]) if reasons else ""
         return (
             Listing(
                 self.name,
-                request.day,
+                day,
                 listed,
                 complete=complete,
                 missing=cut,
@@ -88,13 +88,16 @@ class Arxiv:
 
     async def _present(
         self, categories: Sequence[str], day: date, reading: Reading
-    ) -> tuple[dict[str, Item], list[str]]:
-        """The present announcement, and why a part of it is missing if it is cut.
+    ) -> tuple[dict[str, Item], list[str], date]:
+        """The present announcement, why a part of it is missing if it is cut, and its date.
 
-        Of a list that is cut each category is asked for alone; if that is cut too, its papers are
-        asked for like those of a past date.
+        The date is an earlier one if the announcement of ``day`` is late. Of a list that is cut
+        each category is asked for alone; if that is cut too, its papers are asked for like those
+        of a past date.
         """
         items, cut = await self._announced(categories, reading)
+        # Every item carries the date of the announcement, replacements too.
+        shown = max((item.published for item in items.values() if item.published), default=day)
         reasons: list[str] = []
         for category in categories if cut else ():
             alone = len(categories) == 1
@@ -107,7 +110,7 @@ class Arxiv:
             items = {**past, **items, **more}
             if cut and not past:
                 reasons.append(f"{category}: no list by OAI-PMH yet")
-        return items, reasons
+        return items, reasons, min(shown, day)
 
     async def _announced(
         self, categories: Sequence[str], reading: Reading

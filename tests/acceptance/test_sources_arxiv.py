@@ -152,6 +152,13 @@ def test_both_failures_are_named() -> None:
 # -- lists that are cut ---------------------------------------------------------------------------
 
 
+def test_announcement_of_an_earlier_date_says_so() -> None:
+    listing, _ = read({"/atom/cs.CL": announcement("2612.00001", day=TUESDAY)}, day=WEDNESDAY)
+    assert (listing.day, listing.complete) == (TUESDAY, False)
+    shown, _ = read({"/atom/cs.CL": announcement("2612.00001", day=WEDNESDAY)}, day=WEDNESDAY)
+    assert (shown.day, shown.complete) == (WEDNESDAY, True)
+
+
 def test_cut_list_is_asked_by_category() -> None:
     listing, asked = read(
         {

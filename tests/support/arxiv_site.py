@@ -6,12 +6,15 @@ from datetime import date, datetime
 from tests.support.http_servers import response
 
 
-def announcement(*numbers: str, kind: str = "new", category: str = "cs.CL") -> bytes:
-    """The Atom feed of an announcement."""
+def announcement(
+    *numbers: str, kind: str = "new", category: str = "cs.CL", day: date | None = None
+) -> bytes:
+    """The Atom feed of an announcement; arXiv's name their date in each entry."""
+    dated = f"<published>{day}T00:00:00-05:00</published>" if day else ""
     entries = "".join(
         f"<entry><id>oai:arXiv.org:{number}v1</id><title>Paper {number}</title>"
         f"<summary>arXiv:{number}v1 Announce Type: {kind}\nAbstract: Of {number}.</summary>"
-        f'<category term="{category}"/><arxiv:announce_type>{kind}</arxiv:announce_type>'
+        f'<category term="{category}"/><arxiv:announce_type>{kind}</arxiv:announce_type>{dated}'
         "<dc:creator>Ann Alpha, Ben Beta</dc:creator></entry>"
         for number in numbers
     )

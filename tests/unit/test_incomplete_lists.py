@@ -49,6 +49,14 @@ def test_whole_list_closes_it() -> None:
     assert (closed.is_open, closed.papers, closed.detail) == (False, 5, "")
 
 
+def test_list_of_an_earlier_date_is_not_todays() -> None:
+    monday = Listing("arXiv", LISTED.day, (Item("Paper"),))
+    reply = Reply(ListRequest("cs", TUESDAY, EVENING), (monday,))
+    (found,) = update_rows(SOURCE, {}, [reply], EVENING)
+    assert (found.state, found.answered) == ("growing", None)
+    assert found.detail == "an earlier day's list again"
+
+
 def test_unreadable_entries_are_counted() -> None:
     found = row(EVENING, rows(), unreadable=2)
     assert (found.state, found.detail) == ("covered", "2 entries could not be read")
