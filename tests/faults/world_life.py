@@ -1,0 +1,322 @@
+"""A newsletter's life in the simulated world: by ``run`` or by cron, with crashes and days off."""
+
+import asyncio
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from newsletter.model import Filter, Letter, Subscriber
+from newsletter.papers.filters import parse_rule
+from newsletter.ports import Source
+from newsletter.publisher.fetching import fetch_sources
+from newsletter.publisher.publishing import freeze, publish, waiting_readers
+from newsletter.publisher.ticking import SchedulerState
+from newsletter.readers.due import DefaultSchedule, is_due, local_instant
+from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SourceClient
+from newsletter.stores.sql import SqlStore
+from tests.faults.world_feeds import FeedSite
+from tests.faults.world_papers import (
+    ARXIV_CATEGORIES,
+    DAY,
+    HOUR,
+    SUBJECTS,
+    ArxivSite,
+    Site,
+    World,
+    at_utc,
+)
+from tests.faults.world_server import WorldClock
+from tests.support.letters import message_bytes, parse_message, text_of_part
+from tests.support.outgoing import MemoryTransport
+from tests.support.publishers import KnownRuns, publisher_over, tick
+
+ZONES = ("Asia/Shanghai", "Europe/Zurich", "America/Los_Angeles")
+STARTS = (date(2026, 8, 3), date(2026, 3, 2), date(2026, 10, 15), date(2026, 11, 16))
+"""Days on which a month begins: with clock changes and holidays, and without."""
+
+MINUTE = timedelta(minutes=1)
+STEPS = (30 * MINUTE, 3 * HOUR, 6 * HOUR)
+"""The times between two ticks of a daemon when no letter is due: with the longer ones, it is a
+machine that sleeps. The real one is half a minute."""
+
+Off = Sequence[tuple[datetime, datetime]]
+"""The times in which the machine is off."""
+
+
+class Crash(BaseException):
+    """The newsletter's process ends here."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One month to simulate: its newsletter's zone and way of running follow from the seed."""
+
+    seed: int
+    days: int = 31
+    feeds: int = 40
+
+    @property
+    def tail(self) -> int:
+        """Days without new papers at the end, in which the last letters of all readers leave."""
+        return 9 if self.days > 14 else 2
+
+    @property
+    def start(self) -> date:
+        return STARTS[self.seed % len(STARTS)]
+
+    @property
+    def step(self) -> timedelta:
+        return STEPS[self.seed // (2 * len(ZONES)) % len(STEPS)]
+
+    @property
+    def zone(self) -> str:
+        return ZONES[self.seed % len(ZONES)]
+
+    @property
+    def mode(self) -> Literal["run", "cron"]:
+        return "run" if self.seed // len(ZONES) % 2 == 0 else "cron"
+
+
+def make_readers(plan: Plan, rng: random.Random) -> list[Subscriber]:
+    """Readers of every cadence; the daemon has one in another zone too."""
+
+    def subjects(count: int) -> Filter:
+        return Filter(include=tuple(map(parse_rule, rng.sample(SUBJECTS, count))))
+
+    last = plan.start + (plan.days + plan.tail - 1) * DAY
+    day = rng.randrange(7) if plan.tail > 7 else last.weekday()
+    readers = [
+        Subscriber("daily@example.org", cadence="daily"),
+        Subscriber("weekdays@example.org", cadence="weekdays", filter=subjects(4)),
+        Subscriber("weekly@example.org", cadence="weekly", day=day, filter=subjects(3)),
+    ]
+    if plan.mode == "run":
+        other = ZONES[(plan.seed + 1) % len(ZONES)]
+        readers.append(
+            Subscriber("away@example.org", at="21:30", timezone=other, filter=subjects(2))
+        )
+    return readers
+
+
+def wants(reader: Subscriber, subject: str) -> bool:
+    """Whether a reader wants papers of a subject."""
+    chosen = [rule.text for rule in reader.filter.include]
+    return not chosen or subject in chosen
+
+
+class CrashingStore(SqlStore):
+    """A store that ends the process before or after one of its next writes."""
+
+    fuse: int = 0  # writes until the end; 0: none is planned
+    before: bool = True
+
+    def _strike(self, *, before: bool) -> None:
+        if before:
+            self.fuse -= 1
+        if self.fuse == 0 and before == self.before:
+            self.fuse = -1
+            raise Crash
+
+    def ingest(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        self._strike(before=True)
+        result = super().ingest(*arguments, **named)
+        self._strike(before=False)
+        return result
+
+    def freeze(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        self._strike(before=True)
+        result = super().freeze(*arguments, **named)
+        self._strike(before=False)
+        return result
+
+
+@dataclass
+class Newsletter:
+    """A newsletter in the world, which can crash and start again."""
+
+    plan: Plan
+    world: World
+    clock: WorldClock
+    store: CrashingStore
+    folder: Path
+    port: int
+    readers: Sequence[Subscriber]
+    rng: random.Random
+    runs: int = 0
+    crashes: int = 0
+    letters: int = 0
+    got: dict[tuple[str, str], list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    seen: datetime | None = None
+
+    def boot(self) -> None:
+        """Start a process: everything that is not in the store or in a file is new."""
+        self.runs += 1
+        client = Client(
+            contact="editor@example.org",
+            clock=self.clock,
+            kept=self.folder / "answers.db",
+            resolver=_loopback,
+            jitter=self.rng.random,
+        )
+        source_client = SourceClient(client, timeout=60, allow_private_addresses=True)
+        sources = [
+            self._source(host, site, source_client) for host, site in self.world.sites.items()
+        ]
+        self.publisher = publisher_over(self.store, *sources, clock=self.clock)  # type: ignore[arg-type]
+        schedule = DefaultSchedule("07:00", self.plan.zone, "daily")
+        self.state = SchedulerState(schedule, seen=self.seen)
+        self.transport = MemoryTransport()
+        self.lock = KnownRuns(f"run{self.runs}", frozenset(f"run{n}" for n in range(self.runs)))
+        self.turns = 0
+
+    def _source(self, host: str, site: Site, client: SourceClient) -> Source:
+        url = f"http://{host}:{self.port}"
+        if isinstance(site, FeedSite):
+            return Feed(site.name, client, f"{url}/feed")
+        if isinstance(site, ArxivSite):
+            return Arxiv("arXiv", client, ARXIV_CATEGORIES, url)
+        return HuggingFace("Hugging Face", client, url)
+
+    async def tick(self) -> None:
+        """One tick of `newsletter run`."""
+        self.turns += 1
+        self.seen = self.clock.now()
+        await tick(
+            self.publisher, self.state, self.transport, run_lock=self.lock, turn=str(self.turns)
+        )
+
+    def _today(self) -> date:
+        return self.clock.now().astimezone(ZoneInfo(self.plan.zone)).date()
+
+    async def fetch(self) -> None:
+        """`newsletter fetch`."""
+        await fetch_sources(self.publisher.sources, self.store, self._today(), self.clock)
+
+    async def send(self) -> None:
+        """`newsletter send --yes`."""
+        publisher, day = self.publisher, self._today()
+        readers = waiting_readers(publisher, day)
+        is_new = readers and not self.store.waves(day)
+        reports = (
+            await fetch_sources(publisher.sources, self.store, day, self.clock) if is_new else ()
+        )
+        freeze(publisher, day, readers, reports)
+        self.turns += 1
+        if self.store.counts(day).open:
+            turn = str(self.turns)
+            await publish(publisher, day, self.transport, run_lock=self.lock, turn=turn)
+
+    async def do(self, work: Callable[[], Any], at: datetime) -> bool:
+        """Do it at this time; a crash ends the process. Returns whether it was done."""
+        self.clock.go_to(at)
+        if self.store.fuse < 1 and self.rng.random() < 0.01:
+            self.store.fuse, self.store.before = self.rng.randrange(1, 40), self.rng.random() < 0.5
+        task = asyncio.ensure_future(work())
+        try:
+            await task
+        except Crash:
+            self.crashes += 1
+            await _end_other_tasks()
+            self._read_letters()
+            self.boot()
+            return False
+        self._read_letters()
+        return True
+
+    def _read_letters(self) -> None:
+        """Note the papers that each letter names, as its reader would see them."""
+        for letter in self.transport.letters:
+            self.letters += 1
+            for word in words_in(letter):
+                if word in self.world.papers.made:
+                    self.got[letter.envelope.recipient, word].append(self.clock.now())
+        self.transport.letters.clear()
+
+
+async def _loopback(_host: str, _port: int) -> Sequence[str]:
+    return ("127.0.0.1",)
+
+
+async def _end_other_tasks() -> None:
+    """Cancel what a crash leaves of a tick: its process is gone."""
+    others = [
+        task
+        for task in asyncio.all_tasks()
+        if task is not asyncio.current_task() and "Newsletter" not in repr(task.get_coro())
+    ]
+    others = [task for task in others if "handle" not in repr(task.get_coro())]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def words_in(letter: Letter) -> list[str]:
+    """The words of a letter that look like those of the world's titles."""
+    text = text_of_part(parse_message(message_bytes(letter.envelope)), "plain")
+    return re.findall(r"\b[A-Z][a-z]{7}qx\b", text)
+
+
+def draw_days_off(rng: random.Random, start: date, days: int) -> list[tuple[datetime, datetime]]:
+    """Times in which the machine is off: none, one or two, of 1 to 8 days."""
+    found = []
+    for _ in range(rng.choice((0, 1, 1, 2)) if days > 14 else 0):
+        begins = at_utc(start) + rng.uniform(3, days - 9) * DAY
+        found.append((begins, begins + rng.choice((1, 2, 3, 8)) * DAY))
+    return found
+
+
+def run_instants(plan: Plan, world: World, readers: Sequence[Subscriber]) -> list[datetime]:
+    """The ticks of the daemon: each ``step``, and densely around the times of letters."""
+    first = at_utc(world.start) + 6 * HOUR
+    count = int((plan.days + plan.tail) * DAY / plan.step)
+    found = {first + number * plan.step for number in range(count)}
+    for reader in readers:
+        zone, at = reader.timezone or plan.zone, time.fromisoformat(reader.at or "07:00")
+        for number in range(1, plan.days + plan.tail):
+            day = world.start + number * DAY
+            if is_due(reader, day):
+                due = local_instant(day, at, zone)
+                found |= {due + minutes * MINUTE for minutes in (-60, -30, -1, 0, 1, 6)}
+    return sorted(found)
+
+
+async def live_as_daemon(newsletter: Newsletter, off: Off) -> None:
+    """A month of `newsletter run`."""
+    was_off = False
+    for at in run_instants(newsletter.plan, newsletter.world, newsletter.readers):
+        if any(begins <= at < ends for begins, ends in off):
+            was_off = True
+            continue
+        if was_off:
+            newsletter.boot()
+            was_off = False
+        if not await newsletter.do(newsletter.tick, at):
+            await newsletter.do(newsletter.tick, at + 2 * MINUTE)
+
+
+async def live_by_cron(newsletter: Newsletter, off: Off) -> None:
+    """A month of `newsletter fetch` twice a day and `newsletter send` in the morning."""
+    plan, world = newsletter.plan, newsletter.world
+    jobs = [
+        (local_instant(world.start + n * DAY, time.fromisoformat(at), plan.zone), work)
+        for n in range(plan.days + plan.tail)
+        for at, work in (
+            ("07:00", newsletter.send),
+            ("13:10", newsletter.fetch),
+            ("21:40", newsletter.fetch),
+        )
+    ]
+    first = at_utc(world.start) + 6 * HOUR
+    for at, work in [(first, newsletter.fetch), *sorted(jobs, key=lambda job: job[0])]:
+        if at < first or any(begins <= at < ends for begins, ends in off):
+            continue
+        newsletter.boot()
+        for attempt in range(5):
+            if await newsletter.do(work, at + attempt * 10 * MINUTE):
+                break
