@@ -7,6 +7,7 @@ one name, on every server.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from newsletter.text import http_url
@@ -116,6 +117,7 @@ _DEFAULT_PORT = re.compile(r":(?:80|443)$")
 _WWW = re.compile(r"^(?:www\.)+(?=[^.]+\.)")
 
 
+@lru_cache(maxsize=16_384)  # a fetch asks for the names of each id several times
 def parse_names(raw: str) -> tuple[Name, ...]:
     """The names in an identifier or address as a source wrote it; the strongest kind only."""
     text = raw.strip()

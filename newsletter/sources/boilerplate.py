@@ -54,6 +54,7 @@ _TAILS = tuple(
     )
 )
 _MANY = re.compile(r"\n{3,}")
+_LONGEST_TAIL = 300  # characters
 _MOST_PARTS = 4  # a citation, the authors, a heading
 
 
@@ -88,4 +89,5 @@ def split_boilerplate(text: str) -> Boilerplate:
 
 def _matches(text: str) -> Iterator[re.Match[str]]:
     yield from (match for head in _HEADS if (match := head.match(text)))
-    yield from (match for tail in _TAILS if (match := tail.search(text)))
+    start = max(0, len(text) - _LONGEST_TAIL)
+    yield from (match for tail in _TAILS if (match := tail.search(text, start)))
