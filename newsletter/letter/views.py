@@ -170,6 +170,8 @@ def _facts(item: Item) -> Iterator[str]:
         yield longdate(item.published).partition(", ")[2]
     elif item.published_month:
         yield longdate(item.published_month).partition(", ")[2].partition(" ")[2]
+    if item.listed:
+        yield f"listed {longdate(item.listed).partition(', ')[2]}"
 
 
 def _links(item: Item) -> Iterator[Link]:

@@ -24,8 +24,8 @@ class Item:
     addresses as the source wrote them (``2503.02130v2``, ``https://doi.org/10.1/x``,
     ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.papers.names` parses them. Those in
     ``shared``, addresses too, belong to several items of the source and name none. ``listed`` is
-    the date of the list in which it stood first; ``published_month`` is the first day of the month
-    of publication, if the day is not known.
+    the date of its list, if that was read days later; ``published_month`` is the first day of the
+    month of publication, if the day is not known.
     """
 
     title: str

@@ -51,6 +51,9 @@ JITTER = timedelta(minutes=5)  # how long after its list begins a source is aske
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 30, 240
 """Minutes between two polls of a feed, at least and at most."""
 
+LATE = timedelta(days=4)
+"""A list that is read so long after its date is not called today's; others may grow until then."""
+
 ONE_DAY, ONE_MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
@@ -147,7 +150,7 @@ class Poll:
         first = self.since or first_owed(rows, replies)
         return [
             IdentifiedItem(
-                item=replace(item, listed=listing.day),
+                item=replace(item, listed=listing.day) if self._is_late(reply) else item,
                 identity=identity,
                 past=(listing.past or reply.request.day < first)
                 and not self._is_asked(listing, item),
@@ -156,6 +159,10 @@ class Poll:
             for reply in replies
             for (listing, item), identity in zip(reply.listed_items, reply.identities, strict=True)
         ]
+
+    def _is_late(self, reply: Reply) -> bool:
+        """Whether a list is read so late that letters say its date."""
+        return self.source.calendar.today(self.as_of) - reply.request.day >= LATE
 
     def _is_asked(self, listing: Listing, item: Item) -> bool:
         """Whether the operator asked for it: a list from ``since`` on, a feed's entry of then."""

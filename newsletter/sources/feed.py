@@ -1,9 +1,10 @@
 """Reads any feed: RSS 0.9 to 2.0, Atom and RDF through feedparser, and JSON Feed."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
 from newsletter.errors import SourceError
@@ -18,6 +19,11 @@ RECENT = timedelta(days=2)
 
 FUTURE = timedelta(days=366)
 """An entry that is dated later than this after the issue's day counts as undated."""
+
+_MAX_AGE = re.compile(r"max-age=(\d{1,7})\b")
+_TTL = re.compile(rb"<ttl>\s*(\d{1,6})\s*</ttl>")
+_SKIP_HOURS = re.compile(rb"<skipHours>(.*?)</skipHours>", re.DOTALL)
+_HOUR = re.compile(rb"<hour>\s*(\d{1,2})\s*</hour>")
 
 _JSON_FEED = ("https://jsonfeed.org/version/", "http://jsonfeed.org/version/")
 
@@ -42,7 +48,27 @@ class Feed:
                 entries = await sandbox.parse_feed(answer.body, answer.headers, self.url)
             reading = Reading(self.url)
             recent, old = split_by_age(self.name, request.day, _items(entries, reading))
-            return replace(recent, unreadable=reading.unreadable), old
+            pause = asked_pause(answer.body, answer.headers, request.as_of)
+            return replace(recent, unreadable=reading.unreadable, poll_after=pause), old
+
+
+def asked_pause(body: bytes, headers: Mapping[str, str], now: datetime) -> timedelta:
+    """How long a feed asks to be left alone; nothing if it does not say.
+
+    It says so by ``Cache-Control: max-age`` (RFC 9111, 5.2.2.1), and in RSS by ``ttl`` in
+    minutes and ``skipHours`` in GMT (https://www.rssboard.org/rss-specification).
+    """
+    channel = re.split(rb"<item\b", body, maxsplit=1)[0]
+    seconds = _MAX_AGE.search(headers.get("cache-control", ""))
+    minutes = _TTL.search(channel)
+    block = _SKIP_HOURS.search(channel)
+    skipped = {int(hour) % 24 for hour in _HOUR.findall(block[1])} if block else set()
+    skip = next((ahead for ahead in range(24) if (now.hour + ahead) % 24 not in skipped), 0)
+    return max(
+        timedelta(seconds=int(seconds[1]) if seconds else 0),
+        timedelta(minutes=int(minutes[1]) if minutes else 0),
+        timedelta(hours=skip, minutes=-now.minute) if skip else timedelta(),
+    )
 
 
 def parse(body: bytes, headers: Mapping[str, str], url: str) -> tuple[Item, ...]:

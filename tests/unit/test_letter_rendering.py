@@ -317,3 +317,8 @@ def test_more_reasons_than_the_cache_holds_are_all_shown() -> None:
         )
         assert f"because: reason {number}</p>" in "".join(letter.html)
     assert len(compiled.html.reasons) < 2_500
+
+
+def test_view_says_the_date_of_a_list_read_late() -> None:
+    view = paper_view(item("One", listed=date(2026, 7, 20)))
+    assert "listed 20 July 2026" in view.facts

@@ -1,5 +1,5 @@
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -7,7 +7,7 @@ from newsletter.errors import SourceError
 from newsletter.model import Item
 from newsletter.papers.identity import identify
 from newsletter.sources.entries import Reading
-from newsletter.sources.feed import parse, split_by_age
+from newsletter.sources.feed import asked_pause, parse, split_by_age
 from tests.support.factories import item
 
 URL = "https://feeds.example/rss"
@@ -370,3 +370,23 @@ def test_unreadable_entry_is_left_out_and_counted(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize("written", ["someday", "Mon, 99 Foo 0000"])
 def test_invalid_date_leaves_entry_undated(written: str) -> None:
     assert one(f"<title>T</title><pubDate>{written}</pubDate>").published is None
+
+
+@pytest.mark.parametrize(
+    ("channel", "headers", "minutes"),
+    [
+        ("", {}, 0),
+        ("<ttl>90</ttl>", {}, 90),
+        ("", {"cache-control": "public, max-age=7200"}, 120),
+        ("<ttl>5</ttl>", {"cache-control": "max-age=600"}, 10),
+        ("<skipHours><hour>3</hour><hour>10</hour><hour>11</hour></skipHours>", {}, 105),
+        ("<ttl>soon</ttl><skipHours><hour>x</hour></skipHours>", {"cache-control": "no-cache"}, 0),
+        ("<item><ttl>90</ttl></item>", {}, 0),
+    ],
+)
+def test_feed_says_how_long_to_leave_it_alone(
+    channel: str, headers: dict[str, str], minutes: int
+) -> None:
+    body = f"<rss><channel>{channel}</channel></rss>".encode()
+    now = datetime(2026, 8, 3, 10, 15, tzinfo=UTC)
+    assert asked_pause(body, headers, now) == timedelta(minutes=minutes)
