@@ -63,8 +63,9 @@ def byline(fields: Iterable[str]) -> tuple[str, ...]:
     tidy = tuple(filter(None, map(_tidy, fields)))
     alone = len(set(tidy)) == 1
     names = tuple(name for field in tidy for name in _names_in(field, alone=alone))
-    half = len(names) // 2  # some feeds say all again in another element; two Wei Zhangs stay two
-    return names[:half] if names[:half] == names[half:] else names
+    half = len(names) // 2  # some feeds say all again in another element
+    repeated = len(tidy) > 1 and names[:half] == names[half:]
+    return names[:half] if repeated else names
 
 
 def _tidy(field: str) -> str:

@@ -18,6 +18,7 @@ LISTS = (
     ("Ann Alpha", "Wei Li"),
     ("Bo Li", "Xu Yu"),
     ("Bin Lei", "Yuchen Li"),
+    ("Yonglin Cao", "Yuan Cao"),
     ("Ann B. Alpha", "Ben Beta"),
     ("María José Núñez", "Jean-Luc Bêta", "D. E. Delta"),
     ("Ludo Zeta", "Kim Eta", "Corby Theta", "Hal Iota III"),
