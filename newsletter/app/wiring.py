@@ -24,9 +24,11 @@ from newsletter.config import (
     AnySource,
     ArxivSource,
     BioRxivSource,
+    CrossrefSource,
     FeedSource,
     HuggingFaceSource,
     PageSource,
+    PubMedSource,
     Settings,
     read_settings,
 )
@@ -39,7 +41,17 @@ from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService, is_erased, without_erased
-from newsletter.sources import Arxiv, BioRxiv, Client, Feed, HuggingFace, SavedPages, SourceClient
+from newsletter.sources import (
+    Arxiv,
+    BioRxiv,
+    Client,
+    Crossref,
+    Feed,
+    HuggingFace,
+    PubMed,
+    SavedPages,
+    SourceClient,
+)
 from newsletter.stores import Journaled, SendJournal, copy_store, open_journaled_store
 from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
@@ -341,7 +353,9 @@ def _read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     return read_settings(content, path.name, environment)
 
 
-def _make_source(name: str, settings: AnySource, folder: Path, client: Client) -> Source:
+def _make_source(  # noqa: PLR0911 - one for each kind
+    name: str, settings: AnySource, folder: Path, client: Client
+) -> Source:
     source_client = SourceClient(
         client,
         timeout=settings.timeout,
@@ -360,6 +374,10 @@ def _make_source(name: str, settings: AnySource, folder: Path, client: Client) -
         case BioRxivSource():
             server, categories = settings.server, settings.categories
             return BioRxiv(name, source_client, server, categories, url=settings.url)
+        case PubMedSource():
+            return PubMed(name, source_client, settings.query, settings.api_key, settings.url)
+        case CrossrefSource():
+            return Crossref(name, source_client, settings.issn, settings.query, settings.url)
         case FeedSource():
             return Feed(name, source_client, url=settings.url)
         case PageSource():

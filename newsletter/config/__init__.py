@@ -13,9 +13,11 @@ from newsletter.config.sources import (
     AnySource,
     ArxivSource,
     BioRxivSource,
+    CrossrefSource,
     FeedSource,
     HuggingFaceSource,
     PageSource,
+    PubMedSource,
 )
 from newsletter.config.topics import TopicSettings, curated_topics
 
@@ -24,10 +26,12 @@ __all__ = [
     "ArxivSource",
     "BioRxivSource",
     "BouncesSettings",
+    "CrossrefSource",
     "FeedSource",
     "HuggingFaceSource",
     "IssueSettings",
     "PageSource",
+    "PubMedSource",
     "Schedule",
     "Settings",
     "SmtpSettings",

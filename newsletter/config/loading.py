@@ -12,7 +12,9 @@ from newsletter.config.sources import SOURCE_KINDS
 from newsletter.config.yaml_file import Document, SettingPath, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 
-_SECRET = frozenset({"secret", "password", "operator_password", "headers", "store", "proxy"})
+_SECRET = frozenset(
+    {"secret", "password", "operator_password", "api_key", "headers", "store", "proxy"}
+)
 _KINDS = f"{', '.join(SOURCE_KINDS[:-1])} or {SOURCE_KINDS[-1]}"
 _MAPPING_EXPECTED = "this is a section; write its settings below it as `key: value`"
 _MESSAGES = {
@@ -81,7 +83,7 @@ def _path_in(value: Value, location: tuple[int | str, ...]) -> SettingPath:
             value = value[str(part)]
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             value = value[part]
-        elif step < len(location) - 1:
+        elif step < len(location) - 1 or part in SOURCE_KINDS:
             continue
         path.append(part)
     return tuple(path)

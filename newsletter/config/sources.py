@@ -6,9 +6,9 @@ demands the line that builds the adapter, and a test demands its docs.
 
 import difflib
 import re
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from typing_extensions import override
 
 from newsletter.config.fields import Header, Strict, WebAddress
@@ -167,6 +167,55 @@ class BioRxivSource(SourceSettings):
         return ", ".join((_SERVERS[self.server], *self.categories))
 
 
+class PubMedSource(SourceSettings):
+    """What PubMed added and a search finds."""
+
+    kind: Literal["pubmed"]
+    url: WebAddress = "https://eutils.ncbi.nlm.nih.gov"
+    query: str = Field(min_length=1)
+    api_key: SecretStr | None = None
+
+    @property
+    @override
+    def default_name(self) -> str:
+        return f"PubMed: {self.query}"
+
+
+class CrossrefSource(SourceSettings):
+    """What publishers registered at Crossref: journals by ISSN, or a search."""
+
+    kind: Literal["crossref"]
+    url: WebAddress = "https://api.crossref.org"
+    issn: tuple[str, ...] = ()
+    query: str | None = Field(default=None, min_length=1)
+
+    @field_validator("issn")
+    @classmethod
+    def standard_numbers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Each must be an ISSN with its check digit (ISO 3297)."""
+        for written in value:
+            digits = written.upper().replace("-", "")
+            if not re.fullmatch(r"\d{7}[\dX]", digits):
+                raise ValueError(f"{written!r} is not an ISSN; write one like 0028-0836")
+            if sum((8 - n) * int(digit.replace("X", "10")) for n, digit in enumerate(digits)) % 11:
+                raise ValueError(
+                    f"the digits of {written!r} do not fit together; copy the ISSN of the journal"
+                )
+        return tuple(f"{one.replace('-', '')[:4]}-{one[-4:]}".upper() for one in value)
+
+    @model_validator(mode="after")
+    def asks_for_something(self) -> Self:
+        """Without both it would be all that was registered."""
+        if not self.issn and not self.query:
+            raise ValueError("write the journals, `issn: [0028-0836]`, or a search, `query: …`")
+        return self
+
+    @property
+    @override
+    def default_name(self) -> str:
+        return f"Crossref: {', '.join((*filter(None, [self.query]), *self.issn))}"
+
+
 class PageSource(SourceSettings):
     """Daily Papers pages saved as text."""
 
@@ -180,7 +229,15 @@ class PageSource(SourceSettings):
         return self.path
 
 
-AnySource = HuggingFaceSource | ArxivSource | BioRxivSource | FeedSource | PageSource
+AnySource = (
+    HuggingFaceSource
+    | ArxivSource
+    | BioRxivSource
+    | PubMedSource
+    | CrossrefSource
+    | FeedSource
+    | PageSource
+)
 """The settings of one source, of any kind."""
 
 SOURCE_KINDS: tuple[str, ...] = tuple(

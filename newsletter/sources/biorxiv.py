@@ -10,16 +10,11 @@ from newsletter.config.sources import plain_category
 from newsletter.errors import SourceError
 from newsletter.model import DATED, Calendar, Item, Listing, ListRequest
 from newsletter.papers.names import find_dois
-from newsletter.sources.dated_lists import Page, load_object, read_pages, unknown_shape
+from newsletter.sources.dated_lists import WITHDRAWN, Page, load_object, read_pages, unknown_shape
 from newsletter.sources.entries import Reading
 from newsletter.sources.feed import as_date, as_text
 from newsletter.sources.http_client import SourceClient
 from newsletter.text import byline, clean, http_url, strip_markup
-
-_WITHDRAWN = re.compile(
-    r"withdrawn\b|.{0,60}\b(?:has|have) (?:been )?(?:withdrawn|removed)\b", re.IGNORECASE
-)
-"""How the title or the abstract of a withdrawn preprint begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class BioRxiv:
             lambda cursor: (
                 f"{self.url.rstrip('/')}/details/{self.server}/{day}/{day}/{cursor}/json"
             ),
-            lambda body, url: _page(body, reading.at(url)),
+            lambda body, url, cursor: _page(body, reading.at(url), int(cursor)),
             first="0",
         )
         chosen = set(map(plain_category, self.categories))
@@ -57,10 +52,10 @@ def parse(body: bytes, origin: str) -> tuple[Item, ...]:
     Raises:
         SourceError: the body is not a list of preprints.
     """
-    return tuple(_page(body, Reading(origin))[0])
+    return tuple(_page(body, Reading(origin), 0)[0])
 
 
-def _page(body: bytes, reading: Reading) -> Page:
+def _page(body: bytes, reading: Reading, start: int) -> Page:
     answer = load_object(body, reading.origin)
     entries, messages = answer.get("collection"), answer.get("messages")
     message = messages[0] if isinstance(messages, list) and messages else None
@@ -69,11 +64,12 @@ def _page(body: bytes, reading: Reading) -> Page:
     if not entries and as_text(message.get("status")).casefold().startswith("no "):
         return (), None  # "no posts found"
     try:
-        end, total = int(message["cursor"]) + len(entries), int(message["total"])
+        total = int(message["total"])
     except (KeyError, TypeError, ValueError) as error:
         raise unknown_shape(reading.origin, answer) from error
     if not entries and total:
         raise SourceError(f"{reading.origin}: the list breaks off; it should have {total} entries")
+    end = start + len(entries)
     return tuple(reading.items(entries, _item)), str(end) if end < total else None
 
 
@@ -99,7 +95,7 @@ def _item(entry: Any) -> Item | None:  # noqa: ANN401 - any JSON
         published=as_date(entry.get("date")),
         version=version,
         announcement="new" if version == 1 else "replace",
-        withdrawn=any(_WITHDRAWN.match(text) for text in (title, abstract)),
+        withdrawn=any(WITHDRAWN.match(text) for text in (title, abstract)),
     )
 
 

@@ -1,9 +1,11 @@
 """What sources share that are asked over an API for the list of a date: JSON, page by page."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 
 from newsletter.errors import SourceError
 from newsletter.model import Item
@@ -12,6 +14,15 @@ from newsletter.sources.http_client import SourceClient
 MAX_PAGES = 200
 """Pages of one list at most: no site lists 20,000 papers on a date."""
 
+INTERVAL = 0.34
+"""Seconds between two requests to one of these sites: PubMed allows three in a second."""
+
+WITHDRAWN = re.compile(
+    r"withdrawn\b|retracted\s*[:\].]|.{0,60}\b(?:has|have) (?:been )?(?:withdrawn|removed)\b",
+    re.IGNORECASE,
+)
+"""How the title or the abstract of a withdrawn paper begins."""
+
 Page = tuple[Iterable[Item], str | None]
 """The papers of a page, and where the next one begins; None: it is the last."""
 
@@ -19,24 +30,24 @@ Page = tuple[Iterable[Item], str | None]
 async def read_pages(
     client: SourceClient,
     address: Callable[[str], str],
-    read: Callable[[bytes, str], Page],
+    read: Callable[[bytes, str, str], Page],
     first: str,
 ) -> tuple[tuple[Item, ...], str]:
     """The papers of a list, page by page, and why the others are missing if a later page fails.
 
-    ``address`` gives the address of the page that begins at a place; ``read`` reads its body. A
-    paper that stands on two pages comes once.
+    ``address`` gives the address of the page that begins at a place; ``read`` reads its body, given
+    its address and place. A paper that stands on two pages comes once.
 
     Raises:
         SourceError: the first page has no answer or cannot be read.
     """
     items: dict[Item, None] = {}
-    place = first
+    place, site = first, urlsplit(address(first)).netloc
     for _ in range(MAX_PAGES):
         url = address(place)
         try:
-            async with client.answer(url) as answer:
-                found, following = read(answer.body, url)
+            async with client.shared.spaced(INTERVAL, site), client.answer(url) as answer:
+                found, following = read(answer.body, url, place)
                 items |= dict.fromkeys(found)
         except SourceError as error:
             if not items:

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pydantic import SecretStr
 
 from newsletter.errors import SourceError
 from newsletter.model import Listing, ListRequest
 from newsletter.ports import Source
 from newsletter.publisher.fetching import fetch_sources
-from newsletter.sources import BioRxiv, SourceClient
+from newsletter.sources import BioRxiv, Crossref, PubMed, SourceClient
 from tests.support.clocks import ManualClock, SkippingClock
 from tests.support.databases import temporary_store
 from tests.support.http_servers import Page, Response, response, scripted_site, serve
@@ -99,6 +102,115 @@ def test_day_without_preprints_is_empty() -> None:
     assert (listing.items, listing.missing) == ((), "")
 
 
+# -- Crossref --------------------------------------------------------------------------------------
+
+
+def crossref(url: str, client: SourceClient) -> Source:
+    return Crossref("Crossref", client, ("0028-0836", "2434-561X"), "invented proteins", url)
+
+
+def works(numbers: Iterable[int], cursor: str | None, day: date = MONDAY) -> bytes:
+    items = [
+        {
+            "DOI": f"10.5555/{day}.{number}",
+            "title": [f"Article {number} of {day}"],
+            "type": "journal-article",
+            "issued": {"date-parts": [[day.year, day.month, day.day]]},
+        }
+        for number in numbers
+    ]
+    message = {"total-results": 130, "items": items, "next-cursor": cursor}
+    return json.dumps({"status": "ok", "message-type": "work-list", "message": message}).encode()
+
+
+def test_crossref_is_read_cursor_by_cursor() -> None:
+    pages = [response(body=works(range(100), "A+b/=")), response(body=works(range(100, 130), "x"))]
+    listing, asked = read({"/works": pages}, crossref)
+    assert len(listing.items) == 130
+    queries = [parse_qs(urlsplit(target).query) for target in asked]
+    assert [query["cursor"] for query in queries] == [["*"], ["A+b/="]]
+    dates = "from-created-date:2026-08-03,until-created-date:2026-08-03"
+    assert queries[1]["filter"] == [f"issn:0028-0836,issn:2434-561X,{dates}"]
+    assert queries[1]["query.bibliographic"] == ["invented proteins"]
+
+
+# -- PubMed ----------------------------------------------------------------------------------------
+
+
+def pubmed(url: str, client: SourceClient) -> Source:
+    return PubMed("PubMed", client, "invented[Title] AND 2026", SecretStr("hunter2"), url)
+
+
+def numbers(*found: int) -> bytes:
+    listed = {"count": str(len(found)), "idlist": list(map(str, found))}
+    return json.dumps({"esearchresult": listed}).encode()
+
+
+def records(*found: int) -> bytes:
+    articles = "".join(
+        f"<PubmedArticle><MedlineCitation><PMID>{one}</PMID><Article><ArticleTitle>Record {one}"
+        "</ArticleTitle></Article></MedlineCitation></PubmedArticle>"
+        for one in found
+    )
+    return f"<PubmedArticleSet>{articles}</PubmedArticleSet>".encode()
+
+
+SEARCH, FETCH = "/entrez/eutils/esearch.fcgi", "/entrez/eutils/efetch.fcgi"
+
+
+def test_pubmed_is_searched_by_date_then_read_in_batches() -> None:
+    answers: dict[str, Response] = {
+        SEARCH: response(body=numbers(*range(1, 71))),
+        FETCH: [response(body=records(*range(1, 51))), response(body=records(*range(51, 71)))],
+    }
+    listing, asked = read(answers, pubmed)
+    assert len(listing.items) == 70
+    search, first, second = (parse_qs(urlsplit(target).query) for target in asked)
+    assert (search["mindate"], search["maxdate"]) == (["2026/08/03"], ["2026/08/03"])
+    assert (search["datetype"], search["term"]) == (["edat"], ["invented[Title] AND 2026"])
+    assert (search["email"], search["api_key"]) == (["editor@example.org"], ["hunter2"])
+    assert len(first["id"][0].split(",")) == 50
+    assert second["id"][0].split(",")[-1] == "70"
+
+
+def test_day_on_which_nothing_is_found_asks_for_no_records() -> None:
+    listing, asked = read({SEARCH: response(body=numbers())}, pubmed)
+    assert (listing.items, len(asked)) == ((), 1)
+
+
+@pytest.mark.parametrize("broken", [SEARCH, FETCH])
+def test_key_of_pubmed_stands_in_no_error(broken: str) -> None:
+    answers = {SEARCH: response(body=numbers(1)), FETCH: response(body=records(1))}
+    for answer in (response(404), response(body=b"<html>")):
+        with pytest.raises(SourceError, match="api_key=") as caught:
+            read(answers | {broken: answer}, pubmed)
+        assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_missing_batch_is_named_without_the_key() -> None:
+    answers: dict[str, Response] = {
+        SEARCH: response(body=numbers(*range(1, 71))),
+        FETCH: [response(body=records(*range(1, 51))), response(404)],
+    }
+    listing, _ = read(answers, pubmed)
+    assert len(listing.items) == 50
+    assert "answered with status 404" in listing.missing
+    assert "hunter2" not in listing.missing
+
+
+def test_sites_are_asked_three_times_a_second() -> None:
+    clock = SkippingClock()
+
+    async def run() -> None:
+        answers = {SEARCH: response(body=numbers(1)), FETCH: response(body=records(1))}
+        async with scripted_site(answers) as site:
+            source = pubmed(site.url, client(clock))
+            await source.read(ListRequest("", MONDAY, NOON))
+
+    asyncio.run(run())
+    assert clock.slept == [pytest.approx(0.34)]
+
+
 # -- all of them -----------------------------------------------------------------------------------
 
 
@@ -108,8 +220,22 @@ def answer_biorxiv(path: str, _query: Mapping[str, str]) -> Page:
     return 200, {}, preprints(0, 1, 1, doi=doi, title=f"Preprint of {day}", date=str(day))
 
 
+def answer_crossref(_path: str, query: Mapping[str, str]) -> Page:
+    day = date.fromisoformat(query["filter"].rpartition(":")[2])
+    return 200, {}, works([1], "x", day)
+
+
+def answer_pubmed(path: str, query: Mapping[str, str]) -> Page:
+    if path == SEARCH:
+        day = datetime.strptime(query["mindate"], "%Y/%m/%d").replace(tzinfo=UTC)
+        return 200, {}, numbers(day.toordinal())
+    return 200, {}, records(int(query["id"]))
+
+
 SITES: dict[str, tuple[MakeSource, Callable[[str, Mapping[str, str]], Page]]] = {
     "biorxiv": (biorxiv, answer_biorxiv),
+    "crossref": (crossref, answer_crossref),
+    "pubmed": (pubmed, answer_pubmed),
 }
 
 

@@ -108,6 +108,13 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
             "'zoology' is no category of medRxiv; write one of: ",
         ),
         ({"sources": [{"kind": "biorxiv", "server": "arxiv"}]}, "sources.0.server: Input should"),
+        ({"sources": [{"kind": "pubmed"}]}, "sources.0.query: this must be set"),
+        ({"sources": [{"kind": "crossref"}]}, "sources.0: write the journals, `issn: [0028-0836]`"),
+        ({"sources": [{"kind": "crossref", "issn": ["Nature"]}]}, "'Nature' is not an ISSN; write"),
+        (
+            {"sources": [{"kind": "crossref", "issn": ["0028-0837"]}]},
+            "sources.0.issn: the digits of '0028-0837' do not fit together",
+        ),
         ({"sources": [{"kind": "huggingface"}, {"kind": "huggingface"}]}, "two sources"),
         ({"topics": [{"name": "A"}, {"name": "A"}]}, "two topics"),
         ({"topics": ["Zzzz"]}, "newsletter topics list"),
@@ -175,6 +182,16 @@ def test_secrets_rotate_and_are_never_shown() -> None:
     assert "hunter2" not in shown
 
 
+def test_issns_are_written_with_or_without_hyphen() -> None:
+    (source,) = read(sources=[{"kind": "crossref", "issn": ["00280836", "2434-561x"]}]).sources
+    assert getattr(source, "issn", ()) == ("0028-0836", "2434-561X")
+
+
+def test_key_of_pubmed_is_never_shown() -> None:
+    settings = read(sources=[{"kind": "pubmed", "query": "x", "api_key": "hunter2"}])
+    assert "hunter2" not in repr(settings) + settings.model_dump_json()
+
+
 def test_shown_sources_and_store_contain_no_secret() -> None:
     headers = {"Authorization": "Bearer hunter2"}
     settings = read(store="postgresql://me:hunt@er2@h/n", sources=[FEED | {"headers": headers}])
@@ -217,6 +234,8 @@ def test_only_the_password_of_the_store_is_masked(store: str, shown: str) -> Non
         {"sources": [FEED | {"headers": {"Authorization": ["hunter2"]}}]},
         {"sources": [{"kind": "gopher", "headers": {"Authorization": "hunter2"}}]},
         {"sources": [{"headers": {"Authorization": "hunter2"}}]},
+        {"sources": [{"kind": "pubmed", "api_key": "hunter2"}]},
+        {"sources": [{"kind": "pubmed", "query": "x", "api_key": ["hunter2"]}]},
         {"url": "https://me:hunter2@example.org/"},
     ],
 )
