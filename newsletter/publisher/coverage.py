@@ -208,22 +208,29 @@ def _stream(source: Source, rows: Rows, reply: Reply, now: datetime) -> Iterator
     """The rows of a feed after a reply, which tells of all days since the last one."""
     part, today = reply.request.part, reply.request.day
     row = rows.get((part, today), Coverage(source.name, part, today, "missing"))
-    if reply.failure:
-        yield replace(row, checked=now, detail=reply.failure)
+    before = last_answer(rows, part)
+    first = min((day for one, day in rows if one == part), default=today)
+    days = [day for day in source.calendar.days(first, now) if day < today]
+    earlier = [rows.get((part, day), Coverage(source.name, part, day, "missing")) for day in days]
+    emptied = before is not None and before.papers > 0 and not reply.items
+    if reply.failure or emptied:
+        # An empty list says nothing of the entries since; the next one is compared with the last.
+        detail = reply.failure or "the feed is empty now"
+        unknown = row.state == "missing" and not reply.failure
+        state: CoverageState = "growing" if unknown else row.state
+        yield from (*earlier, replace(row, state=state, checked=now, detail=detail))
         return
-    fell_out = _may_have_lost(source.calendar, rows, reply)
-    for day in source.calendar.days(min((d for p, d in rows if p == part), default=today), now):
-        earlier = rows.get((part, day), Coverage(source.name, part, day, "missing"))
-        if day < today and earlier.is_open:
-            yield _closed(earlier, now, fell_out=fell_out)
+    fell_out = _may_have_lost(source.calendar, before, reply)
+    yield from (_closed(one, now, fell_out=fell_out) for one in earlier if one.is_open)
+    lost = fell_out or row.state == "lost"
     yield replace(
         row,
-        state="growing",
+        state="lost" if lost else "growing",
         papers=len(reply.items),
         digest=fingerprints(reply.items),
         checked=now,
         answered=now,
-        detail=_FELL_OUT if fell_out else "",
+        detail=_FELL_OUT if lost else "",
     )
 
 
@@ -236,15 +243,27 @@ def _closed(row: Coverage, now: datetime, *, fell_out: bool) -> Coverage:
     return replace(row, state="filled", checked=now, answered=now, detail="")
 
 
-def _may_have_lost(calendar: Calendar, rows: Rows, reply: Reply) -> bool:
-    """Whether a feed has nothing left of what it had when it was read last."""
-    before = last_answer(rows, reply.request.part)
+def _may_have_lost(calendar: Calendar, before: Coverage | None, reply: Reply) -> bool:
+    """Whether entries of a feed may have come and gone since it was read last.
+
+    None did if its oldest entry was there then. Other entries prove nothing: a new version of an
+    old one stands among the newest. A feed that is longer now may have older entries too.
+    """
     if not calendar.overlaps or before is None or not before.digest or not reply.items:
         return False
-    dates = [item.published for item in reply.items if item.published is not None]
-    reaches_back = bool(dates) and min(dates) < before.day
-    known = set(before.digest.split())
-    return not reaches_back and known.isdisjoint(fingerprints(reply.items).split())
+    known = before.digest.split()
+    oldest = set(fingerprints(_oldest(reply.items)).split())
+    if len(reply.items) > before.papers or len(known) == _FINGERPRINTS:  # only some are on record
+        oldest = set(fingerprints(reply.items).split())
+    return oldest.isdisjoint(known)
+
+
+def _oldest(items: Sequence[Item]) -> Sequence[Item]:
+    """The items with the oldest date; without dates those at both ends, as the order may be any."""
+    dates = [item.published for item in items if item.published is not None]
+    if not dates:
+        return (items[0], items[-1])
+    return [item for item in items if item.published == min(dates)]
 
 
 def last_answer(rows: Rows, part: str) -> Coverage | None:

@@ -240,16 +240,61 @@ def test_feed_without_a_known_entry_may_have_lost_some() -> None:
     record.poll(at(MONDAY), {MONDAY: titled("a", "b")})
     thursday = MONDAY + 3 * ONE_DAY
     record.poll(at(thursday), {thursday: titled("c", "d", published=thursday)})
-    assert list(record.states().values()) == ["lost", "lost", "lost", "growing"]
+    assert list(record.states().values()) == ["lost", "lost", "lost", "lost"]
     assert "may have fallen out" in record.rows["", thursday].detail
 
 
-def test_old_dates_in_a_feed_show_that_nothing_fell_out() -> None:
+def test_old_dates_do_not_prove_that_nothing_fell_out() -> None:
     record = Record(STREAM)
     record.poll(at(MONDAY), {MONDAY: titled("a")})
     tuesday = MONDAY + ONE_DAY
     record.poll(at(tuesday), {tuesday: titled("c", published=MONDAY - ONE_DAY)})
-    assert record.states()[MONDAY] == "covered"
+    assert record.states()[MONDAY] == "lost"
+
+
+def test_new_version_does_not_prove_that_nothing_fell_out() -> None:
+    record = Record(STREAM)
+    record.poll(at(MONDAY), {MONDAY: titled("a", "b", published=MONDAY)})
+    tuesday, wednesday = days(1, 2)
+    again = titled("a", published=wednesday)
+    record.poll(at(wednesday), {wednesday: again + titled("d", published=tuesday)})
+    assert record.states()[tuesday] == "lost"
+
+
+def test_longer_feed_may_have_older_entries() -> None:
+    record = Record(STREAM)
+    record.poll(at(MONDAY), {MONDAY: titled("a", "b", published=MONDAY)})
+    archive = titled("a", "b", published=MONDAY) + titled("z", published=MONDAY - ONE_DAY)
+    record.poll(at(MONDAY, 15), {MONDAY: archive})
+    assert record.states()[MONDAY] == "growing"
+
+
+def test_entries_that_fell_out_stay_named_that_day() -> None:
+    record = Record(STREAM)
+    record.poll(at(MONDAY, 9), {MONDAY: titled("a")})
+    record.poll(at(MONDAY, 12), {MONDAY: titled("c")})
+    record.poll(at(MONDAY, 15), {MONDAY: titled("c", "d")})
+    tuesday = MONDAY + ONE_DAY
+    record.poll(at(tuesday), {tuesday: titled("d", "e")})
+    assert record.states() == {MONDAY: "lost", tuesday: "growing"}
+
+
+def test_days_before_a_failure_are_on_record() -> None:
+    record = Record(STREAM)
+    record.poll(at(MONDAY), {MONDAY: titled("a")})
+    record.poll(at(MONDAY + 3 * ONE_DAY), failing=days(3, 3))
+    assert list(record.states().values()) == ["growing", "missing", "missing", "missing"]
+
+
+def test_empty_feed_hides_no_entries_that_fell_out() -> None:
+    record = Record(STREAM)
+    record.poll(at(MONDAY), {MONDAY: titled("a")})
+    tuesday, wednesday = days(1, 2)
+    record.poll(at(tuesday), {tuesday: ()})
+    assert record.states()[tuesday] == "growing"
+    assert record.rows["", tuesday].detail == "the feed is empty now"
+    record.poll(at(wednesday), {wednesday: titled("c")})
+    assert list(record.states().values()) == ["lost", "lost", "lost"]
 
 
 def test_feed_that_fails_is_missing_until_it_answers() -> None:
