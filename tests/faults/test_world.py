@@ -16,7 +16,7 @@ MONTH = (31, 40) if FULL else (16, 6)
 def is_accounted_for(plan: Plan) -> bool:
     """Whether readers got each paper once, or its absence is named; and the world was not empty."""
     outcome = run_world(plan)
-    assert (outcome.lost, outcome.repeated) == (0, 0), outcome.story
+    assert (outcome.lost, outcome.repeated, outcome.broken) == (0, 0, 0), outcome.story
     return outcome.delivered > 0 and outcome.wanted == outcome.delivered + outcome.named
 
 

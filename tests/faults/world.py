@@ -27,6 +27,7 @@ FIGURES = (
     "named",
     "lost",
     "repeated",
+    "broken",
     "gaps",
     "crashes",
     "days_off",
@@ -70,7 +71,7 @@ def main() -> None:
             written = json.dumps([asdict(one) for one in outcomes], indent=1)
             arguments.json.write_text(written, encoding="utf-8")
     print("\n".join(table(outcomes)))
-    sys.exit(any(one.lost or one.repeated for one in outcomes))
+    sys.exit(any(one.lost or one.repeated or one.broken for one in outcomes))
 
 
 if __name__ == "__main__":

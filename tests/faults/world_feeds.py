@@ -78,9 +78,11 @@ HABITS = (
     Habit("too many requests", trouble="429", often=0.4),
     Habit("bad gateway", trouble="502", often=0.3, form="atom"),
     Habit("login page", trouble="html", often=0.2),
+    Habit("empty at times", trouble="empty", often=0.3),
+    Habit("falls out, empty at times", keep=4, burst=2, trouble="empty", often=0.3),
     Habit("resets", trouble="reset", often=0.2, form="json"),
-    Habit("falls out", keep=4, burst=3, every=0.5),
-    Habit("falls out, undated", keep=3, burst=2, every=0.5, dated="none"),
+    Habit("falls out", keep=3, burst=3, every=1.5),
+    Habit("falls out, undated", keep=3, burst=3, every=1.5, dated="none"),
     Habit("undated", dated="none"),
     Habit("undated, no guid", dated="none", guid="none", form="json"),
     Habit("repeats its archive", archive=True),
@@ -128,7 +130,7 @@ class FeedSite:
         del path, query
         write = _write_json if self.habit.form == "json" else _write_xml
         body = write(self, self.shown(now), now)
-        kind = "application/json" if self.habit.form == "json" else "application/xml"
+        kind = "application/feed+json" if self.habit.form == "json" else "application/xml"
         return 200, {"Content-Type": kind, "ETag": f'"{crc32(body):x}"'}, body
 
     def listed(self) -> Iterator[Listed]:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from newsletter.model import Filter, Letter, Subscriber
 from newsletter.papers.filters import parse_rule
 from newsletter.ports import Source
+from newsletter.publisher.coverage import check_record
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.publisher.ticking import SchedulerState
@@ -44,6 +45,8 @@ MINUTE = timedelta(minutes=1)
 STEPS = (30 * MINUTE, 3 * HOUR, 6 * HOUR)
 """The times between two ticks of a daemon when no letter is due: with the longer ones, it is a
 machine that sleeps. The real one is half a minute."""
+
+Result = TypeVar("Result")
 
 Off = Sequence[tuple[datetime, datetime]]
 """The times in which the machine is off."""
@@ -113,27 +116,28 @@ def wants(reader: Subscriber, subject: str) -> bool:
 class CrashingStore(SqlStore):
     """A store that ends the process before or after one of its next writes."""
 
-    fuse: int = 0  # writes until the end; 0: none is planned
-    before: bool = True
+    left: int | None = None  # writes until the end; None: no end is planned
+    before: bool = True  # whether the end comes before the last of them
+    ended: bool = False
 
-    def _strike(self, *, before: bool) -> None:
-        if before:
-            self.fuse -= 1
-        if self.fuse == 0 and before == self.before:
-            self.fuse = -1
+    def _write(self, write: Callable[[], Result]) -> Result:
+        if self.left is not None:
+            self.left -= 1
+        last = self.left == 0
+        self.ended = self.ended or (last and self.before)
+        if self.ended:
             raise Crash
+        result = write()
+        if last:
+            self.ended = True
+            raise Crash
+        return result
 
     def ingest(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-        self._strike(before=True)
-        result = super().ingest(*arguments, **named)
-        self._strike(before=False)
-        return result
+        return self._write(lambda: super(CrashingStore, self).ingest(*arguments, **named))
 
     def freeze(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-        self._strike(before=True)
-        result = super().freeze(*arguments, **named)
-        self._strike(before=False)
-        return result
+        return self._write(lambda: super(CrashingStore, self).freeze(*arguments, **named))
 
 
 @dataclass
@@ -151,12 +155,15 @@ class Newsletter:
     runs: int = 0
     crashes: int = 0
     letters: int = 0
+    broken: set[str] = field(default_factory=set)
+    audited: date | None = None
     got: dict[tuple[str, str], list[datetime]] = field(default_factory=lambda: defaultdict(list))
     seen: datetime | None = None
 
     def boot(self) -> None:
         """Start a process: everything that is not in the store or in a file is new."""
         self.runs += 1
+        self.store.left, self.store.ended = None, False
         client = Client(
             contact="editor@example.org",
             clock=self.clock,
@@ -215,19 +222,32 @@ class Newsletter:
     async def do(self, work: Callable[[], Any], at: datetime) -> bool:
         """Do it at this time; a crash ends the process. Returns whether it was done."""
         self.clock.go_to(at)
-        if self.store.fuse < 1 and self.rng.random() < 0.01:
-            self.store.fuse, self.store.before = self.rng.randrange(1, 40), self.rng.random() < 0.5
-        task = asyncio.ensure_future(work())
+        often = 0.01 if self.plan.mode == "run" else 0.05
+        if self.store.left is None and self.rng.random() < often:
+            self.store.left, self.store.before = self.rng.randrange(1, 40), self.rng.random() < 0.5
+        others = asyncio.all_tasks()
         try:
-            await task
+            await work()
         except Crash:
             self.crashes += 1
-            await _end_other_tasks()
+            left = asyncio.all_tasks() - others
+            await asyncio.gather(*left, return_exceptions=True)  # they can no longer write
             self._read_letters()
             self.boot()
             return False
         self._read_letters()
+        self._audit()
         return True
+
+    def _audit(self) -> None:
+        """Check the invariants of the coverage record, once a day."""
+        if self.audited == (today := self.clock.now().date()):
+            return
+        self.audited = today
+        sources, store = self.publisher.sources, self.store
+        rows = [row for source in sources for row in store.coverage(source.name)]
+        for check in check_record(sources, rows, store.sources()):
+            self.broken |= {f"{today}: {check.id} {row}" for row in check.rows}
 
     def _read_letters(self) -> None:
         """Note the papers that each letter names, as its reader would see them."""
@@ -241,19 +261,6 @@ class Newsletter:
 
 async def _loopback(_host: str, _port: int) -> Sequence[str]:
     return ("127.0.0.1",)
-
-
-async def _end_other_tasks() -> None:
-    """Cancel what a crash leaves of a tick: its process is gone."""
-    others = [
-        task
-        for task in asyncio.all_tasks()
-        if task is not asyncio.current_task() and "Newsletter" not in repr(task.get_coro())
-    ]
-    others = [task for task in others if "handle" not in repr(task.get_coro())]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
 
 
 def words_in(letter: Letter) -> list[str]:

@@ -103,6 +103,13 @@ class Trouble:
     kind: str
 
 
+_EMPTY = {
+    "application/xml": b"<rss version='2.0'><channel><title>Nothing</title></channel></rss>",
+    "application/feed+json": b'{"version": "https://jsonfeed.org/version/1.1", "items": []}',
+    "application/json": b"[]",
+}
+
+
 class Site(Protocol):
     """A host of the world; ``name`` is that of its source."""
 
@@ -129,6 +136,8 @@ def spoil(kind: str, page: Page, now: datetime) -> Page | None:
         return int(kind), {}, b"<html>busy</html>"
     if kind == "html":
         return 200, {"Content-Type": "text/html"}, b"<html><body>Please log in</body></html>"
+    if kind == "empty":
+        return status, {"Content-Type": headers["Content-Type"]}, _EMPTY[headers["Content-Type"]]
     if kind == "half":
         return status, headers, body[: len(body) // 2]
     raise AssertionError(kind)
@@ -363,7 +372,7 @@ def make_hugging_face(
             (at_utc(day) + hour * HOUR, paper) for hour, paper in zip(hours, chosen, strict=True)
         ]
         earlier += chosen
-    troubles = draw_troubles(rng, start, days, ("503", "500", "429", "html", "half"), 0.2)
+    troubles = draw_troubles(rng, start, days, ("503", "500", "429", "html", "half", "empty"), 0.2)
     return HuggingFaceSite("Hugging Face", added, troubles)
 
 

@@ -45,7 +45,11 @@ from tests.support.databases import open_temporary_store
 
 @dataclass
 class Outcome:
-    """What came of a month. Papers are counted once for each reader who wants them."""
+    """What came of a month.
+
+    Papers are counted once for each reader who wants them. ``gaps`` are the lists that the coverage
+    record names as missing or lost at the end, ``broken`` the breaches of its invariants.
+    """
 
     plan: Plan
     papers: int = 0
@@ -54,6 +58,7 @@ class Outcome:
     named: int = 0
     lost: int = 0
     repeated: int = 0
+    broken: int = 0
     gaps: int = 0
     crashes: int = 0
     days_off: int = 0
@@ -92,6 +97,8 @@ async def _live(plan: Plan, store: CrashingStore, folder: Path) -> Outcome:
         newsletter.boot()
         await (live_as_daemon if plan.mode == "run" else live_by_cron)(newsletter, off)
     outcome.crashes, outcome.letters = newsletter.crashes, newsletter.letters
+    outcome.broken = len(newsletter.broken)
+    outcome.story = "".join(f"BROKEN: {line}\n" for line in sorted(newsletter.broken)[:5])
     outcome.requests = sum(world.asked.values())
     Judge(newsletter, off, outcome).judge()
     return outcome
