@@ -101,27 +101,23 @@ def _fit(
     card_sizes, lead_sizes = sizes.cards[summary], sizes.cards[lead_length(summary)]
     left = room - sum([rows[index] for index in order])
     for_cards = left if left >= 0 else room // CARD_SHARE
-    cards = 0
-    for index in order[:max_cards]:
-        card = sizes.reason + (lead_sizes if leads >> index & 1 else card_sizes)[index]
-        if card - rows[index] > for_cards:
-            break  # no card after the first row: the order says how good a paper is
-        for_cards -= card - rows[index]
-        room -= card - rows[index]
-        cards |= 1 << index
-    named = papers if left >= 0 else _named(order, room, rows)
-    return cards & named, named & ~cards
-
-
-def _named(order: Sequence[int], room: int, sizes: Sequence[int]) -> int:
-    """The papers, in this order, until one of these sizes does not fit."""
-    named = 0
+    cards = named = count = 0
     for index in order:
-        room -= sizes[index]
-        if room < 0:
+        row = rows[index]
+        card = sizes.reason + (lead_sizes if leads >> index & 1 else card_sizes)[index]
+        more = card - row if card > row else 0
+        if count < max_cards and more <= for_cards and row + more <= room:
+            for_cards -= more
+            room -= row + more
+            count += 1
+            cards |= 1 << index
+        elif row <= room:
+            max_cards = 0  # no card after the first row: the order says how good a paper is
+            room -= row
+        else:
             break
         named |= 1 << index
-    return named
+    return cards, named & ~cards
 
 
 def lead_length(summary: Summary) -> Length:

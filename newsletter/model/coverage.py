@@ -54,6 +54,11 @@ class Calendar:
         """The instant at which a date begins there."""
         return datetime.combine(day, time(), ZoneInfo(self.zone))
 
+    def last_before(self, day: date) -> date:
+        """The last date with a list before a date."""
+        ahead = range(1, 8)
+        return next(d for n in ahead if (d := day - n * _DAY).weekday() in self.weekdays)
+
     def is_over(self, day: date, now: datetime) -> bool:
         """Whether a date has ended there."""
         return now >= self.starts(day + _DAY)

@@ -149,7 +149,7 @@ def _dated(source: Source, rows: Rows, reply: Reply, now: datetime) -> Coverage:
     if reply.failure:
         failed: CoverageState = "missing" if before.answered is None else before.state
         return replace(before, state=failed, checked=now, detail=reply.failure)
-    if is_stale(rows, reply):
+    if is_stale(source.calendar, rows, reply):
         state: CoverageState = "missing" if over and before.answered is None else "growing"
         return replace(before, state=state, checked=now, detail=_STALE)
     complete = any(one.complete for one in reply.listings) or source.calendar.is_settled(day, now)
@@ -272,20 +272,26 @@ def last_answer(rows: Rows, part: str) -> Coverage | None:
     return max(answered, key=lambda row: row.day, default=None)
 
 
-def is_stale(rows: Rows, reply: Reply) -> bool:
-    """Whether a date's list is an earlier one, by its own date or because it was there then."""
+def is_stale(calendar: Calendar, rows: Rows, reply: Reply) -> bool:
+    """Whether a date's list is an earlier one, by its own date or because it was there then.
+
+    Its own date counts if it is that of the list before, unless another list was there then.
+    """
     if not (digest := fingerprints(reply.items)):
         return False
     part, day = reply.request.part, reply.request.day
-    if all(one.day < day for one in reply.listings if one.items):
-        return True
+    shown = max(one.day for one in reply.listings if one.items)
+    if shown < day and shown == calendar.last_before(day):
+        before = rows.get((part, shown))
+        if before is None or not before.digest or before.digest == digest:
+            return True
     return any(one == part and d < day and row.digest == digest for (one, d), row in rows.items())
 
 
 def is_fresh(calendar: Calendar, rows: Rows, reply: Reply, now: datetime) -> bool:
     """Whether a reply has papers, and they were not the same on an earlier day."""
     present = [item for one in reply.listings if not one.past for item in one.items]
-    if not present or is_stale(rows, reply):
+    if not present or is_stale(calendar, rows, reply):
         return False
     row = rows.get((reply.request.part, reply.request.day))
     if row is None and not calendar.past:

@@ -175,7 +175,7 @@ class Poll:
         before, calendar = self.before, self.source.calendar
         failed = [reply for reply in replies if reply.failure]
         partial = [reply for reply in replies if reply.missing]
-        stale = [reply for reply in replies if calendar.past and is_stale(rows, reply)]
+        stale = [reply for reply in replies if calendar.past and is_stale(calendar, rows, reply)]
         state: ListingState
         if failed or partial:
             state = "failed" if len(failed) == len(replies) else "partial"

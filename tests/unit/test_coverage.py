@@ -20,6 +20,8 @@ from newsletter.publisher.coverage import (
     Reply,
     Rows,
     check_record,
+    fingerprints,
+    is_stale,
     name_gaps,
     open_requests,
     select_gaps,
@@ -173,6 +175,18 @@ def test_earlier_list_again_leaves_the_date_open() -> None:
     assert record.states()[tuesday] == "growing"
     record.poll(at(tuesday + ONE_DAY), failing=[tuesday])
     assert record.states()[tuesday] == "missing"
+
+
+@pytest.mark.parametrize(
+    ("shown", "known", "stale"),
+    [(-1, "", True), (-1, "y", False), (-1, "x", True), (-2, "", False), (0, "", False)],
+)
+def test_late_announcement_is_known_by_its_date(shown: int, known: str, stale: bool) -> None:  # noqa: FBT001 - a case
+    request = ListRequest("", MONDAY + ONE_DAY, at(MONDAY + ONE_DAY))
+    listing = Listing("S", request.day + shown * ONE_DAY, titled("x"))
+    rows = {("", MONDAY): Coverage("S", "", MONDAY, "covered", digest=fingerprints(titled(known)))}
+    found = is_stale(ARXIV, rows if known else {}, Reply(request, (listing,)))
+    assert found is stale
 
 
 def test_list_that_becomes_empty_keeps_its_papers() -> None:

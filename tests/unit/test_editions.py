@@ -3,7 +3,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.issue.composing import IssueMasks, compose_issue
@@ -430,6 +430,7 @@ def test_edition_keeps_within_its_size(issue: Issue, wants: Filter, html: int) -
     st.integers(0, 40),
     st.sampled_from(["short", "full", "titles"]),
 )
+@example([(200, 50), (200, 51), (552, 900)], 1100, 0, "short")
 def test_letters_name_every_paper_once(
     sizes: list[tuple[int, int]], room: int, new_on_first: int, summary: Summary
 ) -> None:
