@@ -8,8 +8,8 @@ Announcement = Literal["new", "cross", "replace", "replace-cross"]
 """How arXiv announces an item; the items of other sources are ``new``."""
 
 ListingState = Literal["ok", "quiet", "stale", "holiday", "partial", "failed"]
-"""The meaning of a source's answers: papers, nothing new, an older list again, a day off, only some
-of its lists, none."""
+"""The meaning of a source's answers: papers, nothing new, an older list again, a day off; papers,
+but a list could not be read; no papers, because one could not be read."""
 
 WITHOUT_LISTS: frozenset[ListingState] = frozenset({"partial", "failed"})
 """The states of a source of which a list could not be read."""

@@ -178,7 +178,7 @@ class Poll:
         stale = [reply for reply in replies if calendar.past and is_stale(calendar, rows, reply)]
         state: ListingState
         if failed or partial:
-            state = "failed" if len(failed) == len(replies) else "partial"
+            state = "partial" if any(reply.items for reply in replies) else "failed"
         elif stale:
             state = "stale"
         elif any(is_fresh(calendar, rows, reply, self.as_of) for reply in replies):

@@ -143,7 +143,8 @@ class Arxiv:
             try:
                 harvested = [item async for item in self._searched(categories, day, reading)]
             except SourceError as second:
-                raise SourceError(f"{error}; {second}") from second
+                both = f"by OAI-PMH: {error}; by the API: {second}"
+                raise SourceError(f"the list of {day} cannot be read {both}") from second
         return _by_id(harvested)
 
     async def _harvested(

@@ -2,7 +2,8 @@
 
 import ast
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,8 @@ from newsletter.sources.saved_pages import saved_files
 from newsletter.text import clean, http_url
 
 PAGE_SIZE = 100  # items of a page; without a limit the API silently cuts a long day
+
+DEFAULT_SIZE = 50  # items of a page without a limit; one of this size may be cut
 
 MAX_PAGES = 20
 
@@ -39,32 +42,49 @@ class HuggingFace:
 
     async def read(self, request: ListRequest) -> tuple[Listing, ...]:
         """The list of one date, which may be any."""
-        reading = Reading(self.name)
-        items = await self._list(request.day, reading)
-        return (Listing(self.name, request.day, items, unreadable=reading.unreadable),)
-
-    async def _list(self, day: date, reading: Reading) -> tuple[Item, ...]:
-        if self.path is not None:
-            return tuple(_saved_items(self.path, day, reading))
+        day, reading = request.day, Reading(self.name)
         items: dict[str, Item] = {}
+        missing = ""
+        try:
+            if self.path is not None:
+                items |= _by_id(_saved_items(self.path, day, reading))
+            else:
+                # Only a date that has not begun has no list yet.
+                begun = day <= self.calendar.today(request.as_of)
+                await self._read_pages(day, reading, items, () if begun else _NO_LIST_YET)
+        except SourceError as error:
+            if not items:
+                raise
+            missing = str(error)
+        listed = tuple(items.values())
+        unreadable = reading.unreadable
+        return (Listing(self.name, day, listed, missing=missing, unreadable=unreadable),)
+
+    async def _read_pages(
+        self, day: date, reading: Reading, items: dict[str, Item], no_list: Collection[int]
+    ) -> None:
+        """Add the papers of a day, page by page; if a page fails, those before it are there."""
         for page in range(MAX_PAGES):
             url = f"{self.url.rstrip('/')}/api/daily_papers?date={day}&limit={PAGE_SIZE}&p={page}"
             known = len(items)
-            async with self.client.answer(url, expect=_NO_LIST_YET) as answer:
-                if answer.status in _NO_LIST_YET:
-                    break
+            async with self.client.answer(url, expect=no_list) as answer:
+                if answer.status in no_list:
+                    return
                 entries = _entries(answer.body, url)
-                items |= {item.ids[0]: item for item in _items(entries, reading.at(url))}
-            if len(entries) < PAGE_SIZE or len(items) == known:
-                break
-        return tuple(items.values())
+                items |= _by_id(_items(entries, reading.at(url)))
+            if len(entries) % DEFAULT_SIZE or len(items) == known:
+                return
+
+
+def _by_id(items: Iterable[Item]) -> dict[str, Item]:
+    return {item.ids[0]: item for item in items}
 
 
 def _saved_items(pattern: Path, day: date, reading: Reading) -> Iterator[Item]:
-    """The items of saved answers that were listed on this day."""
+    """The items of saved answers that were listed on this day, or do not say when."""
     for file in saved_files(pattern):
         entries = _entries(file.read_bytes(), str(file))
-        listed = [entry for entry in entries if _listed_on(entry) == day]
+        listed = [entry for entry in entries if _listed_on(entry) in {day, None}]
         yield from _items(listed, reading.at(str(file)))
 
 
@@ -89,20 +109,18 @@ def _entries(body: bytes, origin: str) -> list[object]:
         words = " ".join(body[:80].decode("utf-8", "replace").split())
         raise SourceError(f"{origin}: not JSON but {words!r}") from error
     if isinstance(answer, Mapping) and isinstance(answer.get("data"), list):
-        answer = [_literal(entry, origin) for entry in answer["data"]]
+        answer = answer["data"]
     if not isinstance(answer, list):
         raise SourceError(f"{origin}: no list of papers but {str(answer)[:80]}")
-    return answer
+    return [_literal(entry) if isinstance(entry, str) else entry for entry in answer]
 
 
-def _literal(entry: Any, origin: str) -> Any:  # noqa: ANN401 - any JSON
-    """An entry; some archives hold entries as Python literals in strings."""
-    if not isinstance(entry, str):
-        return entry
-    try:
-        return ast.literal_eval(entry)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-        raise SourceError(f"{origin}: an entry that cannot be read: {entry[:80]!r}") from error
+def _literal(entry: str) -> object:
+    """An entry that an archive holds as a string of JSON or Python; itself if it is neither."""
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return read(entry)
+    return entry
 
 
 def _item(entry: object) -> Item | None:

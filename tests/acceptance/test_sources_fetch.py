@@ -98,9 +98,32 @@ def test_api_without_pages_is_not_fetched_forever() -> None:
     assert len(site.requests) == 2
 
 
-def test_future_day_is_empty() -> None:
-    found, _ = listings({"/api/daily_papers": response(400, b'{"error":"x"}')}, hugging_face)
-    assert [each.items for each in found] == [()]
+@pytest.mark.parametrize("size", [50, 100])
+def test_page_that_may_be_cut_has_a_next(size: int) -> None:
+    found, site = listings(
+        {
+            day_page(MONDAY): response(body=daily(1, size)),
+            day_page(MONDAY, 1): response(body=daily(size + 1, 7)),
+        },
+        hugging_face,
+    )
+    assert [len(each.items) for each in found] == [size + 7]
+    assert len(site.requests) == 2
+
+
+def test_pages_before_one_that_fails_are_kept() -> None:
+    (found,), _ = listings({day_page(MONDAY): response(body=daily(1, 100))}, hugging_face)
+    assert len(found.items) == 100
+    assert "p=1: answered with status 404" in found.missing
+
+
+def test_future_day_has_no_list_yet() -> None:
+    async def run() -> tuple[Listing, ...]:
+        async with scripted_site({"/api/daily_papers": response(400, b'{"error":"x"}')}) as site:
+            before = datetime(2026, 8, 2, 23, 0, tzinfo=UTC)
+            return await hugging_face(site).read(ListRequest("", MONDAY, before))
+
+    assert [each.items for each in asyncio.run(run())] == [()]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +132,9 @@ def test_future_day_is_empty() -> None:
         (response(500), "status 500"),
         (response(429), "status 429"),
         (response(404), "status 404"),
+        (response(400, b'{"error":"x"}'), "status 400"),
         (response(body=b"<html>Down</html>"), "not JSON but '<html>Down"),
+        (response(body=b'[{"item": {"id": "2608.00001"}}]'), "none of 1 entries can be read"),
     ],
 )
 def test_missing_list_names_the_address(answer: bytes, said: str) -> None:
@@ -124,6 +149,13 @@ def test_saved_answers_are_read_from_files(tmp_path: Path) -> None:
     source = HuggingFace("hf", client(), path=tmp_path / "*.json")
     found = asyncio.run(read(source, MONDAY))
     assert [item.title for each in found if not each.past for item in each.items] == ["T"]
+
+
+def test_unreadable_saved_answer_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('["one", "two"]', encoding="utf-8")
+    source = HuggingFace("hf", client(), path=tmp_path / "*.json")
+    with pytest.raises(SourceError, match=r"a\.json: none of 2 entries can be read: one"):
+        asyncio.run(read(source, MONDAY))
 
 
 def test_missing_saved_answer_names_the_pattern(tmp_path: Path) -> None:
@@ -270,7 +302,7 @@ def test_each_saved_page_has_its_own_day(tmp_path: Path) -> None:
 
 def test_other_file_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("new\n\nMar 14\n\nA title alone\n", encoding="utf-8")
-    with pytest.raises(SourceError, match=r"a\.txt:5: the page ends after the title"):
+    with pytest.raises(SourceError, match=r"a\.txt:5: no abstract follows"):
         asyncio.run(read(SavedPages("page", tmp_path / "a.txt")))
 
 

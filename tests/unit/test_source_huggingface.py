@@ -99,9 +99,11 @@ def test_unreadable_entry_is_skipped_and_named(
     assert len(caplog.records) == 6
 
 
-def test_archive_of_python_literals_is_read() -> None:
-    body = json.dumps({"status": "success", "date": "2025-01-10", "data": [repr(entry())]})
+@pytest.mark.parametrize("written", [repr(entry()), json.dumps(entry())])
+def test_archive_of_strings_is_read(written: str) -> None:
+    body = json.dumps({"status": "success", "date": "2025-01-10", "data": [written]})
     assert len(parse(body.encode(), "saved.json")) == 1
+    assert len(parse(json.dumps([written, "x"]).encode(), "saved.json")) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,8 @@ def test_archive_of_python_literals_is_read() -> None:
         (b"<html>Bad gateway</html>", "not JSON but '<html>Bad gateway"),
         (b'{"error": "Invalid date"}', "no list of papers but"),
         (b"[" * 100_000, "not JSON but"),
-        (b'{"data": ["__import__(1)"]}', "an entry that cannot be read"),
+        (b'{"data": ["__import__(1)"]}', "none of 1 entries can be read: __import__(1)"),
+        (b'[{"item": {"id": "2611.00001"}}]', "none of 1 entries can be read: {'item'"),
         (b"7", "no list of papers but 7"),
         (b"", "not JSON but ''"),
     ],
