@@ -88,7 +88,7 @@ ARXIV = Calendar(
 """arXiv announces papers at 20:00 New York time, Sunday to Thursday, as the list of the next date;
 the feed shows it from midnight to midnight. At noon a list is complete also if it came late."""
 
-DATED = Calendar(settles=timedelta(hours=60))
+DATED = Calendar(settles=timedelta(days=2, hours=18))
 """Sites that keep a list for each date (UTC), and add to it for some days."""
 
 STREAM = Calendar(past=False, overlaps=True)

@@ -73,7 +73,7 @@ class Arxiv:
         else:
             items, reasons, day = await self._present(categories, day, reading)
         listed = tuple(item for item in items.values() if self._is_wanted(item))
-        complete = over or (bool(items) and not reasons and day == request.day)
+        complete = over or (bool(items) and not reasons)
         cut = "; ".join([f"cut at {MAX_ROWS:,} rows", *reasons]) if reasons else ""
         return (
             Listing(
