@@ -55,10 +55,10 @@ class Papers(Protocol):
         """The last recorded health of every source, by name."""
 
     def coverage(self, source: str) -> tuple[Coverage, ...]:
-        """The coverage record of a source, the newest dates first; at most the last thousand."""
+        """The coverage record of a source, the newest dates first, of its last 65 days."""
 
-    def gaps(self) -> tuple[Coverage, ...]:
-        """The lists of all sources that are missing or lost, the newest first."""
+    def gaps(self, *, lost_since: date) -> tuple[Coverage, ...]:
+        """The lists of all sources that are missing, or lost since a date, the newest first."""
 
     def papers(self, *, after: int, since: datetime) -> tuple[Paper, ...]:
         """Papers with numbers above ``after`` first seen at or after ``since``, by number."""

@@ -313,22 +313,13 @@ def fingerprints(items: Sequence[Item]) -> str:
     return " ".join(sorted(hashes)[:_FINGERPRINTS])
 
 
-def select_gaps(
-    sources: Sequence[Source], rows: Sequence[Coverage], now: datetime
-) -> tuple[Coverage, ...]:
-    """The lists that these sources still owe, and those they lost lately, in the rows' order.
+def select_gaps(sources: Sequence[Source], rows: Sequence[Coverage]) -> tuple[Coverage, ...]:
+    """The lists that these sources owe, in the rows' order.
 
     A source or a part that is no longer configured owes nothing.
     """
-    calendars = {
-        (source.name, part): source.calendar for source in sources for part in source.parts
-    }
-    return tuple(
-        row
-        for row in rows
-        if (calendar := calendars.get((row.source, row.part))) is not None
-        and (row.state == "missing" or row.day >= calendar.today(now) - LOST_SHOWN)
-    )
+    parts = {(source.name, part) for source in sources for part in source.parts}
+    return tuple(row for row in rows if (row.source, row.part) in parts)
 
 
 def name_gaps(source: Source, gaps: Sequence[Coverage], now: datetime) -> str:

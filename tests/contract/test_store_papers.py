@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from newsletter.model import IdentifiedItem, IngestCounts, Item, Paper, SourceHealth
+from newsletter.model import Coverage, IdentifiedItem, IngestCounts, Item, Paper, SourceHealth
 from newsletter.ports import Store
 from tests.support.factories import DAY, NOON, identity, item
 
@@ -221,6 +221,24 @@ def test_latest_source_health_is_stored(store: Store) -> None:
     assert store.sources()["arXiv"].checked == NOON + timedelta(hours=1)
     assert store.sources()["arXiv"].last_ok == NOON
     assert store.sources()["arXiv"].detail.startswith("no")
+
+
+def test_coverage_record_is_kept_by_source_and_date(store: Store) -> None:
+    rows = [
+        Coverage("arXiv", "cs", DAY, "growing", 3, "ab cd", NOON, NOON, "odd"),
+        Coverage("arXiv", "cs", DAY - timedelta(days=1), "missing", checked=NOON, detail="503"),
+        Coverage("arXiv", "cs", DAY - timedelta(days=70), "covered", answered=NOON),
+        Coverage("Other", "", DAY, "lost"),
+        Coverage("Other", "", DAY - timedelta(days=1), "lost"),
+    ]
+    store.ingest(DAY, HEALTH, [], rows, now=NOON)
+    assert store.coverage("arXiv") == (rows[0], rows[1])
+    assert store.coverage("Unknown") == ()
+    assert store.gaps(lost_since=DAY) == (rows[3], rows[1])
+    filled = replace(rows[1], state="filled", answered=NOON)
+    store.ingest(DAY, HEALTH, [], [filled], now=NOON)
+    assert store.coverage("arXiv") == (rows[0], filled)
+    assert store.gaps(lost_since=DAY) == (rows[3],)
 
 
 def test_every_item_field_round_trips(store: Store) -> None:

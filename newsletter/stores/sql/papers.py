@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,8 +29,8 @@ from newsletter.stores.sql.statements import insert_new, is_postgres, select_in,
 
 PAPERS = schema.papers.c
 
-LONGEST_RECORD = 1000
-"""How many rows of a source's coverage record are read: far more than are still open."""
+RECORD_READ = timedelta(days=65)
+"""How much of a source's coverage record is read: twice as long as any list stays open."""
 
 
 class PaperQueries(Queries, Papers):
@@ -72,15 +72,23 @@ class PaperQueries(Queries, Papers):
 
     @override
     def coverage(self, source: str) -> tuple[Coverage, ...]:
-        query = sa.select(schema.coverage).where(schema.coverage.c.source == source)
-        newest_first = query.order_by(schema.coverage.c.day.desc()).limit(LONGEST_RECORD)
+        record = schema.coverage.c
+        newest = sa.select(sa.func.max(record.day)).where(record.source == source)
         with self._database.reading() as connection:
-            return tuple(Coverage(**row) for row in connection.execute(newest_first).mappings())
+            last: date | None = connection.execute(newest).scalar()
+            if last is None:
+                return ()
+            query = sa.select(schema.coverage).where(
+                record.source == source, record.day > last - RECORD_READ
+            )
+            rows = connection.execute(query.order_by(record.day.desc(), record.part))
+            return tuple(Coverage(**row) for row in rows.mappings())
 
     @override
-    def gaps(self) -> tuple[Coverage, ...]:
+    def gaps(self, *, lost_since: date) -> tuple[Coverage, ...]:
         record = schema.coverage.c
-        query = sa.select(schema.coverage).where(record.state.in_(("missing", "lost")))
+        lost = sa.and_(record.state == "lost", record.day >= lost_since)
+        query = sa.select(schema.coverage).where(sa.or_(record.state == "missing", lost))
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(record.day.desc(), record.source, record.part))
             return tuple(Coverage(**row) for row in rows.mappings())
