@@ -20,6 +20,7 @@ COMMANDS = {
     "init": ("config", "Write a commented configuration to a folder."),
     "config": ("config", "Check the configuration, show it, or print its JSON Schema."),
     "doctor": ("doctor", "Check store, SMTP login, sender domain, clock, disk and last run."),
+    "sources": ("sources", "Find the feed behind a page; import and export lists of feeds (OPML)."),
     "fetch": ("send", "Fetch the day's papers into the store."),
     "preview": ("preview", "See the emails before they are sent."),
     "send": ("send", "Fetch, compose and send today's issue, or finish an interrupted run."),

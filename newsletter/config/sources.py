@@ -6,17 +6,23 @@ demands the line that builds the adapter, and a test demands its docs.
 
 import difflib
 import re
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from urllib.parse import unquote_plus
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from typing_extensions import override
 
 from newsletter.config.fields import Header, Strict, WebAddress
 
-_ARXIV_ANNOUNCEMENT = re.compile(
-    r"https?://(?:(?:rss|export|www)\.)?arxiv\.org/(?:rss|atom)\b(?:/([^/?#]*))?", re.IGNORECASE
+_ARXIV_ADDRESS = re.compile(
+    r"https?://(?:(?:rss|export|www)\.)?arxiv\.org/(?:rss|atom|list)\b(?:/([^/?#]*))?",
+    re.IGNORECASE,
 )
-
+_PREPRINT_ADDRESS = re.compile(
+    r"https?://(?:connect|www)\.(?P<server>biorxiv|medrxiv)\.org"
+    r"/(?:\w+_xml\.php\?(?:.*&)?subject=|collection/)(?P<category>[\w%+-]+)",
+    re.IGNORECASE,
+)
 EVERY_FIELD = frozenset({"category", "org"})
 """The fields of a paper that not every kind of source gives."""
 
@@ -50,6 +56,22 @@ _PREPRINT_CATEGORIES = {
 def plain_category(name: str) -> str:
     """A category of bioRxiv or medRxiv in small letters, without brackets, its words apart."""
     return " ".join(re.sub(r"\([^()]*\)|[\s_/-]+", " ", name).casefold().split())
+
+
+def kind_of_address(address: str) -> dict[str, Any] | None:
+    """The settings for what a feed or a page lists that has a kind of its own; None if it has none.
+
+    The announcements of arXiv, and the categories of bioRxiv and medRxiv.
+    """
+    if (match := _ARXIV_ADDRESS.match(address)) is not None:
+        categories = list(filter(None, re.split(r"[+ ]|%20|%2B", match[1] or "")))
+        return {"kind": "arxiv", "categories": categories or ["cs.CL"]}
+    if (match := _PREPRINT_ADDRESS.match(address)) is not None:
+        server, category = match["server"].lower(), plain_category(unquote_plus(match["category"]))
+        known = category in _PREPRINT_CATEGORIES[server].split("|")
+        own = {"kind": "biorxiv", **({} if server == "biorxiv" else {"server": server})}
+        return own | ({"categories": [category]} if known else {})
+    return None
 
 
 class SourceSettings(Strict):
@@ -125,11 +147,11 @@ class FeedSource(SourceSettings):
     @classmethod
     def not_an_announcement(cls, value: str) -> str:
         """Announcements of arXiv have a kind of their own."""
-        if (match := _ARXIV_ANNOUNCEMENT.match(value)) is not None:
-            categories = ", ".join(filter(None, re.split(r"[+ ]|%20|%2B", match[1])))
+        if _ARXIV_ADDRESS.match(value) and (own := kind_of_address(value)) is not None:
+            categories = ", ".join(own["categories"])
             raise ValueError(
                 "this is arXiv's announcement feed, which has a kind of its own; in place of this"
-                f" source write: {{kind: arxiv, categories: [{categories or 'cs.CL'}]}}"
+                f" source write: {{kind: arxiv, categories: [{categories}]}}"
             )
         return value
 
@@ -142,6 +164,7 @@ class FeedSource(SourceSettings):
 class BioRxivSource(SourceSettings):
     """The preprints of bioRxiv or medRxiv, by their API."""
 
+    gives = frozenset({"category"})
     kind: Literal["biorxiv"]
     url: WebAddress = "https://api.biorxiv.org"
     server: Literal["biorxiv", "medrxiv"] = "biorxiv"
@@ -170,6 +193,7 @@ class BioRxivSource(SourceSettings):
 class PubMedSource(SourceSettings):
     """What PubMed added and a search finds."""
 
+    gives = frozenset()
     kind: Literal["pubmed"]
     url: WebAddress = "https://eutils.ncbi.nlm.nih.gov"
     query: str = Field(min_length=1)
@@ -184,6 +208,7 @@ class PubMedSource(SourceSettings):
 class CrossrefSource(SourceSettings):
     """What publishers registered at Crossref: journals by ISSN, or a search."""
 
+    gives = frozenset()
     kind: Literal["crossref"]
     url: WebAddress = "https://api.crossref.org"
     issn: tuple[str, ...] = ()
