@@ -273,19 +273,34 @@ def last_answer(rows: Rows, part: str) -> Coverage | None:
 
 
 def is_stale(calendar: Calendar, rows: Rows, reply: Reply) -> bool:
-    """Whether a date's list is an earlier one, by its own date or because it was there then.
-
-    Its own date counts if it is that of the list before, unless another list was there then.
-    """
+    """Whether a date's list is an earlier one, by its own date or because it was there then."""
     if not (digest := fingerprints(reply.items)):
         return False
     part, day = reply.request.part, reply.request.day
     shown = max(one.day for one in reply.listings if one.items)
-    if shown < day and shown == calendar.last_before(day):
-        before = rows.get((part, shown))
-        if before is None or not before.digest or before.digest == digest:
-            return True
+    if shown < day and _is_list_of(calendar, rows, reply, shown):
+        return True
     return any(one == part and d < day and row.digest == digest for (one, d), row in rows.items())
+
+
+def _is_list_of(calendar: Calendar, rows: Rows, reply: Reply, shown: date) -> bool:
+    """Whether a reply is the list of the earlier date that it says.
+
+    The date may be wrong. It is right if that date's list is known, by another way maybe, and has
+    the same papers; or if it is not known, and no later list is.
+    """
+    part, day = reply.request.part, reply.request.day
+    if known := (row.digest if (row := rows.get((part, shown))) else ""):
+        return _are_mostly_same(known.split(), fingerprints(reply.items).split())
+    later = any(one == part and shown < d < day and row.papers for (one, d), row in rows.items())
+    return not later and (bool(rows) or shown == calendar.last_before(day))
+
+
+def _are_mostly_same(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether of two lists' fingerprints, which may be cut, most of the shorter are in both."""
+    ends = [prints[-1] for prints in (one, other) if len(prints) == _FINGERPRINTS]
+    kept = [{p for p in prints if p <= min(ends, default=p)} for prints in (one, other)]
+    return 2 * len(kept[0] & kept[1]) >= max(1, min(map(len, kept)))
 
 
 def is_fresh(calendar: Calendar, rows: Rows, reply: Reply, now: datetime) -> bool:

@@ -189,6 +189,31 @@ def test_late_announcement_is_known_by_its_date(shown: int, known: str, stale: b
     assert found is stale
 
 
+@pytest.mark.parametrize("harvested", [(), ("x", "y")])
+def test_late_list_after_days_off_is_not_todays(harvested: tuple[str, ...]) -> None:
+    """Wednesday is a holiday; Tuesday's list was not read on its day, or by another way."""
+    tuesday, thursday = days(1, 3)[::2]
+    read = {MONDAY: ("m",), tuesday: harvested}
+    rows = {
+        ("", day): Coverage(
+            "S",
+            "",
+            day,
+            "filled",
+            len(names),
+            digest=fingerprints(titled(*names)),
+            answered=at(day),
+        )
+        for day, names in read.items()
+        if names
+    }
+    shown = Listing("S", tuesday, titled("replaced", "x", "y"))
+    reply = Reply(ListRequest("", thursday, at(thursday)), (shown,))
+    assert is_stale(ARXIV, rows, reply)
+    known = Coverage("S", "", thursday - ONE_DAY, "covered", 1, digest="0")
+    assert is_stale(ARXIV, {**rows, ("", known.day): known}, reply) is bool(harvested)
+
+
 def test_list_that_becomes_empty_keeps_its_papers() -> None:
     record = Record(DATED)
     record.poll(at(MONDAY), {MONDAY: titled("a")})
