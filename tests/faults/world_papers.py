@@ -310,7 +310,7 @@ def make_arxiv(rng: random.Random, papers: Papers, start: date, days: int) -> Ar
             *(Row(p, "cross", 1, ("stat.ML",)) for p in (*both, *crossed)),
             *(Row(p, "new", 1, ("stat.ML",)) for p in alone),
         ]
-        crossed = rng.sample(known, min(1, len(known)))  # cross-listed later
+        crossed = rng.sample(known[-9:], min(1, len(known)))  # cross-listed later
         known += fresh
         midnight = datetime.combine(day, time(), NEW_YORK).astimezone(UTC)
         for archive in ("cs", "stat"):
