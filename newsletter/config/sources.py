@@ -26,6 +26,13 @@ _PREPRINT_ADDRESS = re.compile(
 EVERY_FIELD = frozenset({"category", "org"})
 """The fields of a paper that not every kind of source gives."""
 
+_PUBMED_SEARCH = re.compile(
+    r"https?://pubmed\.ncbi\.nlm\.nih\.gov/?\?(?:[^#]*&)?term=(?P<query>[^&#]+)", re.IGNORECASE
+)
+_DAILY_PAPERS = re.compile(
+    r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/papers/?(?:[?#]|date/|$)", re.IGNORECASE
+)
+
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 """A header's name (RFC 9110, 5.1)."""
 
@@ -61,7 +68,8 @@ def plain_category(name: str) -> str:
 def kind_of_address(address: str) -> dict[str, Any] | None:
     """The settings for what a feed or a page lists that has a kind of its own; None if it has none.
 
-    The announcements of arXiv, and the categories of bioRxiv and medRxiv.
+    The announcements of arXiv, the categories of bioRxiv and medRxiv, a search of PubMed, and Daily
+    Papers.
     """
     if (match := _ARXIV_ADDRESS.match(address)) is not None:
         categories = list(filter(None, re.split(r"[+ ]|%20|%2B", match[1] or "")))
@@ -71,7 +79,9 @@ def kind_of_address(address: str) -> dict[str, Any] | None:
         known = category in _PREPRINT_CATEGORIES[server].split("|")
         own = {"kind": "biorxiv", **({} if server == "biorxiv" else {"server": server})}
         return own | ({"categories": [category]} if known else {})
-    return None
+    if (match := _PUBMED_SEARCH.match(address)) is not None:
+        return {"kind": "pubmed", "query": unquote_plus(match["query"])}
+    return {"kind": "huggingface"} if _DAILY_PAPERS.match(address) else None
 
 
 class SourceSettings(Strict):

@@ -69,10 +69,9 @@ class Subscriptions:
         """Add a source of a kind of its own, or its categories to the one that is there."""
         for source in self.sources:
             if source | {"categories": []} == own | {"categories": []}:
-                lists = [one["categories"] for one in (source, own) if "categories" in one]
-                source["categories"] = list(dict.fromkeys(itertools.chain(*lists)))
-                if len(lists) == 1:  # the other one has all categories
-                    del source["categories"]
+                lists = [one.pop("categories", []) for one in (source, own)]
+                if all(lists):  # otherwise one of them has all categories
+                    source["categories"] = list(dict.fromkeys(itertools.chain(*lists)))
                 return
         self.sources.append(own)
 

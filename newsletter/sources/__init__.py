@@ -1,4 +1,4 @@
-"""Reads listings of papers: each source has a pure ``parse`` and a thin ``fetch``."""
+"""Reads listings of papers: each source has a pure ``parse`` and a thin ``read``."""
 
 from newsletter.sources.arxiv import Arxiv
 from newsletter.sources.biorxiv import BioRxiv

@@ -35,6 +35,15 @@ _FIELDS = (
 _PAPERS = frozenset({"journal-article", "posted-content", "proceedings-article", "book-chapter"})
 """The types of works that are papers; others are issues, volumes, figures, reviews of papers."""
 
+_FRONT_MATTER = re.compile(
+    r"(?:issue (?:information|publication information)|(?:front|back|inside)[ -](?:front |back )?"
+    r"(?:matter|cover)|cover (?:image|picture|feature)|(?:editorial|advisory) board|masthead"
+    r"|table of contents|contents|author index|erratum|corrigendum|(?:author|publisher)?'?s?"
+    r" ?correction(?: to)?|retraction note)\b\s*(?:[:\u2013\u2014.(]|to\b|$)",
+    re.IGNORECASE,
+)
+"""How the titles of a journal's other pages begin, and of notices that do not name their paper."""
+
 _DATES = ("posted", "published-online", "published-print", "issued")
 _SAME_PAPER = ("is-preprint-of", "has-preprint", "is-version-of", "has-version")
 _NEW_VERSIONS = frozenset({"new_version", "new_edition", "new-version", "new-edition"})
@@ -110,6 +119,7 @@ def _is_news(work: Any, first_year: int) -> bool:  # noqa: ANN401 - any JSON
     return (
         as_text(work.get("type")) in {"", *_PAPERS}
         and updates <= _NEW_VERSIONS
+        and not _FRONT_MATTER.match(_first_text(work.get("title")))
         and max(years, default=first_year) >= first_year
     )
 

@@ -263,3 +263,37 @@ def test_answer_of_another_shape_is_an_error(kind: str, body: bytes) -> None:
         source = make(url, client())
         with pytest.raises(SourceError, match=f"^{url}"):
             asyncio.run(source.read(ListRequest("", MONDAY, NOON)))
+
+
+def test_paper_of_three_sites_is_one() -> None:
+    doi = "10.5555/2026-08-03.1"
+    article = records(1).replace(
+        b"</MedlineCitation>",
+        b"</MedlineCitation><PubmedData><ArticleIdList><ArticleId IdType='doi'>%s</ArticleId>"
+        b"</ArticleIdList></PubmedData>" % doi.encode(),
+    )
+
+    def answer(path: str, _query: Mapping[str, str]) -> Page:
+        if path.startswith("/details"):
+            return 200, {}, preprints(0, 1, 1, published=doi)
+        bodies = {"/works": works([1], "x"), SEARCH: numbers(1), FETCH: article}
+        return 200, {}, bodies[path]
+
+    store = temporary_store()
+    with serve(answer) as url:
+        sources = [make(url, client()) for make in (biorxiv, crossref, pubmed)]
+        asyncio.run(fetch_sources(sources, store, MONDAY, ManualClock(NOON)))
+    papers = store.papers(after=0, since=NOON - timedelta(days=30))
+    assert len({paper.group for paper in papers}) == 1
+
+
+def test_later_version_of_an_unknown_preprint_is_no_news() -> None:
+    def answer(_path: str, _query: Mapping[str, str]) -> Page:
+        return 200, {}, preprints(0, 2, 2, version="2")
+
+    store = temporary_store()
+    with serve(answer) as url:
+        (report,) = asyncio.run(
+            fetch_sources([biorxiv(url, client())], store, MONDAY, ManualClock(NOON))
+        )
+    assert (report.new, store.papers(after=0, since=NOON)) == (0, ())

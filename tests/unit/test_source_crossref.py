@@ -74,12 +74,24 @@ def test_other_relations_join_nothing() -> None:
         {"type": "journal-issue"},
         {"type": "component"},
         {"type": "peer-review"},
+        {"title": ["Issue Information"]},
+        {"title": ["Editorial Board"]},
+        {"title": ["Front Cover: A folded protein (Invent. J. 8/2026)"]},
+        {"title": ["Author Correction: Folding of an invented protein"]},
+        {"title": ["Corrigendum to “Folding of an invented protein”"]},
         {"update-to": [{"type": "erratum", "DOI": "10.5555/older"}]},
         {"issued": {"date-parts": [[1987]]}, "published-online": None},
     ],
 )
 def test_what_is_no_new_paper_is_left_out(fields: dict[str, Any]) -> None:
     assert parse(body(WORK | fields, WORK), URL, first_year=2025) == parse(body(WORK), URL)
+
+
+@pytest.mark.parametrize(
+    "title", ["Contents of the invented gut", "Correction of spherical aberration", "Front matters"]
+)
+def test_titles_that_only_begin_so_are_papers(title: str) -> None:
+    assert one(title=[title]).title == title
 
 
 def test_late_online_date_keeps_an_old_issue() -> None:

@@ -58,6 +58,19 @@ def test_feeds_with_a_kind_of_their_own_are_joined(
     assert sources(*map(outline, addresses)) == [source]
 
 
+def test_searches_and_daily_papers_are_recognised() -> None:
+    assert sources(
+        outline("https://pubmed.ncbi.nlm.nih.gov/?term=gene+drive%5Bti%5D&amp;sort=date"),
+        outline("https://huggingface.co/papers"),
+        outline("https://huggingface.co/papers/date/2026-08-03"),
+        outline("https://huggingface.co/papers/2608.00001", "One paper"),
+    ) == [
+        {"kind": "pubmed", "query": "gene drive[ti]"},
+        {"kind": "huggingface"},
+        {"kind": "feed", "name": "One paper", "url": "https://huggingface.co/papers/2608.00001"},
+    ]
+
+
 def test_servers_of_preprints_stay_apart() -> None:
     found = sources(
         outline("http://connect.medrxiv.org/medrxiv_xml.php?subject=oncology"),
