@@ -109,10 +109,10 @@ _HEADING = re.compile(r"O_ST_ABS(.{1,200}?)C_ST_ABS", re.DOTALL)
 _SMALL_CAPITALS = re.compile(r"[OC]_SCP(?:LOW|CAP)")
 _MARK = re.compile(r"[OCM]_(?:LI|UL|OL|ST|TEXTBOX|QD|INLINEFIG|FIG|TBL)(?![a-z])")
 _GLUED = re.compile(
-    r"(^|\n\s*)((?i:abstract|background|introduction|purpose|aims?|objectives?|motivation|importance"
+    r"(^|\n)((?i:abstract|background|introduction|purpose|aims?|objectives?|motivation|importance"
     r"|(?:materials and )?methods?|methodology|design|setting|participants|findings|results"
     r"|interpretation|discussion|conclusions?|significance|funding|summary))"
-    r"(?:[:.]\s*|\s*\n\s*|(?<=[a-z])(?=[A-Z])|(?=[A-Z][a-z ]))"
+    r"(?:[:.]\s*|\n|(?<=[a-z])(?=[A-Z])|(?=[A-Z][a-z ]))"
 )
 _NAMED = re.compile(r"\{([a-z]{2,8}|middle dot|\+/-)\}", re.IGNORECASE)
 _BRACKETED = re.compile(r"\[(&[a-z]{2,8};|~)\]")
@@ -126,7 +126,8 @@ def _plain(text: str) -> str:
     """
     text = _HEADING.sub(r"\n\1: ", _FIGURE.sub("\n", text))
     text = _MARK.sub("\n", _SMALL_CAPITALS.sub("", text))
-    text = _GLUED.sub(_colon, text.strip())
+    lines = filter(None, map(str.strip, text.splitlines()))
+    text = _GLUED.sub(_colon, "\n".join(lines))
     return strip_markup(_BRACKETED.sub(r"\1", _NAMED.sub(_character, text)))
 
 

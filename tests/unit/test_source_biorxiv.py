@@ -136,3 +136,10 @@ def test_answer_of_unknown_shape_is_an_error(answer: bytes) -> None:
 
 def test_unreadable_entry_is_left_out() -> None:
     assert len(parse(body(ENTRY, {"doi": "10.1101/1"}, None), URL)) == 1
+
+
+@pytest.mark.parametrize(
+    "piece", ["\n", " \n", "O_FIG ", "O_ST_ABS", "toc graphic ", "{beta", "[&"]
+)
+def test_hostile_abstracts_are_read_in_linear_time(piece: str) -> None:
+    assert one(abstract=piece * 50_000 + "end").title
