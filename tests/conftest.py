@@ -12,11 +12,16 @@ from typing import Any
 import psycopg
 import pytest
 import uvloop
+from hypothesis import settings
 
 from newsletter.stores import open_store
 from tests.support.databases import DELETE_ALL, TEMPORARY_STORES, speed_up
 
 GOLDEN = Path(__file__).parent / "golden"
+
+# No test is timed: beside other work, an example may take any time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -73,7 +73,7 @@ def test_folder_with_a_single_file_is_enough(tmp_path: Path) -> None:
             "issue.txt",
             "{{ email }}",
             "{{ emial }}",
-            "issue.txt:77: There is no variable 'emial'; templates",
+            "issue.txt:94: There is no variable 'emial'; templates",
         ),
         (
             "confirm.txt",
@@ -86,7 +86,7 @@ def test_folder_with_a_single_file_is_enough(tmp_path: Path) -> None:
             "issue.txt",
             "{{ email }}",
             '{% include "partials/gone.txt" %}',
-            "issue.txt:77: There is no template partials/gone.txt to include.",
+            "issue.txt:94: There is no template partials/gone.txt to include.",
         ),
         ("themes/sans.jinja", "{% set quiet", "{% set quite", "quiet"),
         ("partials/card.mjml", "paper.byline", "paper.biline", "biline"),
