@@ -164,7 +164,7 @@ def _dated(source: Source, rows: Rows, reply: Reply, now: datetime) -> Coverage:
         before,
         state=state,
         papers=len(reply.items),
-        digest=fingerprints(reply.items),
+        digest=fingerprints(source.calendar, reply.items),
         checked=now,
         # An empty list that may still grow says nothing yet.
         answered=now if complete or reply.items else before.answered,
@@ -227,7 +227,7 @@ def _stream(source: Source, rows: Rows, reply: Reply, now: datetime) -> Iterator
         row,
         state="lost" if lost else "growing",
         papers=len(reply.items),
-        digest=fingerprints(reply.items),
+        digest=fingerprints(source.calendar, reply.items),
         checked=now,
         answered=now,
         detail=_FELL_OUT if lost else "",
@@ -252,9 +252,9 @@ def _may_have_lost(calendar: Calendar, before: Coverage | None, reply: Reply) ->
     if not calendar.overlaps or before is None or not before.digest or not reply.items:
         return False
     known = before.digest.split()
-    oldest = set(fingerprints(_oldest(reply.items)).split())
+    oldest = set(fingerprints(calendar, _oldest(reply.items)).split())
     if len(reply.items) > before.papers or len(known) == _FINGERPRINTS:  # only some are on record
-        oldest = set(fingerprints(reply.items).split())
+        oldest = set(fingerprints(calendar, reply.items).split())
     return oldest.isdisjoint(known)
 
 
@@ -274,7 +274,7 @@ def last_answer(rows: Rows, part: str) -> Coverage | None:
 
 def is_stale(calendar: Calendar, rows: Rows, reply: Reply) -> bool:
     """Whether a date's list is an earlier one, by its own date or because it was there then."""
-    if not (digest := fingerprints(reply.items)):
+    if not (digest := fingerprints(calendar, reply.items)):
         return False
     part, day = reply.request.part, reply.request.day
     shown = max(one.day for one in reply.listings if one.items)
@@ -291,7 +291,7 @@ def _is_list_of(calendar: Calendar, rows: Rows, reply: Reply, shown: date) -> bo
     """
     part, day = reply.request.part, reply.request.day
     if known := (row.digest if (row := rows.get((part, shown))) else ""):
-        return _are_mostly_same(known.split(), fingerprints(reply.items).split())
+        return _are_mostly_same(known.split(), fingerprints(calendar, reply.items).split())
     later = any(one == part and shown < d < day and row.papers for (one, d), row in rows.items())
     return not later and (bool(rows) or shown == calendar.last_before(day))
 
@@ -311,19 +311,25 @@ def is_fresh(calendar: Calendar, rows: Rows, reply: Reply, now: datetime) -> boo
     row = rows.get((reply.request.part, reply.request.day))
     if row is None and not calendar.past:
         row = last_answer(rows, reply.request.part)
-    if row is None or row.answered is None or row.digest != fingerprints(reply.items):
+    if row is None or row.answered is None or row.digest != fingerprints(calendar, reply.items):
         return True
     return calendar.today(row.answered) == calendar.today(now)
 
 
-def fingerprints(items: Sequence[Item]) -> str:
+def fingerprints(calendar: Calendar, items: Sequence[Item]) -> str:
     """Short hashes of the papers of a list, sorted, to compare it with other lists.
 
-    The time at which a feed was built does not count, nor do addresses that change by themselves.
+    The time at which a feed was built does not count, nor do a feed's addresses, which may change
+    by themselves. In the list of a date a paper is known by its first id, too: an "Editorial" of
+    another date is another one.
     """
-    hashes = {
-        hashlib.blake2b(item.title.casefold().encode("utf-8", "replace"), digest_size=4).hexdigest()
+    names = (
+        f"{item.title.casefold()} {item.ids[0] if calendar.past and item.ids else ''}"
         for item in items
+    )
+    hashes = {
+        hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=4).hexdigest()
+        for name in names
     }
     return " ".join(sorted(hashes)[:_FINGERPRINTS])
 

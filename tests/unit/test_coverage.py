@@ -177,6 +177,14 @@ def test_earlier_list_again_leaves_the_date_open() -> None:
     assert record.states()[tuesday] == "missing"
 
 
+def test_same_title_on_another_date_is_another_paper() -> None:
+    record = Record(DATED)
+    for ahead in range(2):
+        day = MONDAY + ahead * ONE_DAY
+        record.poll(at(day), {day: [Item("Editorial", ids=(f"10.1234/{ahead}",))]})
+    assert record.rows["", MONDAY + ONE_DAY].papers == 1
+
+
 @pytest.mark.parametrize(
     ("shown", "known", "stale"),
     [(-1, "", True), (-1, "y", False), (-1, "x", True), (-2, "", False), (0, "", False)],
@@ -184,7 +192,11 @@ def test_earlier_list_again_leaves_the_date_open() -> None:
 def test_late_announcement_is_known_by_its_date(shown: int, known: str, stale: bool) -> None:  # noqa: FBT001 - a case
     request = ListRequest("", MONDAY + ONE_DAY, at(MONDAY + ONE_DAY))
     listing = Listing("S", request.day + shown * ONE_DAY, titled("x"))
-    rows = {("", MONDAY): Coverage("S", "", MONDAY, "covered", digest=fingerprints(titled(known)))}
+    rows = {
+        ("", MONDAY): Coverage(
+            "S", "", MONDAY, "covered", digest=fingerprints(ARXIV, titled(known))
+        )
+    }
     found = is_stale(ARXIV, rows if known else {}, Reply(request, (listing,)))
     assert found is stale
 
@@ -201,7 +213,7 @@ def test_late_list_after_days_off_is_not_todays(harvested: tuple[str, ...]) -> N
             day,
             "filled",
             len(names),
-            digest=fingerprints(titled(*names)),
+            digest=fingerprints(STREAM, titled(*names)),
             answered=at(day),
         )
         for day, names in read.items()
