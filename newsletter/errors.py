@@ -7,7 +7,6 @@
     ├── ConfigurationError               3   a mistake in the operator's files, with its line
     │   ├── InvalidFileError                 every mistake in a file
     │   ├── FilterError                      a mistake in a filter expression, with its column
-    │   ├── AddressError                     not an email address
     │   └── TemplateError                    a template that cannot be compiled or rendered
     ├── SourceError                      4   one source failed; the others are not affected
     │   └── BlockedAddressError              a source's address that must not be fetched from
@@ -96,10 +95,6 @@ class FilterError(ConfigurationError):
         self.text, self.column, self.reason = text, column, problem
         pointed = f"{problem}\n    {text}\n    {' ' * column}^"
         super().__init__(pointed, file=file, line=line, where=where)
-
-
-class AddressError(ConfigurationError):
-    """The text is not an email address that can be written to."""
 
 
 class TemplateError(ConfigurationError):
