@@ -28,8 +28,8 @@ _HEADS = tuple(
         rf"Publication date:\s*(?P<date>[^\n]{{4,60}}?)\s+{_ELSEVIER}{_END}",
         # Nature and its sisters
         rf"{_JOURNAL}, Published online:\s*(?P<date>[^\n;]{{4,40}});\s*doi:\s*{_DOI}\s*",
-        # the American Physical Society
-        rf"Author\(s\):\s*(?P<authors>[^\n]+){_END}",
+        # the American Physical Society, and others
+        rf"Author(?:\(s\)|s)?:\s*(?P<authors>[^\n]+){_END}",
         # Taylor & Francis
         rf"Volume \S+, Issue \S+?{_DATE}{_PAGES}{_END}",
         # Wiley, SAGE, Annual Reviews, the Royal Society
@@ -43,7 +43,8 @@ _HEADS = tuple(
         rf"[^\n]{{5,200}};[^\n]{{2,120}}\bdoi:\s*{_DOI}{_END}",
         # PLOS
         r"by (?P<authors>(?:[^\W\d_][\w.'’-]*+,? ?)++)\n\n\s*",
-        r"(?:Graphical |Author )?(?:Abstract|Summary)(?:[.:]?\s*\n\n\s*|:\s+)",
+        r"(?:Graphical |Author )?(?:Abstract|Summary)(?:[.:]?\s*\n\s*|:\s+|(?=(?-i:[A-Z][a-z])))",
+        r"(?:no abstract(?: is)?(?: available)?|abstract not available|n/a|null|none)\.?\s*$",
     )
 )
 _TAILS = tuple(
@@ -51,6 +52,9 @@ _TAILS = tuple(
     for pattern in (
         r"\s*\[[^\[\]\n]{3,80}\]\s*Published\s+(?P<date>[^\n.]{8,40}\d{4})",  # APS
         rf"(?:NO ABSTRACT\s*)?\s*PMID:\s*\d+(?:\s*\|\s*PMC:\s*\w+)?(?:\s*\|\s*DOI:\s*{_DOI})?",
+        r"\s*\bThe post [^\n]{1,300} (?:first appeared|appeared first) on [^\n]{1,99}",  # WordPress
+        # a button below the text; behind half a sentence it shows that the text was cut
+        r"(?<=[.!?])\s*\n\n\W*(?:read more|continue reading|(?:read )?full (?:text|article))\W*",
     )
 )
 _MANY = re.compile(r"\n{3,}")

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar, get_args
 
 from newsletter.errors import Isolated, SourceError
 from newsletter.model import Announcement, Item
-from newsletter.papers.names import find_version, parse_arxiv_id
+from newsletter.papers.names import find_dois, find_version, parse_arxiv_id
 from newsletter.sources.boilerplate import Boilerplate, split_boilerplate
 from newsletter.text import (
     byline,
@@ -106,8 +106,8 @@ def item_from_entry(entry: Entry, feed_url: str) -> Item:
     title = strip_markup(entry["title"])
     around = _abstract(entry)
     abstract = clean(around.abstract)
-    if around.dois and fold(abstract).rstrip(".") == fold(title).rstrip("."):
-        abstract = ""  # Nature's news have their title once more
+    if fold(abstract).rstrip(".") == fold(title).rstrip("."):
+        abstract = ""  # a text that only repeats its title
     dates = (*entry["dates"], *around.dates)
     authors = byline(entry["authors"]) or byline(around.authors)
     item = _item(entry, feed_url, title=title, abstract=abstract, authors=authors)
@@ -122,10 +122,10 @@ def item_from_entry(entry: Entry, feed_url: str) -> Item:
 def _item(
     entry: Entry, feed_url: str, *, title: str, abstract: str, authors: tuple[str, ...]
 ) -> Item:
-    link = http_url(entry["link"])
+    ids = tuple(map(clean, entry["ids"]))
+    link = http_url(entry["link"]) or _address_of_doi(ids)
     # Guids are unique within their feed only.
     guid = [f"feed:{feed_url}#{clean(entry['guid'])}"] if entry["guid"] else []
-    ids = tuple(map(clean, entry["ids"]))
     return Item(
         title=title or shorten(abstract, _TITLE_LENGTH) or link or _UNTITLED,
         abstract=abstract,
@@ -137,6 +137,11 @@ def _item(
         published=_first(find_day, entry["dates"]),
         version=find_version(ids),
     )
+
+
+def _address_of_doi(ids: Iterable[str]) -> str | None:
+    doi = next((doi for raw in ids if "10." in raw for doi in find_dois(raw)), None)
+    return None if doi is None else http_url(f"https://doi.org/{doi}")
 
 
 def _first(find: Callable[[str], date | None], texts: Iterable[str]) -> date | None:

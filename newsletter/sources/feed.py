@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import urljoin
 
 from newsletter.errors import SourceError
 from newsletter.model import STREAM, Calendar, Item, Listing, ListRequest
@@ -13,6 +14,7 @@ from newsletter.papers.identity import mark_shared
 from newsletter.sources import feed_parser, sandbox
 from newsletter.sources.entries import Entry, Reading, item_from_entry
 from newsletter.sources.http_client import SourceClient
+from newsletter.text import http_url
 
 RECENT = timedelta(days=2)
 """An entry that is older than this on the issue's day belongs to the feed's past."""
@@ -140,18 +142,22 @@ def _json_entries(body: bytes, url: str) -> list[Entry]:
     if not isinstance(items, list) or not str(version).startswith(_JSON_FEED):
         raise SourceError(f"{url}: JSON, but not a JSON Feed (its version is {version!r})")
     return [
-        _json_entry(item) for item in items[: feed_parser.MAX_ENTRIES] if isinstance(item, dict)
+        _json_entry(item, url)
+        for item in items[: feed_parser.MAX_ENTRIES]
+        if isinstance(item, dict)
     ]
 
 
-def _json_entry(item: Mapping[str, Any]) -> Entry:
-    link = as_text(item.get("url")) or as_text(item.get("external_url"))
-    body = item.get("content_text") or item.get("content_html") or item.get("summary")
+def _json_entry(item: Mapping[str, Any], url: str) -> Entry:
     guid = str(item["id"]) if isinstance(item.get("id"), str | int | float) else ""
+    address = as_text(item.get("url")) or as_text(item.get("external_url"))
+    # The address of an item may be its id only.
+    link = _absolute(address, url) if address else http_url(guid) or ""
+    body = as_text(item.get("content_text")) or as_text(item.get("content_html"))
     return {
         "title": as_text(item.get("title")),
-        "summary": as_text(body)[: feed_parser.MAX_TEXT],
-        "contents": [],
+        "summary": as_text(item.get("summary"))[: feed_parser.MAX_TEXT],
+        "contents": [body[: feed_parser.MAX_TEXT]],
         "link": link,
         "comments": "",
         "ids": list(filter(None, (guid, link, as_text(item.get("external_url"))))),
@@ -166,10 +172,18 @@ def _json_entry(item: Mapping[str, Any]) -> Entry:
 
 
 def _json_authors(item: Mapping[str, Any]) -> Iterator[str]:
-    """Version 1.1 has ``authors``, version 1 had ``author``."""
-    for author in (*_list(item.get("authors")), item.get("author")):
-        if isinstance(author, dict) and as_text(author.get("name")):
-            yield as_text(author.get("name"))
+    """Version 1.1 has ``authors``, version 1 had ``author``; some feeds have bare names."""
+    for author in _list(item.get("authors")) or [item.get("author")]:
+        name = author.get("name") if isinstance(author, dict) else author
+        if as_text(name):
+            yield as_text(name)
+
+
+def _absolute(address: str, base: str) -> str:
+    try:
+        return urljoin(base, address)
+    except ValueError:
+        return address
 
 
 def _list(value: object) -> list[Any]:

@@ -17,16 +17,18 @@ _NOTE_ELEMENT = re.compile(r"<sup\b[^<>]*>[^<>]{0,40}</sup\s*>", re.IGNORECASE)
 _AT = r"(?:mailto:)?[^\s@()<>\[\],;:\"]{1,64}@[^\s@()<>\[\],;]{1,100}\.[^\W\d_]{2,20}"
 _ADDRESS_AND_NAME = re.compile(rf"{_AT}\s*\(([^()@]+)\)")
 _ADDRESS = re.compile(rf"[<(\[]?\s*{_AT}\s*[>)\]]?|\(?https?://[^\s,;()]+\)?")
-_IN_BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*(?=$|[,;|·•\n&]|and\b)")
+_BRACKETED = r"(?:\((?:[^()]|\([^()]*\))*+\)|\[[^\[\]]*\])"
+_IN_BRACKETS = re.compile(rf"\s*{_BRACKETED}\s*(?={_BRACKETED}|$|[,;|·•\n&]|and\b)")
+_ALL_IN_BRACKETS = re.compile(r"[\[(]([^\[\]()]+)[\])]")
 _LABEL = re.compile(r"^(?:by\s|(?:by|authors?|author\(s\))\s*:)\s*", re.IGNORECASE)
 _OTHERS = re.compile(r"[,;]?\s*\b(?:et\.?\s+al\b\.?|and (?:\d+ )?(?:others|more)$).*", re.DOTALL)
-_STRONG = re.compile(r"\s*[;；、|·•]\s*")
+_STRONG = re.compile(r"\s*[;；、|·•]\s*|\s/\s")
 _COMMA = re.compile(r"\s*[,，،]\s*")
 _AND = re.compile(r"(?:^|\s|(?<=,))(?:and|AND|und|et|&)\s+")
-_BEHALF = re.compile(r"(?:on behalf of|for(?= the ))\s+", re.IGNORECASE)
+_BEHALF = re.compile(r"^(?:on behalf of|for(?= the ))\s+", re.IGNORECASE)
 
-_MARKS = re.compile(r"^[\s*†‡§¶#∗]+|[\s*†‡§¶#∗⁰¹²³⁴⁵⁶⁷⁸⁹]+$")
-_NOTE_NUMBER = re.compile(r"(?<= .)(\S*[^\W\d_])\d{1,2}$")
+_MARKS = re.compile(r"^[\s*†‡§¶#∗…]+|[\s*†‡§¶#∗⁰¹²³⁴⁵⁶⁷⁸⁹]+$")
+_NOTE_NUMBER = re.compile(r"(?<= .)(\S*[^\W\d_]) ?\d{1,2}$")
 _IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _MARKS_ONLY = re.compile(r"[\W\d]*")
 _TITLE = re.compile(r"(?:(?:Prof|Dr)\.?\s+)+(?=\S+\s)")
@@ -35,11 +37,14 @@ _DEGREE = re.compile(
     r"(?:Ph\.?\s?D|D\.?\s?Phil|[MB]\.?\s?Sc|MPH|MBA|MBBS|FRCP|FACS|FRS|PharmD|DVM|DDS|RN|MD|M\.D)\.?"
 )
 _LAST_DEGREES = re.compile(rf"(?<=\S)(?:\s+{_DEGREE.pattern})+$")
-_GROUP = re.compile(
+_GROUPS = (
     r"\b(?:consorti(?:um|a)|collaborations?|groups?|teams?|networks?|stud(?:y|ies)|initiative"
     r"|project|investigators|committee|society|association|alliance|program(?:me)?|task force"
-    r"|members|trial|foundation|registry|partnership|cohort)\b",
-    re.IGNORECASE,
+    r"|members|trial|foundation|registry|partnership|cohort)\b"
+)
+_GROUP = re.compile(_GROUPS, re.IGNORECASE)
+_FOR_A_GROUP = re.compile(
+    rf"(?<=\S),?\s+(?:on behalf of|for(?= the [^,;]*{_GROUPS}\s*(?:$|[,;])))\s+", re.IGNORECASE
 )
 _PLACE = re.compile(
     r"\b(?:Universi\w+|Institut\w*|Departments?|Dept|College|School|Laborator\w+|Inc|Ltd|GmbH"
@@ -62,10 +67,14 @@ def byline(fields: Iterable[str]) -> tuple[str, ...]:
     """The people and groups in a paper's author fields in their order, first names first."""
     tidy = tuple(filter(None, map(_tidy, fields)))
     alone = len(set(tidy)) == 1
-    names = tuple(name for field in tidy for name in _names_in(field, alone=alone))
+    named = [tuple(_names_in(field, alone=alone)) for field in tidy]
+    names = tuple(name for some in named for name in some)
     half = len(names) // 2  # some feeds say all again in another element
-    repeated = len(tidy) > 1 and names[:half] == names[half:]
-    return names[:half] if repeated else names
+    if len(tidy) > 1 and names[:half] == names[half:]:
+        return names[:half]
+    first = named[0] if named else ()  # or only the first one
+    rest = names[len(first) :]
+    return rest if rest[: len(first)] == first and len(tidy) > _PAIR else names
 
 
 def _tidy(field: str) -> str:
@@ -74,6 +83,9 @@ def _tidy(field: str) -> str:
     text = _lines_of_names([line for line in map(strip_markup, lines) if line])
     text = _ADDRESS.sub(" ", _ADDRESS_AND_NAME.sub(r"\1", text))
     text = _OTHERS.sub("", _LABEL.sub("", text.strip(), count=1))
+    if bracketed := _ALL_IN_BRACKETS.fullmatch(text):
+        text = bracketed[1]
+    text = _FOR_A_GROUP.sub(", ", text)
     return _IN_BRACKETS.sub(" ", _IN_BRACKETS.sub(" ", text)).strip(' ,;|·•&"')
 
 
@@ -142,7 +154,8 @@ def _tokens(part: str) -> list[str]:
         if before and _SUFFIX.fullmatch(token):
             tokens[-1] = f"{before}{_TIE}{token}"
         elif not _MARKS_ONLY.fullmatch(token) and not (before and _is_no_name(token, before)):
-            tokens.append(_NOTE_NUMBER.sub(r"\1", _MARKS.sub("", token)))
+            name = _MARKS.sub("", token)
+            tokens.append(name if _GROUP.search(name) else _NOTE_NUMBER.sub(r"\1", name))
     return tokens
 
 
@@ -166,7 +179,7 @@ def _names(tokens: Sequence[str], *, alone: bool) -> list[str]:
         and not any(first[0].islower() for first in firsts)
     ):
         return [*map(_turned, lasts, firsts), *groups]
-    if len(people) == _PAIR and not alone and _is_first_name(people[1]):
+    if len(people) == _PAIR and not alone and _is_first_name(people[1]) and _may_be_last(people[0]):
         return [_turned(*people), *groups]  # "García Márquez, Gabriel" beside other fields
     if len(people) > _PAIR and [" " in name for name in people] == [
         False,
@@ -196,6 +209,11 @@ def _is_last_name(token: str) -> bool:
     *before, last = token.partition(_TIE)[0].split(" ")
     is_plain = "." not in last and not _IDEOGRAPH.search(last)
     return is_plain and all(map(_PARTICLE.fullmatch, before))
+
+
+def _may_be_last(token: str) -> bool:
+    """Whether it does not end in initials, as ``Alpha AB`` does."""
+    return not _INITIALS.fullmatch(token.partition(_TIE)[0].rpartition(" ")[2])
 
 
 def _is_first_name(token: str) -> bool:

@@ -5,11 +5,23 @@
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
-_MONTHS = (*("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),)
-_MONTH = (
-    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+_MONTHS = (  # in English; and in French, German, Spanish, Italian, Portuguese and Dutch
+    "jan(?:uary)?|jan(?:vier|uar|uari|v)|enero|ene|gennaio|janeiro",
+    "feb(?:ruary)?|feb(?:ruar|rero|braio|ruari)|f[ée]v(?:rier|ereiro|r)?",
+    "mar(?:ch)?|mar(?:s|zo|ço)|märz|mrz|maart",
+    "apr(?:il)?|aprile|avr(?:il)?|abr(?:il)?",
+    "may|ma[iy]o?|maggio|mei",
+    "june?|juni[o]?|juin|giugno|junho",
+    "july?|juli[o]?|juil(?:let)?|luglio|julho",
+    "aug(?:ust)?|augustus|ao[ûu]t|agosto",
+    "sept?(?:ember|embre|iembre)?|settembre|setembro",
+    "oct(?:ober|obre|ubre)?|okt(?:ober)?|ottobre|outubro",
+    "nov(?:ember|embre|iembre|embro)?",
+    "dec(?:ember)?|de[zc](?:ember|embro|embre)?|déc(?:embre)?|dic(?:iembre|embre)?",
 )
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})\b\.?"
+_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|º|°)?\.?"
+_GAP = r"(?: of | de |[ /-]+)"
 _ALONE = r"(?<![\w–—/.-])(?<![-–—/] )"  # "July–August 2026" names no month, nor "2/3 May" a day
 _TIME = (
     r"(?:(?:T|,?\s+)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::\d{2}(?:[.,]\d+)?)?"
@@ -21,16 +33,18 @@ _DAYS = tuple(
         rf"(?P<year>\d{{4}})-(?P<number>\d{{1,2}})-(?P<day>\d{{1,2}}){_TIME}(?!\d)",
         rf"(?P<year>\d{{4}})/(?P<number>\d{{1,2}})/(?P<day>\d{{1,2}}){_TIME}(?!\d)",
         r"(?P<year>(?:19|20)\d\d)(?P<number>[01]\d)(?P<day>[0-3]\d)(?!\d)",
-        rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.?[ -]+{_MONTH},?[ -]+(?P<year>\d{{4}}){_TIME}(?!\d)",
+        rf"{_DAY}{_GAP}{_MONTH},?{_GAP}(?P<year>\d{{4}}){_TIME}(?!\d)",
         # RFC 822 had years of two digits; without a time they might be the day.
-        rf"(?P<day>\d{{1,2}}) {_MONTH} (?P<year>\d\d)(?=\s+\d\d:){_TIME}",
+        rf"(?P<day>\d{{1,2}})[ -]{_MONTH}[ -](?P<year>\d\d)(?=\s+\d\d:){_TIME}",
         rf"{_MONTH} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<year>\d{{4}}){_TIME}(?!\d)",
         rf"{_MONTH} +(?P<day>\d{{1,2}}) \d\d:\d\d(?::\d\d)? (?:[A-Z]+ )?(?P<year>\d{{4}})(?!\d)",
         rf"(?P<year>\d{{4}})[ -]{_MONTH}[ -](?P<day>\d{{1,2}})(?![\d–—-])",
         r"(?P<day>\d{1,2})\.(?P<number>\d{1,2})\.(?P<year>\d{4})(?!\d)",
+        r"(?P<year>\d{4})\.(?P<number>\d{1,2})\.(?P<day>\d{1,2})(?![\d.])",
+        r"(?P<year>\d{4}) ?[年년] ?(?P<number>\d{1,2}) ?[月월] ?(?P<day>\d{1,2}) ?[日일]",
     )
 )
-_SLASHED = re.compile(rf"{_ALONE}(\d{{1,2}})/(\d{{1,2}})/(\d{{4}})(?!\d)")
+_SLASHED = re.compile(rf"{_ALONE}(\d{{1,2}})([/-])(\d{{1,2}})\2(\d{{4}})(?!\d)")
 _MONTH_ONLY = tuple(
     re.compile(_ALONE + pattern, re.IGNORECASE)
     for pattern in (
@@ -61,7 +75,7 @@ def find_day(text: str) -> date | None:
         if (match := pattern.search(text)) is not None:
             return _plausible(_in_utc(match))
     if (slashed := _SLASHED.search(text)) is not None:
-        first, second, year = map(int, slashed.groups())
+        first, second, year = map(int, slashed.group(1, 3, 4))
         if max(first, second) > len(_MONTHS) or first == second:
             return _plausible(_date(year, min(first, second), max(first, second)))
     return None
@@ -89,7 +103,10 @@ def _date(year: int, month: int, day: int) -> date | None:
 def _month(match: re.Match[str]) -> int:
     named = match.groupdict()
     if named.get("month"):
-        return _MONTHS.index(match["month"][:3].lower()) + 1
+        month = match["month"]
+        return next(
+            n for n, names in enumerate(_MONTHS, 1) if re.fullmatch(names, month, re.IGNORECASE)
+        )
     return int(match["number"])
 
 

@@ -69,6 +69,13 @@ def test_joined_names_come_apart(join: str, names: tuple[str, ...]) -> None:
         ("By Ann Alpha", "Ann Alpha"),
         ("Authors: Ann Alpha, Corby Beta", "Ann Alpha|Corby Beta"),
         ("Ann Alpha, Ben Beta, et al.", "Ann Alpha|Ben Beta"),
+        ("Alpha A, Beta BC; X Study Group", "Alpha A|Beta BC|X Study Group"),
+        ("Ann Alpha, Ben Beta for the X Collaboration", "Ann Alpha|Ben Beta|the X Collaboration"),
+        ("Society for the Study of Fiction", "Society for the Study of Fiction"),
+        ("Working Group 2, Ann Alpha", "Working Group 2|Ann Alpha"),
+        ("Ann Alpha, Ben Beta, … Cy Gamma", "Ann Alpha|Ben Beta|Cy Gamma"),
+        ("Ann Alpha / Ben Beta", "Ann Alpha|Ben Beta"),
+        ("[Ann Alpha, Ben Beta]", "Ann Alpha|Ben Beta"),
     ],
 )
 def test_each_form_is_read(field: str, names: str) -> None:
@@ -84,6 +91,8 @@ def test_each_form_is_read(field: str, names: str) -> None:
         "Ann Alpha1,2, Ben Beta1,*",
         "Ann Alpha<sup>1,2</sup>, Ben Beta<sup>†</sup>",
         "Ann Alpha† and Ben Beta‡",
+        "Ann Alpha 1, Ben Beta 2",
+        "Ann Alpha(1), Ben Beta(2) ((1) Univ X, (2) Univ Y)",
         "Ann Alpha (A, B), Ben Beta [C]",
         "Ann Alpha, University of Fiction, Ben Beta, Institute of Y",
         "Ann Alpha, PhD, Ben Beta, MD, PhD",
@@ -100,6 +109,7 @@ def test_only_names_are_left(field: str) -> None:
         ["García Márquez, Gabriel", "Beta, Ben"],
         ["García Márquez, Gabriel; Beta, Ben", "García Márquez, Gabriel; Beta, Ben"],
         ["Gabriel García Márquez, Ben Beta", "Gabriel García Márquez", "Ben Beta"],
+        ["x@y.org (Gabriel García Márquez)", "Gabriel García Márquez", "Ben Beta"],
     ],
 )
 def test_several_fields_are_one_list(fields: list[str]) -> None:

@@ -32,6 +32,14 @@ DAY = date(2026, 11, 30)
         "11/30/2026",
         "30.11.2026",
         "Available online 30 November 2026",
+        "30th of November 2026",
+        "30/Nov/2026",
+        "Monday, 30-Nov-26 05:00:00 GMT",
+        "30-11-2026",
+        "2026.11.30",
+        "30 novembre 2026",
+        "30 de noviembre de 2026",
+        "2026年11月30日",
     ],
 )
 def test_day_is_found(written: str) -> None:
@@ -47,6 +55,11 @@ def test_day_is_found(written: str) -> None:
 )
 def test_unsure_day_is_none(written: str) -> None:
     assert find_day(written) is None
+
+
+@pytest.mark.parametrize("written", ["1er août 2026", "1º agosto 2026", "1 de agosto 2026"])
+def test_months_have_names_in_other_languages(written: str) -> None:
+    assert find_day(written) == date(2026, 8, 1)
 
 
 @pytest.mark.parametrize("written", ["November 2026", "2026-11", "2026 Nov", "Nov. 2026"])

@@ -45,6 +45,12 @@ ACS = "10.1021/acs.fict.6c00001"
             Boilerplate("", (), ("November 2026",)),
         ),
         ("Journal of Fiction, EarlyView. ", Boilerplate("")),
+        (f"Summary{TEXT}", Boilerplate(TEXT)),
+        (f"Abstract\n{TEXT}", Boilerplate(TEXT)),
+        (f"<b>Authors:</b> Ann Alpha<br/>Abstract: {TEXT}", Boilerplate(TEXT, ("Ann Alpha",))),
+        (f"<p>{TEXT}</p><p>The post X appeared first on J. Fict.</p>", Boilerplate(TEXT)),
+        (f"<p>{TEXT}</p><p><a href='x'>Read more</a> »</p>", Boilerplate(TEXT)),
+        ("No abstract available.", Boilerplate("")),
         (f"Journal of Fiction, Ahead of Print. <br/>{TEXT}", Boilerplate(TEXT)),
         (
             f"Journal of Fiction, Volume 12, Issue 3, Page 1-20, November 2026. <br/>{TEXT}",

@@ -64,7 +64,7 @@ def test_entry_is_read_with_all_fields() -> None:
 )
 def test_markup_becomes_plain_text(hostile: str) -> None:
     escaped = hostile.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    found = one(f"<title>{escaped}</title><description>{escaped}</description>")
+    found = one(f"<title>{escaped}</title><description>Text: {escaped}</description>")
     for text in (found.title, found.abstract):
         assert "safe" in text
         assert "<" not in text
@@ -197,6 +197,24 @@ def test_json_feed_is_read() -> None:
     assert found.published == date(2026, 8, 3)
 
 
+def test_loose_json_feed_is_read() -> None:
+    first, second = parse(
+        json_feed(
+            {"id": "1", "url": "/p/1", "authors": ["Ann Alpha"], "author": {"name": "Ann Alpha"}},
+            {"id": "https://a.example/2", "summary": "We ask much.", "content_html": "Menu. Text."},
+        ),
+        {},
+        URL,
+    )
+    assert (first.url, first.authors) == ("https://feeds.example/p/1", ("Ann Alpha",))
+    assert (second.url, second.abstract) == ("https://a.example/2", "We ask much.")
+
+
+def test_doi_is_the_link_of_an_entry_without_one() -> None:
+    for guid in ("<guid>10.1234/a.5</guid>", '<guid isPermaLink="false">doi:10.1234/a.5</guid>'):
+        assert one(f"<title>T</title>{guid}").url == "https://doi.org/10.1234/a.5"
+
+
 def test_json_feed_fields_of_wrong_type_are_absent() -> None:
     odd = {"id": 3.5, "title": 7, "content_text": ["x"], "url": {}, "tags": "x", "authors": [1]}
     (found,) = parse(json_feed(odd, 7, None, author="x"), {}, URL)
@@ -252,6 +270,12 @@ def test_less_than_eats_no_text(written: str) -> None:
     assert found.abstract == BOUNDS
 
 
+def test_feed_may_name_utf_16_falsely() -> None:
+    body = RSS.format(items="<item><title>Größe</title></item>")
+    (found,) = parse(body.replace('"1.0"', '"1.0" encoding="utf-16"', 1).encode(), {}, URL)
+    assert found.title == "Größe"
+
+
 def test_one_bad_byte_changes_one_character() -> None:
     body = RSS.format(items="<item><title>Ca?, naïve “words” and caf?</title></item>").encode()
     (found,) = parse(body.replace(b"Ca?", b"Ca\xff\xfe").replace(b"caf?", b"caf\xe9"), {}, URL)
@@ -303,7 +327,8 @@ def test_boilerplate_gives_authors_date_and_doi() -> None:
 
 def test_text_that_repeats_the_title_is_no_abstract() -> None:
     head = "&lt;p&gt;Nature, Published online: 3 May 2026; doi:10.1038/x&lt;/p&gt;"
-    assert one(f"<title>A title</title><description>{head}A title.</description>").abstract == ""
+    for text in (f"{head}A title.", "A title"):
+        assert one(f"<title>A title</title><description>{text}</description>").abstract == ""
 
 
 @pytest.mark.parametrize(
