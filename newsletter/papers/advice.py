@@ -20,6 +20,7 @@ _PREFIX = re.compile(r"\s*(?:([A-Za-z]+):)?\s*")
 _STAR_IN_NAME = re.compile(r"[A-Za-z0-9]\*\S*")  # A* search, C*-algebras
 _BEGINNING = re.compile(r"[^\W_]{3,}\*")
 _SIGN = re.compile(r"[-+!](?=\w{2})")
+_CONNECTIVES = {"&": "and", "+": "and", "und": "and", "oder": "or", "nicht": "not", "ou": "or"}
 _OPERATORS = re.compile(r"\|\|?|&&|[^\W_]{2,}\|[^\W_]{2,}")
 
 
@@ -69,6 +70,11 @@ def _on_word(found: re.Match[str], text: str) -> Iterator[Advice]:
         yield Advice(f"“{sign[0]}” has no meaning here; write “{instead}”", at)
     elif _OPERATORS.fullmatch(word):
         yield Advice(f"“{word}” is no connective; write “and” or “or” between the two", at)
+    elif word.endswith((";", "\uff1b")) and text[found.end() :].strip():
+        yield Advice("“;” separates nothing here; write “or”", at + len(word) - 1)
+    elif (meant := _CONNECTIVES.get(word.lower())) and text != word:
+        problem = f"“{word}” is looked for as it stands; to connect, write “{meant}”"
+        yield Advice(problem, at, certain=False)
 
 
 def _on_star(word: str, at: int, rest: str) -> Advice:

@@ -134,6 +134,8 @@ class _Parser:
             hint = "write “and” or “or” between two things to look for"
             if token.kind == ")":
                 hint = "no bracket is open; take it away or open one"
+            elif token.kind == "not":
+                hint = "write “and not”"
             raise self.error(f"did not expect “{token.text}” here; {hint}", token.column)
         return Rule(text=self.text, expression=expression)
 
@@ -172,7 +174,7 @@ class _Parser:
         field = self.field(prefix) if prefix else "text"
         token = self.accept("quoted") or self.accept("word")
         if token is None:
-            raise self.missing_phrase(self.token)
+            raise self.missing_phrase(self.token, prefix)
         words = [token.text]
         while token.kind == "word" and (following := self.accept("word")):
             words.append(following.text)
@@ -187,18 +189,23 @@ class _Parser:
     def field(self, prefix: _Token) -> Field:
         if prefix.text in _PREFIXES:
             return _PREFIXES[prefix.text]
-        near = difflib.get_close_matches(prefix.text, _PREFIXES, 1, 0.5)
+        begun = [name for name in _PREFIXES if name.startswith(prefix.text)]
+        near = begun or difflib.get_close_matches(prefix.text, _PREFIXES, 1, 0.5)
         known = ", ".join(f"{name}:" for name in _PREFIXES)
         hint = f"did you mean “{near[0]}:”?" if near else f"the prefixes are {known}."
+        if prefix.text in {"abs", "abstract", "text"}:
+            hint = "without a prefix, a rule looks into title and abstract."
         raise self.error(
             f"“{prefix.text}:” is not a prefix; {hint} To look for the text itself, quote it",
             prefix.column,
         )
 
-    def missing_phrase(self, token: _Token) -> FilterError:
+    def missing_phrase(self, token: _Token, prefix: _Token | None) -> FilterError:
         if token.kind == "end":
             return self.error("a word or a phrase is missing at the end", token.column)
         hint = "; to look for it, put it in quotes" if token.kind in _RESERVED else ""
+        if prefix and token.kind == "(":
+            hint = f"; write “{prefix.text}:” within the brackets, before each phrase"
         return self.error(
             f"a word or a phrase is missing before “{token.text}”{hint}", token.column
         )

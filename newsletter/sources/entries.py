@@ -99,8 +99,11 @@ class Reading:
             raise SourceError(f"{self.origin}: none of {left_out} entries can be read: {came}")
 
 
-def item_from_entry(entry: Entry, feed_url: str) -> Item:
-    """An entry as an item. A missing title is replaced by the start of the text, or the link."""
+def item_from_entry(entry: Entry, feed_url: str) -> Item | None:
+    """An entry as an item. A missing title is replaced by the start of the text, or the link.
+
+    None if the entry has neither of them.
+    """
     if is_from_arxiv(entry):
         return arxiv_item(entry, feed_url)
     title = strip_markup(entry["title"])
@@ -111,6 +114,8 @@ def item_from_entry(entry: Entry, feed_url: str) -> Item:
     dates = (*entry["dates"], *around.dates)
     authors = byline(entry["authors"]) or byline(around.authors)
     item = _item(entry, feed_url, title=title, abstract=abstract, authors=authors)
+    if item.title == _UNTITLED and not title:
+        return None
     return replace(
         item,
         ids=(*item.ids, *(doi for doi in around.dois if doi not in item.ids)),

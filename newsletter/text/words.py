@@ -143,15 +143,16 @@ _MIN_REST = 4  # letters after a prefix
 _COMPOUNDS = {
     singular(closed.replace(" ", "")): tuple(map(singular, closed.split()))
     for closed in _words(
-        "back propagation,bench mark,block chain,chat bot,class wise,common sense,cross entropy,"
-        "crowd sourcing,data base,data set,decision making,deep fake,deep seek,depth wise,"
-        "ego centric,element wise,feed forward,few shot,frame work,ground truth,hand crafted,"
-        "hand writing,health care,hugging face,key frame,key point,key word,knowledge base,"
-        "layer wise,life cycle,light weight,long term,low rank,open source,over fitting,"
-        "over parameterized,over smoothing,pair wise,point cloud,point wise,real time,real world,"
-        "speed up,stand alone,step wise,text book,time frame,time line,time point,"
-        "time scale,time series,time stamp,time step,token wise,trade off,view point,white box,"
-        "wild fire,word net,work flow,work load,zero shot",
+        "atac seq,back propagation,bench mark,block chain,chat bot,chip seq,class wise,"
+        "common sense,cross entropy,crowd sourcing,data base,data set,decision making,"
+        "deep fake,deep seek,depth wise,ego centric,element wise,feed forward,few shot,"
+        "frame work,ground truth,hand crafted,hand writing,health care,hugging face,k fold,"
+        "k means,k nn,key frame,key point,key word,knowledge base,layer wise,life cycle,"
+        "light weight,long term,low rank,open source,over fitting,over parameterized,"
+        "over smoothing,pair wise,point cloud,point wise,real time,real world,rna seq,"
+        "scrna seq,speed up,stand alone,step wise,t sne,text book,time frame,time line,"
+        "time point,time scale,time series,time stamp,time step,token wise,trade off,u net,"
+        "view point,white box,wi fi,wild fire,word net,work flow,work load,x ray,zero shot",
         between=",",
     )
 }
@@ -160,7 +161,8 @@ _COMPOUNDS = {
 _NEVER_FIRST = _words(
     "a an and as at be by can for from in is may no not of on or so the to we with"
 )
-_DIGITS_APART = re.compile(r"([a-z]{2,})(\d+)|(\d+)([a-z]+)")
+_INITIAL = re.compile(r"(?<![^\W_])([A-Za-z])(\.?) (?=[a-z])")
+_DIGITS_APART = re.compile(r"([a-z]{2,})(\d+[a-z]?)|(\d+)([a-z]+)")
 _SHORT_IN_S = re.compile(r"(?<![^\W_])[a-z]{2,3}s(?![^\W_])")
 
 
@@ -171,7 +173,7 @@ def phrases(text: str) -> tuple[str, ...]:
     Two words are also looked for as one (``fine tuning``: ``finetuning``), and known compounds as
     two. A phrase that ends in ``*`` finds every word that begins so.
     """
-    if text.endswith("*") and text[-4:-1].isalnum():
+    if text.endswith("*") and text[-4:-1].isalnum() and (len(text) > 2 or not text.isascii()):  # noqa: PLR2004 - A* is a name
         return (word_text(text[:-1]).rstrip(),)
     spelled = dict.fromkeys(
         spelling
@@ -182,12 +184,14 @@ def phrases(text: str) -> tuple[str, ...]:
 
 
 def _readings(text: str) -> Iterator[str]:
-    """The text; and again if it has a short word that may be a plural (``lms``) or not."""
+    """The text; and again for an initial (``E. coli``) and a short word that may be a plural."""
     if _SHORT_IN_S.search(text) is None:
         yield text
-        return
-    for last in ("s", "S"):
-        yield _SHORT_IN_S.sub(partial(_as_acronym, last=last), text)
+    else:
+        for last in ("s", "S"):  # ``lms``
+            yield _SHORT_IN_S.sub(partial(_as_acronym, last=last), text)
+    if _INITIAL.search(text) is not None:
+        yield _INITIAL.sub(lambda found: f"{found[1]}{'' if found[2] else '.'} ", text)
 
 
 def _as_acronym(word: re.Match[str], *, last: str) -> str:

@@ -19,6 +19,7 @@ EVERY = ("category", "org")
         ("vision && audio", 7, "write “and” or “or”"),
         ("vision -survey", 7, "write “and not survey”"),
         ("!survey", 0, "write “not survey”"),
+        ("vision; audio", 6, "write “or”"),
     ],
 )
 def test_rule_that_cannot_find_what_it_asks(rule: str, column: int, remedy: str) -> None:
@@ -37,6 +38,8 @@ def test_rule_that_cannot_find_what_it_asks(rule: str, column: int, remedy: str)
         ("title:agents, work and x", 12, "write “title:agents or title:work”"),
         ("author:A, B, C", 8, "“author:A or author:B or author:C”"),
         ("視覚、言語", 2, "“視覚 or 言語”"),
+        ("vision + audio", 7, "write “and”"),
+        ("Sehen ODER Sprache", 6, "write “or”"),
     ],
 )
 def test_rule_that_is_read_otherwise_than_others_would(rule: str, column: int, remedy: str) -> None:

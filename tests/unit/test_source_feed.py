@@ -197,6 +197,11 @@ def test_json_feed_is_read() -> None:
     assert found.published == date(2026, 8, 3)
 
 
+def test_entry_with_nothing_to_read_is_left_out() -> None:
+    (found,) = entries('<guid isPermaLink="false">g1</guid>', "<title>T</title>", "")
+    assert found.title == "T"
+
+
 def test_loose_json_feed_is_read() -> None:
     first, second = parse(
         json_feed(
@@ -217,6 +222,7 @@ def test_doi_is_the_link_of_an_entry_without_one() -> None:
 
 def test_json_feed_fields_of_wrong_type_are_absent() -> None:
     odd = {"id": 3.5, "title": 7, "content_text": ["x"], "url": {}, "tags": "x", "authors": [1]}
+    odd["summary"] = "Text."
     (found,) = parse(json_feed(odd, 7, None, author="x"), {}, URL)
     assert (found.url, found.authors, found.categories) == (None, (), ())
 

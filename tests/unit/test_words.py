@@ -80,6 +80,12 @@ def test_word_that_is_no_plural_stays(word: str) -> None:
         ("拡散 model", "拡散models"),
         ("diffus*", "diffusing"),
         ("Parkinsons disease", "Parkinson’s disease"),
+        ("E coli", "in E. coli"),
+        ("c. elegans", "C elegans"),
+        ("GPT4o", "GPT-4o"),
+        ("kmeans", "k-means"),
+        ("UNet", "U-Net"),
+        ("A*", "an A* search"),
     ],
 )
 def test_phrase_is_found_in_other_spellings(rule: str, text: str) -> None:
@@ -100,6 +106,7 @@ def test_phrase_is_found_in_other_spellings(rule: str, text: str) -> None:
         ("ga", "ガ"),
         ("カン", "ガン"),
         ("diffus*", "a diff"),
+        ("A*", "an ant"),
     ],
 )
 def test_phrase_is_not_found_in_other_words(rule: str, text: str) -> None:
