@@ -42,7 +42,7 @@ STARTS = (date(2026, 8, 3), date(2026, 3, 2), date(2026, 10, 15), date(2026, 11,
 """Days on which a month begins: with clock changes and holidays, and without."""
 
 MINUTE = timedelta(minutes=1)
-STEPS = (30 * MINUTE, 3 * HOUR, 6 * HOUR)
+STEPS = (HOUR, 3 * HOUR, 6 * HOUR)
 """The times between two ticks of a daemon when no letter is due: with the longer ones, it is a
 machine that sleeps. The real one is half a minute."""
 
@@ -279,10 +279,10 @@ def draw_days_off(rng: random.Random, start: date, days: int) -> list[tuple[date
 
 
 def run_instants(plan: Plan, world: World, readers: Sequence[Subscriber]) -> list[datetime]:
-    """The ticks of the daemon: each ``step``, and densely around the times of letters."""
-    first = at_utc(world.start) + 6 * HOUR
-    count = int((plan.days + plan.tail) * DAY / plan.step)
-    found = {first + number * plan.step for number in range(count)}
+    """The ticks of the daemon: each ``step``, and more around the times of letters."""
+    first, tail = at_utc(world.start) + 6 * HOUR, plan.days * DAY
+    found = {first + number * plan.step for number in range(tail // plan.step)}
+    found |= {first + tail + number * STEPS[-1] for number in range(plan.tail * DAY // STEPS[-1])}
     for reader in readers:
         zone, at = reader.timezone or plan.zone, time.fromisoformat(reader.at or "07:00")
         for number in range(1, plan.days + plan.tail):
