@@ -79,14 +79,9 @@ class Calendar:
                 yield day
 
 
-ARXIV = Calendar(
-    "America/New_York",
-    frozenset(range(5)),
-    settles=-timedelta(hours=12),
-    interval=timedelta(minutes=30),
-)
+ARXIV = Calendar("America/New_York", frozenset(range(5)), interval=timedelta(minutes=30))
 """arXiv announces papers at 20:00 New York time, Sunday to Thursday, as the list of the next date;
-the feed shows it from midnight to midnight. At noon a list is complete also if it came late."""
+the feed shows it from midnight to midnight. A list may come late on its date, at any hour."""
 
 DATED = Calendar(settles=timedelta(days=2, hours=18))
 """Sites that keep a list for each date (UTC), and add to it for some days."""

@@ -184,7 +184,9 @@ class Arxiv:
                     entries = await sandbox.parse_feed(answer.body, answer.headers, url)
                     items = tuple(_items(entries, reading.at(url)))
                     total = re.search(rb"totalResults[^<>]*>\s*(\d+)", answer.body)
-                    rest = int(total[1]) - start - len(items) if total else 0
+                    if total is None:
+                        raise SourceError(f"{url}: a feed, but no answer of arXiv's API")
+                    rest = int(total[1]) - start - len(items)
                     if rest > 0 and not items:  # the API does this at times
                         raise SourceError(f"{url}: empty, but {rest} papers are missing")
                 for item in items:

@@ -144,6 +144,11 @@ def test_api_page_that_is_empty_is_an_error() -> None:
         read({"/api/query": search_answer(total=7)})
 
 
+def test_other_feed_in_place_of_the_api_is_an_error() -> None:
+    with pytest.raises(SourceError, match="no answer of arXiv's API"):
+        read({"/api/query": announcement()})
+
+
 def test_both_failures_are_named() -> None:
     with pytest.raises(SourceError, match=r"/oai.*status 404.*/api/query.*status 404"):
         read({})

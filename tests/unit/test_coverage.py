@@ -244,11 +244,15 @@ def test_empty_weekday_is_missing_if_never_seen_again() -> None:
     assert record.states()[tuesday] == "missing"
 
 
-def test_empty_answer_after_noon_covers_a_holiday() -> None:
+def test_holiday_is_known_once_it_is_over() -> None:
     record = Record(ARXIV)
     record.poll(at(MONDAY), {MONDAY: titled("a")}, complete=True)
-    record.poll(at(MONDAY + ONE_DAY, 17))
-    assert record.states()[MONDAY + ONE_DAY] == "covered"
+    tuesday, wednesday = days(1, 2)
+    record.poll(at(tuesday, 23))
+    assert record.states()[tuesday] == "growing"
+    record.poll(at(wednesday))
+    assert record.states()[tuesday] == "covered"
+    assert tuesday in [request.day for request in record.asked]
 
 
 def test_lists_are_given_up_after_a_month_and_named() -> None:
