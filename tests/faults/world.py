@@ -54,7 +54,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3, help="how many months")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--days", type=int, default=31)
+    parser.add_argument("--days", type=int, default=31, help="4 or more")
     parser.add_argument("--feeds", type=int, default=40)
     parser.add_argument("--json", type=Path, help="a file for the figures")
     arguments = parser.parse_args()

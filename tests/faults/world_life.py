@@ -42,9 +42,9 @@ STARTS = (date(2026, 8, 3), date(2026, 3, 2), date(2026, 10, 15), date(2026, 11,
 """Days on which a month begins: with clock changes and holidays, and without."""
 
 MINUTE = timedelta(minutes=1)
-STEPS = (HOUR, 3 * HOUR, 6 * HOUR)
-"""The times between two ticks of a daemon when no letter is due: with the longer ones, it is a
-machine that sleeps. The real one is half a minute."""
+STEPS = (2 * HOUR, 4 * HOUR, 6 * HOUR)
+"""The times between two ticks of a daemon when no letter is due: it is a machine that sleeps. The real
+one, of half a minute, would take days."""
 
 Result = TypeVar("Result")
 

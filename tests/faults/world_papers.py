@@ -190,6 +190,8 @@ class ArxivSite:
     def answer(self, path: str, query: Mapping[str, str], now: datetime) -> Page:
         if path == "/oai":
             return 200, {"Content-Type": "text/xml"}, self._harvest(query, now)
+        if not path.startswith("/atom/"):
+            return 404, {}, b"no API here"
         categories = frozenset(path.rpartition("/")[2].split("+"))
         archive = min(categories).partition(".")[0]
         day, shown = self._shown(archive, now)
@@ -314,7 +316,7 @@ def make_arxiv(rng: random.Random, papers: Papers, start: date, days: int) -> Ar
         known += fresh
         midnight = datetime.combine(day, time(), NEW_YORK).astimezone(UTC)
         for archive in ("cs", "stat"):
-            late = rng.choices((0.1, 0.6, 4, 9, 11), (10, 10, 1, 1, 1))[0]
+            late = rng.choices((0.1, 0.6, 4, 9, 11, 15), (10, 10, 1, 1, 1, 1))[0]
             opens[archive, day] = midnight + (late * HOUR if number > 2 else 0.1 * HOUR)
             if rng.random() < 0.5:
                 stale.add((archive, day))
