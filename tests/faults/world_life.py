@@ -43,8 +43,8 @@ STARTS = (date(2026, 8, 3), date(2026, 3, 2), date(2026, 10, 15), date(2026, 11,
 
 MINUTE = timedelta(minutes=1)
 STEPS = (2 * HOUR, 4 * HOUR, 6 * HOUR)
-"""The times between two ticks of a daemon when no letter is due: it is a machine that sleeps. The real
-one, of half a minute, would take days."""
+"""The times between two ticks of a daemon when no letter is due: it is a machine that sleeps. With
+the real time, half a minute, a month would take hours."""
 
 Result = TypeVar("Result")
 
