@@ -17,7 +17,8 @@ from newsletter.cli.reports import (
     issue_lines,
 )
 from newsletter.model import Audit, DeliveryState, Heartbeat
-from newsletter.publisher.reporting import audit_issue, known_gaps, report, reported_days
+from newsletter.publisher.drafting import known_gaps
+from newsletter.publisher.reporting import audit_issue, report, reported_days
 
 commands = command_list()
 

@@ -23,7 +23,8 @@ from newsletter.app.wiring import App, open_app
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
 from newsletter.model import WITHOUT_LISTS
 from newsletter.model.windows import MAX_SILENCE
-from newsletter.publisher.reporting import known_gaps, report, reported_days
+from newsletter.publisher.drafting import known_gaps
+from newsletter.publisher.reporting import report, reported_days
 from newsletter.transports.smtp import check_connection
 
 SERVER_TIMEOUT = 10.0

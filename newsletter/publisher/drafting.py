@@ -12,6 +12,7 @@ from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import render_issue
 from newsletter.model import (
+    Coverage,
     Filter,
     Issue,
     Matching,
@@ -24,6 +25,7 @@ from newsletter.model import (
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.topics import extend_matching, match_issue
 from newsletter.ports import Papers
+from newsletter.publisher.coverage import LOST_SHOWN, name_gaps, select_gaps
 from newsletter.publisher.publisher import Publisher
 
 CHUNK = 1000  # readers read and matched at once: enough for speed, few enough for memory
@@ -51,7 +53,7 @@ OnSkipped = Callable[[SkippedReader], None]
 
 
 def compose_from_store(
-    publisher: Publisher, day: date, after: int, missing: Sequence[str] = ()
+    publisher: Publisher, day: date, after: int, failed: Sequence[str] = ()
 ) -> Issue:
     """The issue of ``day``, not rendered yet, composed from the papers in the store.
 
@@ -65,9 +67,25 @@ def compose_from_store(
         cutoff=publisher.store.cutoff(),
         after=after,
         frozen_at=now,
-        missing=missing,
+        missing=missing_lists(publisher, failed),
     )
     return replace(issue, corrections=publisher.store.corrections(since=now - MAX_PAPER_AGE))
+
+
+def known_gaps(publisher: Publisher) -> tuple[Coverage, ...]:
+    """The lists that the configured sources still owe, and those they lost lately, newest first."""
+    gaps = publisher.store.gaps(lost_since=publisher.clock.now().date() - LOST_SHOWN)
+    return select_gaps(publisher.sources, gaps)
+
+
+def missing_lists(publisher: Publisher, failed: Sequence[str]) -> list[str]:
+    """What letters name as missing: the lists still owed, and the sources that failed just now."""
+    now, gaps = publisher.clock.now(), known_gaps(publisher)
+    named = (
+        name_gaps(source, gaps, now) or (source.name if source.name in failed else "")
+        for source in publisher.sources
+    )
+    return [name for name in named if name]
 
 
 def render_draft(publisher: Publisher, issue: Issue) -> Draft:

@@ -25,7 +25,6 @@ from newsletter.model import (
 )
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.ports import Issues, Readers, RunLock, Transport
-from newsletter.publisher.coverage import name_gaps
 from newsletter.publisher.drafting import (
     OnSkipped,
     SkippedReader,
@@ -37,7 +36,7 @@ from newsletter.publisher.drafting import (
 )
 from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.reporting import is_in, known_gaps
+from newsletter.publisher.reporting import is_in
 from newsletter.readers.due import is_due
 
 NOTHING_NEW = "no new papers"
@@ -118,8 +117,8 @@ def freeze(
     if after is None or is_in(publisher.store, day, STOPPED_ISSUE):
         return False
     frozen_already = due in {wave.due for wave in publisher.store.waves(day)}
-    missing = missing_lists(publisher, reports)
-    draft = render_draft(publisher, compose_from_store(publisher, day, after, missing))
+    failed = [report.name for report in reports if report.state == "failed"]
+    draft = render_draft(publisher, compose_from_store(publisher, day, after, failed))
     in_question = draft.issue.in_question or _judged_again(publisher, draft.issue)
     if publisher.when_empty == "skip" and not in_question:
         publisher.store.skip_issue(day, reason=NOTHING_NEW, now=draft.issue.frozen_at)
@@ -132,17 +131,6 @@ def freeze(
     except _NobodyPlannedError:
         return False
     return True
-
-
-def missing_lists(publisher: Publisher, reports: Sequence[SourceReport]) -> list[str]:
-    """What letters name as missing: sources without an answer, and dates that are still missing."""
-    now, gaps = publisher.clock.now(), known_gaps(publisher)
-    failed = {report.name for report in reports if report.state == "failed"}
-    named = (
-        name_gaps(source, gaps, now) or (source.name if source.name in failed else "")
-        for source in publisher.sources
-    )
-    return [name for name in named if name]
 
 
 class _NobodyPlannedError(Exception):

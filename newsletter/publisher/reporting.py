@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from newsletter.delivery.delivering import NOT_BUILT
-from newsletter.model import TROUBLED, Audit, Counts, Coverage, IssueState, SourceReport
+from newsletter.model import TROUBLED, Audit, Counts, IssueState, SourceReport
 from newsletter.ports import Issues, Store
-from newsletter.publisher.coverage import LOST_SHOWN, check_record, select_gaps
+from newsletter.publisher.coverage import check_record
 from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.publisher import Publisher
 
@@ -73,12 +73,6 @@ def report(
             *(f"reader {reader.email}: {reader.error}" for reader in skipped),
         ),
     )
-
-
-def known_gaps(publisher: Publisher) -> tuple[Coverage, ...]:
-    """The lists that the configured sources still owe, and those they lost lately, newest first."""
-    gaps = publisher.store.gaps(lost_since=publisher.clock.now().date() - LOST_SHOWN)
-    return select_gaps(publisher.sources, gaps)
 
 
 def audit_issue(publisher: Publisher, day: date) -> Audit:

@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from newsletter.model import DailyGrowth, ListingState, Suppression
+from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.reporting import known_gaps, reported_days
+from newsletter.publisher.reporting import reported_days
 from newsletter.web.context import PageContext
 
 Metric = tuple[str, str, str, Iterable[tuple[str, float]]]

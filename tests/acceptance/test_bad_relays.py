@@ -65,7 +65,9 @@ def freeze_issue(readers: int) -> Store:
 
 
 @pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
-@pytest.mark.parametrize("readers", [1, 5, 60])
+@pytest.mark.parametrize(
+    "readers", [5, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 60))]
+)
 @pytest.mark.parametrize("refusals", REFUSALS, ids=lambda refusals: "".join(refusals.values())[:20])
 def test_refusing_relay_blames_nobody_and_ends_no_issue(
     refusals: Refusals, readers: int, *, pipelining: bool
