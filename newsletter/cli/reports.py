@@ -64,7 +64,9 @@ def gaps_document(gaps: Sequence[Coverage]) -> list[dict[str, Any]]:
 
 def gap_lines(gaps: Sequence[Coverage]) -> str:
     """A table of the lists that were not read; empty if there are none."""
-    rows = [(gap.source, gap.part, gap.day, gap.state, gap.detail or "not asked") for gap in gaps]
+    rows = [
+        (gap.source, gap.part, gap.day, gap.state, gap.detail or "not asked yet") for gap in gaps
+    ]
     return table(("list not read", "part", "date", "state", ""), rows) if rows else ""
 
 

@@ -53,7 +53,7 @@ def fetch(
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="YYYY-MM-DD", help="Read every list since this date, for all readers."
+            metavar="YYYY-MM-DD", help="Read every list since this date, and send its papers."
         ),
     ] = None,
     again: Annotated[
@@ -61,7 +61,7 @@ def fetch(
         typer.Option(metavar="YYYY-MM-DD", help="Read the answers kept on this date (UTC) again."),
     ] = None,
 ) -> int:
-    """Fetch the lists that are open into the store.
+    """Read the lists that are open, and store their papers.
 
     Example: newsletter fetch --since 2026-08-03
 
@@ -70,7 +70,7 @@ def fetch(
     revised. Exit code 4: some lists could not be read; the others were.
     """
     if sum(each is not None for each in (date, since, again)) > 1:
-        raise UsageError("--date, --since and --again exclude one another; give one of them")
+        raise UsageError("--date, --since and --again cannot be combined; give one of them")
     with open_app(config) as app:
         today = issue_day(None, app.clock, app.settings.timezone)
         day = issue_day(date or again, app.clock, app.settings.timezone)

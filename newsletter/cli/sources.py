@@ -45,10 +45,10 @@ def import_sources(
 
     Example: newsletter sources import feeds.opml
 
-    Feeds of arXiv, bioRxiv and medRxiv become sources of these kinds. What is left out follows as
-    comments, with its line and the reason.
+    Feeds of arXiv, bioRxiv and medRxiv become sources of these kinds. Entries that are left out
+    follow as comments, with their line and the reason.
     """
-    body = read_file(file, "name a list of feeds as another reader exports it")
+    body = read_file(file, "give a list of feeds that a feed reader exported (OPML)")
     found = read_opml(body, _configured_feeds(config) if config.exists() else ())
     if not found.sources and not found.left_out:
         raise UsageError(f"{file}: no feed is in it; export a list of feeds (OPML) and try again")
@@ -80,7 +80,7 @@ def _configured_feeds(config: Path) -> list[str]:
 
 @command(sources_group, "export")
 def export_sources(config: Path, output: Output) -> int:
-    """Print the configured feeds as a list that other readers can import (OPML).
+    """Print the configured feeds as a list that feed readers can import (OPML).
 
     Example: newsletter sources export > feeds.opml
     """
@@ -90,7 +90,9 @@ def export_sources(config: Path, output: Output) -> int:
     document = {"feeds": [{"name": feed, "url": url} for feed, url in feeds]}
     output.result(document, write_opml(name, feeds).rstrip())
     if others := len(sources) - len(feeds):
-        output.message(f"{count_of(others, 'source')} of other kinds cannot be in such a list")
+        output.message(
+            f"{count_of(others, 'source')} of other kinds left out, because only feeds can be in such a list"
+        )
     return 0
 
 
@@ -122,7 +124,8 @@ def find(
         feeds, failures = asyncio.run(find_feeds(client, address, app.clock.now()))
     if not feeds:
         raise SourceError(
-            "; ".join(failures) or f"{address}: the page links no feed, and none is nearby"
+            "; ".join(failures)
+            or f"{address}: the page links no feed, and there is none in the usual places"
         )
     found = list(_settings_of(feeds, private=private))
     pairs = zip(feeds, found, strict=True)

@@ -1,4 +1,4 @@
-"""What to tell the operator, or the reader at a form, about rules that can be read."""
+"""Advice for operators and readers on rules that are valid, but find nothing or too much."""
 
 from collections.abc import Collection, Iterator
 
@@ -14,7 +14,7 @@ _RULES = {"topics": ("any", "none"), "subscribers": ("include", "exclude")}
 def check_rules(
     document: Document, fields: Collection[str], *, certain: bool = False
 ) -> list[ConfigurationError]:
-    """The advice on every rule of a file, with its line; with ``certain`` only what is dead.
+    """The advice on every rule of a file, with its line; with ``certain`` only on dead rules.
 
     ``fields`` are those that the newsletter's sources give. Rules that cannot be parsed are left
     out, because validation reports them.

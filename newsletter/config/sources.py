@@ -66,10 +66,10 @@ def plain_category(name: str) -> str:
 
 
 def kind_of_address(address: str) -> dict[str, Any] | None:
-    """The settings for what a feed or a page lists that has a kind of its own; None if it has none.
+    """The settings of the kind that reads what an address lists, other than a feed; None if none.
 
-    The announcements of arXiv, the categories of bioRxiv and medRxiv, a search of PubMed, and Daily
-    Papers.
+    There is one for arXiv's announcements, the categories of bioRxiv and medRxiv, searches of
+    PubMed, and Daily Papers.
     """
     if (match := _ARXIV_ADDRESS.match(address)) is not None:
         categories = list(filter(None, re.split(r"[+ ]|%20|%2B", match[1] or "")))
@@ -233,14 +233,12 @@ class CrossrefSource(SourceSettings):
             if not re.fullmatch(r"\d{7}[\dX]", digits):
                 raise ValueError(f"{written!r} is not an ISSN; write one like 0028-0836")
             if sum((8 - n) * int(digit.replace("X", "10")) for n, digit in enumerate(digits)) % 11:
-                raise ValueError(
-                    f"the digits of {written!r} do not fit together; copy the ISSN of the journal"
-                )
+                raise ValueError(f"{written!r} has a wrong digit; copy the ISSN of the journal")
         return tuple(f"{one.replace('-', '')[:4]}-{one[-4:]}".upper() for one in value)
 
     @model_validator(mode="after")
     def asks_for_something(self) -> Self:
-        """Without both it would be all that was registered."""
+        """Without both, everything that was registered would be listed."""
         if not self.issn and not self.query:
             raise ValueError("write the journals, `issn: [0028-0836]`, or a search, `query: …`")
         return self

@@ -1,4 +1,4 @@
-"""Lists of feeds as other readers keep them (OPML, http://opml.org/spec2.opml), and their lines.
+"""Lists of feeds as feed readers keep them (OPML, http://opml.org/spec2.opml), as settings.
 
 Most lists are not well-formed: bare ``&``, a wrong encoding, folders, the same feed twice.
 """

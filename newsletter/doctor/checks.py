@@ -21,7 +21,7 @@ from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 from newsletter.app import event_loop
 from newsletter.app.wiring import App, open_app
 from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
-from newsletter.model import WITHOUT_LISTS
+from newsletter.model import INCOMPLETE_STATES
 from newsletter.model.windows import MAX_SILENCE
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.reporting import report, reported_days
@@ -284,7 +284,7 @@ def _disk(app: App) -> Finding:
 
 def _sources(app: App) -> Finding:
     sources = app.store.sources().values()
-    failed = [source for source in sources if source.state in WITHOUT_LISTS]
+    failed = [source for source in sources if source.state in INCOMPLETE_STATES]
     if failed:
         said = "; ".join(source.detail or f"{source.name} failed" for source in failed)
         return _wrong("sources", said, "run newsletter fetch to try again")

@@ -11,8 +11,8 @@ ListingState = Literal["ok", "quiet", "stale", "holiday", "partial", "failed"]
 """The meaning of a source's answers: papers, nothing new, an older list again, a day off; papers,
 but a list could not be read; no papers, because one could not be read."""
 
-WITHOUT_LISTS: frozenset[ListingState] = frozenset({"partial", "failed"})
-"""The states of a source of which a list could not be read."""
+INCOMPLETE_STATES: frozenset[ListingState] = frozenset({"partial", "failed"})
+"""The states of a source with a list that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +191,4 @@ class SourceReport:
     @property
     def missing(self) -> bool:
         """Whether a list of this source could not be read."""
-        return self.state in WITHOUT_LISTS
+        return self.state in INCOMPLETE_STATES

@@ -16,8 +16,8 @@ LONGEST_GAP = max(facts.longest_gap or timedelta() for facts in CADENCES.values(
 
 MAX_PAPER_AGE = timedelta(days=14)
 """How long after it was first seen a paper is still sent. After a long pause a reader gets the
-papers of these days rather than a flood. So long, too, is a paper judged again that only lacked
-upvotes for a reader, or room in their letter."""
+papers of these days rather than a flood. A paper that only lacked upvotes for a reader, or room in
+their letter, is judged again for as long."""
 
 # When an issue is due.
 

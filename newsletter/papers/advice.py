@@ -1,4 +1,4 @@
-"""Advice on rules that can be read, but do not find what they ask for."""
+"""Advice on rules that are valid, but do not find what they ask for."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -79,7 +79,9 @@ def _on_word(found: re.Match[str], text: str) -> Iterator[Advice]:
 
 def _on_star(word: str, at: int, rest: str) -> Advice:
     if _BEGINNING.fullmatch(word) and not _PHRASE.match(rest.strip(" ,") or ")"):
-        problem = f"“{word}” finds every word that begins so. For the word and its plural, write"
+        problem = (
+            f"“{word}” finds every word that begins like this. For the word and its plural, write"
+        )
         return Advice(f"{problem} “{word[:-1]}”", at + len(word) - 1, certain=False)
     whole = word.replace("*", "") or "the words"
     problem = "“*” stands for other letters only at the end of a phrase; here it finds nothing"

@@ -48,7 +48,8 @@ _SHINGLE = 4  # letters of the pieces that are compared
 def identify(item: Item, source: str = "") -> Identity:
     """The identity of an item: the strongest of its names as key, all of them as aliases.
 
-    The items of a source that is named are also known by their titles, unless arXiv numbers them.
+    With the name of a source, its items are also known by their titles, unless they have an arXiv
+    number.
     """
     title, abstract = normalise_title(item.title), normalise_title(item.abstract)
     text = _digest(f"{title}\n{abstract}")
@@ -103,11 +104,12 @@ def is_same_paper(newcomer: Identity, known: frozenset[str]) -> bool:
 def do_texts_agree(
     newcomer: Identity, names: frozenset[str], item: Item, known: Item, day: date | None
 ) -> bool:
-    """Whether the texts leave a newcomer the paper that it can be by its names.
+    """Whether a newcomer that can be a known paper by its names is that paper by its texts, too.
 
-    Strong names need no texts. An address under which a source has listed another title may be that
-    of several papers; so may a title, with another guid too. Where in doubt they are two: a repeat
-    is better than a loss. ``day`` is today, None if the known item stands in the same answer.
+    Strong names need no texts. If a source has listed another title under an address, that may be
+    the address of several papers; a title may be that of several, too. In doubt they are two
+    papers: a repeat is better than a loss. ``day`` is today, or None if the known item is in the
+    same answer.
     """
     shared = newcomer.aliases & names
     if not all(name.startswith((*_ADDRESSES, _ENTRY)) for name in shared):

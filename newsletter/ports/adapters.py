@@ -30,7 +30,7 @@ class Source(Protocol):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Its lists that are asked for apart from one another; ``("",)`` if there is one."""
+        """The lists that it has side by side for one date; ``("",)`` if it has one."""
 
     async def read(self, request: ListRequest) -> tuple[Listing, ...]:
         """Read what one part lists for one date of its calendar.

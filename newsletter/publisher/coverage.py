@@ -130,8 +130,8 @@ def update_rows(
 def first_owed(rows: Rows, replies: Sequence[Reply]) -> date:
     """The date from which on readers are owed a source's papers: that of its first list.
 
-    In a first poll it is the newest date with papers; what was listed before the source was added,
-    nobody is owed.
+    In a first poll it is the newest date with papers: nobody is owed what was listed before the
+    source was added.
     """
     if rows:
         return date.min
@@ -158,7 +158,7 @@ def _dated(source: Source, rows: Rows, reply: Reply, now: datetime) -> Coverage:
     if reply.missing:
         state = "missing" if over else "growing"
     if before.papers and not reply.items:
-        emptied = f"the list is empty now; papers in it before: {before.papers}"
+        emptied = f"the list is empty now, but had papers before ({before.papers})"
         return replace(before, state=state, checked=now, detail=emptied)
     return replace(
         before,
@@ -173,7 +173,10 @@ def _dated(source: Source, rows: Rows, reply: Reply, now: datetime) -> Coverage:
 
 
 def _odd_count(rows: Rows, reply: Reply) -> str:
-    """A word on a list that is far shorter or longer than the last ones of such a weekday."""
+    """What is odd about a list that is far shorter or longer than the last ones; else empty.
+
+    Lists of weekends are compared with those of weekends.
+    """
     part, day, papers = reply.request.part, reply.request.day, len(reply.items)
     lengths = [
         rows[one, d].papers
@@ -244,10 +247,10 @@ def _closed(row: Coverage, now: datetime, *, fell_out: bool) -> Coverage:
 
 
 def _may_have_lost(calendar: Calendar, before: Coverage | None, reply: Reply) -> bool:
-    """Whether entries of a feed may have come and gone since it was read last.
+    """Whether entries of a feed may have come and fallen out since it was read last.
 
     None did if its oldest entry was there then. Other entries prove nothing: a new version of an
-    old one stands among the newest. A feed that is longer now may have older entries too.
+    old one is among the newest. A feed that is longer now may have older entries too.
     """
     if not calendar.overlaps or before is None or not before.digest or not reply.items:
         return False
@@ -286,8 +289,8 @@ def is_stale(calendar: Calendar, rows: Rows, reply: Reply) -> bool:
 def _is_list_of(calendar: Calendar, rows: Rows, reply: Reply, shown: date) -> bool:
     """Whether a reply is the list of the earlier date that it says.
 
-    The date may be wrong. It is right if that date's list is known, by another way maybe, and has
-    the same papers; or if it is not known, and no later list is.
+    The date may be wrong. It is right if that date's list is known and has the same papers; or if
+    it is not known, and no later list is known either.
     """
     part, day = reply.request.part, reply.request.day
     if known := (row.digest if (row := rows.get((part, shown))) else ""):
@@ -297,7 +300,7 @@ def _is_list_of(calendar: Calendar, rows: Rows, reply: Reply, shown: date) -> bo
 
 
 def _are_mostly_same(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether of two lists' fingerprints, which may be cut, most of the shorter are in both."""
+    """Whether most fingerprints of the shorter list are also in the other; both may be cut."""
     ends = [prints[-1] for prints in (one, other) if len(prints) == _FINGERPRINTS]
     kept = [{p for p in prints if p <= min(ends, default=p)} for prints in (one, other)]
     return 2 * len(kept[0] & kept[1]) >= max(1, min(map(len, kept)))
@@ -344,7 +347,7 @@ def select_gaps(sources: Sequence[Source], rows: Sequence[Coverage]) -> tuple[Co
 
 
 def name_gaps(source: Source, gaps: Sequence[Coverage], now: datetime) -> str:
-    """A source whose lists are missing, in the words of letters; empty if none is.
+    """How letters name a source whose lists are missing; empty if none is missing.
 
     The dates are named unless only the present list is missing.
     """

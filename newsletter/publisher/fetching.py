@@ -47,12 +47,12 @@ LAST_CALL = timedelta(minutes=1)
 PERSISTENT = 10
 """After so many failures in a row a source is asked in its usual interval."""
 
-JITTER = timedelta(minutes=5)  # how long after its list begins a source is asked at the latest
+JITTER = timedelta(minutes=5)  # a source is polled at most this long after its next list begins
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 30, 240
 """Minutes between two polls of a feed, at least and at most."""
 
 LATE = timedelta(days=4)
-"""A list that is read so long after its date is not called today's; others may grow until then."""
+"""If a list is read this long after its date, letters say the date; before, it may still grow."""
 
 ONE_DAY, ONE_MINUTE = timedelta(days=1), timedelta(minutes=1)
 
@@ -165,7 +165,7 @@ class Poll:
         return self.source.calendar.today(self.as_of) - reply.request.day >= LATE
 
     def _is_asked(self, listing: Listing, item: Item) -> bool:
-        """Whether the operator asked for it: a list from ``since`` on, a feed's entry of then."""
+        """Whether it is from ``since`` on, which the operator asked for."""
         if self.since is None or not listing.past:
             return self.since is not None
         return item.published is None or item.published >= self.since
@@ -206,7 +206,7 @@ class Poll:
 
 
 def read_rows(source: Source, store: Papers, now: datetime) -> Rows:
-    """The coverage record of a source; without what was written while the clock was ahead."""
+    """The coverage record of a source, without rows that were written while the clock was ahead."""
     return {
         (row.part, row.day): row
         for row in store.coverage(source.name)
@@ -229,7 +229,7 @@ _DETAILS: Mapping[ListingState, str] = complete(
         "ok": "",
         "quiet": "nothing new today",
         "stale": "an earlier day's list again",
-        "holiday": "no listing on this day of the week",
+        "holiday": "no list on this day of the week",
         "partial": "some of its lists could not be read",
         "failed": "no list could be read",
     },

@@ -136,7 +136,7 @@ def _list_due(publisher: Publisher, state: SchedulerState, now: datetime) -> lis
 
 
 async def _poll(publisher: Publisher, state: SchedulerState, due: datetime | None) -> None:
-    """Ask the sources whose time has come; ``due`` is when the next issue is."""
+    """Poll the sources that are due; ``due`` is the time of the next issue."""
     clock, store = publisher.clock, publisher.store
     now = clock.now()
     sources = state.polls.sources_to_fetch(publisher.sources, store, now, due)

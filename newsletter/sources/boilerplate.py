@@ -1,7 +1,7 @@
-"""What publishers put before, behind, or in place of an abstract, read out of the text.
+"""Removes what publishers put before, behind, or in place of an abstract.
 
-The table has one pattern for each form. A form is removed only where it is whole: so no sentence
-of an abstract is taken for one. Its authors, date and DOI are kept.
+The table has one pattern for each form. A form is removed only if it is complete, so that no
+sentence of an abstract is taken for one. Its authors, date and DOI are kept.
 """
 
 # ruff: noqa: RUF001 - characters that look alike are the subject here
@@ -26,7 +26,7 @@ _HEADS = tuple(
     for pattern in (
         # Elsevier (ScienceDirect); its authors are the last line before an abstract, if it has one
         rf"Publication date:\s*(?P<date>[^\n]{{4,60}}?)\s+{_ELSEVIER}{_END}",
-        # Nature and its sisters
+        # Nature and its sister journals
         rf"{_JOURNAL}, Published online:\s*(?P<date>[^\n;]{{4,40}});\s*doi:\s*{_DOI}\s*",
         # the American Physical Society, and others
         rf"Author(?:\(s\)|s)?:\s*(?P<authors>[^\n]+){_END}",

@@ -1,6 +1,6 @@
 """Reads what publishers registered at Crossref on a date: journals by ISSN, or a search.
 
-The API's answers: https://api.crossref.org/swagger-ui/index.html. It knows us by our User-Agent.
+The API's answers: https://api.crossref.org/swagger-ui/index.html. The User-Agent says who asks.
 """
 
 import re

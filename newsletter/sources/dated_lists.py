@@ -1,4 +1,4 @@
-"""What sources share that are asked over an API for the list of a date: JSON, page by page."""
+"""What the sources share that ask an API for the list of a date, page by page."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from newsletter.model import Item
 from newsletter.sources.http_client import SourceClient
 
 MAX_PAGES = 200
-"""Pages of one list at most: no site lists 20,000 papers on a date."""
+"""The most pages of one list: no site lists 20,000 papers on a date."""
 
 INTERVAL = 0.34
 """Seconds between two requests to one of these sites: PubMed allows three in a second."""
@@ -56,14 +56,14 @@ async def read_pages(
         if following is None:
             return tuple(items), ""
         place = following
-    return tuple(items), f"{address(first)}: more than {MAX_PAGES} pages; ask for less of it"
+    return tuple(items), f"{address(first)}: more than {MAX_PAGES} pages; narrow the search"
 
 
 def load_object(body: bytes, origin: str) -> Mapping[str, Any]:
     """The JSON object in an answer.
 
     Raises:
-        SourceError: it is none; the message has its beginning.
+        SourceError: the answer is something else; the message has its beginning.
     """
     try:
         answer = json.loads(body)

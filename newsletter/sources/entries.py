@@ -1,8 +1,7 @@
-"""An entry of a feed as an item: its texts made plain, its authors told apart, its date found.
+"""Makes items of a feed's entries: makes texts plain, tells authors apart, finds dates.
 
 An entry is a mapping as :func:`newsletter.sources.feed_parser.parse` returns it. arXiv's entries
-are read as such in whatever feed they stand: their texts have no markup, and some only announce a
-new version.
+are recognised in any feed: their texts have no markup, and some only announce a new version.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Finds the feeds behind a page's address: those that the page links, else where they often are."""
+"""Finds the feeds behind a page's address: those that it links, or those in the usual places."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

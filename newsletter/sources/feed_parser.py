@@ -2,9 +2,9 @@
 
 :mod:`newsletter.sources.sandbox` runs this file as a program. On standard input it gets for each
 feed a line of JSON with the body's length and the answer's headers, and then the body; on standard
-output it gives a line with the exit code of the process that parsed the feed and the length of what
-that said, and then that: JSON, or the last line of an error. It imports nothing of the newsletter,
-so that it starts fast and knows no secrets.
+output it gives a line with the exit code of the process that parsed the feed and the length of its
+output, and then the output: JSON, or the last line of an error. It imports nothing of the
+newsletter, so that it starts fast and knows no secrets.
 """
 
 import codecs
@@ -261,7 +261,8 @@ def _dates(entry: Any) -> Iterator[str]:  # noqa: ANN401 - as above
 def main() -> None:
     """Parse one feed of standard input after the other, each in a process of its own.
 
-    To start Python and feedparser takes longer than most feeds; to fork this process does not.
+    Starting Python and feedparser takes longer than parsing most feeds; a fork of this process
+    does not.
     """
     import feedparser  # noqa: F401, PLC0415 - the processes that are forked have it already
 
@@ -286,7 +287,7 @@ def _answer(body: bytes, headers: Mapping[str, str], pipe: int) -> NoReturn:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    os.close(sys.stdin.fileno())  # the questions are not this process's
+    os.close(sys.stdin.fileno())  # only the parent reads the questions
     os.dup2(pipe, sys.stdout.fileno())
     os.dup2(pipe, sys.stderr.fileno())
     os.close(pipe)

@@ -136,7 +136,7 @@ def _check_url(url: httpx2.URL) -> None:
             f"{url.scheme or 'a path'!r} is not fetched; only http and https addresses are"
         )
     if url.userinfo:
-        raise BlockedAddressError("an address with credentials in it; put them into `headers`")
+        raise BlockedAddressError("the address has credentials in it; put them into `headers`")
     if not is_web_port(url.port or _DEFAULT_PORTS[url.scheme]):
         raise BlockedAddressError(
             f"port {url.port} is not one we fetch from; use 80, 443, or one from 1024 up"
@@ -145,7 +145,7 @@ def _check_url(url: httpx2.URL) -> None:
 
 @cache
 def _context() -> ssl.SSLContext:
-    """Verifies servers' certificates; cached, because to read the authorities takes 20 ms."""
+    """Verifies servers' certificates; cached, because reading the authorities takes 20 ms."""
     return httpx2.create_ssl_context(trust_env=False)
 
 
@@ -204,7 +204,7 @@ class SourceClient:
         return answer
 
     async def _ask(self, request: "_Request") -> Answer:
-        """The answer, after as many tries as it takes."""
+        """The answer, after several tries if the first ones fail for now."""
         try:
             return await self.shared.hosts.ask(
                 httpx2.URL(request.url).host,
@@ -263,14 +263,14 @@ class SourceClient:
         raise SourceError(f"more than {_MAX_REDIRECTS} redirects; configure where they lead")
 
     async def _read(self, response: httpx2.Response, kept: Version | None) -> Answer:
-        """The answer; what the server calls unchanged is the answer that is kept."""
+        """The answer; the kept one if the server says that it has not changed."""
         if response.status_code != _NOT_MODIFIED or kept is None:
             body = await _read(response)
             headers = dict(response.headers)
             return Answer(response.status_code, headers, body, str(response.url))
         answer = await self.shared.kept.again(kept, response.headers)
         if answer is None:
-            raise BusyError("called unchanged, but the answer that was kept is gone")
+            raise BusyError("the server says that nothing changed, but the kept answer is gone")
         return answer
 
 

@@ -1,4 +1,4 @@
-"""What the client owes the hosts it asks: one request at a time, growing waits, and rest."""
+"""Asks hosts politely: one request at a time, growing waits, and none before they allow it."""
 
 import asyncio
 import itertools
@@ -21,10 +21,10 @@ WAITS = (1.0, 3.0, 9.0, 20.0)
 """Seconds to wait after the first, second, … failure in a row, give or take a fifth."""
 
 MEMORY = timedelta(minutes=1)
-"""A host that used up its tries is asked once per request for this long."""
+"""For this long after a host used up its tries, each request to it has one try."""
 
 LONGEST_REST = timedelta(days=1)
-"""More than this is not believed of Retry-After."""
+"""The longest wait that is accepted from Retry-After."""
 
 Result = TypeVar("Result")
 
@@ -42,7 +42,7 @@ class BusyError(SourceError):
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta:
-    """How long a server asks to be left alone, in either form (RFC 9110, 10.2.3); zero if not.
+    """How long a server asks to be left alone, in either form (RFC 9110, 10.2.3); else zero.
 
     A date is compared with the server's own (``Date``), because its clock may differ from ours.
     """

@@ -1,8 +1,8 @@
 """Keeps the servers' raw answers of the last days in a SQLite file of their own.
 
-They serve two ends. A request names the version that is kept, so that a server whose list is the
-same may say so (RFC 9110, 13.1); and a parser that was mended can read an earlier day again. A file
-that fails (a full disk, a lock, damaged bytes) costs a request and never a fetch.
+They have two uses. A request names the version that is kept, so that a server whose list is the
+same may say so (RFC 9110, 13.1); and a parser that was mended can read an earlier day again. If
+the file fails (a full disk, a lock, damaged bytes), answers are requested in full; no fetch fails.
 """
 
 import asyncio
@@ -120,7 +120,7 @@ class KeptAnswers:
         return await self._run(read)
 
     async def again(self, version: Version, headers: Mapping[str, str]) -> Answer | None:
-        """The answer that the server has called unchanged, with the headers it has sent now.
+        """The answer that has not changed, as the server says, with the headers it sent now.
 
         None if it was deleted meanwhile.
         """
@@ -131,7 +131,7 @@ class KeptAnswers:
             return zlib.decompress(row[0]) if row else None
 
         body = await self._run(read)
-        # Of the body that was not sent they may say anything (RFC 9110, 15.4.5).
+        # Headers about the body, which was not sent, may be wrong (RFC 9110, 15.4.5).
         newer = {name: text for name, text in headers.items() if not name.startswith("content-")}
         answer = replace(version.answer, headers={**version.answer.headers, **newer})
         return None if body is None else replace(answer, body=body)
@@ -188,13 +188,13 @@ class KeptAnswers:
         try:
             with self._lock, closing(sqlite3.connect(path, timeout=_LOCK_WAIT)) as db, db:
                 db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = OFF")  # a lost file costs a request
+                db.execute("PRAGMA synchronous = OFF")  # the file may be lost
                 db.executescript(_SCHEMA)
                 return action(db)
         except sqlite3.OperationalError as error:  # locked, a full disk, a read-only folder
             _log.debug("%s: %s", path, error)
         except (sqlite3.DatabaseError, zlib.error, ValueError) as error:
-            _log.debug("%s is damaged and starts afresh: %s", path, error)
+            _log.debug("%s is damaged, and a new one begins: %s", path, error)
             for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
                 name.unlink(missing_ok=True)
         return None

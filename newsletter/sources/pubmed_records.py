@@ -22,7 +22,7 @@ _NOTICES = frozenset(
         "Expression of Concern",
     }
 )
-"""The types of records that are no papers but tell of one."""
+"""The types of records that are notices about a paper."""
 
 _RETRACTED = frozenset({"Retracted Publication", "RetractionIn"})
 _SERVER = re.compile(r"(?:bio|med|ar|chem|psy)rxiv|res(?:earch)? sq|preprints|ssrn", re.IGNORECASE)

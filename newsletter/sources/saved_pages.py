@@ -1,8 +1,8 @@
 """Reads Daily Papers pages saved as text: titles, abstracts, and on some pages three more lines.
 
-What a line is follows from its form, not from its place: an abstract is long or ends a sentence. A
-line that stands there twice in a row is read once.
-Where that is in doubt, the page is refused with the line: no title gets another paper's abstract.
+The form of a line says what it is, not its place: an abstract is long or ends a sentence. If that
+is in doubt, the page is refused, and the error names the line: no title gets another paper's
+abstract. A line that stands twice in a row is read once.
 """
 
 import re

@@ -1,9 +1,9 @@
-"""Bylines: who wrote a paper, out of one field or several, in every form that feeds have.
+"""Reads bylines: who wrote a paper, from one field or several, in every form that feeds have.
 
 A field may hold one name (``Alpha, Ann``) or all: ``Alpha, Ann; Beta, B.``, ``Ann Alpha, Ben Beta
-and Cy Gamma``, ``Alpha, A., Beta, B. C., The Invented Consortium``. A name that stands behind a
-comma is turned (``Ann Alpha``) only where the form shows it: two authors that are taken for one
-person are worse than a name that is not turned.
+and Cy Gamma``, ``Alpha, A., Beta, B. C., The Invented Consortium``. A name with a comma is turned
+(``Ann Alpha``) only if the form of the field shows that it is one: it is worse to take two authors
+for one person than to leave a name as it is.
 """
 
 # ruff: noqa: RUF001 - characters that look alike are the subject here

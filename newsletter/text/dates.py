@@ -1,4 +1,4 @@
-"""Dates as people and machines write them; never a wrong one: what is ambiguous is no date."""
+"""Finds dates as people and machines write them; ambiguous ones are left out."""
 
 # ruff: noqa: RUF001, RUF003 - characters that look alike are the subject here
 

@@ -1,7 +1,7 @@
 r"""Formulas of TeX as plain Unicode text: ``\frac{a+b}{c}`` is (a+b)/c, ``x_{ij}`` is xᵢⱼ.
 
-An index that Unicode lacks keeps its mark (``T_eff``, ``n^(2/3)``). A macro that nobody knows
-leaves its name or its argument. So every formula has a readable form; no macro is ever executed.
+An index that Unicode lacks keeps its mark (``T_eff``, ``n^(2/3)``). Of an unknown macro, the name
+or the argument is shown. So every formula has a readable form; no macro is ever executed.
 """
 
 # ruff: noqa: RUF001 - characters that look alike are the subject here

@@ -1,4 +1,4 @@
-"""Tags of one kind in a page or a list, found without a parser: in linear time, whatever it is.
+"""Finds the tags of one name in a page or a list: without a parser, and always in linear time.
 
 Nothing is loaded and no entity is expanded but the characters that HTML names.
 """

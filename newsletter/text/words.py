@@ -171,7 +171,7 @@ def phrases(text: str) -> tuple[str, ...]:
     """What to look for in a :func:`word_text` to find a rule's phrase in any spelling.
 
     Two words are also looked for as one (``fine tuning``: ``finetuning``), and known compounds as
-    two. A phrase that ends in ``*`` finds every word that begins so.
+    two. A phrase that ends in ``*`` finds every word that begins like this.
     """
     if text.endswith("*") and text[-4:-1].isalnum() and (len(text) > 2 or not text.isascii()):  # noqa: PLR2004 - A* is a name
         return (word_text(text[:-1]).rstrip(),)

@@ -67,7 +67,11 @@ def test_address_with_a_kind_of_its_own_needs_no_network(newsletter: Newsletter)
     ("words", "code", "said"),
     [
         (("{url}/none", "--private"), 4, "/none: answered with status 404"),
-        (("{url}/page", "--private"), 4, "/page: the page links no feed, and none is nearby"),
+        (
+            ("{url}/page", "--private"),
+            4,
+            "/page: the page links no feed, and there is none in the usual places",
+        ),
         (("{url}/page",), 4, "allow_private_addresses"),
         (("example.org",), 2, "example.org: write an absolute URL"),
     ],

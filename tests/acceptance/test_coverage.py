@@ -93,7 +93,7 @@ def test_backfill_brings_every_list_in_one_letter(newsletter: Newsletter, inbox:
     [
         (("--since", "2020-01-01"), "not within the last 60 days"),
         (("--since", "soon"), "'soon' is not a date"),
-        (("--since", str(TODAY), "--again", str(TODAY)), "exclude one another"),
+        (("--since", str(TODAY), "--again", str(TODAY)), "cannot be combined"),
     ],
 )
 def test_wrong_dates_are_refused(newsletter: Newsletter, words: tuple[str, ...], said: str) -> None:

@@ -113,7 +113,7 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ({"sources": [{"kind": "crossref", "issn": ["Nature"]}]}, "'Nature' is not an ISSN; write"),
         (
             {"sources": [{"kind": "crossref", "issn": ["0028-0837"]}]},
-            "sources.0.issn: the digits of '0028-0837' do not fit together",
+            "sources.0.issn: '0028-0837' has a wrong digit",
         ),
         ({"sources": [{"kind": "huggingface"}, {"kind": "huggingface"}]}, "two sources"),
         ({"topics": [{"name": "A"}, {"name": "A"}]}, "two topics"),

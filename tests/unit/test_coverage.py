@@ -231,7 +231,7 @@ def test_list_that_becomes_empty_keeps_its_papers() -> None:
     record.poll(at(MONDAY), {MONDAY: titled("a")})
     record.poll(at(MONDAY, 13))
     assert record.rows["", MONDAY].papers == 1
-    assert record.rows["", MONDAY].detail == "the list is empty now; papers in it before: 1"
+    assert record.rows["", MONDAY].detail == "the list is empty now, but had papers before (1)"
 
 
 def test_empty_weekday_is_missing_if_never_seen_again() -> None:
