@@ -91,7 +91,7 @@ def export_sources(config: Path, output: Output) -> int:
     output.result(document, write_opml(name, feeds).rstrip())
     if others := len(sources) - len(feeds):
         output.message(
-            f"{count_of(others, 'source')} of other kinds left out, because only feeds can be in such a list"
+            f"{count_of(others, 'source')} of other kinds left out: such a list has feeds only"
         )
     return 0
 

@@ -75,7 +75,7 @@ class Reply:
     def unreadable(self) -> str:
         """How many entries could not be read and were left out; empty if there are none."""
         count = sum(one.unreadable for one in self.listings)
-        return f"{count} entries could not be read" if count else ""
+        return f"entries that could not be read: {count}" if count else ""
 
 
 def open_requests(
@@ -186,7 +186,7 @@ def _odd_count(rows: Rows, reply: Reply) -> str:
     known = list(filter(None, lengths))[-_COMPARED:]
     if len(known) < _COMPARED or median(known) / _FAR_OFF <= papers <= median(known) * _FAR_OFF:
         return ""
-    return f"{papers} papers are listed; {median(known):g} are usual"
+    return f"papers listed: {papers}; usually: {median(known):g}"
 
 
 def _given_up(

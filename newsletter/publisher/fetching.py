@@ -1,6 +1,6 @@
-"""Fetch the sources: when each is asked, and what its answers mean.
+"""Fetch the sources: when each is polled, and what its answers mean.
 
-Sources have a rhythm of their own, apart from letters. They are asked side by side, each for the
+Sources have a rhythm of their own, apart from letters. They are polled side by side, each for the
 lists that are open. What a source answered is stored in one transaction. A source or a list that
 fails, in whatever way, leaves the others alone.
 """
@@ -42,10 +42,10 @@ from newsletter.publisher.coverage import (
 _log = logging.getLogger(__name__)
 
 LAST_CALL = timedelta(minutes=1)
-"""This long before an issue is due, sources that failed or whose list grows are asked once more."""
+"""This long before an issue, sources that failed or whose list grows are polled once more."""
 
 PERSISTENT = 10
-"""After so many failures in a row a source is asked in its usual interval."""
+"""After so many failures in a row a source is polled in its usual interval."""
 
 JITTER = timedelta(minutes=5)  # a source is polled at most this long after its next list begins
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 30, 240
@@ -153,8 +153,8 @@ class Poll:
                 item=replace(item, listed=listing.day) if self._is_late(reply) else item,
                 identity=identity,
                 past=(listing.past or reply.request.day < first)
-                and not self._is_asked(listing, item),
-                asked=self._is_asked(listing, item),
+                and not self._is_requested(listing, item),
+                asked=self._is_requested(listing, item),
             )
             for reply in replies
             for (listing, item), identity in zip(reply.listed_items, reply.identities, strict=True)
@@ -164,7 +164,7 @@ class Poll:
         """Whether a list is read so late that letters say its date."""
         return self.source.calendar.today(self.as_of) - reply.request.day >= LATE
 
-    def _is_asked(self, listing: Listing, item: Item) -> bool:
+    def _is_requested(self, listing: Listing, item: Item) -> bool:
         """Whether it is from ``since`` on, which the operator asked for."""
         if self.since is None or not listing.past:
             return self.since is not None
@@ -260,10 +260,10 @@ class Backoff:
 def next_interval(
     calendar: Calendar, before: SourceHealth, replies: Sequence[Reply], *, changed: bool
 ) -> int:
-    """How many minutes to wait before a source is asked again.
+    """How many minutes to wait before a source is polled again.
 
-    A site with a list for each date has its own interval. A feed is asked twice as often after it
-    has changed, and half as often after it has not, within limits; it may ask for more time.
+    A site with a list for each date has its own interval. A feed is polled twice as often after
+    it has changed, and half as often after it has not, within limits; it may ask for more time.
     """
     if calendar.past:
         return int(calendar.interval / ONE_MINUTE)
@@ -275,23 +275,23 @@ def next_interval(
 
 @dataclass(slots=True)
 class FetchSchedule:
-    """When each source is asked next. What it is based on is in the store."""
+    """When each source is polled next. What it is based on is in the store."""
 
     _polls: dict[str, "NextPoll"] = field(default_factory=dict)
 
-    def sources_to_fetch(
+    def sources_to_poll(
         self, sources: Sequence[Source], store: Papers, now: datetime, due: datetime | None
     ) -> list[Source]:
-        """The sources to ask now; ``due`` is the time of the next issue, if it is within the hour.
+        """The sources to poll now; ``due`` is the time of the next issue, if it is within the hour.
 
-        Every source is asked in the hour before an issue. One that failed, or whose list still
-        grows, is asked again in the last minute before it.
+        Every source is polled in the hour before an issue. One that failed, or whose list still
+        grows, is polled again in the last minute before it.
         """
         self.plan([source for source in sources if source.name not in self._polls], store, now)
         return [source for source in sources if self._polls[source.name].is_due(now, due)]
 
     def plan(self, sources: Sequence[Source], store: Papers, now: datetime) -> None:
-        """Plan the next poll of these sources, after they were asked or at the start."""
+        """Plan the next poll of these sources, after they were polled or at the start."""
         if not sources:
             return
         health = store.sources()
@@ -302,11 +302,11 @@ class FetchSchedule:
 
 @dataclass(frozen=True, slots=True)
 class NextPoll:
-    """When a source is asked next by its own rhythm.
+    """When a source is polled next by its own rhythm.
 
     Attributes:
-        at: the time; the next issue may be a reason to ask earlier.
-        last: when it was asked last; None: never.
+        at: the time; the next issue may be a reason to poll earlier.
+        last: when it was polled last; None: never.
         unfinished: whether a list of it is missing or still grows.
     """
 
@@ -315,7 +315,7 @@ class NextPoll:
     unfinished: bool
 
     def is_due(self, now: datetime, due: datetime | None) -> bool:
-        """Whether the source is to be asked now."""
+        """Whether to poll the source now."""
         if self.last is None or self.last > now or now >= self.at:  # the clock may be set back
             return True
         if due is None:
@@ -327,16 +327,16 @@ class NextPoll:
 
 
 def next_poll(source: Source, rows: Rows, health: SourceHealth | None, now: datetime) -> NextPoll:
-    """When a source is asked next by its own rhythm.
+    """When a source is polled next by its own rhythm.
 
-    One that failed is asked again after 1, 2, 4, 8, 15 minutes; after many failures, and while a
+    One that failed is polled again after 1, 2, 4, 8, 15 minutes; after many failures, and while a
     list grows, in its interval; otherwise when its next list begins.
     """
     if health is None or health.checked is None:
         return NextPoll(now, None, unfinished=True)
     calendar, last = source.calendar, health.checked
     interval = timedelta(minutes=health.interval)
-    jitter = crc32(source.name.encode()) % 100 / 100  # so that sources are not asked all at once
+    jitter = crc32(source.name.encode()) % 100 / 100  # so that not all sources are polled at once
     if health.failures:
         wait = Backoff(health.failures).wait if health.failures < PERSISTENT else interval
         return NextPoll(last + wait, last, unfinished=True)

@@ -1,8 +1,8 @@
 """One tick of a newsletter that stays awake: fetch, freeze, deliver.
 
-It asks the sources whose time has come, freezes the issues whose time has come, and delivers what
-is open. Everything that must survive the process is in the store;
-:class:`SchedulerState` only spares the sources and the mail server needless attempts.
+It polls the sources that are due, freezes the issues that are due, and delivers what is open.
+Everything that must survive the process is in the store; :class:`SchedulerState` only spares the
+sources and the mail server needless attempts.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class SchedulerState:
         default_schedule: when readers who chose nothing else get their letter.
         seen: the last tick, of this process or of the one before it.
         asleep_since: the last tick before the latest sleep, while its issues may still be sent.
-        polls: when each source is asked next.
+        polls: when each source is polled next.
         nothing_to_send: the issues, by date and instant, that had nothing to send.
         server_backoff: deliveries that the mail server refused as a whole.
         paused: why delivery is paused, by date.
@@ -89,7 +89,7 @@ class SchedulerState:
 
 
 async def fetch_and_freeze(publisher: Publisher, state: SchedulerState) -> None:
-    """Ask the sources whose time has come, and freeze what is due.
+    """Poll the sources that are due, and freeze what is due.
 
     Two processes that do this at once freeze one wave: the store sees to that.
 
@@ -139,7 +139,7 @@ async def _poll(publisher: Publisher, state: SchedulerState, due: datetime | Non
     """Poll the sources that are due; ``due`` is the time of the next issue."""
     clock, store = publisher.clock, publisher.store
     now = clock.now()
-    sources = state.polls.sources_to_fetch(publisher.sources, store, now, due)
+    sources = state.polls.sources_to_poll(publisher.sources, store, now, due)
     if not sources:
         return
     day = now.astimezone(ZoneInfo(publisher.publication.timezone)).date()
@@ -184,7 +184,7 @@ def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due])
 
 
 def all_failed(publisher: Publisher) -> bool:
-    """Whether sources were asked, and none of their lists could be read."""
+    """Whether sources were polled, and none of their lists could be read."""
     health = publisher.store.sources()
     known = [health[source.name] for source in publisher.sources if source.name in health]
     return bool(known) and all(source.state == "failed" for source in known)

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from newsletter.errors import SourceError
 from newsletter.model import ARXIV
 from newsletter.papers.names import parse_arxiv_id
+from newsletter.sources.answers import load_xml
 
 RECENT = timedelta(days=7)
 """Papers of a list were submitted this long before its date at the earliest, except a few that
@@ -97,11 +98,7 @@ def parse(body: bytes, url: str) -> Page:
         SourceError: it is not an answer, or an error other than ``noRecordsMatch``, or no record
             can be read.
     """
-    try:
-        root = ET.fromstring(body)  # noqa: S314 - expat limits entities, and the client the size
-    except ET.ParseError as error:
-        words = " ".join(body[:80].decode("utf-8", "replace").split())
-        raise SourceError(f"{url}: not a whole answer of OAI-PMH ({error}): {words!r}") from error
+    root = load_xml(body, url, "a whole answer of OAI-PMH")
     refusal = root.find("{*}error")
     if refusal is not None and refusal.get("code") == "noRecordsMatch":
         return Page()

@@ -10,9 +10,9 @@ from newsletter.config.sources import plain_category
 from newsletter.errors import SourceError
 from newsletter.model import DATED, Calendar, Item, Listing, ListRequest
 from newsletter.papers.names import find_dois
-from newsletter.sources.dated_lists import WITHDRAWN, Page, load_object, read_pages, unknown_shape
+from newsletter.sources.answers import as_date, as_text, load_object, unknown_shape
+from newsletter.sources.dated_lists import WITHDRAWN, Page, read_pages
 from newsletter.sources.entries import Reading
-from newsletter.sources.feed import as_date, as_text
 from newsletter.sources.http_client import SourceClient
 from newsletter.text import byline, clean, http_url, strip_markup
 

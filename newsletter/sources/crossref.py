@@ -12,17 +12,9 @@ from urllib.parse import quote, urlencode
 
 from newsletter.model import DATED, Calendar, Item, Listing, ListRequest
 from newsletter.papers.names import find_dois, find_version
-from newsletter.sources.dated_lists import (
-    WITHDRAWN,
-    Page,
-    day_of,
-    load_object,
-    objects,
-    read_pages,
-    unknown_shape,
-)
+from newsletter.sources.answers import as_text, day_of, load_object, objects, unknown_shape
+from newsletter.sources.dated_lists import WITHDRAWN, Page, read_pages
 from newsletter.sources.entries import Reading
-from newsletter.sources.feed import as_text
 from newsletter.sources.http_client import SourceClient
 from newsletter.text import clean, http_url, strip_markup
 

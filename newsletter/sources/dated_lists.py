@@ -1,10 +1,7 @@
 """What the sources share that ask an API for the list of a date, page by page."""
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date
-from typing import Any
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from newsletter.errors import SourceError
@@ -57,37 +54,3 @@ async def read_pages(
             return tuple(items), ""
         place = following
     return tuple(items), f"{address(first)}: more than {MAX_PAGES} pages; narrow the search"
-
-
-def load_object(body: bytes, origin: str) -> Mapping[str, Any]:
-    """The JSON object in an answer.
-
-    Raises:
-        SourceError: the answer is something else; the message has its beginning.
-    """
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        words = " ".join(body[:80].decode("utf-8", "replace").split())
-        raise SourceError(f"{origin}: not JSON but {words!r}") from error
-    if not isinstance(answer, Mapping):
-        raise unknown_shape(origin, answer)
-    return answer
-
-
-def unknown_shape(origin: str, came: object) -> SourceError:
-    """The error for an answer that is no list of papers."""
-    return SourceError(f"{origin}: no list of papers but {str(came)[:160]}")
-
-
-def objects(value: object) -> list[Mapping[str, Any]]:
-    """The JSON objects of a list; nothing for any other value."""
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
-
-
-def day_of(parts: object) -> date | None:
-    """A date as year, month and day; None if one of them is missing or wrong."""
-    try:
-        return date(*parts)  # type: ignore[misc]
-    except (TypeError, ValueError):
-        return None

@@ -1,6 +1,5 @@
 """Reads any feed: RSS 0.9 to 2.0, Atom and RDF through feedparser, and JSON Feed."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from newsletter.errors import SourceError
 from newsletter.model import STREAM, Calendar, Item, Listing, ListRequest
 from newsletter.papers.identity import mark_shared
 from newsletter.sources import feed_parser, sandbox
+from newsletter.sources.answers import as_text, load_json
 from newsletter.sources.entries import Entry, Reading, item_from_entry
 from newsletter.sources.http_client import SourceClient
 from newsletter.text import http_url
@@ -109,19 +109,6 @@ def _items(entries: Sequence[Entry], reading: Reading) -> Iterator[Item]:
     return mark_shared(reading.items(entries, lambda entry: item_from_entry(entry, url)))
 
 
-def as_text(value: object) -> str:
-    """A value of JSON as it is, if it is text; otherwise empty."""
-    return value if isinstance(value, str) else ""
-
-
-def as_date(value: object) -> date | None:
-    """The date that a value of JSON begins with (ISO 8601); None if it does not."""
-    try:
-        return date.fromisoformat(as_text(value)[:10])
-    except ValueError:
-        return None
-
-
 def _is_json(body: bytes) -> bool:
     return body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
@@ -132,10 +119,7 @@ def _json_entries(body: bytes, url: str) -> list[Entry]:
     Raises:
         SourceError: the body is not a JSON Feed.
     """
-    try:
-        feed = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"{url}: not JSON: {error}") from error
+    feed = load_json(body, url)
     version, items = (
         (feed.get("version"), feed.get("items")) if isinstance(feed, dict) else (None, None)
     )

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from newsletter.errors import SourceError
 from newsletter.model import DATED, Calendar, Item, Listing, ListRequest
 from newsletter.papers.names import parse_arxiv_id
+from newsletter.sources.answers import as_date, as_text, load_json, unknown_shape
 from newsletter.sources.entries import Reading
-from newsletter.sources.feed import as_date, as_text
 from newsletter.sources.http_client import SourceClient
 from newsletter.sources.saved_pages import saved_files
 from newsletter.text import clean, http_url
@@ -103,15 +103,11 @@ def _items(entries: Sequence[object], reading: Reading) -> Iterator[Item]:
 
 
 def _entries(body: bytes, origin: str) -> list[object]:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        words = " ".join(body[:80].decode("utf-8", "replace").split())
-        raise SourceError(f"{origin}: not JSON but {words!r}") from error
+    answer = load_json(body, origin)
     if isinstance(answer, Mapping) and isinstance(answer.get("data"), list):
         answer = answer["data"]
     if not isinstance(answer, list):
-        raise SourceError(f"{origin}: no list of papers but {str(answer)[:80]}")
+        raise unknown_shape(origin, answer)
     return [_literal(entry) if isinstance(entry, str) else entry for entry in answer]
 
 

@@ -16,13 +16,8 @@ from newsletter.config.fields import MASK
 from newsletter.errors import SourceError
 from newsletter.model import DATED, Calendar, Listing, ListRequest
 from newsletter.sources import pubmed_records
-from newsletter.sources.dated_lists import (
-    INTERVAL,
-    load_object,
-    objects,
-    read_pages,
-    unknown_shape,
-)
+from newsletter.sources.answers import load_object, objects, unknown_shape
+from newsletter.sources.dated_lists import INTERVAL, read_pages
 from newsletter.sources.entries import Reading
 from newsletter.sources.http_client import SourceClient
 

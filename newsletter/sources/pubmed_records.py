@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from html import escape
 from xml.etree import ElementTree as ET
 
-from newsletter.errors import SourceError
 from newsletter.model import Item
 from newsletter.papers.names import find_dois
-from newsletter.sources.dated_lists import WITHDRAWN, unknown_shape
+from newsletter.sources.answers import load_xml, unknown_shape
+from newsletter.sources.dated_lists import WITHDRAWN
 from newsletter.sources.entries import Reading
 from newsletter.text import clean, find_day, find_month, http_url, strip_markup
 
@@ -43,11 +43,7 @@ def read_items(body: bytes, reading: Reading) -> Iterator[Item]:
     Raises:
         SourceError: as :func:`parse`.
     """
-    try:
-        root = ET.fromstring(body)  # noqa: S314 - expat limits entities, and the client the size
-    except ET.ParseError as error:
-        words = " ".join(body[:80].decode("utf-8", "replace").split())
-        raise SourceError(f"{reading.origin}: no records ({error}) but {words!r}") from error
+    root = load_xml(body, reading.origin, "records of PubMed")
     records = list(root)
     if root.tag != "PubmedArticleSet" or not records:
         raise unknown_shape(reading.origin, f"<{root.tag}> {''.join(root.itertext())}")

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from newsletter.errors import SourceError
 from newsletter.sources import feed_parser
+from newsletter.sources.answers import beginning
 from newsletter.sources.feed_links import feed_links
 
 WALL_SECONDS = 30.0
@@ -155,10 +156,9 @@ def _checked_entries(feed: Mapping[str, Any], body: bytes, url: str) -> list[Map
         SourceError: the body is not a feed (the message shows its start), or is cut off.
     """
     if not feed["version"]:
-        words = " ".join(body[:80].decode("utf-8", "replace").split())
         linked = next(iter(feed_links(body, url)), None)
         hint = "" if linked is None else f"; the page links a feed at {linked.url}: use that"
-        raise SourceError(f"{url}: not a feed but {words!r}{hint}")
+        raise SourceError(f"{url}: not a feed but {beginning(body)!r}{hint}")
     tags = _QUOTED.sub(b"", body.replace(b"\0", b""))  # in UTF-16 a NUL stands beside each letter
     if not _END.search(tags):
         raise SourceError(f"{url}: the feed breaks off after {len(body)} bytes; try again later")

@@ -45,10 +45,13 @@ def shorten(text: str, limit: int) -> str:
     return (head if space and len(head) > limit // 2 else cut).rstrip(" ,;:.-") + ELLIPSIS
 
 
-def authors_line(names: Sequence[str], count: int | None = None, *, shown: int = 3) -> str:
+_SHOWN = 3  # authors
+
+
+def authors_line(names: Sequence[str], count: int | None = None) -> str:
     """The first authors and how many more; only the number if no names are known."""
     total = max(len(names), count or 0)
     if not names:
         return "" if not total else f"{total} author{'s' if total > 1 else ''}"
-    more = total - len(names[:shown])
-    return ", ".join(names[:shown]) + (f" and {more} more" if more else "")
+    more = total - len(names[:_SHOWN])
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more else "")

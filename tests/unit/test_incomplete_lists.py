@@ -59,15 +59,15 @@ def test_list_of_an_earlier_date_is_not_todays() -> None:
 
 def test_unreadable_entries_are_counted() -> None:
     found = row(EVENING, rows(), unreadable=2)
-    assert (found.state, found.detail) == ("covered", "2 entries could not be read")
+    assert (found.state, found.detail) == ("covered", "entries that could not be read: 2")
 
 
 @pytest.mark.parametrize(
     ("count", "detail"),
     [
-        (1, "1 papers are listed; 20 are usual"),
-        (0, "0 papers are listed; 20 are usual"),
-        (101, "101 papers are listed; 20 are usual"),
+        (1, "papers listed: 1; usually: 20"),
+        (0, "papers listed: 0; usually: 20"),
+        (101, "papers listed: 101; usually: 20"),
         (4, ""),
         (100, ""),
     ],
