@@ -43,6 +43,10 @@ SYMBOLS |= {
     "triangle": "△",
     "ddagger": "‡",
     "coloneqq": ":=",
+    "S": "§",
+    "copyright": "©",
+    "pounds": "£",
+    "euro": "€",
 } | dict.fromkeys(("\\", " ", ",", ";", ":", ">", "space", "newline", "qquad", "quad"), " ")
 SWITCHES = re.compile(
     r"em|bf|it|tt|sc|rm|sf|sl|cal|bfseries|itshape|ttfamily|tiny|scriptsize|footnotesize|small"

@@ -25,7 +25,7 @@ _INLINE = (
     "|details|dfn|em|embed|ext-link|font|frame|iframe|img|inf|inline-formula|input|ins|italic|kbd"
     "|label|link|mark|math|meta|monospace|named-content|nobr|noscript|object|param|picture"
     "|rp|rt|ruby|samp|sc|scp|script|small|source|span|strike|strong|style|styled-content|sub"
-    "|summary|sup|svg|tex-math|time|tt|underline|var|video|wbr|xref|(?:jats|mml):[a-z-]+"
+    "|summary|sup|svg|tex-math|time|tt|underline|var|video|wbr|xref|(?:jats|mml|ce|xhtml|o):[a-z-]+"
     "|m(?:i|n|o|s|text|space|row|frac|sqrt|root|style|error|padded|phantom|fenced|enclose|sub|sup"
     "|subsup|under|over|underover|multiscripts|table|tr|td)|semantics|annotation(?:-xml)?"
 )
@@ -38,6 +38,16 @@ _TAG = re.compile(
     r"|<!\[CDATA\[|\]\]>",
     re.IGNORECASE,
 )
+_CUT_TAG = re.compile(
+    rf"<(?:/[a-z:]{{0,12}}|(?:{_SHORT}|{_BLOCKS}|{_INLINE})\s+[a-z:_-]+\s*=\s*[\"'][^<>]*?)"
+    r"(?=(?:…|\.\.\.)?\s*\Z)",
+    re.IGNORECASE,
+)
+"""The end of a text that was cut within a tag."""
+
+_OPENED = re.compile(r"(?<![^\s(>])<(?:[bi]>(?=[^\s<>])|p>(?=\s*(?-i:[A-Z])))", re.IGNORECASE)
+"""Behind it, the text was cut before the closing tag; ``a<b>c`` and ``<s>`` are text."""
+
 _BLOCK = re.compile(rf"</?(?:p|{_BLOCKS})\b(?!-)", re.IGNORECASE)
 _PAIRED = frozenset("abiqsu")
 _CLOSING = re.compile(r"</([abiqsu])\s*>", re.IGNORECASE)
@@ -92,13 +102,17 @@ def unmarked(markup: str) -> str:
 
 
 def _strip_once(markup: str) -> str:
+    if cut := _CUT_TAG.match(markup, max(0, markup.rfind("<"))):
+        markup = markup[: cut.start()] + markup[cut.end() :]
     for opening, closing in _WITHOUT_TEXT:
         markup = _remove_between(markup, opening, closing)
     markup = _SCRIPT.sub(_script_element, _FORMULA.sub(_formula, markup))
     closed = {name.lower() for name in _CLOSING.findall(markup)}
 
     def replacement(tag: re.Match[str]) -> str:
-        if (tag["name"] or "").lower() in _PAIRED - closed:
+        if (tag["name"] or "").lower() in _PAIRED - closed and not _OPENED.match(
+            tag.string, tag.start()
+        ):
             return tag[0]  # 'a<b>c' is no bold text
         return "\n\n" if _BLOCK.match(tag[0]) else ""
 
@@ -115,9 +129,9 @@ def _remove_between(text: str, opening: re.Pattern[str], closing: re.Pattern[str
 
 
 _SCRIPT = re.compile(
-    r"<(?:jats:)?(?P<kind>sub|sup|inf)(?:\s[^<>]*)?>"
+    r"<(?:(?:jats|ce|xhtml):)?(?P<kind>sub|sup|inf)(?:\s[^<>]*)?>"
     r"(?P<text>(?:[^<>]|</?(?:i|b|em|strong|italic|bold)>){1,80})"
-    r"</(?:jats:)?(?P=kind)\s*>",
+    r"</(?:(?:jats|ce|xhtml):)?(?P=kind)\s*>",
     re.IGNORECASE,
 )
 _RAISED = dict(zip("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ", strict=True))

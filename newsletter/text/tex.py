@@ -52,11 +52,11 @@ _TEX = re.compile(
     rf"|(?P<accent>\{{{_ACCENT}\}}|{_ACCENT})"
     r"|\{?\\(?P<letter>ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?:\{\}|\}|(?![A-Za-z]))\s?"
     r"|\\(?P<sign>[%&#_{}$])|(?P<space>\\[,;:> ]|\\\\(?=\s|\Z))|(?P<nothing>\\[-!@](?=\w))"
-    r"|\\{1,2}(?P<macro>[A-Za-z]+)\*?(?:\[[^\[\]{}]{0,80}\](?=\{))?"
+    r"|\\{1,2}(?P<macro>[A-Za-z]+)\*?(?:(?:\[[^\[\]{}]{0,80}\]){1,2}(?=\{))?"
     rf"(?:(?P<arguments>(?:\s?{_BRACED})(?:{_BRACED})*)|(?P<unclosed>\{{)?(?P<after>\s?))"
     rf"|(?=\{{\\[A-Za-z])(?P<group>{_BRACED})"
     rf"|(?<=[\w)\]}}])(?P<script>(?:[_^]{_BRACED})+)"
-    r"|(?P<dash>(?<=\w)(?:---(?=\w)|--(?=[A-Z\d]))|(?<=\s)---(?=\s))"
+    r"|(?P<dash>(?<=[\w$)])(?:---(?=\w)|--(?=[A-Z\d$(]))|(?<=\s)---(?=\s))"
     r"|(?P<tie>(?<=[A-Za-z.)\]}$])~(?=[A-Za-z0-9($\\])|(?<=[0-9])~(?=[A-Za-z(]))"
 )
 _FORMULAS = ("display", "dollars", "round", "square", "environment")
@@ -94,6 +94,7 @@ _AROUND_DROPPED = re.compile(
 _REFERENCE = re.compile(
     r"[a-zA-Z]*cite[a-zA-Z]*|(?:eq|auto|page|name|[cC])?ref|label|[vh]space|color|begin|end|footnotemark"
 )
+_SPACED = frozenset({"ion", "qty", "SI"})  # \ion{H}{ii}, \qty{5}{m}
 _MATH = re.compile(
     r"math[a-z]+|[dtc]?frac|sqrt|binom|pmod|operatorname|boldsymbol|unicode|bm|textsu(?:per|b)script"
 )
@@ -133,6 +134,8 @@ def _convert(text: str) -> str:
 
 def _formula(match: re.Match[str]) -> str | None:
     source = next(part for part in match.group(*_FORMULAS) if part)
+    if source == "--":
+        return "–"
     return None if _is_prose(match, source) else formula(source) or " "
 
 
@@ -170,7 +173,7 @@ def _macro(match: re.Match[str]) -> str | None:
         if shown or (name.startswith(("text", "emph")) and name not in SYMBOLS):
             return shown
     if SWITCHES.fullmatch(name):
-        return ""
+        return after if name == "xspace" else ""
     if name in SYMBOLS or name == "deg":  # arXiv writes {\deg} for a degree
         return SYMBOLS.get(name, "°") + after
     before = match.string[max(0, match.start() - 1) : match.start()]
@@ -191,6 +194,10 @@ def _with_arguments(name: str, written: str, arguments: str) -> str:
         return str(first[1:-1])
     if LATER_ARGUMENT.fullmatch(name) and more:
         first, *more = more
+    if name in _SPACED:
+        more = [" " + each[1:-1] for each in more]
+    if name == "texorpdfstring":
+        more = []
     shown = _convert("".join((first[1:-1], *more)))
     return f" ({shown})" if name == "footnote" and shown else shown
 

@@ -73,6 +73,7 @@ def test_stacked_combining_marks_are_cut_quickly() -> None:
         "R&D &copy now &notit",
         "vector<int>",
         "an <a without end",
+        "the <s>token, a <b> c",
     ],
 )
 def test_text_without_html_is_unchanged(text: str) -> None:
@@ -84,6 +85,10 @@ def test_text_without_html_is_unchanged(text: str) -> None:
     [
         ("<p>Hello <b>wor</b>ld</p><p>Again</p>", "Hello world Again"),
         ("one<br>two<br/>three", "one two three"),
+        ("<p>We study <i>E. coli and…", "We study E. coli and…"),
+        ('We do. <a href="https://a.exam', "We do."),
+        ("We <b>do</b>. </", "We do."),
+        ("<ce:italic>In vivo</ce:italic> CO<ce:inf>2</ce:inf>", "In vivo CO₂"),
         (
             "Growth of &lt;i&gt;E. coli&lt;/i&gt;, CO&lt;sub&gt;2&lt;/sub&gt;",
             "Growth of E. coli, CO₂",
@@ -241,6 +246,9 @@ def test_tex_becomes_plain_text(written: str, shown: str) -> None:
         ("O(1/\\epsilon) and \\sqrt{\\log T}", "O(1/ϵ) and √(log T)"),
         ("as in~\\cite{a}, \\citep[p.~3]{b} (\\citet{c}).", "as in,."),
         ("see Sec.~\\ref{s}. Done", "see Sec. Done"),
+        ("see \\citep[e.g.][]{a}, Foo\\xspace is", "see, Foo is"),
+        ("\\ion{H}{ii}, \\qty{5}{m}, \\texorpdfstring{$x$}{x}, \\S 3", "H ii, 5 m, x, § 3"),
+        ("$z\\sim1$--2, $\\mathrm{Pb}$--Pb, $1$--$2$", "z∼1–2, Pb–Pb, 1–2"),
         ("we use \\ours, \\ie a {\\method}; \\name{} is", "we use ours, i.e. a method; name is"),
         ("text\\footnote{Code: \\url{https://x.org/a_b}.}", "text (Code: https://x.org/a_b.)"),
         ("\\textcolor{red}{a} D\\textsuperscript{2}", "a D²"),
