@@ -36,7 +36,7 @@ MAX_NAMED = 3  # dates of a source that a letter names; of the others it gives t
 
 _COMPARED, _FAR_OFF = 10, 5  # lists that one is compared with, and the factor that is odd
 
-_STALE = "an earlier day's list again"
+STALE = "an earlier day's list again"
 _GIVEN_UP = "it could not be read while the source had it"
 _FELL_OUT = "entries may have fallen out of the feed before it was read"
 
@@ -151,7 +151,7 @@ def _dated(source: Source, rows: Rows, reply: Reply, now: datetime) -> Coverage:
         return replace(before, state=failed, checked=now, detail=reply.failure)
     if is_stale(source.calendar, rows, reply):
         state: CoverageState = "missing" if over and before.answered is None else "growing"
-        return replace(before, state=state, checked=now, detail=_STALE)
+        return replace(before, state=state, checked=now, detail=STALE)
     complete = any(one.complete for one in reply.listings) or source.calendar.is_settled(day, now)
     late = over and bool(rows) and before.state in {"missing", "lost"}
     state = "growing" if not complete else "filled" if late else "covered"

@@ -30,6 +30,7 @@ from newsletter.papers.identity import identify
 from newsletter.ports import Clock, Papers, Source
 from newsletter.publisher.coverage import (
     SATURDAY,
+    STALE,
     Reply,
     Rows,
     first_owed,
@@ -188,7 +189,7 @@ class Poll:
             state = "holiday" if weekend else "quiet"
         details = [self._name(reply, reply.failure) for reply in failed]
         details += [self._name(reply, reply.missing) for reply in partial]
-        details += [self._name(reply, _DETAILS["stale"]) for reply in stale]
+        details += [self._name(reply, STALE) for reply in stale]
         details += [self._name(reply, reply.unreadable) for reply in replies if reply.unreadable]
         return SourceHealth(
             before.name,
@@ -228,7 +229,7 @@ _DETAILS: Mapping[ListingState, str] = complete(
     {
         "ok": "",
         "quiet": "nothing new today",
-        "stale": "an earlier day's list again",
+        "stale": STALE,
         "holiday": "no list on this day of the week",
         "partial": "some of its lists could not be read",
         "failed": "no list could be read",

@@ -38,7 +38,7 @@ class BioRxiv:
             lambda cursor: (
                 f"{self.url.rstrip('/')}/details/{self.server}/{day}/{day}/{cursor}/json"
             ),
-            lambda body, url, cursor: _page(body, reading.at(url), int(cursor)),
+            lambda body, url, cursor: parse(body, reading.at(url), int(cursor)),
             first="0",
         )
         chosen = set(map(plain_category, self.categories))
@@ -46,16 +46,12 @@ class BioRxiv:
         return (Listing(self.name, day, kept, unreadable=reading.unreadable, missing=missing),)
 
 
-def parse(body: bytes, origin: str) -> tuple[Item, ...]:
-    """The preprints in an answer of the API; ``origin`` is its address, for errors.
+def parse(body: bytes, reading: Reading, start: int) -> Page:
+    """The preprints in an answer of the API, which begins at entry ``start`` of the list.
 
     Raises:
         SourceError: the body is not a list of preprints.
     """
-    return tuple(_page(body, Reading(origin), 0)[0])
-
-
-def _page(body: bytes, reading: Reading, start: int) -> Page:
     answer = load_object(body, reading.origin)
     entries, messages = answer.get("collection"), answer.get("messages")
     message = messages[0] if isinstance(messages, list) and messages else None

@@ -62,7 +62,7 @@ class Crossref:
         items, missing = await read_pages(
             self.client,
             lambda cursor: self._address(day, cursor),
-            lambda body, url, _: _page(body, reading.at(url), day.year - 1),
+            lambda body, url, _: parse(body, reading.at(url), day.year - 1),
             first="*",
         )
         return (Listing(self.name, day, items, unreadable=reading.unreadable, missing=missing),)
@@ -80,16 +80,12 @@ class Crossref:
         return f"{self.url.rstrip('/')}/works?{urlencode(asked, safe=':,*')}"
 
 
-def parse(body: bytes, origin: str, first_year: int = 0) -> tuple[Item, ...]:
+def parse(body: bytes, reading: Reading, first_year: int) -> Page:
     """The papers in an answer of the API that were published from ``first_year`` on.
 
     Raises:
         SourceError: the body is not a list of works.
     """
-    return tuple(_page(body, Reading(origin), first_year)[0])
-
-
-def _page(body: bytes, reading: Reading, first_year: int) -> Page:
     answer = load_object(body, reading.origin)
     message = answer.get("message")
     works = message.get("items") if isinstance(message, Mapping) else None

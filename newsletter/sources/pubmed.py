@@ -59,7 +59,7 @@ class PubMed:
                 "efetch", id=",".join(numbers[int(place) :][:BATCH]), rettype="abstract"
             ),
             lambda body, url, place: (
-                pubmed_records.read_items(body, reading.at(_hidden(url))),
+                pubmed_records.parse(body, reading.at(_hidden(url))),
                 str(end) if (end := int(place) + BATCH) < len(numbers) else None,
             ),
             first="0",

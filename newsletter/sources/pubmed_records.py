@@ -28,20 +28,11 @@ _RETRACTED = frozenset({"Retracted Publication", "RetractionIn"})
 _SERVER = re.compile(r"(?:bio|med|ar|chem|psy)rxiv|res(?:earch)? sq|preprints|ssrn", re.IGNORECASE)
 
 
-def parse(body: bytes, origin: str) -> tuple[Item, ...]:
-    """The papers in an answer of ``efetch``; ``origin`` is its address, for errors.
+def parse(body: bytes, reading: Reading) -> Iterator[Item]:
+    """The papers in an answer of ``efetch``; notices about other papers are left out.
 
     Raises:
         SourceError: the body is not a set of records.
-    """
-    return tuple(read_items(body, Reading(origin)))
-
-
-def read_items(body: bytes, reading: Reading) -> Iterator[Item]:
-    """The papers in an answer; records that only tell of another paper are left out.
-
-    Raises:
-        SourceError: as :func:`parse`.
     """
     root = load_xml(body, reading.origin, "records of PubMed")
     records = list(root)

@@ -7,7 +7,8 @@ import pytest
 from newsletter.errors import SourceError
 from newsletter.model import Item
 from newsletter.papers.identity import identify
-from newsletter.sources.biorxiv import parse
+from newsletter.sources import biorxiv
+from newsletter.sources.entries import Reading
 
 URL = "https://api.biorxiv.org/details/biorxiv/2026-08-03/2026-08-03/0/json"
 ENTRY = {
@@ -25,6 +26,10 @@ ENTRY = {
     "published": "NA",
     "server": "bioRxiv",
 }
+
+
+def parse(body: bytes, origin: str) -> tuple[Item, ...]:
+    return tuple(biorxiv.parse(body, Reading(origin), 0)[0])
 
 
 def body(*entries: object, **message: object) -> bytes:

@@ -7,7 +7,9 @@ import pytest
 from newsletter.errors import SourceError
 from newsletter.model import Item
 from newsletter.papers.identity import identify
-from newsletter.sources.crossref import ROWS, parse
+from newsletter.sources import crossref
+from newsletter.sources.crossref import ROWS
+from newsletter.sources.entries import Reading
 
 URL = "https://api.crossref.org/works"
 WORK = {
@@ -24,6 +26,10 @@ WORK = {
     "issued": {"date-parts": [[2026, 7]]},
     "published-online": {"date-parts": [[2026, 8, 2]]},
 }
+
+
+def parse(body: bytes, origin: str, first_year: int = 0) -> tuple[Item, ...]:
+    return tuple(crossref.parse(body, Reading(origin), first_year)[0])
 
 
 def body(*works: object, **message: object) -> bytes:

@@ -5,8 +5,9 @@ import pytest
 from newsletter.errors import SourceError
 from newsletter.model import Item
 from newsletter.papers.identity import identify
+from newsletter.sources import pubmed_records
+from newsletter.sources.entries import Reading
 from newsletter.sources.pubmed import find_numbers
-from newsletter.sources.pubmed_records import parse
 
 URL = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils/efetch.fcgi"
 HEAD = """<?xml version="1.0" ?>
@@ -18,6 +19,10 @@ is <i>old</i>, p &lt; 0.05.</AbstractText><AbstractText Label="RESULTS">It folds
 <CopyrightInformation>© 2026 Invented</CopyrightInformation></Abstract>"""
 PUBLISHED = """<ArticleDate DateType="Electronic"><Year>2026</Year><Month>08</Month><Day>02</Day>
 </ArticleDate>"""
+
+
+def parse(body: bytes, origin: str) -> tuple[Item, ...]:
+    return tuple(pubmed_records.parse(body, Reading(origin)))
 
 
 def record(
