@@ -73,7 +73,7 @@ def in_one_pass(
             papers=whole.papers,
             minutes=minutes,
             left_out=whole.left_out,
-            more=len(whole.more),
+            more=len(whole.more) + len(whole.waiting),
             sections=[
                 (
                     each.name,
