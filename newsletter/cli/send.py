@@ -53,7 +53,7 @@ def fetch(
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="YYYY-MM-DD", help="Read every list since this date, and send its papers."
+            metavar="YYYY-MM-DD", help="Read every list since this date, for the next letter."
         ),
     ] = None,
     again: Annotated[
