@@ -127,7 +127,7 @@ def _item(
     entry: Entry, feed_url: str, *, title: str, abstract: str, authors: tuple[str, ...]
 ) -> Item:
     ids = tuple(map(clean, entry["ids"]))
-    link = http_url(entry["link"]) or _address_of_doi(ids)
+    link = http_url(entry["link"].strip().replace(" ", "%20")) or _address_of_doi(ids)
     # Guids are unique within their feed only.
     guid = [f"feed:{feed_url}#{clean(entry['guid'])}"] if entry["guid"] else []
     return Item(

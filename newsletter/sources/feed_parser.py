@@ -46,6 +46,8 @@ _DATES = (
 
 _UTF8 = frozenset({b"", b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _ENCODING = re.compile(rb"""^(?:\xef\xbb\xbf)?\s*<\?xml[^>]*?encoding=["']([^"']*)""")
+_DTD = re.compile(rb"<!DOCTYPE\s+\w+\s+(?:PUBLIC|SYSTEM)\b")
+_HEAD = 2000  # bytes
 _CHARSET = re.compile(r"charset=[\"']?([^\s;\"']*)", re.IGNORECASE)
 _DOI = re.compile(r"10\.\d{4,9}/")
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\r"})
@@ -59,6 +61,9 @@ _ILL_FORMED = re.compile(
     rb"|&(?P<name>[A-Za-z][A-Za-z0-9]{1,31});"
     rb"|&\#(?P<number>\d{1,7}|[xX][0-9A-Fa-f]{1,6});",
     re.DOTALL,
+)
+_PAIR = re.compile(
+    rb"&\#(x[dD][89abAB][\dA-Fa-f]{2}|5[56]\d{3});&\#(x[dD][c-fC-F][\dA-Fa-f]{2}|5[67]\d{3});"
 )
 _SPACE = 32  # before it stand the controls
 _NO_CHARACTER = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -78,7 +83,8 @@ def parse(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     # It is called for each element with the same base: a fifth of the time.
     feedparser.mixin.make_safe_absolute_uri = lru_cache(feedparser.urls.make_safe_absolute_uri)
     body = _without_false_encoding(body)
-    if not _is_well_formed(body):
+    # With the address of a DTD, a parser that does not fetch it drops the entities it would define.
+    if not _is_well_formed(body) or _DTD.search(body[:_HEAD]):
         body = _mended(body, headers.get("content-type", ""))
     # XML without any declaration is UTF-8; feedparser would take it for ISO 8859-1.
     known = {"content-type": "application/xml"} | dict(headers)
@@ -149,7 +155,7 @@ def _mended(body: bytes, content_type: str) -> bytes:
     }
     if named <= _UTF8:
         body = _as_utf8(body)
-    body = body.translate(None, _CONTROLS)
+    body = _PAIR.sub(_joined, body.translate(None, _CONTROLS))
     has_entities = b"<!ENTITY" in body
 
     def mend(match: re.Match[bytes]) -> bytes:
@@ -200,11 +206,23 @@ def _well_formed(match: re.Match[bytes]) -> bytes:
 
 def _numbered(match: re.Match[bytes]) -> bytes:
     """A character's number, if XML allows it; nothing for a control, U+FFFD for other mistakes."""
-    digits = match["number"].decode("ascii").lower()
-    code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
+    code = _code(match["number"])
     if _is_character(code):
         return match[0]
     return b"" if code < _SPACE else b"&#65533;"
+
+
+def _code(digits: bytes) -> int:
+    return int(digits[1:], 16) if digits[:1] in b"xX" else int(digits)
+
+
+def _joined(pair: re.Match[bytes]) -> bytes:
+    """The number of the character that two halves of a pair in UTF-16 stand for."""
+    units = b"".join(_code(digits).to_bytes(2, "big") for digits in pair.groups())
+    try:
+        return f"&#{ord(units.decode('utf-16-be'))};".encode()
+    except (UnicodeDecodeError, TypeError):
+        return pair[0]
 
 
 def _is_character(code: int) -> bool:
@@ -214,11 +232,12 @@ def _is_character(code: int) -> bool:
 
 def _entry(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - feedparser is untyped
     contents = [str(part.get("value") or "")[:MAX_TEXT] for part in entry.get("content") or []]
+    contents += filter(None, [str(entry.get("dcterms_abstract") or "")[:MAX_TEXT]])
     return {
         "title": str(entry.get("title") or "")[:MAX_TEXT],
         "summary": str(entry.get("summary") or "")[:MAX_TEXT],
         "contents": sorted(contents, key=len, reverse=True)[:2],
-        "link": str(entry.get("link") or "")[:MAX_TEXT],
+        "link": _link(entry)[:MAX_TEXT],
         "comments": str(entry.get("comments") or "")[:MAX_TEXT],
         "ids": list(dict.fromkeys(_ids(entry))),
         "guid": str(entry.get("id") or "")[:MAX_TEXT],
@@ -229,6 +248,14 @@ def _entry(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - feedparser is untype
         "comment": str(entry.get("arxiv_comment") or "")[:MAX_TEXT],
         "arxiv": any(key.startswith("arxiv_") for key in entry),
     }
+
+
+def _link(entry: Any) -> str:  # noqa: ANN401 - as above
+    """The page's address: FeedBurner's original, the link, or in place of none another one."""
+    link = str(entry.get("link") or "")
+    others = (each.get("href") for each in entry.get("links") or [] if each.get("rel") != "self")
+    found = (entry.get("feedburner_origlink"), link, *others)
+    return next((str(each) for each in found if str(each).startswith("http")), link)
 
 
 def _ids(entry: Any) -> Iterator[str]:  # noqa: ANN401 - as above

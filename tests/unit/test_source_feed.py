@@ -276,6 +276,36 @@ def test_less_than_eats_no_text(written: str) -> None:
     assert found.abstract == BOUNDS
 
 
+def test_halves_of_a_pair_are_one_character() -> None:
+    assert one("<title>&#55357;&#56960; &#xD83D;&#xDE80;</title>").title == "🚀 🚀"
+
+
+def test_entities_of_an_absent_dtd_are_read() -> None:
+    dtd = '<!DOCTYPE rss PUBLIC "-//Fiction//DTD RSS 0.91//EN" "https://a.example/rss.dtd"><rss'
+    body = RSS.format(items="<item><title>Caf&eacute;</title></item>").replace("<rss", dtd, 1)
+    assert [each.title for each in parse(body.encode(), {}, URL)] == ["Café"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "<link>https://a.example/a b</link>",
+        '<link xmlns="http://www.w3.org/2005/Atom" rel="related" href="https://a.example/a%20b"/>',
+        (
+            '<link>https://f.example/1</link><o:origLink xmlns:o="http://rssnamespace.org/feedburner/'
+            'ext/1.0">https://a.example/a%20b</o:origLink>'
+        ),
+    ],
+)
+def test_link_is_found_and_mended(link: str) -> None:
+    assert one(f"<title>T</title>{link}").url == "https://a.example/a%20b"
+
+
+def test_abstract_may_stand_in_dublin_core() -> None:
+    dc = '<a:abstract xmlns:a="http://purl.org/dc/terms/">We ask much.</a:abstract>'
+    assert one(f"<title>T</title>{dc}").abstract == "We ask much."
+
+
 def test_feed_may_name_utf_16_falsely() -> None:
     body = RSS.format(items="<item><title>Größe</title></item>")
     (found,) = parse(body.replace('"1.0"', '"1.0" encoding="utf-16"', 1).encode(), {}, URL)
