@@ -92,7 +92,7 @@ async def _send(app: App) -> tuple[IssueReport, tuple[SourceReport, ...]]:
         await publish(
             publisher, day, app.transport(), run_lock=run_lock, progress=lambda _counts: None
         )
-    return report(publisher.store, day, sources), sources
+    return report(publisher, day, sources), sources
 
 
 def _print_results(

@@ -88,6 +88,6 @@ def resolve_deliveries(
 
 
 def _print_report(app: App, day: date, output: Output) -> int:
-    found = report(app.store, day)
+    found = report(app.publisher, day)
     output.result(issue_document(found), issue_lines(found))
     return 0

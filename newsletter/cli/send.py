@@ -75,9 +75,11 @@ def fetch(
         today = issue_day(None, app.clock, app.settings.timezone)
         day = issue_day(date or again, app.clock, app.settings.timezone)
         first = None if since is None else issue_day(since, app.clock, app.settings.timezone)
-        if first is not None and not today - LONGEST_BACKFILL <= first <= today:
-            limit = f"{LONGEST_BACKFILL.days} days"
-            raise UsageError(f"--since {first} is not within the last {limit}; give a later date")
+        earliest = today - LONGEST_BACKFILL
+        if first is not None and not earliest <= first <= today:
+            limit = f"the last {LONGEST_BACKFILL.days} days"
+            dates = f"give a date from {earliest} to {today}"
+            raise UsageError(f"--since {first} is not within {limit}; {dates}")
         sources = app.publisher.sources if again is None else app.sources_replayed(day)
         with output.progress("fetching", len(sources)) as done:
             count = itertools.count(1)
@@ -151,7 +153,7 @@ def send(
         if yes or _confirm(publisher, day, readers):
             freeze(publisher, day, readers, fetched, on_skipped=skipped.append)
             event_loop.run(_until_terminated(_publish(app, day, to, output)))
-        found = report(store, day, fetched or None, skipped)
+        found = report(publisher, day, fetched or None, skipped)
     output.result(issue_document(found), issue_lines(found))
     return DELIVERIES_FAILED if skipped else exit_code(found, fetched)
 

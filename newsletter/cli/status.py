@@ -43,7 +43,7 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
     """
     with open_app(config) as app:
         day = _chosen_day(app, issue)
-        found, gaps = report(app.store, day), known_gaps(app.publisher)
+        found, gaps = report(app.publisher, day), known_gaps(app.publisher)
         heartbeats = app.store.heartbeats()
         deliveries = app.store.deliveries(day, states=LISTED_STATES)
     readers = [(d.email, d.state, d.attempts, d.reply) for d in deliveries]

@@ -24,7 +24,7 @@ from newsletter.errors import ConfigurationError, StoreError, TransportError, Us
 from newsletter.model import INCOMPLETE_STATES
 from newsletter.model.windows import MAX_SILENCE
 from newsletter.publisher.drafting import known_gaps
-from newsletter.publisher.reporting import report, reported_days
+from newsletter.publisher.reporting import known_health, report, reported_days
 from newsletter.transports.smtp import check_connection
 
 SERVER_TIMEOUT = 10.0
@@ -283,14 +283,14 @@ def _disk(app: App) -> Finding:
 
 
 def _sources(app: App) -> Finding:
-    sources = app.store.sources().values()
+    sources = known_health(app)
     failed = [source for source in sources if source.state in INCOMPLETE_STATES]
     if failed:
-        said = "; ".join(source.detail or f"{source.name} failed" for source in failed)
+        said = "; ".join(f"{source.name}: {source.detail}" for source in failed)
         return _wrong("sources", said, "run newsletter fetch to try again")
     if not sources:
         return _not_checked("sources", "not fetched yet; run newsletter fetch")
-    if gaps := [gap for gap in known_gaps(app.publisher) if gap.state == "missing"]:
+    if gaps := [gap for gap in known_gaps(app) if gap.state == "missing"]:
         first = f"{gaps[-1].source} of {gaps[-1].day}"
         more = f" and {len(gaps) - 1} more" if len(gaps) > 1 else ""
         return _wrong("sources", f"not read: {first}{more}", "run newsletter fetch to try again")
@@ -318,7 +318,7 @@ def _last_issue(app: App) -> Finding:
     day = next(reported_days(app.store, app.clock.now()), None)
     if day is None:
         return _not_checked(name, "no issue yet; run newsletter send or newsletter run")
-    found = report(app.store, day)
+    found = report(app, day)
     counts = found.counts
     said = f"{found.day} is {found.state}: {counts.accepted} of {counts.planned} accepted"
     if found.faults:

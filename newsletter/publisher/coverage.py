@@ -14,16 +14,11 @@ from newsletter.model import (
     Coverage,
     CoverageState,
     Identity,
-    InvariantCheck,
     Item,
     Listing,
     ListRequest,
-    SourceHealth,
 )
 from newsletter.ports import Source
-
-MAX_REQUESTS = 40
-"""How many past lists of a source are asked for in one poll; the newest come first."""
 
 _FINGERPRINTS = 100  # papers of a list whose hashes are kept to recognise it
 
@@ -97,7 +92,7 @@ def open_requests(
         if since is not None or not source.calendar.is_given_up(day, now)
     ]
     requests.sort(key=lambda request: request.day, reverse=True)
-    return requests if since is not None else requests[:MAX_REQUESTS]
+    return requests
 
 
 def _dates(
@@ -337,13 +332,32 @@ def fingerprints(calendar: Calendar, items: Sequence[Item]) -> str:
     return " ".join(sorted(hashes)[:_FINGERPRINTS])
 
 
-def select_gaps(sources: Sequence[Source], rows: Sequence[Coverage]) -> tuple[Coverage, ...]:
+def was_written_ahead(calendar: Calendar, row: Coverage, now: datetime) -> bool:
+    """Whether a row was written while the clock was ahead: it knows what is still to come."""
+    given_up = row.state == "lost" and calendar.past
+    return (
+        (row.checked is not None and row.checked > now)
+        or row.day > calendar.today(now)
+        or (given_up and not calendar.is_given_up(row.day, now))
+    )
+
+
+def select_gaps(
+    sources: Sequence[Source], rows: Sequence[Coverage], now: datetime
+) -> tuple[Coverage, ...]:
     """The lists that these sources owe, in the rows' order.
 
     A source or a part that is no longer configured owes nothing.
     """
-    parts = {(source.name, part) for source in sources for part in source.parts}
-    return tuple(row for row in rows if (row.source, row.part) in parts)
+    calendars = {
+        (source.name, part): source.calendar for source in sources for part in source.parts
+    }
+    return tuple(
+        row
+        for row in rows
+        if (calendar := calendars.get((row.source, row.part)))
+        and not was_written_ahead(calendar, row, now)
+    )
 
 
 def name_gaps(source: Source, gaps: Sequence[Coverage], now: datetime) -> str:
@@ -357,42 +371,3 @@ def name_gaps(source: Source, gaps: Sequence[Coverage], now: datetime) -> str:
     named = [f"{day.day} {day:%B}" for day in days[:MAX_NAMED]]
     more = [f"{len(days) - MAX_NAMED} more dates"] if len(days) > MAX_NAMED else []
     return f"{source.name} ({', '.join((*named, *more))})"
-
-
-def check_record(
-    sources: Sequence[Source], rows: Sequence[Coverage], health: Mapping[str, SourceHealth]
-) -> tuple[InvariantCheck, ...]:
-    """The audit's invariants of the coverage record; the rows of all dates are needed."""
-    broken: dict[str, list[str]] = {id_: [] for id_ in RECORD_INVARIANTS}
-    for source in sources:
-        checked = health[source.name].checked if source.name in health else None
-        for part in source.parts:
-            own = {row.day: row for row in rows if (row.source, row.part) == (source.name, part)}
-            if checked is not None and own:
-                for id_, day in _breaks(source.calendar, own, checked):
-                    broken[id_].append(" ".join(filter(None, (source.name, part, f"{day}"))))
-    return tuple(
-        InvariantCheck(id_, law, tuple(broken[id_])) for id_, law in RECORD_INVARIANTS.items()
-    )
-
-
-RECORD_INVARIANTS: Mapping[str, str] = {
-    "I11": "every listing date of a source, since it was added, is on record",
-    "I12": "every list that counts as read was answered",
-    "I13": "every list that was not read in time is named as missing or lost",
-}
-"""The laws of the coverage record, beside those of the ledger."""
-
-
-def _breaks(
-    calendar: Calendar, rows: Mapping[date, Coverage], checked: datetime
-) -> Iterator[tuple[str, date]]:
-    """What breaks an invariant in the record of one part, as of when the source was asked last."""
-    for day in calendar.days(min(rows), checked):
-        row = rows.get(day)
-        if row is None:
-            yield "I11", day
-        elif row.state in {"covered", "filled"} and row.answered is None:
-            yield "I12", day
-        elif row.is_open and calendar.is_given_up(day, checked):
-            yield "I13", day

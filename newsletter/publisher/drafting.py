@@ -26,7 +26,7 @@ from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.topics import extend_matching, match_issue
 from newsletter.ports import Papers
 from newsletter.publisher.coverage import LOST_SHOWN, name_gaps, select_gaps
-from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.publisher import Publisher, WithSources
 
 CHUNK = 1000  # readers read and matched at once: enough for speed, few enough for memory
 
@@ -72,10 +72,11 @@ def compose_from_store(
     return replace(issue, corrections=publisher.store.corrections(since=now - MAX_PAPER_AGE))
 
 
-def known_gaps(publisher: Publisher) -> tuple[Coverage, ...]:
+def known_gaps(publisher: WithSources) -> tuple[Coverage, ...]:
     """The lists that the configured sources still owe, and those they lost lately, newest first."""
-    gaps = publisher.store.gaps(lost_since=publisher.clock.now().date() - LOST_SHOWN)
-    return select_gaps(publisher.sources, gaps)
+    now = publisher.clock.now()
+    gaps = publisher.store.gaps(lost_since=now.date() - LOST_SHOWN)
+    return select_gaps(publisher.sources, gaps, now)
 
 
 def missing_lists(publisher: Publisher, failed: Sequence[str]) -> list[str]:

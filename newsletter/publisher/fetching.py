@@ -38,6 +38,7 @@ from newsletter.publisher.coverage import (
     is_stale,
     open_requests,
     update_rows,
+    was_written_ahead,
 )
 
 _log = logging.getLogger(__name__)
@@ -54,6 +55,9 @@ SHORTEST_INTERVAL, LONGEST_INTERVAL = 30, 240
 
 LATE = timedelta(days=4)
 """If a list is read this long after its date, letters say the date; before, it may still grow."""
+
+LONGEST_POLL = timedelta(minutes=5)
+"""After so long, the older lists of a source wait for its next poll."""
 
 ONE_DAY, ONE_MINUTE = timedelta(days=1), timedelta(minutes=1)
 
@@ -114,7 +118,7 @@ class Poll:
         """Ask, and store the answers in one transaction."""
         source, rows = self.source, self._rows()
         requests = open_requests(source, rows, self.as_of, self.since)
-        replies = [await self._ask(request) for request in requests]
+        replies = await self._ask_in_turn(requests, clock)
         now = clock.now()
         health = self._health(rows, replies, now)
         changed = update_rows(source, rows, replies, self.as_of, self.since)
@@ -132,6 +136,15 @@ class Poll:
 
     def _rows(self) -> Rows:
         return read_rows(self.source, self.store, self.as_of) if self.recorded else {}
+
+    async def _ask_in_turn(self, requests: Sequence[ListRequest], clock: Clock) -> list[Reply]:
+        """The replies, as many as there is time for: a letter may wait for them."""
+        end, replies = clock.now() + LONGEST_POLL, list[Reply]()
+        for request in requests:
+            if clock.now() > end and self.since is None:
+                break
+            replies.append(await self._ask(request))
+        return replies
 
     async def _ask(self, request: ListRequest) -> Reply:
         """The reply to one request; whatever goes wrong, the others are not affected."""
@@ -211,7 +224,7 @@ def read_rows(source: Source, store: Papers, now: datetime) -> Rows:
     return {
         (row.part, row.day): row
         for row in store.coverage(source.name)
-        if row.part in source.parts and (row.checked is None or row.checked <= now)
+        if row.part in source.parts and not was_written_ahead(source.calendar, row, now)
     }
 
 

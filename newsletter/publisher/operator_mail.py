@@ -16,8 +16,9 @@ from newsletter.model.closed_sets import complete
 from newsletter.ports import Transport
 from newsletter.publisher.fetching import Backoff
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.reporting import IssueReport, report, reported_days
-from newsletter.publisher.ticking import NO_SOURCE, SchedulerState
+from newsletter.publisher.publishing import NO_SOURCE
+from newsletter.publisher.reporting import IssueReport, known_health, report, reported_days
+from newsletter.publisher.ticking import SchedulerState
 from newsletter.text import clean
 
 _log = logging.getLogger(__name__)
@@ -80,10 +81,10 @@ def _list_events(publisher: Publisher, state: SchedulerState) -> Iterator[tuple[
     newest = next(reported_days(publisher.store, now), None)
     if newest is None or newest < now.date() - NEWS_FOR:
         return
-    current = report(publisher.store, newest)
+    current = report(publisher, newest)
     yield from _issue_events(current)
     zone = ZoneInfo(publisher.publication.timezone)
-    for source in publisher.store.sources().values():
+    for source in known_health(publisher):
         for_this_issue = source.checked and source.checked.astimezone(zone).date() == newest
         if for_this_issue and source.state in {"failed", "partial", "stale"}:
             detail = f": {_short(source.detail)}" if source.detail else ""

@@ -2,12 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from newsletter.letter.links import Keyring
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Days, Publication, Topic
 from newsletter.ports import Clock, Matcher, Source, Store
+
+
+class WithSources(Protocol):
+    """A publisher, or what has these parts of one: the doctor's may lack its templates."""
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """The configured ones."""
+
+    @property
+    def store(self) -> Store:
+        """What is known of them."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import is_in
 from newsletter.readers.due import is_due
 
-NOTHING_NEW = "no new papers"
+NOTHING_NEW, NO_SOURCE = "no new papers", "no source answered"
 
 _MAX_REPLY = 500  # characters of a server's reply that a bounce keeps
 
@@ -121,7 +121,9 @@ def freeze(
     draft = render_draft(publisher, compose_from_store(publisher, day, after, failed))
     in_question = draft.issue.in_question or _judged_again(publisher, draft.issue)
     if publisher.when_empty == "skip" and not in_question:
-        publisher.store.skip_issue(day, reason=NOTHING_NEW, now=draft.issue.frozen_at)
+        unknown = bool(reports) and all(one.state == "failed" for one in reports)
+        reason = NO_SOURCE if unknown else NOTHING_NEW
+        publisher.store.skip_issue(day, reason=reason, now=draft.issue.frozen_at)
         return False
     plans = plan_editions(publisher, draft, read_in_chunks(publisher, readers), on_skipped)
     at = draft.issue.frozen_at if frozen_already or due is None else due

@@ -1,15 +1,24 @@
-"""Report on an issue in counts, as ``send --json`` and ``status --json`` print it."""
+"""Report on an issue in counts, and on the sources; check the coverage record for the audit."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from newsletter.delivery.delivering import NOT_BUILT
-from newsletter.model import TROUBLED, Audit, Counts, IssueState, SourceReport
-from newsletter.ports import Issues, Store
-from newsletter.publisher.coverage import check_record
+from newsletter.model import (
+    TROUBLED,
+    Audit,
+    Calendar,
+    Counts,
+    Coverage,
+    InvariantCheck,
+    IssueState,
+    SourceHealth,
+    SourceReport,
+)
+from newsletter.ports import Issues, Source
 from newsletter.publisher.drafting import SkippedReader
-from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.publisher import Publisher, WithSources
 
 _CANCELLED: Collection[IssueState] = {"cancelled"}
 
@@ -43,7 +52,7 @@ class IssueReport:
 
 
 def report(
-    store: Store,
+    publisher: WithSources,
     day: date,
     sources: Sequence[SourceReport] | None = None,
     skipped: Sequence[SkippedReader] = (),
@@ -53,6 +62,7 @@ def report(
     ``sources`` are the reports of this run, None for the stored state of each source; ``skipped``
     are the readers whom this run skipped.
     """
+    store = publisher.store
     state, reason = store.issue_state(day) or (None, "")
     issues = [wave.issue for wave in store.waves(day)]
     counts = store.counts(day)
@@ -66,13 +76,19 @@ def report(
         reason=reason,
         papers=len(papers),
         counts=counts,
-        sources=_stored_reports(store, day) if sources is None else tuple(sources),
+        sources=_stored_reports(publisher, day) if sources is None else tuple(sources),
         faults=(
             *(f"paper {key}: {why}" for key, why in broken.items()),
             *(f"reader {d.email}: {d.reply}" for d in unbuilt),
             *(f"reader {reader.email}: {reader.error}" for reader in skipped),
         ),
     )
+
+
+def known_health(publisher: WithSources) -> tuple[SourceHealth, ...]:
+    """The last report of each configured source that was asked; of no other one."""
+    names = {source.name for source in publisher.sources}
+    return tuple(each for each in publisher.store.sources().values() if each.name in names)
 
 
 def audit_issue(publisher: Publisher, day: date) -> Audit:
@@ -104,11 +120,51 @@ def is_in(store: Issues, day: date, states: Collection[IssueState]) -> bool:
     return state is not None and state[0] in states
 
 
-def _stored_reports(store: Store, day: date) -> tuple[SourceReport, ...]:
+def _stored_reports(publisher: WithSources, day: date) -> tuple[SourceReport, ...]:
     """The stored state of each source; none if there is a newer issue, which the states are of."""
+    store = publisher.store
     if any(other > day and not is_in(store, other, _CANCELLED) for other in store.issue_days()):
         return ()
     return tuple(
         SourceReport(health.name, health.state, detail=health.detail)
-        for health in store.sources().values()
+        for health in known_health(publisher)
     )
+
+
+def check_record(
+    sources: Sequence[Source], rows: Sequence[Coverage], health: Mapping[str, SourceHealth]
+) -> tuple[InvariantCheck, ...]:
+    """The audit's invariants of the coverage record; the rows of all dates are needed."""
+    broken: dict[str, list[str]] = {id_: [] for id_ in RECORD_INVARIANTS}
+    for source in sources:
+        checked = health[source.name].checked if source.name in health else None
+        for part in source.parts:
+            own = {row.day: row for row in rows if (row.source, row.part) == (source.name, part)}
+            if checked is not None and own:
+                for id_, day in _breaks(source.calendar, own, checked):
+                    broken[id_].append(" ".join(filter(None, (source.name, part, f"{day}"))))
+    return tuple(
+        InvariantCheck(id_, law, tuple(broken[id_])) for id_, law in RECORD_INVARIANTS.items()
+    )
+
+
+RECORD_INVARIANTS: Mapping[str, str] = {
+    "I11": "every listing date of a source, since it was added, is on record",
+    "I12": "every list that counts as read was answered",
+    "I13": "every list that was not read in time is named as missing or lost",
+}
+"""The laws of the coverage record, beside those of the ledger."""
+
+
+def _breaks(
+    calendar: Calendar, rows: Mapping[date, Coverage], checked: datetime
+) -> Iterator[tuple[str, date]]:
+    """What breaks an invariant in the record of one part, as of when the source was asked last."""
+    for day in calendar.days(min(rows), checked):
+        row = rows.get(day)
+        if row is None:
+            yield "I11", day
+        elif row.state in {"covered", "filled"} and row.answered is None:
+            yield "I12", day
+        elif row.is_open and calendar.is_given_up(day, checked):
+            yield "I13", day

@@ -21,15 +21,13 @@ from newsletter.model.windows import MAX_LATENESS, MIN_SLEEP, SEARCHED_ISSUES
 from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.fetching import Backoff, FetchSchedule, fetch_sources, log_report
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import count_papers, freeze, without_delivery
-from newsletter.publisher.reporting import is_in, reported_days
+from newsletter.publisher.publishing import NO_SOURCE, count_papers, freeze, without_delivery
+from newsletter.publisher.reporting import is_in, known_health, reported_days
 from newsletter.readers.due import DefaultSchedule, Due, earliest_instant, list_due
 
 _log = logging.getLogger(__name__)
 
 SKIPPED_KEPT = timedelta(days=2)  # how long a skipped reader is reported
-
-NO_SOURCE = "no source answered"
 
 Deliver = Callable[[date, str], Awaitable[Counts]]
 """Delivers the open letters of a day's issue; the text tells the deliveries of a process apart."""
@@ -185,8 +183,7 @@ def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due])
 
 def all_failed(publisher: Publisher) -> bool:
     """Whether sources were polled, and none of their lists could be read."""
-    health = publisher.store.sources()
-    known = [health[source.name] for source in publisher.sources if source.name in health]
+    known = known_health(publisher)
     return bool(known) and all(source.state == "failed" for source in known)
 
 

@@ -55,9 +55,9 @@ DELETE FROM answers WHERE last < ? OR id IN (
     WHERE total > ?)
 """
 
-_LAST = (
-    "SELECT id, status, headers, url, accepted FROM answers WHERE key = ? ORDER BY id DESC LIMIT 1"
-)
+_LAST = """
+SELECT id, status, headers, url, accepted, last FROM answers WHERE key = ? ORDER BY id DESC LIMIT 1
+"""
 
 _LAST_BETWEEN = """
 SELECT id, status, headers, url, body FROM answers WHERE key = ? AND last >= ? AND first < ?
@@ -111,11 +111,18 @@ class KeptAnswers:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     async def version(self, key: str) -> Version | None:
-        """The last answer under a key, without its body; None if it was refused."""
+        """The last answer under a key, without its body; None if it was refused.
+
+        Also None if it was given on an earlier day (UTC): some servers call a list unchanged
+        although it is not, so once a day it is asked for in full.
+        """
 
         def read(db: sqlite3.Connection) -> Version | None:
             row = db.execute(_LAST, (key,)).fetchone()
-            return Version(row[0], _answer(row, b"")) if row and row[4] else None
+            if not row or not row[4]:
+                return None
+            given = datetime.fromtimestamp(row[5], UTC).date()
+            return Version(row[0], _answer(row, b"")) if given == self.clock.now().date() else None
 
         return await self._run(read)
 

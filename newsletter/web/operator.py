@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from newsletter.model import DailyGrowth, ListingState, Suppression
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.reporting import reported_days
+from newsletter.publisher.reporting import known_health, reported_days
 from newsletter.web.context import PageContext
 
 Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
@@ -59,7 +59,7 @@ class OperatorPages:
             growth=count_growth(store.daily_growth(), self.context.now.date()),
             span=WEEKS_SHOWN,
             lines=[(day, store.issue_state(day), store.counts(day)) for day in days],
-            sources=store.sources().values(),
+            sources=known_health(self.context.publisher),
             gaps=known_gaps(self.context.publisher),
             heartbeats=store.heartbeats(),
             blocked=_list_blocked(store.suppressions()),
@@ -158,7 +158,7 @@ def _list_metrics(publisher: Publisher, now: datetime) -> Iterator[Metric]:
         if waves:
             frozen = [(day.isoformat(), waves[-1].issue.frozen_at.timestamp())]
             yield "issue_frozen_seconds", "When the last issue was frozen.", "day", frozen
-    sources = store.sources().values()
+    sources = known_health(publisher)
     healthy = [(each.name, each.state in HEALTHY) for each in sources]
     yield "source_ok", "Whether a source worked when last asked.", "source", healthy
     last = [(each.name, each.last_ok.timestamp()) for each in sources if each.last_ok is not None]

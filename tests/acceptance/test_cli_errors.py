@@ -405,6 +405,8 @@ def test_status_and_fetch_give_json(tmp_path: Path) -> None:
 def test_older_issue_ignores_later_source_failures(
     newsletter: Newsletter,
 ) -> None:
+    feed = {"kind": "feed", "name": "Later", "url": "https://example.org/feed"}
+    newsletter.configure(sources=[feed])
     for day in (DAY, "2026-08-04"):
         newsletter.run("issue", "cancel", day, "--yes")
     with sqlite3.connect(newsletter.folder / "newsletter.db") as store:

@@ -59,6 +59,19 @@ def test_kept_answer_is_named_in_the_next_request(tmp_path: Path) -> None:
     assert conditions(site) == [None, '"1"', '"1"']
 
 
+def test_list_is_asked_for_in_full_once_a_day(tmp_path: Path) -> None:
+    async def visit(site: Site) -> None:
+        clock = SkippingClock()
+        http = new_client(tmp_path / "answers.db", clock=clock)
+        for hours in (0, 1, 24, 1):
+            await clock.sleep(hours * 3600)
+            await fetch(http, f"{site.url}/", allow_private=True)
+
+    lists = [response(body=b"list", ETag='"same"') for _ in range(4)]
+    _, site = at_site({"/": lists}, visit)
+    assert conditions(site) == [None, '"same"', None, '"same"']
+
+
 def test_old_last_modified_is_still_revalidated(tmp_path: Path) -> None:
     async def visit(site: Site) -> None:
         http = new_client(tmp_path / "answers.db")

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from newsletter.model import Heartbeat, MailEvent, SourceHealth
 from newsletter.web.operator import WEEKS_SHOWN
 from tests.support.factories import DAY, NOON, subscriber
+from tests.support.publishers import StubSource
 from tests.support.web_client import Response, Website, open_website
 
 PASSWORD = "a pässword of sixteen"
@@ -39,6 +40,7 @@ def test_status_is_shown(app: Website) -> None:
     complaint = MailEvent("c", "complaint", cyd.id, DAY, "abuse (cyd@example.org)")
     app.store.record_mail_event(complaint, now=NOON)
     app.store.record_heartbeat(Heartbeat("run on here", NOON, NOON, SCRIPT))
+    app.follow(StubSource(name=SCRIPT))
     failed = SourceHealth(SCRIPT, "failed", detail=SCRIPT, checked=NOON)
     app.store.ingest(DAY, failed, [], now=NOON)
     answer = ask(app, PASSWORD)
@@ -102,6 +104,7 @@ def test_prometheus_reads_metrics_behind_the_same_password(app: Website) -> None
     app.store.save_reader(subscriber(), status="confirmed", now=NOON)
     app.publish(DAY, "Vision anew")
     app.store.record_heartbeat(Heartbeat("run on here", NOON, NOON))
+    app.follow(StubSource(name='F "1"'))
     app.store.ingest(DAY, SourceHealth('F "1"', "failed", checked=NOON), [], now=NOON)
     answer = metrics(app)
     assert answer.headers["content-type"].startswith("text/plain; version=")

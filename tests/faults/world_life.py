@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from newsletter.model import Filter, Letter, Subscriber
 from newsletter.papers.filters import parse_rule
 from newsletter.ports import Source
-from newsletter.publisher.coverage import check_record
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publishing import freeze, publish, waiting_readers
+from newsletter.publisher.reporting import check_record
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.readers.due import DefaultSchedule, is_due, local_instant
 from newsletter.sources import Arxiv, Client, Feed, HuggingFace, SourceClient

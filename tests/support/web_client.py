@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlencode, urlsplit
 
 from starlette.routing import BaseRoute
@@ -18,7 +18,7 @@ from newsletter import templates
 from newsletter.letter.links import Purpose, sign_token
 from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import Publication, Reader
-from newsletter.ports import Store
+from newsletter.ports import Source, Store
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting_readers
@@ -67,9 +67,14 @@ class Website:
     port: int = 0
     routes: Sequence[BaseRoute] = ()
 
+    def follow(self, source: StubSource) -> StubSource:
+        """Configure one more source; returns it."""
+        cast("list[Source]", self.publisher.sources).append(source)
+        return source
+
     def publish(self, day: date, *titles: str) -> None:
         """List these papers, freeze the day's issue, and deliver it."""
-        source = StubSource(*titles)
+        source = self.follow(StubSource(*titles))
         run_in_thread(self._published(day, source))
 
     async def _published(self, day: date, source: StubSource) -> None:
@@ -185,7 +190,8 @@ def open_website(
     with contextlib.ExitStack() as stack:
         kept = store or stack.enter_context(open_temporary_store(SqlStore))
         inbox = stack.enter_context(open_inbox())
-        publisher = replace(publisher_over(kept, clock=clock), publication=chosen)
+        bare = publisher_over(kept, clock=clock)
+        publisher = replace(bare, publication=chosen, sources=[])
         reader_service = ReaderService(chosen, kept, publisher.keyring)
         app = Website(kept, inbox, clock, reader_service, publisher)
         mail_queue = MailQueue(

@@ -19,7 +19,6 @@ from newsletter.model import (
 from newsletter.publisher.coverage import (
     Reply,
     Rows,
-    check_record,
     fingerprints,
     is_stale,
     name_gaps,
@@ -27,6 +26,7 @@ from newsletter.publisher.coverage import (
     select_gaps,
     update_rows,
 )
+from newsletter.publisher.reporting import check_record
 
 MONDAY = date(2026, 8, 3)
 ONE_DAY = timedelta(days=1)
@@ -372,7 +372,21 @@ def test_gaps_are_those_of_configured_parts() -> None:
         Coverage("S", "stat", MONDAY, "missing"),
         Coverage("Gone", "", MONDAY, "missing"),
     ]
-    assert select_gaps([source], rows) == (rows[0],)
+    assert select_gaps([source], rows, at(MONDAY)) == (rows[0],)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Coverage("S", "", MONDAY + 9 * ONE_DAY, "missing"),
+        Coverage("S", "", MONDAY, "missing", checked=at(MONDAY + 40 * ONE_DAY)),
+        Coverage("S", "", MONDAY - ONE_DAY, "lost"),
+    ],
+)
+def test_clock_that_was_ahead_leaves_no_gaps(row: Coverage) -> None:
+    source, now = OneSource(DATED), at(MONDAY)
+    assert select_gaps([source], [row], now) == ()
+    assert select_gaps([source], [row], now + 41 * ONE_DAY) == (row,)
 
 
 def test_many_missing_dates_are_counted() -> None:

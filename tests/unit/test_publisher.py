@@ -10,6 +10,7 @@ import pytest
 
 from newsletter.errors import ConfigurationError, SourceError
 from newsletter.model import (
+    DATED,
     Filter,
     Listing,
     ListRequest,
@@ -107,7 +108,7 @@ def test_issue_reaches_every_reader_once(publisher: Publisher) -> None:
     listed(publisher, StubSource("A vision", "Something else"))
     assert recipients(send(publisher)) == ["ada@example.org", "cy@example.org"]
     assert recipients(send(publisher, run="again")) == []
-    found = report(publisher.store, DAY)
+    found = report(publisher, DAY)
     assert (found.state, found.papers, found.counts.accepted) == ("done", 2, 2)
     assert not found.troubled
     assert sample_reader(publisher).decided == 2
@@ -150,10 +151,44 @@ def test_day_without_papers_is_skipped_and_retried(publisher: Publisher) -> None
     assert recipients(send(publisher)) == ["ada@example.org"]
 
 
+def test_day_without_any_answer_says_so(publisher: Publisher) -> None:
+    join(publisher, Subscriber("ada@example.org"))
+    reports = listed(publisher, StubSource(failing=SourceError("no answer")))
+    freeze(publisher, DAY, waiting_readers(publisher, DAY), reports)
+    assert publisher.store.issue_state(DAY) == ("skipped", "no source answered")
+
+
+def test_long_poll_leaves_older_lists_for_the_next(publisher: Publisher) -> None:
+    clock = publisher.clock
+    assert isinstance(clock, ManualClock)
+
+    class Slow(StubSource):
+        async def read(self, request: ListRequest) -> tuple[Listing, ...]:
+            await clock.sleep(60)
+            return await super().read(request)
+
+    source = Slow("One")
+    source.calendar = DATED
+    listed(publisher, source)
+    clock.time += timedelta(days=20)
+    source.fetches = 0
+    listed(publisher, source, day=clock.time.date())
+    assert source.fetches == 6
+    states = [row.state for row in publisher.store.coverage(source.name)]
+    assert states.count("missing") == 14
+
+
+def test_removed_source_is_no_longer_reported(publisher: Publisher) -> None:
+    kept, gone = StubSource("One"), StubSource(name="Gone", failing=SourceError("down"))
+    listed(publisher, kept, gone)
+    found = report(replace(publisher, sources=(kept,)), DAY)
+    assert [one.name for one in found.sources] == [kept.name]
+
+
 def test_issue_without_readers_freezes_nothing(publisher: Publisher) -> None:
     listed(publisher, StubSource("One"))
     assert recipients(send(publisher)) == []
-    assert report(publisher.store, DAY).state is None
+    assert report(publisher, DAY).state is None
 
 
 class FreezeWatch:
