@@ -16,6 +16,7 @@ from zlib import crc32
 from newsletter.errors import Isolated, NewsletterError, SourceError, describe
 from newsletter.model import (
     Calendar,
+    Coverage,
     IdentifiedItem,
     Item,
     Listing,
@@ -221,10 +222,34 @@ class Poll:
 
 def read_rows(source: Source, store: Papers, now: datetime) -> Rows:
     """The coverage record of a source, without rows that were written while the clock was ahead."""
-    return {
+    rows = {
         (row.part, row.day): row
         for row in store.coverage(source.name)
         if row.part in source.parts and not was_written_ahead(source.calendar, row, now)
+    }
+    return rows or _begin_record(source, store, now)
+
+
+def _begin_record(source: Source, store: Papers, now: datetime) -> Rows:
+    """The record of a source that has none yet: empty, unless it was polled before.
+
+    It may have been polled before there was a record. And arXiv's archives, the only parts with a
+    name, are the same lists under another name, which changes with the categories.
+    """
+    health, calendar = store.sources(), source.calendar
+    firsts: dict[str, date] = {}
+    if (own := health.get(source.name)) is not None:
+        if calendar.past and own.last_ok is not None and own.last_ok <= now:
+            firsts = dict.fromkeys(source.parts, calendar.today(own.last_ok))
+    else:
+        others = [row for name in health for row in store.coverage(name) if row.part]
+        for part in source.parts:
+            same = [row for row in others if row.part == part and row.day <= calendar.today(now)]
+            if same:
+                latest = max(row.day for row in same)
+                firsts[part] = min((row.day for row in same if row.is_open), default=latest)
+    return {
+        (part, day): Coverage(source.name, part, day, "growing") for part, day in firsts.items()
     }
 
 

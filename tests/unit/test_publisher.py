@@ -15,6 +15,7 @@ from newsletter.model import (
     Listing,
     ListRequest,
     PlannedEdition,
+    SourceHealth,
     SourceReport,
     Subscriber,
     Wave,
@@ -176,6 +177,43 @@ def test_long_poll_leaves_older_lists_for_the_next(publisher: Publisher) -> None
     assert source.fetches == 6
     states = [row.state for row in publisher.store.coverage(source.name)]
     assert states.count("missing") == 14
+
+
+class OfArchive(StubSource):
+    """Lists the same paper of an archive whenever it is asked, and remembers for which dates."""
+
+    def __init__(self, name: str, failing: Exception | None = None) -> None:
+        super().__init__("One", name=name, failing=failing)
+        self.calendar, self.parts = DATED, ("cs",)
+        self.asked: list[date] = []
+
+    async def read(self, request: ListRequest) -> tuple[Listing, ...]:
+        self.asked.append(request.day)
+        return await super().read(request)
+
+
+def poll_later(publisher: Publisher, source: Source, days: int) -> date:
+    clock = publisher.clock
+    assert isinstance(clock, ManualClock)
+    clock.time += timedelta(days=days)
+    listed(publisher, source, day=clock.time.date())
+    return clock.time.date()
+
+
+def test_archive_keeps_its_gaps_under_another_name(publisher: Publisher) -> None:
+    listed(publisher, OfArchive("arXiv cs.CL"))
+    missed = poll_later(publisher, OfArchive("arXiv cs.CL", SourceError("no answer")), 9)
+    renamed = OfArchive("arXiv cs.CL, cs.LG")
+    poll_later(publisher, renamed, 9)
+    assert missed in renamed.asked
+
+
+def test_source_polled_before_the_record_owes_since_then(publisher: Publisher) -> None:
+    before = SourceHealth("Old", "ok", checked=NOON, last_ok=NOON)
+    publisher.store.ingest(DAY, before, [], now=NOON)
+    source = OfArchive("Old")
+    today = poll_later(publisher, source, 9)
+    assert (min(source.asked), max(source.asked)) == (DAY, today)
 
 
 def test_removed_source_is_no_longer_reported(publisher: Publisher) -> None:
