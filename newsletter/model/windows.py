@@ -14,7 +14,7 @@ LONGEST_GAP = max(facts.longest_gap or timedelta() for facts in CADENCES.values(
 
 # What a reader is owed.
 
-MAX_PAPER_AGE = timedelta(days=14)
+MAX_PAPER_AGE = timedelta(days=21)
 """How long after it was first seen a paper is still sent. After a long pause a reader gets the
 papers of these days rather than a flood. A paper that only lacked upvotes for a reader, or room in
 their letter, is judged again for as long."""
@@ -88,8 +88,8 @@ _DAY = timedelta(days=1)
 _TIME_ZONES = timedelta(hours=26)  # a date lasts from UTC+14 to UTC-12
 
 RELATIONS: Mapping[str, bool] = {
-    "a reader gets every paper since their last issue, even if the next one is late": (
-        MAX_PAPER_AGE > LONGEST_GAP + MAX_LATENESS
+    "a reader gets every paper since their last issue, even if the next was slept through": (
+        MAX_PAPER_AGE > LONGEST_GAP + LONGEST_SLEEP + MAX_LATENESS
     ),
     "a newsletter that slept finds the last issue it owes a reader of any cadence": (
         LONGEST_SLEEP >= LONGEST_GAP

@@ -228,7 +228,7 @@ def test_paper_without_room_waits_and_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("minimum", "reason"),
-    [(0, "did not fit into any letter for 14 days"), (5, "had too few upvotes for 14 days")],
+    [(0, "did not fit into any letter for 21 days"), (5, "had too few upvotes for 21 days")],
 )
 def test_paper_given_up_has_its_reason(minimum: int, reason: str) -> None:
     waited = replace(paper(1, upvotes=4), first_seen=NOON - MAX_PAPER_AGE - timedelta(seconds=1))
@@ -257,7 +257,7 @@ ASKS = Filter(topics=("Reasoning",), exclude=(parse_rule("speech or (not a)"),),
         (
             ReaderHistory(reader()),
             lambda p: replace(p, first_seen=NOON - MAX_PAPER_AGE - timedelta(seconds=1)),
-            "first seen more than 14 days ago",
+            "first seen more than 21 days ago",
         ),
         (
             ReaderHistory(reader(wants=Filter(topics=("Speech",)))),
