@@ -17,7 +17,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 _WORD = re.compile(r"[^\s()]+")
 _PHRASE = re.compile(r"(?:(?!\b(?:and|or|not)\b)[^()])+", re.IGNORECASE)
 _PREFIX = re.compile(r"\s*(?:([A-Za-z]+):)?\s*")
-_STAR_IN_NAME = re.compile(r"[A-Za-z0-9]\*\S*")  # A* search, C*-algebras
+_STAR_IN_NAME = re.compile(r"[A-Za-z]\*\S*")  # A* search, C*-algebras
 _BEGINNING = re.compile(r"[^\W_]{3,}\*")
 _SIGN = re.compile(r"[-+!](?=\w{2})")
 _CONNECTIVES = {"&": "and", "+": "and", "und": "and", "oder": "or", "nicht": "not", "ou": "or"}

@@ -20,6 +20,7 @@ EVERY = ("category", "org")
         ("vision -survey", 7, "write “and not survey”"),
         ("!survey", 0, "write “not survey”"),
         ("vision; audio", 6, "write “or”"),
+        ("paper no 1*", 10, "write whole words"),
     ],
 )
 def test_rule_that_cannot_find_what_it_asks(rule: str, column: int, remedy: str) -> None:
