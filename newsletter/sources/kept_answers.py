@@ -193,12 +193,13 @@ class KeptAnswers:
         self, path: Path, action: Callable[[sqlite3.Connection], Result]
     ) -> Result | None:
         try:
+            path.touch(mode=0o600)  # addresses in it may carry a key of the operator's
             with self._lock, closing(sqlite3.connect(path, timeout=_LOCK_WAIT)) as db, db:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = OFF")  # the file may be lost
                 db.executescript(_SCHEMA)
                 return action(db)
-        except sqlite3.OperationalError as error:  # locked, a full disk, a read-only folder
+        except (OSError, sqlite3.OperationalError) as error:  # locked, full, or read-only
             _log.debug("%s: %s", path, error)
         except (sqlite3.DatabaseError, zlib.error, ValueError) as error:
             _log.debug("%s is damaged, and a new one begins: %s", path, error)

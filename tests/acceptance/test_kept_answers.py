@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import sqlite3
+import stat
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from datetime import date, timedelta
@@ -57,6 +58,12 @@ def test_kept_answer_is_named_in_the_next_request(tmp_path: Path) -> None:
     bodies, site = at_site({"/": [first, same, longer]}, visit)
     assert bodies == [b"list", b"list", b"longer"]
     assert conditions(site) == [None, '"1"', '"1"']
+
+
+def test_kept_answers_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    kept = KeptAnswers(tmp_path / "answers.db", SkippingClock())
+    assert asyncio.run(kept.version("key")) is None
+    assert stat.S_IMODE((tmp_path / "answers.db").stat().st_mode) == 0o600
 
 
 def test_list_is_asked_for_in_full_once_a_day(tmp_path: Path) -> None:

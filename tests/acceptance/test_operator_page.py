@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from newsletter.model import Heartbeat, MailEvent, SourceHealth
+from newsletter.model import Coverage, Heartbeat, MailEvent, SourceHealth
 from newsletter.web.operator import WEEKS_SHOWN
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.publishers import StubSource
@@ -53,6 +53,25 @@ def test_status_is_shown(app: Website) -> None:
     assert "ada@example.org" not in answer.body
     assert '<rect x="2" y="0.0" width="16" height="100.0"/>' in answer.body
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_missing_and_lost_lists_are_shown(app: Website) -> None:
+    assert "Lists that were not read" not in ask(app, PASSWORD).text
+    source = app.follow(StubSource(name="Journal"))
+    rows = [
+        Coverage(source.name, "", DAY, "missing", checked=NOON, detail=f"503 {SCRIPT}"),
+        Coverage(source.name, "", DAY - timedelta(days=1), "lost", detail="fell out"),
+        Coverage("No longer configured", "", DAY, "missing"),
+    ]
+    app.store.ingest(DAY, SourceHealth(source.name, "failed"), [], rows, now=NOON)
+    answer = ask(app, PASSWORD)
+    assert f"{source.name} {DAY} missing 2026-08-03" in answer.text
+    assert "lost never fell out" in answer.text
+    assert "No longer configured" not in answer.text
+    assert SCRIPT not in answer.body
+    coded = base64.b64encode(f"anybody:{PASSWORD}".encode()).decode()
+    metrics = app.get("/metrics", Authorization=f"Basic {coded}").body
+    assert f'newsletter_source_lists_missing{{source="{source.name}"}} 1.0' in metrics
 
 
 def test_growth_is_a_chart_and_a_table(app: Website) -> None:
