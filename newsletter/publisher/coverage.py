@@ -245,10 +245,14 @@ def _may_have_lost(calendar: Calendar, before: Coverage | None, reply: Reply) ->
     """Whether entries of a feed may have come and fallen out since it was read last.
 
     None did if its oldest entry was there then. Other entries prove nothing: a new version of an
-    old one is among the newest. A feed that is longer now may have older entries too.
+    old one is among the newest. A feed that is longer now may have older entries too. An entry
+    dated later than that answer was not in it, whatever its title.
     """
     if not calendar.overlaps or before is None or not before.digest or not reply.items:
         return False
+    dates = [item.published for item in reply.items]
+    if all(day is not None and day > before.day for day in dates):
+        return True
     known = before.digest.split()
     oldest = set(fingerprints(calendar, _oldest(reply.items)).split())
     if len(reply.items) > before.papers or len(known) == _FINGERPRINTS:  # only some are on record
