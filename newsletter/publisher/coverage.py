@@ -244,20 +244,22 @@ def _closed(row: Coverage, now: datetime, *, fell_out: bool) -> Coverage:
 def _may_have_lost(calendar: Calendar, before: Coverage | None, reply: Reply) -> bool:
     """Whether entries of a feed may have come and fallen out since it was read last.
 
-    None did if its oldest entry was there then. Other entries prove nothing: a new version of an
-    old one is among the newest. A feed that is longer now may have older entries too. An entry
-    dated later than that answer was not in it, whatever its title.
+    None did if its oldest entry was there then, and with this date: a later one is that of a new
+    version, unless a feed has but one date, that of its making. A feed that is longer now may have
+    older entries too.
     """
     if not calendar.overlaps or before is None or not before.digest or not reply.items:
         return False
-    dates = [item.published for item in reply.items]
-    if all(day is not None and day > before.day for day in dates):
-        return True
-    known = before.digest.split()
-    oldest = set(fingerprints(calendar, _oldest(reply.items)).split())
-    if len(reply.items) > before.papers or len(known) == _FINGERPRINTS:  # only some are on record
-        oldest = set(fingerprints(calendar, reply.items).split())
-    return oldest.isdisjoint(known)
+    prints = before.digest.split()
+    dates = dict(entry.partition(".")[::2] for entry in prints)
+    one_date = len({item.published for item in reply.items}) == 1
+    partly = len(reply.items) > before.papers or len(prints) == _FINGERPRINTS
+    compared = reply.items if partly else _oldest(reply.items)
+    for entry in fingerprints(calendar, compared).split():
+        name, _, day = entry.partition(".")
+        if name in dates and (one_date or not dates[name] or day <= dates[name]):
+            return False
+    return True
 
 
 def _oldest(items: Sequence[Item]) -> Sequence[Item]:
@@ -323,17 +325,15 @@ def fingerprints(calendar: Calendar, items: Sequence[Item]) -> str:
 
     The time at which a feed was built does not count, nor do a feed's addresses, which may change
     by themselves. In the list of a date a paper is known by its first id, too: an "Editorial" of
-    another date is another one.
+    another date is another one. An entry of a feed has its date beside the hash.
     """
-    names = (
-        f"{item.title.casefold()} {item.ids[0] if calendar.past and item.ids else ''}"
-        for item in items
-    )
-    hashes = {
-        hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=4).hexdigest()
-        for name in names
-    }
-    return " ".join(sorted(hashes)[:_FINGERPRINTS])
+    return " ".join(sorted({_fingerprint(calendar, item) for item in items})[:_FINGERPRINTS])
+
+
+def _fingerprint(calendar: Calendar, item: Item) -> str:
+    name = f"{item.title.casefold()} {item.ids[0] if calendar.past and item.ids else ''}"
+    short = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=4).hexdigest()
+    return f"{short}.{item.published}" if calendar.overlaps and item.published else short
 
 
 def was_written_ahead(calendar: Calendar, row: Coverage, now: datetime) -> bool:

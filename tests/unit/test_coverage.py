@@ -316,6 +316,23 @@ def test_new_version_does_not_prove_that_nothing_fell_out() -> None:
     assert record.states()[tuesday] == "lost"
 
 
+def test_oldest_entry_may_be_a_new_version_too() -> None:
+    record = Record(STREAM)
+    record.poll(at(MONDAY), {MONDAY: titled("a", "b", published=MONDAY)})
+    tuesday, wednesday = days(1, 2)
+    later = titled("d", published=wednesday) + titled("a", published=tuesday)
+    record.poll(at(wednesday), {wednesday: later})
+    assert record.states()[tuesday] == "lost"
+
+
+def test_feed_dated_by_its_making_is_compared_by_titles() -> None:
+    record = Record(STREAM)
+    record.poll(at(MONDAY), {MONDAY: titled("a", "b", published=MONDAY)})
+    tuesday = MONDAY + ONE_DAY
+    record.poll(at(tuesday), {tuesday: titled("c", "a", published=tuesday)})
+    assert record.states() == {MONDAY: "covered", tuesday: "growing"}
+
+
 def test_longer_feed_may_have_older_entries() -> None:
     record = Record(STREAM)
     record.poll(at(MONDAY), {MONDAY: titled("a", "b", published=MONDAY)})
