@@ -24,8 +24,8 @@ _FINGERPRINTS = 100  # papers of a list whose hashes are kept to recognise it
 
 SATURDAY = 5
 
-LOST_SHOWN = timedelta(days=30)
-"""How long a list that was lost is shown to the operator."""
+LOST_SHOWN = 2 * Calendar().kept
+"""How long after its date a lost list is shown: for a month after it was given up."""
 
 MAX_NAMED = 3  # dates of a source that a letter names; of the others it gives the number
 

@@ -150,6 +150,9 @@ def test_reader_with_broken_settings_stops_that_reader(scene: Scene) -> None:
 
 
 def test_source_raising_stops_that_source(scene: Scene) -> None:
+    feed = {"kind": "feed", "name": "Broken", "url": "https://feeds.example.org/"}
+    schedule = {"at": clock_time(-1), "days": "daily"}
+    scene.newsletter.configure(operator=OPERATOR, schedule=schedule, sources=[feed])
     broken = StubSource(name="Broken", failing=KeyError("entries"))
     scene.run(publisher_of(scene, StubSource("One"), broken))
     assert scene.recipients == [ADA, BOB, CLEO, OPERATOR]

@@ -60,7 +60,7 @@ def test_missing_and_lost_lists_are_shown(app: Website) -> None:
     source = app.follow(StubSource(name="Journal"))
     rows = [
         Coverage(source.name, "", DAY, "missing", checked=NOON, detail=f"503 {SCRIPT}"),
-        Coverage(source.name, "", DAY - timedelta(days=1), "lost", detail="fell out"),
+        Coverage(source.name, "", DAY - timedelta(days=40), "lost", detail="fell out"),
         Coverage("No longer configured", "", DAY, "missing"),
     ]
     app.store.ingest(DAY, SourceHealth(source.name, "failed"), [], rows, now=NOON)

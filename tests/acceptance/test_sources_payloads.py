@@ -25,7 +25,10 @@ NO_FEED = {
     "hn/hn_algolia_2026-08-02.json": "not a JSON Feed",
     "jsonfeed/ScriptingNews.json": "not a JSON Feed",
     "jsonfeed/allthis-partial.json": "not JSON",
+    "jsonfeed/authors.json": "none of 4 entries can be read",
 }
+BARE = {"jsonfeed/reader_invalid.json": 7}
+"""How many entries of a feed have neither title nor text, so that nobody can read them."""
 
 
 def listed(*kinds: str) -> list[tuple[str, int]]:
@@ -92,7 +95,7 @@ def test_announcement_keeps_abstracts_and_separate_authors() -> None:
 @pytest.mark.parametrize(("file", "count"), listed("journals", "hn", "jsonfeed"))
 def test_every_feed_parses(file: str, count: int) -> None:
     items = feed.parse(read(file), {}, f"https://feeds.example/{file}")
-    assert len(items) == count
+    assert len(items) == count - BARE.get(file, 0)
     assert all(each.title for each in items)
 
 
