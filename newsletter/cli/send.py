@@ -72,14 +72,8 @@ def fetch(
     if sum(each is not None for each in (date, since, again)) > 1:
         raise UsageError("--date, --since and --again cannot be combined; give one of them")
     with open_app(config) as app:
-        today = issue_day(None, app.clock, app.settings.timezone)
         day = issue_day(date or again, app.clock, app.settings.timezone)
-        first = None if since is None else issue_day(since, app.clock, app.settings.timezone)
-        earliest = today - LONGEST_BACKFILL
-        if first is not None and not earliest <= first <= today:
-            limit = f"the last {LONGEST_BACKFILL.days} days"
-            dates = f"give a date from {earliest} to {today}"
-            raise UsageError(f"--since {first} is not within {limit}; {dates}")
+        first = None if since is None else _backfill_start(app, since)
         sources = app.publisher.sources if again is None else app.sources_replayed(day)
         with output.progress("fetching", len(sources)) as done:
             count = itertools.count(1)
@@ -102,6 +96,21 @@ def fetch(
     document = {**totals, "sources": [asdict(report) for report in reports]}
     output.result(document, source_lines(reports))
     return SOURCE_FAILED if missing_lines(reports) else 0
+
+
+def _backfill_start(app: App, since: str) -> Date:
+    """The date of ``--since``.
+
+    Raises:
+        UsageError: it is no date, in the future, or too long ago.
+    """
+    first, today = (issue_day(each, app.clock, app.settings.timezone) for each in (since, None))
+    earliest = today - LONGEST_BACKFILL
+    if not earliest <= first <= today:
+        limit = f"the last {LONGEST_BACKFILL.days} days"
+        dates = f"give a date from {earliest} to {today}"
+        raise UsageError(f"--since {first} is not within {limit}; {dates}")
+    return first
 
 
 @command(commands)

@@ -241,7 +241,7 @@ def _begin_record(source: Source, store: Papers, now: datetime) -> Rows:
     if (own := health.get(source.name)) is not None:
         if calendar.past and own.last_ok is not None and own.last_ok <= now:
             firsts = dict.fromkeys(source.parts, calendar.today(own.last_ok))
-    else:
+    elif any(source.parts):  # the records of all sources are read for named parts only
         others = [row for name in health for row in store.coverage(name) if row.part]
         for part in source.parts:
             same = [row for row in others if row.part == part and row.day <= calendar.today(now)]
