@@ -116,6 +116,8 @@ async def _ask(parser: Process, question: bytes) -> tuple[int, bytes]:
     """The exit code of the process that parsed a feed, and what it said."""
     assert parser.stdin is not None
     assert parser.stdout is not None
+    if parser.stdin.is_closing():  # uvloop's own error for this is no ConnectionError
+        raise ConnectionResetError
     parser.stdin.write(question)
     await parser.stdin.drain()
     exit_code, length = (await parser.stdout.readuntil()).split()

@@ -183,6 +183,21 @@ def test_killed_parser_is_a_source_error() -> None:
     asyncio.run(run())
 
 
+def test_parser_that_died_before_the_feed_is_a_source_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def start_dead() -> asyncio.subprocess.Process:
+        parser = await start()
+        os.kill(parser.pid, signal.SIGKILL)
+        await parser.wait()
+        return parser
+
+    start = sandbox._start
+    monkeypatch.setattr(sandbox, "_start", start_dead)
+    with pytest.raises(SourceError, match="the parser was killed"):
+        asyncio.run(sandbox.parse_feed(GOOD, {}, URL))
+
+
 WATCHED = """
 import json, sys, time
 from pathlib import Path
