@@ -56,6 +56,7 @@ class ParsedMail:
         address_fields: header fields that may hold the letter's return path, best first.
         letter_ids: Message-IDs of the letters that it returns.
         token: the signed token in its subject.
+        recipients: the addresses that a report names as its recipients, in lower case.
     """
 
     id: str
@@ -65,6 +66,7 @@ class ParsedMail:
     address_fields: tuple[str, ...] = ()
     letter_ids: tuple[str, ...] = ()
     token: str = ""
+    recipients: tuple[str, ...] = ()
 
 
 def parse(content: bytes) -> ParsedMail:

@@ -19,7 +19,7 @@ from newsletter.letter.links import (
     readers_by_letter_tag,
     verify_token,
 )
-from newsletter.model import MailEvent, MailEventEffect, Publication
+from newsletter.model import MailEvent, MailEventEffect, Publication, Reader
 from newsletter.ports import Readers
 
 _TAG = r"\+(\d{1,20}-[0-9a-f]{16})@"
@@ -105,30 +105,46 @@ class BounceProcessor:
         Raises:
             StoreError: the store cannot be read or written.
         """
-        mail = parse(content)
+        return self.record(name, parse(content), now)
+
+    def record(
+        self, name: str, mail: ParsedMail, now: datetime, *, trusted: bool = False
+    ) -> BounceResult:
+        """Record what a mail means, or the event of a webhook.
+
+        A ``trusted`` sender has proven itself: it may name the reader by the address alone.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
         if mail.meaning == "aside":
             return BounceResult(name, "aside", "aside", said=mail.said)
         if mail.meaning == "unreadable":
             return BounceResult(name, "unreadable", "left", said=mail.said)
-        try:
-            number = self._reader_number(mail, now)
-        except TokenError as error:
-            return BounceResult(name, mail.meaning, "left", said=str(error))
-        reader = self._store.reader_by_id(number)
-        if reader is None:
-            said = "it is not about a letter of this newsletter to a known reader"
-            return BounceResult(name, mail.meaning, "left", said=said)
-        email = reader.subscriber.email
+        reader = self._find_reader(mail, now, trusted=trusted)
+        if isinstance(reader, str):
+            return BounceResult(name, mail.meaning, "left", said=reader)
+        number, email = reader.id, reader.subscriber.email
         if mail.meaning == "wish":
             said = f"{mail.said}; change it in the subscribers file, and mark this mail as seen"
             return BounceResult(name, "wish", "left", email, said)
         digest = hashlib.blake2b(f"{number} {mail.id}".encode(), digest_size=16).hexdigest()
         day = (min(mail.sent, now) if mail.sent else now).date()
-        event = MailEvent(digest, mail.meaning, number, day, mail.said[:_MAX_SAID])
+        address = next(iter(mail.recipients), email)
+        event = MailEvent(digest, mail.meaning, number, day, mail.said[:_MAX_SAID], address)
         effect = self._store.record_mail_event(event, now=now)
         # "unknown": the reader was erased in the meantime
         done: Effect = "left" if effect == "unknown" else effect
         return BounceResult(name, mail.meaning, done, email, mail.said)
+
+    def _find_reader(self, mail: ParsedMail, now: datetime, *, trusted: bool) -> Reader | str:
+        """The reader that a mail is about, or why there is none."""
+        try:
+            reader = self._store.reader_by_id(self._reader_number(mail, now))
+        except TokenError as error:
+            named = self._store.readers(emails=mail.recipients) if trusted else ()
+            return named[0] if len(named) == 1 else str(error)
+        return reader or "it is not about a letter of this newsletter to a known reader"
 
     def _reader_number(self, mail: ParsedMail, now: datetime) -> int:
         """The id of the reader that a mail is about.

@@ -222,6 +222,8 @@ class MailEvent:
         reader: the id of the reader it is about.
         day: the mail's own date.
         said: the words of the server or the reader.
+        address: the address that the letter was sent to; empty if unknown.
+        letter: the day of the issue of the letter that came back, where known.
     """
 
     digest: str
@@ -229,6 +231,8 @@ class MailEvent:
     reader: int
     day: date
     said: str = ""
+    address: str = ""
+    letter: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

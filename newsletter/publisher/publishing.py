@@ -201,7 +201,9 @@ def record_refused_mailboxes(publisher: Publisher, day: date) -> None:
     for reader in publisher.store.readers(emails=refused):
         reply = refused[reader.subscriber.email]
         digest = f"{day}:{reader.id}"  # counts once, however often the issue is delivered
-        event = MailEvent(digest, "hard", reader.id, now.date(), reply[:_MAX_REPLY])
+        event = MailEvent(
+            digest, "hard", reader.id, now.date(), reply[:_MAX_REPLY], reader.subscriber.email, day
+        )
         publisher.store.record_mail_event(event, now=now)
 
 

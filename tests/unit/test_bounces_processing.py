@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.bounces import processing
 from newsletter.bounces.mailboxes import Maildir
-from newsletter.bounces.parsing import Meaning
+from newsletter.bounces.parsing import Meaning, ParsedMail
 from newsletter.bounces.processing import BounceProcessor, Effect
 from newsletter.errors import UsageError
 from newsletter.letter.links import Keyring, sign_token
@@ -133,6 +133,12 @@ def test_unauthenticated_bounce_is_ignored(store: Store, mail: bytes) -> None:
     assert result.effect == "left"
     assert result.said
     assert statuses(store) == ["confirmed"] * 3
+
+
+def test_only_trusted_events_name_a_reader_by_address(store: Store) -> None:
+    event = ParsedMail("1", "hard", "5.1.1 gone", recipients=("r2@example.net",))
+    assert bounce_processor(store).record("it", event, NOON).effect == "left"
+    assert bounce_processor(store).record("it", event, NOON, trusted=True).effect == "noted"
 
 
 def test_reader_unsubscribes_by_mail_from_any_address(store: Store) -> None:

@@ -1,6 +1,6 @@
 """What readers do on the newsletter's pages, in SQL."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -91,9 +91,8 @@ class PageQueries(ReaderQueries, Pages):
     @override
     def leaving_reasons(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
         events = schema.returns.c
-        query = sa.select(events.digest, events.kind, events.reader, events.day, events.said).where(
-            events.kind == "unsubscribe", events.said != ""
-        )
+        columns = [events[field.name] for field in fields(MailEvent)]
+        query = sa.select(*columns).where(events.kind == "unsubscribe", events.said != "")
         if reader is not None:
             query = query.where(events.reader == reader)
         newest = query.order_by(events.noted.desc(), events.digest).limit(limit)
@@ -157,7 +156,7 @@ def _erase_texts(connection: sa.Connection, reader: int) -> None:
     """Delete a reader's consents, and what they wrote when they left."""
     connection.execute(sa.delete(schema.consents).where(schema.consents.c.reader == reader))
     events = sa.update(schema.returns).where(schema.returns.c.reader == reader)
-    connection.execute(events.values(said=""))
+    connection.execute(events.values(said="", address=""))
 
 
 def _erase_deliveries(connection: sa.Connection, reader: int, alias: str) -> None:

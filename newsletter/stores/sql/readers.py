@@ -241,6 +241,8 @@ def _is_new(connection: sa.Connection, event: MailEvent, now: datetime) -> bool:
         day=event.day,
         said=event.said,
         noted=now,
+        address=event.address,
+        letter=event.letter,
     )
     inserted = connection.execute(statement.returning(schema.returns.c.digest))
     return inserted.first() is not None

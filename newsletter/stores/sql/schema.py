@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0012"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0013"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -271,5 +271,9 @@ returns = sa.Table(
     sa.Column("said", StorableText, nullable=False),
     sa.Column("noted", UtcDateTime, nullable=False),
     sa.Column("forgiven", UtcDateTime),  # ignored from then on
+    sa.Column("address", StorableText, nullable=False, server_default=""),
+    sa.Column("letter", sa.Date),  # the day of the letter that came back
+    # one of many at once, which speak of the sender: it does not count
+    sa.Column("mass", sa.Boolean, nullable=False, server_default=sa.false()),
     _one_of("kind", get_args(MailEventKind)),
 )
