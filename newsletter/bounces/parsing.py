@@ -16,7 +16,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from newsletter.delivery.refusals import nobody_there
+from newsletter.delivery.refusals import READER_GONE, cause
 from newsletter.model import MailEventKind
 
 Meaning = MailEventKind | Literal["wish", "aside", "unreadable"]
@@ -161,7 +161,11 @@ def _bounce_kind(recipient: Headers) -> Meaning:
     if action in {"delivered", "relayed", "expanded"}:
         return "aside"
     status, diagnostic = recipient.get("status", ""), recipient.get("diagnostic-code", "")
-    return "hard" if action != "delayed" and nobody_there(status, diagnostic) else "soft"
+    gone = (
+        action != "delayed"
+        and cause(status, diagnostic.partition(";")[2] or diagnostic) in READER_GONE
+    )
+    return "hard" if gone else "soft"
 
 
 def _returned_headers(part: Message) -> Iterator[Headers]:

@@ -1,43 +1,103 @@
-"""Whether a server's refusal is about the reader's mailbox (RFC 3463, RFC 5248)."""
+"""What a server's refusal is about: the reader's mailbox, or the sender, the message, the moment.
+
+One rule book for replies in session, delivery reports and providers' webhooks.
+"""
 
 import re
+
+from newsletter.delivery import refusal_words
+
+Cause = refusal_words.Cause
+
+READER_GONE: frozenset[Cause] = frozenset({"no such mailbox", "no such domain"})
+"""The causes that count against a reader. Everything else may be our fault or will pass."""
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
 """An enhanced status code (RFC 3463) that is not part of an IP address."""
 
-_NOT_THE_READER = frozenset({(1, 7), (1, 8)})
-"""The codes of X.1 (addresses) that are about the sender's address."""
+_REPLY = re.compile(r"(?:^|said:|;)\s*([245])[0-5]\d(?=[\s-])", re.IGNORECASE)
+"""A reply's code (RFC 5321, 4.2), where a reply can begin."""
 
-_NOBODY_THERE = frozenset({(2, 1), (4, 1), (4, 4)})
-"""Codes outside X.1 that mean the same: a closed mailbox (2.1), an unknown user at Exchange (4.1),
-a domain without a server (4.4)."""
+_MAX_WORDS = 2_000  # characters of a reply that are read
 
-_NO_MAILBOX = re.compile(
-    r"no such (?:user|mailbox|recipient|address|person)|(?:user|mailbox|recipient|address|account)"
-    r".{0,40}(?:unknown|not found|not exist|invalid|disabled|inactive)"
-    r"|(?:unknown|invalid) (?:user|mailbox|recipient|address|account)|unrouteable address",
-    re.IGNORECASE,
+_ADDRESS = re.compile(
+    r"(?<![\w.!#$%&'*+/=?^{|}~-])[a-z0-9.!#$%&'*+/=?^_{|}~-]{1,250}@[a-z0-9.-]{1,250}",
+    re.IGNORECASE | re.ASCII,
 )
-"""How servers say that there is no such mailbox if they give no exact code."""
+_NOT_WORDS = re.compile(
+    r"https?://[^\s<>\"]{1,500}"
+    r"|\b(?:[A-Za-z0-9_-]{1,63}\.){1,9}(?:[a-z]{2,24}|[A-Z]{2,24})\b"  # host names
+    r"|\b[245]\d\d[ -]+(?=#?[245]\.\d{1,3}\.\d{1,3}\b)"  # Gmail repeats its codes in each line
+    r"|(?<![\d.])#?[245]\.\d{1,3}\.\d{1,3}\b(?!\.\d)"
+    r"|\(in reply to (?:RCPT TO|DATA|end of DATA) command\)|\b[Hh]ost (?:\S{1,300} )?said:"
+    r"|\bto (?:the )?sender\b|[<>\[\]]"
+)
+"""What stands in a reply and would be read as words: an address may be ``spam@sender.example``."""
+
+_IRONPORT = re.compile(r"5\.1\.0 - Unknown address error", re.IGNORECASE)
+"""IronPort puts this before every refusal, also of the sender or for a full mailbox."""
 
 
-def nobody_there(status: str, said: str) -> bool:
-    """Whether a server's reply, or a bounce's enhanced status code, says there is no such mailbox.
+def _pattern(lines: str) -> re.Pattern[str]:
+    """A regular expression of lines of alternatives; a name in capitals stands for other lines."""
+    words = "|".join(line.strip() for line in lines.strip().splitlines())
+    for name in ("NOT_HERE", "BLOCKLISTS", "WHO", "GONE"):
+        if name in words:
+            words = words.replace(name, _pattern(getattr(refusal_words, name)).pattern)
+    return re.compile(words)
 
-    A relay that begins to refuse everything says 550 too. So without an exact code the words
-    decide, and not the reply's code.
+
+_BLOCKLISTS = _pattern(refusal_words.BLOCKLISTS)
+_RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = tuple(
+    (about, _pattern(lines)) for about, lines in refusal_words.REFUSALS
+)
+
+_SUBJECTS: dict[str, Cause] = {"3": "temporary", "4": "temporary", "6": "content", "7": "policy"}
+_CODES: dict[tuple[str, ...], Cause] = {
+    ("1", "1"): "no such mailbox",
+    ("1", "2"): "no such domain",
+    ("1", "3"): "no such mailbox",
+    ("1", "6"): "no such mailbox",
+    ("1", "7"): "sender",
+    ("1", "8"): "sender",
+    ("1", "10"): "no such domain",  # RFC 7505; Exchange's RecipientNotFound has words
+    ("2", "2"): "mailbox full",
+    ("2", "3"): "content",
+    ("3", "4"): "content",
+    ("4", "4"): "no such domain",
+    ("5", "3"): "rate",
+    **{("7", str(detail)): "sender" for detail in (*range(20, 28), 29)},
+    ("7", "28"): "rate",
+}
+"""What the codes of RFC 3463, 7372, 7505 mean where a reply has no words that are known. Not 1.0,
+4.1 and the bare 550: servers give them for anything."""
+
+_VAGUE = re.compile(r"(?<!recipient )(?<!address )\b(?:rejected|refused|denied|declined)\b")
+"""Words of a refusal that say nothing. Sendmail gives 5.1.1 to every 550 at RCPT."""
+
+
+def cause(status: str, said: str) -> Cause:
+    """What a refusal is about.
+
+    The server's words decide, because codes lie: 5.1.1 also stands before blocklists, full
+    mailboxes and daily limits, and 5.7.1 before unknown users. Its codes decide where none of its
+    words is known; those of its own reply before ``status``.
+
+    Args:
+        status: the enhanced status code of a report (RFC 3464, 2.3.4); may be empty.
+        said: the server's reply, with its code if it has one; may be empty.
     """
-    found = _STATUS.search(status)
-    if found is None or _is_inexact(found):  # Exim gives 5.0.0; the reply may have more
-        found = _STATUS.search(said) or found
-    if found is None or _is_inexact(found):
-        by_words = bool(_NO_MAILBOX.search(said)) and "sender" not in said.lower()
-        return by_words and (found is None or found[1] != "4")
-    if found[1] != "5":
-        return False
-    subject, detail = int(found[2]), int(found[3])
-    address = subject == 1 and (subject, detail) not in _NOT_THE_READER
-    return address or (subject, detail) in _NOBODY_THERE
+    said = _IRONPORT.sub("", said[:_MAX_WORDS]).strip()
+    own, reported = _exact_code(said), _exact_code(status)
+    code = own or reported
+    words = f"{'.'.join(code)} {_words(said)}".rstrip()
+    passes = _is_temporary(status, said)
+    about = next((about for about, rule in _RULES if rule.search(words)), None)
+    if about is None and code and (own or not _VAGUE.search(words)):
+        about = _CODES.get(code[1:]) or _SUBJECTS.get(code[1])
+    if about in READER_GONE and passes and "nxdomain" not in words:
+        return "temporary"
+    return about or ("temporary" if passes else "unknown")
 
 
 def is_servers(reply: str) -> bool:
@@ -47,8 +107,23 @@ def is_servers(reply: str) -> bool:
 
 def refuses_reader(reply: str) -> bool:
     """Whether a reply to one of our letters says that the mailbox does not exist."""
-    return reply.startswith("5") and nobody_there("", reply)
+    return reply.startswith("5") and cause("", reply) in READER_GONE
 
 
-def _is_inexact(status: re.Match[str]) -> bool:
-    return status.groups()[1:] == ("0", "0")
+def _words(said: str) -> str:
+    """A reply's words in lower case, without codes, addresses, and names of hosts."""
+    said = _ADDRESS.sub(" address ", said)
+    lists = " ".join(_BLOCKLISTS.findall(said.lower()))  # often only a link names them
+    return " ".join(f"{_NOT_WORDS.sub(' ', said)} {lists}".lower().split())
+
+
+def _exact_code(text: str) -> tuple[str, ...]:
+    """The first enhanced status code in a text that says more than its class; empty if none."""
+    codes = (found.groups() for found in _STATUS.finditer(text))
+    return next((code for code in codes if code[1:] != ("0", "0")), ())
+
+
+def _is_temporary(status: str, said: str) -> bool:
+    """Whether a refusal is of class 4: by the reply's code, or else by a status code."""
+    found = _REPLY.search(said) or _STATUS.search(said) or _STATUS.search(status)
+    return found is not None and found[1] == "4"
