@@ -5,7 +5,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -35,7 +35,7 @@ from newsletter.config import (
 from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.letter.rendering import NOTES, LetterTemplates
-from newsletter.model import Reader, Subscriber
+from newsletter.model import LEFT, ListedReader, Reader, Subscriber
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
@@ -132,15 +132,20 @@ class App:
         return self.folder / self.settings.subscribers
 
     @cached_property
-    def listed_subscribers(self) -> tuple[Subscriber, ...]:
-        """The subscribers in the operator's file, as it was when first asked for.
+    def listed_readers(self) -> tuple[ListedReader, ...]:
+        """The readers in the operator's file, as it was when first asked for.
 
         Raises:
             ConfigurationError: the file does not exist or is wrong.
         """
         return self._read_subscribers()
 
-    def _read_subscribers(self) -> tuple[Subscriber, ...]:
+    @property
+    def listed_subscribers(self) -> tuple[Subscriber, ...]:
+        """The subscribers in the operator's file, without those who left; see above."""
+        return _subscribed(self.listed_readers)
+
+    def _read_subscribers(self) -> tuple[ListedReader, ...]:
         path = self.subscribers_file
         lists_nobody = "write it (`subscribers: []` lists nobody)"
         otherwise = f"{lists_nobody}, or correct `subscribers:` in {self.path.name}"
@@ -155,26 +160,45 @@ class App:
         """
         self._sync(self._read_subscribers())
 
-    def _sync(self, listed: Sequence[Subscriber]) -> None:
+    def _sync(self, listed_readers: Sequence[ListedReader]) -> None:
         """Bring the store's readers up to date; known ones keep the spelling of their address.
 
         Addresses that differ only in case are one reader, so a reader who left stays away however
         the file spells them.
         """
-        emails = {subscriber.email.casefold() for subscriber in listed}
+        listed = _subscribed(listed_readers)
+        emails = {each.subscriber.email.casefold() for each in listed_readers}
         readers = [
             reader
-            for reader in (self.store.each_reader() if listed else ())
+            for reader in (self.store.each_reader() if listed_readers else ())
             if is_erased(reader) or reader.subscriber.email.casefold() in emails
         ]
+        self._record_departures(listed_readers, readers)
         known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
         current = without_erased(listed, readers, self.keyring)
         spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in current]
         self.store.sync_subscribers(spelt, now=self.clock.now())
 
+    def _record_departures(self, listed: Sequence[ListedReader], readers: Sequence[Reader]) -> None:
+        """Record who has left by the operator's file.
+
+        An entry without a date gives way to any consent: the reader may have come back since.
+        """
+        known = {reader.subscriber.email.casefold(): reader for reader in readers}
+        for each in listed:
+            reader = known.get(each.subscriber.email.casefold())
+            if each.status == "confirmed" or (reader is not None and reader.status in LEFT):
+                continue
+            if each.since or reader is None or not self.store.consents(reader.id):
+                self.store.import_departure(each, now=self.clock.now())
+
+    def sync_readers(self) -> None:
+        """Bring the store's readers up to date from the operator's file as it was first read."""
+        self._sync(self.listed_readers)
+
     def readers(self) -> tuple[Reader, ...]:
         """Every reader, after the store was brought up to date from the operator's file."""
-        self._sync(self.listed_subscribers)
+        self.sync_readers()
         return self.store.readers()
 
     @cached_property
@@ -199,7 +223,7 @@ class App:
     def publisher(self) -> Publisher:
         """The publisher, after the store was brought up to date from the operator's file."""
         _ = self.templates  # an error in them is reported before a store is created
-        self._sync(self.listed_subscribers)
+        self.sync_readers()
         return self.unsynced_publisher
 
     @cached_property
@@ -329,6 +353,10 @@ class App:
         app = replace(self, settings=_read_settings(self.path, self.environment))
         vars(app)["store"] = self.store
         return app
+
+
+def _subscribed(listed: Iterable[ListedReader]) -> tuple[Subscriber, ...]:
+    return tuple(each.subscriber for each in listed if each.status == "confirmed")
 
 
 @contextmanager

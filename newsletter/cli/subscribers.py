@@ -14,16 +14,18 @@ from newsletter.cli.command import Yes, command, command_list, find_readers, gro
 from newsletter.cli.output import Output, confirm, count_of, table
 from newsletter.config.subscribers import (
     mailbox_key,
+    read_addresses,
     read_csv,
     read_subscribers,
     subscriber_from_entry,
     to_entry,
+    to_listed_entry,
     write_csv,
     write_yaml,
 )
 from newsletter.config.yaml_file import Value
 from newsletter.errors import UsageError
-from newsletter.model import Reader, Subscriber
+from newsletter.model import LEFT, Consent, ListedReader, ListedStatus, Reader, Subscriber
 from newsletter.readers.service import is_erased, without_erased
 
 commands = command_list()
@@ -40,7 +42,8 @@ Email = Annotated[str, typer.Argument(help="The reader's address.")]
 Values = Annotated[list[str] | None, typer.Option(help="Repeat for more than one.")]
 Again = Annotated[bool, typer.Option("--again", help="Add readers even if they left before.")]
 
-LEFT = frozenset({"unsubscribed", "blocked"})
+IMPORTED = "in another list, from which the reader was imported"
+"""How an imported reader agreed to get the letters, as it is stored."""
 
 
 class Form(StrEnum):
@@ -102,7 +105,7 @@ def add(
     entry |= {key: [*values] for key, values in lists.items() if values}
     with open_app(config) as app:
         subscriber = subscriber_from_entry(entry, app.topic_names)
-        _save(app, [subscriber], again=again)
+        _save(app, [ListedReader(subscriber)], again=again)
     output.result({"added": [subscriber.email]}, f"{subscriber.email}: confirmed")
     return 0
 
@@ -111,25 +114,39 @@ def add(
 def import_readers(
     config: Path,
     output: Output,
-    file: Annotated[Path, typer.Argument(help="A .csv or .yaml file.")],
+    file: Annotated[Path, typer.Argument(help="A .csv, .yaml or .txt file.")],
     *,
     again: Again = False,
+    status: Annotated[
+        ListedStatus | None, typer.Option(help="What happened to readers listed without a status.")
+    ] = None,
 ) -> int:
-    """Add all readers of a file to the store, confirmed; if the file has a mistake, none.
+    """Add all readers of a file to the store; if the file has a mistake, none.
 
-    Example: newsletter subscribers import readers.csv
+    Example: newsletter subscribers import left.txt --status unsubscribed
+
+    Readers whose status in the file is unsubscribed or blocked leave, and are never added as
+    confirmed later. A .txt file has one address a line.
     """
     with open_app(config) as app:
         topics = app.topic_names
-        content = read_file(file, "name a CSV or YAML file of readers")
-        if _form_of(file) is Form.CSV:
+        content = read_file(file, "name a CSV, YAML or text file of readers")
+        if file.suffix.lower() == ".txt":
+            listed = read_addresses(content, str(file))
+        elif _form_of(file) is Form.CSV:
             listed = read_csv(content, str(file), topics)
         else:
             listed = read_subscribers(content, str(file), topics, app.environment)
-        saved = _save(app, listed, again=again)
-    left_out = len(listed) - len(saved)
-    document = {"added": saved, "left_out": left_out}
-    output.result(document, f"{count_of(len(saved), 'reader')} added")
+        if status is not None:
+            listed = tuple(_with_status(reader, status) for reader in listed)
+        subscribed = [reader for reader in listed if reader.status == "confirmed"]
+        departed = [reader for reader in listed if reader.status != "confirmed"]
+        saved = _save(app, subscribed, again=again)
+        gone = [r.subscriber.email for r in departed if _record_departure(app, r)]
+    left_out = len(subscribed) - len(saved)
+    document = {"added": saved, "left_out": left_out, "departed": gone}
+    more = f", {len(gone)} recorded as unsubscribed or blocked" if departed else ""
+    output.result(document, f"{count_of(len(saved), 'reader')} added{more}")
     if left_out:
         output.message(f"{left_out} not added because they left before; pass --again to add them")
     return 0
@@ -139,7 +156,15 @@ def _form_of(file: Path) -> Form:
     return Form.CSV if file.suffix.lower() == ".csv" else Form.YAML
 
 
-def _save(app: App, listed: Sequence[Subscriber], *, again: bool) -> list[str]:
+def _with_status(reader: ListedReader, status: ListedStatus) -> ListedReader:
+    return replace(reader, status=status) if reader.status == "confirmed" else reader
+
+
+def _record_departure(app: App, listed: ListedReader) -> bool:
+    return app.store.import_departure(listed, now=app.clock.now())
+
+
+def _save(app: App, listed: Sequence[ListedReader], *, again: bool) -> list[str]:
     """Store readers; those who left before only with ``again``. Return the addresses stored.
 
     A reader known by another spelling of the address keeps the known one. It is one mailbox: it
@@ -150,19 +175,25 @@ def _save(app: App, listed: Sequence[Subscriber], *, again: bool) -> list[str]:
     """
     readers = app.readers()
     known = {mailbox_key(reader.subscriber.email): reader for reader in readers}
-    wanted = listed if again else without_erased(listed, readers, app.reader_service.keys)
-    to_store = []
+    agreed = {reader.subscriber.email: reader.consented for reader in listed}
+    wanted = [reader.subscriber for reader in listed]
+    if not again:
+        wanted = without_erased(wanted, readers, app.reader_service.keys)
+    saved = []
     for subscriber in wanted:
         before = known.get(mailbox_key(subscriber.email))
-        if before is None:
-            to_store.append(subscriber)
-        elif again or before.status not in LEFT:
-            to_store.append(replace(subscriber, email=before.subscriber.email))
-    if len(listed) == 1 and not to_store:
-        raise UsageError(f"{listed[0].email} left before; if they ask to come back, pass --again")
-    for subscriber in to_store:
-        app.store.save_reader(subscriber, status="confirmed", now=app.clock.now())
-    return [subscriber.email for subscriber in to_store]
+        if before is not None and before.status in LEFT and not again:
+            continue
+        email = subscriber.email if before is None else before.subscriber.email
+        spelled = replace(subscriber, email=email)
+        reader = app.store.save_reader(spelled, status="confirmed", now=app.clock.now())
+        if consented := agreed[subscriber.email]:
+            app.store.keep_consent(reader.id, Consent(consented, IMPORTED, ""))
+        saved.append(email)
+    if len(listed) == 1 and not saved:
+        email = listed[0].subscriber.email
+        raise UsageError(f"{email} left before; if they ask to come back, pass --again")
+    return saved
 
 
 @command(subscribers_group)
@@ -177,24 +208,31 @@ def export(
     form: Annotated[
         Form | None, typer.Option("--format", help="Default: by the file's suffix, else yaml.")
     ] = None,
+    status: Annotated[
+        ListedStatus | None, typer.Option(help="Only readers of this status. Default: all.")
+    ] = None,
 ) -> int:
-    """Write the confirmed readers as CSV or YAML, in the form that `import` reads.
+    """Write the readers as CSV or YAML, in the form that `import` reads.
 
     Example: newsletter subscribers export readers.csv
+
+    Those who left or are blocked are among them, with their status and its date, so that no import
+    subscribes them again; `--status confirmed` leaves them out.
     """
     with open_app(config) as app:
-        confirmed = [r.subscriber for r in app.readers() if r.status == "confirmed"]
+        app.sync_readers()
+        listed = [r for r in app.store.listed_readers() if status in (None, r.status)]
     form = form or (_form_of(file) if file else Form.YAML)
-    text = write_csv(confirmed) if form is Form.CSV else write_yaml(confirmed)
+    text = write_csv(listed) if form is Form.CSV else write_yaml(listed)
     if file is None:
-        output.result([to_entry(subscriber) for subscriber in confirmed], text.rstrip())
+        output.result([to_listed_entry(reader) for reader in listed], text.rstrip())
         return 0
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
-    output.result({"file": str(file), "readers": len(confirmed)})
-    output.message(f"{count_of(len(confirmed), 'reader')} written to {file}")
+    output.result({"file": str(file), "readers": len(listed)})
+    output.message(f"{count_of(len(listed), 'reader')} written to {file}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """Types of settings; each one's error says what to write instead."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -86,6 +87,11 @@ def _wall_time(text: str) -> str:
     return text
 
 
+def _instant(value: datetime) -> datetime:
+    """An instant in UTC; one without a zone is in UTC already."""
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+
 def _web_address(text: str) -> str:
     if http_url(text) is None:
         raise ValueError("write an absolute URL: https://example.org/feed.xml")
@@ -161,6 +167,7 @@ def per_second(text: str) -> float:
 
 Address = Annotated[str, AfterValidator(address)]
 Header = Annotated[str, AfterValidator(_header), PlainSerializer(lambda _: MASK, when_used="json")]
+Instant = Annotated[datetime, AfterValidator(_instant)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 ProxyAddress = Annotated[
     str, AfterValidator(_proxy), PlainSerializer(masked, return_type=str, when_used="json")

@@ -4,14 +4,22 @@ import csv
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from datetime import date
+from datetime import date, datetime
 from io import StringIO
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from ruamel.yaml import YAML
 
-from newsletter.config.fields import Address, RuleText, Strict, WallTime, Zone, address
+from newsletter.config.fields import (
+    Address,
+    Instant,
+    RuleText,
+    Strict,
+    WallTime,
+    Zone,
+    address,
+)
 from newsletter.config.loading import sorted_by_line, validate
 from newsletter.config.rules import check_rules, entries
 from newsletter.config.sources import EVERY_FIELD
@@ -24,6 +32,8 @@ from newsletter.model import (
     Cadence,
     Filter,
     FormField,
+    ListedReader,
+    ListedStatus,
     Rule,
     Subscriber,
     Summary,
@@ -31,6 +41,7 @@ from newsletter.model import (
 )
 from newsletter.model.closed_sets import complete
 from newsletter.papers.filters import parse_rule
+from newsletter.readers.service import is_alias
 from newsletter.text import clean
 
 Plain = str | int | list[str]
@@ -60,7 +71,8 @@ class SubscriberSettings(Strict):
     @property
     def subscriber(self) -> Subscriber:
         """The subscriber these settings describe."""
-        values = {name: _READ.get(name, _as_is)(value) for name, value in self}
+        given = ((name, getattr(self, name)) for name in SUBSCRIBER_FIELDS)
+        values = {name: _READ.get(name, _as_is)(value) for name, value in given}
         wants = Filter(**{field.name: values.pop(field.name) for field in fields(Filter)})
         return Subscriber(**values, filter=wants)
 
@@ -84,10 +96,41 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 complete("SubscriberSettings", SUBSCRIBER_FIELDS, SubscriberSettings.model_fields)
 
 
+def _address_or_alias(text: str) -> str:
+    return text if is_alias(text) else address(text)
+
+
+class ListedReaderSettings(SubscriberSettings):
+    """One reader of a file, with what happened to the subscription."""
+
+    email: Annotated[str, AfterValidator(_address_or_alias)]
+    status: ListedStatus = "confirmed"
+    since: Instant | None = None
+    consented: Instant | None = None
+
+    @model_validator(mode="after")
+    def keep_erased_away(self) -> Self:
+        """The alias of an erased reader keeps them away; it is no address to send to."""
+        if self.status == "confirmed" and is_alias(self.email):
+            address(self.email)  # its error says why
+        return self
+
+    @property
+    def reader(self) -> ListedReader:
+        """The reader these settings describe."""
+        return ListedReader(self.subscriber, self.status, self.since, self.consented)
+
+
+HISTORY_FIELDS = tuple(
+    name for name in ListedReaderSettings.model_fields if name not in SUBSCRIBER_FIELDS
+)
+"""What a file says of a subscription besides the subscriber's own choices."""
+
+
 class SubscribersSettings(Strict):
     """subscribers.yaml as a whole."""
 
-    subscribers: tuple[SubscriberSettings, ...] = ()
+    subscribers: tuple[ListedReaderSettings, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -98,8 +141,8 @@ class SubscribersSettings(Strict):
 
 def read_subscribers(
     source: bytes, file: str, topics: Collection[str], environment: Mapping[str, str]
-) -> tuple[Subscriber, ...]:
-    """The subscribers in a YAML file's bytes.
+) -> tuple[ListedReader, ...]:
+    """The readers in a YAML file's bytes.
 
     Args:
         source: the file's content.
@@ -121,13 +164,13 @@ def subscriber_from_entry(entry: Mapping[str, Value], topics: Collection[str]) -
         InvalidFileError: every mistake in them, and rules that can never find anything.
     """
     document = Document("", {"subscribers": [dict(entry)]}, {})
-    (subscriber,) = _validate_document(document, topics)
+    (reader,) = _validate_document(document, topics)
     if errors := check_rules(document, EVERY_FIELD, certain=True):
         raise InvalidFileError(errors)
-    return subscriber
+    return reader.subscriber
 
 
-def _validate_document(document: Document, topics: Collection[str]) -> tuple[Subscriber, ...]:
+def _validate_document(document: Document, topics: Collection[str]) -> tuple[ListedReader, ...]:
     errors = [*_duplicates(document), *_unknown_topics(document, topics)]
     try:
         settings = validate(SubscribersSettings, document)
@@ -135,7 +178,7 @@ def _validate_document(document: Document, topics: Collection[str]) -> tuple[Sub
         raise InvalidFileError(sorted_by_line([*error.errors, *errors])) from error
     if errors:
         raise InvalidFileError(sorted_by_line(errors))
-    return tuple(each.subscriber for each in settings.subscribers)
+    return tuple(each.reader for each in settings.subscribers)
 
 
 def _duplicates(document: Document) -> Iterator[ConfigurationError]:
@@ -175,8 +218,8 @@ def _unknown_topic(name: str, topics: Collection[str]) -> str:
     return f"the newsletter has no topic {name!r}; {hint}"
 
 
-def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[Subscriber, ...]:
-    """The subscribers in a CSV file's bytes: a header line, then lists joined by semicolons.
+def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[ListedReader, ...]:
+    """The readers in a CSV file's bytes: a header line, then lists joined by semicolons.
 
     Raises:
         InvalidFileError: as for :func:`read_subscribers`.
@@ -194,6 +237,21 @@ def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[Subscri
     return _validate_document(_as_document(rows, file), topics)
 
 
+def read_addresses(source: bytes, file: str) -> tuple[ListedReader, ...]:
+    """The readers in a text file's bytes: one address a line, and nothing else.
+
+    Raises:
+        InvalidFileError: a line is no address, or the same as another.
+        ConfigurationError: not UTF-8.
+    """
+    try:
+        lines = source.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"this is not text in UTF-8: {error}", file=file) from error
+    rows = [(n, {"email": line.strip()}) for n, line in enumerate(lines, 1) if line.strip()]
+    return _validate_document(_as_document(rows, file), ())
+
+
 def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]:
     """A CSV row as an entry of subscribers.yaml; empty fields are left out."""
     entry: dict[str, Value] = {}
@@ -207,36 +265,47 @@ def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]
     return entry
 
 
-def _as_document(rows: Sequence[tuple[int, dict[str, Value]]], file: str) -> Document:
+def _as_document(rows: Sequence[tuple[int, Mapping[str, Value]]], file: str) -> Document:
     lines: dict[SettingPath, int] = {
         ("subscribers", place): row[0] for place, row in enumerate(rows)
     }
-    return Document(file, {"subscribers": [entry for _, entry in rows]}, lines)
+    return Document(file, {"subscribers": [dict(entry) for _, entry in rows]}, lines)
 
 
-def write_csv(subscribers: Iterable[Subscriber]) -> str:
-    """Subscribers as CSV text, with lists joined by semicolons."""
+def write_csv(readers: Iterable[ListedReader]) -> str:
+    """Readers as CSV text, with lists joined by semicolons."""
     out = StringIO()
-    writer = csv.DictWriter(out, list(SUBSCRIBER_FIELDS), lineterminator="\n")
+    columns = [*SUBSCRIBER_FIELDS, *HISTORY_FIELDS]
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
-    for subscriber in subscribers:
+    for reader in readers:
         writer.writerow(
             {
                 key: ";".join(value) if isinstance(value, list) else value
-                for key, value in to_entry(subscriber).items()
+                for key, value in to_listed_entry(reader).items()
             }
         )
     return out.getvalue()
 
 
-def write_yaml(subscribers: Iterable[Subscriber]) -> str:
-    """Subscribers as text in the form of subscribers.yaml."""
+def write_yaml(readers: Iterable[ListedReader]) -> str:
+    """Readers as text in the form of subscribers.yaml."""
     yaml, out = YAML(typ="safe", pure=True), StringIO()
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.allow_unicode = True
-    yaml.dump({"subscribers": [to_entry(subscriber) for subscriber in subscribers]}, out)
+    yaml.dump({"subscribers": [to_listed_entry(reader) for reader in readers]}, out)
     return out.getvalue()
+
+
+def to_listed_entry(reader: ListedReader) -> dict[str, Plain]:
+    """A reader as plain values: those of :func:`to_entry`, and what happened to the subscription.
+
+    What is at its default is left out.
+    """
+    values = {name: _plain(getattr(reader, name)) for name in HISTORY_FIELDS}
+    kept = {name: value for name, value in values.items() if value not in (None, "confirmed")}
+    return to_entry(reader.subscriber) | kept
 
 
 def to_entry(subscriber: Subscriber) -> dict[str, Plain]:
@@ -265,6 +334,8 @@ def plain_values(subscriber: Subscriber) -> dict[str, Plain | None]:
 
 def _plain(value: Any) -> Plain | None:  # noqa: ANN401 - a value of any field
     match value:
+        case datetime():
+            return value.isoformat(timespec="seconds")
         case date():
             return value.isoformat()
         case tuple():

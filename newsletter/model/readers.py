@@ -168,6 +168,30 @@ class Reader:
     origin: Origin
 
 
+LEFT: frozenset[Status] = frozenset({"unsubscribed", "blocked"})
+"""The statuses of those who left or are blocked: no file and no import subscribes them again."""
+
+ListedStatus = Literal["confirmed", "unsubscribed", "blocked"]
+"""The status that a file of readers can give a reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedReader:
+    """One reader in a file of readers.
+
+    Attributes:
+        subscriber: address and choices.
+        status: whether they get letters, have left, or are blocked.
+        since: when they left or were blocked; None if the file does not say.
+        consented: when they agreed to get the letters; None if the file does not say.
+    """
+
+    subscriber: Subscriber
+    status: ListedStatus = "confirmed"
+    since: datetime | None = None
+    consented: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DailyGrowth:
     """How many readers joined on a day (UTC), and how many left."""

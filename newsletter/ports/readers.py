@@ -14,6 +14,7 @@ from newsletter.model import (
     Delivery,
     IdentifiedItem,
     IngestCounts,
+    ListedReader,
     MailEvent,
     MailEventEffect,
     Paper,
@@ -109,6 +110,23 @@ class Readers(Protocol):
         """Add a reader of origin ``store``, or replace the settings and status of a known one.
 
         A reader of the file keeps the origin ``file``.
+        """
+
+    def import_departure(self, listed: ListedReader, *, now: datetime) -> bool:
+        """Store that somebody has left or is blocked, as a list from elsewhere says.
+
+        Somebody unknown is added with that status, so that nothing adds them as confirmed later. A
+        known reader leaves, except if they gave a consent after that departure. Returns whether
+        this changed anything.
+        """
+
+    def keep_consent(self, reader: int, consent: Consent) -> None:
+        """Keep the proof of a consent that a reader gave elsewhere, once for each instant."""
+
+    def listed_readers(self) -> tuple[ListedReader, ...]:
+        """The readers who are confirmed, have left or are blocked, with the dates of that, by id.
+
+        The ones who were erased are among them: their aliases keep them from being added again.
         """
 
     def set_status(self, email: str, status: Status, *, now: datetime) -> bool:

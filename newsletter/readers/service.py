@@ -1,5 +1,6 @@
 """What readers do about their own subscription, and the signed links that let them do it."""
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
@@ -286,7 +287,12 @@ def keep_fields(before: Subscriber, wanted: Subscriber, names: Collection[str]) 
 
 def is_erased(reader: Reader) -> bool:
     """Whether only an alias is left of a reader."""
-    return reader.subscriber.email.endswith(ERASED)
+    return is_alias(reader.subscriber.email)
+
+
+def is_alias(email: str) -> bool:
+    """Whether this stands for an erased reader, as :meth:`ReaderService.erase` makes it."""
+    return re.fullmatch(r"[0-9a-f]{40}\.\d+" + re.escape(ERASED), email) is not None
 
 
 def without_erased(

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from newsletter.model import (
+    LEFT,
     RECEIPT,
     DailyGrowth,
     DeliveryState,
@@ -134,12 +135,12 @@ class OwedCounter:
 
 def status_in_file(status: Status) -> Status:
     """The status of a known reader who is listed in the operator's file."""
-    return status if status in {"unsubscribed", "blocked"} else "confirmed"
+    return status if status in LEFT else "confirmed"
 
 
 def status_removed_from_file(status: Status) -> Status:
     """The status of a reader of the operator's file who is no longer listed there."""
-    return status if status in {"unsubscribed", "blocked"} else "removed"
+    return status if status in LEFT else "removed"
 
 
 def merge_file_changes(known: Subscriber, before: Subscriber, after: Subscriber) -> Subscriber:

@@ -336,6 +336,7 @@ def test_departed_reader_cannot_return_under_another_spelling(newsletter: Newsle
     assert newsletter.json("subscribers", "import", "more.CSV") == {
         "added": ["bob@example.org"],
         "left_out": 1,
+        "departed": [],
     }
     newsletter.run("subscribers", "add", "ADA@example.org", "--again")
     listed = {r["email"]: r["status"] for r in newsletter.json("subscribers", "list")}
@@ -360,7 +361,7 @@ def test_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
     done = newsletter.run("subscribers", "import", "more.csv", code=3)
     assert done.stderr.startswith("newsletter: more.csv:3: subscribers.1.email")
     missing = newsletter.run("subscribers", "import", "none.csv", code=3)
-    assert "CSV or YAML" in missing.stderr
+    assert "CSV, YAML or text" in missing.stderr
     assert [r["email"] for r in newsletter.json("subscribers", "list")] == ["ada@example.org"]
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from newsletter.cli import COMMANDS
 from newsletter.config import Settings, WebSettings, read_settings
-from newsletter.config.subscribers import SubscriberSettings, read_subscribers
+from newsletter.config.subscribers import ListedReaderSettings, read_subscribers
 from tests.support.cli import Newsletter
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def blocks(file: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", file.read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("setting", [*SETTINGS, *SubscriberSettings.model_fields])
+@pytest.mark.parametrize("setting", [*SETTINGS, *ListedReaderSettings.model_fields])
 def test_every_setting_has_its_row(setting: str) -> None:
     rows = [line for line in (DOCS / "configuration.md").read_text().splitlines() if "|" in line]
     assert any(f"`{setting}`" in row.split("|")[1] for row in rows)

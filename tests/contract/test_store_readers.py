@@ -2,11 +2,11 @@
 
 from array import array
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from newsletter.model import Reader, Status
+from newsletter.model import Consent, ListedReader, ListedStatus, Reader, Status
 from newsletter.ports import Store
 from tests.support.factories import EVERY_FIELD, NOON, subscriber
 
@@ -140,3 +140,49 @@ def test_large_subscriber_list_is_stored(store: Store) -> None:
     sync(store, *emails[:-1])
     assert len(store.readers(emails=emails)) == 1200
     assert list(statuses(store).values()).count("removed") == 1
+
+
+class TestImportedDepartures:
+    """People who left elsewhere, as another list has them."""
+
+    def depart(
+        self,
+        store: Store,
+        email: str = "ada@example.org",
+        *,
+        status: ListedStatus = "unsubscribed",
+        since: datetime | None = None,
+    ) -> bool:
+        listed = ListedReader(subscriber(email), status, since)
+        return store.import_departure(listed, now=LATER)
+
+    def test_somebody_unknown_is_kept_away(self, store: Store) -> None:
+        assert self.depart(store, since=NOON)
+        sync(store, "ada@example.org")
+        assert store.listed_readers() == (ListedReader(subscriber(), "unsubscribed", NOON),)
+
+    def test_known_reader_leaves_whatever_the_spelling(self, store: Store) -> None:
+        sync(store, "ada@example.org")
+        assert self.depart(store, "Ada@example.org", status="blocked")
+        assert statuses(store) == {"ada@example.org": "blocked"}
+
+    @pytest.mark.parametrize("gone", ["unsubscribed", "blocked"])
+    def test_somebody_who_left_stays_as_they_are(self, store: Store, gone: Status) -> None:
+        sync(store, "ada@example.org")
+        store.set_status("ada@example.org", gone, now=NOON)
+        assert not self.depart(store)
+        assert only_reader(store).status == gone
+
+    def test_later_consent_outranks_a_departure(self, store: Store) -> None:
+        store.save_reader(subscriber(), status="unconfirmed", now=NOON)
+        store.record_consent(1, Consent(LATER, "by a link", "yes"))
+        assert not self.depart(store, since=NOON)
+        assert self.depart(store, since=LATER + timedelta(days=1))
+        assert only_reader(store).status == "unsubscribed"
+
+    def test_listed_readers_have_their_last_consent(self, store: Store) -> None:
+        sync(store, "ada@example.org", "bob@example.org")
+        for at in (NOON, LATER, LATER):
+            store.keep_consent(1, Consent(at, "in another list", ""))
+        assert [each.consented for each in store.listed_readers()] == [LATER, None]
+        assert len(store.consents(1)) == 2

@@ -50,6 +50,7 @@ from newsletter.model import (
     Days,
     DeliveryState,
     IssueState,
+    ListedReader,
     Outcome,
     Subscriber,
     allowing,
@@ -230,11 +231,13 @@ class TestSubscriberFields:
     def test_every_field_comes_back_from_files_and_forms(self, field: str) -> None:
         assert plain_values(EVERY_FIELD)[field] != plain_values(Subscriber(""))[field]
         topics = EVERY_FIELD.filter.topics
-        (from_csv,) = read_csv(write_csv([EVERY_FIELD]).encode(), "readers.csv", topics)
-        (from_yaml,) = read_subscribers(
-            write_yaml([EVERY_FIELD]).encode(), "readers.yaml", topics, {}
+        (from_csv,) = read_csv(
+            write_csv([ListedReader(EVERY_FIELD)]).encode(), "readers.csv", topics
         )
-        assert from_csv == from_yaml == EVERY_FIELD
+        (from_yaml,) = read_subscribers(
+            write_yaml([ListedReader(EVERY_FIELD)]).encode(), "readers.yaml", topics, {}
+        )
+        assert from_csv == from_yaml == ListedReader(EVERY_FIELD)
         from_form = parse_subscriber(fill_form(EVERY_FIELD), EVERY_FIELD.email, topics)
         if SUBSCRIBER_FIELDS[field] != "fixed":
             assert plain_values(from_form)[field] == plain_values(EVERY_FIELD)[field]

@@ -112,9 +112,10 @@ def test_summaries_share_no_sentence_with_abstracts(
 def test_readers_follow_different_existing_topics() -> None:
     settings = read_settings(DEMO.joinpath("newsletter.yaml").read_bytes(), "newsletter.yaml", {})
     topics = {topic.name for topic in settings.topics}
-    readers = read_subscribers(
+    listed = read_subscribers(
         DEMO.joinpath("subscribers.yaml").read_bytes(), "subscribers.yaml", topics, {}
     )
+    readers = [each.subscriber for each in listed]
     wants = [reader.filter for reader in readers]
     assert 5 <= len(topics) <= 8
     assert len(set(wants)) == len(readers) == 3

@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -14,7 +14,7 @@ from newsletter.config.subscribers import (
     write_yaml,
 )
 from newsletter.errors import ConfigurationError, InvalidFileError
-from newsletter.model import Filter, Subscriber
+from newsletter.model import Filter, ListedReader, Subscriber
 from newsletter.papers.filters import parse_rule
 
 TOPICS = ["Reasoning", "Vision"]
@@ -35,9 +35,14 @@ ADA = Subscriber(
     timezone="Europe/London",
     summary="full",
 )
+LISTED = ListedReader(ADA, consented=datetime(2026, 8, 1, 9, 30, tzinfo=UTC))
 
 
 def read(*entries: dict[str, object]) -> tuple[Subscriber, ...]:
+    return tuple(reader.subscriber for reader in read_readers(*entries))
+
+
+def read_readers(*entries: dict[str, object]) -> tuple[ListedReader, ...]:
     text = json.dumps({"subscribers": entries}, indent=1)
     return read_subscribers(text.encode(), "subscribers.yaml", TOPICS, {})
 
@@ -57,12 +62,12 @@ def test_empty_file_has_no_subscribers(text: str) -> None:
     assert read_subscribers(text.encode(), "f", TOPICS, {}) == ()
 
 
-@pytest.mark.parametrize("written", [write_yaml([ADA]), write_csv([ADA])])
+@pytest.mark.parametrize("written", [write_yaml([LISTED]), write_csv([LISTED])])
 def test_written_file_reads_back_the_same(written: str) -> None:
     if written.startswith("email,"):
-        assert read_csv(written.encode(), "f.csv", TOPICS) == (ADA,)
+        assert read_csv(written.encode(), "f.csv", TOPICS) == (LISTED,)
     else:
-        assert read_subscribers(written.encode(), "f.yaml", TOPICS, {}) == (ADA,)
+        assert read_subscribers(written.encode(), "f.yaml", TOPICS, {}) == (LISTED,)
 
 
 def test_entry_omits_default_values() -> None:

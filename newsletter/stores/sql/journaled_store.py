@@ -18,6 +18,7 @@ from newsletter.model import (
     Consent,
     DeliveryState,
     Letter,
+    ListedReader,
     MailEvent,
     MailEventEffect,
     PlannedEdition,
@@ -137,6 +138,13 @@ class JournaledStore(SqlStore, Journaled):
         changed = super().set_status(email, status, now=now)
         if changed:
             self._journal.record_reader(email, status, now=now)
+        return changed
+
+    @override
+    def import_departure(self, listed: ListedReader, *, now: datetime) -> bool:
+        changed = super().import_departure(listed, now=now)
+        if changed:
+            self._journal.record_reader(listed.subscriber.email, listed.status, now=now)
         return changed
 
     @override

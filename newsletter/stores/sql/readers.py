@@ -1,13 +1,24 @@
 """Readers of the operator's file and of the store alone, in SQL."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import OPEN_ISSUE, MailEvent, MailEventEffect, Reader, Status, Subscriber
+from newsletter.model import (
+    LEFT,
+    OPEN_ISSUE,
+    Consent,
+    ListedReader,
+    MailEvent,
+    MailEventEffect,
+    Reader,
+    Status,
+    Subscriber,
+)
 from newsletter.ports import Readers
 from newsletter.stores.logic import (
     effect_of,
@@ -21,7 +32,7 @@ from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Queries, Task, lock_task
 from newsletter.stores.sql.statements import BATCH, insert_new, pages, select_in
 
-READERS = schema.readers.c
+READERS, CONSENTS = schema.readers.c, schema.consents.c
 
 
 class ReaderQueries(Queries, Readers):
@@ -61,6 +72,46 @@ class ReaderQueries(Queries, Readers):
                 _add_readers(connection, {email: body}, status=status, origin="store", now=now)
             row = connection.execute(sa.select(schema.readers).where(READERS.email == email)).one()
             return reader_of(row)
+
+    @override
+    def import_departure(self, listed: ListedReader, *, now: datetime) -> bool:
+        email, since = listed.subscriber.email, listed.since or now
+        same = sa.func.lower(READERS.email) == email.lower()
+        known = sa.select(READERS.id, READERS.email, READERS.status).where(same)
+        with self._database.writing() as connection:
+            lock_task(connection, Task.ADD_READERS)
+            row = connection.execute(known.order_by(READERS.id).limit(1)).one_or_none()
+            if row is None:
+                body = {email: dump(listed.subscriber)}
+                _add_readers(connection, body, status=listed.status, origin="store", now=since)
+                return True
+            agreed = sa.select(sa.func.max(CONSENTS.at)).where(CONSENTS.reader == row.id)
+            consent = connection.execute(agreed).scalar()
+            if row.status in LEFT or (consent is not None and consent > since):
+                return False
+            return set_status(connection, row.email, listed.status, now=now)
+
+    @override
+    def keep_consent(self, reader: int, consent: Consent) -> None:
+        same = (CONSENTS.reader == reader) & (CONSENTS.at == consent.at)
+        with self._database.writing() as connection:
+            lock_task(connection, Task.ADD_READERS)
+            if connection.execute(sa.select(CONSENTS.id).where(same)).first() is None:
+                row = {"reader": reader, **asdict(consent)}
+                connection.execute(sa.insert(schema.consents), row)
+
+    @override
+    def listed_readers(self) -> tuple[ListedReader, ...]:
+        agreed = sa.select(CONSENTS.reader, sa.func.max(CONSENTS.at).label("at"))
+        agreed_at = agreed.group_by(CONSENTS.reader).subquery()
+        query = (
+            sa.select(*_COLUMNS, READERS.changed, agreed_at.c.at)
+            .outerjoin_from(schema.readers, agreed_at, agreed_at.c.reader == READERS.id)
+            .where(READERS.status.in_(("confirmed", *LEFT)))
+        )
+        with self._database.reading() as connection:
+            all_pages = pages(connection, query, READERS.id)
+            return tuple(_listed_reader(row) for rows in all_pages for row in rows)
 
     @override
     def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
@@ -171,6 +222,22 @@ def reader_of(row: sa.Row[Any]) -> Reader:
         decided=row.decided,
         origin=row.origin,
     )
+
+
+_COLUMNS = (
+    READERS.id,
+    READERS.email,
+    READERS.status,
+    READERS.decided,
+    READERS.origin,
+    READERS.body,
+)
+"""What :func:`reader_of` reads."""
+
+
+def _listed_reader(row: sa.Row[Any]) -> ListedReader:
+    since = None if row.status == "confirmed" else row.changed
+    return ListedReader(reader_of(row).subscriber, row.status, since, row.at)
 
 
 def _file_changes(

@@ -1,0 +1,86 @@
+"""Those who left or are blocked stay so when readers are exported, imported or listed anew."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cli import Newsletter
+
+ADA, BOB, CLEO = "ada@example.org", "bob@example.org", "cleo@example.org"
+
+
+@pytest.fixture
+def newsletter(tmp_path: Path) -> Newsletter:
+    made = Newsletter(tmp_path)
+    made.configure()
+    made.subscribe({"email": ADA}, {"email": BOB})
+    return made
+
+
+def statuses(newsletter: Newsletter) -> dict[str, str]:
+    return {each["email"]: each["status"] for each in newsletter.json("subscribers", "list")}
+
+
+@pytest.mark.parametrize("file", ["all.yaml", "all.csv"])
+def test_export_carries_departures_into_an_empty_store(newsletter: Newsletter, file: str) -> None:
+    newsletter.run("subscribers", "add", CLEO)
+    newsletter.run("subscribers", "remove", ADA)
+    newsletter.run("subscribers", "erase", CLEO, "--yes")
+    newsletter.run("subscribers", "export", file)
+    newsletter.configure(store="sqlite:///new.db")
+    done = newsletter.json("subscribers", "import", file)
+    assert (len(done["added"]), len(done["departed"])) == (1, 2)
+    assert statuses(newsletter) == {ADA: "unsubscribed", BOB: "confirmed"}
+    refused = newsletter.run("subscribers", "add", CLEO, code=2)
+    assert "left before" in refused.stderr
+
+
+def test_export_may_be_the_readers_file(newsletter: Newsletter) -> None:
+    newsletter.run("subscribers", "remove", ADA)
+    newsletter.run("subscribers", "export", "all.yaml")
+    newsletter.configure(store="sqlite:///new.db", subscribers="all.yaml")
+    assert statuses(newsletter) == {ADA: "unsubscribed", BOB: "confirmed"}
+
+
+def test_confirmed_readers_can_be_exported_alone(newsletter: Newsletter) -> None:
+    newsletter.run("subscribers", "remove", ADA)
+    listed = newsletter.json("subscribers", "export", "--status", "confirmed")
+    assert [each["email"] for each in listed] == [BOB]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("left.txt", "Ada@example.org\n\ndora@example.org\n"),
+        ("left.csv", "email\nada@example.org\ndora@example.org\n"),
+    ],
+)
+def test_list_of_addresses_can_be_imported_as_departed(
+    newsletter: Newsletter, file: str, text: str
+) -> None:
+    (newsletter.folder / file).write_text(text)
+    done = newsletter.json("subscribers", "import", file, "--status", "unsubscribed")
+    assert done["added"] == []
+    assert statuses(newsletter) == {
+        ADA: "unsubscribed",
+        BOB: "confirmed",
+        "dora@example.org": "unsubscribed",
+    }
+    newsletter.subscribe({"email": "dora@example.org"})
+    assert statuses(newsletter)["dora@example.org"] == "unsubscribed"
+    assert newsletter.json("subscribers", "import", file)["left_out"] == 2
+
+
+def test_imported_consent_is_exported_again(newsletter: Newsletter) -> None:
+    entry: dict[str, Any] = {"email": CLEO, "consented": "2026-07-01T09:30:00+00:00"}
+    (newsletter.folder / "more.csv").write_text(",".join(entry) + "\n" + ",".join(entry.values()))
+    newsletter.run("subscribers", "import", "more.csv")
+    newsletter.run("subscribers", "import", "more.csv")
+    assert entry in newsletter.json("subscribers", "export")
+
+
+def test_address_list_with_a_mistake_names_the_line(newsletter: Newsletter) -> None:
+    (newsletter.folder / "left.txt").write_text("ada@example.org\n\nnobody\n")
+    done = newsletter.run("subscribers", "import", "left.txt", code=3)
+    assert "left.txt:3: " in done.stderr
