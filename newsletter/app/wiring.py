@@ -5,7 +5,7 @@
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from newsletter.app.clock import SystemClock
 from newsletter.app.files import kept_secret, read_file, remedy, store_address
 from newsletter.app.locks import FileRunLock
+from newsletter.app.readers_file import subscribed, sync_readers
 from newsletter.bounces.mailboxes import Maildir
 from newsletter.bounces.processing import BounceProcessor
 from newsletter.config import (
@@ -35,12 +36,12 @@ from newsletter.config import (
 from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.letter.rendering import NOTES, LetterTemplates
-from newsletter.model import LEFT, ListedReader, Reader, Subscriber
+from newsletter.model import ListedReader, Reader, Subscriber
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
-from newsletter.readers.service import ReaderService, is_erased, without_erased
+from newsletter.readers.service import ReaderService
 from newsletter.sources import (
     Arxiv,
     BioRxiv,
@@ -143,7 +144,7 @@ class App:
     @property
     def listed_subscribers(self) -> tuple[Subscriber, ...]:
         """The subscribers in the operator's file, without those who left; see above."""
-        return _subscribed(self.listed_readers)
+        return subscribed(self.listed_readers)
 
     def _read_subscribers(self) -> tuple[ListedReader, ...]:
         path = self.subscribers_file
@@ -158,43 +159,11 @@ class App:
         Raises:
             ConfigurationError: the file is wrong; the readers stay as they were.
         """
-        self._sync(self._read_subscribers())
-
-    def _sync(self, listed_readers: Sequence[ListedReader]) -> None:
-        """Bring the store's readers up to date; known ones keep the spelling of their address.
-
-        Addresses that differ only in case are one reader, so a reader who left stays away however
-        the file spells them.
-        """
-        listed = _subscribed(listed_readers)
-        emails = {each.subscriber.email.casefold() for each in listed_readers}
-        readers = [
-            reader
-            for reader in (self.store.each_reader() if listed_readers else ())
-            if is_erased(reader) or reader.subscriber.email.casefold() in emails
-        ]
-        self._record_departures(listed_readers, readers)
-        known = {r.subscriber.email.casefold(): r.subscriber.email for r in readers}
-        current = without_erased(listed, readers, self.keyring)
-        spelt = [replace(s, email=known.get(s.email.casefold(), s.email)) for s in current]
-        self.store.sync_subscribers(spelt, now=self.clock.now())
-
-    def _record_departures(self, listed: Sequence[ListedReader], readers: Sequence[Reader]) -> None:
-        """Record who has left by the operator's file.
-
-        An entry without a date gives way to any consent: the reader may have come back since.
-        """
-        known = {reader.subscriber.email.casefold(): reader for reader in readers}
-        for each in listed:
-            reader = known.get(each.subscriber.email.casefold())
-            if each.status == "confirmed" or (reader is not None and reader.status in LEFT):
-                continue
-            if each.since or reader is None or not self.store.consents(reader.id):
-                self.store.import_departure(each, now=self.clock.now())
+        sync_readers(self.store, self._read_subscribers(), self.keyring, self.clock.now())
 
     def sync_readers(self) -> None:
         """Bring the store's readers up to date from the operator's file as it was first read."""
-        self._sync(self.listed_readers)
+        sync_readers(self.store, self.listed_readers, self.keyring, self.clock.now())
 
     def readers(self) -> tuple[Reader, ...]:
         """Every reader, after the store was brought up to date from the operator's file."""
@@ -353,10 +322,6 @@ class App:
         app = replace(self, settings=_read_settings(self.path, self.environment))
         vars(app)["store"] = self.store
         return app
-
-
-def _subscribed(listed: Iterable[ListedReader]) -> tuple[Subscriber, ...]:
-    return tuple(each.subscriber for each in listed if each.status == "confirmed")
 
 
 @contextmanager
