@@ -47,16 +47,22 @@ _HEADS = tuple(
         r"(?:no abstract(?: is)?(?: available)?|abstract not available|n/a|null|none)\.?\s*$",
     )
 )
-_TAILS = tuple(
-    re.compile(pattern + r"\s*$", re.IGNORECASE)
-    for pattern in (
-        r"\s*\[[^\[\]\n]{3,80}\]\s*Published\s+(?P<date>[^\n.]{8,40}\d{4})",  # APS
-        rf"(?:NO ABSTRACT\s*)?\s*PMID:\s*\d+(?:\s*\|\s*PMC:\s*\w+)?(?:\s*\|\s*DOI:\s*{_DOI})?",
-        r"\s*\bThe post [^\n]{1,300} (?:first appeared|appeared first) on [^\n]{1,99}",  # WordPress
+_TAILS = {
+    word: re.compile(pattern + r"\s*$", re.IGNORECASE)
+    for word, pattern in {
+        # the American Physical Society
+        "published": r"\s*\[[^\[\]\n]{3,80}\]\s*Published\s+(?P<date>[^\n.]{8,40}\d{4})",
+        "pmid:": r"(?:NO ABSTRACT\s*)?\s*PMID:\s*\d+(?:\s*\|\s*PMC:\s*\w+)?"
+        rf"(?:\s*\|\s*DOI:\s*{_DOI})?",
+        # WordPress
+        "the post ": r"\s*\bThe post [^\n]{1,300} (?:first appeared|appeared first) on [^\n]{1,99}",
         # a button below the text; behind half a sentence it shows that the text was cut
-        r"(?<=[.!?])\s*\n\n\W*(?:read more|continue reading|(?:read )?full (?:text|article))\W*",
-    )
-)
+        "\n\n": r"(?<=[.!?])\s*\n\n\W*"
+        r"(?:read more|continue reading|(?:read )?full (?:text|article))\W*",
+    }.items()
+}
+"""The patterns by a text that each of them needs: most abstracts have none of these."""
+
 _MANY = re.compile(r"\n{3,}")
 _LONGEST_TAIL = 300  # characters
 _MOST_PARTS = 4  # a citation, the authors, a heading
@@ -94,4 +100,6 @@ def split_boilerplate(text: str) -> Boilerplate:
 def _matches(text: str) -> Iterator[re.Match[str]]:
     yield from (match for head in _HEADS if (match := head.match(text)))
     start = max(0, len(text) - _LONGEST_TAIL)
-    yield from (match for tail in _TAILS if (match := tail.search(text, start)))
+    end = text[start:].lower()
+    tails = (tail for word, tail in _TAILS.items() if word in end)
+    yield from (match for tail in tails if (match := tail.search(text, start)))

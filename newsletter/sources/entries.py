@@ -110,35 +110,28 @@ def item_from_entry(entry: Entry, feed_url: str) -> Item | None:
     abstract = clean(around.abstract)
     if fold(abstract).rstrip(".") == fold(title).rstrip("."):
         abstract = ""  # a text that only repeats its title
-    dates = (*entry["dates"], *around.dates)
     authors = byline(entry["authors"]) or byline(around.authors)
-    item = _item(entry, feed_url, title=title, abstract=abstract, authors=authors)
-    if item.title == _UNTITLED and not title:
-        return None
-    return replace(
-        item,
-        ids=(*item.ids, *(doi for doi in around.dois if doi not in item.ids)),
-        published=(published := _first(find_day, dates)),
-        published_month=None if published else _first(find_month, dates),
-    )
+    around = replace(around, abstract=abstract, authors=authors)
+    item = _item(entry, feed_url, title, around)
+    return None if item.title == _UNTITLED and not title else item
 
 
-def _item(
-    entry: Entry, feed_url: str, *, title: str, abstract: str, authors: tuple[str, ...]
-) -> Item:
+def _item(entry: Entry, feed_url: str, title: str, texts: Boilerplate) -> Item:
     ids = tuple(map(clean, entry["ids"]))
+    dates = (*entry["dates"], *texts.dates)
     link = http_url(entry["link"].strip().replace(" ", "%20")) or _address_of_doi(ids)
     # Guids are unique within their feed only.
     guid = [f"feed:{feed_url}#{clean(entry['guid'])}"] if entry["guid"] else []
     return Item(
-        title=title or shorten(abstract, _TITLE_LENGTH) or link or _UNTITLED,
-        abstract=abstract,
-        ids=(*ids, *guid),
+        title=title or shorten(texts.abstract, _TITLE_LENGTH) or link or _UNTITLED,
+        abstract=texts.abstract,
+        ids=tuple(dict.fromkeys((*ids, *guid, *texts.dois))),
         url=link,
         discussion=http_url(entry["comments"]),
-        authors=authors,
+        authors=texts.authors,
         categories=tuple(filter(None, map(clean, entry["categories"]))),
-        published=_first(find_day, entry["dates"]),
+        published=(published := _first(find_day, dates)),
+        published_month=None if published else _first(find_month, dates),
         version=find_version(ids),
     )
 
@@ -156,8 +149,8 @@ def _abstract(entry: Entry) -> Boilerplate:
     """The abstract out of an entry's texts, with what its publisher put around them."""
     texts = dict.fromkeys(filter(None, (entry["summary"], *entry["contents"])))
     parts = [split_boilerplate(unmarked(text)) for text in texts]
-    if not parts:
-        return Boilerplate("")
+    if len(parts) <= 1:
+        return parts[0] if parts else Boilerplate("")
     summary, *contents = parts if entry["summary"] else [Boilerplate(""), *parts]
     whole = max((part.abstract for part in contents), key=len, default="")
     return Boilerplate(
@@ -198,9 +191,9 @@ def arxiv_item(entry: Entry, url: str) -> Item:
     prefix = _ABSTRACT_PREFIX.match(entry["summary"])
     abstract = clean(entry["summary"][prefix.end() if prefix else 0 :])
     kind = entry["announcement"] or (prefix["kind"] if prefix else "")
-    title, authors = clean(entry["title"]), tuple(_arxiv_authors(entry["authors"]))
+    authors = tuple(_arxiv_authors(entry["authors"]))
     item = replace(
-        _item(entry, url, title=title, abstract=abstract, authors=authors),
+        _item(entry, url, clean(entry["title"]), Boilerplate(abstract, authors)),
         announcement=_ANNOUNCEMENTS.get(kind.strip().lower(), "new"),
     )
     if number is None:

@@ -37,6 +37,9 @@ def clean(text: str) -> str:
     White space is collapsed. Control and private characters, lone surrogates, noncharacters,
     direction overrides and invisible joiners are removed. The result is composed (NFC).
     """
+    on_one_line = text.replace("\n", " ")
+    if on_one_line.isascii() and on_one_line.isprintable():  # most texts: the short way
+        return " ".join(on_one_line.split())
     if not text.isascii():
         text = "".join(_stream_safe(_join_surrogates(text)))
     printable = _UNPRINTABLE.sub("", text)

@@ -4,6 +4,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 _MONTHS = (  # in English; and in French, German, Spanish, Italian, Portuguese and Dutch
     "jan(?:uary)?|jan(?:vier|uar|uari|v)|enero|ene|gennaio|janeiro",
@@ -66,6 +67,7 @@ _NONE = frozenset({date(1970, 1, 1)})
 """What programs write that have no date."""
 
 
+@lru_cache(maxsize=1024)  # the entries of a feed share a few days
 def find_day(text: str) -> date | None:
     """The day that a text names, in UTC if it names a time and a zone; None if it is not sure.
 
