@@ -47,7 +47,8 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     """The papers this reader is owed and wants, in their order, within the limits.
 
     Papers that the letter cannot name are behind its "N more" if that links to a page that does;
-    otherwise they wait for the next issue.
+    otherwise they wait for the next issue, once: then they are named even if that makes the letter
+    longer than ``limits.max_html``.
     """
     selection = select_papers(masks, history)
     chosen, subscriber = selection.chosen, history.reader.subscriber
@@ -61,14 +62,15 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     if corrections:
         sizes = (limits.sizes.corrections[index] for index in corrections)
         room -= sum(sizes) + limits.sizes.corrections_frame
+    waited = 0 if limits.has_page else chosen & selection.again
     leads = 0
     if min(max_cards, chosen.bit_count()) >= MIN_CARDS_FOR_LEADS:
         leads = _first(chosen, LEAD_PAPERS)
         room_below = room - limits.sizes.heading
-        cards, rows = _fit(chosen, leads, max_cards, room_below, summary, limits.sizes)
+        cards, rows = _fit(chosen, leads, waited, max_cards, room_below, summary, limits.sizes)
     if leads == 0 or leads & ~cards:  # a section of the best three has three
         leads = 0
-        cards, rows = _fit(chosen, leads, max_cards, room, summary, limits.sizes)
+        cards, rows = _fit(chosen, leads, waited, max_cards, room, summary, limits.sizes)
     shown = cards | rows
     unnamed = tuple(bit_indexes(chosen & ~shown))
     return Edition(
@@ -90,22 +92,30 @@ def _first(papers: int, count: int) -> int:
 
 
 def _fit(
-    papers: int, leads: int, max_cards: int, room: int, summary: Summary, sizes: HtmlSizes
+    papers: int,
+    leads: int,
+    waited: int,
+    max_cards: int,
+    room: int,
+    summary: Summary,
+    sizes: HtmlSizes,
 ) -> tuple[int, int]:
     """Which papers become cards and which rows, best first, within ``room`` bytes.
 
     Every paper gets a row first; what is left makes cards of the best ones. If the rows alone do
-    not fit, the cards get their share of the room, and the last papers get nothing.
+    not fit, the cards get their share of the room, and the last papers get nothing. Those that
+    ``waited`` get a row in any case, and leave the others at least half of the room.
     """
     order, rows = tuple(bit_indexes(papers)), sizes.rows
     card_sizes, lead_sizes = sizes.cards[summary], sizes.cards[lead_length(summary)]
     left = room - sum([rows[index] for index in order])
     for_cards = left if left >= 0 else room // CARD_SHARE
+    room = max(room - sum([rows[index] for index in bit_indexes(waited)]), room // 2)
     cards = named = count = 0
     for index in order:
-        row = rows[index]
+        row = 0 if waited >> index & 1 else rows[index]  # room for those that waited is kept
         card = sizes.reason + (lead_sizes if leads >> index & 1 else card_sizes)[index]
-        more = card - row if card > row else 0
+        more = max(0, card - rows[index])
         if count < max_cards and more <= for_cards and row + more <= room:
             for_cards -= more
             room -= row + more
@@ -115,9 +125,10 @@ def _fit(
             max_cards = 0  # no card after the first row: the order says how good a paper is
             room -= row
         else:
+            papers = named | waited  # no new paper after the first without room
             break
         named |= 1 << index
-    return cards, named & ~cards
+    return cards, papers & ~cards
 
 
 def lead_length(summary: Summary) -> Length:

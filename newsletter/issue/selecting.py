@@ -18,7 +18,7 @@ from newsletter.papers.matching import written_forms
 from newsletter.papers.topics import bit_indexes
 from newsletter.text import shorten, tex_to_unicode
 
-NO_ROOM = "did not fit; comes with the next letter that has room"
+NO_ROOM = "did not fit; comes with the next letter"
 """Why a paper is not in an edition although the reader wants it."""
 
 

@@ -14,10 +14,10 @@ LONGEST_GAP = max(facts.longest_gap or timedelta() for facts in CADENCES.values(
 
 # What a reader is owed.
 
-MAX_PAPER_AGE = timedelta(days=21)
+MAX_PAPER_AGE = timedelta(days=22)
 """How long after it was first seen a paper is still sent. After a long pause a reader gets the
-papers of these days rather than a flood. A paper that only lacked upvotes for a reader, or room in
-their letter, is judged again for as long."""
+papers of these days rather than a flood. A paper that only lacked upvotes for a reader is judged
+again for as long; one that had no room in their letter comes with the next one."""
 
 # When an issue is due.
 
@@ -90,6 +90,9 @@ _TIME_ZONES = timedelta(hours=26)  # a date lasts from UTC+14 to UTC-12
 RELATIONS: Mapping[str, bool] = {
     "a reader gets every paper since their last issue, even if the next was slept through": (
         MAX_PAPER_AGE > LONGEST_GAP + LONGEST_SLEEP + MAX_LATENESS
+    ),
+    "a paper without room comes with the next letter, even if that was slept through": (
+        MAX_PAPER_AGE > 2 * LONGEST_GAP + LONGEST_SLEEP + MAX_LATENESS
     ),
     "a newsletter that slept finds the last issue it owes a reader of any cadence": (
         LONGEST_SLEEP >= LONGEST_GAP
