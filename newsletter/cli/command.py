@@ -12,7 +12,6 @@ from functools import wraps
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec
-from zoneinfo import ZoneInfo
 
 import typer
 from typer.core import TyperGroup
@@ -22,6 +21,7 @@ from newsletter.cli.output import Output
 from newsletter.config.subscribers import mailbox_key
 from newsletter.errors import UsageError
 from newsletter.model import Reader
+from newsletter.model.zones import load_zone
 from newsletter.ports import Clock
 
 Options = ParamSpec("Options")
@@ -131,7 +131,7 @@ def issue_day(text: str | None, clock: Clock, timezone: str) -> date:
         UsageError: the text is not a date.
     """
     if text is None:
-        return clock.now().astimezone(ZoneInfo(timezone)).date()
+        return clock.now().astimezone(load_zone(timezone)).date()
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError as error:

@@ -1,15 +1,16 @@
 """Types of settings; each one's error says what to write instead."""
 
+import difflib
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, model_validator
 
 from newsletter.errors import FilterError
+from newsletter.model.zones import zone_names
 from newsletter.papers.filters import parse_rule
 from newsletter.text import clean, http_url
 
@@ -74,11 +75,22 @@ def _mailbox(text: str) -> str:
 
 
 def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"there is no time zone {text!r}; write one like Europe/Zurich") from error
+    if text not in zone_names():
+        raise ValueError(f"IANA lists no time zone {clean(text)!r}; {_near_zones(text)}")
     return text
+
+
+def _near_zones(text: str) -> str:
+    """What to write instead of this: the zones with the nearest names, or an example."""
+    names = {name.casefold(): name for name in sorted(zone_names())}
+    cities = {folded.rpartition("/")[2]: folded for folded in names}
+    wanted = text.strip().casefold().replace(" ", "_")
+    place = wanted.rpartition("/")[2]
+    near = difflib.get_close_matches(wanted, names, 2, 0.75) + [
+        cities[city] for city in difflib.get_close_matches(place, cities, 2, 0.75)
+    ]
+    found = " or ".join(names[each] for each in dict.fromkeys(near))
+    return f"did you mean {found}?" if found else "write one like Europe/Zurich"
 
 
 def _wall_time(text: str) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo
+
+from newsletter.model.zones import load_zone
 
 CoverageState = Literal["growing", "missing", "covered", "filled", "lost"]
 """What is known of a list: it may still grow; it was never read and its date is over; it was read
@@ -48,11 +49,11 @@ class Calendar:
 
     def today(self, now: datetime) -> date:
         """The source's date at an instant, whether it lists papers on it or not."""
-        return now.astimezone(ZoneInfo(self.zone)).date()
+        return now.astimezone(load_zone(self.zone)).date()
 
     def starts(self, day: date) -> datetime:
         """The instant at which a date begins there."""
-        return datetime.combine(day, time(), ZoneInfo(self.zone))
+        return datetime.combine(day, time(), load_zone(self.zone))
 
     def last_before(self, day: date) -> date:
         """The last date with a list before a date."""

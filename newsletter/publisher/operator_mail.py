@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from newsletter.delivery.delivering import send_single
 from newsletter.errors import TransportError
@@ -13,6 +12,7 @@ from newsletter.letter.message import build_note
 from newsletter.letter.rendering import LetterTemplates, render_note
 from newsletter.model import ERRORS, Accepted, DeliveryState, Envelope, NotSent
 from newsletter.model.closed_sets import complete
+from newsletter.model.zones import load_zone
 from newsletter.ports import Transport
 from newsletter.publisher.fetching import Backoff
 from newsletter.publisher.publisher import Publisher
@@ -83,7 +83,7 @@ def _list_events(publisher: Publisher, state: SchedulerState) -> Iterator[tuple[
         return
     current = report(publisher, newest)
     yield from _issue_events(current)
-    zone = ZoneInfo(publisher.publication.timezone)
+    zone = load_zone(publisher.publication.timezone)
     for source in known_health(publisher):
         for_this_issue = source.checked and source.checked.astimezone(zone).date() == newest
         if for_this_issue and source.state in {"failed", "partial", "stale"}:

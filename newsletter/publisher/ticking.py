@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain, islice
-from zoneinfo import ZoneInfo
 
 from newsletter.errors import OldStoreError, TryAgainError, describe
 from newsletter.model import OPEN_ISSUE, STOPPED_ISSUE, Counts, Reader
 from newsletter.model.windows import MAX_LATENESS, MIN_SLEEP, SEARCHED_ISSUES
+from newsletter.model.zones import load_zone
 from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.fetching import Backoff, FetchSchedule, fetch_sources, log_report
 from newsletter.publisher.publisher import Publisher
@@ -140,7 +140,7 @@ async def _poll(publisher: Publisher, state: SchedulerState, due: datetime | Non
     sources = state.polls.sources_to_poll(publisher.sources, store, now, due)
     if not sources:
         return
-    day = now.astimezone(ZoneInfo(publisher.publication.timezone)).date()
+    day = now.astimezone(load_zone(publisher.publication.timezone)).date()
     for report in await fetch_sources(sources, store, day, clock):
         log_report(day, report)
     state.polls.plan(sources, store, clock.now())

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo
 
 from newsletter.errors import Isolated
 from newsletter.model import CADENCES, Days, Reader, Subscriber
 from newsletter.model.windows import FETCH_AHEAD, LONGEST_SLEEP, MAX_LATENESS
+from newsletter.model.zones import load_zone
 
 _DAY = timedelta(days=1)
 
@@ -75,7 +75,7 @@ def local_instant(day: date, at: time, timezone: str) -> datetime:
     Of a time that comes twice it is the first; a time that a clock change skips moves on by the
     length of the gap (PEP 495, ``fold=0``).
     """
-    return datetime.combine(day, at, ZoneInfo(timezone)).astimezone(UTC)
+    return datetime.combine(day, at, load_zone(timezone)).astimezone(UTC)
 
 
 def date_exists(day: date, timezone: str) -> bool:
@@ -146,7 +146,7 @@ def _dates_of(
 
 def _local_dates(at: str, timezone: str, *, since: datetime, until: datetime) -> Iterable[_DueDate]:
     """The local dates whose instant is between the two, oldest first."""
-    local_time, zone = time.fromisoformat(at), ZoneInfo(timezone)
+    local_time, zone = time.fromisoformat(at), load_zone(timezone)
     day = since.astimezone(zone).date() - _DAY
     while day <= until.astimezone(zone).date() + _DAY:
         instant = local_instant(day, local_time, timezone)

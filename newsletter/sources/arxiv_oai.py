@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from xml.etree import ElementTree as ET
-from zoneinfo import ZoneInfo
 
 from newsletter.errors import SourceError
 from newsletter.model import ARXIV
+from newsletter.model.zones import load_zone
 from newsletter.papers.names import parse_arxiv_id
 from newsletter.sources.answers import load_xml
 
@@ -74,7 +74,7 @@ def deadline(day: date) -> datetime:
     before = day - timedelta(days=1)
     while before.weekday() not in ARXIV.weekdays:
         before -= timedelta(days=1)
-    return datetime.combine(before, _DEADLINE, ZoneInfo(ARXIV.zone))
+    return datetime.combine(before, _DEADLINE, load_zone(ARXIV.zone))
 
 
 def is_first_listed(record: Record, day: date) -> bool:

@@ -8,7 +8,6 @@ from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
 
 import jinja2
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +19,7 @@ from newsletter.config.sources import EVERY_FIELD
 from newsletter.errors import TemplateError
 from newsletter.letter.links import Purpose
 from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
+from newsletter.model.zones import load_zone, zone_names
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
@@ -88,7 +88,7 @@ class PageTemplates:
 @cache
 def list_zones() -> tuple[str, ...]:
     """The names of the time zones that a form offers."""
-    return ("UTC", *sorted(zone for zone in available_timezones() if zone.startswith(ZONE_AREAS)))
+    return ("UTC", *sorted(zone for zone in zone_names() if zone.startswith(ZONE_AREAS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class PageContext:
     def today(self, reader: Reader) -> date:
         """The date in a reader's time zone."""
         zone = reader.subscriber.timezone or self.default_schedule.timezone
-        return self.now.astimezone(ZoneInfo(zone)).date()
+        return self.now.astimezone(load_zone(zone)).date()
 
     def verify_link(self, request: Request, purpose: Purpose) -> tuple[Reader, str]:
         """The reader whose link a page was requested by, and what else the link carries.

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from zoneinfo import ZoneInfo
 
 from newsletter.model import Filter, Letter, Subscriber
+from newsletter.model.zones import load_zone
 from newsletter.papers.filters import parse_rule
 from newsletter.ports import Source
 from newsletter.publisher.fetching import fetch_sources
@@ -199,7 +199,7 @@ class Newsletter:
         )
 
     def _today(self) -> date:
-        return self.clock.now().astimezone(ZoneInfo(self.plan.zone)).date()
+        return self.clock.now().astimezone(load_zone(self.plan.zone)).date()
 
     async def fetch(self) -> None:
         """`newsletter fetch`."""

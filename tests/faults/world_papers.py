@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from xml.sax.saxutils import escape
-from zoneinfo import ZoneInfo
 
+from newsletter.model.zones import load_zone
 from newsletter.sources import arxiv_oai
 
 Page = tuple[int, Mapping[str, str], bytes]
@@ -21,7 +21,7 @@ SUBJECTS = ("vision", "speech", "robotics", "genomics", "optics", "logic")
 CUT = 60
 """Rows at which an announcement is cut: 2,000 at arXiv; here fewer, which are read sooner."""
 
-NEW_YORK = ZoneInfo("America/New_York")
+NEW_YORK = load_zone("America/New_York")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 _WORDS = tuple(

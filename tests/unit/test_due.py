@@ -3,11 +3,13 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import available_timezones
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from newsletter.model import Reader, Subscriber
+from newsletter.model.zones import load_zone, zone_names
 from newsletter.readers.due import (
     DefaultSchedule,
     date_exists,
@@ -33,9 +35,9 @@ WALL_TIMES = (
     "23:30",
 )
 STRANGE = ("Australia/Lord_Howe", "America/Nuuk", "Pacific/Apia", "Africa/Cairo", "America/Havana")
-STEP = timedelta(days=1)
+STEP, HOUR = timedelta(days=1), timedelta(hours=1)
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
-ZONES = sorted(available_timezones())[:: 1 if FULL else 60]
+ZONES = sorted(zone_names())[:: 1 if FULL else 60]
 YEARS = (2011, 2025, 2026, 2027) if FULL else (2026,)
 
 
@@ -226,6 +228,51 @@ def check_walk(zone: str, first: date, last: date, step: timedelta) -> None:
 )
 def test_one_issue_a_date_where_clocks_are_strange(zone: str, first: date, last: date) -> None:
     check_walk(zone, first, last, timedelta(minutes=30))
+
+
+DAYS_BACK = st.integers(0, 45 * 365)
+AT_TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))
+ODD_ZONES = st.sampled_from((*STRANGE, "Antarctica/Troll", "Africa/Casablanca", "Asia/Gaza"))
+ANY_ZONE = st.one_of(ODD_ZONES, st.sampled_from(sorted(zone_names())))
+
+
+@given(zone=ANY_ZONE, back=DAYS_BACK, at=AT_TIMES)
+def test_a_local_time_is_the_first_with_that_name(zone: str, back: int, at: time) -> None:
+    """Compared with every offset that the zone has around that date."""
+    day, rules = date(2037, 12, 31) - back * STEP, load_zone(zone)
+    local = datetime.combine(day, at, UTC)
+    around = [(local + hours * HOUR).astimezone(rules) for hours in range(-48, 49)]
+    offsets = [one.utcoffset() or timedelta() for one in around]
+    named = [
+        local - offset
+        for offset in offsets
+        if (local - offset).astimezone(rules).replace(tzinfo=UTC) == local
+    ]
+    assert local_instant(day, at, zone) == min(named, default=local - offsets[0])
+
+
+@given(
+    zone=ANY_ZONE, back=DAYS_BACK, where=st.sampled_from(["at a change", "anywhere"]), at=AT_TIMES
+)
+@settings(max_examples=30)
+def test_one_issue_a_date_whatever_the_calendar(zone: str, back: int, where: str, at: time) -> None:
+    """Walked in ticks of an hour, at a clock change if the zone has one in the year before."""
+    last, rules = date(2037, 12, 31) - back * STEP, load_zone(zone)
+    year = [datetime.combine(last - n * STEP, time(), UTC) for n in range(365)]
+    changes = [
+        one.date()
+        for one in year
+        if one.astimezone(rules).utcoffset() != (one - STEP).astimezone(rules).utcoffset()
+    ]
+    first = (changes[0] if where == "at a change" and changes else last) - 2 * STEP
+    subscribed, ledger = readers(subscriber(at=f"{at:%H:%M}", timezone=zone)), Ledger()
+    start = datetime.combine(first - 2 * STEP, time(), UTC)
+    for hours in range(9 * 24):
+        ledger.plan_due(subscribed, start + hours * HOUR)
+    sent = {day: len(ids) for day, ids in ledger.by_day.items() if ids}
+    wanted = {day: 1 for day in days(first, first + 4 * STEP) if date_exists(day, zone)}
+    assert wanted.items() <= sent.items()
+    assert set(sent.values()) == {1}
 
 
 def check_instants(zones: Iterable[str], years: Iterable[int]) -> int:

@@ -1,0 +1,87 @@
+"""The time zones that ship with the program, and what is refused as one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from zoneinfo import ZoneInfoNotFoundError
+
+import pytest
+
+from newsletter.config.subscribers import read_csv, read_subscribers
+from newsletter.errors import InvalidFileError
+from newsletter.model.zones import load_zone, zone_names
+from newsletter.web.forms import Form, InvalidFormError, parse_subscriber
+
+REFUSED = (
+    "localtime",
+    "posixrules",
+    "posix/Europe/Zurich",
+    "right/Europe/Zurich",
+    "Factory",
+    "europe/zurich",
+    "Europe",
+    "../UTC",
+    "/etc/localtime",
+    "zone.tab",
+)
+"""Names that many machines have files for, or that only look like zones."""
+
+SHOW_NOON = """
+from datetime import date, time
+from newsletter.readers.due import local_instant
+print(local_instant(date(2026, 8, 3), time(12), "US/Pacific").isoformat())
+"""
+
+
+def test_every_listed_zone_can_be_loaded() -> None:
+    assert {"UTC", "Europe/Zurich", "US/Pacific", "Etc/GMT+12", "CET"} < zone_names()
+    assert all(load_zone(name).key == name for name in zone_names())
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_names_of_the_machine_are_no_zones(name: str) -> None:
+    with pytest.raises(ZoneInfoNotFoundError, match="IANA lists no time zone"):
+        load_zone(name)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_files_and_forms_refuse_other_names(name: str) -> None:
+    entry = {"email": "ada@example.org", "timezone": name}
+    with pytest.raises(InvalidFileError, match=r"f\.yaml:.*timezone: IANA lists no time zone"):
+        read_subscribers(json.dumps({"subscribers": [entry]}).encode(), "f.yaml", (), {})
+    with pytest.raises(InvalidFileError, match=r"f\.csv:2: .*timezone: IANA lists no time zone"):
+        read_csv(f"email,timezone\nada@example.org,{name}\n".encode(), "f.csv", ())
+    with pytest.raises(InvalidFormError) as caught:
+        parse_subscriber(Form({"timezone": [name]}), "ada@example.org", ())
+    assert list(caught.value.problems) == ["timezone"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("Zurich", "Europe/Zurich"),
+        ("europe/zurich", "Europe/Zurich"),
+        ("New York", "America/New_York"),
+        ("posix/Europe/Zurich", "Europe/Zurich"),
+        ("Mars/Olympus", "write one like Europe/Zurich"),
+    ],
+)
+def test_unknown_zone_is_answered_with_near_ones(wrong: str, near: str) -> None:
+    with pytest.raises(InvalidFormError) as caught:
+        parse_subscriber(Form({"timezone": [wrong]}), "ada@example.org", ())
+    assert near in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"TZif, but not really"])
+def test_times_do_not_depend_on_the_machine(tmp_path: Path, content: bytes | None) -> None:
+    """The machine has no zone files, or broken ones."""
+    if content is not None:
+        (tmp_path / "US").mkdir()
+        (tmp_path / "US" / "Pacific").write_bytes(content)
+    environment = {**os.environ, "PYTHONTZPATH": "" if content is None else str(tmp_path)}
+    shown = subprocess.check_output(  # noqa: S603 - our own Python
+        [sys.executable, "-c", SHOW_NOON], env=environment, text=True
+    )
+    assert shown.strip() == "2026-08-03T19:00:00+00:00"
