@@ -16,6 +16,7 @@
     └── TryAgainError                    75  try later: a lock, a paused issue, no SMTP server
         ├── OldStoreError                    the store was restored from a backup
         └── TransportError                   the SMTP server refuses everything or is gone
+            └── AccessTokenError             there is no access token for the login
 """
 
 import logging
@@ -135,6 +136,18 @@ class OldStoreError(TryAgainError):
 
 class TransportError(TryAgainError):
     """The SMTP server refuses every letter or is gone; no reader is the cause."""
+
+
+class AccessTokenError(TransportError):
+    """There is no access token for a login by XOAUTH2.
+
+    Attributes:
+        final: whether the server of the tokens refused; else it may answer in a moment.
+    """
+
+    def __init__(self, words: str, *, final: bool) -> None:
+        self.final = final
+        super().__init__(words)
 
 
 class Isolated:

@@ -57,9 +57,9 @@ def kept_secret(folder: Path) -> str:
     """
     path = folder / "secret"
     if not path.exists():
-        with _locked(folder) as descriptor:
+        with locked(folder) as descriptor:
             if not path.exists():
-                _write_private(path, secrets.token_urlsafe(32))
+                write_private(path, secrets.token_urlsafe(32))
                 os.fsync(descriptor)
     secret = path.read_text(encoding="utf-8", errors="replace")
     if len(secret.strip()) < MIN_SECRET_LENGTH or not secret.isascii():
@@ -72,7 +72,7 @@ def kept_secret(folder: Path) -> str:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[int]:
+def locked(folder: Path) -> Iterator[int]:
     """Hold the folder's lock until the block ends; the folder's file descriptor."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -82,7 +82,7 @@ def _locked(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read; it is complete when it appears."""
     draft = path.with_suffix(".new")
     draft.touch(mode=0o600)

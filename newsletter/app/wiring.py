@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from newsletter.app.clock import SystemClock
 from newsletter.app.files import kept_secret, read_file, remedy, store_address
 from newsletter.app.locks import FileRunLock
+from newsletter.app.oauth import AccessTokens
 from newsletter.app.readers_file import subscribed, sync_readers
 from newsletter.bounces.mailboxes import Maildir
 from newsletter.bounces.processing import BounceProcessor
@@ -28,6 +29,7 @@ from newsletter.config import (
     CrossrefSource,
     FeedSource,
     HuggingFaceSource,
+    OAuthSettings,
     PageSource,
     PubMedSource,
     Settings,
@@ -57,6 +59,7 @@ from newsletter.stores import Journaled, SendJournal, copy_store, open_journaled
 from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from newsletter.transports.smtp.settings import default_helo
 
 OWN_FOLDER = ".newsletter"
 """The folder beside the configuration in which the newsletter keeps its own files."""
@@ -295,7 +298,25 @@ class App:
         smtp = dict(self.settings.smtp)
         if smtp["ca_file"] is not None:  # an empty path is an error, not the system's file
             smtp["ca_file"] = str(self.folder / smtp["ca_file"])
+        smtp["helo"] = smtp["helo"] or default_helo(self.settings.publication.domain)
+        if smtp["oauth"] is not None:
+            smtp["access_token"] = self.access_tokens(smtp["oauth"], "smtp.oauth").get
         return SmtpSettings(**smtp)
+
+    def access_tokens(self, settings: OAuthSettings, setting: str) -> AccessTokens:
+        """The access tokens for a login by XOAUTH2 (SMTP, IMAP); those of the same settings once.
+
+        ``setting`` is the place of the settings, as error messages name it.
+        """
+        made = self._access_tokens.get(settings)
+        if made is None:
+            made = AccessTokens(settings, setting, self.clock, self.own_folder, self.settings.proxy)
+            self._access_tokens[settings] = made
+        return made
+
+    @cached_property
+    def _access_tokens(self) -> dict[OAuthSettings, AccessTokens]:
+        return {}
 
     def to_folder(self, folder: Path) -> Transport:
         """A transport that writes letters into a folder."""

@@ -9,6 +9,7 @@ from newsletter.config.models import (
     SmtpSettings,
     WebSettings,
 )
+from newsletter.config.oauth import OAuthSettings
 from newsletter.config.sources import (
     AnySource,
     ArxivSource,
@@ -30,6 +31,7 @@ __all__ = [
     "FeedSource",
     "HuggingFaceSource",
     "IssueSettings",
+    "OAuthSettings",
     "PageSource",
     "PubMedSource",
     "Schedule",

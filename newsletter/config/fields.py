@@ -18,6 +18,9 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LOWEST_PORT = 1024
 WEB_PORTS = frozenset({80, 443})
 STORES = frozenset({"sqlite", "postgresql", "postgres"})
+_LOCAL = frozenset({"localhost", "localdomain", "local", "internal", "lan", "arpa", "invalid"})
+"""Last parts of names that lead nowhere from outside (RFC 6761, 6762, 8375)."""
+
 MASK = "**********"  # shown in place of a secret
 
 
@@ -113,6 +116,28 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _token_address(text: str) -> str:
+    """The endpoint that gives access tokens: secrets are sent to it, so it must be encrypted."""
+    parts = urlsplit(text)
+    if http_url(text) is None or (parts.scheme == "http" and parts.hostname not in LOOPBACK):
+        raise ValueError("write the https URL that gives tokens: https://login.example.org/token")
+    return text
+
+
+def is_full_name(name: str) -> bool:
+    """Whether a host's name is a full one (RFC 5321, 2.3.5), and not one of a private network."""
+    labels = name.lower().rstrip(".").split(".")
+    fits = all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", label) for label in labels)
+    return fits and len(labels) > 1 and not labels[-1].isdigit() and labels[-1] not in _LOCAL
+
+
+def _helo(text: str) -> str:
+    literal = re.fullmatch(r"\[(?:IPv6:)?([0-9a-fA-F.:]+)\]", text)
+    if literal is None and not re.fullmatch(r"[A-Za-z0-9.-]{1,255}", text):
+        raise ValueError("write a full host name, mail.example.org, or an address as [192.0.2.1]")
+    return text
+
+
 def _proxy(text: str) -> str:
     """The address of an HTTP proxy; unlike a source's, its port is the operator's choice."""
     try:
@@ -180,6 +205,7 @@ def per_second(text: str) -> float:
 Address = Annotated[str, AfterValidator(address)]
 Header = Annotated[str, AfterValidator(_header), PlainSerializer(lambda _: MASK, when_used="json")]
 Instant = Annotated[datetime, AfterValidator(_instant)]
+HeloName = Annotated[str, AfterValidator(_helo)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 ProxyAddress = Annotated[
     str, AfterValidator(_proxy), PlainSerializer(masked, return_type=str, when_used="json")
@@ -189,6 +215,7 @@ Rate = Annotated[str, AfterValidator(_rate)]
 StoreAddress = Annotated[
     str, AfterValidator(_store), PlainSerializer(masked, return_type=str, when_used="json")
 ]
+TokenAddress = Annotated[str, AfterValidator(_token_address)]
 WallTime = Annotated[str, AfterValidator(_wall_time)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Zone = Annotated[str, AfterValidator(_zone)]

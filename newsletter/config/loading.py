@@ -13,7 +13,17 @@ from newsletter.config.yaml_file import Document, SettingPath, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 
 _SECRET = frozenset(
-    {"secret", "password", "operator_password", "api_key", "headers", "store", "proxy"}
+    {
+        "secret",
+        "password",
+        "operator_password",
+        "api_key",
+        "client_secret",
+        "refresh_token",
+        "headers",
+        "store",
+        "proxy",
+    }
 )
 _KINDS = f"{', '.join(SOURCE_KINDS[:-1])} or {SOURCE_KINDS[-1]}"
 _MAPPING_EXPECTED = "this is a section; write its settings below it as `key: value`"

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from newsletter.config.fields import (
     LOOPBACK,
     Address,
+    HeloName,
     Mailbox,
     ProxyAddress,
     Rate,
@@ -19,6 +20,7 @@ from newsletter.config.fields import (
     mailbox,
     per_second,
 )
+from newsletter.config.oauth import PROVIDERS, OAuthSettings
 from newsletter.config.sources import EVERY_FIELD, AnySource
 from newsletter.config.topics import TopicSettings, expand_name
 from newsletter.model import Days, Publication
@@ -49,8 +51,9 @@ class Schedule(Strict):
 class SmtpSettings(Strict):
     """The server that sends the emails; nothing is sent to one that does not offer ``security``.
 
-    ``ca_file``: PEM certificates to trust instead of the system's. ``per_connection``: the number
-    of letters after which a connection is replaced.
+    ``helo``: the name for EHLO; by default this machine's, or the sender's domain. ``ca_file``:
+    PEM certificates to trust instead of the system's. ``per_connection``: the number of letters
+    after which a connection is replaced.
     """
 
     host: str = "localhost"
@@ -58,11 +61,32 @@ class SmtpSettings(Strict):
     security: Security = "starttls"
     username: str | None = None
     password: SecretStr | None = None
+    oauth: OAuthSettings | None = None
+    helo: HeloName | None = None
     ca_file: str | None = None
     allow_cleartext: bool = False
     connections: int = Field(default=8, ge=1, le=64)
     per_connection: int = Field(default=1000, ge=1)
     rate: Rate | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def defaults_of_provider(cls, value: Any) -> Any:  # noqa: ANN401 - before validation
+        """Fill in the server of ``oauth.provider`` and its limits, if nothing else is written."""
+        match value:
+            case {"oauth": {"provider": "microsoft" | "google" as provider}, **written}:
+                others = {key: part for key, part in written.items() if part is not None}
+                return {**PROVIDERS[provider], **others, "oauth": value["oauth"]}
+        return value
+
+    @model_validator(mode="after")
+    def one_login(self) -> Self:
+        """A login by XOAUTH2 needs a name, and takes no password."""
+        if self.oauth is not None and self.username is None:
+            raise ValueError("oauth needs a username: the address of the mailbox that sends")
+        if self.oauth is not None and self.password is not None:
+            raise ValueError("remove password: a login by oauth uses none")
+        return self
 
     @model_validator(mode="after")
     def refuse_cleartext(self) -> Self:

@@ -88,6 +88,13 @@ def test_example_configurations_are_valid(file: Path) -> None:
             assert read_settings(block.encode(), file.name, {}).sources
 
 
+def test_example_logins_are_valid() -> None:
+    secrets = {"OAUTH_CLIENT_SECRET": "secret", "OAUTH_REFRESH_TOKEN": "token"}
+    for block in blocks(DOCS / "oauth.md", "yaml"):
+        file = f"name: N\nsender: papers@example.org\n{block}"
+        assert read_settings(file.encode(), "oauth.md", secrets).smtp.oauth
+
+
 def test_readme_begins_with_two_commands() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert lines.index("make demo") < 20

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -231,22 +231,33 @@ async def working_server(
 ) -> AsyncIterator[WorkingServer]:
     """Run a working server, optionally with STARTTLS, TLS from the first byte, or a login."""
     server = WorkingServer(pipelining)
+    async with listen(
+        server,
+        tls=tls,
+        tls_context=starttls,
+        require_starttls=starttls is not None,
+        auth_required=login,
+        authenticator=server.authenticate if login else None,
+    ):
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def listen(
+    server: WorkingServer,
+    *,
+    tls: ssl.SSLContext | None = None,
+    **options: Any,  # noqa: ANN401 - aiosmtpd's own
+) -> AsyncIterator[None]:
+    """Serve on loopback with these options of aiosmtpd until the block ends."""
     loop = asyncio.get_running_loop()
 
     def accept() -> SMTP:
-        return SMTP(
-            server,
-            hostname="localhost",
-            loop=loop,
-            tls_context=starttls,
-            require_starttls=starttls is not None,
-            auth_required=login,
-            authenticator=server.authenticate if login else None,
-        )
+        return SMTP(server, hostname="localhost", loop=loop, **options)
 
     listening = await loop.create_server(accept, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
-        yield server
+        yield
     finally:
         listening.close()

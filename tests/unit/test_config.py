@@ -12,6 +12,15 @@ FEED = {"kind": "feed", "url": "https://example.org/rss"}
 MINIMAL = {"name": "N", "sender": "N <n@example.org>"}
 
 
+MICROSOFT = {
+    "provider": "microsoft",
+    "tenant": "contoso.com",
+    "client_id": "app",
+    "client_secret": "hunter2",
+}
+LOGIN: dict[str, object] = {"username": "n@example.org", "oauth": MICROSOFT}
+
+
 def read(**settings: object) -> Settings:
     return read_settings(json.dumps({**MINIMAL, **settings}).encode(), "newsletter.yaml", {})
 
@@ -87,6 +96,15 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ({"smtp": {"processes": 4}}, "one process sends as fast as several; remove this line"),
         ({"smtp": {"rate": "fast"}}, "50/second"),
         ({"smtp": {"rate": "0/second"}}, "50/second"),
+        ({"smtp": {"helo": "two names"}}, "smtp.helo: write a full host name"),
+        ({"smtp": {"oauth": {"client_id": "x"}}}, "smtp.oauth: write provider: microsoft or"),
+        ({"smtp": {"oauth": MICROSOFT | {"provider": "yahoo"}}}, "'microsoft' or 'google'"),
+        ({"smtp": {"oauth": MICROSOFT | {"provider": "google"}}}, "asks for a refresh_token"),
+        ({"smtp": {"oauth": MICROSOFT | {"client_secret": None}}}, "write the app's client_secret"),
+        ({"smtp": {"oauth": MICROSOFT | {"tenant": None}}}, "needs its tenant"),
+        ({"smtp": {"oauth": MICROSOFT}}, "smtp: oauth needs a username"),
+        ({"smtp": LOGIN | {"password": "hunter2"}}, "smtp: remove password"),
+        ({"smtp": {"oauth": MICROSOFT | {"token_url": "http://h.example/"}}}, "the https URL"),
         ({"secret": "short"}, "16 characters"),
         ({"schedule": {"at": "25:00"}}, "07:30"),
         ({"sources": [{"kind": "feed", "url": "http://h:22/"}]}, "port 22"),
@@ -140,6 +158,23 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
 )
 def test_wrong_setting_says_what_to_write(settings: dict[str, object], said: str) -> None:
     assert said in "\n".join(errors_of(json.dumps({**MINIMAL, **settings})))
+
+
+def test_provider_sets_server_and_limits() -> None:
+    smtp = read(smtp=LOGIN).smtp
+    assert (smtp.host, smtp.port, smtp.connections) == ("smtp.office365.com", 587, 3)
+    assert smtp.per_second == 0.5
+    assert smtp.oauth is not None
+    assert smtp.oauth.endpoint.startswith("https://login.microsoftonline.com/contoso.com/")
+    assert smtp.oauth.grant["scope"] == "https://outlook.office365.com/.default"
+    google = MICROSOFT | {"provider": "google", "refresh_token": "r"}
+    other = read(smtp=LOGIN | {"oauth": google, "host": "relay.example.org"}).smtp
+    assert (other.host, other.port, other.rate) == ("relay.example.org", 587, None)
+
+
+def test_secrets_of_oauth_are_never_shown() -> None:
+    settings = read(smtp=LOGIN | {"oauth": MICROSOFT | {"refresh_token": "hunter2"}})
+    assert "hunter2" not in repr(settings) + settings.model_dump_json()
 
 
 def test_cleartext_needs_localhost_or_explicit_consent() -> None:

@@ -1,15 +1,23 @@
 """Opens a session with the server: connect, TLS, EHLO, login. aiosmtplib does each step."""
 
 import asyncio
+import json
 import ssl
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
 from typing import cast
 
 import aiosmtplib
 
-from newsletter.errors import TransportError
+from newsletter.config.oauth import refusal_remedy
+from newsletter.errors import AccessTokenError, TransportError
 from newsletter.transports.smtp.connection import Connection
-from newsletter.transports.smtp.replies import OPENING_ERRORS, ServerGoneError, opening_error
+from newsletter.transports.smtp.replies import (
+    DONE,
+    OPENING_ERRORS,
+    ServerGoneError,
+    opening_error,
+)
 from newsletter.transports.smtp.session import LockstepSession, PipelinedSession, Session
 from newsletter.transports.smtp.settings import SmtpSettings
 
@@ -19,6 +27,9 @@ _CHECK_STARTTLS = (
     "strips it; for port 465 set smtp.security: tls"
 )
 _CHECK_LOGIN = "check smtp.username and smtp.password, and that smtp.security fits this port"
+
+_GO_ON, _REFUSED = 334, 535
+_MAX_INITIAL = 500  # a longer response does not fit into the line of AUTH (RFC 4954, 4)
 
 _Step = Callable[[], Awaitable[object]]
 
@@ -50,6 +61,7 @@ async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Se
     client = aiosmtplib.SMTP(
         hostname=settings.host,
         port=settings.port,
+        local_hostname=settings.helo,
         use_tls=settings.security == "tls",
         start_tls=False,
         tls_context=tls,
@@ -62,6 +74,9 @@ async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Se
         except OPENING_ERRORS as error:
             client.close()
             raise opening_error(settings, error, remedy) from error
+        except AccessTokenError as error:
+            client.close()
+            raise (error if error.final else ServerGoneError(str(error))) from error
         except asyncio.CancelledError:
             client.close()
             raise
@@ -86,6 +101,9 @@ def _steps(settings: SmtpSettings, client: aiosmtplib.SMTP) -> list[tuple[_Step,
     """The steps up to an open session, each with what the operator can do if it fails."""
 
     async def login() -> None:
+        if settings.oauth is not None:
+            await _login_by_token(settings, client)
+            return
         password = settings.password.get_secret_value() if settings.password else ""
         await client.login(settings.username or "", password)
 
@@ -94,8 +112,62 @@ def _steps(settings: SmtpSettings, client: aiosmtplib.SMTP) -> list[tuple[_Step,
         steps.append((client.starttls, _CHECK_STARTTLS))
     steps.append((client.ehlo, _CHECK_SERVER))
     if settings.username is not None:
-        steps.append((login, _CHECK_LOGIN))
+        oauth = settings.oauth
+        steps.append((login, refusal_remedy(oauth, "smtp") if oauth else _CHECK_LOGIN))
     return steps
+
+
+async def _login_by_token(settings: SmtpSettings, client: aiosmtplib.SMTP) -> None:
+    """Log in by XOAUTH2; a token that the server refuses is replaced once: it may have expired.
+
+    Raises:
+        AccessTokenError: there is no token.
+        aiosmtplib.SMTPException: the server does not know XOAUTH2, or refuses a new token.
+    """
+    assert settings.access_token is not None
+    if "xoauth2" not in client.server_auth_methods:
+        raise aiosmtplib.SMTPException(
+            f"it offers {' '.join(client.server_auth_methods).upper() or 'no login'}, not XOAUTH2"
+        )
+    username = settings.username or ""
+    token = await asyncio.to_thread(settings.access_token, "")
+    code, words = await _authenticate(client, username, token)
+    if code == _REFUSED:
+        renewed = await asyncio.to_thread(settings.access_token, token)
+        if renewed != token:
+            code, words = await _authenticate(client, username, renewed)
+    if code // 100 != DONE:
+        raise aiosmtplib.SMTPAuthenticationError(code, words)
+
+
+async def _authenticate(client: aiosmtplib.SMTP, username: str, token: str) -> tuple[int, str]:
+    """The reply to AUTH XOAUTH2, with what the server says in its error challenge.
+
+    https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
+    """
+    login = b64encode(f"user={username}\x01auth=Bearer {token}\x01\x01".encode())
+    command = [b"AUTH", b"XOAUTH2"]
+    if len(login) < _MAX_INITIAL:
+        command.append(login)
+    reply = await client.execute_command(*command)
+    if reply.code == _GO_ON and len(command) < 3:  # noqa: PLR2004 - without the response
+        reply = await client.execute_command(login)
+    said = ""
+    if reply.code == _GO_ON:
+        said = _challenge_text(reply.message)
+        reply = await client.execute_command(b"")
+    return reply.code, f"{reply.message} {said}".strip()
+
+
+def _challenge_text(challenge: str) -> str:
+    """The JSON in an error challenge as a text; empty if it is none."""
+    try:
+        document = json.loads(b64decode(challenge))
+    except ValueError:
+        return ""
+    if not isinstance(document, dict):
+        return ""
+    return f"({', '.join(f'{key} {text}' for key, text in document.items())})"
 
 
 def _raise_lost_cancellation() -> None:

@@ -25,6 +25,11 @@ _MAILBOX = re.compile(
     re.VERBOSE,
 )
 _MAX_REPLY = 500
+_HELO = re.compile(r"\b(?:helo|ehlo)\b", re.IGNORECASE)
+_CHECK_HELO = (
+    "set smtp.helo to a full host name that leads to this machine, mail.example.org, or to its "
+    "address as [192.0.2.1]"
+)
 
 
 class ServerGoneError(TransportError):
@@ -68,8 +73,14 @@ def final_outcome(code: int, words: str) -> Outcome:
     return Unknown(f"not an answer to the final dot: {reply_text(code, words)}")
 
 
+def is_about_helo(words: str) -> bool:
+    """Whether a refusal speaks of the name in EHLO, and so of neither sender nor recipient."""
+    return _HELO.search(words) is not None
+
+
 def server_error(settings: SmtpSettings, words: str, remedy: str) -> TransportError:
     """The error for a server that refuses all letters: its address, its words, what to do."""
+    remedy = _CHECK_HELO if is_about_helo(words) else remedy
     return TransportError(f"{settings.address}: {words}; {remedy}")
 
 
@@ -81,7 +92,8 @@ def opening_error(settings: SmtpSettings, error: Exception, remedy: str) -> Tran
             "in the certificate, and smtp.security to what this port speaks"
         )
     kind = TransportError if _is_final(error) else ServerGoneError
-    return kind(f"{settings.address}: {error_text(error)}; {remedy}")
+    words = error_text(error)
+    return kind(f"{settings.address}: {words}; {_CHECK_HELO if is_about_helo(words) else remedy}")
 
 
 def error_text(error: Exception) -> str:

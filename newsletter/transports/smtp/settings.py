@@ -1,6 +1,13 @@
 """Which SMTP server takes the letters, and how long to wait for it."""
 
+import socket
+from collections.abc import Callable
+from functools import cache
+
+from pydantic import Field
+
 from newsletter.config import models
+from newsletter.config.fields import is_full_name
 from newsletter.model.windows import ANSWER_TIMEOUT
 
 
@@ -11,12 +18,25 @@ class SmtpSettings(models.SmtpSettings):
         timeout: how long to wait for a connection and for each reply but the last.
         answer_timeout: how long to wait for the reply to the final dot. RFC 5321 4.5.3.2.6 asks
             for ten minutes: a letter given up too early may arrive twice.
+        access_token: gives a token for ``oauth``, other than the refused one it is called with.
     """
 
     timeout: float = 60.0
     answer_timeout: float = ANSWER_TIMEOUT
+    access_token: Callable[[str], str] | None = Field(default=None, repr=False)
 
     @property
     def address(self) -> str:
         """Host and port, as error messages name the server."""
         return f"{self.host}:{self.port}"
+
+
+@cache
+def default_helo(domain: str) -> str:
+    """The name for EHLO if none is configured: this machine's full name (RFC 5321, 4.1.1.1).
+
+    A machine whose name is not a full one (``localhost``, a container's id) takes the sender's
+    ``domain``; if that is not one either, an address literal.
+    """
+    own = socket.getfqdn()
+    return next((name for name in (own, domain) if is_full_name(name)), "[127.0.0.1]")
