@@ -262,7 +262,9 @@ def test_upvotes_growing_within_three_days_bring_the_paper(
     assert [sorted(a.titles) for a in inbox.arrivals] == [["Hit"], ["New", "Slow starter"]]
 
 
-def test_papers_without_room_come_with_the_next_letter(newsletter: Newsletter, inbox: Inbox) -> None:
+def test_papers_without_room_come_with_the_next_letter(
+    newsletter: Newsletter, inbox: Inbox
+) -> None:
     def titled(number: int) -> str:  # long titles, so that few papers fill a letter
         return f"Paper {number} " + "of a matter with very many words " * 8
 
