@@ -20,6 +20,8 @@ WEB_PORTS = frozenset({80, 443})
 STORES = frozenset({"sqlite", "postgresql", "postgres"})
 _LOCAL = frozenset({"localhost", "localdomain", "local", "internal", "lan", "arpa", "invalid"})
 """Last parts of names that lead nowhere from outside (RFC 6761, 6762, 8375)."""
+_ODD_DOTS = re.compile(r"(?=\.|.*\.\.|.*\.$)(?=\.*[^.])[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
+"""A local part whose dots stand where RFC 5322 does not allow them, and that is right otherwise."""
 
 MASK = "**********"  # shown in place of a secret
 
@@ -42,9 +44,16 @@ class Strict(BaseModel):
 def address(text: str) -> str:
     """An email address with its domain in lower-case ASCII (IDNA).
 
+    Dots may stand anywhere before the ``@``: RFC 5322 allows them between letters only, but some
+    providers gave out addresses like ``a..b@`` and ``x.@``, and deliver to them.
+
     Raises:
         ValueError: mail cannot be sent to it, with the reason.
     """
+    local, _, domain = text.rpartition("@")
+    if _ODD_DOTS.fullmatch(local):
+        plain = _validated(f"{local.replace('.', '-')}@{domain}", display_name=False, shown=text)
+        return f"{local}@{plain[1].rpartition('@')[2]}"
     return _validated(text, display_name=False)[1]
 
 
@@ -55,7 +64,7 @@ def mailbox(text: str) -> tuple[str, str]:
     return _validated(text, display_name=True)
 
 
-def _validated(text: str, *, display_name: bool) -> tuple[str, str]:
+def _validated(text: str, *, display_name: bool, shown: str = "") -> tuple[str, str]:
     try:
         parsed = validate_email(
             text,
@@ -67,7 +76,7 @@ def _validated(text: str, *, display_name: bool) -> tuple[str, str]:
         )
     except EmailNotValidError as error:
         raise ValueError(
-            f"{clean(text)!r} is not an address that mail can be sent to: {error}"
+            f"{clean(shown or text)!r} is not an address that mail can be sent to: {error}"
         ) from error
     return parsed.display_name or "", parsed.ascii_email or parsed.normalized
 

@@ -62,8 +62,7 @@ class MessageBuilder:
             RenderError: the address cannot be written in a header.
         """
         to = edition.to
-        if _NOT_IN_HEADERS.search(to.email):
-            raise RenderError(f"{to.email!r} cannot be written in a header; correct the address.")
+        _check_address(to.email)
         tag = letter_tag(self._day, to.id, self._keys)
         message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
         links = self._links(edition)
@@ -113,6 +112,11 @@ class MessageBuilder:
         return f"{value}{fold}{count}"
 
 
+def _check_address(email: str) -> None:
+    if _NOT_IN_HEADERS.search(email):
+        raise RenderError(f"{email!r} cannot be written in a header; correct the address.")
+
+
 def build_note(
     publication: Publication,
     rendering: Rendering,
@@ -126,11 +130,15 @@ def build_note(
 
     ``name`` begins its Message-ID; ``sender`` is the return path (RFC 5321), None for the
     newsletter's own address.
+
+    Raises:
+        RenderError: the address cannot be written in a header.
     """
+    _check_address(recipient)
     message_id = f"<{name}@{publication.domain}>"
     subject = encode_subject("".join(rendering.subject))
     fields = {
-        "To": str(Address(addr_spec=recipient)),
+        "To": recipient,
         "Date": format_datetime(at),
         "MIME-Version": "1.0",
         "Auto-Submitted": "auto-generated",  # RFC 3834: vacation programs do not answer

@@ -79,6 +79,13 @@ def test_domain_becomes_lowercase_ascii() -> None:
     assert read({"email": "Ada@BÜCHER.example"})[0].email == "Ada@xn--bcher-kva.example"
 
 
+@pytest.mark.parametrize("local", ["x.", "a..b", ".x", "da.me..x-."])
+def test_address_may_have_dots_anywhere(local: str) -> None:
+    (found,) = read({"email": f"{local}@DOCOMO.example.org"})
+    assert found.email == f"{local}@docomo.example.org"
+    assert mailbox_key(f"{local.upper()}@docomo.example.org") == mailbox_key(found.email)
+
+
 def test_hostile_name_is_cleaned() -> None:
     (found,) = read({"email": "ada@example.org", "name": "Ada\r\nBcc: eve@example.org\u202e\x00"})
     assert found.name == "Ada Bcc: eve@example.org"
@@ -98,6 +105,10 @@ def test_hostile_name_is_cleaned() -> None:
         "ü@x.org",
         "u@x .org",
         "u@x..org",
+        "u..v@x..org",
+        "..@x.org",
+        "u.\n@x.org",
+        f"{'a' * 63}..@x.org",
         "group: a@x.org;",
         "",
     ],
