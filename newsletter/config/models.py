@@ -128,6 +128,12 @@ class WebSettings(Strict):
     trusted_proxies: tuple[str, ...] = ()
     operator_password: SecretStr | None = None
 
+    @field_validator("host")
+    @classmethod
+    def bare(cls, value: str) -> str:
+        """An IPv6 address is in brackets in a URL, and here without them."""
+        return value.removeprefix("[").removesuffix("]") if ":" in value else value
+
     @field_validator("operator_password")
     @classmethod
     def long_enough(cls, value: SecretStr | None) -> SecretStr | None:

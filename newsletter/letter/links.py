@@ -19,7 +19,7 @@ from newsletter.errors import TokenError
 from newsletter.model import Publication
 from newsletter.model.windows import CONFIRM_LINK_VALID, EDITION_LINK_VALID, PREFERENCES_LINK_VALID
 
-Purpose = Literal["unsubscribe", "preferences", "edition", "confirm", "feed", "move"]
+Purpose = Literal["unsubscribe", "preferences", "edition", "confirm", "feed", "move", "sent"]
 """What a token allows; each purpose has a salt of its own."""
 
 MAX_AGE: dict[Purpose, timedelta | None] = {
@@ -29,6 +29,7 @@ MAX_AGE: dict[Purpose, timedelta | None] = {
     "confirm": CONFIRM_LINK_VALID,
     "feed": None,
     "move": CONFIRM_LINK_VALID,
+    "sent": CONFIRM_LINK_VALID,
 }
 """How long after its signing a token is valid; None: always.
 

@@ -161,21 +161,29 @@ class ReaderService:
     ) -> None:
         """Send a note to a reader's new address that asks to confirm it.
 
-        None goes to another reader's address; the caller does not learn which it was.
+        If the address has a subscription of its own, its owner gets the note of :meth:`subscribe`
+        and can change that one. The caller does not learn which note was sent.
         """
-        if self.store.reader_by_email(email) is None and self._count_request(
-            f"address:{email}", f"client:{client}", UNCONFIRMED_LIMITS, now
-        ):
+        known = self.store.reader_by_email(email)
+        if known is not None and not _gives_way(known):
+            wanted = replace(reader.subscriber, email=email, name="")
+            self.subscribe(wanted, client, send, now)
+        elif self._count_request(f"address:{email}", f"client:{client}", UNCONFIRMED_LIMITS, now):
             moved = replace(reader, subscriber=replace(reader.subscriber, email=email))
             send(Note("move", moved, self.signed_url("move", f"{reader.id}/{email}", now)))
 
     def confirm_new_email(self, token: str, now: datetime) -> Reader:
         """Give a link's reader the address that the link was sent to.
 
+        An earlier subscription of that address that gets no letters is erased.
+
         Raises:
             TokenError: as for :meth:`verify_link`, or the address has become another reader's.
         """
         reader, email = self.verify_link(token, "move", now)
+        known = self.store.reader_by_email(email)
+        if known is not None and known.id != reader.id and _gives_way(known):
+            self.erase(known, now)
         if reader.subscriber.email != email and not self.store.change_email(
             reader.id, email, now=now
         ):
@@ -275,6 +283,14 @@ class ReaderService:
         """Replace a reader's address by an alias: a keyed hash, so that no list re-adds them."""
         alias = f"{_alias_hash(reader.subscriber.email, self.keys)}.{reader.id}{ERASED}"
         self.store.erase(reader.id, alias, now=now)
+
+
+def _gives_way(known: Reader) -> bool:
+    """Whether a reader who moves to this one's address takes its place, once the owner confirms.
+
+    Somebody who gets letters, is blocked or is in the operator's file does not.
+    """
+    return known.origin == "store" and known.status in {"unconfirmed", "unsubscribed"}
 
 
 def keep_fields(before: Subscriber, wanted: Subscriber, names: Collection[str]) -> Subscriber:

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import jinja2
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from newsletter.config.sources import EVERY_FIELD
 from newsletter.errors import TemplateError
-from newsletter.letter.links import Purpose
+from newsletter.letter.links import Purpose, sign_token
 from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
 from newsletter.model.zones import load_zone, zone_names
 from newsletter.publisher.publisher import Publisher
@@ -80,6 +80,13 @@ class PageTemplates:
         """The answer with this page; ``name`` is without ``.html``."""
         return HTMLResponse(self.render(f"{name}.html", **values), status)
 
+    def redirect(self, path: str, status: int = 303) -> Response:
+        """Send the browser to another page: from a form to its result, which can be loaded again.
+
+        The address has no host, since the one that the request names may be anybody's.
+        """
+        return RedirectResponse(f"{self.base}{path}", status)
+
     def render(self, name: str, /, **values: object) -> str:
         """The text that a template gives for these values."""
         return self._environment.get_template(f"web/{name}").render(**values)
@@ -119,6 +126,11 @@ class PageContext:
         zone = reader.subscriber.timezone or self.default_schedule.timezone
         return self.now.astimezone(load_zone(zone)).date()
 
+    def redirect_to_sent(self, email: str) -> Response:
+        """Send the browser to the page that says that a note to this address is on its way."""
+        token = sign_token(email, "sent", self.reader_service.keys, self.now)
+        return self.templates.redirect(f"/sent/{token}")
+
     def verify_link(self, request: Request, purpose: Purpose) -> tuple[Reader, str]:
         """The reader whose link a page was requested by, and what else the link carries.
 
@@ -149,6 +161,8 @@ def client_of(request: Request) -> str:
     except ValueError:
         return host
     if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
         return str(ip_network((address, 64), strict=False))
     return str(address)
 

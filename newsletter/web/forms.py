@@ -1,9 +1,11 @@
 """Forms: reading what a browser sent, and turning it into a subscriber and back."""
 
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -39,9 +41,24 @@ class Form:
         """The same form with other values in one field."""
         return Form({**self._fields, name: values})
 
+    def packed(self) -> str:
+        """The form as a short text for an address; :func:`unpack_form` reads it."""
+        text = urlencode(self._fields, doseq=True)
+        return urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+
     def first_values(self) -> dict[str, str]:
         """The first value of each field, by name, as it was sent."""
         return {name: values[0] for name, values in self._fields.items() if values}
+
+
+def unpack_form(packed: str) -> Form | None:
+    """The form that :meth:`Form.packed` made a text of; None for any other text."""
+    try:
+        content = urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+        text = zlib.decompressobj().decompress(content, MAX_BYTES)
+        return _parse(text) if packed else None
+    except (ValueError, zlib.error):
+        return None
 
 
 async def read_form(request: Request) -> Form:
@@ -56,16 +73,21 @@ async def read_form(request: Request) -> Form:
         if len(body) > MAX_BYTES:
             raise HTTPException(413, "This form is too long.")
     try:
-        fields = parse_qs(
+        return _parse(body)
+    except ValueError as error:
+        raise HTTPException(400, "This is not a form of this site.") from error
+
+
+def _parse(body: bytes) -> Form:
+    return Form(
+        parse_qs(
             body.decode(),
             keep_blank_values=True,
             max_num_fields=MAX_FIELDS,
             encoding="utf-8",
             errors="strict",
         )
-    except ValueError as error:
-        raise HTTPException(400, "This is not a form of this site.") from error
-    return Form(fields)
+    )
 
 
 class InvalidFormError(Exception):

@@ -1,6 +1,7 @@
 """HTTP servers: one in a thread beside other work, and one on loopback until Ctrl-C."""
 
 import contextlib
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from newsletter.app import event_loop
 from newsletter.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
+EVERY_IPV4, EVERY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - if the operator asks for it
+PORT_ERRORS = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 MAX_REQUESTS = 1000  # requests at once; a further one gets the answer that the server is busy (503)
 GRACE = 10  # seconds that requests may still take when the server stops
@@ -26,8 +29,9 @@ def serve_in_thread(
 ) -> Iterator[int]:
     """Serve until the block ends; yields the port, which is a free one if 0 was given.
 
-    There is no access log: the addresses contain signed links, which are secrets. The
-    ``X-Forwarded-For`` of trusted proxies is believed.
+    ``::`` means every address, of IPv4 too: that has a socket of its own, so that its clients and
+    proxies keep their addresses. There is no access log: the addresses contain signed links, which
+    are secrets. The ``X-Forwarded-For`` of trusted proxies is believed.
 
     Raises:
         UsageError: it is not possible to listen there.
@@ -43,17 +47,20 @@ def serve_in_thread(
         timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)
-    try:
-        listening = _listen(host, port)
-    except OSError as error:
-        raise UsageError(
-            f"web: cannot listen on {host}, port {port}: {error.strerror}; choose another port"
-        ) from error
-    with listening:
-        thread = threading.Thread(target=event_loop.run, args=[server.serve(sockets=[listening])])
+    with contextlib.ExitStack() as stack:
+        try:
+            sockets = [stack.enter_context(_listen(host, port))]
+            port = sockets[0].getsockname()[1]
+            if host == EVERY_IPV6:
+                sockets.append(stack.enter_context(_listen(EVERY_IPV4, port)))
+        except OSError as error:
+            other = "port" if error.errno in PORT_ERRORS else "address (web.host)"
+            problem = f"web: cannot listen on {host}, port {port}: {error.strerror}"
+            raise UsageError(f"{problem}; choose another {other}") from error
+        thread = threading.Thread(target=event_loop.run, args=[server.serve(sockets=sockets)])
         thread.start()
         try:
-            yield listening.getsockname()[1]
+            yield port
         finally:
             server.should_exit = True
             thread.join()

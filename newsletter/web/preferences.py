@@ -13,12 +13,28 @@ from newsletter.model import Reader
 from newsletter.publisher.previewing import preview_filter
 from newsletter.readers.due import is_paused
 from newsletter.web.context import PageContext, client_of, token_of
-from newsletter.web.forms import Form, InvalidFormError, fill_form, parse_subscriber, rule_notes
+from newsletter.web.forms import (
+    Form,
+    InvalidFormError,
+    fill_form,
+    parse_subscriber,
+    rule_notes,
+    unpack_form,
+)
 from newsletter.web.guard import SCRIPT_POLICY
 
 PAUSE_WEEKS = (1, 2, 4)  # how many weeks a pause may last
 
 PREVIEW_DAYS = {"try": 7, "glance": 2}  # tried on by the button, and while the reader is typing
+
+MAX_PACKED = 4000  # characters of a form in an address; proxies refuse addresses of 8 KB
+
+DONE = {
+    "saved": "Saved.",
+    "paused": "Your emails are paused.",
+    "resumed": "You'll get emails again.",
+}
+"""What the page says was done, by the word that the address has after it."""
 
 DEFAULT_VALUES: dict[str, object] = {
     "problems": {},
@@ -40,6 +56,9 @@ class PreferencePages:
     def show(self, request: Request) -> Response:
         """The preferences; a choice in the address is filled in, but not saved."""
         reader, _ = self.context.verify_link(request, "preferences")
+        tried = unpack_form(request.query_params.get("form", ""))
+        if tried is not None:
+            return self._preview(request, reader, tried.with_values("do", "try"))
         form = fill_form(reader.subscriber)
         if request.query_params.get("cadence") == "weekly":
             form = form.with_values("cadence", "weekly")
@@ -51,7 +70,9 @@ class PreferencePages:
                 asked[word] = topic
         weeks = request.query_params.get("pause", "")
         offered = weeks if _is_pause(weeks) else ""
-        return self._page(request, reader, form, offered=offered, asked=asked)
+        saved = DONE.get(request.query_params.get("done", ""), "")
+        chosen = asked if any(asked.values()) else {}
+        return self._page(request, reader, form, offered=offered, asked=chosen, saved=saved)
 
     def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
         """The form with a topic ticked or not.
@@ -74,7 +95,7 @@ class PreferencePages:
             case "pause":
                 return self._pause(request, reader, form.one("weeks"))
             case "resume":
-                return self._set_pause(request, reader, None, "You'll get emails again.")
+                return self._set_pause(request, reader, None, "resumed")
             case "move":
                 return self._request_move(request, reader, form)
             case "erase":
@@ -88,8 +109,8 @@ class PreferencePages:
             wanted = parse_subscriber(form, email, self.context.topic_names)
         except InvalidFormError as error:
             return self._page(request, reader, form, problems=error.problems, status=422)
-        changed = self.context.reader_service.choose(reader, wanted, self.context.now)
-        return self._saved_page(request, changed, "Saved.")
+        self.context.reader_service.choose(reader, wanted, self.context.now)
+        return self._done(request, "saved")
 
     def _preview(self, request: Request, reader: Reader, form: Form) -> Response:
         """Show what the filter in the form would have brought; nothing is saved."""
@@ -99,6 +120,9 @@ class PreferencePages:
         except InvalidFormError as error:
             values: dict[str, object] = {"problems": error.problems, "glanced": do == "glance"}
             return self._page(request, reader, form, status=422, **values)
+        packed = form.packed() if do == "try" and request.method == "POST" else ""
+        if packed and len(packed) <= MAX_PACKED:
+            return self.context.templates.redirect(f"{_path(request)}?form={packed}")
         today = self.context.today(reader)
         trials = preview_filter(self.context.publisher, wanted, today, PREVIEW_DAYS[do])
         return self._page(request, reader, form, trials=trials)
@@ -107,13 +131,13 @@ class PreferencePages:
         if not _is_pause(weeks):
             raise HTTPException(400, "Choose a pause of 1, 2 or 4 weeks.")
         until = self.context.today(reader) + timedelta(weeks=int(weeks))
-        return self._set_pause(request, reader, until, "Your emails are paused.")
+        return self._set_pause(request, reader, until, "paused")
 
     def _set_pause(
-        self, request: Request, reader: Reader, until: date | None, message: str
+        self, request: Request, reader: Reader, until: date | None, done: str
     ) -> Response:
-        changed = self.context.reader_service.pause(reader, until, self.context.now)
-        return self._saved_page(request, changed, message)
+        self.context.reader_service.pause(reader, until, self.context.now)
+        return self._done(request, done)
 
     def _request_move(self, request: Request, reader: Reader, form: Form) -> Response:
         service, now, client = self.context.reader_service, self.context.now, client_of(request)
@@ -127,7 +151,7 @@ class PreferencePages:
         self.context.mail_queue.add(
             lambda send: service.request_new_email(reader, email, client, send, now)
         )
-        return self.context.templates.page("sent", email=email)
+        return self.context.redirect_to_sent(email)
 
     def ask_to_move(self, request: Request) -> Response:
         """The page that the link sent to a new address opens, with a button to confirm."""
@@ -136,14 +160,17 @@ class PreferencePages:
 
     def move(self, request: Request, _form: Form) -> Response:
         """Give a reader the new address."""
-        service, now = self.context.reader_service, self.context.now
-        reader = service.confirm_new_email(token_of(request), now)
+        self.context.reader_service.confirm_new_email(token_of(request), self.context.now)
+        return self.context.templates.redirect(f"/move/{token_of(request)}/done")
+
+    def show_moved(self, request: Request) -> Response:
+        """The page for a reader whose letters go to the new address."""
+        reader, email = self.context.verify_link(request, "move")
+        if reader.subscriber.email != email:
+            return self.ask_to_move(request)
+        preferences = self.context.reader_service.preferences_url(reader, self.context.now)
         return self.context.templates.page(
-            "confirmed",
-            email=reader.subscriber.email,
-            preferences=service.preferences_url(reader, now),
-            newest=None,
-            first=False,
+            "confirmed", email=email, preferences=preferences, newest=None, first=False
         )
 
     def _erase(self, request: Request, reader: Reader, form: Form) -> Response:
@@ -152,10 +179,14 @@ class PreferencePages:
             filled = fill_form(reader.subscriber)
             return self._page(request, reader, filled, problems=problems, status=422)
         self.context.reader_service.erase(reader, self.context.now)
+        return self.context.templates.redirect("/erased")
+
+    def show_erased(self, _request: Request) -> Response:
+        """The page for a reader whose data has been deleted; it is the same for everybody."""
         return self.context.templates.page("erased")
 
-    def _saved_page(self, request: Request, changed: Reader, message: str) -> Response:
-        return self._page(request, changed, fill_form(changed.subscriber), saved=message)
+    def _done(self, request: Request, done: str) -> Response:
+        return self.context.templates.redirect(f"{_path(request)}?done={done}")
 
     def _page(
         self, request: Request, reader: Reader, form: Form, *, status: int = 200, **values: object
@@ -197,6 +228,10 @@ class PreferencePages:
             media_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="my-subscription.json"'},
         )
+
+
+def _path(request: Request) -> str:
+    return f"/preferences/{token_of(request)}"
 
 
 def _is_pause(weeks: str) -> bool:

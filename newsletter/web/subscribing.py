@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from newsletter.letter.links import MAX_AGE, verify_token
 from newsletter.model import Reader
 from newsletter.publisher.welcoming import plan_first_letter
 from newsletter.readers.service import CONSENT_TEXT, Note
@@ -53,7 +54,13 @@ class SubscribePages:
         self.context.mail_queue.add(
             lambda send: self.context.reader_service.subscribe(wanted, client, send, now)
         )
-        return self.context.templates.page("sent", email=wanted.email)
+        return self.context.redirect_to_sent(wanted.email)
+
+    def show_sent(self, request: Request) -> Response:
+        """The page that says that a note is on its way; its link carries the address."""
+        service, token = self.context.reader_service, token_of(request)
+        email = verify_token(token, "sent", service.keys, self.context.now, MAX_AGE["sent"])
+        return self.context.templates.page("sent", email=email)
 
     def ask_to_confirm(self, request: Request) -> Response:
         """The page that the confirmation link opens, with a button to confirm."""
@@ -69,11 +76,18 @@ class SubscribePages:
         def welcome(reader: Reader) -> None:
             self.context.mail_queue.add(lambda send: self._welcome(reader, send))
 
-        reader = service.confirm(token_of(request), now, welcome)
+        service.confirm(token_of(request), now, welcome)
+        return self.context.templates.redirect(f"/confirm/{token_of(request)}/done")
+
+    def show_confirmed(self, request: Request) -> Response:
+        """The page for a reader who has confirmed, with the link to the preferences."""
+        reader, _ = self.context.verify_link(request, "confirm")
+        if reader.status != "confirmed":
+            return self.ask_to_confirm(request)
         return self.context.templates.page(
             "confirmed",
             email=reader.subscriber.email,
-            preferences=service.preferences_url(reader, now),
+            preferences=self.context.reader_service.preferences_url(reader, self.context.now),
             newest=next(iter(self.context.page_cache.published()), None),
             first=True,
         )
@@ -99,34 +113,33 @@ class SubscribePages:
 
         The body is not read: mail programs send it in several encodings.
         """
-        return self._unsubscribe(request)[1]
+        self.context.reader_service.unsubscribe(token_of(request), self.context.now)
+        return self.show_farewell(request)
 
     def unsubscribe(self, request: Request, _form: Form) -> Response:
         """Unsubscribe by the page's button; one last email confirms it."""
         service, now, client = self.context.reader_service, self.context.now, client_of(request)
-        before, page = self._unsubscribe(request)
+        before = service.unsubscribe(token_of(request), now)
         if before is not None:
             self.context.mail_queue.add(
                 lambda send: service.send_farewell(before, client, send, now)
             )
-        return page
+        return self.context.templates.redirect(f"/farewell/{token_of(request)}")
 
-    def _unsubscribe(self, request: Request) -> tuple[Reader | None, Response]:
-        """Unsubscribe a link's reader; the reader as they were before, and the page that says so.
-
-        The reader is None if they were erased.
-        """
-        token = token_of(request)
-        before = self.context.reader_service.unsubscribe(token, self.context.now)
-        email = None if before is None else before.subscriber.email
-        page = self.context.templates.page("farewell", email=email, token=token, said=False)
-        return before, page
+    def show_farewell(self, request: Request) -> Response:
+        """The page for a reader who has left; it asks why, until they have said it."""
+        token, said = token_of(request), "said" in request.query_params
+        reader = self.context.reader_service.find_leaving(token, self.context.now)
+        if reader is not None and reader.status not in {"unsubscribed", "blocked"}:
+            return self.ask_to_unsubscribe(request)
+        email = None if reader is None or said else reader.subscriber.email
+        return self.context.templates.page("farewell", email=email, token=token, said=said)
 
     def record_reason(self, request: Request, form: Form) -> Response:
         """Store why a reader unsubscribed, if they say so."""
         token = token_of(request)
         self.context.reader_service.record_reason(token, form.one("why"), self.context.now)
-        return self.context.templates.page("farewell", email=None, token=token, said=True)
+        return self.context.templates.redirect(f"/farewell/{token}?said=yes")
 
     def edition(self, request: Request) -> Response:
         """All papers of a reader's own edition of a day."""

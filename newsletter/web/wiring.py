@@ -3,12 +3,14 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.app.wiring import App
 from newsletter.config import WebSettings
@@ -20,7 +22,8 @@ from newsletter.web.context import PageContext, PageTemplates, post
 from newsletter.web.feeds import FORMATS
 from newsletter.web.guard import Guard, guard_pages
 from newsletter.web.listening import serve_in_thread
-from newsletter.web.mail_queue import MailQueue, Send
+from newsletter.web.mail_queue import MailQueue
+from newsletter.web.mail_queue import Send as SendMail
 from newsletter.web.operator import OperatorPages
 from newsletter.web.page_cache import PageCache
 from newsletter.web.preferences import PreferencePages
@@ -80,12 +83,15 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
     return [
         Route("/", join.welcome),
         post("/join", join.subscribe),
+        Route("/sent/{token}", join.show_sent),
         Route("/confirm/{token}", join.ask_to_confirm),
         post("/confirm/{token}", join.confirm),
+        Route("/confirm/{token}/done", join.show_confirmed),
         Route("/unsubscribe/{token}", join.ask_to_unsubscribe),
         Route("/unsubscribe/{token}", join.unsubscribe_one_click, methods=["POST"]),
         Route("/leave/{token}", join.ask_to_unsubscribe),
         post("/leave/{token}", join.unsubscribe),
+        Route("/farewell/{token}", join.show_farewell),
         post("/farewell/{token}", join.record_reason),
         Route("/edition/{token}", join.edition),
         Route("/style.css", join.file),
@@ -95,6 +101,8 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
         Route("/preferences/{token}/export.json", preferences.export),
         Route("/move/{token}", preferences.ask_to_move),
         post("/move/{token}", preferences.move),
+        Route("/move/{token}/done", preferences.show_moved),
+        Route("/erased", preferences.show_erased),
         Route("/archive", archive.list_issues),
         Route("/archive/{day}", archive.show_issue),
         Route("/topic/{name}", archive.show_topic),
@@ -109,6 +117,31 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
     ]
 
 
+def _without_slash(router: Router, templates: PageTemplates) -> ASGIApp:
+    """The answer for an address that no route has: that of the same without a slash at its end.
+
+    A browser is redirected. A POST is answered at once, because the programs that send the one
+    click of RFC 8058 do not follow redirects.
+    """
+    not_found = router.default
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        shorter = {**scope, "path": scope.get("path", "").rstrip("/")}
+        known = shorter["path"] != scope.get("path") and any(
+            route.matches(shorter)[0] is not Match.NONE for route in router.routes
+        )
+        if not known:
+            await not_found(scope, receive, send)
+        elif scope["method"] in {"GET", "HEAD"}:
+            query = scope["query_string"].decode("ascii", "replace")
+            target = f"{quote(shorter['path'])}{'?' if query else ''}{query}"
+            await templates.redirect(target, 307)(scope, receive, send)
+        else:
+            await router(shorter, receive, send)
+
+    return answer
+
+
 def build_pages(context: PageContext) -> Guard:
     """The readers' pages as an ASGI application."""
 
@@ -119,7 +152,7 @@ def build_pages(context: PageContext) -> Guard:
         yield
         await context.mail_queue.close()
 
-    def resume_first_letters(send: Send) -> None:
+    def resume_first_letters(send: SendMail) -> None:
         for letter in open_first_letters(context.publisher):
             send(letter)
 
@@ -139,4 +172,6 @@ def build_pages(context: PageContext) -> Guard:
         lifespan=lifespan,
         exception_handlers={TokenError: bad_link, HTTPException: problem, StoreError: store_down},
     )
+    app.router.redirect_slashes = False  # it would redirect to the host that the request names
+    app.router.default = _without_slash(app.router, context.templates)
     return guard_pages(app, context.reader_service.publication.url or "")

@@ -67,10 +67,10 @@ def test_join_confirm_read_and_leave_with_serve(newsletter: Newsletter, inbox: I
         configure_due(newsletter, origin, readers=0, due=5, url=url, web={"port": port})
         with running_daemon(newsletter) as daemon:
             wait_until(lambda: is_up(port), daemon)
-            assert ask(port, "POST", "/join", email="ada@example.org")[0] == 200
+            assert ask(port, "POST", "/join", email="ada@example.org")[0] == 303
             wait_until(lambda: inbox.arrivals, daemon)
             confirm = path_of(inbox.arrivals[0].text, "confirm", port)
-            assert ask(port, "POST", confirm)[0] == 200
+            assert ask(port, "POST", confirm)[0] == 303
             wait_until(lambda: len(inbox.arrivals) > 1, daemon)
             newsletter.run("send", "--yes")
             _, welcome, letter = inbox.arrivals

@@ -154,6 +154,31 @@ def test_filter_preview_updates_while_typing(app: Website, browser: Browser) -> 
     page.close()
 
 
+def test_results_reload_and_come_back_on_a_narrow_screen(app: Website, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 240, "height": 600})
+    posts: list[str] = []
+    page.on("request", lambda request: posts.extend([request.url] * (request.method == "POST")))
+    subscribed(app, page)
+
+    def expect_whole(text: str) -> None:
+        expect(page.get_by_text(text)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 240
+
+    for button, said in (("Save", "Saved."), ("Try on the last days", "What this would")):
+        before = len(posts)
+        page.get_by_role("button", name=button).click()
+        expect_whole(said)
+        page.reload()
+        expect_whole(said)
+        page.go_back()
+        page.go_forward()
+        expect_whole(said)
+        assert len(posts) == before + 1
+    page.goto(app.site)
+    expect_whole("Your mail address")
+    page.close()
+
+
 def test_keyboard_alone_is_enough(app: Website, browser: Browser) -> None:
     page = browser.new_page()
     page.goto(app.site)
@@ -165,7 +190,7 @@ def test_keyboard_alone_is_enough(app: Website, browser: Browser) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/join")
+    page.wait_for_url("**/sent/*")
     app.mail_to(ADA)
     assert app.reader().subscriber.filter.topics == ("Vision",)
     page.close()
@@ -211,6 +236,7 @@ def paths(app: Website) -> dict[str, str]:
         "topic": "/topic/Vision",
         "paper": f"/paper/{quote(app.store.papers_by_number([1])[0].key)}",
         "search": "/search?q=vision",
+        "sent": app.path("sent", ADA),
         "operator": "/operator",
         "refused": "/preferences/nothing",
         "missing": "/nowhere",

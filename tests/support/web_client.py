@@ -38,6 +38,8 @@ from tests.support.databases import open_temporary_store
 from tests.support.inbox import Inbox, ReceivedMail, open_inbox
 from tests.support.publishers import KnownRuns, StubSource, publisher_over
 
+SEE_OTHER = 303
+
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
 
 
@@ -118,8 +120,9 @@ class Website:
         return self.request("GET", path, None, **headers)
 
     def post(self, path: str, form: Mapping[str, object] | None = None, **headers: str) -> Response:
-        """POST a form."""
-        return self.request("POST", path, form or {}, **headers)
+        """POST a form, and GET the page with its result, as a browser does."""
+        answer = self.request("POST", path, form or {}, **headers)
+        return self.get(answer.headers["location"]) if answer.status == SEE_OTHER else answer
 
     def join(self, email: str = "ada@example.org", **fields: object) -> Response:
         """Subscribe an address."""

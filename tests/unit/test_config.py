@@ -343,3 +343,10 @@ def test_login_of_a_proxy_is_masked() -> None:
 def test_wrong_retry_time_is_an_error_with_its_place(wrong: object) -> None:
     with pytest.raises(ConfigurationError, match=r"sources\.0\.retry_for"):
         read(sources=[FEED | {"retry_for": wrong}])
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "2001:db8::7"])
+def test_pages_may_listen_on_ipv6(host: str) -> None:
+    web = read(web={"host": host}, url=f"http://[{host.strip('[]')}]:8000/papers").web
+    assert web is not None
+    assert web.host == host.strip("[]")
