@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
-from newsletter.config.models import MIN_SECRET_LENGTH
+from newsletter.config.fields import MIN_SECRET_LENGTH
 from newsletter.errors import ConfigurationError
 
 WRITTEN_BY_INIT = frozenset({"newsletter.yaml", "subscribers.yaml"})

@@ -21,6 +21,7 @@ from newsletter.config.sources import (
     PubMedSource,
 )
 from newsletter.config.topics import TopicSettings, curated_topics
+from newsletter.config.webhooks import WebhookSettings
 
 __all__ = [
     "AnySource",
@@ -39,6 +40,7 @@ __all__ = [
     "SmtpSettings",
     "TopicSettings",
     "WebSettings",
+    "WebhookSettings",
     "curated_topics",
     "read_settings",
 ]

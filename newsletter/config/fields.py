@@ -7,7 +7,14 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    SecretStr,
+    model_validator,
+)
 
 from newsletter.errors import FilterError
 from newsletter.model.zones import zone_names
@@ -24,6 +31,7 @@ _ODD_DOTS = re.compile(r"(?=\.|.*\.\.|.*\.$)(?=\.*[^.])[A-Za-z0-9.!#$%&'*+/=?^_`
 """A local part whose dots stand where RFC 5322 does not allow them, and that is right otherwise."""
 
 MASK = "**********"  # shown in place of a secret
+MIN_SECRET_LENGTH = 16
 
 
 class Strict(BaseModel):
@@ -198,6 +206,21 @@ def pointed(problem: str, text: str, column: int) -> str:
     return f"{problem}\n    {text}\n    {' ' * column}^"
 
 
+def as_list(value: Any) -> Any:  # noqa: ANN401 - before validation anything may be here
+    """A setting that may be one value or a list of them, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def _secret(secret: SecretStr) -> SecretStr:
+    """A short secret could be guessed."""
+    if len(secret.get_secret_value()) < MIN_SECRET_LENGTH:
+        raise ValueError(
+            f"a secret needs at least {MIN_SECRET_LENGTH} characters; make one with:"
+            " python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return secret
+
+
 def _rate(text: str) -> str:
     per_second(text)
     return text
@@ -221,6 +244,7 @@ ProxyAddress = Annotated[
 ]
 RuleText = Annotated[str, AfterValidator(_rule)]
 Rate = Annotated[str, AfterValidator(_rate)]
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
 StoreAddress = Annotated[
     str, AfterValidator(_store), PlainSerializer(masked, return_type=str, when_used="json")
 ]

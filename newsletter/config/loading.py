@@ -23,6 +23,7 @@ _SECRET = frozenset(
         "headers",
         "store",
         "proxy",
+        "webhooks",
     }
 )
 _KINDS = f"{', '.join(SOURCE_KINDS[:-1])} or {SOURCE_KINDS[-1]}"

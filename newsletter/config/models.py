@@ -12,33 +12,25 @@ from newsletter.config.fields import (
     Mailbox,
     ProxyAddress,
     Rate,
+    Secret,
     StoreAddress,
     Strict,
     WallTime,
     WebAddress,
     Zone,
+    as_list,
     mailbox,
     per_second,
 )
 from newsletter.config.oauth import PROVIDERS, OAuthSettings
 from newsletter.config.sources import EVERY_FIELD, AnySource
 from newsletter.config.topics import TopicSettings, expand_name
+from newsletter.config.webhooks import WebhookSettings
 from newsletter.model import Days, Publication
-
-MIN_SECRET_LENGTH = 16
 
 Security = Literal["starttls", "tls", "none"]
 """``starttls``: encrypted before anything else is sent (RFC 3207); ``tls``: from the first byte
 (RFC 8314); ``none``: in the clear."""
-
-
-def _check_length(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < MIN_SECRET_LENGTH:
-        raise ValueError(
-            f"a secret needs at least {MIN_SECRET_LENGTH} characters; make one with:"
-            " python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
-    return secret
 
 
 class Schedule(Strict):
@@ -105,10 +97,21 @@ class SmtpSettings(Strict):
 
 
 class BouncesSettings(Strict):
-    """The address for bounces and unsubscribe requests, and the folder they are read from."""
+    """The address for bounces and unsubscribe requests, and the folder they are read from.
 
-    address: Address
+    ``webhooks``: the mail services that report bounces and complaints.
+    """
+
+    address: Address | None = None
     maildir: str | None = None
+    webhooks: WebhookSettings | None = None
+
+    @model_validator(mode="after")
+    def has_a_way(self) -> Self:
+        """Mail comes back to the address; without one, only webhooks report."""
+        if self.address is None and (self.maildir is not None or self.webhooks is None):
+            raise ValueError("write the address that mail comes back to: `address:`")
+        return self
 
 
 class IssueSettings(Strict):
@@ -126,19 +129,13 @@ class WebSettings(Strict):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     trusted_proxies: tuple[str, ...] = ()
-    operator_password: SecretStr | None = None
+    operator_password: Secret | None = None
 
     @field_validator("host")
     @classmethod
     def bare(cls, value: str) -> str:
         """An IPv6 address is in brackets in a URL, and here without them."""
         return value.removeprefix("[").removesuffix("]") if ":" in value else value
-
-    @field_validator("operator_password")
-    @classmethod
-    def long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        """A short password could be guessed."""
-        return value if value is None else _check_length(value)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -154,10 +151,6 @@ class WebSettings(Strict):
         return value
 
 
-def _as_list(value: Any) -> Any:  # noqa: ANN401 - before validation anything may be here
-    return value if isinstance(value, list) else [value]
-
-
 class Settings(Strict):
     """newsletter.yaml as a whole."""
 
@@ -169,7 +162,7 @@ class Settings(Strict):
     schedule: Schedule = Schedule()
     store: StoreAddress = Field(default="sqlite:///newsletter.db", repr=False)
     subscribers: str = "subscribers.yaml"
-    secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_as_list)] = ()
+    secret: Annotated[tuple[Secret, ...], BeforeValidator(as_list)] = ()
     smtp: SmtpSettings = SmtpSettings()
     proxy: ProxyAddress | None = Field(default=None, repr=False)
     sources: tuple[Annotated[AnySource, Field(discriminator="kind")], ...] = ()
@@ -179,12 +172,6 @@ class Settings(Strict):
     issue: IssueSettings = IssueSettings()
     web: WebSettings | None = None
     templates: str | None = None
-
-    @field_validator("secret")
-    @classmethod
-    def long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        """A short secret could be guessed."""
-        return tuple(map(_check_length, value))
 
     @field_validator("topics")
     @classmethod

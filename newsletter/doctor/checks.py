@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -90,7 +90,11 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield from sender_records(app.settings.publication.domain, lookup)
     url, server_time = _public_url(app.settings.url)
     yield url
-    yield _bounces(app)
+    bounces = app.settings.bounces
+    if bounces is None or bounces.address is not None:
+        yield _bounces(app)
+    if bounces is not None and bounces.webhooks is not None:
+        yield _webhooks(app.settings.url or "", bounces.webhooks.services)
     yield clock(app, server_time, store_is_open=store.state == "ok")
     yield _disk(app)
     yield _ok("event loop", event_loop.loop_name())
@@ -250,6 +254,20 @@ def _bounces(app: App) -> Finding:
     if not all(os.access(maildir.path / part, os.W_OK) for part in ("new", "cur")):
         return _wrong(name, f"{maildir.path}: mails that were read cannot be moved to cur", fix)
     return _ok(name, f"{maildir.path}, {waiting} mails waiting")
+
+
+def _webhooks(url: str, services: Iterable[str]) -> Finding:
+    """Whether mail services can reach the addresses of their webhooks."""
+    name = "webhooks"
+    addresses = (f"{url.rstrip('/')}/bounces/{service}" for service in services)
+    fix = (
+        "set `url:` to the public address of the readers' pages, and `web:` so that they are served"
+    )
+    if not url:
+        return _wrong(name, "`url:` is not set, so no service can reach them", fix)
+    if _is_loopback(urlsplit(url).hostname or ""):
+        return _wrong(name, f"`url:` is {url}, which services cannot reach", fix)
+    return _ok(name, f"enter at the services: {', '.join(addresses)}")
 
 
 def clock(app: App, server_time: datetime | None, *, store_is_open: bool) -> Finding:

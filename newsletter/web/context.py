@@ -1,7 +1,8 @@
 """What the readers' pages share: the newsletter, the page templates, and how they take requests."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.utils import format_datetime
 from functools import cache
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from newsletter.bounces.webhooks import Webhook
 from newsletter.config.sources import EVERY_FIELD
 from newsletter.errors import TemplateError
 from newsletter.letter.links import Purpose, sign_token
@@ -100,7 +102,10 @@ def list_zones() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """The newsletter as its pages know it; without a password it has no operator's page."""
+    """The newsletter as its pages know it; without a password it has no operator's page.
+
+    ``webhooks``: those of mail services that have settings, by the service's name.
+    """
 
     publisher: Publisher
     reader_service: ReaderService
@@ -110,6 +115,7 @@ class PageContext:
     page_cache: PageCache
     operator_password: str | None = None
     paper_fields: frozenset[str] = EVERY_FIELD
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -165,6 +171,16 @@ def client_of(request: Request) -> str:
             return str(address.ipv4_mapped)
         return str(ip_network((address, 64), strict=False))
     return str(address)
+
+
+def password_of(request: Request) -> str:
+    """The password in the Authorization field (RFC 7617); empty without one."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    try:
+        login = b64decode(given, validate=True) if scheme.lower() == "basic" else b""
+    except ValueError:  # neither base64 nor ASCII
+        return ""
+    return login.partition(b":")[2].decode("utf-8", "replace")
 
 
 def token_of(request: Request) -> str:

@@ -61,17 +61,27 @@ def unpack_form(packed: str) -> Form | None:
         return None
 
 
+async def read_body(request: Request, limit: int) -> bytes:
+    """A request's body.
+
+    Raises:
+        HTTPException: it has more bytes than this (413).
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise HTTPException(413, "This form is too long.")
+    return bytes(body)
+
+
 async def read_form(request: Request) -> Form:
     """The form in a request's body.
 
     Raises:
         HTTPException: the body is too long (413) or not a form (400).
     """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise HTTPException(413, "This form is too long.")
+    body = await read_body(request, MAX_BYTES)
     try:
         return _parse(body)
     except ValueError as error:

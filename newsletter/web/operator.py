@@ -1,6 +1,5 @@
 """The operator's page and its numbers for Prometheus: read-only, behind a password (RFC 7617)."""
 
-import base64
 import hmac
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from newsletter.model import DailyGrowth, ListingState, Suppression
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import known_health, reported_days
-from newsletter.web.context import PageContext
+from newsletter.web.context import PageContext, password_of
 
 Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
 """A metric's name, its help text, the name of its label, and its values by label."""
@@ -77,20 +76,12 @@ class OperatorPages:
         """The answer that asks for the password; None if the request has it; 404 without a page."""
         if self.context.operator_password is None:
             raise HTTPException(404, "There is no such page.")
-        if _has_password(request, self.context.operator_password):
+        if hmac.compare_digest(
+            password_of(request).encode(), self.context.operator_password.encode()
+        ):
             return None
         challenge = {"WWW-Authenticate": 'Basic realm="operator", charset="UTF-8"'}
         return PlainTextResponse("This page needs the operator's password.", 401, challenge)
-
-
-def _has_password(request: Request, password: str) -> bool:
-    """Whether the request carries the password, compared in constant time."""
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    try:
-        sent = base64.b64decode(encoded, validate=True).partition(b":")[2]
-    except ValueError:  # neither base64 nor ASCII
-        return False
-    return scheme.lower() == "basic" and hmac.compare_digest(sent, password.encode())
 
 
 def _list_blocked(suppressed: Iterable[Suppression]) -> list[tuple[date, str]]:

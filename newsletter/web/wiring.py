@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.app.wiring import App
+from newsletter.bounces.webhooks import make_webhooks
 from newsletter.config import WebSettings
 from newsletter.errors import ConfigurationError, StoreError, TokenError
 from newsletter.ports import RunLock
@@ -28,6 +29,7 @@ from newsletter.web.operator import OperatorPages
 from newsletter.web.page_cache import PageCache
 from newsletter.web.preferences import PreferencePages
 from newsletter.web.subscribing import SubscribePages
+from newsletter.web.webhooks import WebhookPages
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ def build_context(app: App, run_lock: RunLock) -> PageContext:
         )
     reader_service, publisher, transport = app.reader_service, app.publisher, app.transport()
     password = None if app.settings.web is None else app.settings.web.operator_password
+    webhooks = None if app.settings.bounces is None else app.settings.bounces.webhooks
     return PageContext(
         publisher=publisher,
         reader_service=reader_service,
@@ -73,6 +76,7 @@ def build_context(app: App, run_lock: RunLock) -> PageContext:
         page_cache=PageCache(publisher),
         operator_password=None if password is None else password.get_secret_value(),
         paper_fields=app.settings.paper_fields,
+        webhooks={} if webhooks is None else make_webhooks(webhooks, proxy=app.settings.proxy),
     )
 
 
@@ -80,6 +84,7 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
     """The addresses of all pages; a GET only shows, only a POST changes something."""
     join, preferences = SubscribePages(context), PreferencePages(context)
     archive, operator = ArchivePages(context), OperatorPages(context)
+    webhooks = WebhookPages(context)
     return [
         Route("/", join.welcome),
         post("/join", join.subscribe),
@@ -114,6 +119,8 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
         *(Route(f"/mine/{{token}}/feed.{form}", archive.own_feed) for form in FORMATS),
         Route("/operator", operator.overview),
         Route("/metrics", operator.metrics),
+        Route("/bounces/{service}", webhooks.receive, methods=["POST"]),
+        Route("/bounces/{service}/{secret:path}", webhooks.receive, methods=["POST"]),
     ]
 
 

@@ -179,6 +179,7 @@ def test_config_show_masks_secrets(newsletter: Newsletter) -> None:
             }
         ],
         smtp={"host": "localhost", "port": 25, "security": "none", "password": "hunter3"},
+        bounces={"webhooks": {"brevo": "hunter5-of-many-letters"}},
     )
     shown = (
         newsletter.run("config", "show").stdout + newsletter.run("config", "show", "--json").stdout

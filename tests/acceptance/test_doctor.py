@@ -105,6 +105,18 @@ def test_healthy_newsletter_passes(newsletter: Newsletter, names: NameServer) ->
     assert found["public URL"].said.endswith("answers 200")
 
 
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:8000", "https://n.example.org/"])
+def test_webhooks_need_a_public_address(newsletter: Newsletter, url: str | None) -> None:
+    newsletter.configure(url=url, bounces={"webhooks": {"brevo": "x" * 16, "mailjet": "x" * 16}})
+    found = run_doctor(newsletter)
+    assert "bounces" not in found
+    if url is not None and url.startswith("https"):
+        assert "https://n.example.org/bounces/brevo, https" in found["webhooks"].said
+    else:
+        assert found["webhooks"].state == "wrong"
+        assert "set `url:` to the public address" in found["webhooks"].fix
+
+
 @pytest.mark.parametrize("status", [500, None])
 def test_failing_pages_are_reported(newsletter: Newsletter, status: int | None) -> None:
     with serve(lambda _path, _query: (status or 200, {}, b"")) as origin:

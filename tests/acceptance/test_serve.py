@@ -1,6 +1,7 @@
 """The readers' pages, served by the real command in its own process over a real database."""
 
 import http.client
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -43,6 +44,15 @@ def ask(port: int, method: str, path: str, **form: str) -> tuple[int, str]:
         connection.request(method, path, urlencode(form), headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def post(port: int, path: str, body: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        return connection.getresponse().status
     finally:
         connection.close()
 
@@ -97,6 +107,29 @@ def test_join_confirm_read_and_leave_with_serve(newsletter: Newsletter, inbox: I
         ("confirmed", "store"),
     ]
     assert len(inbox.to("bob@example.org")) == 2
+
+
+def test_served_newsletter_hears_of_complaints(
+    newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, password = free_port(), "a-password-of-many-letters"
+    monkeypatch.setenv("WEBHOOK_PASSWORD", password)
+    newsletter.configure(
+        url=f"http://127.0.0.1:{port}",
+        web={"port": port},
+        bounces={"webhooks": {"mailjet": "${WEBHOOK_PASSWORD}"}},
+    )
+    newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
+    events = json.dumps([{"event": "spam", "email": "ada@example.org", "time": 1}])
+    path = f"/bounces/mailjet/{password}"
+    with running_daemon(newsletter, "serve") as serving:
+        wait_until(lambda: is_up(port), serving)
+        assert post(port, path, events) == 200
+        assert post(port, f"{path}x", events) == 401
+        said = stop_daemon(serving)
+    assert password not in said
+    readers = newsletter.json("subscribers", "list")
+    assert [reader["status"] for reader in readers] == ["blocked", "confirmed"]
 
 
 @pytest.mark.slow

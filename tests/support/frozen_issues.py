@@ -63,10 +63,13 @@ def plan_edition(
     return PlannedEdition(ReaderHistory(reader), edition)
 
 
-def freeze(store: Store, readers: Sequence[Reader], papers: Sequence[Paper]) -> Wave:
+def freeze(
+    store: Store, readers: Sequence[Reader], papers: Sequence[Paper], day: date = DAY
+) -> Wave:
     """Freeze an issue in which each of these readers gets all of these papers."""
     return store.freeze(
-        make_wave(papers), [plan_edition(reader, *range(len(papers))) for reader in readers]
+        make_wave(papers, day=day),
+        [plan_edition(reader, *range(len(papers))) for reader in readers],
     )
 
 

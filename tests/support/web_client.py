@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from starlette.routing import BaseRoute
 
 from newsletter import templates
+from newsletter.bounces.webhooks import Webhook
 from newsletter.letter.links import Purpose, sign_token
 from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import Publication, Reader
@@ -186,6 +187,7 @@ def open_website(
     proxies: tuple[str, ...] = (),
     publication: Publication | None = None,
     operator_password: str | None = None,
+    webhooks: Mapping[str, Webhook] | None = None,
 ) -> Iterator[Website]:
     """Serve a newsletter's pages, with a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
@@ -213,6 +215,7 @@ def open_website(
             mail_queue,
             PageCache(publisher),
             operator_password,
+            webhooks=webhooks or {},
         )
         app.routes = list_routes(page_context)
         pages = build_pages(page_context)

@@ -4,7 +4,7 @@ from importlib import import_module
 import pytest
 from pydantic import SecretStr
 
-from newsletter.config import Settings, curated_topics, read_settings
+from newsletter.config import Settings, WebhookSettings, curated_topics, read_settings
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Publication
 
@@ -276,6 +276,42 @@ def test_only_the_password_of_the_store_is_masked(store: str, shown: str) -> Non
 )
 def test_errors_quote_no_secret(settings: dict[str, object]) -> None:
     assert "hunter2" not in "\n".join(errors_of(json.dumps({**MINIMAL, **settings})))
+
+
+def test_webhooks_need_what_proves_their_requests() -> None:
+    found = errors_of(
+        "name: N\nsender: n@example.org\nbounces:\n  webhooks:\n"
+        "    ses: [bounces, 'arn:aws:sns:eu-west-1:123456789012:bounces']\n"
+        "    sendgrid: hunter2\n"
+        "    postal: 'v=DKIM1; p=AAAA'\n"
+        "    brevo: hunter2\n"
+        "    mailgun: [hunter2]\n"
+        "    mandrill: hunter2\n"
+    )
+    places = [error.partition(": ")[2].partition(": ")[0] for error in found]
+    assert places == [
+        "bounces.webhooks.ses.0",
+        "bounces.webhooks.sendgrid",
+        "bounces.webhooks.postal",
+        "bounces.webhooks.brevo",
+        "bounces.webhooks.mailgun",
+        "bounces.webhooks.mandrill",
+    ]
+    assert [error.partition(": ")[0][-1] for error in found[:3]] == ["5", "6", "7"]
+    assert "write a topic's ARN: arn:aws:sns:" in found[0]
+    assert "copy it from the service" in found[1]
+    assert "hunter2" not in "".join(found)
+    arn = "arn:aws:sns:eu-west-1:123456789012:bounces"
+    settings = read(bounces={"webhooks": {"ses": arn}})
+    assert settings.publication.bounces is None
+    assert settings.bounces is not None
+    assert settings.bounces.webhooks == WebhookSettings.model_validate({"ses": [arn]})
+
+
+def test_mailboxes_of_bounces_need_an_address() -> None:
+    for bounces in ({}, {"maildir": "back", "webhooks": {"brevo": "x" * 16}}):
+        (found,) = errors_of(json.dumps({**MINIMAL, "bounces": bounces}))
+        assert "bounces: write the address that mail comes back to" in found
 
 
 def test_null_means_the_default() -> None:

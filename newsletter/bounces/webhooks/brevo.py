@@ -1,0 +1,71 @@
+"""The webhook of Brevo.
+
+https://developers.brevo.com/docs/transactional-webhooks
+"""
+
+from collections.abc import Iterator, Sequence
+
+from newsletter.bounces.parsing import ParsedMail
+from newsletter.bounces.webhooks.events import (
+    Event,
+    Fields,
+    Post,
+    check_secret,
+    objects_in,
+    read_json,
+    text_of,
+    time_of,
+)
+
+_STATUS = {
+    "hard_bounce": "5.1.1",
+    "invalid_email": "5.1.3",
+    "soft_bounce": "4.0.0",
+    "deferred": "4.0.0",
+    "blocked": "5.7.1",
+    "error": "5.0.0",
+}
+"""The status that each kind of event stands for."""
+
+_MILLISECONDS = 10**11  # seconds since 1970 stay below this until the year 5138
+
+
+class Brevo:
+    """The webhook of Brevo, which can send a password but signs nothing."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def read(self, post: Post) -> Sequence[ParsedMail]:
+        """The events of a request. See :class:`Webhook`."""
+        check_secret(post, self._secret)
+        return tuple(mail for each in objects_in(read_json(post.body)) for mail in _mails(each))
+
+
+def _mails(fields: Fields) -> Iterator[ParsedMail]:
+    kind, email = text_of(fields.get("event")), text_of(fields.get("email"))
+    letter_id = text_of(fields.get("message-id"))
+    at = _epoch(fields)
+    # Brevo gives its events no ids: ``id`` names the webhook or the account.
+    event = Event(
+        service="brevo",
+        id=f"{kind} {letter_id} {email} {at}",
+        email=email,
+        at=time_of(at),
+        letter_id=letter_id,
+    )
+    reason = text_of(fields.get("reason"))
+    if kind in _STATUS:
+        yield event.bounced(reason, otherwise=_STATUS[kind], kind=kind)
+    elif kind in {"spam", "complaint"}:
+        yield event.means("complaint", "abuse (Brevo)")
+    elif kind in {"unsubscribed", "unsubscribe"}:
+        yield event.means("unsubscribe", "Brevo's link")
+
+
+def _epoch(fields: Fields) -> str:
+    """When it happened, in seconds since 1970; ``ts_epoch`` has milliseconds."""
+    given = next((fields[name] for name in ("ts_epoch", "ts_event", "ts") if fields.get(name)), "")
+    if isinstance(given, int | float) and not isinstance(given, bool) and given > _MILLISECONDS:
+        return text_of(given / 1000)
+    return text_of(given)

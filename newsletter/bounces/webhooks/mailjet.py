@@ -1,0 +1,61 @@
+"""The webhook of Mailjet.
+
+https://dev.mailjet.com/email/guides/webhooks/
+"""
+
+from collections.abc import Iterator, Sequence
+
+from newsletter.bounces.parsing import ParsedMail
+from newsletter.bounces.webhooks.events import (
+    Event,
+    Fields,
+    Post,
+    check_secret,
+    objects_in,
+    read_json,
+    text_of,
+    time_of,
+)
+
+_STATUS = {
+    "user unknown": "5.1.1",
+    "mailbox inactive": "5.2.1",
+    "preblocked": "5.1.1",
+    "quota exceeded": "5.2.2",
+    "invalid domain": "5.1.2",
+    "no mail host": "5.1.2",
+    "typofix": "5.1.2",
+    "relay/access denied": "5.7.1",
+    "sender blocked": "5.7.1",
+    "content blocked": "5.7.1",
+    "policy issue": "5.7.1",
+}
+"""The status that each of Mailjet's errors stands for; others say nothing of the reader."""
+
+
+class Mailjet:
+    """The webhook of Mailjet, which can send a password but signs nothing."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def read(self, post: Post) -> Sequence[ParsedMail]:
+        """The events of a request, one or a group. See :class:`Webhook`."""
+        check_secret(post, self._secret)
+        return tuple(mail for each in objects_in(read_json(post.body)) for mail in _mails(each))
+
+
+def _mails(fields: Fields) -> Iterator[ParsedMail]:
+    kind, email, at = (text_of(fields.get(name)) for name in ("event", "email", "time"))
+    letter = text_of(fields.get("Message_GUID")) or text_of(fields.get("MessageID"))
+    event = Event("mailjet", f"{kind} {letter} {email} {at}", email, time_of(at))
+    match kind:
+        case "bounce" | "blocked":
+            error, said = text_of(fields.get("error")), text_of(fields.get("comment"))
+            passes = kind == "bounce" and fields.get("hard_bounce") is False
+            otherwise = "4.0.0" if passes else _STATUS.get(error, "5.0.0")
+            yield event.bounced(said, otherwise=otherwise, kind=error)
+        case "spam":
+            yield event.means("complaint", f"{text_of(fields.get('source')) or 'abuse'} (Mailjet)")
+        case "unsub":
+            yield event.means("unsubscribe", "Mailjet's link")

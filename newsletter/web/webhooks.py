@@ -1,0 +1,122 @@
+"""The addresses at which mail services report bounces, complaints and unsubscribes.
+
+A request is answered with 200 once all of its events are recorded, so that the service sends it
+again otherwise. Events that mean nothing here, such as opens and clicks, are not stored.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from newsletter.bounces.parsing import ParsedMail
+from newsletter.bounces.processing import BounceProcessor
+from newsletter.bounces.webhooks import Post, PostError
+from newsletter.errors import StoreError
+from newsletter.publisher.publisher import Publisher
+from newsletter.web.context import PageContext, password_of
+from newsletter.web.forms import read_body
+
+_log = logging.getLogger(__name__)
+
+MAX_BYTES = 2**20  # bytes of a request; SendGrid's batches have up to 768 KB
+
+ANSWER_WITHIN = 10.0  # seconds; services wait for 15 and more, and then try again
+
+LOG_EVERY = timedelta(minutes=1)  # refused requests are logged no more often than this
+
+
+class WebhookPages:
+    """The webhooks of the mail services that have settings."""
+
+    def __init__(self, context: PageContext) -> None:
+        self._context, self._recorder = context, EventRecorder(context.publisher)
+        self._logged: datetime | None = None
+
+    async def receive(self, request: Request) -> Response:
+        """Verify a service's request, and record its events."""
+        service = request.path_params["service"]
+        webhook = self._context.webhooks.get(service)
+        if webhook is None:
+            raise HTTPException(404, "There is no such page.")
+        body = await read_body(request, MAX_BYTES)
+        secret = request.path_params.get("secret") or password_of(request)
+        post = Post(body, request.headers, secret, self._context.now)
+        try:
+            mails = await run_in_threadpool(webhook.read, post)
+        except PostError as error:
+            return self._refuse(service, error)
+        await self._recorder.record([(service, mail) for mail in mails])
+        return PlainTextResponse("Recorded.")
+
+    def _refuse(self, service: str, error: PostError) -> Response:
+        now = self._context.now
+        if self._logged is None or now - self._logged >= LOG_EVERY:
+            self._logged = now
+            _log.warning("webhook %s: a request was refused: %s", service, error)
+        headers = {}
+        if error.status == HTTPStatus.UNAUTHORIZED:  # some services send a password only when asked
+            headers["WWW-Authenticate"] = 'Basic realm="webhooks", charset="UTF-8"'
+        return PlainTextResponse(str(error), error.status, headers)
+
+
+Reported = tuple[str, ParsedMail]
+"""The name of a service, and an event that it reports."""
+
+
+class EventRecorder:
+    """Records events in turn: those that arrive while some are written are written together."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._waiting: list[tuple[Sequence[Reported], asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def record(self, events: Sequence[Reported]) -> None:
+        """Return once these events are recorded.
+
+        Raises:
+            StoreError: the store cannot be written, or not soon enough.
+        """
+        if not events:
+            return
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((events, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        try:
+            await asyncio.wait_for(asyncio.shield(done), ANSWER_WITHIN)
+        except TimeoutError as error:
+            raise StoreError("store: it is busy; the events are not recorded yet.") from error
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            events = [event for events, _ in batch for event in events]
+            error: BaseException | None = None
+            try:
+                await run_in_threadpool(partial(self._record, events))
+            except StoreError as raised:
+                error = raised
+            for _, done in batch:
+                if done.done():
+                    continue
+                if error is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(error)
+
+    def _record(self, events: Sequence[Reported]) -> None:
+        publisher = self._publisher
+        # A processor keeps what it has read of the store, so each batch has its own.
+        processor = BounceProcessor(publisher.store, publisher.publication, publisher.keyring)
+        now = publisher.clock.now()
+        for service, mail in events:
+            processor.record(service, mail, now, trusted=True)
