@@ -22,7 +22,7 @@ from newsletter.letter.links import (
 from newsletter.model import MailEvent, MailEventEffect, Publication, Reader
 from newsletter.ports import Readers
 
-_TAG = r"\+(\d{1,20}-[0-9a-f]{16})@"
+_TAG = r"\+u?(\d{1,20}-[0-9a-f]{16})@"  # with a u: the address to unsubscribe at
 _LETTER_ID = re.compile(r"<(\d{4}-\d\d-\d\d)\.([0-9a-f]{16})@")
 _MAX_SAID = 500  # characters of a server's words that are stored
 

@@ -44,7 +44,7 @@ WHO = r"""
 """
 
 GONE = r"""
-    unknown|(?:not|n.t) (?:been )?found|(?:not|n.t) exist|not (?:\w+ )?valid|invalid|no longer
+    unknown|(?:not|n.t) (?:been )?found|(?:not|n.?t) exist|not (?:\w+ )?valid|invalid|no longer
     disabled|inactive|deactivated|discontinued|unallocated|non-?exist|unrecogni[sz]ed
     expired|terminated|(?:been|is|was) (?:closed|deleted|removed)
     not (?:an? )?(?:be )?(?:known|listed|recogni[sz]ed|present|registered|active|existing|local\b)
@@ -64,7 +64,8 @@ GONE = r"""
 NOT_HERE = r"""
     no such (?:\w+ ){0,2}(?:user|mailbox|recipient|address|person|account|name|alias|customer)
     \bno (?:mail ?box|account|user|recipient|one|person)s? (?:here|at |by th|found|available|with)
-    (?:unknown|invalid|bad|non-?existent|inactive|disabled|archived|expired) (?:\w+ )?(?:WHO)
+    (?:unknown|invalid|bad|non-?existent|inactive|disabled|archived|expired) (?:\w+ ){0,2}(?:WHO)
+    bad[_-]recipient
     (?:unbekannte\w*|keine? solche\w*|неизвестный) (?:WHO)|not (?:an?|our) (?:\w+ )?(?:WHO)
     unroute?able address|recip(?:ient)?notfound|doesn.?t have an? (?:\S+ )?account|user unknown
     no (?:existe|matches to nameserver)|нет такого|nessun utente
@@ -145,13 +146,14 @@ REFUSALS: tuple[tuple[Cause, str], ...] = (
         (?:connection|host|network|route).{0,30}(?:refused|reset|dropped|lost|unreachable)
         expired before|\bloops?\b|too many hops|hop count|unknown command|command (?:not|un)
         suspend|locked|frozen|limited|servfail|dns (?:soft|timeout|failure)
+        malformed (?:or unexpected )?name server
         vorübergehend|plus tard|réessayer|временно|попробуйте|一時|稍后|暂时
         """,
     ),
     (
         "no such domain",
         r"""
-        nxdomain|(?:domain|host)(?: name)?[^:;]{0,40}(?:not found|n[o']t exist|unknown|not known)
+        nxdomain|(?:domain|host)(?: name)?[^:;]{0,40}(?:not found|n[o']?t exist|unknown|not known)
         domain[^:;]{0,40}invalid|(?:domain|host).{0,40}not accept (?:any )?mail|null ?mx
         (?:no such|unknown|invalid|bad destination|couldn.t find any) (?:host|domain)
         dns hard error|name or service not known|dead domain|non-existent hosts|no-domain

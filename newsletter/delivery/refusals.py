@@ -6,6 +6,7 @@ One rule book for replies in session, delivery reports and providers' webhooks.
 import re
 
 from newsletter.delivery import refusal_words
+from newsletter.text.patterns import pattern
 
 Cause = refusal_words.Cause
 
@@ -37,19 +38,10 @@ _NOT_WORDS = re.compile(
 _IRONPORT = re.compile(r"5\.1\.0 - Unknown address error", re.IGNORECASE)
 """IronPort puts this before every refusal, also of the sender or for a full mailbox."""
 
-
-def _pattern(lines: str) -> re.Pattern[str]:
-    """A regular expression of lines of alternatives; a name in capitals stands for other lines."""
-    words = "|".join(line.strip() for line in lines.strip().splitlines())
-    for name in ("NOT_HERE", "BLOCKLISTS", "WHO", "GONE"):
-        if name in words:
-            words = words.replace(name, _pattern(getattr(refusal_words, name)).pattern)
-    return re.compile(words)
-
-
-_BLOCKLISTS = _pattern(refusal_words.BLOCKLISTS)
+_BLOCKLISTS = pattern(refusal_words.BLOCKLISTS)
+_NAMES = {name: getattr(refusal_words, name) for name in ("NOT_HERE", "BLOCKLISTS", "WHO", "GONE")}
 _RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = tuple(
-    (about, _pattern(lines)) for about, lines in refusal_words.REFUSALS
+    (about, pattern(lines, **_NAMES)) for about, lines in refusal_words.REFUSALS
 )
 
 _SUBJECTS: dict[str, Cause] = {"3": "temporary", "4": "temporary", "6": "content", "7": "policy"}
@@ -72,7 +64,10 @@ _CODES: dict[tuple[str, ...], Cause] = {
 """What the codes of RFC 3463, 7372, 7505 mean where a reply has no words that are known. Not 1.0,
 4.1 and the bare 550: servers give them for anything."""
 
-_VAGUE = re.compile(r"(?<!recipient )(?<!address )\b(?:rejected|refused|denied|declined)\b")
+_VAGUE = re.compile(
+    r"(?<!recipient )(?<!address )\b(?:rejected|refused|denied|declined)\b"
+    r"|requested action not taken"
+)
 """Words of a refusal that say nothing. Sendmail gives 5.1.1 to every 550 at RCPT."""
 
 

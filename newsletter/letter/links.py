@@ -122,11 +122,14 @@ def sign_links(
 ) -> Links:
     """The links of one reader's letter of ``day``, signed ``at`` the issue's freeze.
 
-    The tokens carry the reader's id (``7``), the edition's also the day (``7/2026-08-03``).
+    The tokens carry the reader's id (``7``), the edition's also the day (``7/2026-08-03``). With a
+    bounce mailbox the address to unsubscribe at names the reader too (``bounce+u7-4f…@``), because
+    some mail programs leave out the subject.
     """
     unsubscribe = sign_token(str(reader), "unsubscribe", keys, at)
+    leaves = f"+u{bounce_tag(reader, keys)}" if publication.bounces else ""
     preferences = sign_token(str(reader), "preferences", keys, at)
-    mail = _mailto(publication, "unsubscribe", unsubscribe)
+    mail = _mailto(publication, "unsubscribe", unsubscribe, leaves)
     if publication.url is None:
         return Links(
             preferences=_mailto(publication, "preferences", preferences),
@@ -188,9 +191,10 @@ def read_bounce_tag(tag: str, keys: Keyring) -> int:
     raise TokenError("This return path was not made here.")
 
 
-def _mailto(publication: Publication, verb: str, token: str) -> str:
-    mailbox = publication.bounces or publication.sender_email
-    return f"mailto:{mailbox}?subject={verb}%20{token}"
+def _mailto(publication: Publication, verb: str, token: str, extension: str = "") -> str:
+    """A link that writes a mail; ``extension`` is added to the local part of the address."""
+    local, _, domain = (publication.bounces or publication.sender_email).rpartition("@")
+    return f"mailto:{local}{extension}@{domain}?subject={verb}%20{token}"
 
 
 def _base64(value: bytes) -> str:

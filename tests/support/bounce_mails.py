@@ -289,3 +289,34 @@ Message-ID: <leave@example.net>
 {more}
 This message was sent by a mail program.
 """.encode()
+
+
+def prose_bounce(
+    to: str,
+    notice: str,
+    *,
+    sender: str = "MAILER-DAEMON@mx.example.net",
+    subject: str = "failure notice",
+) -> bytes:
+    """A bounce without a part for machines: a notice, and the letter below it."""
+    return f"""\
+Delivered-To: {to}
+From: {sender}
+To: {to}
+Subject: {subject}
+Date: Mon, 3 Aug 2026 12:00:00 +0000
+Message-ID: <words@mx.example.net>
+MIME-Version: 1.0
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+{notice}
+--- Below this line is a copy of the message.
+
+Return-Path: <{to}>
+Message-ID: <other@example.org>
+To: ada@example.net
+Subject: Attention, again
+
+One paper. User unknown, too many spammers, your IP is blocked.
+""".encode()

@@ -138,11 +138,9 @@ def test_automatic_reply_is_ignored() -> None:
     assert parse(away).meaning == "aside"
 
 
-def test_unreadable_report_is_ignored() -> None:
-    content = postfix_bounce(TO).replace(b"message/delivery-status", b"text/plain")
+def test_feedback_report_without_words_is_left() -> None:
+    content = complaint_mail().replace(b"message/feedback-report", b"message/other-report")
     assert parse(content).meaning == "unreadable"
-    empty = postfix_bounce(TO).replace(b"Final-Recipient", b"X-A").replace(b"Action", b"X-B")
-    assert parse(empty.replace(b"Status:", b"X-C:")).meaning == "unreadable"
 
 
 def test_mail_is_identified_by_message_id_or_bytes() -> None:

@@ -129,7 +129,8 @@ def test_links_without_a_site_use_the_mailbox() -> None:
         "unsubscribe": made.unsubscribe,
     }
     for verb, link in verbs.items():
-        assert link.startswith(f"mailto:bounce@example.org?subject={verb}%20")
+        tag = f"+u{bounce_tag(7, KEYS)}" if verb == "unsubscribe" else ""
+        assert link.startswith(f"mailto:bounce{tag}@example.org?subject={verb}%20")
     assert sign_links(NO_SITE, KEYS, DAY, NOON, 7).mail.startswith("mailto:papers@example.org?")
 
 
