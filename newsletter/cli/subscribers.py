@@ -12,21 +12,27 @@ from newsletter.app.files import read_file
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Yes, command, command_list, find_readers, group
 from newsletter.cli.output import Output, confirm, count_of, table
+from newsletter.config.reader_lists import ReaderList, read_csv, read_zip, write_csv
 from newsletter.config.subscribers import (
     mailbox_key,
-    read_addresses,
-    read_csv,
     read_subscribers,
     subscriber_from_entry,
     to_entry,
     to_listed_entry,
-    write_csv,
     write_yaml,
 )
 from newsletter.config.yaml_file import Value
 from newsletter.errors import UsageError
-from newsletter.model import LEFT, Consent, ListedReader, ListedStatus, Reader, Subscriber
-from newsletter.readers.service import is_erased, without_erased
+from newsletter.model import (
+    LEFT,
+    SUBSCRIBER_FIELDS,
+    Consent,
+    ListedReader,
+    ListedStatus,
+    Reader,
+    Subscriber,
+)
+from newsletter.readers.service import is_erased, keep_fields, without_erased
 
 commands = command_list()
 subscribers_group = group(
@@ -105,7 +111,7 @@ def add(
     entry |= {key: [*values] for key, values in lists.items() if values}
     with open_app(config) as app:
         subscriber = subscriber_from_entry(entry, app.topic_names)
-        _save(app, [ListedReader(subscriber)], again=again)
+        _save(app, _to_save(app, [ListedReader(subscriber)], again=again))
     output.result({"added": [subscriber.email]}, f"{subscriber.email}: confirmed")
     return 0
 
@@ -114,42 +120,79 @@ def add(
 def import_readers(
     config: Path,
     output: Output,
-    file: Annotated[Path, typer.Argument(help="A .csv, .yaml or .txt file.")],
+    file: Annotated[Path, typer.Argument(help="A .csv, .yaml, .txt or .zip file.")],
     *,
     again: Again = False,
     status: Annotated[
         ListedStatus | None, typer.Option(help="What happened to readers listed without a status.")
     ] = None,
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Leave out rows with mistakes; add the others.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; store nothing.")
+    ] = False,
 ) -> int:
     """Add all readers of a file to the store; if the file has a mistake, none.
 
     Example: newsletter subscribers import left.txt --status unsubscribed
 
-    Readers whose status in the file is unsubscribed or blocked leave, and are never added as
-    confirmed later. A .txt file has one address a line.
+    Reads YAML, CSV of any spreadsheet, lists of addresses, and the exports of Mailchimp, listmonk,
+    Ghost, Buttondown and Substack. Readers whose status in the file is unsubscribed or blocked
+    leave, and are never added as confirmed later.
     """
     with open_app(config) as app:
-        topics = app.topic_names
-        content = read_file(file, "name a CSV, YAML or text file of readers")
-        if file.suffix.lower() == ".txt":
-            listed = read_addresses(content, str(file))
-        elif _form_of(file) is Form.CSV:
-            listed = read_csv(content, str(file), topics)
-        else:
-            listed = read_subscribers(content, str(file), topics, app.environment)
+        found = _read_list(app, file)
+        for note in found.notes:
+            output.message(note)
+        if skip_invalid:
+            for mistake in found.mistakes:
+                output.message(f"left out: {mistake}")
+        listed = found.readers if skip_invalid else found.checked()
         if status is not None:
             listed = tuple(_with_status(reader, status) for reader in listed)
-        subscribed = [reader for reader in listed if reader.status == "confirmed"]
         departed = [reader for reader in listed if reader.status != "confirmed"]
-        saved = _save(app, subscribed, again=again)
-        gone = [r.subscriber.email for r in departed if _record_departure(app, r)]
-    left_out = len(subscribed) - len(saved)
-    document = {"added": saved, "left_out": left_out, "departed": gone}
-    more = f", {len(gone)} recorded as unsubscribed or blocked" if departed else ""
-    output.result(document, f"{count_of(len(saved), 'reader')} added{more}")
+        subscribed = [reader for reader in listed if reader.status == "confirmed"]
+        to_save = _to_save(app, subscribed, again=again)
+        gone = [r for r in departed if _record_departure(app, r, dry_run=dry_run)]
+        if not dry_run:
+            _save(app, to_save)
+    _report(output, to_save, len(subscribed) - len(to_save), gone, dry_run=dry_run)
+    return 0
+
+
+def _read_list(app: App, file: Path) -> ReaderList:
+    content = read_file(file, "name a file of readers: CSV, YAML, text or ZIP")
+    match file.suffix.lower():
+        case ".csv" | ".tsv" | ".txt":
+            return read_csv(content, str(file), app.topic_names)
+        case ".zip":
+            return read_zip(content, str(file), app.topic_names)
+        case _:
+            listed = read_subscribers(content, str(file), app.topic_names, app.environment)
+            return ReaderList(listed)
+
+
+def _report(
+    output: Output,
+    saved: Sequence[ListedReader],
+    left_out: int,
+    gone: Sequence[ListedReader],
+    *,
+    dry_run: bool,
+) -> None:
+    """Print what an import did, or would do."""
+    document = {
+        "added": [reader.subscriber.email for reader in saved],
+        "left_out": left_out,
+        "departed": [reader.subscriber.email for reader in gone],
+    }
+    text = f"{count_of(len(saved), 'reader')} {'would be ' * dry_run}added"
+    if gone:
+        text += f", {len(gone)} recorded as unsubscribed or blocked"
+    output.result(document, text)
     if left_out:
         output.message(f"{left_out} not added because they left before; pass --again to add them")
-    return 0
 
 
 def _form_of(file: Path) -> Form:
@@ -160,40 +203,52 @@ def _with_status(reader: ListedReader, status: ListedStatus) -> ListedReader:
     return replace(reader, status=status) if reader.status == "confirmed" else reader
 
 
-def _record_departure(app: App, listed: ListedReader) -> bool:
-    return app.store.import_departure(listed, now=app.clock.now())
+def _record_departure(app: App, listed: ListedReader, *, dry_run: bool) -> bool:
+    """Store a departure; whether it changes anything, as far as a dry run can know."""
+    if not dry_run:
+        return app.store.import_departure(listed, now=app.clock.now())
+    known = app.store.reader_by_email(listed.subscriber.email)
+    return known is None or known.status not in LEFT
 
 
-def _save(app: App, listed: Sequence[ListedReader], *, again: bool) -> list[str]:
-    """Store readers; those who left before only with ``again``. Return the addresses stored.
+def _to_save(app: App, listed: Sequence[ListedReader], *, again: bool) -> list[ListedReader]:
+    """The readers to store: those who left before only with ``again``.
 
     A reader known by another spelling of the address keeps the known one. It is one mailbox: it
-    must not get two emails, and a capital letter must not undo an unsubscribe.
+    must not get two emails, and a capital letter must not undo an unsubscribe. A known reader
+    keeps the choices that the list does not say.
 
     Raises:
         UsageError: there is only one reader, who left before.
     """
     readers = app.readers()
     known = {mailbox_key(reader.subscriber.email): reader for reader in readers}
-    agreed = {reader.subscriber.email: reader.consented for reader in listed}
+    by_email = {reader.subscriber.email: reader for reader in listed}
     wanted = [reader.subscriber for reader in listed]
     if not again:
         wanted = without_erased(wanted, readers, app.reader_service.keys)
-    saved = []
+    found = []
     for subscriber in wanted:
         before = known.get(mailbox_key(subscriber.email))
-        if before is not None and before.status in LEFT and not again:
-            continue
-        email = subscriber.email if before is None else before.subscriber.email
-        spelled = replace(subscriber, email=email)
-        reader = app.store.save_reader(spelled, status="confirmed", now=app.clock.now())
-        if consented := agreed[subscriber.email]:
-            app.store.keep_consent(reader.id, Consent(consented, IMPORTED, ""))
-        saved.append(email)
-    if len(listed) == 1 and not saved:
+        if before is None:
+            found.append(by_email[subscriber.email])
+        elif again or before.status not in LEFT:
+            unsaid = {"email", *SUBSCRIBER_FIELDS} - (to_entry(subscriber).keys() - {"email"})
+            merged = keep_fields(before.subscriber, subscriber, unsaid)
+            found.append(replace(by_email[subscriber.email], subscriber=merged))
+    if len(listed) == 1 and not found:
         email = listed[0].subscriber.email
         raise UsageError(f"{email} left before; if they ask to come back, pass --again")
-    return saved
+    return found
+
+
+def _save(app: App, listed: Sequence[ListedReader]) -> None:
+    """Store readers as confirmed, with the date of a consent that they gave elsewhere."""
+    now = app.clock.now()
+    for each in listed:
+        reader = app.store.save_reader(each.subscriber, status="confirmed", now=now)
+        if each.consented is not None:
+            app.store.keep_consent(reader.id, Consent(each.consented, IMPORTED, ""))
 
 
 @command(subscribers_group)
@@ -228,7 +283,7 @@ def export(
         output.result([to_listed_entry(reader) for reader in listed], text.rstrip())
         return 0
     try:
-        file.write_text(text, encoding="utf-8")
+        file.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
     output.result({"file": str(file), "readers": len(listed)})

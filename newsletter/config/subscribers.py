@@ -1,6 +1,5 @@
 """The readers' file: subscribers read from YAML and CSV, and written to them."""
 
-import csv
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -31,7 +30,6 @@ from newsletter.model import (
     WEEKDAYS,
     Cadence,
     Filter,
-    FormField,
     ListedReader,
     ListedStatus,
     Rule,
@@ -46,9 +44,6 @@ from newsletter.text import clean
 
 Plain = str | int | list[str]
 """A field's value as YAML and JSON have it."""
-
-_LISTS: tuple[FormField, ...] = ("choices", "lines")
-"""Fields with several values, which a CSV file joins by semicolons."""
 
 
 class SubscriberSettings(Strict):
@@ -181,6 +176,18 @@ def _validate_document(document: Document, topics: Collection[str]) -> tuple[Lis
     return tuple(each.reader for each in settings.subscribers)
 
 
+def read_entries(
+    rows: Sequence[tuple[int, Mapping[str, Value]]], file: str, topics: Collection[str]
+) -> tuple[tuple[ListedReader, ...], tuple[ConfigurationError, ...]]:
+    """The readers of entries, each given with its line, and the mistakes in the others."""
+    try:
+        return _validate_document(_as_document(rows, file), topics), ()
+    except InvalidFileError as error:
+        wrong = {int(each.where.split(".")[1]) for each in error.errors}
+        right = [row for place, row in enumerate(rows) if place not in wrong]
+        return _validate_document(_as_document(right, file), topics), error.errors
+
+
 def _duplicates(document: Document) -> Iterator[ConfigurationError]:
     first: dict[str, int] = {}
     for place, entry in entries(document, "subscribers"):
@@ -218,74 +225,11 @@ def _unknown_topic(name: str, topics: Collection[str]) -> str:
     return f"the newsletter has no topic {name!r}; {hint}"
 
 
-def read_csv(source: bytes, file: str, topics: Collection[str]) -> tuple[ListedReader, ...]:
-    """The readers in a CSV file's bytes: a header line, then lists joined by semicolons.
-
-    Raises:
-        InvalidFileError: as for :func:`read_subscribers`.
-        ConfigurationError: not UTF-8, or no ``email`` column.
-    """
-    try:
-        reader = csv.DictReader(StringIO(source.decode("utf-8-sig")), strict=True)
-        rows = [(reader.line_num, _entry(row)) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigurationError(f"this is not a CSV file in UTF-8: {error}", file=file) from error
-    if "email" not in (reader.fieldnames or ()):
-        columns = ",".join(SUBSCRIBER_FIELDS)
-        problem = "the first line must name the columns, separated by commas, with at least email"
-        raise ConfigurationError(f"{problem}: {columns}", file=file)
-    return _validate_document(_as_document(rows, file), topics)
-
-
-def read_addresses(source: bytes, file: str) -> tuple[ListedReader, ...]:
-    """The readers in a text file's bytes: one address a line, and nothing else.
-
-    Raises:
-        InvalidFileError: a line is no address, or the same as another.
-        ConfigurationError: not UTF-8.
-    """
-    try:
-        lines = source.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"this is not text in UTF-8: {error}", file=file) from error
-    rows = [(n, {"email": line.strip()}) for n, line in enumerate(lines, 1) if line.strip()]
-    return _validate_document(_as_document(rows, file), ())
-
-
-def _entry(row: Mapping[str | None, str | list[str] | None]) -> dict[str, Value]:
-    """A CSV row as an entry of subscribers.yaml; empty fields are left out."""
-    entry: dict[str, Value] = {}
-    for column, text in row.items():
-        if column is None or isinstance(text, list):
-            entry["(beyond the last column)"] = str(text)
-        elif text and SUBSCRIBER_FIELDS.get(column) in _LISTS:
-            entry[column] = [part.strip() for part in text.split(";") if part.strip()]
-        elif text:
-            entry[column] = text
-    return entry
-
-
 def _as_document(rows: Sequence[tuple[int, Mapping[str, Value]]], file: str) -> Document:
     lines: dict[SettingPath, int] = {
         ("subscribers", place): row[0] for place, row in enumerate(rows)
     }
     return Document(file, {"subscribers": [dict(entry) for _, entry in rows]}, lines)
-
-
-def write_csv(readers: Iterable[ListedReader]) -> str:
-    """Readers as CSV text, with lists joined by semicolons."""
-    out = StringIO()
-    columns = [*SUBSCRIBER_FIELDS, *HISTORY_FIELDS]
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
-    writer.writeheader()
-    for reader in readers:
-        writer.writerow(
-            {
-                key: ";".join(value) if isinstance(value, list) else value
-                for key, value in to_listed_entry(reader).items()
-            }
-        )
-    return out.getvalue()
 
 
 def write_yaml(readers: Iterable[ListedReader]) -> str:

@@ -362,7 +362,7 @@ def test_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
     done = newsletter.run("subscribers", "import", "more.csv", code=3)
     assert done.stderr.startswith("newsletter: more.csv:3: subscribers.1.email")
     missing = newsletter.run("subscribers", "import", "none.csv", code=3)
-    assert "CSV, YAML or text" in missing.stderr
+    assert "CSV, YAML, text or ZIP" in missing.stderr
     assert [r["email"] for r in newsletter.json("subscribers", "list")] == ["ada@example.org"]
 
 

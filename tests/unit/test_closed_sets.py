@@ -16,13 +16,12 @@ import pytest
 from newsletter.app.clock import SystemClock
 from newsletter.app.wiring import _make_source
 from newsletter.config import AnySource, read_settings
+from newsletter.config.reader_lists import read_csv, write_csv
 from newsletter.config.sources import SOURCE_KINDS, SourceSettings
 from newsletter.config.subscribers import (
     SubscriberSettings,
     plain_values,
-    read_csv,
     read_subscribers,
-    write_csv,
     write_yaml,
 )
 from newsletter.errors import InvalidFileError
@@ -233,7 +232,7 @@ class TestSubscriberFields:
         topics = EVERY_FIELD.filter.topics
         (from_csv,) = read_csv(
             write_csv([ListedReader(EVERY_FIELD)]).encode(), "readers.csv", topics
-        )
+        ).checked()
         (from_yaml,) = read_subscribers(
             write_yaml([ListedReader(EVERY_FIELD)]).encode(), "readers.yaml", topics, {}
         )

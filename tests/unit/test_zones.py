@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 
-from newsletter.config.subscribers import read_csv, read_subscribers
+from newsletter.config.reader_lists import read_csv
+from newsletter.config.subscribers import read_subscribers
 from newsletter.errors import InvalidFileError
 from newsletter.model.zones import load_zone, zone_names
 from newsletter.web.forms import Form, InvalidFormError, parse_subscriber
@@ -52,7 +53,7 @@ def test_files_and_forms_refuse_other_names(name: str) -> None:
     with pytest.raises(InvalidFileError, match=r"f\.yaml:.*timezone: IANA lists no time zone"):
         read_subscribers(json.dumps({"subscribers": [entry]}).encode(), "f.yaml", (), {})
     with pytest.raises(InvalidFileError, match=r"f\.csv:2: .*timezone: IANA lists no time zone"):
-        read_csv(f"email,timezone\nada@example.org,{name}\n".encode(), "f.csv", ())
+        read_csv(f"email,timezone\nada@example.org,{name}\n".encode(), "f.csv", ()).checked()
     with pytest.raises(InvalidFormError) as caught:
         parse_subscriber(Form({"timezone": [name]}), "ada@example.org", ())
     assert list(caught.value.problems) == ["timezone"]
