@@ -11,6 +11,7 @@
     ├── SourceError                      4   one source failed; the others are not affected
     │   └── BlockedAddressError              a source's address that must not be fetched from
     ├── StoreError                       1   the store cannot be opened, read or written
+    │   └── StoreAwayError               75      its server is away, and may come back by itself
     ├── RenderError                      1   one paper or one letter that cannot be rendered
     ├── TokenError                       1   a signed link that is invalid or has expired
     └── TryAgainError                    75  try later: a lock, a paused issue, no SMTP server
@@ -114,6 +115,12 @@ class BlockedAddressError(SourceError):
 
 class StoreError(NewsletterError):
     """The store cannot be opened, read or written."""
+
+
+class StoreAwayError(StoreError):
+    """The store's server is away, starting, full or only reads; it may come back by itself."""
+
+    exit_code = 75
 
 
 class RenderError(NewsletterError):

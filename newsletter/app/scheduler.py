@@ -5,19 +5,21 @@ The ticks are APScheduler's, plain intervals in UTC. What is due at a tick is de
 """
 
 import asyncio
+import itertools
 import logging
 import platform
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from functools import partial
 
 from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.app.wiring import App
 from newsletter.bounces.processing import result_line
+from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import Isolated, NewsletterError, StoreError, UsageError, describe
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat
@@ -47,6 +49,7 @@ class Scheduler:
         refresh: called at each tick, in a thread: they take in the operator's changes and bounces.
         note_templates: returns the templates of emails to the operator.
         name: the name of the heartbeat.
+        store_wait: waits for the store; while it is away a tick, once begun, does not end.
     """
 
     publisher: Publisher
@@ -56,8 +59,10 @@ class Scheduler:
     refresh: Sequence[Callable[[], None]]
     note_templates: Callable[[], LetterTemplates]
     name: str
+    store_wait: StoreWait
     _deliveries: int = 0
     _problem: str = ""
+    _recalled: bool = False
     _ticking: Task | None = None
     _delivering: Task | None = None
 
@@ -66,8 +71,6 @@ class Scheduler:
 
     async def keep(self, stopping: asyncio.Event) -> None:
         """Tick until the event is set; then wait for the answers to letters on the wire."""
-        last = next(iter(await asyncio.to_thread(self.publisher.store.heartbeats)), None)
-        self.state.seen = None if last is None else last.seen
         scheduler = AsyncIOScheduler(timezone=UTC)
         job = scheduler.add_job(
             self.tick,
@@ -93,28 +96,43 @@ class Scheduler:
 
     async def _tick(self) -> None:
         self._problem = ""
+        await self._guarded("start", self._recall)
+        if not self._recalled:
+            return  # without the last tick's time it would not know that it slept
         for refresh in self.refresh:
-            await self._guarded("refresh", asyncio.to_thread(refresh))
-        await self._guarded("tick", fetch_and_freeze(self.publisher, self.state))
+            await self._guarded("refresh", partial(asyncio.to_thread, refresh))
+        await self._guarded("tick", lambda: fetch_and_freeze(self.publisher, self.state))
         if self._delivering is None or self._delivering.done():
             self._deliveries += 1
             self._delivering = asyncio.create_task(self._deliver(str(self._deliveries)))
-        await self._guarded("heartbeat", self._beat())
+        await self._guarded("heartbeat", self._beat)
+
+    async def _recall(self) -> None:
+        """Read when the process before this one was last awake."""
+        if not self._recalled:
+            heartbeats = await asyncio.to_thread(self.publisher.store.heartbeats)
+            self.state.seen = heartbeats[0].seen if heartbeats else None
+            self._recalled = True
 
     async def _deliver(self, turn: str) -> None:
+        turns = (f"{turn}-{again}" for again in itertools.count(1))
         await self._guarded(
-            "delivery", deliver_open(self.publisher, self.state, self.deliver, turn=turn)
+            "delivery",
+            lambda: deliver_open(self.publisher, self.state, self.deliver, turn=next(turns)),
         )
         await self._guarded(
             "report",
-            mail_operator(self.publisher, self.state, self.transport, self.note_templates),
+            lambda: mail_operator(self.publisher, self.state, self.transport, self.note_templates),
         )
 
-    async def _guarded(self, what: str, work: Coroutine[Any, Any, None]) -> None:
-        """Do it; an error is logged and shown in the heartbeat, and the next tick tries again."""
+    async def _guarded(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it; an error is logged and shown in the heartbeat, and the next tick tries again.
+
+        While the store is away, it waits and does it again.
+        """
         with Isolated(what) as attempt:
             try:
-                await work
+                await self.store_wait.until_awaited(work)
             except NewsletterError as error:
                 self._problem = f"{type(error).__name__}: {error}"
                 _log.error("%s", self._problem)
@@ -128,12 +146,13 @@ class Scheduler:
 
     async def _end(self) -> None:
         """Stop both tasks; a delivery takes up to half a minute to get the server's answers."""
+        self.store_wait.stopping = True
         working = [task for task in (self._ticking, self._delivering) if task is not None]
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
         self._problem = "stopped"
-        await self._guarded("heartbeat", self._beat())
+        await self._guarded("heartbeat", self._beat)
 
 
 def _name_skipped(state: SchedulerState) -> list[str]:
@@ -237,9 +256,10 @@ async def stay_awake(app: App) -> None:
     subscribers_file = SubscribersFileRefresh(app)
     with app.run_lock() as run_lock:
         publisher, transport = app.publisher, app.transport()
+        wait = StoreWait(app.clock)
 
         async def deliver(day: date, turn: str) -> Counts:
-            return await publish(publisher, day, transport, run_lock=run_lock, turn=turn)
+            return await publish(publisher, day, transport, run_lock=run_lock, turn=turn, wait=wait)
 
         scheduler = Scheduler(
             publisher=publisher,
@@ -249,5 +269,6 @@ async def stay_awake(app: App) -> None:
             refresh=(subscribers_file, BouncesRefresh(app)),
             note_templates=lambda: app.notes["report"],
             name=f"run on {platform.node()}",
+            store_wait=wait,
         )
         await scheduler.keep(stopping)

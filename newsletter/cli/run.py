@@ -10,9 +10,11 @@ from typing import Any
 
 from newsletter.app import event_loop
 from newsletter.app.scheduler import stay_awake
+from newsletter.app.store_waiting import patiently
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list
 from newsletter.cli.output import Output
+from newsletter.delivery.store_wait import StoreWait
 from newsletter.web.wiring import open_pages
 
 commands = command_list()
@@ -28,9 +30,10 @@ def run(config: Path, output: Output) -> int:
     With `web:` set, it serves the readers' pages too. It logs what it does, with the time in UTC.
     It reads the readers' file again when that changes, and newsletter.yaml only at the start.
     SIGTERM or Ctrl-C ends it: it waits up to 30 seconds for replies of the mail server, and loses
-    nothing.
+    nothing. While the store's server is away, it waits for it.
     """
     with open_app(config) as app:
+        patiently(StoreWait(app.clock), lambda: app.publisher)
         at, days, zone = app.settings.schedule.at, app.settings.schedule.days, app.settings.timezone
         _log.info("running; emails are sent at %s (%s), %s", at, zone, days)
         if app.restore_warning:
@@ -50,8 +53,10 @@ def serve(config: Path, output: Output) -> int:
     The pages listen on the address in `web:`; `url:` is their public address. SIGTERM or Ctrl-C
     ends it. With `web:` set, `newsletter run` serves them too.
     """
-    with open_app(config) as app, open_pages(app):
-        _run_timed(app, output, _until_stopped())
+    with open_app(config) as app:
+        patiently(StoreWait(app.clock), lambda: app.store)
+        with open_pages(app):
+            _run_timed(app, output, _until_stopped())
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from newsletter.app import event_loop
+from newsletter.app.store_waiting import patiently
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, Yes, command, command_list, find_readers, issue_day
 from newsletter.cli.output import NO_TERMINAL, Output, count_of
@@ -27,14 +28,22 @@ from newsletter.cli.reports import (
     missing_lines,
     source_lines,
 )
+from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, SourceReport
+from newsletter.model.windows import STORE_WAIT
 from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.previewing import dry_run as write_dry_run
 from newsletter.publisher.previewing import preview_waiting
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import count_papers, freeze, publish, waiting_readers
+from newsletter.publisher.publishing import (
+    count_papers,
+    freeze,
+    publish,
+    waiting_readers,
+    without_delivery,
+)
 from newsletter.publisher.reporting import report
 
 LONGEST_BACKFILL = timedelta(days=60)
@@ -136,35 +145,57 @@ def send(
     Example: newsletter send --yes
 
     Nothing is sent twice: the issue of a date is frozen once, and each reader has one delivery of
-    it. On a terminal it shows the counts and asks; without a terminal it needs --yes.
+    it. On a terminal it shows the counts and asks; without a terminal it needs --yes. While the
+    store's server is away, it waits up to 10 minutes for it.
     """
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError(NO_TERMINAL)
     with open_app(config) as app:
-        day, publisher = issue_day(date, app.clock, app.settings.timezone), app.publisher
-        store = publisher.store
-        _stop_if_held(publisher, day)
-        if app.restore_warning:
-            _log.warning("%s", app.restore_warning)
+        wait = StoreWait(app.clock, STORE_WAIT)
+        publisher = patiently(wait, lambda: app.publisher)
+        day, store = issue_day(date, app.clock, app.settings.timezone), publisher.store
+        patiently(wait, lambda: _look_before(app, day))
         if to:
-            to = [each.subscriber.email for each in find_readers(store.each_reader(), to)]
+            among = patiently(wait, lambda: [*store.each_reader()])
+            to = [each.subscriber.email for each in find_readers(among, to)]
         skipped: list[SkippedReader] = []
-        readers = waiting_readers(
-            publisher, day, emails=to, everyone=everyone, on_skipped=skipped.append
+        readers = patiently(
+            wait,
+            lambda: waiting_readers(
+                publisher, day, emails=to, everyone=everyone, on_skipped=skipped.append
+            ),
         )
-        is_new = readers and not store.waves(day)
-        fetched = _fetch(publisher, day, output) if is_new else ()
+        is_new = readers and not patiently(wait, lambda: store.waves(day))
+        fetched = patiently(wait, lambda: _fetch(publisher, day, output)) if is_new else ()
         if dry_run:
             _dry_run(app, day, readers, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
-        if not (readers or store.issue_state(day)):
+        state = patiently(wait, lambda: store.issue_state(day))
+        if not (readers or state):
             output.message(f"No reader's cadence includes {day}: the issue has no readers.")
         if yes or _confirm(publisher, day, readers):
-            freeze(publisher, day, readers, fetched, on_skipped=skipped.append)
-            event_loop.run(_until_terminated(_publish(app, day, to, output)))
-        found = report(publisher, day, fetched or None, skipped)
+
+            def freeze_rest() -> None:
+                rest = without_delivery(store, day, readers)  # none, if only its answer was lost
+                freeze(publisher, day, rest, fetched, on_skipped=skipped.append)
+
+            patiently(wait, freeze_rest)
+            sending = wait.until_awaited(lambda: _publish(app, day, to, output, wait))
+            event_loop.run(_until_terminated(sending))
+        found = patiently(wait, lambda: report(publisher, day, fetched or None, skipped))
     output.result(issue_document(found), issue_lines(found))
     return DELIVERIES_FAILED if skipped else exit_code(found, fetched)
+
+
+def _look_before(app: App, day: Date) -> None:
+    """Warn of a store that may have forgotten what was sent.
+
+    Raises:
+        TryAgainError: the issue is held.
+    """
+    _stop_if_held(app.publisher, day)
+    if app.restore_warning:
+        _log.warning("%s", app.restore_warning)
 
 
 def _stop_if_held(publisher: Publisher, day: Date) -> None:
@@ -194,7 +225,9 @@ def _confirm(publisher: Publisher, day: Date, readers: Sequence[int]) -> bool:
     return typer.confirm(f"Issue of {day}: {question}", err=True)
 
 
-async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output) -> None:
+async def _publish(
+    app: App, day: Date, to: Sequence[str] | None, output: Output, wait: StoreWait
+) -> None:
     publisher = app.publisher
     planned = publisher.store.counts(day)
     if not planned.open:
@@ -209,7 +242,13 @@ async def _publish(app: App, day: Date, to: Sequence[str] | None, output: Output
             done(counts.planned - counts.open)
 
         await publish(
-            publisher, day, app.transport(), run_lock=run_lock, readers=only, progress=progress
+            publisher,
+            day,
+            app.transport(),
+            run_lock=run_lock,
+            readers=only,
+            progress=progress,
+            wait=wait,
         )
 
 

@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from newsletter.delivery.ledger_writer import LedgerWriter
 from newsletter.delivery.refusals import is_servers, refuses_reader
-from newsletter.errors import Isolated, RenderError, StoreError, describe
+from newsletter.delivery.store_wait import StoreWait
+from newsletter.errors import Isolated, RenderError, StoreAwayError, StoreError, describe
 from newsletter.model import (
     Accepted,
     Claim,
@@ -58,6 +60,7 @@ class DeliveryRun:
         readers: only these, by id; None for all.
         resend: whether letters in doubt are sent again, once; otherwise they are held.
         progress: called with the counts, about every ``PROGRESS_SECONDS`` and at the end.
+        wait: how long to wait for a store that is away; None means not at all.
     """
 
     store: Ledger
@@ -70,12 +73,15 @@ class DeliveryRun:
     readers: Collection[int] | None = None
     resend: bool = True
     progress: Callable[[Counts], None] = lambda _counts: None
+    wait: StoreWait | None = None
 
     def __post_init__(self) -> None:
-        self.records = LedgerWriter(self.store, self.clock)
+        self.store_wait = self.wait or StoreWait(self.clock, limit=timedelta())
+        self.records = LedgerWriter(self.store, self.clock, self.store_wait)
         self.isolated = Isolated()  # one for all letters: this loop is hot
         self.stopping = self.refused = self.welcome = False
         self.batches = 0
+        self.unanswered_claim = ""
         self.reported: datetime | None = None
         self.cuts: Counter[int] = Counter()
 
@@ -89,7 +95,8 @@ class DeliveryRun:
         Raises:
             TransportError: the server as a whole refuses us or is gone. Everything taken is
                 settled.
-            StoreError: the store cannot be read or written. No letter left without its mark.
+            StoreError: the store cannot be read or written, or was away for longer than ``wait``.
+                No letter left without its mark.
         """
         working = asyncio.ensure_future(self._work())
         try:
@@ -99,6 +106,9 @@ class DeliveryRun:
             raise
         finally:
             await self.records.flush()
+        return await self.store_wait.until_done(self._finish)
+
+    def _finish(self) -> Counts:
         self.store.close_issue(self.day)
         counts = self.store.counts(self.day)
         self.progress(counts)
@@ -114,7 +124,7 @@ class DeliveryRun:
     async def _watch(self, working: asyncio.Future[None]) -> None:
         """Renew the leases until the work is done, however long a letter waits its turn."""
         while not (await asyncio.wait({working}, timeout=RENEW_INTERVAL))[0]:
-            with contextlib.suppress(StoreError):  # the next mark meets the same error, and raises
+            with contextlib.suppress(StoreError):  # the next mark meets the same error
                 # In a thread: if another process is writing, no letter should wait for this.
                 await asyncio.to_thread(
                     self.store.renew_leases,
@@ -127,7 +137,7 @@ class DeliveryRun:
 
     async def _stop(self, working: asyncio.Future[None]) -> None:
         """Wait for the answers to marked letters; after ``DRAIN`` seconds they are in doubt."""
-        self.stopping = True
+        self.stopping = self.store_wait.stopping = True
         timeout = asyncio.ensure_future(self.clock.sleep(DRAIN))
         await asyncio.wait({working, timeout}, return_when=asyncio.FIRST_COMPLETED)
         for task in (working, timeout):
@@ -137,19 +147,28 @@ class DeliveryRun:
     async def _claim(self) -> tuple[Claim, ...]:
         """The next batch, under a token of its own, once the settlements so far are recorded."""
         await self.records.written()
-        self._report_progress()
         if self.stopping:
             return ()
+        return await self.store_wait.until_done(self._claim_now)
+
+    def _claim_now(self) -> tuple[Claim, ...]:
+        """Claim the next batch; give back what a claim took whose answer did not arrive."""
+        self._report_progress()
+        if self.unanswered_claim:
+            self.store.end_leases(self.day, [self.unanswered_claim], now=self.clock.now())
         self.batches += 1
-        return self.store.claim(
+        self.unanswered_claim = f"{self.run}.{self.batches}"
+        claims = self.store.claim(
             self.day,
             limit=BATCH,
             now=self.clock.now(),
             lease=CLAIM_LEASE,
-            token=f"{self.run}.{self.batches}",
+            token=self.unanswered_claim,
             readers=self.readers,
             resend=self.resend,
         )
+        self.unanswered_claim = ""
+        return claims
 
     def _report_progress(self) -> None:
         now = self.clock.now()
@@ -165,7 +184,13 @@ class DeliveryRun:
                 stale = self.clock.now() + timedelta(seconds=CLAIM_LEASE / 2)
                 self.refused = False
                 while waiting and self._may_go_on and self.clock.now() < stale:
-                    if (letter := self._letter(waiting.popleft())) is not None:
+                    try:
+                        letter = self._letter(waiting[0])
+                    except StoreAwayError:  # its wave has to be read first
+                        await self.store_wait.until_done(partial(self.store.counts, self.day))
+                        continue
+                    waiting.popleft()
+                    if letter is not None:
                         yield letter
                 self._give_back(waiting)
                 waiting.extend(await self._claim())
@@ -202,7 +227,7 @@ class DeliveryRun:
         requested = self.clock.now()
         granted = await self.records.mark(letter)
         if granted and self.clock.now() - requested > MAX_MARK_AGE:
-            await self._settle(letter, NotSent("stopped between its mark and its dot"))
+            self._record(letter.claim, NotSent("stopped between its mark and its dot"))
             return False
         if not granted:
             self.refused = True

@@ -2,7 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
+from newsletter.delivery.store_wait import StoreWait
+from newsletter.errors import StoreError
 from newsletter.model import Letter, Settlement
 from newsletter.model.windows import MARK_LEASE
 from newsletter.ports import Clock, Ledger
@@ -30,10 +33,14 @@ class LedgerWriter:
     transaction takes less time than waking a thread for it. A mark waits until its group is
     written, a settlement does not. So a connection's last settlement and its next mark are written
     together, and a kill leaves at most one letter in doubt for each connection.
+
+    While the store is away, a group is tried again until it is written, and the next one collects
+    everything that comes meanwhile. What cannot be written in the end is kept (``Ledger.keep``).
     """
 
-    def __init__(self, store: Ledger, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: Ledger, clock: Clock, wait: StoreWait) -> None:
+        self._store, self._clock, self._wait = store, clock, wait
+        self._turn = asyncio.Lock()
         self._gathering: _Group | None = None
         self._group_written: asyncio.Task[frozenset[str]] | None = None
         self._unwritten: dict[str, Settlement] = {}
@@ -67,13 +74,17 @@ class LedgerWriter:
         """Wait until everything is written; settlements of a failed group are tried once more.
 
         Raises:
-            StoreError: they cannot be written.
+            StoreError: they cannot be written; the store keeps them for its next claim.
         """
         await self.written()
-        if self._unwritten:
-            rest = tuple(self._unwritten.values())
-            self._store.settle(rest, now=self._clock.now())
-            self._unwritten.clear()
+        rest = tuple(self._unwritten.values())
+        self._unwritten.clear()
+        if rest:
+            try:
+                self._store.settle(rest, now=self._clock.now())
+            except StoreError:
+                self._store.keep(rest)
+                raise
 
     def _gather(self) -> tuple[_Group, asyncio.Task[frozenset[str]]]:
         if self._gathering is None or self._group_written is None:
@@ -86,16 +97,19 @@ class LedgerWriter:
         """Write a group; returns the tokens of the letters that may be sent."""
         for _ in range(TURNS):
             await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop; no time passes
-        self._gathering = None
-        now, settled = self._clock.now(), group.settlements
-        granted: frozenset[str] = frozenset()
-        if group.letters:
-            granted = self._store.mark(group.letters, now=now, lease=MARK_LEASE, settled=settled)
-        else:
-            self._store.settle(settled, now=now)
-        for settlement in settled:
+        async with self._turn:
+            self._gathering = None
+            granted = await self._wait.until_done(partial(self._write_now, group))
+        for settlement in group.settlements:
             del self._unwritten[settlement.claim.token]
         return granted
+
+    def _write_now(self, group: _Group) -> frozenset[str]:
+        now, settled = self._clock.now(), group.settlements
+        if group.letters:
+            return self._store.mark(group.letters, now=now, lease=MARK_LEASE, settled=settled)
+        self._store.settle(settled, now=now)
+        return frozenset()
 
     def _note_failure(self, written: asyncio.Task[frozenset[str]]) -> None:
         """After a failed group nothing is marked, and settlements wait for the flush."""

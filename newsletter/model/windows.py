@@ -71,8 +71,13 @@ DRAIN = 30.0  # how long a run that is stopped waits for the answers to marked l
 ANSWER_TIMEOUT = 600.0  # how long to wait for the answer to the final dot (RFC 5321, 4.5.3.2.6)
 MARK_LEASE = 720.0  # how long a mark holds
 
-MAX_MARK_AGE = timedelta(seconds=MARK_LEASE - ANSWER_TIMEOUT)
-"""A mark older than this is not acted on: the answer to its dot could come after its lease."""
+MAX_MARK_AGE = timedelta(seconds=30)
+"""A mark that took longer is not acted on: this machine slept, or the store was away. Meanwhile the
+server may have closed the connection, which would leave the letter in doubt, and the answer to its
+dot could come after its lease."""
+
+STORE_WAIT = timedelta(minutes=10)
+"""How long ``newsletter send`` waits for a store that is away; ``run`` and ``serve`` wait on."""
 
 # How long a link and an address are good for.
 
@@ -114,7 +119,12 @@ RELATIONS: Mapping[str, bool] = {
     ),
     "a lease outlives a renewal that failed": 2 * RENEW_INTERVAL < CLAIM_LEASE,
     "a stopped run ends before its leases do": DRAIN < CLAIM_LEASE,
-    "a mark outlives the answer to its dot": MARK_LEASE > ANSWER_TIMEOUT,
+    "a mark outlives the answer to its dot": (
+        timedelta(seconds=MARK_LEASE - ANSWER_TIMEOUT) > MAX_MARK_AGE
+    ),
+    "a run that gives up its store ends before its marks do": (
+        timedelta(seconds=MARK_LEASE) > STORE_WAIT
+    ),
     "an address is kept while its link can confirm it": UNCONFIRMED_KEPT >= CONFIRM_LINK_VALID,
     "the link of the last letter is valid until the next": PREFERENCES_LINK_VALID >= LONGEST_GAP,
 }

@@ -151,6 +151,7 @@ class Ledger(Progress, Protocol):
 
         Before that:
 
+        - Outcomes that were kept (:meth:`keep`) are recorded.
         - Claims whose lease (in seconds) is over end: claimed ones become pending, committing ones
           ``unknown``, or ``held`` if they were in doubt before, so that a letter is sent again at
           most once.
@@ -198,6 +199,13 @@ class Ledger(Progress, Protocol):
           to the issue's cutoff.
         - ``Deferred`` waits for its ``next_try``; ``NotSent`` is pending again.
         - ``Refused`` is ``failed``; ``Unknown`` is ``unknown``, and ``held`` the second time.
+        """
+
+    def keep(self, settlements: Sequence[Settlement]) -> None:
+        """Keep outcomes that :meth:`settle` could not record, for the next :meth:`claim`.
+
+        It does not raise. They are kept outside of the store if there is a place, so that another
+        process can record them.
         """
 
 

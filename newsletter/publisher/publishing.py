@@ -6,10 +6,11 @@ Also here: the operator's decisions about an issue, or about a letter whose fate
 import asyncio
 from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from newsletter.delivery.delivering import DeliveryRun
 from newsletter.delivery.refusals import refuses_reader
+from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import Isolated, UsageError, describe
 from newsletter.model import (
     STOPPED_ISSUE,
@@ -148,7 +149,7 @@ def _at_least_one(plans: Iterator[PlannedEdition]) -> Iterator[PlannedEdition]:
     yield from plans
 
 
-async def publish(
+async def publish(  # noqa: PLR0913 - each is a choice of its own
     publisher: Publisher,
     day: date,
     transport: Transport,
@@ -157,19 +158,27 @@ async def publish(
     turn: str = "1",
     readers: Collection[int] | None = None,
     progress: Callable[[Counts], None] = lambda _counts: None,
+    wait: StoreWait | None = None,
 ) -> Counts:
     """Deliver the open letters of the frozen issue of ``day``, and record mailboxes that are gone.
 
     Claims are made under the name of ``run_lock``; claims of runs that have ended are taken over at
     once. ``turn`` tells this delivery from others of the same run; no two may use the same one.
-    ``readers`` are ids, None for all.
+    ``readers`` are ids, None for all. ``wait`` is how long to wait for a store that is away; None
+    means not at all.
 
     Raises:
         TransportError: the server as a whole refuses us. What was sent is settled, and the same
             call later continues.
+        StoreError: the store cannot be read or written; the same call later continues.
     """
-    gone = run_lock.gone(publisher.store.claiming_runs(day))
-    publisher.store.end_leases(day, gone, now=publisher.clock.now())
+    wait = wait or StoreWait(publisher.clock, limit=timedelta())
+
+    def take_over() -> None:
+        gone = run_lock.gone(publisher.store.claiming_runs(day))
+        publisher.store.end_leases(day, gone, now=publisher.clock.now())
+
+    await wait.until_done(take_over)
     mailer = IssueMailer(publisher.store, publisher.keyring, day)
     counts = await DeliveryRun(
         publisher.store,
@@ -181,9 +190,12 @@ async def publish(
         readers=readers,
         resend=publisher.in_doubt == "resend",
         progress=progress,
+        wait=wait,
     ).deliver()
     if counts.failed:
-        await asyncio.to_thread(record_refused_mailboxes, publisher, day)
+        await wait.until_awaited(
+            lambda: asyncio.to_thread(record_refused_mailboxes, publisher, day)
+        )
     return counts
 
 

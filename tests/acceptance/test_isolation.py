@@ -14,6 +14,7 @@ from typing_extensions import override
 from newsletter.app.scheduler import Scheduler
 from newsletter.app.wiring import App, open_app
 from newsletter.delivery.delivering import DeliveryRun
+from newsletter.delivery.store_wait import StoreWait
 from newsletter.doctor.checks import examine
 from newsletter.model import Claim, Counts, Envelope, Item, Subscriber, Term
 from newsletter.papers.matching import RulesMatcher
@@ -73,6 +74,7 @@ class Scene:
             refresh=(),
             note_templates=lambda: self.app.notes["report"],
             name="run here",
+            store_wait=StoreWait(publisher.clock),
         )
         with log_tracebacks() as self.tracebacks:
             asyncio.run(_keep(scheduler, lambda: OPERATOR in self.recipients))

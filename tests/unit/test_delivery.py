@@ -10,6 +10,7 @@ import pytest
 
 from newsletter.delivery import delivering
 from newsletter.delivery.delivering import BATCH, DeliveryRun, next_try
+from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import RenderError, StoreError, TransportError
 from newsletter.model import (
     Accepted,
@@ -73,6 +74,7 @@ class DeliveryScenario:
     address: Callable[[Claim], Envelope] = build_envelope
     progress: list[Counts] = field(default_factory=list)
     runs: int = 0
+    patience: timedelta | None = timedelta()
 
     async def run(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:
         """Start one run."""
@@ -86,6 +88,7 @@ class DeliveryScenario:
             run=f"run{self.runs}",
             readers=readers,
             progress=self.progress.append,
+            wait=StoreWait(self.clock, self.patience),
         ).deliver()
 
     def send(self, transport: Transport, readers: Collection[int] | None = None) -> Counts:

@@ -8,6 +8,7 @@ import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.app.scheduler import Scheduler, reschedule
+from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import StoreError
 from newsletter.model import Counts
 from newsletter.model.windows import TICK
@@ -55,6 +56,7 @@ def watch_over(
         refresh=(refresh,),
         note_templates=lambda: load_note_templates("report"),
         name="run here",
+        store_wait=StoreWait(publisher.clock),
     )
     return watch, transport
 

@@ -12,8 +12,20 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from newsletter.model import ANSWERED, LEASED, OPEN, DeliveryState, Status
+from newsletter.model import (
+    ANSWERED,
+    LEASED,
+    OPEN,
+    STATE_AFTER,
+    Claim,
+    DeliveryState,
+    Edition,
+    Recipient,
+    Settlement,
+    Status,
+)
 from newsletter.ports import Store
+from newsletter.stores.logic import reply_of
 
 ReaderChange = Status | Literal["erased"]
 """A reader's new status, or that their data was erased."""
@@ -98,6 +110,30 @@ Line = Mapping[str, Any]
 
 ReaderEntries = Mapping[int, tuple[str, str]]
 """Some readers of a wave by id, each with name and papers."""
+
+
+def settlement_line(settlement: Settlement) -> Line:
+    """An outcome that the store has not recorded, without the letter's content."""
+    claim, outcome, again = settlement.claim, settlement.outcome, settlement.next_try
+    return {
+        "claim": (claim.wave, claim.reader, claim.token, claim.attempt),
+        "state": STATE_AFTER[type(outcome)],
+        "reply": reply_of(outcome),
+        "next_try": again and again.isoformat(),
+    }
+
+
+def parse_settlement(line: Line) -> Settlement:
+    """The outcome in a line of :func:`settlement_line`; its edition is empty."""
+    wave, reader, token, attempt = line["claim"]
+    edition = Edition(Recipient(reader, ""), sections=())
+    outcome = next(kind for kind, state in STATE_AFTER.items() if state == line["state"])
+    again = line["next_try"]
+    return Settlement(
+        Claim(wave, reader, token, edition, attempt),
+        outcome(line["reply"]),
+        again and datetime.fromisoformat(again),
+    )
 
 
 def append(path: Path, lines: Iterable[Line], *, sync: bool = False) -> None:

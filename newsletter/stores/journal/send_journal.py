@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from newsletter.errors import StoreError
-from newsletter.model import DeliveryState, Letter
+from newsletter.model import DeliveryState, Letter, Settlement
 from newsletter.model.windows import JOURNAL_KEPT, LIVE_ISSUES
 from newsletter.stores.journal.records import (
     JournaledLetter,
@@ -18,8 +19,10 @@ from newsletter.stores.journal.records import (
     append,
     complete_lines,
     parse_letters,
+    parse_settlement,
     parse_waves,
     read_lines,
+    settlement_line,
     wave_lines,
 )
 
@@ -27,6 +30,7 @@ TAIL = 64 * 1024
 """Octets read from the end of a file to find the last letters; they hold some hundreds."""
 
 _LETTERS, _WAVES, _READERS = ".letters", ".waves", "readers"
+_UNRECORDED = "unrecorded-"
 
 
 class SendJournal:
@@ -105,6 +109,23 @@ class SendJournal:
         return {
             line["reader"]: (line["word"], datetime.fromisoformat(line["at"]))
             for line in read_lines(self.folder / _READERS)
+        }
+
+    def keep(self, settlements: Sequence[Settlement]) -> None:
+        """Keep outcomes that the store could not record, in a file of their own.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        draft = self.folder / f"draft-{uuid4().hex}"
+        self._append_all(draft, map(settlement_line, settlements), sync=True)
+        draft.rename(draft.with_name(f"{_UNRECORDED}{uuid4().hex}"))
+
+    def kept(self) -> dict[Path, list[Settlement]]:
+        """The outcomes that were kept, by file; who has recorded them deletes the file."""
+        return {
+            path: [parse_settlement(line) for line in read_lines(path)]
+            for path in sorted(self.folder.glob(f"{_UNRECORDED}*"))
         }
 
     def record_restoration(self, now: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import FREE, IN_DOUBT, LEASED, OPEN, OPEN_ISSUE, Claim, Edition
+from newsletter.model import FREE, IN_DOUBT, LEASED, OPEN, OPEN_ISSUE, Claim, Edition, Settlement
 from newsletter.model.windows import RETRY_PERIOD
 from newsletter.ports import Ledger
 from newsletter.stores.logic import claim_token, run_of
@@ -40,6 +40,20 @@ class FreeDelivery(NamedTuple):
 class ClaimQueries(Queries, Ledger):
     """The claims of :class:`newsletter.ports.Ledger`."""
 
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._kept: tuple[Settlement, ...] = ()
+
+    @override
+    def keep(self, settlements: Sequence[Settlement]) -> None:
+        self._kept += tuple(settlements)
+
+    def _record_kept(self, now: datetime) -> None:
+        """Record the outcomes that were kept; a second time changes nothing."""
+        if kept := self._kept:
+            self.settle(kept, now=now)
+            self._kept = self._kept[len(kept) :]
+
     @override
     def claim(
         self,
@@ -52,6 +66,7 @@ class ClaimQueries(Queries, Ledger):
         readers: Collection[int] | None = None,
         resend: bool = True,
     ) -> tuple[Claim, ...]:
+        self._record_kept(now)
         boot = self._database.boot
         with self._database.writing() as connection:
             query = sa.select(ISSUES.id, ISSUES.state).where(ISSUES.day == day)

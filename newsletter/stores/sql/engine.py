@@ -10,28 +10,15 @@ from threading import local
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from newsletter.errors import StoreError
 from newsletter.stores.sql.errors import explain_errors
+from newsletter.stores.sql.postgres import parse_address, postgres_engine
 from newsletter.stores.sql.sqlite_files import DiskSync, WriteQueue, boot_id
 from newsletter.stores.sql.statements import Driver, is_postgres
 
 BUSY_SECONDS = 30  # how long a writer waits for another before it gives up
-
-_TIMEOUTS = {
-    "connect_timeout": BUSY_SECONDS,
-    "keepalives_idle": BUSY_SECONDS,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 2 * BUSY_SECONDS * 1000,
-}
-"""How long to wait for a PostgreSQL server that does not answer, or whose machine is gone.
-
-Parameters of libpq (PostgreSQL's manual, 34.1.2), in seconds except for the last, which is in
-milliseconds. Without them it takes a quarter of an hour or two hours to notice a vanished host.
-"""
 
 WRITING = "newsletter_writing"
 """The execution option that lets a transaction take SQLite's write lock when it begins.
@@ -194,8 +181,8 @@ def _parsed(url: str) -> sa.URL:
         StoreError: it is not a database's address, or names no file.
     """
     try:
-        parsed = sa.make_url(url)
-    except (ArgumentError, ValueError):
+        parsed = parse_address(url)
+    except ValueError:
         raise StoreError(
             "store: this is not a database's address; write sqlite:///newsletter.db or "
             "postgresql://user:password@host/name (an @ or / in the password as %40 or %2F)."
@@ -217,22 +204,7 @@ def _write_turn(url: sa.URL) -> Callable[[], contextlib.AbstractContextManager[N
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
-    timeouts = {name: value for name, value in _TIMEOUTS.items() if name not in url.query}
-    try:
-        engine = sa.create_engine(url, connect_args=timeouts, pool_pre_ping=True, max_overflow=-1)
-    except ModuleNotFoundError as error:
-        raise StoreError(
-            "store: the PostgreSQL driver is not installed; "
-            "run pip install 'daily-papers-newsletter[postgres]'."
-        ) from error
-    sa.event.listen(engine, "connect", _set_lock_timeout)
-    return engine
-
-
-def _set_lock_timeout(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: ANN401 - DBAPI
-    """Let PostgreSQL wait for a lock no longer than SQLite does."""
-    connection.execute(f"SET lock_timeout = {int(BUSY_SECONDS * 1000)}")
-    connection.commit()
+    return postgres_engine(url, BUSY_SECONDS)
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

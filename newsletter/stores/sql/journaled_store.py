@@ -1,5 +1,6 @@
 """A store with a send journal, which sends nothing once it has forgotten what was sent before."""
 
+import logging
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from threading import Lock
 from sqlalchemy import Connection, select
 from typing_extensions import override
 
-from newsletter.errors import OldStoreError
+from newsletter.errors import OldStoreError, StoreError
 from newsletter.model import (
     LEASED,
     STATE_AFTER,
@@ -42,6 +43,8 @@ from newsletter.stores.sql.deliveries import DELIVERIES
 from newsletter.stores.sql.recovery import recover
 from newsletter.stores.sql.statements import BATCH, batches, select_in
 from newsletter.stores.sql.store import SqlStore
+
+_log = logging.getLogger(__name__)
 
 CHECK_INTERVAL = timedelta(minutes=1)
 """Time between two checks whether the store was restored while this process runs."""
@@ -107,12 +110,46 @@ class JournaledStore(SqlStore, Journaled):
         readers: Collection[int] | None = None,
         resend: bool = True,
     ) -> tuple[Claim, ...]:
+        self._record_kept(now)  # before the check: the store knows less than was sent
         self._check(now)
         claims = super().claim(
             day, limit=limit, now=now, lease=lease, token=token, readers=readers, resend=resend
         )
         self._record_waves(day, claims)
         return claims
+
+    @override
+    def keep(self, settlements: Sequence[Settlement]) -> None:
+        try:
+            self._journal.keep(settlements)
+        except StoreError as error:
+            _log.error("%d outcomes are kept in memory only: %s", len(settlements), error)
+            super().keep(settlements)
+
+    @override
+    def _record_kept(self, now: datetime) -> None:
+        """Record the outcomes that this process or another one kept, in the journal too."""
+        super()._record_kept(now)
+        for path, settlements in self._journal.kept().items():
+            claims = [one.claim for one in settlements]
+            days = self._days_of({claim.wave for claim in claims})
+            if days is None:
+                continue  # the store was restored: the check names that
+            for wave, day in days.items():
+                self._record_waves(day, [claim for claim in claims if claim.wave == wave])
+            self._marked.update(claim.token for claim in claims)
+            self.settle(settlements, now=now)
+            path.unlink(missing_ok=True)
+            _log.info("recorded %d outcomes that the store had missed", len(settlements))
+
+    def _days_of(self, waves: Collection[int]) -> dict[int, date] | None:
+        """The days of these waves; None if the store lacks one of them."""
+        columns = schema.waves.c
+        query = select(columns.id, schema.issues.c.day).join(schema.issues)
+        with self._database.reading() as connection:
+            rows = select_in(connection, query, columns.id, waves)
+            found: dict[int, date] = {row.id: row.day for row in rows}
+        return found if len(found) == len(waves) else None
 
     @override
     def mark(

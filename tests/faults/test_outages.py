@@ -1,0 +1,22 @@
+"""PostgreSQL goes away while letters are sent: nobody ends, nothing is lost or doubled."""
+
+import os
+
+import pytest
+
+from tests.faults.outages import Plan, run_outages
+from tests.support.daemons import not_at_midnight
+
+FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
+
+pytestmark = not_at_midnight
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["run", "send"])
+def test_postgresql_away_ends_nothing_and_doubles_nothing(command: str) -> None:
+    size = (20, 3000, 60.0) if FULL else (3, 300, 4.0)
+    outcome = run_outages(Plan(*size, "run" if command == "run" else "send"))
+    assert (outcome.lost, outcome.doubled, outcome.ended) == (0, 0, 0)
+    assert (outcome.doubts, outcome.unfinished, outcome.broken) == (0, 0, [])
+    assert max(outcome.returns) <= 10
