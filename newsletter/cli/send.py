@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date as Date  # noqa: N812 - `date` is the option's name
 from datetime import timedelta
 from pathlib import Path
@@ -152,50 +152,59 @@ def send(
         raise UsageError(NO_TERMINAL)
     with open_app(config) as app:
         wait = StoreWait(app.clock, STORE_WAIT)
-        publisher = patiently(wait, lambda: app.publisher)
-        day, store = issue_day(date, app.clock, app.settings.timezone), publisher.store
-        patiently(wait, lambda: _look_before(app, day))
-        if to:
-            among = patiently(wait, lambda: [*store.each_reader()])
-            to = [each.subscriber.email for each in find_readers(among, to)]
-        skipped: list[SkippedReader] = []
-        readers = patiently(
-            wait,
-            lambda: waiting_readers(
-                publisher, day, emails=to, everyone=everyone, on_skipped=skipped.append
-            ),
-        )
-        is_new = readers and not patiently(wait, lambda: store.waves(day))
-        fetched = patiently(wait, lambda: _fetch(publisher, day, output)) if is_new else ()
+        plan = patiently(wait, lambda: _prepare(app, date, to, everyone=everyone))
+        fetched = patiently(wait, lambda: _fetch(app.publisher, plan, output))
         if dry_run:
-            _dry_run(app, day, readers, output)
+            _dry_run(app, plan.day, plan.readers, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
-        state = patiently(wait, lambda: store.issue_state(day))
-        if not (readers or state):
-            output.message(f"No reader's cadence includes {day}: the issue has no readers.")
-        if yes or _confirm(publisher, day, readers):
-
-            def freeze_rest() -> None:
-                rest = without_delivery(store, day, readers)  # none, if only its answer was lost
-                freeze(publisher, day, rest, fetched, on_skipped=skipped.append)
-
-            patiently(wait, freeze_rest)
-            sending = wait.until_awaited(lambda: _publish(app, day, to, output, wait))
+        if not (plan.readers or plan.has_issue):
+            output.message(f"No reader's cadence includes {plan.day}: the issue has no readers.")
+        if yes or _confirm(app.publisher, plan.day, plan.readers):
+            patiently(wait, lambda: plan.freeze_rest(app.publisher, fetched))
+            sending = wait.until_awaited(lambda: _publish(app, plan.day, plan.to, output, wait))
             event_loop.run(_until_terminated(sending))
-        found = patiently(wait, lambda: report(publisher, day, fetched or None, skipped))
+        found = patiently(
+            wait, lambda: report(app.publisher, plan.day, fetched or None, plan.skipped)
+        )
     output.result(issue_document(found), issue_lines(found))
-    return DELIVERIES_FAILED if skipped else exit_code(found, fetched)
+    return DELIVERIES_FAILED if plan.skipped else exit_code(found, fetched)
 
 
-def _look_before(app: App, day: Date) -> None:
-    """Warn of a store that may have forgotten what was sent.
+@dataclass(frozen=True)
+class _Send:
+    """What one ``send`` is about; ``readers``, by id, still wait for the issue of ``day``."""
+
+    day: Date
+    to: Sequence[str] | None
+    readers: Sequence[int]
+    skipped: list[SkippedReader]
+    has_issue: bool
+    is_frozen: bool
+
+    def freeze_rest(self, publisher: Publisher, fetched: Sequence[SourceReport]) -> None:
+        """Freeze for those who wait: for nobody, if it was done and only its answer was lost."""
+        rest = without_delivery(publisher.store, self.day, self.readers)
+        freeze(publisher, self.day, rest, fetched, on_skipped=self.skipped.append)
+
+
+def _prepare(app: App, date: str | None, to: Sequence[str] | None, *, everyone: bool) -> _Send:
+    """Find out for whom the issue is; warn of a store that may have forgotten what was sent.
 
     Raises:
         TryAgainError: the issue is held.
     """
-    _stop_if_held(app.publisher, day)
+    day, publisher = issue_day(date, app.clock, app.settings.timezone), app.publisher
+    store, skipped = publisher.store, list[SkippedReader]()
+    _stop_if_held(publisher, day)
     if app.restore_warning:
         _log.warning("%s", app.restore_warning)
+    if to:
+        to = [each.subscriber.email for each in find_readers(store.each_reader(), to)]
+    readers = waiting_readers(
+        publisher, day, emails=to, everyone=everyone, on_skipped=skipped.append
+    )
+    has_issue = store.issue_state(day) is not None
+    return _Send(day, to, readers, skipped, has_issue, bool(store.waves(day)))
 
 
 def _stop_if_held(publisher: Publisher, day: Date) -> None:
@@ -207,7 +216,11 @@ def _stop_if_held(publisher: Publisher, day: Date) -> None:
         )
 
 
-def _fetch(publisher: Publisher, day: Date, output: Output) -> tuple[SourceReport, ...]:
+def _fetch(publisher: Publisher, send: _Send, output: Output) -> tuple[SourceReport, ...]:
+    """Fetch for a new issue that somebody waits for."""
+    if send.is_frozen or not send.readers:
+        return ()
+    day = send.day
     reports = event_loop.run(
         fetch_sources(publisher.sources, publisher.store, day, publisher.clock)
     )
