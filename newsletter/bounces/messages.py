@@ -8,6 +8,7 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from html import unescape
+from itertools import islice
 
 Fields = Mapping[str, str]
 """Header fields by lower-case name; the first if a name comes twice."""
@@ -17,7 +18,9 @@ RETURNED = frozenset(
 )
 """The content types of a returned letter (RFC 6522, RFC 6533)."""
 
-_MAX_TEXT = 100_000  # characters of a part that are read
+_MAX_TEXT = 100_000  # characters of a part, and of all that a person reads, that are read
+_MAX_PARTS = 20  # parts with text that are read
+_MAX_HEADER = 2_000  # characters of a header field that are read
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:[ \t]*(.*)", re.DOTALL)
 _FOLDED = re.compile(r"\n[ \t]+")
@@ -60,11 +63,12 @@ def part_text(part: Message) -> str:
 
 def readable_text(mail: Message) -> str:
     """What a person reads in a mail: its plain text, or else the text of its HTML."""
-    texts = [part for part in leaves(mail) if part.get_content_maintype() == "text"]
+    found = (part for part in leaves(mail) if part.get_content_maintype() == "text")
+    texts = list(islice(found, _MAX_PARTS))
     plain = [part_text(p) for p in texts if p.get_content_type() == "text/plain"]
     html = [part_text(p) for p in texts if p.get_content_type() == "text/html"]
     marked = (unescape(_MARKUP.sub(" ", _TAG.sub("\n", text))) for text in html)
-    return "\n\n".join(plain if any(text.strip() for text in plain) else marked)
+    return "\n\n".join(plain if any(map(str.strip, plain)) else marked)[:_MAX_TEXT]
 
 
 def blocks(text: str) -> list[Fields]:
@@ -93,7 +97,7 @@ def headers(mail: Message) -> Fields:
 
 def header(mail: Message, name: str) -> str:
     """A header field in one line, with its encoded words decoded; empty if there is none."""
-    raw = " ".join(headers(mail).get(name.lower(), "").split())
+    raw = " ".join(headers(mail).get(name.lower(), "")[:_MAX_HEADER].split())
     try:
         return str(make_header(decode_header(raw)))
     except (MessageError, LookupError, ValueError):

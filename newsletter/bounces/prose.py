@@ -6,6 +6,7 @@ Pure. Nothing here names a reader: what a report says is about whom its signed p
 import re
 from collections.abc import Iterator
 from email.message import Message
+from itertools import islice
 
 from newsletter.bounces import words
 from newsletter.bounces.messages import header
@@ -24,13 +25,16 @@ _BESIDE_ADDRESS = re.compile(
     r"^\W{0,9}[^\s<>@]{1,100}@[^\s<>@]{1,200}|because|reason|error|\bsaid\b", re.IGNORECASE
 )
 _ASIDE = re.compile(
-    r"^\W*(?:>>>|sent <<<|->)(?!.*mail from)[^\n]*$|\((?:expanded|generated) from:?[^()\n]*\)"
+    r"^[^\w\n]{0,20}(?:>>>|sent <<<|->)(?!.*mail from)[^\n]*$"
+    r"|\((?:expanded|generated) from:?[^()\n]*\)"
     r"|^[ \t>]*(?:the )?(?:message )?subject\b[^:\n]{0,30}:[^\n]*(?:\n[ \t]+[^\n:@]*$)?",
     re.IGNORECASE | re.MULTILINE,
 )
 """Commands of a session, aliases, and the letter's subject, which may be about spam and policies.
 ``MAIL FROM`` stays: then the server refused the sender."""
 
+_MAX_NOTICE = 8_000  # characters that can hold the reason
+_MAX_PARAGRAPHS = 50
 _MIN_NOTICE = 40  # characters before the returned letter; with fewer the notice follows it
 
 
@@ -53,9 +57,9 @@ def reason(notice: str, *, only_servers: bool = False) -> str:
     The server's own words are those with a code or beside an address. Where several explain the
     failure, the one that blames nobody is taken.
     """
-    copy = _COPY.search(notice)
-    text = notice[: copy.start()] if copy and copy.start() > _MIN_NOTICE else notice
-    paragraphs = list(_paragraphs(_ASIDE.sub("", text)))
+    copy = _COPY.search(notice, 0, _MAX_NOTICE)
+    end = copy.start() if copy and copy.start() > _MIN_NOTICE else _MAX_NOTICE
+    paragraphs = list(islice(_paragraphs(_ASIDE.sub("", notice[:end])), _MAX_PARAGRAPHS))
     servers = [p for p in paragraphs if _CODE.search(p) or _BESIDE_ADDRESS.search(p)]
     others = [p for p in paragraphs if p not in servers and not _QUIET.match(p)]
     for candidates in (servers, () if only_servers else others):
@@ -80,8 +84,13 @@ def _is_report(mail: Message, report: Report) -> bool:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """The paragraphs of a text, each in one line."""
+    """The paragraphs of a text, each in one line.
+
+    Of a session only the server's lines are read: Sendmail adds its own "User unknown" to them.
+    """
     for block in re.split(r"\n[ \t>|*]*\n", text):
-        words = " ".join(block.split())
+        lines = block.splitlines()
+        session = [line for line in lines if line.lstrip().startswith(("<<<", ">>>"))]
+        words = " ".join(" ".join(session or lines).split())
         if words:
             yield words[:2_000]

@@ -32,6 +32,8 @@ _FEEDBACK_TEXT = re.compile(r"^feedback-type[ \t]*:", re.IGNORECASE | re.MULTILI
 _DIAGNOSTIC_TYPE = re.compile(r"^[\w-]{1,20};\s*")
 _RECIPIENT = {"final-recipient", "original-recipient"}
 _ADDRESS = re.compile(r"[^\s<>\"(),:;@]{1,250}@[^\s<>\"(),:;@]{1,250}")
+_MAX_FIELD = 1_000  # characters of a field in which an address is sought
+_MAX_RECIPIENTS = 100  # blocks of a report that are judged
 _MAX_DEPTH = 5  # mails within mails
 
 
@@ -84,7 +86,7 @@ def recipients(report: Report) -> Iterator[str]:
     named = [block[name] for name in names for block in _blocks(report) if name in block]
     sent_to = [block["to"] for block in report.returned if "to" in block]
     for text in (*sent_to, *named):
-        yield from (address.lower() for address in _ADDRESS.findall(text)[:1])
+        yield from (address.lower() for address in _ADDRESS.findall(text[:_MAX_FIELD])[:1])
 
 
 def complaint(report: Report) -> Verdict | None:
@@ -109,7 +111,7 @@ def delivery(report: Report, explained: str) -> Verdict | None:
         return None
     said = " ".join(f"{named[-1].get('status', '')} {_words(named[-1]) or explained}".split())
     # One recipient who can be reached is enough: an alias with one dead member still works.
-    kinds = [_kind(block, explained) for block in named]
+    kinds = [_kind(block, explained) for block in named[:_MAX_RECIPIENTS]]
     if set(kinds) == {None}:
         return None, "a report of success"
     return ("hard" if all(kind == "hard" for kind in kinds) else "soft"), said
@@ -124,9 +126,10 @@ def _kind(recipient: Fields, explained: str) -> MailEventKind | None:
     if action in {"delivered", "relayed", "expanded"}:
         return None
     status = recipient.get("status", "")
-    about = cause(status, _words(recipient) or explained)
-    if about == "unknown":  # a bare "550 rejected"
-        about = cause(status, explained)
+    words = _words(recipient)
+    about = cause(status, words or explained)
+    if about == "unknown" and not words:  # the text gives no reason either
+        about = cause(status, "")
     return "hard" if about in READER_GONE and action != "delayed" else "soft"
 
 

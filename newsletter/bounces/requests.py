@@ -64,13 +64,13 @@ def signed_request(mail: Message, text: str) -> Request | None:
     In the text only a line of its own counts, at its beginning: an answer may quote a whole letter
     with all its links.
     """
-    if (found := _SIGNED.search(_subject(mail))) is not None:
-        verb = found[1].lower()
-        if verb == "unsubscribe":
-            return "unsubscribe", "by mail", found[2]
+    found = _SIGNED.search(_subject(mail))
+    if found is not None and (verb := found[1].lower()) in _WISHES:
         return "wish", _WISHES[verb], found[2]
     if any(_UNSUBSCRIBE_ADDRESS.search(field) for field in came_to(mail)):
-        return "unsubscribe", "by mail", ""
+        return "unsubscribe", "by mail", ""  # a program may have cut the token
+    if found is not None:
+        return "unsubscribe", "by mail", found[2]
     lines = [line for line in unquote(text[:5_000]).splitlines() if line.strip()][:3]
     found = next((f for line in lines if (f := _SIGNED_LINE.fullmatch(line))), None)
     return ("unsubscribe", "by mail", found[2]) if found else None

@@ -64,11 +64,11 @@ _CODES: dict[tuple[str, ...], Cause] = {
 """What the codes of RFC 3463, 7372, 7505 mean where a reply has no words that are known. Not 1.0,
 4.1 and the bare 550: servers give them for anything."""
 
-_VAGUE = re.compile(
-    r"(?<!recipient )(?<!address )\b(?:rejected|refused|denied|declined)\b"
-    r"|requested action not taken"
+_NAMES_MAILBOX = re.compile(
+    r"recipient|mailbox(?! unavail)|\buser|account|unknown|address rejected"
 )
-"""Words of a refusal that say nothing. Sendmail gives 5.1.1 to every 550 at RCPT."""
+"""Words that a refusal needs before a report's code is believed: Sendmail gives 5.1.1 to every 550
+at RCPT, also to "550 go away"."""
 
 
 def cause(status: str, said: str) -> Cause:
@@ -88,8 +88,10 @@ def cause(status: str, said: str) -> Cause:
     words = f"{'.'.join(code)} {_words(said)}".rstrip()
     passes = _is_temporary(status, said)
     about = next((about for about, rule in _RULES if rule.search(words)), None)
-    if about is None and code and (own or not _VAGUE.search(words)):
+    if about is None and code:
         about = _CODES.get(code[1:]) or _SUBJECTS.get(code[1])
+        if about in READER_GONE and said and not (own or _NAMES_MAILBOX.search(words)):
+            about = None
     if about in READER_GONE and passes and "nxdomain" not in words:
         return "temporary"
     return about or ("temporary" if passes else "unknown")

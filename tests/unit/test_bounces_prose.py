@@ -74,6 +74,13 @@ NOTICES = {
         ),
         "soft",
     ),
+    "Sendmail's own words": (
+        (
+            "   ----- Transcript of session follows -----\n... while talking to mx.example.net.:\n"
+            "<<< 550 A problem occurred\n550 5.1.1 <ada@example.net>... User unknown\n"
+        ),
+        "soft",
+    ),
     "a full mailbox": (
         (
             "This is the mail system at mx.example.net. It could not be delivered.\n\n"

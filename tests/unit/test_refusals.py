@@ -86,6 +86,8 @@ def test_other_refusals_are_our_fault(reply: str, about: Cause) -> None:
         ("5.0.0", "550 5.1.1 nobody", "no such mailbox"),
         ("5.1.1", "550 5.7.1 nobody", "policy"),
         ("5.1.1", "550 refused", "unknown"),
+        ("5.1.1", "554 A problem occurred, ask your postmaster", "unknown"),
+        ("5.1.1", "550 Requested action not taken: mailbox unavailable", "unknown"),
         ("5.1.1", "550 recipient rejected", "no such mailbox"),
         ("4.0.0", "lookup of example.org responded with NXDOMAIN", "no such domain"),
         ("4.4.7", "delivery time expired", "temporary"),
