@@ -16,6 +16,8 @@
     ├── TokenError                       1   a signed link that is invalid or has expired
     └── TryAgainError                    75  try later: a lock, a paused issue, no SMTP server
         ├── OldStoreError                    the store was restored from a backup
+        ├── MailboxError                     a mailbox with returned mail cannot be read now
+        │   └── MailboxLoginError            its server refuses the login
         └── TransportError                   the SMTP server refuses everything or is gone
             └── AccessTokenError             there is no access token for the login
 """
@@ -139,6 +141,14 @@ class TryAgainError(NewsletterError):
 
 class OldStoreError(TryAgainError):
     """The store is older than the journal of sent letters; run `newsletter store restored`."""
+
+
+class MailboxError(TryAgainError):
+    """A mailbox on a server cannot be read now."""
+
+
+class MailboxLoginError(MailboxError):
+    """A mailbox's server refuses the login; the same one is not tried again in the same run."""
 
 
 class TransportError(TryAgainError):

@@ -9,6 +9,7 @@ import itertools
 import logging
 import platform
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -17,10 +18,21 @@ from functools import partial
 from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from newsletter.app.mailboxes import mailboxes_of
 from newsletter.app.wiring import App
+from newsletter.bounces.mailboxes import Mailbox
 from newsletter.bounces.processing import result_line
+from newsletter.bounces.reading import read_mailbox
 from newsletter.delivery.store_wait import StoreWait
-from newsletter.errors import Isolated, NewsletterError, StoreError, UsageError, describe
+from newsletter.errors import (
+    Isolated,
+    MailboxError,
+    MailboxLoginError,
+    NewsletterError,
+    StoreError,
+    UsageError,
+    describe,
+)
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat
 from newsletter.model.windows import TICK
@@ -34,6 +46,8 @@ _log = logging.getLogger(__name__)
 
 MAX_NAMED = 5  # skipped readers whom a heartbeat names; of the others it gives the number
 
+BOUNCES_WAIT = 5.0  # seconds that an issue waits for the mailboxes to be read
+
 Task = asyncio.Task[None]
 
 
@@ -46,7 +60,8 @@ class Scheduler:
 
     Attributes:
         transport: sends emails to the operator.
-        refresh: called at each tick, in a thread: they take in the operator's changes and bounces.
+        refresh: called at each tick, in a thread: they take in the operator's changes.
+        bounces: called at each tick, in a thread, unless it still runs: it takes in bounces.
         note_templates: returns the templates of emails to the operator.
         name: the name of the heartbeat.
         store_wait: waits for the store; while it is away a tick, once begun, does not end.
@@ -60,10 +75,12 @@ class Scheduler:
     note_templates: Callable[[], LetterTemplates]
     name: str
     store_wait: StoreWait
+    bounces: Callable[[], None] = lambda: None
     _deliveries: int = 0
     _problem: str = ""
     _recalled: bool = False
     _ticking: Task | None = None
+    _reading: Task | None = None
     _delivering: Task | None = None
 
     def __post_init__(self) -> None:
@@ -101,6 +118,7 @@ class Scheduler:
             return  # without the last tick's time it would not know that it slept
         for refresh in self.refresh:
             await self._guarded("refresh", partial(asyncio.to_thread, refresh))
+        await self._take_in_bounces()
         await self._guarded("tick", lambda: fetch_and_freeze(self.publisher, self.state))
         if self._delivering is None or self._delivering.done():
             self._deliveries += 1
@@ -113,6 +131,13 @@ class Scheduler:
             heartbeats = await asyncio.to_thread(self.publisher.store.heartbeats)
             self.state.seen = heartbeats[0].seen if heartbeats else None
             self._recalled = True
+
+    async def _take_in_bounces(self) -> None:
+        """Read the mailboxes in a task of its own; letters wait for it, but not long."""
+        if self._reading is None or self._reading.done():
+            reading = self._guarded("bounces", partial(asyncio.to_thread, self.bounces))
+            self._reading = asyncio.create_task(reading)
+        await asyncio.wait([self._reading], timeout=BOUNCES_WAIT)
 
     async def _deliver(self, turn: str) -> None:
         turns = (f"{turn}-{again}" for again in itertools.count(1))
@@ -147,7 +172,8 @@ class Scheduler:
     async def _end(self) -> None:
         """Stop both tasks; a delivery takes up to half a minute to get the server's answers."""
         self.store_wait.stopping = True
-        working = [task for task in (self._ticking, self._delivering) if task is not None]
+        tasks = (self._ticking, self._reading, self._delivering)
+        working = [task for task in tasks if task is not None]
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
@@ -209,15 +235,17 @@ class SubscribersFileRefresh:
 
 
 class BouncesRefresh:
-    """Takes in bounces that arrived by email, if a Maildir is configured.
+    """Takes in bounces that arrived by email, if mailboxes are configured.
 
-    A mail that cannot be dealt with, or a Maildir that cannot be read, is reported once.
+    A mail that needs a person, or a mailbox that cannot be read, is reported once. After a refused
+    login a mailbox is not tried again: repeated, it may lock the account.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._left: set[str] = set()
-        self._failure = ""
+        self._failures: dict[str, str] = {}
+        self._refused: set[str] = set()
+        self.stopping = threading.Event()
 
     def __call__(self) -> None:
         """Take in what has come since the last call.
@@ -225,21 +253,25 @@ class BouncesRefresh:
         Raises:
             StoreError: the store cannot be read or written; the mails stay where they are.
         """
-        if (maildir := self._app.maildir) is None:
-            return
-        failure = ""
+        for mailbox in mailboxes_of(self._app):
+            if mailbox.name not in self._refused and not self.stopping.is_set():
+                self._read(mailbox)
+
+    def _read(self, mailbox: Mailbox) -> None:
+        app, failure = self._app, ""
         try:
-            mails = maildir.mails(skip=self._left)
-            processor, now = self._app.bounce_processor(), self._app.clock.now()
-            for result in processor.process_all(mails, now):
+            for result in read_mailbox(mailbox, app.bounce_processor(), app.store, app.clock.now()):
                 _log.info("by mail: %s", result_line(result))
-                if result.effect == "left":
-                    self._left.add(result.name)
-        except UsageError as error:
+                if self.stopping.is_set():
+                    return
+        except MailboxLoginError as error:
+            self._refused.add(mailbox.name)
+            failure = f"{error}; it is not tried again before the next start"
+        except (UsageError, MailboxError) as error:
             failure = str(error)
-        if failure and failure != self._failure:
+        if failure and failure != self._failures.get(mailbox.name):
             _log.warning("%s", failure)
-        self._failure = failure
+        self._failures[mailbox.name] = failure
 
 
 async def stay_awake(app: App) -> None:
@@ -257,6 +289,7 @@ async def stay_awake(app: App) -> None:
     with app.run_lock() as run_lock:
         publisher, transport = app.publisher, app.transport()
         wait = StoreWait(app.clock)
+        bounces = BouncesRefresh(app)
 
         async def deliver(day: date, turn: str) -> Counts:
             return await publish(publisher, day, transport, run_lock=run_lock, turn=turn, wait=wait)
@@ -266,9 +299,13 @@ async def stay_awake(app: App) -> None:
             state=SchedulerState(app.default_schedule),
             deliver=deliver,
             transport=transport,
-            refresh=(subscribers_file, BouncesRefresh(app)),
+            refresh=(subscribers_file,),
+            bounces=bounces,
             note_templates=lambda: app.notes["report"],
             name=f"run on {platform.node()}",
             store_wait=wait,
         )
-        await scheduler.keep(stopping)
+        try:
+            await scheduler.keep(stopping)
+        finally:
+            bounces.stopping.set()

@@ -20,7 +20,6 @@ from newsletter.app.files import kept_secret, read_file, remedy, store_address
 from newsletter.app.locks import FileRunLock
 from newsletter.app.oauth import AccessTokens
 from newsletter.app.readers_file import subscribed, sync_readers
-from newsletter.bounces.mailboxes import Maildir
 from newsletter.bounces.processing import BounceProcessor
 from newsletter.config import (
     AnySource,
@@ -321,14 +320,6 @@ class App:
     def to_folder(self, folder: Path) -> Transport:
         """A transport that writes letters into a folder."""
         return FolderTransport(folder)
-
-    @property
-    def maildir(self) -> Maildir | None:
-        """The configured Maildir in which bounces arrive; None if there is none."""
-        bounces = self.settings.bounces
-        if bounces is None or bounces.maildir is None:
-            return None
-        return Maildir(self.folder / bounces.maildir)
 
     def bounce_processor(self) -> BounceProcessor:
         """The processor of bounces, complaints and unsubscribes that arrive by email."""

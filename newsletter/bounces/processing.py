@@ -2,37 +2,56 @@
 
 import contextlib
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from newsletter.bounces.mailboxes import Mail
 from newsletter.bounces.parsing import Meaning, ParsedMail, parse
-from newsletter.errors import TokenError
+from newsletter.bounces.requests import WISHES
+from newsletter.errors import Isolated, TokenError, UsageError, describe
 from newsletter.letter.links import (
     MAX_AGE,
+    BounceTag,
     Keyring,
     Purpose,
     read_bounce_tag,
     readers_by_letter_tag,
+    signed_at,
     verify_token,
 )
-from newsletter.model import MailEvent, MailEventEffect, Publication, Reader
-from newsletter.ports import Readers
+from newsletter.model import MailEvent, MailEventEffect, MailEventKind, Publication, Reader
+from newsletter.ports import Pages
+from newsletter.readers.service import ReaderService
+
+_log = logging.getLogger(__name__)
 
 _TAG = r"\+u?(\d{1,20}-[0-9a-f]{16})@"  # with a u: the address to unsubscribe at
 _LETTER_ID = re.compile(r"<(\d{4}-\d\d-\d\d)\.([0-9a-f]{16})@")
 _MAX_SAID = 500  # characters of a server's words that are stored
+_UNKNOWN = "an address of before"  # in place of an address that is known not to be the reader's
 
-Effect = MailEventEffect | Literal["aside", "left"]
-"""What a mail led to. ``aside``: nothing to do; ``left``: not processed, it stays unread."""
+PAUSE = timedelta(weeks=2)
+"""How long letters pause if a reader asks for it by mail, and until when a request is fulfilled."""
+
+Effect = MailEventEffect | Literal["refused", "changed", "aside", "left"]
+"""What a mail led to.
+
+``refused``: no more notes go to an address that nobody confirmed. ``changed``: the reader's wish
+is fulfilled. ``aside``: nothing to do. ``left``: not processed, it needs a person.
+"""
 
 EFFECTS: dict[Effect, str] = {
     "noted": "counted",
     "suppressed": "blocked",
     "unsubscribed": "unsubscribed",
+    "elsewhere": "counted for nobody: it is about another address",
+    "mass": "not counted: too many at once, they speak of the sender",
+    "refused": "no more notes to this address",
+    "changed": "done as asked",
     "again": "counted before",
     "aside": "set aside",
     "left": "left in place",
@@ -57,6 +76,7 @@ class BounceResult:
     Attributes:
         reader: the address of the reader; empty if unknown.
         said: the server's words, or why the mail was left.
+        address: the address that the letter was sent to, where it is known.
     """
 
     name: str
@@ -64,13 +84,30 @@ class BounceResult:
     effect: Effect
     reader: str = ""
     said: str = ""
+    address: str = ""
 
 
 def result_line(result: BounceResult) -> str:
     """A result in one line, for the operator."""
     reader = result.reader or "unknown reader"
+    if result.address.lower() not in {"", reader.lower()}:
+        reader = f"{reader} ({result.address})"
     said = f": {result.said}" if result.said else ""
     return f"{result.name}: {_MEANINGS[result.meaning]}, {reader}, {EFFECTS[result.effect]}{said}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a mail is about: the reader, and what it carries that was signed here.
+
+    Attributes:
+        tag: that of the return path.
+        letter: the day of the letter that came back.
+    """
+
+    reader: Reader
+    tag: BounceTag | None = None
+    letter: date | None = None
 
 
 class BounceProcessor:
@@ -80,8 +117,9 @@ class BounceProcessor:
     a letter, or the token of a link. An address that it merely names is not believed.
     """
 
-    def __init__(self, store: Readers, publication: Publication, keys: Keyring) -> None:
+    def __init__(self, store: Pages, publication: Publication, keys: Keyring) -> None:
         self._store, self._keys = store, keys
+        self._service = ReaderService(publication, store, keys)
         mailbox = publication.bounces or publication.sender_email
         local, _, domain = mailbox.rpartition("@")
         self._return_path = re.compile(re.escape(local) + _TAG + re.escape(domain), re.IGNORECASE)
@@ -90,14 +128,19 @@ class BounceProcessor:
     def process_all(self, mails: Iterable[Mail], now: datetime) -> Iterator[BounceResult]:
         """Process mails one by one, and mark as seen those that are not left in place.
 
+        A mail that meets an unexpected error is left; those behind it are processed.
+
         Raises:
             StoreError: the store cannot be read or written; the mail stays unread.
         """
         for mail in mails:
-            result = self.process(mail.name, mail.content, now)
-            if result.effect != "left":
-                mail.mark_seen()
-            yield result
+            result = None
+            with Isolated(f"mail {mail.name}") as attempt:
+                result = self.process(mail.name, mail.content, now)
+                if result.effect != "left":
+                    _mark_seen(mail)
+            said = describe(attempt.error)
+            yield result or BounceResult(mail.name, "unreadable", "left", said=said)
 
     def process(self, name: str, content: bytes, now: datetime) -> BounceResult:
         """Process one mail.
@@ -121,57 +164,167 @@ class BounceProcessor:
             return BounceResult(name, "aside", "aside", said=mail.said)
         if mail.meaning == "unreadable":
             return BounceResult(name, "unreadable", "left", said=mail.said)
-        reader = self._find_reader(mail, now, trusted=trusted)
-        if isinstance(reader, str):
-            return BounceResult(name, mail.meaning, "left", said=reader)
-        number, email = reader.id, reader.subscriber.email
+        try:
+            subject = self._find_subject(mail, now)
+        except TokenError as error:
+            trusted_subject = self._find_by_address(mail) if trusted else None
+            if trusted_subject is None:
+                return BounceResult(name, mail.meaning, "left", said=str(error))
+            subject = trusted_subject
+        email = subject.reader.subscriber.email
         if mail.meaning == "wish":
-            said = f"{mail.said}; change it in the subscribers file, and mark this mail as seen"
-            return BounceResult(name, "wish", "left", email, said)
+            effect, said = self._fulfil(mail, subject.reader, now)
+            return BounceResult(name, "wish", effect, email, said)
+        address = self._address_of(mail, subject, now)
+        if not mail.token and self._is_note(mail, subject, address):
+            effect = self._refuse(mail.meaning, address, now)
+        else:
+            effect = self._record_event(mail, mail.meaning, subject, address, now)
+        return BounceResult(name, mail.meaning, effect, email, mail.said, address)
+
+    def _record_event(
+        self, mail: ParsedMail, kind: MailEventKind, about: _Subject, address: str, now: datetime
+    ) -> Effect:
+        number, day = about.reader.id, _day_of(mail, now)
         digest = hashlib.blake2b(f"{number} {mail.id}".encode(), digest_size=16).hexdigest()
-        day = (min(mail.sent, now) if mail.sent else now).date()
-        address = next(iter(mail.recipients), email)
-        event = MailEvent(digest, mail.meaning, number, day, mail.said[:_MAX_SAID], address)
+        letter = about.letter
+        if letter is None and (last := self._store.last_letter(number, by=day)):
+            letter = last.day
+        event = MailEvent(digest, kind, number, day, mail.said[:_MAX_SAID], address, letter)
+        if kind == "unsubscribe" and self._came_back_since(number, mail):
+            return "aside"
         effect = self._store.record_mail_event(event, now=now)
         # "unknown": the reader was erased in the meantime
-        done: Effect = "left" if effect == "unknown" else effect
-        return BounceResult(name, mail.meaning, done, email, mail.said)
+        return "left" if effect == "unknown" else effect
 
-    def _find_reader(self, mail: ParsedMail, now: datetime, *, trusted: bool) -> Reader | str:
-        """The reader that a mail is about, or why there is none."""
-        try:
-            reader = self._store.reader_by_id(self._reader_number(mail, now))
-        except TokenError as error:
-            named = self._store.readers(emails=mail.recipients) if trusted else ()
-            return named[0] if len(named) == 1 else str(error)
-        return reader or "it is not about a letter of this newsletter to a known reader"
+    def _came_back_since(self, reader: int, mail: ParsedMail) -> bool:
+        """Whether a reader agreed to get the letters after this mail and its token were written.
 
-    def _reader_number(self, mail: ParsedMail, now: datetime) -> int:
-        """The id of the reader that a mail is about.
+        So an old mailbox, read for the first time, ends no newer subscription.
+        """
+        if mail.sent is None:
+            return False
+        written = max(mail.sent, signed_at(mail.token)) if mail.token else mail.sent
+        return any(consent.at > written for consent in self._store.consents(reader))
+
+    # -- which reader --------------------------------------------------------------------------
+
+    def _find_subject(self, mail: ParsedMail, now: datetime) -> _Subject:
+        """What a mail is about.
 
         Raises:
-            TokenError: nothing in the mail was signed here.
+            TokenError: nothing in the mail was signed here, or the reader is not known.
         """
         if mail.token:
             purpose: Purpose = "unsubscribe" if mail.meaning == "unsubscribe" else "preferences"
-            return int(verify_token(mail.token, purpose, self._keys, now, MAX_AGE[purpose]))
+            payload = verify_token(mail.token, purpose, self._keys, now, MAX_AGE[purpose])
+            return _Subject(self._reader(int(payload)))
+        letter, reader = next(self._letters(mail), (None, None))
         for text in mail.address_fields:
             for match in self._return_path.finditer(text):
                 with contextlib.suppress(TokenError):
-                    return read_bounce_tag(match[1], self._keys)
-        for text in mail.letter_ids:
-            letter_id = _LETTER_ID.match(text)
-            if letter_id and letter_id[2] in (tags := self._tags(letter_id[1])):
-                return tags[letter_id[2]]
-        raise TokenError("it carries no return path and no Message-ID of this newsletter")
+                    tag = read_bounce_tag(match[1], self._keys)
+                    own = letter if reader == tag.reader else None
+                    return _Subject(self._reader(tag.reader), tag, own)
+        if reader is None:
+            raise TokenError("it carries no return path and no Message-ID of this newsletter")
+        return _Subject(self._reader(reader), letter=letter)
 
-    def _tags(self, text: str) -> dict[str, int]:
+    def _find_by_address(self, mail: ParsedMail) -> _Subject | None:
+        """The reader who has or had an address that the mail names; None if there is none."""
+        found = map(self._store.reader_of_address, mail.recipients)
+        number = next((number for number in found if number is not None), None)
+        reader = None if number is None else self._store.reader_by_id(number)
+        return None if reader is None else _Subject(reader)
+
+    def _reader(self, number: int) -> Reader:
+        reader = self._store.reader_by_id(number)
+        if reader is None:
+            raise TokenError("it is not about a letter of this newsletter to a known reader")
+        return reader
+
+    def _letters(self, mail: ParsedMail) -> Iterator[tuple[date, int]]:
+        """The days and readers of the letters that a mail returns."""
+        for text in mail.letter_ids:
+            if (found := _LETTER_ID.match(text)) is None:
+                continue
+            with contextlib.suppress(ValueError):  # no date
+                day = date.fromisoformat(found[1])
+                if found[2] in (tags := self._tags(day)):
+                    yield day, tags[found[2]]
+
+    def _tags(self, day: date) -> dict[str, int]:
         """The readers of a day's letters, by the tags in their Message-IDs."""
-        try:
-            day = date.fromisoformat(text)
-        except ValueError:
-            return {}
         if day not in self._tags_by_day:
             planned = self._store.planned_readers(day)
             self._tags_by_day[day] = readers_by_letter_tag(day, planned, self._keys)
         return self._tags_by_day[day]
+
+    # -- which address -------------------------------------------------------------------------
+
+    def _address_of(self, mail: ParsedMail, about: _Subject, now: datetime) -> str:
+        """The address that the returned mail was sent to.
+
+        Return paths say it since they carry a hash of it. Those of earlier versions do not: then
+        it is an address that the report names, if the reader has or had it, or else the one that
+        the letter was sent to. A report may also name an address that the reader forwards to.
+        """
+        email, tag = about.reader.subscriber.email, about.tag
+        former = self._store.former_addresses(about.reader.id)
+        known = {address.lower(): address for address in (*former, email)}
+        if tag is not None and tag.address:
+            candidates = (email, *former, *mail.recipients)
+            return next((one for one in candidates if tag.is_for(one, self._keys)), _UNKNOWN)
+        if _returns_note(mail):
+            return next(iter(mail.recipients), _UNKNOWN)
+        for recipient in mail.recipients:
+            if recipient in known:
+                return known[recipient]
+        last = self._store.last_letter(about.reader.id, by=about.letter or _day_of(mail, now))
+        return email if last is None else last.address
+
+    def _is_note(self, mail: ParsedMail, about: _Subject, address: str) -> bool:
+        """Whether a mail returns a note to an address that nobody has confirmed."""
+        reader = about.reader
+        if reader.status == "confirmed" and address.lower() == reader.subscriber.email.lower():
+            return False
+        is_note = about.tag.note if about.tag is not None and about.tag.address else False
+        return is_note or reader.status == "unconfirmed" or _returns_note(mail)
+
+    def _refuse(self, kind: MailEventKind, address: str, now: datetime) -> Effect:
+        """Write no more notes to an address that is gone, or whose owner does not want them."""
+        if kind == "soft" or address == _UNKNOWN:
+            return "elsewhere"
+        self._service.refuse_address(address, now, lasting=kind != "hard")
+        return "refused"
+
+    # -- wishes --------------------------------------------------------------------------------
+
+    def _fulfil(self, mail: ParsedMail, reader: Reader, now: datetime) -> tuple[Effect, str]:
+        """Do what a reader asks for by a signed token; the effect, and words for the operator."""
+        sent = min(mail.sent, now) if mail.sent else now
+        if mail.said == WISHES["preferences"]:
+            return "left", f"{mail.said}; change it in the subscribers file, then delete this mail"
+        if now - sent > PAUSE:
+            return "left", f"{mail.said}, but long ago; ask them, then delete this mail"
+        if mail.said == WISHES["pause"]:
+            self._service.pause(reader, (sent + PAUSE).date(), now)
+        else:
+            self._service.choose_weekly(reader, now)
+        return "changed", mail.said
+
+
+def _mark_seen(mail: Mail) -> None:
+    try:
+        mail.mark_seen()
+    except UsageError as error:  # the store knows that it was read
+        _log.warning("%s", error)
+
+
+def _returns_note(mail: ParsedMail) -> bool:
+    return any(name.startswith("<note.") for name in mail.letter_ids)
+
+
+def _day_of(mail: ParsedMail, now: datetime) -> date:
+    """A mail's own date; one in the future counts as today."""
+    return (min(mail.sent, now) if mail.sent else now).date()

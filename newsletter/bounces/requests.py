@@ -33,11 +33,12 @@ _UNSUBSCRIBE = re.compile(
     rf"[\W_]*(?:please )?(?:{pattern(words.UNSUBSCRIBE).pattern})(?: me| please)*[\W_]*",
     re.IGNORECASE,
 )
-_WISHES = {
+WISHES = {
     "pause": "asks for a pause",
     "weekly": "asks for a letter a week",
     "preferences": "asks for other topics",
 }
+"""Requests that letters without a site offer, by their verb, in words for the operator."""
 
 _AUTOMATIC_FIELDS = (
     "X-Autoreply",
@@ -65,8 +66,8 @@ def signed_request(mail: Message, text: str) -> Request | None:
     with all its links.
     """
     found = _SIGNED.search(_subject(mail))
-    if found is not None and (verb := found[1].lower()) in _WISHES:
-        return "wish", _WISHES[verb], found[2]
+    if found is not None and (verb := found[1].lower()) in WISHES:
+        return "wish", WISHES[verb], found[2]
     if any(_UNSUBSCRIBE_ADDRESS.search(field) for field in came_to(mail)):
         return "unsubscribe", "by mail", ""  # a program may have cut the token
     if found is not None:

@@ -10,6 +10,7 @@ import json
 import logging
 from datetime import UTC, datetime
 from enum import StrEnum
+from logging.handlers import SysLogHandler
 
 import typer
 from typing_extensions import override
@@ -36,6 +37,16 @@ class _Stderr(logging.Handler):
         # A full disk or a closed pipe behind the log must not stop the sending.
         with contextlib.suppress(OSError, ValueError):
             typer.echo(self.format(record), err=True)
+
+
+class _Syslog(SysLogHandler):
+    """Writes to the machine's log, where there is one: a container may have none."""
+
+    ident = f"{OWN}: "
+
+    @override
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing: the line that cannot be logged must not be printed either."""
 
 
 class _Text(logging.Formatter):
@@ -71,6 +82,17 @@ class _Json(logging.Formatter):
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=False)
+
+
+def log_to_syslog() -> None:
+    """Log to the machine's log of mail from now on, and nothing to standard error.
+
+    A mail server returns to the sender what a command writes there, our paths among it.
+    """
+    root = logging.getLogger()
+    for former in [one for one in root.handlers if isinstance(one, _Stderr)]:
+        root.removeHandler(former)
+    root.addHandler(_Syslog("/dev/log", SysLogHandler.LOG_MAIL))
 
 
 def _time(record: logging.LogRecord) -> datetime:

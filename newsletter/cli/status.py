@@ -1,6 +1,7 @@
 """``newsletter status`` and ``newsletter audit``: the state of an issue, and the proof of it."""
 
-from datetime import date
+from dataclasses import asdict
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -18,11 +19,12 @@ from newsletter.cli.reports import (
 )
 from newsletter.model import Audit, DeliveryState, Heartbeat
 from newsletter.publisher.drafting import known_gaps
-from newsletter.publisher.reporting import audit_issue, report, reported_days
+from newsletter.publisher.reporting import audit_issue, mass_words, report, reported_days
 
 commands = command_list()
 
 BROKEN = 1
+MASS_SHOWN_FOR = timedelta(days=7)
 LISTED_STATES = frozenset(get_args(DeliveryState)) - {"accepted", "empty", "pending"}
 """States of deliveries that ``status`` lists by reader."""
 
@@ -37,15 +39,18 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
 
     Example: newsletter status 2026-08-03
 
-    It lists the readers whose email failed, waits or is in doubt, and says when `newsletter run`
-    was last active. The sources are shown only with the newest issue. Lists of papers that could
-    not be read are shown until they are read or given up, and for a month after that.
+    It lists the readers whose email failed, waits or is in doubt, says when `newsletter run` was
+    last active, and which returned mails need a person. The sources are shown only with the newest
+    issue. Lists of papers that could not be read are shown until they are read or given up, and
+    for a month after that.
     """
     with open_app(config) as app:
         day = _chosen_day(app, issue)
         found, gaps = report(app.publisher, day), known_gaps(app.publisher)
         heartbeats = app.store.heartbeats()
         deliveries = app.store.deliveries(day, states=LISTED_STATES)
+        left_mails = app.store.left_mails()
+        mass_reports = app.store.mass_reports(since=day - MASS_SHOWN_FOR)
     readers = [(d.email, d.state, d.attempts, d.reply) for d in deliveries]
     document = {
         **issue_document(found),
@@ -54,6 +59,8 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
         ],
         "gaps": gaps_document(gaps),
         "awake": [_heartbeat_document(heartbeat) for heartbeat in heartbeats],
+        "left_mails": [asdict(mail) | {"since": mail.since.isoformat()} for mail in left_mails],
+        "mass_reports": [asdict(one) | {"letter": str(one.letter)} for one in mass_reports],
     }
     parts = (
         issue_lines(found),
@@ -61,6 +68,11 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
         table(("source", "state", ""), [(s.name, s.state, s.detail) for s in found.sources]),
         gap_lines(gaps),
         table(("reader", "state", "attempts", "server reply"), readers),
+        "\n".join(map(mass_words, mass_reports)),
+        table(
+            ("mail that needs a person", "in", "why"),
+            [(m.name, m.mailbox, m.why) for m in left_mails],
+        ),
     )
     output.result(document, "\n\n".join(part for part in parts if part))
     return 0

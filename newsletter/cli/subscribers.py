@@ -336,7 +336,8 @@ def unsuppress(config: Path, output: Output, email: Email) -> int:
 
     Example: newsletter subscribers unsuppress ada@example.org
 
-    This is for readers blocked by bounces or a complaint, not for readers who unsubscribed.
+    This is for readers blocked by bounces or a complaint, not for readers who unsubscribed; and
+    for addresses that get no more notes, because one came back before anybody confirmed them.
     """
     with open_app(config) as app:
         app.readers()
@@ -344,6 +345,9 @@ def unsuppress(config: Path, output: Output, email: Email) -> int:
             mailbox_key(suppressed.email): suppressed for suppressed in app.store.suppressions()
         }
         found = blocked.get(mailbox_key(email))
+        if app.reader_service.accept_address(email) and found is None:
+            output.result({"unsuppressed": email, "why_blocked": ""}, f"{email}: may sign up again")
+            return 0
         if found is None or not app.store.unsuppress(found.email, now=app.clock.now()):
             raise UsageError(
                 f"{email} is not blocked; `newsletter subscribers list` shows the blocked readers,"

@@ -1,6 +1,5 @@
 """The checks of ``newsletter doctor``, in the order in which a new operator fixes things."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -19,8 +18,15 @@ from dns.rdatatype import TXT
 from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 
 from newsletter.app import event_loop
+from newsletter.app.mailboxes import mailboxes_of
 from newsletter.app.wiring import App, open_app
-from newsletter.errors import ConfigurationError, StoreError, TransportError, UsageError
+from newsletter.errors import (
+    ConfigurationError,
+    MailboxError,
+    StoreError,
+    TransportError,
+    UsageError,
+)
 from newsletter.model import INCOMPLETE_STATES
 from newsletter.model.windows import MAX_SILENCE
 from newsletter.publisher.drafting import known_gaps
@@ -92,7 +98,7 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield url
     bounces = app.settings.bounces
     if bounces is None or bounces.address is not None:
-        yield _bounces(app)
+        yield _bounces(app, store_is_open=store.state == "ok")
     if bounces is not None and bounces.webhooks is not None:
         yield _webhooks(app.settings.url or "", bounces.webhooks.services)
     yield clock(app, server_time, store_is_open=store.state == "ok")
@@ -237,23 +243,29 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _bounces(app: App) -> Finding:
+def _bounces(app: App, *, store_is_open: bool) -> Finding:
     name = "bounces"
     if app.settings.bounces is None:
         said = "no `bounces:` is set; returned mail goes to the sender and is not counted"
         return _not_checked(name, said)
-    maildir = app.maildir
-    if maildir is None:
-        said = "no `bounces.maildir` is set; pass an mbox or a pipe to newsletter bounces read"
+    mailboxes = list(mailboxes_of(app))
+    if not mailboxes:
+        said = "no mailbox is set; pass an mbox or a pipe to newsletter bounces read"
         return _not_checked(name, said)
     fix = "let the mail server deliver there, as the newsletter's user"
+    waiting = []
     try:
-        waiting = len(maildir.unread())
-    except UsageError as error:
+        for mailbox in mailboxes:
+            known = app.store.known_mails(mailbox.name) if store_is_open else {}
+            with mailbox.open() as opened:
+                new = opened.count_new(known)
+            waiting.append(f"{mailbox.name}, {new} mails waiting")
+    except (UsageError, MailboxError) as error:
         return _wrong(name, str(error), fix)
-    if not all(os.access(maildir.path / part, os.W_OK) for part in ("new", "cur")):
-        return _wrong(name, f"{maildir.path}: mails that were read cannot be moved to cur", fix)
-    return _ok(name, f"{maildir.path}, {waiting} mails waiting")
+    if left := app.store.left_mails() if store_is_open else ():
+        fix = "newsletter status lists them; deal with each, then delete it"
+        return _wrong(name, f"{len(left)} mails need a person", fix)
+    return _ok(name, "; ".join(waiting))
 
 
 def _webhooks(url: str, services: Iterable[str]) -> Finding:

@@ -9,9 +9,9 @@ payload is no secret.
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
@@ -117,6 +117,11 @@ def verify_token(
     return urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
 
 
+def signed_at(token: str) -> datetime:
+    """When a token that :func:`verify_token` accepts was signed."""
+    return datetime.fromtimestamp(int(token.split(".")[1], 36), UTC)
+
+
 def sign_links(
     publication: Publication, keys: Keyring, day: date, at: datetime, reader: int
 ) -> Links:
@@ -164,31 +169,74 @@ def letter_tag(day: date, reader: int, keys: Keyring) -> str:
 
 def readers_by_letter_tag(day: date, readers: Iterable[int], keys: Keyring) -> dict[str, int]:
     """These readers by the tags that their letters of ``day`` may have under any of these keys."""
-    rings = [Keyring((secret,), keys.audience) for secret in keys.secrets]
+    rings = list(_single_keys(keys))
     return {letter_tag(day, reader, ring): reader for reader in readers for ring in rings}
 
 
-def bounce_tag(reader: int, keys: Keyring) -> str:
-    """Identifies the reader in a return path, after the plus, so that a bounce names them.
+@dataclass(frozen=True, slots=True)
+class BounceTag:
+    """What a return path says that was made here.
 
-    It is short and has no capitals, because mailboxes may cut or lower-case a local part.
+    Attributes:
+        reader: the reader's id.
+        address: a short keyed hash of the address that the mail was sent to; empty in letters of
+            earlier versions.
+        note: whether the mail asked to confirm the address: nobody had agreed yet to get it.
     """
-    return f"{reader}-{keyed_hash(f'bounce:{reader}', keys)[:16]}"
+
+    reader: int
+    address: str = ""
+    note: bool = False
+
+    def is_for(self, email: str, keys: Keyring) -> bool:
+        """Whether the mail was sent to this address."""
+        return self.address in (_address_hash(email, ring) for ring in _single_keys(keys))
 
 
-def read_bounce_tag(tag: str, keys: Keyring) -> int:
-    """The reader a return path was made for, under any of these keys.
+def bounce_tag(reader: int, keys: Keyring, email: str = "", *, note: bool = False) -> str:
+    """Identifies the reader and the address in a return path, after the plus.
+
+    It is short and has no capitals, because mailboxes may cut or lower-case a local part. It is
+    the same in every letter: servers that greylist know the sender again.
+    """
+    if not email:
+        return f"{reader}-{keyed_hash(f'bounce:{reader}', keys)[:16]}"
+    address = _address_hash(email, keys)
+    kind = "note" if note else "letter"
+    return f"{reader}-{address}{keyed_hash(f'{kind}:{reader}:{address}', keys)[:10]}"
+
+
+def read_bounce_tag(tag: str, keys: Keyring) -> BounceTag:
+    """What a return path says, under any of these keys; those of earlier versions count, too.
 
     Raises:
         TokenError: the tag was not made here.
     """
-    number = tag.partition("-")[0]
+    number, _, rest = tag.lower().partition("-")
     if number.isascii() and number.isdigit() and len(number) < _MAX_ID_DIGITS:
-        for secret in keys.secrets:
-            expected = bounce_tag(int(number), Keyring((secret,), keys.audience))
-            if hmac.compare_digest(expected.encode(), tag.lower().encode("utf-8", "replace")):
-                return int(number)
+        reader, address = int(number), rest[:6]
+        for ring in _single_keys(keys):
+            signed = {
+                keyed_hash(f"bounce:{reader}", ring)[:16]: BounceTag(reader),
+                address + keyed_hash(f"letter:{reader}:{address}", ring)[:10]: BounceTag(
+                    reader, address
+                ),
+                address + keyed_hash(f"note:{reader}:{address}", ring)[:10]: BounceTag(
+                    reader, address, note=True
+                ),
+            }
+            for expected, found in signed.items():
+                if hmac.compare_digest(expected.encode(), rest.encode("utf-8", "replace")):
+                    return found
     raise TokenError("This return path was not made here.")
+
+
+def _address_hash(email: str, keys: Keyring) -> str:
+    return keyed_hash(f"address:{email.lower()}", keys)[:6]
+
+
+def _single_keys(keys: Keyring) -> Iterator[Keyring]:
+    return (Keyring((secret,), keys.audience) for secret in keys.secrets)
 
 
 def _mailto(publication: Publication, verb: str, token: str, extension: str = "") -> str:

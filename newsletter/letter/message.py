@@ -68,7 +68,7 @@ class MessageBuilder:
         links = self._links(edition)
         letter = assemble_letter(self._compiled, edition, links)
         return Envelope(
-            sender=return_path(self._publication, to.id, self._keys),
+            sender=return_path(self._publication, to.id, to.email, self._keys),
             recipient=to.email,
             message_id=message_id,
             content=(
@@ -170,12 +170,17 @@ def _boundaries(name: str) -> tuple[WireLines, WireLines, WireLines]:
     return WireLines((head + text).encode()), WireLines(html.encode()), WireLines(end.encode())
 
 
-def return_path(publication: Publication, reader: int, keys: Keyring) -> str:
-    """The return path (RFC 5321): one per reader if bounces are read, else the sender."""
+def return_path(
+    publication: Publication, reader: int, email: str, keys: Keyring, *, note: bool = False
+) -> str:
+    """The return path (RFC 5321): one per reader and address if bounces are read, else the sender.
+
+    A ``note`` asks to confirm the address.
+    """
     if publication.bounces is None:
         return publication.sender_email
     local, _, domain = publication.bounces.rpartition("@")
-    return f"{local}+{bounce_tag(reader, keys)}@{domain}"
+    return f"{local}+{bounce_tag(reader, keys, email, note=note)}@{domain}"
 
 
 def quoted_printable(text: str) -> WireLines:

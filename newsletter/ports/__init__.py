@@ -6,6 +6,7 @@ the store, the transports and the matchers.
 
 from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
 from newsletter.ports.ledger import Issues, Ledger, Operator
+from newsletter.ports.mail_events import MailEvents
 from newsletter.ports.readers import Pages, Papers, Readers
 from newsletter.ports.store import Store
 
@@ -13,6 +14,7 @@ __all__ = [
     "Clock",
     "Issues",
     "Ledger",
+    "MailEvents",
     "Mark",
     "Matcher",
     "Operator",

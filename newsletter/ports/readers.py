@@ -16,7 +16,6 @@ from newsletter.model import (
     IngestCounts,
     ListedReader,
     MailEvent,
-    MailEventEffect,
     Paper,
     Reader,
     RequestLimits,
@@ -24,6 +23,7 @@ from newsletter.model import (
     Status,
     Subscriber,
 )
+from newsletter.ports.mail_events import MailEvents
 
 
 class Papers(Protocol):
@@ -93,7 +93,7 @@ class Papers(Protocol):
         """
 
 
-class Readers(Protocol):
+class Readers(MailEvents, Protocol):
     """Readers, their settings and their status: for the readers' file, commands and bounces."""
 
     def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
@@ -131,13 +131,6 @@ class Readers(Protocol):
 
     def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
         """Change a reader's status. False, and nothing changes, if the address is unknown."""
-
-    def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
-        """Record a returned mail once, by its digest, and apply its effect on the reader.
-
-        ``unsubscribe`` ends the subscription. ``complaint`` blocks the reader, and so do ``hard``
-        bounces on three days within ninety. An ``unsubscribed`` reader is never blocked.
-        """
 
     def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
         """All readers, or those with these addresses, by id, of any status."""

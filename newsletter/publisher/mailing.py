@@ -69,5 +69,7 @@ def build_reader_note(
         email,
         name=f"note.{name}",
         at=now,
-        sender=return_path(service.publication, note.reader.id, service.keys),
+        sender=return_path(
+            service.publication, note.reader.id, email, service.keys, note=note.asks_to_confirm
+        ),
     )

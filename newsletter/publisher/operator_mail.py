@@ -17,7 +17,13 @@ from newsletter.ports import Transport
 from newsletter.publisher.fetching import Backoff
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import NO_SOURCE
-from newsletter.publisher.reporting import IssueReport, known_health, report, reported_days
+from newsletter.publisher.reporting import (
+    IssueReport,
+    known_health,
+    mass_words,
+    report,
+    reported_days,
+)
 from newsletter.publisher.ticking import SchedulerState
 from newsletter.text import clean
 
@@ -78,6 +84,8 @@ def _list_events(publisher: Publisher, state: SchedulerState) -> Iterator[tuple[
         words = f"{day}: reader {reader.email} was skipped: {_short(reader.error)}"
         yield f"{day}: reader {reader.id}", f"{words}; tried again until it works"
     now = publisher.clock.now()
+    for found in publisher.store.mass_reports(since=now.date() - NEWS_FOR):
+        yield f"{found.letter}: mass reports", mass_words(found)
     newest = next(reported_days(publisher.store, now), None)
     if newest is None or newest < now.date() - NEWS_FOR:
         return

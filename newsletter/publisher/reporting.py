@@ -13,6 +13,7 @@ from newsletter.model import (
     Coverage,
     InvariantCheck,
     IssueState,
+    MassReport,
     SourceHealth,
     SourceReport,
 )
@@ -82,6 +83,15 @@ def report(
             *(f"reader {d.email}: {d.reply}" for d in unbuilt),
             *(f"reader {reader.email}: {reader.error}" for reader in skipped),
         ),
+    )
+
+
+def mass_words(found: MassReport) -> str:
+    """What the operator is told of hard bounces that speak of the sender."""
+    return (
+        f"{found.letter}: {found.readers} of {found.letters} letters came back as if nobody were "
+        "there; so many at once speak of the sender, and count against nobody. See what the servers"
+        " said in the log of returned mail, and whether your relay is on a blocklist"
     )
 
 

@@ -64,6 +64,11 @@ class Note:
     reader: Reader
     link: str
 
+    @property
+    def asks_to_confirm(self) -> bool:
+        """Whether nobody has agreed yet to get mail at this address."""
+        return self.kind in {"confirm", "move"}
+
 
 SendNote = Callable[[Note], None]
 
@@ -124,6 +129,8 @@ class ReaderService:
         """
         self.store.forget_unconfirmed(before=now - UNCONFIRMED_KEPT)
         known = self.store.reader_by_email(wanted.email)
+        if self._is_refused(wanted.email, now):
+            return
         limits = READER_LIMITS if known and known.status == "confirmed" else UNCONFIRMED_LIMITS
         if not self._count_request(f"address:{wanted.email}", f"client:{client}", limits, now):
             return
@@ -150,6 +157,7 @@ class ReaderService:
         text = CONSENT_TEXT.format(name=self.publication.name)
         is_new = self.store.record_consent(reader.id, Consent(now, CONSENT_METHODS[method], text))
         reader, _ = self.verify_link(token, "confirm", now)
+        self.accept_address(reader.subscriber.email)
         if reader.status != "confirmed":
             raise TokenError("This address cannot get any email from us. Ask the editor for help.")
         if is_new:
@@ -168,7 +176,9 @@ class ReaderService:
         if known is not None and not _gives_way(known):
             wanted = replace(reader.subscriber, email=email, name="")
             self.subscribe(wanted, client, send, now)
-        elif self._count_request(f"address:{email}", f"client:{client}", UNCONFIRMED_LIMITS, now):
+        elif not self._is_refused(email, now) and self._count_request(
+            f"address:{email}", f"client:{client}", UNCONFIRMED_LIMITS, now
+        ):
             moved = replace(reader, subscriber=replace(reader.subscriber, email=email))
             send(Note("move", moved, self.signed_url("move", f"{reader.id}/{email}", now)))
 
@@ -188,7 +198,20 @@ class ReaderService:
             reader.id, email, now=now
         ):
             raise TokenError("Somebody else has subscribed with this address already.")
+        self.accept_address(email)
         return self.verify_link(token, "move", now)[0]
+
+    def refuse_address(self, email: str, now: datetime, *, lasting: bool) -> None:
+        """Write no more notes to an address that nobody confirmed: it is gone, or complained."""
+        (newest, *_) = _address_names(email, self.keys)
+        self.store.refuse_address(newest, lasting=lasting, now=now)
+
+    def accept_address(self, email: str) -> bool:
+        """Write notes to this address again; returns whether it was refused."""
+        return self.store.accept_address(_address_names(email, self.keys))
+
+    def _is_refused(self, email: str, now: datetime) -> bool:
+        return self.store.is_refused(_address_names(email, self.keys), now=now)
 
     def _count_request(
         self, address: str, client: str, limits: RequestLimits, now: datetime
@@ -220,6 +243,11 @@ class ReaderService:
         subscriber = replace(reader.subscriber, paused_until=until)
         if until is None and subscriber.cadence == "paused":
             subscriber = replace(subscriber, cadence=None)
+        return self.store.save_reader(subscriber, status=reader.status, now=now)
+
+    def choose_weekly(self, reader: Reader, now: datetime) -> Reader:
+        """Give a reader one letter a week."""
+        subscriber = replace(reader.subscriber, cadence="weekly")
         return self.store.save_reader(subscriber, status=reader.status, now=now)
 
     def export(
@@ -328,6 +356,12 @@ def without_erased(
         if subscriber.email.lower() in current
         or not any(_alias_hash(subscriber.email, keyring) in erased for keyring in keyrings)
     ]
+
+
+def _address_names(email: str, keys: Keyring) -> list[str]:
+    """An address as the store names it, under each key; the newest key first."""
+    rings = (Keyring((secret,), keys.audience) for secret in keys.secrets)
+    return [keyed_hash(f"refused:{email.lower()}", ring) for ring in rings]
 
 
 def _alias_hash(email: str, keys: Keyring) -> str:

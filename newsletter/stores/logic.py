@@ -40,6 +40,8 @@ OTHER_BYTES = "not sent again: its bytes are no longer those that may have left 
 
 HARD_DAYS = 3  # hard bounces on this many days block a reader; one day may be a server's bad day
 HARD_WITHIN = timedelta(days=90)  # the longest time between the first and the last of these days
+MASS_OF_FEW = 3  # hard bounces of fewer readers never speak of the sender
+MASS = 5  # from here on a third of the letters is enough
 
 _REPLY_CODES = re.compile(r"\d{3}( \d\.\d{1,3}\.\d{1,3})?\b")
 
@@ -173,15 +175,26 @@ def status_after(status: Status, kind: MailEventKind, hard_days: Iterable[date])
     """
     if kind == "unsubscribe":
         return "unsubscribed"
-    blocks = kind == "complaint" or (kind == "hard" and _are_too_many(hard_days))
+    blocks = kind == "complaint" or (kind == "hard" and are_too_many(hard_days))
     return "blocked" if blocks and status != "unsubscribed" else status
 
 
-def _are_too_many(hard_days: Iterable[date]) -> bool:
+def are_too_many(hard_days: Iterable[date]) -> bool:
+    """Whether hard bounces on these days block a reader."""
     days = sorted(set(hard_days))
     return any(
         last - first <= HARD_WITHIN
         for first, last in zip(days, days[HARD_DAYS - 1 :], strict=False)
+    )
+
+
+def is_mass(readers: int, letters: int) -> bool:
+    """Whether hard bounces of so many readers, out of so many letters, speak of the sender.
+
+    Mailboxes go one by one: two of five may. Most of them at once, or a third of many, do not.
+    """
+    return readers >= MASS_OF_FEW and (
+        2 * readers > letters or (readers >= MASS and 3 * readers > letters)
     )
 
 

@@ -12,9 +12,10 @@ from itertools import count
 from typing import Any
 
 from newsletter.delivery.delivering import send_single
+from newsletter.delivery.refusals import refuses_reader
 from newsletter.errors import Isolated, NewsletterError, StoreError, TransportError
 from newsletter.letter.rendering import LetterTemplates
-from newsletter.model import Accepted, Deferred, Envelope, NotSent, Outcome
+from newsletter.model import Accepted, Deferred, Envelope, NotSent, Outcome, Refused
 from newsletter.ports import RunLock, Transport
 from newsletter.publisher.mailing import build_reader_note
 from newsletter.publisher.publisher import Publisher
@@ -109,6 +110,9 @@ class MailQueue:
             if not isinstance(outcome, Deferred | NotSent) or wait is None:
                 break
             await self._clock.sleep(wait.total_seconds())
+        if isinstance(outcome, Refused) and note.asks_to_confirm and refuses_reader(outcome.reply):
+            email, now = note.reader.subscriber.email, self._clock.now()
+            await asyncio.to_thread(self._reader_service.refuse_address, email, now, lasting=False)
         if not isinstance(outcome, Accepted):
             # The server's reply may contain the address, which must not be logged.
             _log.warning("a note was given up: %s", type(outcome).__name__)

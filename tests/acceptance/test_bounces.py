@@ -157,11 +157,36 @@ def test_foreign_mail_is_named_and_left(newsletter: Newsletter) -> None:
         b"Subject: hello\n\nhello\n",
         exim_bounce("bounce+1-0123456789abcdef@example.org"),
     )
-    for _ in range(2):
-        found = newsletter.json("bounces", "read")
-        assert (found["read"], found["left"]) == (2, 2)
-        assert all(mail["name"] and mail["said"] for mail in found["mails"])
+    found = newsletter.json("bounces", "read")
+    assert (found["read"], found["left"]) == (2, 2)
+    assert all(mail["name"] and mail["said"] for mail in found["mails"])
     assert count_mails(newsletter) == {"new": 2, "seen": 0}
+    once_more = newsletter.json("bounces", "read")
+    assert (once_more["read"], once_more["waiting"]) == (0, 2)
+    assert newsletter.json("bounces", "read", "--again")["left"] == 2
+    assert [mail["why"] for mail in newsletter.json("status")["left_mails"]] == [
+        mail["said"] for mail in found["mails"]
+    ]
+
+
+def test_left_mail_seen_by_a_person_is_done(newsletter: Newsletter) -> None:
+    deliver(newsletter, b"Subject: hello\n\nhello\n", b"Subject: hi\n\nhi\n")
+    assert newsletter.json("bounces", "read")["waiting"] == 2
+    first, second = (newsletter.folder / "bounces" / "new").iterdir()
+    first.rename(newsletter.folder / "bounces" / "cur" / f"{first.name}:2,S")
+    second.unlink()
+    assert newsletter.json("bounces", "read")["waiting"] == 0
+    assert newsletter.json("status")["left_mails"] == []
+
+
+def test_quiet_reading_prints_only_what_needs_a_person(
+    newsletter: Newsletter, arrivals: list[ReceivedMail]
+) -> None:
+    deliver(newsletter, *bounces_of(mail_to_reader(arrivals, 4), days=1))
+    assert newsletter.run("bounces", "read", "--quiet").stdout == ""
+    deliver(newsletter, b"Subject: hello\n\nhello\n")
+    assert "unreadable" in newsletter.run("bounces", "read", "--quiet").stdout
+    assert newsletter.run("bounces", "read", "--quiet").stdout == ""
 
 
 def test_mail_in_mbox_pipe_and_maildir_counts_once(
@@ -190,18 +215,20 @@ def test_mail_in_mbox_pipe_and_maildir_counts_once(
     assert count_mails(newsletter) == {"new": 0, "seen": 1}
 
 
+@pytest.mark.parametrize("flags", ["F", "FS"])
 def test_mail_seen_by_another_program_is_read(
-    newsletter: Newsletter, arrivals: list[ReceivedMail]
+    newsletter: Newsletter, arrivals: list[ReceivedMail], flags: str
 ) -> None:
     box = mailbox.Maildir(newsletter.folder / "bounces")
     message = mailbox.MaildirMessage(
         message_from_bytes(bounces_of(mail_to_reader(arrivals, 2), 1)[0])
     )
     message.set_subdir("cur")
-    message.set_flags("F")
+    message.set_flags(flags)
     box.add(message)
     box.close()
     assert newsletter.json("bounces", "read")["noted"] == 1
+    assert newsletter.json("bounces", "read")["read"] == 0
     assert [path.name[-5:] for path in (newsletter.folder / "bounces/cur").iterdir()] == [":2,FS"]
 
 

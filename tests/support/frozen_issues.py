@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from newsletter.model import (
+    Accepted,
     Claim,
     Delivery,
     Edition,
@@ -71,6 +72,15 @@ def freeze(
         make_wave(papers, day=day),
         [plan_edition(reader, *range(len(papers))) for reader in readers],
     )
+
+
+def send_letters(store: Store, day: date = DAY) -> None:
+    """Send a letter of this day to every confirmed reader; the server accepts each."""
+    readers = [reader for reader in store.readers() if reader.status == "confirmed"]
+    freeze(store, readers, list_papers(store, "arxiv:1"), day=day)
+    claims = claim(store, limit=10_000, day=day)
+    mark(store, *claims)
+    settle(store, *claims, outcome=Accepted("250 ok"))
 
 
 def freeze_one_issue(store: Store, *names: str) -> Wave:

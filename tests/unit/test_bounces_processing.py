@@ -8,9 +8,10 @@ from typing import get_args
 import pytest
 
 from newsletter.bounces import processing
-from newsletter.bounces.mailboxes import Maildir
-from newsletter.bounces.parsing import Meaning, ParsedMail
-from newsletter.bounces.processing import BounceProcessor, Effect
+from newsletter.bounces.mailboxes import Mail, Mailbox, Maildir
+from newsletter.bounces.parsing import Meaning, ParsedMail, parse
+from newsletter.bounces.processing import BounceProcessor, BounceResult, Effect
+from newsletter.bounces.reading import read_mailbox
 from newsletter.errors import UsageError
 from newsletter.letter.links import Keyring, sign_token
 from newsletter.model import Status
@@ -47,6 +48,10 @@ def process(store: Store, *mails: bytes, days: int = 0) -> list[tuple[str, str, 
         for mail in mails
     )
     return [(result.meaning, result.effect, result.reader) for result in found]
+
+
+def read(store: Store, mailbox: Mailbox, *, again: bool = False) -> list[BounceResult]:
+    return list(read_mailbox(mailbox, bounce_processor(store), store, NOON, again=again))
 
 
 def statuses(store: Store) -> list[Status]:
@@ -156,7 +161,7 @@ def test_token_of_another_purpose_does_not_unsubscribe(store: Store) -> None:
     token = sign_token("2", "preferences", KEYS, NOON)
     assert process(store, unsubscribe_mail(f"unsubscribe {token}"))[0][1] == "left"
     wish = bounce_processor(store).process("a mail", unsubscribe_mail(f"pause {token}"), NOON)
-    assert (wish.effect, wish.reader) == ("left", "r2@example.net")
+    assert (wish.effect, wish.reader) == ("changed", "r2@example.net")
     assert "asks for a pause" in wish.said
 
 
@@ -188,18 +193,43 @@ def test_odd_maildir_entries_are_skipped_or_named(tmp_path: Path, store: Store) 
     assert result.said == "it is empty, or the newsletter may not read it"
 
 
-def test_unmovable_mail_is_named_and_counted_once(tmp_path: Path, store: Store) -> None:
+def test_unmovable_mail_is_named_and_counted_once(
+    tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in ("new", "cur", "tmp"):
         (tmp_path / name).mkdir()
     (tmp_path / "new" / "one").write_bytes(bounced_on(0))
     (tmp_path / "cur" / "one:2,S" / "in the way").mkdir(parents=True)
-    for _ in range(2):
-        with pytest.raises(UsageError, match="was counted and cannot be marked as seen"):
-            list(bounce_processor(store).process_all(Maildir(tmp_path).mails(), NOON))
-    (tmp_path / "cur" / "one:2,S" / "in the way").rmdir()
-    (tmp_path / "cur" / "one:2,S").rmdir()
-    (result,) = bounce_processor(store).process_all(Maildir(tmp_path).mails(), NOON)
-    assert result.effect == "again"
+    assert [result.effect for result in read(store, Maildir(tmp_path))] == ["noted"]
+    assert "was counted and cannot be marked as seen" in caplog.text
+    assert read(store, Maildir(tmp_path)) == []
+
+
+def test_unexpected_mail_holds_up_none_behind_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(content: bytes) -> ParsedMail:
+        if b"poison" in content:
+            raise ZeroDivisionError("a mail that nobody thought of")
+        return parse(content)
+
+    monkeypatch.setattr(processing, "parse", failing)
+    mails = [Mail("1", b"poison"), Mail("2", bounced_on(0))]
+    results = list(bounce_processor(store).process_all(mails, NOON))
+    assert [result.effect for result in results] == ["left", "noted"]
+    assert results[0].said == "unexpected ZeroDivisionError: a mail that nobody thought of"
+
+
+def test_maildir_without_permission_is_read_later(tmp_path: Path, store: Store) -> None:
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "new" / "one").write_bytes(bounced_on(0))
+    maildir, processor = Maildir(tmp_path), bounce_processor(store)
+    known = {"one (not readable)": "it may not be read"}
+    assert [mail.name for mail in maildir.mails(known)] == ["one"]
+    assert maildir.look(known) == {"one (not readable)": False}
+    (result,) = processor.process_all(maildir.mails(known), NOON)
+    assert (result.effect, maildir.look([*known, "one"])) == ("noted", {"one": True})
 
 
 def test_folder_that_is_no_maildir_is_named(tmp_path: Path) -> None:

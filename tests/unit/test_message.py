@@ -205,7 +205,7 @@ def test_return_path_identifies_the_letter() -> None:
     local, _, domain = envelope.sender.partition("@")
     mailbox, _, tag = local.partition("+")
     assert (mailbox, domain) == ("bounce", "papers.example.org")
-    assert read_bounce_tag(tag, KEYS) == 1
+    assert read_bounce_tag(tag, KEYS).reader == 1
 
 
 def test_without_bounce_mailbox_sender_is_return_path() -> None:

@@ -152,6 +152,7 @@ class Task(IntEnum):
     ADD_READERS = 2
     MIGRATE = 3
     COUNT_REQUESTS = 4
+    COUNT_BOUNCES = 5
 
 
 _LOCK_SPACE = 0x64706E6C

@@ -192,6 +192,11 @@ class JournaledStore(SqlStore, Journaled):
         return effect
 
     @override
+    def _statuses_changed(self, readers: Collection[int], now: datetime) -> None:
+        for reader in readers:
+            self._record_status(reader, now)
+
+    @override
     def record_consent(self, reader: int, consent: Consent) -> bool:
         confirmed = super().record_consent(reader, consent)
         if confirmed:

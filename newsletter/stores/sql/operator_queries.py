@@ -14,10 +14,8 @@ from newsletter.ports import Operator
 from newsletter.stores.logic import GONE, growth, why_blocked
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.engine import Queries
-from newsletter.stores.sql.readers import READERS
+from newsletter.stores.sql.mail_events import EVENTS, READERS, forgive, set_reader_status
 from newsletter.stores.sql.statements import insert_new, is_postgres, upsert
-
-EVENTS = schema.returns.c
 
 
 class OperatorQueries(Queries, Operator):
@@ -54,7 +52,8 @@ class OperatorQueries(Queries, Operator):
 
     @override
     def suppressions(self) -> tuple[Suppression, ...]:
-        counting = (EVENTS.reader == READERS.id) & EVENTS.forgiven.is_(None)
+        counting = EVENTS.forgiven.is_(None) & sa.not_(EVENTS.mass)
+        counting &= EVENTS.reader == READERS.id
         query = (
             sa.select(READERS.email, READERS.changed, EVENTS.kind, EVENTS.day, EVENTS.said)
             .outerjoin_from(schema.readers, schema.returns, counting)
@@ -79,10 +78,8 @@ class OperatorQueries(Queries, Operator):
             reader = connection.execute(blocked.with_for_update()).scalar()
             if reader is None:
                 return False
-            counting = (EVENTS.reader == reader) & EVENTS.forgiven.is_(None)
-            connection.execute(sa.update(schema.returns).where(counting).values(forgiven=now))
-            confirmed = sa.update(schema.readers).values(status="confirmed", changed=now)
-            connection.execute(confirmed.where(READERS.id == reader))
+            forgive(connection, reader, now)
+            set_reader_status(connection, reader, "confirmed", now)
             return True
 
     @override

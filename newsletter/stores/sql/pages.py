@@ -23,7 +23,14 @@ from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Task, lock_task
 from newsletter.stores.sql.issues import delivery_of
-from newsletter.stores.sql.readers import READERS, ReaderQueries, last_cutoff
+from newsletter.stores.sql.mail_events import (
+    READERS,
+    forget_mail_events,
+    forgive,
+    set_reader_status,
+)
+from newsletter.stores.sql.readers import ReaderQueries, last_cutoff
+from newsletter.stores.sql.statements import insert_new
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -51,6 +58,7 @@ class PageQueries(ReaderQueries, Pages):
     def forget_unconfirmed(self, *, before: datetime) -> int:
         stale = (READERS.status == "unconfirmed") & (READERS.changed < before)
         with self._database.writing() as connection:
+            forget_mail_events(connection, sa.select(READERS.id).where(stale))
             return connection.execute(sa.delete(schema.readers).where(stale)).rowcount
 
     @override
@@ -102,16 +110,23 @@ class PageQueries(ReaderQueries, Pages):
     @override
     def change_email(self, reader: int, email: str, *, now: datetime) -> bool:
         taken = sa.select(READERS.id).where(sa.func.lower(READERS.email) == email.lower())
-        own = sa.select(READERS.body).where(READERS.id == reader, READERS.origin == "store")
+        own = sa.select(READERS.email, READERS.status, READERS.body).where(
+            READERS.id == reader, READERS.origin == "store"
+        )
         with self._database.writing() as connection:
             lock_task(connection, Task.ADD_READERS)
-            body = connection.execute(own).scalar_one_or_none()
-            if body is None or connection.execute(taken).first() is not None:
+            before = connection.execute(own).one_or_none()
+            if before is None or connection.execute(taken).first() is not None:
                 return False
-            settings = dump(replace(load(Subscriber, body), email=email))
+            settings = dump(replace(load(Subscriber, before.body), email=email))
             changed = sa.update(schema.readers).where(READERS.id == reader)
             connection.execute(changed.values(email=email, body=settings, changed=now))
-            return True
+            former = insert_new(connection, schema.former_addresses)
+            connection.execute(former.values(reader=reader, address=before.email))
+            if forgive(connection, reader, now) and before.status == "blocked":
+                set_reader_status(connection, reader, "confirmed", now)
+        self._statuses_changed([reader], now)
+        return True
 
     @override
     def erase(self, reader: int, alias: str, *, now: datetime) -> None:
@@ -155,6 +170,8 @@ def _is_within(
 def _erase_texts(connection: sa.Connection, reader: int) -> None:
     """Delete a reader's consents, and what they wrote when they left."""
     connection.execute(sa.delete(schema.consents).where(schema.consents.c.reader == reader))
+    former = schema.former_addresses
+    connection.execute(sa.delete(former).where(former.c.reader == reader))
     events = sa.update(schema.returns).where(schema.returns.c.reader == reader)
     connection.execute(events.values(said="", address=""))
 

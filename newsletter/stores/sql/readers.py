@@ -13,29 +13,26 @@ from newsletter.model import (
     OPEN_ISSUE,
     Consent,
     ListedReader,
-    MailEvent,
-    MailEventEffect,
     Reader,
     Status,
     Subscriber,
 )
 from newsletter.ports import Readers
 from newsletter.stores.logic import (
-    effect_of,
     merge_file_changes,
-    status_after,
     status_in_file,
     status_removed_from_file,
 )
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
-from newsletter.stores.sql.engine import Queries, Task, lock_task
-from newsletter.stores.sql.statements import BATCH, insert_new, pages, select_in
+from newsletter.stores.sql.engine import Task, lock_task
+from newsletter.stores.sql.mail_events import READERS, MailEventQueries
+from newsletter.stores.sql.statements import BATCH, pages, select_in
 
-READERS, CONSENTS = schema.readers.c, schema.consents.c
+CONSENTS = schema.consents.c
 
 
-class ReaderQueries(Queries, Readers):
+class ReaderQueries(MailEventQueries, Readers):
     """Implements :class:`newsletter.ports.Readers`."""
 
     @override
@@ -117,22 +114,6 @@ class ReaderQueries(Queries, Readers):
     def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
         with self._database.writing() as connection:
             return set_status(connection, email, status, now=now)
-
-    @override
-    def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
-        this = READERS.id == event.reader
-        with self._database.writing() as connection:
-            query = sa.select(READERS.status).where(this).with_for_update()
-            before = connection.execute(query).scalar()
-            if before is None:
-                return "unknown"
-            if not _is_new(connection, event, now):
-                return "again"
-            after = status_after(before, event.kind, _hard_days(connection, event.reader))
-            if after != before:
-                changed = sa.update(schema.readers).where(this).values(status=after, changed=now)
-                connection.execute(changed)
-            return effect_of(after)
 
     @override
     def readers(self, *, emails: Collection[str] | None = None) -> tuple[Reader, ...]:
@@ -297,27 +278,3 @@ def _add_readers(
         for email, body in bodies.items()
     ]
     connection.execute(sa.insert(schema.readers), rows)
-
-
-def _is_new(connection: sa.Connection, event: MailEvent, now: datetime) -> bool:
-    """Record a mail event; False if it was recorded before."""
-    statement = insert_new(connection, schema.returns).values(
-        digest=event.digest,
-        reader=event.reader,
-        kind=event.kind,
-        day=event.day,
-        said=event.said,
-        noted=now,
-        address=event.address,
-        letter=event.letter,
-    )
-    inserted = connection.execute(statement.returning(schema.returns.c.digest))
-    return inserted.first() is not None
-
-
-def _hard_days(connection: sa.Connection, reader: int) -> list[date]:
-    events = schema.returns.c
-    query = sa.select(events.day).where(
-        events.reader == reader, events.kind == "hard", events.forgiven.is_(None)
-    )
-    return list(connection.execute(query).scalars())

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0013"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0014"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -267,13 +267,37 @@ returns = sa.Table(
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), nullable=False, index=True),
     sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("day", sa.Date, nullable=False, index=True),
     sa.Column("said", StorableText, nullable=False),
     sa.Column("noted", UtcDateTime, nullable=False),
     sa.Column("forgiven", UtcDateTime),  # ignored from then on
     sa.Column("address", StorableText, nullable=False, server_default=""),
-    sa.Column("letter", sa.Date),  # the day of the letter that came back
+    sa.Column("letter", sa.Date, index=True),  # the day of the letter that came back
     # one of many at once, which speak of the sender: it does not count
     sa.Column("mass", sa.Boolean, nullable=False, server_default=sa.false()),
     _one_of("kind", get_args(MailEventKind)),
+)
+
+former_addresses = sa.Table(
+    "former_addresses",
+    metadata,
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
+    sa.Column("address", sa.Text, primary_key=True),
+)
+
+refused_addresses = sa.Table(
+    "refused_addresses",
+    metadata,
+    sa.Column("address", sa.Text, primary_key=True),  # a keyed hash
+    sa.Column("lasting", sa.Boolean, nullable=False),
+    sa.Column("noted", UtcDateTime, nullable=False),
+)
+
+mails = sa.Table(
+    "mails",
+    metadata,
+    sa.Column("mailbox", StorableText, primary_key=True),
+    sa.Column("name", StorableText, primary_key=True),
+    sa.Column("left", StorableText, nullable=False),  # why it needs a person; empty if it does not
+    sa.Column("noted", UtcDateTime, nullable=False),
 )
