@@ -233,13 +233,16 @@ def _as_document(rows: Sequence[tuple[int, Mapping[str, Value]]], file: str) -> 
 
 
 def write_yaml(readers: Iterable[ListedReader]) -> str:
-    """Readers as text in the form of subscribers.yaml."""
+    """Readers as text in the form of subscribers.yaml.
+
+    Text in it names no environment variable: a reader may have written ``${NEWSLETTER_SECRET}``.
+    """
     yaml, out = YAML(typ="safe", pure=True), StringIO()
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.allow_unicode = True
     yaml.dump({"subscribers": [to_listed_entry(reader) for reader in readers]}, out)
-    return out.getvalue()
+    return out.getvalue().replace("${", "$${")
 
 
 def to_listed_entry(reader: ListedReader) -> dict[str, Plain]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from newsletter.config.csv_file import join_list, split_list
 from newsletter.config.reader_lists import ReaderList, read_csv, read_zip, write_csv
+from newsletter.config.subscribers import read_subscribers, write_yaml
 from newsletter.errors import ConfigurationError, FilterError, InvalidFileError
 from newsletter.model import Filter, ListedReader, Subscriber
 from newsletter.papers.filters import parse_rule
@@ -47,7 +48,8 @@ def at(text: str) -> datetime:
 # -- what is written reads back --------------------------------------------------------------------
 
 TEXTS = st.text(
-    st.sampled_from("=+-@'\";,\\\t\r\n ab\u200bü\uff1d|<>()") | st.characters(codec="utf-8"),
+    st.sampled_from("=+-@'\";,\\\t\r\n ab\u200bü\uff1d|<>(){}$#:&*!%~\x85\u2028")
+    | st.characters(codec="utf-8"),
     max_size=12,
 )
 
@@ -75,6 +77,23 @@ def test_any_reader_reads_back_the_same(name: str, rules: list[str], topics: lis
         assert not any(cell.startswith(FORMULA) for cell in row)
     for cell in text.split(";")[1:]:
         assert not cell.startswith(FORMULA), "Excel may end a cell at a semicolon"
+
+
+@settings(deadline=None)
+@given(TEXTS, st.lists(RULES, max_size=3))
+def test_any_reader_reads_back_from_yaml(name: str, rules: list[str]) -> None:
+    wants = Filter(include=tuple(map(parse_rule, rules)))
+    written = ListedReader(Subscriber("ada@example.org", clean(name), wants))
+    source = write_yaml([written]).encode()
+    secrets = {"NAME": "a secret"}
+    assert read_subscribers(source, "readers.yaml", TOPICS, secrets) == (written,)
+
+
+@pytest.mark.parametrize("text", ["${NAME}", "$${NAME}", "$$${NAME}", "${", "$"])
+def test_exported_text_names_no_variable(text: str) -> None:
+    written = ListedReader(Subscriber("ada@example.org", text))
+    source = write_yaml([written]).encode()
+    assert read_subscribers(source, "f.yaml", (), {"NAME": "a secret"}) == (written,)
 
 
 @given(st.lists(TEXTS.map(str.strip).filter(bool)))
@@ -141,6 +160,8 @@ PLAIN = "Email,Name\r\nada@example.org,Jürgen\r\nbob@example.org,Bob\r\n"
         PLAIN.replace("ada@", "\u200bmailto:ada@").encode(),
         PLAIN.encode() + b"\r\n\0\0\0\0",
         PLAIN.encode() + b"ADA@example.org,\r\n",
+        b"Table 1\r\n" + PLAIN.encode(),
+        b"Readers of 2026;\r\n;\r\n" + PLAIN.replace(",", ";").encode(),
     ],
 )
 def test_spreadsheets_in_every_form_are_read(source: bytes) -> None:
@@ -192,6 +213,22 @@ def test_bad_row_is_named_and_the_others_read(bad: str, said: str) -> None:
     assert said in str(mistake)
     with pytest.raises(InvalidFileError, match="2 readers are without a mistake: --skip-invalid"):
         found.checked()
+
+
+def test_times_and_dates_of_spreadsheets_are_read() -> None:
+    (reader,) = read("email,at,paused_until\na@x.org,7:30:00,01.09.2026\n").checked()
+    assert reader.subscriber.at == "07:30"
+    assert str(reader.subscriber.paused_until) == "2026-09-01"
+    ambiguous = read("email,paused_until\na@x.org,01/09/2026\n")
+    assert "readers.csv:2: subscribers.0.paused_until" in str(ambiguous.mistakes[0])
+    ghost = EXPORTS["Ghost"].replace("2026-01-02T10:00:00.000Z", "02.01.2026 10:00")
+    assert {reader.consented for reader in read(ghost).readers} == {at("2026-01-02T00:00:00")}
+
+
+@pytest.mark.parametrize("begins", [b"PK\x03\x04\x14", b"\xd0\xcf\x11\xe0\xa1"])
+def test_workbook_is_refused_with_the_remedy(begins: bytes) -> None:
+    with pytest.raises(ConfigurationError, match="save the sheet as CSV"):
+        read(begins, "readers.xlsx")
 
 
 def test_columns_are_named_if_they_are_ignored() -> None:
