@@ -164,7 +164,7 @@ def import_readers(
 def _read_list(app: App, file: Path) -> ReaderList:
     content = read_file(file, "name a file of readers: CSV, YAML, text or ZIP")
     match file.suffix.lower():
-        case ".csv" | ".tsv" | ".txt":
+        case ".csv" | ".tsv" | ".txt" | ".xls" | ".xlsx" | ".ods":
             return read_csv(content, str(file), app.topic_names)
         case ".zip":
             return read_zip(content, str(file), app.topic_names)
@@ -205,10 +205,13 @@ def _with_status(reader: ListedReader, status: ListedStatus) -> ListedReader:
 
 def _record_departure(app: App, listed: ListedReader, *, dry_run: bool) -> bool:
     """Store a departure; whether it changes anything, as far as a dry run can know."""
-    if not dry_run:
-        return app.store.import_departure(listed, now=app.clock.now())
-    known = app.store.reader_by_email(listed.subscriber.email)
-    return known is None or known.status not in LEFT
+    before = app.store.reader_by_email(listed.subscriber.email)
+    if dry_run:
+        return before is None or before.status not in LEFT
+    changed = app.store.import_departure(listed, now=app.clock.now())
+    if before is None and (reader := app.store.reader_by_email(listed.subscriber.email)):
+        _keep_consent(app, reader, listed)
+    return changed
 
 
 def _to_save(app: App, listed: Sequence[ListedReader], *, again: bool) -> list[ListedReader]:
@@ -247,8 +250,12 @@ def _save(app: App, listed: Sequence[ListedReader]) -> None:
     now = app.clock.now()
     for each in listed:
         reader = app.store.save_reader(each.subscriber, status="confirmed", now=now)
-        if each.consented is not None:
-            app.store.keep_consent(reader.id, Consent(each.consented, IMPORTED, ""))
+        _keep_consent(app, reader, each)
+
+
+def _keep_consent(app: App, reader: Reader, listed: ListedReader) -> None:
+    if listed.consented is not None:
+        app.store.keep_consent(reader.id, Consent(listed.consented, IMPORTED, ""))
 
 
 @command(subscribers_group)

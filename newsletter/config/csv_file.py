@@ -26,6 +26,9 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How .xlsx and .ods files begin, which are ZIP files, and .xls files."""
+
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?|"?sep=(.)"?\r', re.IGNORECASE)
 _FORMULA = re.compile("'*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]")
 """How a cell begins that a spreadsheet runs as a formula (OWASP, "CSV Injection").
@@ -71,6 +74,8 @@ def read_table(source: bytes, file: str) -> Table:
     if len(source) > MAX_BYTES:
         problem = f"the file has {len(source):,} bytes; the maximum is {MAX_BYTES:,}"
         raise ConfigurationError(problem, file=file)
+    if source.startswith(_WORKBOOKS):
+        raise ConfigurationError("this is a workbook; save the sheet as CSV", file=file)
     text, guessed = _decode(source, file)
     lines = list(StringIO(text, newline=""))
     named = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from newsletter.model import Status
+from newsletter.text.dates import find_day
 
 Meaning = Literal[
     "email", "name", "first name", "last name", "status", "subscribed", "disabled", "left",
@@ -207,9 +208,14 @@ def name_of(facts: Facts) -> str:
 
 
 def date_of(facts: Facts, *names: Meaning) -> str | None:
-    """The first of these dates that a row has, in ISO 8601; without a zone it is taken for UTC."""
+    """The first of these dates that a row has, in ISO 8601; without a zone it is taken for UTC.
+
+    Of a date in another form only the day is read, if it cannot be misread.
+    """
     for text in (facts[name] for name in names if name in facts):
         if found := _INSTANT.match(text):
             day, time, zone = found.groups()
             return f"{day}T{time or '00:00'}{zone or 'Z'}"
+        if found_day := find_day(text):
+            return f"{found_day}T00:00Z"
     return None

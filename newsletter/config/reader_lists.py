@@ -49,11 +49,13 @@ from newsletter.config.subscribers import (
 from newsletter.config.yaml_file import Value
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import SUBSCRIBER_FIELDS, FormField, ListedReader, ListedStatus, Status
+from newsletter.text.dates import find_day
 
 _LISTS: tuple[FormField, ...] = ("choices", "lines")
 """Fields with several values, which share a cell."""
 
 _FIELDS = {normal(name): name for name in (*SUBSCRIBER_FIELDS, *HISTORY_FIELDS)}
+_TIME = re.compile(r"(\d{1,2}):(\d\d)(?::00)?")
 _BRACKETED = re.compile(r'"?([^<>"]*?)"?\s*<([^<>]+)>')
 _SHOWN = 12  # how many names of ignored columns are shown
 
@@ -157,6 +159,8 @@ def _find_columns(rows: Sequence[Row], file: str) -> tuple[_Columns, Sequence[Ro
     """The columns, and the rows below them. A list of addresses alone needs no first line."""
     if not rows:
         raise _no_columns(file, None)
+    if len(rows) > 1 and _is_title(rows[0]) and "email" in _Columns(rows[1].cells, PLAIN).meanings:
+        rows = rows[1:]
     first, *others = rows
     names = split_row(first.cells[0]) if len(first.cells) == 1 else first.cells
     while names and not names[-1]:
@@ -170,6 +174,11 @@ def _find_columns(rows: Sequence[Row], file: str) -> tuple[_Columns, Sequence[Ro
         raise _no_columns(file, first.line)
     _check_names(columns, file, first.line)
     return columns, others
+
+
+def _is_title(row: Row) -> bool:
+    """Whether this may be the name of a table, which Numbers writes above the columns."""
+    return len([cell for cell in row.cells if cell]) == 1 and "@" not in row.cells[0]
 
 
 def _with_email(names: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
@@ -219,8 +228,8 @@ def _entry(row: Row, columns: _Columns, file: str, *, guessed: bool) -> _Entry:
     if guessed and not email.isascii():
         raise ValueError(f"{email!r} may be another address in UTF-8; save the file as UTF-8")
     facts: Facts = {each: said[each] for each in columns.format.columns.values() if each in said}
-    settings: dict[str, Value] = {
-        name: [*split_list(text)] if SUBSCRIBER_FIELDS.get(name) in _LISTS else text
+    settings = {
+        name: _setting(name, text)
         for name, text in said.items()
         if name in _FIELDS.values() and name != "status"
     }
@@ -233,6 +242,17 @@ def _entry(row: Row, columns: _Columns, file: str, *, guessed: bool) -> _Entry:
     settings |= {name: text for name, text in texts.items() if text}
     of_file = status_of_file(columns.format, PurePath(file).stem)
     return _Entry(row.line, settings, status_of(facts, of_file))
+
+
+def _setting(name: str, text: str) -> Value:
+    """A setting from its cell; spreadsheets write times and dates in the form that they show."""
+    if SUBSCRIBER_FIELDS.get(name) in _LISTS:
+        return [*split_list(text)]
+    if name == "at" and (time := _TIME.fullmatch(text)):
+        return f"{time[1]:0>2}:{time[2]}"
+    if name == "paused_until":
+        return str(find_day(text) or text)
+    return text
 
 
 def _said(row: Row, columns: _Columns) -> dict[str, str]:

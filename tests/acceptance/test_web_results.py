@@ -123,6 +123,22 @@ def test_slash_at_the_end_keeps_prefix_and_host(prefix: str) -> None:
         assert answer.headers["location"].startswith(f"{prefix}/sent/")
 
 
+def test_every_link_stays_under_the_prefix() -> None:
+    with open_website(url="https://n.example.org/papers") as app:
+        with_ada(app)
+        app.publish(DAY, "Vision anew")
+        paths = (
+            "/", "/archive", f"/archive/{DAY}", "/topic/Vision", "/search?q=vision", "/erased",
+            app.path("preferences"), app.path("confirm"), f"{app.path('confirm')}/done",
+            app.path("unsubscribe"), app.path("move", f"1/{NEW}"), app.path("sent", NEW),
+            "/nowhere",
+        )  # fmt: skip
+        for path in paths:
+            body = app.get(path, Host="evil.example").body
+            for link in re.findall(r'(?:href|action|src|hx-post)="([^"#]+)"', body):
+                assert link.startswith(("/papers/", "https://n.example.org/papers/")), path
+
+
 def test_one_click_with_a_slash_is_not_redirected(app: Website) -> None:
     with_ada(app)
     answer = app.request("POST", f"{app.path('unsubscribe')}/", b"List-Unsubscribe=One-Click")
