@@ -4,38 +4,35 @@ A list is recognised by its columns. Other programs' lists say who left or bounc
 reader agreed.
 """
 
-import difflib
 import io
 import re
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import get_args
 
 from newsletter.config.csv_file import (
-    INVISIBLE,
     MAX_BYTES,
     Row,
     join_list,
-    plain_cell,
     read_table,
     split_list,
-    split_row,
     write_table,
 )
-from newsletter.config.fields import address
+from newsletter.config.list_columns import (
+    FIELDS,
+    Columns,
+    find_columns,
+    row_facts,
+    split_address,
+)
 from newsletter.config.list_formats import (
-    PLAIN,
     Facts,
-    ListFormat,
     date_of,
     gravest,
     name_of,
-    normal,
-    recognise,
     status_of,
     status_of_file,
 )
@@ -54,9 +51,7 @@ from newsletter.text.dates import find_day
 _LISTS: tuple[FormField, ...] = ("choices", "lines")
 """Fields with several values, which share a cell."""
 
-_FIELDS = {normal(name): name for name in (*SUBSCRIBER_FIELDS, *HISTORY_FIELDS)}
 _TIME = re.compile(r"(\d{1,2}):(\d\d)(?::00)?")
-_BRACKETED = re.compile(r'"?([^<>"]*?)"?\s*<([^<>]+)>')
 _SHOWN = 12  # how many names of ignored columns are shown
 
 
@@ -97,26 +92,6 @@ class _Entry:
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """The columns of a list, as they are written, and how they are read."""
-
-    names: tuple[str, ...]
-    format: ListFormat
-
-    @property
-    def meanings(self) -> list[str | None]:
-        """For each column its meaning, or the setting that it has; None if it is ignored."""
-        own = _FIELDS if self.format is PLAIN else {}
-        normals = map(normal, self.names)
-        return [self.format.columns.get(name) or own.get(name) for name in normals]
-
-    def ignored(self) -> list[str]:
-        """The names of the columns that are ignored."""
-        pairs = zip(self.names, self.meanings, strict=True)
-        return [name for name, meaning in pairs if name and meaning is None]
-
-
 def read_csv(source: bytes, file: str, topics: Collection[str]) -> ReaderList:
     """The readers in a CSV file's bytes.
 
@@ -129,7 +104,7 @@ def read_csv(source: bytes, file: str, topics: Collection[str]) -> ReaderList:
         ConfigurationError: this is not a list of readers; mistakes in rows are in the result.
     """
     table = read_table(source, file)
-    columns, rows = _find_columns(table.rows, file)
+    columns, rows = find_columns(table.rows, file)
     entries: list[_Entry] = []
     mistakes = list(table.mistakes)
     for row in rows:
@@ -155,83 +130,24 @@ def read_csv(source: bytes, file: str, topics: Collection[str]) -> ReaderList:
     )
 
 
-def _find_columns(rows: Sequence[Row], file: str) -> tuple[_Columns, Sequence[Row]]:
-    """The columns, and the rows below them. A list of addresses alone needs no first line."""
-    if not rows:
-        raise _no_columns(file, None)
-    if len(rows) > 1 and _is_title(rows[0]) and "email" in _Columns(rows[1].cells, PLAIN).meanings:
-        rows = rows[1:]
-    first, *others = rows
-    names = split_row(first.cells[0]) if len(first.cells) == 1 else first.cells
-    while names and not names[-1]:
-        names = names[:-1]
-    columns = _Columns(names, recognise([normal(name) for name in names]))
-    if "email" not in columns.meanings:
-        columns = _Columns(tuple(_with_email(names, others)), columns.format)
-        if _is_address(names[0]) and not any(names[1:]):
-            return _Columns(("email",), PLAIN), rows
-    if "email" not in columns.meanings:
-        raise _no_columns(file, first.line)
-    _check_names(columns, file, first.line)
-    return columns, others
-
-
-def _is_title(row: Row) -> bool:
-    """Whether this may be the name of a table, which Numbers writes above the columns."""
-    return len([cell for cell in row.cells if cell]) == 1 and "@" not in row.cells[0]
-
-
-def _with_email(names: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
-    """The names, with ``email`` for the only column that has addresses, and those alone."""
-    cells = [
-        [row.cells[at] for row in rows if row.cells[at:] and row.cells[at]]
-        for at in range(len(names))
-    ]
-    having = [bool(column) and all("@" in cell for cell in column) for column in cells]
-    for name, has in zip(names, having, strict=True):
-        yield "email" if has and having.count(True) == 1 and "@" not in name else name
-
-
-def _check_names(columns: _Columns, file: str, line: int) -> None:
-    """Refuse two columns of one meaning, and a misspelt setting, which would be ignored.
-
-    Raises:
-        ConfigurationError: with the line of the names.
-    """
-    counts = Counter(meaning for meaning in columns.meanings if meaning)
-    double = next((meaning for meaning, count in counts.items() if count > 1), None)
-    if double:
-        problem = f"two columns are the {double}; remove one of them"
-        raise ConfigurationError(problem, file=file, line=line)
-    for name in columns.ignored() if columns.format is PLAIN else ():
-        if near := difflib.get_close_matches(normal(name), _FIELDS, 1, 0.8):
-            problem = f"there is no column {name!r}; did you mean {_FIELDS[near[0]]!r}?"
-            raise ConfigurationError(problem, file=file, line=line)
-
-
-def _no_columns(file: str, line: int | None) -> ConfigurationError:
-    problem = "the first line must name the columns, with at least email"
-    return ConfigurationError(f"{problem}: {','.join(SUBSCRIBER_FIELDS)}", file=file, line=line)
-
-
-def _entry(row: Row, columns: _Columns, file: str, *, guessed: bool) -> _Entry:
+def _entry(row: Row, columns: Columns, file: str, *, guessed: bool) -> _Entry:
     """What a row says.
 
     Raises:
-        ValueError: as for :func:`_said`; or it has no address, or one that hangs on a ``guessed``
-            encoding, or an unknown status.
+        ValueError: as for :func:`row_facts`; or it has no address, or one that depends on a
+            ``guessed`` encoding, or an unknown status.
     """
-    said = _said(row, columns)
+    said = row_facts(row, columns)
     if "email" not in said:
         raise ValueError("this row has no address")
-    named, email = _split_address(said["email"])
+    named, email = split_address(said["email"])
     if guessed and not email.isascii():
         raise ValueError(f"{email!r} may be another address in UTF-8; save the file as UTF-8")
     facts: Facts = {each: said[each] for each in columns.format.columns.values() if each in said}
     settings = {
         name: _setting(name, text)
         for name, text in said.items()
-        if name in _FIELDS.values() and name != "status"
+        if name in FIELDS.values() and name != "status"
     }
     texts = {
         "email": email,
@@ -253,39 +169,6 @@ def _setting(name: str, text: str) -> Value:
     if name == "paused_until":
         return str(find_day(text) or text)
     return text
-
-
-def _said(row: Row, columns: _Columns) -> dict[str, str]:
-    """A row's cells that are not empty, by what their columns mean.
-
-    Raises:
-        ValueError: it has more cells than there are columns.
-    """
-    width, cells = len(columns.names), row.cells
-    if len(cells) == 1 < width:
-        cells = split_row(cells[0])
-    if any(cells[width:]):
-        raise ValueError(
-            "this row has more cells than the first line names (beyond the last column:"
-            f" {', '.join(filter(None, cells[width:]))}); put a cell with a separator in quotes"
-        )
-    pairs = zip(columns.meanings, cells, strict=False)
-    return {meaning: plain_cell(cell) for meaning, cell in pairs if meaning and cell}
-
-
-def _split_address(cell: str) -> tuple[str, str]:
-    """The name and the address of a cell: of ``Ada <ada@example.org>``, or of the address alone."""
-    found = _BRACKETED.fullmatch(cell)
-    name, email = (found[1].strip(), found[2]) if found else ("", cell)
-    return name, email.strip(INVISIBLE + " \t\xa0").removeprefix("mailto:")
-
-
-def _is_address(cell: str) -> bool:
-    try:
-        address(_split_address(cell)[1])
-    except ValueError:
-        return False
-    return True
 
 
 def _checked(entries: Iterable[_Entry], file: str, topics: Collection[str]) -> ReaderList:
