@@ -17,7 +17,7 @@ TO_FIELDS = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
 
 _SIGNATURE = r"[\w-]{1,40}\.[0-9a-z]{1,12}\.[\w-]{1,80}"
 _SIGNED = re.compile(
-    rf"\b(unsubscribe|pause|weekly|preferences)[\s+:=_]{{1,9}}({_SIGNATURE})", re.IGNORECASE
+    rf"\b(unsubscribe|pause|weekly|preferences)[\s+:=_<(\"']{{1,9}}({_SIGNATURE})", re.IGNORECASE
 )
 _SIGNED_LINE = re.compile(
     rf"[\W_]{{0,20}}(unsubscribe)[\s+:=_]{{1,9}}({_SIGNATURE})\W{{0,9}}", re.IGNORECASE
@@ -85,8 +85,8 @@ def bare_request(mail: Message, text: str) -> Request | None:
     subject = _own_subject(mail)
     asks = header(mail, "X-Apple-Unsubscribe") != "" or _UNSUBSCRIBE.fullmatch(subject) is not None
     if not asks and not subject and any(_OWN_PATH.search(field) for field in came_to(mail)):
-        first = next((line for line in text.splitlines() if line.strip()), "")
-        asks = _UNSUBSCRIBE.fullmatch(first) is not None
+        first = next((line[:200] for line in text.splitlines() if line.strip()), "")
+        asks = "unsubscribe" in first.lower() or _UNSUBSCRIBE.fullmatch(first) is not None
     return ("unsubscribe", "by mail", "") if asks else None
 
 

@@ -73,7 +73,7 @@ PREFIX = r"""
 """
 
 UNSUBSCRIBE = r"""
-    unsubscribe|unsuscribe|remove me|opt[- ]?out|(?:newsletter )?abmelden|abbestellen
+    unsubscribe|unsuscribe|stop|remove me|opt[- ]?out|(?:newsletter )?abmelden|abbestellen
     d[ée]sabonner|d[ée]sinscription|(?:me )?d[ée]sinscrire|(?:darse? de )?baja
     cancelar suscripci[oó]n|descadastrar|cancelar (?:inscri[cç][aã]o|assinatura)
     disiscri(?:vi(?:mi)?|zione)|cancellami

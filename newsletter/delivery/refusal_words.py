@@ -39,6 +39,7 @@ WHO = r"""
     gebruiker|ontvanger|användare|mottag|bruger|modtager|bruker
     u[żz]ytkownik|odbiorc|skrzynk|uživatel|příjemce|пользовател|адрес|получател|ящик
     kullan[ıi]c[ıi]|al[ıi]c[ıi]|hesap|posta kutusu
+    felhasznál|címzett|utilizator|destinatar|користувач|одержувач|χρήστη|παραλήπτη
     ユーザ|宛先|アドレス|受信者|メールボックス|사용자|수신자|수신인|메일 ?주소|계정
     用户|用戶|收件人|收信人|邮箱|郵箱|信箱|帐号|账号|账户|帳號|地址
 """
@@ -51,7 +52,9 @@ GONE = r"""
     not in (?:the |my |our )?(?:\w+ )?(?:list|directory|address ?book|table|database)
     (?:can|could) ?(?:not|n.t) be found
     unbekannt|existiert nicht|nicht (?:gefunden|bekannt|vorhanden|existent)|ung(?:ü|ue)ltig
-    inconnu|invalide|n.existe|inexistant|d[ée]sactiv|sconosciut|non esiste|non trovat|disattivat
+    inconnu|invalide|n.existe|inexistant|d[ée]sactiv|sconosciut|non esiste|non trovat
+    inesistent|disattivat|ismeretlen|nem (?:létezik|található)|necunoscut|nu exist|не існує|невідом
+    άγνωστ|δεν υπάρχει|böyle bir|yok\b
     no existe|desconocid|no encontrad|inv[aá]lid|inexistente|deshabilitad
     n[aã]o existe|desconhecid|desativad|onbekend|bestaat niet|niet gevonden
     finns inte|okänd|findes ikke|finnes ikke|ukendt|ukjent|nie istnieje|nieznan|neexistuje|neznám
@@ -66,7 +69,9 @@ NOT_HERE = r"""
     \bno (?:mail ?box|account|user|recipient|one|person)s? (?:here|at |by th|found|available|with)
     (?:unknown|invalid|bad|non-?existent|inactive|disabled|archived|expired) (?:\w+ ){0,2}(?:WHO)
     bad[_-]recipient
-    (?:unbekannte\w*|keine? solche\w*|неизвестный) (?:WHO)|not (?:an?|our) (?:\w+ )?(?:WHO)
+    (?:unbekannt|onbekend|inconnu|desconocid|desconhecid|sconosciut|неизвестн|невідом)\w* (?:WHO)
+    (?:ismeretlen|άγνωστ\w*|böyle bir|nie ma takiego|keine? solche\w*|geen dergelijke) (?:WHO)
+    not (?:an?|our) (?:\w+ )?(?:WHO)
     unroute?able address|recip(?:ient)?notfound|doesn.?t have an? (?:\S+ )?account|user unknown
     no (?:existe|matches to nameserver)|нет такого|nessun utente
     无此用户|没有(?:这个|此)|查无此|該当.{0,10}(?:ありません|存在しません)|없는 사용자
@@ -86,8 +91,8 @@ REFUSALS: tuple[tuple[Cause, str], ...] = (
     (
         "sender",
         r"""
-        \bsenders?\b|sender[a-z]|\bmail ?from\b|return[- ]?path|(?:envelope|header)[ -]?from\b
-        \bfrom (?:address|domain|header|field)|\bfrom:|\bspf\b|\bdkim\b|\bdmarc\b|\bdomainkeys?\b
+        \bsenders?\b|sender[a-z]|mail ?from\b|return[- ]?(?:path|address)
+        (?:envelope|header)[ -]?from\b|\bfrom (?:address|domain|header|field)|\bfrom:|\bspf\b|\bdkim\b|\bdmarc\b|\bdomainkeys?\b
         spoof|authenticat|not allowed to send|not your domain
         [ée]metteur|exp[ée]diteur|absender|mittente|remitente|remetente|afzender|avsändar|afsender
         nadawc|отправител|gönder|送信者|送信元|差出人|発信者|发件人|发信人|發件人|寄件|발신|보낸
@@ -120,7 +125,8 @@ REFUSALS: tuple[tuple[Cause, str], ...] = (
         virus|malware|attachment|too large|message (?:is )?too (?:big|long)|message size|size limit
         (?:exceeds|over|larger than|maximum|max).{0,40}(?:message|mail|file|fixed|allowed) size
         rfc ?[25]322|rfc ?compliant|\bheaders?\b|\bcontent|\burls?\b|8bit|smtputf8|non-ascii
-        line (?:is )?too long|message[- ]id|mime\b|inappropriate|profan|taille.{0,30}message
+        line (?:is )?too long|suspicious|malicious|unwanted|message[- ]id
+        mime\b|inappropriate|profan|taille.{0,30}message
         """,
     ),
     (
@@ -130,8 +136,8 @@ REFUSALS: tuple[tuple[Cause, str], ...] = (
     (
         "policy",
         r"""
-        polic(?:y|ies)|access denied|denied access|relay(?!=)|not authori[sz]ed|unauthori[sz]ed
-        permission|permitted|not allowed|prohibit|forbidden|restrict|administrative
+        polic(?:y|ies)|access denied|denied access|relay(?!=| recipient)|not authori[sz]ed
+        unauthori[sz]ed|permission|permitted|not allowed|prohibit|forbidden|restrict|administrative
         security (?:reason|viol)|members?[ -]only|not a member|not subscribed|moderat
         closed (?:mailing )?list|allowed rcpthosts|refuses? to accept|white ?-?list|filtered
         \btls\b|starttls|\bssl\b|certificate|encrypt|rejected by (?:the )?(?:destin|recip|user)
@@ -154,8 +160,8 @@ REFUSALS: tuple[tuple[Cause, str], ...] = (
         "no such domain",
         r"""
         nxdomain|(?:domain|host)(?: name)?[^:;]{0,40}(?:not found|n[o']?t exist|unknown|not known)
-        domain[^:;]{0,40}invalid|(?:domain|host).{0,40}not accept (?:any )?mail|null ?mx
-        (?:no such|unknown|invalid|bad destination|couldn.t find any) (?:host|domain)
+        (?:domain|host).{0,40}not accept (?:any )?mail|null ?mx
+        (?:no such|unknown|bad destination|couldn.t find any) (?:host|domain)
         dns hard error|name or service not known|dead domain|non-existent hosts|no-domain
         (?:no|valid|any) (?:mx|a|dns) (?:record|host|for)|domain isn.t|domain must exist
         domain.{0,30}(?:inexistant|inconnu|existiert nicht|unbekannt|no existe|não existe)

@@ -94,6 +94,8 @@ def cause(status: str, said: str) -> Cause:
             about = None
     if about in READER_GONE and passes and "nxdomain" not in words:
         return "temporary"
+    if about in READER_GONE and "sender" in {_CODES.get(one[1:]) for one in (own, reported)}:
+        return "sender"  # "501 5.1.7 invalid address"
     return about or ("temporary" if passes else "unknown")
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.bounces.parsing import parse
+from newsletter.delivery.refusals import refuses_reader
 from tests.support.bounce_mails import (
     complaint_mail,
     exchange_bounce,
@@ -67,6 +68,22 @@ def test_unknown_user_reports_are_hard_bounces(content: bytes, said: str) -> Non
 )
 def test_only_missing_mailbox_is_a_hard_bounce(status: str, said: str, meaning: str) -> None:
     assert parse(postfix_bounce(TO, status=status, said=said)).meaning == meaning
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.7.1 No such user!",
+        "550 5.1.1 too many recipients this hour",
+        "550 5.4.1 Recipient address rejected: Access denied",
+        "550 Requested action not taken: mailbox unavailable",
+        "552 5.1.1 mailbox full",
+        "550 5.1.1 nobody",
+    ],
+)
+def test_report_and_session_agree_on_a_reply(reply: str) -> None:
+    reported = parse(postfix_bounce(TO, status="5.0.0", said=reply)).meaning
+    assert (reported == "hard") == refuses_reader(reply)
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ def test_readers_unsubscribe_in_their_language(word: str) -> None:
     [
         (APPLE, "unsubscribe"),
         ("\nunsubscribe\n", "unsubscribe"),
+        ("\nApple Mail sent this email to unsubscribe from the message.\n", "unsubscribe"),
         ("", "unreadable"),
         ("Auto-Submitted: auto-replied\n", "aside"),
     ],
