@@ -92,7 +92,8 @@ REFUSALS: tuple[tuple[Cause, str], ...] = (
         "sender",
         r"""
         \bsenders?\b|sender[a-z]|mail ?from\b|return[- ]?(?:path|address)
-        (?:envelope|header)[ -]?from\b|\bfrom (?:address|domain|header|field)|\bfrom:|\bspf\b|\bdkim\b|\bdmarc\b|\bdomainkeys?\b
+        (?:envelope|header)[ -]?from\b|\bfrom (?:address|domain|header|field)
+        \bfrom:|\bspf\b|\bdkim\b|\bdmarc\b|\bdomainkeys?\b
         spoof|authenticat|not allowed to send|not your domain
         [ée]metteur|exp[ée]diteur|absender|mittente|remitente|remetente|afzender|avsändar|afsender
         nadawc|отправител|gönder|送信者|送信元|差出人|発信者|发件人|发信人|發件人|寄件|발신|보낸
