@@ -19,7 +19,7 @@ from newsletter.stores.sql.errors import explain_errors, printable_url
 from newsletter.stores.sql.postgres import parse_address
 from tests.contract.test_concurrent_daemons import two_at_once
 from tests.support.daemons import free_port
-from tests.support.frozen_issues import claim, freeze_one_issue, list_states, mark, settle
+from tests.support.frozen_issues import claim, freeze_one_issue, join, list_states, mark, settle
 from tests.support.pgbouncer import PoolMode, pgbouncer
 
 
@@ -139,6 +139,32 @@ def test_what_pgbouncer_cannot_do_is_refused(
     ):
         open_store(url + parameters)
     assert not isinstance(raised.value, StoreAwayError)
+
+
+# -- a server that is away -----------------------------------------------------------------------
+
+
+def test_read_only_server_is_left_once_another_may_be_written(empty_postgres: str) -> None:
+    """As after a failover: a session that began on the standby stays read-only."""
+    read_only = "ALTER DATABASE postgres SET default_transaction_read_only ="
+    with psycopg.connect(empty_postgres, autocommit=True) as server:
+        server.execute(f"{read_only} on")
+        with contextlib.closing(open_store(empty_postgres)) as store:
+            with pytest.raises(StoreAwayError, match="it is a standby"):
+                join(store, "ada")
+            server.execute("SET default_transaction_read_only = off")
+            server.execute(f"{read_only} off")
+            join(store, "ada")
+
+
+def test_server_without_free_connections_is_away(empty_postgres: str) -> None:
+    with psycopg.connect(empty_postgres, autocommit=True) as server:
+        server.execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+        try:
+            with pytest.raises(StoreAwayError, match="no connection left for us"):
+                open_store(empty_postgres.replace("postgres:@", "crowded:@"))
+        finally:
+            server.execute("DROP ROLE crowded")
 
 
 # -- what errors mean ----------------------------------------------------------------------------

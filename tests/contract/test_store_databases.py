@@ -36,9 +36,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from newsletter.delivery.delivering import NOT_BUILT
 from newsletter.errors import StoreError
 from newsletter.model import (
     Accepted,
+    Claim,
     IdentifiedItem,
     IngestCounts,
     Reader,
@@ -524,6 +526,47 @@ def test_postgresql_lock_is_reported(empty_postgres: str, monkeypatch: pytest.Mo
             store.sync_subscribers([subscriber()], now=NOON)
     store.sync_subscribers([subscriber()], now=NOON)
     store.close()
+
+
+# -- rows that cannot be read --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [("ada",), ("ada", "bob", "cec")])
+def test_unreadable_edition_defers_that_letter_alone(
+    sql_store: SqlStore, database: Database, broken: tuple[str, ...]
+) -> None:
+    freeze_one_issue(sql_store, "ada", "bob", "cec", "dan")
+    editions, readers = schema.editions, schema.readers.c
+    names = [f"{name}@example.org" for name in broken]
+    theirs = select(readers.id).where(readers.email.in_(names)).scalar_subquery()
+    with database.writing() as connection:
+        connection.execute(
+            update(editions).where(editions.c.reader.in_(theirs)).values(body='{"to": 7')
+        )
+    claimed = claim(sql_store, limit=3)  # the first three
+    assert all(name not in broken for name in (_name(one) for one in claimed))
+    assert claimed
+    waiting = sql_store.deliveries(DAY, states={"deferred"}, reply=NOT_BUILT)
+    assert [delivery.email for delivery in waiting] == names
+
+
+def _name(claimed: Claim) -> str:
+    return claimed.edition.to.email.partition("@")[0]
+
+
+@pytest.mark.parametrize("column", ["papers", "short"])
+def test_unreadable_history_stops_no_freeze(
+    sql_store: SqlStore, database: Database, column: str
+) -> None:
+    readers = join(sql_store, "ada", "bob")
+    papers = list_papers(sql_store, "arxiv:1")
+    freeze(sql_store, readers, papers)
+    settle(sql_store, *claim(sql_store), outcome=Accepted("250 taken"))
+    is_ada = schema.editions.c.reader == readers[0].id
+    with database.writing() as connection:
+        connection.execute(update(schema.editions).where(is_ada).values({column: "[1"}))
+    _, bob = sql_store.reader_histories(sql_store.readers(), papers, since=NOON)
+    assert bob.sent == frozenset({papers[0].group})
 
 
 # -- constraints of the tables ------------------------------------------------------------

@@ -117,18 +117,23 @@ class OutageRun:
             sender = ["run"] if self.plan.command == "run" else ["send", "--yes", "--date", day]
             commands = (sender, ["serve", "--config", "pages.yaml"])
             watching = [asyncio.create_task(self._keep_running(*words)) for words in commands]
-            for _ in range(self.plan.times):
-                await asyncio.wait_for(self.strike.wait(), PATIENCE)
-                await self._outage()
-            await self._until_quiet(enough=self.plan.letters)
-            step_clock(self.folder, LEASES.total_seconds())
-            await self._until_quiet()
-            await self._stop()
-            for task in watching:
-                task.cancel()
+            try:
+                await self._strike()
+            finally:
+                await self._stop()
+                for task in watching:
+                    task.cancel()
         self._compare()
         self.outcome.seconds = round(time.perf_counter() - began, 1)
         return self.outcome
+
+    async def _strike(self) -> None:
+        for _ in range(self.plan.times):
+            await asyncio.wait_for(self.strike.wait(), PATIENCE)
+            await self._outage()
+        await self._until_quiet(enough=self.plan.letters)
+        step_clock(self.folder, LEASES.total_seconds())
+        await self._until_quiet()
 
     async def _prepare(self) -> None:
         due = SystemClock().now() - timedelta(minutes=1)

@@ -1,14 +1,27 @@
 """Claims, the right to send letters, and their leases, in SQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import FREE, IN_DOUBT, LEASED, OPEN, OPEN_ISSUE, Claim, Edition, Settlement
-from newsletter.model.windows import RETRY_PERIOD
+from newsletter.delivery.delivering import NOT_BUILT
+from newsletter.errors import Isolated, describe
+from newsletter.model import (
+    FREE,
+    IN_DOUBT,
+    LEASED,
+    OPEN,
+    OPEN_ISSUE,
+    Claim,
+    Deferred,
+    Edition,
+    Recipient,
+    Settlement,
+)
+from newsletter.model.windows import RETRY_PERIOD, RETRY_WAITS
 from newsletter.ports import Ledger
 from newsletter.stores.logic import claim_token, run_of
 from newsletter.stores.sql import schema
@@ -84,7 +97,16 @@ class ClaimQueries(Queries, Ledger):
                 _store_claim(connection, issue.id, rows, token, now=now, lease=lease, boot=boot)
                 _begin_sending(connection, issue.id)
         # Parsing the editions takes long, so others may write meanwhile.
-        return tuple(_claim(row, token) for row in rows)
+        claims, unreadable = _claims(rows, token, day)
+        if not unreadable:
+            return claims
+        again = now + RETRY_WAITS[-1]
+        self.settle([Settlement(claim, why, again) for claim, why in unreadable], now=now)
+        if claims:
+            return claims
+        return self.claim(
+            day, limit=limit, now=now, lease=lease, token=token, readers=readers, resend=resend
+        )
 
     @override
     def claiming_runs(self, day: date) -> frozenset[str]:
@@ -282,11 +304,20 @@ def _begin_sending(connection: sa.Connection, issue: int) -> None:
     connection.execute(sa.update(schema.issues).where(frozen).values(state="sending"))
 
 
-def _claim(row: FreeDelivery, token: str) -> Claim:
-    return Claim(
-        wave=row.wave,
-        reader=row.reader,
-        token=claim_token(token, row.reader),
-        edition=load(Edition, row.body),
-        attempt=row.attempts + 1,
-    )
+def _claims(
+    rows: Iterable[FreeDelivery], token: str, day: date
+) -> tuple[tuple[Claim, ...], list[tuple[Claim, Deferred]]]:
+    """The claims of these rows; apart from them those whose stored edition cannot be read."""
+    claims, unreadable = [], []
+    for row in rows:
+        with (attempt := Isolated(f"{day}: the stored edition of reader {row.reader}")):
+            claims.append(_claim(row, token, load(Edition, row.body)))
+        if attempt.error is not None:
+            nothing = Edition(Recipient(row.reader, ""), sections=())
+            why = Deferred(f"{NOT_BUILT} stored edition: {describe(attempt.error)}")
+            unreadable.append((_claim(row, token, nothing), why))
+    return tuple(claims), unreadable
+
+
+def _claim(row: FreeDelivery, token: str, edition: Edition) -> Claim:
+    return Claim(row.wave, row.reader, claim_token(token, row.reader), edition, row.attempts + 1)

@@ -6,6 +6,7 @@ change of meaning needs a migration.
 """
 
 import json
+import re
 import sys
 import types
 import zlib
@@ -48,6 +49,15 @@ def pack(value: object) -> bytes:
 def unpack(kind: type[T], packed: bytes) -> T:
     """The value of this type that :func:`pack` wrote."""
     return load(kind, zlib.decompress(packed))
+
+
+def read_numbers(text: str) -> list[int]:
+    """A list of ingest numbers; of a damaged one, the numbers that can be read."""
+    try:
+        numbers: list[int] = json.loads(text)
+    except ValueError:
+        return [int(number) for number in re.findall(r"\d+", text)]
+    return numbers
 
 
 @cache

@@ -4,7 +4,6 @@ A reader's last edition that was decided names all that is judged again for them
 from an earlier one is in its own list. The reader's ``decided`` is its wave's cutoff.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from typing_extensions import override
 from newsletter.model import ARRIVED, DECIDING, Correction, Paper, Reader, ReaderHistory
 from newsletter.ports import Issues, Papers
 from newsletter.stores.sql import schema
+from newsletter.stores.sql.codec import read_numbers
 from newsletter.stores.sql.engine import Queries
 from newsletter.stores.sql.statements import batches, pages, select_in
 
@@ -135,7 +135,7 @@ def _sent(
         )
     )
     for reader, papers in connection.execute(query):
-        found[reader].update(members[n] for n in json.loads(papers) if n in members)
+        found[reader].update(members[n] for n in read_numbers(papers) if n in members)
     return {reader: frozenset(groups) for reader, groups in found.items()}
 
 
@@ -145,7 +145,7 @@ def _waves_with(connection: sa.Connection, papers: Mapping[int, int]) -> list[in
     return [
         row.id
         for row in connection.execute(recent)
-        if not papers.keys().isdisjoint(json.loads(row.numbers))
+        if not papers.keys().isdisjoint(read_numbers(row.numbers))
     ]
 
 
@@ -187,5 +187,5 @@ def _short(
     )
     short: dict[int, set[int]] = {}
     for row in connection.execute(query) if waves else ():
-        short.setdefault(row.reader, set()).update(json.loads(row.short))
+        short.setdefault(row.reader, set()).update(read_numbers(row.short))
     return short
