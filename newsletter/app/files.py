@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
+from urllib.parse import urlsplit
 
 from newsletter.config.fields import MIN_SECRET_LENGTH
 from newsletter.errors import ConfigurationError
@@ -43,6 +44,16 @@ def store_address(url: str, folder: Path) -> str:
     if not slashes or scheme or path.startswith("/"):
         return url
     return f"sqlite:///{folder / path}"
+
+
+def store_place(url: str) -> str:
+    """Where a store is: its address without the user and the password, which may change."""
+    try:
+        parts = urlsplit(url)
+        place = f"{parts.hostname}:{parts.port}{parts.path}"
+    except ValueError:  # several hosts, or a slash in the password
+        place = url.partition("://")[2].rpartition("@")[2].partition("?")[0]
+    return place
 
 
 def kept_secret(folder: Path) -> str:

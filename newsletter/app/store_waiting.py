@@ -1,11 +1,17 @@
-"""Wait for a store that is away, where no event loop runs: when a command begins."""
+"""The store when a command begins: wait for it if it is away, warn of what may damage it."""
 
+import logging
 from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
+from newsletter.app.files import store_address
+from newsletter.app.wiring import App
 from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import StoreAwayError
+from newsletter.stores import unsafe_place
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -24,3 +30,14 @@ def patiently(wait: StoreWait, work: Callable[[], T]) -> T:
         else:
             wait.note_success()
             return result
+
+
+def place_warning(app: App) -> str:
+    """Why the store may be damaged where it is; empty if there is no reason known."""
+    return unsafe_place(store_address(app.settings.store, app.folder))
+
+
+def warn_of_the_store(app: App) -> None:
+    """Log what the operator should know of the store before it is used."""
+    for words in filter(None, (place_warning(app), app.restore_warning)):
+        _log.warning("%s", words)

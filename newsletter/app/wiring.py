@@ -13,10 +13,9 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import assert_never
-from urllib.parse import urlsplit
 
 from newsletter.app.clock import SystemClock
-from newsletter.app.files import kept_secret, read_file, remedy, store_address
+from newsletter.app.files import kept_secret, read_file, remedy, store_address, store_place
 from newsletter.app.locks import FileRunLock
 from newsletter.app.oauth import AccessTokens
 from newsletter.app.readers_file import subscribed, sync_readers
@@ -102,9 +101,7 @@ class App:
     @cached_property
     def journal(self) -> SendJournal:
         """The record outside the store of what was sent; each store has a folder of its own."""
-        parts = urlsplit(self.settings.store)
-        place = f"{parts.hostname}:{parts.port}{parts.path}"  # without the password: it may change
-        name = blake2b(place.encode(), digest_size=6).hexdigest()
+        name = blake2b(store_place(self.settings.store).encode(), digest_size=6).hexdigest()
         return SendJournal(self.folder / OWN_FOLDER / "witness" / name, self._journal_names)
 
     def _journal_names(self, email: str) -> tuple[str, ...]:

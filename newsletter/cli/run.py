@@ -10,7 +10,7 @@ from typing import Any
 
 from newsletter.app import event_loop
 from newsletter.app.scheduler import stay_awake
-from newsletter.app.store_waiting import patiently
+from newsletter.app.store_waiting import patiently, warn_of_the_store
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list
 from newsletter.cli.output import Output
@@ -36,8 +36,7 @@ def run(config: Path, output: Output) -> int:
         patiently(StoreWait(app.clock), lambda: app.publisher)
         at, days, zone = app.settings.schedule.at, app.settings.schedule.days, app.settings.timezone
         _log.info("running; emails are sent at %s (%s), %s", at, zone, days)
-        if app.restore_warning:
-            _log.warning("%s", app.restore_warning)
+        warn_of_the_store(app)
         with contextlib.nullcontext() if app.settings.web is None else open_pages(app):
             _run_timed(app, output, stay_awake(app))
         _log.info("stopped; nothing is lost")
@@ -55,6 +54,7 @@ def serve(config: Path, output: Output) -> int:
     """
     with open_app(config) as app:
         patiently(StoreWait(app.clock), lambda: app.store)
+        warn_of_the_store(app)
         with open_pages(app):
             _run_timed(app, output, _until_stopped())
     return 0

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from newsletter.app import event_loop
-from newsletter.app.store_waiting import patiently
+from newsletter.app.store_waiting import patiently, warn_of_the_store
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, Yes, command, command_list, find_readers, issue_day
 from newsletter.cli.output import NO_TERMINAL, Output, count_of
@@ -196,8 +196,7 @@ def _prepare(app: App, date: str | None, to: Sequence[str] | None, *, everyone: 
     day, publisher = issue_day(date, app.clock, app.settings.timezone), app.publisher
     store, skipped = publisher.store, list[SkippedReader]()
     _stop_if_held(publisher, day)
-    if app.restore_warning:
-        _log.warning("%s", app.restore_warning)
+    warn_of_the_store(app)
     if to:
         to = [each.subscriber.email for each in find_readers(store.each_reader(), to)]
     readers = waiting_readers(

@@ -19,6 +19,7 @@ from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 
 from newsletter.app import event_loop
 from newsletter.app.mailboxes import mailboxes_of
+from newsletter.app.store_waiting import place_warning
 from newsletter.app.wiring import App, open_app
 from newsletter.errors import (
     ConfigurationError,
@@ -92,6 +93,9 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield _templates(app)
     store = _store(app)
     yield store
+    if warning := place_warning(app):
+        said, _, fix = warning.partition(". ")
+        yield _wrong("store's disk", said, fix)
     yield _smtp(app)
     yield from sender_records(app.settings.publication.domain, lookup)
     url, server_time = _public_url(app.settings.url)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from newsletter.errors import StoreError
 from newsletter.ports import Store
+from newsletter.stores.file_systems import network_file_system
 from newsletter.stores.journal import Journaled, Restoration, SendJournal
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "copy_store",
     "open_journaled_store",
     "open_store",
+    "unsafe_place",
 ]
 
 
@@ -40,6 +42,18 @@ def open_journaled_store(url: str, journal: SendJournal) -> Journaled:
     from newsletter.stores.sql import JournaledStore  # noqa: PLC0415 - as above
 
     return JournaledStore(url, journal)
+
+
+def unsafe_place(url: str) -> str:
+    """Why an SQLite store may be damaged where it is; empty if there is no reason known."""
+    scheme, found, path = url.partition("sqlite:///")
+    kind = network_file_system(Path(path)) if found and not scheme else ""
+    if not kind:
+        return ""
+    return (
+        f"{path} is on a network file system or a shared folder ({kind}), whose locks may not keep "
+        "SQLite's writers apart. Move the store to a local disk, or use PostgreSQL"
+    )
 
 
 def _check_address(url: str) -> None:

@@ -105,6 +105,17 @@ def test_healthy_newsletter_passes(newsletter: Newsletter, names: NameServer) ->
     assert found["public URL"].said.endswith("answers 200")
 
 
+def test_store_on_a_network_file_system_is_named(
+    newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = newsletter.folder / "mountinfo"
+    mounts.write_text(f"40 22 0:40 / {newsletter.folder.resolve()} rw - nfs4 nas:/export rw\n")
+    monkeypatch.setattr("newsletter.stores.file_systems._MOUNTS", mounts)
+    finding = run_doctor(newsletter)["store's disk"]
+    assert (finding.state, "(nfs4)" in finding.said) == ("wrong", True)
+    assert finding.fix == "Move the store to a local disk, or use PostgreSQL"
+
+
 @pytest.mark.parametrize("url", [None, "http://127.0.0.1:8000", "https://n.example.org/"])
 def test_webhooks_need_a_public_address(newsletter: Newsletter, url: str | None) -> None:
     newsletter.configure(url=url, bounces={"webhooks": {"brevo": "x" * 16, "mailjet": "x" * 16}})

@@ -67,11 +67,8 @@ async def send_with_locked_database(folder: Path, kind: Kind, seconds: float) ->
             assert (await run_command(folder, *NEWSLETTER.send_command(None))).code == 0
             assert not NEWSLETTER.broken(store.url)
             doubts = {e for e, (_, doubts) in NEWSLETTER.ledger(store.url).items() if doubts}
-    copies = Counter(recorder.by_recipient.values())
-    assert sum(copies.values()) == PLAN.letters
-    assert len(doubts) <= PLAN.connections
-    assert copies.get(2, 0) <= len(doubts)
-    assert max(copies) <= (2 if doubts else 1)
+    assert not doubts  # outcomes that could not be recorded were kept
+    assert Counter(recorder.by_recipient.values()) == {1: PLAN.letters}
     return first
 
 

@@ -62,7 +62,9 @@ _KNOWN = (
         "Restore it from a backup, or try sqlite3's .recover.",
     ),
     _Known(
-        "readonly database", "the file cannot be written", "Give this user the right to write it."
+        "readonly database",
+        "the file cannot be written",
+        "Give this user the right to write it, or see whether its disk has become read-only.",
     ),
     _Known(
         "authentication failed|no password supplied|no pg_hba.conf entry",
@@ -220,6 +222,8 @@ def _explain_unopened(path: Path) -> str:
         return "this is a folder. Name a file in it under store:."
     if not folder.is_dir():
         return f"there is no folder {folder}. Create it, or name another file under store:."
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return f"{folder} is on a disk that only reads. Mount it for writing, or name another file."
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         return f"this user may not write in {folder}. Give it the right, or name another file."
     return f"the file cannot be opened. See whether {folder} is on a disk that can be written."
