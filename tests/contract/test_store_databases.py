@@ -434,8 +434,8 @@ def test_vanished_server_is_given_up(postgres: str) -> None:
         driver: Any = connection.connection.driver_connection
         parameters = driver.info.get_parameters()
     store.close()
-    assert parameters["connect_timeout"] == "30"
-    assert parameters["tcp_user_timeout"] == "60000"
+    assert parameters["connect_timeout"] == "10"
+    assert parameters["tcp_user_timeout"] == "20000"
     assert parameters["keepalives_idle"] == "7"
 
 
