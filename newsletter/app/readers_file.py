@@ -33,8 +33,13 @@ def sync_readers(
     spelling = {key: reader.subscriber.email for key, reader in known.items()}
     _record_departures(store, listed, known, now)
     current = without_erased(subscribed(listed), readers, keys)
+    named = {each.subscriber.email: each.named for each in listed}
     spelt = [replace(s, email=spelling.get(s.email.casefold(), s.email)) for s in current]
-    store.sync_subscribers(spelt, now=now)
+    store.sync_subscribers(
+        spelt,
+        named={s.email: named[one.email] for s, one in zip(spelt, current, strict=True)},
+        now=now,
+    )
 
 
 def _record_departures(

@@ -40,6 +40,7 @@ from newsletter.ports import Transport
 from newsletter.publisher.operator_mail import mail_operator
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
+from newsletter.publisher.reporting import line_of
 from newsletter.publisher.ticking import Deliver, SchedulerState, deliver_open, fetch_and_freeze
 
 _log = logging.getLogger(__name__)
@@ -183,7 +184,11 @@ class Scheduler:
 
 def _name_skipped(state: SchedulerState) -> list[str]:
     """The readers who are skipped at present, in words; if there are many, some and the number."""
-    skipped = [f"{day}: reader {one.email}: {one.error}" for day, one in state.skipped_readers()]
+    skipped = [
+        f"{day}: {line_of(fault)}"
+        for (day, _), fault in sorted(state.faults.items())
+        if not fault.served
+    ]
     more = len(skipped) - MAX_NAMED
     return skipped if more <= 0 else [*skipped[:MAX_NAMED], f"and {more} more readers"]
 

@@ -155,3 +155,18 @@ def find_readers(readers: Iterable[Reader], emails: Sequence[str]) -> list[Reade
                 f"no reader has the address {email}; run `newsletter subscribers list`"
             )
     return [reader for found in wanted.values() for reader in found]
+
+
+def without_faults(readers: Sequence[Reader]) -> list[Reader]:
+    """These readers.
+
+    Raises:
+        UsageError: the stored settings of one cannot be used; they get no emails.
+    """
+    for reader in readers:
+        if reader.fault:
+            raise UsageError(
+                f"{reader.subscriber.email}: {reader.fault}; save their settings anew, for example "
+                "with `newsletter subscribers import`"
+            )
+    return [*readers]

@@ -11,7 +11,15 @@ from starlette.types import ASGIApp
 
 from newsletter.app import event_loop
 from newsletter.app.wiring import App, open_app
-from newsletter.cli.command import Day, Port, command, command_list, find_readers, issue_day
+from newsletter.cli.command import (
+    Day,
+    Port,
+    command,
+    command_list,
+    find_readers,
+    issue_day,
+    without_faults,
+)
 from newsletter.cli.output import Output
 from newsletter.cli.reports import missing_lines
 from newsletter.model import Reader
@@ -108,8 +116,8 @@ def _readers(app: App, email: str | None) -> list[Reader]:
     if email is None:
         return [sample_reader(publisher)]
     if email != EVERYONE:
-        return find_readers(publisher.store.each_reader(), [email])
-    return [reader for reader in publisher.store.readers() if reader.status == "confirmed"]
+        return without_faults(find_readers(publisher.store.each_reader(), [email]))
+    return [reader for reader in publisher.store.readers() if reader.is_served]
 
 
 def _write(letter: PreviewedLetter, folder: Path, *, alone: bool) -> str:

@@ -22,15 +22,18 @@ def issue_document(report: IssueReport) -> dict[str, Any]:
         "planned": report.counts.planned,
         **asdict(report.counts),
         "open": report.counts.open,
-        "faults": list(report.faults),
+        "faults": list(report.skipped),
+        "notes": list(report.notes),
         "sources": [asdict(source) for source in report.sources],
     }
 
 
 def issue_lines(report: IssueReport) -> str:
     """An issue's state and its counts above 0, with the command that resolves held emails."""
+    notes = (f"skipped: {each}" for each in report.skipped)
+    more = (*notes, *(f"note: {each}" for each in report.notes))
     if report.state is None:
-        return f"{report.day}: no issue yet"
+        return "\n".join((f"{report.day}: no issue yet", *more))
     counts = {"planned": report.counts.planned, **asdict(report.counts)}
     deliveries = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     reason = f" ({report.reason})" if report.reason else ""
@@ -38,7 +41,7 @@ def issue_lines(report: IssueReport) -> str:
     line = f"{report.day}: {report.state}{reason}, {papers}; {deliveries or 'no emails'}"
     if report.counts.held:
         line += f"\n`newsletter issue resolve {report.day}` says whether the held emails arrived"
-    return "\n".join((line, *(f"skipped: {fault}" for fault in report.faults)))
+    return "\n".join((line, *more))
 
 
 def source_lines(sources: Sequence[SourceReport]) -> str:
@@ -77,6 +80,6 @@ def missing_lines(sources: Sequence[SourceReport]) -> list[str]:
 
 def exit_code(report: IssueReport, sources: Sequence[SourceReport]) -> int:
     """The exit code of a run: deliveries in trouble take precedence over a failed source."""
-    if report.troubled:
+    if report.troubled or any(not fault.served for fault in report.reader_faults):
         return DELIVERIES_FAILED
     return SOURCE_FAILED if any(source.missing for source in sources) else 0

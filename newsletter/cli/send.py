@@ -20,7 +20,6 @@ from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, Yes, command, command_list, find_readers, issue_day
 from newsletter.cli.output import NO_TERMINAL, Output, count_of
 from newsletter.cli.reports import (
-    DELIVERIES_FAILED,
     SOURCE_FAILED,
     exit_code,
     issue_document,
@@ -30,9 +29,8 @@ from newsletter.cli.reports import (
 )
 from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import TryAgainError, UsageError
-from newsletter.model import Counts, SourceReport
+from newsletter.model import Counts, ReaderFault, SourceReport
 from newsletter.model.windows import STORE_WAIT
-from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.previewing import dry_run as write_dry_run
 from newsletter.publisher.previewing import preview_waiting
@@ -44,7 +42,7 @@ from newsletter.publisher.publishing import (
     waiting_readers,
     without_delivery,
 )
-from newsletter.publisher.reporting import report
+from newsletter.publisher.reporting import line_of, report
 
 LONGEST_BACKFILL = timedelta(days=60)
 """How far back `fetch --since` goes: sources are asked for one list a day."""
@@ -155,6 +153,8 @@ def send(
         plan = patiently(wait, lambda: _prepare(app, date, to, everyone=everyone))
         fetched = patiently(wait, lambda: _fetch(app.publisher, plan, output))
         if dry_run:
+            for fault in plan.faults:
+                _log.warning("%s", line_of(fault))
             _dry_run(app, plan.day, plan.readers, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
         if not (plan.readers or plan.has_issue):
@@ -163,11 +163,9 @@ def send(
             patiently(wait, lambda: plan.freeze_rest(app.publisher, fetched))
             sending = wait.until_awaited(lambda: _publish(app, plan.day, plan.to, output, wait))
             event_loop.run(_until_terminated(sending))
-        found = patiently(
-            wait, lambda: report(app.publisher, plan.day, fetched or None, plan.skipped)
-        )
+        found = patiently(wait, lambda: report(app.publisher, plan.day, fetched or None))
     output.result(issue_document(found), issue_lines(found))
-    return DELIVERIES_FAILED if plan.skipped else exit_code(found, fetched)
+    return exit_code(found, fetched)
 
 
 @dataclass(frozen=True)
@@ -177,14 +175,15 @@ class _Send:
     day: Date
     to: Sequence[str] | None
     readers: Sequence[int]
-    skipped: list[SkippedReader]
+    faults: list[ReaderFault]
     has_issue: bool
     is_frozen: bool
 
     def freeze_rest(self, publisher: Publisher, fetched: Sequence[SourceReport]) -> None:
         """Freeze for those who wait: for nobody, if it was done and only its answer was lost."""
         rest = without_delivery(publisher.store, self.day, self.readers)
-        freeze(publisher, self.day, rest, fetched, on_skipped=self.skipped.append)
+        freeze(publisher, self.day, rest, fetched, on_fault=self.faults.append)
+        publisher.store.record_faults(self.day, self.faults)
 
 
 def _prepare(app: App, date: str | None, to: Sequence[str] | None, *, everyone: bool) -> _Send:
@@ -194,16 +193,14 @@ def _prepare(app: App, date: str | None, to: Sequence[str] | None, *, everyone: 
         TryAgainError: the issue is held.
     """
     day, publisher = issue_day(date, app.clock, app.settings.timezone), app.publisher
-    store, skipped = publisher.store, list[SkippedReader]()
+    store, faults = publisher.store, list[ReaderFault]()
     _stop_if_held(publisher, day)
     warn_of_the_store(app)
     if to:
         to = [each.subscriber.email for each in find_readers(store.each_reader(), to)]
-    readers = waiting_readers(
-        publisher, day, emails=to, everyone=everyone, on_skipped=skipped.append
-    )
+    readers = waiting_readers(publisher, day, emails=to, everyone=everyone, on_fault=faults.append)
     has_issue = store.issue_state(day) is not None
-    return _Send(day, to, readers, skipped, has_issue, bool(store.waves(day)))
+    return _Send(day, to, readers, faults, has_issue, bool(store.waves(day)))
 
 
 def _stop_if_held(publisher: Publisher, day: Date) -> None:

@@ -30,7 +30,6 @@ from newsletter.model import (
     ListedReader,
     ListedStatus,
     Reader,
-    Subscriber,
 )
 from newsletter.readers.service import is_erased, keep_fields, without_erased
 
@@ -74,18 +73,22 @@ def list_readers(config: Path, output: Output) -> int:
             "status": reader.status,
             "origin": reader.origin,
             "why_blocked": reasons.get(reader.subscriber.email, ""),
+            "fault": reader.fault or reader.fallback,
         }
         for reader in readers
     ]
-    rows = [(r.subscriber.email, r.status, r.origin, _interests(r.subscriber)) for r in readers]
+    rows = [(r.subscriber.email, r.status, r.origin, _interests(r)) for r in readers]
     for email, reason in reasons.items():
         output.message(f"{email} is blocked: {reason}")
-    output.result(document, table(("reader", "status", "from", "wants"), rows))
+    header = ("reader", "status", "from", "wants")
+    output.result(document, table(header, rows) or "  ".join(header))
     return 0
 
 
-def _interests(subscriber: Subscriber) -> str:
-    wants = subscriber.filter
+def _interests(reader: Reader) -> str:
+    if reader.fault:
+        return reader.fault
+    wants = reader.subscriber.filter
     rules = [rule.text for rule in wants.include] + [f"not {rule.text}" for rule in wants.exclude]
     return ", ".join((*wants.topics, *rules)) or "everything"
 

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from newsletter.app.wiring import App, open_app
-from newsletter.cli.command import Day, command, command_list, find_readers, issue_day
+from newsletter.cli.command import (
+    Day,
+    command,
+    command_list,
+    find_readers,
+    issue_day,
+    without_faults,
+)
 from newsletter.cli.output import Output
 from newsletter.errors import UsageError
 from newsletter.model import Item, Reader, Verdict
@@ -58,8 +65,8 @@ def _readers(app: App, email: str | None, *, every: bool) -> list[Reader]:
         raise UsageError("name one reader, or pass --all")
     store = app.publisher.store  # the publisher first reads the readers' file into the store
     if email is not None:
-        return find_readers(store.each_reader(), [email])
-    return [reader for reader in store.readers() if reader.status == "confirmed"]
+        return without_faults(find_readers(store.each_reader(), [email]))
+    return [reader for reader in store.readers() if reader.is_served]
 
 
 def _document(verdict: Verdict) -> dict[str, object]:

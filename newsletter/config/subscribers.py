@@ -113,7 +113,10 @@ class ListedReaderSettings(SubscriberSettings):
     @property
     def reader(self) -> ListedReader:
         """The reader these settings describe."""
-        return ListedReader(self.subscriber, self.status, self.since, self.consented)
+        named = self.model_fields_set.intersection(SUBSCRIBER_FIELDS)
+        return ListedReader(
+            self.subscriber, self.status, self.since, self.consented, frozenset(named)
+        )
 
 
 HISTORY_FIELDS = tuple(

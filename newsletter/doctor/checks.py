@@ -1,7 +1,7 @@
 """The checks of ``newsletter doctor``, in the order in which a new operator fixes things."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +31,8 @@ from newsletter.errors import (
 from newsletter.model import INCOMPLETE_STATES
 from newsletter.model.windows import MAX_SILENCE
 from newsletter.publisher.drafting import known_gaps
-from newsletter.publisher.reporting import known_health, report, reported_days
+from newsletter.publisher.reporting import known_health, line_of, report, reported_days
+from newsletter.readers.stored_settings import find_fault
 from newsletter.transports.smtp import check_connection
 
 SERVER_TIMEOUT = 10.0
@@ -109,6 +110,7 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield _disk(app)
     yield _ok("event loop", event_loop.loop_name())
     if store.state == "ok":
+        yield _readers(app)
         yield _sources(app)
         yield _last_run(app)
         yield _last_issue(app)
@@ -347,6 +349,26 @@ def _last_run(app: App) -> Finding:
     return _ok(name, said)
 
 
+def _some(lines: Sequence[str]) -> str:
+    """The first lines, and the number of the others."""
+    more = len(lines) - MAX_NAMED
+    return "; ".join((*lines[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])))
+
+
+def _readers(app: App) -> Finding:
+    """Check whether the stored settings of every reader can be used."""
+    topics, count, lines = frozenset(app.topic_names), 0, list[str]()
+    for reader in app.store.each_reader():
+        if reader.status == "confirmed":
+            count += 1
+            if (fault := find_fault(reader, topics)) is not None:
+                lines.append(line_of(fault))
+    if lines:
+        fix = "newsletter subscribers import, or the reader's own page, stores settings anew"
+        return _wrong("readers", _some(lines), fix)
+    return _ok("readers", f"{count} get emails")
+
+
 def _last_issue(app: App) -> Finding:
     name = "last issue"
     day = next(reported_days(app.store, app.clock.now()), None)
@@ -355,11 +377,9 @@ def _last_issue(app: App) -> Finding:
     found = report(app, day)
     counts = found.counts
     said = f"{found.day} is {found.state}: {counts.accepted} of {counts.planned} accepted"
-    if found.faults:
-        more = len(found.faults) - MAX_NAMED
-        faults = "; ".join((*found.faults[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])))
+    if found.skipped:
         fix = "newsletter run tries again; report the error if it stays"
-        return _wrong(name, f"{said}; {faults}", fix)
+        return _wrong(name, f"{said}; {_some(found.skipped)}", fix)
     if found.troubled:
         return _wrong(name, said, "newsletter status shows the readers and the server's replies")
     return _ok(name, said)

@@ -1,7 +1,7 @@
 """Readers and what they want (topics, rules, filters), and the mail that comes back from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Literal
 
@@ -131,8 +131,8 @@ SUBSCRIBER_FIELDS: Mapping[str, FormField] = complete(
     "SUBSCRIBER_FIELDS",
     [
         name
-        for field in fields(Subscriber)
-        for name in ([f.name for f in fields(Filter)] if field.name == "filter" else [field.name])
+        for own in fields(Subscriber)
+        for name in ([f.name for f in fields(Filter)] if own.name == "filter" else [own.name])
     ],
     {
         "email": "fixed",
@@ -159,6 +159,10 @@ class Reader:
 
     ``decided`` is the ingest number up to which every paper has been decided for them: the cutoff
     of their last delivery that was accepted or empty, or of the last freeze before they joined.
+
+    ``fault`` says why the stored settings cannot be used: such a reader gets no letters, and
+    ``subscriber`` has only the address. ``fallback`` says which settings cannot be used where the
+    newsletter's own take their place. Another version, or a hand, may have written them.
     """
 
     id: int
@@ -166,6 +170,30 @@ class Reader:
     status: Status
     decided: int
     origin: Origin
+    fault: str = ""
+    fallback: str = ""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether they get letters."""
+        return self.status == "confirmed" and not self.fault
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderFault:
+    """A reader who is skipped, or gets letters otherwise than their settings say.
+
+    Attributes:
+        words: what is wrong, and with what consequence.
+        served: whether they get letters all the same.
+        stored: whether what is stored of the reader says it, as long as it stays.
+    """
+
+    id: int
+    email: str
+    words: str
+    served: bool = False
+    stored: bool = False
 
 
 LEFT: frozenset[Status] = frozenset({"unsubscribed", "blocked"})
@@ -184,12 +212,14 @@ class ListedReader:
         status: whether they get letters, have left, or are blocked.
         since: when they left or were blocked; None if the file does not say.
         consented: when they agreed to get the letters; None if the file does not say.
+        named: the fields of the subscriber that the file names, also with a default value.
     """
 
     subscriber: Subscriber
     status: ListedStatus = "confirmed"
     since: datetime | None = None
     consented: datetime | None = None
+    named: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

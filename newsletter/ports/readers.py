@@ -18,6 +18,7 @@ from newsletter.model import (
     MailEvent,
     Paper,
     Reader,
+    ReaderFault,
     RequestLimits,
     SourceHealth,
     Status,
@@ -96,14 +97,25 @@ class Papers(Protocol):
 class Readers(MailEvents, Protocol):
     """Readers, their settings and their status: for the readers' file, commands and bounces."""
 
-    def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+    def sync_subscribers(
+        self,
+        listed_subscribers: Sequence[Subscriber],
+        *,
+        named: Mapping[str, Collection[str]] = {},
+        now: datetime,
+    ) -> None:
         """Update the store to the readers in the operator's file.
 
         - A new reader joins as confirmed; papers up to the last freeze count as decided for them.
         - A known reader gets the origin ``file``. A value that changed in the file replaces theirs;
           every other field keeps what they chose themselves.
-        - A reader of origin ``file`` who is not listed becomes ``removed``, and confirmed again on
-          return. ``unsubscribed`` and ``blocked`` readers stay so.
+        - A reader who had subscribed themselves keeps every choice in fields that the file does not
+          name. Once they are not listed any more, they are the store's with their own choices.
+        - Another reader of origin ``file`` who is not listed becomes ``removed``, and confirmed
+          again on return. ``unsubscribed`` and ``blocked`` readers stay so.
+
+        ``named`` has the fields that the file names, by address; by default those that are not at
+        their default.
         """
 
     def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
@@ -118,6 +130,18 @@ class Readers(MailEvents, Protocol):
         Somebody unknown is added with that status, so that nothing adds them as confirmed later. A
         known reader leaves, except if they gave a consent after that departure. Returns whether
         this changed anything.
+        """
+
+    def record_faults(self, day: date, faults: Collection[ReaderFault]) -> None:
+        """Record whom the issue of ``day`` skipped, or serves otherwise than they chose."""
+
+    def faulty_readers(
+        self, first: date, last: date | None = None
+    ) -> tuple[tuple[Reader, str], ...]:
+        """The confirmed readers recorded as faulty for the issues of these days, by id.
+
+        The text says why one could not be planned; it is empty if they have a delivery by now, or
+        if the fault is in their settings: then the reader, as they are now, says it.
         """
 
     def keep_consent(self, reader: int, consent: Consent) -> None:

@@ -125,7 +125,7 @@ class PreviewBuilder:
     def list_readers(self) -> list[str]:
         """The addresses whose letters can be shown."""
         readers = self.app.store.readers()
-        return sorted(one.subscriber.email for one in readers if one.status == "confirmed")
+        return sorted(one.subscriber.email for one in readers if one.is_served)
 
     def list_days(self, chosen: date) -> list[date]:
         """The days that have papers or an issue, newest first, and the chosen one."""

@@ -19,6 +19,7 @@ from newsletter.model import (
     Paper,
     PlannedEdition,
     Reader,
+    ReaderFault,
     ReaderHistory,
     Subscriber,
 )
@@ -27,6 +28,7 @@ from newsletter.papers.topics import extend_matching, match_issue
 from newsletter.ports import Papers
 from newsletter.publisher.coverage import LOST_SHOWN, name_gaps, select_gaps
 from newsletter.publisher.publisher import Publisher, WithSources
+from newsletter.readers.stored_settings import find_fault
 
 CHUNK = 1000  # readers read and matched at once: enough for speed, few enough for memory
 
@@ -40,16 +42,8 @@ class Draft:
     fragments: IssueFragments
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedReader:
-    """A reader whose edition could not be planned because of an unexpected exception."""
-
-    id: int
-    email: str
-    error: str
-
-
-OnSkipped = Callable[[SkippedReader], None]
+OnFault = Callable[[ReaderFault], None]
+"""Gets each reader who is skipped, or served otherwise than they chose."""
 
 
 def compose_from_store(
@@ -145,6 +139,24 @@ def limits_for(publisher: Publisher, fragments: IssueFragments) -> EditionLimits
     return EditionLimits(fragments.sizes, publisher.max_items, has_page=has_page)
 
 
+def usable_readers(
+    publisher: Publisher, readers: Iterable[Reader], on_fault: OnFault
+) -> Iterator[Reader]:
+    """The confirmed readers whose stored settings can be used; the others go to ``on_fault``.
+
+    So do readers who are served otherwise than their settings say.
+    """
+    topics = frozenset(topic.name for topic in publisher.topics)
+    for reader in readers:
+        if reader.status != "confirmed":
+            continue
+        fault = find_fault(reader, topics)
+        if fault is not None:
+            on_fault(fault)
+        if fault is None or fault.served:
+            yield reader
+
+
 def in_chunks(reader_ids: Sequence[int]) -> Iterator[Sequence[int]]:
     """These reader ids, ``CHUNK`` at a time."""
     return (reader_ids[start : start + CHUNK] for start in range(0, len(reader_ids), CHUNK))
@@ -159,18 +171,18 @@ def plan_editions(
     publisher: Publisher,
     draft: Draft,
     chunks: Iterable[Sequence[Reader]],
-    on_skipped: OnSkipped = lambda _skipped: None,
+    on_fault: OnFault = lambda _fault: None,
 ) -> Iterator[PlannedEdition]:
     """Every reader's history and edition, in the readers' order; each chunk is matched alone.
 
-    Readers whose edition raises an unexpected exception are left out and given to ``on_skipped``.
+    Readers whose edition raises an unexpected exception are left out and given to ``on_fault``.
     """
     # chain and map drop a chunk before they ask for the next; a for loop would hold both.
-    return chain.from_iterable(map(partial(_plan_chunk, publisher, draft, on_skipped), chunks))
+    return chain.from_iterable(map(partial(_plan_chunk, publisher, draft, on_fault), chunks))
 
 
 def _plan_chunk(
-    publisher: Publisher, draft: Draft, on_skipped: OnSkipped, readers: Sequence[Reader]
+    publisher: Publisher, draft: Draft, on_fault: OnFault, readers: Sequence[Reader]
 ) -> Sequence[PlannedEdition]:
     """The plans of one chunk; where it breaks, its halves are tried until the reader is found."""
     alone = len(readers) == 1
@@ -184,11 +196,11 @@ def _plan_chunk(
         ]
     if alone:
         (reader,) = readers
-        on_skipped(SkippedReader(reader.id, reader.subscriber.email, describe(attempt.error)))
+        on_fault(ReaderFault(reader.id, reader.subscriber.email, describe(attempt.error)))
         return []
     half = len(readers) // 2
     halves = (readers[:half], readers[half:])
-    return [plan for part in halves for plan in _plan_chunk(publisher, draft, on_skipped, part)]
+    return [plan for part in halves for plan in _plan_chunk(publisher, draft, on_fault, part)]
 
 
 def masks_for(publisher: Publisher, draft: Draft, readers: Sequence[Reader]) -> IssueMasks:

@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 
 from newsletter.delivery.delivering import send_single
 from newsletter.errors import TransportError
 from newsletter.letter.links import keyed_hash
 from newsletter.letter.message import build_note
 from newsletter.letter.rendering import LetterTemplates, render_note
-from newsletter.model import ERRORS, Accepted, DeliveryState, Envelope, NotSent
+from newsletter.model import ERRORS, Accepted, DeliveryState, Envelope, NotSent, ReaderFault
 from newsletter.model.closed_sets import complete
 from newsletter.model.zones import load_zone
 from newsletter.ports import Transport
@@ -19,12 +19,13 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import NO_SOURCE
 from newsletter.publisher.reporting import (
     IssueReport,
+    find_reader_faults,
     known_health,
     mass_words,
     report,
     reported_days,
 )
-from newsletter.publisher.ticking import SchedulerState
+from newsletter.publisher.ticking import SchedulerState, local_date
 from newsletter.text import clean
 
 _log = logging.getLogger(__name__)
@@ -80,17 +81,17 @@ def _list_events(publisher: Publisher, state: SchedulerState) -> Iterator[tuple[
     """What has happened, each with a key under which it is reported once."""
     for day, why in state.paused.items():
         yield f"{day}: paused", f"{day}: delivery is paused and will be tried again: {_short(why)}"
-    for day, reader in state.skipped_readers():
-        words = f"{day}: reader {reader.email} was skipped: {_short(reader.error)}"
-        yield f"{day}: reader {reader.id}", f"{words}; tried again until it works"
     now = publisher.clock.now()
     for found in publisher.store.mass_reports(since=now.date() - NEWS_FOR):
         yield f"{found.letter}: mass reports", mass_words(found)
     newest = next(reported_days(publisher.store, now), None)
     if newest is None or newest < now.date() - NEWS_FOR:
+        today = local_date(publisher, now)
+        yield from _reader_events(today, find_reader_faults(publisher, today))
         return
     current = report(publisher, newest)
     yield from _issue_events(current)
+    yield from _reader_events(newest, current.reader_faults)
     zone = load_zone(publisher.publication.timezone)
     for source in known_health(publisher):
         for_this_issue = source.checked and source.checked.astimezone(zone).date() == newest
@@ -114,6 +115,17 @@ def _issue_events(report: IssueReport) -> Iterator[tuple[str, str]]:
         yield f"{day}: {NO_SOURCE}", f"{day}: {NO_SOURCE}; nothing is sent until one does"
     for fault in report.faults:
         yield f"{day}: {fault.partition(': ')[0]}", f"{day}: {_short(fault)}"
+
+
+def _reader_events(day: date, faults: Sequence[ReaderFault]) -> Iterator[tuple[str, str]]:
+    """What is reported of readers: once a day of one who is skipped, once of one who is served."""
+    for fault in faults:
+        said = _short(fault.words)
+        if fault.served:
+            yield f"reader {fault.id}: {said}", f"reader {fault.email}: {said}"
+        else:
+            words = f"{day}: reader {fault.email} was skipped: {said}; tried again until it works"
+            yield f"{day}: reader {fault.id}", words
 
 
 def _short(words: str) -> str:

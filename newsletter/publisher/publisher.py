@@ -25,6 +25,10 @@ class WithSources(Protocol):
     def clock(self) -> Clock:
         """The time."""
 
+    @property
+    def topics(self) -> Sequence[Topic]:
+        """The newsletter's sections."""
+
 
 @dataclass(frozen=True, slots=True)
 class Publisher:

@@ -20,6 +20,7 @@ from newsletter.model import (
     MailEvent,
     PlannedEdition,
     Reader,
+    ReaderFault,
     SourceReport,
     Wave,
     allowing,
@@ -27,13 +28,13 @@ from newsletter.model import (
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.ports import Issues, Readers, RunLock, Transport
 from newsletter.publisher.drafting import (
-    OnSkipped,
-    SkippedReader,
+    OnFault,
     compose_from_store,
     in_chunks,
     plan_editions,
     read_in_chunks,
     render_draft,
+    usable_readers,
 )
 from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
@@ -53,13 +54,13 @@ def waiting_readers(
     *,
     emails: Collection[str] | None = None,
     everyone: bool = False,
-    on_skipped: OnSkipped = lambda _skipped: None,
+    on_fault: OnFault = lambda _fault: None,
 ) -> Sequence[int]:
     """The ids of confirmed readers whom the issue of ``day`` is for and who have no delivery yet.
 
     ``emails`` of None means all. With ``everyone``, readers are included whose cadence leaves this
-    day out; paused ones stay paused. ``on_skipped`` gets readers whose settings raise an unexpected
-    exception.
+    day out; paused ones stay paused. ``on_fault`` gets readers whose settings cannot be used, or
+    raise an unexpected exception.
     """
     store = publisher.store
     readers = store.each_reader() if emails is None else store.readers(emails=emails)
@@ -67,10 +68,11 @@ def waiting_readers(
     def is_waiting(reader: Reader) -> bool:
         with Isolated(f"{day}: reader {reader.subscriber.email}") as attempt:
             return is_due(reader.subscriber, day, publisher.cadence, everyone=everyone)
-        on_skipped(SkippedReader(reader.id, reader.subscriber.email, describe(attempt.error)))
+        on_fault(ReaderFault(reader.id, reader.subscriber.email, describe(attempt.error)))
         return False
 
-    found = (reader.id for reader in readers if reader.status == "confirmed" and is_waiting(reader))
+    usable = usable_readers(publisher, readers, on_fault)
+    found = (reader.id for reader in usable if is_waiting(reader))
     return without_delivery(store, day, array("q", found))
 
 
@@ -103,13 +105,13 @@ def freeze(
     reports: Sequence[SourceReport],
     *,
     due: datetime | None = None,
-    on_skipped: OnSkipped = lambda _skipped: None,
+    on_fault: OnFault = lambda _fault: None,
 ) -> bool:
     """Freeze the issue of ``day`` for these readers, or record that there was nothing to send.
 
     The readers, by id, are read again a few at a time while the wave is frozen, so that few are in
     memory at once. ``due`` is the wave's instant; None means now, which is also taken if that wave
-    is frozen already. ``on_skipped`` gets readers whose edition raises an unexpected exception;
+    is frozen already. ``on_fault`` gets readers whose edition raises an unexpected exception;
     they get no delivery, and so wait for the next attempt.
 
     Returns whether a wave was frozen. False for an issue that is held or cancelled.
@@ -126,7 +128,7 @@ def freeze(
         reason = NO_SOURCE if unknown else NOTHING_NEW
         publisher.store.skip_issue(day, reason=reason, now=draft.issue.frozen_at)
         return False
-    plans = plan_editions(publisher, draft, read_in_chunks(publisher, readers), on_skipped)
+    plans = plan_editions(publisher, draft, read_in_chunks(publisher, readers), on_fault)
     at = draft.issue.frozen_at if frozen_already or due is None else due
     wave = Wave(0, draft.issue, at, draft.fragments.dump())
     try:

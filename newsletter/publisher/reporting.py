@@ -14,12 +14,13 @@ from newsletter.model import (
     InvariantCheck,
     IssueState,
     MassReport,
+    ReaderFault,
     SourceHealth,
     SourceReport,
 )
 from newsletter.ports import Issues, Source
-from newsletter.publisher.drafting import SkippedReader
 from newsletter.publisher.publisher import Publisher, WithSources
+from newsletter.readers.stored_settings import find_fault
 
 _CANCELLED: Collection[IssueState] = {"cancelled"}
 
@@ -36,6 +37,7 @@ class IssueReport:
             issue that is not the newest: the stored states are about the newest.
         faults: what an unexpected exception kept out of the issue: papers, and readers' letters,
             each in one line that names it.
+        reader_faults: who is skipped, or served otherwise than their settings say.
     """
 
     day: date
@@ -45,6 +47,18 @@ class IssueReport:
     counts: Counts
     sources: tuple[SourceReport, ...]
     faults: tuple[str, ...] = ()
+    reader_faults: tuple[ReaderFault, ...] = ()
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Papers, letters and readers that are left out, each in a line that names it."""
+        skipped = (line_of(fault) for fault in self.reader_faults if not fault.served)
+        return (*self.faults, *skipped)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The readers who are served otherwise than they chose, each in a line."""
+        return tuple(line_of(fault) for fault in self.reader_faults if fault.served)
 
     @property
     def troubled(self) -> bool:
@@ -56,12 +70,10 @@ def report(
     publisher: WithSources,
     day: date,
     sources: Sequence[SourceReport] | None = None,
-    skipped: Sequence[SkippedReader] = (),
 ) -> IssueReport:
     """The present state of the issue of ``day``.
 
-    ``sources`` are the reports of this run, None for the stored state of each source; ``skipped``
-    are the readers whom this run skipped.
+    ``sources`` are the reports of this run, None for the stored state of each source.
     """
     store = publisher.store
     state, reason = store.issue_state(day) or (None, "")
@@ -81,8 +93,8 @@ def report(
         faults=(
             *(f"paper {key}: {why}" for key, why in broken.items()),
             *(f"reader {d.email}: {d.reply}" for d in unbuilt),
-            *(f"reader {reader.email}: {reader.error}" for reader in skipped),
         ),
+        reader_faults=find_reader_faults(publisher, day),
     )
 
 
@@ -93,6 +105,26 @@ def mass_words(found: MassReport) -> str:
         "there; so many at once speak of the sender, and count against nobody. See what the servers"
         " said in the log of returned mail, and whether your relay is on a blocklist"
     )
+
+
+def line_of(fault: ReaderFault) -> str:
+    """A reader's fault in a line that names them."""
+    return f"reader {fault.email}: {fault.words}"
+
+
+def find_reader_faults(publisher: WithSources, day: date) -> tuple[ReaderFault, ...]:
+    """The readers whom the issue of a day skips, or serves otherwise than they chose, at present.
+
+    With the newest issue also those of later days, which may have no issue because of that.
+    """
+    last = day if _is_followed(publisher.store, day) else None
+    topics = frozenset(topic.name for topic in publisher.topics)
+    found = (
+        find_fault(reader, topics)
+        or (ReaderFault(reader.id, reader.subscriber.email, said) if said else None)
+        for reader, said in publisher.store.faulty_readers(day, last)
+    )
+    return tuple(fault for fault in found if fault is not None)
 
 
 def known_health(publisher: WithSources) -> tuple[SourceHealth, ...]:
@@ -132,13 +164,17 @@ def is_in(store: Issues, day: date, states: Collection[IssueState]) -> bool:
 
 def _stored_reports(publisher: WithSources, day: date) -> tuple[SourceReport, ...]:
     """The stored state of each source; none if there is a newer issue, which the states are of."""
-    store = publisher.store
-    if any(other > day and not is_in(store, other, _CANCELLED) for other in store.issue_days()):
+    if _is_followed(publisher.store, day):
         return ()
     return tuple(
         SourceReport(health.name, health.state, detail=health.detail)
         for health in known_health(publisher)
     )
+
+
+def _is_followed(store: Issues, day: date) -> bool:
+    """Whether there is an issue of a later day; a cancelled one, as of a holiday, is none."""
+    return any(other > day and not is_in(store, other, _CANCELLED) for other in store.issue_days())
 
 
 def check_record(

@@ -8,21 +8,21 @@ sources and the mail server needless attempts.
 import asyncio
 import logging
 from array import array
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain, islice
 
 from newsletter.errors import OldStoreError, TryAgainError, describe
-from newsletter.model import OPEN_ISSUE, STOPPED_ISSUE, Counts, Reader
+from newsletter.model import OPEN_ISSUE, STOPPED_ISSUE, Counts, Reader, ReaderFault
 from newsletter.model.windows import MAX_LATENESS, MIN_SLEEP, SEARCHED_ISSUES
 from newsletter.model.zones import load_zone
-from newsletter.publisher.drafting import SkippedReader
+from newsletter.publisher.drafting import usable_readers
 from newsletter.publisher.fetching import Backoff, FetchSchedule, fetch_sources, log_report
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import NO_SOURCE, count_papers, freeze, without_delivery
-from newsletter.publisher.reporting import is_in, known_health, reported_days
+from newsletter.publisher.reporting import is_in, known_health, line_of, reported_days
 from newsletter.readers.due import DefaultSchedule, Due, earliest_instant, list_due
 
 _log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class SchedulerState:
         paused: why delivery is paused, by date.
         operator_backoff: emails to the operator that could not be sent.
         skipped: readers whose edition raised an unexpected exception, by date and id.
+        faults: the faults of readers at present, by date and id, as they are recorded.
     """
 
     default_schedule: DefaultSchedule
@@ -57,7 +58,8 @@ class SchedulerState:
     server_backoff: Backoff = field(default_factory=Backoff)
     paused: dict[date, str] = field(default_factory=dict)
     operator_backoff: Backoff = field(default_factory=Backoff)
-    skipped: dict[tuple[date, int], tuple[SkippedReader, Backoff]] = field(default_factory=dict)
+    skipped: dict[tuple[date, int], Backoff] = field(default_factory=dict)
+    faults: dict[tuple[date, int], ReaderFault] = field(default_factory=dict)
     _woke: datetime | None = None
 
     def wake(self, now: datetime) -> None:
@@ -69,21 +71,23 @@ class SchedulerState:
         self.seen = now
         oldest = now.date() - SKIPPED_KEPT
         self.skipped = {key: kept for key, kept in self.skipped.items() if key[0] >= oldest}
+        self.faults = {key: fault for key, fault in self.faults.items() if key[0] >= oldest}
 
-    def skip(self, day: date, reader: SkippedReader, now: datetime) -> None:
+    def skip(self, day: date, reader: int, now: datetime) -> None:
         """Record that a reader was skipped; they are tried again after 1, 2, 4, 8, 15 minutes."""
-        _, backoff = self.skipped.get((day, reader.id), (reader, Backoff()))
-        backoff.failed(now)
-        self.skipped[day, reader.id] = reader, backoff
+        self.skipped.setdefault((day, reader), Backoff()).failed(now)
+
+    def forget_skipped(self, day: date, reader: int) -> None:
+        """Record that a reader's edition could be planned."""
+        self.skipped.pop((day, reader), None)
+        fault = self.faults.get((day, reader))
+        if fault is not None and not fault.stored:
+            del self.faults[day, reader]
 
     def may_try(self, day: date, reader: int, now: datetime) -> bool:
         """Whether a reader's edition may be planned now."""
         known = self.skipped.get((day, reader))
-        return known is None or known[1].may_try(now)
-
-    def skipped_readers(self) -> Iterator[tuple[date, SkippedReader]]:
-        """The readers who are skipped at present, each with the issue's date."""
-        return ((day, reader) for (day, _), (reader, _) in self.skipped.items())
+        return known is None or known.may_try(now)
 
 
 async def fetch_and_freeze(publisher: Publisher, state: SchedulerState) -> None:
@@ -114,23 +118,50 @@ def _pause(state: SchedulerState, now: datetime, error: TryAgainError) -> bool:
 
 
 def _list_due(publisher: Publisher, state: SchedulerState, now: datetime) -> list[Due]:
+    today, faults = local_date(publisher, now), list[ReaderFault]()
+
     def skip(reader: Reader, error: Exception) -> None:
-        skipped = SkippedReader(reader.id, reader.subscriber.email, describe(error))
-        _log.error("reader %s: %s", skipped.email, skipped.error, exc_info=error)
-        state.skip(now.date(), skipped, now)
+        fault = ReaderFault(reader.id, reader.subscriber.email, describe(error))
+        _log.error("reader %s: %s", fault.email, fault.words, exc_info=error)
+        state.skip(today, reader.id, now)
+        faults.append(fault)
 
     readers: Iterable[Reader] = publisher.store.each_reader()
     if state.skipped:
-        readers = (reader for reader in readers if state.may_try(now.date(), reader.id, now))
+        readers = (reader for reader in readers if state.may_try(today, reader.id, now))
     dues = list_due(
-        readers,
+        usable_readers(publisher, readers, faults.append),
         state.default_schedule,
         partial(without_delivery, publisher.store),
         now=now,
         since=earliest_instant(now, asleep_since=state.asleep_since),
         on_error=skip,
     )
+    found = {(today, fault.id) for fault in faults}
+    state.faults = {
+        key: known for key, known in state.faults.items() if key in found or not known.stored
+    }
+    _record(publisher, state, today, faults)
     return [due for due in dues if (due.day, due.instant) not in state.nothing_to_send]
+
+
+def local_date(publisher: Publisher, now: datetime) -> date:
+    """The date in the newsletter's time zone."""
+    return now.astimezone(load_zone(publisher.publication.timezone)).date()
+
+
+def _record(
+    publisher: Publisher, state: SchedulerState, day: date, faults: Iterable[ReaderFault]
+) -> None:
+    """Record the faults that are not recorded yet, and log those found in what is stored."""
+    new = [fault for fault in faults if state.faults.get((day, fault.id)) != fault]
+    if not new:
+        return
+    publisher.store.record_faults(day, new)
+    state.faults.update({(day, fault.id): fault for fault in new})
+    for fault in new:
+        if fault.stored:
+            _log.warning("%s: %s", day, line_of(fault))
 
 
 async def _poll(publisher: Publisher, state: SchedulerState, due: datetime | None) -> None:
@@ -140,7 +171,7 @@ async def _poll(publisher: Publisher, state: SchedulerState, due: datetime | Non
     sources = state.polls.sources_to_poll(publisher.sources, store, now, due)
     if not sources:
         return
-    day = now.astimezone(load_zone(publisher.publication.timezone)).date()
+    day = local_date(publisher, now)
     for report in await fetch_sources(sources, store, day, clock):
         log_report(day, report)
     state.polls.plan(sources, store, clock.now())
@@ -163,16 +194,15 @@ def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due])
     if all_failed(publisher) and not count_papers(publisher, day, readers):
         _wait_for_sources(publisher, day)
         return
-    skipped: set[int] = set()
-
-    def on_skipped(reader: SkippedReader) -> None:
-        skipped.add(reader.id)
+    faults: list[ReaderFault] = []
+    frozen = freeze(publisher, day, readers, (), due=instant, on_fault=faults.append)
+    skipped = {fault.id for fault in faults}
+    for reader in skipped:
         state.skip(day, reader, now)
-
-    frozen = freeze(publisher, day, readers, (), due=instant, on_skipped=on_skipped)
+    _record(publisher, state, day, faults)
     if state.skipped:
         for reader in set(readers) - skipped:
-            state.skipped.pop((day, reader), None)
+            state.forget_skipped(day, reader)
     count = len(readers) - len(skipped)
     if frozen:
         _log.info("%s: frozen for %d readers, due %s UTC", day, count, f"{instant:%Y-%m-%d %H:%M}")

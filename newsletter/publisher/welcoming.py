@@ -40,6 +40,8 @@ def plan_first_letter(publisher: Publisher, reader: Reader) -> FirstLetter | Non
     yet, or nothing in it for this reader.
     """
     newest = next(iter(publisher.store.published_issues()), None)
+    if not reader.is_served:
+        return None
     if newest is None or publisher.store.planned_readers(newest.day, among=[reader.id]):
         return None
     wave = publisher.store.waves(newest.day)[-1]

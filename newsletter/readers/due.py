@@ -116,7 +116,7 @@ def list_due(
     found: defaultdict[_DueDate, array[int]] = defaultdict(lambda: array("q"))
     attempt = Isolated()  # one for all: there may be 100,000 readers
     for reader in readers:
-        if reader.status != "confirmed":
+        if not reader.is_served:
             continue
         with attempt:
             for due_date in _dates_of(reader.subscriber, default_schedule, dates, now):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 from newsletter.model import (
     LEFT,
     RECEIPT,
+    SUBSCRIBER_FIELDS,
     DailyGrowth,
     DeliveryState,
+    Filter,
     Issue,
     Item,
     MailEventEffect,
@@ -152,6 +154,58 @@ def merge_file_changes(known: Subscriber, before: Subscriber, after: Subscriber)
     """
     chosen = replace(known.filter, **_changes(before.filter, after.filter))
     return replace(known, **(_changes(before, after) | {"filter": chosen}))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnChoices:
+    """What a reader of the store chose, while the operator's file has them, too.
+
+    Attributes:
+        subscriber: their own choices in the fields that the file names.
+        named: the fields that the file names.
+    """
+
+    subscriber: Subscriber
+    named: tuple[str, ...] = ()
+
+
+def follow_file(
+    known: Subscriber, own: OwnChoices, before: Subscriber, after: Subscriber, named: Iterable[str]
+) -> tuple[Subscriber, OwnChoices]:
+    """A reader's settings, and their own choices, once the file says ``after`` in ``named`` fields.
+
+    What the file begins to name, or says otherwise than ``before``, replaces their choice. In what
+    it names no more they get their own choice back, unless they have changed it since.
+    """
+    names, values, mine = sorted(named), _flat(known), _flat(own.subscriber)
+    old, new = _flat(before), _flat(after)
+    for name in names:
+        if name not in own.named:
+            mine[name] = values[name]
+        if name not in own.named or old[name] != new[name]:
+            values[name] = new[name]
+    for name in {*own.named}.difference(names):
+        if values[name] == old[name]:
+            values[name] = mine[name]
+    return _of_flat(values), OwnChoices(_of_flat(mine), tuple(names))
+
+
+def named_fields(listed: Subscriber) -> frozenset[str]:
+    """The fields that a file names at least, if it is not known: those not at their default."""
+    default = _flat(Subscriber(listed.email))
+    return frozenset(name for name, value in _flat(listed).items() if value != default[name])
+
+
+def _flat(subscriber: Subscriber) -> dict[str, Any]:
+    """All fields by name, those of the filter among them."""
+    wants = subscriber.filter
+    return {n: getattr(wants if hasattr(wants, n) else subscriber, n) for n in SUBSCRIBER_FIELDS}
+
+
+def _of_flat(values: Mapping[str, Any]) -> Subscriber:
+    others = dict(values)
+    wants = Filter(**{field.name: others.pop(field.name) for field in fields(Filter)})
+    return Subscriber(**others, filter=wants)
 
 
 def _changes(before: Any, after: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from newsletter.model import DailyGrowth, ListingState, Suppression
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.reporting import known_health, reported_days
+from newsletter.publisher.reporting import find_reader_faults, known_health, reported_days
 from newsletter.web.context import PageContext, password_of
 
 Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
@@ -50,12 +50,13 @@ class OperatorPages:
         if (refusal := self._ask_password(request)) is not None:
             return refusal
         store = self.context.publisher.store
-        days = store.issue_days()[:ISSUES_SHOWN]
+        days, today = store.issue_days()[:ISSUES_SHOWN], self.context.now.date()
         waves = store.waves(days[0]) if days else ()
+        newest = next(reported_days(store, self.context.now), today)
         return self.context.templates.page(
             "operator",
             tally=store.count_readers(),
-            growth=count_growth(store.daily_growth(), self.context.now.date()),
+            growth=count_growth(store.daily_growth(), today),
             span=WEEKS_SHOWN,
             lines=[(day, store.issue_state(day), store.counts(day)) for day in days],
             sources=known_health(self.context.publisher),
@@ -63,6 +64,7 @@ class OperatorPages:
             heartbeats=store.heartbeats(),
             blocked=_list_blocked(store.suppressions()),
             farewells=store.leaving_reasons(limit=ENTRIES_SHOWN),
+            faulty=find_reader_faults(self.context.publisher, newest)[:ENTRIES_SHOWN],
             quarantined=tuple(fault for wave in waves for fault in wave.issue.quarantined),
         )
 

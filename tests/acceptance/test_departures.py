@@ -84,3 +84,19 @@ def test_address_list_with_a_mistake_names_the_line(newsletter: Newsletter) -> N
     (newsletter.folder / "left.txt").write_text("ada@example.org\n\nnobody\n")
     done = newsletter.run("subscribers", "import", "left.txt", code=3)
     assert "left.txt:3: " in done.stderr
+
+
+def test_file_entry_leaves_a_readers_choices_alone(newsletter: Newsletter) -> None:
+    newsletter.run("subscribers", "add", CLEO, "--include", "LoRA", "--exclude", "speech")
+    own = newsletter.json("subscribers", "list")
+    newsletter.subscribe({"email": ADA}, {"email": BOB}, {"email": CLEO, "exclude": []})
+    listed = newsletter.json("subscribers", "list")[2]
+    assert (listed["include"], "exclude" in listed, listed["origin"]) == (["LoRA"], False, "file")
+    newsletter.subscribe({"email": ADA}, {"email": BOB})
+    assert newsletter.json("subscribers", "list") == own
+
+
+def test_list_without_readers_has_its_header(newsletter: Newsletter) -> None:
+    newsletter.subscribe()
+    shown = newsletter.run("subscribers", "list").stdout
+    assert shown.split() == ["reader", "status", "from", "wants"]

@@ -141,12 +141,13 @@ class TestReaderColumns:
 
     def test_each_is_read_and_erased(self, database: Database, sql_store: SqlStore) -> None:
         """An erased reader keeps only ``decided`` and the day of joining."""
+        sql_store.save_reader(EVERY_FIELD, status="confirmed", now=NOON)
         sql_store.sync_subscribers([EVERY_FIELD], now=NOON)
         (reader,) = sql_store.readers()
         with database.reading() as connection:
             before = connection.execute(select(schema.readers)).mappings().one()
-        read = {field.name for field in fields(Reader)} - {"subscriber"}
-        assert read == before.keys() - {"email", "body", "listed", "joined", "changed"}
+        read = {field.name for field in fields(Reader)} - {"subscriber", "fault", "fallback"}
+        assert read == before.keys() - {"email", "body", "listed", "own", "joined", "changed"}
         assert all(getattr(reader, name) == before[name] for name in read)
         sql_store.erase(reader.id, "x@erased.invalid", now=NOON + timedelta(days=1))
         after = _take_reader(database)

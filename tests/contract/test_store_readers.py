@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from newsletter.model import Consent, ListedReader, ListedStatus, Reader, Status
+from newsletter.model import Consent, Filter, ListedReader, ListedStatus, Reader, Status, Subscriber
 from newsletter.ports import Store
 from tests.support.factories import EVERY_FIELD, NOON, subscriber
 
@@ -186,3 +186,58 @@ class TestImportedDepartures:
             store.keep_consent(1, Consent(at, "in another list", ""))
         assert [each.consented for each in store.listed_readers()] == [LATER, None]
         assert len(store.consents(1)) == 2
+
+
+class TestReaderOfTheStoreInTheFile:
+    """A reader who subscribed themselves, and whom the operator's file names for a while."""
+
+    own = replace(EVERY_FIELD, at=None)
+
+    def known(self, store: Store) -> Subscriber:
+        return only_reader(store).subscriber
+
+    def join(self, store: Store) -> None:
+        store.save_reader(self.own, status="confirmed", now=NOON)
+
+    def list(self, store: Store, *named: str, **fields: object) -> None:
+        entry = subscriber("ada@example.org", **fields)
+        store.sync_subscribers([entry], named={entry.email: named}, now=LATER)
+
+    def test_choices_stay_until_the_file_names_one(self, store: Store) -> None:
+        self.join(store)
+        self.list(store)
+        assert self.known(store) == self.own
+        assert only_reader(store).origin == "file"
+        self.list(store, cadence="daily")
+        assert self.known(store) == replace(self.own, cadence="daily")
+        self.list(store, "summary")
+        assert self.known(store) == replace(self.own, summary="short")
+
+    def test_struck_reader_is_the_stores_as_before(self, store: Store) -> None:
+        self.join(store)
+        before = only_reader(store)
+        self.list(store, "summary", cadence="daily", name="A.")
+        self.list(store, "summary", cadence="daily", name="Ada L.")
+        sync(store)
+        assert only_reader(store) == before
+        sync(store)
+        assert only_reader(store) == before
+
+    def test_choices_made_meanwhile_are_kept(self, store: Store) -> None:
+        self.join(store)
+        self.list(store, cadence="daily", at="06:00")
+        chosen = replace(self.known(store), at="09:00", filter=Filter())
+        store.save_reader(chosen, status="confirmed", now=LATER)
+        self.list(store, cadence="daily", at="06:00")
+        assert self.known(store) == chosen
+        sync(store)
+        assert self.known(store) == replace(chosen, cadence=self.own.cadence)
+
+    def test_leaving_outlives_the_file_entry(self, store: Store) -> None:
+        self.join(store)
+        self.list(store)
+        store.set_status(self.own.email, "unsubscribed", now=LATER)
+        sync(store)
+        assert (only_reader(store).status, only_reader(store).origin) == ("unsubscribed", "store")
+        self.list(store)
+        assert only_reader(store).status == "unsubscribed"

@@ -83,7 +83,7 @@ def _reader(kind: Any) -> Step:  # noqa: ANN401 - a type hint is anything
         return _optional(_reader(inner[0]))
     if origin is tuple and inner[0] is str:
         # Saves memory: many editions have the same reasons, many papers the same categories.
-        return lambda words: tuple(map(sys.intern, words))
+        return lambda words: tuple(map(sys.intern, _listed(words)))
     if origin is tuple:
         return _sequence(tuple, _reader(inner[0]))
     if origin is frozenset:
@@ -116,7 +116,16 @@ def _optional(step: Step) -> Step:
 
 def _sequence(kind: type, step: Step) -> Step:
     """The step for tuples of any length whose members have one type."""
-    return kind if step is _identity else lambda values: kind(map(step, values))
+    if step is _identity:
+        return lambda values: kind(_listed(values))
+    return lambda values: kind(map(step, _listed(values)))
+
+
+def _listed(values: Plain) -> Plain:
+    """These values, which must be a list: the letters of a word are no list of words."""
+    if type(values) not in {list, tuple}:
+        raise TypeError(f"not a list: {values!r:.60}")
+    return values
 
 
 def _object_writer(kind: Any) -> Step:  # noqa: ANN401 - as above

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -235,6 +236,8 @@ def _prepare(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: AN
     the file is busy, another process is making the same change.
     """
     connection.isolation_level = None
+    # One text that is not UTF-8, in a damaged or foreign row, must not stop a whole query.
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     connection.execute("PRAGMA foreign_keys = ON")
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         with _ignore_busy():

@@ -14,7 +14,8 @@ from newsletter.ports import Operator
 from newsletter.stores.logic import GONE, growth, why_blocked
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.engine import Queries
-from newsletter.stores.sql.mail_events import EVENTS, READERS, forgive, set_reader_status
+from newsletter.stores.sql.mail_events import EVENTS, forgive, set_reader_status
+from newsletter.stores.sql.reader_rows import READERS
 from newsletter.stores.sql.statements import insert_new, is_postgres, upsert
 
 
@@ -121,5 +122,6 @@ def _utc_day(connection: sa.Connection, instant: sa.ColumnElement[Any]) -> sa.Co
 def _count_by_day(
     connection: sa.Connection, query: sa.Select[tuple[Any, int]]
 ) -> Mapping[date, int]:
-    # SQLite returns a day as text, PostgreSQL as a date.
-    return {date.fromisoformat(str(day)): count for day, count in connection.execute(query)}
+    # SQLite returns a day as text, and for what is no instant, None or a day before the year 1.
+    counted = ((str(day), count) for day, count in connection.execute(query))
+    return {date.fromisoformat(day): count for day, count in counted if day[:1].isdecimal()}

@@ -24,11 +24,11 @@ from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Task, lock_task
 from newsletter.stores.sql.issues import delivery_of
 from newsletter.stores.sql.mail_events import (
-    READERS,
     forget_mail_events,
     forgive,
     set_reader_status,
 )
+from newsletter.stores.sql.reader_rows import READERS, usable_subscriber
 from newsletter.stores.sql.readers import ReaderQueries, last_cutoff
 from newsletter.stores.sql.statements import insert_new
 
@@ -118,7 +118,9 @@ class PageQueries(ReaderQueries, Pages):
             before = connection.execute(own).one_or_none()
             if before is None or connection.execute(taken).first() is not None:
                 return False
-            settings = dump(replace(load(Subscriber, before.body), email=email))
+            settings = dump(
+                replace(usable_subscriber(before.body) or Subscriber(email), email=email)
+            )
             changed = sa.update(schema.readers).where(READERS.id == reader)
             connection.execute(changed.values(email=email, body=settings, changed=now))
             former = insert_new(connection, schema.former_addresses)
@@ -134,11 +136,14 @@ class PageQueries(ReaderQueries, Pages):
             "email": alias,
             "body": dump(Subscriber(alias)),
             "listed": None,
+            "own": None,
             "status": "unsubscribed",
             "origin": "store",
             "changed": now,
         }
         with self._database.writing() as connection:
+            faults = schema.reader_faults
+            connection.execute(sa.delete(faults).where(faults.c.reader == reader))
             _erase_texts(connection, reader)
             _erase_deliveries(connection, reader, alias)
             _erase_editions(connection, reader, alias)

@@ -1,8 +1,8 @@
 """Readers of the operator's file and of the store alone, in SQL."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,49 +14,52 @@ from newsletter.model import (
     Consent,
     ListedReader,
     Reader,
+    ReaderFault,
     Status,
     Subscriber,
 )
 from newsletter.ports import Readers
-from newsletter.stores.logic import (
-    merge_file_changes,
-    status_in_file,
-    status_removed_from_file,
-)
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.codec import dump, load
+from newsletter.stores.sql.codec import dump
 from newsletter.stores.sql.engine import Task, lock_task
-from newsletter.stores.sql.mail_events import READERS, MailEventQueries
-from newsletter.stores.sql.statements import BATCH, pages, select_in
+from newsletter.stores.sql.mail_events import MailEventQueries
+from newsletter.stores.sql.reader_rows import COLUMNS, READERS, all_readers, reader_of
+from newsletter.stores.sql.readers_file import FileEntry, file_changes
+from newsletter.stores.sql.statements import BATCH, pages, select_in, upsert
 
-CONSENTS = schema.consents.c
+CONSENTS, FAULTS = schema.consents.c, schema.reader_faults.c
+
+FAULTS_KEPT = timedelta(days=30)  # how long it is kept which readers an issue skipped
 
 
 class ReaderQueries(MailEventQueries, Readers):
     """Implements :class:`newsletter.ports.Readers`."""
 
     @override
-    def sync_subscribers(self, listed_subscribers: Sequence[Subscriber], *, now: datetime) -> None:
-        bodies = {subscriber.email: dump(subscriber) for subscriber in listed_subscribers}
-        new, changed = dict(bodies), list[dict[str, Any]]()
+    def sync_subscribers(
+        self,
+        listed_subscribers: Sequence[Subscriber],
+        *,
+        named: Mapping[str, Collection[str]] = {},
+        now: datetime,
+    ) -> None:
+        entries = {s.email: FileEntry.of(s, named.get(s.email)) for s in listed_subscribers}
+        new, changed = dict(entries), list[dict[str, Any]]()
         with self._database.writing() as connection:
             lock_task(connection, Task.ADD_READERS)
-            for rows in pages(connection, sa.select(schema.readers), READERS.id):
+            query = sa.select(*COLUMNS, READERS.listed, READERS.own)
+            for rows in pages(connection, query, READERS.id):
                 for row in rows:
                     new.pop(row.email, None)
-                changed.extend(_file_changes(rows, bodies))
+                changed.extend(file_changes(rows, entries))
             if new:
-                _add_readers(connection, new, status="confirmed", origin="file", now=now)
+                bodies = {email: entry.body for email, entry in new.items()}
+                _add_readers(connection, bodies, status="confirmed", origin="file", now=now)
             if changed:
                 statement = sa.update(schema.readers).where(READERS.id == sa.bindparam("reader"))
-                statement = statement.values(
-                    status=sa.bindparam("new_status"),
-                    origin="file",
-                    body=sa.bindparam("new_body"),
-                    listed=sa.bindparam("new_listed"),
-                    changed=now,
-                )
-                connection.execute(statement, changed)
+                names = ("status", "origin", "body", "listed", "own")
+                values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
+                connection.execute(statement.values(**values, changed=now), changed)
 
     @override
     def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:
@@ -67,7 +70,7 @@ class ReaderQueries(MailEventQueries, Readers):
             values = {"status": status, "body": body, "changed": now}
             if not connection.execute(known.values(values)).rowcount:
                 _add_readers(connection, {email: body}, status=status, origin="store", now=now)
-            row = connection.execute(sa.select(schema.readers).where(READERS.email == email)).one()
+            row = connection.execute(sa.select(*COLUMNS).where(READERS.email == email)).one()
             return reader_of(row)
 
     @override
@@ -89,6 +92,37 @@ class ReaderQueries(MailEventQueries, Readers):
             return set_status(connection, row.email, listed.status, now=now)
 
     @override
+    def record_faults(self, day: date, faults: Collection[ReaderFault]) -> None:
+        with self._database.writing() as connection:
+            old = FAULTS.day < day - FAULTS_KEPT
+            connection.execute(sa.delete(schema.reader_faults).where(old))
+            for fault in faults:
+                row = {"day": day, "reader": fault.id, "said": "" if fault.stored else fault.words}
+                connection.execute(upsert(connection, schema.reader_faults, row))
+
+    @override
+    def faulty_readers(
+        self, first: date, last: date | None = None
+    ) -> tuple[tuple[Reader, str], ...]:
+        planned = (
+            sa.select(schema.deliveries.c.reader)
+            .join(schema.issues)
+            .where(schema.issues.c.day == FAULTS.day, schema.deliveries.c.reader == FAULTS.reader)
+        )
+        said = sa.case((planned.exists(), ""), else_=FAULTS.said).label("said")
+        query: sa.Select[Any] = (
+            sa.select(*COLUMNS, said)
+            .join(schema.reader_faults, FAULTS.reader == READERS.id)
+            .where(READERS.status == "confirmed", FAULTS.day >= first)
+            .order_by(READERS.id, FAULTS.day)
+        )
+        if last is not None:
+            query = query.where(FAULTS.day <= last)
+        with self._database.reading() as connection:
+            found = {row.id: row for row in connection.execute(query)}
+            return tuple((reader_of(row), row.said) for row in found.values())
+
+    @override
     def keep_consent(self, reader: int, consent: Consent) -> None:
         same = (CONSENTS.reader == reader) & (CONSENTS.at == consent.at)
         with self._database.writing() as connection:
@@ -102,7 +136,7 @@ class ReaderQueries(MailEventQueries, Readers):
         agreed = sa.select(CONSENTS.reader, sa.func.max(CONSENTS.at).label("at"))
         agreed_at = agreed.group_by(CONSENTS.reader).subquery()
         query = (
-            sa.select(*_COLUMNS, READERS.changed, agreed_at.c.at)
+            sa.select(*COLUMNS, READERS.changed, agreed_at.c.at)
             .outerjoin_from(schema.readers, agreed_at, agreed_at.c.reader == READERS.id)
             .where(READERS.status.in_(("confirmed", *LEFT)))
         )
@@ -120,12 +154,12 @@ class ReaderQueries(MailEventQueries, Readers):
         with self._database.reading() as connection:
             if emails is None:
                 return tuple(all_readers(connection))
-            rows = select_in(connection, sa.select(schema.readers), READERS.email, emails)
+            rows = select_in(connection, sa.select(*COLUMNS), READERS.email, emails)
             return tuple(sorted(map(reader_of, rows), key=lambda reader: reader.id))
 
     @override
     def each_reader(self) -> Iterator[Reader]:
-        query, last = sa.select(schema.readers).order_by(READERS.id).limit(BATCH), 0
+        query, last = sa.select(*COLUMNS).order_by(READERS.id).limit(BATCH), 0
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(query.where(READERS.id > last)).all()
@@ -141,12 +175,12 @@ class ReaderQueries(MailEventQueries, Readers):
     @override
     def readers_by_id(self, ids: Sequence[int]) -> tuple[Reader, ...]:
         with self._database.reading() as connection:
-            query = sa.select(schema.readers).order_by(READERS.id)
+            query = sa.select(*COLUMNS).order_by(READERS.id)
             return tuple(map(reader_of, select_in(connection, query, READERS.id, ids)))
 
     @override
     def reader_by_email(self, email: str) -> Reader | None:
-        same = sa.select(schema.readers).where(sa.func.lower(READERS.email) == email.lower())
+        same = sa.select(*COLUMNS).where(sa.func.lower(READERS.email) == email.lower())
         with self._database.reading() as connection:
             row = connection.execute(same.order_by(READERS.id).limit(1)).one_or_none()
         return None if row is None else reader_of(row)
@@ -181,12 +215,6 @@ def _last_open_mark(connection: sa.Connection, email: str) -> datetime | None:
     return marked
 
 
-def all_readers(connection: sa.Connection) -> Iterator[Reader]:
-    """All readers by id, loaded in batches."""
-    all_pages = pages(connection, sa.select(schema.readers), READERS.id)
-    return (reader_of(row) for rows in all_pages for row in rows)
-
-
 def last_cutoff(connection: sa.Connection) -> int:
     """The cutoff of the last freeze; 0 if there is none."""
     last = sa.select(sa.func.coalesce(sa.func.max(schema.waves.c.cutoff), 0))
@@ -194,64 +222,9 @@ def last_cutoff(connection: sa.Connection) -> int:
     return cutoff
 
 
-def reader_of(row: sa.Row[Any]) -> Reader:
-    """The reader in this row of the table."""
-    return Reader(
-        id=row.id,
-        subscriber=load(Subscriber, row.body),
-        status=row.status,
-        decided=row.decided,
-        origin=row.origin,
-    )
-
-
-_COLUMNS = (
-    READERS.id,
-    READERS.email,
-    READERS.status,
-    READERS.decided,
-    READERS.origin,
-    READERS.body,
-)
-"""What :func:`reader_of` reads."""
-
-
 def _listed_reader(row: sa.Row[Any]) -> ListedReader:
     since = None if row.status == "confirmed" else row.changed
     return ListedReader(reader_of(row).subscriber, row.status, since, row.at)
-
-
-def _file_changes(
-    known: Iterable[sa.Row[Any]], bodies: Mapping[str, str]
-) -> Iterator[dict[str, Any]]:
-    """The changes that the operator's file makes to known readers, as parameters of an update."""
-    for row in known:
-        listed = bodies.get(row.email)
-        if listed is not None:
-            after = (status_in_file(row.status), "file", _merge(row, listed), listed)
-        elif row.origin == "file":
-            after = (status_removed_from_file(row.status), "file", row.body, row.listed)
-        else:
-            continue
-        if after != (row.status, row.origin, row.body, row.listed):
-            status, _, body, listed_body = after
-            yield {
-                "reader": row.id,
-                "new_status": status,
-                "new_body": body,
-                "new_listed": listed_body,
-            }
-
-
-def _merge(row: sa.Row[Any], listed: str) -> str:
-    """A reader's settings after they changed in the operator's file."""
-    if row.listed is None:
-        return listed
-    if row.listed == listed:
-        body: str = row.body
-        return body
-    known, before, after = (load(Subscriber, text) for text in (row.body, row.listed, listed))
-    return dump(merge_file_changes(known, before, after))
 
 
 def _add_readers(

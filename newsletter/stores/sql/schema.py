@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0014"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0015"  # the schema's version: the newest in ``stores/migrations/versions``
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -49,6 +52,34 @@ class StorableText(sa.TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
         """Replace what a database cannot hold."""
         return None if value is None else storable(value)
+
+
+class ReadableText(StorableText):
+    """Text that is read whatever is stored, for a table that a hand may have changed."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: str | bytes | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        """SQLite keeps bytes as such in a column of text."""
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+class ReadableInstant(UtcDateTime):
+    """An instant that is read whatever is stored: what is none becomes the first of 1970."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:  # noqa: ANN401 - SQLAlchemy's
+        """The usual conversion, except for what is no instant."""
+        convert: Any = super().result_processor(dialect, coltype) or (lambda value: value)
+
+        def read(value: object) -> Any:  # noqa: ANN401 - an instant or None
+            try:
+                return convert(value)
+            except (TypeError, ValueError):
+                return EPOCH
+
+        return read
 
 
 def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
@@ -129,16 +160,25 @@ readers = sa.Table(
     "readers",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("email", sa.Text, nullable=False, unique=True),
+    sa.Column("email", ReadableText, nullable=False, unique=True),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("decided", sa.Integer, nullable=False),
     sa.Column("origin", sa.String(16), nullable=False),
     sa.Column("body", sa.Text, nullable=False),  # Subscriber, JSON
     sa.Column("listed", sa.Text),  # Subscriber, JSON: the operator's file at the last sync
-    sa.Column("joined", UtcDateTime, nullable=False),
-    sa.Column("changed", UtcDateTime, nullable=False),
+    sa.Column("own", sa.Text),  # OwnChoices, JSON: of a reader who joined before the file had them
+    sa.Column("joined", ReadableInstant, nullable=False),
+    sa.Column("changed", ReadableInstant, nullable=False),
     _one_of("status", get_args(Status)),
     _one_of("origin", get_args(Origin)),
+)
+
+reader_faults = sa.Table(
+    "reader_faults",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),  # of the issue
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
+    sa.Column("said", StorableText, nullable=False),  # empty: the reader's row says it
 )
 
 consents = sa.Table(

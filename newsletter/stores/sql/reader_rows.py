@@ -1,0 +1,80 @@
+"""Readers as they are stored: from a row of the table to a reader, whatever is in the row."""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar, get_args
+
+import sqlalchemy as sa
+
+from newsletter.errors import FilterError, Isolated, describe
+from newsletter.model import Reader, Status, Subscriber
+from newsletter.readers.stored_settings import checked
+from newsletter.stores.sql import schema
+from newsletter.stores.sql.codec import load
+from newsletter.stores.sql.statements import pages
+
+T = TypeVar("T")
+
+READERS = schema.readers.c
+
+_STATUSES = frozenset(get_args(Status))
+
+COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
+    READERS.id,
+    READERS.email,
+    READERS.status,
+    READERS.decided,
+    READERS.origin,
+    READERS.body,
+)
+"""What :func:`reader_of` reads; the id comes first."""
+
+
+def reader_of(row: sa.Row[Any]) -> Reader:
+    """The reader in this row; one whose row cannot be used has a ``fault``, and raises nothing."""
+    email = row.email
+    stored, fault = load_or_fault(Subscriber, row.body)
+    subscriber, fallback = Subscriber(email), ""
+    if stored is not None:
+        subscriber, fault, fallback = checked(stored)
+    if subscriber.email != email:
+        fault = f"stored for the address {subscriber.email!r}"
+    if type(row.decided) is not int:
+        fault = f"the last paper decided is stored as {row.decided!r}"
+    status: Status = row.status
+    if status not in _STATUSES:
+        status, fault = "confirmed", f"there is no status {status!r}"
+    return Reader(
+        id=row.id,
+        subscriber=Subscriber(email) if fault else subscriber,
+        status=status,
+        decided=0 if fault else row.decided,
+        origin="file" if row.origin == "file" else "store",
+        fault=fault,
+        fallback="" if fault else fallback,
+    )
+
+
+def load_or_fault(kind: type[T], text: str) -> tuple[T | None, str]:
+    """The value in a stored text; None, and why, if it cannot be read."""
+    attempt = Isolated()
+    with attempt:
+        try:
+            return load(kind, text), ""
+        except FilterError as error:
+            return None, f"a stored rule cannot be read: {error.text!r}: {error.reason}"
+    return None, f"stored settings cannot be read: {describe(attempt.error)}"
+
+
+def usable_subscriber(body: str | None) -> Subscriber | None:
+    """The subscriber in a stored text as they can be served; None if they cannot."""
+    stored = None if body is None else load_or_fault(Subscriber, body)[0]
+    if stored is None:
+        return None
+    subscriber, fault, _ = checked(stored)
+    return None if fault else subscriber
+
+
+def all_readers(connection: sa.Connection) -> Iterator[Reader]:
+    """All readers by id, loaded in batches."""
+    all_pages = pages(connection, sa.select(*COLUMNS), READERS.id)
+    return (reader_of(row) for rows in all_pages for row in rows)
