@@ -36,7 +36,7 @@ from newsletter.config import (
 from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.letter.rendering import NOTES, LetterTemplates
-from newsletter.model import ListedReader, Reader, Subscriber, Topic
+from newsletter.model import ListedReader, Reader, Subscriber
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
@@ -181,13 +181,8 @@ class App:
         return DefaultSchedule(schedule.at, self.settings.timezone, schedule.days)
 
     @property
-    def topics(self) -> tuple[Topic, ...]:
-        """The topics that a reader may follow."""
-        return tuple(settings.topic for settings in self.settings.topics)
-
-    @property
     def topic_names(self) -> list[str]:
-        """Their names."""
+        """The topics that a reader may follow."""
         return [topic.name for topic in self.settings.topics]
 
     # -- issues and letters --------------------------------------------------------------------
@@ -204,7 +199,7 @@ class App:
         """The publisher; the store's readers are left as they are."""
         return Publisher(
             publication=self.settings.publication,
-            topics=self.topics,
+            topics=tuple(settings.topic for settings in self.settings.topics),
             cadence=self.settings.schedule.days,
             max_items=self.settings.issue.max_items,
             when_empty=self.settings.issue.when_empty,

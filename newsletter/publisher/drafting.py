@@ -146,7 +146,7 @@ def usable_readers(
 
     So do readers who are served otherwise than their settings say.
     """
-    topics = frozenset(topic.name for topic in publisher.topics)
+    topics = frozenset(publisher.topic_names)
     for reader in readers:
         if reader.status != "confirmed":
             continue

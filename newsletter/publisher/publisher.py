@@ -26,8 +26,8 @@ class WithSources(Protocol):
         """The time."""
 
     @property
-    def topics(self) -> Sequence[Topic]:
-        """The newsletter's sections."""
+    def topic_names(self) -> Sequence[str]:
+        """The names of its sections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +55,8 @@ class Publisher:
     matcher: Matcher
     clock: Clock
     in_doubt: Literal["resend", "hold"] = "resend"
+
+    @property
+    def topic_names(self) -> Sequence[str]:
+        """The names of the topics."""
+        return [topic.name for topic in self.topics]

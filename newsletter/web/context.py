@@ -125,7 +125,7 @@ class PageContext:
     @property
     def topic_names(self) -> list[str]:
         """The names of the newsletter's topics, in its order."""
-        return [topic.name for topic in self.publisher.topics]
+        return [*self.publisher.topic_names]
 
     def today(self, reader: Reader) -> date:
         """The date in a reader's time zone."""
