@@ -66,8 +66,11 @@ class Plan:
 
     @property
     def tail(self) -> int:
-        """Days without new papers at the end, in which the last letters of all readers leave."""
-        return 9 if self.days > 14 else 2
+        """Days without new papers at the end, in which the last letters of all readers leave.
+
+        A weekly reader's last papers may have to wait for one more letter.
+        """
+        return 16 if self.days > 14 else 2
 
     @property
     def start(self) -> date:
