@@ -144,6 +144,28 @@ def test_wrong_password_names_the_settings(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("answer", "tried"),
+    [("535 5.7.8 wrong", ["CRAM-MD5"]), ("504 5.5.4 what", ["CRAM-MD5", "PLAIN", "LOGIN"])],
+)
+def test_refused_password_is_not_repeated(answer: str, tried: list[str]) -> None:
+    async def scenario() -> None:
+        async with faulty_server({"AUTH": [answer] * 9}) as server:
+            server.greeting = "250-localhost\r\n250 AUTH LOGIN PLAIN CRAM-MD5"
+            settings = SmtpSettings(
+                host=server.host,
+                port=server.port,
+                security="none",
+                username="ada",
+                password=SecretStr("no"),
+            )
+            await refused(settings.model_copy(update={"connections": 1}), answer)
+            commands = [line.split() for line in server.commands]
+            assert [words[1] for words in commands if words[0] == "AUTH"] == tried
+
+    asyncio.run(scenario())
+
+
 def test_login_at_server_without_login_is_refused() -> None:
     async def scenario() -> None:
         async with working_server() as server:

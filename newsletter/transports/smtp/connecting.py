@@ -31,6 +31,9 @@ _CHECK_LOGIN = "check smtp.username and smtp.password, and that smtp.security fi
 _GO_ON, _REFUSED = 334, 535
 _MAX_INITIAL = 500  # a longer response does not fit into the line of AUTH (RFC 4954, 4)
 
+_OTHER_MECHANISM = frozenset({504, 534})
+"""The mechanism is not known, or too weak (RFC 4954, 6): another one may do."""
+
 _Step = Callable[[], Awaitable[object]]
 
 
@@ -105,7 +108,7 @@ def _steps(settings: SmtpSettings, client: aiosmtplib.SMTP) -> list[tuple[_Step,
             await _login_by_token(settings, client)
             return
         password = settings.password.get_secret_value() if settings.password else ""
-        await client.login(settings.username or "", password)
+        await _login_once(client, settings.username or "", password)
 
     steps: list[tuple[_Step, str]] = [(client.connect, _CHECK_SERVER)]
     if settings.security == "starttls":
@@ -168,6 +171,35 @@ def _challenge_text(challenge: str) -> str:
     if not isinstance(document, dict):
         return ""
     return f"({', '.join(f'{key} {text}' for key, text in document.items())})"
+
+
+async def _login_once(client: aiosmtplib.SMTP, username: str, password: str) -> None:
+    """Log in with one mechanism: a refused password is not tried again under another name.
+
+    Servers block clients after a few refused passwords. Only a mechanism that the server does not
+    take after all (RFC 4954, 6) is followed by another one.
+
+    Raises:
+        aiosmtplib.SMTPException: the server refuses the login, or offers no mechanism.
+    """
+    by_name = {
+        "plain": client.auth_plain,
+        "login": client.auth_login,
+        "cram-md5": client.auth_crammd5,
+    }
+    encrypted = client.get_transport_info("sslcontext") is not None
+    order = ("plain", "login", "cram-md5") if encrypted else ("cram-md5", "plain", "login")
+    *others, last = [name for name in order if name in client.server_auth_methods] or [""]
+    for name in others:
+        try:
+            await by_name[name](username, password)
+        except aiosmtplib.SMTPAuthenticationError as error:
+            if error.code not in _OTHER_MECHANISM:
+                raise
+        else:
+            return
+    # Without any, aiosmtplib's own login says what is missing.
+    await by_name.get(last, client.login)(username, password)
 
 
 def _raise_lost_cancellation() -> None:

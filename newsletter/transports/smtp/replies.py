@@ -36,6 +36,10 @@ class ServerGoneError(TransportError):
     """The server cannot be reached now; in a moment it may be."""
 
 
+class LoginRefusedError(TransportError):
+    """The server refuses the username and password for good."""
+
+
 def is_mailbox(address: str) -> bool:
     """Whether an address is one mailbox of RFC 5321 4.1.2 that can be written as it stands.
 
@@ -91,9 +95,12 @@ def opening_error(settings: SmtpSettings, error: Exception, remedy: str) -> Tran
             "set smtp.ca_file to the authority that signed its certificate, smtp.host to a name "
             "in the certificate, and smtp.security to what this port speaks"
         )
-    kind = TransportError if _is_final(error) else ServerGoneError
     words = error_text(error)
-    return kind(f"{settings.address}: {words}; {_CHECK_HELO if is_about_helo(words) else remedy}")
+    message = f"{settings.address}: {words}; {_CHECK_HELO if is_about_helo(words) else remedy}"
+    if not _is_final(error):
+        return ServerGoneError(message)
+    refuses_login = isinstance(error, aiosmtplib.SMTPAuthenticationError)
+    return (LoginRefusedError if refuses_login else TransportError)(message)
 
 
 def error_text(error: Exception) -> str:
