@@ -58,7 +58,9 @@ from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from newsletter.transports.smtp.settings import default_helo
+from newsletter.transports.smtp.relay import RelayFile
 
+RELAY_FILE = "relay.json"  # the limits of the SMTP server, in the newsletter's own folder
 OWN_FOLDER = ".newsletter"
 """The folder beside the configuration in which the newsletter keeps its own files."""
 
@@ -286,7 +288,13 @@ class App:
 
     def transport(self) -> Transport:
         """The transport that letters leave by: the configured SMTP server."""
-        return SmtpTransport(self.smtp_settings, self.clock)
+        return SmtpTransport(self.smtp_settings, self.clock, self.own_folder / RELAY_FILE)
+
+    @property
+    def relay_notice(self) -> str:
+        """That the SMTP server takes no letters for now, because its limit is reached; or empty."""
+        file, address = RelayFile(self.own_folder / RELAY_FILE), self.smtp_settings.address
+        return file.load(address, self.clock.now()).notice(address, self.clock.now())
 
     @property
     def smtp_settings(self) -> SmtpSettings:

@@ -40,7 +40,8 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
     Example: newsletter status 2026-08-03
 
     It lists the readers whose email failed, waits or is in doubt, says when `newsletter run` was
-    last active, and which returned mails need a person. The sources are shown only with the newest
+    last active, which returned mails need a person, and until when the SMTP server takes nothing
+    because its limit for the hour or day is reached. The sources are shown only with the newest
     issue. Lists of papers that could not be read are shown until they are read or given up, and
     for a month after that.
     """
@@ -51,6 +52,7 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
         deliveries = app.store.deliveries(day, states=LISTED_STATES)
         left_mails = app.store.left_mails()
         mass_reports = app.store.mass_reports(since=day - MASS_SHOWN_FOR)
+        relay = app.relay_notice
     readers = [(d.email, d.state, d.attempts, d.reply) for d in deliveries]
     document = {
         **issue_document(found),
@@ -58,12 +60,13 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
             dict(zip(("email", "state", "attempts", "reply"), row, strict=True)) for row in readers
         ],
         "gaps": gaps_document(gaps),
+        "server": relay,
         "awake": [_heartbeat_document(heartbeat) for heartbeat in heartbeats],
         "left_mails": [asdict(mail) | {"since": mail.since.isoformat()} for mail in left_mails],
         "mass_reports": [asdict(one) | {"letter": str(one.letter)} for one in mass_reports],
     }
     parts = (
-        issue_lines(found),
+        "\n".join(filter(None, (issue_lines(found), relay))),
         "\n".join(map(_heartbeat_line, heartbeats)),
         table(("source", "state", ""), [(s.name, s.state, s.detail) for s in found.sources]),
         gap_lines(gaps),

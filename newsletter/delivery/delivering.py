@@ -35,6 +35,10 @@ _log = logging.getLogger(__name__)
 
 BATCH = 200  # how many letters are claimed at once
 MAX_CUTS = 3  # a letter whose connection breaks this often in one run waits like a deferred one
+
+MAX_LIMITED = 40
+"""A letter that meets the server's limits this often in one run waits, too: others go first."""
+
 PROGRESS_SECONDS = 1.0  # seconds between two reports of progress
 
 NOT_BUILT = "not sent: unexpected"
@@ -84,6 +88,7 @@ class DeliveryRun:
         self.unanswered_claim = ""
         self.reported: datetime | None = None
         self.cuts: Counter[int] = Counter()
+        self.limited: Counter[int] = Counter()
 
     async def deliver(self) -> Counts:
         """Send the letters, and close the issue if nothing of it is left open.
@@ -241,9 +246,9 @@ class DeliveryRun:
     def _soften(self, claim: Claim, outcome: Outcome) -> Outcome:
         """The outcome, or a deferral where the outcome may not be this letter's own.
 
-        A letter is deferred that broke the connection again and again. So is one that was refused
-        in a round in which the server accepted none, unless the refusal names the mailbox: the
-        server may refuse everybody.
+        A letter is deferred that broke the connection, or met the server's limits, again and
+        again. So is one that was refused in a round in which the server accepted none, unless the
+        refusal names the mailbox: the server may refuse everybody.
         """
         self.welcome = self.welcome or isinstance(outcome, Accepted)
         if isinstance(outcome, Refused) and not self.welcome:
@@ -253,17 +258,23 @@ class DeliveryRun:
             return outcome
         if not isinstance(outcome, NotSent) or self.stopping:
             return outcome
-        self.cuts[claim.reader] += 1
-        return Deferred(outcome.reason) if self.cuts[claim.reader] >= MAX_CUTS else outcome
+        counts, most = self.cuts, MAX_CUTS
+        if outcome.limited:
+            counts, most = self.limited, MAX_LIMITED
+        counts[claim.reader] += 1
+        return Deferred(outcome.reason) if counts[claim.reader] >= most else outcome
 
     def _record(self, claim: Claim, outcome: Outcome) -> None:
-        deferred = isinstance(outcome, Deferred)
-        again = next_try(claim.attempt, self.clock.now()) if deferred else None
+        again = None
+        if isinstance(outcome, Deferred):
+            again = outcome.until or next_try(claim.attempt, self.clock.now())
         self.records.settle(Settlement(claim, outcome, again))
 
 
 async def send_single(transport: Transport, envelope: Envelope) -> Outcome:
     """Send one letter that belongs to no issue and is in no ledger; returns what became of it.
+
+    A letter that meets the server's limits is sent again, as the transport keeps to them.
 
     Raises:
         TransportError: the server as a whole refuses us or is gone.
@@ -271,7 +282,12 @@ async def send_single(transport: Transport, envelope: Envelope) -> Outcome:
     edition = Edition(Recipient(0, envelope.recipient), sections=())
     letter = Letter(Claim(0, 0, "note", edition, attempt=1), envelope)
     outcomes: list[Outcome] = []
-    await send_unrecorded(transport, [letter], lambda _letter, outcome: outcomes.append(outcome))
+    for _ in range(MAX_LIMITED):
+        await send_unrecorded(
+            transport, [letter], lambda _letter, outcome: outcomes.append(outcome)
+        )
+        if not (outcomes and isinstance(outcomes[-1], NotSent) and outcomes[-1].limited):
+            break
     return outcomes[-1] if outcomes else NotSent("the transport did not settle it")
 
 

@@ -97,16 +97,27 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The server asks to try again later (4xx)."""
+    """The server asks to try again later (4xx).
+
+    Attributes:
+        until: when, if the server takes nothing before; None: after the usual wait.
+    """
 
     reply: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The connection ended before the final dot: the letter was certainly not delivered."""
+    """The letter was certainly not delivered: the connection ended before the final dot.
+
+    Attributes:
+        limited: whether the server refused it only because of its own limits (connections, rate);
+            it may be sent again at once, as the transport keeps to them.
+    """
 
     reason: str
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

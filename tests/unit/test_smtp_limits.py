@@ -86,19 +86,41 @@ def test_broken_connection_is_no_refusal() -> None:
     assert breaker.reason == ""
 
 
-def test_errors_halve_connections_and_success_restores_them() -> None:
+async def open_all(limit: ConnectionLimit) -> int:
+    """Open as many connections as are allowed, with an accepted letter after each."""
+    opened = 0
+    while limit.room:
+        assert await limit.acquire()
+        limit.opened()
+        limit.record(TAKEN)
+        opened += 1
+    return opened
+
+
+def test_connections_grow_with_accepted_letters() -> None:
     async def scenario() -> None:
         limit = ConnectionLimit(8)
-        for _ in range(8):
-            assert await limit.acquire()
-        assert not limit.exceeded
-        limit.record(NotSent("421 too many"))
-        for over in (4, 3, 2, 1, 0):
-            assert limit.exceeded == (over > 0)
-            if over:
-                limit.release()
+        assert await limit.acquire()
+        rooms = [limit.room]
+        limit.opened()
+        rooms.append(limit.room)
+        limit.record(TAKEN)
+        assert [*rooms, limit.room] == [0, 1, 2]
+        assert await open_all(limit) == 7
+
+    asyncio.run(scenario())
+
+
+def test_broken_connection_lowers_the_limit_by_one() -> None:
+    async def scenario() -> None:
+        limit = ConnectionLimit(8)
+        await open_all(limit)
+        limit.record(NotSent("cut off"))
+        assert [limit.retire(), limit.retire()] == [True, False]
+        limit.release(worked=False)
         waiting = asyncio.ensure_future(limit.acquire())
-        for _ in range(GROWTH):
+        for _ in range(2 * GROWTH):
+            assert not limit.room
             limit.record(TAKEN)
         assert await waiting
         limit.close()
@@ -107,12 +129,29 @@ def test_errors_halve_connections_and_success_restores_them() -> None:
     asyncio.run(scenario())
 
 
+def test_letter_that_meets_a_limit_closes_nothing() -> None:
+    async def scenario() -> None:
+        limit = ConnectionLimit(3)
+        await open_all(limit)
+        limit.record(NotSent("450 too fast", limited=True))
+        assert not limit.retire()
+
+    asyncio.run(scenario())
+
+
 def test_one_connection_always_remains() -> None:
     async def scenario() -> None:
         limit = ConnectionLimit(2)
         for _ in range(5):
-            limit.halve()
+            limit.lower(0)
         assert await limit.acquire()
+
+    asyncio.run(scenario())
+
+
+def test_known_number_is_kept_to_at_first() -> None:
+    async def scenario() -> None:
+        assert await open_all(ConnectionLimit(8, known=3)) == 3
 
     asyncio.run(scenario())
 
@@ -126,13 +165,12 @@ def test_domain_limit_starts_with_first_4xx() -> None:
             domains.acquire(ada)
             entered += 1
         for _ in range(entered):
-            domains.release(ada, TAKEN)
+            domains.release(ada)
         return entered
 
     limits = [room()]
     for _ in range(4):
-        domains.acquire(ada)
-        domains.release(ada, Deferred("451 slower"))
+        domains.record(ada, Deferred("451 slower"))
         limits.append(room())
     assert limits == [50, 5, 2, 1, 1]
     domains.acquire(ada)

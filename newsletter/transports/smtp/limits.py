@@ -7,38 +7,69 @@ from datetime import datetime, timedelta
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome
 from newsletter.ports import Clock
 
-GROWTH = 50  # after so many accepted letters one more connection is allowed
+GROWTH = 50
+"""After so many accepted letters one more connection is tried than the server last allowed; twice
+as many after each time that it was too many."""
+
 SLOWED = 5  # letters at once to a domain after its first 4xx; each further 4xx halves the number
 
 
 class ConnectionLimit:
-    """How many connections may be open: half as many under strain, one more as letters pass.
+    """How many connections may be open.
 
-    Additive increase, multiplicative decrease, as in RFC 5681.
+    It begins with one; once that is open a second is allowed, and one more for each accepted letter
+    (slow start, RFC 5681). After the first sign of strain only every ``GROWTH`` accepted letters
+    allow one more than the server last took. Connections that work are never closed because others
+    are refused. ``known`` is how many the server took before.
     """
 
-    def __init__(self, maximum: int) -> None:
-        self._maximum = self._limit = maximum
-        self._accepted = self._open = 0
+    def __init__(self, maximum: int, known: int | None = None) -> None:
+        self._maximum = maximum
+        self._limit = 1
+        self._ceiling = min(maximum, known or maximum)  # quick growth ends here
+        self._open = self._working = 0
+        self._accepted, self._growth = 0, GROWTH
         self._changed = asyncio.Event()
         self._closed = False
 
     @property
-    def exceeded(self) -> bool:
-        """Whether there are more connections than allowed, so that one has to close."""
+    def working(self) -> int:
+        """How many connections are open and let in."""
+        return self._working
+
+    @property
+    def room(self) -> int:
+        """How many more connections are allowed now."""
+        return max(0, self._limit - self._open)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more connections are open or being opened than are allowed."""
         return self._open > self._limit
 
     async def acquire(self) -> bool:
         """Wait until one more connection is allowed; False if no more are needed."""
-        while not self._closed and self._open >= self._limit:
+        while not (self._closed or self.room):
             self._changed.clear()
             await self._changed.wait()
         self._open += not self._closed
         return not self._closed
 
-    def release(self) -> None:
-        """Count a connection that ended."""
+    def opened(self) -> None:
+        """Count a connection that the server has let in."""
+        self._working += 1
+        self._raise_to(min(2, self._ceiling))
+
+    def retire(self) -> bool:
+        """Whether one of those let in is too many and has to close; then it counts no more."""
+        too_many = self._working > self._limit
+        self._working -= too_many
+        return too_many
+
+    def release(self, *, worked: bool) -> None:
+        """Count a connection that ended; ``worked`` if it had been let in."""
         self._open -= 1
+        self._working -= worked
         self._changed.set()
 
     def close(self) -> None:
@@ -52,18 +83,36 @@ class ConnectionLimit:
         self._changed.set()
 
     def record(self, outcome: Outcome) -> None:
-        """Raise the limit for accepted letters, halve it for one that was cut off."""
+        """Raise the limit for accepted letters, lower it for one that was cut off."""
         if isinstance(outcome, Accepted):
             self._accepted += 1
-            if self._accepted % GROWTH == 0:
-                self._limit = min(self._maximum, self._limit + 1)
-                self._changed.set()
-        elif isinstance(outcome, NotSent):
-            self.halve()
+            if self._limit < self._ceiling:
+                self._raise_to(self._limit + 1)
+            elif self._limit < self._maximum and self._accepted >= self._growth:
+                self._accepted, self._ceiling = 0, self._ceiling + 1
+                self._raise_to(self._ceiling)
+        elif isinstance(outcome, NotSent) and not outcome.limited:
+            self.lower(self._working - 1)
 
-    def halve(self) -> None:
-        """Allow half of the open connections, at least one."""
-        self._limit = max(1, min(self._limit, self._open) // 2)
+    def lower(self, limit: int, *, final: bool = False) -> int:
+        """Allow no more than so many, at least one; ``final``: in this run not one more.
+
+        Returns how many are allowed.
+        """
+        self._limit = self._ceiling = max(1, min(self._limit, limit))
+        self._accepted, self._growth = 0, 2 * self._growth
+        if final:
+            self._maximum = self._limit
+        return self._limit
+
+    def restart(self) -> None:
+        """Begin again with one connection: the server takes none now."""
+        self._limit = 1
+
+    def _raise_to(self, limit: int) -> None:
+        if limit > self._limit:
+            self._limit = limit
+            self._changed.set()
 
 
 class DomainLimit:
@@ -82,11 +131,14 @@ class DomainLimit:
         """Count a letter as under way."""
         self._under_way[_domain(letter)] += 1
 
-    def release(self, letter: Letter, outcome: Outcome | None) -> None:
-        """Count a letter as under way no more; a deferral (4xx) limits its domain."""
-        domain = _domain(letter)
-        self._under_way[domain] -= 1
+    def release(self, letter: Letter) -> None:
+        """Count a letter as under way no more."""
+        self._under_way[_domain(letter)] -= 1
+
+    def record(self, letter: Letter, outcome: Outcome) -> None:
+        """Limit the domain of a letter that is deferred (4xx)."""
         if isinstance(outcome, Deferred) and outcome.reply.startswith("4"):
+            domain = _domain(letter)
             slowed = self._limits.get(domain, 2 * SLOWED) // 2
             self._limits[domain] = max(1, slowed)
 

@@ -5,6 +5,7 @@ import ssl
 
 import aiosmtplib
 
+from newsletter.delivery.refusals import READER_GONE, Cause, cause
 from newsletter.errors import TransportError
 from newsletter.model import Accepted, Deferred, Outcome, Refused, Unknown
 from newsletter.transports.smtp.settings import SmtpSettings
@@ -24,6 +25,11 @@ _MAILBOX = re.compile(
     """,
     re.VERBOSE,
 )
+CHECK_SENDER = (
+    "see bounces.address or, if that is not set, sender: it must be an address that exists and "
+    "that smtp.username may send from"
+)
+
 _MAX_REPLY = 500
 _HELO = re.compile(r"\b(?:helo|ehlo)\b", re.IGNORECASE)
 _CHECK_HELO = (
@@ -31,9 +37,22 @@ _CHECK_HELO = (
     "address as [192.0.2.1]"
 )
 
+_NOT_THE_LETTERS: frozenset[Cause] = frozenset(
+    {"sender", "reputation", "rate", "policy", "temporary"}
+)
+"""Causes of a refusal for which this letter may be accepted later."""
+
 
 class ServerGoneError(TransportError):
-    """The server cannot be reached now; in a moment it may be."""
+    """The server cannot be reached now; in a moment it may be.
+
+    Attributes:
+        reply: its reply, if there was one.
+    """
+
+    def __init__(self, message: str, reply: str = "") -> None:
+        self.reply = reply
+        super().__init__(message)
 
 
 class LoginRefusedError(TransportError):
@@ -59,13 +78,14 @@ def reply_text(code: int, words: str) -> str:
 def refusal(code: int, words: str) -> Refused | Deferred:
     """What a negative reply to a recipient or a message means for this letter.
 
-    4xx is for now. 5xx is for good, except for policy (5.7.x of RFC 3463): that is about the
-    sender and not the reader, so the letter is deferred.
+    4xx is for now. 5xx is for good, unless it is about us or will pass: then the letter is
+    deferred. So is one refused for policy (5.7.x of RFC 3463), unless the server's words say that
+    there is no such mailbox.
     """
     text = reply_text(code, words)
-    if code // 100 == NEVER and not words.startswith("5.7."):
-        return Refused(text)
-    return Deferred(text)
+    about = cause("", text) if code // 100 == NEVER else "temporary"
+    policy = words.startswith("5.7.") and about not in READER_GONE
+    return Deferred(text) if policy or about in _NOT_THE_LETTERS else Refused(text)
 
 
 def final_outcome(code: int, words: str) -> Outcome:
@@ -88,6 +108,11 @@ def server_error(settings: SmtpSettings, words: str, remedy: str) -> TransportEr
     return TransportError(f"{settings.address}: {words}; {remedy}")
 
 
+def refused_sender(settings: SmtpSettings, sender: str, words: str) -> TransportError:
+    """The error for a server that refuses the address that the letters come from."""
+    return server_error(settings, f"the server refuses the sender {sender}: {words}", CHECK_SENDER)
+
+
 def opening_error(settings: SmtpSettings, error: Exception, remedy: str) -> TransportError:
     """The error for a session that cannot be opened; ServerGoneError if a retry may help."""
     if _is_tls_error(error):
@@ -98,7 +123,7 @@ def opening_error(settings: SmtpSettings, error: Exception, remedy: str) -> Tran
     words = error_text(error)
     message = f"{settings.address}: {words}; {_CHECK_HELO if is_about_helo(words) else remedy}"
     if not _is_final(error):
-        return ServerGoneError(message)
+        return ServerGoneError(message, words)
     refuses_login = isinstance(error, aiosmtplib.SMTPAuthenticationError)
     return (LoginRefusedError if refuses_login else TransportError)(message)
 

@@ -6,16 +6,30 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from newsletter.model import Envelope, Letter, NotSent, Outcome, Refused, Unknown
+from newsletter.delivery.refusals import is_servers
+from newsletter.model import (
+    Accepted,
+    Deferred,
+    Envelope,
+    Letter,
+    NotSent,
+    Outcome,
+    Refused,
+    Unknown,
+)
 from newsletter.transports.smtp.connection import Connection, Reply
+from newsletter.transports.smtp.relay import limit_in
 from newsletter.transports.smtp.replies import (
+    CHECK_SENDER,
     DONE,
     GO_AHEAD,
     NEVER,
+    NOT_NOW,
     error_text,
     final_outcome,
     is_mailbox,
     refusal,
+    refused_sender,
     reply_text,
     server_error,
 )
@@ -30,12 +44,15 @@ _QUIT_TIMEOUT = 5.0
 _STOPPED = "stopped before the letter left"
 _NO_ANSWER = "no answer to the final dot"
 
-_CHECK_SENDER = "check that sender: is an address that smtp.username may send from"
 _CHECK_LOGIN = "set what it asks for: smtp.username and smtp.password, or smtp.security"
 
 
 class LetterQueue(Protocol):
     """Where a session gets its letters, and reports what became of them."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether even a letter fetched ahead of time must wait."""
 
     async def next_letter(self, *, wait: bool = True) -> Letter | None:
         """The next letter; None if there is none, or if no more may be sent.
@@ -101,25 +118,30 @@ class Session(ABC):
             envelope = letter.envelope
             if not is_mailbox(envelope.sender):
                 words = f"the sender {envelope.sender!a} is no address"
-                raise server_error(self._settings, words, _CHECK_SENDER)
+                raise server_error(self._settings, words, CHECK_SENDER)
             if is_mailbox(envelope.recipient):
                 return letter
             reason = f"not sent: {envelope.recipient!a} is no address SMTP can carry"
             await queue.settle(letter, Refused(reason))
         return None
 
-    def _check_sender_reply(self, code: int, words: str) -> None:
-        """Check the reply to MAIL.
+    def _sender_refusal(self, letter: Letter, code: int, words: str) -> NotSent | None:
+        """What the reply to MAIL means for this letter; None if the server takes the sender.
 
         Raises:
             TransportError: the server refuses the sender for good.
-            OSError: it refuses the sender for now, or lost count of the commands.
+            OSError: it lost count of the commands.
         """
-        if code // 100 == NEVER and code != BAD_SEQUENCE:
-            remedy = _CHECK_LOGIN if code == _LOGIN_REQUIRED else _CHECK_SENDER
-            raise server_error(self._settings, reply_text(code, words), remedy)
-        if code // 100 != DONE:
-            raise ConnectionAbortedError(reply_text(code, words))
+        if code // 100 == DONE:
+            return None
+        text = reply_text(code, words)
+        if code == BAD_SEQUENCE or code // 100 not in {NOT_NOW, NEVER}:
+            raise ConnectionAbortedError(text)
+        if code // 100 == NEVER and limit_in(text) is None:
+            if code == _LOGIN_REQUIRED:
+                raise server_error(self._settings, text, _CHECK_LOGIN)
+            raise refused_sender(self._settings, letter.envelope.sender, text)
+        return NotSent(text)
 
 
 def _mail(envelope: Envelope) -> bytes:
@@ -138,10 +160,7 @@ class LockstepSession(Session):
 
     @override
     async def send_letters(self, queue: LetterQueue) -> None:
-        for _ in range(self._settings.per_connection):
-            letter = await self._next_letter(queue)
-            if letter is None:
-                break
+        while (letter := await self._next_letter(queue)) is not None:
             self._outcome = NotSent("stopped before the final dot")
             await self._send(letter, queue)
             if not self._connection.alive:
@@ -156,22 +175,34 @@ class LockstepSession(Session):
         except OSError as error:
             kind = Unknown if isinstance(self._outcome, Unknown) else NotSent
             self._outcome = kind(error_text(error))
+            self._connection.abort()
         finally:
-            if self._outcome is None or isinstance(self._outcome, NotSent | Unknown):
+            if not self._is_answered:
                 self._connection.abort()
             if self._outcome is not None:
                 await queue.settle(letter, self._outcome)
 
+    @property
+    def _is_answered(self) -> bool:
+        """Whether the server's reply ended the letter, so that the connection can be used again."""
+        if isinstance(self._outcome, NotSent):
+            return is_servers(self._outcome.reason)
+        return isinstance(self._outcome, Accepted | Deferred | Refused)
+
     async def _announce(self, letter: Letter) -> bool:
         """MAIL, RCPT, DATA; whether the server waits for the content."""
-        self._check_sender_reply(*await self._command(_mail(letter.envelope)))
-        code, words = await self._command(_rcpt(letter.envelope))
-        if code // 100 == DONE:
-            code, words = await self._command(b"DATA\r\n")
-        if code != GO_AHEAD:
-            self._outcome = refusal(code, words)
-            await self._reset()
-        return code == GO_AHEAD
+        reply = await self._command(_mail(letter.envelope))
+        refused: Outcome | None = self._sender_refusal(letter, *reply)
+        if refused is None:
+            code, words = await self._command(_rcpt(letter.envelope))
+            if code // 100 == DONE:
+                code, words = await self._command(b"DATA\r\n")
+            if code == GO_AHEAD:
+                return True
+            refused = refusal(code, words)
+        self._outcome = refused
+        await self._reset()
+        return False
 
     async def _command(self, command: bytes) -> Reply:
         self._connection.write(command)
@@ -216,14 +247,13 @@ class PipelinedSession(Session):
     _sent: Letter | None = None
     _announced: Letter | None = None
     _fetched: Letter | None = None
-    _count = 0
     _in_transaction = False
 
     @override
     async def send_letters(self, queue: LetterQueue) -> None:
         error_words = ""
         try:
-            self._write_group(announced=await self._fetch(queue))
+            self._write_group(announced=await self._next_letter(queue))
             while self._announced is not None:
                 await self._continue(self._announced, queue)
         except _MarkRefusedError:
@@ -236,18 +266,13 @@ class PipelinedSession(Session):
         if self._connection.alive:
             await self.quit()
 
-    async def _fetch(self, queue: LetterQueue, *, wait: bool = True) -> Letter | None:
-        """Fetch the next letter, up to the number that one connection may carry."""
-        if self._count == self._settings.per_connection:
-            return None
-        letter = await self._next_letter(queue, wait=wait)
-        self._count += letter is not None
-        return letter
-
     async def _following(self, queue: LetterQueue, *, wait: bool = True) -> Letter | None:
         """The letter fetched ahead of time, or else the next one."""
         fetched, self._fetched = self._fetched, None
-        return fetched or await self._fetch(queue, wait=wait)
+        if fetched is not None and queue.paused:
+            queue.put_back(fetched)
+            fetched = None
+        return fetched or await self._next_letter(queue, wait=wait)
 
     def _write_group(self, *content: bytes, announced: Letter | None) -> None:
         """Write one group: a letter's content up to its dot, and the next one's commands."""
@@ -261,7 +286,7 @@ class PipelinedSession(Session):
 
     async def _continue(self, letter: Letter, queue: LetterQueue) -> None:
         """Read the replies to the announced letter, and do what follows from them."""
-        refused = await self._read_refusal()
+        refused = await self._read_refusal(letter)
         if refused is not None:
             self._announced = None
             await queue.settle(letter, refused)
@@ -275,21 +300,22 @@ class PipelinedSession(Session):
         if self._announced is None:
             self._write_group(announced=await self._following(queue))
 
-    async def _read_refusal(self) -> Outcome | None:
+    async def _read_refusal(self, letter: Letter) -> Outcome | None:
         """Read the replies to MAIL, RCPT and DATA; None if the content may be sent."""
         if self._in_transaction and (await self._read_reply())[0] // 100 != DONE:
             raise ConnectionAbortedError("the server cannot reset")
-        self._check_sender_reply(*await self._read_reply())
+        refused = self._sender_refusal(letter, *await self._read_reply())
         recipient = await self._read_reply()
         data = await self._read_reply()
-        self._in_transaction = recipient[0] // 100 != DONE or data[0] != GO_AHEAD
+        is_taken = refused is None and recipient[0] // 100 == DONE
+        self._in_transaction = not is_taken or data[0] != GO_AHEAD
         if not self._in_transaction:
             return None
         if data[0] == GO_AHEAD:
             # The server waits for content that has no recipient; a lone dot ends that.
             self._connection.write(b".\r\n")
             await self._read_reply()
-        return refusal(*(data if recipient[0] // 100 == DONE else recipient))
+        return refused or refusal(*(data if is_taken else recipient))
 
     async def _transmit(self, letter: Letter, queue: LetterQueue) -> None:
         """Send the content and the dot with the next announcement, and read the dot's reply."""
@@ -297,13 +323,13 @@ class PipelinedSession(Session):
         self._sent = letter
         self._write_group(*letter.envelope.content, b".\r\n", announced=following)
         # The letter after the next is rendered here, while these bytes travel.
-        self._fetched = await self._fetch(queue, wait=False)
+        self._fetched = await self._next_letter(queue, wait=False)
         code, words = await self._connection.read_reply(self._settings.answer_timeout)
         outcome = final_outcome(code, words)
         self._sent = None
         await queue.settle(letter, outcome)
         if code == SERVICE_CLOSING or isinstance(outcome, Unknown):
-            raise ConnectionAbortedError(words)
+            raise ConnectionAbortedError(reply_text(code, words))
 
     async def _settle_rest(self, queue: LetterQueue, error_words: str) -> None:
         """Settle the letters still in hand, and drop the connection if there are any.
