@@ -57,8 +57,8 @@ from newsletter.stores import Journaled, SendJournal, copy_store, open_journaled
 from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
-from newsletter.transports.smtp.settings import default_helo
 from newsletter.transports.smtp.relay import RelayFile
+from newsletter.transports.smtp.settings import default_helo
 
 RELAY_FILE = "relay.json"  # the limits of the SMTP server, in the newsletter's own folder
 OWN_FOLDER = ".newsletter"

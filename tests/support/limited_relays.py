@@ -6,12 +6,19 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
-from newsletter.ports import Clock
+from newsletter.delivery.delivering import DeliveryRun
+from newsletter.model import Claim, Counts, Envelope
+from newsletter.ports import Clock, Store
+from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from tests.support.databases import temporary_store
+from tests.support.factories import DAY
+from tests.support.frozen_issues import freeze_one_issue
+from tests.support.outgoing import BODY
+from tests.support.simulated_time import LoopClock, run_simulated
 from tests.support.smtp_servers import Stage
-
-Refusals = Sequence[tuple[float, str]]
 
 
 @dataclass
@@ -41,6 +48,7 @@ class PerSession:
     reply: str
 
     def refusal(self, stage: Stage, talk: Talk, relay: "LimitedRelay") -> str:
+        del relay
         return self.reply if stage == self.stage and talk.accepted >= self.most else ""
 
     def seconds(self, letters: int) -> float:
@@ -369,3 +377,64 @@ KINDS: dict[str, Callable[[], list[Limit]]] = {
     ],
 }
 """Kinds of limits, each with the words of a server that has it."""
+
+
+CONNECTIONS = 8
+
+
+@dataclass
+class Passage:
+    """How the letters of an issue went through a relay.
+
+    Attributes:
+        seconds: how long it took, in simulated time.
+        least: how long the relay's limits take at least.
+    """
+
+    relay: LimitedRelay
+    counts: Counts
+    seconds: float
+    least: float
+
+    @property
+    def ratio(self) -> float:
+        """The time it took, relative to the least."""
+        return self.seconds / self.least
+
+
+def build_envelope(claim: Claim) -> Envelope:
+    """The letter of a claim."""
+    email = claim.edition.to.email
+    return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
+
+
+async def deliver(
+    store: Store, relay: LimitedRelay, run: str, memory: Path | None = None
+) -> Counts:
+    """Deliver the open letters of a store to a relay that listens."""
+    settings = SmtpSettings(
+        host=relay.host, port=relay.port, security="none", connections=CONNECTIONS
+    )
+    transport = SmtpTransport(settings, relay.clock, memory)
+    return await DeliveryRun(store, transport, relay.clock, DAY, build_envelope, run=run).deliver()
+
+
+def frozen_store(letters: int) -> Store:
+    """A store with an issue frozen for so many readers."""
+    store = temporary_store()
+    freeze_one_issue(store, *(f"reader{n}" for n in range(letters)))
+    return store
+
+
+def pass_through(kind: str, letters: int, *, pipelining: bool = True) -> Passage:
+    """Send an issue to so many readers through a relay with this kind of limit."""
+
+    async def scenario() -> Passage:
+        store = frozen_store(letters)
+        relay = LimitedRelay(KINDS[kind](), LoopClock(), pipelining=pipelining)
+        async with limited_relay(relay):
+            start = relay.now
+            counts = await deliver(store, relay, "run")
+            return Passage(relay, counts, relay.now - start, relay.seconds(letters, CONNECTIONS))
+
+    return run_simulated(scenario())

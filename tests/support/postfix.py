@@ -25,6 +25,8 @@ trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 local unix - n n - - local
 error unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
 
@@ -75,8 +77,11 @@ class Postfix:
 
 
 @contextlib.contextmanager
-def running_postfix(aliases: Mapping[str, str]) -> Iterator[Postfix]:
-    """Start a Postfix with these aliases, in which ``{folder}`` is its folder; root only."""
+def running_postfix(aliases: Mapping[str, str], **settings: str) -> Iterator[Postfix]:
+    """Start a Postfix with these aliases, in which ``{folder}`` is its folder; root only.
+
+    ``settings`` are added to its configuration, or replace lines of it.
+    """
     if shutil.which("postfix") is None or os.geteuid() != 0:
         pytest.skip("needs Postfix, and root to start it")
     with socket.socket() as free:
@@ -90,7 +95,9 @@ def running_postfix(aliases: Mapping[str, str]) -> Iterator[Postfix]:
         shutil.chown(folder / "data", "postfix")
         lines = [f'{name} "{target.format(folder=folder)}"' for name, target in aliases.items()]
         (folder / "aliases").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (folder / "etc/main.cf").write_text(_MAIN.format(folder=folder), encoding="utf-8")
+        kept = [line for line in _MAIN.splitlines() if line.partition(" =")[0] not in settings]
+        main = "\n".join([*kept, *(f"{name} = {text}" for name, text in settings.items()), ""])
+        (folder / "etc/main.cf").write_text(main.format(folder=folder), encoding="utf-8")
         (folder / "etc/master.cf").write_text(_MASTER.format(port=port), encoding="utf-8")
         _control(folder, "start")
         yield Postfix(folder, port)
