@@ -26,7 +26,7 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
 from newsletter.templates import find_folders, make_environment
-from newsletter.web.forms import Form, read_form
+from newsletter.web.forms import MAX_PACKED, Form, read_form
 from newsletter.web.mail_queue import MailQueue
 from newsletter.web.page_cache import PageCache
 
@@ -136,6 +136,15 @@ class PageContext:
         """Send the browser to the page that says that a note to this address is on its way."""
         token = sign_token(email, "sent", self.reader_service.keys, self.now)
         return self.templates.redirect(f"/sent/{token}")
+
+    def redirect_to_form(self, path: str, form: Form) -> Response | None:
+        """Send the browser to a page that shows this form again; None if it is too long for that.
+
+        Nothing but the form is in the address; its reader is in the page's signed link.
+        """
+        packed = form.packed()
+        fits = len(packed) <= MAX_PACKED
+        return self.templates.redirect(f"{path}?form={packed}") if fits else None
 
     def verify_link(self, request: Request, purpose: Purpose) -> tuple[Reader, str]:
         """The reader whose link a page was requested by, and what else the link carries.

@@ -19,6 +19,7 @@ from newsletter.model import SUBSCRIBER_FIELDS, FormField, Subscriber
 MAX_BYTES = 65_536  # the most bytes a form may have; the fullest preferences take about 30,000
 
 MAX_FIELDS = 500
+MAX_PACKED = 4000  # characters of a form in an address; proxies refuse addresses of 8 KB
 
 MAX_RULES = 100  # rules in one list; a longer list should be a topic of the newsletter
 

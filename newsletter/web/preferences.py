@@ -1,6 +1,7 @@
 """The preferences: what a reader gets, changed by the reader, who came by a signed link."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -26,8 +27,6 @@ from newsletter.web.guard import SCRIPT_POLICY
 PAUSE_WEEKS = (1, 2, 4)  # how many weeks a pause may last
 
 PREVIEW_DAYS = {"try": 7, "glance": 2}  # tried on by the button, and while the reader is typing
-
-MAX_PACKED = 4000  # characters of a form in an address; proxies refuse addresses of 8 KB
 
 DONE = {
     "saved": "Saved.",
@@ -58,7 +57,7 @@ class PreferencePages:
         reader, _ = self.context.verify_link(request, "preferences")
         tried = unpack_form(request.query_params.get("form", ""))
         if tried is not None:
-            return self._preview(request, reader, tried.with_values("do", "try"))
+            return self._show_form(request, reader, tried)
         form = fill_form(reader.subscriber)
         if request.query_params.get("cadence") == "weekly":
             form = form.with_values("cadence", "weekly")
@@ -85,47 +84,63 @@ class PreferencePages:
         return form.with_values("topics", *(name for name in names if name in ticked))
 
     def change(self, request: Request, form: Form) -> Response:
-        """Do what the button that was pressed says."""
+        """Do what the button that was pressed says, or show what is wrong in the form."""
         reader, _ = self.context.verify_link(request, "preferences")
-        match form.one("do"):
+        do = form.one("do")
+        if do in PREVIEW_DAYS or self._problems(reader, form):
+            page = None if do == "glance" else self.context.redirect_to_form(_path(request), form)
+            return page or self._show_form(request, reader, form)
+        match do:
             case "save":
                 return self._save(request, reader, form)
-            case "try" | "glance":
-                return self._preview(request, reader, form)
             case "pause":
                 return self._pause(request, reader, form.one("weeks"))
             case "resume":
                 return self._set_pause(request, reader, None, "resumed")
             case "move":
-                return self._request_move(request, reader, form)
+                return self._request_move(request, reader, form.one("email"))
             case "erase":
-                return self._erase(request, reader, form)
+                self.context.reader_service.erase(reader, self.context.now)
+                return self.context.templates.redirect("/erased")
             case _:
                 raise HTTPException(400, "This page has no such button.")
 
-    def _save(self, request: Request, reader: Reader, form: Form) -> Response:
-        email = reader.subscriber.email
+    def _problems(self, reader: Reader, form: Form) -> Mapping[str, Sequence[str]]:
+        """What is wrong in the fields that belong to the button that was pressed."""
         try:
-            wanted = parse_subscriber(form, email, self.context.topic_names)
+            match form.one("do"):
+                case "save" | "try" | "glance":
+                    parse_subscriber(form, reader.subscriber.email, self.context.topic_names)
+                case "move":
+                    parse_subscriber(Form({}), form.one("email"), ())
+                case "erase" if form.one("sure") != "yes":
+                    return {"sure": ["tick this box first: deleting cannot be undone"]}
         except InvalidFormError as error:
-            return self._page(request, reader, form, problems=error.problems, status=422)
-        self.context.reader_service.choose(reader, wanted, self.context.now)
-        return self._done(request, "saved")
+            return error.problems
+        return {}
 
-    def _preview(self, request: Request, reader: Reader, form: Form) -> Response:
-        """Show what the filter in the form would have brought; nothing is saved."""
-        do = form.one("do")
-        try:
-            wanted = parse_subscriber(form, reader.subscriber.email, self.context.topic_names)
-        except InvalidFormError as error:
-            values: dict[str, object] = {"problems": error.problems, "glanced": do == "glance"}
-            return self._page(request, reader, form, status=422, **values)
-        packed = form.packed() if do == "try" and request.method == "POST" else ""
-        if packed and len(packed) <= MAX_PACKED:
-            return self.context.templates.redirect(f"{_path(request)}?form={packed}")
+    def _show_form(self, request: Request, reader: Reader, form: Form) -> Response:
+        """A form that was sent, with what is wrong in it, or with what its filter would bring.
+
+        Nothing is saved.
+        """
+        do, problems = form.one("do"), self._problems(reader, form)
+        if do in {"move", "erase"}:
+            form = fill_form(reader.subscriber).with_values("email", form.one("email"))
+        if problems:
+            glanced = do == "glance"
+            return self._page(request, reader, form, problems=problems, glanced=glanced, status=422)
+        if do not in PREVIEW_DAYS:
+            return self._page(request, reader, form)
+        wanted = parse_subscriber(form, reader.subscriber.email, self.context.topic_names)
         today = self.context.today(reader)
         trials = preview_filter(self.context.publisher, wanted, today, PREVIEW_DAYS[do])
         return self._page(request, reader, form, trials=trials)
+
+    def _save(self, request: Request, reader: Reader, form: Form) -> Response:
+        wanted = parse_subscriber(form, reader.subscriber.email, self.context.topic_names)
+        self.context.reader_service.choose(reader, wanted, self.context.now)
+        return self._done(request, "saved")
 
     def _pause(self, request: Request, reader: Reader, weeks: str) -> Response:
         if not _is_pause(weeks):
@@ -139,15 +154,11 @@ class PreferencePages:
         self.context.reader_service.pause(reader, until, self.context.now)
         return self._done(request, done)
 
-    def _request_move(self, request: Request, reader: Reader, form: Form) -> Response:
+    def _request_move(self, request: Request, reader: Reader, typed: str) -> Response:
         service, now, client = self.context.reader_service, self.context.now, client_of(request)
         if reader.origin == "file":
             raise HTTPException(400, "The editor manages your address. Ask them to change it.")
-        try:
-            email = parse_subscriber(Form({}), form.one("email"), ()).email
-        except InvalidFormError as error:
-            filled = fill_form(reader.subscriber).with_values("email", form.one("email"))
-            return self._page(request, reader, filled, problems=error.problems, status=422)
+        email = parse_subscriber(Form({}), typed, ()).email
         self.context.mail_queue.add(
             lambda send: service.request_new_email(reader, email, client, send, now)
         )
@@ -172,14 +183,6 @@ class PreferencePages:
         return self.context.templates.page(
             "confirmed", email=email, preferences=preferences, newest=None, first=False
         )
-
-    def _erase(self, request: Request, reader: Reader, form: Form) -> Response:
-        if form.one("sure") != "yes":
-            problems = {"sure": ["tick this box first: deleting cannot be undone"]}
-            filled = fill_form(reader.subscriber)
-            return self._page(request, reader, filled, problems=problems, status=422)
-        self.context.reader_service.erase(reader, self.context.now)
-        return self.context.templates.redirect("/erased")
 
     def show_erased(self, _request: Request) -> Response:
         """The page for a reader whose data has been deleted; it is the same for everybody."""

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from newsletter.letter.links import MAX_AGE, verify_token
-from newsletter.model import Reader
+from newsletter.model import LEFT, Reader, Subscriber
 from newsletter.publisher.welcoming import plan_first_letter
 from newsletter.readers.service import CONSENT_TEXT, Note
 from newsletter.web.context import PageContext, client_of, token_of
-from newsletter.web.forms import Form, InvalidFormError, parse_subscriber
+from newsletter.web.forms import Form, InvalidFormError, parse_subscriber, unpack_form
 from newsletter.web.mail_queue import Send
 
 
@@ -27,9 +27,19 @@ class SubscribePages:
 
     context: PageContext
 
-    def welcome(self, _request: Request) -> Response:
-        """The first page, with the form to subscribe."""
-        return self._subscribe_page(Form({}), {}, 200)
+    def welcome(self, request: Request) -> Response:
+        """The first page, with the form to subscribe, or one that was sent with mistakes."""
+        form = unpack_form(request.query_params.get("form", ""))
+        if form is None:
+            return self._subscribe_page(Form({}), {}, 200)
+        try:
+            self._parse(form)
+        except InvalidFormError as error:
+            return self._subscribe_page(form, error.problems, 422)
+        return self._subscribe_page(form, {}, 200)
+
+    def _parse(self, form: Form) -> Subscriber:
+        return parse_subscriber(form, form.one("email"), self.context.topic_names)
 
     def _subscribe_page(self, form: Form, problems: object, status: int) -> Response:
         return self.context.templates.page(
@@ -47,9 +57,10 @@ class SubscribePages:
     def subscribe(self, request: Request, form: Form) -> Response:
         """Send a note to an address; the answer is the same whether it is a reader's or not."""
         try:
-            wanted = parse_subscriber(form, form.one("email"), self.context.topic_names)
+            wanted = self._parse(form)
         except InvalidFormError as error:
-            return self._subscribe_page(form, error.problems, 422)
+            page = self.context.redirect_to_form("/", form)
+            return page or self._subscribe_page(form, error.problems, 422)
         client, now = client_of(request), self.context.now
         self.context.mail_queue.add(
             lambda send: self.context.reader_service.subscribe(wanted, client, send, now)
@@ -130,7 +141,7 @@ class SubscribePages:
         """The page for a reader who has left; it asks why, until they have said it."""
         token, said = token_of(request), "said" in request.query_params
         reader = self.context.reader_service.find_leaving(token, self.context.now)
-        if reader is not None and reader.status not in {"unsubscribed", "blocked"}:
+        if reader is not None and reader.status not in LEFT:
             return self.ask_to_unsubscribe(request)
         email = None if reader is None or said else reader.subscriber.email
         return self.context.templates.page("farewell", email=email, token=token, said=said)

@@ -21,6 +21,8 @@ from tests.support.frozen_issues import list_papers
 from tests.support.web_client import SEE_OTHER, Website, open_website
 
 ADA, NEW = "ada@example.org", "new@example.org"
+LONG = "\n".join(sha256(b"%d" % n).hexdigest() for n in range(99))
+"""Rules that are too long for an address, even when they are packed."""
 
 
 @pytest.fixture
@@ -77,15 +79,48 @@ def test_each_button_leads_to_a_page(app: Website, form: dict[str, str], said: s
     assert said in text
 
 
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"do": "save", "include": "(speech", "at": "09:30"}, "never closed"),
+        ({"do": "try", "include": "(speech", "at": "09:30"}, "never closed"),
+        ({"do": "move", "email": "nobody"}, "must have an @-sign"),
+        ({"do": "erase"}, "tick this box first"),
+    ],
+)
+def test_mistakes_have_a_page_that_reloads(app: Website, form: dict[str, str], said: str) -> None:
+    with_ada(app)
+    before = app.store.readers()
+    answer = app.request("POST", app.path("preferences"), form)
+    assert answer.status == SEE_OTHER
+    for _ in range(2):
+        page = app.get(answer.headers["location"])
+        assert (page.status, said in page.text) == (422, True)
+        assert ('value="09:30"' in page.body) is ("at" in form)
+    assert app.store.readers() == before
+
+
+def test_joining_with_a_mistake_has_a_page_that_reloads(app: Website) -> None:
+    form = {"email": "a,b@x.org", "topics": ["Vision"], "at": "25:00"}
+    answer = app.request("POST", "/join", form)
+    assert (answer.status, answer.headers["location"][:7]) == (SEE_OTHER, "/?form=")
+    page = app.get(answer.headers["location"])
+    assert page.status == 422
+    for shown in ('value="a,b@x.org"', 'value="Vision" checked', 'value="25:00"', "at-problem"):
+        assert shown in page.body
+    assert app.store.readers() == ()
+    assert app.request("POST", "/join", {**form, "include": LONG}).status == 422
+    assert app.get("/?form=nothing").status == 200
+
+
 def test_tried_form_comes_back_as_typed(app: Website) -> None:
     with_ada(app)
     form = {"do": "try", "include": "LoRA\nauthor:Zoë", "topics": ["Vision"], "at": "09:30"}
     page = app.post(app.path("preferences"), form)
     for shown in ("LoRA\nauthor:Zoë</textarea>", 'value="Vision" checked', 'value="09:30"'):
         assert shown in page.body
-    rules = "\n".join(sha256(b"%d" % n).hexdigest() for n in range(99))
-    long = app.request("POST", app.path("preferences"), {"do": "try", "include": rules})
-    assert (long.status, rules.splitlines()[98] in long.body) == (200, True)
+    long = app.request("POST", app.path("preferences"), {"do": "try", "include": LONG})
+    assert (long.status, LONG.splitlines()[98] in long.body) == (200, True)
     for packed in ("x", "!!", "eJw", "A" * 5000):
         assert app.get(f"{app.path('preferences')}?form={packed}").status == 200
     assert app.reader().subscriber == subscriber(ADA)
