@@ -28,9 +28,10 @@ _WORDS: Mapping[Status, str] = {
     " comped, trialed, churning, churned, past due",
     "unconfirmed": "unconfirmed, unactivated, pending, inactive, unpaid, upcoming, nonsubscribed,"
     " non subscribed, transactional",
-    "unsubscribed": "unsubscribed, removed, disabled, archived, left",
+    "unsubscribed": "unsubscribed, removed, disabled, archived, left, cancelled, canceled,"
+    " opted out",
     "blocked": "blocked, blocklisted, cleaned, bounced, undeliverable, complained, spammy,"
-    " malformed",
+    " malformed, junk, spam",
 }
 _STATUSES = {word: status for status, words in _WORDS.items() for word in words.split(", ")}
 """What the words for a reader's status mean, as :func:`normal` gives them."""
@@ -75,7 +76,24 @@ class ListFormat:
     note: str = ""
 
 
-PLAIN = ListFormat("", (), {**_EMAIL, **_NAME, "status": "status"})
+_COURSE: Mapping[str, Meaning] = {
+    "status": "status",
+    "subscribed": "subscribed",
+    "unsubscribed": "disabled",
+    "opted out": "disabled",
+    "unsubscribed at": "left",
+    "unsubscribed on": "left",
+    "unsubscribe date": "left",
+    "unsubscribed date": "left",
+    "bounced at": "bounced",
+    "confirmed at": "agreed",
+    "subscribed at": "joined",
+    "subscribed on": "joined",
+    "subscription date": "joined",
+}
+"""Columns that many programs have; to ignore them would subscribe people who left."""
+
+PLAIN = ListFormat("", (), {**_EMAIL, **_NAME, **_COURSE})
 """A list of no program that is known; its other columns are settings of a reader."""
 
 FORMATS = (
@@ -196,9 +214,9 @@ def _is(facts: Facts, name: Meaning, *, otherwise: bool = False) -> bool:
     word = facts.get(name, "").casefold()
     if not word:
         return otherwise
-    if word not in _YES | _NO:
+    if word not in _YES | _NO and find_day(word) is None:
         raise ValueError(f"{word!r} is neither yes nor no ({name})")
-    return word in _YES
+    return word not in _NO
 
 
 def name_of(facts: Facts) -> str:

@@ -358,6 +358,21 @@ def test_new_substack_list_and_unsubscribers_file_are_read() -> None:
     assert (gone.origin, states(gone)) == ("Buttondown", {"bob@x.org": "unsubscribed"})
 
 
+def test_columns_of_any_program_say_who_left() -> None:
+    found = read(
+        "Email;Subscribed;Unsubscribed;Unsubscribed at;Bounced at;Subscribed on\n"
+        "a@x.org;yes;no;;;2026-01-02\n"
+        "b@x.org;no;;;;\n"
+        "c@x.org;;2026-02-02;;;\n"
+        "d@x.org;;;2026-02-02 10:00;;\n"
+        "e@x.org;yes;;;2026-02-02;\n"
+    )
+    left = dict.fromkeys(("b@x.org", "c@x.org", "d@x.org"), "unsubscribed")
+    assert states(found) == {"a@x.org": "confirmed", **left, "e@x.org": "blocked"}
+    assert found.readers[0].consented == at("2026-01-02T00:00:00")
+    assert found.readers[3].since == at("2026-02-02T10:00:00")
+
+
 def test_unknown_status_is_a_mistake() -> None:
     found = read(
         "email,Status\na@x.org,Subscribed\nb@x.org,odd\nc@x.org,Pending\nd@x.org,CLEANED\n"
