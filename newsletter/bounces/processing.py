@@ -4,11 +4,12 @@ import contextlib
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from newsletter.bounces.known_readers import KnownReaders
 from newsletter.bounces.mailboxes import Mail
 from newsletter.bounces.parsing import Meaning, ParsedMail, parse
 from newsletter.bounces.requests import WISHES
@@ -23,7 +24,13 @@ from newsletter.letter.links import (
     signed_at,
     verify_token,
 )
-from newsletter.model import MailEvent, MailEventEffect, MailEventKind, Publication, Reader
+from newsletter.model import (
+    MailEvent,
+    MailEventEffect,
+    MailEventKind,
+    Publication,
+    Reader,
+)
 from newsletter.ports import Pages
 from newsletter.readers.service import ReaderService
 
@@ -33,6 +40,9 @@ _TAG = r"\+u?(\d{1,20}-[0-9a-f]{16})@"  # with a u: the address to unsubscribe a
 _LETTER_ID = re.compile(r"<(\d{4}-\d\d-\d\d)\.([0-9a-f]{16})@")
 _MAX_SAID = 500  # characters of a server's words that are stored
 _UNKNOWN = "an address of before"  # in place of an address that is known not to be the reader's
+
+Counted = MailEventKind | Literal["wish"]
+"""What a mail means that is about a reader."""
 
 PAUSE = timedelta(weeks=2)
 """How long letters pause if a reader asks for it by mail, and until when a request is fulfilled."""
@@ -110,12 +120,26 @@ class _Subject:
     letter: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """An event that is to be recorded, and the mail's result apart from its effect."""
+
+    without_effect: BounceResult
+    event: MailEvent
+
+    def result(self, effect: MailEventEffect) -> BounceResult:
+        """The mail's result with this effect; ``unknown``: the reader was erased meanwhile."""
+        return replace(self.without_effect, effect="left" if effect == "unknown" else effect)
+
+
 class BounceProcessor:
     """Processes the returned mails of one newsletter.
 
     A mail counts only if it carries something signed here: the return path or the Message-ID of
     a letter, or the token of a link. An address that it merely names is not believed.
     """
+
+    _readers: KnownReaders  # those of the mails that are being recorded
 
     def __init__(self, store: Pages, publication: Publication, keys: Keyring) -> None:
         self._store, self._keys = store, keys
@@ -160,6 +184,29 @@ class BounceProcessor:
         Raises:
             StoreError: the store cannot be read or written.
         """
+        (result,) = self.record_all([(name, mail)], now, trusted=trusted)
+        return result
+
+    def record_all(
+        self, mails: Sequence[tuple[str, ParsedMail]], now: datetime, *, trusted: bool = False
+    ) -> list[BounceResult]:
+        """Record several mails or events with their names, in few transactions.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        self._readers = KnownReaders(self._store, [mail for _, mail in mails])
+        judged = [self._judge(name, mail, now, trusted=trusted) for name, mail in mails]
+        events = [result for result in judged if isinstance(result, _Recorded)]
+        effects = iter(self._store.record_mail_events([each.event for each in events], now=now))
+        return [
+            each.result(next(effects)) if isinstance(each, _Recorded) else each for each in judged
+        ]
+
+    def _judge(
+        self, name: str, mail: ParsedMail, now: datetime, *, trusted: bool
+    ) -> "BounceResult | _Recorded":
+        """What a mail leads to, or the event that is to be recorded of it."""
         if mail.meaning == "aside":
             return BounceResult(name, "aside", "aside", said=mail.said)
         if mail.meaning == "unreadable":
@@ -167,35 +214,36 @@ class BounceProcessor:
         try:
             subject = self._find_subject(mail, now)
         except TokenError as error:
-            trusted_subject = self._find_by_address(mail) if trusted else None
+            trusted_subject = self._find_by_address(mail, now) if trusted else None
             if trusted_subject is None:
                 return BounceResult(name, mail.meaning, "left", said=str(error))
             subject = trusted_subject
+        return self._judge_about(name, mail, mail.meaning, subject, now)
+
+    def _judge_about(
+        self, name: str, mail: ParsedMail, meaning: Counted, subject: _Subject, now: datetime
+    ) -> "BounceResult | _Recorded":
         email = subject.reader.subscriber.email
-        if mail.meaning == "wish":
+        if meaning == "wish":
             effect, said = self._fulfil(mail, subject.reader, now)
             return BounceResult(name, "wish", effect, email, said)
         address = self._address_of(mail, subject, now)
+        result = BounceResult(name, mail.meaning, "aside", email, mail.said, address)
         if not mail.token and self._is_note(mail, subject, address):
-            effect = self._refuse(mail.meaning, address, now)
-        else:
-            effect = self._record_event(mail, mail.meaning, subject, address, now)
-        return BounceResult(name, mail.meaning, effect, email, mail.said, address)
+            return replace(result, effect=self._refuse(meaning, address, now))
+        if meaning == "unsubscribe" and self._came_back_since(subject.reader.id, mail):
+            return result
+        return _Recorded(result, self._event(mail, meaning, subject, address, now))
 
-    def _record_event(
+    def _event(
         self, mail: ParsedMail, kind: MailEventKind, about: _Subject, address: str, now: datetime
-    ) -> Effect:
+    ) -> MailEvent:
         number, day = about.reader.id, _day_of(mail, now)
         digest = hashlib.blake2b(f"{number} {mail.id}".encode(), digest_size=16).hexdigest()
         letter = about.letter
-        if letter is None and (last := self._store.last_letter(number, by=day)):
+        if letter is None and (last := self._readers.last_letter(number, by=day)):
             letter = last.day
-        event = MailEvent(digest, kind, number, day, mail.said[:_MAX_SAID], address, letter)
-        if kind == "unsubscribe" and self._came_back_since(number, mail):
-            return "aside"
-        effect = self._store.record_mail_event(event, now=now)
-        # "unknown": the reader was erased in the meantime
-        return "left" if effect == "unknown" else effect
+        return MailEvent(digest, kind, number, day, mail.said[:_MAX_SAID], address, letter)
 
     def _came_back_since(self, reader: int, mail: ParsedMail) -> bool:
         """Whether a reader agreed to get the letters after this mail and its token were written.
@@ -205,7 +253,8 @@ class BounceProcessor:
         if mail.sent is None:
             return False
         written = max(mail.sent, signed_at(mail.token)) if mail.token else mail.sent
-        return any(consent.at > written for consent in self._store.consents(reader))
+        consent = self._readers.last_consent(reader)
+        return consent is not None and consent > written
 
     # -- which reader --------------------------------------------------------------------------
 
@@ -230,15 +279,20 @@ class BounceProcessor:
             raise TokenError("it carries no return path and no Message-ID of this newsletter")
         return _Subject(self._reader(reader), letter=letter)
 
-    def _find_by_address(self, mail: ParsedMail) -> _Subject | None:
-        """The reader who has or had an address that the mail names; None if there is none."""
-        found = map(self._store.reader_of_address, mail.recipients)
-        number = next((number for number in found if number is not None), None)
-        reader = None if number is None else self._store.reader_by_id(number)
-        return None if reader is None else _Subject(reader)
+    def _find_by_address(self, mail: ParsedMail, now: datetime) -> _Subject | None:
+        """The reader who has or had an address that the mail names, if something was sent there.
+
+        A mail service may send for others, too, whose mail its events are about.
+        """
+        newest = (now + timedelta(days=1)).date()  # it is tomorrow already in the east
+        for reader in self._readers.named(mail):
+            letter = self._readers.last_letter(reader.id, by=newest)
+            if letter is not None or reader.status == "unconfirmed":
+                return _Subject(reader)
+        return None
 
     def _reader(self, number: int) -> Reader:
-        reader = self._store.reader_by_id(number)
+        reader = self._readers.reader(number)
         if reader is None:
             raise TokenError("it is not about a letter of this newsletter to a known reader")
         return reader
@@ -250,7 +304,10 @@ class BounceProcessor:
                 continue
             with contextlib.suppress(ValueError):  # no date
                 day = date.fromisoformat(found[1])
-                if found[2] in (tags := self._tags(day)):
+                # A letter is mostly the one to the address that is named: that is quick to see.
+                named = [reader.id for reader in self._readers.named(mail)]
+                tags = readers_by_letter_tag(day, named, self._keys)
+                if found[2] in tags or found[2] in (tags := self._tags(day)):
                     yield day, tags[found[2]]
 
     def _tags(self, day: date) -> dict[str, int]:
@@ -270,7 +327,7 @@ class BounceProcessor:
         the letter was sent to. A report may also name an address that the reader forwards to.
         """
         email, tag = about.reader.subscriber.email, about.tag
-        former = self._store.former_addresses(about.reader.id)
+        former = self._readers.former_addresses(about.reader.id)
         known = {address.lower(): address for address in (*former, email)}
         if tag is not None and tag.address:
             candidates = (email, *former, *mail.recipients)
@@ -280,7 +337,7 @@ class BounceProcessor:
         for recipient in mail.recipients:
             if recipient in known:
                 return known[recipient]
-        last = self._store.last_letter(about.reader.id, by=about.letter or _day_of(mail, now))
+        last = self._readers.last_letter(about.reader.id, by=about.letter or _day_of(mail, now))
         return email if last is None else last.address
 
     def _is_note(self, mail: ParsedMail, about: _Subject, address: str) -> bool:

@@ -23,7 +23,9 @@ Verdict = tuple[MailEventKind | None, str]
 
 _STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _FEEDBACK = "message/feedback-report"
-_HARMLESS = frozenset({"not-spam", "auth-failure", "dmarc"})
+HARMLESS = frozenset({"not-spam", "auth-failure", "dmarc"})
+"""The types of feedback reports (RFC 5965, 7.3) that are no complaints."""
+
 _MICROSOFT = "x-hmxmroriginalrecipient"
 """Microsoft's feedback loop (JMRP) sends no feedback report, but the letter with this field."""
 
@@ -95,7 +97,7 @@ def complaint(report: Report) -> Verdict | None:
         if kind := block.get("feedback-type", "").strip().lower():
             agent = block.get("user-agent", "").strip()
             said = f"{kind} ({agent})" if agent else kind
-            return (None if kind in _HARMLESS else "complaint"), said
+            return (None if kind in HARMLESS else "complaint"), said
     if not report.statuses and any(_MICROSOFT in block for block in report.returned):
         return "complaint", "abuse (Microsoft's feedback loop)"
     return None

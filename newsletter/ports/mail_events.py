@@ -3,7 +3,7 @@
 The rules of :mod:`newsletter.ports.store` hold for every method here.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -14,7 +14,12 @@ class MailEvents(Protocol):
     """Returned mail, the addresses it is about, and the mailboxes it was read from."""
 
     def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
-        """Record a returned mail once, by its digest, and apply its effect on the reader.
+        """Record one returned mail; see ``record_mail_events``."""
+
+    def record_mail_events(
+        self, events: Sequence[MailEvent], *, now: datetime
+    ) -> tuple[MailEventEffect, ...]:
+        """Record returned mails once, by their digests, and apply their effects on the readers.
 
         - ``unsubscribe`` ends the subscription.
         - ``complaint`` blocks the reader, and so do ``hard`` bounces on three days within ninety;
@@ -27,14 +32,20 @@ class MailEvents(Protocol):
     def mass_reports(self, *, since: date) -> tuple[MassReport, ...]:
         """The letters since then whose hard bounces do not count because they are many."""
 
-    def last_letter(self, reader: int, *, by: date) -> SentLetter | None:
-        """The newest letter of that day or before that went to the server for this reader."""
+    def last_letters(self, readers: Collection[int], *, by: date) -> Mapping[int, SentLetter]:
+        """The newest letter of that day or before that went to the server for each reader."""
 
-    def former_addresses(self, reader: int) -> frozenset[str]:
-        """The addresses that a reader has moved away from."""
+    def former_addresses(self, readers: Collection[int]) -> Mapping[int, frozenset[str]]:
+        """The addresses that each reader has moved away from; readers without any are left out."""
 
-    def reader_of_address(self, address: str) -> int | None:
-        """The reader who has this address in exactly this spelling, or has moved away from it."""
+    def last_consents(self, readers: Collection[int]) -> Mapping[int, datetime]:
+        """When each reader last agreed to get the letters; readers who never did are left out."""
+
+    def readers_of_addresses(self, addresses: Collection[str]) -> Mapping[str, int]:
+        """The reader who has each address, in any case, or has moved away from it.
+
+        An address that differs from others only in case is that of the reader who spells it so.
+        """
 
     def refuse_address(self, address: str, *, lasting: bool, now: datetime) -> None:
         """Write no more notes to an address that nobody confirmed, given as a keyed hash.

@@ -8,8 +8,8 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from http import HTTPStatus
+from itertools import chain
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.processing import BounceProcessor
 from newsletter.bounces.webhooks import Post, PostError
-from newsletter.errors import StoreError
+from newsletter.errors import Isolated, StoreError
 from newsletter.publisher.publisher import Publisher
 from newsletter.web.context import PageContext, password_of
 from newsletter.web.forms import read_body
@@ -27,6 +27,13 @@ from newsletter.web.forms import read_body
 _log = logging.getLogger(__name__)
 
 MAX_BYTES = 2**20  # bytes of a request; SendGrid's batches have up to 768 KB
+
+MAX_TOGETHER = 200  # requests that are recorded together: others need the store, too
+
+SPACING = timedelta(seconds=0.1)
+"""The least time between two recordings. Many events together cost little more than one."""
+
+MAX_SHORT = 2**16  # bytes of a request that is read at once; a longer one would hold up others
 
 ANSWER_WITHIN = 10.0  # seconds; services wait for 15 and more, and then try again
 
@@ -50,7 +57,10 @@ class WebhookPages:
         secret = request.path_params.get("secret") or password_of(request)
         post = Post(body, request.headers, secret, self._context.now)
         try:
-            mails = await run_in_threadpool(webhook.read, post)
+            if webhook.waits or len(body) > MAX_SHORT:
+                mails = await run_in_threadpool(webhook.read, post)
+            else:
+                mails = webhook.read(post)
         except PostError as error:
             return self._refuse(service, error)
         await self._recorder.record([(service, mail) for mail in mails])
@@ -78,6 +88,7 @@ class EventRecorder:
         self._publisher = publisher
         self._waiting: list[tuple[Sequence[Reported], asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._next = publisher.clock.now()
 
     async def record(self, events: Sequence[Reported]) -> None:
         """Return once these events are recorded.
@@ -87,36 +98,63 @@ class EventRecorder:
         """
         if not events:
             return
-        done = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((events, done))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
+        busy = StoreError("store: it is busy; the events are not recorded yet.")
+        timer = loop.call_later(ANSWER_WITHIN, _settle, done, busy)
         try:
-            await asyncio.wait_for(asyncio.shield(done), ANSWER_WITHIN)
-        except TimeoutError as error:
-            raise StoreError("store: it is busy; the events are not recorded yet.") from error
+            await done
+        finally:
+            timer.cancel()
 
     async def _write(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
-            events = [event for events, _ in batch for event in events]
-            error: BaseException | None = None
-            try:
-                await run_in_threadpool(partial(self._record, events))
-            except StoreError as raised:
-                error = raised
-            for _, done in batch:
-                if done.done():
-                    continue
-                if error is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(error)
+            await self._space_out()
+            batch = self._waiting[:MAX_TOGETHER]
+            del self._waiting[:MAX_TOGETHER]
+            errors = await run_in_threadpool(self._record_all, [events for events, _ in batch])
+            for (_, done), error in zip(batch, errors, strict=True):
+                _settle(done, error)
 
-    def _record(self, events: Sequence[Reported]) -> None:
+    async def _space_out(self) -> None:
+        clock = self._publisher.clock
+        if (early := self._next - clock.now()) > timedelta():
+            await clock.sleep(min(early, SPACING).total_seconds())
+        self._next = clock.now() + SPACING
+
+    def _record_all(self, requests: Sequence[Sequence[Reported]]) -> list[StoreError | None]:
+        """Record the events of several requests in one transaction; returns each one's error."""
+        with Isolated() as together:
+            error = self._try(list(chain.from_iterable(requests)))
+        if together.error is None:
+            return [error] * len(requests)
+        # One event that cannot be recorded must not keep the others from it.
+        return [self._record_alone(events) for events in requests]
+
+    def _record_alone(self, events: Sequence[Reported]) -> StoreError | None:
+        with Isolated("the event of a webhook"):
+            return self._try(events)
+        return StoreError("store: an event cannot be recorded.")
+
+    def _try(self, events: Sequence[Reported]) -> StoreError | None:
         publisher = self._publisher
         # A processor keeps what it has read of the store, so each batch has its own.
         processor = BounceProcessor(publisher.store, publisher.publication, publisher.keyring)
-        now = publisher.clock.now()
-        for service, mail in events:
-            processor.record(service, mail, now, trusted=True)
+        try:
+            processor.record_all(events, publisher.clock.now(), trusted=True)
+        except StoreError as error:
+            return error
+        return None
+
+
+def _settle(done: asyncio.Future[None], error: StoreError | None) -> None:
+    """Let a request be answered, unless it was answered that the store is busy."""
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from newsletter.app.wiring import open_app
 from tests.support.cli import Newsletter
 from tests.support.daemons import (
     configure_due,
@@ -20,6 +21,7 @@ from tests.support.daemons import (
     stop_daemon,
     wait_until,
 )
+from tests.support.frozen_issues import deliver
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import Inbox, open_inbox
 
@@ -120,6 +122,8 @@ def test_served_newsletter_hears_of_complaints(
         bounces={"webhooks": {"mailjet": "${WEBHOOK_PASSWORD}"}},
     )
     newsletter.subscribe({"email": "ada@example.org"}, {"email": "bob@example.org"})
+    with open_app(newsletter.folder / "newsletter.yaml") as app:
+        deliver(app.store, app.readers(), day=app.clock.now().date(), now=app.clock.now())
     events = json.dumps([{"event": "spam", "email": "ada@example.org", "time": 1}])
     path = f"/bounces/mailjet/{password}"
     with running_daemon(newsletter, "serve") as serving:

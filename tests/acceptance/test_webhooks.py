@@ -1,17 +1,24 @@
 """Bounces and complaints that mail services post, over real HTTP into a real store."""
 
+import sqlite3
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
 import pytest
+import sqlalchemy as sa
 
+from newsletter.bounces.webhooks import Post
 from newsletter.letter.links import bounce_tag, letter_tag
 from newsletter.model import Reader, Status
-from newsletter.web.webhooks import MAX_BYTES
-from tests.support.factories import DAY, NOON, subscriber
-from tests.support.frozen_issues import freeze, list_papers
+from newsletter.stores.sql import SqlStore, schema
+from newsletter.stores.sql.codec import dump
+from newsletter.web.webhooks import MAX_BYTES, EventRecorder
+from tests.support.factories import NOON, subscriber
+from tests.support.frozen_issues import deliver
 from tests.support.mail_services import (
     SECRET,
     SERVICES,
@@ -74,9 +81,12 @@ def site() -> Iterator[Website]:
 
 @pytest.fixture
 def readers(site: Website) -> Readers:
+    """Three readers who were sent a letter on a day of their own."""
+    site.advance(days=1)
     known = len(site.store.readers())
     emails = [f"r{known + n}@example.org" for n in (1, 2, 3)]
     people = [site.store.save_reader(subscriber(e), status="confirmed", now=NOON) for e in emails]
+    deliver(site.store, people, day=site.clock.now().date())
     return Readers(site, tuple(people))
 
 
@@ -238,9 +248,7 @@ def test_return_path_identifies_the_reader(readers: Readers, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ses", "mailgun", "sendgrid"])
 def test_message_id_identifies_the_reader(readers: Readers, name: str) -> None:
-    app, third = readers.app, readers.people[2]
-    day = DAY + timedelta(days=third.id)
-    freeze(app.store, [third], list_papers(app.store, "arxiv:1"), day=day)
+    app, third, day = readers.app, readers.people[2], readers.now.date()
     letter = f"{day}.{letter_tag(day, third.id, app.reader_service.keys)}@example.org"
     what = readers.what("complaint", email="alias@example.net", letter=letter)
     assert readers.send(readers.post(named(name), what)).status == 200
@@ -248,9 +256,15 @@ def test_message_id_identifies_the_reader(readers: Readers, name: str) -> None:
 
 
 @by_service
-def test_unknown_addresses_are_left(readers: Readers, service: MailService) -> None:
-    what = readers.what(email="stranger@example.net")
-    assert readers.send(readers.post(service, what)).status == 200
+def test_addresses_without_a_letter_are_left(readers: Readers, service: MailService) -> None:
+    """The service's account may send for others, too."""
+    new = subscriber(f"new{len(readers.app.store.readers())}@example.org")
+    readers.app.store.save_reader(new, status="confirmed", now=NOON)
+    kind: Kind = "complaint" if "complaint" in service.kinds else "bounce"
+    for email in (new.email, "stranger@example.net"):
+        request = readers.post(service, readers.what(kind, email=email))
+        assert readers.send(request).status == 200
+    assert readers.app.store.readers()[-1].status == "confirmed"
     assert readers.statuses == ["confirmed"] * 3
 
 
@@ -259,3 +273,43 @@ def test_batch_records_every_event(readers: Readers) -> None:
     request = readers.post(named("sendgrid"), *events, readers.what(email="", id="9"))
     assert readers.send(request).status == 200
     assert readers.statuses == ["blocked", "unsubscribed", "confirmed"]
+
+
+def test_busy_store_is_asked_again(readers: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = readers.post(named("mailjet"), readers.what("complaint"))
+    file = cast("SqlStore", readers.app.store)._database.url.database
+    assert file is not None
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with monkeypatch.context() as hurried:
+            hurried.setattr("newsletter.web.webhooks.ANSWER_WITHIN", 0.1)
+            assert readers.send(request).status == 503
+        assert readers.statuses == ["confirmed"] * 3
+        other.execute("ROLLBACK")
+    assert readers.send(request).status == 200
+    assert readers.statuses == ["blocked", "confirmed", "confirmed"]
+
+
+def test_unrecordable_event_does_not_keep_others(readers: Readers) -> None:
+    bad, good = (
+        [("mailjet", mail)]
+        for place in (0, 1)
+        for mail in all_webhooks()["mailjet"].read(
+            Post(
+                readers.post(named("mailjet"), readers.what("complaint", place)).body,
+                {},
+                SECRET,
+                readers.now,
+            )
+        )
+    )
+    database = cast("SqlStore", readers.app.store)._database
+    broken = sa.update(schema.readers).where(schema.readers.c.id == readers.people[0].id)
+    with database.writing() as connection:
+        connection.execute(broken.values(status="blocked", body="{"))
+    recorder = EventRecorder(readers.app.publisher)
+    errors = recorder._record_all([bad, good])
+    assert [error is None for error in errors] == [False, True]
+    with database.writing() as connection:
+        connection.execute(broken.values(body=dump(readers.people[0].subscriber)))
+    assert readers.statuses == ["blocked", "blocked", "confirmed"]

@@ -1,5 +1,6 @@
 """Returned mail is recorded once, and blocks the right readers."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -158,3 +159,25 @@ def test_reasons_for_leaving_are_listed_newest_first(store: Store) -> None:
     assert store.leaving_reasons(limit=9, reader=2) == (bob,)
     store.erase(2, "x@erased.invalid", now=NOON)
     assert store.leaving_reasons(limit=9, reader=2) == ()
+
+
+def test_events_recorded_together_count_as_one_by_one(store: Store) -> None:
+    join(store, ADA, "bob@example.org", "eve@example.org")
+    events = [
+        *(mail_event(day=on(days)) for days in (0, 1, 1, 2)),
+        replace(mail_event("complaint"), reader=2),
+        replace(mail_event("unsubscribe", name="left"), reader=2),
+        replace(mail_event("soft"), reader=3, address="former@example.org"),
+        replace(mail_event("soft", name="nobody's"), reader=99),
+    ]
+    effects = store.record_mail_events(events, now=NOON)
+    assert effects[2] == "again"
+    assert effects[3:] == ("suppressed", "suppressed", "unsubscribed", "elsewhere", "unknown")
+    assert [reader.status for reader in store.readers()] == [
+        "blocked",
+        "unsubscribed",
+        "confirmed",
+    ]
+    again = store.record_mail_events(events, now=LATER)
+    assert again == ("again",) * 7 + ("unknown",)
+    assert store.record_mail_events([], now=NOON) == ()

@@ -29,6 +29,7 @@ from newsletter.ports import Store
 from tests.support.factories import DAY, NOON, identity, item, subscriber
 
 LEASE = 60.0
+LETTERS = 500  # letters that are claimed at a time
 HEALTH = SourceHealth("arXiv", "ok", checked=NOON, last_ok=NOON)
 
 
@@ -118,6 +119,16 @@ def settle(
 ) -> None:
     """Settle these claims with one outcome."""
     store.settle([Settlement(claim, outcome, next_try) for claim in claims], now=now)
+
+
+def deliver(
+    store: Store, readers: Sequence[Reader], *, day: date = DAY, now: datetime = NOON
+) -> None:
+    """Freeze an issue for these readers, and let the server accept every letter."""
+    freeze(store, readers, list_papers(store, "arxiv:1", now=now), day=day)
+    while claims := claim(store, limit=LETTERS, now=now, day=day):
+        mark(store, *claims, now=now)
+        settle(store, *claims, outcome=Accepted("250 ok"), now=now)
 
 
 def list_states(store: Store) -> list[tuple[str, str]]:

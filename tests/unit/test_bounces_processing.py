@@ -28,7 +28,7 @@ from tests.support.bounce_mails import (
 )
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
-from tests.support.frozen_issues import freeze, list_papers
+from tests.support.frozen_issues import deliver, freeze, list_papers
 
 
 @pytest.fixture
@@ -142,6 +142,8 @@ def test_unauthenticated_bounce_is_ignored(store: Store, mail: bytes) -> None:
 
 def test_only_trusted_events_name_a_reader_by_address(store: Store) -> None:
     event = ParsedMail("1", "hard", "5.1.1 gone", recipients=("r2@example.net",))
+    assert bounce_processor(store).record("it", event, NOON, trusted=True).effect == "left"
+    deliver(store, store.readers())  # before, it was about somebody else's mail
     assert bounce_processor(store).record("it", event, NOON).effect == "left"
     assert bounce_processor(store).record("it", event, NOON, trusted=True).effect == "noted"
 

@@ -4,6 +4,7 @@ https://developers.brevo.com/docs/transactional-webhooks
 """
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.webhooks.events import (
@@ -32,6 +33,8 @@ _MILLISECONDS = 10**11  # seconds since 1970 stay below this until the year 5138
 
 class Brevo:
     """The webhook of Brevo, which can send a password but signs nothing."""
+
+    waits: ClassVar[bool] = False
 
     def __init__(self, secret: str) -> None:
         self._secret = secret

@@ -10,9 +10,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from newsletter.bounces.parsing import Meaning, ParsedMail
+from newsletter.bounces.reports import HARMLESS
 from newsletter.delivery.refusals import READER_GONE, cause
 
 MAX_AGE = timedelta(hours=25)
@@ -48,7 +49,12 @@ class Post:
 
 
 class Webhook(Protocol):
-    """One mail service's webhook."""
+    """One mail service's webhook.
+
+    ``waits``: reading a request may take long, because something has to be fetched.
+    """
+
+    waits: ClassVar[bool]
 
     def read(self, post: Post) -> Sequence[ParsedMail]:
         """The bounces, complaints and unsubscribes that a request tells of; others are left out.
@@ -150,8 +156,8 @@ def bounce_meaning(status: str, said: str) -> Meaning:
 
 
 def complaint_meaning(kind: str) -> Meaning:
-    """What a feedback report of this type (RFC 5965, 7.3) means; some are no complaints."""
-    return "aside" if kind in {"not-spam", "auth-failure"} else "complaint"
+    """What a complaint of this type (RFC 5965, 7.3) means."""
+    return "aside" if kind in HARMLESS else "complaint"
 
 
 @dataclass(frozen=True, slots=True)

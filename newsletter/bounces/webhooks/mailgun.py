@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from threading import Lock
+from typing import ClassVar
 
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.webhooks.events import (
@@ -40,6 +41,8 @@ class Mailgun:
     The signature covers a time and a token, but not the event. So each token counts for one
     request: with another content it is refused.
     """
+
+    waits: ClassVar[bool] = False
 
     def __init__(self, key: str) -> None:
         self._key, self._lock = key.encode(), Lock()

@@ -4,6 +4,7 @@ https://dev.mailjet.com/email/guides/webhooks/
 """
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.webhooks.events import (
@@ -35,6 +36,8 @@ _STATUS = {
 
 class Mailjet:
     """The webhook of Mailjet, which can send a password but signs nothing."""
+
+    waits: ClassVar[bool] = False
 
     def __init__(self, secret: str) -> None:
         self._secret = secret

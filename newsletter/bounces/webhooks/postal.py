@@ -4,6 +4,7 @@ https://docs.postalserver.io/developer/webhooks
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.webhooks.events import (
@@ -31,6 +32,8 @@ _EVENTS = {"MessageDeliveryFailed", "MessageDelayed", "MessageBounced"}
 
 class Postal:
     """The webhook of Postal, whose requests are signed with the server's RSA key."""
+
+    waits: ClassVar[bool] = False
 
     def __init__(self, public_key: str) -> None:
         self._key = load_public_key(public_key)

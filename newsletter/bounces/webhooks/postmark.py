@@ -4,6 +4,7 @@ https://postmarkapp.com/developer/webhooks/bounce-webhook
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.webhooks.events import (
@@ -40,6 +41,8 @@ The field ``Description`` is the type in Postmark's own words, so it is not read
 
 class Postmark:
     """The webhook of Postmark, behind the password that its settings call HTTP authentication."""
+
+    waits: ClassVar[bool] = False
 
     def __init__(self, secret: str) -> None:
         self._secret = secret

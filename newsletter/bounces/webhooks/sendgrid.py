@@ -4,6 +4,7 @@ https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 """
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.webhooks.events import (
@@ -30,6 +31,8 @@ _DROPPED = {"Bounced Address": "5.1.1", "Invalid": "5.1.3"}
 
 class SendGrid:
     """The webhook of SendGrid, whose requests are signed with ECDSA (Signed Event Webhook)."""
+
+    waits: ClassVar[bool] = False
 
     def __init__(self, public_key: str) -> None:
         self._key = load_public_key(public_key)

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
+from typing import ClassVar
 
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.webhooks.events import (
@@ -55,6 +56,8 @@ class Ses:
     Anybody can have a topic at Amazon whose messages are signed as well. So only the operator's own
     topics count, and certificates only from the host of the topic's region.
     """
+
+    waits: ClassVar[bool] = True
 
     def __init__(self, topics: Collection[str], fetch: Fetch) -> None:
         self._topics, self._fetch = frozenset(topics), fetch

@@ -1,7 +1,7 @@
 """The folder of the send journal: appends to its files and reads them."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,19 @@ class SendJournal:
 
     def record_reader(self, email: str, change: ReaderChange, *, now: datetime) -> None:
         """Record a reader's new status, or that they were erased."""
-        line = {"at": now.isoformat(), "reader": self.names(email)[0], "word": change}
-        self._append(self.folder / _READERS, line, sync=change != "confirmed")
+        self.record_readers([(email, change)], now=now)
+
+    def record_readers(
+        self, changes: Collection[tuple[str, ReaderChange]], *, now: datetime
+    ) -> None:
+        """Record the new statuses of several readers, by their addresses."""
+        lines = [
+            {"at": now.isoformat(), "reader": self.names(email)[0], "word": change}
+            for email, change in changes
+        ]
+        if lines:
+            sync = any(change != "confirmed" for _, change in changes)
+            self._append(self.folder / _READERS, *lines, sync=sync)
 
     def reader_changes(self) -> dict[str, tuple[ReaderChange, datetime]]:
         """The last change of each reader and its instant, by the hash of their address."""

@@ -20,8 +20,6 @@ from newsletter.model import (
     DeliveryState,
     Letter,
     ListedReader,
-    MailEvent,
-    MailEventEffect,
     PlannedEdition,
     Reader,
     Settlement,
@@ -185,22 +183,17 @@ class JournaledStore(SqlStore, Journaled):
         return changed
 
     @override
-    def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
-        effect = super().record_mail_event(event, now=now)
-        if effect in {"suppressed", "unsubscribed"}:
-            self._record_status(event.reader, now)
-        return effect
-
-    @override
     def _statuses_changed(self, readers: Collection[int], now: datetime) -> None:
-        for reader in readers:
-            self._record_status(reader, now)
+        changed = self.readers_by_id(sorted(readers))
+        self._journal.record_readers(
+            [(reader.subscriber.email, reader.status) for reader in changed], now=now
+        )
 
     @override
     def record_consent(self, reader: int, consent: Consent) -> bool:
         confirmed = super().record_consent(reader, consent)
         if confirmed:
-            self._record_status(reader, consent.at)
+            self._statuses_changed([reader], consent.at)
         return confirmed
 
     @override
@@ -223,11 +216,6 @@ class JournaledStore(SqlStore, Journaled):
         super().erase(reader, alias, now=now)
         if known is not None:
             self._journal.record_reader(known.subscriber.email, "erased", now=now)
-
-    def _record_status(self, id_: int, now: datetime) -> None:
-        reader = self.reader_by_id(id_)
-        if reader is not None:
-            self._journal.record_reader(reader.subscriber.email, reader.status, now=now)
 
     def _check(self, now: datetime) -> None:
         """Check, once a minute, that the store knows the journal's last letters.

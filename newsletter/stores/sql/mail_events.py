@@ -1,7 +1,10 @@
 """Returned mail, in SQL: its effect on readers, refused addresses, and what was read before."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from typing_extensions import override
@@ -24,7 +27,7 @@ from newsletter.stores.logic import (
 )
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.engine import Queries, Task, lock_task
-from newsletter.stores.sql.statements import batches, insert_new, upsert
+from newsletter.stores.sql.statements import batches, insert_new, select_in, upsert
 
 READERS = schema.readers.c
 EVENTS = schema.returns.c
@@ -38,13 +41,26 @@ class MailEventQueries(Queries, MailEvents):
 
     @override
     def record_mail_event(self, event: MailEvent, *, now: datetime) -> MailEventEffect:
+        return self.record_mail_events([event], now=now)[0]
+
+    @override
+    def record_mail_events(
+        self, events: Sequence[MailEvent], *, now: datetime
+    ) -> tuple[MailEventEffect, ...]:
+        if not events:
+            return ()
         with self._database.writing() as connection:
-            effect, others = _take_in(connection, event, now)
-        self._statuses_changed(others, now)
-        return effect
+            effects, others = _take_in(connection, events, now)
+        ended = (
+            event.reader
+            for event, effect in zip(events, effects, strict=True)
+            if effect in {"suppressed", "unsubscribed"}
+        )
+        self._statuses_changed({*ended, *others}, now)
+        return effects
 
     def _statuses_changed(self, readers: Collection[int], now: datetime) -> None:
-        """Called when returned mail about others has changed the status of these readers."""
+        """Called when returned mail may have changed the statuses of these readers."""
 
     @override
     def mass_reports(self, *, since: date) -> tuple[MassReport, ...]:
@@ -61,36 +77,44 @@ class MailEventQueries(Queries, MailEvents):
             return tuple(MassReport(day, n, _letters_of(connection, day)) for day, n in found)
 
     @override
-    def last_letter(self, reader: int, *, by: date) -> SentLetter | None:
+    def last_letters(self, readers: Collection[int], *, by: date) -> Mapping[int, SentLetter]:
         ledger, issues = schema.deliveries.c, schema.issues.c
-        query = (
-            sa.select(issues.day, ledger.recipient)
+        sent = ledger.recipient.is_not(None)
+        letters = (
+            sa.select(ledger.reader, issues.day, ledger.recipient)
             .join_from(schema.issues, schema.deliveries)
-            .where(issues.day <= by, ledger.reader == reader, ledger.recipient.is_not(None))
-            .order_by(issues.day.desc())
-            .limit(1)
+            .where(issues.day <= by, sent)
+            .order_by(issues.day)
         )
         with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else SentLetter(*row)
+            rows = select_in(connection, letters, ledger.reader, readers)
+            return {row.reader: SentLetter(row.day, row.recipient) for row in rows}
 
     @override
-    def former_addresses(self, reader: int) -> frozenset[str]:
-        query = sa.select(FORMER.address).where(FORMER.reader == reader)
+    def former_addresses(self, readers: Collection[int]) -> Mapping[int, frozenset[str]]:
+        query, found = sa.select(FORMER.reader, FORMER.address), defaultdict[int, set[str]](set)
         with self._database.reading() as connection:
-            return frozenset(connection.execute(query).scalars())
+            for row in select_in(connection, query, FORMER.reader, readers):
+                found[row.reader].add(row.address)
+        return {reader: frozenset(addresses) for reader, addresses in found.items()}
 
     @override
-    def reader_of_address(self, address: str) -> int | None:
-        lower = address.lower()
-        queries = (
-            sa.select(READERS.id).where(READERS.email == address),
-            sa.select(READERS.id).where(sa.func.lower(READERS.email) == lower),
-            sa.select(FORMER.reader).where(sa.func.lower(FORMER.address) == lower),
-        )
+    def readers_of_addresses(self, addresses: Collection[str]) -> Mapping[str, int]:
         with self._database.reading() as connection:
-            found = (connection.execute(query.limit(1)).scalar() for query in queries)
-            return next((reader for reader in found if reader is not None), None)
+            found = _numbers(connection, READERS.email, READERS.id, addresses)
+            rest = {address.lower() for address in addresses if address not in found}
+            known, former = sa.func.lower(READERS.email), sa.func.lower(FORMER.address)
+            others = _numbers(connection, former, FORMER.reader, rest)
+            others |= _numbers(connection, known, READERS.id, rest)
+        return found | {a: others[a.lower()] for a in addresses if a.lower() in others}
+
+    @override
+    def last_consents(self, readers: Collection[int]) -> Mapping[int, datetime]:
+        consents = schema.consents.c
+        query = sa.select(consents.reader, consents.at).order_by(consents.at)
+        with self._database.reading() as connection:
+            rows = select_in(connection, query, consents.reader, readers)
+            return {row.reader: row.at for row in rows}
 
     @override
     def refuse_address(self, address: str, *, lasting: bool, now: datetime) -> None:
@@ -143,34 +167,60 @@ class MailEventQueries(Queries, MailEvents):
             return tuple(LeftMail(*row) for row in connection.execute(query))
 
 
+def _numbers(
+    connection: sa.Connection,
+    text: sa.ColumnElement[str],
+    number: sa.ColumnElement[int],
+    values: Collection[str],
+) -> dict[str, int]:
+    """The number of each text that is one of these values."""
+    query: Any = sa.select(text.label("text"), number.label("number"))
+    return {row.text: row.number for row in select_in(connection, query, text, values)}
+
+
 def _take_in(
-    connection: sa.Connection, event: MailEvent, now: datetime
-) -> tuple[MailEventEffect, Collection[int]]:
-    """Record an event; its effect, and the other readers whose status it has changed."""
-    if event.kind == "hard":
+    connection: sa.Connection, events: Sequence[MailEvent], now: datetime
+) -> tuple[tuple[MailEventEffect, ...], Collection[int]]:
+    """Record events; their effects, and the other readers whose status they have changed."""
+    if any(event.kind == "hard" for event in events):
         lock_task(connection, Task.COUNT_BOUNCES)
-    row = _status_of(connection, event.reader)
-    if row is None:
-        return "unknown", ()
-    about_reader = event.kind == "unsubscribe" or _is_at(event.address, row.email)
-    if not _is_new(connection, event, None if about_reader else now, now):
-        return "again", ()
-    if not about_reader:
-        return "elsewhere", ()
-    mass, others = _judge(connection, event, now) if event.kind == "hard" else (False, ())
-    if mass:
-        return "mass", others
-    after = status_after(row.status, event.kind, _hard_days(connection, event.reader))
-    if after != row.status:
-        set_reader_status(connection, event.reader, after, now)
-    return effect_of(after), others
+    readers = _lock_readers(connection, {event.reader for event in events})
+    known = [event for event in events if event.reader in readers]
+    elsewhere = {event.digest for event in known if not _is_about(event, readers[event.reader])}
+    new = _record(connection, known, elsewhere, now)
+    hard = [event for event in known if event.kind == "hard" and event.digest in new - elsewhere]
+    verdicts = {day: _judge(connection, day, now) for day in sorted(set(map(_letter_of, hard)))}
+    mass = {event.digest for event in hard if verdicts[_letter_of(event)][0]}
+    others = {reader for _, corrected in verdicts.values() for reader in corrected}
+    statuses = {number: row.status for number, row in readers.items()}
+    if others:  # some of them may be in this batch
+        locked = _lock_readers(connection, others & readers.keys())
+        statuses |= {number: row.status for number, row in locked.items()}
+    hard_days = _hard_days(connection, {event.reader for event in hard})
+    effects, before = list[MailEventEffect](), dict(statuses)
+    for event in events:
+        if event.reader not in readers:
+            effects.append("unknown")
+        elif event.digest not in new:
+            effects.append("again")
+        elif event.digest in elsewhere:
+            effects.append("elsewhere")
+        elif event.digest in mass:
+            effects.append("mass")
+        else:
+            days = hard_days.get(event.reader, ())
+            after = status_after(statuses[event.reader], event.kind, days)
+            statuses[event.reader] = after
+            effects.append(effect_of(after))
+        new.discard(event.digest)
+    for status in set(statuses.values()):
+        changed = [n for n, after in statuses.items() if after == status != before[n]]
+        set_reader_status(connection, changed, status, now)
+    return tuple(effects), others
 
 
-def _judge(
-    connection: sa.Connection, event: MailEvent, now: datetime
-) -> tuple[bool, Collection[int]]:
-    """Whether the hard bounces of this event's letter are many; earlier ones are corrected."""
-    letter = event.letter or event.day
+def _judge(connection: sa.Connection, letter: date, now: datetime) -> tuple[bool, Collection[int]]:
+    """Whether the hard bounces of a letter are many; earlier ones are corrected."""
     of_letter = _of_letter(letter)
     count = sa.select(sa.func.count(EVENTS.reader.distinct())).where(of_letter)
     number = connection.execute(count).scalar_one()
@@ -182,17 +232,18 @@ def _judge(
 
 
 def set_reader_status(
-    connection: sa.Connection, reader: int, status: Status, now: datetime
+    connection: sa.Connection, readers: Collection[int], status: Status, now: datetime
 ) -> None:
-    """Change the status of the reader with this id within a transaction."""
-    changed = sa.update(schema.readers).where(READERS.id == reader)
-    connection.execute(changed.values(status=status, changed=now))
+    """Change the status of the readers with these ids within a transaction."""
+    changed = sa.update(schema.readers).values(status=status, changed=now)
+    for some in batches(sorted(readers)):
+        connection.execute(changed.where(READERS.id.in_(some)))
 
 
 def forgive(connection: sa.Connection, reader: int, now: datetime) -> bool:
     """Let a reader's mail events count no more; returns whether they were enough to block."""
     counting = (EVENTS.reader == reader) & EVENTS.forgiven.is_(None)
-    blocked = _has_complained(connection, reader) or are_too_many(_hard_days(connection, reader))
+    blocked = _has_complained(connection, reader) or are_too_many(_hard_days_of(connection, reader))
     connection.execute(sa.update(schema.returns).where(counting).values(forgiven=now))
     return blocked
 
@@ -203,31 +254,39 @@ def forget_mail_events(connection: sa.Connection, readers: sa.Select[tuple[int]]
         connection.execute(sa.delete(table).where(table.c.reader.in_(readers)))
 
 
-def _status_of(connection: sa.Connection, reader: int) -> sa.Row[Status, str] | None:
-    query = sa.select(READERS.status, READERS.email).where(READERS.id == reader)
-    return connection.execute(query.with_for_update()).one_or_none()
+def _lock_readers(connection: sa.Connection, numbers: Collection[int]) -> dict[int, sa.Row[Any]]:
+    query = sa.select(READERS.id, READERS.status, READERS.email).order_by(READERS.id)
+    rows = select_in(connection, query.with_for_update(), READERS.id, numbers)
+    return {row.id: row for row in rows}
 
 
-def _is_at(address: str, email: str) -> bool:
-    return not address or address.casefold() == email.casefold()
+def _is_about(event: MailEvent, reader: sa.Row[Any]) -> bool:
+    """Whether an event counts for the reader: who leaves does so whatever the address."""
+    same = not event.address or event.address.casefold() == reader.email.casefold()
+    return event.kind == "unsubscribe" or same
 
 
-def _is_new(
-    connection: sa.Connection, event: MailEvent, forgiven: datetime | None, now: datetime
-) -> bool:
-    """Record a mail event; False if it was recorded before."""
-    statement = insert_new(connection, schema.returns).values(
-        digest=event.digest,
-        reader=event.reader,
-        kind=event.kind,
-        day=event.day,
-        said=event.said,
-        noted=now,
-        forgiven=forgiven,
-        address=event.address,
-        letter=event.letter,
-    )
-    return connection.execute(statement.returning(EVENTS.digest)).first() is not None
+def _letter_of(event: MailEvent) -> date:
+    return event.letter or event.day
+
+
+def _record(
+    connection: sa.Connection,
+    events: Sequence[MailEvent],
+    forgiven: Collection[str],
+    now: datetime,
+) -> set[str]:
+    """Record events; returns the digests of those that were not recorded before."""
+    rows = {
+        event.digest: {
+            **asdict(event),
+            "noted": now,
+            "forgiven": now if event.digest in forgiven else None,
+        }
+        for event in reversed(events)
+    }
+    statement = insert_new(connection, schema.returns).returning(EVENTS.digest)
+    return set(connection.execute(statement, list(rows.values())).scalars()) if rows else set()
 
 
 def _of_letter(letter: date) -> sa.ColumnElement[bool]:
@@ -249,15 +308,15 @@ def _letters_of(connection: sa.Connection, day: date) -> int:
 
 def _correct(connection: sa.Connection, reader: int, now: datetime) -> bool:
     """Block or unblock a reader some of whose bounces count or no longer count; True if so."""
-    row = _status_of(connection, reader)
+    row = _lock_readers(connection, {reader}).get(reader)
     if row is None or _has_complained(connection, reader):
         return False
-    now_blocks = are_too_many(_hard_days(connection, reader))
-    any_blocks = are_too_many(_hard_days(connection, reader, mass=True))
+    now_blocks = are_too_many(_hard_days_of(connection, reader))
+    any_blocks = are_too_many(_hard_days_of(connection, reader, mass=True))
     if row.status == "confirmed" and now_blocks:
-        set_reader_status(connection, reader, "blocked", now)
+        set_reader_status(connection, [reader], "blocked", now)
     elif row.status == "blocked" and any_blocks and not now_blocks:
-        set_reader_status(connection, reader, "confirmed", now)
+        set_reader_status(connection, [reader], "confirmed", now)
     else:
         return False
     return True
@@ -270,11 +329,20 @@ def _has_complained(connection: sa.Connection, reader: int) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _hard_days(connection: sa.Connection, reader: int, *, mass: bool = False) -> Iterable[date]:
-    """The days of a reader's hard bounces that count; with ``mass`` also of those of many."""
-    query = sa.select(EVENTS.day).where(
-        EVENTS.reader == reader, EVENTS.kind == "hard", EVENTS.forgiven.is_(None)
+def _hard_days_of(connection: sa.Connection, reader: int, *, mass: bool = False) -> Sequence[date]:
+    return _hard_days(connection, {reader}, mass=mass).get(reader, [])
+
+
+def _hard_days(
+    connection: sa.Connection, readers: Collection[int], *, mass: bool = False
+) -> dict[int, list[date]]:
+    """The days of readers' hard bounces that count; with ``mass`` also of those of many."""
+    query = sa.select(EVENTS.reader, EVENTS.day).where(
+        EVENTS.kind == "hard", EVENTS.forgiven.is_(None)
     )
     if not mass:
         query = query.where(sa.not_(EVENTS.mass))
-    return connection.execute(query).scalars().all()
+    days = defaultdict[int, list[date]](list)
+    for row in select_in(connection, query, EVENTS.reader, readers):
+        days[row.reader].append(row.day)
+    return days

@@ -80,7 +80,7 @@ class OperatorQueries(Queries, Operator):
             if reader is None:
                 return False
             forgive(connection, reader, now)
-            set_reader_status(connection, reader, "confirmed", now)
+            set_reader_status(connection, [reader], "confirmed", now)
             return True
 
     @override

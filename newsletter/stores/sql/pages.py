@@ -126,7 +126,7 @@ class PageQueries(ReaderQueries, Pages):
             former = insert_new(connection, schema.former_addresses)
             connection.execute(former.values(reader=reader, address=before.email))
             if forgive(connection, reader, now) and before.status == "blocked":
-                set_reader_status(connection, reader, "confirmed", now)
+                set_reader_status(connection, [reader], "confirmed", now)
         self._statuses_changed([reader], now)
         return True
 
