@@ -53,7 +53,8 @@ _AUTOMATIC_FIELDS = (
     "X-Out-Of-Office",
 )
 _AUTOMATIC_SUBJECT = re.compile(
-    rf"(?:{pattern(words.AUTOMATIC_SUBJECTS).pattern})[^:：]{{0,60}}(?:[:：]|$)",  # noqa: RUF001
+    rf"(?:\s*\[[^\[\]]{{1,30}}\])*\s*(?:{pattern(words.AUTOMATIC_SUBJECTS).pattern})"
+    r"[^:\uff1a]{0,60}(?:[:\uff1a]|$)",  # the second colon is that of Chinese mail programs
     re.IGNORECASE,
 )
 _UNWRITTEN = re.compile(r"auto[-_]?reply|bulk|junk", re.IGNORECASE)
@@ -98,7 +99,7 @@ def is_automatic(mail: Message) -> bool:
         or any(name in mail for name in _AUTOMATIC_FIELDS)
         or _UNWRITTEN.search(f"{mail.get('Precedence', '')} {mail.get('X-Precedence', '')}")
         is not None
-        or _AUTOMATIC_SUBJECT.match(_own_subject(mail)) is not None
+        or _AUTOMATIC_SUBJECT.match(_subject(mail)) is not None
     )
 
 

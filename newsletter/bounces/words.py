@@ -54,7 +54,8 @@ QUIET = r"""
 
 COPY = r"""
     [-=_*+]{2,}[^\n]{0,80}(?:original|copy|returned|below|header|unsent)[^\n]*
-    (?:return-path|received|x-received):[ \t]*\S|below is a copy|original mail as follows
+    (?:return-path|(?:x-)?received|dkim-signature|list-id|list-unsubscribe|mime-version):[ \t]*\S
+    below is a copy|original mail as follows
     (?:the )?original message (?:headers? )?(?:follows|headers|as received)
     [^\n]{0,40}(?:text|headers|copy|contents) of (?:your|the) (?:original )?message
     (?:the )?message headers? follows?|included is a copy
@@ -97,4 +98,4 @@ AUTOMATIC_SUBJECTS = r"""
     自動応答|自動返信|不在|自动(?:答复|回复|回覆)|自動(?:回覆|回復|答覆)|外出
     자동 ?(?:회신|응답|답장)|부재
 """
-"""Beginnings of the subjects of automatic replies."""
+"""Beginnings of the subjects of automatic replies. Behind a "Re:" they are a person's answer."""

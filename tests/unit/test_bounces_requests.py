@@ -150,7 +150,7 @@ AWAY = [
     "自動応答: A paper",
     "自动答复: A paper",
     "자동 회신: A paper",
-    "Re: Urlaub",
+    "[EXT] Urlaub",
 ]
 
 
@@ -173,6 +173,11 @@ def test_reply_of_an_absent_reader_means_nothing(subject: str) -> None:
 )
 def test_automatic_header_means_nothing(field: str) -> None:
     assert parse(unsubscribe_mail("I am away", to=TO, more=f"{field}\n")).meaning == "aside"
+
+
+def test_answer_to_a_paper_about_replies_is_left() -> None:
+    answer = unsubscribe_mail("Re: Automatic reply generation: a survey", to=TO)
+    assert parse(answer).meaning == "unreadable"
 
 
 @pytest.mark.parametrize("field", ["Auto-Submitted: no", "Precedence: normal"])
