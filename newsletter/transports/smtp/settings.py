@@ -33,10 +33,13 @@ class SmtpSettings(models.SmtpSettings):
 
 @cache
 def default_helo(domain: str) -> str:
-    """The name for EHLO if none is configured: this machine's full name (RFC 5321, 4.1.1.1).
+    """The name for EHLO if none is configured: this machine's, if it is a full one.
 
-    A machine whose name is not a full one (``localhost``, a container's id) takes the sender's
-    ``domain``; if that is not one either, an address literal.
+    A machine that is called ``localhost`` or by a container's id takes the sender's ``domain``.
     """
-    own = socket.getfqdn()
-    return next((name for name in (own, domain) if is_full_name(name)), "[127.0.0.1]")
+    return helo_name(socket.getfqdn(), domain)
+
+
+def helo_name(*names: str) -> str:
+    """The first full name, else an address literal (RFC 5321, 4.1.1.1 and 4.1.4)."""
+    return next(filter(is_full_name, names), "[127.0.0.1]")
