@@ -23,11 +23,32 @@
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from types import TracebackType
 from typing import ClassVar, Self
 
+from typing_extensions import override
+
 _log = logging.getLogger(__name__)
+
+_LOGIN = re.compile(r"(?<=://)(?!user:password@)[^\s/?#]*@")
+_SECRET_PARAMETER = re.compile(
+    r"""([?&;](?:[\w.-]*(?:passw(?:or)?d|pwd|secret|token|signature)
+        |(?:[\w.-]*[_.-])?(?:api|access|auth)?(?:key|sig|auth))=)(?:(?!:\s)[^\s&;\#'"])+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def without_secrets(text: str) -> str:
+    """A text to show, with the logins and keys of the URLs in it masked.
+
+    Addresses of sources, stores and proxies come into errors and log lines at many places: this is
+    the one door through which all of them leave.
+    """
+    if "://" not in text:
+        return text
+    return _SECRET_PARAMETER.sub(r"\1***", _LOGIN.sub("***@", text))
 
 
 class NewsletterError(Exception):
@@ -38,6 +59,10 @@ class NewsletterError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+
+    @override
+    def __str__(self) -> str:
+        return without_secrets(super().__str__())
 
 
 class UsageError(NewsletterError):
@@ -210,4 +235,5 @@ class Isolated:
 
 def describe(error: BaseException | None) -> str:
     """An unexpected exception in one line: its class and its message."""
-    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    words = without_secrets(" ".join(str(error).split()))
+    return f"unexpected {type(error).__name__}: {words}"

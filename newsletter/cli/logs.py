@@ -15,6 +15,8 @@ from logging.handlers import SysLogHandler
 import typer
 from typing_extensions import override
 
+from newsletter.errors import without_secrets
+
 OWN = "newsletter"
 """The parent of all our loggers; from libraries only warnings and errors are shown."""
 
@@ -58,11 +60,11 @@ class _Text(logging.Formatter):
 
     @override
     def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage()
+        text = without_secrets(record.getMessage())
         if record.name == COMMAND_LINE and record.levelno >= logging.ERROR:
             text = f"newsletter: {text}"
         if record.exc_info and self._verbose:
-            text = f"{text}\n{self.formatException(record.exc_info)}"
+            text = f"{text}\n{without_secrets(self.formatException(record.exc_info))}"
         elif record.exc_info:
             text = f"{text} (pass --verbose for the traceback)"
         return f"{_time(record):%Y-%m-%dT%H:%M:%SZ} {text}" if self._timestamps else text
@@ -77,10 +79,10 @@ class _Json(logging.Formatter):
             "time": _time(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_secrets(record.getMessage()),
         }
         if record.exc_info:
-            document["exception"] = self.formatException(record.exc_info)
+            document["exception"] = without_secrets(self.formatException(record.exc_info))
         return json.dumps(document, ensure_ascii=False)
 
 

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from newsletter.errors import FilterError
+from newsletter.errors import FilterError, without_secrets
 from newsletter.model.zones import zone_names
 from newsletter.papers.filters import parse_rule
 from newsletter.text import clean, http_url
@@ -30,6 +30,10 @@ _LOCAL = frozenset({"localhost", "localdomain", "local", "internal", "lan", "arp
 _ODD_DOTS = re.compile(r"(?=\.|.*\.\.|.*\.$)(?=\.*[^.])[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 """A local part whose dots stand where RFC 5322 does not allow them, and that is right otherwise."""
 
+_ENCODE = (
+    "in its password an @ is written %40, a / %2F, a # %23, a ? %3F, a : %3A and a % %25 "
+    "(percent-encoded)"
+)
 MASK = "**********"  # shown in place of a secret
 MIN_SECRET_LENGTH = 16
 
@@ -126,7 +130,10 @@ def _instant(value: datetime) -> datetime:
 
 def _web_address(text: str) -> str:
     if http_url(text) is None:
-        raise ValueError("write an absolute URL: https://example.org/feed.xml")
+        raise ValueError(
+            "write an absolute URL: https://example.org/feed.xml; without a login, which a source "
+            "takes under `headers:`"
+        )
     port = urlsplit(text).port
     if port is not None and port < LOWEST_PORT and port not in WEB_PORTS:
         raise ValueError(f"port {port} is not allowed; use 80, 443, or 1024 and above")
@@ -163,7 +170,9 @@ def _proxy(text: str) -> str:
     except ValueError:  # the port is not a number
         is_proxy = False
     if not is_proxy or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("write the address of an HTTP proxy: http://proxy.example.org:3128")
+        raise ValueError(
+            f"write the address of an HTTP proxy: http://proxy.example.org:3128; {_ENCODE}"
+        )
     return text
 
 
@@ -178,7 +187,15 @@ def _store(text: str) -> str:
     no_file = kind == "sqlite" and (place[:1] != "/" or place[1:] in ("", ":memory:"))
     if kind not in STORES or not separator or no_file:
         raise ValueError("write sqlite:///newsletter.db, or postgresql://user:password@host/name")
+    if kind != "sqlite" and not _is_unambiguous(place):
+        raise ValueError(f"write postgresql://user:password@host/name; {_ENCODE}")
     return text
+
+
+def _is_unambiguous(place: str) -> bool:
+    """Whether everybody splits a URL alike, so that no part of its password is taken for a host."""
+    login, at, rest = place.rpartition("@")
+    return not re.search(r"[@/?#\[\]\s]", login) and "#" not in rest and (at == "" or rest != "")
 
 
 def masked(url: str) -> str:
@@ -250,5 +267,9 @@ StoreAddress = Annotated[
 ]
 TokenAddress = Annotated[str, AfterValidator(_token_address)]
 WallTime = Annotated[str, AfterValidator(_wall_time)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebAddress = Annotated[
+    str,
+    AfterValidator(_web_address),
+    PlainSerializer(without_secrets, return_type=str, when_used="json"),
+]
 Zone = Annotated[str, AfterValidator(_zone)]

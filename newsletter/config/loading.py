@@ -9,25 +9,15 @@ from pydantic import BaseModel, ValidationError
 from newsletter.config.fields import Strict
 from newsletter.config.models import Settings
 from newsletter.config.sources import SOURCE_KINDS
-from newsletter.config.yaml_file import Document, SettingPath, Value, load
+from newsletter.config.yaml_file import SECRETS, Document, SettingPath, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 
-_SECRET = frozenset(
-    {
-        "secret",
-        "password",
-        "operator_password",
-        "api_key",
-        "client_secret",
-        "refresh_token",
-        "headers",
-        "store",
-        "proxy",
-        "webhooks",
-    }
-)
 _KINDS = f"{', '.join(SOURCE_KINDS[:-1])} or {SOURCE_KINDS[-1]}"
 _MAPPING_EXPECTED = "this is a section; write its settings below it as `key: value`"
+_NO_VALUE = (
+    "a word here is no setting and has no value; if it is a part of a password with a comma or a "
+    "colon, write that password in 'single quotes'"
+)
 _MESSAGES = {
     "missing": "this must be set",
     "union_tag_not_found": f"a source needs a kind: {_KINDS}",
@@ -83,7 +73,18 @@ def sorted_by_line(errors: Iterable[ConfigurationError]) -> list[ConfigurationEr
 
 def _explain(error: ValidationError, document: Document) -> Iterator[ConfigurationError]:
     for detail in error.errors(include_url=False):
-        yield document.error_at(_path_in(document.value, detail["loc"]), _problem(detail))
+        path = _path_in(document.value, detail["loc"])
+        if detail["input"] is None and _is_beside_a_secret(document.value, path):
+            yield document.error_at(path[:-1], _NO_VALUE)
+        else:
+            yield document.error_at(path, _problem(detail))
+
+
+def _is_beside_a_secret(value: Value, path: SettingPath) -> bool:
+    """Whether an unknown key may be the end of an unquoted password: ``{password: one,two}``."""
+    for part in path[:-1]:
+        value = value[part] if isinstance(value, dict | list) else None  # type: ignore[index]
+    return isinstance(value, dict) and path[-1] in value and not SECRETS.isdisjoint(value)
 
 
 def _path_in(value: Value, location: tuple[int | str, ...]) -> SettingPath:
@@ -113,7 +114,7 @@ def _problem(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is n
         case kind if kind in _MESSAGES:
             return _MESSAGES[kind]
         case _:
-            secret = _SECRET.intersection(detail["loc"])
+            secret = SECRETS.intersection(detail["loc"])
             return detail["msg"] if secret else f"{detail['msg']} (here: {detail['input']!r})"
 
 

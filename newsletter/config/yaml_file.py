@@ -35,11 +35,34 @@ MAX_EXPANDED = 10_000  # how many values aliases may add to a file
 MAX_DEPTH = 50
 MAX_BYTES = 50 * 1024 * 1024
 
+SECRETS = frozenset(
+    {
+        "secret",
+        "password",
+        "operator_password",
+        "api_key",
+        "client_secret",
+        "refresh_token",
+        "headers",
+        "store",
+        "proxy",
+        "webhooks",
+    }
+)
+"""Settings that may hold a password: no error quotes what is written there."""
+
+_QUOTE = "a value that begins with a character of YAML (! & * @ % ` { [ | >) needs 'single quotes'"
+
 Value = None | str | list["Value"] | dict[str, "Value"]
 """The content of a file: texts, and lists and mappings of them; None for null."""
 
 SettingPath = tuple[str | int, ...]
 """The place of a value in a file: ``("sources", 1, "url")``."""
+
+_NAMED = re.compile(
+    r"found character '[^\\]' that.*|, but found '.'$|(?<=tag handle) .*|(?<=escape character) .*"
+)
+"""What the parser quotes of a value, which may be a password."""
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -83,6 +106,7 @@ def load(source: bytes, file: str, environment: Mapping[str, str]) -> Document:
         value = builder.read_document()
     except MarkedYAMLError as error:
         problem = error.problem or error.context or "not YAML"
+        problem = _NAMED.sub(f": {_QUOTE}", problem).removeprefix(": ")
         hint = "; indent with spaces, not tabs" if "\\t" in problem else ""
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
@@ -161,7 +185,8 @@ class _Builder:
             return self.expand_alias(event, path)
         assert isinstance(event, ScalarEvent | CollectionStartEvent)
         if event.tag is not None and event.tag not in _PLAIN_TAGS:
-            self.add_error(path, f"tags like {event.tag} are not allowed; write a plain value")
+            tag = "tags" if SECRETS.intersection(path) else f"tags like {event.tag}"
+            self.add_error(path, f"{tag} are not allowed; {_QUOTE}")
         value: Value
         if isinstance(event, ScalarEvent):
             value = self.read_scalar(event, path)
@@ -206,9 +231,8 @@ class _Builder:
 
     def expand_alias(self, event: AliasEvent, path: SettingPath) -> Value:
         if event.anchor not in self.anchors:
-            raise self.error_at(
-                path, f"*{event.anchor} is not defined; mark a value above it with &{event.anchor}"
-            )
+            name = "this alias" if SECRETS.intersection(path) else f"*{event.anchor}"
+            raise self.error_at(path, f"{name} is not defined; {_QUOTE}")
         value, origin = self.anchors[event.anchor]
         self.lines.setdefault(path, self.lines[origin])
         return self.copy_parts(value, origin, path)

@@ -25,6 +25,15 @@ def read(**settings: object) -> Settings:
     return read_settings(json.dumps({**MINIMAL, **settings}).encode(), "newsletter.yaml", {})
 
 
+def problem_in(text: str) -> str:
+    """The error in a file; empty if there is none."""
+    try:
+        read_settings(text.encode(), "newsletter.yaml", {})
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
 def errors_of(text: str) -> list[str]:
     with pytest.raises(InvalidFileError) as caught:
         read_settings(text.encode(), "newsletter.yaml", {})
@@ -229,12 +238,13 @@ def test_key_of_pubmed_is_never_shown() -> None:
 
 def test_shown_sources_and_store_contain_no_secret() -> None:
     headers = {"Authorization": "Bearer hunter2"}
-    settings = read(store="postgresql://me:hunt@er2@h/n", sources=[FEED | {"headers": headers}])
+    store = "postgresql://me:hunt%40er2@h/n"
+    settings = read(store=store, sources=[FEED | {"headers": headers}])
     shown = repr(settings) + settings.model_dump_json()
     assert "er2" not in shown
     assert settings.model_dump(mode="json")["store"] == "postgresql://me:**********@h/n"
     assert settings.sources[0].headers == headers
-    assert settings.store == "postgresql://me:hunt@er2@h/n"
+    assert settings.store == store
 
 
 @pytest.mark.parametrize(
@@ -263,6 +273,14 @@ def test_only_the_password_of_the_store_is_masked(store: str, shown: str) -> Non
         {"secret": "hunter2"},
         {"store": ["postgresql://me:hunter2@h/n"]},
         {"store": "mongodb://me:hunter2@h/n"},
+        {"store": "postgresql://me:p@hunter2@h/n"},
+        {"store": "postgresql://me:p/hunter2@h/n"},
+        {"store": "postgresql://me:p#hunter2@h/n"},
+        {"store": "postgresql://me:p?hunter2@h/n"},
+        {"store": "postgresql://me:8/hunter2@h/n"},
+        {"proxy": "http://me:p/hunter2@h:3128"},
+        {"sources": [FEED | {"url": "https://me:hunter2@h.example/feed"}]},
+        {"sources": [FEED | {"url": "https://me:p/hunter2@h.example/feed"}]},
         {"proxy": ["http://me:hunter2@h:3128"]},
         {"proxy": "socks5://me:hunter2@h:3128"},
         {"sources": [FEED | {"headers": "Authorization: hunter2"}]},
@@ -312,6 +330,29 @@ def test_mailboxes_of_bounces_need_an_address() -> None:
     for bounces in ({}, {"maildir": "back", "webhooks": {"brevo": "x" * 16}}):
         (found,) = errors_of(json.dumps({**MINIMAL, "bounces": bounces}))
         assert "bounces: write the address that mail comes back to" in found
+
+
+@pytest.mark.parametrize("first", [*"!&*@%`{[|>\"'?-:#,]}", '"\\\\', "!zebra!", "!!"])
+@pytest.mark.parametrize("form", ["smtp:\n  password: {}\n", "smtp: {{password: {}}}\n"])
+def test_wrong_yaml_of_a_password_shows_nothing_of_it(form: str, first: str) -> None:
+    text = "name: N\nsender: n@example.org\n" + form.format(f"{first}zebra")
+    said = problem_in(text)
+    assert "zebra" not in said
+    assert "'z'" not in said
+
+
+def test_store_with_an_unencoded_password_says_how_to_write_it() -> None:
+    (said,) = errors_of(json.dumps({**MINIMAL, "store": "postgresql://u:p@ss@h/n"}))
+    assert "write postgresql://user:password@host/name" in said
+    assert "an @ is written %40, a / %2F" in said
+
+
+def test_keys_in_addresses_are_masked_when_shown() -> None:
+    feed = FEED | {"url": "https://h.example/feed?api_key=hunter2&page=2"}
+    settings = read(sources=[feed])
+    assert settings.model_dump(mode="json")["sources"][0]["url"] == (
+        "https://h.example/feed?api_key=***&page=2"
+    )
 
 
 def test_null_means_the_default() -> None:

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from newsletter.config.yaml_file import MAX_BYTES, Document, load
 from newsletter.errors import ConfigurationError
 
+QUOTE = "a value that begins with a character of YAML (! & * @ % ` { [ | >) needs 'single quotes'"
+
 
 def read(text: str, **environment: str) -> Document:
     return load(text.encode(), "file.yaml", environment)
@@ -67,7 +69,7 @@ def test_alias_has_the_lines_of_its_anchor() -> None:
 def test_all_errors_are_reported_together() -> None:
     assert error_of("a: ${B}\nc: !x 1\na: [2, '${D}']").splitlines() == [
         "file.yaml:1: a: the environment variable B is not set; set it or write the value",
-        "file.yaml:2: c: tags like !x are not allowed; write a plain value",
+        "file.yaml:2: c: tags like !x are not allowed; " + QUOTE,
         "file.yaml:3: a: this key is already on line 1",
         "file.yaml:3: a.1: the environment variable D is not set; set it or write the value",
     ]
