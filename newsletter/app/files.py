@@ -12,6 +12,15 @@ from urllib.parse import urlsplit
 from newsletter.config.fields import MIN_SECRET_LENGTH
 from newsletter.errors import ConfigurationError
 
+OWN_FOLDER = ".newsletter"
+"""The folder beside the configuration in which the newsletter keeps its own files by default."""
+
+STATE_VARIABLE = "NEWSLETTER_STATE"
+_NAME_ANOTHER = (
+    f"let this user write there, or name another folder: `state:` in the configuration, or the "
+    f"environment variable {STATE_VARIABLE}"
+)
+
 WRITTEN_BY_INIT = frozenset({"newsletter.yaml", "subscribers.yaml"})
 """The files that ``newsletter init`` writes."""
 
@@ -54,6 +63,35 @@ def store_place(url: str) -> str:
     except ValueError:  # several hosts, or a slash in the password
         place = url.partition("://")[2].rpartition("@")[2].partition("?")[0]
     return place
+
+
+def made_state_folder(own: Path, beside: Path) -> Path:
+    """The folder for the newsletter's own files; it is created if it does not exist.
+
+    ``beside`` is the folder it has by default. Its files must not be forgotten when the operator
+    names another: without them links in sent emails end, and sent emails are not known.
+
+    Raises:
+        ConfigurationError: the folder cannot be written, or the files are still in the other one.
+    """
+    if own != beside and not _has_files(own) and _has_files(beside):
+        raise ConfigurationError(
+            f"is empty, but {beside} holds this newsletter's files; move them there: "
+            f"mv {quote(str(beside))}/* {quote(str(own))}/",
+            file=str(own),
+        )
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"cannot be created: {error.strerror}; {_NAME_ANOTHER}"
+        raise ConfigurationError(problem, file=str(own)) from error
+    if not os.access(own, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"cannot be written; {_NAME_ANOTHER}", file=str(own))
+    return own
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def kept_secret(folder: Path) -> str:

@@ -12,24 +12,25 @@ from datetime import date
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import assert_never
 
 from newsletter.app.clock import SystemClock
-from newsletter.app.files import kept_secret, read_file, remedy, store_address, store_place
+from newsletter.app.files import (
+    OWN_FOLDER,
+    STATE_VARIABLE,
+    kept_secret,
+    made_state_folder,
+    read_file,
+    remedy,
+    store_address,
+    store_place,
+)
 from newsletter.app.locks import FileRunLock
 from newsletter.app.oauth import AccessTokens
 from newsletter.app.readers_file import subscribed, sync_readers
+from newsletter.app.source_adapters import make_source
 from newsletter.bounces.processing import BounceProcessor
 from newsletter.config import (
-    AnySource,
-    ArxivSource,
-    BioRxivSource,
-    CrossrefSource,
-    FeedSource,
-    HuggingFaceSource,
     OAuthSettings,
-    PageSource,
-    PubMedSource,
     Settings,
     read_settings,
 )
@@ -42,17 +43,7 @@ from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.service import ReaderService
-from newsletter.sources import (
-    Arxiv,
-    BioRxiv,
-    Client,
-    Crossref,
-    Feed,
-    HuggingFace,
-    PubMed,
-    SavedPages,
-    SourceClient,
-)
+from newsletter.sources import Client
 from newsletter.stores import Journaled, SendJournal, copy_store, open_journaled_store
 from newsletter.templates import load_note_templates, load_templates
 from newsletter.transports.folder import FolderTransport
@@ -61,8 +52,6 @@ from newsletter.transports.smtp.relay import RelayFile
 from newsletter.transports.smtp.settings import default_helo
 
 RELAY_FILE = "relay.json"  # the limits of the SMTP server, in the newsletter's own folder
-OWN_FOLDER = ".newsletter"
-"""The folder beside the configuration in which the newsletter keeps its own files."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +76,19 @@ class App:
         return self.path.parent
 
     @property
+    def state_path(self) -> Path:
+        """The folder for the newsletter's own files, which may not exist yet."""
+        chosen = self.settings.state or self.environment.get(STATE_VARIABLE) or OWN_FOLDER
+        return self.folder / chosen
+
+    @cached_property
     def own_folder(self) -> Path:
-        """The folder for the newsletter's own files; it is created if it does not exist."""
-        folder = self.folder / OWN_FOLDER
-        folder.mkdir(exist_ok=True)
-        return folder
+        """The folder for the newsletter's own files; it is created if it does not exist.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
+        return made_state_folder(self.state_path, self.folder / OWN_FOLDER)
 
     # -- the store ---------------------------------------------------------------------------
 
@@ -104,7 +101,7 @@ class App:
     def journal(self) -> SendJournal:
         """The record outside the store of what was sent; each store has a folder of its own."""
         name = blake2b(store_place(self.settings.store).encode(), digest_size=6).hexdigest()
-        return SendJournal(self.folder / OWN_FOLDER / "witness" / name, self._journal_names)
+        return SendJournal(self.state_path / "witness" / name, self._journal_names)
 
     def _journal_names(self, email: str) -> tuple[str, ...]:
         """An address as the journal names it, under each key; the newest key first."""
@@ -253,7 +250,7 @@ class App:
 
     def _make_sources(self, client: Client) -> tuple[Source, ...]:
         named = zip(self.settings.source_names, self.settings.sources, strict=True)
-        return tuple(_make_source(name, one, self.folder, client) for name, one in named)
+        return tuple(make_source(name, one, self.folder, client) for name, one in named)
 
     @cached_property
     def client(self) -> Client:
@@ -361,36 +358,3 @@ def open_app(path: Path) -> Iterator[App]:
 def _read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     content = read_file(path, remedy(path, "write it, or name another with --config"))
     return read_settings(content, path.name, environment)
-
-
-def _make_source(  # noqa: PLR0911 - one for each kind
-    name: str, settings: AnySource, folder: Path, client: Client
-) -> Source:
-    source_client = SourceClient(
-        client,
-        timeout=settings.timeout,
-        headers=settings.headers,
-        allow_private_addresses=settings.allow_private_addresses,
-        retry_for=settings.retry_for,
-    )
-    match settings:
-        case HuggingFaceSource():
-            path = None if settings.path is None else folder / settings.path
-            return HuggingFace(name, source_client, url=settings.url, path=path)
-        case ArxivSource():
-            return Arxiv(
-                name, source_client, settings.categories, settings.url, settings.cross_lists
-            )
-        case BioRxivSource():
-            server, categories = settings.server, settings.categories
-            return BioRxiv(name, source_client, server, categories, url=settings.url)
-        case PubMedSource():
-            return PubMed(name, source_client, settings.query, settings.api_key, settings.url)
-        case CrossrefSource():
-            return Crossref(name, source_client, settings.issn, settings.query, settings.url)
-        case FeedSource():
-            return Feed(name, source_client, url=settings.url)
-        case PageSource():
-            return SavedPages(name, folder / settings.path)
-        case _:
-            assert_never(settings)

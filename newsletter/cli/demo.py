@@ -11,7 +11,8 @@ import typer
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.app import event_loop
-from newsletter.app.wiring import OWN_FOLDER, App, open_app
+from newsletter.app.files import OWN_FOLDER
+from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Port, command, command_list, issue_day
 from newsletter.cli.output import Output, table
 from newsletter.cli.preview import serve_page

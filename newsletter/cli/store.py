@@ -54,9 +54,9 @@ def store_restored(config: Path, output: Output) -> int:
 
     Example: newsletter store restored
 
-    Emails sent since the backup are looked up in .newsletter/witness. Those the server replied to
-    get the state of that reply; the others are held until `newsletter issue resolve`. If that
-    folder is missing, today's issue and all unfinished ones are held until
+    Emails sent since the backup are looked up in the folder witness of `state`. Those the server
+    replied to get the state of that reply; the others are held until `newsletter issue resolve`. If
+    that folder is missing, today's issue and all unfinished ones are held until
     `newsletter issue release` or `cancel`. Exit code 5: something is held.
     """
     with open_app(config) as app:

@@ -27,6 +27,9 @@ WEB_PORTS = frozenset({80, 443})
 STORES = frozenset({"sqlite", "postgresql", "postgres"})
 _LOCAL = frozenset({"localhost", "localdomain", "local", "internal", "lan", "arpa", "invalid"})
 """Last parts of names that lead nowhere from outside (RFC 6761, 6762, 8375)."""
+_PLAIN_NAME = re.compile(r'(?P<name>[^"<>\s][^<>]*?)\s*<(?P<address>[^<>]+)>')
+"""``Name <address>`` as people write it, without the quotes that RFC 5322 asks for in ``A & B``."""
+
 _ODD_DOTS = re.compile(r"(?=\.|.*\.\.|.*\.$)(?=\.*[^.])[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 """A local part whose dots stand where RFC 5322 does not allow them, and that is right otherwise."""
 
@@ -73,6 +76,8 @@ def mailbox(text: str) -> tuple[str, str]:
     """Display name and address of ``Name <address>`` or a plain address (RFC 5322, 3.4)."""
     if clean(text) != text:
         raise ValueError("a sender cannot contain line breaks or control characters")
+    if plain := _PLAIN_NAME.fullmatch(text):  # the header quotes it, or encodes it
+        return plain["name"], address(plain["address"])
     return _validated(text, display_name=True)
 
 

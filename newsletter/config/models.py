@@ -3,7 +3,14 @@
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from newsletter.config.fields import (
     LOOPBACK,
@@ -26,6 +33,7 @@ from newsletter.config.oauth import PROVIDERS, OAuthSettings
 from newsletter.config.sources import EVERY_FIELD, AnySource
 from newsletter.config.topics import TopicSettings, expand_name
 from newsletter.config.webhooks import WebhookSettings
+from newsletter.letter.links import BOUNCE_TAG_ROOM, MAX_ADDRESS, MAX_LOCAL_PART
 from newsletter.model import Days, Publication
 
 Security = Literal["starttls", "tls", "none"]
@@ -96,13 +104,26 @@ class SmtpSettings(Strict):
         return None if self.rate is None else per_second(self.rate)
 
 
+def _leaves_room(address: str) -> str:
+    """Return paths have a tag after the local part: a plus, a reader's number and a signature."""
+    local, _, domain = address.rpartition("@")
+    most = min(MAX_LOCAL_PART, MAX_ADDRESS - len(f"@{domain}")) - BOUNCE_TAG_ROOM
+    if len(local) > most:
+        raise ValueError(
+            f"before the @ it has {len(local)} characters; at most {most} are possible, because "
+            f"each email's return path adds up to {BOUNCE_TAG_ROOM} there (+7-4f3a…), and mail "
+            f"servers refuse more than {MAX_LOCAL_PART} (RFC 5321, 4.5.3.1.1)"
+        )
+    return address
+
+
 class BouncesSettings(Strict):
     """The address for bounces and unsubscribe requests, and the folder they are read from.
 
     ``webhooks``: the mail services that report bounces and complaints.
     """
 
-    address: Address | None = None
+    address: Annotated[Address, AfterValidator(_leaves_room)] | None = None
     maildir: str | None = None
     webhooks: WebhookSettings | None = None
 
@@ -156,11 +177,13 @@ class Settings(Strict):
 
     name: str = Field(min_length=1)
     sender: Mailbox
+    reply_to: Address | None = None
     url: WebAddress | None = None
     postal_address: str = ""
     timezone: Zone = "UTC"
     schedule: Schedule = Schedule()
     store: StoreAddress = Field(default="sqlite:///newsletter.db", repr=False)
+    state: str | None = None
     subscribers: str = "subscribers.yaml"
     secret: Annotated[tuple[Secret, ...], BeforeValidator(as_list)] = ()
     smtp: SmtpSettings = SmtpSettings()
@@ -212,6 +235,7 @@ class Settings(Strict):
             name=self.name,
             sender_name=sender_name,
             sender_email=sender_email,
+            reply_to=self.reply_to,
             url=self.url,
             postal_address=self.postal_address,
             operator=self.operator,

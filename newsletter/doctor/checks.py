@@ -309,10 +309,13 @@ def _disk(app: App) -> Finding:
         free = shutil.disk_usage(folder).free
         (folder / "doctor").touch()
         (folder / "doctor").unlink()
+    except ConfigurationError as error:
+        said, _, fix = str(error).partition("; ")
+        return _wrong("disk", said, fix)
     except OSError as error:
-        fix = f"let the newsletter's user write in {app.folder}"
-        return _wrong("disk", f"{app.folder}: {error.strerror}", fix)
-    said = f"{free // 2**20} MB free in {app.folder}"
+        fix = f"let the newsletter's user write in {folder}, or set `state:`"
+        return _wrong("disk", f"{folder}: {error.strerror}", fix)
+    said = f"{free // 2**20} MB free in {folder}"
     if free < MIN_FREE_BYTES:
         return _wrong("disk", said, "free some space: with a full disk no email is sent")
     return _ok("disk", said)

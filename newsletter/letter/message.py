@@ -15,11 +15,20 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
+from hashlib import blake2b
 
 from newsletter.errors import RenderError
 from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.links import Keyring, Links, bounce_tag, letter_tag, sign_links
+from newsletter.letter.links import (
+    MAX_ADDRESS,
+    MAX_LOCAL_PART,
+    Keyring,
+    Links,
+    bounce_tag,
+    letter_tag,
+    sign_links,
+)
 from newsletter.model import Edition, Envelope, Publication, Rendering, WireLines
 
 MAX_LINE = 76  # most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)
@@ -30,6 +39,8 @@ _PART_HEADERS = (
     "Content-Type: text/{kind}; charset=utf-8\r\n"
     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 )
+
+_SENDER_ID_LENGTHS = range(5, 16)
 
 _LEADING_DOTS = re.compile(rb"^\.+", re.MULTILINE)
 _TRAILING_BLANKS = re.compile(r"[ \t]+\n")
@@ -175,12 +186,15 @@ def return_path(
 ) -> str:
     """The return path (RFC 5321): one per reader and address if bounces are read, else the sender.
 
-    A ``note`` asks to confirm the address.
+    A ``note`` asks to confirm the address. A path that would be too long for a mail server has no
+    tag: that letter leaves all the same.
     """
     if publication.bounces is None:
         return publication.sender_email
     local, _, domain = publication.bounces.rpartition("@")
-    return f"{local}+{bounce_tag(reader, keys, email, note=note)}@{domain}"
+    tagged = f"{local}+{bounce_tag(reader, keys, email, note=note)}"
+    fits = len(tagged) <= MAX_LOCAL_PART and len(f"{tagged}@{domain}") <= MAX_ADDRESS
+    return f"{tagged}@{domain}" if fits else publication.bounces
 
 
 def quoted_printable(text: str) -> WireLines:
@@ -244,7 +258,7 @@ def _shared_headers(fragments: IssueFragments) -> bytes:
         "List-Post": "NO",
         "Precedence": "bulk",
         "Auto-Submitted": "auto-generated",
-        "Feedback-ID": f"{fragments.day.isoformat()}:{label}:issue:{domain}",
+        "Feedback-ID": f"{fragments.day.isoformat()}:{label}:issue:{_sender_id(domain)}",
     }
     if publication.url:
         fields["List-Archive"] = f"<{publication.url.rstrip('/')}/archive>"
@@ -252,7 +266,7 @@ def _shared_headers(fragments: IssueFragments) -> bytes:
 
 
 def _headers(publication: Publication, fields: Mapping[str, str]) -> bytes:
-    """The header From, then these ASCII fields.
+    """The headers From and Reply-To, then these ASCII fields.
 
     Only From may need encoding. The standard library would turn an address in angle brackets that
     is longer than a line into ``=?utf-8?q?…``, and mail programs cannot follow that.
@@ -260,8 +274,20 @@ def _headers(publication: Publication, fields: Mapping[str, str]) -> bytes:
     name = " ".join(publication.sender_name.replace("=?", "= ?").split())
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(display_name=name, addr_spec=publication.sender_email)
-    lines = "".join(f"{field}: {value}\r\n" for field, value in fields.items())
+    replies = {"Reply-To": publication.reply_to} if publication.reply_to else {}
+    written = {**replies, **fields}
+    lines = "".join(f"{field}: {value}\r\n" for field, value in written.items())
     return SMTP.fold_binary("From", message["From"]) + lines.encode("ascii")
+
+
+def _sender_id(domain: str) -> str:
+    """The sender in Feedback-ID: 5 to 15 characters, the same in every letter of a domain.
+
+    https://support.google.com/a/answer/6254652
+    """
+    if len(domain) in _SENDER_ID_LENGTHS:
+        return domain
+    return f"{domain[:6]}-{blake2b(domain.encode(), digest_size=4).hexdigest()}"
 
 
 def _list_label(publication: Publication) -> str:

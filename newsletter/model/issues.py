@@ -23,7 +23,7 @@ class Publication:
     """The newsletter itself, as its letters name it.
 
     ``url`` is where the readers' pages are; without it letters have ``mailto:`` links only.
-    ``bounces`` is the mailbox that bounces are read from.
+    ``bounces`` is the mailbox that bounces are read from, ``reply_to`` the one for replies.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Publication:
     bounces: str | None = None
     timezone: str = "UTC"
     language: str = "en"
+    reply_to: str | None = None
 
     @property
     def domain(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 import pytest
 
 from newsletter.app.clock import SystemClock
-from newsletter.app.wiring import _make_source
+from newsletter.app.source_adapters import make_source
 from newsletter.config import AnySource, read_settings
 from newsletter.config.reader_lists import read_csv, write_csv
 from newsletter.config.sources import SOURCE_KINDS, SourceSettings
@@ -305,7 +305,7 @@ class TestSourceKinds:
         names = set(settings.model_fields) - {"kind", "name"}
         chosen: Any = settings.model_construct(None, **{name: f"{name} as set" for name in names})
         client = Client(contact="editor@example.org", clock=SystemClock())
-        source = _make_source("a source", chosen, Path(), client)
+        source = make_source("a source", chosen, Path(), client)
         if not hasattr(source, "client"):  # it reads files
             names -= set(SourceSettings.model_fields)
         for name in names:

@@ -148,6 +148,18 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
         ({"issue": {"when_empty": "maybe"}}, "skip"),
         ({"sender": "N\r\nBcc: x@example.org <n@example.org>"}, "sender"),
         ({"operator": "a,b@example.org"}, "not an address"),
+        ({"sender": f"{'s' * 65}@example.org"}, "sender: "),
+        ({"sender": f"A & B <{'s' * 65}@example.org>"}, "sender: "),
+        ({"sender": "A & B <a@b@example.org>"}, "not an address"),
+        ({"reply_to": "nobody"}, "reply_to: 'nobody' is not an address"),
+        (
+            {"bounces": {"address": f"{'b' * 40}@example.org"}},
+            "bounces.address: before the @ it has 40 characters; at most 39 are possible",
+        ),
+        (
+            {"bounces": {"address": f"{'b' * 20}@{'d' * 60}.{'d' * 60}.{'d' * 60}.{'d' * 40}.de"}},
+            "bounces.address: before the @ it has 20 characters; at most",
+        ),
         ({"sources": [{"kind": "gopher"}]}, "write huggingface, arxiv"),
         ({"store": "mongodb://h/n"}, "newsletter.yaml:1: store: write sqlite:///"),
         ({"store": "memory://"}, "in-memory store was removed; write sqlite:///newsletter.db"),
@@ -167,6 +179,28 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
 )
 def test_wrong_setting_says_what_to_write(settings: dict[str, object], said: str) -> None:
     assert said in "\n".join(errors_of(json.dumps({**MINIMAL, **settings})))
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ("Müller & Söhne <n@example.org>", "Müller & Söhne"),
+        ('"Müller & Söhne" <n@example.org>', "Müller & Söhne"),
+        ("Papers, Inc. <n@example.org>", "Papers, Inc."),
+        ("arXiv: daily (beta) <n@example.org>", "arXiv: daily (beta)"),
+        ('The "Best" Papers <n@example.org>', 'The "Best" Papers'),
+        ("n@example.org <n@example.org>", "n@example.org"),
+        ("<n@example.org>", ""),
+        ("n@example.org", ""),
+    ],
+)
+def test_name_of_the_sender_needs_no_quotes(sender: str, name: str) -> None:
+    publication = read(sender=sender).publication
+    assert (publication.sender_name, publication.sender_email) == (name, "n@example.org")
+
+
+def test_longest_bounce_address_is_accepted() -> None:
+    assert read(bounces={"address": f"{'b' * 39}@example.org"}).bounces
 
 
 def test_provider_sets_server_and_limits() -> None:

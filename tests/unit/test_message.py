@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 
 from newsletter.errors import RenderError
 from newsletter.letter.fragments import placeholder
-from newsletter.letter.links import Keyring, read_bounce_tag
+from newsletter.letter.links import (
+    BOUNCE_TAG_ROOM,
+    MAX_LOCAL_PART,
+    Keyring,
+    read_bounce_tag,
+)
 from newsletter.letter.message import MessageBuilder, encode_subject, quoted_printable
 from newsletter.model import Publication, WireLines
+from newsletter.transports.smtp.replies import is_mailbox
 from tests.support.factories import paper
 from tests.support.hostile_inputs import HOSTILE_TEXTS, LETTER_HEADERS, check_letter, check_message
 from tests.support.letters import (
@@ -160,7 +166,7 @@ def test_long_addresses_in_headers_stay_intact() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Grüße, täglich", "=?utf-8?q?a=0D=0ABcc:_e@x.org?=", "a\r\nB: c", ""]
+    "name", ["Grüße, täglich", "Müller & Söhne", "=?utf-8?q?a=0D=0ABcc:_e@x.org?=", "a\r\nB: c", ""]
 )
 def test_any_sender_name_makes_one_from_header(name: str) -> None:
     fragments = make_fragments(publication=replace(SITE, sender_name=name))
@@ -206,6 +212,38 @@ def test_return_path_identifies_the_letter() -> None:
     mailbox, _, tag = local.partition("+")
     assert (mailbox, domain) == ("bounce", "papers.example.org")
     assert read_bounce_tag(tag, KEYS).reader == 1
+
+
+def test_too_long_return_path_has_no_tag() -> None:
+    for room in (BOUNCE_TAG_ROOM - 6, BOUNCE_TAG_ROOM - 7):
+        bounces = f"{'b' * (MAX_LOCAL_PART - room)}@papers.example.org"
+        fragments = make_fragments(publication=replace(SITE, bounces=bounces))
+        _, envelope = make_letter(fragments, edition(section("Reasoning", 0)))
+        assert is_mailbox(envelope.sender)
+        assert (envelope.sender == bounces) == (room == BOUNCE_TAG_ROOM - 7)
+
+
+def test_replies_go_where_the_settings_say() -> None:
+    papers = edition(section("Reasoning", 0))
+    _, without = make_letter(make_fragments(), papers)
+    assert parse_message(message_bytes(without))["Reply-To"] is None
+    fragments = make_fragments(publication=replace(SITE, reply_to="editor@example.org"))
+    message = message_bytes(make_letter(fragments, papers)[1])
+    assert parse_message(message)["Reply-To"] == "editor@example.org"
+
+
+@pytest.mark.parametrize("domain", ["x.io", "abc.de", "papers.example.org", "a" * 63 + ".org"])
+def test_sender_in_feedback_id_has_5_to_15_characters(domain: str) -> None:
+    fragments = make_fragments(publication=replace(SITE, sender_email=f"papers@{domain}"))
+    message = parse_message(
+        message_bytes(make_letter(fragments, edition(section("Reasoning", 0)))[1])
+    )
+    again = parse_message(
+        message_bytes(make_letter(fragments, edition(section("Reasoning", 1)))[1])
+    )
+    sender = message["Feedback-ID"].split(":")[-1]
+    assert 5 <= len(sender) <= 15
+    assert again["Feedback-ID"].endswith(f":{sender}")
 
 
 def test_without_bounce_mailbox_sender_is_return_path() -> None:

@@ -1,0 +1,39 @@
+"""Several newsletters of one installation: each folder is one, with a sender of its own."""
+
+from pathlib import Path
+
+from tests.acceptance.test_daily_issues import a_paper, huggingface
+from tests.support.cli import Newsletter
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import open_inbox
+
+
+def test_each_newsletter_has_its_own_sender(tmp_path: Path) -> None:
+    with open_inbox() as inbox, serve(daily_papers({"2026-08-03": [a_paper(1, "A")]})) as origin:
+        for name in ("physics", "biology"):
+            (tmp_path / name).mkdir()
+            newsletter = Newsletter(tmp_path / name, inbox.port)
+            newsletter.configure(
+                name=name,
+                sender=f"{name.title()} & more <papers@{name}.example.org>",
+                reply_to=f"editor@{name}.example.org",
+                bounces={"address": f"bounce@{name}.example.org"},
+                secret="a secret that both of them share",
+                sources=[huggingface(origin)],
+            )
+            newsletter.subscribe({"email": "ada@example.org"})
+            newsletter.send("2026-08-03")
+        sent = {mail.message["From"].addresses[0].domain: mail for mail in inbox.arrivals}
+    assert {*sent} == {"physics.example.org", "biology.example.org"}
+    for domain, mail in sent.items():
+        name = domain.partition(".")[0]
+        headers = mail.message
+        assert headers["From"].addresses[0].display_name == f"{name.title()} & more"
+        assert headers["Reply-To"] == f"editor@{domain}"
+        assert headers["List-Id"] == f"<papers.{domain}>"
+        assert headers["Message-ID"].endswith(f"@{domain}>")
+        assert f"mailto:bounce@{domain}?" in headers["List-Unsubscribe"]
+        assert mail.sender.startswith("bounce+1-")
+        assert mail.sender.endswith(f"@{domain}")
+    tags = {mail.sender.partition("@")[0] for mail in inbox.arrivals}
+    assert len(tags) == 2, "a tag of one list is none of the other"
