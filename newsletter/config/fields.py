@@ -135,10 +135,8 @@ def _instant(value: datetime) -> datetime:
 
 def _web_address(text: str) -> str:
     if http_url(text) is None:
-        raise ValueError(
-            "write an absolute URL: https://example.org/feed.xml; without a login, which a source "
-            "takes under `headers:`"
-        )
+        login = "; a source's login goes under `headers:`" if "@" in text else ""
+        raise ValueError(f"write an absolute URL: https://example.org/feed.xml{login}")
     port = urlsplit(text).port
     if port is not None and port < LOWEST_PORT and port not in WEB_PORTS:
         raise ValueError(f"port {port} is not allowed; use 80, 443, or 1024 and above")
