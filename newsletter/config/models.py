@@ -33,7 +33,7 @@ from newsletter.config.oauth import PROVIDERS, OAuthSettings
 from newsletter.config.sources import EVERY_FIELD, AnySource
 from newsletter.config.topics import TopicSettings, expand_name
 from newsletter.config.webhooks import WebhookSettings
-from newsletter.letter.links import BOUNCE_TAG_ROOM, MAX_ADDRESS, MAX_LOCAL_PART
+from newsletter.letter.links import MAX_ADDRESS, MAX_LOCAL_PART, TAG_ROOM
 from newsletter.model import Days, Publication
 
 Security = Literal["starttls", "tls", "none"]
@@ -107,11 +107,11 @@ class SmtpSettings(Strict):
 def _leaves_room(address: str) -> str:
     """Return paths have a tag after the local part: a plus, a reader's number and a signature."""
     local, _, domain = address.rpartition("@")
-    most = min(MAX_LOCAL_PART, MAX_ADDRESS - len(f"@{domain}")) - BOUNCE_TAG_ROOM
+    most = min(MAX_LOCAL_PART, MAX_ADDRESS - len(f"@{domain}")) - TAG_ROOM
     if len(local) > most:
         raise ValueError(
             f"before the @ it has {len(local)} characters; at most {most} are possible, because "
-            f"each email's return path adds up to {BOUNCE_TAG_ROOM} there (+7-4f3a…), and mail "
+            f"each email's return path adds up to {TAG_ROOM} there (+7-4f3a…), and mail "
             f"servers refuse more than {MAX_LOCAL_PART} (RFC 5321, 4.5.3.1.1)"
         )
     return address

@@ -36,7 +36,7 @@ MAX_AGE: dict[Purpose, timedelta | None] = {
 An unsubscribe link never expires; a feed ends with its reader's subscription."""
 
 MAX_LOCAL_PART, MAX_ADDRESS = 64, 254  # characters (RFC 5321, 4.5.3.1.1 and 4.5.3.1.3)
-BOUNCE_TAG_ROOM = 25  # a plus, and the tag of a reader's number of up to 7 digits
+TAG_ROOM = 26  # a plus, and the longest tag of a reader's number of up to 7 digits
 _MAX_ID_DIGITS = 20  # more digits than any reader's id has
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -50,7 +50,9 @@ def send(folder: Path, port: int, name: str | None) -> DeliveryRecorder:
 @pytest.mark.parametrize("delayed", ["yes", "no"])
 def test_postfix_takes_only_a_full_name(tmp_path: Path, delayed: str) -> None:
     """Postfix refuses the name after RCPT, or at once."""
-    with running_postfix({}, **CHECKS, smtpd_delay_reject=delayed) as relay:
+    with running_postfix(
+        {}, **CHECKS, mydestination="example.org", smtpd_delay_reject=delayed
+    ) as relay:
         for name in (None, "news.example.org", "[192.0.2.1]"):
             sent = send(tmp_path, relay.port, name)
             assert all(isinstance(outcome, Accepted) for _, outcome in sent.settled)

@@ -32,7 +32,8 @@ def test_each_newsletter_has_its_own_sender(tmp_path: Path) -> None:
         assert headers["Reply-To"] == f"editor@{domain}"
         assert headers["List-Id"] == f"<papers.{domain}>"
         assert headers["Message-ID"].endswith(f"@{domain}>")
-        assert f"mailto:bounce@{domain}?" in headers["List-Unsubscribe"]
+        assert "<mailto:bounce+" in headers["List-Unsubscribe"]
+        assert f"@{domain}?subject=unsubscribe" in headers["List-Unsubscribe"]
         assert mail.sender.startswith("bounce+1-")
         assert mail.sender.endswith(f"@{domain}")
     tags = {mail.sender.partition("@")[0] for mail in inbox.arrivals}

@@ -2,6 +2,7 @@
 
 import binascii
 import quopri
+import re
 from dataclasses import replace
 from email.header import decode_header, make_header
 
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from newsletter.errors import RenderError
 from newsletter.letter.fragments import placeholder
 from newsletter.letter.links import (
-    BOUNCE_TAG_ROOM,
     MAX_LOCAL_PART,
+    TAG_ROOM,
     Keyring,
     read_bounce_tag,
 )
@@ -215,12 +216,29 @@ def test_return_path_identifies_the_letter() -> None:
 
 
 def test_too_long_return_path_has_no_tag() -> None:
-    for room in (BOUNCE_TAG_ROOM - 6, BOUNCE_TAG_ROOM - 7):
-        bounces = f"{'b' * (MAX_LOCAL_PART - room)}@papers.example.org"
+    _, tagged = make_letter(make_fragments(), edition(section("Reasoning", 0)))
+    tag = tagged.sender.partition("@")[0].removeprefix("bounce")
+    for length in (MAX_LOCAL_PART - len(tag), MAX_LOCAL_PART - len(tag) + 1):
+        bounces = f"{'b' * length}@papers.example.org"
         fragments = make_fragments(publication=replace(SITE, bounces=bounces))
         _, envelope = make_letter(fragments, edition(section("Reasoning", 0)))
         assert is_mailbox(envelope.sender)
-        assert (envelope.sender == bounces) == (room == BOUNCE_TAG_ROOM - 7)
+        assert (envelope.sender == bounces) == (length == MAX_LOCAL_PART - len(tag) + 1)
+
+
+@pytest.mark.parametrize("reader", [1, 9_999_999])
+def test_longest_bounce_address_leaves_room_for_every_tag(reader: int) -> None:
+    bounces = f"{'b' * (MAX_LOCAL_PART - TAG_ROOM)}@papers.example.org"
+    fragments = make_fragments(publication=replace(SITE, bounces=bounces, url=None))
+    to = replace(ADA, id=reader)
+    _, envelope = make_letter(fragments, edition(section("Reasoning", 0), to=to))
+    local = envelope.sender.partition("@")[0]
+    assert "+" in local
+    assert len(local) <= MAX_LOCAL_PART
+    message = parse_message(message_bytes(envelope))
+    mailto = re.search(r"mailto:([^@]+)@", message["List-Unsubscribe"])
+    assert mailto is not None
+    assert len(mailto[1]) <= MAX_LOCAL_PART
 
 
 def test_replies_go_where_the_settings_say() -> None:
