@@ -3,6 +3,8 @@
 import fcntl
 import os
 import secrets
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,20 @@ _NAME_ANOTHER = (
 
 WRITTEN_BY_INIT = frozenset({"newsletter.yaml", "subscribers.yaml"})
 """The files that ``newsletter init`` writes."""
+
+
+def cron_line(folder: Path) -> str:
+    """The line for cron that sends each morning; cron's PATH is short, so it has the whole path."""
+    line = f"cd {quote(str(folder.absolute()))} && {own_command()} send --yes --quiet"
+    return "0 7 * * *  " + line.replace("%", r"\%")  # to cron, % ends a line
+
+
+def own_command() -> str:
+    """This program as other programs can call it: with its whole path, quoted for a shell."""
+    script = shutil.which(sys.argv[0])
+    if script is not None and Path(script).name == "newsletter":
+        return quote(str(Path(script).absolute()))
+    return f"{quote(sys.executable)} -m newsletter"
 
 
 def remedy(path: Path, otherwise: str) -> str:

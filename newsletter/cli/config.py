@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from newsletter.app.files import cron_line
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list, group
 from newsletter.cli.output import Output, count_of
@@ -54,6 +55,7 @@ def init(
     if not written:
         output.message(f"{folder}: all files exist already; nothing was written")
     output.message("Edit the two .yaml files, then run: newsletter config check")
+    output.message(f"To send each morning by cron: {cron_line(folder)}")
     return 0
 
 

@@ -1,74 +1,34 @@
 """The checks of ``newsletter doctor``, in the order in which a new operator fixes things."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 import httpx2
-from dns.exception import DNSException
-from dns.name import from_text
-from dns.rdatatype import TXT
-from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 
 from newsletter.app import event_loop
+from newsletter.app.files import cron_line
 from newsletter.app.mailboxes import mailboxes_of
 from newsletter.app.store_waiting import place_warning
 from newsletter.app.wiring import App, open_app
-from newsletter.errors import (
-    ConfigurationError,
-    MailboxError,
-    StoreError,
-    TransportError,
-    UsageError,
-)
+from newsletter.doctor.findings import Finding, Lookup, not_checked, ok, wrong
+from newsletter.doctor.sending import SERVER_TIMEOUT, examine_sending
+from newsletter.errors import ConfigurationError, MailboxError, StoreError, UsageError
 from newsletter.model import INCOMPLETE_STATES
 from newsletter.model.windows import MAX_SILENCE
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.reporting import known_health, line_of, report, reported_days
 from newsletter.readers.stored_settings import find_fault
-from newsletter.transports.smtp import check_connection
 
-SERVER_TIMEOUT = 10.0
-NAME_SERVER_TIMEOUT = 5.0  # seconds
 MIN_FREE_BYTES = 500 * 1024 * 1024  # with less free space, the disk may be full within a week
 MAX_NAMED = 5  # how many faults a finding names; the rest are only counted
 
 MAX_CLOCK_SKEW = timedelta(minutes=2)
-
-Lookup = Callable[[str], tuple[str, ...] | None]
-"""Returns the TXT records of a name; None if the name does not exist.
-
-It raises DNSException if no name server answers.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check: what was checked, its state, the details, and how to fix it."""
-
-    name: str
-    state: Literal["ok", "wrong", "not checked"]
-    said: str
-    fix: str = ""
-
-
-def _ok(name: str, said: str) -> Finding:
-    return Finding(name, "ok", said)
-
-
-def _wrong(name: str, said: str, fix: str) -> Finding:
-    return Finding(name, "wrong", said, fix)
-
-
-def _not_checked(name: str, said: str) -> Finding:
-    return Finding(name, "not checked", said)
 
 
 def examine(config: Path, lookup: Lookup | None) -> Iterator[Finding]:
@@ -84,9 +44,9 @@ def examine(config: Path, lookup: Lookup | None) -> Iterator[Finding]:
             app = stack.enter_context(open_app(config))
             readers = len(app.listed_subscribers)
         except ConfigurationError as error:
-            yield _wrong(name, str(error), "fix it; `newsletter config check` shows all mistakes")
+            yield wrong(name, str(error), "fix it; `newsletter config check` shows all mistakes")
             return
-        yield _ok(name, f"{config.name}, {readers} readers in the file")
+        yield ok(name, f"{config.name}, {readers} readers in the file")
         yield from _examine_app(app, lookup)
 
 
@@ -96,9 +56,8 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield store
     if warning := place_warning(app):
         said, _, fix = warning.partition(". ")
-        yield _wrong("store's disk", said, fix)
-    yield _smtp(app)
-    yield from sender_records(app.settings.publication.domain, lookup)
+        yield wrong("store's disk", said, fix)
+    yield from examine_sending(app, lookup)
     url, server_time = _public_url(app.settings.url)
     yield url
     bounces = app.settings.bounces
@@ -108,7 +67,7 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
         yield _webhooks(app.settings.url or "", bounces.webhooks.services)
     yield clock(app, server_time, store_is_open=store.state == "ok")
     yield _disk(app)
-    yield _ok("event loop", event_loop.loop_name())
+    yield ok("event loop", event_loop.loop_name())
     if store.state == "ok":
         yield _readers(app)
         yield _sources(app)
@@ -120,116 +79,36 @@ def _templates(app: App) -> Finding:
     try:
         _ = app.templates
     except ConfigurationError as error:
-        return _wrong("templates", str(error), "fix the template, or remove `templates:`")
-    return _ok("templates", app.settings.templates or "the bundled ones")
+        return wrong("templates", str(error), "fix the template, or remove `templates:`")
+    return ok("templates", app.settings.templates or "the bundled ones")
 
 
 def _store(app: App) -> Finding:
     try:
         days = app.store.issue_days()
     except StoreError as error:
-        return _wrong("store", str(error), "fix `store:` or the database it names")
-    return _ok("store", f"newest issue {days[0]}" if days else "no issue yet")
-
-
-def _smtp(app: App) -> Finding:
-    smtp = app.settings.smtp
-    settings = app.smtp_settings.model_copy(update={"timeout": SERVER_TIMEOUT})
-    try:
-        event_loop.run(check_connection(settings))
-    except TransportError as error:
-        said, _, fix = str(error).partition("; ")
-        return _wrong("SMTP", said, fix)
-    login = f"logged in as {smtp.username}" if smtp.username else "without a login"
-    return _ok("SMTP", f"{smtp.host}:{smtp.port}, security {smtp.security}, {login}")
-
-
-def resolver_lookup(resolver: Resolver) -> Lookup:
-    """Look up TXT records through a resolver's name servers."""
-
-    def lookup(name: str) -> tuple[str, ...] | None:
-        try:
-            answer = resolver.resolve(from_text(name), TXT, lifetime=NAME_SERVER_TIMEOUT)
-        except NXDOMAIN:
-            return None
-        except NoAnswer:
-            return ()
-        return tuple(b"".join(record.strings).decode("utf-8", "replace") for record in answer)
-
-    return lookup
-
-
-def sender_records(domain: str, lookup: Lookup | None) -> tuple[Finding, ...]:
-    """Check SPF (RFC 7208), DKIM (RFC 6376) and DMARC (RFC 7489) of the sender's domain."""
-    checks = {"SPF": _spf, "DKIM": _dkim, "DMARC": _dmarc}
-    top = domain.rpartition(".")[2]
-    try:
-        if lookup is None:
-            problem = "no name server is configured on this machine"
-        elif lookup(top) is not None:
-            return tuple(check(domain, lookup) for check in checks.values())
-        else:
-            problem = f"the name server does not know .{top}; this machine seems to be offline"
-    except DNSException as error:
-        problem = f"no name server answered: {type(error).__name__}"
-    return tuple(_not_checked(name, problem) for name in checks)
-
-
-def _spf(domain: str, lookup: Lookup) -> Finding:
-    records = [text for text in lookup(domain) or () if text.lower().split(" ")[0] == "v=spf1"]
-    if len(records) != 1:
-        said = f"{domain} has {len(records) or 'no'} SPF records"
-        fix = f'keep one TXT record at {domain}, for example "v=spf1 mx a:YOUR.RELAY -all"'
-        return _wrong("SPF", said, fix)
-    if records[0].lower().split()[-1] in {"all", "+all", "?all"}:
-        fix = f"end the TXT record at {domain} with -all or ~all"
-        return _wrong("SPF", f"{domain} lets any server send: {records[0]}", fix)
-    return _ok("SPF", records[0])
-
-
-def _dkim(domain: str, lookup: Lookup) -> Finding:
-    # The keys cannot be listed, but a name exists if there is a name below it (RFC 8020).
-    if lookup(f"_domainkey.{domain}") is None:
-        fix = "let your mail server sign for this domain, and publish the key it gives you"
-        return _wrong("DKIM", f"there are no keys below _domainkey.{domain}", fix)
-    return _ok("DKIM", f"there are keys below _domainkey.{domain}")
-
-
-def _dmarc(domain: str, lookup: Lookup) -> Finding:
-    for name in _domain_and_parents(domain):
-        for text in lookup(f"_dmarc.{name}") or ():
-            if text.replace(" ", "").lower().startswith("v=dmarc1;"):
-                return _ok("DMARC", f"{name}: {text}")
-    record = f"v=DMARC1; p=none; rua=mailto:you@{domain}"
-    fix = f'add a TXT record at _dmarc.{domain}, for example "{record}"'
-    return _wrong("DMARC", f"{domain} has no DMARC policy", fix)
-
-
-def _domain_and_parents(domain: str) -> Iterator[str]:
-    """The domain and its parents of two labels or more; their policies apply to it too."""
-    labels = domain.split(".")
-    for start in range(max(len(labels) - 1, 1)):
-        yield ".".join(labels[start:])
+        return wrong("store", str(error), "fix `store:` or the database it names")
+    return ok("store", f"newest issue {days[0]}" if days else "no issue yet")
 
 
 def _public_url(url: str | None) -> tuple[Finding, datetime | None]:
     """Check the readers' pages; also return the time that their server gave."""
     name = "public URL"
     if url is None:
-        return _not_checked(name, "no `url:` is set; emails carry only mailto: links"), None
+        return not_checked(name, "no `url:` is set; emails carry only mailto: links"), None
     parts = urlsplit(url)
     if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
         said = f"{url} is not https: mail programs offer no one-click unsubscribe (RFC 8058)"
-        return _wrong(name, said, "serve the pages over https, and change `url:`"), None
+        return wrong(name, said, "serve the pages over https, and change `url:`"), None
     fix = "make this address lead to the newsletter's pages"
     try:
         answer = httpx2.get(url, timeout=SERVER_TIMEOUT)
     except httpx2.HTTPError as error:
-        return _wrong(name, f"{url} does not answer: {error}", fix), None
+        return wrong(name, f"{url} does not answer: {error}", fix), None
     said = f"{url} answers {answer.status_code}"
     if answer.is_server_error:
-        return _wrong(name, said, fix), None
-    return _ok(name, said), http_date(answer.headers.get("Date"))
+        return wrong(name, said, fix), None
+    return ok(name, said), http_date(answer.headers.get("Date"))
 
 
 def http_date(header: str | None) -> datetime | None:
@@ -253,11 +132,11 @@ def _bounces(app: App, *, store_is_open: bool) -> Finding:
     name = "bounces"
     if app.settings.bounces is None:
         said = "no `bounces:` is set; returned mail goes to the sender and is not counted"
-        return _not_checked(name, said)
+        return not_checked(name, said)
     mailboxes = list(mailboxes_of(app))
     if not mailboxes:
         said = "no mailbox is set; pass an mbox or a pipe to newsletter bounces read"
-        return _not_checked(name, said)
+        return not_checked(name, said)
     fix = "let the mail server deliver there, as the newsletter's user"
     waiting = []
     try:
@@ -267,11 +146,11 @@ def _bounces(app: App, *, store_is_open: bool) -> Finding:
                 new = opened.count_new(known)
             waiting.append(f"{mailbox.name}, {new} mails waiting")
     except (UsageError, MailboxError) as error:
-        return _wrong(name, str(error), fix)
+        return wrong(name, str(error), fix)
     if left := app.store.left_mails() if store_is_open else ():
         fix = "newsletter status lists them; deal with each, then delete it"
-        return _wrong(name, f"{len(left)} mails need a person", fix)
-    return _ok(name, "; ".join(waiting))
+        return wrong(name, f"{len(left)} mails need a person", fix)
+    return ok(name, "; ".join(waiting))
 
 
 def _webhooks(url: str, services: Iterable[str]) -> Finding:
@@ -282,10 +161,10 @@ def _webhooks(url: str, services: Iterable[str]) -> Finding:
         "set `url:` to the public address of the readers' pages, and `web:` so that they are served"
     )
     if not url:
-        return _wrong(name, "`url:` is not set, so no service can reach them", fix)
+        return wrong(name, "`url:` is not set, so no service can reach them", fix)
     if _is_loopback(urlsplit(url).hostname or ""):
-        return _wrong(name, f"`url:` is {url}, which services cannot reach", fix)
-    return _ok(name, f"enter at the services: {', '.join(addresses)}")
+        return wrong(name, f"`url:` is {url}, which services cannot reach", fix)
+    return ok(name, f"enter at the services: {', '.join(addresses)}")
 
 
 def clock(app: App, server_time: datetime | None, *, store_is_open: bool) -> Finding:
@@ -294,13 +173,13 @@ def clock(app: App, server_time: datetime | None, *, store_is_open: bool) -> Fin
     now = app.clock.now()
     here = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if server_time is not None and abs(now - server_time) > MAX_CLOCK_SKEW:
-        return _wrong(name, f"{here} here, {server_time:%H:%M:%S} on a web server", fix)
+        return wrong(name, f"{here} here, {server_time:%H:%M:%S} on a web server", fix)
     recorded = [heartbeat.seen for heartbeat in app.store.heartbeats()] if store_is_open else []
     latest = max(recorded, default=now)
     if latest - now > MAX_CLOCK_SKEW:
         said = f"{here} is earlier than the last activity, {latest:%Y-%m-%d %H:%M} UTC"
-        return _wrong(name, said, fix)
-    return _ok(name, f"{here}; time zone {app.settings.timezone}")
+        return wrong(name, said, fix)
+    return ok(name, f"{here}; time zone {app.settings.timezone}")
 
 
 def _disk(app: App) -> Finding:
@@ -311,14 +190,14 @@ def _disk(app: App) -> Finding:
         (folder / "doctor").unlink()
     except ConfigurationError as error:
         said, _, fix = str(error).partition("; ")
-        return _wrong("disk", said, fix)
+        return wrong("disk", said, fix)
     except OSError as error:
         fix = f"let the newsletter's user write in {folder}, or set `state:`"
-        return _wrong("disk", f"{folder}: {error.strerror}", fix)
+        return wrong("disk", f"{folder}: {error.strerror}", fix)
     said = f"{free // 2**20} MB free in {folder}"
     if free < MIN_FREE_BYTES:
-        return _wrong("disk", said, "free some space: with a full disk no email is sent")
-    return _ok("disk", said)
+        return wrong("disk", said, "free some space: with a full disk no email is sent")
+    return ok("disk", said)
 
 
 def _sources(app: App) -> Finding:
@@ -326,30 +205,31 @@ def _sources(app: App) -> Finding:
     failed = [source for source in sources if source.state in INCOMPLETE_STATES]
     if failed:
         said = "; ".join(f"{source.name}: {source.detail}" for source in failed)
-        return _wrong("sources", said, "run newsletter fetch to try again")
+        return wrong("sources", said, "run newsletter fetch to try again")
     if not sources:
-        return _not_checked("sources", "not fetched yet; run newsletter fetch")
+        return not_checked("sources", "not fetched yet; run newsletter fetch")
     if gaps := [gap for gap in known_gaps(app) if gap.state == "missing"]:
         first = f"{gaps[-1].source} of {gaps[-1].day}"
         more = f" and {len(gaps) - 1} more" if len(gaps) > 1 else ""
-        return _wrong("sources", f"not read: {first}{more}", "run newsletter fetch to try again")
-    return _ok("sources", f"{len(sources)} answered when they were last fetched")
+        return wrong("sources", f"not read: {first}{more}", "run newsletter fetch to try again")
+    return ok("sources", f"{len(sources)} answered when they were last fetched")
 
 
 def _last_run(app: App) -> Finding:
     name = "last run"
     last = next(iter(app.store.heartbeats()), None)
     if last is None:
-        return _not_checked(name, "newsletter run was never started; with cron it is not needed")
+        said = "newsletter run was never started; it is not needed with cron, for example: "
+        return not_checked(name, said + cron_line(app.folder))
     said = f"{last.name}, last active {last.seen:%Y-%m-%d %H:%M} UTC"
     if last.said == "stopped":
-        return _ok(name, f"{said}, then stopped")
+        return ok(name, f"{said}, then stopped")
     if last.said:
-        return _wrong(name, f"{said}: {last.said}", "fix that; newsletter run keeps trying")
+        return wrong(name, f"{said}: {last.said}", "fix that; newsletter run keeps trying")
     if app.clock.now() - last.seen > MAX_SILENCE:
         said = f"{said}, no sign of life since"
-        return _wrong(name, said, "restart newsletter run and read its log")
-    return _ok(name, said)
+        return wrong(name, said, "restart newsletter run and read its log")
+    return ok(name, said)
 
 
 def _some(lines: Sequence[str]) -> str:
@@ -368,21 +248,21 @@ def _readers(app: App) -> Finding:
                 lines.append(line_of(fault))
     if lines:
         fix = "newsletter subscribers import, or the reader's own page, stores settings anew"
-        return _wrong("readers", _some(lines), fix)
-    return _ok("readers", f"{count} get emails")
+        return wrong("readers", _some(lines), fix)
+    return ok("readers", f"{count} get emails")
 
 
 def _last_issue(app: App) -> Finding:
     name = "last issue"
     day = next(reported_days(app.store, app.clock.now()), None)
     if day is None:
-        return _not_checked(name, "no issue yet; run newsletter send or newsletter run")
+        return not_checked(name, "no issue yet; run newsletter send or newsletter run")
     found = report(app, day)
     counts = found.counts
     said = f"{found.day} is {found.state}: {counts.accepted} of {counts.planned} accepted"
     if found.skipped:
         fix = "newsletter run tries again; report the error if it stays"
-        return _wrong(name, f"{said}; {_some(found.skipped)}", fix)
+        return wrong(name, f"{said}; {_some(found.skipped)}", fix)
     if found.troubled:
-        return _wrong(name, said, "newsletter status shows the readers and the server's replies")
-    return _ok(name, said)
+        return wrong(name, said, "newsletter status shows the readers and the server's replies")
+    return ok(name, said)

@@ -108,6 +108,28 @@ def test_readme_links_exist() -> None:
                 assert (file.parent / target).exists(), f"{file.name}: {target}"
 
 
+def test_lines_for_cron_and_aliases_have_the_whole_path() -> None:
+    for file in (ROOT / "README.md", *DOCS.glob("*.md")):
+        assert not re.search(
+            r"(&&|\||=|\* ) ?newsletter (send|fetch|run|bounces)", file.read_text()
+        )
+
+
+def test_line_for_cron_works_without_a_path(tmp_path: Path) -> None:
+    folder = tmp_path / "my papers"
+    said = Newsletter(tmp_path).run("init", str(folder)).stderr
+    line = re.search(r"by cron: 0 7 \* \* \*  (.*) send --yes --quiet", said)
+    assert line is not None
+    environment = {"HOME": "/root", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(  # noqa: S603 - our own command
+        ["/bin/sh", "-c", f"{line[1]} config check"],
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    assert b"newsletter.yaml: ok" in done.stdout
+
+
 def test_readme_setup_works(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.run("init", "my-papers")

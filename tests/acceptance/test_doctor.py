@@ -1,12 +1,15 @@
 """The doctor, over real servers: SMTP with TLS and a login, names from a real name server."""
 
+import asyncio
+import queue
 import socket
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from dns.exception import DNSException
@@ -19,7 +22,9 @@ from dns.rrset import from_text
 from newsletter.app.clock import SystemClock
 from newsletter.app.wiring import open_app
 from newsletter.doctor import Finding, examine, resolver_lookup
-from newsletter.doctor.checks import Lookup, clock, http_date, sender_records
+from newsletter.doctor.checks import clock, http_date
+from newsletter.doctor.findings import Lookup, RecordKind
+from newsletter.doctor.sending import sender_records
 from newsletter.model import Heartbeat
 from newsletter.stores import open_store
 from tests.support.cli import Newsletter
@@ -27,17 +32,23 @@ from tests.support.clocks import ManualClock
 from tests.support.factories import NOON
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import open_inbox
+from tests.support.oauth_servers import token_login_server, token_server
+from tests.support.smtp_servers import Reply, Stage, faulty_server
 
 GOOD_RECORDS = {
     "org": [],
     "example.org": ["some-verification=1", "v=spf1 mx -all"],
     "_domainkey.example.org": [],
     "_dmarc.example.org": ["v=DMARC1; p=none"],
+    "example.org A": ["192.0.2.1"],
 }
 
 
+Server = TypeVar("Server")
+
+
 class NameServer:
-    """A name server on loopback (UDP) that answers with the given records."""
+    """A name server on loopback (UDP): texts by name, other records by name and kind."""
 
     def __init__(self, zone: Mapping[str, list[str]]) -> None:
         self.zone = dict(zone)
@@ -54,12 +65,13 @@ class NameServer:
             response = make_response(query)
             response.flags |= QR | RA
             name = query.question[0].name
-            texts = self.zone.get(name.to_text(omit_final_dot=True))
-            if texts is None:
+            asked, kind = name.to_text(omit_final_dot=True), query.question[0].rdtype.name
+            records = self.zone.get(asked if kind == "TXT" else f"{asked} {kind}", [])
+            if asked not in {key.partition(" ")[0] for key in self.zone}:
                 response.set_rcode(NXDOMAIN)
-            elif texts:
-                quoted = [f'"{text}"' for text in texts]
-                response.answer.append(from_text(name, 60, "IN", "TXT", *quoted))
+            elif records:
+                quoted = [f'"{text}"' if kind == "TXT" else text for text in records]
+                response.answer.append(from_text(name, 60, "IN", kind, *quoted))
             self.socket.sendto(response.to_wire(), who)
 
     def lookup(self) -> Lookup:
@@ -89,6 +101,26 @@ def newsletter(tmp_path: Path) -> Iterator[Newsletter]:
         yield made
 
 
+@contextmanager
+def in_thread(server: AbstractAsyncContextManager[Server]) -> Iterator[Server]:
+    """Run a server in a thread of its own."""
+    loop, ready, done = asyncio.new_event_loop(), queue.SimpleQueue[Server](), asyncio.Event()
+
+    async def run() -> None:
+        async with server as running:
+            ready.put(running)
+            await done.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=[run()])
+    thread.start()
+    try:
+        yield ready.get()
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join()
+        loop.close()
+
+
 def run_doctor(newsletter: Newsletter, lookup: Lookup | None = None) -> dict[str, Finding]:
     found = examine(newsletter.folder / "newsletter.yaml", lookup)
     return {finding.name: finding for finding in found}
@@ -100,7 +132,7 @@ def test_healthy_newsletter_passes(newsletter: Newsletter, names: NameServer) ->
         found = run_doctor(newsletter, names.lookup())
     assert {name for name, finding in found.items() if finding.state == "wrong"} == set()
     unknown = {name for name, finding in found.items() if finding.state == "not checked"}
-    assert unknown == {"bounces", "sources", "last run", "last issue"}
+    assert unknown == {"PTR", "bounces", "sources", "last run", "last issue"}
     assert found["SPF"].said == "v=spf1 mx -all"
     assert found["public URL"].said.endswith("answers 200")
 
@@ -152,25 +184,33 @@ def test_missing_dns_records_are_named_with_remedy(
     names: NameServer, name: str, change: Mapping[str, Any], said: str
 ) -> None:
     names.zone = {k: v for k, v in {**GOOD_RECORDS, **change}.items() if v is not None}
-    found = {finding.name: finding for finding in sender_records("example.org", names.lookup())}
+    found = {
+        each.name: each for each in sender_records("example.org", "example.org", names.lookup())
+    }
     assert said in found.pop(name).said
     assert {finding.state for finding in found.values()} == {"ok"}
 
 
 def test_policy_of_the_parent_domain_counts(names: NameServer) -> None:
     names.zone |= {"news.example.org": ["v=spf1 mx ~all"], "_domainkey.news.example.org": []}
-    found = sender_records("news.example.org", names.lookup())
+    found = sender_records("news.example.org", "news.example.org", names.lookup())
     assert [finding.state for finding in found] == ["ok", "ok", "ok"]
 
 
-def no_answer(_name: str) -> tuple[str, ...]:
+def no_answer(name: str, kind: RecordKind = "TXT") -> tuple[str, ...]:
+    del name, kind
     raise DNSException
 
 
-@pytest.mark.parametrize("lookup", [None, no_answer, lambda _name: None])
+def no_such_name(name: str, kind: RecordKind = "TXT") -> None:
+    del name, kind
+
+
+@pytest.mark.parametrize("lookup", [None, no_answer, no_such_name])
 def test_offline_the_dns_is_not_checked(newsletter: Newsletter, lookup: Lookup | None) -> None:
     found = run_doctor(newsletter, lookup)
-    assert {found[name].state for name in ("SPF", "DKIM", "DMARC")} == {"not checked"}
+    assert {found[name].state for name in ("SPF", "DKIM", "DMARC", "PTR")} == {"not checked"}
+    assert all("could not be asked" in found[name].said for name in ("SPF", "DKIM", "DMARC"))
 
 
 def test_every_problem_is_reported_with_exit_code_one(newsletter: Newsletter) -> None:
@@ -252,3 +292,113 @@ def test_letters_in_trouble_are_reported(tmp_path: Path) -> None:
         found = run_doctor(newsletter)
     assert found["last issue"].state == "wrong"
     assert found["last issue"].said == "2026-08-03 is done_with_errors: 0 of 1 accepted"
+
+
+@pytest.mark.parametrize(
+    ("returns", "policy", "keys", "state", "said"),
+    [
+        ("bounce.example.org", "v=DMARC1; p=none", False, "ok", "example.org: v=DMARC1"),
+        ("mail.example.net", "v=DMARC1; p=none", True, "ok", "so DKIM has to pass"),
+        ("mail.example.net", "v=DMARC1; p=none", False, "wrong", "nothing signs for it"),
+        ("bounce.example.org", "v=DMARC1; p=reject; aspf=s", False, "wrong", "is not aligned"),
+    ],
+)
+def test_alignment_of_the_return_path_is_checked(
+    names: NameServer, returns: str, policy: str, *, keys: bool, state: str, said: str
+) -> None:
+    names.zone["_dmarc.example.org"] = [policy]
+    if not keys:
+        del names.zone["_domainkey.example.org"]
+    *_, dmarc = sender_records("example.org", returns, names.lookup())
+    assert dmarc.state == state
+    assert said in dmarc.said
+
+
+@pytest.mark.parametrize(
+    ("helo", "state", "said"),
+    [
+        (None, "ok", ""),
+        ("localhost", "wrong", "localhost is no full host name"),
+        ("nowhere.example.org", "wrong", "is not in the DNS"),
+        ("[192.0.2.1]", "ok", "[192.0.2.1]"),
+    ],
+)
+def test_name_for_ehlo_is_shown_and_checked(
+    newsletter: Newsletter, names: NameServer, helo: str | None, state: str, said: str
+) -> None:
+    smtp = {"host": "127.0.0.1", "port": newsletter.smtp_port, "security": "none", "helo": helo}
+    newsletter.configure(smtp=smtp)
+    names.zone |= {f"{socket.getfqdn()} A": ["192.0.2.1"]}
+    found = run_doctor(newsletter, names.lookup())["EHLO name"]
+    assert (found.state, bool(found.fix)) == (state, state == "wrong")
+    assert said in found.said
+
+
+def refused(newsletter: Newsletter, script: dict[Stage, list[Reply]]) -> dict[str, Finding]:
+    """What the doctor finds at a server that follows a script."""
+    with in_thread(faulty_server(script)) as server:
+        newsletter.configure(smtp={"host": "127.0.0.1", "port": server.port, "security": "none"})
+        return run_doctor(newsletter)
+
+
+@pytest.mark.parametrize(
+    ("script", "state", "fix"),
+    [
+        ({}, "ok", ""),
+        ({"MAIL": ["553 5.7.1 not owned by user"]}, "wrong", "bounces.address, or sender"),
+        ({"RCPT": ["554 5.7.1 <x>: Relay access denied"]}, "wrong", "smtp.username"),
+        ({"RCPT": ["550 5.1.1 no such user"]}, "wrong", "let papers@example.org exist"),
+        ({"RCPT": ["504 <x>: Helo command rejected"]}, "wrong", "set smtp.helo"),
+        ({"RCPT": ["450 4.2.0 greylisted"]}, "not checked", ""),
+    ],
+)
+def test_sender_is_tried_without_sending(
+    newsletter: Newsletter, script: dict[Stage, list[Reply]], state: str, fix: str
+) -> None:
+    found = refused(newsletter, script)
+    assert found["SMTP"].state == "ok"
+    assert found["sender"].state == state
+    assert fix in found["sender"].fix
+
+
+@pytest.mark.parametrize(("limit", "state"), [("0", "ok"), ("100000", "wrong"), ("9999999", "ok")])
+def test_limit_of_size_is_compared(newsletter: Newsletter, limit: str, state: str) -> None:
+    found = refused(newsletter, {"EHLO": [f"250-localhost\r\n250 SIZE {limit}"]})
+    assert found["size"].state == state
+
+
+@pytest.mark.parametrize(
+    ("zone", "state"),
+    [
+        (
+            {"mx.example.org A": ["192.0.2.7"], "7.2.0.192.in-addr.arpa PTR": ["mx.example.org."]},
+            "ok",
+        ),
+        ({"mx.example.org A": ["192.0.2.7"]}, "wrong"),
+        ({"mx.example.org A": ["192.0.2.7"], "7.2.0.192.in-addr.arpa PTR": ["a.b.c."]}, "wrong"),
+        ({}, "wrong"),
+    ],
+)
+def test_address_of_the_own_mail_server_leads_back(
+    newsletter: Newsletter, names: NameServer, zone: dict[str, list[str]], state: str
+) -> None:
+    names.zone |= zone
+    script: dict[Stage, list[Reply]] = {"EHLO": ["250-mx.example.org hello\r\n250 8BITMIME"]}
+    with in_thread(faulty_server(script)) as server:
+        newsletter.configure(smtp={"host": "127.0.0.1", "port": server.port, "security": "none"})
+        assert run_doctor(newsletter, names.lookup())["PTR"].state == state
+
+
+def test_doctor_logs_in_by_token(newsletter: Newsletter) -> None:
+    with (
+        token_server((400, {"error": "invalid_grant"})) as tokens,
+        in_thread(token_login_server()) as server,
+    ):
+        login = {"token_url": tokens.url, "client_id": "app", "refresh_token": "r3fresh"}
+        smtp = {"host": "127.0.0.1", "port": server.port, "security": "none"}
+        newsletter.configure(smtp={**smtp, "username": "n@example.org", "oauth": login})
+        revoked = run_doctor(newsletter)["SMTP"]
+        accepted = run_doctor(newsletter)["SMTP"]
+    assert "refresh_token" in revoked.fix
+    assert "logged in as n@example.org by XOAUTH2" in accepted.said
+    assert "r3fresh" not in f"{revoked}{accepted}"

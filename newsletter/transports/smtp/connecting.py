@@ -5,6 +5,7 @@ import json
 import ssl
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import cast
 
 import aiosmtplib
@@ -17,6 +18,8 @@ from newsletter.transports.smtp.replies import (
     OPENING_ERRORS,
     ServerGoneError,
     opening_error,
+    reply_text,
+    server_error,
 )
 from newsletter.transports.smtp.session import LockstepSession, PipelinedSession, Session
 from newsletter.transports.smtp.settings import SmtpSettings
@@ -28,6 +31,9 @@ _CHECK_STARTTLS = (
 )
 _CHECK_LOGIN = "check smtp.username and smtp.password, and that smtp.security fits this port"
 
+_CHECK_PROVIDER = (
+    "set smtp.host to the provider's own server, or take out smtp.oauth and log in by smtp.password"
+)
 _GO_ON, _REFUSED = 334, 535
 _MAX_INITIAL = 500  # a longer response does not fit into the line of AUTH (RFC 4954, 4)
 
@@ -54,6 +60,23 @@ def tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class ServerCheck:
+    """What a server says before an email is sent.
+
+    Attributes:
+        server: its own name.
+        size: the bytes that a message may have (RFC 1870); None if it names no limit.
+        sender: its reply to MAIL; empty if it was not asked.
+        recipient: its reply to RCPT; empty if it was not asked.
+    """
+
+    server: str
+    size: int | None
+    sender: str = ""
+    recipient: str = ""
+
+
 async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Session:
     """Open a session over a new connection: pipelined if the server can, else in lockstep.
 
@@ -61,6 +84,13 @@ async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Se
         ServerGoneError: the server cannot be reached, or asks to come back later.
         TransportError: it refuses us, or cannot be trusted.
     """
+    client = await _connect(settings, tls)
+    kind = PipelinedSession if client.supports_extension("pipelining") else LockstepSession
+    return kind(settings, Connection(cast("asyncio.Transport", client.transport)))
+
+
+async def _connect(settings: SmtpSettings, tls: ssl.SSLContext | None) -> aiosmtplib.SMTP:
+    """A client that has connected, secured the connection and logged in."""
     client = aiosmtplib.SMTP(
         hostname=settings.host,
         port=settings.port,
@@ -77,27 +107,48 @@ async def open_session(settings: SmtpSettings, tls: ssl.SSLContext | None) -> Se
         except OPENING_ERRORS as error:
             client.close()
             raise opening_error(settings, error, remedy) from error
-        except AccessTokenError as error:
+        except TransportError as error:
             client.close()
-            raise (error if error.final else ServerGoneError(str(error))) from error
+            if isinstance(error, AccessTokenError) and not error.final:
+                raise ServerGoneError(str(error)) from error
+            raise
         except asyncio.CancelledError:
             client.close()
             raise
     transport = client.transport
     if transport is None or transport.is_closing():
         raise ServerGoneError(f"{settings.address}: it closed the connection; {_CHECK_SERVER}")
-    kind = PipelinedSession if client.supports_extension("pipelining") else LockstepSession
-    return kind(settings, Connection(cast("asyncio.Transport", transport)))
+    return client
 
 
-async def check_connection(settings: SmtpSettings) -> None:
-    """Connect, secure the connection, log in, and quit.
+async def check_connection(
+    settings: SmtpSettings, sender: str = "", recipient: str = ""
+) -> ServerCheck:
+    """Connect, secure the connection, log in; announce an email, take that back, and quit.
+
+    Nothing is announced without a ``sender``.
 
     Raises:
-        TransportError: as :func:`open_session`.
+        TransportError: as :func:`open_session`, or the connection broke.
     """
-    session = await open_session(settings, tls_context(settings))
-    await session.quit()
+    client = await _connect(settings, tls_context(settings))
+    greeting = client.last_ehlo_response.message if client.last_ehlo_response else ""
+    limit = client.esmtp_extensions.get("size", "")
+    answers = []
+    try:
+        for command in (f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>") if sender else ():
+            reply = await client.execute_command(command.encode("ascii"))
+            answers.append(reply_text(*reply))
+            if reply.code // 100 != DONE:
+                break
+        await client.execute_command(b"RSET")
+        await client.quit()
+    except OPENING_ERRORS as error:
+        raise opening_error(settings, error, _CHECK_SERVER) from error
+    finally:
+        client.close()
+    size = int(limit) if limit.isdecimal() and int(limit) else None  # 0: no fixed limit
+    return ServerCheck((greeting.split() or [""])[0], size, *answers)
 
 
 def _steps(settings: SmtpSettings, client: aiosmtplib.SMTP) -> list[tuple[_Step, str]]:
@@ -125,13 +176,13 @@ async def _login_by_token(settings: SmtpSettings, client: aiosmtplib.SMTP) -> No
 
     Raises:
         AccessTokenError: there is no token.
-        aiosmtplib.SMTPException: the server does not know XOAUTH2, or refuses a new token.
+        TransportError: the server does not know XOAUTH2.
+        aiosmtplib.SMTPException: it refuses a new token.
     """
     assert settings.access_token is not None
     if "xoauth2" not in client.server_auth_methods:
-        raise aiosmtplib.SMTPException(
-            f"it offers {' '.join(client.server_auth_methods).upper() or 'no login'}, not XOAUTH2"
-        )
+        offered = " ".join(client.server_auth_methods).upper() or "no login"
+        raise server_error(settings, f"it offers {offered}, not XOAUTH2", _CHECK_PROVIDER)
     username = settings.username or ""
     token = await asyncio.to_thread(settings.access_token, "")
     code, words = await _authenticate(client, username, token)
