@@ -28,8 +28,8 @@ def examine_sending(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     """Everything that a relay or a reader's mail server may refuse; nothing is sent."""
     publication = app.settings.publication
     smtp = app.smtp_settings.model_copy(update={"timeout": SERVER_TIMEOUT})
-    back = return_path(publication, 1, app.keyring)
     to = publication.operator or publication.sender_email
+    back = return_path(publication, 1, to, app.keyring)
     answer = None
     try:
         answer = event_loop.run(check_connection(smtp, back, to))
