@@ -3,6 +3,7 @@
 import difflib
 import re
 from datetime import UTC, datetime
+from email.headerregistry import Address as HeaderAddress
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -79,6 +80,12 @@ def mailbox(text: str) -> tuple[str, str]:
     if plain := _PLAIN_NAME.fullmatch(text):  # the header quotes it, or encodes it
         return plain["name"], address(plain["address"])
     return _validated(text, display_name=True)
+
+
+def written_mailbox(text: str) -> str:
+    """A mailbox as a header takes it: its name in quotes where RFC 5322 asks for them."""
+    name, email = mailbox(text)
+    return str(HeaderAddress(display_name=name, addr_spec=email))
 
 
 def _validated(text: str, *, display_name: bool, shown: str = "") -> tuple[str, str]:

@@ -28,6 +28,7 @@ from newsletter.config.fields import (
     as_list,
     mailbox,
     per_second,
+    written_mailbox,
 )
 from newsletter.config.oauth import PROVIDERS, OAuthSettings
 from newsletter.config.sources import EVERY_FIELD, AnySource
@@ -177,7 +178,7 @@ class Settings(Strict):
 
     name: str = Field(min_length=1)
     sender: Mailbox
-    reply_to: Address | None = None
+    reply_to: Mailbox | None = None
     url: WebAddress | None = None
     postal_address: str = ""
     timezone: Zone = "UTC"
@@ -235,7 +236,7 @@ class Settings(Strict):
             name=self.name,
             sender_name=sender_name,
             sender_email=sender_email,
-            reply_to=self.reply_to,
+            reply_to=self.reply_to and written_mailbox(self.reply_to),
             url=self.url,
             postal_address=self.postal_address,
             operator=self.operator,

@@ -268,16 +268,17 @@ def _shared_headers(fragments: IssueFragments) -> bytes:
 def _headers(publication: Publication, fields: Mapping[str, str]) -> bytes:
     """The headers From and Reply-To, then these ASCII fields.
 
-    Only From may need encoding. The standard library would turn an address in angle brackets that
-    is longer than a line into ``=?utf-8?q?…``, and mail programs cannot follow that.
+    Only these two may need encoding. The standard library would turn an address in angle brackets
+    that is longer than a line into ``=?utf-8?q?…``, and mail programs cannot follow that.
     """
     name = " ".join(publication.sender_name.replace("=?", "= ?").split())
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(display_name=name, addr_spec=publication.sender_email)
-    replies = {"Reply-To": publication.reply_to} if publication.reply_to else {}
-    written = {**replies, **fields}
-    lines = "".join(f"{field}: {value}\r\n" for field, value in written.items())
-    return SMTP.fold_binary("From", message["From"]) + lines.encode("ascii")
+    if publication.reply_to:
+        message["Reply-To"] = publication.reply_to
+    people = b"".join(SMTP.fold_binary(field, value) for field, value in message.items())
+    lines = "".join(f"{field}: {value}\r\n" for field, value in fields.items())
+    return people + lines.encode("ascii")
 
 
 def _sender_id(domain: str) -> str:

@@ -23,7 +23,8 @@ class Publication:
     """The newsletter itself, as its letters name it.
 
     ``url`` is where the readers' pages are; without it letters have ``mailto:`` links only.
-    ``bounces`` is the mailbox that bounces are read from, ``reply_to`` the one for replies.
+    ``bounces`` is the mailbox that bounces are read from, ``reply_to`` the
+    one for replies, as a header has it.
     """
 
     name: str

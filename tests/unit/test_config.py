@@ -195,7 +195,9 @@ def test_wrong_setting_says_what_to_write(settings: dict[str, object], said: str
     ],
 )
 def test_name_of_the_sender_needs_no_quotes(sender: str, name: str) -> None:
-    publication = read(sender=sender).publication
+    publication = read(sender=sender, reply_to=sender).publication
+    assert publication.reply_to is not None
+    assert publication.reply_to.endswith("n@example.org>" if name else "n@example.org")
     assert (publication.sender_name, publication.sender_email) == (name, "n@example.org")
 
 

@@ -245,9 +245,13 @@ def test_replies_go_where_the_settings_say() -> None:
     papers = edition(section("Reasoning", 0))
     _, without = make_letter(make_fragments(), papers)
     assert parse_message(message_bytes(without))["Reply-To"] is None
-    fragments = make_fragments(publication=replace(SITE, reply_to="editor@example.org"))
-    message = message_bytes(make_letter(fragments, papers)[1])
-    assert parse_message(message)["Reply-To"] == "editor@example.org"
+    for name in ("", "Müller & Söhne"):
+        written = f'"{name}" <editor@example.org>' if name else "editor@example.org"
+        fragments = make_fragments(publication=replace(SITE, reply_to=written))
+        message = message_bytes(make_letter(fragments, papers)[1])
+        assert message.isascii()
+        (address,) = parse_message(message)["Reply-To"].addresses
+        assert (address.display_name, address.addr_spec) == (name, "editor@example.org")
 
 
 @pytest.mark.parametrize("domain", ["x.io", "abc.de", "papers.example.org", "a" * 63 + ".org"])
