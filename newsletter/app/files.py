@@ -92,8 +92,8 @@ def made_state_folder(own: Path, beside: Path) -> Path:
     """
     if own != beside and not _has_files(own) and _has_files(beside):
         raise ConfigurationError(
-            f"is empty, but {beside} holds this newsletter's files; move them there: "
-            f"mv {quote(str(beside))}/* {quote(str(own))}/",
+            f"is empty, but {beside} holds this newsletter's files; copy them there: "
+            f"mkdir -p {quote(str(own))} && cp -a {quote(str(beside))}/. {quote(str(own))}/",
             file=str(own),
         )
     try:

@@ -45,9 +45,9 @@ def test_files_in_the_former_folder_are_not_forgotten(tmp_path: Path) -> None:
     former = own_folder(configured(tmp_path))
     secret = (former / "secret").read_text()
     newsletter = configured(tmp_path, state=str(tmp_path / "state"))
-    with pytest.raises(ConfigurationError, match=rf"mv {former}/\* {tmp_path}/state/"):
+    with pytest.raises(ConfigurationError, match=rf"cp -a {former}/\. {tmp_path}/state/"):
         own_folder(newsletter)
-    shutil.move(former, tmp_path / "state")
+    shutil.copytree(former, tmp_path / "state")
     assert (own_folder(newsletter) / "secret").read_text() == secret
 
 
