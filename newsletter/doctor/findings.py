@@ -9,8 +9,6 @@ from dns.name import from_text
 from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 from dns.reversename import from_address
 
-NAME_SERVER_TIMEOUT = 5.0  # seconds
-
 RecordKind = Literal["TXT", "A", "AAAA", "MX", "PTR"]
 
 
@@ -51,16 +49,22 @@ def not_checked(name: str, said: str) -> Finding:
 
 
 def resolver_lookup(resolver: Resolver) -> Lookup:
-    """Look up records through a resolver's name servers."""
+    """Look up records through a resolver's name servers, waiting for the same failure only once."""
+    failed: dict[tuple[str, RecordKind], DNSException] = {}
 
     def lookup(name: str, kind: RecordKind = "TXT") -> tuple[str, ...] | None:
+        if (name, kind) in failed:
+            raise failed[name, kind]
         asked = from_address(name) if kind == "PTR" else from_text(name)
         try:
-            answer = resolver.resolve(asked, kind, lifetime=NAME_SERVER_TIMEOUT)
+            answer = resolver.resolve(asked, kind)
         except NXDOMAIN:
             return None
         except NoAnswer:
             return ()
+        except DNSException as error:
+            failed[name, kind] = error
+            raise
         return tuple(map(_text, answer))
 
     return lookup

@@ -5,7 +5,7 @@ import queue
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -210,6 +210,23 @@ def no_such_name(name: str, kind: RecordKind = "TXT") -> None:
 def test_offline_the_dns_is_not_checked(newsletter: Newsletter, lookup: Lookup | None) -> None:
     found = run_doctor(newsletter, lookup)
     assert {found[name].state for name in ("SPF", "DKIM", "DMARC", "PTR")} == {"not checked"}
+    assert all("could not be asked" in found[name].said for name in ("SPF", "DKIM", "DMARC"))
+
+
+def test_silent_name_server_is_waited_for_once(newsletter: Newsletter) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        resolver = Resolver(configure=False)
+        resolver.nameservers, resolver.port = ["127.0.0.1"], silent.getsockname()[1]
+        resolver.lifetime = 0.1
+        newsletter.configure(smtp={"host": "127.0.0.1", "port": 1, "helo": "mail.example.org"})
+        found = run_doctor(newsletter, resolver_lookup(resolver))
+        silent.setblocking(False)
+        asked = {from_wire(silent.recv(4096)).question[0].name.to_text()}
+        with suppress(BlockingIOError):
+            while True:
+                asked.add(from_wire(silent.recv(4096)).question[0].name.to_text())
+    assert asked == {"org."}
     assert all("could not be asked" in found[name].said for name in ("SPF", "DKIM", "DMARC"))
 
 
