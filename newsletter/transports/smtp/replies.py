@@ -110,7 +110,8 @@ def server_error(settings: SmtpSettings, words: str, remedy: str) -> TransportEr
 
 def refused_sender(settings: SmtpSettings, sender: str, words: str) -> TransportError:
     """The error for a server that refuses the address that the letters come from."""
-    return server_error(settings, f"the server refuses the sender {sender}: {words}", CHECK_SENDER)
+    about = "" if is_about_helo(words) else f"the server refuses the sender {sender}: "
+    return server_error(settings, f"{about}{words}", CHECK_SENDER)
 
 
 def opening_error(settings: SmtpSettings, error: Exception, remedy: str) -> TransportError:
@@ -121,7 +122,9 @@ def opening_error(settings: SmtpSettings, error: Exception, remedy: str) -> Tran
             "in the certificate, and smtp.security to what this port speaks"
         )
     words = error_text(error)
-    message = f"{settings.address}: {words}; {_CHECK_HELO if is_about_helo(words) else remedy}"
+    refuses_name = isinstance(error, aiosmtplib.SMTPHeloError) and _is_final(error)
+    remedy = _CHECK_HELO if refuses_name or is_about_helo(words) else remedy
+    message = f"{settings.address}: {words}; {remedy}"
     if not _is_final(error):
         return ServerGoneError(message, words)
     refuses_login = isinstance(error, aiosmtplib.SMTPAuthenticationError)

@@ -27,6 +27,7 @@ from newsletter.transports.smtp.replies import (
     NOT_NOW,
     error_text,
     final_outcome,
+    is_about_helo,
     is_mailbox,
     refusal,
     refused_sender,
@@ -143,6 +144,17 @@ class Session(ABC):
             raise refused_sender(self._settings, letter.envelope.sender, text)
         return NotSent(text)
 
+    def _refusal(self, code: int, words: str) -> Refused | Deferred:
+        """What a refusal at RCPT or DATA means for the letter.
+
+        Raises:
+            TransportError: the server refuses the name in EHLO, and so every letter. Postfix waits
+                for RCPT to say so (``smtpd_delay_reject``).
+        """
+        if code // 100 == NEVER and is_about_helo(words) and " said:" not in words:
+            raise server_error(self._settings, reply_text(code, words), _CHECK_LOGIN)
+        return refusal(code, words)
+
 
 def _mail(envelope: Envelope) -> bytes:
     return f"MAIL FROM:<{envelope.sender}>\r\n".encode("ascii")
@@ -199,7 +211,7 @@ class LockstepSession(Session):
                 code, words = await self._command(b"DATA\r\n")
             if code == GO_AHEAD:
                 return True
-            refused = refusal(code, words)
+            refused = self._refusal(code, words)
         self._outcome = refused
         await self._reset()
         return False
@@ -315,7 +327,7 @@ class PipelinedSession(Session):
             # The server waits for content that has no recipient; a lone dot ends that.
             self._connection.write(b".\r\n")
             await self._read_reply()
-        return refused or refusal(*(data if is_taken else recipient))
+        return refused or self._refusal(*(data if is_taken else recipient))
 
     async def _transmit(self, letter: Letter, queue: LetterQueue) -> None:
         """Send the content and the dot with the next announcement, and read the dot's reply."""
