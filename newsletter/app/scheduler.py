@@ -260,7 +260,8 @@ class BouncesRefresh:
         """
         for mailbox in mailboxes_of(self._app):
             if mailbox.name not in self._refused and not self.stopping.is_set():
-                self._read(mailbox)
+                with Isolated(f"mailbox {mailbox.name}"):
+                    self._read(mailbox)
 
     def _read(self, mailbox: Mailbox) -> None:
         app, failure = self._app, ""

@@ -1,6 +1,7 @@
 """newsletter.yaml, read once into :class:`Settings`."""
 
 from newsletter.config.loading import read_settings
+from newsletter.config.mailboxes import ImapSettings, MailboxSettings, Pop3Settings
 from newsletter.config.models import (
     BouncesSettings,
     IssueSettings,
@@ -31,9 +32,12 @@ __all__ = [
     "CrossrefSource",
     "FeedSource",
     "HuggingFaceSource",
+    "ImapSettings",
     "IssueSettings",
+    "MailboxSettings",
     "OAuthSettings",
     "PageSource",
+    "Pop3Settings",
     "PubMedSource",
     "Schedule",
     "Settings",

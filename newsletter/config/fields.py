@@ -4,7 +4,7 @@ import difflib
 import re
 from datetime import UTC, datetime
 from email.headerregistry import Address as HeaderAddress
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
@@ -21,6 +21,10 @@ from newsletter.errors import FilterError, without_secrets
 from newsletter.model.zones import zone_names
 from newsletter.papers.filters import parse_rule
 from newsletter.text import clean, http_url
+
+Security = Literal["starttls", "tls", "none"]
+"""``starttls``: encrypted before anything else is sent (RFC 3207); ``tls``: from the first byte
+(RFC 8314); ``none``: in the clear."""
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LOWEST_PORT = 1024

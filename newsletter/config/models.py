@@ -20,6 +20,7 @@ from newsletter.config.fields import (
     ProxyAddress,
     Rate,
     Secret,
+    Security,
     StoreAddress,
     Strict,
     WallTime,
@@ -30,16 +31,13 @@ from newsletter.config.fields import (
     per_second,
     written_mailbox,
 )
+from newsletter.config.mailboxes import ImapSettings, Pop3Settings
 from newsletter.config.oauth import PROVIDERS, OAuthSettings
 from newsletter.config.sources import EVERY_FIELD, AnySource
 from newsletter.config.topics import TopicSettings, expand_name
 from newsletter.config.webhooks import WebhookSettings
 from newsletter.letter.links import MAX_ADDRESS, MAX_LOCAL_PART, TAG_ROOM
 from newsletter.model import Days, Publication
-
-Security = Literal["starttls", "tls", "none"]
-"""``starttls``: encrypted before anything else is sent (RFC 3207); ``tls``: from the first byte
-(RFC 8314); ``none``: in the clear."""
 
 
 class Schedule(Strict):
@@ -119,19 +117,22 @@ def _leaves_room(address: str) -> str:
 
 
 class BouncesSettings(Strict):
-    """The address for bounces and unsubscribe requests, and the folder they are read from.
+    """The address for bounces and unsubscribe requests, and the mailboxes they are read from.
 
     ``webhooks``: the mail services that report bounces and complaints.
     """
 
     address: Annotated[Address, AfterValidator(_leaves_room)] | None = None
     maildir: str | None = None
+    imap: ImapSettings | None = None
+    pop3: Pop3Settings | None = None
     webhooks: WebhookSettings | None = None
 
     @model_validator(mode="after")
     def has_a_way(self) -> Self:
         """Mail comes back to the address; without one, only webhooks report."""
-        if self.address is None and (self.maildir is not None or self.webhooks is None):
+        mailboxes = (self.maildir, self.imap, self.pop3)
+        if self.address is None and (any(mailboxes) or self.webhooks is None):
             raise ValueError("write the address that mail comes back to: `address:`")
         return self
 

@@ -59,7 +59,8 @@ def test_every_setting_is_used(setting: str) -> None:
     """As ``smtp.host`` or ``settings.host`` somewhere, or as ``self.host`` in the settings."""
     section, _, name = setting.rpartition(".")
     owner = section if section not in {"", "sources"} else "settings"
-    owners = r"smtp|_?settings" if owner == "smtp" else owner  # the transport takes all of them
+    servers = {"smtp", "imap", "pop3"}  # their adapters take all of them
+    owners = rf"{owner}|_?settings" if owner in servers else owner
     used = re.search(rf"\b({owners})\.{name}\b", CODE) or re.search(rf"\bself\.{name}\b", CONFIG)
     assert used, f"nothing uses the setting {setting}: no module has {owner}.{name}"
 

@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from newsletter.app import event_loop
-from newsletter.config.models import Security
+from newsletter.config.fields import Security
 from newsletter.model import Accepted
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.acceptance.test_smtp_security import authority

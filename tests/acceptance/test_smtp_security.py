@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from newsletter.app.wiring import App
 from newsletter.config import read_settings
-from newsletter.config.models import Security
+from newsletter.config.fields import Security
 from newsletter.errors import TransportError
 from newsletter.model import Accepted, NotSent
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport, check_connection
