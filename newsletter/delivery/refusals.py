@@ -4,6 +4,7 @@ One rule book for replies in session, delivery reports and providers' webhooks.
 """
 
 import re
+from functools import lru_cache
 
 from newsletter.delivery import refusal_words
 from newsletter.text.patterns import pattern
@@ -82,7 +83,12 @@ def cause(status: str, said: str) -> Cause:
         status: the enhanced status code of a report (RFC 3464, 2.3.4); may be empty.
         said: the server's reply, with its code if it has one; may be empty.
     """
-    said = _IRONPORT.sub("", said[:_MAX_WORDS]).strip()
+    return _cause(status[:_MAX_WORDS], said[:_MAX_WORDS])
+
+
+@lru_cache(maxsize=512)  # a relay says the same to many letters, and is asked about it again
+def _cause(status: str, said: str) -> Cause:
+    said = _IRONPORT.sub("", said).strip()
     own, reported = _exact_code(said), _exact_code(status)
     code = own or reported
     words = f"{'.'.join(code)} {_words(said)}".rstrip()
