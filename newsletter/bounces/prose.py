@@ -35,7 +35,7 @@ _ASIDE = re.compile(
 
 _MAX_NOTICE = 8_000  # characters that can hold the reason
 _MAX_PARAGRAPHS = 50
-_MIN_NOTICE = 40  # characters before the returned letter; with fewer the notice follows it
+_MIN_NOTICE = 10  # characters before the returned letter; with fewer the notice follows it
 
 
 def bounce(mail: Message, report: Report) -> Verdict | None:

@@ -109,6 +109,7 @@ NOTICES = {
         ),
         "soft",
     ),
+    "a short notice": ("Unknown user: ada@example.net\n", "hard"),
     "German": (
         (
             "Ihre Nachricht konnte nicht zugestellt werden.\n\n"
