@@ -41,17 +41,19 @@ class StoreWait:
             return work()
         except StoreAwayError as error:
             await self._pause(error)
-        return await self.until_awaited(lambda: asyncio.to_thread(work))
+        return await self.until_awaited(lambda: asyncio.to_thread(work), was_away=True)
 
-    async def until_awaited(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def until_awaited(self, work: Callable[[], Awaitable[T]], *, was_away: bool = False) -> T:
         """Await it, again and again while the store is away; raises as :meth:`until_done`."""
         while True:
             try:
                 result = await work()
             except StoreAwayError as error:
+                was_away = True
                 await self._pause(error)
             else:
-                self.note_success()
+                if was_away:  # other work may not have needed the store
+                    self.note_success()
                 return result
 
     async def _pause(self, error: StoreAwayError) -> None:

@@ -40,6 +40,9 @@ PAPER = {"id": "2608.00001", "title": "A paper", "summary": "A text."}
 STOPS: tuple[Stop, ...] = ("kill", "immediate", "fast")
 """How the server goes away, in turns."""
 
+ENDS = {False: {0}, True: {0, 75}}
+"""The exit codes of processes that nobody stopped, and of stopped ones."""
+
 CONNECTIONS = 8
 SECONDS_PER_MESSAGE = 0.005
 PATIENCE = 120.0  # seconds to wait for a letter before the run has failed
@@ -51,13 +54,17 @@ LEASES = timedelta(minutes=15)  # longer than the lease of a mark
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How often the server goes away, how many letters there are, how long it stays away."""
+    """How often the server goes away, how many letters there are, how long it stays away.
+
+    With ``stopped``, the processes get SIGTERM while it is away, as when a machine shuts down.
+    """
 
     times: int
     letters: int
     away: float
     command: Literal["run", "send"] = "run"
     code: str = str(ROOT)
+    stopped: bool = False
 
 
 @dataclass
@@ -165,7 +172,7 @@ class OutageRun:
             self.running.append(process)
             await process.wait()
             self.running.remove(process)
-            if not self.stopping and process.returncode != 0:
+            if not self.stopping and process.returncode not in ENDS[self.plan.stopped]:
                 self.outcome.ended += 1
             await pause(1.0)
 
@@ -181,6 +188,9 @@ class OutageRun:
         """Take the server away, bring it back, and measure the time to the next letter."""
         done = self.outcome.outages
         await asyncio.to_thread(self.server.stop, STOPS[done % len(STOPS)])
+        if self.plan.stopped:
+            for process in self.running:
+                process.terminate()
         if (done + 1) % QUICK:
             await pause(self.plan.away)
         await asyncio.to_thread(self.server.start)

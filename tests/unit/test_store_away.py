@@ -10,13 +10,14 @@ import pytest
 
 from newsletter.delivery.store_wait import PAUSES, StoreWait
 from newsletter.errors import StoreAwayError
-from newsletter.model import Counts
+from newsletter.model import Accepted, Counts, Letter, NotSent, Settlement
 from newsletter.stores.journal import SendJournal
 from newsletter.stores.sql import JournaledStore, SqlStore
 from tests.support.clocks import ManualClock
 from tests.support.databases import new_sqlite_store, temporary_store_of
+from tests.support.factories import DAY, NOON
 from tests.support.outgoing import MemoryTransport
-from tests.unit.test_delivery import DeliveryScenario, freeze_issue, recipients
+from tests.unit.test_delivery import DeliveryScenario, build_envelope, freeze_issue, recipients
 
 
 def away_at(
@@ -77,7 +78,7 @@ def test_another_process_records_what_was_kept(tmp_path: Path) -> None:
         morning.send(MemoryTransport())
     first.close()
     (kept,) = journal.kept().values()
-    assert [one.claim.reader for one in kept] == [1]
+    assert [(one.claim.reader, marked) for one, marked in kept] == [(1, True)]
     second, transport = Journaled(url), MemoryTransport()
     morning.store = second
     assert morning.send(transport) == Counts(accepted=1)
@@ -116,3 +117,22 @@ def test_stopping_ends_the_wait() -> None:
 
     with pytest.raises(StoreAwayError):
         asyncio.run(wait.until_done(work))
+
+
+def test_kept_claim_without_a_mark_looks_like_no_restored_store(tmp_path: Path) -> None:
+    """A claim that was only given back is no letter that the store has forgotten."""
+    journal = SendJournal(tmp_path / "journal", lambda email: (email[::-1],))
+    url = new_sqlite_store(tmp_path)
+    first = JournaledStore(url, journal)
+    freeze_issue(3, first)
+    sent, *unsent = first.claim(DAY, limit=3, now=NOON, lease=60.0, token="first.1")
+    first.mark([Letter(sent, build_envelope(sent))], now=NOON, lease=60.0)
+    outcomes = [Settlement(sent, Accepted("250 taken"))]
+    outcomes += [Settlement(one, NotSent("given back")) for one in unsent]
+    first.keep(outcomes)
+    first.close()
+    second = JournaledStore(url, journal)
+    claims = second.claim(DAY, limit=3, now=NOON, lease=60.0, token="second.1")
+    assert [one.reader for one in claims] == [one.reader for one in unsent]
+    assert second.counts(DAY).accepted == 1
+    second.close()

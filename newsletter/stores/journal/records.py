@@ -112,28 +112,33 @@ ReaderEntries = Mapping[int, tuple[str, str]]
 """Some readers of a wave by id, each with name and papers."""
 
 
-def settlement_line(settlement: Settlement) -> Line:
-    """An outcome that the store has not recorded, without the letter's content."""
+def settlement_line(settlement: Settlement, *, marked: bool) -> Line:
+    """An outcome that the store has not recorded, without the letter's content.
+
+    ``marked`` says whether the journal knows the letter's mark.
+    """
     claim, outcome, again = settlement.claim, settlement.outcome, settlement.next_try
     return {
         "claim": (claim.wave, claim.reader, claim.token, claim.attempt),
         "state": STATE_AFTER[type(outcome)],
         "reply": reply_of(outcome),
         "next_try": again and again.isoformat(),
+        "marked": marked,
     }
 
 
-def parse_settlement(line: Line) -> Settlement:
-    """The outcome in a line of :func:`settlement_line`; its edition is empty."""
+def parse_settlement(line: Line) -> tuple[Settlement, bool]:
+    """The outcome in a line of :func:`settlement_line`, with an empty edition; if it was marked."""
     wave, reader, token, attempt = line["claim"]
     edition = Edition(Recipient(reader, ""), sections=())
     outcome = next(kind for kind, state in STATE_AFTER.items() if state == line["state"])
     again = line["next_try"]
-    return Settlement(
+    settlement = Settlement(
         Claim(wave, reader, token, edition, attempt),
         outcome(line["reply"]),
         again and datetime.fromisoformat(again),
     )
+    return settlement, line["marked"]
 
 
 def append(path: Path, lines: Iterable[Line], *, sync: bool = False) -> None:

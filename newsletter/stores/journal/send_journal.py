@@ -122,18 +122,24 @@ class SendJournal:
             for line in read_lines(self.folder / _READERS)
         }
 
-    def keep(self, settlements: Sequence[Settlement]) -> None:
+    def keep(self, settlements: Sequence[Settlement], marked: Collection[str]) -> None:
         """Keep outcomes that the store could not record, in a file of their own.
+
+        ``marked`` has the tokens of the letters whose mark is in this journal.
 
         Raises:
             StoreError: the file cannot be written.
         """
         draft = self.folder / f"draft-{uuid4().hex}"
-        self._append_all(draft, map(settlement_line, settlements), sync=True)
+        lines = (settlement_line(one, marked=one.claim.token in marked) for one in settlements)
+        self._append_all(draft, lines, sync=True)
         draft.rename(draft.with_name(f"{_UNRECORDED}{uuid4().hex}"))
 
-    def kept(self) -> dict[Path, list[Settlement]]:
-        """The outcomes that were kept, by file; who has recorded them deletes the file."""
+    def kept(self) -> dict[Path, list[tuple[Settlement, bool]]]:
+        """The outcomes that were kept, by file, each with whether its letter's mark is here.
+
+        Who has recorded them deletes the file.
+        """
         return {
             path: [parse_settlement(line) for line in read_lines(path)]
             for path in sorted(self.folder.glob(f"{_UNRECORDED}*"))

@@ -119,7 +119,7 @@ class JournaledStore(SqlStore, Journaled):
     @override
     def keep(self, settlements: Sequence[Settlement]) -> None:
         try:
-            self._journal.keep(settlements)
+            self._journal.keep(settlements, self._marked)
         except StoreError as error:
             _log.error("%d outcomes are kept in memory only: %s", len(settlements), error)
             super().keep(settlements)
@@ -128,14 +128,15 @@ class JournaledStore(SqlStore, Journaled):
     def _record_kept(self, now: datetime) -> None:
         """Record the outcomes that this process or another one kept, in the journal too."""
         super()._record_kept(now)
-        for path, settlements in self._journal.kept().items():
+        for path, kept in self._journal.kept().items():
+            settlements = [one for one, _ in kept]
             claims = [one.claim for one in settlements]
             days = self._days_of({claim.wave for claim in claims})
             if days is None:
                 continue  # the store was restored: the check names that
             for wave, day in days.items():
                 self._record_waves(day, [claim for claim in claims if claim.wave == wave])
-            self._marked.update(claim.token for claim in claims)
+            self._marked.update(one.claim.token for one, marked in kept if marked)
             self.settle(settlements, now=now)
             path.unlink(missing_ok=True)
             _log.info("recorded %d outcomes that the store had missed", len(settlements))
