@@ -34,6 +34,7 @@ from newsletter.config import (
     Settings,
     read_settings,
 )
+from newsletter.config.fields import masked
 from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.letter.rendering import NOTES, LetterTemplates
@@ -100,8 +101,13 @@ class App:
     @cached_property
     def journal(self) -> SendJournal:
         """The record outside the store of what was sent; each store has a folder of its own."""
-        name = blake2b(store_place(self.settings.store).encode(), digest_size=6).hexdigest()
-        return SendJournal(self.state_path / "witness" / name, self._journal_names)
+        return self.journal_of(self.settings.store)
+
+    def journal_of(self, url: str) -> SendJournal:
+        """The record of what was sent from the store at an address."""
+        name = blake2b(store_place(url).encode(), digest_size=6).hexdigest()
+        folder = self.state_path / "witness" / name
+        return SendJournal(folder, self._journal_names, store=masked(url), config=str(self.path))
 
     def _journal_names(self, email: str) -> tuple[str, ...]:
         """An address as the journal names it, under each key; the newest key first."""

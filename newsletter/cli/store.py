@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.moving import copy_all
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list, group, issue_day
 from newsletter.cli.output import Output, count_of
 from newsletter.cli.reports import DELIVERIES_FAILED
+from newsletter.config.fields import masked
 from newsletter.errors import UsageError
 from newsletter.publisher.publishing import hold
 from newsletter.stores import Restoration
@@ -32,18 +34,41 @@ NO_JOURNAL = "the store was restored, and no record says what was sent since the
 def copy_store(
     config: Path,
     output: Output,
-    file: Annotated[Path, typer.Argument(help="The backup; must not exist yet.")],
+    to: Annotated[
+        str | None, typer.Argument(help="A file for a backup, or the address of another store.")
+    ] = None,
+    *,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="STORE", help="Copy this store into the configured one."),
+    ] = None,
 ) -> int:
-    """Copy a SQLite store to a file, as it is at this instant; sending may go on meanwhile.
+    """Copy the store: to a file as a backup, or to another store to move there.
 
     Example: newsletter store copy backup.db
 
-    For PostgreSQL use pg_dump.
+    A backup is of a SQLite store (for PostgreSQL use pg_dump); sending may go on meanwhile. To
+    move, stop the newsletter, run `newsletter store copy postgresql://user@host/name` and change
+    `store:`; or change it first and run `newsletter store copy --from sqlite:///newsletter.db`.
+    Readers, departures, blocks, consents, papers and what was sent come along.
     """
+    if (to is None) == (source is None):
+        raise UsageError("name the file or the store to copy to, or pass --from")
+    with open_app(config) as app:
+        if to is not None and "://" not in to:
+            return _back_up(app, output, Path(to))
+        copied = (app.settings.store, to) if to is not None else (source or "", app.settings.store)
+        readers = copy_all(app, *copied)
+    place = masked(copied[1])
+    more = f"; set `store: {place}`" if to is not None else ""
+    output.result({"store": place, "readers": readers}, f"{readers} readers in {place}{more}")
+    return 0
+
+
+def _back_up(app: App, output: Output, file: Path) -> int:
     if file.exists():
         raise UsageError(f"{file} exists already; choose another name")
-    with open_app(config) as app:
-        app.copy_store(file)
+    app.copy_store(file)
     output.result({"file": str(file)}, f"copied to {file}")
     return 0
 

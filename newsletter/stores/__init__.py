@@ -12,6 +12,7 @@ __all__ = [
     "Journaled",
     "Restoration",
     "SendJournal",
+    "copy_rows",
     "copy_store",
     "open_journaled_store",
     "open_store",
@@ -63,6 +64,21 @@ def _check_address(url: str) -> None:
             f"store: {scheme!r} is not a kind of store; write sqlite:///newsletter.db or "
             "postgresql://user@host/name."
         )
+
+
+def copy_rows(source: str, target: str) -> int:
+    """Copy everything from the store at one address into the one at another, which sent nothing.
+
+    Returns the number of readers afterwards.
+
+    Raises:
+        StoreError: as for :func:`open_store`, or the other store has issues of its own.
+    """
+    for url in (source, target):
+        _check_address(url)
+    from newsletter.stores.sql.moving import copy_rows  # noqa: PLC0415 - as above
+
+    return copy_rows(source, target)
 
 
 def copy_store(url: str, file: Path) -> None:

@@ -1,5 +1,6 @@
 """The folder of the send journal: appends to its files and reads them."""
 
+import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
@@ -29,7 +30,7 @@ from newsletter.stores.journal.records import (
 TAIL = 64 * 1024
 """Octets read from the end of a file to find the last letters; they hold some hundreds."""
 
-_LETTERS, _WAVES, _READERS = ".letters", ".waves", "readers"
+_LETTERS, _WAVES, _READERS, _STORE = ".letters", ".waves", "readers", "store"
 _UNRECORDED = "unrecorded-"
 
 
@@ -39,16 +40,51 @@ class SendJournal:
     Attributes:
         folder: its path; it is created with the first line.
         names: returns the keyed hashes that may stand for an address, the current one first.
+        store: the address of the store, without its password, for the operator.
+        config: the path of the configuration file that uses it.
     """
 
-    def __init__(self, folder: Path, names: Callable[[str], Sequence[str]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        names: Callable[[str], Sequence[str]],
+        *,
+        store: str = "",
+        config: str = "",
+    ) -> None:
         self.folder = folder
         self.names = names
+        self.store, self.config = store, config
 
     @property
     def exists(self) -> bool:
         """Whether letters were recorded, or the store was restored without this folder."""
-        return any(path.name != _READERS for path in self.folder.glob("*"))
+        return any(path.name not in {_READERS, _STORE} for path in self.folder.glob("*"))
+
+    def identify(self) -> None:
+        """Write down which store and configuration this is about, if letters were recorded."""
+        path, line = self.folder / _STORE, {"store": self.store, "config": self.config}
+        with contextlib.suppress(OSError):
+            if self.exists and line not in read_lines(path):
+                append(path, [line])
+
+    def find_predecessor(self, emails: Iterable[str]) -> "SendJournal | None":
+        """The journal of another store from which this same newsletter was sent, if there is one.
+
+        It is the same if the configuration file is, or if one of the readers with these addresses
+        was sent a letter from there: two newsletters may share a folder.
+        """
+        others = (SendJournal(p, self.names) for p in sorted(self.folder.parent.glob("*")))
+        names = {name for email in emails for name in self.names(email)}
+        for other in others:
+            if other.folder == self.folder or not (days := other.days()):
+                continue
+            for line in read_lines(other.folder / _STORE):
+                other.store, other.config = line["store"], line["config"]
+            readers = {n for wave in other.waves(days[-1]).values() for n in wave.names.values()}
+            if other.config == self.config or not readers.isdisjoint(names):
+                return other
+        return None
 
     def days(self) -> list[date]:
         """The issues with recorded letters, oldest first."""
@@ -71,6 +107,7 @@ class SendJournal:
         """
         lines = wave_lines(wave, readers, count)
         self._append_all(self.folder / f"{day}{_WAVES}", lines, sync=True)
+        self.identify()
         self._delete_old(before=day - JOURNAL_KEPT)
 
     def record_letters(

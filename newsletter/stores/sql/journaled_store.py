@@ -76,6 +76,7 @@ class JournaledStore(SqlStore, Journaled):
         self._waves_lock = Lock()
         self._marked: set[str] = set()
         self._checked: datetime | None = None
+        journal.identify()
 
     @override
     def has_lost_its_journal(self) -> bool:
@@ -226,6 +227,7 @@ class JournaledStore(SqlStore, Journaled):
         """
         if self._checked is not None and abs(now - self._checked) < CHECK_INTERVAL:
             return
+        self._check_for_predecessor()
         # The journal is read first, because letters may leave during the check.
         last_letters = list(self._journal.last_letters())
         with self._database.reading() as connection:
@@ -239,6 +241,29 @@ class JournaledStore(SqlStore, Journaled):
                         "was sent since; until then nothing is sent."
                     )
         self._checked = now
+
+    def _check_for_predecessor(self) -> None:
+        """Check that an empty store is not in the place of another that has sent letters.
+
+        Raises:
+            OldStoreError: it is.
+        """
+        if self._journal.exists:
+            return
+        with self._database.reading() as connection:
+            if connection.execute(select(schema.waves.c.id).limit(1)).first() is not None:
+                return
+            emails = connection.execute(select(schema.readers.c.email)).scalars().all()
+        other = self._journal.find_predecessor(emails)
+        if other is not None:
+            old = other.store or "OLD"
+            raise OldStoreError(
+                f"{self._journal.store} is an empty store, but letters were sent from another, "
+                f"{other.store or 'whose address is not known'} (recorded in {other.folder}). "
+                f"`newsletter store copy --from {old}` brings along what was sent, who left and "
+                "who is blocked; until then nothing is sent. If that was another newsletter, run "
+                "`newsletter store restored`."
+            )
 
     def _record_waves(self, day: date, claims: Sequence[Claim]) -> None:
         """Record the waves of these claims if the journal may lack one of their readers."""
