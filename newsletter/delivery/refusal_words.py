@@ -78,6 +78,7 @@ NOT_HERE = r"""
 """
 
 REFUSALS: tuple[tuple[Cause, str], ...] = (
+    ("no such domain", "mx records point to non-existent hosts"),  # Exim's goes on: "or to IP ..."
     (
         "rate",
         r"""
@@ -160,10 +161,11 @@ REFUSALS: tuple[tuple[Cause, str], ...] = (
     (
         "no such domain",
         r"""
-        nxdomain|(?:domain|host)(?: name)?[^:;]{0,40}(?:not found|n[o']?t exist|unknown|not known)
+        nxdomain|(?:domain|host)(?: name)?[^:;]{0,40}(?:not found|n.?t be found)
+        (?:domain|host)[^:;]{0,40}(?:n[o']?t exist|unknown|not known)
         (?:domain|host).{0,40}not accept (?:any )?mail|null ?mx
         (?:no such|unknown|bad destination|couldn.t find any) (?:host|domain)
-        dns hard error|name or service not known|dead domain|non-existent hosts|no-domain
+        dns hard error|name or service not known|dead domain|no data record of|no-domain
         (?:no|valid|any) (?:mx|a|dns) (?:record|host|for)|domain isn.t|domain must exist
         domain.{0,30}(?:inexistant|inconnu|existiert nicht|unbekannt|no existe|não existe)
         домен.{0,30}не |域名.{0,10}不存在

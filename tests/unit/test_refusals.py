@@ -36,6 +36,8 @@ from newsletter.delivery.refusals import READER_GONE, Cause, cause, refuses_read
         "550 ユーザが存在しません",
         "550 收件人ada@example.org不存在",
         "550 5.1.2 Domain not found",
+        "550 5.1.2 the domain gone.example couldn't be found",
+        "550 all relevant MX records point to non-existent hosts or to IP addresses",
         "556 5.1.10 Domain does not accept mail (nullMX)",
     ],
 )
@@ -88,6 +90,7 @@ def test_other_refusals_are_our_fault(reply: str, about: Cause) -> None:
         ("5.1.1", "", "no such mailbox"),
         ("5.2.1", "", "no such mailbox"),
         ("5.4.4", "", "no such domain"),
+        ("5.4.4", "Host found but no data record of requested type", "no such domain"),
         ("5.0.0", "550 5.1.1 nobody", "no such mailbox"),
         ("5.1.1", "550 5.7.1 nobody", "policy"),
         ("5.1.1", "550 refused", "unknown"),
