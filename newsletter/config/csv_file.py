@@ -138,7 +138,7 @@ def _read_rows(lines: Sequence[str], at: int, separator: str) -> Iterator[Row | 
         try:
             for cells in reader:
                 row = Row(begin + 1, tuple(cell.strip() for cell in cells))
-                if any(cell.strip("\0") for cell in row.cells):
+                if any(cell.strip("\0\x1a") for cell in row.cells):  # DOS ended files by 1A
                     yield row
                 begin = at + reader.line_num
         except csv.Error as error:

@@ -167,8 +167,8 @@ FORMATS = (
 
 
 def normal(name: str) -> str:
-    """A column's name or a word without case, underscores, hyphens and doubled spaces."""
-    return " ".join(re.split(r"[\s_-]+", name.casefold().strip()))
+    """A column's name or a word without case, with one space for all that is no letter or digit."""
+    return " ".join(re.findall(r"[^\W_]+", name.casefold()))
 
 
 def recognise(columns: Collection[str]) -> ListFormat:

@@ -6,10 +6,12 @@ reader agreed.
 
 import io
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from lzma import LZMAError
 from pathlib import PurePath
 from typing import get_args
 
@@ -50,6 +52,12 @@ from newsletter.text.dates import find_day
 
 _LISTS: tuple[FormField, ...] = ("choices", "lines")
 """Fields with several values, which share a cell."""
+
+_DAMAGED = (
+    zipfile.BadZipFile, RuntimeError, ValueError, OSError, EOFError, zlib.error, LZMAError,
+    struct.error,
+)  # fmt: skip
+"""What :mod:`zipfile` raises for files that are encrypted, damaged or compressed in odd ways."""
 
 _TIME = re.compile(r"(\d{1,2}):(\d\d)(?::00)?")
 _SHOWN = 12  # how many names of ignored columns are shown
@@ -275,7 +283,7 @@ def _unzip(source: bytes, file: str) -> Iterator[tuple[str, bytes]]:
                 )
             for each in members:
                 yield each.filename, archive.read(each)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError) as error:
+    except _DAMAGED as error:
         problem = f"this is not a ZIP file that can be read: {error}; unpack it"
         raise ConfigurationError(problem, file=file) from error
 

@@ -159,6 +159,9 @@ PLAIN = "Email,Name\r\nada@example.org,Jürgen\r\nbob@example.org,Bob\r\n"
         PLAIN.replace("ada@example.org,Jürgen", "Jürgen <ada@example.org>").encode(),
         PLAIN.replace("ada@", "\u200bmailto:ada@").encode(),
         PLAIN.encode() + b"\r\n\0\0\0\0",
+        PLAIN.replace("\r\n", "\r\r\n").encode() + b"\x1a",
+        PLAIN.replace("Email,Name", "E\u2011mail:,* Name *").encode(),
+        PLAIN.replace("Email,Name", "\ufeff'Email (primary)',Name").encode("utf-8-sig"),
         PLAIN.encode() + b"ADA@example.org,\r\n",
         b"Table 1\r\n" + PLAIN.encode(),
         b"Readers of 2026;\r\n;\r\n" + PLAIN.replace(",", ";").encode(),
@@ -407,6 +410,24 @@ def test_damaged_file_names_no_wrong_reader(data: st.DataObject) -> None:
     for email in emails(found):
         local, _, domain = email.partition("@")
         assert f"{local}@{domain.encode().decode('idna')}" in text.lower()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_damaged_archive_is_read_or_refused(data: st.DataObject) -> None:
+    out = io.BytesIO()
+    packing = data.draw(
+        st.sampled_from([zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    )
+    with zipfile.ZipFile(out, "w", packing) as archive:
+        archive.writestr("cleaned_x.csv", MAILCHIMP_FILES["cleaned_members_export_1.csv"])
+    source = bytearray(out.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(1, len(source)))  # from the end, where the directory is
+        source[-place] = data.draw(st.integers(0, 255))
+    source = source[data.draw(st.sampled_from([0, 0, 7])) :]
+    with contextlib.suppress(ConfigurationError):
+        assert emails(read_zip(bytes(source), "a.zip", TOPICS)) in ([], ["eve@x.org"])
 
 
 @settings(deadline=None)
