@@ -1,5 +1,6 @@
 """Relays with limits: every letter is accepted, nearly as fast as the relay allows."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.support.limited_relays import (
     frozen_store,
     limited_relay,
     pass_through,
+    transport_to,
 )
 from tests.support.simulated_time import LoopClock, run_simulated
 
@@ -67,6 +69,24 @@ def test_next_run_keeps_to_the_learned_limit(tmp_path: Path) -> None:
             relay.refusals.clear()
             await deliver(frozen_store(40), relay, "run", tmp_path / "relay.json")
             assert len(relay.refusals) < min(3, refused)
+
+    run_simulated(scenario())
+
+
+def test_two_issues_at_once_share_what_is_learned() -> None:
+    async def scenario() -> None:
+        limit = Window(10, 60, "RCPT", "450 4.7.1 Error: too many recipients from 127.0.0.1")
+        relay = LimitedRelay([limit], LoopClock())
+        async with limited_relay(relay):
+            transport = transport_to(relay)
+            counts = await asyncio.gather(
+                *(
+                    deliver(frozen_store(30), relay, name, transport=transport)
+                    for name in ("one", "two")
+                )
+            )
+            assert counts == [Counts(accepted=30)] * 2
+            assert relay.now < 1.4 * relay.seconds(60, 8)
 
     run_simulated(scenario())
 

@@ -166,6 +166,43 @@ def test_refused_password_is_not_repeated(answer: str, tried: list[str]) -> None
     asyncio.run(scenario())
 
 
+def test_one_login_is_tried_before_others_and_not_repeated() -> None:
+    async def scenario() -> None:
+        async with faulty_server({"AUTH": ["535 5.7.8 wrong"] * 99}) as server:
+            server.greeting = "250-localhost\r\n250 AUTH PLAIN"
+            settings = SmtpSettings(
+                host=server.host,
+                port=server.port,
+                security="none",
+                username="ada",
+                password=SecretStr("no"),
+            )
+            clock = SkippingClock()
+            transport = SmtpTransport(settings, clock)
+            for tried, pause in ((1, 60), (1, 3600), (2, 0)):
+                counter = DeliveryRecorder()
+                with pytest.raises(TransportError, match="535"):
+                    await transport.send(counter.stream(letters(9)), counter.mark, counter.settle)
+                assert server.connections == tried
+                await clock.sleep(pause)
+
+    asyncio.run(scenario())
+
+
+def test_few_letters_need_no_more_connections() -> None:
+    async def scenario() -> None:
+        async with faulty_server({}, pipelining=True) as server:
+            settings = SmtpSettings(host=server.host, port=server.port, security="none")
+            counter = DeliveryRecorder()
+            await SmtpTransport(settings, SkippingClock()).send(
+                counter.stream(letters(2)), counter.mark, counter.settle
+            )
+            assert len(server.received) == 2
+            assert server.connections <= 2
+
+    asyncio.run(scenario())
+
+
 def test_login_at_server_without_login_is_refused() -> None:
     async def scenario() -> None:
         async with working_server() as server:

@@ -408,14 +408,23 @@ def build_envelope(claim: Claim) -> Envelope:
     return Envelope("papers@example.org", email, f"<{claim.reader}@example.org>", BODY)
 
 
-async def deliver(
-    store: Store, relay: LimitedRelay, run: str, memory: Path | None = None
-) -> Counts:
-    """Deliver the open letters of a store to a relay that listens."""
+def transport_to(relay: LimitedRelay, memory: Path | None = None) -> SmtpTransport:
+    """A transport to a relay that listens."""
     settings = SmtpSettings(
         host=relay.host, port=relay.port, security="none", connections=CONNECTIONS
     )
-    transport = SmtpTransport(settings, relay.clock, memory)
+    return SmtpTransport(settings, relay.clock, memory)
+
+
+async def deliver(
+    store: Store,
+    relay: LimitedRelay,
+    run: str,
+    memory: Path | None = None,
+    transport: SmtpTransport | None = None,
+) -> Counts:
+    """Deliver the open letters of a store to a relay that listens."""
+    transport = transport or transport_to(relay, memory)
     return await DeliveryRun(store, transport, relay.clock, DAY, build_envelope, run=run).deliver()
 
 

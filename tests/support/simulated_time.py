@@ -6,9 +6,10 @@ counts, as do waits at the same time, and the work itself takes no time.
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from typing_extensions import override
 
@@ -16,9 +17,10 @@ from newsletter.ports import Clock
 from tests.support.factories import NOON
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
-_GRACE = 0.002
-"""Seconds in which the kernel, or a thread, may still have something for the loop."""
+_GRACE = 0.001
+"""Seconds in which the kernel may still have something for the loop."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -34,10 +36,24 @@ class _JumpingSelector(selectors.DefaultSelector):
         return found
 
 
+class _NoThreads(ThreadPoolExecutor):
+    """Runs calls at once, so that no time passes meanwhile."""
+
+    @override
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        done: Future[T] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - handed on to who waits for it
+            done.set_exception(error)
+        return done
+
+
 class _SimulatedLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+        self.set_default_executor(_NoThreads())
 
     @override
     def time(self) -> float:

@@ -157,3 +157,27 @@ def test_limits_are_remembered_without_a_file(tmp_path: Path) -> None:
     for memory in (RelayFile(None), RelayFile(tmp_path / "missing" / "relay.json")):
         memory.save("relay:25", Relay(per_session=10, changed=NOON))
         assert memory.load("relay:25", NOON).per_session == 10
+
+
+def test_fewer_letters_are_learned_if_others_use_the_limit() -> None:
+    """Somebody else's letter takes a place in each window: one less fits, in the same time."""
+    pace, now = Pace(20, 61.0, 60.0), 0.0
+    for window in range(5):
+        room = 19
+        while pace.delay(now) == 0:
+            pace.leave(now)
+            if room:
+                pace.accept(now)
+            else:
+                pace.refuse(now)
+            room -= 1
+        while pace.is_paused:
+            now += pace.delay(now) or 0.0
+            pace.leave(now)
+            if now >= 61 * (window + 1):
+                pace.accept(now)
+            else:
+                pace.refuse(now)
+        now += pace.delay(now) or 0.0
+    assert pace.count == 19
+    assert pace.span < 130

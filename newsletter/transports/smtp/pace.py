@@ -28,7 +28,8 @@ class Pace:
     """At most ``count`` letters in any ``span`` seconds; no limit until the server refuses some.
 
     After a refusal for the rate nothing leaves for a moment; then one letter is tried. Once it is
-    accepted, the letters before the refusal and the time since the first of them are the limit.
+    accepted, the letters before the refusal and the time since the first of them are the limit: all
+    of them at first, later those within ``span``.
     That fits servers which count in fixed and in sliding windows, and after the second refusal
     those with a token bucket. While nothing is refused, shorter times are tried: half of the way
     to one known to be too short, later rarely. Times are seconds of the clock.
@@ -43,7 +44,8 @@ class Pace:
         self.count, self.span, self.too_short = count, span, too_short
         self._times: deque[float] = deque(maxlen=(count or 0) + _IN_FLIGHT)
         self._sent, self._first = 0, 0.0
-        self._wait, self._until, self._refused_at = 0.0, 0.0, 0.0
+        self._wait, self._until = 0.0, 0.0
+        self._began, self._refused_at = 0.0, 0.0  # the first and the last refusal in a row
         self._good = span  # the shortest time that has proved long enough
         self._paused = self._trying = self._steady = False
         self._tries = self._clean = 0
@@ -111,6 +113,8 @@ class Pace:
             self._tries, self._steady = (1, False) if self._steady else (self._tries, False)
             doubled = min(LAST_WAIT, 2 * self._wait) if self._paused else 0.0
             self._wait = max(FIRST_WAIT, doubled)
+        if not self._paused:
+            self._began = now
         self._paused, self._until, self._refused_at = True, now + self._wait, now
 
     def _lengthen(self) -> None:
@@ -137,11 +141,14 @@ class Pace:
 
     def _measure(self, now: float) -> None:
         """Take the limit from the letters before the refusal; the last one ended the pause."""
-        before = list(self._times)[:-1] if self.count is not None else []
-        if self.count is not None and len(before) >= self.count:
-            number, first = self.count, before[-self.count]
+        before = list(self._times)[:-1]
+        recent = [at for at in before if at > self._began - self.span]
+        if recent:
+            number, first = len(recent), recent[0]
+        elif before and self.count is not None:
+            number, first = self.count, before[-min(self.count, len(before))]
         else:
-            number, first = self._sent - 1, before[0] if before else self._first
+            number, first = self._sent - 1, self._first
         if number > 0:
             span = (now - first) * MARGIN
             # Not even after a time that was long enough before: the time is not what counts.

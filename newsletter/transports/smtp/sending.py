@@ -37,9 +37,9 @@ _MAX_SET_ASIDE = 200  # letters to slowed domains that may wait while others go 
 _LONGEST_IDLE = 10.0
 """Seconds for which a connection is kept open without a letter; servers end idle sessions."""
 
-_REFUSED_SENDERS = 3
-"""So many refusals of the sender in a row stop the sending; before any accepted letter, the first
-does."""
+_LOOK_AGAIN = 0.5  # seconds between two looks at what another call has learned
+
+_REFUSED_SENDERS = 3  # so many in a row stop the sending; without an accepted letter, the first
 
 _READ_LOG = (
     "no reader is blamed and the letters will be tried again; the server's log says what it has "
@@ -228,9 +228,11 @@ class Sending:
     async def _wait_for_limits(self, longest: float | None = None) -> bool:
         """Wait until the server's limits allow a letter; False if that takes too long (seconds)."""
         while self._is_going() and (seconds := self.throttle.idle_for) != 0:
-            if seconds is None:
+            if seconds is None and self.throttle.has_letters:
                 self._letter_ended.clear()
                 await self._letter_ended.wait()
+            elif seconds is None:  # another call of ``send`` has the letter that is tried
+                await self._clock.sleep(_LOOK_AGAIN)
             elif longest is not None and seconds > longest:
                 return False
             else:

@@ -1,5 +1,6 @@
 """Decides what a server's reply says about its limits, and keeps to them while letters are sent."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from newsletter.ports import Clock
 from newsletter.transports.smtp.limits import ConnectionLimit
 from newsletter.transports.smtp.relay import REST, Relay, limit_in
 from newsletter.transports.smtp.settings import SmtpSettings
+
+_log = logging.getLogger(__name__)
 
 ALIKE = 8  # so many deferrals without a reason in a row are the server's limit
 ALIKE_DOMAINS = 3  # fewer are enough if they are for so many domains
@@ -82,6 +85,11 @@ class Throttle:
         """Count a letter that leaves."""
         self.relay.pace.leave(self._now)
         self._eras[letter.claim.reader] = self._era
+
+    @property
+    def has_letters(self) -> bool:
+        """Whether letters have left that are not answered yet."""
+        return bool(self._eras)
 
     def take_back(self, letter: Letter) -> None:
         """Do not count a letter that left: the server did not get it."""
@@ -171,6 +179,8 @@ class Throttle:
         if not current:
             pace.take_back(tried=False)
             return
+        if not pace.is_paused:
+            _log.info("%s: it takes no more letters for now", self._settings.address)
         self._era += 1
         pace.refuse(self._now)
         self._learned()
