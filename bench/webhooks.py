@@ -113,6 +113,14 @@ def wire(request: Request) -> bytes:
     return f"POST {request.path} HTTP/1.1\r\n{lines}\r\n".encode() + request.body
 
 
+async def read_status(reader: asyncio.StreamReader) -> bytes:
+    """Read an answer; its status."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+    await reader.readexactly(int(length))
+    return head[9:12]
+
+
 async def post_all(port: int, load: Load, rate: float | None) -> tuple[float, list[float]]:
     """Post a round over several connections; the seconds in all, and of each request."""
     waiting = iter([wire(request) for request in load.requests])
@@ -131,11 +139,10 @@ async def post_all(port: int, load: Load, rate: float | None) -> tuple[float, li
                 await done
             start = max(due, began) if rate else time.perf_counter()
             writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise SystemExit(f"not recorded: {head.decode()}")
-            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            await reader.readexactly(int(length))
+            while (status := await read_status(reader)) == b"503":  # as services do
+                writer.write(request)
+            if status != b"200":
+                raise SystemExit(f"not recorded: {status.decode()}")
             spent.append(time.perf_counter() - start)
         writer.close()
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from itertools import chain
+from itertools import accumulate, chain
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 MAX_BYTES = 2**20  # bytes of a request; SendGrid's batches have up to 768 KB
 
-MAX_TOGETHER = 200  # requests that are recorded together: others need the store, too
+MAX_TOGETHER = 300  # events that are recorded together: others need the store, too
 
 SPACING = timedelta(seconds=0.1)
 """The least time between two recordings. Many events together cost little more than one."""
@@ -113,11 +113,17 @@ class EventRecorder:
     async def _write(self) -> None:
         while self._waiting:
             await self._space_out()
-            batch = self._waiting[:MAX_TOGETHER]
-            del self._waiting[:MAX_TOGETHER]
+            batch = self._take()
             errors = await run_in_threadpool(self._record_all, [events for events, _ in batch])
             for (_, done), error in zip(batch, errors, strict=True):
                 _settle(done, error)
+
+    def _take(self) -> list[tuple[Sequence[Reported], asyncio.Future[None]]]:
+        """The next requests: one at least, and as many as have few enough events."""
+        sizes = accumulate(len(events) for events, _ in self._waiting)
+        count = max(1, sum(1 for size in sizes if size <= MAX_TOGETHER))
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return taken
 
     async def _space_out(self) -> None:
         clock = self._publisher.clock

@@ -5,9 +5,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from newsletter.model import MailEvent, MailEventKind, Reader, Status
+from newsletter.model import MailEvent, MailEventKind, Reader, SentLetter, Status
 from newsletter.ports import Store
 from tests.support.factories import DAY, NOON, subscriber
+from tests.support.frozen_issues import deliver
 
 ADA = "ada@example.org"
 LATER = NOON + timedelta(days=9)
@@ -181,3 +182,18 @@ def test_events_recorded_together_count_as_one_by_one(store: Store) -> None:
     again = store.record_mail_events(events, now=LATER)
     assert again == ("again",) * 7 + ("unknown",)
     assert store.record_mail_events([], now=NOON) == ()
+
+
+def test_last_letters_are_found_however_old_they_are(store: Store) -> None:
+    join(store, ADA, "bob@example.org", "eve@example.org")
+    ada, bob, eve = store.readers()
+    deliver(store, [ada, bob], day=on(0))
+    for days in range(1, 12):
+        deliver(store, [ada], day=on(days))
+    ids = [ada.id, bob.id, eve.id, 99]
+    assert store.last_letters(ids, by=on(20)) == {
+        ada.id: SentLetter(on(11), ADA),
+        bob.id: SentLetter(on(0), "bob@example.org"),
+    }
+    assert store.last_letters([ada.id], by=on(5)) == {ada.id: SentLetter(on(5), ADA)}
+    assert store.last_letters(ids, by=on(-1)) == {}

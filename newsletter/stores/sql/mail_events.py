@@ -34,6 +34,9 @@ EVENTS = schema.returns.c
 REFUSED = schema.refused_addresses.c
 FORMER = schema.former_addresses.c
 MAILS = schema.mails.c
+LEDGER = schema.deliveries.c
+
+RECENT = 10  # issues among which the letters of many readers are looked for together
 
 
 class MailEventQueries(Queries, MailEvents):
@@ -78,17 +81,21 @@ class MailEventQueries(Queries, MailEvents):
 
     @override
     def last_letters(self, readers: Collection[int], *, by: date) -> Mapping[int, SentLetter]:
-        ledger, issues = schema.deliveries.c, schema.issues.c
-        sent = ledger.recipient.is_not(None)
-        letters = (
-            sa.select(ledger.reader, issues.day, ledger.recipient)
-            .join_from(schema.issues, schema.deliveries)
-            .where(issues.day <= by, sent)
-            .order_by(issues.day)
-        )
+        found = dict[int, SentLetter]()
         with self._database.reading() as connection:
-            rows = select_in(connection, letters, ledger.reader, readers)
-            return {row.reader: SentLetter(row.day, row.recipient) for row in rows}
+            issues = schema.issues.c
+            recent = sa.select(issues.id, issues.day).where(issues.day <= by)
+            newest = connection.execute(recent.order_by(issues.day.desc()).limit(RECENT)).all()
+            days = {row.id: row.day for row in reversed(newest)}
+            sent = LEDGER.recipient.is_not(None) & LEDGER.issue.in_(days)
+            query = sa.select(LEDGER.reader, LEDGER.issue, LEDGER.recipient).where(sent)
+            rows = select_in(connection, query, LEDGER.reader, readers)
+            for row in sorted(rows, key=lambda row: days[row.issue]):
+                found[row.reader] = SentLetter(days[row.issue], row.recipient)
+            for reader in set(readers) - found.keys():
+                if (letter := _older_letter(connection, reader, by)) is not None:
+                    found[reader] = letter
+        return found
 
     @override
     def former_addresses(self, readers: Collection[int]) -> Mapping[int, frozenset[str]]:
@@ -167,6 +174,20 @@ class MailEventQueries(Queries, MailEvents):
             return tuple(LeftMail(*row) for row in connection.execute(query))
 
 
+def _older_letter(connection: sa.Connection, reader: int, by: date) -> SentLetter | None:
+    """A reader's newest letter of that day or before; the database looks at issue after issue."""
+    issues = schema.issues.c
+    query = (
+        sa.select(issues.day, LEDGER.recipient)
+        .join_from(schema.issues, schema.deliveries)
+        .where(issues.day <= by, LEDGER.reader == reader, LEDGER.recipient.is_not(None))
+        .order_by(issues.day.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else SentLetter(*row)
+
+
 def _numbers(
     connection: sa.Connection,
     text: sa.ColumnElement[str],
@@ -224,7 +245,8 @@ def _judge(connection: sa.Connection, letter: date, now: datetime) -> tuple[bool
     of_letter = _of_letter(letter)
     count = sa.select(sa.func.count(EVENTS.reader.distinct())).where(of_letter)
     number = connection.execute(count).scalar_one()
-    mass = is_mass(number, _letters_of(connection, letter))
+    # Whether they are many is clear as soon as there are more than three letters for each.
+    mass = is_mass(number, _letters_of(connection, letter, at_most=3 * number + 1))
     corrected = sa.update(schema.returns).where(of_letter, EVENTS.mass != mass)
     rows = connection.execute(corrected.values(mass=mass).returning(EVENTS.reader))
     readers = sorted({row.reader for row in rows})
@@ -295,15 +317,22 @@ def _of_letter(letter: date) -> sa.ColumnElement[bool]:
     return (EVENTS.kind == "hard") & ((EVENTS.letter == letter) | that_day)
 
 
-def _letters_of(connection: sa.Connection, day: date) -> int:
-    """How many letters the issue of a day has, or the last one before it; else the readers."""
+def _letters_of(connection: sa.Connection, day: date, at_most: int | None = None) -> int:
+    """How many letters the issue of a day has, or the last one before it; else the readers.
+
+    Counting stops at ``at_most``.
+    """
     issues, ledger = schema.issues.c, schema.deliveries.c
     last = sa.select(issues.id).where(issues.day <= day).order_by(issues.day.desc()).limit(1)
-    letters = sa.select(sa.func.count()).where(
+    letters = sa.select(ledger.reader).where(
         ledger.issue == last.scalar_subquery(), ledger.state.not_in(("empty", "suppressed"))
     )
-    readers = sa.select(sa.func.count()).where(READERS.status.in_(("confirmed", "blocked")))
-    return int(connection.execute(letters).scalar_one() or connection.execute(readers).scalar_one())
+    readers = sa.select(READERS.id).where(READERS.status.in_(("confirmed", "blocked")))
+    counts = (
+        connection.execute(sa.select(sa.func.count()).select_from(rows.limit(at_most).subquery()))
+        for rows in (letters, readers)
+    )
+    return next((n for count in counts if (n := int(count.scalar_one()))), 0)
 
 
 def _correct(connection: sa.Connection, reader: int, now: datetime) -> bool:
