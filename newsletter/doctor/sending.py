@@ -90,6 +90,8 @@ def _helo_name(app: App, smtp: SmtpSettings, lookup: Lookup | None) -> Finding:
     def check(lookup: Lookup) -> Finding:
         if any(lookup(smtp.helo or "", kind) for kind in ("A", "AAAA", "MX")):
             return ok(name, said)
+        if smtp.username:  # servers with a login do not look the name up
+            return ok(name, f"{said}, which is not in the DNS")
         return wrong(name, f"{said} is not in the DNS; some servers refuse it", _SET_HELO)
 
     found = asked(name, lookup, smtp.helo or "", check)
@@ -112,7 +114,7 @@ def _reverse_name(smtp: SmtpSettings, answer: ServerCheck | None, lookup: Lookup
             return wrong(name, f"the mail server calls itself {server}, which has no address", fix)
         for ip in addresses:
             names = lookup(ip, "PTR") or ()
-            if server not in names:
+            if server.lower() not in map(str.lower, names):
                 fix = f"let the owner of the address (your hoster) point it to {server}"
                 return wrong(name, f"{ip} leads to {', '.join(names) or 'no name'}", fix)
         return ok(name, f"{server} and {', '.join(addresses)} lead to each other")
