@@ -163,11 +163,13 @@ class App:
         Raises:
             ConfigurationError: the file is wrong; the readers stay as they were.
         """
-        sync_readers(self.store, self._read_subscribers(), self.keyring, self.clock.now())
+        listed = self._read_subscribers()
+        sync_readers(self.store, listed, self.keyring, self.clock.now())
 
     def sync_readers(self) -> None:
         """Bring the store's readers up to date from the operator's file as it was first read."""
-        sync_readers(self.store, self.listed_readers, self.keyring, self.clock.now())
+        listed = self.listed_readers  # first: a wrong file must not leave a new store behind
+        sync_readers(self.store, listed, self.keyring, self.clock.now())
 
     def readers(self) -> tuple[Reader, ...]:
         """Every reader, after the store was brought up to date from the operator's file."""

@@ -241,7 +241,7 @@ def test_unreadable_store_is_named_with_the_remedy(
 
 def test_missing_store_is_named_without_password(newsletter: Newsletter) -> None:
     newsletter.configure(store="postgresql://me:hunter2@127.0.0.1:1/none")
-    done = newsletter.run("status", code=1)
+    done = newsletter.run("status", code=75)
     assert "127.0.0.1" in done.stderr
     assert "hunter2" not in done.stderr
 
