@@ -78,16 +78,12 @@ _USABLE: Mapping[str, Callable[[Any], bool]] = complete(
 )
 """Whether a value of each field can be used."""
 
-_GET: Mapping[str, Callable[[Subscriber], object]] = {
-    name: attrgetter(f"filter.{name}" if name in Filter.__dataclass_fields__ else name)
-    for name in SUBSCRIBER_FIELDS
-}
-
+_values: Callable[[Subscriber], tuple[object, ...]] = attrgetter(
+    *(f"filter.{name}" if name in Filter.__dataclass_fields__ else name for name in _USABLE)
+)
 _NO_ADDRESS: Any = object()  # no default: every address is checked
 
-_CHECKS = [
-    (name, _GET[name], _GET[name](Subscriber(_NO_ADDRESS)), _USABLE[name]) for name in _USABLE
-]
+_CHECKS = list(zip(_USABLE, _values(Subscriber(_NO_ADDRESS)), _USABLE.values(), strict=True))
 """Each field with its default, which needs no check: most readers have most fields at it."""
 
 
@@ -98,8 +94,8 @@ def checked(subscriber: Subscriber) -> tuple[Subscriber, str, str]:
     """
     wrong = {
         name: value
-        for name, get, default, is_usable in _CHECKS
-        if (value := get(subscriber)) is not default and not is_usable(value)
+        for value, (name, default, is_usable) in zip(_values(subscriber), _CHECKS, strict=True)
+        if value is not default and not is_usable(value)
     }
     if not wrong:
         return subscriber, "", ""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, get_args
 import sqlalchemy as sa
 
 from newsletter.errors import FilterError, Isolated, describe
-from newsletter.model import Reader, Status, Subscriber
+from newsletter.model import Origin, Reader, Status, Subscriber
 from newsletter.readers.stored_settings import checked
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import load
@@ -31,27 +31,23 @@ COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
 
 def reader_of(row: sa.Row[Any]) -> Reader:
     """The reader in this row; one whose row cannot be used has a ``fault``, and raises nothing."""
-    email = row.email
-    stored, fault = load_or_fault(Subscriber, row.body)
-    subscriber, fallback = Subscriber(email), ""
-    if stored is not None:
-        subscriber, fault, fallback = checked(stored)
-    if subscriber.email != email:
-        fault = f"stored for the address {subscriber.email!r}"
+    email, fallback, status = row.email, "", row.status
+    subscriber, fault = load_or_fault(Subscriber, row.body)
+    if subscriber is not None:
+        subscriber, fault, fallback = checked(subscriber)
+        if subscriber.email != email:
+            fault = f"stored for the address {subscriber.email!r}"
     if type(row.decided) is not int:
         fault = f"the last paper decided is stored as {row.decided!r}"
-    status: Status = row.status
     if status not in _STATUSES:
         status, fault = "confirmed", f"there is no status {status!r}"
-    return Reader(
-        id=row.id,
-        subscriber=Subscriber(email) if fault else subscriber,
-        status=status,
-        decided=0 if fault else row.decided,
-        origin="file" if row.origin == "file" else "store",
-        fault=fault,
-        fallback="" if fault else fallback,
-    )
+    if fault or subscriber is None:
+        return Reader(row.id, Subscriber(email), status, 0, _origin(row), fault)
+    return Reader(row.id, subscriber, status, row.decided, _origin(row), "", fallback)
+
+
+def _origin(row: sa.Row[Any]) -> Origin:
+    return "file" if row.origin == "file" else "store"
 
 
 def load_or_fault(kind: type[T], text: str) -> tuple[T | None, str]:

@@ -43,7 +43,7 @@ class ReaderQueries(MailEventQueries, Readers):
         named: Mapping[str, Collection[str]] = {},
         now: datetime,
     ) -> None:
-        entries = {s.email: FileEntry.of(s, named.get(s.email)) for s in listed_subscribers}
+        entries = {s.email: FileEntry.of(s, named.get(s.email, ())) for s in listed_subscribers}
         new, changed = dict(entries), list[dict[str, Any]]()
         with self._database.writing() as connection:
             lock_task(connection, Task.ADD_READERS)

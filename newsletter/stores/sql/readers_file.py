@@ -29,13 +29,17 @@ class FileEntry:
 
     subscriber: Subscriber
     body: str
-    named: frozenset[str]
+    given: Collection[str]
 
     @classmethod
-    def of(cls, subscriber: Subscriber, named: Collection[str] | None) -> Self:
-        """The entry of a subscriber; ``named`` of None: what is not at its default."""
-        fields = named_fields(subscriber).union(named or ()) - {"email"}
-        return cls(subscriber, dump(subscriber), fields)
+    def of(cls, subscriber: Subscriber, given: Collection[str] = ()) -> Self:
+        """The entry of a subscriber, of whom the file names at least the fields ``given``."""
+        return cls(subscriber, dump(subscriber), given)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The fields that the file names."""
+        return named_fields(self.subscriber).union(self.given) - {"email"}
 
 
 @dataclass(frozen=True, slots=True)
