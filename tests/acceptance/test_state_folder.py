@@ -76,14 +76,10 @@ def run_unprivileged(newsletter: Newsletter, *words: str, **environment: str) ->
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("words", [["send", "--yes"], ["subscribers", "list"], ["doctor"]])
-def test_read_only_folder_needs_and_takes_another(
-    read_only: Newsletter, tmp_path: Path, words: list[str]
-) -> None:
-    said = run_unprivileged(read_only, *words)
-    assert "NEWSLETTER_STATE" in said or words[0] == "subscribers"
-    state = tmp_path / "data" / "state"
-    said = run_unprivileged(read_only, *words, NEWSLETTER_STATE=str(state))
+def test_read_only_folder_needs_and_takes_another(read_only: Newsletter, tmp_path: Path) -> None:
+    assert "NEWSLETTER_STATE" in run_unprivileged(read_only, "send", "--yes")
+    state = str(tmp_path / "data" / "state")
+    said = run_unprivileged(read_only, "send", "--yes", NEWSLETTER_STATE=state)
     assert "ermission" not in said
     assert "NEWSLETTER_STATE" not in said
     assert {path.suffix for path in read_only.folder.iterdir()} == {".yaml"}
