@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Literal
 
 from newsletter.bounces.known_readers import KnownReaders
@@ -43,6 +44,8 @@ _UNKNOWN = "an address of before"  # in place of an address that is known not to
 
 Counted = MailEventKind | Literal["wish"]
 """What a mail means that is about a reader."""
+
+AT_ONCE = 20  # mails that are recorded together; each may have a megabyte
 
 PAUSE = timedelta(weeks=2)
 """How long letters pause if a reader asks for it by mail, and until when a request is fulfilled."""
@@ -157,14 +160,22 @@ class BounceProcessor:
         Raises:
             StoreError: the store cannot be read or written; the mail stays unread.
         """
-        for mail in mails:
-            result = None
-            with Isolated(f"mail {mail.name}") as attempt:
-                result = self.process(mail.name, mail.content, now)
+        rest = iter(mails)
+        while some := list(islice(rest, AT_ONCE)):
+            for mail, result in zip(some, self._process_some(some, now), strict=True):
                 if result.effect != "left":
                     _mark_seen(mail)
-            said = describe(attempt.error)
-            yield result or BounceResult(mail.name, "unreadable", "left", said=said)
+                yield result
+
+    def _process_some(self, mails: Sequence[Mail], now: datetime) -> Iterable[BounceResult]:
+        """Process mails in few transactions; if one of them fails, one by one."""
+        with Isolated() as attempt:
+            return self.record_all([(mail.name, parse(mail.content)) for mail in mails], now)
+        if len(mails) > 1:
+            return (result for mail in mails for result in self._process_some([mail], now))
+        name, said = mails[0].name, describe(attempt.error)
+        _log.error("mail %s: %s", name, said, exc_info=attempt.error)
+        return [BounceResult(name, "unreadable", "left", said=said)]
 
     def process(self, name: str, content: bytes, now: datetime) -> BounceResult:
         """Process one mail.

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 
 from newsletter.bounces.mailboxes import Mailbox, OpenMailbox
-from newsletter.bounces.processing import BounceProcessor, BounceResult
+from newsletter.bounces.processing import AT_ONCE, BounceProcessor, BounceResult
 from newsletter.ports import MailEvents
 
-_AT_ONCE = 100  # mails after which the store remembers that they were read
+_REMEMBERED_AT_ONCE = 100  # mails after which the store remembers that they were read
 
 
 def read_mailbox(
@@ -33,14 +34,15 @@ def read_mailbox(
     read: dict[str, str] = {}
     with mailbox.open() as opened:
         try:
-            for mail in opened.mails(known, left if again else ()):
-                (result,) = processor.process_all([mail], now)
-                read[mail.key or mail.name] = why_left(result)
-                if len(read) == _AT_ONCE:
+            mails = opened.mails(known, left if again else ())
+            while some := list(islice(mails, AT_ONCE)):
+                for mail, result in zip(some, processor.process_all(some, now), strict=True):
+                    read[mail.key or mail.name] = why_left(result)
+                    yield result
+                if len(read) >= _REMEMBERED_AT_ONCE:
                     store.remember_mails(mailbox.name, read, now=now)
                     known |= read
                     read = {}
-                yield result
         finally:
             store.remember_mails(mailbox.name, read, now=now)
         _tidy(mailbox.name, opened, known | read, store, now)
