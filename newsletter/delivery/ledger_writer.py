@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from newsletter.delivery.store_wait import StoreWait
-from newsletter.errors import StoreError
+from newsletter.errors import StoreAwayError, StoreError
 from newsletter.model import Letter, Settlement
 from newsletter.model.windows import MARK_LEASE
 from newsletter.ports import Clock, Ledger
@@ -99,7 +99,10 @@ class LedgerWriter:
             await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop; no time passes
         async with self._turn:
             self._gathering = None
-            granted = await self._wait.until_done(partial(self._write_now, group))
+            try:
+                granted = self._write_now(group)
+            except StoreAwayError as error:
+                granted = await self._wait.until_back(error, partial(self._write_now, group))
         for settlement in group.settlements:
             del self._unwritten[settlement.claim.token]
         return granted

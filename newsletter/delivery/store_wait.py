@@ -40,7 +40,11 @@ class StoreWait:
         try:
             return work()
         except StoreAwayError as error:
-            await self._pause(error)
+            return await self.until_back(error, work)
+
+    async def until_back(self, error: StoreAwayError, work: Callable[[], T]) -> T:
+        """Do it again after a first attempt that met this error; raises as :meth:`until_done`."""
+        await self._pause(error)
         return await self.until_awaited(lambda: asyncio.to_thread(work), was_away=True)
 
     async def until_awaited(self, work: Callable[[], Awaitable[T]], *, was_away: bool = False) -> T:

@@ -1,5 +1,6 @@
 """Claims, the right to send letters, and their leases, in SQL."""
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -34,6 +35,8 @@ from newsletter.stores.sql.deliveries import (
     update_deliveries,
 )
 from newsletter.stores.sql.engine import Queries
+
+_log = logging.getLogger(__name__)
 
 ISSUES, WAVES = schema.issues.c, schema.waves.c
 _HOLDING = sorted(IN_DOUBT & OPEN)
@@ -309,13 +312,15 @@ def _claims(
 ) -> tuple[tuple[Claim, ...], list[tuple[Claim, Deferred]]]:
     """The claims of these rows; apart from them those whose stored edition cannot be read."""
     claims, unreadable = [], []
+    attempt = Isolated()  # one for all rows: this loop is hot
     for row in rows:
-        with (attempt := Isolated(f"{day}: the stored edition of reader {row.reader}")):
+        with attempt:
             claims.append(_claim(row, token, load(Edition, row.body)))
-        if attempt.error is not None:
-            nothing = Edition(Recipient(row.reader, ""), sections=())
-            why = Deferred(f"{NOT_BUILT} stored edition: {describe(attempt.error)}")
-            unreadable.append((_claim(row, token, nothing), why))
+            continue
+        why = f"{NOT_BUILT} stored edition: {describe(attempt.error)}"
+        _log.error("%s: reader %d: %s", day, row.reader, why, exc_info=attempt.error)
+        nothing = Edition(Recipient(row.reader, ""), sections=())
+        unreadable.append((_claim(row, token, nothing), Deferred(why)))
     return tuple(claims), unreadable
 
 

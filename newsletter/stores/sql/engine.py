@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from newsletter.errors import StoreAwayError, StoreError
+from newsletter.errors import StoreError
 from newsletter.stores.sql.errors import explain_errors
 from newsletter.stores.sql.postgres import parse_address, postgres_engine
 from newsletter.stores.sql.sqlite_files import DiskSync, WriteQueue, boot_id
@@ -91,15 +91,10 @@ class Database:
                 pooled.commit()  # else the pool rolls it back
             self._disk.request()
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            with explain_errors(self.url, self._engine.dialect.loaded_dbapi.Error):
-                yield
-        except StoreAwayError:
-            # Connections to a server that only reads since a failover would stay there for ever.
-            self._engine.dispose()
-            raise
+    def _explained(self) -> contextlib.AbstractContextManager[None]:
+        # Connections to a server that only reads since a failover would stay there for ever.
+        away = self._engine.dispose
+        return explain_errors(self.url, self._engine.dialect.loaded_dbapi.Error, away)
 
     def scrub(self) -> None:
         """Remove deleted data from an SQLite file and its journal.

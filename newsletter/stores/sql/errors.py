@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -157,12 +157,15 @@ conflicts with other transactions (PostgreSQL's manual, appendix A).
 
 
 @contextlib.contextmanager
-def explain_errors(url: URL, driver: type[Exception]) -> Iterator[None]:
+def explain_errors(
+    url: URL, driver: type[Exception], away: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Replace errors of SQLAlchemy and of the driver by errors that name the store and a remedy.
 
     Args:
         url: the store's address.
         driver: the base class of the driver's errors.
+        away: called if the database is away.
 
     Raises:
         StoreAwayError: the database is away, and may come back by itself.
@@ -171,8 +174,11 @@ def explain_errors(url: URL, driver: type[Exception]) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, driver) as error:
-        kind = StoreAwayError if _is_away(error) else StoreError
-        raise kind(f"{printable_url(url)}: {_explain(error, url)}") from error
+        said = f"{printable_url(url)}: {_explain(error, url)}"
+        if not _is_away(error):
+            raise StoreError(said) from error
+        away()
+        raise StoreAwayError(said) from error
 
 
 def printable_url(url: URL) -> str:
