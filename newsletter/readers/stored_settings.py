@@ -104,7 +104,7 @@ def checked(subscriber: Subscriber) -> tuple[Subscriber, str, str]:
     if not wrong.keys() <= {*_FALLBACKS}:
         return default, f"stored settings cannot be used: {words}", ""
     served = replace(subscriber, **{name: getattr(default, name) for name in wrong})
-    return served, "", f"cannot be used, so the newsletter's own is: {words}"
+    return served, "", f"{words} cannot be used; the newsletter's own takes its place"
 
 
 def find_fault(reader: Reader, topics: Collection[str]) -> ReaderFault | None:

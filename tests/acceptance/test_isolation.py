@@ -168,7 +168,7 @@ def test_send_by_cron_leaves_the_name_for_status(scene: Scene) -> None:
     status = scene.newsletter.run("status")
     for shown in (sent.stdout, status.stdout):
         assert f"skipped: reader {BOB}: stored settings cannot be used" in shown
-        assert f"note: reader {CLEO}: cannot be used" in shown
+        assert f"note: reader {CLEO}: timezone 'localtime' cannot be used" in shown
     assert scene.newsletter.json("subscribers", "list")[1]["fault"].endswith("'fortnightly'")
     findings = examine(scene.newsletter.folder / "newsletter.yaml", None)
     (found,) = (finding for finding in findings if finding.name == "readers")
