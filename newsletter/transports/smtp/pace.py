@@ -15,6 +15,7 @@ _EXACT = 1.1
 """The time is known well enough if it is within ten percent of one that was too short."""
 
 _CLEAN_ROUNDS = 2  # so many times the number must pass before a shorter time is tried
+_CLEAN_SECONDS = 5.0  # and for so long: a token bucket may have tokens left
 _ROUNDS_BEFORE_GROWTH = 20  # the same once the time is exact; doubled after each refusal
 _FASTER = 0.8  # how much shorter the time is that is tried then
 
@@ -49,6 +50,9 @@ class Pace:
         self._good = span  # the shortest time that has proved long enough
         self._paused = self._trying = self._steady = False
         self._tries = self._clean = 0
+        self._clean_since = 0.0
+        self._most = count or 0  # the largest number that passed in any time
+        self._rounds_before_more = _CLEAN_ROUNDS
         self._rounds_before_growth = _ROUNDS_BEFORE_GROWTH
 
     @property
@@ -130,7 +134,7 @@ class Pace:
             self._reopen(now)
         elif self.count is not None:
             self._clean += 1
-            self._try_shorter(self.count)
+            self._try_shorter(self.count, now)
 
     def _reopen(self, now: float) -> None:
         measured = bool(self._wait) and not self._steady
@@ -153,19 +157,28 @@ class Pace:
             span = (now - first) * MARGIN
             # Not even after a time that was long enough before: the time is not what counts.
             useless = number == 1 == self.count and span > self.span
+            self._most = max(self._most, number)
+            if number < (self.count or 0):
+                self._rounds_before_more *= 2
             self.count, self.too_short = number, self._refused_at - first
             self.span, self._steady = (_STEADY_WAIT, True) if useless else (span, False)
             self._good = self.span
             self._times = deque([now], maxlen=number + _IN_FLIGHT)
         self._sent, self._first, self._clean = 1, now, 0
 
-    def _try_shorter(self, count: int) -> None:
-        """Try a shorter time once the server has taken enough letters."""
-        if self._steady or self._clean < _CLEAN_ROUNDS * count:
+    def _try_shorter(self, count: int, now: float) -> None:
+        """Try a shorter time once the server has taken enough letters for long enough."""
+        if self._clean == 1:
+            self._clean_since = now
+        too_soon = self._clean < _CLEAN_ROUNDS * count or now < self._clean_since + _CLEAN_SECONDS
+        if self._steady or too_soon:
             return
         self._good = self.span
         if self.span > self.too_short * _EXACT:
             between = (self.span + self.too_short) / 2
             self.span, self._clean = max(between, self.span * _FASTER), 0
+        elif count < self._most and self._clean >= self._rounds_before_more * count:
+            self.count, self._clean = min(self._most, count + count // 4 + 1), 0
+            self._times = deque(self._times, maxlen=self.count + _IN_FLIGHT)
         elif self._clean >= self._rounds_before_growth * count:
             self.span, self._clean = self.span * _FASTER, 0
