@@ -17,6 +17,7 @@ Sending:
 
 - ``send``: letters per second and CPU per letter, ledger included, against one constant message;
 - ``latency``: letters per round trip to a distant server;
+- ``relays``: time and refusals at servers with limits of many kinds;
 - ``growth``: cost of a letter as the number of readers grows;
 - ``memory``: resident memory of a whole ``newsletter send`` and of its parts.
 

@@ -37,7 +37,7 @@ def test_few_letters_pass_nearly_as_fast_as_allowed(kind: str) -> None:
     passage = pass_through(kind, FEW)
     assert passage.counts == Counts(accepted=FEW)
     assert len(set(passage.relay.recipients)) == passage.relay.accepted == FEW
-    assert passage.ratio <= 1.3
+    assert passage.ratio <= (2 if kind == LONGEST else 1.3)
     assert passage.relay.worst_second <= 3 * 8
 
 

@@ -9,6 +9,8 @@ LAST_WAIT = 64.0  # the longest of these waits
 MAX_TRIES = 13  # refusals in a row, in 7 minutes, after which the server is given up for this run
 MARGIN = 1.02  # how much longer than measured the time is taken to be
 
+_SHORTEST = 2 * FIRST_WAIT  # a shorter time cannot be measured by waiting
+
 _IN_FLIGHT = 200  # at least as many as letters that may be on their way at a time
 
 _EXACT = 1.1
@@ -146,7 +148,7 @@ class Pace:
     def _measure(self, now: float) -> None:
         """Take the limit from the letters before the refusal; the last one ended the pause."""
         before = list(self._times)[:-1]
-        recent = [at for at in before if at > self._began - self.span]
+        recent = [at for at in before if at > self._began - max(self.span, _SHORTEST)]
         if recent:
             number, first = len(recent), recent[0]
         elif before and self.count is not None:
@@ -156,7 +158,7 @@ class Pace:
         if number > 0:
             span = (now - first) * MARGIN
             # Not even after a time that was long enough before: the time is not what counts.
-            useless = number == 1 == self.count and span > self.span
+            useless = number == 1 == self.count and span > self.span >= _SHORTEST
             self._most = max(self._most, number)
             if number < (self.count or 0):
                 self._rounds_before_more *= 2
