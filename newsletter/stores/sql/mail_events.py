@@ -217,7 +217,8 @@ def _take_in(
     if others:  # some of them may be in this batch
         locked = _lock_readers(connection, others & readers.keys())
         statuses |= {number: row.status for number, row in locked.items()}
-    hard_days = _hard_days(connection, {event.reader for event in hard})
+    readers_of_hard = {event.reader for event in hard}
+    hard_days = _hard_days(connection, readers_of_hard, without={event.digest for event in hard})
     effects, before = list[MailEventEffect](), dict(statuses)
     for event in events:
         if event.reader not in readers:
@@ -229,7 +230,9 @@ def _take_in(
         elif event.digest in mass:
             effects.append("mass")
         else:
-            days = hard_days.get(event.reader, ())
+            days = hard_days.setdefault(event.reader, [])
+            if event.kind == "hard":
+                days.append(event.day)
             after = status_after(statuses[event.reader], event.kind, days)
             statuses[event.reader] = after
             effects.append(effect_of(after))
@@ -363,15 +366,23 @@ def _hard_days_of(connection: sa.Connection, reader: int, *, mass: bool = False)
 
 
 def _hard_days(
-    connection: sa.Connection, readers: Collection[int], *, mass: bool = False
+    connection: sa.Connection,
+    readers: Collection[int],
+    *,
+    mass: bool = False,
+    without: Collection[str] = (),
 ) -> dict[int, list[date]]:
-    """The days of readers' hard bounces that count; with ``mass`` also of those of many."""
-    query = sa.select(EVENTS.reader, EVENTS.day).where(
+    """The days of readers' hard bounces that count; with ``mass`` also of those of many.
+
+    Those of the events ``without`` are left out.
+    """
+    query = sa.select(EVENTS.reader, EVENTS.day, EVENTS.digest).where(
         EVENTS.kind == "hard", EVENTS.forgiven.is_(None)
     )
     if not mass:
         query = query.where(sa.not_(EVENTS.mass))
     days = defaultdict[int, list[date]](list)
     for row in select_in(connection, query, EVENTS.reader, readers):
-        days[row.reader].append(row.day)
+        if row.digest not in without:
+            days[row.reader].append(row.day)
     return days
