@@ -42,6 +42,7 @@ _WORD = rf"[^\W_](?:[^\W_]|[{_MARKS}])*"
 _PARTS = re.compile(rf"{_WORD}|[^\s\w'\"`-]|_")
 _NAME_WORD = re.compile(_WORD)
 _PIECE = re.compile(rf"{_WITHOUT_SPACES.pattern}|\.?[^\W_]+(?:\+\+|#|'s)?")
+_HYPHENS = re.compile("--+")
 _POSSESSIVE = re.compile(r"(?<=[^\W_])'s?(?![^\W_])", re.IGNORECASE)
 
 
@@ -94,8 +95,11 @@ def fold_letters(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def literal_text(text: str) -> str:
-    """The text as a quoted rule compares it: every letter and sign, whatever case and accents."""
-    return " ".join(fold_letters(text).casefold().split())
+    """The text as a quoted rule compares it: every letter and sign, whatever case and accents.
+
+    Several hyphens in a row are a dash, as in TeX, and compared as one.
+    """
+    return _HYPHENS.sub("-", " ".join(fold_letters(text).casefold().split()))
 
 
 @lru_cache(maxsize=4096)

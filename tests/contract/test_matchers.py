@@ -2,7 +2,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import newsletter.papers
@@ -124,6 +124,7 @@ def test_quoted_never_finds_more_than_unquoted(
 
 
 @given(WORDS.map(clean).filter(lambda text: any(map(str.isalnum, text))))
+@example("a---a")
 def test_rule_of_a_texts_own_words_finds_it(text: str) -> None:
     quoted = Term("text", text, exact=True)
     assert masks([item(text)], [Term("text", text), quoted]) == {Term("text", text): 1, quoted: 1}
