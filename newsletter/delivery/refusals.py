@@ -4,7 +4,7 @@ One rule book for replies in session, delivery reports and providers' webhooks.
 """
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from newsletter.delivery import refusal_words
 from newsletter.text.patterns import pattern
@@ -41,9 +41,12 @@ _IRONPORT = re.compile(r"5\.1\.0 - Unknown address error", re.IGNORECASE)
 
 _BLOCKLISTS = pattern(refusal_words.BLOCKLISTS)
 _NAMES = {name: getattr(refusal_words, name) for name in ("NOT_HERE", "BLOCKLISTS", "WHO", "GONE")}
-_RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = tuple(
-    (about, pattern(lines, **_NAMES)) for about, lines in refusal_words.REFUSALS
-)
+
+
+@cache  # most commands never meet a refusal, and the rules take some time to compile
+def _rules() -> tuple[tuple[Cause, re.Pattern[str]], ...]:
+    return tuple((about, pattern(lines, **_NAMES)) for about, lines in refusal_words.REFUSALS)
+
 
 _SUBJECTS: dict[str, Cause] = {"3": "temporary", "4": "temporary", "6": "content", "7": "policy"}
 _CODES: dict[tuple[str, ...], Cause] = {
@@ -93,7 +96,7 @@ def _cause(status: str, said: str) -> Cause:
     code = own or reported
     words = f"{'.'.join(code)} {_words(said)}".rstrip()
     passes = _is_temporary(status, said)
-    about = next((about for about, rule in _RULES if rule.search(words)), None)
+    about = next((about for about, rule in _rules() if rule.search(words)), None)
     if about is None and code:
         about = _CODES.get(code[1:]) or _SUBJECTS.get(code[1])
         if about in READER_GONE and said and not (own or _NAMES_MAILBOX.search(words)):
