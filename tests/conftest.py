@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import subprocess
 import tempfile
 import warnings
@@ -29,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-golden", action="store_true", help="write the golden files instead of comparing"
     )
     parser.addoption("--uvloop", action="store_true", help="run the tests' event loops on uvloop")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many workers again as there are cores: many tests wait for servers and processes."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 def pytest_configure(config: pytest.Config) -> None:
