@@ -148,7 +148,7 @@ def test_serve_stops_cleanly_and_erased_reader_stays_erased(
         ask(port, "POST", "/join", email="ada@example.org")
         wait_until(lambda: inbox.arrivals, serving)
         preferences = path_of(inbox.arrivals[0].text, "preferences", port)
-        assert ask(port, "POST", preferences, do="erase", sure="yes")[0] == 200
+        assert ask(port, "POST", preferences, do="erase", sure="yes")[0] == 303
         stop_daemon(serving)
     (bob,) = newsletter.json("subscribers", "list")
     assert (bob["email"], bob["status"]) == ("bob@example.org", "confirmed")

@@ -44,14 +44,18 @@ from newsletter.model import (
 )
 from newsletter.model.windows import RETRY_PERIOD
 from newsletter.stores.logic import (
+    OwnChoices,
     claim_token,
+    follow_file,
     merge_file_changes,
+    named_fields,
     numbers_of,
     reply_of,
     status_in_file,
     status_removed_from_file,
 )
 from newsletter.stores.paper_index import PaperIndex
+from newsletter.stores.sql.readers_file import OWN
 
 
 @dataclass(slots=True)
@@ -149,6 +153,7 @@ class ModelReaders(ModelPapers):
         super().__init__()
         self._readers: dict[str, Reader] = {}
         self._listed: dict[str, Subscriber] = {}
+        self._own: dict[str, OwnChoices] = {}
         self._issues: dict[date, DayIssue] = {}
         self._sent: dict[int, set[int]] = {}
 
@@ -156,20 +161,34 @@ class ModelReaders(ModelPapers):
         emails = {subscriber.email for subscriber in listed_subscribers}
         for email, reader in self._readers.items():
             if reader.origin == "file" and email not in emails:
-                self._readers[email] = replace(
-                    reader, status=status_removed_from_file(reader.status)
-                )
+                self._readers[email] = self._struck(reader)
         for subscriber in listed_subscribers:
-            known, before = (
-                self._readers.get(subscriber.email),
-                self._listed.get(subscriber.email),
-            )
+            known = self._readers.get(subscriber.email)
             status = "confirmed" if known is None else status_in_file(known.status)
-            merged = subscriber
-            if known is not None and before is not None:
-                merged = merge_file_changes(known.subscriber, before, subscriber)
-            self._put(merged, status, "file")
+            settings = subscriber if known is None else self._followed(known, subscriber)
+            self._put(settings, status, "file")
             self._listed[subscriber.email] = subscriber
+
+    def _followed(self, known: Reader, entry: Subscriber) -> Subscriber:
+        """A known reader's settings once the file lists them."""
+        before = self._listed.get(entry.email)
+        if known.origin == "store" and known.status in OWN:
+            self._own.setdefault(entry.email, OwnChoices(known.subscriber))
+        if (own := self._own.get(entry.email)) is not None:
+            settings, self._own[entry.email] = follow_file(
+                known.subscriber, own, before or entry, entry, named_fields(entry) - {"email"}
+            )
+            return settings
+        return entry if before is None else merge_file_changes(known.subscriber, before, entry)
+
+    def _struck(self, reader: Reader) -> Reader:
+        """A reader of the file who is not listed any more: the store's again, if they were."""
+        email = reader.subscriber.email
+        if (own := self._own.pop(email, None)) is None:
+            return replace(reader, status=status_removed_from_file(reader.status))
+        before = self._listed.pop(email)
+        settings, _ = follow_file(reader.subscriber, own, before, before, ())
+        return replace(reader, subscriber=settings, origin="store")
 
     def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:  # noqa: ARG002
         known = self._readers.get(subscriber.email)
