@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 BATCH = 200  # how many letters are claimed at once
 MAX_CUTS = 3  # a letter whose connection breaks this often in one run waits like a deferred one
 
-MAX_LIMITED = 40
+MAX_LIMITED = 100
 """A letter that meets the server's limits this often in one run waits, too: others go first."""
 
 PROGRESS_SECONDS = 1.0  # seconds between two reports of progress

@@ -40,8 +40,9 @@ PAPER = {"id": "2608.00001", "title": "A paper", "summary": "A text."}
 STOPS: tuple[Stop, ...] = ("kill", "immediate", "fast")
 """How the server goes away, in turns."""
 
-ENDS = {False: {0}, True: {0, 75}}
-"""The exit codes of processes that nobody stopped, and of stopped ones."""
+ENDS = {False: {0}, True: {0, 5, 75, -signal.SIGTERM}}
+"""The exit codes of processes that nobody stopped, and of stopped ones: those may leave letters, or
+be stopped before they can handle the signal."""
 
 CONNECTIONS = 8
 SECONDS_PER_MESSAGE = 0.005

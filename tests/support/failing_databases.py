@@ -86,8 +86,10 @@ def interrupted_postgres(url: str, cut: Interruption) -> Iterator[str]:
 async def _proxy(url: str, cut: Interruption) -> AsyncIterator[str]:
     (folder,) = parse_qs(urlsplit(url).query)["host"]
     connections: set[asyncio.Task[None]] = set()
+    writers: set[StreamWriter] = set()
 
     def accept(reader: StreamReader, writer: StreamWriter) -> None:
+        writers.add(writer)
         connections.add(
             asyncio.ensure_future(_forward_requests(f"{folder}/.s.PGSQL.5432", cut, reader, writer))
         )
@@ -101,6 +103,9 @@ async def _proxy(url: str, cut: Interruption) -> AsyncIterator[str]:
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        for writer in writers:  # a connection may have been cancelled before it began
+            writer.close()
+        await asyncio.gather(*(w.wait_closed() for w in writers), return_exceptions=True)
 
 
 async def _forward_requests(
