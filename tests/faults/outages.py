@@ -132,6 +132,8 @@ class OutageRun:
                 await self._stop()
                 for task in watching:
                     task.cancel()
+                await asyncio.gather(*watching, return_exceptions=True)
+                await self._stop()  # what was being started meanwhile
         self._compare()
         self.outcome.seconds = round(time.perf_counter() - began, 1)
         return self.outcome
@@ -174,7 +176,9 @@ class OutageRun:
             self.running.append(process)
             await process.wait()
             self.running.remove(process)
-            if not self.stopping and process.returncode not in ENDS[self.plan.stopped]:
+            if self.stopping:
+                return
+            if process.returncode not in ENDS[self.plan.stopped]:
                 self.outcome.ended += 1
             await pause(1.0)
 
@@ -215,7 +219,8 @@ class OutageRun:
     async def _stop(self) -> None:
         self.stopping = True
         for process in self.running:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()
         for process in list(self.running):
             if await process.wait() not in {0, -SIGTERM}:  # a `send` may have begun just now
                 self.outcome.ended += 1

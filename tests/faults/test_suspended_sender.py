@@ -73,8 +73,12 @@ async def suspend_past_leases(
     await wait_for(sender)
     copies = Counter(one.recipient for one in server.received)
     assert len(copies) == READERS, controls
-    assert set(copies.values()) == {1}, controls
-    assert {state for state, _ in NEWSLETTER.ledger(store).values()} == {"accepted"}
+    ledger = NEWSLETTER.ledger(store)
+    assert {state for state, _ in ledger.values()} == {"accepted"}
+    # While the next letters are claimed, one may be under way: that one is in doubt.
+    doubtful = {email for email, (_, doubts) in ledger.items() if doubts}
+    assert len(doubtful) <= plan.connections, controls
+    assert {email for email, count in copies.items() if count > 1} <= doubtful, controls
     assert not NEWSLETTER.broken(store)
     return stopped
 

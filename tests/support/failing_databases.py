@@ -100,6 +100,8 @@ async def _proxy(url: str, cut: Interruption) -> AsyncIterator[str]:
         yield f"postgresql://postgres:@127.0.0.1:{port}/postgres?sslmode=disable"
     finally:
         proxy.close()
+        for _ in range(3):
+            await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop: accepted ones begin
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
