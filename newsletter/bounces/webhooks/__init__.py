@@ -6,10 +6,10 @@
 
 from collections.abc import Iterator, Mapping
 
-from newsletter.bounces.webhooks.brevo import Brevo
-from newsletter.bounces.webhooks.events import Fetch, Post, PostError, Webhook
+from newsletter.bounces.webhooks.brevo import brevo_mails
+from newsletter.bounces.webhooks.events import Fetch, PasswordWebhook, Post, PostError, Webhook
 from newsletter.bounces.webhooks.mailgun import Mailgun
-from newsletter.bounces.webhooks.mailjet import Mailjet
+from newsletter.bounces.webhooks.mailjet import mailjet_mails
 from newsletter.bounces.webhooks.postmark import Postmark
 from newsletter.config.webhooks import WebhookSettings
 
@@ -48,6 +48,6 @@ def _webhooks(
     if settings.postmark is not None:
         yield "postmark", Postmark(settings.postmark.get_secret_value())
     if settings.brevo is not None:
-        yield "brevo", Brevo(settings.brevo.get_secret_value())
+        yield "brevo", PasswordWebhook(settings.brevo.get_secret_value(), brevo_mails)
     if settings.mailjet is not None:
-        yield "mailjet", Mailjet(settings.mailjet.get_secret_value())
+        yield "mailjet", PasswordWebhook(settings.mailjet.get_secret_value(), mailjet_mails)

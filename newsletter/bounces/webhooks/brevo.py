@@ -3,17 +3,12 @@
 https://developers.brevo.com/docs/transactional-webhooks
 """
 
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Iterator
 
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.webhooks.events import (
     Event,
     Fields,
-    Post,
-    check_secret,
-    objects_in,
-    read_json,
     text_of,
     time_of,
 )
@@ -31,21 +26,8 @@ _STATUS = {
 _MILLISECONDS = 10**11  # seconds since 1970 stay below this until the year 5138
 
 
-class Brevo:
-    """The webhook of Brevo, which can send a password but signs nothing."""
-
-    waits: ClassVar[bool] = False
-
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-
-    def read(self, post: Post) -> Sequence[ParsedMail]:
-        """The events of a request. See :class:`Webhook`."""
-        check_secret(post, self._secret)
-        return tuple(mail for each in objects_in(read_json(post.body)) for mail in _mails(each))
-
-
-def _mails(fields: Fields) -> Iterator[ParsedMail]:
+def brevo_mails(fields: Fields) -> Iterator[ParsedMail]:
+    """What an event of Brevo means."""
     kind, email = text_of(fields.get("event")), text_of(fields.get("email"))
     letter_id = text_of(fields.get("message-id"))
     at = _epoch(fields)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Protocol
 
+from typing_extensions import override
+
 from newsletter.bounces.parsing import Meaning, ParsedMail
 from newsletter.bounces.reports import HARMLESS
 from newsletter.delivery.refusals import READER_GONE, cause
@@ -62,6 +64,23 @@ class Webhook(Protocol):
         Raises:
             PostError: the request is forged, too old or garbled, or cannot be checked now.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordWebhook(Webhook):
+    """The webhook of a service that signs nothing, but can send a password.
+
+    ``mails`` reads one event.
+    """
+
+    secret: str
+    mails: Callable[[Fields], Iterator[ParsedMail]]
+    waits: ClassVar[bool] = False
+
+    @override
+    def read(self, post: Post) -> Sequence[ParsedMail]:
+        check_secret(post, self.secret)
+        return tuple(mail for each in objects_in(read_json(post.body)) for mail in self.mails(each))
 
 
 class PostError(Exception):

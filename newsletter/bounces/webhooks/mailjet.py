@@ -3,17 +3,12 @@
 https://dev.mailjet.com/email/guides/webhooks/
 """
 
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Iterator
 
 from newsletter.bounces.parsing import ParsedMail
 from newsletter.bounces.webhooks.events import (
     Event,
     Fields,
-    Post,
-    check_secret,
-    objects_in,
-    read_json,
     text_of,
     time_of,
 )
@@ -34,21 +29,8 @@ _STATUS = {
 """The status that each of Mailjet's errors stands for; others say nothing of the reader."""
 
 
-class Mailjet:
-    """The webhook of Mailjet, which can send a password but signs nothing."""
-
-    waits: ClassVar[bool] = False
-
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-
-    def read(self, post: Post) -> Sequence[ParsedMail]:
-        """The events of a request, one or a group. See :class:`Webhook`."""
-        check_secret(post, self._secret)
-        return tuple(mail for each in objects_in(read_json(post.body)) for mail in _mails(each))
-
-
-def _mails(fields: Fields) -> Iterator[ParsedMail]:
+def mailjet_mails(fields: Fields) -> Iterator[ParsedMail]:
+    """What an event of Mailjet means."""
     kind, email, at = (text_of(fields.get(name)) for name in ("event", "email", "time"))
     letter = text_of(fields.get("Message_GUID")) or text_of(fields.get("MessageID"))
     event = Event("mailjet", f"{kind} {letter} {email} {at}", email, time_of(at))
