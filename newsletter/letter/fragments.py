@@ -95,7 +95,7 @@ class IssueFragments:
 
     def _max_bytes(self, fragment: Fragment) -> int:
         """The bytes of a fragment with the longest possible value at each placeholder."""
-        home = self.publication.url or self.publication.bounces or self.publication.sender_email
+        home = self.publication.url or self.publication.requests_to
         link = _MAX_LINK_BYTES + len(home)
         values = sum(_MAX_BYTES.get(place, link) for place in fragment[1::2])
         return values + sum(map(_bytes, fragment[::2]))

@@ -243,7 +243,7 @@ def _single_keys(keys: Keyring) -> Iterator[Keyring]:
 
 def _mailto(publication: Publication, verb: str, token: str, extension: str = "") -> str:
     """A link that writes a mail; ``extension`` is added to the local part of the address."""
-    local, _, domain = (publication.bounces or publication.sender_email).rpartition("@")
+    local, _, domain = publication.requests_to.rpartition("@")
     return f"mailto:{local}{extension}@{domain}?subject={verb}%20{token}"
 
 

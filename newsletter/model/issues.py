@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from email.utils import parseaddr
 
 from newsletter.model.papers import Correction, Paper
 from newsletter.model.readers import Reader, Summary, Term, Topic
@@ -42,6 +43,19 @@ class Publication:
     def domain(self) -> str:
         """The sender's domain, which Message-ID and List-Id are aligned with."""
         return self.sender_email.rpartition("@")[2]
+
+    @property
+    def requests_to(self) -> str:
+        """The address that readers' emails go to: the mailbox for bounces, else that for replies.
+
+        Requests must not go to a sender's address that nobody reads.
+        """
+        return self.bounces or parseaddr(self.reply_to or "")[1] or self.sender_email
+
+    @property
+    def is_read_by_a_person(self) -> bool:
+        """Whether a person answers readers: there are no pages, and no mailbox for bounces."""
+        return not (self.url or self.bounces)
 
 
 @dataclass(frozen=True, slots=True)

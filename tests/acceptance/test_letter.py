@@ -164,6 +164,15 @@ def test_links_without_a_site_are_mails() -> None:
     assert "1 more did not fit into this letter and comes with the next one." in html
 
 
+def test_letter_asks_for_a_reply_where_a_person_reads() -> None:
+    person = replace(NO_SITE, bounces=None)
+    rendering, _ = make_letter(demo_fragments(person, DEFAULT_THEME), FULL_EDITION)
+    for words in (rendering.html, rendering.text.replace("\n", " ")):
+        assert "To unsubscribe, to pause or to change your topics, reply to this email" in words
+        assert re.findall(r"subject=(\w+)%20", words) == ["unsubscribe"]
+    assert "reply to this email" not in html_of(FULL_EDITION, NO_SITE)
+
+
 def test_preheader_is_short_and_not_the_title() -> None:
     for cut in (FULL_EDITION, edition(section("Other", 2)), edition()):
         (line,) = re.findall(r'<div style="display:none[^>]*>(.*?)</div>', html_of(cut))

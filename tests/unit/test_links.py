@@ -135,6 +135,15 @@ def test_links_without_a_site_use_the_mailbox() -> None:
     assert sign_links(NO_SITE, KEYS, DAY, NOON, 7).mail.startswith("mailto:papers@example.org?")
 
 
+@pytest.mark.parametrize("site", [None, "https://papers.example.org"])
+def test_unsubscribe_mails_go_where_replies_go(site: str | None) -> None:
+    """Often nobody reads the sender's own address."""
+    reply_to = '"Ada, the editor" <ada@example.org>'
+    publication = Publication("P", "P", "noreply@example.org", site, reply_to=reply_to)
+    mail = sign_links(publication, KEYS, DAY, NOON, 7).mail
+    assert mail.startswith("mailto:ada@example.org?subject=unsubscribe%20")
+
+
 def test_frozen_issue_keeps_its_signing_key() -> None:
     old = Keyring(("old key",), KEYS.audience)
     assert sign_token("7", "edition", KEYS.signing_as(old.fingerprint), NOON) == sign_token(
