@@ -43,6 +43,7 @@ from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
+from newsletter.readers.operating import OperatorService
 from newsletter.readers.service import ReaderService
 from newsletter.sources import Client
 from newsletter.stores import Journaled, SendJournal, copy_store, open_journaled_store
@@ -180,6 +181,10 @@ class App:
     def reader_service(self) -> ReaderService:
         """The service through which readers join, choose and leave."""
         return ReaderService(self.settings.publication, self.store, self.keyring)
+
+    def operator_service(self, who: str) -> OperatorService:
+        """The service through which an operator manages readers, under this name."""
+        return OperatorService(self.reader_service, self.store, self.default_schedule, who)
 
     @property
     def default_schedule(self) -> DefaultSchedule:

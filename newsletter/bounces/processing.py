@@ -298,7 +298,7 @@ class BounceProcessor:
         newest = (now + timedelta(days=1)).date()  # it is tomorrow already in the east
         for reader in self._readers.named(mail):
             letter = self._readers.last_letter(reader.id, by=newest)
-            if letter is not None or reader.status == "unconfirmed":
+            if letter is not None or reader.status in {"unconfirmed", "waiting"}:
                 return _Subject(reader)
         return None
 
@@ -357,7 +357,7 @@ class BounceProcessor:
         if reader.status == "confirmed" and address.lower() == reader.subscriber.email.lower():
             return False
         is_note = about.tag.note if about.tag is not None and about.tag.address else False
-        return is_note or reader.status == "unconfirmed" or _returns_note(mail)
+        return is_note or reader.status in {"unconfirmed", "waiting"} or _returns_note(mail)
 
     def _refuse(self, kind: MailEventKind, address: str, now: datetime) -> Effect:
         """Write no more notes to an address that is gone, or whose owner does not want them."""

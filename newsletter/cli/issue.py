@@ -11,8 +11,10 @@ from newsletter.cli.command import Yes, command, command_list, find_readers, gro
 from newsletter.cli.output import Output, confirm, count_of
 from newsletter.cli.reports import issue_document, issue_lines
 from newsletter.errors import UsageError
+from newsletter.model import Reader
 from newsletter.publisher.publishing import cancel, release, resolve
 from newsletter.publisher.reporting import report
+from newsletter.readers.operating import COMMAND_LINE
 
 commands = command_list()
 issue_group = group(
@@ -41,6 +43,7 @@ def cancel_issue(config: Path, output: Output, issue: Issue, *, yes: Yes = False
         question = f"There is no issue of {day} yet. Cancel it in advance?"
         if yes or app.store.issue_state(day) is not None or confirm(question):
             cancel(app.store, day)
+            _record(app, "cancelled an issue", day)
         return _print_report(app, day, output)
 
 
@@ -53,6 +56,7 @@ def release_issue(config: Path, output: Output, issue: Issue) -> int:
     with open_app(config) as app:
         day = issue_day(issue, app.clock, app.settings.timezone)
         release(app.store, day)
+        _record(app, "released an issue", day)
         return _print_report(app, day, output)
 
 
@@ -82,9 +86,17 @@ def resolve_deliveries(
         readers = find_readers(app.store.each_reader(), email or ())
         emails = [reader.subscriber.email for reader in readers]
         resolved = resolve(app.store, day, emails, arrived=arrived, now=app.clock.now())
+        what = f"said that a held email {'arrived' if arrived else 'was lost'}"
+        for reader in app.store.readers(emails=resolved):
+            _record(app, what, day, reader)
         app.store.close_issue(day)
         output.message(f"{count_of(len(resolved), 'email')} {'arrived' if arrived else 'lost'}")
         return _print_report(app, day, output)
+
+
+def _record(app: App, what: str, day: date, reader: Reader | None = None) -> None:
+    service = app.operator_service(COMMAND_LINE)
+    service.record(app.clock.now(), what, reader, day.isoformat())
 
 
 def _print_report(app: App, day: date, output: Output) -> int:

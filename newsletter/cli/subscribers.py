@@ -29,8 +29,10 @@ from newsletter.model import (
     Consent,
     ListedReader,
     ListedStatus,
+    OperatorAct,
     Reader,
 )
+from newsletter.readers.operating import COMMAND_LINE
 from newsletter.readers.service import is_erased, keep_fields, without_erased
 
 commands = command_list()
@@ -212,8 +214,12 @@ def _record_departure(app: App, listed: ListedReader, *, dry_run: bool) -> bool:
     if dry_run:
         return before is None or before.status not in LEFT
     changed = app.store.import_departure(listed, now=app.clock.now())
-    if before is None and (reader := app.store.reader_by_email(listed.subscriber.email)):
+    reader = app.store.reader_by_email(listed.subscriber.email)
+    if before is None and reader is not None:
         _keep_consent(app, reader, listed)
+    if changed:
+        what = f"imported as {listed.status}"
+        app.operator_service(COMMAND_LINE).record(app.clock.now(), what, reader)
     return changed
 
 
@@ -250,10 +256,12 @@ def _to_save(app: App, listed: Sequence[ListedReader], *, again: bool) -> list[L
 
 def _save(app: App, listed: Sequence[ListedReader]) -> None:
     """Store readers as confirmed, with the date of a consent that they gave elsewhere."""
-    now = app.clock.now()
+    now, acts = app.clock.now(), []
     for each in listed:
         reader = app.store.save_reader(each.subscriber, status="confirmed", now=now)
         _keep_consent(app, reader, each)
+        acts.append(OperatorAct(now, COMMAND_LINE, "added", reader.id))
+    app.store.record_acts(acts)
 
 
 def _keep_consent(app: App, reader: Reader, listed: ListedReader) -> None:
@@ -308,9 +316,10 @@ def remove(config: Path, output: Output, email: Email) -> int:
     Example: newsletter subscribers remove ada@example.org
     """
     with open_app(config) as app:
-        emails = _emails_of(find_readers(app.readers(), [email]))
-        for found in emails:
-            app.store.set_status(found, "unsubscribed", now=app.clock.now())
+        readers, now = find_readers(app.readers(), [email]), app.clock.now()
+        for reader in readers:
+            app.operator_service(COMMAND_LINE).unsubscribe(reader, now)
+        emails = _emails_of(readers)
         listed = mailbox_key(email) in {mailbox_key(s.email) for s in app.listed_subscribers}
     output.result({"removed": emails}, "\n".join(f"{found}: unsubscribed" for found in emails))
     if listed:
@@ -335,7 +344,7 @@ def erase(config: Path, output: Output, email: Email, *, yes: Yes = False) -> in
         if not (yes or confirm(f"Erase all data of {email}? This cannot be undone.")):
             readers = []
         for reader in readers:
-            app.reader_service.erase(reader, app.clock.now())
+            app.operator_service(COMMAND_LINE).erase(reader, app.clock.now())
     output.result({"erased": len(readers)}, f"{count_of(len(readers), 'reader')} erased")
     return 0
 
@@ -358,11 +367,13 @@ def unsuppress(config: Path, output: Output, email: Email) -> int:
         if app.reader_service.accept_address(email) and found is None:
             output.result({"unsuppressed": email, "why_blocked": ""}, f"{email}: may sign up again")
             return 0
-        if found is None or not app.store.unsuppress(found.email, now=app.clock.now()):
+        if found is None:
             raise UsageError(
                 f"{email} is not blocked; `newsletter subscribers list` shows the blocked readers,"
                 " and `add --again` adds a reader who left and asks to come back"
             )
+        (reader,) = find_readers(app.store.readers(emails=[found.email]), [found.email])
+        app.operator_service(COMMAND_LINE).unblock(reader, app.clock.now())
         # Unblocking must not activate a reader who was deleted from the file meanwhile.
         app.sync_subscribers_file()
     document = {"unsuppressed": found.email, "why_blocked": found.why}

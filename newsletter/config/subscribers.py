@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import date, datetime
 from io import StringIO
 from typing import Annotated, Any, Self
@@ -29,13 +28,14 @@ from newsletter.model import (
     SUBSCRIBER_FIELDS,
     WEEKDAYS,
     Cadence,
-    Filter,
     ListedReader,
     ListedStatus,
     Rule,
     Subscriber,
     Summary,
     Weekday,
+    field_values,
+    subscriber_with,
 )
 from newsletter.model.closed_sets import complete
 from newsletter.papers.filters import parse_rule
@@ -67,9 +67,7 @@ class SubscriberSettings(Strict):
     def subscriber(self) -> Subscriber:
         """The subscriber these settings describe."""
         given = ((name, getattr(self, name)) for name in SUBSCRIBER_FIELDS)
-        values = {name: _READ.get(name, _as_is)(value) for name, value in given}
-        wants = Filter(**{field.name: values.pop(field.name) for field in fields(Filter)})
-        return Subscriber(**values, filter=wants)
+        return subscriber_with({name: _READ.get(name, _as_is)(value) for name, value in given})
 
 
 def _as_is(value: Any) -> Any:  # noqa: ANN401 - a value of any field
@@ -272,14 +270,8 @@ def to_entry(subscriber: Subscriber) -> dict[str, Plain]:
 
 def plain_values(subscriber: Subscriber) -> dict[str, Plain | None]:
     """Every field of a subscriber as files and forms write it."""
-    wants = subscriber.filter
-    values = {
-        name: getattr(wants if hasattr(wants, name) else subscriber, name)
-        for name in SUBSCRIBER_FIELDS
-    }
-    return {name: _plain(value) for name, value in values.items()} | {
-        "day": WEEKDAYS[subscriber.day]
-    }
+    values = {name: _plain(value) for name, value in field_values(subscriber).items()}
+    return values | {"day": WEEKDAYS[subscriber.day]}
 
 
 def _plain(value: Any) -> Plain | None:  # noqa: ANN401 - a value of any field

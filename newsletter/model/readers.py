@@ -1,9 +1,9 @@
 """Readers and what they want (topics, rules, filters), and the mail that comes back from them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from newsletter.model.cadences import Cadence
 from newsletter.model.closed_sets import complete
@@ -18,9 +18,10 @@ Summary = Literal["short", "full", "titles"]
 Length = Literal[Summary, "lead"]
 """How much of an abstract a card shows; ``lead`` is for the best papers of a letter."""
 
-Status = Literal["unconfirmed", "confirmed", "unsubscribed", "blocked", "removed"]
-"""The status of a subscription. ``removed``: deleted from the operator's file; writing it there
-again restores it, while ``unsubscribed`` and ``blocked`` stay whatever the file says."""
+Status = Literal["unconfirmed", "waiting", "confirmed", "unsubscribed", "blocked", "removed"]
+"""The status of a subscription. ``waiting``: the reader confirmed the address, and the operator has
+not approved them yet. ``removed``: deleted from the operator's file; writing it there again
+restores it, while ``unsubscribed`` and ``blocked`` stay whatever the file says."""
 
 Origin = Literal["file", "store"]
 """Where a reader is managed: in the operator's file, or in the store only."""
@@ -151,6 +152,40 @@ SUBSCRIBER_FIELDS: Mapping[str, FormField] = complete(
     },
 )
 """A subscriber's fields, those of the filter among them, as files and forms name them."""
+
+
+def field_values(subscriber: Subscriber) -> dict[str, Any]:
+    """A subscriber's values by field, those of the filter among them."""
+    wants = subscriber.filter
+    return {n: getattr(wants if hasattr(wants, n) else subscriber, n) for n in SUBSCRIBER_FIELDS}
+
+
+def subscriber_with(values: Mapping[str, Any]) -> Subscriber:
+    """The subscriber whose :func:`field_values` these are."""
+    others = dict(values)
+    wants = Filter(**{each.name: others.pop(each.name) for each in fields(Filter)})
+    return Subscriber(**others, filter=wants)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of a subscriber that two versions have differently."""
+
+    field: str
+    before: object
+    after: object
+
+
+def field_changes(
+    before: Subscriber, after: Subscriber, names: Collection[str] = SUBSCRIBER_FIELDS
+) -> tuple[FieldChange, ...]:
+    """The fields, all or of these, in which two versions of a subscriber differ."""
+    old, new = field_values(before), field_values(after)
+    return tuple(
+        FieldChange(name, old[name], new[name])
+        for name in SUBSCRIBER_FIELDS
+        if name in names and old[name] != new[name]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,3 +367,23 @@ class LeftMail:
     name: str
     why: str
     since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAct:
+    """One change that an operator made to readers or issues; acts are never deleted.
+
+    Attributes:
+        at: when.
+        who: ``command line``, ``operator's page``, or the name of an API token.
+        what: what was done, in a few words in the past: ``unsubscribed``.
+        reader: the id of the reader it was done to; None if it was not about one reader.
+        detail: what changed. If there is no ``reader`` it names nobody: erasing empties only the
+            details of the reader's own acts.
+    """
+
+    at: datetime
+    who: str
+    what: str
+    reader: int | None = None
+    detail: str = ""

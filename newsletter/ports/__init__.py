@@ -5,12 +5,13 @@ the store, the transports and the matchers.
 """
 
 from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
-from newsletter.ports.ledger import Issues, Ledger, Operator
+from newsletter.ports.ledger import Acts, Issues, Ledger, Operator
 from newsletter.ports.mail_events import MailEvents
 from newsletter.ports.readers import Pages, Papers, Readers
 from newsletter.ports.store import Store
 
 __all__ = [
+    "Acts",
     "Clock",
     "Issues",
     "Ledger",

@@ -19,6 +19,7 @@ from newsletter.model import (
     Heartbeat,
     IssueState,
     Letter,
+    OperatorAct,
     Paper,
     PlannedEdition,
     PublishedIssue,
@@ -209,7 +210,17 @@ class Ledger(Progress, Protocol):
         """
 
 
-class Operator(Protocol):
+class Acts(Protocol):
+    """What the operator did."""
+
+    def record_acts(self, acts: Sequence[OperatorAct]) -> None:
+        """Record changes that an operator made."""
+
+    def operator_acts(self, *, limit: int, reader: int | None = None) -> tuple[OperatorAct, ...]:
+        """The last acts, or those about one reader, newest first."""
+
+
+class Operator(Acts, Protocol):
     """What is reported to the operator: growth, bounces, heartbeats, notices, the audit."""
 
     def count_readers(self) -> Mapping[Status, int]:

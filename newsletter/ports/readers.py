@@ -5,7 +5,7 @@ The rules of :mod:`newsletter.ports.store` hold for every method here.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from newsletter.model import (
     Consent,
@@ -193,12 +193,24 @@ class Pages(Readers, Protocol):
     def forget_unconfirmed(self, *, before: datetime) -> int:
         """Delete unconfirmed readers who were last changed before then; return how many."""
 
-    def record_consent(self, reader: int, consent: Consent) -> bool:
-        """Confirm a reader and keep their consent as proof.
+    def record_consent(
+        self,
+        reader: int,
+        consent: Consent,
+        *,
+        status: Literal["confirmed", "waiting"] = "confirmed",
+    ) -> bool:
+        """Confirm a reader, or let them wait for approval, and keep their consent as proof.
 
         Papers up to the last freeze count as decided for them. A reader removed from the operator's
-        file becomes the store's. False, and nothing changes, if the reader is confirmed already,
-        blocked or unknown.
+        file becomes the store's. False, and nothing changes, if the reader has that status already,
+        or is confirmed, blocked or unknown.
+        """
+
+    def approve(self, reader: int, *, now: datetime) -> bool:
+        """Confirm a reader who waits; papers up to the last freeze count as decided for them.
+
+        False, and nothing changes, if they do not wait.
         """
 
     def consents(self, reader: int) -> tuple[Consent, ...]:

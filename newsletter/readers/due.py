@@ -14,10 +14,10 @@ from functools import cache
 
 from newsletter.errors import Isolated
 from newsletter.model import CADENCES, Days, Reader, Subscriber
-from newsletter.model.windows import FETCH_AHEAD, LONGEST_SLEEP, MAX_LATENESS
+from newsletter.model.windows import FETCH_AHEAD, LONGEST_GAP, LONGEST_SLEEP, MAX_LATENESS
 from newsletter.model.zones import load_zone
 
-_DAY = timedelta(days=1)
+_DAY, _WEEK = timedelta(days=1), timedelta(weeks=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,31 @@ def list_due(
             attempt.error = None
     dues = (Due(day, at, unplanned(day, found[at, day])) for at, day in sorted(found))
     return tuple(due for due in dues if due.readers)
+
+
+def next_due(
+    reader: Reader,
+    default_schedule: DefaultSchedule,
+    unplanned: Unplanned,
+    *,
+    now: datetime,
+    since: datetime,
+) -> Due | None:
+    """When a reader's next issue is due, by the rule of :func:`list_due`; None if none comes.
+
+    What is due already comes first. The arguments are those of :func:`list_due`.
+    """
+    for due in list_due([reader], default_schedule, unplanned, now=now, since=since):
+        return due
+    if not reader.is_served:
+        return None
+    own = reader.subscriber
+    at, zone = own.at or default_schedule.at, own.timezone or default_schedule.timezone
+    start = max(now, local_instant(own.paused_until or date.min + 2 * _DAY, time.min, zone))
+    for instant, day in _local_dates(at, zone, since=start, until=start + LONGEST_GAP + _WEEK):
+        if is_due(own, day, default_schedule.cadence) and unplanned(day, [reader.id]):
+            return Due(day, instant, [reader.id])
+    return None
 
 
 _DueDate = tuple[datetime, date]

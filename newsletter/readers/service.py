@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -12,12 +12,13 @@ from newsletter.model import (
     SUBSCRIBER_FIELDS,
     Consent,
     Delivery,
-    Filter,
     MailEvent,
     Publication,
     Reader,
     RequestLimits,
     Subscriber,
+    field_values,
+    subscriber_with,
 )
 from newsletter.model.windows import UNCONFIRMED_KEPT
 from newsletter.ports import Pages
@@ -323,10 +324,8 @@ def _gives_way(known: Reader) -> bool:
 
 def keep_fields(before: Subscriber, wanted: Subscriber, names: Collection[str]) -> Subscriber:
     """``wanted``, but with these fields of ``before``; they may be the filter's fields, too."""
-    of_filter = {field.name for field in fields(Filter)}.intersection(names)
-    kept = replace(wanted.filter, **{name: getattr(before.filter, name) for name in of_filter})
-    others = {name: getattr(before, name) for name in names if name not in of_filter}
-    return replace(wanted, filter=kept, **others)
+    kept = field_values(before)
+    return subscriber_with(field_values(wanted) | {name: kept[name] for name in names})
 
 
 def is_erased(reader: Reader) -> bool:

@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from newsletter.model import (
     LEFT,
     RECEIPT,
-    SUBSCRIBER_FIELDS,
     DailyGrowth,
     DeliveryState,
-    Filter,
     Issue,
     Item,
     MailEventEffect,
@@ -25,6 +22,9 @@ from newsletter.model import (
     Status,
     Subscriber,
     Unknown,
+    field_changes,
+    field_values,
+    subscriber_with,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.text import clean, fold
@@ -152,8 +152,8 @@ def merge_file_changes(known: Subscriber, before: Subscriber, after: Subscriber)
 
     The reader's own choice of a field stays until the file's value of that very field changes.
     """
-    chosen = replace(known.filter, **_changes(before.filter, after.filter))
-    return replace(known, **(_changes(before, after) | {"filter": chosen}))
+    changed = {each.field: each.after for each in field_changes(before, after)}
+    return subscriber_with(field_values(known) | changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,8 @@ def follow_file(
     What the file begins to name, or says otherwise than ``before``, replaces their choice. In what
     it names no more they get their own choice back, unless they have changed it since.
     """
-    names, values, mine = sorted(named), _flat(known), _flat(own.subscriber)
-    old, new = _flat(before), _flat(after)
+    names, values, mine = sorted(named), field_values(known), field_values(own.subscriber)
+    old, new = field_values(before), field_values(after)
     for name in names:
         if name not in own.named:
             mine[name] = values[name]
@@ -187,30 +187,13 @@ def follow_file(
     for name in {*own.named}.difference(names):
         if values[name] == old[name]:
             values[name] = mine[name]
-    return _of_flat(values), OwnChoices(_of_flat(mine), tuple(names))
+    return subscriber_with(values), OwnChoices(subscriber_with(mine), tuple(names))
 
 
 def named_fields(listed: Subscriber) -> frozenset[str]:
     """The fields that a file names at least, if it is not known: those not at their default."""
-    default = _flat(Subscriber(listed.email))
-    return frozenset(name for name, value in _flat(listed).items() if value != default[name])
-
-
-def _flat(subscriber: Subscriber) -> dict[str, Any]:
-    """All fields by name, those of the filter among them."""
-    wants = subscriber.filter
-    return {n: getattr(wants if hasattr(wants, n) else subscriber, n) for n in SUBSCRIBER_FIELDS}
-
-
-def _of_flat(values: Mapping[str, Any]) -> Subscriber:
-    others = dict(values)
-    wants = Filter(**{field.name: others.pop(field.name) for field in fields(Filter)})
-    return Subscriber(**others, filter=wants)
-
-
-def _changes(before: Any, after: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
-    values = {field.name: getattr(after, field.name) for field in fields(after)}
-    return {name: value for name, value in values.items() if value != getattr(before, name)}
+    default = field_values(Subscriber(listed.email))
+    return frozenset(name for name, value in field_values(listed).items() if value != default[name])
 
 
 def growth(joined: Mapping[date, int], left: Mapping[date, int]) -> tuple[DailyGrowth, ...]:

@@ -184,13 +184,8 @@ def test_store_without_page_tables_is_migrated(tmp_path: Path) -> None:
     old = Database(url)
     with old.writing() as connection:
         command.upgrade(configuration(connection), "0003")
-        connection.execute(
-            text(
-                "INSERT INTO readers (email, status, decided, origin, body, joined, changed) VALUES"
-                " ('ada@example.org', 'confirmed', 0, 'file', :body, :now, :now)"
-            ),
-            {"body": dump(subscriber(at="07:00")), "now": "2026-08-03 12:00:00.000000"},
-        )
+        values = {"body": dump(subscriber(at="07:00")), "now": "2026-08-03 12:00:00.000000"}
+        connection.execute(text(_OLD_READER), values)
         connection.execute(
             text(
                 'INSERT INTO papers (number, key, first_seen, "group", muted, body) VALUES'
@@ -226,6 +221,28 @@ def test_old_names_and_muted_papers_are_known_after_upgrade(tmp_path: Path) -> N
         assert _list(store, "2608.00001", past=True) == IngestCounts(seen=1)
         assert _list(store, "2608.00001") == IngestCounts(new=1)
 
+
+def test_readers_may_wait_after_an_upgrade(tmp_path: Path) -> None:
+    """Other tables refer to the readers while the constraint of theirs changes."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    old = Database(url)
+    with old.writing() as connection:
+        command.upgrade(configuration(connection), "0015")
+        values = {"body": dump(subscriber()), "now": "2026-08-03 12:00:00.000000"}
+        connection.execute(text(_OLD_READER), values)
+        connection.execute(text("INSERT INTO former_addresses VALUES (1, 'a@x.org')"))
+    old.close()
+    with contextlib.closing(open_store(url)) as store:
+        assert store.set_status("ada@example.org", "waiting", now=NOON)
+        assert [reader.status for reader in store.readers()] == ["waiting"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as file:
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+_OLD_READER = (
+    "INSERT INTO readers (email, status, decided, origin, body, joined, changed)"
+    " VALUES ('ada@example.org', 'confirmed', 0, 'file', :body, :now, :now)"
+)
 
 # The last one is muted, and nothing says by which source.
 _OLD_NAMES = ("doi:10.21203/rs.3.rs-7/v1", "url:j.example/doi/10.1234/x", "arxiv:2608.00001")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from threading import Lock
+from typing import Literal
 
 from sqlalchemy import Connection, select
 from typing_extensions import override
@@ -192,11 +193,24 @@ class JournaledStore(SqlStore, Journaled):
         )
 
     @override
-    def record_consent(self, reader: int, consent: Consent) -> bool:
-        confirmed = super().record_consent(reader, consent)
-        if confirmed:
+    def record_consent(
+        self,
+        reader: int,
+        consent: Consent,
+        *,
+        status: Literal["confirmed", "waiting"] = "confirmed",
+    ) -> bool:
+        changed = super().record_consent(reader, consent, status=status)
+        if changed:
             self._statuses_changed([reader], consent.at)
-        return confirmed
+        return changed
+
+    @override
+    def approve(self, reader: int, *, now: datetime) -> bool:
+        approved = super().approve(reader, now=now)
+        if approved:
+            self._statuses_changed([reader], now)
+        return approved
 
     @override
     def unsuppress(self, email: str, *, now: datetime) -> bool:

@@ -273,9 +273,9 @@ def forgive(connection: sa.Connection, reader: int, now: datetime) -> bool:
     return blocked
 
 
-def forget_mail_events(connection: sa.Connection, readers: sa.Select[tuple[int]]) -> None:
-    """Delete all mail events and former addresses of these readers."""
-    for table in (schema.returns, schema.former_addresses):
+def forget_about(connection: sa.Connection, readers: sa.Select[tuple[int]]) -> None:
+    """Delete mail events, former addresses and the operator's acts about these readers."""
+    for table in (schema.returns, schema.former_addresses, schema.operator_acts):
         connection.execute(sa.delete(table).where(table.c.reader.in_(readers)))
 
 

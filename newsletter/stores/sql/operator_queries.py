@@ -1,7 +1,7 @@
 """What is reported to the operator, in SQL: growth, bounces, notices, heartbeats."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import DailyGrowth, Heartbeat, Status, Suppression
+from newsletter.model import DailyGrowth, Heartbeat, OperatorAct, Status, Suppression
 from newsletter.ports import Operator
 from newsletter.stores.logic import GONE, growth, why_blocked
 from newsletter.stores.sql import schema
@@ -42,7 +42,7 @@ class OperatorQueries(Queries, Operator):
             joins = (
                 sa.select(joined, sa.func.count())
                 .select_from(schema.readers.outerjoin(first, first.c.reader == READERS.id))
-                .where(READERS.status != "unconfirmed")
+                .where(READERS.status.not_in(("unconfirmed", "waiting")))
                 .group_by(joined)
             )
             leaves = sa.select(left, sa.func.count()).where(READERS.status.in_(sorted(GONE)))
@@ -82,6 +82,23 @@ class OperatorQueries(Queries, Operator):
             forgive(connection, reader, now)
             set_reader_status(connection, [reader], "confirmed", now)
             return True
+
+    @override
+    def record_acts(self, acts: Sequence[OperatorAct]) -> None:
+        if acts:
+            with self._database.writing() as connection:
+                rows = [asdict(act) for act in acts]
+                connection.execute(sa.insert(schema.operator_acts), rows)
+
+    @override
+    def operator_acts(self, *, limit: int, reader: int | None = None) -> tuple[OperatorAct, ...]:
+        columns = schema.operator_acts.c
+        query = sa.select(*(columns[field.name] for field in fields(OperatorAct)))
+        if reader is not None:
+            query = query.where(columns.reader == reader)
+        newest = query.order_by(columns.at.desc(), columns.id.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return tuple(OperatorAct(*row) for row in connection.execute(newest))
 
     @override
     def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from typing_extensions import override
@@ -15,6 +15,7 @@ from newsletter.model import (
     ReaderHistory,
     Recipient,
     RequestLimits,
+    Status,
     Subscriber,
 )
 from newsletter.ports import Pages
@@ -24,7 +25,7 @@ from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Task, lock_task
 from newsletter.stores.sql.issues import delivery_of
 from newsletter.stores.sql.mail_events import (
-    forget_mail_events,
+    forget_about,
     forgive,
     set_reader_status,
 )
@@ -58,24 +59,29 @@ class PageQueries(ReaderQueries, Pages):
     def forget_unconfirmed(self, *, before: datetime) -> int:
         stale = (READERS.status == "unconfirmed") & (READERS.changed < before)
         with self._database.writing() as connection:
-            forget_mail_events(connection, sa.select(READERS.id).where(stale))
+            forget_about(connection, sa.select(READERS.id).where(stale))
             return connection.execute(sa.delete(schema.readers).where(stale)).rowcount
 
     @override
-    def record_consent(self, reader: int, consent: Consent) -> bool:
-        origin = sa.case((READERS.status == "removed", "store"), else_=READERS.origin)
-        allowed = (READERS.id == reader) & READERS.status.not_in(("confirmed", "blocked"))
+    def record_consent(
+        self,
+        reader: int,
+        consent: Consent,
+        *,
+        status: Literal["confirmed", "waiting"] = "confirmed",
+    ) -> bool:
+        allowed = READERS.status.not_in(("confirmed", "blocked", status))
         with self._database.writing() as connection:
-            confirmed = sa.update(schema.readers).values(
-                status="confirmed",
-                origin=origin,
-                decided=last_cutoff(connection),
-                changed=consent.at,
-            )
-            if not connection.execute(confirmed.where(allowed)).rowcount:
+            if not _admit(connection, (READERS.id == reader) & allowed, status, consent.at):
                 return False
             connection.execute(sa.insert(schema.consents), {"reader": reader, **asdict(consent)})
             return True
+
+    @override
+    def approve(self, reader: int, *, now: datetime) -> bool:
+        with self._database.writing() as connection:
+            waits = (READERS.id == reader) & (READERS.status == "waiting")
+            return _admit(connection, waits, "confirmed", now)
 
     @override
     def consents(self, reader: int) -> tuple[Consent, ...]:
@@ -153,6 +159,19 @@ class PageQueries(ReaderQueries, Pages):
         self._database.scrub()
 
 
+def _admit(
+    connection: sa.Connection, which: sa.ColumnElement[bool], status: Status, now: datetime
+) -> bool:
+    """Give a reader this status, as somebody who is new; returns whether there is one."""
+    admitted = sa.update(schema.readers).values(
+        status=status,
+        origin=sa.case((READERS.status == "removed", "store"), else_=READERS.origin),
+        decided=last_cutoff(connection),
+        changed=now,
+    )
+    return bool(connection.execute(admitted.where(which)).rowcount)
+
+
 def _is_within(
     limits: RequestLimits, connection: sa.Connection, address: str, client: str, now: datetime
 ) -> bool:
@@ -179,6 +198,8 @@ def _erase_texts(connection: sa.Connection, reader: int) -> None:
     connection.execute(sa.delete(former).where(former.c.reader == reader))
     events = sa.update(schema.returns).where(schema.returns.c.reader == reader)
     connection.execute(events.values(said="", address=""))
+    acts = sa.update(schema.operator_acts).where(schema.operator_acts.c.reader == reader)
+    connection.execute(acts.values(detail=""))
 
 
 def _erase_deliveries(connection: sa.Connection, reader: int, alias: str) -> None:

@@ -92,7 +92,7 @@ def _recover_departures(
     """Unsubscribe readers who had left; return their addresses, and those who were erased."""
     changes = journal.reader_changes()
     query = select(READERS.email, READERS.changed).where(
-        READERS.status.in_(("confirmed", "unconfirmed"))
+        READERS.status.in_(("confirmed", "unconfirmed", "waiting"))
     )
     left, erased = list[str](), list[str]()
     for email, changed in connection.execute(query.order_by(READERS.email)).all():

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0015"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0016"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -340,4 +340,15 @@ mails = sa.Table(
     sa.Column("name", StorableText, primary_key=True),
     sa.Column("left", StorableText, nullable=False),  # why it needs a person; empty if it does not
     sa.Column("noted", UtcDateTime, nullable=False),
+)
+
+operator_acts = sa.Table(
+    "operator_acts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("who", StorableText, nullable=False),
+    sa.Column("what", StorableText, nullable=False),
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), index=True),
+    sa.Column("detail", StorableText, nullable=False),
 )
