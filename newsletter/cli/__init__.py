@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 COMMANDS = {
     "demo": ("demo", "Try it out: bundled papers, 3 readers, real SMTP, no network needed."),
-    "init": ("config", "Write a commented configuration to a folder."),
+    "init": ("init", "Set up a newsletter: ask a few questions, and write its files."),
     "config": ("config", "Check the configuration, show it, or print its JSON Schema."),
     "doctor": ("doctor", "Check store, SMTP login, sender domain, clock, disk and last run."),
     "sources": ("sources", "Find the feed behind a page; import and export lists of feeds (OPML)."),

@@ -1,15 +1,12 @@
-"""``newsletter init`` and ``newsletter config``: write, check and show the configuration."""
+"""``newsletter config``: check and show the configuration."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from newsletter.app.files import cron_line
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list, group
 from newsletter.cli.output import Output, count_of
@@ -17,7 +14,7 @@ from newsletter.config import Settings
 from newsletter.config.rules import check_rules
 from newsletter.config.subscribers import SubscribersSettings
 from newsletter.config.yaml_file import load
-from newsletter.errors import ConfigurationError, InvalidFileError, UsageError
+from newsletter.errors import ConfigurationError, InvalidFileError
 
 commands = command_list()
 config_group = group(
@@ -28,58 +25,6 @@ config_group = group(
     Example: newsletter config check
     """,
 )
-
-
-@command(commands)
-def init(
-    _config: Path,
-    output: Output,
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to write; created if it does not exist.")
-    ] = Path(),
-) -> int:
-    """Write a commented newsletter.yaml and subscribers.yaml, with JSON Schemas for editors.
-
-    Example: newsletter init my-papers
-
-    Existing files are never overwritten.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written = [
-            str(folder / name) for name, text in _new_files() if _write_new(folder / name, text)
-        ]
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {error.strerror}") from error
-    output.result({"written": written}, "\n".join(written))
-    if not written:
-        output.message(f"{folder}: all files exist already; nothing was written")
-    output.message("Edit the two .yaml files, then run: newsletter config check")
-    output.message(f"To send each morning by cron: {cron_line(folder)}")
-    return 0
-
-
-def _new_files() -> Iterator[tuple[str, str]]:
-    package = files("newsletter")
-    settings = package.joinpath("data", "newsletter.example.yaml")
-    readers = "subscribers.example.yaml"
-    # A checkout keeps this file at its top; an installed package has a copy among its data.
-    checkout = Path(str(package)).parent / readers
-    example = checkout if checkout.is_file() else package.joinpath("data", readers)
-    yield "newsletter.yaml", settings.read_text("utf-8")
-    yield "subscribers.yaml", example.read_text("utf-8")
-    yield "newsletter.schema.json", json.dumps(Settings.model_json_schema(), indent=1)
-    yield "subscribers.schema.json", json.dumps(SubscribersSettings.model_json_schema(), indent=1)
-
-
-def _write_new(path: Path, text: str) -> bool:
-    """Write a file unless there is one of that name; return whether it was written."""
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        return False
-    return True
 
 
 @command(config_group)

@@ -1,35 +1,14 @@
 """On a terminal the commands ask and show progress; elsewhere they do neither."""
 
-import os
-import pty
-import select
 from pathlib import Path
 
 from tests.support.cli import Newsletter
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import open_inbox
-from tests.support.processes import running_command
+from tests.support.terminals import on_a_terminal
 
 DAY = "2026-08-03"
 PAPER = {"paper": {"id": "2608.00001", "title": "The first", "summary": "About it.", "authors": []}}
-
-
-def on_a_terminal(folder: Path, *words: str, answer: str) -> tuple[int, str]:
-    """Run the command on its own terminal and answer its question; return exit code and screen."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm"}
-    with running_command(words, folder, environment, os.ttyname(theirs)) as running:
-        screen = b""
-        while running.exit_code is None or select.select([ours], [], [], 0)[0]:
-            if select.select([ours], [], [], 0.1)[0]:
-                screen += os.read(ours, 4096)
-                if screen.endswith(b"[y/N]: "):
-                    os.write(ours, f"{answer}\n".encode())
-                    screen += b"\n"
-        code = running.wait()
-    os.close(theirs)
-    os.close(ours)
-    return code, screen.decode()
 
 
 def test_send_shows_counts_and_asks(tmp_path: Path) -> None:
@@ -39,11 +18,11 @@ def test_send_shows_counts_and_asks(tmp_path: Path) -> None:
             sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
         )
         newsletter.subscribe({"email": "ada@example.org"})
-        code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answer="n")
+        code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answers={"[y/N]": "n"})
         asked = "1 paper for 1 reader, 0 emails open. Send? [y/N]:"
         assert asked in screen
         assert (code, inbox.arrivals) == (0, [])
-        code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answer="y")
+        code, screen = on_a_terminal(tmp_path, "send", "--date", DAY, answers={"[y/N]": "y"})
         assert asked in screen, "what was fetched before is in it, too"
         assert (code, len(inbox.arrivals)) == (0, 1)
         assert "1 accepted" in screen
@@ -55,7 +34,7 @@ def test_cancelling_a_missing_issue_asks_first(tmp_path: Path) -> None:
     newsletter.configure()
     newsletter.subscribe()
     for answer, state in (("n", "no issue yet"), ("y", "cancelled (by the operator)")):
-        code, screen = on_a_terminal(tmp_path, "issue", "cancel", DAY, answer=answer)
+        code, screen = on_a_terminal(tmp_path, "issue", "cancel", DAY, answers={"[y/N]": answer})
         assert f"There is no issue of {DAY} yet. Cancel it in advance? [y/N]:" in screen
         assert (code, f"{DAY}: {state}" in screen) == (0, True)
 
@@ -66,7 +45,7 @@ def test_erasing_a_reader_asks_first(tmp_path: Path) -> None:
     newsletter.subscribe({"email": "ada@example.org"})
     for answer, said in (("n", "0 readers erased"), ("y", "1 reader erased")):
         words = ("subscribers", "erase", "ada@example.org")
-        code, screen = on_a_terminal(tmp_path, *words, answer=answer)
+        code, screen = on_a_terminal(tmp_path, *words, answers={"[y/N]": answer})
         assert "Erase all data of ada@example.org? This cannot be undone. [y/N]:" in screen
         assert (code, screen.splitlines()[-1]) == (0, said)
 

@@ -1,9 +1,11 @@
 """The docs are true: every command and setting is in them, and their examples work."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -15,6 +17,8 @@ from newsletter.cli import COMMANDS
 from newsletter.config import Settings, WebSettings, read_settings
 from newsletter.config.subscribers import ListedReaderSettings, read_subscribers
 from tests.support.cli import Newsletter
+from tests.support.http_servers import daily_papers, serve
+from tests.support.inbox import Inbox, open_inbox
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -142,6 +146,66 @@ def test_readme_setup_works(tmp_path: Path) -> None:
     mine.run("init", ".")
     assert (mine.folder / "newsletter.yaml").read_text() == before
     assert (mine.folder / "subscribers.yaml").read_text() == "subscribers: []\n"
+
+
+def steps(page: str) -> list[str]:
+    """The lines of each example of a page, which stand in a list or not."""
+    text = (DOCS / page).read_text()
+    found = re.findall(r"^ *```console\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [textwrap.dedent(block) for block in found]
+
+
+def follow(block: str, newsletter: Newsletter, *others: int) -> None:
+    """Run each line of an example; ``others`` are exit codes that are right besides 0."""
+    for line in block.splitlines():
+        program, *words = shlex.split(line, comments=True)
+        if program == "newsletter":
+            code = newsletter.run(*words, code=None).returncode
+            assert code in {0, *others} or words == ["doctor"], line
+        else:
+            subprocess.run(["/bin/sh", "-c", line], cwd=newsletter.folder, check=True)  # noqa: S603
+
+
+@pytest.fixture
+def sent(tmp_path: Path) -> Iterator[tuple[Newsletter, Inbox]]:
+    """A newsletter that has sent an issue to one reader."""
+    paper = {"paper": {"id": "2608.00001", "title": "A paper", "summary": "Text.", "authors": []}}
+    with open_inbox() as inbox, serve(daily_papers({"2026-08-03": [paper]})) as origin:
+        made = Newsletter(tmp_path / "old", inbox.port)
+        made.folder.mkdir()
+        server = ("--smtp", f"127.0.0.1:{inbox.port}")
+        made.run("init", *server, "--sender", "ada@example.org", "--source", "huggingface")
+        file = made.folder / "newsletter.yaml"
+        local = f"{{kind: huggingface, url: '{origin}', allow_private_addresses: true}}"
+        file.write_text(file.read_text().replace("{kind: huggingface}", local))
+        made.send("2026-08-03")
+        yield made, inbox
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["backups.md", "upgrading.md", "moving.md"])
+def test_pages_for_operators_repeat_no_letter(page: str, sent: tuple[Newsletter, Inbox]) -> None:
+    newsletter, inbox = sent
+    first, *more = steps(page)[:2] if page == "backups.md" else steps(page)
+    follow(first, newsletter)
+    newsletter.send("2026-08-03")
+    for block in more:
+        follow(block, newsletter)
+    newsletter.send("2026-08-03")
+    assert len(inbox.arrivals) == 1
+
+
+@pytest.mark.slow
+def test_restoring_on_another_machine_holds_the_issue(sent: tuple[Newsletter, Inbox]) -> None:
+    old, inbox = sent
+    make, _, restore = steps("backups.md")
+    follow(make, old)
+    new = Newsletter(old.folder.parent / "new", inbox.port)
+    shutil.copytree(old.folder / "backups", new.folder / "backups")
+    follow(restore, new, 5)
+    assert new.json("status")["state"] == "held"
+    secrets = [(each.folder / ".newsletter" / "secret").read_text() for each in (old, new)]
+    assert secrets[0] == secrets[1]
 
 
 def test_makefile_has_every_documented_target() -> None:

@@ -21,6 +21,7 @@ for name in (
     "newsletter.cli.config",
     "newsletter.cli.demo",
     "newsletter.cli.doctor",
+    "newsletter.cli.init",
     "newsletter.cli.issue",
     "newsletter.cli.preview",
     "newsletter.cli.send",

@@ -99,8 +99,10 @@ def _run(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if streams[0] != os.devnull:
+        os.setsid()  # the terminal becomes its own, where it asks for passwords
     for number, path in enumerate(streams):
-        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOCTTY, 0o600)
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, number)
         os.close(opened)
     # multiprocessing has replaced stdin, and stdout buffers as for a file
