@@ -4,7 +4,8 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,22 @@ class Output:
             text = json.dumps(document, ensure_ascii=False, indent=2)
         if text:
             typer.echo(text)
+
+    def rows(self, rows: Iterable[tuple[Any, str]]) -> None:
+        """Print rows one by one: the documents as one array with ``--json``, otherwise the texts.
+
+        The array is what :meth:`result` prints for the list of all documents.
+        """
+        if not self.json:
+            for _, text in rows:
+                sys.stdout.write(f"{text}\n")
+            return
+        between = "[\n"
+        for document, _ in rows:
+            text = json.dumps(document, ensure_ascii=False, indent=2)
+            sys.stdout.write(between + textwrap.indent(text, "  "))
+            between = ",\n"
+        sys.stdout.write("[]\n" if between == "[\n" else "\n]\n")
 
     def message(self, text: str) -> None:
         """Log a message for a person."""

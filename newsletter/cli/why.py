@@ -1,7 +1,7 @@
 """``newsletter why``."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -46,18 +46,25 @@ def why(
     """
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)
-        verdicts = list(explain(app.publisher, day, _readers(app, email, every=every)))
-    nothing = f"no papers for {day}; run `newsletter fetch --date {day}` to read them"
-    if paper is not None and verdicts:
-        names = {paper, *identify(Item(title="", ids=(paper,))).aliases}
-        nothing = f"no paper of {day} is called {paper!r}; leave it out to see all of them"
-        verdicts = [verdict for verdict in verdicts if verdict.paper in names]
-    output.result([_document(verdict) for verdict in verdicts], _lines(verdicts))
-    counts = Counter(verdict.included for verdict in verdicts)
-    output.detail(f"{counts[True]} in, {counts[False]} out")
-    if not verdicts:
-        output.message(nothing)
+        seen, shown = Counter[bool](), Counter[bool]()
+        verdicts = _counted(explain(app.publisher, day, _readers(app, email, every=every)), seen)
+        if paper is not None:
+            names = {paper, *identify(Item(title="", ids=(paper,))).aliases}
+            verdicts = (verdict for verdict in verdicts if verdict.paper in names)
+        output.rows((_document(one), _lines(one)) for one in _counted(verdicts, shown))
+    output.detail(f"{shown[True]} in, {shown[False]} out")
+    if not seen:
+        output.message(f"no papers for {day}; run `newsletter fetch --date {day}` to read them")
+    elif not shown:
+        output.message(f"no paper of {day} is called {paper!r}; leave it out to see all of them")
     return 0
+
+
+def _counted(verdicts: Iterable[Verdict], counts: Counter[bool]) -> Iterator[Verdict]:
+    """The verdicts one by one; those in and those out are counted as they pass."""
+    for verdict in verdicts:
+        counts[verdict.included] += 1
+        yield verdict
 
 
 def _readers(app: App, email: str | None, *, every: bool) -> list[Reader]:
@@ -79,8 +86,6 @@ def _document(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _lines(verdicts: Sequence[Verdict]) -> str:
-    return "\n".join(
-        f"{'in ' if v.included else 'out'}  {v.paper}  {v.title}\n       {v.reason}"
-        for v in verdicts
-    )
+def _lines(verdict: Verdict) -> str:
+    placed = "in " if verdict.included else "out"
+    return f"{placed}  {verdict.paper}  {verdict.title}\n       {verdict.reason}"

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import log1p
 
 from newsletter.model import Issue, Matching, Paper, Rule, Topic
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.filters import evaluate
 from newsletter.papers.topics import bit_indexes
-from newsletter.text import shorten
+from newsletter.text import shorten, tex_to_unicode
 
 MAX_QUOTE = 80  # characters of a rule within a reason: every card that the rule selected repeats it
 
@@ -73,6 +73,11 @@ class IssueMasks:
         self.numbered_after = lru_cache(maxsize=1024)(self._numbered_after)
         self.with_upvotes = lru_cache(maxsize=1024)(self._with_upvotes)
         self.matching_rule = lru_cache(maxsize=65536)(self._matching_rule)
+
+    @cached_property
+    def titles(self) -> tuple[str, ...]:
+        """The papers' titles as people read them."""
+        return tuple(tex_to_unicode(paper.item.title) for paper in self.issue.papers)
 
     def _topic_reasons(self, topic: str) -> Mapping[int, str]:
         return {

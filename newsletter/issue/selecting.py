@@ -16,7 +16,7 @@ from newsletter.model import (
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.matching import written_forms
 from newsletter.papers.topics import bit_indexes
-from newsletter.text import shorten, tex_to_unicode
+from newsletter.text import shorten
 
 NO_ROOM = "did not fit; comes with the next letter"
 """Why a paper is not in an edition although the reader wants it."""
@@ -133,7 +133,7 @@ def explain(
         yield Verdict(
             reader=subscriber.email,
             paper=paper.key,
-            title=tex_to_unicode(paper.item.title),
+            title=masks.titles[index],
             included=index in reasons and index not in no_room,
             reason=no_room.get(index)
             or reasons.get(index)

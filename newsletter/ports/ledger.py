@@ -91,8 +91,11 @@ class Issues(Progress, Protocol):
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
         """The id of the wave and the frozen edition of a reader on that day."""
 
-    def plan_at_freeze(self, day: date, email: str) -> tuple[int, PlannedEdition] | None:
-        """The id of the wave, and a reader's frozen edition of that day with their history."""
+    def plans_at_freeze(self, wave: int, readers: Sequence[int]) -> tuple[PlannedEdition, ...]:
+        """The editions of these readers in a wave, in their order, with each reader's history.
+
+        Readers without an edition in it are left out.
+        """
 
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
         """The state of a day's issue and its reason; None without an issue."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 from newsletter.errors import Isolated, describe
 from newsletter.issue.composing import IssueMasks, compose_issue
@@ -29,6 +30,8 @@ from newsletter.ports import Papers
 from newsletter.publisher.coverage import LOST_SHOWN, name_gaps, select_gaps
 from newsletter.publisher.publisher import Publisher, WithSources
 from newsletter.readers.stored_settings import find_fault
+
+T = TypeVar("T")
 
 CHUNK = 1000  # readers read and matched at once: enough for speed, few enough for memory
 
@@ -157,9 +160,9 @@ def usable_readers(
             yield reader
 
 
-def in_chunks(reader_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """These reader ids, ``CHUNK`` at a time."""
-    return (reader_ids[start : start + CHUNK] for start in range(0, len(reader_ids), CHUNK))
+def in_chunks(readers: Sequence[T]) -> Iterator[Sequence[T]]:
+    """These readers or their ids, ``CHUNK`` at a time."""
+    return (readers[start : start + CHUNK] for start in range(0, len(readers), CHUNK))
 
 
 def read_in_chunks(publisher: Publisher, reader_ids: Sequence[int]) -> Iterator[Sequence[Reader]]:

@@ -21,6 +21,7 @@ from newsletter.model import (
     Envelope,
     Issue,
     Letter,
+    Matching,
     Outcome,
     PlannedEdition,
     Reader,
@@ -29,10 +30,12 @@ from newsletter.model import (
     Subscriber,
     Verdict,
 )
+from newsletter.papers.topics import extend_matching
 from newsletter.ports import Transport
 from newsletter.publisher.drafting import (
     Draft,
     compose_from_store,
+    in_chunks,
     limits_for,
     masks_for,
     match_readers,
@@ -42,6 +45,7 @@ from newsletter.publisher.drafting import (
 )
 from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.publishing import without_delivery
 
 NEAR_MISSES = ("exclude ", "has ")
 """How the reasons begin of papers that a filter wanted and one rule kept away."""
@@ -157,32 +161,38 @@ def explain_issue(publisher: Publisher, day: date, readers: Sequence[Reader]) ->
     they had then; the others get those that would hold if the issue were frozen now.
     """
     store, waves = publisher.store, publisher.store.waves(day)
-    frozen = {reader.id: store.plan_at_freeze(day, reader.subscriber.email) for reader in readers}
+    ids = [reader.id for reader in readers]
     for wave in waves:
-        plans = [found[1] for found in frozen.values() if found and found[0] == wave.id]
-        yield from _explain(publisher, wave.issue, plans)
-    rest = [reader for reader in readers if frozen[reader.id] is None]
-    if rest:
-        if waves:
-            issue, pieces = waves[-1].issue, IssueFragments.load(waves[-1].pieces)
-            draft = Draft(issue, match_readers(publisher, issue, ()), pieces)
-        else:
-            after = min(reader.decided for reader in rest)
-            draft = render_draft(publisher, compose_from_store(publisher, day, after))
-        yield from _explain(publisher, draft.issue, plan_editions(publisher, draft, [rest]))
+        matching = match_readers(publisher, wave.issue, ())
+        for chunk in in_chunks(ids):
+            plans = store.plans_at_freeze(wave.id, chunk)
+            yield from _explain(publisher, wave.issue, matching, plans)
+    without = frozenset(without_delivery(store, day, ids))
+    rest = [reader for reader in readers if reader.id in without]
+    if not rest:
+        return
+    if waves:
+        issue, pieces = waves[-1].issue, IssueFragments.load(waves[-1].pieces)
+        draft = Draft(issue, match_readers(publisher, issue, ()), pieces)
+    else:
+        after = min(reader.decided for reader in rest)
+        draft = render_draft(publisher, compose_from_store(publisher, day, after))
+    for some in in_chunks(rest):
+        composed = list(plan_editions(publisher, draft, [some]))
+        yield from _explain(publisher, draft.issue, draft.matching, composed)
 
 
 def explain_as_new(publisher: Publisher, day: date, reader: Reader) -> tuple[Verdict, ...]:
     """The reasons for the letter of :func:`preview_as_new`."""
     draft, plan = _plan_as_new(publisher, day, replace(reader, decided=0))
-    return tuple(_explain(publisher, draft.issue, [plan]))
+    return tuple(_explain(publisher, draft.issue, draft.matching, [plan]))
 
 
 def _explain(
-    publisher: Publisher, issue: Issue, plans: Iterable[PlannedEdition]
+    publisher: Publisher, issue: Issue, matching: Matching, plans: Sequence[PlannedEdition]
 ) -> Iterator[Verdict]:
-    plans = list(plans)
-    masks = IssueMasks(issue, match_readers(publisher, issue, [p.history.reader for p in plans]))
+    filters = [plan.history.reader.subscriber.filter for plan in plans]
+    masks = IssueMasks(issue, extend_matching(matching, issue, filters, publisher.matcher))
     for plan in plans:
         yield from explain(masks, plan.history, plan.edition.waiting)
 

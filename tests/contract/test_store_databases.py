@@ -262,16 +262,23 @@ def test_frozen_letter_is_the_same_after_upgrade(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     before = open_store(url)
     freeze_one_issue(before, "ada", "bob")
-    frozen = [(before.edition(DAY, at), before.plan_at_freeze(DAY, at)) for at in ADDRESSES]
+    frozen = _frozen(before)
     before.close()
     _put_back_to_0007(tmp_path / "store.db")
     after = open_store(url)
-    assert [(after.edition(DAY, at), after.plan_at_freeze(DAY, at)) for at in ADDRESSES] == frozen
+    assert _frozen(after) == frozen
     assert [one.edition.to.email for one in claim(after)] == ADDRESSES
     after.close()
 
 
 ADDRESSES = ["ada@example.org", "bob@example.org"]
+
+
+def _frozen(store: Store) -> list[object]:
+    """The editions of DAY, by address and with the readers' histories."""
+    (wave,) = store.waves(DAY)
+    plans = store.plans_at_freeze(wave.id, [reader.id for reader in store.readers()])
+    return [plans, *(store.edition(DAY, address) for address in ADDRESSES)]
 
 
 def _put_back_to_0007(file: Path) -> None:

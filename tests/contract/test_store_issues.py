@@ -87,9 +87,9 @@ def test_frozen_edition_round_trips(store: Store) -> None:
     plan = PlannedEdition(history, edition)
     wave = store.freeze(make_wave(papers), [plan])
     assert store.edition(DAY, "ada@example.org") == (wave.id, edition)
-    assert store.plan_at_freeze(DAY, "ada@example.org") == (wave.id, plan)
+    assert store.plans_at_freeze(wave.id, [77, ada.id]) == (plan,)
     assert store.edition(TOMORROW, "ada@example.org") is None
-    assert store.plan_at_freeze(TOMORROW, "ada@example.org") is None
+    assert store.plans_at_freeze(wave.id + 1, [ada.id]) == ()
     assert store.edition(DAY, "bob@example.org") is None
     (claimed,) = claim(store)
     assert (claimed.edition, claimed.wave, claimed.reader) == (edition, wave.id, ada.id)

@@ -65,27 +65,30 @@ class IssueQueries(Queries, Issues):
 
     @override
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
-        row = self._planned(day, email, EDITIONS.body)
-        return None if row is None else (row.wave, load(Edition, row.body))
-
-    @override
-    def plan_at_freeze(self, day: date, email: str) -> tuple[int, PlannedEdition] | None:
-        row = self._planned(day, email, EDITIONS.body, EDITIONS.standing)
-        if row is None:
-            return None
-        history, edition = load(ReaderHistory, row.standing), load(Edition, row.body)
-        return row.wave, PlannedEdition(history, edition)
-
-    def _planned(self, day: date, email: str, *columns: sa.Column[Any]) -> Any:  # noqa: ANN401 - a row of these columns, or None
-        """Columns of a reader's edition of that day, and its wave."""
         query = (
-            sa.select(EDITIONS.wave, *columns)
+            sa.select(EDITIONS.wave, EDITIONS.body)
             .select_from(schema.editions.join(schema.waves).join(schema.issues))
             .join(schema.readers, schema.readers.c.id == EDITIONS.reader)
             .where(ISSUES.day == day, schema.readers.c.email == email)
         )
         with self._database.reading() as connection:
-            return connection.execute(query).one_or_none()
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (row.wave, load(Edition, row.body))
+
+    @override
+    def plans_at_freeze(self, wave: int, readers: Sequence[int]) -> tuple[PlannedEdition, ...]:
+        query = sa.select(EDITIONS.reader, EDITIONS.standing, EDITIONS.body)
+        with self._database.reading() as connection:
+            rows = select_in(
+                connection, query.where(EDITIONS.wave == wave), EDITIONS.reader, readers
+            )
+            found = {
+                row.reader: PlannedEdition(
+                    load(ReaderHistory, row.standing), load(Edition, row.body)
+                )
+                for row in rows
+            }
+        return tuple(found[reader] for reader in readers if reader in found)
 
     @override
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
