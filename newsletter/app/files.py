@@ -71,6 +71,12 @@ def store_address(url: str, folder: Path) -> str:
     return f"sqlite:///{folder / path}"
 
 
+def store_file(url: str, folder: Path) -> str:
+    """The absolute path of the file of an SQLite store; empty for another store."""
+    before, found, path = store_address(url, folder).partition("sqlite:///")
+    return os.path.abspath(path) if found and not before else ""  # noqa: PTH100 - it ends ".."
+
+
 def store_place(url: str) -> str:
     """Where a store is: its address without the user and the password, which may change."""
     try:

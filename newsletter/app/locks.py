@@ -7,6 +7,7 @@ folders, are known to be over only when their leases in the store have ended.
 import contextlib
 import fcntl
 import hashlib
+import os
 import socket
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -17,13 +18,16 @@ class FileRunLock:
 
     Attributes:
         name: the run's name; it begins with a hash of the machine and folder.
+
+    ``command`` is what the process does, for :func:`live_processes`.
     """
 
-    def __init__(self, folder: Path, run: str) -> None:
+    def __init__(self, folder: Path, run: str, command: str = "") -> None:
         place = f"{socket.gethostname()}:{folder.absolute()}"
         # Runs that share this hash of machine and folder can see each other's locks.
         self._family = hashlib.blake2b(place.encode(), digest_size=6).hexdigest()
         self._folder = folder
+        self._command = command
         self.name = f"{self._family}-{run}"
 
     @contextlib.contextmanager
@@ -33,6 +37,8 @@ class FileRunLock:
         path = self._path(self.name)
         with path.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(f"{os.getpid()} {self._command}")
+            file.flush()
             try:
                 yield self
             finally:
@@ -56,3 +62,20 @@ class FileRunLock:
 
     def _path(self, run: str) -> Path:
         return self._folder / f"{run}.lock"
+
+
+def live_processes(folder: Path) -> dict[int, str]:
+    """The commands of this machine that hold a lock in a folder now, by the ids of their processes.
+
+    A process that shares no memory of processes with this one, as in a container, has its id there.
+    """
+    found = {}
+    for path in sorted(folder.glob("*.lock")):
+        with contextlib.suppress(FileNotFoundError), path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                number, _, command = file.read().partition(" ")
+                if number.isdecimal():
+                    found[int(number)] = command
+    return found

@@ -292,7 +292,7 @@ async def stay_awake(app: App) -> None:
         loop.add_signal_handler(number, stopping.set)
     # Before the publisher, which reads the file: a change in between is not missed.
     subscribers_file = SubscribersFileRefresh(app)
-    with app.run_lock() as run_lock:
+    with app.run_lock("run") as run_lock:
         publisher, transport = app.publisher, app.transport()
         wait = StoreWait(app.clock)
         bounces = BouncesRefresh(app)

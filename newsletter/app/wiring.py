@@ -6,7 +6,7 @@
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -22,8 +22,10 @@ from newsletter.app.files import (
     read_file,
     remedy,
     store_address,
+    store_file,
     store_place,
 )
+from newsletter.app.guards import check_store, refuse_missing_file
 from newsletter.app.locks import FileRunLock
 from newsletter.app.oauth import AccessTokens
 from newsletter.app.readers_file import subscribed, sync_readers
@@ -53,6 +55,7 @@ from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from newsletter.transports.smtp.relay import RelayFile
 from newsletter.transports.smtp.settings import default_helo
 
+RUNS = "runs"  # the folder of the locks, in the newsletter's own folder
 RELAY_FILE = "relay.json"  # the limits of the SMTP server, in the newsletter's own folder
 
 
@@ -96,7 +99,24 @@ class App:
 
     @cached_property
     def store(self) -> Journaled:
-        """The store, opened and migrated."""
+        """The store, opened and migrated.
+
+        Raises:
+            ConfigurationError: this newsletter was sent from another one, or with another secret.
+        """
+        refuse_missing_file(self.journal, self.path.name)
+        store = self._open_store()
+        with ExitStack() as on_error:
+            on_error.callback(store.close)
+            check_store(self.journal, store, self.path.name)
+            on_error.pop_all()
+        return store
+
+    def admit_store(self) -> None:
+        """Open the store without the checks of :attr:`store`, for the commands that mend it."""
+        vars(self)["store"] = self._open_store()
+
+    def _open_store(self) -> Journaled:
         return open_journaled_store(store_address(self.settings.store, self.folder), self.journal)
 
     @cached_property
@@ -108,7 +128,13 @@ class App:
         """The record of what was sent from the store at an address."""
         name = blake2b(store_place(url).encode(), digest_size=6).hexdigest()
         folder = self.state_path / "witness" / name
-        return SendJournal(folder, self._journal_names, store=masked(url), config=str(self.path))
+        return SendJournal(
+            folder,
+            self._journal_names,
+            store=masked(url),
+            config=str(self.path),
+            file=store_file(url, self.folder),
+        )
 
     def _journal_names(self, email: str) -> tuple[str, ...]:
         """An address as the journal names it, under each key; the newest key first."""
@@ -292,9 +318,9 @@ class App:
 
     # -- sending and receiving -----------------------------------------------------------------
 
-    def run_lock(self) -> AbstractContextManager[RunLock]:
-        """The lock of a new run, held until the block ends."""
-        return FileRunLock(self.own_folder / "runs", secrets.token_hex(8)).holding()
+    def run_lock(self, command: str) -> AbstractContextManager[RunLock]:
+        """The lock of a new run of a command, held until the block ends."""
+        return FileRunLock(self.own_folder / RUNS, secrets.token_hex(8), command).holding()
 
     def transport(self) -> Transport:
         """The transport that letters leave by: the configured SMTP server."""

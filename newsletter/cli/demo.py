@@ -89,7 +89,7 @@ async def _send(app: App) -> tuple[IssueReport, tuple[SourceReport, ...]]:
         publisher.sources, publisher.store, day, publisher.clock, lambda _report: None
     )
     freeze(publisher, day, waiting_readers(publisher, day), sources)
-    with app.run_lock() as run_lock:
+    with app.run_lock("demo") as run_lock:
         await publish(
             publisher, day, app.transport(), run_lock=run_lock, progress=lambda _counts: None
         )

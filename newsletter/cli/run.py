@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.app import event_loop
+from newsletter.app.guards import refuse_copy
 from newsletter.app.scheduler import stay_awake
 from newsletter.app.store_waiting import patiently, warn_of_the_store
 from newsletter.app.wiring import App, open_app
@@ -33,11 +34,12 @@ def run(config: Path, output: Output) -> int:
     nothing. While the store's server is away, it waits for it.
     """
     with open_app(config) as app:
+        refuse_copy(app.journal, config.name)
         patiently(StoreWait(app.clock), lambda: app.publisher)
         at, days, zone = app.settings.schedule.at, app.settings.schedule.days, app.settings.timezone
         _log.info("running; emails are sent at %s (%s), %s", at, zone, days)
         warn_of_the_store(app)
-        with contextlib.nullcontext() if app.settings.web is None else open_pages(app):
+        with contextlib.nullcontext() if app.settings.web is None else open_pages(app, "run"):
             _run_timed(app, output, stay_awake(app))
         _log.info("stopped; nothing is lost")
     return 0
@@ -53,6 +55,7 @@ def serve(config: Path, output: Output) -> int:
     ends it. With `web:` set, `newsletter run` serves them too.
     """
     with open_app(config) as app:
+        refuse_copy(app.journal, config.name)
         patiently(StoreWait(app.clock), lambda: app.store)
         warn_of_the_store(app)
         with open_pages(app):

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from newsletter.app import event_loop
+from newsletter.app.guards import refuse_copy
 from newsletter.app.store_waiting import patiently, warn_of_the_store
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, Yes, command, command_list, find_readers, issue_day
@@ -149,6 +150,8 @@ def send(
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError(NO_TERMINAL)
     with open_app(config) as app:
+        if not dry_run:
+            refuse_copy(app.journal, config.name)
         wait = StoreWait(app.clock, STORE_WAIT)
         plan = patiently(wait, lambda: _prepare(app, date, to, everyone=everyone))
         fetched = patiently(wait, lambda: _fetch(app.publisher, plan, output))
@@ -245,7 +248,7 @@ async def _publish(
             publisher.store.close_issue(day)
         return
     only = None if to is None else [reader.id for reader in publisher.store.readers(emails=to)]
-    with output.progress("sending", planned.planned) as done, app.run_lock() as run_lock:
+    with output.progress("sending", planned.planned) as done, app.run_lock("send") as run_lock:
 
         def progress(counts: Counts) -> None:
             done(counts.planned - counts.open)

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from newsletter.app.moving import copy_all
+from newsletter.app.guards import begin_anew
+from newsletter.app.moving import copy_all, move_store
 from newsletter.app.wiring import App, open_app
-from newsletter.cli.command import command, command_list, group, issue_day
-from newsletter.cli.output import Output, count_of
+from newsletter.cli.command import Yes, command, command_list, group, issue_day
+from newsletter.cli.output import Output, confirm, count_of
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.config.fields import masked
 from newsletter.errors import UsageError
@@ -65,6 +66,53 @@ def copy_store(
     return 0
 
 
+@command(store_group, "move")
+def move_to_store(
+    config: Path,
+    output: Output,
+    to: Annotated[str, typer.Argument(metavar="STORE", help="The address of the other store.")],
+) -> int:
+    """Move the newsletter to another store, and let newsletter.yaml name it.
+
+    Example: newsletter store move postgresql://newsletter@localhost/papers
+
+    Stop `newsletter run` and `serve` before. Everything is copied and checked: papers, readers,
+    departures, consents, and what was sent. Then the old store refuses to be used. If the command
+    is interrupted, run it again: until it has ended, the old store stays in use.
+    """
+    if "://" not in to:
+        raise UsageError(f"{to} is no store's address; write sqlite:///{to}, or postgresql://…")
+    with open_app(config) as app:
+        move = move_store(app, to)
+    place, rows = masked(to), sum(move.rows.values())
+    done = f"{config.name} names it" if move.written else f"now write `store: {place}`"
+    said = f"{rows} rows, {count_of(move.rows['readers'], 'reader')} in {place}; {done}"
+    output.result({"store": place, "rows": move.rows, "written": move.written}, said)
+    return 0
+
+
+@command(store_group, "new")
+def begin_new_store(config: Path, output: Output, *, yes: Yes = False) -> int:
+    """Begin anew with the store that is configured, although emails were sent from another.
+
+    Example: newsletter store new
+
+    A store that does not know what this newsletter sent is refused, since everybody would get
+    emails again, also who had left. This command accepts it. It asks, or needs --yes without a
+    terminal. To keep what was sent, use `newsletter store move` or `store restored` instead.
+    """
+    question = "Readers may get emails again, also those who had left. Begin anew?"
+    left: list[str] = []
+    if yes or confirm(question):
+        with open_app(config) as app:
+            app.admit_store()
+            left = begin_anew(app.journal, app.store, app.clock.now())
+            store = masked(app.settings.store)
+        forgotten = f"; forgotten: {', '.join(left)}" if left else ""
+        output.result({"store": store, "forgotten": left}, f"{store} is in use{forgotten}")
+    return 0
+
+
 def _back_up(app: App, output: Output, file: Path) -> int:
     if file.exists():
         raise UsageError(f"{file} exists already; choose another name")
@@ -85,9 +133,11 @@ def store_restored(config: Path, output: Output) -> int:
     `newsletter issue release` or `cancel`. Exit code 5: something is held.
     """
     with open_app(config) as app:
+        app.admit_store()
         app.readers()
         today = issue_day(None, app.clock, app.settings.timezone)
-        held_issues = () if app.journal.exists else _hold_issues(app, today)
+        is_lost = not app.journal.exists and not any(app.journal.relatives(app.store.emails))
+        held_issues = _hold_issues(app, today) if is_lost else ()
         restored = app.store.recover_from_journal(now=app.clock.now())
     output.result(_document(restored, held_issues), "\n".join(_lines(restored, held_issues)))
     return DELIVERIES_FAILED if restored.held or held_issues else 0

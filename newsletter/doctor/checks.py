@@ -86,7 +86,7 @@ def _templates(app: App) -> Finding:
 def _store(app: App) -> Finding:
     try:
         days = app.store.issue_days()
-    except StoreError as error:
+    except (StoreError, ConfigurationError) as error:
         return wrong("store", str(error), "fix `store:` or the database it names")
     return ok("store", f"newest issue {days[0]}" if days else "no issue yet")
 

@@ -222,9 +222,13 @@ class Heartbeat:
         started: when it started (UTC).
         seen: when it last looked at the clock (UTC).
         said: its last message, for example an error.
+        configuration: a digest of the configuration that it works with.
+        changed: what has changed in the files of the configuration since it read them, in words.
     """
 
     name: str
     started: datetime
     seen: datetime
     said: str = ""
+    configuration: str = ""
+    changed: str = ""

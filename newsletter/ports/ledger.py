@@ -255,6 +255,12 @@ class Operator(Acts, Protocol):
     def remove_notices(self, events: Collection[str]) -> None:
         """Undo :meth:`record_notices`, because the report could not be sent."""
 
+    def facts(self) -> Mapping[str, str]:
+        """What the store knows about itself, by name: see :mod:`newsletter.app.guards`."""
+
+    def record_fact(self, name: str, value: str) -> None:
+        """Record a fact about the store in place of the one of that name; an empty one is none."""
+
     def record_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Record a sign of life; it replaces the last one of that name."""
 

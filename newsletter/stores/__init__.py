@@ -1,6 +1,7 @@
 """The store: :class:`newsletter.ports.Store` in SQL, for SQLite and PostgreSQL."""
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from newsletter.errors import StoreError
@@ -14,6 +15,7 @@ __all__ = [
     "SendJournal",
     "copy_rows",
     "copy_store",
+    "count_rows",
     "open_journaled_store",
     "open_store",
     "unsafe_place",
@@ -66,10 +68,11 @@ def _check_address(url: str) -> None:
         )
 
 
-def copy_rows(source: str, target: str) -> int:
+def copy_rows(source: str, target: str, *, facts: Mapping[str, str] | None = None) -> int:
     """Copy everything from the store at one address into the one at another, which sent nothing.
 
-    Returns the number of readers afterwards.
+    The copy has these facts besides; one that has them already is replaced. Returns the number of
+    readers afterwards.
 
     Raises:
         StoreError: as for :func:`open_store`, or the other store has issues of its own.
@@ -78,7 +81,14 @@ def copy_rows(source: str, target: str) -> int:
         _check_address(url)
     from newsletter.stores.sql.moving import copy_rows  # noqa: PLC0415 - as above
 
-    return copy_rows(source, target)
+    return copy_rows(source, target, facts or {})
+
+
+def count_rows(url: str) -> dict[str, int]:
+    """The number of rows in each table of a store."""
+    from newsletter.stores.sql.moving import count_rows  # noqa: PLC0415 - as above
+
+    return count_rows(url)
 
 
 def copy_store(url: str, file: Path) -> None:

@@ -35,15 +35,15 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def open_pages(app: App) -> Iterator[None]:
-    """Serve the readers' pages until the block ends.
+def open_pages(app: App, command: str = "serve") -> Iterator[None]:
+    """Serve the readers' pages until the block ends; ``command`` is the one that does it.
 
     Raises:
         ConfigurationError: ``url`` is not set.
         UsageError: it is not possible to listen there.
     """
     web = app.settings.web or WebSettings()
-    with app.run_lock() as run_lock:
+    with app.run_lock(command) as run_lock:
         pages = build_pages(build_context(app, run_lock))
         with serve_in_thread(pages, web.host, web.port, web.trusted_proxies) as port:
             url = app.settings.url

@@ -10,13 +10,13 @@ restored`` recovers from it.
 """
 
 from newsletter.stores.journal.records import (
-    Journaled,
     JournaledLetter,
     JournaledWave,
     ReaderEntries,
     Restoration,
+    combined,
 )
-from newsletter.stores.journal.send_journal import SendJournal
+from newsletter.stores.journal.send_journal import Journaled, SendJournal
 
 __all__ = [
     "Journaled",
@@ -25,4 +25,5 @@ __all__ = [
     "ReaderEntries",
     "Restoration",
     "SendJournal",
+    "combined",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from newsletter.model import (
     ANSWERED,
@@ -24,7 +24,6 @@ from newsletter.model import (
     Settlement,
     Status,
 )
-from newsletter.ports import Store
 from newsletter.stores.logic import reply_of
 
 ReaderChange = Status | Literal["erased"]
@@ -92,18 +91,18 @@ class Restoration:
     erased: tuple[str, ...] = ()
 
 
-class Journaled(Store, Protocol):
-    """A store with a send journal."""
-
-    def has_lost_its_journal(self) -> bool:
-        """Whether letters may have left that no journal knows: there are issues, but no journal."""
-
-    def recover_from_journal(self, *, now: datetime) -> Restoration:
-        """Recover what was sent after the backup that this store was restored from.
-
-        Letters with a recorded answer get the answer's state; the others are held. A second call
-        finds nothing more to do.
-        """
+def combined(found: Iterable[Restoration]) -> Restoration:
+    """What was recovered from several journals."""
+    each = list(found)
+    return Restoration(
+        issues=tuple(sorted({day for one in each for day in one.issues})),
+        accepted=sum(one.accepted for one in each),
+        failed=sum(one.failed for one in each),
+        held=sum(one.held for one in each),
+        gone=sum(one.gone for one in each),
+        left=tuple(sorted({email for one in each for email in one.left})),
+        erased=tuple(sorted({email for one in each for email in one.erased})),
+    )
 
 
 Line = Mapping[str, Any]

@@ -2,21 +2,24 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from newsletter.errors import StoreError
 from newsletter.model import DeliveryState, Letter, Settlement
 from newsletter.model.windows import JOURNAL_KEPT, LIVE_ISSUES
+from newsletter.ports import Store
 from newsletter.stores.journal.records import (
     JournaledLetter,
     JournaledWave,
     Line,
     ReaderChange,
     ReaderEntries,
+    Restoration,
     append,
     complete_lines,
     parse_letters,
@@ -31,6 +34,8 @@ TAIL = 64 * 1024
 """Octets read from the end of a file to find the last letters; they hold some hundreds."""
 
 _LETTERS, _WAVES, _READERS, _STORE = ".letters", ".waves", "readers", "store"
+_TAKEN_OVER = "taken-over"
+_ABOUT = frozenset({_READERS, _STORE, _TAKEN_OVER})  # files that know of no letter
 _UNRECORDED = "unrecorded-"
 
 
@@ -42,6 +47,7 @@ class SendJournal:
         names: returns the keyed hashes that may stand for an address, the current one first.
         store: the address of the store, without its password, for the operator.
         config: the path of the configuration file that uses it.
+        file: the store's file; empty for a server.
     """
 
     def __init__(
@@ -51,40 +57,102 @@ class SendJournal:
         *,
         store: str = "",
         config: str = "",
+        file: str = "",
     ) -> None:
         self.folder = folder
         self.names = names
-        self.store, self.config = store, config
+        self.store, self.config, self.file = store, config, file
 
     @property
     def exists(self) -> bool:
         """Whether letters were recorded, or the store was restored without this folder."""
-        return any(path.name not in {_READERS, _STORE} for path in self.folder.glob("*"))
+        return any(path.name not in _ABOUT for path in self.folder.glob("*"))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether neither letters nor readers were recorded."""
+        return not self.exists and not (self.folder / _READERS).exists()
+
+    @property
+    def says_anything(self) -> bool:
+        """Whether letters were recorded since the last restoration, or readers alone."""
+        letters = any(letters for _, letters in self.last_letters())
+        return letters or not (self.exists or self.is_empty)
+
+    # -- whose it is -------------------------------------------------------------------------
 
     def identify(self) -> None:
-        """Write down which store and configuration this is about, if letters were recorded."""
-        path, line = self.folder / _STORE, {"store": self.store, "config": self.config}
+        """Write down which store and configuration this is about, if anything was recorded."""
+        path = self.folder / _STORE
+        line = {"store": self.store, "config": self.config, "file": self.file}
         with contextlib.suppress(OSError):
-            if self.exists and line not in read_lines(path):
+            if not self.is_empty and line not in read_lines(path):
                 append(path, [line])
 
-    def find_predecessor(self, emails: Iterable[str]) -> "SendJournal | None":
-        """The journal of another store from which this same newsletter was sent, if there is one.
+    def reidentify(self) -> None:
+        """Forget which stores and configurations this was about before."""
+        (self.folder / _STORE).unlink(missing_ok=True)
+        self.identify()
 
-        It is the same if the configuration file is, or if one of the readers with these addresses
-        was sent a letter from there: two newsletters may share a folder.
+    def original(self) -> str:
+        """The store's file in another folder of which this is a copy, if it is still there."""
+        lines = read_lines(self.folder / _STORE)
+        files = (one.get("file", "") for one in lines if one["config"] != self.config)
+        there = (file for file in files if file and self.file and _is_there(file))
+        others = (file for file in there if not Path(file).samefile(self.file))
+        return next(others, "")
+
+    def relatives(self, emails: Callable[[], Iterable[str]]) -> Iterator["SendJournal"]:
+        """The journals of other stores from which this same newsletter was sent.
+
+        It is the same if the configuration file is, or is gone, or if one of the readers with these
+        addresses was sent a letter from there: two newsletters may share a folder.
         """
-        others = (SendJournal(p, self.names) for p in sorted(self.folder.parent.glob("*")))
-        names = {name for email in emails for name in self.names(email)}
-        for other in others:
-            if other.folder == self.folder or not (days := other.days()):
+        for folder in sorted(self.folder.parent.glob("*")):
+            other = SendJournal(folder, self.names)
+            if folder == self.folder or other.is_empty:
                 continue
-            for line in read_lines(other.folder / _STORE):
+            for line in read_lines(folder / _STORE):
                 other.store, other.config = line["store"], line["config"]
-            readers = {n for wave in other.waves(days[-1]).values() for n in wave.names.values()}
-            if other.config == self.config or not readers.isdisjoint(names):
-                return other
-        return None
+            is_ours = other.config == self.config or not _is_there(other.config)
+            if is_ours or other._has_letters_to(emails()):
+                yield other
+
+    def _has_letters_to(self, emails: Iterable[str]) -> bool:
+        days = self.days()[-1:]
+        readers = {n for d in days for wave in self.waves(d).values() for n in wave.names.values()}
+        return any(name in readers for email in emails for name in self.names(email))
+
+    def has_taken_over(self, other: "SendJournal") -> bool:
+        """Whether :meth:`take_over` was called for another journal as it is now."""
+        return other.summary() in read_lines(self.folder / _TAKEN_OVER)
+
+    def take_over(self, other: "SendJournal", *, copy: bool = True) -> None:
+        """Record that this store knows all that another journal has.
+
+        What that has on record is copied here, if nothing is here yet.
+
+        Raises:
+            StoreError: this folder cannot be written.
+        """
+        try:
+            self.create()
+            if copy and not self.exists:
+                leave = shutil.ignore_patterns(*_ABOUT - {_READERS})
+                shutil.copytree(other.folder, self.folder, ignore=leave, dirs_exist_ok=True)
+            append(self.folder / _TAKEN_OVER, [other.summary()])
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written: {error}") from error
+        self.identify()
+
+    def summary(self) -> dict[str, str | int]:
+        """A line that becomes another one with every record in this journal."""
+        days = [str(day) for day in self.days()[-1:]]
+        files = (self.folder / name for name in (_READERS, *(f"{day}{_LETTERS}" for day in days)))
+        size = sum(file.stat().st_size for file in files if file.exists())
+        return {"journal": self.folder.name, "last": "".join(days), "size": size}
+
+    # -- letters -----------------------------------------------------------------------------
 
     def days(self) -> list[date]:
         """The issues with recorded letters, oldest first."""
@@ -151,6 +219,7 @@ class SendJournal:
         if lines:
             sync = any(change != "confirmed" for _, change in changes)
             self._append(self.folder / _READERS, *lines, sync=sync)
+            self.identify()
 
     def reader_changes(self) -> dict[str, tuple[ReaderChange, datetime]]:
         """The last change of each reader and its instant, by the hash of their address."""
@@ -237,3 +306,29 @@ class SendJournal:
         for day in self.days():
             for suffix in (_LETTERS, _WAVES) if day < before else ():
                 (self.folder / f"{day}{suffix}").unlink(missing_ok=True)
+
+
+class Journaled(Store, Protocol):
+    """A store with a send journal."""
+
+    def emails(self) -> Sequence[str]:
+        """The addresses of all readers."""
+
+    def has_lost_its_journal(self) -> bool:
+        """Whether letters may have left that no journal knows: there are issues, but no journal."""
+
+    def lacks(self, journal: SendJournal) -> str:
+        """What a journal knows and this store does not, in words; empty if there is nothing."""
+
+    def recover_from_journal(self, *, now: datetime) -> Restoration:
+        """Recover what was sent after the backup that this store was restored from.
+
+        Letters with a recorded answer get the answer's state; the others are held. A second call
+        finds nothing more to do.
+        """
+
+
+def _is_there(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(path).exists()
+    return False

@@ -35,6 +35,7 @@ from newsletter.stores.journal import (
     ReaderEntries,
     Restoration,
     SendJournal,
+    combined,
 )
 from newsletter.stores.logic import reply_of
 from newsletter.stores.sql import schema
@@ -84,11 +85,32 @@ class JournaledStore(SqlStore, Journaled):
         return not self._journal.exists and bool(self.issue_days())
 
     @override
+    def lacks(self, journal: SendJournal) -> str:
+        last_letters = list(journal.last_letters())
+        with self._database.reading() as connection:
+            for day, letters in last_letters:
+                if _lacks_waves(connection, day, letters) or _forgotten(
+                    connection, day, letters, self._database.boot
+                ):
+                    return f"the letters of {day}"
+            readers = connection.execute(select(schema.readers.c.id).limit(1)).first()
+        return "the readers" if readers is None and journal.says_anything else ""
+
+    @override
     def recover_from_journal(self, *, now: datetime) -> Restoration:
+        relatives = self._journal.relatives(self.emails)
+        others = [one for one in relatives if not self._journal.has_taken_over(one)]
         with self._database.writing() as connection:
-            restoration = recover(connection, self._journal, now)
+            found = [recover(connection, one, now) for one in (self._journal, *others)]
+        for other in reversed(others):
+            self._journal.take_over(other)
         self._journal.record_restoration(now)
-        return restoration
+        return combined(found)
+
+    @override
+    def emails(self) -> Sequence[str]:
+        with self._database.reading() as connection:
+            return connection.execute(select(schema.readers.c.email)).scalars().all()
 
     @override
     def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
@@ -241,7 +263,6 @@ class JournaledStore(SqlStore, Journaled):
         """
         if self._checked is not None and abs(now - self._checked) < CHECK_INTERVAL:
             return
-        self._check_for_predecessor()
         # The journal is read first, because letters may leave during the check.
         last_letters = list(self._journal.last_letters())
         with self._database.reading() as connection:
@@ -255,29 +276,6 @@ class JournaledStore(SqlStore, Journaled):
                         "was sent since; until then nothing is sent."
                     )
         self._checked = now
-
-    def _check_for_predecessor(self) -> None:
-        """Check that an empty store is not in the place of another that has sent letters.
-
-        Raises:
-            OldStoreError: it is.
-        """
-        if self._journal.exists:
-            return
-        with self._database.reading() as connection:
-            if connection.execute(select(schema.waves.c.id).limit(1)).first() is not None:
-                return
-            emails = connection.execute(select(schema.readers.c.email)).scalars().all()
-        other = self._journal.find_predecessor(emails)
-        if other is not None:
-            old = other.store or "OLD"
-            raise OldStoreError(
-                f"{self._journal.store} is an empty store, but letters were sent from another, "
-                f"{other.store or 'whose address is not known'} (recorded in {other.folder}). "
-                f"`newsletter store copy --from {old}` brings along what was sent, who left and "
-                "who is blocked; until then nothing is sent. If that was another newsletter, run "
-                "`newsletter store restored`."
-            )
 
     def _record_waves(self, day: date, claims: Sequence[Claim]) -> None:
         """Record the waves of these claims if the journal may lack one of their readers."""
@@ -356,6 +354,13 @@ def _entries(
     for batch in batches(readers):
         rows = connection.execute(query.where(editions.wave == wave, editions.reader.in_(batch)))
         yield {row.id: (journal.names(row.email)[0], row.papers) for row in rows}
+
+
+def _lacks_waves(connection: Connection, day: date, letters: Sequence[JournaledLetter]) -> bool:
+    """Whether one of these letters is of a wave that the store does not have."""
+    query = select(schema.waves.c.frozen).join(schema.issues).where(schema.issues.c.day == day)
+    known = {frozen.isoformat() for frozen in connection.execute(query).scalars()}
+    return any(letter.wave not in known for letter in letters)
 
 
 def _forgotten(

@@ -15,7 +15,7 @@ from newsletter.stores.sql.engine import Task, lock_task
 from newsletter.stores.sql.errors import printable_url
 from newsletter.stores.sql.reader_rows import READERS
 from newsletter.stores.sql.readers import last_cutoff
-from newsletter.stores.sql.statements import BATCH, batches, is_postgres
+from newsletter.stores.sql.statements import BATCH, batches, is_postgres, upsert
 from newsletter.stores.sql.store import SqlStore
 
 CONSENTS = schema.consents.c
@@ -29,8 +29,21 @@ class _Kept:
     consents: Sequence[Mapping[str, Any]]
 
 
-def copy_rows(source_url: str, target_url: str) -> int:
-    """Copy every row of one store into another that has sent nothing yet.
+def count_rows(url: str) -> dict[str, int]:
+    """The number of rows in each table of a store."""
+    with closing(SqlStore(url)) as store, store._database.reading() as connection:  # noqa: SLF001 - of this package
+        return {
+            table.name: connection.execute(
+                sa.select(sa.func.count()).select_from(table)
+            ).scalar_one()
+            for table in schema.metadata.sorted_tables
+        }
+
+
+def copy_rows(source_url: str, target_url: str, facts: Mapping[str, str]) -> int:
+    """Copy every row of one store into another that has sent nothing yet, and add these facts.
+
+    A store that has these facts is such a copy, and is replaced.
 
     Readers whom only the other store knows stay in it, and so does the departure of a reader whom
     both know. Returns the number of readers afterwards.
@@ -45,13 +58,17 @@ def copy_rows(source_url: str, target_url: str) -> int:
             if is_postgres(old):  # one snapshot for all tables; SQLite's transactions are that
                 old.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             lock_task(new, Task.ADD_READERS)
-            if new.execute(sa.select(schema.waves.c.id).limit(1)).first() is not None:
+            known = {row.name: row.value for row in new.execute(sa.select(schema.facts))}
+            is_copy = bool(facts) and facts.items() <= known.items()
+            if not is_copy and new.execute(sa.select(schema.waves.c.id).limit(1)).first():
                 raise StoreError(f"{name} has issues of its own; copy into an empty store.")
-            kept = _readers_of(new)
+            kept = [] if is_copy else _readers_of(new)
             for table in reversed(schema.metadata.sorted_tables):
                 new.execute(sa.delete(table))
             for table in schema.metadata.sorted_tables:
                 _copy_table(old, new, table)
+            for fact, value in facts.items():
+                new.execute(upsert(new, schema.facts, {"name": fact, "value": value}))
             _restart_sequences(new)
             for reader in kept:
                 _keep(new, reader)

@@ -116,6 +116,18 @@ class OperatorQueries(Queries, Operator):
             connection.execute(sa.delete(schema.notices).where(schema.notices.c.event.in_(events)))
 
     @override
+    def facts(self) -> Mapping[str, str]:
+        columns = schema.facts.c
+        with self._database.reading() as connection:
+            rows = connection.execute(sa.select(columns.name, columns.value))
+            return {row.name: row.value for row in rows if row.value}
+
+    @override
+    def record_fact(self, name: str, value: str) -> None:
+        with self._database.writing() as connection:
+            connection.execute(upsert(connection, schema.facts, {"name": name, "value": value}))
+
+    @override
     def record_heartbeat(self, heartbeat: Heartbeat) -> None:
         with self._database.writing() as connection:
             connection.execute(upsert(connection, schema.heartbeats, asdict(heartbeat)))
@@ -123,10 +135,9 @@ class OperatorQueries(Queries, Operator):
     @override
     def heartbeats(self) -> tuple[Heartbeat, ...]:
         columns = schema.heartbeats.c
-        query = sa.select(columns.name, columns.started, columns.seen, columns.said)
+        query = sa.select(schema.heartbeats).order_by(columns.seen.desc(), columns.name)
         with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(columns.seen.desc(), columns.name))
-            return tuple(Heartbeat(*row) for row in rows)
+            return tuple(Heartbeat(**row) for row in connection.execute(query).mappings())
 
 
 def _utc_day(connection: sa.Connection, instant: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0016"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0017"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -292,6 +292,15 @@ heartbeats = sa.Table(
     sa.Column("started", UtcDateTime, nullable=False),
     sa.Column("seen", UtcDateTime, nullable=False),
     sa.Column("said", StorableText, nullable=False),
+    sa.Column("configuration", sa.Text, nullable=False, server_default=""),  # its digest
+    sa.Column("changed", StorableText, nullable=False, server_default=""),  # files, since its start
+)
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", StorableText, nullable=False),
 )
 
 notices = sa.Table(

@@ -1,0 +1,140 @@
+"""Refuses a store in the place of the one that this newsletter was sent from.
+
+Another address in ``store:``, a deleted file or a backup under another name would send the day
+again to everybody, also to those who left. The send journal knows better.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from newsletter.errors import ConfigurationError
+from newsletter.stores import Journaled, SendJournal
+
+MOVED = "moved to"
+"""The fact of a store that ``newsletter store move`` has left: the address of the other one."""
+
+COPY_OF = "copy of"
+"""The fact of a store that a move which has not ended has filled: the address of the other one."""
+
+RECORDED_IN = "journal"
+"""The fact of a store that names the folder in which what it sent was last recorded."""
+
+
+def refuse_missing_file(journal: SendJournal, config: str) -> None:
+    """Refuse to create a store's file if what was sent before is on record.
+
+    Raises:
+        ConfigurationError: it is.
+    """
+    if not journal.file or _has_content(Path(journal.file)):
+        return
+    for other in _records(journal, lambda: ()):
+        if other.says_anything and not journal.has_taken_over(other):
+            raise _refused(journal, other, "does not exist, but there are letters", config)
+
+
+def check_store(journal: SendJournal, store: Journaled, config: str) -> None:
+    """Check that a store knows what this newsletter has sent, from whichever store that was.
+
+    Raises:
+        ConfigurationError: it does not, or the newsletter has moved from it to another one.
+    """
+    facts = store.facts()
+    if moved := facts.get(MOVED):
+        raise ConfigurationError(
+            f"{journal.store} was left by `newsletter store move`: write `store: {moved}`. To use "
+            "the old one all the same, run `newsletter store new`",
+            file=config,
+            where="store",
+        )
+    if facts.get(COPY_OF):  # the configuration names it, so the move has ended
+        store.record_fact(COPY_OF, "")
+    for other in _records(journal, store.emails):
+        own = other.folder == journal.folder
+        if (own and store.issue_days()) or journal.has_taken_over(other):
+            continue
+        if lacking := store.lacks(other):
+            raise _refused(journal, other, f"does not have {lacking}", config)
+        if not own:
+            journal.take_over(other)
+    _check_folder(journal, store, facts.get(RECORDED_IN, ""))
+
+
+def _check_folder(journal: SendJournal, store: Journaled, last: str) -> None:
+    """Check that the journal is not in another folder; the store knows where it was.
+
+    Raises:
+        ConfigurationError: it is.
+    """
+    if journal.exists and last != str(journal.folder):
+        store.record_fact(RECORDED_IN, str(journal.folder))
+    elsewhere = Path(last).parent
+    if not journal.exists and last and elsewhere != journal.folder.parent and elsewhere.is_dir():
+        state = journal.folder.parent.parent
+        raise ConfigurationError(
+            f"is new, but what was sent so far is on record in {elsewhere.parent}; copy it: "
+            f"cp -a {elsewhere.parent}/. {state}/",
+            file=str(state),
+        )
+
+
+def refuse_copy(journal: SendJournal, config: str) -> None:
+    """Refuse to send from a copy of a folder while the original is there.
+
+    Raises:
+        ConfigurationError: this is such a copy.
+    """
+    if original := journal.original():
+        raise ConfigurationError(
+            f"{journal.file} is a copy of {original}, which is still there: both would send the "
+            f"same emails to the same readers. If the newsletter has moved here, rename {original} "
+            "or delete it; to make this copy a newsletter of its own, run `newsletter store new`",
+            file=config,
+            where="store",
+        )
+
+
+def begin_anew(journal: SendJournal, store: Journaled, now: datetime) -> list[str]:
+    """Accept a store although it does not know what was sent before.
+
+    Returns the addresses of the stores that this was sent from.
+    """
+    left = [*journal.relatives(store.emails)]
+    store.record_fact(MOVED, "")
+    store.record_fact(RECORDED_IN, "")
+    for other in left:
+        journal.take_over(other, copy=False)
+    journal.record_restoration(now)
+    journal.reidentify()
+    return [other.store for other in left]
+
+
+def _records(journal: SendJournal, emails: Callable[[], Iterable[str]]) -> Iterator[SendJournal]:
+    """The journals of this newsletter that have something on record; its store's own one first."""
+    if not journal.is_empty:
+        yield journal
+    yield from journal.relatives(emails)
+
+
+def _has_content(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
+
+
+def _refused(
+    journal: SendJournal, other: SendJournal, lacking: str, config: str
+) -> ConfigurationError:
+    here, there = journal.store, other.store or "another store"
+    put_back = (
+        f"put {journal.file or 'its content'} back"
+        if other.folder == journal.folder
+        else f"write `store: {there}` again, and move with `newsletter store move {here}`"
+    )
+    return ConfigurationError(
+        f"{here} {lacking} that this newsletter sent from {there} (on record in {other.folder}): "
+        f"from here everybody would get emails again, also who had left. Either {put_back}; or, "
+        "if that store is lost, run `newsletter store restored`, so that nothing is sent twice; "
+        "or, to begin anew all the same, run `newsletter store new`",
+        file=config,
+        where="store",
+    )
