@@ -17,9 +17,16 @@ from typing import Literal
 
 from newsletter.errors import TokenError
 from newsletter.model import Publication
-from newsletter.model.windows import CONFIRM_LINK_VALID, EDITION_LINK_VALID, PREFERENCES_LINK_VALID
+from newsletter.model.windows import (
+    CONFIRM_LINK_VALID,
+    EDITION_LINK_VALID,
+    OPERATOR_FORM_VALID,
+    PREFERENCES_LINK_VALID,
+)
 
-Purpose = Literal["unsubscribe", "preferences", "edition", "confirm", "feed", "move", "sent"]
+Purpose = Literal[
+    "unsubscribe", "preferences", "edition", "confirm", "feed", "move", "sent", "operator"
+]
 """What a token allows; each purpose has a salt of its own."""
 
 MAX_AGE: dict[Purpose, timedelta | None] = {
@@ -30,6 +37,7 @@ MAX_AGE: dict[Purpose, timedelta | None] = {
     "feed": None,
     "move": CONFIRM_LINK_VALID,
     "sent": CONFIRM_LINK_VALID,
+    "operator": OPERATOR_FORM_VALID,
 }
 """How long after its signing a token is valid; None: always.
 

@@ -87,6 +87,8 @@ UNCONFIRMED_KEPT = timedelta(days=7)  # how long an address that is never confir
 PREFERENCES_LINK_VALID = timedelta(days=30)
 """How long the link to the preferences is valid: every letter brings a new one."""
 
+OPERATOR_FORM_VALID = timedelta(hours=12)  # how long a form of the operator's page is valid
+
 EDITION_LINK_VALID = timedelta(days=365)  # how long a letter can be read on the web
 
 _DAY = timedelta(days=1)

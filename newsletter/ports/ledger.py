@@ -229,6 +229,14 @@ class Operator(Acts, Protocol):
     def count_readers(self) -> Mapping[Status, int]:
         """The number of readers of each status that occurs."""
 
+    def search_readers(
+        self, words: str, *, status: Status | None = None, before: int | None = None, limit: int
+    ) -> tuple[Reader, ...]:
+        """Readers whose address or name has these words, the newest first; not the erased ones.
+
+        Case and accents are ignored. ``before``: only readers with lower ids.
+        """
+
     def daily_growth(self) -> tuple[DailyGrowth, ...]:
         """How many of the present readers joined and left on each day, oldest first.
 

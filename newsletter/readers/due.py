@@ -142,11 +142,12 @@ def next_due(
     """
     for due in list_due([reader], default_schedule, unplanned, now=now, since=since):
         return due
-    if not reader.is_served:
+    own, today = reader.subscriber, now.date()
+    first = max(own.paused_until or today, today - _WEEK)
+    if not reader.is_served or date.max - first <= LONGEST_GAP + 2 * _WEEK:
         return None
-    own = reader.subscriber
     at, zone = own.at or default_schedule.at, own.timezone or default_schedule.timezone
-    start = max(now, local_instant(own.paused_until or date.min + 2 * _DAY, time.min, zone))
+    start = max(now, local_instant(first, time.min, zone))
     for instant, day in _local_dates(at, zone, since=start, until=start + LONGEST_GAP + _WEEK):
         if is_due(own, day, default_schedule.cadence) and unplanned(day, [reader.id]):
             return Due(day, instant, [reader.id])

@@ -32,7 +32,13 @@ from newsletter.readers.due import (
     local_instant,
     next_due,
 )
-from newsletter.readers.service import Note, ReaderService, SendNote, is_erased, keep_fields
+from newsletter.readers.service import (
+    Note,
+    ReaderService,
+    SendNote,
+    is_erased,
+    keep_fields,
+)
 
 COMMAND_LINE, OPERATORS_PAGE = "command line", "operator's page"
 """Who acts; an API token acts under its own name."""
@@ -156,7 +162,7 @@ class OperatorService:
             UsageError: the day has begun already for them.
         """
         zone = reader.subscriber.timezone or self.default_schedule.timezone
-        if local_instant(until, time.min, zone) <= now:
+        if until.year < now.year or local_instant(until, time.min, zone) <= now:
             raise UsageError(f"a pause has to end after today; {until} has begun already")
         paused = self.service.pause(reader, until, now)
         self.record(now, "paused", paused, f"until {until}")

@@ -23,11 +23,13 @@ from newsletter.letter.links import Purpose, sign_token
 from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
 from newsletter.model.zones import load_zone, zone_names
 from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.welcoming import plan_first_letter
 from newsletter.readers.due import DefaultSchedule
-from newsletter.readers.service import ReaderService
+from newsletter.readers.operating import OperatorService
+from newsletter.readers.service import Note, ReaderService
 from newsletter.templates import find_folders, make_environment
 from newsletter.web.forms import MAX_PACKED, Form, read_form
-from newsletter.web.mail_queue import MailQueue
+from newsletter.web.mail_queue import MailQueue, Send
 from newsletter.web.page_cache import PageCache
 
 ZONE_AREAS = (
@@ -40,7 +42,8 @@ STYLE = "web/door.css"
 TEMPLATE_NAMES = (
     "archive.html", "confirm.html", "confirmed.html", "edition.html", "erased.html",
     "farewell.html", "feed.atom", "feed.rss", "issue.html", "join.html", "move.html",
-    "operator.html", "paper.html", "preferences.html", "problem.html", "refused.html",
+    "operator.html", "operator-reader.html", "operator-readers.html", "operator-sure.html",
+    "paper.html", "preferences.html", "problem.html", "refused.html",
     "search.html", "sent.html", "topic.html", "unsubscribe.html",
 )  # fmt: skip
 """Every page and feed that has a template."""
@@ -131,6 +134,21 @@ class PageContext:
         """The date in a reader's time zone."""
         zone = reader.subscriber.timezone or self.default_schedule.timezone
         return self.now.astimezone(load_zone(zone)).date()
+
+    def operator(self, who: str) -> OperatorService:
+        """What the operator does about readers, recorded under this name."""
+        return OperatorService(
+            self.reader_service, self.publisher.store, self.default_schedule, who
+        )
+
+    def welcome(self, reader: Reader) -> None:
+        """Send the day's edition to a new reader, or a note if there is none."""
+
+        def job(send: Send) -> None:
+            link = self.reader_service.preferences_url(reader, self.now)
+            send(plan_first_letter(self.publisher, reader) or Note("welcome", reader, link))
+
+        self.mail_queue.add(job)
 
     def redirect_to_sent(self, email: str) -> Response:
         """Send the browser to the page that says that a note to this address is on its way."""

@@ -1,5 +1,6 @@
 """Forms: reading what a browser sent, and turning it into a subscriber and back."""
 
+import re
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
@@ -60,6 +61,14 @@ def unpack_form(packed: str) -> Form | None:
         return _parse(text) if packed else None
     except (ValueError, zlib.error):
         return None
+
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+
+
+def number_of(text: str) -> int | None:
+    """A positive number that every database can have as an integer; None for any other text."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -1,6 +1,5 @@
-"""The operator's page and its numbers for Prometheus: read-only, behind a password (RFC 7617)."""
+"""The operator's page and its numbers for Prometheus: read-only, behind a password."""
 
-import hmac
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -9,13 +8,13 @@ from itertools import accumulate
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from newsletter.model import DailyGrowth, ListingState, Suppression
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import find_reader_faults, known_health, reported_days
-from newsletter.web.context import PageContext, password_of
+from newsletter.web.context import PageContext
 
 Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
 """A metric's name, its help text, the name of its label, and its values by label."""
@@ -45,10 +44,8 @@ class OperatorPages:
 
     context: PageContext
 
-    def overview(self, request: Request) -> Response:
+    def overview(self, _request: Request) -> Response:
         """The state of readers, issues, sources and running processes."""
-        if (refusal := self._ask_password(request)) is not None:
-            return refusal
         store = self.context.publisher.store
         days, today = store.issue_days()[:ISSUES_SHOWN], self.context.now.date()
         waves = store.waves(days[0]) if days else ()
@@ -68,22 +65,9 @@ class OperatorPages:
             quarantined=tuple(fault for wave in waves for fault in wave.issue.quarantined),
         )
 
-    def metrics(self, request: Request) -> Response:
-        """The same in Prometheus's text format, behind the same password."""
-        return self._ask_password(request) or expose_metrics(
-            self.context.publisher, self.context.now
-        )
-
-    def _ask_password(self, request: Request) -> Response | None:
-        """The answer that asks for the password; None if the request has it; 404 without a page."""
-        if self.context.operator_password is None:
-            raise HTTPException(404, "There is no such page.")
-        if hmac.compare_digest(
-            password_of(request).encode(), self.context.operator_password.encode()
-        ):
-            return None
-        challenge = {"WWW-Authenticate": 'Basic realm="operator", charset="UTF-8"'}
-        return PlainTextResponse("This page needs the operator's password.", 401, challenge)
+    def metrics(self, _request: Request) -> Response:
+        """The same in Prometheus's text format."""
+        return expose_metrics(self.context.publisher, self.context.now)
 
 
 def _list_blocked(suppressed: Iterable[Suppression]) -> list[tuple[date, str]]:

@@ -13,12 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from newsletter.letter.links import MAX_AGE, verify_token
-from newsletter.model import LEFT, Reader, Subscriber
-from newsletter.publisher.welcoming import plan_first_letter
-from newsletter.readers.service import CONSENT_TEXT, Note
+from newsletter.model import LEFT, Subscriber
+from newsletter.readers.service import CONSENT_TEXT
 from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.forms import Form, InvalidFormError, parse_subscriber, unpack_form
-from newsletter.web.mail_queue import Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +81,7 @@ class SubscribePages:
     def confirm(self, request: Request, _form: Form) -> Response:
         """Confirm a reader; their first letter, or a welcome, is sent at once."""
         service, now = self.context.reader_service, self.context.now
-
-        def welcome(reader: Reader) -> None:
-            self.context.mail_queue.add(lambda send: self._welcome(reader, send))
-
-        service.confirm(token_of(request), now, welcome)
+        service.confirm(token_of(request), now, self.context.welcome)
         return self.context.templates.redirect(f"/confirm/{token_of(request)}/done")
 
     def show_confirmed(self, request: Request) -> Response:
@@ -102,11 +96,6 @@ class SubscribePages:
             newest=next(iter(self.context.page_cache.published()), None),
             first=True,
         )
-
-    def _welcome(self, reader: Reader, send: Send) -> None:
-        """Send the day's edition to a new reader, or a note if there is none."""
-        link = self.context.reader_service.preferences_url(reader, self.context.now)
-        send(plan_first_letter(self.context.publisher, reader) or Note("welcome", reader, link))
 
     @property
     def _consent_text(self) -> str:

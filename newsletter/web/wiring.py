@@ -26,6 +26,8 @@ from newsletter.web.listening import serve_in_thread
 from newsletter.web.mail_queue import MailQueue
 from newsletter.web.mail_queue import Send as SendMail
 from newsletter.web.operator import OperatorPages
+from newsletter.web.operator_login import OperatorLogin
+from newsletter.web.operator_readers import OperatorReaderPages
 from newsletter.web.page_cache import PageCache
 from newsletter.web.preferences import PreferencePages
 from newsletter.web.subscribing import SubscribePages
@@ -84,7 +86,8 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
     """The addresses of all pages; a GET only shows, only a POST changes something."""
     join, preferences = SubscribePages(context), PreferencePages(context)
     archive, operator = ArchivePages(context), OperatorPages(context)
-    webhooks = WebhookPages(context)
+    webhooks, login = WebhookPages(context), OperatorLogin(context)
+    readers = OperatorReaderPages(context, login)
     return [
         Route("/", join.welcome),
         post("/join", join.subscribe),
@@ -117,8 +120,12 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
         *(Route(f"/feed.{form}", archive.feed) for form in FORMATS),
         *(Route(f"/topic/{{name}}/feed.{form}", archive.feed) for form in FORMATS),
         *(Route(f"/mine/{{token}}/feed.{form}", archive.own_feed) for form in FORMATS),
-        Route("/operator", operator.overview),
-        Route("/metrics", operator.metrics),
+        Route("/operator", login.behind(operator.overview)),
+        Route("/operator/readers", login.behind(readers.search)),
+        Route("/operator/readers/{id}", login.behind(readers.show)),
+        post("/operator/readers/{id}", login.behind(readers.act)),
+        Route("/operator/readers/{id}/{act}", login.behind(readers.ask)),
+        Route("/metrics", login.behind(operator.metrics)),
         Route("/bounces/{service}", webhooks.receive, methods=["POST"]),
         Route("/bounces/{service}/{secret:path}", webhooks.receive, methods=["POST"]),
     ]

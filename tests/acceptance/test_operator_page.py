@@ -1,4 +1,4 @@
-"""The operator's page over real HTTP: behind its password, read-only."""
+"""The operator's page over real HTTP: how things stand, behind its password."""
 
 import base64
 import sys

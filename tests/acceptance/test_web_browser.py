@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -248,14 +249,18 @@ def violations(page: Page) -> list[str]:
     return [f"{v['id']}: {[node['html'] for node in v['nodes']]}" for v in found]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
-def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, width: int) -> None:
-    page = browser.new_page(
+def sized_page(browser: Browser, scheme: str, width: int) -> Page:
+    return browser.new_page(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
         http_credentials={"username": "operator", "password": PASSWORD},
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
+def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, width: int) -> None:
+    page = sized_page(browser, scheme, width)
 
     def look(name: str) -> None:
         assert violations(page) == [], name
@@ -304,4 +309,37 @@ def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, w
     page.goto(f"{app.site}/operator")
     page.get_by_text("The numbers").click()
     look("the operator's numbers")
+    page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 240)])
+def test_operators_pages_are_accessible(
+    app: Website, browser: Browser, scheme: str, width: int
+) -> None:
+    page = sized_page(browser, scheme, width)
+
+    def press(name: str, said: str, role: Literal["button", "link"] = "button") -> None:
+        with page.expect_navigation(wait_until="load"):
+            page.get_by_role(role, name=name).click()
+        expect(page.get_by_role("main")).to_contain_text(said)
+        assert violations(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+    app.store.save_reader(subscriber(ADA, name="Ada " * 20), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew")
+    page.goto(f"{app.site}/operator")
+    press("Find a reader", ADA, "link")
+    page.get_by_label("Part of the address").fill("nobody")
+    press("Search", "No readers match")
+    page.get_by_label("Part of the address").fill("ada")
+    press("Search", ADA)
+    press(ADA, "250 taken", "link")
+    press("Pause", "Paused.")
+    press("Resume", "Resumed.")
+    page.get_by_label("Why (optional)").fill("asked by phone")
+    press("Block", "asked by phone")
+    press("Unblock", "Unblocked.")
+    press("Erase", "cannot be undone", "link")
+    press("Erase", "Erased.")
     page.close()

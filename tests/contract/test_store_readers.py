@@ -8,6 +8,7 @@ import pytest
 
 from newsletter.model import Consent, Filter, ListedReader, ListedStatus, Reader, Status, Subscriber
 from newsletter.ports import Store
+from newsletter.readers.service import ERASED
 from tests.support.factories import EVERY_FIELD, NOON, subscriber
 
 LATER = NOON + timedelta(days=1)
@@ -241,3 +242,23 @@ class TestReaderOfTheStoreInTheFile:
         assert (only_reader(store).status, only_reader(store).origin) == ("unsubscribed", "store")
         self.list(store)
         assert only_reader(store).status == "unsubscribed"
+
+
+def test_search_finds_parts_of_address_and_name(store: Store) -> None:
+    sync(store, "ada@example.org", "bob@example.org", "cyd@example.org", "dee@example.org")
+    store.save_reader(subscriber(name="Ada Çelik"), status="confirmed", now=NOON)
+    store.set_status("bob@example.org", "blocked", now=NOON)
+    store.erase(4, f"hash.4{ERASED}", now=NOON)
+
+    def found(
+        words: str, status: Status | None = None, before: int | None = None, limit: int = 9
+    ) -> list[int]:
+        readers = store.search_readers(words, status=status, before=before, limit=limit)
+        return [reader.id for reader in readers]
+
+    assert found("") == [3, 2, 1]
+    assert found("EXAMPLE", before=3) == [2, 1]
+    assert found("celik") == [1]
+    assert found("b", "blocked") == [2]
+    assert found("", limit=2) == [3, 2]
+    assert found("hash") == found("%") == found("\0") == []

@@ -177,3 +177,12 @@ def test_issue_that_is_due_now_is_the_next(desk: Desk) -> None:
     assert desk.service.next_letter(reader, zurich(3, 9)) == Due(
         date(2026, 8, 3), zurich(3, 7), [reader.id]
     )
+
+
+@pytest.mark.parametrize("until", [date.min, date.max])
+def test_pause_at_an_end_of_the_calendar_is_no_error(desk: Desk, until: date) -> None:
+    reader = desk.ada("confirmed", paused_until=until, timezone="Pacific/Pago_Pago")
+    found = desk.service.next_letter(reader, NOON)
+    assert (found is None) == (until == date.max)
+    with pytest.raises(UsageError, match="has begun already"):
+        desk.service.pause(reader, date.min, NOON)

@@ -1,22 +1,25 @@
 """What is reported to the operator, in SQL: growth, bounces, notices, heartbeats."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import date, datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import DailyGrowth, Heartbeat, OperatorAct, Status, Suppression
+from newsletter.model import DailyGrowth, Heartbeat, OperatorAct, Reader, Status, Suppression
 from newsletter.ports import Operator
+from newsletter.readers.service import ERASED
 from newsletter.stores.logic import GONE, growth, why_blocked
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.engine import Queries
 from newsletter.stores.sql.mail_events import EVENTS, forgive, set_reader_status
-from newsletter.stores.sql.reader_rows import READERS
+from newsletter.stores.sql.reader_rows import COLUMNS, READERS, reader_of
 from newsletter.stores.sql.statements import insert_new, is_postgres, upsert
+from newsletter.text import fold
 
 
 class OperatorQueries(Queries, Operator):
@@ -27,6 +30,25 @@ class OperatorQueries(Queries, Operator):
         query = sa.select(READERS.status, sa.func.count().label("number")).group_by(READERS.status)
         with self._database.reading() as connection:
             return {row.status: row.number for row in connection.execute(query)}
+
+    @override
+    def search_readers(
+        self, words: str, *, status: Status | None = None, before: int | None = None, limit: int
+    ) -> tuple[Reader, ...]:
+        query = sa.select(*COLUMNS).where(READERS.email.not_like(f"%{ERASED}"))
+        if status is not None:
+            query = query.where(READERS.status == status)
+        if before is not None:
+            query = query.where(READERS.id < before)
+        query, wanted = query.order_by(READERS.id.desc()), fold(words)
+        with self._database.reading() as connection:
+            rows = connection.execute(query if wanted else query.limit(limit))
+            found = (
+                row
+                for row in rows
+                if wanted in row.email.lower() or wanted in fold(_name_in(row.body))
+            )
+            return tuple(map(reader_of, islice(found, limit)))
 
     @override
     def daily_growth(self) -> tuple[DailyGrowth, ...]:
@@ -138,6 +160,14 @@ class OperatorQueries(Queries, Operator):
         query = sa.select(schema.heartbeats).order_by(columns.seen.desc(), columns.name)
         with self._database.reading() as connection:
             return tuple(Heartbeat(**row) for row in connection.execute(query).mappings())
+
+
+def _name_in(body: str) -> str:
+    """The name in a reader's stored settings; empty if they cannot be read."""
+    try:
+        return str(json.loads(body).get("name", ""))
+    except (AttributeError, TypeError, ValueError):
+        return ""
 
 
 def _utc_day(connection: sa.Connection, instant: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
