@@ -42,6 +42,7 @@ from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import ListedReader, Reader, Subscriber
 from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.topics import present_names
 from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
@@ -182,7 +183,7 @@ class App:
         lists_nobody = "write it (`subscribers: []` lists nobody)"
         otherwise = f"{lists_nobody}, or correct `subscribers:` in {self.path.name}"
         content = read_file(path, remedy(path, otherwise))
-        return read_subscribers(content, path.name, self.topic_names, self.environment)
+        return read_subscribers(content, path.name, self.known_topics, self.environment)
 
     def sync_subscribers_file(self) -> None:
         """Read the operator's file again and bring the store's readers up to date.
@@ -219,9 +220,9 @@ class App:
         return DefaultSchedule(schedule.at, self.settings.timezone, schedule.days)
 
     @property
-    def topic_names(self) -> list[str]:
-        """The topics that a reader may follow."""
-        return [topic.name for topic in self.settings.topics]
+    def known_topics(self) -> Mapping[str, str]:
+        """For each name of a topic, present or former, the present one."""
+        return present_names(settings.topic for settings in self.settings.topics)
 
     # -- issues and letters --------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ def add(
     lists = {"topics": topics, "include": include, "exclude": exclude}
     entry |= {key: [*values] for key, values in lists.items() if values}
     with open_app(config) as app:
-        subscriber = subscriber_from_entry(entry, app.topic_names)
+        subscriber = subscriber_from_entry(entry, app.known_topics)
         _save(app, _to_save(app, [ListedReader(subscriber)], again=again))
     output.result({"added": [subscriber.email]}, f"{subscriber.email}: confirmed")
     return 0
@@ -170,11 +170,11 @@ def _read_list(app: App, file: Path) -> ReaderList:
     content = read_file(file, "name a file of readers: CSV, YAML, text or ZIP")
     match file.suffix.lower():
         case ".csv" | ".tsv" | ".txt" | ".xls" | ".xlsx" | ".ods":
-            return read_csv(content, str(file), app.topic_names)
+            return read_csv(content, str(file), app.known_topics)
         case ".zip":
-            return read_zip(content, str(file), app.topic_names)
+            return read_zip(content, str(file), app.known_topics)
         case _:
-            listed = read_subscribers(content, str(file), app.topic_names, app.environment)
+            listed = read_subscribers(content, str(file), app.known_topics, app.environment)
             return ReaderList(listed)
 
 

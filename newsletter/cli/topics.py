@@ -85,7 +85,8 @@ def _candidates(app: App, email: str | None) -> dict[str, Subscriber]:
     """The filters to try: one reader's, or one for each topic of newsletter.yaml."""
     if email is None:
         sender = app.settings.publication.sender_email
-        return {name: Subscriber(sender, filter=Filter(topics=(name,))) for name in app.topic_names}
+        names = (topic.name for topic in app.settings.topics)
+        return {name: Subscriber(sender, filter=Filter(topics=(name,))) for name in names}
     for listed in app.listed_subscribers:
         if mailbox_key(listed.email) == mailbox_key(email):
             return {email: listed}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from newsletter.config.fields import Strict
 from newsletter.config.models import Settings
 from newsletter.config.sources import SOURCE_KINDS
+from newsletter.config.topics import former_name_errors
 from newsletter.config.yaml_file import SECRETS, Document, SettingPath, Value, load
 from newsletter.errors import ConfigurationError, InvalidFileError
 
@@ -51,7 +52,14 @@ def read_settings(source: bytes, file: str, environment: Mapping[str, str]) -> S
             "the file is empty; delete it, then `newsletter init` writes a new newsletter.yaml",
             file=file,
         )
-    return validate(Settings, document)
+    errors = [*former_name_errors(document)]
+    try:
+        settings = validate(Settings, document)
+    except InvalidFileError as error:
+        raise InvalidFileError(sorted_by_line([*error.errors, *errors])) from error
+    if errors:
+        raise InvalidFileError(errors)
+    return settings
 
 
 def validate(model: type[Model], document: Document) -> Model:

@@ -34,7 +34,7 @@ from newsletter.config.fields import (
 from newsletter.config.mailboxes import ImapSettings, Pop3Settings
 from newsletter.config.oauth import PROVIDERS, OAuthSettings
 from newsletter.config.sources import EVERY_FIELD, AnySource
-from newsletter.config.topics import TopicSettings, expand_name
+from newsletter.config.topics import TopicSettings, expand_name, without_claimed
 from newsletter.config.webhooks import WebhookSettings
 from newsletter.letter.links import MAX_ADDRESS, MAX_LOCAL_PART, TAG_ROOM
 from newsletter.model import Days, Publication
@@ -206,7 +206,7 @@ class Settings(Strict):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two topics are called {name!r}; rename one")
-        return value
+        return without_claimed(value)
 
     @model_validator(mode="after")
     def distinct_sources(self) -> Self:

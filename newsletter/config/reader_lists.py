@@ -106,7 +106,7 @@ def read_csv(source: bytes, file: str, topics: Collection[str]) -> ReaderList:
     Args:
         source: the file's content.
         file: its name, for errors; that of Mailchimp's files says who left.
-        topics: the names of the topics that a reader can follow.
+        topics: the names of the topics that a reader can follow; former ones too.
 
     Raises:
         ConfigurationError: this is not a list of readers; mistakes in rows are in the result.

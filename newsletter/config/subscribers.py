@@ -143,7 +143,7 @@ def read_subscribers(
     Args:
         source: the file's content.
         file: its name, for errors.
-        topics: the names of the topics that a reader can follow.
+        topics: the names of the topics that a reader can follow; former ones too.
         environment: the variables for ``${NAME}``.
 
     Raises:
@@ -221,8 +221,9 @@ def mailbox_key(email: str) -> str:
 
 def _unknown_topic(name: str, topics: Collection[str]) -> str:
     """The error for a topic that the newsletter does not have."""
-    near = difflib.get_close_matches(name, list(topics), 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(topics) or 'none'}"
+    present = dict.fromkeys(topics.values() if isinstance(topics, Mapping) else topics)
+    near = difflib.get_close_matches(name, present, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(present) or 'none'}"
     return f"the newsletter has no topic {name!r}; {hint}"
 
 

@@ -1,14 +1,16 @@
 """A newsletter's topics, and the bundled topics that newsletter.yaml can use by name."""
 
 import difflib
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from newsletter.config.fields import RuleText, Strict
-from newsletter.config.yaml_file import Value, load
+from newsletter.config.fields import RuleText, Strict, as_list
+from newsletter.config.yaml_file import Document, SettingPath, Value, load
+from newsletter.errors import ConfigurationError
 from newsletter.model import Topic
 from newsletter.papers.filters import parse_rule
 
@@ -23,6 +25,7 @@ class TopicSettings(Strict):
     any: tuple[RuleText, ...] = ()
     none: tuple[RuleText, ...] = ()
     categories: tuple[str, ...] = ()
+    formerly: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ()
 
     @property
     def topic(self) -> Topic:
@@ -33,6 +36,7 @@ class TopicSettings(Strict):
             none=tuple(parse_rule(text) for text in self.none),
             categories=self.categories,
             about=self.about,
+            formerly=self.formerly,
         )
 
 
@@ -52,6 +56,8 @@ def curated_topics() -> tuple[Topic, ...]:
 def expand_name(value: Any) -> Any:  # noqa: ANN401 - before validation anything may be here
     """The settings of a bundled topic, if only its name is given.
 
+    Under a name that the topic had in an earlier version it keeps that name, which readers know.
+
     Raises:
         ValueError: no bundled topic has that name.
     """
@@ -60,8 +66,57 @@ def expand_name(value: Any) -> Any:  # noqa: ANN401 - before validation anything
     bundled = _bundled()
     if value in bundled:
         return bundled[value]
+    for entry in bundled.values():
+        if value in as_list(entry.get("formerly", [])):
+            return entry | {"name": value, "formerly": []}
     near = difflib.get_close_matches(value, bundled, 1)
     hint = f"did you mean {near[0]!r}?" if near else "`newsletter topics list` shows them."
     raise ValueError(
         f"there is no bundled topic {value!r}; {hint} Your own topic needs `name:` and `any:`"
     )
+
+
+def without_claimed(topics: Sequence[TopicSettings]) -> tuple[TopicSettings, ...]:
+    """The topics, where a bundled one does without former names that another topic has taken."""
+    own = [topic for topic in topics if topic != _bundled_settings(topic.name)]
+    taken = {*(topic.name for topic in topics), *(old for topic in own for old in topic.formerly)}
+    return tuple(
+        topic
+        if topic in own or taken.isdisjoint(topic.formerly)
+        else topic.model_copy(
+            update={"formerly": tuple(old for old in topic.formerly if old not in taken)}
+        )
+        for topic in topics
+    )
+
+
+def _bundled_settings(name: str) -> TopicSettings | None:
+    entry = _bundled().get(name)
+    return None if entry is None else TopicSettings.model_validate(entry)
+
+
+def former_name_errors(document: Document) -> Iterator[ConfigurationError]:
+    """The former names in newsletter.yaml that stand for a second topic as well."""
+    entries = document.value.get("topics") if isinstance(document.value, dict) else None
+    listed = [*enumerate(entries if isinstance(entries, list) else ())]
+    present = {_name_in(entry): ("topics", place) for place, entry in listed}
+    claimed: dict[str, SettingPath] = {}
+    for place, entry in listed:
+        former = as_list(entry.get("formerly") or []) if isinstance(entry, dict) else []
+        for at, written in enumerate(former):
+            path: SettingPath = ("topics", place, "formerly", at)
+            name = _name_in(written)
+            if name in present:
+                line = document.line(present[name])
+                problem = f"{name!r} is also the name of the topic on line {line}"
+                yield document.error_at(path, f"{problem}; its readers follow that one")
+            elif name and name in claimed:
+                line = document.line(claimed[name])
+                problem = f"{name!r} is already a former name on line {line}"
+                yield document.error_at(path, f"{problem}; leave it to one of the two topics")
+            claimed.setdefault(name, path)
+
+
+def _name_in(entry: Value) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else entry
+    return name.strip() if isinstance(name, str) else ""

@@ -240,7 +240,7 @@ def _some(lines: Sequence[str]) -> str:
 
 def _readers(app: App) -> Finding:
     """Check whether the stored settings of every reader can be used."""
-    topics, count, lines = frozenset(app.topic_names), 0, list[str]()
+    topics, count, lines = app.known_topics, 0, list[str]()
     for reader in app.store.each_reader():
         if reader.status == "confirmed":
             count += 1

@@ -8,7 +8,7 @@ from math import log1p
 from newsletter.model import Issue, Matching, Paper, Rule, Topic
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.filters import evaluate
-from newsletter.papers.topics import bit_indexes
+from newsletter.papers.topics import bit_indexes, followed_topics, present_names
 from newsletter.text import shorten, tex_to_unicode
 
 MAX_QUOTE = 80  # characters of a rule within a reason: every card that the rule selected repeats it
@@ -69,9 +69,11 @@ class IssueMasks:
         self.by_number = {paper.number: index for index, paper in enumerate(papers)}
         self.by_group = {paper.group: index for index, paper in enumerate(papers)}
         self.topic_reasons = {topic.name: self._topic_reasons(topic.name) for topic in issue.topics}
+        self._present = present_names(issue.topics)
         # Many readers share these arguments, so each mask is computed once.
         self.numbered_after = lru_cache(maxsize=1024)(self._numbered_after)
         self.with_upvotes = lru_cache(maxsize=1024)(self._with_upvotes)
+        self.followed = lru_cache(maxsize=1024)(self._followed)
         self.matching_rule = lru_cache(maxsize=65536)(self._matching_rule)
 
     @cached_property
@@ -84,6 +86,10 @@ class IssueMasks:
             index: quote_rule(f"topic {topic}:", self.matching.because[topic, index])
             for index in bit_indexes(self.matching.topics[topic])
         }
+
+    def _followed(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The topics that these names, which a reader chose, stand for at present."""
+        return followed_topics(names, self._present)
 
     def _numbered_after(self, number: int) -> int:
         return _mask(paper.number > number for paper in self.issue.papers)

@@ -73,8 +73,8 @@ def _wanted(masks: IssueMasks, wants: Filter) -> int:
     if wants.everything:
         return masks.all_papers
     wanted = 0
-    for name in wants.topics:
-        wanted |= masks.matching.topics.get(name, 0)
+    for name in masks.followed(wants.topics):
+        wanted |= masks.matching.topics[name]
     for rule in wants.include:
         wanted |= masks.matching_rule(rule)
     return wanted
@@ -90,11 +90,11 @@ def group_by_topic(masks: IssueMasks, wants: Filter, chosen: int) -> list[TopicG
     A paper goes under its best topic if the reader follows that one, else under the first
     followed topic it is in; papers of no followed topic form the last group.
     """
-    names = masks.topic_reasons if wants.everything else dict.fromkeys(wants.topics)
+    names = masks.topic_reasons if wants.everything else masks.followed(wants.topics)
     papers, rest = dict.fromkeys(names, 0), chosen
     for members in (masks.matching.best, masks.matching.topics):
         for name in names:
-            moved = rest & members.get(name, 0)
+            moved = rest & members[name]
             papers[name] |= moved
             rest &= ~moved
     groups = [

@@ -74,7 +74,7 @@ class Topic:
     """A subject that papers are grouped by.
 
     A paper belongs to it if any of ``any``, ``categories`` or ``about`` matches, and none of
-    ``none`` does.
+    ``none`` does. Readers who follow one of the names in ``formerly`` follow it.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Topic:
     none: tuple[Rule, ...] = ()
     categories: tuple[str, ...] = ()
     about: str = ""
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

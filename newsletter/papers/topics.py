@@ -48,6 +48,27 @@ def extend_matching(
     return replace(matching, terms={**matching.terms, **occurrences})
 
 
+def present_names(topics: Iterable[Topic]) -> Mapping[str, str]:
+    """For each name of a topic, the present one and the former ones, the present one."""
+    topics = tuple(topics)
+    former = {name: topic.name for topic in topics for name in topic.formerly}
+    return former | {topic.name: topic.name for topic in topics}
+
+
+def followed_topics(names: Iterable[str], present: Mapping[str, str]) -> tuple[str, ...]:
+    """The topics that a reader follows who chose these names, in that order, each once.
+
+    ``present`` is what :func:`present_names` returned. A lost topic, of which it has no name, is
+    left out.
+    """
+    return tuple(dict.fromkeys(present[name] for name in names if name in present))
+
+
+def lost_topics(names: Iterable[str], present: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of the names that a reader chose which stand for no topic any more, each once."""
+    return tuple(dict.fromkeys(name for name in names if name not in present))
+
+
 def bit_indexes(mask: int) -> list[int]:
     """The indexes of a mask's bits, lowest first."""
     indexes = []

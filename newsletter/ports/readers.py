@@ -222,6 +222,20 @@ class Pages(Readers, Protocol):
     def leaving_reasons(self, *, limit: int, reader: int | None = None) -> tuple[MailEvent, ...]:
         """Why readers (or one reader) left, in their own words, newest first."""
 
+    def stored_settings(self, reader: int) -> Mapping[str, object]:
+        """What is stored in each field of a reader's settings, whether it can be used or not.
+
+        Fields at their default are left out; so is everything of a text that is no JSON object.
+        """
+
+    def change_settings(
+        self, reader: int, wanted: Subscriber, names: Collection[str], *, now: datetime
+    ) -> Reader:
+        """Replace these fields of a known reader's settings by those of ``wanted``.
+
+        Everything else stays as it is stored, what this version cannot read included.
+        """
+
     def change_email(self, reader: int, email: str, *, now: datetime) -> bool:
         """Give a reader of the store another address.
 

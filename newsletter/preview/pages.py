@@ -78,7 +78,7 @@ def try_filter(
         ]
     if topic := query.get("topic", ""):
         entry["topics"] = [topic]
-    subscriber = subscriber_from_entry(entry, [known.name for known in publisher.topics])
+    subscriber = subscriber_from_entry(entry, publisher.known_topics)
     return preview_filter(publisher, subscriber, today, FILTER_DAYS)
 
 

@@ -149,7 +149,7 @@ def usable_readers(
 
     So do readers who are served otherwise than their settings say.
     """
-    topics = frozenset(publisher.topic_names)
+    topics = publisher.known_topics
     for reader in readers:
         if reader.status != "confirmed":
             continue

@@ -1,12 +1,13 @@
 """A newsletter ready to work: what the use cases of this package take as their first argument."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from newsletter.letter.links import Keyring
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Days, Publication, Topic
+from newsletter.papers.topics import present_names
 from newsletter.ports import Clock, Matcher, Source, Store
 
 
@@ -26,8 +27,8 @@ class WithSources(Protocol):
         """The time."""
 
     @property
-    def topic_names(self) -> Sequence[str]:
-        """The names of its sections."""
+    def known_topics(self) -> Mapping[str, str]:
+        """For each name of a topic, present or former, the present one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +61,8 @@ class Publisher:
     def topic_names(self) -> Sequence[str]:
         """The names of the topics."""
         return [topic.name for topic in self.topics]
+
+    @property
+    def known_topics(self) -> Mapping[str, str]:
+        """For each name of a topic, present or former, the present one."""
+        return present_names(self.topics)

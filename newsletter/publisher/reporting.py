@@ -118,7 +118,7 @@ def find_reader_faults(publisher: WithSources, day: date) -> tuple[ReaderFault, 
     With the newest issue also those of later days, which may have no issue because of that.
     """
     last = day if _is_followed(publisher.store, day) else None
-    topics = frozenset(publisher.topic_names)
+    topics = publisher.known_topics
     found = (
         find_fault(reader, topics)
         or (ReaderFault(reader.id, reader.subscriber.email, said) if said else None)

@@ -35,6 +35,9 @@ READER_LIMITS = replace(UNCONFIRMED_LIMITS, per_address_total=50)
 It holds for farewells too: somebody else may have one of the reader's unsubscribe links.
 """
 
+ASKED = frozenset(name for name, way in SUBSCRIBER_FIELDS.items() if way != "fixed")
+"""The fields that the preferences ask for."""
+
 CONSENT_TEXT = (
     "I want to get {name} by email. I can unsubscribe at any time with the link in every email."
 )
@@ -225,31 +228,30 @@ class ReaderService:
         address, client = (keyed_hash(text, self.keys) for text in (address.lower(), client))
         return self.store.record_request(address, client, limits, now=now)
 
-    def choose(self, reader: Reader, wanted: Subscriber, now: datetime) -> Reader:
-        """Save a reader's choices; address, name, status and a pause with an end stay.
+    def choose(
+        self, reader: Reader, wanted: Subscriber, now: datetime, names: Collection[str] = ASKED
+    ) -> Reader:
+        """Save a reader's choices in the fields ``names``; what is stored in the others stays.
 
         Topics that were chosen before keep their order, and new ones follow.
         """
-        before = reader.subscriber
-        had, chosen = before.filter.topics, wanted.filter.topics
+        had, chosen = reader.subscriber.filter.topics, wanted.filter.topics
         kept = tuple(topic for topic in had if topic in chosen)
         topics = (*kept, *(topic for topic in chosen if topic not in had))
         ordered = replace(wanted, filter=replace(wanted.filter, topics=topics))
-        fixed = [name for name, way in SUBSCRIBER_FIELDS.items() if way == "fixed"]
-        changed = keep_fields(before, ordered, fixed)
-        return self.store.save_reader(changed, status=reader.status, now=now)
+        return self.store.change_settings(reader.id, ordered, names, now=now)
 
     def pause(self, reader: Reader, until: date | None, now: datetime) -> Reader:
         """Pause a reader until a day, or end every pause (None)."""
-        subscriber = replace(reader.subscriber, paused_until=until)
-        if until is None and subscriber.cadence == "paused":
-            subscriber = replace(subscriber, cadence=None)
-        return self.store.save_reader(subscriber, status=reader.status, now=now)
+        ends = until is None and reader.subscriber.cadence == "paused"
+        wanted = replace(reader.subscriber, paused_until=until, cadence=None)
+        names = {"paused_until", "cadence"} if ends else {"paused_until"}
+        return self.choose(reader, wanted, now, names)
 
     def choose_weekly(self, reader: Reader, now: datetime) -> Reader:
         """Give a reader one letter a week."""
-        subscriber = replace(reader.subscriber, cadence="weekly")
-        return self.store.save_reader(subscriber, status=reader.status, now=now)
+        wanted = replace(reader.subscriber, cadence="weekly")
+        return self.choose(reader, wanted, now, {"cadence"})
 
     def export(
         self, reader: Reader

@@ -168,8 +168,9 @@ class ArchivePages:
         return FeedEntry(f"tag:{service.publication.domain},2026:{entry.key}", page, at, entry)
 
     def _topic_name(self, request: Request) -> str:
-        name: str = request.path_params["name"]
-        if name not in {OTHER, *self.context.topic_names}:
+        """The present name of the topic that the address names, by a former name too."""
+        name = ({OTHER: OTHER} | {**self.context.known_topics}).get(request.path_params["name"])
+        if name is None:
             raise HTTPException(404, "There is no such topic.")
         return name
 

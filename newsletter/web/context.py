@@ -130,6 +130,11 @@ class PageContext:
         """The names of the newsletter's topics, in its order."""
         return [*self.publisher.topic_names]
 
+    @property
+    def known_topics(self) -> Mapping[str, str]:
+        """For each name of a topic, present or former, the present one."""
+        return self.publisher.known_topics
+
     def today(self, reader: Reader) -> date:
         """The date in a reader's time zone."""
         zone = reader.subscriber.timezone or self.default_schedule.timezone

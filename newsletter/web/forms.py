@@ -5,6 +5,7 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import assert_never
 from urllib.parse import parse_qs, urlencode
 
@@ -15,7 +16,7 @@ from newsletter.config.rules import rule_advice
 from newsletter.config.subscribers import Plain, plain_values, subscriber_from_entry
 from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
-from newsletter.model import SUBSCRIBER_FIELDS, FormField, Subscriber
+from newsletter.model import SUBSCRIBER_FIELDS, WEEKDAYS, FormField, Subscriber
 
 MAX_BYTES = 65_536  # the most bytes a form may have; the fullest preferences take about 30,000
 
@@ -38,6 +39,14 @@ class Form:
     def all(self, name: str) -> list[str]:
         """Every value sent under a name."""
         return [*self._fields.get(name, ())]
+
+    def only(self, names: Collection[str]) -> "Form":
+        """The form with only these fields."""
+        return Form({name: values for name, values in self._fields.items() if name in names})
+
+    def has(self, name: str) -> bool:
+        """Whether a field of this name was sent."""
+        return name in self._fields
 
     def with_values(self, name: str, *values: str) -> "Form":
         """The same form with other values in one field."""
@@ -118,19 +127,23 @@ class InvalidFormError(Exception):
         super().__init__("; ".join(text for texts in problems.values() for text in texts))
 
 
-def parse_subscriber(form: Form, email: str, topics: Collection[str]) -> Subscriber:
+def parse_subscriber(form: Form, email: str, topics: Mapping[str, str]) -> Subscriber:
     """The subscriber that a form describes, with this address.
+
+    ``topics`` has the names that may be chosen, each with the one to store.
 
     Raises:
         InvalidFormError: the form has mistakes; all of them are in it.
     """
     try:
-        return subscriber_from_entry(_as_entry(form, email), topics)
+        found = subscriber_from_entry(_as_entry(form, email), topics)
     except InvalidFileError as error:
         problems: defaultdict[str, list[str]] = defaultdict(list)
         for each in error.errors:
             problems[_field_name(each.where)].append(each.problem)
         raise InvalidFormError(problems) from error
+    chosen = tuple(dict.fromkeys(topics[name] for name in found.filter.topics))
+    return replace(found, filter=replace(found.filter, topics=chosen))
 
 
 def rule_notes(form: Form, fields: Collection[str]) -> Mapping[str, Sequence[str]]:
@@ -182,14 +195,67 @@ def _field_name(where: str) -> str:
 
 def fill_form(subscriber: Subscriber) -> Form:
     """The form that describes a subscriber as they are."""
-    values = plain_values(subscriber)
+    return _filled(plain_values(subscriber))
+
+
+def fill_form_as_stored(email: str, stored: Mapping[str, object]) -> Form:
+    """The form with what is stored of a reader, so that they see what of it cannot be used."""
+    values: dict[str, Plain | None] = {**plain_values(Subscriber(email))}
+    for name, value in stored.items():
+        if SUBSCRIBER_FIELDS[name] in {"choices", "lines"}:
+            parts = value if isinstance(value, list) else []
+            values[name] = [_printable(each) for each in parts if isinstance(each, str)]
+        elif name == "day" and type(value) is int and value in range(len(WEEKDAYS)):
+            values[name] = WEEKDAYS[value]
+        elif value is not None and (text := _printable(str(value)).strip()):
+            values[name] = text
+    return _filled(values)
+
+
+def _printable(text: str) -> str:
+    """A text that a page can contain: of a surrogate, which no encoding has, remains a sign."""
+    return text.encode(errors="replace").decode()
+
+
+def _filled(values: Mapping[str, Plain | None]) -> Form:
     shown = {
         name: _shown(values[name], way) for name, way in SUBSCRIBER_FIELDS.items() if way != "fixed"
     }
-    return Form({**shown, "email": [subscriber.email]})
+    return Form({**shown, "email": [str(values["email"])]})
 
 
 def _shown(value: Plain | None, way: FormField) -> Sequence[str]:
     """What a form's field says; nothing for None and 0, which mean that nothing was chosen."""
     parts = value if isinstance(value, list) else [str(value or "")]
-    return ["\n".join(parts)] if way == "lines" else parts
+    return ["\n".join(parts)] if way == "lines" else [part for part in parts if part]
+
+
+def with_present_topics(form: Form, known: Mapping[str, str]) -> Form:
+    """The form with each topic under its present name, and lost ones under the name they had."""
+    names = dict.fromkeys(known.get(name, name) for name in form.all("topics"))
+    return form.with_values("topics", *names)
+
+
+def changed_fields(sent: Form, shown: Form) -> frozenset[str]:
+    """The fields in which a form that was sent says something else than the page showed.
+
+    A field of text that was not sent was not on the page, as with a template of the operator's.
+    """
+    return frozenset(
+        name
+        for name, way in SUBSCRIBER_FIELDS.items()
+        if way != "fixed"
+        and (way == "choices" or sent.has(name))
+        and _said(sent, name, way) != _said(shown, name, way)
+    )
+
+
+def _said(form: Form, name: str, way: FormField) -> object:
+    """What a form says in a field, whatever the line ends and the order of boxes."""
+    match way:
+        case "choices":
+            return frozenset(form.all(name))
+        case "lines":
+            return [line.strip() for line in form.one(name).splitlines() if line.strip()]
+        case _:
+            return form.one(name)

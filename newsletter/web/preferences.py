@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from starlette.exceptions import HTTPException
@@ -10,17 +10,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from newsletter.config.subscribers import to_entry
-from newsletter.model import Reader
+from newsletter.model import SUBSCRIBER_FIELDS, Reader, Subscriber
+from newsletter.papers.topics import followed_topics, lost_topics
 from newsletter.publisher.previewing import preview_filter
 from newsletter.readers.due import is_paused
+from newsletter.readers.service import keep_fields
 from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.forms import (
     Form,
     InvalidFormError,
+    changed_fields,
     fill_form,
+    fill_form_as_stored,
     parse_subscriber,
     rule_notes,
     unpack_form,
+    with_present_topics,
 )
 from newsletter.web.guard import SCRIPT_POLICY
 
@@ -58,20 +63,37 @@ class PreferencePages:
         tried = unpack_form(request.query_params.get("form", ""))
         if tried is not None:
             return self._show_form(request, reader, tried)
-        form = fill_form(reader.subscriber)
+        form = self._form_of(reader)
         if request.query_params.get("cadence") == "weekly":
             form = form.with_values("cadence", "weekly")
         asked = {"more": "", "less": ""}
         for word in asked:
-            topic = request.query_params.get(word, "")
-            if topic in self.context.topic_names:
+            topic = self.context.known_topics.get(request.query_params.get(word, ""))
+            if topic is not None:
                 form = self._with_topic(form, topic, more=word == "more")
                 asked[word] = topic
         weeks = request.query_params.get("pause", "")
         offered = weeks if _is_pause(weeks) else ""
         saved = DONE.get(request.query_params.get("done", ""), "")
         chosen = asked if any(asked.values()) else {}
-        return self._page(request, reader, form, offered=offered, asked=chosen, saved=saved)
+        problems = {} if _is_usable(reader) else self._mistakes(reader, form)
+        return self._page(
+            request,
+            reader,
+            form,
+            problems=problems,
+            offered=offered,
+            asked=chosen,
+            saved=saved,
+        )
+
+    def _form_of(self, reader: Reader) -> Form:
+        """The form with what a reader chose; a topic that has another name now under that one."""
+        form = fill_form(reader.subscriber)
+        if not _is_usable(reader):
+            stored = self.context.publisher.store.stored_settings(reader.id)
+            form = fill_form_as_stored(reader.subscriber.email, stored)
+        return with_present_topics(form, self.context.known_topics)
 
     def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
         """The form with a topic ticked or not.
@@ -79,6 +101,7 @@ class PreferencePages:
         No ticked topic means every paper: so less of one topic then ticks all the others.
         """
         names = self.context.topic_names
+        names += lost_topics(form.all("topics"), self.context.known_topics)
         chosen = form.all("topics") or ([] if more or form.one("include") else names)
         ticked = {*chosen, topic} if more else {*chosen} - {topic}
         return form.with_values("topics", *(name for name in names if name in ticked))
@@ -109,12 +132,19 @@ class PreferencePages:
         """What is wrong in the fields that belong to the button that was pressed."""
         try:
             match form.one("do"):
-                case "save" | "try" | "glance":
-                    parse_subscriber(form, reader.subscriber.email, self.context.topic_names)
                 case "move":
-                    parse_subscriber(Form({}), form.one("email"), ())
+                    parse_subscriber(Form({}), form.one("email"), {})
                 case "erase" if form.one("sure") != "yes":
                     return {"sure": ["tick this box first: deleting cannot be undone"]}
+                case "save" | "try" | "glance":
+                    return self._mistakes(reader, form)
+        except InvalidFormError as error:
+            return error.problems
+        return {}
+
+    def _mistakes(self, reader: Reader, form: Form) -> Mapping[str, Sequence[str]]:
+        try:
+            self._choices(reader, form)
         except InvalidFormError as error:
             return error.problems
         return {}
@@ -126,21 +156,47 @@ class PreferencePages:
         """
         do, problems = form.one("do"), self._problems(reader, form)
         if do in {"move", "erase"}:
-            form = fill_form(reader.subscriber).with_values("email", form.one("email"))
+            form = self._form_of(reader).with_values("email", form.one("email"))
         if problems:
             glanced = do == "glance"
             return self._page(request, reader, form, problems=problems, glanced=glanced, status=422)
         if do not in PREVIEW_DAYS:
             return self._page(request, reader, form)
-        wanted = parse_subscriber(form, reader.subscriber.email, self.context.topic_names)
+        wanted, _ = self._choices(reader, form)
         today = self.context.today(reader)
         trials = preview_filter(self.context.publisher, wanted, today, PREVIEW_DAYS[do])
         return self._page(request, reader, form, trials=trials)
 
     def _save(self, request: Request, reader: Reader, form: Form) -> Response:
-        wanted = parse_subscriber(form, reader.subscriber.email, self.context.topic_names)
-        self.context.reader_service.choose(reader, wanted, self.context.now)
+        wanted, names = self._choices(reader, form)
+        if names:
+            before = reader.subscriber.filter
+            shown = replace(before, topics=tuple(self._form_of(reader).all("topics")))
+            known = replace(reader, subscriber=replace(reader.subscriber, filter=shown))
+            self.context.reader_service.choose(known, wanted, self.context.now, names)
         return self._done(request, "saved")
+
+    def _choices(self, reader: Reader, form: Form) -> tuple[Subscriber, frozenset[str]]:
+        """The subscriber that a reader's form describes, and the fields that they changed in it.
+
+        If stored settings cannot be used, every field has to be right before any is saved.
+
+        Raises:
+            InvalidFormError: a field has a mistake.
+        """
+        shown = self._form_of(reader)
+        known = self.context.known_topics
+        lost = lost_topics(shown.all("topics"), known)
+        # A template of the operator's may not show them: then their boxes say nothing.
+        unseen = (name for name in lost if name not in form.all("lost"))
+        form = with_present_topics(form.with_values("topics", *form.all("topics"), *unseen), known)
+        names = changed_fields(form, shown)
+        topics = {**known, **{name: name for name in lost}}
+        before = reader.subscriber
+        if not _is_usable(reader):
+            return parse_subscriber(form, before.email, topics), names
+        changed = parse_subscriber(form.only(names), before.email, topics)
+        return keep_fields(before, changed, SUBSCRIBER_FIELDS.keys() - names), names
 
     def _pause(self, request: Request, reader: Reader, weeks: str) -> Response:
         if not _is_pause(weeks):
@@ -158,7 +214,7 @@ class PreferencePages:
         service, now, client = self.context.reader_service, self.context.now, client_of(request)
         if reader.origin == "file":
             raise HTTPException(400, "The editor manages your address. Ask them to change it.")
-        email = parse_subscriber(Form({}), typed, ()).email
+        email = parse_subscriber(Form({}), typed, {}).email
         self.context.mail_queue.add(
             lambda send: service.request_new_email(reader, email, client, send, now)
         )
@@ -195,11 +251,14 @@ class PreferencePages:
         self, request: Request, reader: Reader, form: Form, *, status: int = 200, **values: object
     ) -> Response:
         """The preferences with this form; ``values`` are as in :data:`DEFAULT_VALUES`."""
+        known, wants = self.context.known_topics, reader.subscriber.filter
+        lost_all = bool(wants.topics) and not followed_topics(wants.topics, known)
         page = self.context.templates.page(
             "preferences",
             status,
             **DEFAULT_VALUES | values,
-            form=form,
+            form=with_present_topics(form, known),
+            lost_all=lost_all and not wants.include,
             notes=rule_notes(form, self.context.paper_fields),
             reader=reader,
             topics=self.context.publisher.topics,
@@ -231,6 +290,11 @@ class PreferencePages:
             media_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="my-subscription.json"'},
         )
+
+
+def _is_usable(reader: Reader) -> bool:
+    """Whether everything that is stored of a reader's settings can be used."""
+    return not (reader.fault or reader.fallback)
 
 
 def _path(request: Request) -> str:

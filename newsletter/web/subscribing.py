@@ -16,7 +16,13 @@ from newsletter.letter.links import MAX_AGE, verify_token
 from newsletter.model import LEFT, Subscriber
 from newsletter.readers.service import CONSENT_TEXT
 from newsletter.web.context import PageContext, client_of, token_of
-from newsletter.web.forms import Form, InvalidFormError, parse_subscriber, unpack_form
+from newsletter.web.forms import (
+    Form,
+    InvalidFormError,
+    parse_subscriber,
+    unpack_form,
+    with_present_topics,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,13 @@ class SubscribePages:
         return self._subscribe_page(form, {}, 200)
 
     def _parse(self, form: Form) -> Subscriber:
-        return parse_subscriber(form, form.one("email"), self.context.topic_names)
+        return parse_subscriber(form, form.one("email"), self.context.known_topics)
 
     def _subscribe_page(self, form: Form, problems: object, status: int) -> Response:
         return self.context.templates.page(
             "join",
             status,
-            form=form,
+            form=with_present_topics(form, self.context.known_topics),
             problems=problems,
             topics=self.context.publisher.topics,
             default_schedule=self.context.default_schedule,

@@ -241,6 +241,20 @@ def test_erased_address_may_join_and_be_erased_again(store: Store) -> None:
     assert {r.status for r in store.readers()} == {"unsubscribed"}
 
 
+def test_only_the_named_settings_change(store: Store) -> None:
+    wants = Filter(topics=("Gone",), min_upvotes=3)
+    ada = store.save_reader(
+        subscriber(ADA, filter=wants, at="06:00"), status="unsubscribed", now=NOON
+    )
+    wanted = subscriber(ADA, filter=Filter(max_items=5), summary="full")
+    changed = store.change_settings(ada.id, wanted, ("min_upvotes", "summary"), now=NOON)
+    expected = subscriber(ADA, filter=Filter(topics=("Gone",)), at="06:00", summary="full")
+    assert (changed.subscriber, changed.status) == (expected, "unsubscribed")
+    assert known(store) == changed
+    stored = {"email": ADA, "topics": ["Gone"], "at": "06:00", "summary": "full"}
+    assert store.stored_settings(ada.id) == stored
+
+
 def test_reader_moves_to_a_free_address(store: Store) -> None:
     reader = store.save_reader(subscriber(ADA, at="09:00"), status="confirmed", now=NOON)
     freeze(store, [reader], list_papers(store, "arxiv:1"))

@@ -18,7 +18,7 @@ from newsletter import templates
 from newsletter.bounces.webhooks import Webhook
 from newsletter.letter.links import Purpose, sign_token
 from newsletter.letter.rendering import NOTES, LetterTemplates
-from newsletter.model import Publication, Reader
+from newsletter.model import Publication, Reader, Topic
 from newsletter.ports import Source, Store
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publisher import Publisher
@@ -179,7 +179,7 @@ def note_templates() -> Mapping[str, LetterTemplates]:
 
 
 @contextlib.contextmanager
-def open_website(
+def open_website(  # noqa: PLR0913 - each is a choice of its own
     *,
     store: Store | None = None,
     url: str = "https://n.example.org",
@@ -188,6 +188,7 @@ def open_website(
     publication: Publication | None = None,
     operator_password: str | None = None,
     webhooks: Mapping[str, Webhook] | None = None,
+    topics: tuple[Topic, ...] | None = None,
 ) -> Iterator[Website]:
     """Serve a newsletter's pages, with a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
@@ -196,7 +197,8 @@ def open_website(
         kept = store or stack.enter_context(open_temporary_store(SqlStore))
         inbox = stack.enter_context(open_inbox())
         bare = publisher_over(kept, clock=clock)
-        publisher = replace(bare, publication=chosen, sources=[])
+        offered = bare.topics if topics is None else topics
+        publisher = replace(bare, publication=chosen, sources=[], topics=offered)
         reader_service = ReaderService(chosen, kept, publisher.keyring)
         app = Website(kept, inbox, clock, reader_service, publisher)
         mail_queue = MailQueue(

@@ -5,6 +5,8 @@ import pytest
 from pydantic import SecretStr
 
 from newsletter.config import Settings, WebhookSettings, curated_topics, read_settings
+from newsletter.config import topics as bundled
+from newsletter.config.yaml_file import Value
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Publication
 
@@ -410,6 +412,31 @@ def test_topic_is_named_or_described() -> None:
     assert topics[0] in curated_topics()
     assert [rule.text for rule in topics[1].any] == ["a b"]
     assert topics[1].categories == ("cs.CL",)
+
+
+def test_former_name_of_two_topics_is_refused_with_its_line() -> None:
+    text = (
+        "name: N\nsender: N <n@example.org>\ntopics:\n- Reasoning\n- name: Sight\n"
+        "  formerly: [Vision, Reasoning]\n- {name: Seeing, formerly: Vision}\n"
+    )
+    present, twice = errors_of(text)
+    assert present.startswith(
+        "newsletter.yaml:6: topics.1.formerly.1: 'Reasoning' is also the name"
+    )
+    assert twice.startswith("newsletter.yaml:7: topics.2.formerly.0: 'Vision' is already a former")
+
+
+def test_bundled_topic_goes_by_any_name_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed: dict[str, dict[str, Value]] = {
+        "Sight": {"name": "Sight", "any": ["vision"], "formerly": ["Vision", "Seeing"]}
+    }
+    monkeypatch.setattr(bundled, "_bundled", lambda: renamed)
+    present, former = read(topics=["Sight"]).topics[0], read(topics=["Vision"]).topics[0]
+    assert (present.name, present.formerly) == ("Sight", ("Vision", "Seeing"))
+    assert (former.name, former.any, former.formerly) == ("Vision", ("vision",), ())
+    mine = {"name": "Mine", "any": ["x"], "formerly": ["Seeing"]}
+    shared = read(topics=["Sight", mine, {"name": "Vision", "any": ["v"]}]).topics
+    assert [topic.formerly for topic in shared] == [(), ("Seeing",), ()]
 
 
 def test_curated_topics_are_many_and_distinct() -> None:

@@ -35,7 +35,7 @@ from tests.support.factories import DAY, NOON, paper, reader
 TOPICS = (
     Topic("Reasoning", any=(parse_rule("reasoning"),)),
     Topic("Agents", any=(parse_rule("agents"),)),
-    Topic("Speech", any=(parse_rule("speech"),)),
+    Topic("Speech", any=(parse_rule("speech"),), formerly=("Talk", "Voice")),
 )
 
 
@@ -99,6 +99,15 @@ def test_sections_follow_the_readers_order_without_repeats() -> None:
     in_order = list(shown(FIVE, edition).items())
     assert in_order == [("Agents", [2, 3]), ("Reasoning", [1]), (BY_FILTER, [5])]
     assert edition.left_out == 1
+
+
+def test_former_names_of_a_topic_bring_its_papers() -> None:
+    issue = issue_of(paper(1, "Of speech"), paper(2, "Of cells"))
+    who = reader(wants=Filter(topics=("Voice", "Gone", "Talk")))
+    edition = edition_of(issue, who)
+    assert shown(issue, edition) == {"Speech": [1]}
+    assert edition.sections[0].because == ("topic Speech: “speech”",)
+    assert edition_of(issue, reader(wants=Filter(topics=("Gone",)))).papers == ()
 
 
 def test_paper_falls_back_to_a_followed_topic() -> None:

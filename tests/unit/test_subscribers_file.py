@@ -152,6 +152,18 @@ def test_mailbox_is_recognised_in_any_spelling() -> None:
     assert mailbox_key("Not an address") == "not an address"
 
 
+def test_former_names_of_topics_are_accepted() -> None:
+    known = {"Vision": "Vision", "Sight": "Vision"}
+    yaml = b"subscribers:\n- {email: a@x.org, topics: [Sight]}"
+    for readers in (
+        read_subscribers(yaml, "subscribers.yaml", known, {}),
+        read_csv(b"email,topics\na@x.org,Sight\n", "readers.csv", known).checked(),
+    ):
+        assert readers[0].subscriber.filter.topics == ("Sight",)
+    with pytest.raises(InvalidFileError, match=r"the newsletter has no topic 'X'; it has Vision"):
+        read_csv(b"email,topics\na@x.org,X\n", "readers.csv", known).checked()
+
+
 def test_unknown_topics_filters_and_keys_are_refused() -> None:
     assert "did you mean 'Vision'?" in error_of("subscribers:\n- {email: a@x.org, topics: [Vison]}")
     assert "did you mean 'topics'?" in error_of("subscribers:\n- {email: a@x.org, topic: [Vision]}")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +33,13 @@ def test_topic_needs_any_rule_and_no_excluding_rule() -> None:
         paper(4, "Reasonable"),
     )
     assert matching.topics == {"Reasoning": 0b0001, "Agents": 0b0001, "Vision": 0}
+
+
+def test_former_names_stand_for_the_present_topic() -> None:
+    present = topics.present_names([replace(AGENTS, formerly=("Bots", "Robots")), VISION])
+    chosen = ("Robots", "Vision", "Alchemy", "Bots", "Agents")
+    assert topics.followed_topics(chosen, present) == ("Agents", "Vision")
+    assert topics.lost_topics(chosen, present) == ("Alchemy",)
 
 
 def test_category_or_description_assigns_a_topic() -> None:

@@ -53,9 +53,9 @@ def test_files_and_forms_refuse_other_names(name: str) -> None:
     with pytest.raises(InvalidFileError, match=r"f\.yaml:.*timezone: IANA lists no time zone"):
         read_subscribers(json.dumps({"subscribers": [entry]}).encode(), "f.yaml", (), {})
     with pytest.raises(InvalidFileError, match=r"f\.csv:2: .*timezone: IANA lists no time zone"):
-        read_csv(f"email,timezone\nada@example.org,{name}\n".encode(), "f.csv", ()).checked()
+        read_csv(f"email,timezone\nada@example.org,{name}\n".encode(), "f.csv", {}).checked()
     with pytest.raises(InvalidFormError) as caught:
-        parse_subscriber(Form({"timezone": [name]}), "ada@example.org", ())
+        parse_subscriber(Form({"timezone": [name]}), "ada@example.org", {})
     assert list(caught.value.problems) == ["timezone"]
 
 
@@ -71,7 +71,7 @@ def test_files_and_forms_refuse_other_names(name: str) -> None:
 )
 def test_unknown_zone_is_answered_with_near_ones(wrong: str, near: str) -> None:
     with pytest.raises(InvalidFormError) as caught:
-        parse_subscriber(Form({"timezone": [wrong]}), "ada@example.org", ())
+        parse_subscriber(Form({"timezone": [wrong]}), "ada@example.org", {})
     assert near in str(caught.value)
 
 

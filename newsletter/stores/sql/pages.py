@@ -1,5 +1,6 @@
 """What readers do on the newsletter's pages, in SQL."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from newsletter.model import (
     Delivery,
     Edition,
     MailEvent,
+    Reader,
     ReaderHistory,
     Recipient,
     RequestLimits,
@@ -29,7 +31,13 @@ from newsletter.stores.sql.mail_events import (
     forgive,
     set_reader_status,
 )
-from newsletter.stores.sql.reader_rows import READERS, usable_subscriber
+from newsletter.stores.sql.reader_rows import (
+    COLUMNS,
+    READERS,
+    read_settings,
+    reader_of,
+    replace_settings,
+)
 from newsletter.stores.sql.readers import ReaderQueries, last_cutoff
 from newsletter.stores.sql.statements import insert_new
 
@@ -114,6 +122,23 @@ class PageQueries(ReaderQueries, Pages):
             return tuple(MailEvent(*row) for row in connection.execute(newest))
 
     @override
+    def stored_settings(self, reader: int) -> Mapping[str, object]:
+        with self._database.reading() as connection:
+            body = connection.execute(_body_of(reader)).scalar()
+        return read_settings(body or "")
+
+    @override
+    def change_settings(
+        self, reader: int, wanted: Subscriber, names: Collection[str], *, now: datetime
+    ) -> Reader:
+        this = READERS.id == reader
+        with self._database.writing() as connection:
+            body = connection.execute(_body_of(reader).with_for_update()).scalar_one()
+            values = {"body": replace_settings(body, wanted, names), "changed": now}
+            connection.execute(sa.update(schema.readers).where(this).values(values))
+            return reader_of(connection.execute(sa.select(*COLUMNS).where(this)).one())
+
+    @override
     def change_email(self, reader: int, email: str, *, now: datetime) -> bool:
         taken = sa.select(READERS.id).where(sa.func.lower(READERS.email) == email.lower())
         own = sa.select(READERS.email, READERS.status, READERS.body).where(
@@ -124,9 +149,7 @@ class PageQueries(ReaderQueries, Pages):
             before = connection.execute(own).one_or_none()
             if before is None or connection.execute(taken).first() is not None:
                 return False
-            settings = dump(
-                replace(usable_subscriber(before.body) or Subscriber(email), email=email)
-            )
+            settings = replace_settings(before.body, Subscriber(email), ["email"])
             changed = sa.update(schema.readers).where(READERS.id == reader)
             connection.execute(changed.values(email=email, body=settings, changed=now))
             former = insert_new(connection, schema.former_addresses)
@@ -170,6 +193,10 @@ def _admit(
         changed=now,
     )
     return bool(connection.execute(admitted.where(which)).rowcount)
+
+
+def _body_of(reader: int) -> sa.Select[Any]:
+    return sa.select(READERS.body).where(READERS.id == reader)
 
 
 def _is_within(

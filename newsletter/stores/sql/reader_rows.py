@@ -1,21 +1,24 @@
 """Readers as they are stored: from a row of the table to a reader, whatever is in the row."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, TypeVar, get_args
 
 import sqlalchemy as sa
 
 from newsletter.errors import FilterError, Isolated, describe
-from newsletter.model import Origin, Reader, Status, Subscriber
+from newsletter.model import SUBSCRIBER_FIELDS, Filter, Origin, Reader, Status, Subscriber
 from newsletter.readers.stored_settings import checked
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.codec import load
+from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.statements import pages
 
 T = TypeVar("T")
 
 READERS = schema.readers.c
 
+_WANTS = frozenset(field.name for field in fields(Filter))
 _STATUSES = frozenset(get_args(Status))
 
 COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
@@ -59,6 +62,37 @@ def load_or_fault(kind: type[T], text: str) -> tuple[T | None, str]:
         except FilterError as error:
             return None, f"a stored rule cannot be read: {error.text!r}: {error.reason}"
     return None, f"stored settings cannot be read: {describe(attempt.error)}"
+
+
+def read_settings(body: str) -> Mapping[str, object]:
+    """Every field in a stored text, those of the filter among them; nothing of one without any."""
+    stored = _object(_parsed(body))
+    values = {**stored, **_object(stored.get("filter"))}
+    return {name: value for name, value in values.items() if name in SUBSCRIBER_FIELDS}
+
+
+def replace_settings(body: str, wanted: Subscriber, names: Collection[str]) -> str:
+    """A stored text with these fields as in ``wanted``, and everything else as it was."""
+    stored, new = _object(_parsed(body)), json.loads(dump(wanted))
+    own = {"email": wanted.email} | stored
+    inner, new_inner = {**_object(stored.get("filter"))}, new.pop("filter", {})
+    for name in names:
+        kept, given = (inner, new_inner) if name in _WANTS else (own, new)
+        kept.pop(name, None)
+        kept |= {name: given[name]} if name in given else {}
+    own |= {"filter": inner} if inner or not _WANTS.isdisjoint(names) else {}
+    return json.dumps(own, separators=(",", ":"))
+
+
+def _parsed(body: str) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, TypeError, RecursionError):  # anything may be in the column
+        return None
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def usable_subscriber(body: str | None) -> Subscriber | None:
