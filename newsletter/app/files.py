@@ -27,10 +27,13 @@ WRITTEN_BY_INIT = frozenset({"newsletter.yaml", "subscribers.yaml"})
 """The files that ``newsletter init`` writes."""
 
 
-def cron_line(folder: Path) -> str:
-    """The line for cron that sends each morning; cron's PATH is short, so it has the whole path."""
-    line = f"cd {quote(str(folder.absolute()))} && {own_command()} send --yes --quiet"
-    return "0 7 * * *  " + line.replace("%", r"\%")  # to cron, % ends a line
+def cron_line(folder: Path, words: str = "send --yes --quiet", at: str = "0 7") -> str:
+    """The line for cron that sends each morning; cron's PATH is short, so it has the whole path.
+
+    ``words`` are another command, and ``at`` its minutes and hours.
+    """
+    line = f"cd {quote(str(folder.absolute()))} && {own_command()} {words}"
+    return f"{at} * * *  " + line.replace("%", r"\%")  # to cron, % ends a line
 
 
 def own_command() -> str:

@@ -1,4 +1,4 @@
-"""The store when a command begins: wait for it if it is away, warn of what may damage it."""
+"""When a command begins: wait for the store if it is away, warn of what may go wrong."""
 
 import logging
 from collections.abc import Callable
@@ -37,7 +37,22 @@ def place_warning(app: App) -> str:
     return unsafe_place(store_address(app.settings.store, app.folder))
 
 
+def requests_warning(app: App) -> str:
+    """What the operator should know if nothing reads requests to unsubscribe; else empty."""
+    publication = app.settings.publication
+    if publication.url or publication.bounces or publication.reply_to:
+        return ""
+    return (
+        f"nothing reads {publication.requests_to}, where every unsubscribe link of the emails "
+        "leads. Before your first reader, set `url:` with `web:`, or `bounces:` with the mailbox "
+        "of that address, or `reply_to:` if a person answers every request"
+    )
+
+
 def warn_of_the_store(app: App) -> None:
-    """Log what the operator should know of the store before it is used."""
-    for words in filter(None, (place_warning(app), app.restore_warning)):
+    """Log what the operator should know before the store is used; of requests once and for all."""
+    warnings = [place_warning(app), app.restore_warning]
+    if (words := requests_warning(app)) and app.store.record_notices([words], now=app.clock.now()):
+        warnings.append(words)
+    for words in filter(None, warnings):
         _log.warning("%s", words)

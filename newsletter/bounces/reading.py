@@ -8,6 +8,9 @@ from newsletter.bounces.mailboxes import Mailbox, OpenMailbox
 from newsletter.bounces.processing import AT_ONCE, BounceProcessor, BounceResult
 from newsletter.ports import MailEvents
 
+PIPE = "pipe"
+"""The name of the mails that come on standard input, beside those of the mailboxes."""
+
 _REMEMBERED_AT_ONCE = 100  # mails after which the store remembers that they were read
 
 
@@ -46,6 +49,7 @@ def read_mailbox(
         finally:
             store.remember_mails(mailbox.name, read, now=now)
         _tidy(mailbox.name, opened, known | read, store, now)
+        store.record_mailbox_read(mailbox.name, now=now)
 
 
 def why_left(result: BounceResult) -> str:

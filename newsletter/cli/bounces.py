@@ -14,7 +14,7 @@ from newsletter.app.mailboxes import kept_mails, mailboxes_of
 from newsletter.app.wiring import App, open_app
 from newsletter.bounces.mailboxes import Mail, Mailbox, Maildir, Mbox, stream_mails
 from newsletter.bounces.processing import EFFECTS, BounceResult, Effect, result_line
-from newsletter.bounces.reading import read_mailbox, why_left
+from newsletter.bounces.reading import PIPE, read_mailbox, why_left
 from newsletter.cli.command import command, command_list, group
 from newsletter.cli.logs import log_to_syslog
 from newsletter.cli.output import Output, count_of
@@ -136,6 +136,7 @@ def _take_in(config: Path, mail: Mail) -> BounceResult:
             kept = kept_mails(app)
             name = kept.keep(mail.content)
             app.store.remember_mails(kept.name, {name: why_left(result)}, now=now)
+        app.store.record_mailbox_read(PIPE, now=now)
     return result
 
 

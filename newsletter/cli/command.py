@@ -6,6 +6,7 @@ what typer sees.
 """
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import wraps
@@ -23,6 +24,12 @@ from newsletter.errors import UsageError
 from newsletter.model import Reader
 from newsletter.model.zones import load_zone
 from newsletter.ports import Clock
+
+OTHERS_SEE_NOTHING = 0o077
+"""The umask of commands: new files and folders are their owner's alone (umask(2)).
+
+They hold readers' addresses, letters and secrets. SQLite gives the files beside a database the mode
+of the database, so that a mode which the operator chose stays."""
 
 Options = ParamSpec("Options")
 Command = Callable[Concatenate[Path, Output, Options], int]
@@ -86,13 +93,18 @@ def group(commands: typer.Typer, name: str, help_text: str) -> typer.Typer:
 
 
 def command(
-    commands: typer.Typer, name: str | None = None, *, long_running: bool = False
+    commands: typer.Typer,
+    name: str | None = None,
+    *,
+    long_running: bool = False,
+    private: bool = True,
 ) -> Callable[[Command[Options]], Command[Options]]:
     """Register a function as a command, under its own name or the one given.
 
     The function gets the configuration's path and an :class:`Output` in place of the common
     options. Its return value is the exit code. The function itself is returned unchanged. The log
-    lines of a command that is ``long_running`` begin with the time.
+    lines of a command that is ``long_running`` begin with the time. Unless it is ``private``, other
+    users may see the files that it writes, as the user's own umask allows.
     """
 
     def register(function: Command[Options]) -> Command[Options]:
@@ -110,6 +122,8 @@ def command(
             log_format: LogFormat,
             **options: object,
         ) -> int:
+            if private:
+                os.umask(OTHERS_SEE_NOTHING)
             configure_logging(
                 quiet=quiet, verbose=verbose, log_format=log_format, timestamps=long_running
             )

@@ -47,7 +47,7 @@ def check_templates(
     return ConfigurationError.exit_code if faults else 0
 
 
-@command(templates_group)
+@command(templates_group, private=False)
 def eject(
     _config: Path,
     output: Output,

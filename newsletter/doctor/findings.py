@@ -1,7 +1,8 @@
 """What a check of the doctor found, and how it asks the DNS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Literal, Protocol
 
 from dns.exception import DNSException
@@ -10,6 +11,9 @@ from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 from dns.reversename import from_address
 
 RecordKind = Literal["TXT", "A", "AAAA", "MX", "PTR"]
+
+
+MAX_NAMED = 5  # how many readers or files a finding names; the rest are only counted
 
 
 class Lookup(Protocol):
@@ -46,6 +50,20 @@ def wrong(name: str, said: str, fix: str) -> Finding:
 def not_checked(name: str, said: str) -> Finding:
     """This was not checked, and why."""
     return Finding(name, "not checked", said)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its name or address, is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def some(lines: Sequence[str]) -> str:
+    """The first lines, and the number of the others."""
+    more = len(lines) - MAX_NAMED
+    return "; ".join((*lines[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])))
 
 
 def resolver_lookup(resolver: Resolver) -> Lookup:

@@ -68,5 +68,11 @@ class MailEvents(Protocol):
     def forget_mails(self, mailbox: str, names: Collection[str]) -> None:
         """Forget mails that are no longer in their mailbox."""
 
+    def record_mailbox_read(self, mailbox: str, *, now: datetime) -> None:
+        """Record that a mailbox was read to its end."""
+
+    def mailbox_reads(self) -> Mapping[str, datetime]:
+        """When each mailbox was last read to its end, by name."""
+
     def left_mails(self) -> tuple[LeftMail, ...]:
         """The mails of all mailboxes that need a person, oldest first."""

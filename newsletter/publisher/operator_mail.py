@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 
 from newsletter.delivery.delivering import send_single
@@ -10,14 +10,14 @@ from newsletter.errors import TransportError
 from newsletter.letter.links import keyed_hash
 from newsletter.letter.message import build_note
 from newsletter.letter.rendering import LetterTemplates, render_note
-from newsletter.model import ERRORS, Accepted, DeliveryState, Envelope, NotSent, ReaderFault
-from newsletter.model.closed_sets import complete
+from newsletter.model import Accepted, Envelope, NotSent, ReaderFault
 from newsletter.model.zones import load_zone
 from newsletter.ports import Transport
 from newsletter.publisher.fetching import Backoff
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import NO_SOURCE
 from newsletter.publisher.reporting import (
+    ERROR_WORDS,
     IssueReport,
     find_reader_faults,
     known_health,
@@ -31,13 +31,6 @@ from newsletter.text import clean
 _log = logging.getLogger(__name__)
 
 NEWS_FOR = timedelta(days=2)  # the operator gets no email about older issues
-
-_ERROR_WORDS: Mapping[DeliveryState, str] = {
-    "failed": "failed",
-    "expired": "expired",
-    "held": "held in doubt",
-}
-complete("_ERROR_WORDS", ERRORS, _ERROR_WORDS)
 
 _MAX_EVENT = 500  # characters of an event that the email quotes
 
@@ -105,7 +98,7 @@ def _list_events(publisher: Publisher, state: SchedulerState) -> Iterator[tuple[
 def _issue_events(report: IssueReport) -> Iterator[tuple[str, str]]:
     counts, day = report.counts, report.day
     if report.state == "done_with_errors":
-        errors = {word: counts.of({state}) for state, word in _ERROR_WORDS.items()}
+        errors = {word: counts.of({state}) for state, word in ERROR_WORDS.items()}
         listed = ", ".join(f"{count} {error}" for error, count in errors.items() if count)
         words = f"{day}: of {counts.planned} letters {listed}; newsletter status {day} names them"
         yield f"{day}: letters", words

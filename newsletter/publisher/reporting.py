@@ -3,14 +3,18 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import islice
 
 from newsletter.delivery.delivering import NOT_BUILT
 from newsletter.model import (
+    ERRORS,
     TROUBLED,
     Audit,
     Calendar,
     Counts,
     Coverage,
+    Delivery,
+    DeliveryState,
     InvariantCheck,
     IssueState,
     MassReport,
@@ -18,11 +22,23 @@ from newsletter.model import (
     SourceHealth,
     SourceReport,
 )
+from newsletter.model.closed_sets import complete
+from newsletter.model.windows import SEARCHED_ISSUES
 from newsletter.ports import Issues, Source
 from newsletter.publisher.publisher import Publisher, WithSources
 from newsletter.readers.stored_settings import find_fault
+from newsletter.text import clean
 
 _CANCELLED: Collection[IssueState] = {"cancelled"}
+
+ERROR_WORDS: Mapping[DeliveryState, str] = {
+    "failed": "failed",
+    "expired": "expired",
+    "held": "held in doubt",
+}
+"""What became of letters that nobody sends any more."""
+
+complete("ERROR_WORDS", ERRORS, ERROR_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +126,20 @@ def mass_words(found: MassReport) -> str:
 def line_of(fault: ReaderFault) -> str:
     """A reader's fault in a line that names them."""
     return f"reader {fault.email}: {fault.words}"
+
+
+def letters_in_error(store: Issues, now: datetime) -> Iterator[Delivery]:
+    """The letters that nobody sends any more, newest first, back to the last issue without any."""
+    for day in islice(reported_days(store, now), SEARCHED_ISSUES):
+        if is_in(store, day, {"done"}) and store.counts(day).accepted:
+            return
+        yield from store.deliveries(day, states=ERRORS)
+
+
+def letter_line(letter: Delivery) -> str:
+    """A letter that nobody sends any more, and what the server said of it, in a line."""
+    reply = clean(letter.reply) or "without a reply of the server"
+    return f"{letter.email} {ERROR_WORDS[letter.state]}: {reply}"
 
 
 def find_reader_faults(publisher: WithSources, day: date) -> tuple[ReaderFault, ...]:

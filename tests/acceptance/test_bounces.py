@@ -261,8 +261,13 @@ def test_doctor_checks_the_mailbox(newsletter: Newsletter) -> None:
         return next((one.state, one.said) for one in found if one.name == "bounces")
 
     deliver(newsletter, b"Subject: hello\n\nhello\n")
-    assert finding()[0] == "ok"
-    assert finding()[1].endswith("1 mails waiting")
+    assert finding() == (
+        "wrong",
+        f"maildir:{newsletter.folder / 'bounces'}, 1 mails waiting, never read",
+    )
+    newsletter.run("bounces", "read")
+    assert finding()[0] == "wrong"
+    assert finding()[1] == "1 mails need a person"
     newsletter.configure(bounces={**BOUNCES, "maildir": "nowhere"})
     assert finding()[0] == "wrong"
     newsletter.configure(bounces={"address": "bounce@example.org"})

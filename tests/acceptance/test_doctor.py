@@ -132,7 +132,7 @@ def test_healthy_newsletter_passes(newsletter: Newsletter, names: NameServer) ->
         found = run_doctor(newsletter, names.lookup())
     assert {name for name, finding in found.items() if finding.state == "wrong"} == set()
     unknown = {name for name, finding in found.items() if finding.state == "not checked"}
-    assert unknown == {"PTR", "bounces", "sources", "last run", "last issue"}
+    assert unknown == {"PTR", "unsubscribe", "bounces", "sources", "last run", "last issue"}
     assert found["SPF"].said == "v=spf1 mx -all"
     assert found["public URL"].said.endswith("answers 200")
 
@@ -308,7 +308,8 @@ def test_letters_in_trouble_are_reported(tmp_path: Path) -> None:
         newsletter.send("2026-08-03", code=5)
         found = run_doctor(newsletter)
     assert found["last issue"].state == "wrong"
-    assert found["last issue"].said == "2026-08-03 is done_with_errors: 0 of 1 accepted"
+    assert found["last issue"].said.startswith("2026-08-03 is done_with_errors: 0 of 1 accepted")
+    assert "ada@example.org failed: 550 5.1.1 no such user" in found["letters"].said
 
 
 @pytest.mark.parametrize(

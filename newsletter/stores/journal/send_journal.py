@@ -320,6 +320,13 @@ class Journaled(Store, Protocol):
     def lacks(self, journal: SendJournal) -> str:
         """What a journal knows and this store does not, in words; empty if there is nothing."""
 
+    def check_journal(self, *, now: datetime) -> None:
+        """Check, at most once a minute, that the store knows the journal's last letters.
+
+        Raises:
+            OldStoreError: it was restored from a backup.
+        """
+
     def recover_from_journal(self, *, now: datetime) -> Restoration:
         """Recover what was sent after the backup that this store was restored from.
 

@@ -114,7 +114,7 @@ class JournaledStore(SqlStore, Journaled):
 
     @override
     def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
-        self._check(wave.issue.frozen_at)
+        self.check_journal(now=wave.issue.frozen_at)
         frozen = super().freeze(wave, plans)
         with self._waves_lock:
             self._waves[frozen.id] = self._record_wave(wave.issue.day, frozen.id)
@@ -133,7 +133,7 @@ class JournaledStore(SqlStore, Journaled):
         resend: bool = True,
     ) -> tuple[Claim, ...]:
         self._record_kept(now)  # before the check: the store knows less than was sent
-        self._check(now)
+        self.check_journal(now=now)
         claims = super().claim(
             day, limit=limit, now=now, lease=lease, token=token, readers=readers, resend=resend
         )
@@ -255,12 +255,8 @@ class JournaledStore(SqlStore, Journaled):
         if known is not None:
             self._journal.record_reader(known.subscriber.email, "erased", now=now)
 
-    def _check(self, now: datetime) -> None:
-        """Check, once a minute, that the store knows the journal's last letters.
-
-        Raises:
-            OldStoreError: it does not.
-        """
+    @override
+    def check_journal(self, *, now: datetime) -> None:
         if self._checked is not None and abs(now - self._checked) < CHECK_INTERVAL:
             return
         # The journal is read first, because letters may leave during the check.

@@ -36,6 +36,7 @@ FORMER = schema.former_addresses.c
 MAILS = schema.mails.c
 LEDGER = schema.deliveries.c
 
+_MAILBOX = ""  # in place of a mail's name: the row says when the mailbox itself was read
 RECENT = 10  # issues among which the letters of many readers are looked for together
 
 
@@ -148,7 +149,8 @@ class MailEventQueries(Queries, MailEvents):
 
     @override
     def known_mails(self, mailbox: str) -> Mapping[str, str]:
-        query = sa.select(MAILS.name, MAILS.left).where(MAILS.mailbox == mailbox)
+        mails = (MAILS.mailbox == mailbox) & (MAILS.name != _MAILBOX)
+        query = sa.select(MAILS.name, MAILS.left).where(mails)
         with self._database.reading() as connection:
             return {row.name: row.left for row in connection.execute(query)}
 
@@ -165,6 +167,16 @@ class MailEventQueries(Queries, MailEvents):
             for some in batches(sorted(names)):
                 gone = (MAILS.mailbox == mailbox) & MAILS.name.in_(some)
                 connection.execute(sa.delete(schema.mails).where(gone))
+
+    @override
+    def record_mailbox_read(self, mailbox: str, *, now: datetime) -> None:
+        self.remember_mails(mailbox, {_MAILBOX: ""}, now=now)
+
+    @override
+    def mailbox_reads(self) -> Mapping[str, datetime]:
+        query = sa.select(MAILS.mailbox, MAILS.noted).where(MAILS.name == _MAILBOX)
+        with self._database.reading() as connection:
+            return {row.mailbox: row.noted for row in connection.execute(query)}
 
     @override
     def left_mails(self) -> tuple[LeftMail, ...]:
