@@ -1,8 +1,7 @@
-"""Files: those the operator writes, and the secret that the newsletter keeps for itself."""
+"""Files: those the operator writes, and the folder of those the newsletter keeps for itself."""
 
 import fcntl
 import os
-import secrets
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from pathlib import Path
 from shlex import quote
 from urllib.parse import urlsplit
 
-from newsletter.config.fields import MIN_SECRET_LENGTH
 from newsletter.errors import ConfigurationError
 
 OWN_FOLDER = ".newsletter"
@@ -119,32 +117,6 @@ def _has_files(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def kept_secret(folder: Path) -> str:
-    """The secret of a newsletter whose configuration has none: drawn once, and kept in a file.
-
-    Several processes may start at once, and a crash may come at any time. So one process draws it
-    under a lock, and the file appears complete or not at all: links signed with another secret
-    would not work, and links signed with an empty one could be forged.
-
-    Raises:
-        ConfigurationError: the file has no secret in it.
-    """
-    path = folder / "secret"
-    if not path.exists():
-        with locked(folder) as descriptor:
-            if not path.exists():
-                write_private(path, secrets.token_urlsafe(32))
-                os.fsync(descriptor)
-    secret = path.read_text(encoding="utf-8", errors="replace")
-    if len(secret.strip()) < MIN_SECRET_LENGTH or not secret.isascii():
-        raise ConfigurationError(
-            "holds no secret; put back the one that was there, or delete the file: then a new one "
-            "is drawn, and the links in letters sent so far no longer work",
-            file=str(path),
-        )
-    return secret
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[int]:
     """Hold the folder's lock until the block ends; the folder's file descriptor."""
@@ -158,7 +130,7 @@ def locked(folder: Path) -> Iterator[int]:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read; it is complete when it appears."""
-    draft = path.with_suffix(".new")
+    draft = path.with_name(f"{path.name}.new")
     draft.touch(mode=0o600)
     with draft.open("w", encoding="ascii") as file:
         file.write(text)

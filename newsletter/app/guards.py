@@ -5,10 +5,12 @@ again to everybody, also to those who left. The send journal knows better.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from newsletter.errors import ConfigurationError
+from newsletter.letter.links import Keyring
 from newsletter.stores import Journaled, SendJournal
 
 MOVED = "moved to"
@@ -19,6 +21,13 @@ COPY_OF = "copy of"
 
 RECORDED_IN = "journal"
 """The fact of a store that names the folder in which what it sent was last recorded."""
+
+
+SIGNED_WITH = "signed with"
+"""The fact of a store that has the fingerprints of the keys that signed for it, never a key."""
+
+SENT_FROM = "sent from"
+"""The fact of a store that has the addresses it was sent from: they are part of each signature."""
 
 
 def refuse_missing_file(journal: SendJournal, config: str) -> None:
@@ -58,32 +67,57 @@ def check_store(journal: SendJournal, store: Journaled, config: str) -> None:
             raise _refused(journal, other, f"does not have {lacking}", config)
         if not own:
             journal.take_over(other)
-    _check_folder(journal, store, facts.get(RECORDED_IN, ""))
-
-
-def _check_folder(journal: SendJournal, store: Journaled, last: str) -> None:
-    """Check that the journal is not in another folder; the store knows where it was.
-
-    Raises:
-        ConfigurationError: it is.
-    """
-    if journal.exists and last != str(journal.folder):
+    if journal.exists and facts.get(RECORDED_IN) != str(journal.folder):
         store.record_fact(RECORDED_IN, str(journal.folder))
-    elsewhere = Path(last).parent
-    if not journal.exists and last and elsewhere != journal.folder.parent and elsewhere.is_dir():
-        state = journal.folder.parent.parent
-        raise ConfigurationError(
-            f"is new, but what was sent so far is on record in {elsewhere.parent}; copy it: "
-            f"cp -a {elsewhere.parent}/. {state}/",
-            file=str(state),
-        )
 
 
-def refuse_copy(journal: SendJournal, config: str) -> None:
-    """Refuse to send from a copy of a folder while the original is there.
+def check_keys(store: Journaled, keys: Keyring, config: str) -> Keyring:
+    """Check that every key that signed for a store still verifies.
+
+    Returns the keys, which accept links of emails from every address that they were sent from.
 
     Raises:
-        ConfigurationError: this is such a copy.
+        ConfigurationError: a key is missing, and somebody has links that it signed.
+    """
+    facts = store.facts()
+    signed = facts.get(SIGNED_WITH, "").split()
+    missing = [key for key in signed if key not in keys.fingerprints]
+    if missing and _has_signed(store):
+        raise ConfigurationError(
+            f"emails were signed with a secret that is no longer there (its fingerprint is "
+            f"{', '.join(missing)}): their links would not work, unsubscribe links included, and "
+            "readers who left or were erased would not be known. Put it back, as the last in the "
+            "list `secret:`, or as the file `secret` in the folder `state`. If it is lost, or "
+            f"somebody else knows it: `newsletter secret forget {missing[0]}`",
+            file=config,
+            where="secret",
+        )
+    record_keys(store, dict.fromkeys((*(k for k in signed if k not in missing), keys.fingerprint)))
+    senders = facts.get(SENT_FROM, "").split()
+    if keys.audience not in senders:
+        store.record_fact(SENT_FROM, " ".join((*senders, keys.audience)))
+    return replace(keys, former=tuple(each for each in senders if each != keys.audience))
+
+
+def record_keys(store: Journaled, fingerprints: Iterable[str]) -> None:
+    """Record which keys have signed for a store, if that is new."""
+    said = " ".join(fingerprints)
+    if said != store.facts().get(SIGNED_WITH, ""):
+        store.record_fact(SIGNED_WITH, said)
+
+
+def _has_signed(store: Journaled) -> bool:
+    """Whether somebody may have a link: letters were sent, or a reader has used the pages."""
+    return bool(store.issue_days()) or any(
+        reader.origin == "store" or reader.status != "confirmed" for reader in store.each_reader()
+    )
+
+
+def refuse_copy(journal: SendJournal, store: Journaled, config: str) -> None:
+    """Refuse to send from a copy of a folder, or of a store, while the original is there.
+
+    Raises:
+        ConfigurationError: this is such a copy, or the journal is in another folder.
     """
     if original := journal.original():
         raise ConfigurationError(
@@ -92,6 +126,15 @@ def refuse_copy(journal: SendJournal, config: str) -> None:
             "or delete it; to make this copy a newsletter of its own, run `newsletter store new`",
             file=config,
             where="store",
+        )
+    last = store.facts().get(RECORDED_IN, "")
+    elsewhere, here = Path(last).parent.parent, journal.folder.parent.parent
+    if not journal.exists and last and elsewhere != here and Path(last).is_dir():
+        raise ConfigurationError(
+            f"is new, but what was sent so far is on record in {elsewhere}. If the newsletter has "
+            f"moved here, copy that: cp -a {elsewhere}/. {here}/. If not, it would send everything "
+            "a second time; to send all the same, run `newsletter store new`",
+            file=str(here),
         )
 
 

@@ -17,7 +17,6 @@ from newsletter.app.clock import SystemClock
 from newsletter.app.files import (
     OWN_FOLDER,
     STATE_VARIABLE,
-    kept_secret,
     made_state_folder,
     read_file,
     remedy,
@@ -25,7 +24,8 @@ from newsletter.app.files import (
     store_file,
     store_place,
 )
-from newsletter.app.guards import check_store, refuse_missing_file
+from newsletter.app.guards import check_keys, check_store, refuse_missing_file
+from newsletter.app.keys import all_secrets
 from newsletter.app.locks import FileRunLock
 from newsletter.app.oauth import AccessTokens
 from newsletter.app.readers_file import subscribed, sync_readers
@@ -110,6 +110,7 @@ class App:
         with ExitStack() as on_error:
             on_error.callback(store.close)
             check_store(self.journal, store, self.path.name)
+            vars(self)["keyring"] = check_keys(store, self.keyring, self.path.name)
             on_error.pop_all()
         return store
 
@@ -140,8 +141,7 @@ class App:
     def _journal_names(self, email: str) -> tuple[str, ...]:
         """An address as the journal names it, under each key; the newest key first."""
         keys = self.keyring
-        rings = (Keyring((secret,), keys.audience) for secret in keys.secrets)
-        return tuple(keyed_hash(f"witness:{email.lower()}", ring)[:32] for ring in rings)
+        return tuple(keyed_hash(f"witness:{email.lower()}", ring)[:32] for ring in keys.each)
 
     def copy_store(self, file: Path) -> None:
         """Copy the store as it is now into a file."""
@@ -236,6 +236,7 @@ class App:
     @cached_property
     def unsynced_publisher(self) -> Publisher:
         """The publisher; the store's readers are left as they are."""
+        store = self.store  # before the keyring: it knows which addresses were used before
         return Publisher(
             publication=self.settings.publication,
             topics=tuple(settings.topic for settings in self.settings.topics),
@@ -245,7 +246,7 @@ class App:
             keyring=self.keyring,
             templates=self.templates,
             sources=self.sources,
-            store=self.store,
+            store=store,
             matcher=RulesMatcher(),
             clock=self.clock,
             in_doubt=self.settings.issue.in_doubt,
@@ -307,15 +308,14 @@ class App:
 
     @cached_property
     def keyring(self) -> Keyring:
-        """The keys that sign links: those configured, or one kept in the newsletter's own folder.
+        """The keys that sign links: those configured, and those kept in the own folder.
 
         They are bound to the sender's address, so that two newsletters may share a secret.
         """
-        if self.settings.secret:
-            keys = tuple(secret.get_secret_value() for secret in self.settings.secret)
-        else:
-            keys = (kept_secret(self.own_folder),)
-        return Keyring(keys, audience=self.settings.publication.sender_email)
+        configured = tuple(secret.get_secret_value() for secret in self.settings.secret)
+        folder = self.state_path if configured else self.own_folder
+        audience = self.settings.publication.sender_email
+        return Keyring(all_secrets(folder, configured), audience)
 
     # -- sending and receiving -----------------------------------------------------------------
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "audit": ("status", "Check that an issue was delivered exactly as promised."),
     "issue": ("issue", "Cancel an issue, release a held one, or resolve emails in doubt."),
     "store": ("store", "Back up the store while it is in use, or recover after a restore."),
+    "secret": ("secret", "List, renew or forget the secrets that sign the links in emails."),
     "why": ("why", "Explain for each paper of a day why a reader gets it or not."),
     "bounces": ("bounces", "Process returned mail: bounces, complaints, unsubscribe requests."),
     "subscribers": ("subscribers", "List, add, remove, import, export and erase readers."),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from newsletter.app.guards import refuse_missing_file
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list, group
 from newsletter.cli.output import Output, count_of
@@ -79,12 +80,24 @@ def _check_files(config: Path) -> tuple[int, list[ConfigurationError]]:
             except ConfigurationError as error:
                 errors += _each_error(error)
             _ = app.templates
+            _check_store(app)
             warnings = [] if errors else [*_rule_warnings(app)]
     except ConfigurationError as error:
         errors += _each_error(error)
     if errors:
         raise InvalidFileError(errors)
     return readers, warnings
+
+
+def _check_store(app: App) -> None:
+    """Check that a store in a file is the one that the newsletter was sent from.
+
+    Raises:
+        ConfigurationError: it is not, or a secret is missing that has signed for it.
+    """
+    refuse_missing_file(app.journal, app.path.name)
+    if app.journal.file and Path(app.journal.file).exists():
+        _ = app.store
 
 
 def _rule_warnings(app: App) -> Iterator[ConfigurationError]:

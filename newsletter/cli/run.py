@@ -34,8 +34,8 @@ def run(config: Path, output: Output) -> int:
     nothing. While the store's server is away, it waits for it.
     """
     with open_app(config) as app:
-        refuse_copy(app.journal, config.name)
         patiently(StoreWait(app.clock), lambda: app.publisher)
+        refuse_copy(app.journal, app.store, config.name)
         at, days, zone = app.settings.schedule.at, app.settings.schedule.days, app.settings.timezone
         _log.info("running; emails are sent at %s (%s), %s", at, zone, days)
         warn_of_the_store(app)
@@ -55,8 +55,8 @@ def serve(config: Path, output: Output) -> int:
     ends it. With `web:` set, `newsletter run` serves them too.
     """
     with open_app(config) as app:
-        refuse_copy(app.journal, config.name)
         patiently(StoreWait(app.clock), lambda: app.store)
+        refuse_copy(app.journal, app.store, config.name)
         warn_of_the_store(app)
         with open_pages(app):
             _run_timed(app, output, _until_stopped())

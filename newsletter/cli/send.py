@@ -150,10 +150,10 @@ def send(
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError(NO_TERMINAL)
     with open_app(config) as app:
-        if not dry_run:
-            refuse_copy(app.journal, config.name)
         wait = StoreWait(app.clock, STORE_WAIT)
         plan = patiently(wait, lambda: _prepare(app, date, to, everyone=everyone))
+        if not dry_run:
+            refuse_copy(app.journal, app.store, config.name)
         fetched = patiently(wait, lambda: _fetch(app.publisher, plan, output))
         if dry_run:
             for fault in plan.faults:

@@ -9,8 +9,8 @@ payload is no secret.
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -54,11 +54,25 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 class Keyring:
     """The keys of one newsletter, newest first: the first signs, all of them verify.
 
-    ``audience``, the sender's address, separates newsletters that share a key.
+    Attributes:
+        audience: the sender's address; it separates newsletters that share a key.
+        former: addresses that the newsletter was sent from before; they verify, too.
     """
 
     secrets: tuple[str, ...]
     audience: str = ""
+    former: tuple[str, ...] = ()
+
+    @property
+    def each(self) -> "tuple[Keyring, ...]":
+        """A keyring for each key and address that verifies; the one that signs is the first."""
+        audiences = (self.audience, *self.former)
+        return tuple(Keyring((secret,), each) for each in audiences for secret in self.secrets)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The :attr:`fingerprint` of each key."""
+        return tuple(each.fingerprint for each in self.each[: len(self.secrets)])
 
     @property
     def fingerprint(self) -> str:
@@ -71,7 +85,7 @@ class Keyring:
         If that key was removed, the newest one signs.
         """
         for i in range(len(self.secrets)):
-            rotated = Keyring((*self.secrets[i:], *self.secrets[:i]), self.audience)
+            rotated = replace(self, secrets=(*self.secrets[i:], *self.secrets[:i]))
             if rotated.fingerprint == fingerprint:
                 return rotated
         return self
@@ -179,7 +193,7 @@ def letter_tag(day: date, reader: int, keys: Keyring) -> str:
 
 def readers_by_letter_tag(day: date, readers: Iterable[int], keys: Keyring) -> dict[str, int]:
     """These readers by the tags that their letters of ``day`` may have under any of these keys."""
-    rings = list(_single_keys(keys))
+    rings = keys.each
     return {letter_tag(day, reader, ring): reader for reader in readers for ring in rings}
 
 
@@ -200,7 +214,7 @@ class BounceTag:
 
     def is_for(self, email: str, keys: Keyring) -> bool:
         """Whether the mail was sent to this address."""
-        return self.address in (_address_hash(email, ring) for ring in _single_keys(keys))
+        return self.address in (_address_hash(email, ring) for ring in keys.each)
 
 
 def bounce_tag(reader: int, keys: Keyring, email: str = "", *, note: bool = False) -> str:
@@ -225,7 +239,7 @@ def read_bounce_tag(tag: str, keys: Keyring) -> BounceTag:
     number, _, rest = tag.lower().partition("-")
     if number.isascii() and number.isdigit() and len(number) < _MAX_ID_DIGITS:
         reader, address = int(number), rest[:6]
-        for ring in _single_keys(keys):
+        for ring in keys.each:
             signed = {
                 keyed_hash(f"bounce:{reader}", ring)[:16]: BounceTag(reader),
                 address + keyed_hash(f"letter:{reader}:{address}", ring)[:10]: BounceTag(
@@ -245,10 +259,6 @@ def _address_hash(email: str, keys: Keyring) -> str:
     return keyed_hash(f"address:{email.lower()}", keys)[:6]
 
 
-def _single_keys(keys: Keyring) -> Iterator[Keyring]:
-    return (Keyring((secret,), keys.audience) for secret in keys.secrets)
-
-
 def _mailto(publication: Publication, verb: str, token: str, extension: str = "") -> str:
     """A link that writes a mail; ``extension`` is added to the local part of the address."""
     local, _, domain = publication.requests_to.rpartition("@")
@@ -266,8 +276,12 @@ def _signature(body: str, key: bytes) -> str:
 @lru_cache(maxsize=64)
 def _derived_keys(keys: Keyring, purpose: Purpose) -> tuple[bytes, ...]:
     # Derived once, and not again for each of a hundred thousand letters.
-    salt = f"newsletter:{keys.audience}:{purpose}".encode()
-    return tuple(hmac.digest(secret.encode(), salt, "sha256") for secret in keys.secrets)
+    return tuple(
+        hmac.digest(
+            one.secrets[0].encode(), f"newsletter:{one.audience}:{purpose}".encode(), "sha256"
+        )
+        for one in keys.each
+    )
 
 
 def _mac(key: bytes, value: bytes) -> bytes:

@@ -350,19 +350,17 @@ def without_erased(
         return list(listed)
     current = {email.lower() for email in emails}
     # An alias may have been made with a key that has been replaced since.
-    keyrings = [Keyring((secret,), keys.audience) for secret in keys.secrets]
     return [
         subscriber
         for subscriber in listed
         if subscriber.email.lower() in current
-        or not any(_alias_hash(subscriber.email, keyring) in erased for keyring in keyrings)
+        or not any(_alias_hash(subscriber.email, keyring) in erased for keyring in keys.each)
     ]
 
 
 def _address_names(email: str, keys: Keyring) -> list[str]:
     """An address as the store names it, under each key; the newest key first."""
-    rings = (Keyring((secret,), keys.audience) for secret in keys.secrets)
-    return [keyed_hash(f"refused:{email.lower()}", ring) for ring in rings]
+    return [keyed_hash(f"refused:{email.lower()}", ring) for ring in keys.each]
 
 
 def _alias_hash(email: str, keys: Keyring) -> str:

@@ -154,22 +154,22 @@ def moved(sent: SendJournal, to: Path) -> SendJournal:
 def test_moved_folder_is_not_refused(sent: SendJournal, tmp_path: Path) -> None:
     folder = tmp_path.rename(tmp_path.with_name("moved"))
     journal = moved(sent, folder)
-    refuse_copy(journal, FILE)
     refuse_missing_file(journal, FILE)
     with closing(JournaledStore(f"sqlite:///{journal.file}", journal)) as store:
         check_store(journal, store, FILE)
+        refuse_copy(journal, store, FILE)
 
 
 def test_copied_folder_sends_nothing_beside_the_original(sent: SendJournal, tmp_path: Path) -> None:
     folder = tmp_path.with_name("copied")
     shutil.copytree(tmp_path, folder)
     journal = moved(sent, folder)
-    with pytest.raises(ConfigurationError, match="which is still there"):
-        refuse_copy(journal, FILE)
     with closing(JournaledStore(f"sqlite:///{journal.file}", journal)) as store:
         check_store(journal, store, FILE)
+        with pytest.raises(ConfigurationError, match="which is still there"):
+            refuse_copy(journal, store, FILE)
         begin_anew(journal, store, NOON)
-    refuse_copy(journal, FILE)
+        refuse_copy(journal, store, FILE)
 
 
 def test_state_left_behind_is_asked_for(sent: SendJournal, tmp_path: Path) -> None:
@@ -178,11 +178,10 @@ def test_state_left_behind_is_asked_for(sent: SendJournal, tmp_path: Path) -> No
     with closing(JournaledStore(url, sent)) as store:
         check_store(sent, store, FILE)
     journal = journal_of(tmp_path / "elsewhere", sent.file)
-    with (
-        closing(JournaledStore(url, journal)) as store,
-        pytest.raises(ConfigurationError, match=r"copy it: cp -a .*/\.newsletter/\. "),
-    ):
+    with closing(JournaledStore(url, journal)) as store:
         check_store(journal, store, FILE)
+        with pytest.raises(ConfigurationError, match=r"cp -a .*/\.newsletter/\. "):
+            refuse_copy(journal, store, FILE)
 
 
 def test_facts_replace_one_another(url: str) -> None:
