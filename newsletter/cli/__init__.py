@@ -33,7 +33,7 @@ COMMANDS = {
     "secret": ("secret", "List, renew or forget the secrets that sign the links in emails."),
     "why": ("why", "Explain for each paper of a day why a reader gets it or not."),
     "bounces": ("bounces", "Process returned mail: bounces, complaints, unsubscribe requests."),
-    "subscribers": ("subscribers", "List, add, remove, import, export and erase readers."),
+    "subscribers": ("reader_lists", "List, show, add, change, import and erase readers."),
     "templates": ("templates", "Copy the email templates for editing, or check them."),
     "topics": ("topics", "List the bundled topics, or try out filters on past papers."),
 }

@@ -7,7 +7,7 @@ what typer sees.
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import wraps
 from inspect import Parameter
@@ -21,7 +21,7 @@ from newsletter.cli.logs import LogFormat, configure_logging
 from newsletter.cli.output import Output
 from newsletter.config.subscribers import mailbox_key
 from newsletter.errors import UsageError
-from newsletter.model import Reader
+from newsletter.model import SUBSCRIBER_FIELDS, FormField, Reader
 from newsletter.model.zones import load_zone
 from newsletter.ports import Clock
 
@@ -92,24 +92,45 @@ def group(commands: typer.Typer, name: str, help_text: str) -> typer.Typer:
     return made
 
 
+def _field_option(name: str, way: FormField) -> Parameter:
+    """The option for one setting of a reader."""
+    many = way in {"choices", "lines"}
+    kind: Any = list[str] | None if many else str | None
+    word = f"--{name.replace('_', '-')}"
+    help_text = "Repeat for more than one." if many else f"As `{name}` in subscribers.yaml."
+    return _option(name, Annotated[kind, typer.Option(word, help=help_text)], None)
+
+
+FIELD_OPTIONS = [_field_option(*each) for each in SUBSCRIBER_FIELDS.items() if each[0] != "email"]
+"""An option for every setting of a reader but the address."""
+
+
+def given_fields(options: Mapping[str, object]) -> dict[str, Any]:
+    """Those of the :data:`FIELD_OPTIONS` that were given, as an entry of subscribers.yaml."""
+    return {name: value for name, value in options.items() if value not in (None, [])}
+
+
 def command(
     commands: typer.Typer,
     name: str | None = None,
     *,
     long_running: bool = False,
     private: bool = True,
+    options: Sequence[Parameter] = (),
 ) -> Callable[[Command[Options]], Command[Options]]:
     """Register a function as a command, under its own name or the one given.
 
     The function gets the configuration's path and an :class:`Output` in place of the common
     options. Its return value is the exit code. The function itself is returned unchanged. The log
     lines of a command that is ``long_running`` begin with the time. Unless it is ``private``, other
-    users may see the files that it writes, as the user's own umask allows.
+    users may see the files that it writes, as the user's own umask allows. ``options`` are more
+    options, which the function takes as keywords.
     """
 
     def register(function: Command[Options]) -> Command[Options]:
         own = list(inspect.signature(function).parameters.values())[2:]
-        parameters = (*own, *_COMMON)
+        named = [each for each in own if each.kind is not Parameter.VAR_KEYWORD]
+        parameters = (*named, *options, *_COMMON)
         run: Callable[..., int] = function
 
         @wraps(function)
@@ -120,14 +141,14 @@ def command(
             quiet: bool,
             verbose: bool,
             log_format: LogFormat,
-            **options: object,
+            **values: object,
         ) -> int:
             if private:
                 os.umask(OTHERS_SEE_NOTHING)
             configure_logging(
                 quiet=quiet, verbose=verbose, log_format=log_format, timestamps=long_running
             )
-            return run(config, Output(json, quiet), **options)
+            return run(config, Output(json, quiet), **values)
 
         # typer reads a command's options from its signature and annotations.
         vars(invoke)["__signature__"] = inspect.Signature(parameters)
@@ -181,6 +202,6 @@ def without_faults(readers: Sequence[Reader]) -> list[Reader]:
         if reader.fault:
             raise UsageError(
                 f"{reader.subscriber.email}: {reader.fault}; save their settings anew, for example "
-                "with `newsletter subscribers import`"
+                "with `newsletter subscribers set` or `import --overwrite`"
             )
     return [*readers]

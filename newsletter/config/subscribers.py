@@ -153,8 +153,8 @@ def read_subscribers(
     return _validate_document(load(source, file, environment), topics)
 
 
-def subscriber_from_entry(entry: Mapping[str, Value], topics: Collection[str]) -> Subscriber:
-    """A subscriber from the values of one entry, given to a command or a form.
+def read_entry(entry: Mapping[str, Value], topics: Collection[str]) -> ListedReader:
+    """A reader from the values of one entry, given to a command or a form.
 
     Raises:
         InvalidFileError: every mistake in them, and rules that can never find anything.
@@ -163,7 +163,12 @@ def subscriber_from_entry(entry: Mapping[str, Value], topics: Collection[str]) -
     (reader,) = _validate_document(document, topics)
     if errors := check_rules(document, EVERY_FIELD, certain=True):
         raise InvalidFileError(errors)
-    return reader.subscriber
+    return reader
+
+
+def subscriber_from_entry(entry: Mapping[str, Value], topics: Collection[str]) -> Subscriber:
+    """The subscriber of :func:`read_entry`."""
+    return read_entry(entry, topics).subscriber
 
 
 def _validate_document(document: Document, topics: Collection[str]) -> tuple[ListedReader, ...]:
@@ -271,8 +276,12 @@ def to_entry(subscriber: Subscriber) -> dict[str, Plain]:
 
 def plain_values(subscriber: Subscriber) -> dict[str, Plain | None]:
     """Every field of a subscriber as files and forms write it."""
-    values = {name: _plain(value) for name, value in field_values(subscriber).items()}
-    return values | {"day": WEEKDAYS[subscriber.day]}
+    return {name: plain_value(name, value) for name, value in field_values(subscriber).items()}
+
+
+def plain_value(field: str, value: Any) -> Plain | None:  # noqa: ANN401 - a value of any field
+    """A value of this field as files and forms write it."""
+    return WEEKDAYS[value] if field == "day" else _plain(value)
 
 
 def _plain(value: Any) -> Plain | None:  # noqa: ANN401 - a value of any field

@@ -132,6 +132,14 @@ class Readers(MailEvents, Protocol):
         this changed anything.
         """
 
+    def import_readers(self, listed: Sequence[ListedReader], *, now: datetime) -> Mapping[str, int]:
+        """Store readers of a list, all of them or, on an error, none; return their ids by address.
+
+        Confirmed ones are added, or get these settings and are confirmed; one who was removed from
+        the operator's file is the store's from then on. The others leave as by
+        ``import_departure``, compared with case. The consents that the list has are kept.
+        """
+
     def record_faults(self, day: date, faults: Collection[ReaderFault]) -> None:
         """Record whom the issue of ``day`` skipped, or serves otherwise than they chose."""
 
@@ -143,9 +151,6 @@ class Readers(MailEvents, Protocol):
         The text says why one could not be planned; it is empty if they have a delivery by now, or
         if the fault is in their settings: then the reader, as they are now, says it.
         """
-
-    def keep_consent(self, reader: int, consent: Consent) -> None:
-        """Keep the proof of a consent that a reader gave elsewhere, once for each instant."""
 
     def listed_readers(self) -> tuple[ListedReader, ...]:
         """The readers who are confirmed, have left or are blocked, with the dates of that, by id.

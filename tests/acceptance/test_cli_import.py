@@ -35,10 +35,11 @@ def test_export_reads_back_whatever_a_rule_holds(newsletter: Newsletter) -> None
     newsletter.run("subscribers", "import", "one.yaml")
     newsletter.run("subscribers", "export", "out.csv")
     newsletter.run("subscribers", "remove", "semi@example.org")
-    newsletter.run("subscribers", "import", "out.csv", "--again")
+    newsletter.run("subscribers", "import", "out.csv", "--again", "--yes")
     (listed,) = newsletter.json("subscribers", "list")
     assert (listed["include"], listed["name"]) == (RULES, "=1+1")
     newsletter.configure(topics=["Reasoning"], store="sqlite:///new.db")
+    newsletter.run("store", "new", "--yes")
     newsletter.run("subscribers", "import", "out.csv")
     assert newsletter.json("subscribers", "list") == [listed]
 
@@ -48,7 +49,7 @@ def test_archive_of_mailchimp_revives_nobody(newsletter: Newsletter) -> None:
         for name, text in MAILCHIMP_FILES.items():
             archive.writestr(name, text)
     tried = newsletter.run("subscribers", "import", "audience.zip", "--dry-run")
-    assert tried.stdout == "1 reader would be added, 4 recorded as unsubscribed or blocked\n"
+    assert tried.stdout == "1 new, 0 known and unchanged, 0 differ, 4 unsubscribed or blocked\n"
     assert "is a list of Mailchimp" in tried.stderr
     assert "ignored columns: MEMBER_RATING" in tried.stderr
     assert "never confirmed" in tried.stderr
@@ -78,19 +79,56 @@ def test_bad_rows_are_named_and_the_others_imported(newsletter: Newsletter) -> N
     assert "nobody was imported. 2 readers are without a mistake: --skip-invalid" in refused.stderr
     assert statuses(newsletter) == {}
     done = newsletter.run("subscribers", "import", name, "--skip-invalid")
-    assert done.stdout == "2 readers added\n"
+    assert done.stdout == "2 new, 0 known and unchanged, 0 differ\n"
     assert "left out: list.csv:3: " in done.stderr
     assert [*statuses(newsletter)] == ["ada@x.org", "bob@x.org"]
 
 
-def test_imported_list_keeps_what_a_reader_chose(newsletter: Newsletter) -> None:
+def test_imported_list_leaves_alone_what_readers_chose(newsletter: Newsletter) -> None:
+    """Neither a column of addresses nor other values change a known reader without being asked."""
     words = ("--topics", "Reasoning", "--include", "LoRA", "--name", "Ada")
     newsletter.run("subscribers", "add", "ada@example.org", *words)
     before = newsletter.json("subscribers", "list")
     write(newsletter, "list.txt", "ADA@example.org\n")
     newsletter.run("subscribers", "import", "list.txt")
+    newsletter.run("subscribers", "add", "ada@example.org", "--again", "--at", "09:00")
+    write(newsletter, "list.csv", "email,include\nada@example.org,speech\nbob@example.org,\n")
+    tried = newsletter.json("subscribers", "import", "list.csv", "--dry-run")
     assert newsletter.json("subscribers", "list") == before
-    write(newsletter, "list.csv", "email,include\nada@example.org,speech\n")
-    newsletter.run("subscribers", "import", "list.csv")
-    (after,) = newsletter.json("subscribers", "list")
-    assert (after["include"], after["topics"]) == (["speech"], ["Reasoning"])
+    done = newsletter.run("subscribers", "import", "list.csv")
+    assert done.stdout.splitlines() == [
+        "1 new, 0 known and unchanged, 1 differs",
+        "ada@example.org is left alone: include: LoRA → speech",
+    ]
+    assert tried["added"] == ["bob@example.org"]
+    fields = {"include": {"stored": ["LoRA"], "listed": ["speech"]}}
+    assert tried["differs"] == [{"reader": "ada@example.org", "fault": "", "fields": fields}]
+    assert newsletter.json("subscribers", "list")[:1] == before
+
+
+def test_overwriting_import_names_readers_and_asks(newsletter: Newsletter) -> None:
+    newsletter.run("subscribers", "add", "ada@example.org", "--topics", "Reasoning")
+    newsletter.run("subscribers", "add", "bob@example.org")
+    newsletter.run("subscribers", "remove", "bob@example.org")
+    write(newsletter, "list.csv", "email,include\nada@example.org,speech\nbob@example.org,\n")
+    words = ("subscribers", "import", "list.csv", "--again", "--overwrite")
+    refused = newsletter.run(*words, code=2)
+    assert "ada@example.org: include: not set → speech" in refused.stderr
+    assert "bob@example.org gets emails again, and was unsubscribed" in refused.stderr
+    assert "Change what 2 readers chose? Not a terminal. Pass --yes" in refused.stderr
+    assert statuses(newsletter)["bob@example.org"] == "unsubscribed"
+    done = newsletter.json(*words, "--yes")
+    assert (done["added"], done["overwritten"]) == (["bob@example.org"], ["ada@example.org"])
+    ada, bob = newsletter.json("subscribers", "list")
+    assert (ada["topics"], ada["include"]) == (["Reasoning"], ["speech"])
+    assert bob["status"] == "confirmed"
+
+
+def test_import_by_which_a_reader_leaves_asks(newsletter: Newsletter) -> None:
+    newsletter.run("subscribers", "add", "ada@example.org")
+    write(newsletter, "list.csv", "email,status\nada@example.org,unsubscribed\n")
+    refused = newsletter.run("subscribers", "import", "list.csv", code=2)
+    assert "ada@example.org gets no more emails: unsubscribed by the list" in refused.stderr
+    assert statuses(newsletter) == {"ada@example.org": "confirmed"}
+    newsletter.run("subscribers", "import", "list.csv", "--yes")
+    assert statuses(newsletter) == {"ada@example.org": "unsubscribed"}

@@ -29,8 +29,10 @@ def test_export_carries_departures_into_an_empty_store(newsletter: Newsletter, f
     newsletter.run("subscribers", "erase", CLEO, "--yes")
     newsletter.run("subscribers", "export", file)
     newsletter.configure(store="sqlite:///new.db")
-    done = newsletter.json("subscribers", "import", file)
-    assert (len(done["added"]), len(done["departed"])) == (1, 2)
+    newsletter.run("store", "new", "--yes")
+    assert f"{ADA} gets no more" in newsletter.run("subscribers", "import", file, code=2).stderr
+    done = newsletter.json("subscribers", "import", file, "--yes")
+    assert (done["added"], done["unchanged"], len(done["departed"])) == ([], 1, 2)
     assert statuses(newsletter) == {ADA: "unsubscribed", BOB: "confirmed"}
     refused = newsletter.run("subscribers", "add", CLEO, code=2)
     assert "left before" in refused.stderr
@@ -40,6 +42,7 @@ def test_export_may_be_the_readers_file(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "remove", ADA)
     newsletter.run("subscribers", "export", "all.yaml")
     newsletter.configure(store="sqlite:///new.db", subscribers="all.yaml")
+    newsletter.run("store", "new", "--yes")
     assert statuses(newsletter) == {ADA: "unsubscribed", BOB: "confirmed"}
 
 

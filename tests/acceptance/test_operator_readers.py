@@ -81,7 +81,8 @@ def test_readers_are_found_and_paged(desk: Desk) -> None:
 
 def test_reader_is_shown_with_all_that_helps(desk: Desk) -> None:
     number = desk.ada(filter=Filter(topics=("Vision",)), name="Ada")
-    desk.app.store.keep_consent(number, Consent(NOON, "on paper", "I agree."))
+    desk.app.store.set_status(ADA, "unconfirmed", now=NOON)
+    desk.app.store.record_consent(number, Consent(NOON, "on paper", "I agree."))
     desk.app.publish(DAY, "Vision anew")
     desk.act(number, "block", why="asked by phone")
     page = desk.get(f"/{number}")

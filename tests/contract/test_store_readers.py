@@ -184,9 +184,40 @@ class TestImportedDepartures:
     def test_listed_readers_have_their_last_consent(self, store: Store) -> None:
         sync(store, "ada@example.org", "bob@example.org")
         for at in (NOON, LATER, LATER):
-            store.keep_consent(1, Consent(at, "in another list", ""))
+            store.import_readers([ListedReader(subscriber(), consented=at)], now=NOON)
         assert [each.consented for each in store.listed_readers()] == [LATER, None]
         assert len(store.consents(1)) == 2
+
+
+class TestImportedReaders:
+    """A list of readers, stored in one transaction."""
+
+    def test_known_and_new_readers_are_stored_together(self, store: Store) -> None:
+        store.save_reader(EVERY_FIELD, status="waiting", now=NOON)
+        store.save_reader(subscriber("bob@example.org"), status="confirmed", now=NOON)
+        listed = [
+            ListedReader(replace(EVERY_FIELD, at="09:00"), consented=NOON),
+            ListedReader(subscriber("bob@example.org"), "blocked"),
+            ListedReader(subscriber("cyd@example.org")),
+            ListedReader(subscriber("dan@example.org"), "unsubscribed", NOON),
+        ]
+        ids = store.import_readers(listed, now=LATER)
+        assert [(each.status, ids[each.subscriber.email]) for each in store.readers()] == [
+            ("confirmed", 1),
+            ("blocked", 2),
+            ("confirmed", 3),
+            ("unsubscribed", 4),
+        ]
+        found = {each.subscriber.email: each for each in store.listed_readers()}
+        assert found[EVERY_FIELD.email] == listed[0]
+        assert found["dan@example.org"].since == NOON
+
+    def test_who_was_struck_from_the_file_is_the_stores(self, store: Store) -> None:
+        sync(store, "ada@example.org")
+        sync(store)
+        store.import_readers([ListedReader(subscriber())], now=LATER)
+        sync(store)
+        assert statuses(store) == {"ada@example.org": "confirmed"}
 
 
 class TestReaderOfTheStoreInTheFile:

@@ -3,7 +3,7 @@
 import logging
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from threading import Lock
@@ -206,6 +206,12 @@ class JournaledStore(SqlStore, Journaled):
         if changed:
             self._journal.record_reader(listed.subscriber.email, listed.status, now=now)
         return changed
+
+    @override
+    def import_readers(self, listed: Sequence[ListedReader], *, now: datetime) -> Mapping[str, int]:
+        ids = super().import_readers(listed, now=now)
+        self._statuses_changed(ids.values(), now)
+        return ids
 
     @override
     def _statuses_changed(self, readers: Collection[int], now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Readers of the operator's file and of the store alone, in SQL."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -28,6 +29,9 @@ from newsletter.stores.sql.readers_file import FileEntry, file_changes
 from newsletter.stores.sql.statements import BATCH, pages, select_in, upsert
 
 CONSENTS, FAULTS = schema.consents.c, schema.reader_faults.c
+
+IMPORTED = "in another list, from which the reader was imported"
+"""How an imported reader agreed to get the letters, as it is stored."""
 
 FAULTS_KEPT = timedelta(days=30)  # how long it is kept which readers an issue skipped
 
@@ -75,21 +79,37 @@ class ReaderQueries(MailEventQueries, Readers):
 
     @override
     def import_departure(self, listed: ListedReader, *, now: datetime) -> bool:
-        email, since = listed.subscriber.email, listed.since or now
-        same = sa.func.lower(READERS.email) == email.lower()
-        known = sa.select(READERS.id, READERS.email, READERS.status).where(same)
+        same = sa.func.lower(READERS.email) == listed.subscriber.email.lower()
+        known: sa.Select[Any] = sa.select(READERS.id, READERS.email, READERS.status).where(same)
         with self._database.writing() as connection:
             lock_task(connection, Task.ADD_READERS)
             row = connection.execute(known.order_by(READERS.id).limit(1)).one_or_none()
             if row is None:
-                body = {email: dump(listed.subscriber)}
-                _add_readers(connection, body, status=listed.status, origin="store", now=since)
+                _add_listed(connection, [listed], now)
                 return True
-            agreed = sa.select(sa.func.max(CONSENTS.at)).where(CONSENTS.reader == row.id)
-            consent = connection.execute(agreed).scalar()
-            if row.status in LEFT or (consent is not None and consent > since):
-                return False
-            return set_status(connection, row.email, listed.status, now=now)
+            return _depart(connection, row, listed, now)
+
+    @override
+    def import_readers(self, listed: Sequence[ListedReader], *, now: datetime) -> Mapping[str, int]:
+        by_email = {each.subscriber.email: each for each in listed}
+        columns = (READERS.id, READERS.email, READERS.status, READERS.origin, READERS.body)
+        with self._database.writing() as connection:
+            lock_task(connection, Task.ADD_READERS)
+            known = {
+                row.email: row
+                for row in select_in(connection, sa.select(*columns), READERS.email, by_email)
+            }
+            _add_listed(
+                connection, [each for each in listed if each.subscriber.email not in known], now
+            )
+            _subscribe_listed(connection, known, by_email, now)
+            for email, row in known.items():
+                if by_email[email].status != "confirmed":
+                    _depart(connection, row, by_email[email], now)
+            ids = select_in(connection, sa.select(*columns), READERS.email, by_email)
+            found = {row.email: row.id for row in ids}
+            _keep_consents(connection, {found[email]: each for email, each in by_email.items()})
+            return found
 
     @override
     def record_faults(self, day: date, faults: Collection[ReaderFault]) -> None:
@@ -121,15 +141,6 @@ class ReaderQueries(MailEventQueries, Readers):
         with self._database.reading() as connection:
             found = {row.id: row for row in connection.execute(query)}
             return tuple((reader_of(row), row.said) for row in found.values())
-
-    @override
-    def keep_consent(self, reader: int, consent: Consent) -> None:
-        same = (CONSENTS.reader == reader) & (CONSENTS.at == consent.at)
-        with self._database.writing() as connection:
-            lock_task(connection, Task.ADD_READERS)
-            if connection.execute(sa.select(CONSENTS.id).where(same)).first() is None:
-                row = {"reader": reader, **asdict(consent)}
-                connection.execute(sa.insert(schema.consents), row)
 
     @override
     def listed_readers(self) -> tuple[ListedReader, ...]:
@@ -225,6 +236,65 @@ def last_cutoff(connection: sa.Connection) -> int:
 def _listed_reader(row: sa.Row[Any]) -> ListedReader:
     since = None if row.status == "confirmed" else row.changed
     return ListedReader(reader_of(row).subscriber, row.status, since, row.at)
+
+
+def _add_listed(connection: sa.Connection, listed: Iterable[ListedReader], now: datetime) -> None:
+    """Add readers of a list, some of whom may have left at a time that it says."""
+    groups = defaultdict[tuple[Status, datetime], dict[str, str]](dict)
+    for each in listed:
+        at = now if each.status == "confirmed" else each.since or now
+        groups[each.status, at][each.subscriber.email] = dump(each.subscriber)
+    for (status, at), bodies in groups.items():
+        _add_readers(connection, bodies, status=status, origin="store", now=at)
+
+
+def _subscribe_listed(
+    connection: sa.Connection,
+    known: Mapping[str, sa.Row[Any]],
+    listed: Mapping[str, ListedReader],
+    now: datetime,
+) -> None:
+    """Confirm known readers with the settings of a list; who was struck from the file is ours."""
+    changed = [
+        {
+            "reader": row.id,
+            "new_body": body,
+            "new_origin": "store" if row.status == "removed" else row.origin,
+        }
+        for email, row in known.items()
+        if listed[email].status == "confirmed"
+        and ("confirmed", body := dump(listed[email].subscriber)) != (row.status, row.body)
+    ]
+    if changed:
+        names = ("body", "origin")
+        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
+        update = sa.update(schema.readers).where(READERS.id == sa.bindparam("reader"))
+        connection.execute(update.values(**values, status="confirmed", changed=now), changed)
+
+
+def _depart(
+    connection: sa.Connection, row: sa.Row[Any], listed: ListedReader, now: datetime
+) -> bool:
+    """Let a known reader leave as a list says, unless they agreed to get the letters since."""
+    agreed = sa.select(sa.func.max(CONSENTS.at)).where(CONSENTS.reader == row.id)
+    consent = connection.execute(agreed).scalar()
+    if row.status in LEFT or (consent is not None and consent > (listed.since or now)):
+        return False
+    return set_status(connection, row.email, listed.status, now=now)
+
+
+def _keep_consents(connection: sa.Connection, readers: Mapping[int, ListedReader]) -> None:
+    """Keep the consents that a list has, by the reader's id, once for each instant."""
+    agreed = {id_: each.consented for id_, each in readers.items() if each.consented is not None}
+    rows = select_in(connection, sa.select(CONSENTS.reader, CONSENTS.at), CONSENTS.reader, agreed)
+    kept = {(row.reader, row.at) for row in rows}
+    new = [
+        {"reader": id_, **asdict(Consent(at, IMPORTED, ""))}
+        for id_, at in agreed.items()
+        if (id_, at) not in kept
+    ]
+    if new:
+        connection.execute(sa.insert(schema.consents), new)
 
 
 def _add_readers(
