@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     PlainSerializer,
     SecretStr,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -265,7 +266,9 @@ def per_second(text: str) -> float:
     return float(match[1]) / {"second": 1, "minute": 60, "hour": 3600}[match[2]]
 
 
-Address = Annotated[str, AfterValidator(address)]
+Address = Annotated[
+    str, AfterValidator(address), WithJsonSchema({"type": "string", "format": "email"})
+]
 Header = Annotated[str, AfterValidator(_header), PlainSerializer(lambda _: MASK, when_used="json")]
 Instant = Annotated[datetime, AfterValidator(_instant)]
 HeloName = Annotated[str, AfterValidator(_helo)]

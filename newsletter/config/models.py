@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from newsletter.config.api import ApiSettings
 from newsletter.config.fields import (
     LOOPBACK,
     Address,
@@ -196,6 +197,7 @@ class Settings(Strict):
     bounces: BouncesSettings | None = None
     issue: IssueSettings = IssueSettings()
     web: WebSettings | None = None
+    api: ApiSettings = ApiSettings()
     templates: str | None = None
 
     @field_validator("topics")

@@ -10,6 +10,7 @@ from typing import Protocol, get_args
 
 from newsletter.errors import UsageError
 from newsletter.model import (
+    LEFT,
     WEEKDAYS,
     Consent,
     Delivery,
@@ -38,6 +39,7 @@ from newsletter.readers.service import (
     SendNote,
     is_erased,
     keep_fields,
+    without_erased,
 )
 
 COMMAND_LINE, OPERATORS_PAGE = "command line", "operator's page"
@@ -180,6 +182,39 @@ class OperatorService:
         resumed = self.service.pause(reader, None, now)
         self.record(now, "resumed", resumed)
         return resumed
+
+    # -- a new reader -------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        wanted: Subscriber,
+        consent: Consent,
+        now: datetime,
+        welcome: Callable[[Reader], None],
+    ) -> tuple[Reader, bool]:
+        """Subscribe somebody who agreed elsewhere; returns the reader, and whether they are new.
+
+        A reader who gets emails already stays as they are. ``welcome`` sends a new one the first.
+
+        Raises:
+            UsageError: they left, were erased or are blocked, or the address takes no emails.
+        """
+        known = self.store.reader_by_email(wanted.email)
+        if known is not None and known.status == "confirmed":
+            return known, False
+        if known is not None and known.status in LEFT:
+            self._require(known, {"confirmed"}, "subscribed by others")
+        erased = not without_erased([wanted], self.store.readers(), self.service.keys)
+        if erased or self.service.is_refused(wanted.email, now):
+            raise UsageError(
+                f"{wanted.email} cannot be subscribed by others: it was erased, or refused emails"
+            )
+        if known is None or known.status == "unconfirmed":
+            known = self.store.save_reader(wanted, status="unconfirmed", now=now)
+        self.store.record_consent(known.id, consent)
+        self.record(now, "subscribed", known, consent.how)
+        welcome(reader := self._again(known))
+        return reader, True
 
     # -- status ------------------------------------------------------------------------------
 

@@ -133,7 +133,7 @@ class ReaderService:
         """
         self.store.forget_unconfirmed(before=now - UNCONFIRMED_KEPT)
         known = self.store.reader_by_email(wanted.email)
-        if self._is_refused(wanted.email, now):
+        if self.is_refused(wanted.email, now):
             return
         limits = READER_LIMITS if known and known.status == "confirmed" else UNCONFIRMED_LIMITS
         if not self._count_request(f"address:{wanted.email}", f"client:{client}", limits, now):
@@ -180,7 +180,7 @@ class ReaderService:
         if known is not None and not _gives_way(known):
             wanted = replace(reader.subscriber, email=email, name="")
             self.subscribe(wanted, client, send, now)
-        elif not self._is_refused(email, now) and self._count_request(
+        elif not self.is_refused(email, now) and self._count_request(
             f"address:{email}", f"client:{client}", UNCONFIRMED_LIMITS, now
         ):
             moved = replace(reader, subscriber=replace(reader.subscriber, email=email))
@@ -214,7 +214,8 @@ class ReaderService:
         """Write notes to this address again; returns whether it was refused."""
         return self.store.accept_address(_address_names(email, self.keys))
 
-    def _is_refused(self, email: str, now: datetime) -> bool:
+    def is_refused(self, email: str, now: datetime) -> bool:
+        """Whether no more notes are written to this address; see :meth:`refuse_address`."""
         return self.store.is_refused(_address_names(email, self.keys), now=now)
 
     def _count_request(

@@ -29,7 +29,7 @@ MAX_QUERY = 200  # characters of a search
 
 HIDDEN = (
     "preferences", "unsubscribe", "leave", "farewell", "confirm", "move", "edition",
-    "mine", "search", "sent", "bounces", "operator",
+    "mine", "search", "sent", "bounces", "operator", "api",
 )  # fmt: skip
 """Pages that search engines must not visit: a reader's own, and endless ones."""
 

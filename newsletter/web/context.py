@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from newsletter.bounces.webhooks import Webhook
+from newsletter.config.api import ApiTokenSettings
 from newsletter.config.sources import EVERY_FIELD
 from newsletter.errors import TemplateError
 from newsletter.letter.links import Purpose, sign_token
@@ -107,7 +108,8 @@ def list_zones() -> tuple[str, ...]:
 class PageContext:
     """The newsletter as its pages know it; without a password it has no operator's page.
 
-    ``webhooks``: those of mail services that have settings, by the service's name.
+    ``webhooks``: those of mail services that have settings, by the service's name. Without
+    ``api_tokens`` it has no API.
     """
 
     publisher: Publisher
@@ -119,6 +121,7 @@ class PageContext:
     operator_password: str | None = None
     paper_fields: frozenset[str] = EVERY_FIELD
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    api_tokens: tuple[ApiTokenSettings, ...] = ()
 
     @property
     def now(self) -> datetime:

@@ -150,7 +150,7 @@ class PageCache:
         numbers = range(published.after + 1, published.cutoff + 1)
         papers = self._publisher.store.papers_by_number(numbers)
         issue = issues.compose_issue(
-            [paper for paper in papers if _is_new(paper, published)],
+            [paper for paper in papers if is_new(paper, published)],
             self._publisher.topics,
             day=published.day,
             cutoff=published.cutoff,
@@ -168,6 +168,6 @@ class PageCache:
         )
 
 
-def _is_new(paper: Paper, published: PublishedIssue) -> bool:
+def is_new(paper: Paper, published: PublishedIssue) -> bool:
     """Whether no earlier issue had the paper, under another name either."""
     return not paper.muted and (paper.group == paper.number or paper.group > published.after)

@@ -18,6 +18,7 @@ from newsletter.config import WebSettings
 from newsletter.errors import ConfigurationError, StoreError, TokenError
 from newsletter.ports import RunLock
 from newsletter.publisher.welcoming import open_first_letters
+from newsletter.web.api.routes import ROOT, build_api
 from newsletter.web.archive import ArchivePages
 from newsletter.web.context import PageContext, PageTemplates, post
 from newsletter.web.feeds import FORMATS
@@ -79,6 +80,7 @@ def build_context(app: App, run_lock: RunLock) -> PageContext:
         operator_password=None if password is None else password.get_secret_value(),
         paper_fields=app.settings.paper_fields,
         webhooks={} if webhooks is None else make_webhooks(webhooks, proxy=app.settings.proxy),
+        api_tokens=app.settings.api.tokens,
     )
 
 
@@ -156,6 +158,16 @@ def _without_slash(router: Router, templates: PageTemplates) -> ASGIApp:
     return answer
 
 
+def _beside(pages: ASGIApp, api: ASGIApp) -> ASGIApp:
+    """The pages, and the API for everything below its path, also for paths that it has not."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = api if scope.get("path", "").startswith(f"{ROOT}/") else pages
+        await chosen(scope, receive, send)
+
+    return answer
+
+
 def build_pages(context: PageContext) -> Guard:
     """The readers' pages as an ASGI application."""
 
@@ -188,4 +200,5 @@ def build_pages(context: PageContext) -> Guard:
     )
     app.router.redirect_slashes = False  # it would redirect to the host that the request names
     app.router.default = _without_slash(app.router, context.templates)
-    return guard_pages(app, context.reader_service.publication.url or "")
+    pages = _beside(app, build_api(context))
+    return guard_pages(pages, context.reader_service.publication.url or "")

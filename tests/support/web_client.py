@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from newsletter import templates
 from newsletter.bounces.webhooks import Webhook
+from newsletter.config.api import ApiTokenSettings
 from newsletter.letter.links import Purpose, sign_token
 from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import Publication, Reader, Topic
@@ -41,7 +42,7 @@ from tests.support.publishers import KnownRuns, StubSource, publisher_over
 
 SEE_OTHER = 303
 
-Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ def open_website(  # noqa: PLR0913 - each is a choice of its own
     operator_password: str | None = None,
     webhooks: Mapping[str, Webhook] | None = None,
     topics: tuple[Topic, ...] | None = None,
+    api_tokens: tuple[ApiTokenSettings, ...] = (),
 ) -> Iterator[Website]:
     """Serve a newsletter's pages, with a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
@@ -218,6 +220,7 @@ def open_website(  # noqa: PLR0913 - each is a choice of its own
             PageCache(publisher),
             operator_password,
             webhooks=webhooks or {},
+            api_tokens=api_tokens,
         )
         app.routes = list_routes(page_context)
         pages = build_pages(page_context)

@@ -1,0 +1,1 @@
+"""The HTTP API: what programs do with tokens, by the same use cases as the pages."""
