@@ -129,11 +129,17 @@ class Issues(Progress, Protocol):
         """
 
     def deliveries(
-        self, day: date, *, states: Collection[DeliveryState] | None = None, reply: str = ""
+        self,
+        day: date,
+        *,
+        states: Collection[DeliveryState] | None = None,
+        reply: str = "",
+        limit: int | None = None,
     ) -> tuple[Delivery, ...]:
         """A day's deliveries, all or those in these states, by address.
 
-        ``reply`` leaves out those whose reply does not begin with it.
+        ``reply`` leaves out those whose reply does not begin with it. ``limit`` is how many are
+        returned, whichever; None: all.
         """
 
 
@@ -254,14 +260,18 @@ class Operator(Acts, Protocol):
         False if no blocked reader has this address.
         """
 
-    def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
-        """Record that these events are reported to the operator; return those not recorded before.
+    def claim_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """Claim events that are about to be told to the operator; return those not told before.
 
-        If two callers record an event at the same time, only one gets it back.
+        If two callers claim an event at the same time, only one gets it. A claim that is neither
+        recorded nor removed, because its process crashed, ends after ten minutes.
         """
 
+    def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        """Record that these events were told; return those that were not recorded before."""
+
     def remove_notices(self, events: Collection[str]) -> None:
-        """Undo :meth:`record_notices`, because the report could not be sent."""
+        """Undo :meth:`claim_notices`, because the report could not be sent."""
 
     def facts(self) -> Mapping[str, str]:
         """What the store knows about itself, by name: see :mod:`newsletter.app.guards`."""

@@ -9,8 +9,9 @@ from email.message import EmailMessage
 import pytest
 
 from newsletter.errors import SourceError, TransportError
-from newsletter.model import Refused
+from newsletter.model import Coverage, Deferred, MailEvent, Refused, SourceHealth
 from newsletter.ports import Mark, Settle, Store
+from newsletter.publisher.operator_events import list_events
 from newsletter.publisher.operator_mail import mail_operator
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.ticking import SchedulerState
@@ -19,6 +20,7 @@ from newsletter.templates import load_note_templates
 from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
+from tests.support.frozen_issues import claim, freeze, list_papers, settle
 from tests.support.logs import log_lines
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import KnownRuns, StubSource, publisher_over, tick
@@ -93,6 +95,74 @@ def test_failed_letter_is_reported_once(store: Store) -> None:
     tick_once(publisher, scheduler_state(), transport, "2")
     (letter,) = to_operator(transport)
     assert "2026-08-03: of 2 letters 1 failed; newsletter status 2026-08-03 names them" in letter
+    assert "2026-08-03: bob@example.org failed: 550 5.1.1 no such user" in letter
+
+
+def test_letters_expired_during_days_off_are_named(store: Store) -> None:
+    clock = ManualClock()
+    publisher, transport = publisher_of(store, clock, StubSource("One")), MemoryTransport()
+    freeze(store, store.readers(), list_papers(store, "arxiv:1"))
+    for claimed in claim(store):
+        settle(store, claimed, outcome=Deferred("451 4.3.0 later"), next_try=NOON)
+    clock.time += timedelta(days=3)
+    tick_once(publisher, scheduler_state(), transport)
+    (letter,) = to_operator(transport)
+    assert "2026-08-03: ada@example.org expired: 451 4.3.0 later" in letter
+    assert "2026-08-03: bob@example.org expired: 451 4.3.0 later" in letter
+
+
+def test_blocked_readers_are_told_once_with_the_reason(store: Store) -> None:
+    publisher, transport = publisher_of(store, ManualClock()), MemoryTransport()
+    store.record_mail_event(MailEvent("x", "complaint", 1, NOON.date(), "as spam"), now=NOON)
+    for turn in "12":
+        tick_once(publisher, scheduler_state(), transport, turn)
+    (letter,) = to_operator(transport)
+    assert "ada@example.org gets no more emails: complained on 2026-08-03: as spam" in letter
+    assert not any("ada@" in event.key for event in list_events(publisher, {}))
+
+
+def test_crash_before_the_report_loses_nothing(store: Store) -> None:
+    clock, transport = ManualClock(), MemoryTransport()
+    publisher = publisher_of(store, clock)
+    store.record_mail_event(MailEvent("x", "complaint", 1, NOON.date(), "as spam"), now=NOON)
+
+    async def crash() -> None:
+        await mail_operator(publisher, scheduler_state(), transport, lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(crash())
+    tick_once(publisher, scheduler_state(), transport)
+    assert to_operator(transport) == [], "another process may be telling it"
+    clock.time += timedelta(minutes=11)
+    tick_once(publisher, scheduler_state(), transport, "2")
+    (letter,) = to_operator(transport)
+    assert "ada@example.org gets no more emails" in letter
+
+
+def test_joins_and_departures_stand_beside_other_news(store: Store) -> None:
+    clock, transport = ManualClock(NOON + timedelta(days=1)), MemoryTransport()
+    publisher = publisher_of(store, clock)
+    store.set_status("bob@example.org", "unsubscribed", now=NOON)
+    tick_once(publisher, scheduler_state(), transport)
+    assert to_operator(transport) == []
+    store.record_mail_event(MailEvent("x", "complaint", 1, NOON.date(), "as spam"), now=clock.time)
+    tick_once(publisher, scheduler_state(), transport, "2")
+    (letter,) = to_operator(transport)
+    assert "since 2026-08-03: 2 readers joined, 1 left" in letter
+
+
+def test_lists_that_stay_missing_are_told_once(store: Store) -> None:
+    source = StubSource("One", failing=SourceError("no answer"))
+    publisher, transport = publisher_of(store, ManualClock(), source), MemoryTransport()
+    days = [NOON.date() - timedelta(days=ago) for ago in range(1, 26)]
+    gaps = [Coverage("Listed", "", day, "missing", checked=NOON, detail="404") for day in days]
+    health = SourceHealth("Listed", "ok", checked=NOON, last_ok=NOON)
+    store.ingest(NOON.date(), health, (), gaps, now=NOON)
+    for turn in "12":
+        tick_once(publisher, scheduler_state(), transport, turn)
+    (letter,) = to_operator(transport)
+    assert letter.count("- source Listed: the list of 2026-0") == 20
+    assert "and 4 more lists: newsletter status, doctor" in letter
 
 
 def test_failed_source_is_reported_with_the_issue(store: Store) -> None:
@@ -145,7 +215,7 @@ def test_unreachable_operator_creates_no_event(store: Store) -> None:
         clock.time = NOON + timedelta(minutes=minutes)
         tick_once(publisher, what, MemoryTransport(answers), str(minutes))
     assert what.paused == {}
-    assert store.record_notices(["2026-08-03: letters"], now=NOON)
+    assert store.claim_notices(["2026-08-03: letters"], now=NOON)
 
 
 def test_without_operator_nothing_is_reported(store: Store) -> None:

@@ -162,7 +162,12 @@ class IssueQueries(Queries, Issues):
 
     @override
     def deliveries(
-        self, day: date, *, states: Collection[DeliveryState] | None = None, reply: str = ""
+        self,
+        day: date,
+        *,
+        states: Collection[DeliveryState] | None = None,
+        reply: str = "",
+        limit: int | None = None,
     ) -> tuple[Delivery, ...]:
         query = (
             sa.select(schema.deliveries, ISSUES.day, schema.readers.c.email)
@@ -174,7 +179,7 @@ class IssueQueries(Queries, Issues):
         if reply:
             query = query.where(sa.func.substr(DELIVERIES.reply, 1, len(reply)) == reply)
         with self._database.reading() as connection:
-            found = map(delivery_of, connection.execute(query))
+            found = map(delivery_of, connection.execute(query.limit(limit)))
             return tuple(sorted(found, key=lambda delivery: delivery.email))
 
     @override

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any
 
@@ -18,8 +18,13 @@ from newsletter.stores.sql import schema
 from newsletter.stores.sql.engine import Queries
 from newsletter.stores.sql.mail_events import EVENTS, forgive, set_reader_status
 from newsletter.stores.sql.reader_rows import COLUMNS, READERS, reader_of
-from newsletter.stores.sql.statements import insert_new, is_postgres, upsert
+from newsletter.stores.sql.statements import insert_into, is_postgres, upsert
 from newsletter.text import fold
+
+NOTICES = schema.notices.c
+
+NOTICE_LEASE = timedelta(minutes=10)
+"""After so long the process that was telling an event has crashed; an email takes less."""
 
 
 class OperatorQueries(Queries, Operator):
@@ -123,14 +128,35 @@ class OperatorQueries(Queries, Operator):
             return tuple(OperatorAct(*row) for row in connection.execute(newest))
 
     @override
+    def claim_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        return self._take_notices(events, now, NOTICES.claimed < now - NOTICE_LEASE, claimed=now)
+
+    @override
     def record_notices(self, events: Collection[str], *, now: datetime) -> frozenset[str]:
+        return self._take_notices(events, now, NOTICES.claimed.is_not(None), claimed=None)
+
+    def _take_notices(
+        self,
+        events: Collection[str],
+        now: datetime,
+        of_known: sa.ColumnElement[bool],
+        *,
+        claimed: datetime | None,
+    ) -> frozenset[str]:
+        """Insert the new events, and change the known ones that a condition is true of."""
+        taken = frozenset[str]()
+        if not events:
+            return taken
         with self._database.writing() as connection:
-            new = insert_new(connection, schema.notices).returning(schema.notices.c.event)
-            return frozenset(
-                inserted
-                for event in sorted(set(events))
-                for inserted in connection.execute(new.values(event=event, told=now)).scalars()
+            insert = insert_into(connection, schema.notices).on_conflict_do_update(
+                index_elements=[NOTICES.event], set_={"claimed": claimed}, where=of_known
             )
+            for event in sorted(set(events)):
+                row = {"event": event, "told": now, "claimed": claimed}
+                taken |= {
+                    *connection.execute(insert.values(**row).returning(NOTICES.event)).scalars()
+                }
+        return taken
 
     @override
     def remove_notices(self, events: Collection[str]) -> None:

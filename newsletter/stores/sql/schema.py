@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0017"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0018"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -308,6 +308,7 @@ notices = sa.Table(
     metadata,
     sa.Column("event", StorableText, primary_key=True),
     sa.Column("told", UtcDateTime, nullable=False),
+    sa.Column("claimed", UtcDateTime),  # while it is being told; then empty
 )
 
 returns = sa.Table(
