@@ -11,6 +11,7 @@ from typing import Protocol, get_args
 from newsletter.errors import UsageError
 from newsletter.model import (
     LEFT,
+    SUBSCRIBER_FIELDS,
     WEEKDAYS,
     Consent,
     Delivery,
@@ -153,7 +154,8 @@ class OperatorService:
         changed = field_changes(reader.subscriber, wanted)
         if not changed and not reader.fault:
             return reader
-        saved = self.store.save_reader(wanted, status=reader.status, now=now)
+        names = SUBSCRIBER_FIELDS if reader.fault else [each.field for each in changed]
+        saved = self.store.change_settings(reader.id, wanted, names, now=now)
         self.record(now, "changed choices", saved, "; ".join(map(describe_change, changed)))
         return saved
 

@@ -1,7 +1,7 @@
 """The table of the API's routes, and the application that serves them."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from starlette.applications import Starlette
@@ -106,14 +106,20 @@ class Api:
         self._replays = Replays()
 
     def routes(self) -> list[Route]:
-        """The routes of the table."""
+        """The routes of the table, one for each path: a 405 names all methods of its path."""
+        by_path: dict[str, dict[str, Operation]] = {}
+        for each in OPERATIONS:
+            by_path.setdefault(each.path, {})[each.method] = each
         return [
-            Route(f"{ROOT}{each.path}", self._endpoint(each), methods=[each.method])
-            for each in OPERATIONS
+            Route(f"{ROOT}{path}", self._endpoint(methods), methods=[*methods])
+            for path, methods in by_path.items()
         ]
 
-    def _endpoint(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(
+        self, methods: Mapping[str, Operation]
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
+            operation = methods["GET" if request.method == "HEAD" else request.method]
             token = self._let_in(request, operation.scope)
             body = await read_body(request, MAX_BYTES)
             call = Call(self._context, request, token, body)
