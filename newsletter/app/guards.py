@@ -7,10 +7,13 @@ again to everybody, also to those who left. The send journal knows better.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 
+from newsletter.app.files import store_file, store_place
+from newsletter.config.fields import masked
 from newsletter.errors import ConfigurationError
-from newsletter.letter.links import Keyring
+from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.stores import Journaled, SendJournal
 
 MOVED = "moved to"
@@ -28,6 +31,25 @@ SIGNED_WITH = "signed with"
 
 SENT_FROM = "sent from"
 """The fact of a store that has the addresses it was sent from: they are part of each signature."""
+
+
+def open_journal(
+    url: str, state: Path, config: Path, keyring: Callable[[], Keyring]
+) -> SendJournal:
+    """The record of what was sent from the store at an address; each has a folder of its own."""
+
+    def names(email: str) -> tuple[str, ...]:
+        """An address as the journal names it, under each key; the newest key first."""
+        return tuple(keyed_hash(f"witness:{email.lower()}", one)[:32] for one in keyring().each)
+
+    name = blake2b(store_place(url).encode(), digest_size=6).hexdigest()
+    return SendJournal(
+        state / "witness" / name,
+        names,
+        store=masked(url),
+        config=str(config),
+        file=store_file(url, config.parent),
+    )
 
 
 def refuse_missing_file(journal: SendJournal, config: str) -> None:

@@ -55,10 +55,14 @@ def all_secrets(folder: Path, configured: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*configured, *drawn, *former_secrets(folder).values())))
 
 
+def secret_files(folder: Path) -> list[Path]:
+    """The files with secrets that there are, in the order of their names."""
+    return sorted(file for file in folder.glob(f"{SECRET}*") if file.suffix != ".new")
+
+
 def former_secrets(folder: Path) -> dict[Path, str]:
     """The secrets that were replaced by newer ones, newest first, by their files."""
-    files = folder.glob(f"{SECRET}.*")
-    kept = [file for file in files if file.suffix != ".new"]
+    kept = [file for file in secret_files(folder) if file.name != SECRET]
     return {file: _read(file) for file in sorted(kept, key=_changed, reverse=True)}
 
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -37,7 +38,7 @@ class FileRunLock:
         path = self._path(self.name)
         with path.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(f"{os.getpid()} {self._command}")
+            file.write(f"{os.getpid()} {_namespace()} {self._command}")
             file.flush()
             try:
                 yield self
@@ -64,18 +65,38 @@ class FileRunLock:
         return self._folder / f"{run}.lock"
 
 
-def live_processes(folder: Path) -> dict[int, str]:
-    """The commands of this machine that hold a lock in a folder now, by the ids of their processes.
+@dataclass(frozen=True, slots=True)
+class LiveProcess:
+    """A process that holds a lock.
 
-    A process that shares no memory of processes with this one, as in a container, has its id there.
+    Attributes:
+        id: its number; in another container, the number there.
+        command: what it does, such as ``run``.
+        is_here: whether its number is that of a process here, and not in another container.
     """
-    found = {}
-    for path in sorted(folder.glob("*.lock")):
+
+    id: int
+    command: str
+    is_here: bool
+
+
+def live_processes(folder: Path) -> list[LiveProcess]:
+    """The processes of this machine that hold a lock in a folder now, each once."""
+    found = set()
+    for path in folder.glob("*.lock"):
         with contextlib.suppress(FileNotFoundError), path.open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                number, _, command = file.read().partition(" ")
+                number, _, rest = file.read().partition(" ")
+                namespace, _, command = rest.partition(" ")
                 if number.isdecimal():
-                    found[int(number)] = command
-    return found
+                    found.add(LiveProcess(int(number), command, namespace == _namespace()))
+    return sorted(found, key=lambda each: each.id)
+
+
+def _namespace() -> str:
+    """What tells the numbers of processes here from those of another container (Linux)."""
+    with contextlib.suppress(OSError):
+        return str(Path("/proc/self/ns/pid").readlink())
+    return socket.gethostname()

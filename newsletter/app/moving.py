@@ -14,7 +14,6 @@ from newsletter.config import read_settings
 from newsletter.config.fields import masked
 from newsletter.config.yaml_file import load
 from newsletter.errors import ConfigurationError, StoreError, UsageError
-from newsletter.model.windows import MAX_SILENCE
 from newsletter.ports import Store
 from newsletter.stores import copy_rows, count_rows, open_journaled_store, open_store
 
@@ -91,12 +90,14 @@ def _opened(app: App, url: str) -> Iterator[Store]:
 
 def _refuse_while_running(app: App, url: str) -> None:
     why = "stop it first, or what it sends meanwhile is not in the copy"
-    for process, command in live_processes(app.state_path / RUNS).items():
-        raise UsageError(f"newsletter {command} (process {process}) uses {masked(url)} now; {why}")
+    for one in live_processes(app.state_path / RUNS):
+        raise UsageError(
+            f"newsletter {one.command} (process {one.id}) uses {masked(url)} now; {why}"
+        )
     with _opened(app, url) as store:
         heartbeats = store.heartbeats()
     for last in heartbeats:
-        if not last.said.startswith("stopped") and app.clock.now() - last.seen < MAX_SILENCE:
+        if last.is_live(app.clock.now()):
             raise UsageError(f"{last.name} uses {masked(url)} now; {why}")
 
 

@@ -19,6 +19,7 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.app.mailboxes import mailboxes_of
+from newsletter.app.reloading import Reloading, woken_by_hangup
 from newsletter.app.wiring import App
 from newsletter.bounces.mailboxes import Mailbox
 from newsletter.bounces.processing import result_line
@@ -36,7 +37,7 @@ from newsletter.errors import (
 from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat
 from newsletter.model.windows import TICK
-from newsletter.ports import Transport
+from newsletter.ports import RunLock, Transport
 from newsletter.publisher.operator_mail import mail_operator
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
@@ -66,6 +67,8 @@ class Scheduler:
         note_templates: returns the templates of emails to the operator.
         name: the name of the heartbeat.
         store_wait: waits for the store; while it is away a tick, once begun, does not end.
+        take_in: called before each tick, in a thread: it may change the attributes above.
+        configuration: returns a digest of the configuration, and what has changed in its files.
     """
 
     publisher: Publisher
@@ -77,6 +80,8 @@ class Scheduler:
     name: str
     store_wait: StoreWait
     bounces: Callable[[], None] = lambda: None
+    take_in: Callable[[], None] = lambda: None
+    configuration: Callable[[], tuple[str, str]] = lambda: ("", "")
     _deliveries: int = 0
     _problem: str = ""
     _recalled: bool = False
@@ -112,8 +117,16 @@ class Scheduler:
         if self._ticking is None or self._ticking.done():
             self._ticking = asyncio.create_task(self._tick())
 
+    async def hurry(self) -> None:
+        """Wait for the tick that runs, and make another one."""
+        for _ in range(2):
+            if self._ticking is not None:
+                await asyncio.wait([self._ticking])
+            await self.tick()
+
     async def _tick(self) -> None:
         self._problem = ""
+        await self._guarded("configuration", partial(asyncio.to_thread, self.take_in))
         await self._guarded("start", self._recall)
         if not self._recalled:
             return  # without the last tick's time it would not know that it slept
@@ -130,7 +143,8 @@ class Scheduler:
         """Read when the process before this one was last awake."""
         if not self._recalled:
             heartbeats = await asyncio.to_thread(self.publisher.store.heartbeats)
-            self.state.seen = heartbeats[0].seen if heartbeats else None
+            runs = (each.seen for each in heartbeats if each.name.startswith("run"))
+            self.state.seen = next(runs, None)
             self._recalled = True
 
     async def _take_in_bounces(self) -> None:
@@ -167,7 +181,8 @@ class Scheduler:
 
     async def _beat(self) -> None:
         said = "; ".join(filter(None, [self._problem, *_name_skipped(self.state)]))
-        heartbeat = Heartbeat(self.name, self._started, self.publisher.clock.now(), said)
+        now, about = self.publisher.clock.now(), await asyncio.to_thread(self.configuration)
+        heartbeat = Heartbeat(self.name, self._started, now, said, *about)
         await asyncio.to_thread(self.publisher.store.record_heartbeat, heartbeat)
 
     async def _end(self) -> None:
@@ -280,8 +295,8 @@ class BouncesRefresh:
         self._failures[mailbox.name] = failure
 
 
-async def stay_awake(app: App) -> None:
-    """Run the newsletter until SIGTERM or SIGINT.
+async def stay_awake(reloading: Reloading) -> None:
+    """Run the newsletter until SIGTERM or SIGINT; SIGHUP takes in a changed configuration.
 
     Raises:
         StoreError: the store cannot be read or written at the start.
@@ -290,28 +305,55 @@ async def stay_awake(app: App) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    # Before the publisher, which reads the file: a change in between is not missed.
-    subscribers_file = SubscribersFileRefresh(app)
-    with app.run_lock("run") as run_lock:
-        publisher, transport = app.publisher, app.transport()
-        wait = StoreWait(app.clock)
-        bounces = BouncesRefresh(app)
+    with reloading.app.run_lock("run") as run_lock:
+        scheduler = _Newsletter(reloading, run_lock).scheduler
+        with woken_by_hangup(reloading, stopping, scheduler.hurry):
+            try:
+                await scheduler.keep(stopping)
+            finally:
+                assert isinstance(scheduler.bounces, BouncesRefresh)
+                scheduler.bounces.stopping.set()
 
-        async def deliver(day: date, turn: str) -> Counts:
-            return await publish(publisher, day, transport, run_lock=run_lock, turn=turn, wait=wait)
 
-        scheduler = Scheduler(
-            publisher=publisher,
+class _Newsletter:
+    """A scheduler over the configuration that was last taken in."""
+
+    def __init__(self, reloading: Reloading, run_lock: RunLock) -> None:
+        self._run_lock, self._wait = run_lock, StoreWait(reloading.app.clock)
+        self._app = app = reloading.app
+        # Before the publisher, which reads the file: a change in between is not missed.
+        subscribers_file = SubscribersFileRefresh(app)
+        self.scheduler = Scheduler(
+            publisher=app.publisher,
             state=SchedulerState(app.default_schedule),
-            deliver=deliver,
-            transport=transport,
+            deliver=self._deliver,
+            transport=app.transport(),
             refresh=(subscribers_file,),
-            bounces=bounces,
-            note_templates=lambda: app.notes["report"],
+            bounces=BouncesRefresh(app),
+            note_templates=lambda: self._app.notes["report"],
             name=f"run on {platform.node()}",
-            store_wait=wait,
+            store_wait=self._wait,
+            take_in=reloading.take_in,
+            configuration=lambda: (reloading.configuration, reloading.changed()),
         )
-        try:
-            await scheduler.keep(stopping)
-        finally:
-            bounces.stopping.set()
+        reloading.parts.append(self._prepare)
+
+    async def _deliver(self, day: date, turn: str) -> Counts:
+        publisher, transport = self.scheduler.publisher, self.scheduler.transport
+        return await publish(
+            publisher, day, transport, run_lock=self._run_lock, turn=turn, wait=self._wait
+        )
+
+    def _prepare(self, app: App) -> Callable[[], None]:
+        """Build what a changed configuration needs; a delivery that has begun keeps the old."""
+        bounces, transport, _ = BouncesRefresh(app), app.transport(), app.notes
+        _ = [*mailboxes_of(app)]
+        subscribers_file, publisher = SubscribersFileRefresh(app), app.publisher
+
+        def commit() -> None:
+            scheduler, self._app = self.scheduler, app
+            scheduler.publisher, scheduler.transport = publisher, transport
+            scheduler.refresh, scheduler.bounces = (subscribers_file,), bounces
+            scheduler.state.take_in(app.default_schedule)
+
+        return commit

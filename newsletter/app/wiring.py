@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 
 from newsletter.app.clock import SystemClock
@@ -21,10 +20,8 @@ from newsletter.app.files import (
     read_file,
     remedy,
     store_address,
-    store_file,
-    store_place,
 )
-from newsletter.app.guards import check_keys, check_store, refuse_missing_file
+from newsletter.app.guards import check_keys, check_store, open_journal, refuse_missing_file
 from newsletter.app.keys import all_secrets
 from newsletter.app.locks import FileRunLock
 from newsletter.app.oauth import AccessTokens
@@ -36,9 +33,8 @@ from newsletter.config import (
     Settings,
     read_settings,
 )
-from newsletter.config.fields import masked
 from newsletter.config.subscribers import read_subscribers
-from newsletter.letter.links import Keyring, keyed_hash
+from newsletter.letter.links import Keyring
 from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import ListedReader, Reader, Subscriber
 from newsletter.papers.matching import RulesMatcher
@@ -128,20 +124,7 @@ class App:
 
     def journal_of(self, url: str) -> SendJournal:
         """The record of what was sent from the store at an address."""
-        name = blake2b(store_place(url).encode(), digest_size=6).hexdigest()
-        folder = self.state_path / "witness" / name
-        return SendJournal(
-            folder,
-            self._journal_names,
-            store=masked(url),
-            config=str(self.path),
-            file=store_file(url, self.folder),
-        )
-
-    def _journal_names(self, email: str) -> tuple[str, ...]:
-        """An address as the journal names it, under each key; the newest key first."""
-        keys = self.keyring
-        return tuple(keyed_hash(f"witness:{email.lower()}", ring)[:32] for ring in keys.each)
+        return open_journal(url, self.state_path, self.path, lambda: self.keyring)
 
     def copy_store(self, file: Path) -> None:
         """Copy the store as it is now into a file."""
@@ -293,6 +276,11 @@ class App:
         named = zip(self.settings.source_names, self.settings.sources, strict=True)
         return tuple(make_source(name, one, self.folder, client) for name, one in named)
 
+    @property
+    def contact(self) -> str:
+        """The address that the servers of sources see."""
+        return self.settings.operator or self.settings.publication.sender_email
+
     @cached_property
     def client(self) -> Client:
         """The HTTP client of all sources: it remembers what each host has asked for."""
@@ -300,7 +288,7 @@ class App:
             with suppress(OSError):
                 old.unlink()
         return Client(
-            contact=self.settings.operator or self.settings.publication.sender_email,
+            contact=self.contact,
             clock=self.clock,
             kept=self.own_folder / "answers.db",
             proxy=self.settings.proxy,
@@ -373,8 +361,19 @@ class App:
         Raises:
             ConfigurationError: the configuration is wrong.
         """
-        app = replace(self, settings=_read_settings(self.path, self.environment))
+        return self.with_settings(_read_settings(self.path, self.environment))
+
+    def with_settings(self, settings: Settings) -> "App":
+        """The newsletter with other settings, and with the store that is open already.
+
+        Raises:
+            ConfigurationError: a secret is missing.
+        """
+        app = replace(self, settings=settings)
         vars(app)["store"] = self.store
+        vars(app)["keyring"] = check_keys(self.store, app.keyring, self.path.name)
+        if (settings.proxy, app.contact) == (self.settings.proxy, self.contact):
+            vars(app)["client"] = self.client  # it remembers what each host has asked for
         return app
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "preview": ("preview", "See the emails before they are sent."),
     "send": ("send", "Fetch, compose and send today's issue, or finish an interrupted run."),
     "run": ("run", "Keep running and send each issue at the time the reader chose."),
+    "reload": ("run", "Let a running newsletter take in the changed configuration."),
     "serve": ("run", "Serve only the readers' web pages."),
     "status": ("status", "Show the state of an issue and its deliveries."),
     "audit": ("status", "Check that an issue was delivered exactly as promised."),

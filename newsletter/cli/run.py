@@ -1,24 +1,28 @@
 """``newsletter run`` and ``newsletter serve``: the commands that keep running."""
 
-import asyncio
 import contextlib
 import logging
 import signal
 from collections.abc import Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from newsletter.app import event_loop
 from newsletter.app.guards import refuse_copy
+from newsletter.app.reloading import Reloading, request_reloads, stay_reloadable
 from newsletter.app.scheduler import stay_awake
 from newsletter.app.store_waiting import patiently, warn_of_the_store
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list
 from newsletter.cli.output import Output
 from newsletter.delivery.store_wait import StoreWait
+from newsletter.errors import ConfigurationError, TryAgainError
 from newsletter.web.wiring import open_pages
 
 commands = command_list()
+WAIT = 60.0  # seconds until an answer to `newsletter reload`
+
 _log = logging.getLogger(__name__)
 
 
@@ -29,18 +33,21 @@ def run(config: Path, output: Output) -> int:
     Example: newsletter run
 
     With `web:` set, it serves the readers' pages too. It logs what it does, with the time in UTC.
-    It reads the readers' file again when that changes, and newsletter.yaml only at the start.
+    It reads the readers' file again when that changes, and newsletter.yaml and the templates on
+    `newsletter reload` or SIGHUP.
     SIGTERM or Ctrl-C ends it: it waits up to 30 seconds for replies of the mail server, and loses
     nothing. While the store's server is away, it waits for it.
     """
     with open_app(config) as app:
+        here = _reloading(app)
         patiently(StoreWait(app.clock), lambda: app.publisher)
         refuse_copy(app.journal, app.store, config.name)
         at, days, zone = app.settings.schedule.at, app.settings.schedule.days, app.settings.timezone
         _log.info("running; emails are sent at %s (%s), %s", at, zone, days)
         warn_of_the_store(app)
-        with contextlib.nullcontext() if app.settings.web is None else open_pages(app, "run"):
-            _run_timed(app, output, stay_awake(app))
+        pages = contextlib.nullcontext() if app.settings.web is None else open_pages(here, "run")
+        with pages:
+            _run_timed(app, output, stay_awake(here))
         _log.info("stopped; nothing is lost")
     return 0
 
@@ -55,12 +62,40 @@ def serve(config: Path, output: Output) -> int:
     ends it. With `web:` set, `newsletter run` serves them too.
     """
     with open_app(config) as app:
+        here = _reloading(app)
         patiently(StoreWait(app.clock), lambda: app.store)
         refuse_copy(app.journal, app.store, config.name)
         warn_of_the_store(app)
-        with open_pages(app):
-            _run_timed(app, output, _until_stopped())
+        with open_pages(here, "serve"):
+            _run_timed(app, output, stay_reloadable(here))
     return 0
+
+
+@command(commands)
+def reload(config: Path, output: Output) -> int:
+    """Let a running newsletter take in the configuration as it is now.
+
+    Example: newsletter reload
+
+    `newsletter run` and `serve` on this machine do so between two ticks, and say what came of it; a
+    delivery that has begun goes on. A configuration with mistakes is refused, and they go on with
+    the old one. `store:`, `state:` and the address in `web:` need a restart. Exit code 3: it was
+    refused; 75: there was no answer within a minute.
+    """
+    with open_app(config) as app:
+        answers = request_reloads(app, WAIT)
+    document = [asdict(answer) for answer in answers]
+    output.result(document, "\n".join(f"{a.command} ({a.process}): {a.said}" for a in answers))
+    if any(answer.answer == "refused" for answer in answers):
+        return ConfigurationError.exit_code
+    return 0 if all(answer.answer == "ok" for answer in answers) else TryAgainError.exit_code
+
+
+def _reloading(app: App) -> Reloading:
+    """The configuration; from here on SIGHUP does not end the process."""
+    reloading = Reloading(app)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: reloading.ask())
+    return reloading
 
 
 def _run_timed(app: App, output: Output, work: Coroutine[Any, Any, object]) -> None:
@@ -69,12 +104,3 @@ def _run_timed(app: App, output: Output, work: Coroutine[Any, Any, object]) -> N
     event_loop.run(work)
     stopped = app.clock.now()
     output.result({"started": started.isoformat(), "stopped": stopped.isoformat()})
-
-
-async def _until_stopped() -> None:
-    """Wait for SIGTERM or SIGINT."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    await stopping.wait()

@@ -40,10 +40,10 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
     Example: newsletter status 2026-08-03
 
     It lists the readers whose email failed, waits or is in doubt, says when `newsletter run` was
-    last active, which returned mails need a person, and until when the SMTP server takes nothing
-    because its limit for the hour or day is reached. The sources are shown only with the newest
-    issue. Lists of papers that could not be read are shown until they are read or given up, and
-    for a month after that.
+    last active and whether its files have changed since, which returned mails need a person, and
+    until when the SMTP server takes nothing because its limit for the hour or day is reached. The
+    sources are shown only with the newest issue. Lists of papers that could not be read are shown
+    until they are read or given up, and for a month after that.
     """
     with open_app(config) as app:
         day = _chosen_day(app, issue)
@@ -123,11 +123,14 @@ def _heartbeat_document(heartbeat: Heartbeat) -> dict[str, str]:
         "started": heartbeat.started.isoformat(),
         "seen": heartbeat.seen.isoformat(),
         "said": heartbeat.said,
+        "configuration": heartbeat.configuration,
+        "changed": heartbeat.changed,
     }
 
 
 def _heartbeat_line(heartbeat: Heartbeat) -> str:
-    note = f" ({heartbeat.said})" if heartbeat.said else ""
+    words = "; ".join(filter(None, (heartbeat.said, heartbeat.changed)))
+    note = f" ({words})" if words else ""
     return f"{heartbeat.name}: last active {heartbeat.seen:%Y-%m-%d %H:%M:%S} UTC{note}"
 
 

@@ -67,6 +67,7 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
         yield _readers(app)
         yield sources(app)
         yield issues.last_run(app)
+        yield from issues.configurations(app)
         yield issues.last_issue(app)
         yield issues.letters(app)
         yield issues.blocked(app)

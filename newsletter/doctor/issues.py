@@ -1,5 +1,6 @@
 """Checks of what was sent: the scheduler, the last issue, letters in trouble, blocked readers."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from newsletter.app.files import cron_line
@@ -24,7 +25,7 @@ NEW_FOR = timedelta(days=7)  # for so long a blocked reader is named
 def last_run(app: App) -> Finding:
     """Whether the scheduler runs, if it ever did."""
     name = "last run"
-    last = next(iter(app.store.heartbeats()), None)
+    last = next((one for one in app.store.heartbeats() if one.name.startswith("run")), None)
     if last is None:
         said = "newsletter run was never started; it is not needed with cron, for example: "
         return not_checked(name, said + cron_line(app.folder))
@@ -37,6 +38,15 @@ def last_run(app: App) -> Finding:
         said = f"{said}, no sign of life since"
         return wrong(name, said, "restart newsletter run and read its log")
     return ok(name, said)
+
+
+def configurations(app: App) -> Iterator[Finding]:
+    """Whether a process works with other settings than those that were checked."""
+    for one in app.store.heartbeats():
+        if one.is_live(app.clock.now()):
+            name, fix = "settings in use", "newsletter reload, or start it again"
+            said = f"{one.name}: {one.changed or 'as they are in the files'}"
+            yield wrong(name, said, fix) if one.changed else ok(name, said)
 
 
 def last_issue(app: App) -> Finding:

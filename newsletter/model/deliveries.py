@@ -10,6 +10,7 @@ from typing import Self, get_args
 from newsletter.model.closed_sets import complete
 from newsletter.model.issues import Edition
 from newsletter.model.states import DeliveryState
+from newsletter.model.windows import MAX_SILENCE
 
 
 class WireLines(bytes):
@@ -232,3 +233,7 @@ class Heartbeat:
     said: str = ""
     configuration: str = ""
     changed: str = ""
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether the process seems to be alive."""
+        return not self.said.startswith("stopped") and now - self.seen < MAX_SILENCE

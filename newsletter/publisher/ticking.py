@@ -73,6 +73,12 @@ class SchedulerState:
         self.skipped = {key: kept for key, kept in self.skipped.items() if key[0] >= oldest}
         self.faults = {key: fault for key, fault in self.faults.items() if key[0] >= oldest}
 
+    def take_in(self, schedule: DefaultSchedule) -> None:
+        """Begin again with a changed configuration: what was put off may be possible now."""
+        self.default_schedule = schedule
+        self.polls, self.server_backoff = FetchSchedule(), Backoff()
+        self.nothing_to_send.clear()
+
     def skip(self, day: date, reader: int, now: datetime) -> None:
         """Record that a reader was skipped; they are tried again after 1, 2, 4, 8, 15 minutes."""
         self.skipped.setdefault((day, reader), Backoff()).failed(now)

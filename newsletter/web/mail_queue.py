@@ -6,7 +6,7 @@ known, and a busy store or mail server does not keep a reader waiting.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -29,6 +29,8 @@ Send = Callable[[Note | FirstLetter], None]
 
 Job = Callable[[Send], None]
 """Work to do after an answer; it gets the function that sends."""
+
+Task = asyncio.Task[None]
 
 RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
 """How long to wait before a note is sent again, or the store is asked again."""
@@ -53,14 +55,24 @@ class MailQueue:
         self._publisher, self._reader_service = publisher, reader_service
         self._note_templates, self._transport = note_templates, transport
         self._run_lock, self._clock = run_lock, publisher.clock
-        self._turns = count(1)
-        self._jobs: set[asyncio.Task[None]] = set()
-        self._letters: set[asyncio.Task[None]] = set()
+        self._turns: Iterator[int] = count(1)
+        self._jobs: set[Task] = set()
+        self._letters: set[Task] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
         """Run the jobs in this event loop from now on."""
         self._loop = asyncio.get_running_loop()
+
+    def follow(self, before: "MailQueue") -> None:
+        """Take the place of another queue, which still has to be closed: its jobs go on."""
+        self._loop, self._turns, self._jobs, self._letters = before._working  # noqa: SLF001 - of this class
+
+    @property
+    def _working(
+        self,
+    ) -> tuple[Any, Iterator[int], set[Task], set[Task]]:
+        return self._loop, self._turns, self._jobs, self._letters
 
     def add(self, job: Job) -> None:
         """Start a job; callable from any thread."""
@@ -141,7 +153,7 @@ def _collect(job: Job) -> list[Note | FirstLetter]:
     return mail
 
 
-def _start(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+def _start(work: Coroutine[Any, Any, None], tasks: set[Task]) -> None:
     """Start a task and keep it in the set until it is done: the loop holds no strong reference."""
     task = asyncio.create_task(work)
     tasks.add(task)

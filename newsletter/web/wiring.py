@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from newsletter.app.reloading import Reloading
 from newsletter.app.wiring import App
 from newsletter.bounces.webhooks import make_webhooks
 from newsletter.config import WebSettings
@@ -38,20 +39,42 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def open_pages(app: App, command: str = "serve") -> Iterator[None]:
+def open_pages(reloading: Reloading, command: str) -> Iterator[None]:
     """Serve the readers' pages until the block ends; ``command`` is the one that does it.
 
     Raises:
         ConfigurationError: ``url`` is not set.
         UsageError: it is not possible to listen there.
     """
+    app = reloading.app
     web = app.settings.web or WebSettings()
     with app.run_lock(command) as run_lock:
-        pages = build_pages(build_context(app, run_lock))
+        pages = _CurrentPages(build_context(app, run_lock))
+        reloading.parts.append(lambda fresh: pages.prepare(build_context(fresh, run_lock)))
         with serve_in_thread(pages, web.host, web.port, web.trusted_proxies) as port:
             url = app.settings.url
             _log.info("the readers' pages: %s (listening on %s, port %d)", url, web.host, port)
             yield
+
+
+class _CurrentPages:
+    """The pages of the configuration that was last taken in, as one ASGI application."""
+
+    def __init__(self, context: PageContext) -> None:
+        self._context, self._pages = context, build_pages(context)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._pages(scope, receive, send)
+
+    def prepare(self, context: PageContext) -> Callable[[], None]:
+        """Build the pages for another context; the result shows them from then on."""
+        pages = build_pages(context)
+
+        def commit() -> None:
+            context.mail_queue.follow(self._context.mail_queue)
+            self._context, self._pages = context, pages
+
+        return commit
 
 
 def build_context(app: App, run_lock: RunLock) -> PageContext:
