@@ -25,6 +25,7 @@ Everything else:
 
 - ``fetch``: reading a feed, in this process and in the child process that a fetch uses;
 - ``pages``: the readers' pages with many readers and papers, and while letters are leaving;
+- ``past_days``: ``newsletter topics test`` with every bundled topic;
 - ``preview``: the time until the preview page is shown, and until it shows a saved change.
 
 ``workload`` makes the seeded papers and readers, ``naive`` is the obvious renderer to compare with,

@@ -12,7 +12,7 @@ from newsletter.cli.output import Output, count_of, table
 from newsletter.config import curated_topics
 from newsletter.config.subscribers import mailbox_key
 from newsletter.model import Filter, Subscriber, Verdict
-from newsletter.publisher.previewing import FilterPreview, preview_filter
+from newsletter.publisher.previewing import FilterPreview, preview_filters
 
 commands = command_list()
 topics_group = group(
@@ -70,10 +70,11 @@ def try_filters(
     """
     with open_app(config) as app:
         today = issue_day(date, app.clock, app.settings.timezone)
-        results = {
-            name: preview_filter(app.unsynced_publisher, subscriber, today, days)
-            for name, subscriber in _candidates(app, reader).items()
-        }
+        tried = _candidates(app, reader)
+        found = preview_filters(
+            app.unsynced_publisher, [*tried.values()], today, days, None if output.json else SHOWN
+        )
+        results = dict(zip(tried, found, strict=True))
     output.result(
         [_document(name, previews) for name, previews in results.items()],
         "\n\n".join(_lines(name, previews) for name, previews in results.items()),
@@ -115,7 +116,7 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
 def _lines(name: str, previews: Sequence[FilterPreview]) -> str:
     matches = [verdict for preview in previews for verdict in preview.included]
     misses = [verdict for preview in previews for verdict in preview.near_misses]
-    average = len(matches) / len(previews) if previews else 0
+    average = sum(each.matches for each in previews) / len(previews) if previews else 0
     return "\n".join(
         (
             f"{name}: {average:.1f} papers a day over {count_of(len(previews), 'day')}",

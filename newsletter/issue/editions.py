@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.selecting import TopicGroup, group_by_topic, select_papers
 from newsletter.model import TOP, Edition, Length, ReaderHistory, Recipient, Section, Summary
-from newsletter.papers.topics import bit_indexes
+from newsletter.papers.topics import bit_indexes, first_bits
 
 LEAD_PAPERS = 3  # how many papers open a letter, before its topics
 
@@ -65,7 +64,7 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     waited = 0 if limits.has_page else chosen & selection.again
     leads = 0
     if min(max_cards, chosen.bit_count()) >= MIN_CARDS_FOR_LEADS:
-        leads = _first(chosen, LEAD_PAPERS)
+        leads = first_bits(chosen, LEAD_PAPERS)
         room_below = room - limits.sizes.heading
         cards, rows = _fit(chosen, leads, waited, max_cards, room_below, summary, limits.sizes)
     if leads == 0 or leads & ~cards:  # a section of the best three has three
@@ -85,10 +84,6 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
         left_out=(selection.owed & ~chosen & ~selection.sent).bit_count(),
         corrections=corrections,
     )
-
-
-def _first(papers: int, count: int) -> int:
-    return sum(1 << index for index in islice(bit_indexes(papers), count))
 
 
 def _fit(

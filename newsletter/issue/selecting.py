@@ -119,20 +119,26 @@ def _reasons_without_topic(masks: IssueMasks, wants: Filter, papers: int) -> Map
 
 
 def explain(
-    masks: IssueMasks, history: ReaderHistory, waiting: Collection[int] = ()
+    masks: IssueMasks,
+    history: ReaderHistory,
+    waiting: Collection[int] = (),
+    *,
+    among: int | None = None,
 ) -> Iterator[Verdict]:
     """For every paper of the issue, in its order, the one reason it is in or out.
 
-    ``waiting`` are the papers that did not fit into the reader's edition.
+    ``waiting`` are the papers that did not fit into the reader's edition. ``among`` asks for some
+    papers only.
     """
     selection = select_papers(masks, history)
+    asked = masks.all_papers if among is None else among
     subscriber = history.reader.subscriber
-    reasons = _reasons(masks, subscriber.filter, selection.chosen)
+    reasons = _reasons(masks, subscriber.filter, selection.chosen & asked)
     no_room = dict.fromkeys(waiting, NO_ROOM)
-    for index, paper in enumerate(masks.issue.papers):
+    for index in bit_indexes(asked):
         yield Verdict(
             reader=subscriber.email,
-            paper=paper.key,
+            paper=masks.issue.papers[index].key,
             title=masks.titles[index],
             included=index in reasons and index not in no_room,
             reason=no_room.get(index)

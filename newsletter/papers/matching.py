@@ -91,7 +91,7 @@ def _find_about(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
     """Terms with every word somewhere in title and abstract."""
     present = _find(item, "text", automaton)
     for term in {term: None for terms in present.values() for term in terms}:
-        if all(any(word in present for word in words) for words in _spelled_words(term.text)):
+        if not any(present.keys().isdisjoint(words) for words in _spelled_words(term.text)):
             yield term
 
 

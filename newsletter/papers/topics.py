@@ -79,6 +79,11 @@ def bit_indexes(mask: int) -> list[int]:
     return indexes
 
 
+def first_bits(mask: int, count: int | None) -> int:
+    """A mask of the lowest of its bits, this many; None means all."""
+    return mask if count is None else sum(1 << index for index in bit_indexes(mask)[:count])
+
+
 def _topic_terms(topics: Sequence[Topic]) -> Iterator[Term]:
     for topic in topics:
         for rule in (*_including_rules(topic), *topic.none):

@@ -11,7 +11,7 @@ from newsletter.delivery.delivering import send_unrecorded
 from newsletter.errors import TransportError
 from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import compose_edition
-from newsletter.issue.selecting import explain
+from newsletter.issue.selecting import explain, select_papers
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.message import MessageBuilder
 from newsletter.model import (
@@ -30,7 +30,7 @@ from newsletter.model import (
     Subscriber,
     Verdict,
 )
-from newsletter.papers.topics import extend_matching
+from newsletter.papers.topics import extend_matching, first_bits
 from newsletter.ports import Transport
 from newsletter.publisher.drafting import (
     Draft,
@@ -215,10 +215,15 @@ def _as_new(publisher: Publisher, day: date) -> Issue:
 
 @dataclass(frozen=True, slots=True)
 class FilterPreview:
-    """What a filter makes of one day's papers: their count, those included, and near misses."""
+    """What a filter makes of one day's papers.
+
+    ``papers`` and ``matches`` say how many there are, and how many are included. The verdicts may
+    be those of the first ones only.
+    """
 
     day: date
     papers: int
+    matches: int
     included: tuple[Verdict, ...]
     near_misses: tuple[Verdict, ...]
 
@@ -226,21 +231,46 @@ class FilterPreview:
 def preview_filter(
     publisher: Publisher, subscriber: Subscriber, today: date, days: int
 ) -> tuple[FilterPreview, ...]:
-    """What a subscriber's filter makes of the papers read on each of the last days.
+    """What a subscriber's filter makes of the papers read on each of the last days."""
+    (previews,) = preview_filters(publisher, [subscriber], today, days)
+    return previews
 
-    Days without papers are left out. What was sent before does not count.
+
+def preview_filters(
+    publisher: Publisher,
+    subscribers: Sequence[Subscriber],
+    today: date,
+    days: int,
+    most: int | None = None,
+) -> Sequence[tuple[FilterPreview, ...]]:
+    """What each of these subscribers' filters makes of the papers read on each of the last days.
+
+    Days without papers are left out. What was sent before does not count. The papers of a day are
+    read and matched once for all filters. ``most`` is how many verdicts of a kind are wanted for a
+    day, None for all.
     """
-    reader = Reader(0, subscriber, "confirmed", 0, "store")
+    readers = [Reader(0, each, "confirmed", 0, "store") for each in subscribers]
     issues = (_as_new(publisher, today - timedelta(days=back)) for back in range(days))
-    return tuple(_preview_issue(publisher, reader, issue) for issue in issues if issue.papers)
+    by_day = [_preview_issue(publisher, readers, issue, most) for issue in issues if issue.papers]
+    return [tuple(of_day[place] for of_day in by_day) for place in range(len(readers))]
 
 
-def _preview_issue(publisher: Publisher, reader: Reader, issue: Issue) -> FilterPreview:
-    masks = IssueMasks(issue, match_readers(publisher, issue, [reader]))
-    verdicts = tuple(explain(masks, ReaderHistory(reader)))
+def _preview_issue(
+    publisher: Publisher, readers: Sequence[Reader], issue: Issue, most: int | None
+) -> list[FilterPreview]:
+    masks = IssueMasks(issue, match_readers(publisher, issue, readers))
+    return [_preview_for(masks, ReaderHistory(reader), most) for reader in readers]
+
+
+def _preview_for(masks: IssueMasks, history: ReaderHistory, most: int | None) -> FilterPreview:
+    selection = select_papers(masks, history)
+    kept_away = selection.wanted & ~selection.chosen & ~masks.quarantined
+    asked = first_bits(selection.chosen, most) | first_bits(kept_away, most)
+    verdicts = tuple(explain(masks, history, among=asked))
     return FilterPreview(
-        day=issue.day,
-        papers=len(issue.papers),
+        day=masks.issue.day,
+        papers=len(masks.issue.papers),
+        matches=selection.chosen.bit_count(),
         included=tuple(verdict for verdict in verdicts if verdict.included),
         near_misses=tuple(v for v in verdicts if v.reason.startswith(NEAR_MISSES)),
     )

@@ -240,16 +240,22 @@ def find_written(text: str, wanted: tuple[str, ...]) -> str:
     """The first passage of a text that one of these phrases finds; empty if there is none."""
     words = [match.span() for match in _PIECE.finditer(text)]
     longest = 2 * max(phrase.count(" ") for phrase in wanted)
+    beginnings = _beginnings(wanted)
     for place, (start, first_end) in enumerate(words):
         first, *_ = word_text(text[start:first_end]).split() or [""]
-        if any(
-            phrase.startswith(f" {first}") or f" {first} ".startswith(phrase) for phrase in wanted
-        ):
+        if f" {first}" in beginnings or f" {first} ".startswith(wanted):
             for _, end in words[place : place + longest]:
                 read = word_text(text[start:end])
                 if any(read == p or (p[-1] != " " and read.startswith(p)) for p in wanted):
                     return text[start:end]
     return ""
+
+
+@lru_cache(maxsize=1024)
+def _beginnings(wanted: tuple[str, ...]) -> frozenset[str]:
+    """How the first words of these phrases begin, each with a space before it."""
+    words = (phrase[1:].partition(" ")[0] for phrase in wanted if phrase[:1] == " ")
+    return frozenset(f" {word[:size]}" for word in words for size in range(len(word) + 1))
 
 
 # -- authors -------------------------------------------------------------------------------------

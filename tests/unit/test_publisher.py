@@ -20,11 +20,19 @@ from newsletter.model import (
     Subscriber,
     Wave,
 )
+from newsletter.papers.filters import parse_rule
 from newsletter.ports import Source, Store
 from newsletter.publisher.drafting import sample_reader
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.mailing import IssueMailer
-from newsletter.publisher.previewing import explain_as_new, explain_issue, preview, preview_as_new
+from newsletter.publisher.previewing import (
+    explain_as_new,
+    explain_issue,
+    preview,
+    preview_as_new,
+    preview_filter,
+    preview_filters,
+)
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.publisher.reporting import report
@@ -286,6 +294,22 @@ def test_fresh_preview_ignores_what_was_sent(publisher: Publisher) -> None:
         ("Vision one", True),
         ("Sound two", False),
     ]
+
+
+def test_filters_tried_together_find_the_same(publisher: Publisher) -> None:
+    listed(publisher, StubSource("Vision one", "Sound two", "Vision four"))
+    wants = (
+        Filter(topics=("Vision",)),
+        Filter(exclude=(parse_rule("sound"),), include=(parse_rule("one or sound"),)),
+        Filter(),
+    )
+    asked = [Subscriber("ada@example.org", filter=each) for each in wants]
+    together = preview_filters(publisher, asked, DAY, 3)
+    assert together == [preview_filter(publisher, each, DAY, 3) for each in asked]
+    assert [(day.papers, day.matches) for (day,) in together] == [(3, 2), (3, 1), (3, 3)]
+    (first,) = preview_filters(publisher, asked, DAY, 3, most=1)[2]
+    assert (first.matches, len(first.included)) == (3, 1)
+    assert first.included[0] == together[2][0].included[0]
 
 
 def test_letter_for_another_recipient_has_nonexistent_reader(
