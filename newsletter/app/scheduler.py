@@ -19,6 +19,7 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.app.mailboxes import mailboxes_of
+from newsletter.app.ping import DailyPings, pings_of
 from newsletter.app.reloading import Reloading, woken_by_hangup
 from newsletter.app.wiring import App
 from newsletter.bounces.mailboxes import Mailbox
@@ -64,6 +65,7 @@ class Scheduler:
         transport: sends emails to the operator.
         refresh: called at each tick, in a thread: they take in the operator's changes.
         bounces: called at each tick, in a thread, unless it still runs: it takes in bounces.
+        pings: tell a service outside how the day's issue goes.
         note_templates: returns the templates of emails to the operator.
         name: the name of the heartbeat.
         store_wait: waits for the store; while it is away a tick, once begun, does not end.
@@ -82,6 +84,7 @@ class Scheduler:
     bounces: Callable[[], None] = lambda: None
     take_in: Callable[[], None] = lambda: None
     configuration: Callable[[], tuple[str, str]] = lambda: ("", "")
+    pings: DailyPings | None = None
     _deliveries: int = 0
     _problem: str = ""
     _recalled: bool = False
@@ -133,11 +136,24 @@ class Scheduler:
         for refresh in self.refresh:
             await self._guarded("refresh", partial(asyncio.to_thread, refresh))
         await self._take_in_bounces()
-        await self._guarded("tick", lambda: fetch_and_freeze(self.publisher, self.state))
+        await self._guarded("tick", self._freeze)
         if self._delivering is None or self._delivering.done():
             self._deliveries += 1
             self._delivering = asyncio.create_task(self._deliver(str(self._deliveries)))
         await self._guarded("heartbeat", self._beat)
+
+    async def _freeze(self) -> None:
+        """Fetch and freeze what is due, between two pings."""
+        if self.pings is None:
+            await fetch_and_freeze(self.publisher, self.state)
+            return
+        self.pings.begin()
+        try:
+            await fetch_and_freeze(self.publisher, self.state)
+        except NewsletterError as error:
+            self.pings.frozen(str(error))
+            raise
+        self.pings.frozen("")
 
     async def _recall(self) -> None:
         """Read when the process before this one was last awake."""
@@ -164,6 +180,8 @@ class Scheduler:
             "report",
             lambda: mail_operator(self.publisher, self.state, self.transport, self.note_templates),
         )
+        if (pings := self.pings) is not None:
+            await self._guarded("ping", lambda: asyncio.to_thread(pings.look, self.state.paused))
 
     async def _guarded(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do it; an error is logged and shown in the heartbeat, and the next tick tries again.
@@ -321,6 +339,7 @@ class _Newsletter:
     def __init__(self, reloading: Reloading, run_lock: RunLock) -> None:
         self._run_lock, self._wait = run_lock, StoreWait(reloading.app.clock)
         self._app = app = reloading.app
+        self._pings = DailyPings(pings_of(app), app.store, app.default_schedule, app.clock)
         # Before the publisher, which reads the file: a change in between is not missed.
         subscribers_file = SubscribersFileRefresh(app)
         self.scheduler = Scheduler(
@@ -330,6 +349,7 @@ class _Newsletter:
             transport=app.transport(),
             refresh=(subscribers_file,),
             bounces=BouncesRefresh(app),
+            pings=self._pings,
             note_templates=lambda: self._app.notes["report"],
             name=f"run on {platform.node()}",
             store_wait=self._wait,
@@ -355,5 +375,6 @@ class _Newsletter:
             scheduler.publisher, scheduler.transport = publisher, transport
             scheduler.refresh, scheduler.bounces = (subscribers_file,), bounces
             scheduler.state.take_in(app.default_schedule)
+            self._pings.take_in(pings_of(app), app.default_schedule)
 
         return commit

@@ -16,6 +16,7 @@ import typer
 
 from newsletter.app import event_loop
 from newsletter.app.guards import refuse_copy
+from newsletter.app.ping import pings_of
 from newsletter.app.store_waiting import patiently, warn_of_the_store
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, Yes, command, command_list, find_readers, issue_day
@@ -33,6 +34,7 @@ from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, ReaderFault, SourceReport
 from newsletter.model.windows import STORE_WAIT
 from newsletter.publisher.fetching import fetch_sources
+from newsletter.publisher.operator_events import Verdict, judge
 from newsletter.publisher.previewing import dry_run as write_dry_run
 from newsletter.publisher.previewing import preview_waiting
 from newsletter.publisher.publisher import Publisher
@@ -149,8 +151,10 @@ def send(
     """
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError(NO_TERMINAL)
-    with open_app(config) as app:
+    with open_app(config) as app, pings_of(app, active=not (dry_run or to)) as pings:
         wait = StoreWait(app.clock, STORE_WAIT)
+        if yes:
+            pings.start()
         plan = patiently(wait, lambda: _prepare(app, date, to, everyone=everyone))
         if not dry_run:
             refuse_copy(app.journal, app.store, config.name)
@@ -167,7 +171,10 @@ def send(
             sending = wait.until_awaited(lambda: _publish(app, plan.day, plan.to, output, wait))
             event_loop.run(_until_terminated(sending))
         found = patiently(wait, lambda: report(app.publisher, plan.day, fetched or None))
-    output.result(issue_document(found), issue_lines(found))
+        output.result(issue_document(found), issue_lines(found))
+        if yes:
+            still = Verdict(is_good=False, words=f"{plan.day}: {found.counts.open} emails are open")
+            pings.tell(patiently(wait, lambda: judge(app.store, plan.day)) or still)
     return exit_code(found, fetched)
 
 

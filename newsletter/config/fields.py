@@ -155,6 +155,13 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _ping(secret: SecretStr) -> SecretStr:
+    """The address of a check is a secret: who has it can tell that all is well."""
+    if http_url(secret.get_secret_value()) is None:
+        raise ValueError("write the address of the check: https://hc-ping.com/your-uuid")
+    return secret
+
+
 def _token_address(text: str) -> str:
     """The endpoint that gives access tokens: secrets are sent to it, so it must be encrypted."""
     parts = urlsplit(text)
@@ -276,6 +283,7 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 ProxyAddress = Annotated[
     str, AfterValidator(_proxy), PlainSerializer(masked, return_type=str, when_used="json")
 ]
+PingAddress = Annotated[SecretStr, AfterValidator(_ping)]
 RuleText = Annotated[str, AfterValidator(_rule)]
 Rate = Annotated[str, AfterValidator(_rate)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]

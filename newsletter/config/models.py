@@ -18,6 +18,7 @@ from newsletter.config.fields import (
     Address,
     HeloName,
     Mailbox,
+    PingAddress,
     ProxyAddress,
     Rate,
     Secret,
@@ -194,6 +195,7 @@ class Settings(Strict):
     sources: tuple[Annotated[AnySource, Field(discriminator="kind")], ...] = ()
     topics: tuple[Annotated[TopicSettings, BeforeValidator(expand_name)], ...] = ()
     operator: Address | None = None
+    ping: PingAddress | None = None
     bounces: BouncesSettings | None = None
     issue: IssueSettings = IssueSettings()
     web: WebSettings | None = None

@@ -12,6 +12,7 @@ import httpx2
 
 from newsletter.app import event_loop
 from newsletter.app.files import cron_line
+from newsletter.app.ping import pings_of
 from newsletter.app.store_waiting import place_warning
 from newsletter.app.wiring import App, open_app
 from newsletter.doctor import files, issues, returned_mail
@@ -62,6 +63,7 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield from _returned_mail(app, store_is_open=is_open)
     yield clock(app, server_time, store_is_open=is_open)
     yield files.disk(app, store_is_open=is_open)
+    yield _ping(app)
     yield ok("event loop", event_loop.loop_name())
     if is_open:
         yield _readers(app)
@@ -107,6 +109,17 @@ def _store(app: App) -> Finding:
         said, _, fix = warning.partition(". ")
         return wrong(name, said, fix)
     return ok(name, f"newest issue {days[0]}" if days else "no issue yet")
+
+
+def _ping(app: App) -> Finding:
+    """Whether the service that hears of each issue takes pings; one that says nothing is sent."""
+    name = "ping"
+    if app.settings.ping is None:
+        said = "no `ping:` is set: if this machine or its mail is down, nobody is told"
+        return not_checked(name, said)
+    if problem := event_loop.run(pings_of(app).send("log", "newsletter doctor")):
+        return wrong(name, problem, "correct `ping:`, or see whether the service is up")
+    return ok(name, "the service takes pings")
 
 
 def _public_url(url: str | None) -> tuple[Finding, datetime | None]:

@@ -10,9 +10,10 @@ from itertools import groupby, islice, takewhile
 from operator import attrgetter
 
 from newsletter.letter.links import keyed_hash
-from newsletter.model import ERRORS, DailyGrowth, ReaderFault
+from newsletter.model import ERRORS, STOPPED_ISSUE, DailyGrowth, ReaderFault
 from newsletter.model.windows import SEARCHED_ISSUES
 from newsletter.model.zones import load_zone
+from newsletter.ports import Issues
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import NO_SOURCE
@@ -156,6 +157,34 @@ def _gap_events(publisher: Publisher, now: datetime) -> Iterator[Event]:
             why = f": {_short(gap.detail)}" if gap.detail else ""
             words = f"source {name}: the list of {gap.day} is {gap.state}{why}"
             yield Event(f"gap {name} {gap.day}", words, "lists")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a day went as it should, in words without addresses."""
+
+    is_good: bool
+    words: str
+
+
+def judge(store: Issues, day: date) -> Verdict | None:
+    """How the issue of a day went; None while its letters are still being sent.
+
+    Single letters that fail are no failure of the day, more of them than were accepted are. Some
+    deferred letters may still be open: a full mailbox keeps one for twenty hours.
+    """
+    found = store.issue_state(day)
+    if found is None:
+        return Verdict(is_good=True, words=f"{day}: no issue was due")
+    (state, reason), counts = found, store.counts(day)
+    errors = counts.of(ERRORS)
+    why = f" ({reason})" if reason else ""
+    words = f"{day} is {state}{why}: {counts.accepted} of {counts.planned} accepted"
+    words += f", {errors} failed" if errors else ""
+    if state == "held" or reason == NO_SOURCE or errors > counts.accepted:
+        return Verdict(is_good=False, words=words)
+    is_sent = counts.open == counts.deferred <= counts.accepted
+    return Verdict(is_good=True, words=words) if is_sent or state in STOPPED_ISSUE else None
 
 
 def capped(events: Iterable[Event]) -> list[str]:

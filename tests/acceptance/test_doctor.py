@@ -132,7 +132,7 @@ def test_healthy_newsletter_passes(newsletter: Newsletter, names: NameServer) ->
         found = run_doctor(newsletter, names.lookup())
     assert {name for name, finding in found.items() if finding.state == "wrong"} == set()
     unknown = {name for name, finding in found.items() if finding.state == "not checked"}
-    assert unknown == {"PTR", "unsubscribe", "bounces", "sources", "last run", "last issue"}
+    assert unknown == {"PTR", "unsubscribe", "bounces", "ping", "sources", "last run", "last issue"}
     assert found["SPF"].said == "v=spf1 mx -all"
     assert found["public URL"].said.endswith("answers 200")
 
