@@ -32,7 +32,7 @@ def sync_readers(
     known = {reader.subscriber.email.casefold(): reader for reader in readers}
     spelling = {key: reader.subscriber.email for key, reader in known.items()}
     _record_departures(store, listed, known, now)
-    current = without_erased(subscribed(listed), readers, keys)
+    current = without_erased(subscribed(listed), [r.subscriber.email for r in readers], keys)
     named = {each.subscriber.email: each.named for each in listed}
     spelt = [replace(s, email=spelling.get(s.email.casefold(), s.email)) for s in current]
     store.sync_subscribers(

@@ -241,6 +241,9 @@ class Pages(Readers, Protocol):
         Everything else stays as it is stored, what this version cannot read included.
         """
 
+    def erased_aliases(self) -> tuple[str, ...]:
+        """The aliases of the readers who were erased."""
+
     def change_email(self, reader: int, email: str, *, now: datetime) -> bool:
         """Give a reader of the store another address.
 

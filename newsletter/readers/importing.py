@@ -103,7 +103,8 @@ def plan_import(
 def _not_erased(
     listed: Sequence[ListedReader], readers: Sequence[Reader], keys: Keyring
 ) -> list[ListedReader]:
-    present = {id(each) for each in without_erased([r.subscriber for r in listed], readers, keys)}
+    emails = [reader.subscriber.email for reader in readers]
+    present = {id(each) for each in without_erased([r.subscriber for r in listed], emails, keys)}
     return [each for each in listed if id(each.subscriber) in present]
 
 

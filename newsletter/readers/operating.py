@@ -206,8 +206,9 @@ class OperatorService:
             return known, False
         if known is not None and known.status in LEFT:
             self._require(known, {"confirmed"}, "subscribed by others")
-        erased = not without_erased([wanted], self.store.readers(), self.service.keys)
-        if erased or self.service.is_refused(wanted.email, now):
+        aliases = self.store.erased_aliases()
+        erased = not without_erased([wanted], aliases, self.service.keys)
+        if (erased and known is None) or self.service.is_refused(wanted.email, now):
             raise UsageError(
                 f"{wanted.email} cannot be subscribed by others: it was erased, or refused emails"
             )

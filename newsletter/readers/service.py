@@ -342,10 +342,12 @@ def is_alias(email: str) -> bool:
 
 
 def without_erased(
-    listed: Iterable[Subscriber], readers: Iterable[Reader], keys: Keyring
+    listed: Iterable[Subscriber], emails: Collection[str], keys: Keyring
 ) -> list[Subscriber]:
-    """The subscribers of a list except those who were erased and have not come back since."""
-    emails = [reader.subscriber.email for reader in readers]
+    """The subscribers of a list except those who were erased and have not come back since.
+
+    ``emails`` are those of the present readers, the aliases of the erased ones among them.
+    """
     erased = {email.partition(".")[0] for email in emails if email.endswith(ERASED)}
     if not erased:
         return list(listed)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from newsletter.config.subscribers import to_entry
 from newsletter.errors import UsageError
-from newsletter.model import Reader, Status
+from newsletter.model import SUBSCRIBER_FIELDS, Reader, Status
 from newsletter.model.closed_sets import complete
 from newsletter.readers.due import is_paused
 from newsletter.readers.operating import OPERATORS_PAGE, OperatorService
@@ -79,6 +79,28 @@ OFFERED: Mapping[Status, tuple[ActName, ...]] = complete(
     },
 )
 """Which acts the page offers for a reader of each status."""
+
+
+FIELD_WORDS: Mapping[str, str] = complete(
+    "FIELD_WORDS",
+    SUBSCRIBER_FIELDS,
+    {
+        "email": "Address",
+        "name": "Name",
+        "topics": "Topics",
+        "include": "Also wants",
+        "exclude": "Never wants",
+        "min_upvotes": "Minimum upvotes",
+        "max_items": "Papers at most",
+        "cadence": "How often",
+        "day": "Weekday",
+        "paused_until": "Paused until",
+        "at": "Time",
+        "timezone": "Time zone",
+        "summary": "Abstracts",
+    },
+)
+"""What the page calls each of a reader's choices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +204,8 @@ class OperatorReaderPages:
         offered = [*OFFERED[reader.status]]
         if "pause" in offered:
             offered.remove("pause" if paused else "resume")
-        choices = to_entry(reader.subscriber)
-        del choices["email"]
+        entry = to_entry(reader.subscriber)
+        choices = {FIELD_WORDS[name]: entry[name] for name in entry if name != "email"}
         return self.context.templates.page(
             "operator-reader",
             code,

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from newsletter.app.reloading import Reloading, answer_file
 from newsletter.app.wiring import App, open_app
+from newsletter.config.api import hash_token
 from newsletter.doctor.issues import configurations
 from newsletter.errors import ConfigurationError
 from newsletter.model import Heartbeat
@@ -111,7 +113,17 @@ def test_doctor_names_settings_that_changed(reloading: Reloading) -> None:
 def test_daemon_takes_in_the_configuration(newsletter: Newsletter, command: str) -> None:
     port = free_port()
     pages = {"url": f"http://127.0.0.1:{port}", "web": {"host": "127.0.0.1", "port": port}}
-    newsletter.configure(name="Before", **pages)
+    token = {"name": "t", "hash": hash_token("t"), "scopes": ["issues:read"]}
+    newsletter.configure(name="Before", api={"tokens": [token]}, **pages)
+
+    def api_status() -> int:
+        asked = {"Authorization": "Bearer t"}
+        address = f"http://127.0.0.1:{port}/api/v1/issues"
+        try:
+            with urllib.request.urlopen(urllib.request.Request(address, headers=asked)) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def shows(name: str) -> bool:
         try:
@@ -123,10 +135,12 @@ def test_daemon_takes_in_the_configuration(newsletter: Newsletter, command: str)
     with running_daemon(newsletter, command) as daemon:
         wait_until(lambda: shows("Before"), daemon)
         wait_until(lambda: newsletter.json("status")["awake"], daemon)
+        assert api_status() == 200
         newsletter.configure(name="After", **pages)
         (answer,) = newsletter.json("reload")
         assert (answer["command"], answer["said"]) == (command, "took in newsletter.yaml")
         assert shows("After")
+        assert api_status() == 404, "a token ends with its line"
         newsletter.configure(name="Broken", timezone="Nowhere/At-All", **pages)
         for _ in range(10):
             os.kill(daemon.pid, signal.SIGHUP)

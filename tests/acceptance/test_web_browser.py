@@ -337,7 +337,7 @@ def test_operators_pages_are_accessible(
     press(ADA, "250 taken", "link")
     press("Pause", "Paused.")
     press("Resume", "Resumed.")
-    page.get_by_label("Why (optional)").fill("asked by phone")
+    page.get_by_label("Reason for blocking").fill("asked by phone")
     press("Block", "asked by phone")
     press("Unblock", "Unblocked.")
     press("Erase", "cannot be undone", "link")

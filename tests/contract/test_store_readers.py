@@ -292,4 +292,5 @@ def test_search_finds_parts_of_address_and_name(store: Store) -> None:
     assert found("celik") == [1]
     assert found("b", "blocked") == [2]
     assert found("", limit=2) == [3, 2]
+    assert store.erased_aliases() == (f"hash.4{ERASED}",)
     assert found("hash") == found("%") == found("\0") == []

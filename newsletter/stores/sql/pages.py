@@ -21,6 +21,7 @@ from newsletter.model import (
     Subscriber,
 )
 from newsletter.ports import Pages
+from newsletter.readers.service import ERASED
 from newsletter.stores.logic import reply_without_names
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
@@ -137,6 +138,12 @@ class PageQueries(ReaderQueries, Pages):
             values = {"body": replace_settings(body, wanted, names), "changed": now}
             connection.execute(sa.update(schema.readers).where(this).values(values))
             return reader_of(connection.execute(sa.select(*COLUMNS).where(this)).one())
+
+    @override
+    def erased_aliases(self) -> tuple[str, ...]:
+        query = sa.select(READERS.email).where(READERS.email.like(f"%{ERASED}"))
+        with self._database.reading() as connection:
+            return tuple(connection.execute(query).scalars())
 
     @override
     def change_email(self, reader: int, email: str, *, now: datetime) -> bool:
