@@ -20,7 +20,7 @@ from bench.workload import DAY, FROZEN, Morning, morning
 from newsletter.model import Edition, Section
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
-from newsletter.stores.sql.audit import INVARIANTS
+from newsletter.stores.sql.audit import INVARIANTS, lines
 from tests.faults.databases import databases
 
 GROUP = 1000
@@ -64,7 +64,7 @@ def measure(url: str, made: Morning, before: int, rounds: int) -> dict[str, floa
     with store._database.reading() as connection:  # noqa: SLF001 - each query by itself
         for name, (_, find) in INVARIANTS.items():
             began = time.perf_counter()
-            connection.execute(find(connection, before + 1)).all()
+            lines(connection, find(connection, before + 1))
             figures[name] = (time.perf_counter() - began) * 1000
     store.close()
     return figures

@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,20 +32,16 @@ class Output:
             typer.echo(text)
 
     def rows(self, rows: Iterable[tuple[Any, str]]) -> None:
-        """Print rows one by one: the documents as one array with ``--json``, otherwise the texts.
-
-        The array is what :meth:`result` prints for the list of all documents.
-        """
+        """Print rows one by one: their documents as one array with ``--json``, else their texts."""
         if not self.json:
             for _, text in rows:
                 sys.stdout.write(f"{text}\n")
             return
-        between = "[\n"
+        encode, between = json.JSONEncoder(ensure_ascii=False).encode, "["
         for document, _ in rows:
-            text = json.dumps(document, ensure_ascii=False, indent=2)
-            sys.stdout.write(between + textwrap.indent(text, "  "))
-            between = ",\n"
-        sys.stdout.write("[]\n" if between == "[\n" else "\n]\n")
+            sys.stdout.write(f"{between}\n  {encode(document)}")
+            between = ","
+        sys.stdout.write("[]\n" if between == "[" else "\n]\n")
 
     def message(self, text: str) -> None:
         """Log a message for a person."""

@@ -109,3 +109,8 @@ def _mask(flags: Iterable[bool]) -> int:
 def quote_rule(kind: str, rule: str) -> str:
     """A reason that quotes a rule: ``include “author:Shazeer”``."""
     return f"{kind} “{shorten(rule, MAX_QUOTE)}”"
+
+
+def quotes_own_rule(reason: str) -> bool:
+    """Whether the reason for a paper is one of the reader's own rules."""
+    return reason.startswith("include “")

@@ -1,6 +1,6 @@
 """Which papers of an issue one reader gets, and the one reason for each that is in or out."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from newsletter.issue.composing import MAX_QUOTE, IssueMasks, quote_rule
@@ -8,6 +8,7 @@ from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
     OTHER,
+    Edition,
     Filter,
     ReaderHistory,
     Rule,
@@ -121,20 +122,25 @@ def _reasons_without_topic(masks: IssueMasks, wants: Filter, papers: int) -> Map
 def explain(
     masks: IssueMasks,
     history: ReaderHistory,
-    waiting: Collection[int] = (),
+    edition: Edition | None = None,
     *,
     among: int | None = None,
 ) -> Iterator[Verdict]:
     """For every paper of the issue, in its order, the one reason it is in or out.
 
-    ``waiting`` are the papers that did not fit into the reader's edition. ``among`` asks for some
-    papers only.
+    With the reader's ``edition`` of the issue, the papers in it are in, whatever was learned since.
+    ``among`` asks for some papers only.
     """
     selection = select_papers(masks, history)
     asked = masks.all_papers if among is None else among
     subscriber = history.reader.subscriber
-    reasons = _reasons(masks, subscriber.filter, selection.chosen & asked)
-    no_room = dict.fromkeys(waiting, NO_ROOM)
+    chosen, stored, no_room = selection.chosen, dict[int, str](), dict[int, str]()
+    if edition is not None:
+        no_room = dict.fromkeys(edition.waiting, NO_ROOM)
+        chosen = sum(1 << place for place in {*edition.papers, *edition.waiting})
+        for section in edition.sections:
+            stored.update(zip(section.papers, section.because, strict=True))
+    reasons = {**stored, **_reasons(masks, subscriber.filter, chosen & asked)}
     for index in bit_indexes(asked):
         yield Verdict(
             reader=subscriber.email,
@@ -156,6 +162,7 @@ def _reasons(masks: IssueMasks, wants: Filter, chosen: int) -> Mapping[int, str]
         + _as_written(masks, _deciding_rules(masks, wants, group, index), index)
         for group in group_by_topic(masks, wants, chosen)
         for index in bit_indexes(group.papers)
+        if index in group.reasons  # else it is in a letter that a backup had forgotten
     }
 
 
@@ -200,7 +207,8 @@ def _reason_against(
             lambda: f"has {paper.item.upvotes} upvotes, fewer than {minimum}",
         ),
     )
-    return next(reason() for papers, reason in reasons if papers >> index & 1)
+    decided = "decided in an earlier issue"
+    return next((reason() for papers, reason in reasons if papers >> index & 1), decided)
 
 
 def _why_given_up(masks: IssueMasks, wants: Filter, index: int) -> str:

@@ -106,13 +106,18 @@ class IssueFragments:
             "day": self.day.isoformat(),
             "frozen_at": self.frozen_at.isoformat(),
         }
+        fields["lengths"] = [*self.html.cards]
+        # A paper's forms repeat one another: side by side they take half of the bytes.
+        fields["papers"] = _take_by_paper(fields["html"], fields["text"])
         text = json.dumps(fields, ensure_ascii=False).translate(_STORED_PLACEHOLDER)
-        return zlib.compress(text.encode(), level=1)
+        return zlib.compress(text.encode())
 
     @classmethod
     def load(cls, stored: bytes) -> "IssueFragments":
         """The fragments that :meth:`dump` made these bytes of."""
         fields: dict[str, Any] = json.loads(zlib.decompress(stored))
+        if "papers" in fields:  # earlier versions stored the papers of each form
+            _give_by_form(fields, fields["html"], fields["text"])
         return cls(
             publication=Publication(**fields["publication"]),
             day=date.fromisoformat(fields["day"]),
@@ -132,6 +137,22 @@ class IssueFragments:
 
 def _bytes(text: str) -> int:
     return len(text.encode())
+
+
+def _take_by_paper(*parts: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Every form of each paper, taken out of the fields of these parts."""
+    forms = [form for part in parts for form in (*part.pop("cards").values(), part.pop("rows"))]
+    return list(zip(*forms, strict=True))
+
+
+def _give_by_form(fields: Mapping[str, Any], *parts: dict[str, Any]) -> None:
+    """Undo :func:`_take_by_paper`."""
+    lengths = fields["lengths"]
+    count = len(parts) * (len(lengths) + 1)
+    forms = iter(zip(*fields["papers"], strict=True) if fields["papers"] else [()] * count)
+    for part in parts:
+        part["cards"] = {length: next(forms) for length in lengths}
+        part["rows"] = next(forms)
 
 
 def _load_part(fields: Mapping[str, Any]) -> PartFragments:

@@ -91,10 +91,11 @@ class Issues(Progress, Protocol):
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
         """The id of the wave and the frozen edition of a reader on that day."""
 
-    def plans_at_freeze(self, wave: int, readers: Sequence[int]) -> tuple[PlannedEdition, ...]:
+    def plans_at_freeze(self, wave: Wave, readers: Sequence[int]) -> tuple[PlannedEdition, ...]:
         """The editions of these readers in a wave, in their order, with each reader's history.
 
-        Readers without an edition in it are left out.
+        Readers without an edition in it, or whose details were removed, are left out. A history is
+        found anew, from the settings and the ``decided`` of then and the letters before.
         """
 
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:

@@ -165,7 +165,7 @@ def explain_issue(publisher: Publisher, day: date, readers: Sequence[Reader]) ->
     for wave in waves:
         matching = match_readers(publisher, wave.issue, ())
         for chunk in in_chunks(ids):
-            plans = store.plans_at_freeze(wave.id, chunk)
+            plans = store.plans_at_freeze(wave, chunk)
             yield from _explain(publisher, wave.issue, matching, plans)
     without = frozenset(without_delivery(store, day, ids))
     rest = [reader for reader in readers if reader.id in without]
@@ -194,7 +194,7 @@ def _explain(
     filters = [plan.history.reader.subscriber.filter for plan in plans]
     masks = IssueMasks(issue, extend_matching(matching, issue, filters, publisher.matcher))
     for plan in plans:
-        yield from explain(masks, plan.history, plan.edition.waiting)
+        yield from explain(masks, plan.history, plan.edition)
 
 
 def _plan_as_new(publisher: Publisher, day: date, reader: Reader) -> tuple[Draft, PlannedEdition]:

@@ -65,7 +65,8 @@ def test_longer_journal_after_power_cut_does_not_block(
     if lost == "answer":
         settle(before, ada, outcome=Accepted("250 ok"))
     before.close()
-    _reset_delivery(url, state="claimed" if lost == "mark" else "committing", token=ada.token)
+    state = "claimed" if lost == "mark" else "committing"
+    _reset_delivery(url, state=state, token=ada.token, boot="first")
     monkeypatch.setattr(engine, "boot_id", lambda: "second")
     store = open_journaled_store(url, journal)
     assert [made.reader for made in claim(store, now=LEASE_OVER)] == [bob.reader, ada.reader]

@@ -70,26 +70,30 @@ def test_frozen_wave_round_trips(store: Store) -> None:
 def test_frozen_edition_round_trips(store: Store) -> None:
     (ada,) = join(store, "ada")
     wants = Filter(("Experts",), (parse_rule("LoRA"),), (parse_rule("speech"),), 5, 20)
-    snapshot = replace(ada, subscriber=Subscriber(ada.subscriber.email, "Ada", wants))
-    history = ReaderHistory(snapshot, again=frozenset({7, 3}), sent=frozenset({1}))
+    then = Subscriber(ada.subscriber.email, "Ada", wants, summary="full")
+    history = ReaderHistory(replace(ada, subscriber=then, origin="store"), corrected=(0, 2))
     edition = Edition(
         to=Recipient(ada.id, ada.subscriber.email, "Ada", "full"),
         sections=(
-            Section("Experts", (1,), (0,), ("“LoRA”", "row")),
+            Section(
+                "Top three", (3, 1), because=("topic Experts: “MoE”", "include “LoRA”"), leads=True
+            ),
+            Section("Experts", (4,), (2,), ("topic Experts: “MoE”", "row")),
             Section("Other", ()),
         ),
-        more=(2,),
-        short=(3,),
-        waiting=(0,),
+        more=(5,),
+        short=(7,),
+        waiting=(0, 6),
         left_out=4,
+        corrections=(0, 2),
     )
-    papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3", "arxiv:4")
+    papers = list_papers(store, *(f"arxiv:{number}" for number in range(8)))
     plan = PlannedEdition(history, edition)
     wave = store.freeze(make_wave(papers), [plan])
     assert store.edition(DAY, "ada@example.org") == (wave.id, edition)
-    assert store.plans_at_freeze(wave.id, [77, ada.id]) == (plan,)
+    assert store.plans_at_freeze(wave, [77, ada.id]) == (plan,)
     assert store.edition(TOMORROW, "ada@example.org") is None
-    assert store.plans_at_freeze(wave.id + 1, [ada.id]) == ()
+    assert store.plans_at_freeze(replace(wave, id=wave.id + 1), [ada.id]) == ()
     assert store.edition(DAY, "bob@example.org") is None
     (claimed,) = claim(store)
     assert (claimed.edition, claimed.wave, claimed.reader) == (edition, wave.id, ada.id)

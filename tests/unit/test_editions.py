@@ -231,7 +231,7 @@ def test_paper_without_room_waits_and_says_so() -> None:
     history = ReaderHistory(reader())
     edition = edition_of(FIVE, reader(), html=1_800, page=False)
     assert (edition.papers, edition.waiting, edition.more) == ((0, 1), (2, 3, 4), ())
-    verdicts = list(explain(masks_of(FIVE), history, edition.waiting))
+    verdicts = list(explain(masks_of(FIVE), history, edition))
     assert [verdict.included for verdict in verdicts] == [True, True, False, False, False]
     assert verdicts[2].reason == "did not fit; comes with the next letter"
 
@@ -398,7 +398,7 @@ def test_edition_agrees_with_its_reasons(
     history = ReaderHistory(reader(wants=wants, decided=decided), again=numbers, sent=numbers)
     limits = limits_of(len(issue.papers), html=room[0], page=room[1])
     edition = compose_edition(masks, history, limits)
-    verdicts = list(explain(masks, history, edition.waiting))
+    verdicts = list(explain(masks, history, edition))
     assert [verdict.paper for verdict in verdicts] == [paper.key for paper in issue.papers]
     assert all(verdict.reason for verdict in verdicts)
     included = {place for place, verdict in enumerate(verdicts) if verdict.included}

@@ -15,13 +15,9 @@ def pairs(count: int) -> Iterator[tuple[object, str]]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_rows_are_the_array_of_one_result(capsys: pytest.CaptureFixture[str], count: int) -> None:
-    output = Output(json=True, quiet=False)
-    output.result(list(ROWS[:count]))
-    whole = capsys.readouterr().out
-    output.rows(pairs(count))
-    assert capsys.readouterr().out == whole
-    assert json.loads(whole) == list(ROWS[:count])
+def test_rows_are_one_json_array(capsys: pytest.CaptureFixture[str], count: int) -> None:
+    Output(json=True, quiet=False).rows(pairs(count))
+    assert json.loads(capsys.readouterr().out) == list(ROWS[:count])
 
 
 def test_rows_are_printed_before_the_next_is_made(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,6 @@ from newsletter.model.windows import RETRY_PERIOD, RETRY_WAITS
 from newsletter.ports import Ledger
 from newsletter.stores.logic import claim_token, run_of
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.codec import load
 from newsletter.stores.sql.deliveries import (
     DELIVERIES,
     attempts_without_mark,
@@ -34,7 +33,8 @@ from newsletter.stores.sql.deliveries import (
     lock_deliveries,
     update_deliveries,
 )
-from newsletter.stores.sql.engine import Queries
+from newsletter.stores.sql.editions import SETTINGS, STORED, EditionQueries
+from newsletter.stores.sql.packed_editions import StoredEdition
 
 _log = logging.getLogger(__name__)
 
@@ -49,11 +49,11 @@ class FreeDelivery(NamedTuple):
     reader: int
     wave: int
     attempts: int
-    body: str
     status: str
+    edition: StoredEdition
 
 
-class ClaimQueries(Queries, Ledger):
+class ClaimQueries(EditionQueries, Ledger):
     """The claims of :class:`newsletter.ports.Ledger`."""
 
     def __init__(self, url: str) -> None:
@@ -100,7 +100,7 @@ class ClaimQueries(Queries, Ledger):
                 _store_claim(connection, issue.id, rows, token, now=now, lease=lease, boot=boot)
                 _begin_sending(connection, issue.id)
         # Parsing the editions takes long, so others may write meanwhile.
-        claims, unreadable = _claims(rows, token, day)
+        claims, unreadable = self._claims(rows, token, day)
         if not unreadable:
             return claims
         again = now + RETRY_WAITS[-1]
@@ -110,6 +110,22 @@ class ClaimQueries(Queries, Ledger):
         return self.claim(
             day, limit=limit, now=now, lease=lease, token=token, readers=readers, resend=resend
         )
+
+    def _claims(
+        self, rows: Iterable[FreeDelivery], token: str, day: date
+    ) -> tuple[tuple[Claim, ...], list[tuple[Claim, Deferred]]]:
+        """The claims of these rows; apart from them those whose stored edition cannot be read."""
+        claims, unreadable = [], []
+        attempt = Isolated()  # one for all rows: this loop is hot
+        for row in rows:
+            with attempt:
+                claims.append(_claim(row, token, self._edition(row.wave, row.edition)))
+                continue
+            why = f"{NOT_BUILT} stored edition: {describe(attempt.error)}"
+            _log.error("%s: reader %d: %s", day, row.reader, why, exc_info=attempt.error)
+            nothing = Edition(Recipient(row.reader, ""), sections=())
+            unreadable.append((_claim(row, token, nothing), Deferred(why)))
+        return tuple(claims), unreadable
 
     @override
     def claiming_runs(self, day: date) -> frozenset[str]:
@@ -264,17 +280,20 @@ def _candidates(
     due = sa.or_(DELIVERIES.next_try.is_(None), DELIVERIES.next_try <= now)
     same = (editions.wave == DELIVERIES.wave) & (editions.reader == DELIVERIES.reader)
     query = (
-        sa.select(
-            DELIVERIES.reader, DELIVERIES.wave, DELIVERIES.attempts, editions.body, readers.status
-        )
+        sa.select(DELIVERIES.reader, DELIVERIES.wave, DELIVERIES.attempts, readers.status, *STORED)
+        .select_from(schema.deliveries)
         .join(schema.readers, readers.id == DELIVERIES.reader)
         .join(schema.editions, same)
+        .outerjoin(schema.choices, SETTINGS)  # erased readers have none
         .where(DELIVERIES.issue == issue, DELIVERIES.state == state, due, *conditions)
         .order_by(DELIVERIES.reader)
         .limit(limit)
         .with_for_update(of=schema.deliveries, skip_locked=True)
     )
-    return [FreeDelivery(*row) for row in connection.execute(query)]
+    return [
+        FreeDelivery(reader, wave, attempts, status, StoredEdition(*stored))
+        for reader, wave, attempts, status, *stored in connection.execute(query)
+    ]
 
 
 def _store_claim(
@@ -305,23 +324,6 @@ def _store_claim(
 def _begin_sending(connection: sa.Connection, issue: int) -> None:
     frozen = (ISSUES.id == issue) & (ISSUES.state == "frozen")
     connection.execute(sa.update(schema.issues).where(frozen).values(state="sending"))
-
-
-def _claims(
-    rows: Iterable[FreeDelivery], token: str, day: date
-) -> tuple[tuple[Claim, ...], list[tuple[Claim, Deferred]]]:
-    """The claims of these rows; apart from them those whose stored edition cannot be read."""
-    claims, unreadable = [], []
-    attempt = Isolated()  # one for all rows: this loop is hot
-    for row in rows:
-        with attempt:
-            claims.append(_claim(row, token, load(Edition, row.body)))
-            continue
-        why = f"{NOT_BUILT} stored edition: {describe(attempt.error)}"
-        _log.error("%s: reader %d: %s", day, row.reader, why, exc_info=attempt.error)
-        nothing = Edition(Recipient(row.reader, ""), sections=())
-        unreadable.append((_claim(row, token, nothing), Deferred(why)))
-    return tuple(claims), unreadable
 
 
 def _claim(row: FreeDelivery, token: str, edition: Edition) -> Claim:

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -20,26 +20,23 @@ from newsletter.model import (
     IssueState,
     PlannedEdition,
     PublishedIssue,
-    ReaderHistory,
     Wave,
     state_after_freeze,
     state_by_counts,
 )
 from newsletter.ports import Issues
-from newsletter.stores.logic import NO_ISSUE, OwedCounter, numbers_of, published, resolved_state
+from newsletter.stores.logic import NO_ISSUE, numbers_of, published, resolved_state
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.codec import dump, load, pack, unpack
+from newsletter.stores.sql.codec import pack, unpack
 from newsletter.stores.sql.deliveries import DELIVERIES, record_decided, update_deliveries
-from newsletter.stores.sql.engine import Queries
-from newsletter.stores.sql.statements import Driver, batches, insert_into, insert_new, select_in
-
-PLANS_AT_ONCE = 200
-"""How many plans are stored together; each takes some kilobytes in several forms meanwhile."""
+from newsletter.stores.sql.editions import SETTINGS, STORED, EditionQueries, store_plans
+from newsletter.stores.sql.packed_editions import StoredEdition
+from newsletter.stores.sql.statements import Driver, insert_into, insert_new, select_in
 
 ISSUES, WAVES, EDITIONS = schema.issues.c, schema.waves.c, schema.editions.c
 
 
-class IssueQueries(Queries, Issues):
+class IssueQueries(EditionQueries, Issues):
     """Implements :class:`newsletter.ports.Issues`, except for readers' histories."""
 
     @override
@@ -66,29 +63,18 @@ class IssueQueries(Queries, Issues):
     @override
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
         query = (
-            sa.select(EDITIONS.wave, EDITIONS.body)
+            sa.select(EDITIONS.wave, *STORED)
             .select_from(schema.editions.join(schema.waves).join(schema.issues))
             .join(schema.readers, schema.readers.c.id == EDITIONS.reader)
-            .where(ISSUES.day == day, schema.readers.c.email == email)
+            .join(schema.choices, SETTINGS)
+            .where(ISSUES.day == day, schema.readers.c.email == email, EDITIONS.body.is_not(None))
         )
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else (row.wave, load(Edition, row.body))
-
-    @override
-    def plans_at_freeze(self, wave: int, readers: Sequence[int]) -> tuple[PlannedEdition, ...]:
-        query = sa.select(EDITIONS.reader, EDITIONS.standing, EDITIONS.body)
-        with self._database.reading() as connection:
-            rows = select_in(
-                connection, query.where(EDITIONS.wave == wave), EDITIONS.reader, readers
-            )
-            found = {
-                row.reader: PlannedEdition(
-                    load(ReaderHistory, row.standing), load(Edition, row.body)
-                )
-                for row in rows
-            }
-        return tuple(found[reader] for reader in readers if reader in found)
+        if row is None:
+            return None
+        wave, *stored = row
+        return wave, self._edition(wave, StoredEdition(*stored))
 
     @override
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
@@ -207,14 +193,14 @@ def freeze(connection: sa.Connection, wave: Wave, plans: Iterable[PlannedEdition
     issue = _lock_issue(connection, day).one()
     stored, is_same = _store_wave(connection, issue.id, wave)
     if is_same:
-        _store_plans(connection, issue.id, stored, plans)
+        store_plans(connection, issue.id, stored, plans)
     set_state(connection, issue.id, state_after_freeze(counts(connection, day), issue.state))
     return stored
 
 
 def waves(connection: sa.Connection, day: date) -> tuple[Wave, ...]:
     """The frozen waves of a day's issue, oldest first."""
-    query = sa.select(schema.waves).join(schema.issues).where(ISSUES.day == day)
+    query = sa.select(schema.waves).join(schema.issues).where(ISSUES.day == day, WAVES.body != b"")
     return tuple(map(_wave, connection.execute(query.order_by(WAVES.id))))
 
 
@@ -271,67 +257,3 @@ def _store_wave(connection: sa.Connection, issue: int, wave: Wave) -> tuple[Wave
     }
     new = connection.execute(sa.insert(schema.waves).values(values).returning(WAVES.id))
     return Wave(new.scalar_one(), wave.issue, wave.due, wave.pieces), True
-
-
-def _store_plans(
-    connection: sa.Connection, issue: int, wave: Wave, plans: Iterable[PlannedEdition]
-) -> None:
-    """Store editions and deliveries of readers who have no delivery of this issue."""
-    numbers, owed = numbers_of(wave.issue), OwedCounter(wave.issue)
-    for batch in batches(plans, PLANS_AT_ONCE):
-        new = _unplanned(connection, issue, batch)
-        if not new:
-            continue
-        editions = [_edition_row(wave.id, plan, numbers, owed.count(plan.history)) for plan in new]
-        connection.execute(sa.insert(schema.editions), editions)
-        deliveries = [_delivery_row(issue, wave.id, plan.edition) for plan in new]
-        connection.execute(sa.insert(schema.deliveries), deliveries)
-        empty = [(wave.id, plan.edition.to.id) for plan in new if not plan.edition.papers]
-        record_decided(Driver.of(connection), empty)
-
-
-def _unplanned(
-    connection: sa.Connection, issue: int, plans: Sequence[PlannedEdition]
-) -> Sequence[PlannedEdition]:
-    """The first plan of each reader who has no delivery of this issue."""
-    first: dict[int, PlannedEdition] = {}
-    for plan in plans:
-        first.setdefault(plan.edition.to.id, plan)
-    query = sa.select(DELIVERIES.reader).where(
-        DELIVERIES.issue == issue, DELIVERIES.reader.in_(first)
-    )
-    planned = set(connection.execute(query).scalars())
-    return [plan for reader, plan in first.items() if reader not in planned]
-
-
-def _edition_row(
-    wave: int, plan: PlannedEdition, numbers: Sequence[int], owed: int
-) -> dict[str, Any]:
-    """The row of an edition; ``numbers`` has the ingest numbers of the issue's papers."""
-    edition = plan.edition
-    papers = [numbers[place] for place in edition.papers]
-    again = [numbers[place] for place in (*edition.short, *edition.waiting)]
-    return {
-        "wave": wave,
-        "reader": edition.to.id,
-        "short": json.dumps(again) if again else "",
-        "body": dump(edition),
-        "standing": dump(plan.history),
-        "papers": json.dumps(papers),
-        "lowest": min(papers, default=None),
-        "highest": max(papers, default=None),
-        "owed": owed,
-        "left_out": edition.left_out + len(edition.waiting),
-        "email": edition.to.email,
-    }
-
-
-def _delivery_row(issue: int, wave: int, edition: Edition) -> dict[str, Any]:
-    return {
-        "issue": issue,
-        "reader": edition.to.id,
-        "wave": wave,
-        "state": "pending" if edition.papers else "empty",
-        "attempts": 0,
-        "reply": "",
-    }

@@ -40,6 +40,7 @@ from newsletter.stores.journal import (
 from newsletter.stores.logic import reply_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.deliveries import DELIVERIES
+from newsletter.stores.sql.editions import numbers_of_waves, papers_as_json
 from newsletter.stores.sql.recovery import recover
 from newsletter.stores.sql.statements import BATCH, batches, select_in
 from newsletter.stores.sql.store import SqlStore
@@ -353,9 +354,13 @@ def _entries(
     """The journal's entries of these readers of a wave, in batches."""
     columns, editions = schema.readers.c, schema.editions.c
     query = select(columns.id, columns.email, editions.papers).join(schema.editions)
+    numbers = numbers_of_waves(connection, [wave])[wave]
     for batch in batches(readers):
         rows = connection.execute(query.where(editions.wave == wave, editions.reader.in_(batch)))
-        yield {row.id: (journal.names(row.email)[0], row.papers) for row in rows}
+        yield {
+            row.id: (journal.names(row.email)[0], papers_as_json(numbers, row.papers))
+            for row in rows
+        }
 
 
 def _lacks_waves(connection: Connection, day: date, letters: Sequence[JournaledLetter]) -> bool:

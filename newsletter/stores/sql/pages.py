@@ -1,7 +1,7 @@
 """What readers do on the newsletter's pages, in SQL."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -11,11 +11,8 @@ from typing_extensions import override
 from newsletter.model import (
     Consent,
     Delivery,
-    Edition,
     MailEvent,
     Reader,
-    ReaderHistory,
-    Recipient,
     RequestLimits,
     Status,
     Subscriber,
@@ -24,7 +21,8 @@ from newsletter.ports import Pages
 from newsletter.readers.service import ERASED
 from newsletter.stores.logic import reply_without_names
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.codec import dump, load
+from newsletter.stores.sql.codec import dump
+from newsletter.stores.sql.editions import WITHOUT_DETAILS
 from newsletter.stores.sql.engine import Task, lock_task
 from newsletter.stores.sql.issues import delivery_of
 from newsletter.stores.sql.mail_events import (
@@ -182,7 +180,7 @@ class PageQueries(ReaderQueries, Pages):
             connection.execute(sa.delete(faults).where(faults.c.reader == reader))
             _erase_texts(connection, reader)
             _erase_deliveries(connection, reader, alias)
-            _erase_editions(connection, reader, alias)
+            _erase_editions(connection, reader)
             connection.execute(
                 sa.update(schema.readers).where(READERS.id == reader).values(anonymous)
             )
@@ -249,19 +247,9 @@ def _erase_deliveries(connection: sa.Connection, reader: int, alias: str) -> Non
         )
 
 
-def _erase_editions(connection: sa.Connection, reader: int, alias: str) -> None:
-    """Replace the reader in their editions by one without any settings."""
-    columns = schema.editions.c
-    for row in connection.execute(sa.select(schema.editions).where(columns.reader == reader)).all():
-        history = load(ReaderHistory, row.standing)
-        anonymous = replace(history.reader, subscriber=Subscriber(alias))
-        edition = replace(load(Edition, row.body), to=Recipient.of(anonymous))
-        connection.execute(
-            sa.update(schema.editions)
-            .where(columns.wave == row.wave, columns.reader == reader)
-            .values(
-                body=dump(edition),
-                standing=dump(replace(history, reader=anonymous)),
-                email=alias,
-            )
-        )
+def _erase_editions(connection: sa.Connection, reader: int) -> None:
+    """Remove a reader's settings and reasons from their editions; which papers they had stays."""
+    this = sa.update(schema.editions).where(schema.editions.c.reader == reader)
+    connection.execute(this.values(WITHOUT_DETAILS))
+    choices = schema.choices
+    connection.execute(sa.delete(choices).where(choices.c.reader == reader))

@@ -10,11 +10,24 @@ from datetime import datetime
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import ARRIVED, DECIDING, Correction, Paper, Reader, ReaderHistory
+from newsletter.model import (
+    ARRIVED,
+    DECIDING,
+    Correction,
+    Issue,
+    Paper,
+    PlannedEdition,
+    Reader,
+    ReaderHistory,
+    Subscriber,
+    Wave,
+)
+from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.ports import Issues, Papers
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.codec import read_numbers
-from newsletter.stores.sql.engine import Queries
+from newsletter.stores.sql.codec import load, read_numbers
+from newsletter.stores.sql.editions import SETTINGS, STORED, EditionQueries
+from newsletter.stores.sql.packed_editions import StoredEdition, unpack_places
 from newsletter.stores.sql.statements import batches, pages, select_in
 
 EDITIONS, DELIVERIES, WAVES = schema.editions.c, schema.deliveries.c, schema.waves.c
@@ -22,7 +35,7 @@ PAPERS = schema.papers.c
 _SAME_DELIVERY = (DELIVERIES.wave == EDITIONS.wave) & (DELIVERIES.reader == EDITIONS.reader)
 
 
-class HistoryQueries(Queries, Papers, Issues):
+class HistoryQueries(EditionQueries, Papers, Issues):
     """The methods of the ports Papers and Issues that need readers' histories."""
 
     @override
@@ -45,6 +58,34 @@ class HistoryQueries(Queries, Papers, Issues):
                 for batch in batches(readers)
                 for history in _histories(connection, batch, groups, members, since)
             )
+
+    @override
+    def plans_at_freeze(self, wave: Wave, readers: Sequence[int]) -> tuple[PlannedEdition, ...]:
+        issue, plans = wave.issue, list[PlannedEdition]()
+        with self._database.reading() as connection:
+            groups = _present_groups(connection, issue)
+            members = _members(connection, groups)
+            for batch in batches(readers):
+                sent = _sent(connection, batch, members, wave.id)
+                again = _short(connection, batch, issue.frozen_at - MAX_PAPER_AGE, wave.id)
+                rows = _frozen_editions(connection, wave.id, batch)
+                for reader, decided, stored in rows:
+                    then = Reader(
+                        reader,
+                        load(Subscriber, stored.settings or ""),
+                        "confirmed",
+                        decided,
+                        "store",
+                    )
+                    edition = self._edition(wave.id, stored)
+                    history = ReaderHistory(
+                        then,
+                        frozenset(again.get(reader, ())),
+                        frozenset(groups[group] for group in sent[reader]),
+                        edition.corrections,
+                    )
+                    plans.append(PlannedEdition(history, edition))
+        return tuple(plans)
 
     @override
     def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
@@ -76,6 +117,28 @@ class HistoryQueries(Queries, Papers, Issues):
                     if news:
                         due[reader] = news
         return due
+
+
+def _frozen_editions(
+    connection: sa.Connection, wave: int, readers: Sequence[int]
+) -> list[tuple[int, int, StoredEdition]]:
+    """The editions of these readers, in their order, each with what was decided before."""
+    query = (
+        sa.select(EDITIONS.decided, *STORED)
+        .join(schema.choices, SETTINGS)
+        .where(EDITIONS.wave == wave, EDITIONS.reader.in_(readers), EDITIONS.body.is_not(None))
+    )
+    rows = (tuple(row) for row in connection.execute(query))
+    found = {row[1]: (row[1], row[0], StoredEdition(*row[1:])) for row in rows}
+    return [found[reader] for reader in readers if reader in found]
+
+
+def _present_groups(connection: sa.Connection, issue: Issue) -> dict[int, int]:
+    """For the present group of each of an issue's papers, the group that it had in the issue."""
+    then = {paper.number: paper.group for paper in issue.papers}
+    query = sa.select(PAPERS.number, PAPERS.group)
+    now = select_in(connection, query, PAPERS.number, then)
+    return {row.group: then[row.number] for row in now}
 
 
 def _last_told(connection: sa.Connection, readers: Sequence[int], lowest: int) -> dict[int, int]:
@@ -119,34 +182,49 @@ def _members(connection: sa.Connection, groups: Collection[int]) -> dict[int, in
 
 
 def _sent(
-    connection: sa.Connection, readers: Sequence[int], members: Mapping[int, int]
+    connection: sa.Connection,
+    readers: Sequence[int],
+    members: Mapping[int, int],
+    before: int | None = None,
 ) -> dict[int, frozenset[int]]:
-    """For each of these readers, the groups from which they were sent a paper."""
+    """For each of these readers, the groups from which they were sent a paper.
+
+    ``before`` is a wave: then only letters of earlier ones count.
+    """
     found: dict[int, set[int]] = {reader: set() for reader in readers}
+    groups = _groups_by_place(connection, members, before)
     query = (
-        sa.select(EDITIONS.reader, EDITIONS.papers)
+        sa.select(EDITIONS.reader, EDITIONS.wave, EDITIONS.papers)
         .join(schema.deliveries, _SAME_DELIVERY)
         .where(
             EDITIONS.reader.in_(readers),
-            EDITIONS.wave.in_(_waves_with(connection, members)),
-            EDITIONS.highest >= min(members, default=0),
-            EDITIONS.lowest <= max(members, default=0),
+            EDITIONS.wave.in_(groups),
             DELIVERIES.state.in_(sorted(ARRIVED)),
         )
     )
-    for reader, papers in connection.execute(query):
-        found[reader].update(members[n] for n in read_numbers(papers) if n in members)
+    for reader, wave, papers in connection.execute(query):
+        of_wave = groups[wave]
+        places = unpack_places(papers)
+        found[reader].update(of_wave[place] for place in places if place in of_wave)
     return {reader: frozenset(groups) for reader, groups in found.items()}
 
 
-def _waves_with(connection: sa.Connection, papers: Mapping[int, int]) -> list[int]:
-    """The waves that have one of these papers."""
-    recent = sa.select(WAVES.id, WAVES.numbers).where(WAVES.cutoff >= min(papers, default=0))
-    return [
-        row.id
+def _groups_by_place(
+    connection: sa.Connection, members: Mapping[int, int], before: int | None
+) -> dict[int, dict[int, int]]:
+    """For each wave that has one of these papers, their groups by their places in it."""
+    recent = sa.select(WAVES.id, WAVES.numbers).where(WAVES.cutoff >= min(members, default=0))
+    if before is not None:
+        recent = recent.where(WAVES.id < before)
+    groups = {
+        row.id: {
+            place: members[number]
+            for place, number in enumerate(read_numbers(row.numbers))
+            if number in members
+        }
         for row in connection.execute(recent)
-        if not papers.keys().isdisjoint(read_numbers(row.numbers))
-    ]
+    }
+    return {wave: places for wave, places in groups.items() if places}
 
 
 def _not_sent(connection: sa.Connection, short: Mapping[int, set[int]]) -> set[int]:
@@ -161,31 +239,47 @@ def _not_sent(connection: sa.Connection, short: Mapping[int, set[int]]) -> set[i
 
 
 def _short(
-    connection: sa.Connection, readers: Sequence[int], since: datetime
+    connection: sa.Connection, readers: Sequence[int], since: datetime, before: int | None = None
 ) -> dict[int, set[int]]:
-    """The papers that are judged again, for each of these readers who has some."""
-    ids, decided = schema.readers.c.id, schema.readers.c.decided
-    cutoffs = sa.select(decided).where(ids.in_(readers)).distinct()
-    recent = sa.select(WAVES.id, WAVES.issue).where(
-        WAVES.frozen >= since, WAVES.cutoff.in_(cutoffs)
+    """The papers that are judged again, for each of these readers who has some.
+
+    ``before`` is a wave: then as it was when that one was frozen.
+    """
+    decided = _decided(readers, before)
+    recent = sa.select(WAVES.id, WAVES.issue, WAVES.numbers).where(
+        WAVES.frozen >= since, WAVES.cutoff.in_(sa.select(decided.c.decided).distinct())
     )
-    waves = connection.execute(recent).all()
+    if before is not None:
+        recent = recent.where(WAVES.id < before)
+    waves = {row.id: row for row in connection.execute(recent)}
     # The conditions are on all tables, because the planner does not carry them over the joins.
     query = (
-        sa.select(EDITIONS.reader, EDITIONS.short)
+        sa.select(EDITIONS.reader, EDITIONS.wave, EDITIONS.again)
         .join(schema.deliveries, _SAME_DELIVERY)
         .join(schema.waves, WAVES.id == EDITIONS.wave)
-        .join(schema.readers, (ids == EDITIONS.reader) & (decided == WAVES.cutoff))
+        .join(decided, (decided.c.id == EDITIONS.reader) & (decided.c.decided == WAVES.cutoff))
         .where(
-            DELIVERIES.issue.in_({wave.issue for wave in waves}),
-            EDITIONS.wave.in_([wave.id for wave in waves]),
+            DELIVERIES.issue.in_({wave.issue for wave in waves.values()}),
+            EDITIONS.wave.in_(waves),
             EDITIONS.reader.in_(readers),
             DELIVERIES.reader.in_(readers),
             DELIVERIES.state.in_(sorted(DECIDING)),
-            EDITIONS.short != "",
+            EDITIONS.again.is_not(None),
         )
     )
     short: dict[int, set[int]] = {}
-    for row in connection.execute(query) if waves else ():
-        short.setdefault(row.reader, set()).update(read_numbers(row.short))
+    numbers = {wave: read_numbers(row.numbers) for wave, row in waves.items()}
+    for reader, wave, again in connection.execute(query) if waves else ():
+        known = numbers[wave]
+        places = unpack_places(again)
+        short.setdefault(reader, set()).update(known[at] for at in places if at < len(known))
     return short
+
+
+def _decided(readers: Sequence[int], at: int | None) -> sa.Subquery:
+    """The last paper decided for each of these readers: now, or when a wave was frozen."""
+    if at is None:
+        columns = schema.readers.c
+        return sa.select(columns.id, columns.decided).where(columns.id.in_(readers)).subquery()
+    query = sa.select(EDITIONS.reader.label("id"), EDITIONS.decided)
+    return query.where(EDITIONS.wave == at, EDITIONS.reader.in_(readers)).subquery()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0018"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0019"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -239,10 +239,20 @@ waves = sa.Table(
     sa.Column("cutoff", sa.Integer, nullable=False),
     sa.Column("frozen", UtcDateTime, nullable=False),
     sa.Column("numbers", sa.Text, nullable=False),  # ingest numbers in the issue's order, JSON
-    sa.Column("body", sa.LargeBinary, nullable=False),  # Issue, JSON, zlib
+    # Issue, JSON, zlib; empty once the details were removed, as the next two
+    sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("pieces", sa.LargeBinary, nullable=False),  # the compiled letter, zlib
+    sa.Column("words", sa.LargeBinary),  # what its editions have in common, JSON, zlib
     sa.Column("corrected", sa.Integer, nullable=False, server_default="0"),  # last correction
     sa.UniqueConstraint("issue", "due"),
+)
+
+choices = sa.Table(
+    "choices",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), nullable=False, index=True),
+    sa.Column("body", sa.Text, nullable=False),  # Subscriber, JSON: as it was at some freezes
 )
 
 editions = sa.Table(
@@ -250,15 +260,16 @@ editions = sa.Table(
     metadata,
     sa.Column("wave", sa.Integer, sa.ForeignKey("waves.id"), primary_key=True),
     sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
-    sa.Column("short", sa.Text, nullable=False),  # numbers to judge again, JSON; empty if none
-    sa.Column("body", sa.Text, nullable=False),  # Edition, JSON
-    sa.Column("standing", sa.Text, nullable=False, server_default="{}"),  # ReaderHistory, JSON
-    sa.Column("papers", sa.Text, nullable=False, server_default="[]"),  # ingest numbers, JSON
-    sa.Column("lowest", sa.Integer),  # of them
-    sa.Column("highest", sa.Integer),
+    sa.Column("papers", sa.LargeBinary, nullable=False),  # their places in the wave, packed
     sa.Column("owed", sa.Integer),  # papers owed to the reader at the freeze
     sa.Column("left_out", sa.Integer),  # papers left out by filters and limits
-    sa.Column("email", sa.Text),  # the reader's address at the freeze
+    # The details, which are removed after a time; see ``packed_editions``.
+    sa.Column("body", sa.LargeBinary),  # Edition, packed
+    sa.Column("own", sa.Text),  # reasons that quote the reader's own rules, JSON
+    sa.Column("again", sa.LargeBinary),  # places of papers to judge again, packed
+    sa.Column("decided", sa.Integer),  # the reader's at the freeze
+    sa.Column("choices", sa.Integer),  # the reader's settings at the freeze: no key, for speed
+    sqlite_with_rowid=False,  # no second index beside the table
 )
 
 deliveries = sa.Table(

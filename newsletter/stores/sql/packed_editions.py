@@ -1,0 +1,190 @@
+"""Editions as a few bytes each: a wave names every section and reason once, editions refer to them.
+
+A paper is named by its place in the wave's issue. Lists of places are stored as the steps between
+them, and small numbers as characters of UTF-8: most take one byte. A paper has the same reason for
+almost every reader in whose letter it stands under the same heading, so an edition names only the
+reasons that differ.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
+
+from newsletter.issue.composing import quotes_own_rule
+from newsletter.model import Edition, Recipient, Section
+
+_HEAD = 4  # numbers that describe a section: its name, whether it leads, its cards, its rows
+
+
+class StoredEdition(NamedTuple):
+    """An edition's columns; ``settings`` has its reader's, as JSON. A tuple, because rows are slow.
+
+    ``body`` is None once the details were removed.
+    """
+
+    reader: int
+    body: bytes | None
+    own: str | None
+    again: bytes | None
+    left_out: int
+    settings: str | None
+
+
+def pack_numbers(numbers: Iterable[int]) -> bytes:
+    """Numbers up to a million: one byte for those below 128, two for those below 2048."""
+    return "".join(map(chr, numbers)).encode("utf-8", "surrogatepass")
+
+
+def unpack_numbers(packed: bytes) -> list[int]:
+    """The numbers that :func:`pack_numbers` packed."""
+    return list(map(ord, packed.decode("utf-8", "surrogatepass")))
+
+
+def pack_places(places: Iterable[int]) -> bytes:
+    """Places of papers, sorted, as the steps between them."""
+    return pack_numbers(_steps(sorted(set(places)), 1))
+
+
+def unpack_places(packed: bytes | None) -> list[int]:
+    """The places that :func:`pack_places` packed; of a damaged list, those that can be read."""
+    return list(accumulate(map(ord, packed.decode("utf-8", "ignore")))) if packed else []
+
+
+def count_places(packed: bytes) -> int:
+    """How many places :func:`pack_places` packed."""
+    return len(packed.decode("utf-8", "ignore"))
+
+
+def _steps(places: Sequence[int], papers: int) -> Iterable[int]:
+    """The step to each place from the one before; one that goes back goes on through the end."""
+    before = chain((0,), places)
+    return (
+        step if step >= 0 else step % papers
+        for step in (place - last for last, place in zip(before, places, strict=False))
+    )
+
+
+class WaveWords:
+    """What the editions of a wave have in common: its words, and the usual reason for a paper.
+
+    Attributes:
+        papers: how many the wave has.
+        words: names of sections, and reasons.
+        usual: by a section's name and a paper's place, the reason that editions have there. Names
+            and reasons are indexes into ``words``.
+    """
+
+    def __init__(self, papers: int, stored: bytes | None = None) -> None:
+        self.papers = max(papers, 1)
+        known: dict[str, Any] = json.loads(zlib.decompress(stored)) if stored else {}
+        self.words: list[str] = known.get("words", [])
+        self.usual: dict[int, dict[int, int]] = {
+            int(name): dict(zip(*pairs, strict=True))
+            for name, pairs in known.get("usual", {}).items()
+        }
+        self._index = {word: index for index, word in enumerate(self.words)}
+        self._reasons = cache(self._find_reasons)
+
+    def dump(self) -> bytes:
+        """The words as they are stored."""
+        usual = {name: [[*pairs], [*pairs.values()]] for name, pairs in self.usual.items()}
+        text = json.dumps({"words": self.words, "usual": usual}, separators=(",", ":"))
+        return zlib.compress(text.encode())
+
+    def pack(self, edition: Edition) -> tuple[bytes, str | None]:
+        """An edition's body, and the reasons that quote its reader's own rules, as JSON."""
+        heads, places, others, own = list[int](), list[int](), list[int](), list[str]()
+        for section in edition.sections:
+            name = self._word(section.name)
+            usual = self.usual.setdefault(name, {})
+            heads += (name, section.leads, len(section.cards), len(section.rows))
+            reasons = map(self._reason, section.because, [own] * len(section.because))
+            for place, reason in zip(section.papers, reasons, strict=True):
+                # A reader's own rules are nobody else's reason.
+                if reason % 2 or usual.setdefault(place, reason // 2) != reason // 2:
+                    others += (len(places), reason)
+                places.append(place)
+        places += (*edition.more, *edition.waiting)
+        ends = (len(edition.more), len(edition.waiting), len(edition.corrections))
+        parts = (edition.corrections, _steps(places, self.papers), others)
+        body = pack_numbers(chain((len(edition.sections),), heads, ends, *parts))
+        return body, json.dumps(own) if own else None
+
+    def unpack(self, row: StoredEdition) -> Edition:
+        """The edition in a row.
+
+        Raises:
+            LookupError: it has words that were added since these were read, or it is damaged.
+        """
+        assert row.body is not None
+        numbers = unpack_numbers(row.body)
+        at = 1 + _HEAD * numbers[0]
+        heads, (more, waiting, corrections) = numbers[1:at], numbers[at : at + 3]
+        at += 3 + corrections
+        total = sum(heads[2::_HEAD]) + sum(heads[3::_HEAD])
+        end = at + total + more + waiting
+        places = [step % self.papers for step in accumulate(numbers[at:end])]
+        others = dict(zip(numbers[end::2], numbers[end + 1 :: 2], strict=True))
+        named = tuple(places[total + more :])
+        return Edition(
+            to=recipient(row.reader, row.settings),
+            sections=self._sections(heads, places[:total], others, json.loads(row.own or "[]")),
+            more=tuple(places[total : total + more]),
+            short=tuple(p for p in unpack_places(row.again) if p not in named),
+            waiting=named,
+            left_out=row.left_out - waiting,
+            corrections=tuple(numbers[at - corrections : at]),
+        )
+
+    def _sections(
+        self,
+        heads: Sequence[int],
+        places: Sequence[int],
+        others: Mapping[int, int],
+        own: Sequence[str],
+    ) -> tuple[Section, ...]:
+        sections, start = [], 0
+        for at in range(0, len(heads), _HEAD):
+            name, leads, cards, rows = heads[at : at + _HEAD]
+            end, usual = start + cards + rows, self._reasons(name)
+            papers = tuple(places[start:end])
+            differ = [at for at in others if start <= at < end]
+            if differ:
+                usual = dict(usual)  # a paper stands only once under a heading
+                words = (own, self.words)
+                for place in differ:
+                    reason = others[place]
+                    usual[places[place]] = words[not reason % 2][reason // 2]
+            because = tuple(map(usual.__getitem__, papers))
+            parts = (papers[:cards], papers[cards:], because, bool(leads))
+            sections.append(Section(self.words[name], *parts))
+            start = end
+        return tuple(sections)
+
+    def _find_reasons(self, name: int) -> Mapping[int, str]:
+        """The usual reason of each paper under a heading."""
+        return {place: self.words[reason] for place, reason in self.usual[name].items()}
+
+    def _word(self, word: str) -> int:
+        index = self._index.setdefault(word, len(self.words))
+        if index == len(self.words):
+            self.words.append(word)
+        return index
+
+    def _reason(self, reason: str, own: list[str]) -> int:
+        """Twice the index of a word; one more for those in ``own``, to which it may be added."""
+        if not quotes_own_rule(reason):
+            return 2 * self._word(reason)
+        if reason not in own:
+            own.append(reason)
+        return 2 * own.index(reason) + 1
+
+
+def recipient(reader: int, settings: str | None) -> Recipient:
+    """The recipient of a letter, from the reader's stored settings."""
+    plain = json.loads(settings or "{}")
+    known = {name: plain[name] for name in ("name", "summary") if name in plain}
+    return Recipient(reader, plain["email"], **known)
