@@ -44,7 +44,7 @@ def requests_warning(app: App) -> str:
         return ""
     return (
         f"nothing reads {publication.requests_to}, where every unsubscribe link of the emails "
-        "leads. Before your first reader, set `url:` with `web:`, or `bounces:` with the mailbox "
+        "leads; before your first reader, set `url:` with `web:`, or `bounces:` with the mailbox "
         "of that address, or `reply_to:` if a person answers every request"
     )
 

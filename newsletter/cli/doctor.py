@@ -15,12 +15,12 @@ commands = command_list()
 
 @command(commands)
 def doctor(config: Path, output: Output) -> int:
-    """Check configuration, store, SMTP login, sender domain, clock, disk and last run.
+    """Check everything that sending needs, what went wrong lately, and what soon will.
 
     Example: newsletter doctor
 
-    Prints one line for each check, with the fix for a problem. Nothing is changed and no email is
-    sent. Exit code 1: something is wrong.
+    Prints one line for each check, with the fix for a problem. No email is sent, and no reader,
+    issue or setting changes; a store that does not exist is made. Exit code 1: something is wrong.
     """
     try:
         lookup = resolver_lookup(Resolver())

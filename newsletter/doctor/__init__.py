@@ -1,4 +1,4 @@
-"""Checks of everything a newsletter needs; nothing is changed and no email is sent."""
+"""Checks of everything a newsletter needs; no email is sent, and no reader or setting changes."""
 
 from newsletter.doctor.checks import examine
 from newsletter.doctor.findings import Finding, resolver_lookup

@@ -52,27 +52,34 @@ def examine(config: Path, lookup: Lookup | None) -> Iterator[Finding]:
 def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield _templates(app)
     yield files.modes(app)
-    yield _store(app)
-    is_open = "store" in vars(app)
+    store, is_open = _store(app)
+    yield store
     if warning := place_warning(app):
         said, _, fix = warning.partition(". ")
         yield wrong("store's disk", said, fix)
     yield from examine_sending(app, lookup)
     url, server_time = _public_url(app.settings.url)
     yield url
-    yield from _returned_mail(app, store_is_open=is_open)
-    yield clock(app, server_time, store_is_open=is_open)
-    yield files.disk(app, store_is_open=is_open)
     yield _ping(app)
     yield ok("event loop", event_loop.loop_name())
-    if is_open:
-        yield _readers(app)
-        yield sources(app)
-        yield issues.last_run(app)
-        yield from issues.configurations(app)
-        yield issues.last_issue(app)
-        yield issues.letters(app)
-        yield issues.blocked(app)
+    try:
+        yield from _returned_mail(app, store_is_open=is_open)
+        yield clock(app, server_time, store_is_open=is_open)
+        yield files.disk(app, store_is_open=is_open)
+        if is_open:
+            yield from _what_is_stored(app)
+    except StoreError as error:  # it went away, or a part of it cannot be read
+        yield _unreadable(error)
+
+
+def _what_is_stored(app: App) -> Iterator[Finding]:
+    yield _readers(app)
+    yield sources(app)
+    yield issues.last_run(app)
+    yield from issues.configurations(app)
+    yield issues.last_issue(app)
+    yield issues.letters(app)
+    yield issues.blocked(app)
 
 
 def _returned_mail(app: App, *, store_is_open: bool) -> Iterator[Finding]:
@@ -92,23 +99,31 @@ def _templates(app: App) -> Finding:
     return ok("templates", app.settings.templates or "the bundled ones")
 
 
-def _store(app: App) -> Finding:
+def _store(app: App) -> tuple[Finding, bool]:
+    """Check the store; also return whether it can be read."""
     name = "store"
     try:
         days = app.store.issue_days()
         app.store.check_journal(now=app.clock.now())
+        warning = app.restore_warning
     except OldStoreError as error:
         said, command, rest = str(error).partition("`newsletter")
-        return wrong(name, said.strip(), command + rest)
+        return wrong(name, said.strip(), command + rest), True
     except ConfigurationError as error:
         said, _, ways = str(error).partition(" Either ")
-        return wrong(name, said, ways or "until then nothing is sent")
+        return wrong(name, said, ways or "until then nothing is sent"), False
     except StoreError as error:
-        return wrong(name, str(error), "fix `store:` or the database it names")
-    if warning := app.restore_warning:
+        return _unreadable(error), False
+    if warning:
         said, _, fix = warning.partition(". ")
-        return wrong(name, said, fix)
-    return ok(name, f"newest issue {days[0]}" if days else "no issue yet")
+        return wrong(name, said, fix), True
+    return ok(name, f"newest issue {days[0]}" if days else "no issue yet"), True
+
+
+def _unreadable(error: StoreError) -> Finding:
+    said, _, fix = str(error).partition(". ")
+    fix = fix[:1].lower() + fix[1:].removesuffix(".")
+    return wrong("store", said, fix or "fix `store:` or the database it names")
 
 
 def _ping(app: App) -> Finding:
@@ -159,12 +174,17 @@ def clock(app: App, server_time: datetime | None, *, store_is_open: bool) -> Fin
     here = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if server_time is not None and abs(now - server_time) > MAX_CLOCK_SKEW:
         return wrong(name, f"{here} here, {server_time:%H:%M:%S} on a web server", fix)
-    recorded = [heartbeat.seen for heartbeat in app.store.heartbeats()] if store_is_open else []
-    latest = max(recorded, default=now)
+    latest = max([now, *_recorded_times(app)]) if store_is_open else now
     if latest - now > MAX_CLOCK_SKEW:
         said = f"{here} is earlier than the last activity, {latest:%Y-%m-%d %H:%M} UTC"
         return wrong(name, said, fix)
     return ok(name, f"{here}; time zone {app.settings.timezone}")
+
+
+def _recorded_times(app: App) -> Iterator[datetime]:
+    """When processes were last active, and sources last asked."""
+    yield from (heartbeat.seen for heartbeat in app.store.heartbeats())
+    yield from (source.checked for source in app.store.sources().values() if source.checked)
 
 
 def sources(app: App) -> Finding:
@@ -219,4 +239,8 @@ def _readers(app: App) -> Finding:
         fix = "newsletter subscribers import, or the reader's own page, stores settings anew"
         return wrong(name, some(lines), fix)
     said = f"{count - paused} get emails" if count > paused else "nobody gets emails now"
-    return ok(name, f"{said}; {paused} have paused" if paused else said)
+    if not count and (listed := len(app.listed_subscribers)):
+        said = f"{listed} in the file, who come into the store with the first command that needs it"
+    waiting = app.store.count_readers().get("waiting", 0)
+    notes = {f"{paused} have paused": paused, f"{waiting} wait for your approval": waiting}
+    return ok(name, "; ".join([said, *(note for note, number in notes.items() if number)]))

@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
@@ -93,8 +94,8 @@ def disk(app: App, *, store_is_open: bool) -> Finding:
     """Whether there is room for the next issues on the disks of the store and of the own files."""
     try:
         folder = app.own_folder
-        (folder / "doctor").write_bytes(b"\n")
-        (folder / "doctor").unlink()
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\n")
     except ConfigurationError as error:
         said, _, fix = str(error).partition("; ")
         return wrong("disk", said, fix)

@@ -30,7 +30,7 @@ def last_run(app: App) -> Finding:
         said = "newsletter run was never started; it is not needed with cron, for example: "
         return not_checked(name, said + cron_line(app.folder))
     said = f"{last.name}, last active {last.seen:%Y-%m-%d %H:%M} UTC"
-    if last.said == "stopped":
+    if last.said.startswith("stopped"):
         return ok(name, f"{said}, then stopped")
     if last.said:
         return wrong(name, f"{said}: {last.said}", "fix that; newsletter run keeps trying")
@@ -58,6 +58,8 @@ def last_issue(app: App) -> Finding:
     found = report(app, day)
     counts = found.counts
     said = f"{found.day} is {found.state}: {counts.accepted} of {counts.planned} accepted"
+    if app.relay_notice:
+        said += f"; {app.relay_notice}"
     if missed := _missed(app):
         fix = f"start newsletter run and see its log, or let cron send: {cron_line(app.folder)}"
         return wrong(name, f"{said}; {missed}", fix)
@@ -94,7 +96,7 @@ def letters(app: App) -> Finding:
         return wrong(name, mass_words(mass[-1]), "mend that before the next issue")
     found = list(letters_in_error(app.store, app.clock.now()))
     if not found:
-        return ok(name, "none failed, expired or is held since the last good issue")
+        return ok(name, "none has failed, has expired or is held since the last good issue")
     fix = f"newsletter status {found[0].day} lists them with the server's replies"
     if any(letter.state == "held" for letter in found):
         fix += "; newsletter issue resolve says whether a held one arrived"

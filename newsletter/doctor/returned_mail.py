@@ -27,7 +27,7 @@ def unsubscribing(app: App) -> Finding:
         said = f"links lead to {publication.url}; some mail programs write to {to} instead"
         return not_checked(name, f"{said}: read it and run {leaving}, or set `bounces:`")
     if warning := requests_warning(app):
-        said, _, fix = warning.partition(". ")
+        said, _, fix = warning.partition("; ")
         return wrong(name, said, fix)
     said = f"a person has to read {to} and run {leaving} for each request"
     return not_checked(name, f"{said}; `url:` or `bounces:` would do that")

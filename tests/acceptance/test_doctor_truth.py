@@ -3,8 +3,10 @@
 import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -226,3 +228,19 @@ def test_disk_is_compared_with_the_next_issues(app: App, monkeypatch: pytest.Mon
 def test_lack_of_inodes_is_told(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MIN_FREE_INODES", 2**60)
     assert "more files" in files.disk(app, store_is_open=True).said
+
+
+def test_store_that_breaks_on_the_way_ends_no_other_check(app: App) -> None:
+    with closing(sqlite3.connect(app.folder / "store.db")) as database:
+        database.execute("DROP TABLE coverage")
+    found = [*examine(app.path, None)]
+    assert (found[-1].name, found[-1].state) == ("store", "wrong")
+    assert {"SMTP", "disk", "unsubscribe"} < {finding.name for finding in found}
+
+
+def test_clock_before_a_recorded_answer_is_told(tmp_path: Path) -> None:
+    with opened(tmp_path, sources=[{"kind": "huggingface", "name": "HF"}]) as app:
+        health = SourceHealth("HF", "ok", checked=NOON + timedelta(hours=3))
+        app.store.ingest(DAY, health, (), now=NOON)
+        found = checks.clock(app, None, store_is_open=True)
+    assert (found.state, "2026-08-03 15:00 UTC" in found.said) == ("wrong", True)
