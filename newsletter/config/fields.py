@@ -39,6 +39,7 @@ _PLAIN_NAME = re.compile(r'(?P<name>[^"<>\s][^<>]*?)\s*<(?P<address>[^<>]+)>')
 _ODD_DOTS = re.compile(r"(?=\.|.*\.\.|.*\.$)(?=\.*[^.])[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 """A local part whose dots stand where RFC 5322 does not allow them, and that is right otherwise."""
 
+_WALL_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _ENCODE = (
     "in its password an @ is written %40, a / %2F, a # %23, a ? %3F, a : %3A and a % %25 "
     "(percent-encoded)"
@@ -135,7 +136,7 @@ def _near_zones(text: str) -> str:
 
 
 def _wall_time(text: str) -> str:
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+    if not re.fullmatch(_WALL_TIME, text):
         raise ValueError('write a time of day as "07:30"')
     return text
 
@@ -291,7 +292,11 @@ StoreAddress = Annotated[
     str, AfterValidator(_store), PlainSerializer(masked, return_type=str, when_used="json")
 ]
 TokenAddress = Annotated[str, AfterValidator(_token_address)]
-WallTime = Annotated[str, AfterValidator(_wall_time)]
+WallTime = Annotated[
+    str,
+    AfterValidator(_wall_time),
+    WithJsonSchema({"type": "string", "pattern": f"^{_WALL_TIME}$"}),
+]
 WebAddress = Annotated[
     str,
     AfterValidator(_web_address),

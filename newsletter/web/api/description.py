@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from newsletter.config.api import Scope
 from newsletter.web.api.calls import Call
 from newsletter.web.api.documents import Problem, ReaderDetails
+from newsletter.web.api.replays import KEY
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -39,7 +40,7 @@ IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "a text of your own; within a day the same key gets the same answer",
-    "schema": {"type": "string", "maxLength": 255},
+    "schema": {"type": "string", "pattern": f"^{KEY}$"},
 }
 
 
@@ -51,7 +52,7 @@ class Operation:
         scope: what the token has to allow.
         gives: the answers if all is well, by status; None for an empty one.
         takes: the body; None without one.
-        query: the parameters, and what they mean.
+        query: the parameters by name, each with its schema, which says what it means.
         versioned: whether it is refused unless If-Match names the version that is stored.
     """
 
@@ -62,7 +63,7 @@ class Operation:
     handler: Callable[[Call], Response]
     gives: Mapping[int, type[BaseModel] | None]
     takes: type[BaseModel] | None = None
-    query: tuple[tuple[str, str], ...] = ()
+    query: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     versioned: bool = False
 
 
@@ -126,8 +127,8 @@ def _parameters(operation: Operation) -> Iterable[dict[str, Any]]:
     for name in re.findall(r"{(\w+)}", operation.path):
         schema = {"type": "integer"} if name == "id" else {"type": "string", "format": "date"}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
-    for name, words in operation.query:
-        yield {"name": name, "in": "query", "description": words, "schema": {"type": "string"}}
+    for name, values in operation.query.items():
+        yield {"name": name, "in": "query", "schema": values}
     if operation.versioned:
         yield IF_MATCH
     if operation.method == "POST":

@@ -16,8 +16,26 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+def _nullable(schema: dict[str, Any]) -> None:
+    """What may be left out may be null, too; see :meth:`Strict.drop_nulls`."""
+    required, null = schema.get("required", ()), {"type": "null"}
+    schema["properties"] = {
+        name: part if name in required else {"anyOf": [part, null]}
+        for name, part in schema["properties"].items()
+    }
+
+
+def _as_change(schema: dict[str, Any]) -> None:
+    """Nothing has to be there, and the address is not among it."""
+    schema.pop("required", None)
+    del schema["properties"]["email"]
+    _nullable(schema)
+
+
 class GivenConsent(Strict):
     """When and how a person agreed to get the emails, and to which text."""
+
+    model_config = ConfigDict(json_schema_extra=_nullable)
 
     at: Instant
     how: str = Field(min_length=1, max_length=500, examples=["on the form at our desk"])
@@ -27,17 +45,9 @@ class GivenConsent(Strict):
 class Subscription(SubscriberSettings):
     """Somebody to subscribe. With a ``consent``, they are not asked to confirm."""
 
+    model_config = ConfigDict(json_schema_extra=_nullable)
+
     consent: GivenConsent | None = None
-
-
-def _as_change(schema: dict[str, Any]) -> None:
-    """Nothing has to be there, everything may be null, and the address is not among it."""
-    schema.pop("required", None)
-    schema["properties"] = {
-        name: {"anyOf": [part, {"type": "null"}]}
-        for name, part in schema["properties"].items()
-        if name != "email"
-    }
 
 
 class ReaderChange(SubscriberSettings):

@@ -18,7 +18,7 @@ from newsletter.web.api.calls import ApiError, Call
 KEPT_FOR = timedelta(days=1)
 MAX_KEPT = 10_000  # answers; beyond that the oldest is forgotten
 
-_KEY = re.compile(r'"?([!#-\[\]-~]{1,255})"?')  # a structured string (RFC 9651), or without quotes
+KEY = r'"?([!#-\[\]-~]{1,255})"?'  # a structured string (RFC 9651), or the same without quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Replays:
             ApiError: the key is not one (400), was used for another call (422), or its call is
                 being answered (409).
         """
-        given = call.request.headers.get("idempotency-key", "").strip()
-        if not given:
+        given = call.request.headers.get("idempotency-key")
+        if given is None:
             return make()
-        found = _KEY.fullmatch(given)
+        found = re.fullmatch(KEY, given.strip())
         if found is None:
             raise ApiError(400, "Idempotency-Key: write a text of at most 255 characters.")
         place = call.token.name, found[1]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from typing import get_args
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from newsletter.config.api import ApiTokenSettings, Scope
 from newsletter.errors import StoreError, UsageError
+from newsletter.model import Status
 from newsletter.web.api import documents, issues, readers
 from newsletter.web.api.calls import MAX_BYTES, ApiError, Call, bearer_of, find_token, too_many
 from newsletter.web.api.description import Operation, describe
@@ -27,19 +29,24 @@ CALLS_A_MINUTE = 600  # calls with one token
 WRONG_TOKENS = 20  # calls with a wrong token from one client within ten minutes
 TEN_MINUTES = timedelta(minutes=10)
 
-_LIMIT = ("limit", "how many items a page has")
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": 999_999_999}
+
+
+def _limit(most: int, usual: int) -> Mapping[str, object]:
+    return {**_NUMBER, "maximum": most, "default": usual, "description": "items on a page"}
+
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/readers", "readers:read", "Find readers, newest first.",
         readers.list_readers, {200: documents.Readers},
-        query=(
-            ("q", "a part of the address or the name"),
-            ("email", "the whole address"),
-            ("status", "only readers of this status"),
-            ("before", "only readers with lower ids; `next` has it"),
-            _LIMIT,
-        ),
+        query={
+            "q": {"type": "string", "description": "a part of the address or the name"},
+            "email": {"type": "string", "format": "email", "description": "the whole address"},
+            "status": {"enum": [*get_args(Status)]},
+            "before": {**_NUMBER, "description": "only readers with lower ids; `next` has it"},
+            "limit": _limit(readers.MOST_READERS, readers.READERS),
+        },
     ),
     Operation(
         "POST", "/readers", "readers:subscribe",
@@ -81,7 +88,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/issues", "issues:read", "List issues, newest first.",
         issues.list_issues, {200: documents.Issues},
-        query=(("before", "only issues before this day"), _LIMIT),
+        query={
+            "before": {"type": "string", "format": "date", "description": "issues before this day"},
+            "limit": _limit(issues.MOST_ISSUES, issues.ISSUES),
+        },
     ),
     Operation(
         "GET", "/issues/{day}", "issues:read", "Show an issue.",
@@ -90,7 +100,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/issues/{day}/papers", "papers:read", "List the papers that were new in an issue.",
         issues.list_papers, {200: documents.Papers},
-        query=(("after", "only papers with higher numbers; `next` has it"), _LIMIT),
+        query={
+            "after": {**_NUMBER, "description": "only papers with higher numbers; `next` has it"},
+            "limit": _limit(issues.MOST_PAPERS, issues.PAPERS),
+        },
     ),
 )  # fmt: skip
 """Every route but that of the description itself, which needs no token."""
