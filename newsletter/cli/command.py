@@ -51,13 +51,15 @@ def _option(name: str, annotation: object, default: object) -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
+DEFAULT_CONFIG = "newsletter.yaml"
+
 _CONFIG = typer.Option("--config", envvar="NEWSLETTER_CONFIG", help="The configuration file.")
 _JSON = typer.Option("--json", help="Print one JSON document on standard output.")
 _QUIET = typer.Option("--quiet", help="Print only errors on standard error.")
 _VERBOSE = typer.Option("--verbose", help="Print details, and tracebacks of unexpected errors.")
 _LOG_FORMAT = typer.Option("--log-format", help="Messages as text, or one JSON object a line.")
 _COMMON = (
-    _option("config", Annotated[Path, _CONFIG], Path("newsletter.yaml")),
+    _option("config", Annotated[Path, _CONFIG], Path(DEFAULT_CONFIG)),
     _option("json", Annotated[bool, _JSON], default=False),
     _option("quiet", Annotated[bool, _QUIET], default=False),
     _option("verbose", Annotated[bool, _VERBOSE], default=False),

@@ -8,6 +8,7 @@ logged as an error with its traceback, which ``--verbose`` and ``--log-format js
 import contextlib
 import json
 import logging
+import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from logging.handlers import SysLogHandler
@@ -19,6 +20,9 @@ from newsletter.errors import without_secrets
 
 OWN = "newsletter"
 """The parent of all our loggers; from libraries only warnings and errors are shown."""
+
+LOG_NAME = "NEWSLETTER_LOG_NAME"
+"""The environment variable that tells the lines of several newsletters apart."""
 
 COMMAND_LINE = f"{OWN}.cli"
 """Errors of this logger end a command; in text format they begin with the program's name."""
@@ -61,6 +65,8 @@ class _Text(logging.Formatter):
     @override
     def format(self, record: logging.LogRecord) -> str:
         text = without_secrets(record.getMessage())
+        if name := os.environ.get(LOG_NAME):
+            text = f"{name}: {text}"
         if record.name == COMMAND_LINE and record.levelno >= logging.ERROR:
             text = f"newsletter: {text}"
         if record.exc_info and self._verbose:
@@ -81,6 +87,8 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "message": without_secrets(record.getMessage()),
         }
+        if name := os.environ.get(LOG_NAME):
+            document["newsletter"] = name
         if record.exc_info:
             document["exception"] = without_secrets(self.formatException(record.exc_info))
         return json.dumps(document, ensure_ascii=False)
@@ -127,3 +135,11 @@ def configure_logging(
     root.setLevel(logging.ERROR if quiet else logging.WARNING)
     level = logging.DEBUG if verbose else logging.INFO
     logging.getLogger(OWN).setLevel(logging.ERROR if quiet else level)
+
+
+def log_options() -> list[str]:
+    """The options with which another of our commands logs as this one does."""
+    level = logging.getLogger(OWN).level
+    options = {logging.DEBUG: ["--verbose"], logging.ERROR: ["--quiet"]}.get(level, [])
+    as_json = any(isinstance(one.formatter, _Json) for one in logging.getLogger().handlers)
+    return [*options, *(["--log-format", LogFormat.JSON] if as_json else [])]

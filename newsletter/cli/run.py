@@ -2,22 +2,30 @@
 
 import contextlib
 import logging
+import os
 import signal
-from collections.abc import Coroutine
+import sys
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from newsletter.app import event_loop
+from newsletter.app.clock import SystemClock
 from newsletter.app.guards import refuse_copy
 from newsletter.app.reloading import Reloading, request_reloads, stay_reloadable
 from newsletter.app.scheduler import stay_awake
+from newsletter.app.several import Child, keep_running
 from newsletter.app.store_waiting import patiently, warn_of_the_store
 from newsletter.app.wiring import App, open_app
-from newsletter.cli.command import command, command_list
+from newsletter.cli.command import DEFAULT_CONFIG, command, command_list
+from newsletter.cli.logs import LOG_NAME, log_options
 from newsletter.cli.output import Output
 from newsletter.delivery.store_wait import StoreWait
-from newsletter.errors import ConfigurationError, TryAgainError
+from newsletter.errors import ConfigurationError, TryAgainError, UsageError
+from newsletter.ports import Clock
 from newsletter.web.wiring import open_pages
 
 commands = command_list()
@@ -27,7 +35,16 @@ _log = logging.getLogger(__name__)
 
 
 @command(commands, long_running=True)
-def run(config: Path, output: Output) -> int:
+def run(
+    config: Path,
+    output: Output,
+    several: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FOLDER]...", help="Folders of several newsletters, or their files."
+        ),
+    ] = None,
+) -> int:
     """Keep running, and send each reader's issue at the time the reader chose.
 
     Example: newsletter run
@@ -37,7 +54,11 @@ def run(config: Path, output: Output) -> int:
     `newsletter reload` or SIGHUP.
     SIGTERM or Ctrl-C ends it: it waits up to 30 seconds for replies of the mail server, and loses
     nothing. While the store's server is away, it waits for it.
+
+    With folders, it runs the newsletter of each in a process of its own.
     """
+    if several:
+        return _run_several(several, output)
     with open_app(config) as app:
         here = _reloading(app)
         patiently(StoreWait(app.clock), lambda: app.publisher)
@@ -47,7 +68,7 @@ def run(config: Path, output: Output) -> int:
         warn_of_the_store(app)
         pages = contextlib.nullcontext() if app.settings.web is None else open_pages(here, "run")
         with pages:
-            _run_timed(app, output, stay_awake(here))
+            _run_timed(app.clock, output, stay_awake(here))
         _log.info("stopped; nothing is lost")
     return 0
 
@@ -67,7 +88,7 @@ def serve(config: Path, output: Output) -> int:
         refuse_copy(app.journal, app.store, config.name)
         warn_of_the_store(app)
         with open_pages(here, "serve"):
-            _run_timed(app, output, stay_reloadable(here))
+            _run_timed(app.clock, output, stay_reloadable(here))
     return 0
 
 
@@ -98,9 +119,35 @@ def _reloading(app: App) -> Reloading:
     return reloading
 
 
-def _run_timed(app: App, output: Output, work: Coroutine[Any, Any, object]) -> None:
+def _run_several(folders: Sequence[Path], output: Output) -> int:
+    """Run each newsletter in a process of its own.
+
+    Raises:
+        UsageError: a folder has no configuration, or is named twice.
+    """
+    configs = [folder / DEFAULT_CONFIG if folder.is_dir() else folder for folder in folders]
+    for config in configs:
+        if not config.is_file():
+            raise UsageError(f"{config} does not exist; write it with `newsletter init`")
+        if sum(config.samefile(other) for other in configs) > 1:
+            raise UsageError(f"{config} is named twice")
+    clock, options = SystemClock(), log_options()
+    children = [
+        Child(
+            str(config),
+            [sys.executable, "-m", "newsletter", "run", "--config", str(config), *options],
+            {**os.environ, LOG_NAME: str(config)},
+            clock,
+        )
+        for config in configs
+    ]
+    _run_timed(clock, output, keep_running(children))
+    return 0
+
+
+def _run_timed(clock: Clock, output: Output, work: Coroutine[Any, Any, object]) -> None:
     """Run the work to its end, and print when it started and stopped."""
-    started = app.clock.now()
+    started = clock.now()
     event_loop.run(work)
-    stopped = app.clock.now()
+    stopped = clock.now()
     output.result({"started": started.isoformat(), "stopped": stopped.isoformat()})
