@@ -37,7 +37,7 @@ COMMANDS = {
     "subscribers": ("reader_lists", "List, show, add, change, import and erase readers."),
     "api": ("api", "Make a token with which a program uses the HTTP API."),
     "templates": ("templates", "Copy the email templates for editing, or check them."),
-    "topics": ("topics", "List the bundled topics, or try out filters on past papers."),
+    "topics": ("topic_changes", "List, try out, rename, merge or remove topics."),
 }
 """Each command's module and help line, in the order in which a newcomer needs them."""
 

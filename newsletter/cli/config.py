@@ -15,7 +15,8 @@ from newsletter.config import Settings
 from newsletter.config.rules import check_rules
 from newsletter.config.subscribers import SubscribersSettings
 from newsletter.config.yaml_file import load
-from newsletter.errors import ConfigurationError, InvalidFileError
+from newsletter.errors import ConfigurationError, InvalidFileError, StoreError
+from newsletter.readers.stored_settings import FORMERLY, find_fault, lost_topic_lines
 
 commands = command_list()
 config_group = group(
@@ -81,7 +82,7 @@ def _check_files(config: Path) -> tuple[int, list[ConfigurationError]]:
                 errors += _each_error(error)
             _ = app.templates
             _check_store(app)
-            warnings = [] if errors else [*_rule_warnings(app)]
+            warnings = [] if errors else [*_rule_warnings(app), *_lost_topics(app)]
     except ConfigurationError as error:
         errors += _each_error(error)
     if errors:
@@ -98,6 +99,22 @@ def _check_store(app: App) -> None:
     refuse_missing_file(app.journal, app.path.name)
     if app.journal.file and Path(app.journal.file).exists():
         _ = app.store
+
+
+def _lost_topics(app: App) -> Iterator[ConfigurationError]:
+    """Topics that readers of the store follow and newsletter.yaml does not have."""
+    document = load(app.path.read_bytes(), app.path.name, app.environment)
+    if app.journal.file and "store" not in vars(app):
+        return  # there is none yet
+    try:
+        readers = (reader for reader in app.store.each_reader() if reader.status == "confirmed")
+        faults = [find_fault(reader, app.known_topics) for reader in readers]
+    except StoreError as error:
+        problem = f"whether readers follow other topics was not checked: {error}"
+        yield document.error_at(("topics",), problem)
+        return
+    for line in lost_topic_lines(filter(None, faults)):
+        yield document.error_at(("topics",), f"{line}; {FORMERLY}")
 
 
 def _rule_warnings(app: App) -> Iterator[ConfigurationError]:

@@ -45,7 +45,7 @@ from newsletter.publisher.publishing import (
     waiting_readers,
     without_delivery,
 )
-from newsletter.publisher.reporting import line_of, report
+from newsletter.publisher.reporting import fault_lines, report
 
 LONGEST_BACKFILL = timedelta(days=60)
 """How far back `fetch --since` goes: sources are asked for one list a day."""
@@ -160,8 +160,8 @@ def send(
             refuse_copy(app.journal, app.store, config.name)
         fetched = patiently(wait, lambda: _fetch(app.publisher, plan, output))
         if dry_run:
-            for fault in plan.faults:
-                _log.warning("%s", line_of(fault))
+            for line in fault_lines(plan.faults):
+                _log.warning("%s", line)
             _dry_run(app, plan.day, plan.readers, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
         if not (plan.readers or plan.has_issue):

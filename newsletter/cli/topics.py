@@ -18,7 +18,7 @@ commands = command_list()
 topics_group = group(
     commands,
     "topics",
-    """List the bundled topics, or try out topics and filters on past papers.
+    """List the bundled topics, try out topics and filters on past papers, change topics.
 
     Example: newsletter topics list
     """,

@@ -78,7 +78,7 @@ def expand_name(value: Any) -> Any:  # noqa: ANN401 - before validation anything
 
 def without_claimed(topics: Sequence[TopicSettings]) -> tuple[TopicSettings, ...]:
     """The topics, where a bundled one does without former names that another topic has taken."""
-    own = [topic for topic in topics if topic != _bundled_settings(topic.name)]
+    own = [topic for topic in topics if topic != _bundled_topic(topic.name)]
     taken = {*(topic.name for topic in topics), *(old for topic in own for old in topic.formerly)}
     return tuple(
         topic
@@ -90,8 +90,13 @@ def without_claimed(topics: Sequence[TopicSettings]) -> tuple[TopicSettings, ...
     )
 
 
-def _bundled_settings(name: str) -> TopicSettings | None:
-    entry = _bundled().get(name)
+def bundled_settings(name: str) -> dict[str, Value] | None:
+    """What is written of the bundled topic of this name; None if there is none."""
+    return _bundled().get(name)
+
+
+def _bundled_topic(name: str) -> TopicSettings | None:
+    entry = bundled_settings(name)
     return None if entry is None else TopicSettings.model_validate(entry)
 
 
@@ -106,7 +111,7 @@ def former_name_errors(document: Document) -> Iterator[ConfigurationError]:
         for at, written in enumerate(former):
             path: SettingPath = ("topics", place, "formerly", at)
             name = _name_in(written)
-            if name in present:
+            if name in present and present[name] != path[:2]:  # it may have been renamed back
                 line = document.line(present[name])
                 problem = f"{name!r} is also the name of the topic on line {line}"
                 yield document.error_at(path, f"{problem}; its readers follow that one")

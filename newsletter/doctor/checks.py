@@ -19,12 +19,12 @@ from newsletter.doctor import files, issues, returned_mail
 from newsletter.doctor.findings import Finding, Lookup, is_loopback, not_checked, ok, some, wrong
 from newsletter.doctor.sending import SERVER_TIMEOUT, examine_sending
 from newsletter.errors import ConfigurationError, OldStoreError, StoreError
-from newsletter.model import INCOMPLETE_STATES, Coverage
+from newsletter.model import INCOMPLETE_STATES, Coverage, ReaderFault
 from newsletter.model.zones import load_zone
 from newsletter.publisher.drafting import known_gaps
-from newsletter.publisher.reporting import known_health, line_of
+from newsletter.publisher.reporting import fault_lines, known_health
 from newsletter.readers.due import is_paused
-from newsletter.readers.stored_settings import find_fault
+from newsletter.readers.stored_settings import FORMERLY, find_fault
 
 MAX_CLOCK_SKEW = timedelta(minutes=2)
 MAX_UNASKED = timedelta(days=8)  # a weekly newsletter asks its sources as seldom as that
@@ -228,16 +228,16 @@ def _readers(app: App) -> Finding:
     """Check whether the stored settings of every reader can be used."""
     name, topics = "readers", app.known_topics
     today = app.clock.now().astimezone(load_zone(app.settings.timezone)).date()
-    count, paused, lines = 0, 0, list[str]()
+    count, paused, faults = 0, 0, list[ReaderFault]()
     for reader in app.store.each_reader():
         if reader.status == "confirmed":
             count += 1
             paused += is_paused(reader.subscriber, today)
             if (fault := find_fault(reader, topics)) is not None:
-                lines.append(line_of(fault))
-    if lines:
+                faults.append(fault)
+    if faults:
         fix = "newsletter subscribers import, or the reader's own page, stores settings anew"
-        return wrong(name, some(lines), fix)
+        return wrong(name, some(fault_lines(faults)), FORMERLY if faults[0].lost else fix)
     said = f"{count - paused} get emails" if count > paused else "nobody gets emails now"
     if not count and (listed := len(app.listed_subscribers)):
         said = f"{listed} in the file, who come into the store with the first command that needs it"

@@ -223,6 +223,7 @@ class ReaderFault:
         words: what is wrong, and with what consequence.
         served: whether they get letters all the same.
         stored: whether what is stored of the reader says it, as long as it stays.
+        lost: the topics that they follow and the newsletter does not have.
     """
 
     id: int
@@ -230,6 +231,7 @@ class ReaderFault:
     words: str
     served: bool = False
     stored: bool = False
+    lost: tuple[str, ...] = ()
 
 
 LEFT: frozenset[Status] = frozenset({"unsubscribed", "blocked"})

@@ -29,6 +29,7 @@ from newsletter.publisher.reporting import (
     reported_days,
 )
 from newsletter.publisher.ticking import local_date
+from newsletter.readers.stored_settings import FORMERLY, lost_topic_lines
 from newsletter.text import clean
 
 NEWS_FOR = timedelta(days=2)  # the operator gets no email about older issues and sources
@@ -124,8 +125,16 @@ def _issue_events(report: IssueReport) -> Iterator[Event]:
 
 
 def _reader_events(day: date, faults: Sequence[ReaderFault]) -> Iterator[Event]:
-    """What is reported of readers: once a day of one who is skipped, once of one who is served."""
+    """What is reported of readers: once a day of one who is skipped, once of one who is served.
+
+    Lost topics are reported every day, each with its readers.
+    """
+    for line in lost_topic_lines(faults):
+        key = f"{day}: {line.partition(', but ')[0]}"
+        yield Event(key, f"{day}: {_short(line)}; {FORMERLY}", "readers")
     for fault in faults:
+        if fault.lost:
+            continue
         said = _short(fault.words)
         if fault.served:
             yield Event(f"reader {fault.id}: {said}", f"reader {fault.email}: {said}", "readers")

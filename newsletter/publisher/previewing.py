@@ -274,3 +274,17 @@ def _preview_for(masks: IssueMasks, history: ReaderHistory, most: int | None) ->
         included=tuple(verdict for verdict in verdicts if verdict.included),
         near_misses=tuple(v for v in verdicts if v.reason.startswith(NEAR_MISSES)),
     )
+
+
+def count_matches(
+    publisher: Publisher, subscribers: Sequence[Subscriber], today: date, days: int
+) -> Sequence[int]:
+    """How many papers of the last days each of these subscribers' filters finds."""
+    histories = [ReaderHistory(Reader(0, each, "confirmed", 0, "store")) for each in subscribers]
+    counts = [0] * len(histories)
+    for back in range(days):
+        issue = _as_new(publisher, today - timedelta(days=back))
+        masks = IssueMasks(issue, match_readers(publisher, issue, [h.reader for h in histories]))
+        for place, history in enumerate(histories):
+            counts[place] += select_papers(masks, history).chosen.bit_count()
+    return counts

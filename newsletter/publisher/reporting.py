@@ -1,6 +1,6 @@
 """Report on an issue in counts, and on the sources; check the coverage record for the audit."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import islice
@@ -26,7 +26,7 @@ from newsletter.model.closed_sets import complete
 from newsletter.model.windows import SEARCHED_ISSUES
 from newsletter.ports import Issues, Source
 from newsletter.publisher.publisher import Publisher, WithSources
-from newsletter.readers.stored_settings import find_fault
+from newsletter.readers.stored_settings import find_fault, lost_topic_lines
 from newsletter.text import clean
 
 _CANCELLED: Collection[IssueState] = {"cancelled"}
@@ -74,7 +74,7 @@ class IssueReport:
     @property
     def notes(self) -> tuple[str, ...]:
         """The readers who are served otherwise than they chose, each in a line."""
-        return tuple(line_of(fault) for fault in self.reader_faults if fault.served)
+        return fault_lines(fault for fault in self.reader_faults if fault.served)
 
     @property
     def troubled(self) -> bool:
@@ -121,6 +121,13 @@ def mass_words(found: MassReport) -> str:
         "there; so many at once speak of the sender, and count against nobody. See what the servers"
         " said in the log of returned mail, and whether your relay is on a blocklist"
     )
+
+
+def fault_lines(faults: Iterable[ReaderFault]) -> tuple[str, ...]:
+    """A line for each reader's fault, but of lost topics one for each topic."""
+    faults = tuple(faults)
+    alone = (line_of(fault) for fault in faults if not fault.lost)
+    return (*alone, *lost_topic_lines(faults))
 
 
 def line_of(fault: ReaderFault) -> str:

@@ -22,7 +22,7 @@ from newsletter.publisher.drafting import usable_readers
 from newsletter.publisher.fetching import Backoff, FetchSchedule, fetch_sources, log_report
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import NO_SOURCE, count_papers, freeze, without_delivery
-from newsletter.publisher.reporting import is_in, known_health, line_of, reported_days
+from newsletter.publisher.reporting import fault_lines, is_in, known_health, reported_days
 from newsletter.readers.due import DefaultSchedule, Due, earliest_instant, list_due
 
 _log = logging.getLogger(__name__)
@@ -165,9 +165,8 @@ def _record(
         return
     publisher.store.record_faults(day, new)
     state.faults.update({(day, fault.id): fault for fault in new})
-    for fault in new:
-        if fault.stored:
-            _log.warning("%s: %s", day, line_of(fault))
+    for line in fault_lines(fault for fault in new if fault.stored):
+        _log.warning("%s: %s", day, line)
 
 
 async def _poll(publisher: Publisher, state: SchedulerState, due: datetime | None) -> None:

@@ -5,7 +5,7 @@ for any value, so that one reader's settings never stop the others.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from operator import attrgetter
@@ -23,6 +23,7 @@ from newsletter.model import (
 )
 from newsletter.model.closed_sets import complete
 from newsletter.model.zones import zone_names
+from newsletter.papers.topics import lost_topics
 
 _ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+")  # printable ASCII; forms and files check the rest
 _WALL_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -30,6 +31,7 @@ _WALL_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _FALLBACKS = ("name", "at", "timezone", "summary")
 """Fields without which a reader can be served as well: the newsletter's own default is used."""
 
+_MAX_NAMED = 3  # readers of a lost topic that are named
 _MAX_SHOWN = 60  # characters of a value that a fault quotes
 
 
@@ -107,16 +109,44 @@ def checked(subscriber: Subscriber) -> tuple[Subscriber, str, str]:
     return served, "", f"{words} cannot be used; the newsletter's own takes its place"
 
 
-def find_fault(reader: Reader, topics: Collection[str]) -> ReaderFault | None:
-    """What is wrong with a reader's settings, in a newsletter with these topics."""
+def find_fault(reader: Reader, topics: Mapping[str, str]) -> ReaderFault | None:
+    """What is wrong with a reader's settings, in a newsletter with these topics, by each name."""
     wants, words = reader.subscriber.filter, reader.fault or reader.fallback
-    dead = wants.topics and not wants.include and not {*topics}.intersection(wants.topics)
-    if dead and not words:
-        words = f"the newsletter has none of their topics any more: {_shown(wants.topics)}"
+    lost = lost_topics(wants.topics, topics)
+    if lost and not words:
+        dead = len(lost) == len({*wants.topics}) and not wants.include
+        which = "none of their topics" if dead else "not every topic that they follow"
+        words = f"the newsletter has {which} any more: {_shown(lost)}"
     if not words:
         return None
-    served = not reader.fault
-    return ReaderFault(reader.id, reader.subscriber.email, words, served=served, stored=True)
+    lost = () if reader.fallback else lost
+    email, served = reader.subscriber.email, not reader.fault
+    return ReaderFault(reader.id, email, words, served=served, stored=True, lost=lost)
+
+
+FORMERLY = (
+    "add it to the `formerly:` of the topic that takes its place (newsletter topics rename does), "
+    "or let its readers choose another"
+)
+"""What to do about a topic that readers follow and the newsletter does not have."""
+
+
+def lost_topic_lines(faults: Iterable[ReaderFault]) -> list[str]:
+    """Each topic that readers follow and the newsletter does not have: how many, and who."""
+    followers: dict[str, list[str]] = {}
+    for fault in faults:
+        for name in fault.lost:
+            followers.setdefault(name, []).append(fault.email)
+    return [
+        f"there is no topic {name!r}, but {_readers_follow(len(emails))} it: "
+        + ", ".join(emails[:_MAX_NAMED])
+        + (f" and {len(emails) - _MAX_NAMED} more" if emails[_MAX_NAMED:] else "")
+        for name, emails in sorted(followers.items())
+    ]
+
+
+def _readers_follow(number: int) -> str:
+    return "1 reader follows" if number == 1 else f"{number} readers follow"
 
 
 def _shown(value: object) -> str:
