@@ -4,6 +4,7 @@
 ``clock`` in its folder holds the seconds by which its clock differs from the machine's; it is read
 whenever the clock is. The controls are a JSON object with these optional keys:
 
+- ``tick``: the seconds between two ticks of `newsletter run`;
 - ``busy`` and ``answer``: seconds to wait for another writer, and for the answer to a final dot;
 - ``lost`` and ``at``: the fault, and the number of the commit (from 1) at which it happens:
   ``before`` kills the process before the commit, ``after`` right after it, ``stopped`` suspends the
@@ -17,15 +18,16 @@ import signal
 import sqlite3
 import sys
 import threading
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from apscheduler.schedulers import base
 from sqlalchemy import Connection, Engine, Pool, event
 
-from newsletter.app import wiring
+from newsletter.app import scheduler, wiring
 from newsletter.app.clock import SystemClock
 from newsletter.cli import run
 from newsletter.stores.sql import engine
@@ -43,6 +45,15 @@ class SteppedClock(SystemClock):
     def now(self) -> datetime:
         """The current time plus the offset."""
         return super().now() + timedelta(seconds=clock_offset(Path()))
+
+
+class SteppedDatetime(datetime):
+    """What APScheduler takes the time from."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "SteppedDatetime":
+        """The stepped clock's time."""
+        return cls.fromtimestamp(SteppedClock().now().timestamp(), tz)
 
 
 def clock_offset(folder: Path) -> float:
@@ -105,6 +116,9 @@ def fill_disk(process: int) -> None:
 def apply_controls(controls: dict[str, Any]) -> None:
     """Install the clock, the time limits and the fault of these controls in this process."""
     replace_global(wiring, "SystemClock", SteppedClock)
+    if "tick" in controls:
+        replace_global(scheduler, "TICK", timedelta(seconds=controls["tick"]))
+        replace_global(base, "datetime", SteppedDatetime)
     if "busy" in controls:
         replace_global(engine, "BUSY_SECONDS", controls["busy"])
     if "answer" in controls:

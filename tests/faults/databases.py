@@ -89,6 +89,18 @@ class Postgres:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
+    def dump(self, file: Path) -> None:
+        """Back it up into a file, as operators do."""
+        self._program("pg_dump", "-Fc", "-f", str(file), self.url)
+
+    def restore(self, file: Path) -> None:
+        """Put back what a file has."""
+        self._program("pg_restore", "--clean", "--if-exists", "-d", self.url, str(file))
+
+    def _program(self, name: str, *words: str) -> None:
+        program = str(Path(self._server.bin_path) / name)
+        subprocess.run([program, *words], check=True, capture_output=True)  # noqa: S603
+
     def stop(self, how: Stop) -> None:
         """Shut the server down, or kill it: its other processes end when they notice that."""
         if how == "kill":

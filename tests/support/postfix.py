@@ -25,6 +25,7 @@ trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 local unix - n n - - local
 error unix - - n - - error
+smtp unix - - n - - smtp
 discard unix - - n - - discard
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
@@ -68,6 +69,10 @@ class Postfix:
         """Bring a mail."""
         with SMTP("127.0.0.1", self.port) as server:
             server.sendmail(sender, [recipient], mail)
+
+    def control(self, word: str) -> None:
+        """Start or stop it."""
+        _control(self.folder, word)
 
     @property
     def log(self) -> str:

@@ -4,6 +4,7 @@ Importing takes most of the time of a short command, and one test runs several.
 """
 
 import contextlib
+import json
 import multiprocessing
 import os
 import subprocess
@@ -16,6 +17,9 @@ from pathlib import Path
 
 _PATIENCE = 120
 """Seconds after which a command counts as hanging."""
+
+CONTROLS = "TEST_CONTROLS"
+"""The variable with the controls of :mod:`tests.faults.command`, if a command is to have some."""
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.support.fork_preload"])
@@ -109,6 +113,10 @@ def _run(
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.argv = ["newsletter", *words]
+    if controls := environment.get(CONTROLS):
+        from tests.faults.command import apply_controls  # noqa: PLC0415 - few tests step the clock
+
+        apply_controls(json.loads(controls))
     from newsletter.__main__ import main  # noqa: PLC0415 - as the command itself does
 
     main()
