@@ -234,11 +234,18 @@ class Pages(Readers, Protocol):
         """
 
     def change_settings(
-        self, reader: int, wanted: Subscriber, names: Collection[str], *, now: datetime
+        self,
+        reader: int,
+        wanted: Subscriber,
+        names: Collection[str],
+        *,
+        seen: Subscriber | None = None,
+        now: datetime,
     ) -> Reader:
         """Replace these fields of a known reader's settings by those of ``wanted``.
 
-        Everything else stays as it is stored, what this version cannot read included.
+        Everything else stays as it is stored, what this version cannot read included. With
+        ``seen``, nothing changes unless the settings are still these. Returns the reader as stored.
         """
 
     def erased_aliases(self) -> tuple[str, ...]:

@@ -149,13 +149,19 @@ class OperatorService:
         """Save a reader's choices as the operator wants them, without the address.
 
         Of a reader of the file they last until the file says something else about a field.
+
+        Raises:
+            UsageError: they have changed since ``reader`` was read.
         """
         wanted = keep_fields(reader.subscriber, wanted, ["email"])
         changed = field_changes(reader.subscriber, wanted)
         if not changed and not reader.fault:
             return reader
         names = SUBSCRIBER_FIELDS if reader.fault else [each.field for each in changed]
-        saved = self.store.change_settings(reader.id, wanted, names, now=now)
+        seen = None if reader.fault else reader.subscriber
+        saved = self.store.change_settings(reader.id, wanted, names, seen=seen, now=now)
+        if field_changes(saved.subscriber, wanted, names):
+            raise UsageError(f"{wanted.email} has changed the choices meanwhile; look again")
         self.record(now, "changed choices", saved, "; ".join(map(describe_change, changed)))
         return saved
 

@@ -1,6 +1,7 @@
 """What an operator does about one reader."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -186,3 +187,12 @@ def test_pause_at_an_end_of_the_calendar_is_no_error(desk: Desk, until: date) ->
     assert (found is None) == (until == date.max)
     with pytest.raises(UsageError, match="has begun already"):
         desk.service.pause(reader, date.min, NOON)
+
+
+def test_choice_made_meanwhile_is_not_overwritten(desk: Desk) -> None:
+    seen = desk.ada("confirmed", at="07:30")
+    desk.ada("confirmed", at="09:00")
+    with pytest.raises(UsageError, match="look again"):
+        desk.service.set_choices(seen, replace(seen.subscriber, at=None), NOON)
+    assert desk.service.find("ada@example.org").subscriber.at == "09:00"
+    assert desk.acts() == []

@@ -128,12 +128,20 @@ class PageQueries(ReaderQueries, Pages):
 
     @override
     def change_settings(
-        self, reader: int, wanted: Subscriber, names: Collection[str], *, now: datetime
+        self,
+        reader: int,
+        wanted: Subscriber,
+        names: Collection[str],
+        *,
+        seen: Subscriber | None = None,
+        now: datetime,
     ) -> Reader:
         this = READERS.id == reader
         with self._database.writing() as connection:
-            body = connection.execute(_body_of(reader).with_for_update()).scalar_one()
-            values = {"body": replace_settings(body, wanted, names), "changed": now}
+            row = connection.execute(sa.select(*COLUMNS).where(this).with_for_update()).one()
+            if seen is not None and seen != (stored := reader_of(row)).subscriber:
+                return stored
+            values = {"body": replace_settings(row.body, wanted, names), "changed": now}
             connection.execute(sa.update(schema.readers).where(this).values(values))
             return reader_of(connection.execute(sa.select(*COLUMNS).where(this)).one())
 

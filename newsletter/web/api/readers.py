@@ -11,7 +11,7 @@ from newsletter.config.fields import address
 from newsletter.config.loading import validate
 from newsletter.config.subscribers import HISTORY_FIELDS, plain_values, subscriber_from_entry
 from newsletter.config.yaml_file import Document
-from newsletter.errors import InvalidFileError
+from newsletter.errors import InvalidFileError, UsageError
 from newsletter.model import LEFT, SUBSCRIBER_FIELDS, Consent, Reader, Status, Subscriber
 from newsletter.readers.operating import OperatorService
 from newsletter.readers.service import is_erased, keep_fields
@@ -120,7 +120,11 @@ def change(call: Call) -> Response:
     wanted = _subscriber(call, {**entry, "email": reader.subscriber.email})
     unnamed = [name for name in SUBSCRIBER_FIELDS if name not in entry]
     merged = keep_fields(reader.subscriber, wanted, unnamed)
-    return _shown(call, _operator(call).set_choices(reader, merged, call.context.now))
+    try:
+        changed = _operator(call).set_choices(reader, merged, call.context.now)
+    except UsageError as error:  # in the moment since the version was compared
+        raise ApiError(412, f"{error}.") from error
+    return _shown(call, changed)
 
 
 def _check_version(call: Call, reader: Reader) -> None:
