@@ -56,6 +56,7 @@ class Reloading:
     def __init__(self, app: App) -> None:
         self.app = app
         self.parts: list[Prepare] = []
+        _ = app.keyring  # a new newsletter draws its secret, which is no change since the start
         self._read = _digests(app)
         self._restart: tuple[str, ...] = ()
         self._asked = threading.Event()

@@ -46,6 +46,13 @@ def take_in(reloading: Reloading) -> str:
     return answer
 
 
+def test_secret_of_a_new_newsletter_is_no_change(newsletter: Newsletter) -> None:
+    with open_app(newsletter.folder / "newsletter.yaml") as app:
+        new = Reloading(app)
+        _ = app.store
+        assert new.changed() == ""
+
+
 def test_change_is_noticed_and_logged_once(newsletter: Newsletter, reloading: Reloading) -> None:
     before = reloading.configuration
     assert reloading.changed() == ""
