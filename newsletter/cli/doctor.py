@@ -34,5 +34,5 @@ def doctor(config: Path, output: Output) -> int:
 
 
 def _line(finding: Finding) -> str:
-    fix = f"; {finding.fix}" if finding.fix else ""
+    fix = f"; fix: {finding.fix}" if finding.fix else ""
     return f"{finding.state:11}  {finding.name:13}  {finding.said}{fix}"

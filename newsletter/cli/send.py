@@ -34,7 +34,7 @@ from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, ReaderFault, SourceReport
 from newsletter.model.windows import STORE_WAIT
 from newsletter.publisher.fetching import fetch_sources
-from newsletter.publisher.operator_events import Verdict, judge
+from newsletter.publisher.operator_events import Verdict, capped, judge, reader_news
 from newsletter.publisher.previewing import dry_run as write_dry_run
 from newsletter.publisher.previewing import preview_waiting
 from newsletter.publisher.publisher import Publisher
@@ -172,10 +172,23 @@ def send(
             event_loop.run(_until_terminated(sending))
         found = patiently(wait, lambda: report(app.publisher, plan.day, fetched or None))
         output.result(issue_document(found), issue_lines(found))
+        patiently(wait, lambda: _tell_news(app.publisher, plan.day))
         if yes:
             still = Verdict(is_good=False, words=f"{plan.day}: {found.counts.open} emails are open")
             pings.tell(patiently(wait, lambda: judge(app.store, plan.day)) or still)
     return exit_code(found, fetched)
+
+
+def _tell_news(publisher: Publisher, day: Date) -> None:
+    """Log the letters in error and the blocked readers that were not told before, for cron's mail.
+
+    ``newsletter run`` emails them to the operator, and more.
+    """
+    store, now, events = publisher.store, publisher.clock.now(), list(reader_news(publisher, day))
+    new = store.claim_notices([event.key for event in events], now=now)
+    for line in capped(event for event in events if event.key in new):
+        _log.error("%s", line)
+    store.record_notices(new, now=now)
 
 
 @dataclass(frozen=True)

@@ -111,5 +111,5 @@ def blocked(app: App) -> Finding:
     if not new:
         return ok("blocked", said)
     named = some([f"{one.email}: {one.why}" for one in new])
-    fix = "if that is wrong: newsletter subscribers unsuppress EMAIL"
+    fix = "newsletter subscribers unsuppress EMAIL, if one of them wants emails again"
     return Finding("blocked", "ok", f"{said}; {len(new)} in the last 7 days: {named}", fix)

@@ -62,10 +62,7 @@ def list_events(publisher: Publisher, paused: Mapping[date, str]) -> Iterator[Ev
     now = publisher.clock.now()
     for found in publisher.store.mass_reports(since=now.date() - NEWS_FOR):
         yield Event(f"{found.letter}: mass reports", mass_words(found))
-    recent = takewhile(
-        lambda day: day >= now.date() - LETTERS_FOR, reported_days(publisher.store, now)
-    )
-    days = [*islice(recent, SEARCHED_ISSUES)]
+    days = _recent_issues(publisher, now)
     for day in reversed(days):
         yield from _letter_events(publisher, day)
     newest = days[0] if days and days[0] >= now.date() - NEWS_FOR else None
@@ -73,6 +70,20 @@ def list_events(publisher: Publisher, paused: Mapping[date, str]) -> Iterator[Ev
     yield from _blocked_events(publisher, now)
     yield from _waiting_events(publisher)
     yield from _gap_events(publisher, now)
+
+
+def reader_news(publisher: Publisher, day: date) -> Iterator[Event]:
+    """Of :func:`list_events` what is about letters and blocked readers, with an issue's own."""
+    now = publisher.clock.now()
+    for each in sorted({day, *_recent_issues(publisher, now)}):
+        yield from _letter_events(publisher, each)
+    yield from _blocked_events(publisher, now)
+
+
+def _recent_issues(publisher: Publisher, now: datetime) -> Sequence[date]:
+    oldest = now.date() - LETTERS_FOR
+    recent = takewhile(lambda day: day >= oldest, reported_days(publisher.store, now))
+    return [*islice(recent, SEARCHED_ISSUES)]
 
 
 def _newest_events(publisher: Publisher, newest: date | None, now: datetime) -> Iterator[Event]:

@@ -305,8 +305,11 @@ def test_letters_in_trouble_are_reported(tmp_path: Path) -> None:
         source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
         newsletter.configure(sources=[source])
         newsletter.subscribe({"email": "ada@example.org"})
-        newsletter.send("2026-08-03", code=5)
+        told = newsletter.run("send", "--date", "2026-08-03", "--yes", "--quiet", code=5).stderr
+        again = newsletter.run("send", "--date", "2026-08-03", "--yes", "--quiet", code=5).stderr
         found = run_doctor(newsletter)
+    assert "2026-08-03: ada@example.org failed: 550 5.1.1 no such user\n" in told
+    assert "ada@example.org" not in again, "told once"
     assert found["last issue"].state == "wrong"
     assert found["last issue"].said.startswith("2026-08-03 is done_with_errors: 0 of 1 accepted")
     assert "ada@example.org failed: 550 5.1.1 no such user" in found["letters"].said
