@@ -18,6 +18,7 @@ from functools import partial
 from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from newsletter.app.long_life import give_memory_back
 from newsletter.app.mailboxes import mailboxes_of
 from newsletter.app.ping import DailyPings, pings_of
 from newsletter.app.reloading import Reloading, woken_by_hangup
@@ -141,6 +142,7 @@ class Scheduler:
             self._deliveries += 1
             self._delivering = asyncio.create_task(self._deliver(str(self._deliveries)))
         await self._guarded("heartbeat", self._beat)
+        await asyncio.to_thread(give_memory_back)
 
     async def _freeze(self) -> None:
         """Fetch and freeze what is due, between two pings."""

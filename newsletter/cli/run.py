@@ -15,6 +15,7 @@ import typer
 from newsletter.app import event_loop
 from newsletter.app.clock import SystemClock
 from newsletter.app.guards import refuse_copy
+from newsletter.app.long_life import begin_long_life
 from newsletter.app.reloading import Reloading, request_reloads, stay_reloadable
 from newsletter.app.scheduler import stay_awake
 from newsletter.app.several import Child, keep_running
@@ -59,6 +60,7 @@ def run(
     """
     if several:
         return _run_several(several, output)
+    begin_long_life()
     with open_app(config) as app:
         here = _reloading(app)
         patiently(StoreWait(app.clock), lambda: app.publisher)
@@ -82,6 +84,7 @@ def serve(config: Path, output: Output) -> int:
     The pages listen on the address in `web:`; `url:` is their public address. SIGTERM or Ctrl-C
     ends it. With `web:` set, `newsletter run` serves them too.
     """
+    begin_long_life()
     with open_app(config) as app:
         here = _reloading(app)
         patiently(StoreWait(app.clock), lambda: app.store)

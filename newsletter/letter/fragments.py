@@ -109,13 +109,15 @@ class IssueFragments:
         fields["lengths"] = [*self.html.cards]
         # A paper's forms repeat one another: side by side they take half of the bytes.
         fields["papers"] = _take_by_paper(fields["html"], fields["text"])
-        text = json.dumps(fields, ensure_ascii=False).translate(_STORED_PLACEHOLDER)
-        return zlib.compress(text.encode())
+        # In parts: as one text it would take several times the memory of the fragments.
+        parts, packer = json.JSONEncoder(ensure_ascii=False).iterencode(fields), zlib.compressobj()
+        packed = [packer.compress(part.translate(_STORED_PLACEHOLDER).encode()) for part in parts]
+        return b"".join((*packed, packer.flush()))
 
     @classmethod
     def load(cls, stored: bytes) -> "IssueFragments":
         """The fragments that :meth:`dump` made these bytes of."""
-        fields: dict[str, Any] = json.loads(zlib.decompress(stored))
+        fields: dict[str, Any] = json.loads(zlib.decompress(stored).decode())
         if "papers" in fields:  # earlier versions stored the papers of each form
             _give_by_form(fields, fields["html"], fields["text"])
         return cls(

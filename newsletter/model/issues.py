@@ -237,6 +237,15 @@ class PublishedIssue:
 
 
 @dataclass(frozen=True, slots=True)
+class WaveHead:
+    """What is small of a wave: a :class:`Wave` takes as much memory as its issue."""
+
+    id: int
+    due: datetime
+    frozen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Wave:
     """An issue frozen for the readers due at one instant, with what its letters consist of.
 

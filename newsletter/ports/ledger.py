@@ -29,6 +29,7 @@ from newsletter.model import (
     Status,
     Suppression,
     Wave,
+    WaveHead,
 )
 
 
@@ -79,7 +80,9 @@ class Issues(Progress, Protocol):
 
         If a wave of that day and due instant exists, it is returned, and the plans are stored only
         if both have the same papers in the same order. Plans are consumed in small batches, and may
-        be made by reading from this store.
+        be made by reading from this store; those of an iterator within the transaction. Other ones
+        are consumed before it, while others write, and readers are left out for whom that has
+        changed what they got or where they are: who calls plans them again.
         """
 
     def skip_issue(self, day: date, *, reason: str, now: datetime) -> None:
@@ -88,8 +91,20 @@ class Issues(Progress, Protocol):
     def waves(self, day: date) -> tuple[Wave, ...]:
         """The frozen waves of a day's issue, oldest first."""
 
+    def wave_heads(self, day: date) -> tuple[WaveHead, ...]:
+        """What is small of the frozen waves of a day's issue, oldest first."""
+
+    def wave(self, wave: int) -> Wave:
+        """The frozen wave with this id, which exists."""
+
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
         """The id of the wave and the frozen edition of a reader on that day."""
+
+    def edition_page(self, day: date, email: str) -> tuple[datetime, Edition, Sequence[int]] | None:
+        """A reader's edition of that day, when it was frozen, and its papers' ingest numbers.
+
+        The numbers are in the order of the edition's papers.
+        """
 
     def plans_at_freeze(self, wave: Wave, readers: Sequence[int]) -> tuple[PlannedEdition, ...]:
         """The editions of these readers in a wave, in their order, with each reader's history.

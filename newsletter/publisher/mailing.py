@@ -1,7 +1,8 @@
 """Turn editions and notes into messages that can be sent."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.links import Keyring, keyed_hash
@@ -15,16 +16,19 @@ from newsletter.readers.service import Note, ReaderService
 LINK_NAMES = ("back", "confirm", "preferences")
 """The names that templates have for the link of a note; each kind knows it by one of them."""
 
+WAVES_KEPT = 3
+"""Waves whose letters are built in turns; with hundreds of papers, each takes some 25 MB."""
+
 CONFIRM_HOURS = str(CONFIRM_LINK_VALID // timedelta(hours=1))
 """How long a link in a note works, as templates write it."""
 
 
 class IssueMailer:
-    """Builds the letters of a day's frozen waves, also of waves frozen after it was made."""
+    """Builds the letters of frozen waves; only a few waves are in memory at a time."""
 
-    def __init__(self, store: Issues, keys: Keyring, day: date) -> None:
-        self._store, self._keys, self._day = store, keys, day
-        self._builders: dict[int, MessageBuilder] = {}
+    def __init__(self, store: Issues, keys: Keyring) -> None:
+        self._store, self._keys = store, keys
+        self._builder = lru_cache(maxsize=WAVES_KEPT)(self._make_builder)
 
     def envelope(self, claim: Claim) -> Envelope:
         """The letter that a claim gives the right to send.
@@ -39,13 +43,9 @@ class IssueMailer:
         builder = self._builder(wave)
         return builder.render(edition), builder.build(edition)
 
-    def _builder(self, wave: int) -> MessageBuilder:
-        if wave not in self._builders:
-            for frozen in self._store.waves(self._day):
-                if frozen.id not in self._builders:
-                    fragments = IssueFragments.load(frozen.pieces)
-                    self._builders[frozen.id] = MessageBuilder(fragments, self._keys)
-        return self._builders[wave]
+    def _make_builder(self, wave: int) -> MessageBuilder:
+        fragments = IssueFragments.load(self._store.wave(wave).pieces)
+        return MessageBuilder(fragments, self._keys)
 
 
 def build_reader_note(

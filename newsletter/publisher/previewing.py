@@ -68,7 +68,7 @@ def preview(
     With ``to``, the letters are addressed to that person instead, as if to a reader who does not
     exist: the links in them change nothing.
     """
-    mailer = IssueMailer(publisher.store, publisher.keyring, day)
+    mailer = IssueMailer(publisher.store, publisher.keyring)
     rest = []
     for reader in readers:
         frozen = publisher.store.edition(day, reader.subscriber.email)

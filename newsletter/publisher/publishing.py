@@ -6,6 +6,7 @@ Also here: the operator's decisions about an issue, or about a letter whose fate
 import asyncio
 from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from newsletter.delivery.delivering import DeliveryRun
@@ -119,7 +120,7 @@ def freeze(
     after = publisher.store.lowest_decided(readers)
     if after is None or is_in(publisher.store, day, STOPPED_ISSUE):
         return False
-    frozen_already = due in {wave.due for wave in publisher.store.waves(day)}
+    frozen_already = due in {wave.due for wave in publisher.store.wave_heads(day)}
     failed = [report.name for report in reports if report.state == "failed"]
     draft = render_draft(publisher, compose_from_store(publisher, day, after, failed))
     in_question = draft.issue.in_question or _judged_again(publisher, draft.issue)
@@ -128,13 +129,24 @@ def freeze(
         reason = NO_SOURCE if unknown else NOTHING_NEW
         publisher.store.skip_issue(day, reason=reason, now=draft.issue.frozen_at)
         return False
-    plans = plan_editions(publisher, draft, read_in_chunks(publisher, readers), on_fault)
     at = draft.issue.frozen_at if frozen_already or due is None else due
     wave = Wave(0, draft.issue, at, draft.fragments.dump())
+    faulty = set[int]()
+
+    def note(fault: ReaderFault) -> None:
+        faulty.add(fault.id)
+        on_fault(fault)
+
+    def plan(ids: Sequence[int]) -> Iterator[PlannedEdition]:
+        return plan_editions(publisher, draft, read_in_chunks(publisher, ids), note)
+
     try:
-        publisher.store.freeze(wave, _at_least_one(plans))
+        publisher.store.freeze(wave, _Plans(lambda: plan(readers)))
     except _NobodyPlannedError:
         return False
+    left = without_delivery(publisher.store, day, [r for r in readers if r not in faulty])
+    if left:  # a letter of another issue was decided meanwhile: within a transaction none can be
+        publisher.store.freeze(wave, plan(left))
     return True
 
 
@@ -142,13 +154,19 @@ class _NobodyPlannedError(Exception):
     """Every reader was skipped: a wave without deliveries would be left open."""
 
 
-def _at_least_one(plans: Iterator[PlannedEdition]) -> Iterator[PlannedEdition]:
-    # Raised in the transaction of the freeze, which plans too: what readers got cannot change then.
-    first = next(plans, None)
-    if first is None:
-        raise _NobodyPlannedError
-    yield first
-    yield from plans
+@dataclass(frozen=True, slots=True)
+class _Plans:
+    """At least one plan, made before the transaction that stores them."""
+
+    make: Callable[[], Iterator[PlannedEdition]]
+
+    def __iter__(self) -> Iterator[PlannedEdition]:
+        plans = self.make()
+        first = next(plans, None)
+        if first is None:
+            raise _NobodyPlannedError
+        yield first
+        yield from plans
 
 
 async def publish(  # noqa: PLR0913 - each is a choice of its own
@@ -181,7 +199,7 @@ async def publish(  # noqa: PLR0913 - each is a choice of its own
         publisher.store.end_leases(day, gone, now=publisher.clock.now())
 
     await wait.until_done(take_over)
-    mailer = IssueMailer(publisher.store, publisher.keyring, day)
+    mailer = IssueMailer(publisher.store, publisher.keyring)
     counts = await DeliveryRun(
         publisher.store,
         transport,
@@ -245,7 +263,7 @@ def release(store: Issues, day: date) -> None:
     Raises:
         UsageError: it is not held. A cancelled issue stays so: the next one has its papers.
     """
-    state: IssueState = "frozen" if store.waves(day) else "skipped"
+    state: IssueState = "frozen" if store.wave_heads(day) else "skipped"
     if not store.set_issue_state(
         day, state, reason="released " + _BY_OPERATOR, from_states=allowing("release")
     ):

@@ -1,8 +1,9 @@
 """Report on an issue in counts, and on the sources; check the coverage record for the audit."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import islice
 
 from newsletter.delivery.delivering import NOT_BUILT
@@ -21,6 +22,7 @@ from newsletter.model import (
     ReaderFault,
     SourceHealth,
     SourceReport,
+    Wave,
 )
 from newsletter.model.closed_sets import complete
 from newsletter.model.windows import SEARCHED_ISSUES
@@ -93,10 +95,10 @@ def report(
     """
     store = publisher.store
     state, reason = store.issue_state(day) or (None, "")
-    issues = [wave.issue for wave in store.waves(day)]
+    waves = [_wave_facts(store.wave, head.id) for head in store.wave_heads(day)]
     counts = store.counts(day)
-    papers = {paper.number for issue in issues for paper in issue.in_question}
-    broken = dict(fault for issue in issues for fault in issue.quarantined)
+    papers = frozenset[int]().union(*(numbers for numbers, _ in waves))
+    broken = dict(quarantined_papers(store, day))
     # The store picks them out: a server that defers everybody leaves a hundred thousand others.
     unbuilt = store.deliveries(day, states={"deferred"}, reply=NOT_BUILT) if counts.deferred else ()
     return IssueReport(
@@ -111,6 +113,22 @@ def report(
             *(f"reader {d.email}: {d.reply}" for d in unbuilt),
         ),
         reader_faults=find_reader_faults(publisher, day),
+    )
+
+
+@lru_cache(maxsize=32)  # a wave never changes, and a running newsletter asks again and again
+def _wave_facts(
+    read: Callable[[int], Wave], wave: int
+) -> tuple[frozenset[int], tuple[tuple[str, str], ...]]:
+    """The numbers of the papers that a wave is about, and the papers it could not render."""
+    issue = read(wave).issue
+    return frozenset(paper.number for paper in issue.in_question), issue.quarantined
+
+
+def quarantined_papers(store: Issues, day: date) -> tuple[tuple[str, str], ...]:
+    """The papers of a day's issue that could not be rendered, each with the reason."""
+    return tuple(
+        fault for head in store.wave_heads(day) for fault in _wave_facts(store.wave, head.id)[1]
     )
 
 

@@ -44,10 +44,11 @@ def plan_first_letter(publisher: Publisher, reader: Reader) -> FirstLetter | Non
         return None
     if newest is None or publisher.store.planned_readers(newest.day, among=[reader.id]):
         return None
-    wave = publisher.store.waves(newest.day)[-1]
-    recent = timedelta() <= publisher.clock.now() - wave.issue.frozen_at < RETRY_PERIOD
+    head = publisher.store.wave_heads(newest.day)[-1]
+    recent = timedelta() <= publisher.clock.now() - head.frozen_at < RETRY_PERIOD
     if not recent or not is_due(reader.subscriber, newest.day, publisher.cadence, everyone=True):
         return None
+    wave = publisher.store.wave(head.id)
     newcomer = replace(reader, decided=newest.after)
     (history,) = load_histories(publisher, [newcomer], wave.issue)
     limits = limits_for(publisher, IssueFragments.load(wave.pieces))
@@ -67,7 +68,7 @@ def open_first_letters(publisher: Publisher) -> tuple[FirstLetter, ...]:
     newest = next(iter(publisher.store.published_issues()), None)
     if newest is None or not is_in(publisher.store, newest.day, OPEN_ISSUE):
         return ()
-    frozen = publisher.store.waves(newest.day)[-1].issue.frozen_at
+    frozen = publisher.store.wave_heads(newest.day)[-1].frozen_at
     waiting = [row.email for row in publisher.store.deliveries(newest.day, states=OPEN)]
     return tuple(
         FirstLetter(newest.day, reader.id)

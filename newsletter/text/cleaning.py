@@ -78,6 +78,7 @@ _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 _SAFE = "%/:?#[]@!$&'()*+,;=-._~|"
 
 
+@lru_cache(maxsize=8192)  # the pages show the same papers again and again
 def http_url(value: str | None) -> str | None:
     """An absolute http or https address as a link (RFC 3986), or None if it cannot be one.
 

@@ -1,6 +1,6 @@
 """The archive, open to everybody: issues, topics, papers, search, feeds. It names no reader."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
@@ -58,19 +58,34 @@ class ArchivePages:
     def show_issue(self, request: Request) -> Response:
         """A day's issue: its new papers, by topic."""
         day = _parse_day(request.path_params["day"])
-        issues = sorted(self.context.page_cache.published(), key=lambda each: each.day)
-        n = next((n for n, each in enumerate(issues) if each.day == day), None)
-        if n is None:
+        published = self.context.page_cache.published
+        if not any(day in {each.day for each in published(now=now)} for now in (False, True)):
             raise HTTPException(404, "There is no issue for that day.")
-        return self._cached_page(
-            request,
-            lambda: self.context.templates.render(
+        return HTMLResponse(self._issue_page(day))
+
+    def fill(self) -> None:
+        """Have the pages of a new issue ready before they are asked for, in the background."""
+        self.context.page_cache.fill(self._newest_page, lambda: self._feed(None, "atom"))
+
+    def _newest_page(self) -> None:
+        for newest in self.context.page_cache.published()[:1]:
+            self._issue_page(newest.day)
+
+    def _issue_page(self, day: date) -> bytes:
+        """The page of a day that has an issue."""
+        cache = self.context.page_cache
+
+        def render() -> str:
+            issues = sorted(cache.published(), key=lambda each: each.day)
+            n = next(n for n, each in enumerate(issues) if each.day == day)
+            return self.context.templates.render(
                 "issue.html",
-                public=self.context.page_cache.public_issue(issues[n]),
+                public=cache.public_issue(issues[n]),
                 before=issues[n - 1].day if n else None,
                 after=issues[n + 1].day if n + 1 < len(issues) else None,
-            ),
-        )
+            )
+
+        return cache.page(("issue", day), render)
 
     def show_topic(self, request: Request) -> Response:
         """The papers of a topic in the last issues."""
@@ -81,11 +96,7 @@ class ArchivePages:
             issues = [(issue.day, entries) for issue in recent if (entries := issue.entries(name))]
             return self.context.templates.render("topic.html", name=name, issues=issues)
 
-        return self._cached_page(request, render)
-
-    def _cached_page(self, request: Request, render: Callable[[], str]) -> Response:
-        """A page that is the same for everybody, rendered at most once a minute."""
-        return HTMLResponse(self.context.page_cache.get(("page", request.url.path), render))
+        return HTMLResponse(self.context.page_cache.page(("topic", name), render))
 
     def show_paper(self, request: Request) -> Response:
         """A paper, with the days on which it was listed."""
@@ -117,11 +128,13 @@ class ArchivePages:
         """The feed of all papers, or of one topic's if the address names it."""
         form = _format_of(request)
         name = self._topic_name(request) if "name" in request.path_params else None
-        body = self.context.page_cache.get(
-            ("feed", name, form),
-            lambda: render_feed(self.context.templates, self._public_feed(name), form),
+        return feed_response(request, self._feed(name, form), form, secret=False)
+
+    def _feed(self, topic: str | None, form: Format) -> bytes:
+        return self.context.page_cache.page(
+            ("feed", topic, form),
+            lambda: render_feed(self.context.templates, self._public_feed(topic), form),
         )
-        return feed_response(request, body, form, secret=False)
 
     def _public_feed(self, topic: str | None) -> Feed:
         service = self.context.reader_service
@@ -152,15 +165,15 @@ class ArchivePages:
             entries=newest_entries([*self._own_entries(reader)]),
         )
         body = render_feed(self.context.templates, feed, form)
-        return feed_response(request, body, form, secret=True)
+        return feed_response(request, body.encode(), form, secret=True)
 
     def _own_entries(self, reader: Reader) -> Iterator[FeedEntry]:
         """The papers of a reader's last editions."""
         for published in self.context.page_cache.published()[:RECENT]:
             if (found := self.context.page_cache.full_edition(reader, published.day)) is not None:
-                issue, sections = found
+                frozen_at, sections = found
                 for each in chain.from_iterable(section.entries for section in sections):
-                    yield self._feed_entry(each, issue.frozen_at)
+                    yield self._feed_entry(each, frozen_at)
 
     def _feed_entry(self, entry: PaperEntry, at: datetime) -> FeedEntry:
         service = self.context.reader_service

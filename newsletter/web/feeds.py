@@ -59,9 +59,9 @@ def render_feed(templates: PageTemplates, feed: Feed, form: Format) -> str:
     return _as_json(feed) if form == "json" else templates.render(f"feed.{form}", feed=feed)
 
 
-def feed_response(request: Request, body: str, form: Format, *, secret: bool) -> Response:
+def feed_response(request: Request, body: bytes, form: Format, *, secret: bool) -> Response:
     """The answer with a rendered feed, or 304 if the client has it already (RFC 9110, 13.1.2)."""
-    tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": f"{'private' if secret else 'public'}, max-age=900"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)

@@ -13,7 +13,12 @@ from starlette.responses import Response
 from newsletter.model import DailyGrowth, ListingState, Suppression
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.reporting import find_reader_faults, known_health, reported_days
+from newsletter.publisher.reporting import (
+    find_reader_faults,
+    known_health,
+    quarantined_papers,
+    reported_days,
+)
 from newsletter.web.context import PageContext
 
 Metric = tuple[str, str, str, Iterable[tuple[str, float]]]
@@ -48,7 +53,6 @@ class OperatorPages:
         """The state of readers, issues, sources and running processes."""
         store = self.context.publisher.store
         days, today = store.issue_days()[:ISSUES_SHOWN], self.context.now.date()
-        waves = store.waves(days[0]) if days else ()
         newest = next(reported_days(store, self.context.now), today)
         return self.context.templates.page(
             "operator",
@@ -62,7 +66,7 @@ class OperatorPages:
             blocked=_list_blocked(store.suppressions()),
             farewells=store.leaving_reasons(limit=ENTRIES_SHOWN),
             faulty=find_reader_faults(self.context.publisher, newest)[:ENTRIES_SHOWN],
-            quarantined=tuple(fault for wave in waves for fault in wave.issue.quarantined),
+            quarantined=quarantined_papers(store, days[0]) if days else (),
         )
 
     def metrics(self, _request: Request) -> Response:
@@ -131,9 +135,9 @@ def _list_metrics(publisher: Publisher, now: datetime) -> Iterator[Metric]:
     if day is not None:
         counts = asdict(store.counts(day)).items()
         yield "letters", "Letters of the last issue by state.", "state", counts
-        waves = store.waves(day)
+        waves = store.wave_heads(day)
         if waves:
-            frozen = [(day.isoformat(), waves[-1].issue.frozen_at.timestamp())]
+            frozen = [(day.isoformat(), waves[-1].frozen_at.timestamp())]
             yield "issue_frozen_seconds", "When the last issue was frozen.", "day", frozen
     sources = known_health(publisher)
     healthy = [(each.name, each.state in HEALTHY) for each in sources]

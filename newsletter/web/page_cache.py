@@ -1,21 +1,24 @@
 """Papers and issues as the pages show them; what is the same for everybody is cached."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from newsletter.issue import composing as issues
 from newsletter.letter.views import PaperView, paper_view
-from newsletter.model import OTHER, Issue, Paper, PublishedIssue, Reader, Summary
+from newsletter.model import OTHER, Paper, PublishedIssue, Reader, Summary
 from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
+from newsletter.web.shared_values import PATIENCE, SharedValues
 
-MAX_AGE = timedelta(minutes=1)  # how old a cached value may be when it is shown
-MAX_ENTRIES = 128  # issues and rendered pages in the cache
+MAX_AGE = timedelta(minutes=1)  # a page that is older is rendered again, behind the visitors' backs
+MAX_ISSUE_AGE = timedelta(minutes=15)  # the same for an issue: only revised papers change it
+MAX_LIST_AGE = timedelta(seconds=2)  # for the list of issues, which is read quickly
+
+PAPER_BYTES = 3000  # what a paper of a cached issue takes in memory, about
 RECENT = 10  # how many issues back topics and feeds go
 
 WEEK = 7
@@ -65,39 +68,68 @@ class PublicIssue:
 def paper_entry(paper: Paper, summary: Summary = "short", because: str = "") -> PaperEntry:
     """A paper as it is shown on a page."""
     view = paper_view(paper.item)
-    return PaperEntry(paper.key, view, view.summaries[summary], because)
+    # Only the one summary: the full abstracts are most of what a cached issue would take.
+    shown = replace(view, summaries={})
+    return PaperEntry(paper.key, shown, view.summaries[summary], because)
 
 
 class PageCache:
-    """The public issues, and pages made from them, each loaded at most once a minute."""
+    """The public issues, and pages made from them, which all visitors share.
 
-    def __init__(self, publisher: Publisher) -> None:
+    ``patience`` is how long a visitor waits for a page that is being renewed, in seconds, before
+    the one from before is shown.
+    """
+
+    def __init__(self, publisher: Publisher, patience: float = PATIENCE) -> None:
         self._publisher = publisher
-        self._lock = threading.Lock()
-        self._values: dict[Hashable, tuple[datetime, Any]] = {}
+        self._values = SharedValues(publisher.clock, patience)
+        self._list: tuple[datetime, tuple[PublishedIssue, ...]] | None = None
+        self._filled: tuple[PublishedIssue, ...] | None = None
 
-    def get(self, key: Hashable, load: Callable[[], T]) -> T:
-        """The value under a key; ``load`` is called if there is none or it is too old."""
-        now = self._publisher.clock.now()
-        with self._lock:
-            loaded_at, value = self._values.get(key, (datetime.min.replace(tzinfo=UTC), None))
-        # A clock that was set back makes every age negative: then the value is loaded again.
-        if not timedelta() <= now - loaded_at < MAX_AGE:
-            value = load()
-            with self._lock:
-                self._values[key] = (now, value)
-                while len(self._values) > MAX_ENTRIES:
-                    del self._values[next(iter(self._values))]
-        found: T = value
-        return found
+    def page(self, key: Hashable, render: Callable[[], str]) -> bytes:
+        """A page that is the same for everybody, or a feed; renewed for each issue."""
+        return self._values.get(
+            key, lambda: render().encode(), max_age=MAX_AGE, version=self._newest, size=len
+        )
 
-    def published(self) -> tuple[PublishedIssue, ...]:
-        """Every published issue, newest first."""
-        return self.get("published", self._publisher.store.published_issues)
+    def published(self, *, now: bool = False) -> tuple[PublishedIssue, ...]:
+        """Every published issue, newest first; ``now`` reads the list in any case."""
+        at = self._publisher.clock.now()
+        known = self._list
+        # A clock that was set back makes the age negative: then the list is read again.
+        if now or known is None or not timedelta() <= at - known[0] < MAX_LIST_AGE:
+            known = self._list = (at, self._publisher.store.published_issues())
+        return known[1]
+
+    def fill(self, *pages: Callable[[], object]) -> None:
+        """After a new issue, renew what visitors asked for lately; first, these pages of it.
+
+        It returns at once: the work is done in the background.
+        """
+        newest = self._newest()
+        if newest != self._filled:
+            self._filled = newest
+            self._values.renew_all(self.papers_per_week, *pages)
+
+    def _newest(self) -> tuple[PublishedIssue, ...]:
+        return self.published()[:1]
+
+    def close(self) -> None:
+        """End the work in the background."""
+        self._values.close()
 
     def public_issue(self, published: PublishedIssue) -> PublicIssue:
         """A published issue with its papers."""
-        return self.get(published, lambda: PublicIssue(published, self._sections(published)))
+        return self._values.get(
+            published,
+            lambda: PublicIssue(published, self._sections(published)),
+            max_age=MAX_ISSUE_AGE,
+            size=lambda issue: PAPER_BYTES * len(issue.entries()),
+        )
+
+    def newest_issue(self) -> PublicIssue | None:
+        """The last issue; None before the first."""
+        return next(map(self.public_issue, self.published()), None)
 
     def recent_issues(self) -> tuple[PublicIssue, ...]:
         """The last issues, newest first."""
@@ -105,7 +137,9 @@ class PageCache:
 
     def papers_per_week(self) -> Mapping[str, int]:
         """How many papers a week each topic had in the last issues, by its name."""
-        return self.get("papers per week", self._papers_per_week)
+        return self._values.get(
+            "papers per week", self._papers_per_week, max_age=MAX_ISSUE_AGE, version=self._newest
+        )
 
     def _papers_per_week(self) -> Mapping[str, int]:
         recent = self.recent_issues()
@@ -117,33 +151,28 @@ class PageCache:
 
     def full_edition(
         self, reader: Reader, day: date
-    ) -> tuple[Issue, tuple[PaperSection, ...]] | None:
-        """The issue of a day, and all papers of a reader's edition of it; None without one.
+    ) -> tuple[datetime, tuple[PaperSection, ...]] | None:
+        """When a reader's edition of a day was frozen, and all its papers; None without one.
 
         Papers that the email only counted ("N more") come last.
         """
-        found = self._publisher.store.edition(day, reader.subscriber.email)
+        store = self._publisher.store
+        found = store.edition_page(day, reader.subscriber.email)
         if found is None:
             return None
-        wave, edition = found
-        issue = self._frozen_issue(day, wave)
+        at, edition, numbers = found
+        papers = {paper.number: paper for paper in store.papers_by_number(numbers)}
+        by_place = dict(zip(edition.papers, map(papers.get, numbers), strict=False))
 
-        def section(name: str, papers: Iterable[int], because: Iterable[str]) -> PaperSection:
-            placed = zip(papers, because, strict=True)
-            entries = (paper_entry(issue.papers[n], edition.summary, why) for n, why in placed)
+        def section(name: str, places: Iterable[int], because: Iterable[str]) -> PaperSection:
+            placed = ((by_place.get(n), why) for n, why in zip(places, because, strict=True))
+            entries = (paper_entry(paper, edition.summary, why) for paper, why in placed if paper)
             return PaperSection(name, tuple(entries))
 
         sections = [section(each.name, each.papers, each.because) for each in edition.sections]
         if edition.more:
             sections.append(section("More", edition.more, [""] * len(edition.more)))
-        return issue, tuple(sections)
-
-    def _frozen_issue(self, day: date, wave: int) -> Issue:
-        """The issue as a wave of a day was frozen with it."""
-        waves = self._publisher.store.waves
-        return self.get(
-            (day, wave), lambda: next(each.issue for each in waves(day) if each.id == wave)
-        )
+        return at, tuple(sections)
 
     def _sections(self, published: PublishedIssue) -> tuple[PaperSection, ...]:
         """The papers new in an issue, each under the topic that it matches best."""

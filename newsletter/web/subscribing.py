@@ -55,7 +55,7 @@ class SubscribePages:
             default_schedule=self.context.default_schedule,
             words=self._consent_text,
             a_week=self.context.page_cache.papers_per_week(),
-            newest=next(iter(self.context.page_cache.recent_issues()), None),
+            newest=self.context.page_cache.newest_issue(),
         )
 
     def subscribe(self, request: Request, form: Form) -> Response:
@@ -150,11 +150,12 @@ class SubscribePages:
     def edition(self, request: Request) -> Response:
         """All papers of a reader's own edition of a day."""
         reader, text = self.context.verify_link(request, "edition")
-        found = self.context.page_cache.full_edition(reader, date.fromisoformat(text))
+        day = date.fromisoformat(text)
+        found = self.context.page_cache.full_edition(reader, day)
         if found is None:
             raise HTTPException(404, "You have no edition for that day.")
-        issue, blocks = found
-        return self.context.templates.page("edition", issue=issue, blocks=blocks)
+        _, blocks = found
+        return self.context.templates.page("edition", day=day, blocks=blocks)
 
     async def file(self, request: Request) -> Response:
         """The style sheet of every page, or htmx, for pages that a script makes handier."""

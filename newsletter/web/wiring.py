@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from threading import Event, Thread
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -16,7 +17,7 @@ from newsletter.app.reloading import Reloading
 from newsletter.app.wiring import App
 from newsletter.bounces.webhooks import make_webhooks
 from newsletter.config import WebSettings
-from newsletter.errors import ConfigurationError, StoreError, TokenError
+from newsletter.errors import ConfigurationError, Isolated, StoreError, TokenError
 from newsletter.ports import RunLock
 from newsletter.publisher.welcoming import open_first_letters
 from newsletter.web.api.routes import ROOT, build_api
@@ -37,6 +38,8 @@ from newsletter.web.webhooks import WebhookPages
 
 _log = logging.getLogger(__name__)
 
+FILL_PAUSE = 2.0  # seconds between two looks for a new issue whose pages are made in advance
+
 
 @contextlib.contextmanager
 def open_pages(reloading: Reloading, command: str) -> Iterator[None]:
@@ -51,7 +54,8 @@ def open_pages(reloading: Reloading, command: str) -> Iterator[None]:
     with app.run_lock(command) as run_lock:
         pages = _CurrentPages(build_context(app, run_lock))
         reloading.parts.append(lambda fresh: pages.prepare(build_context(fresh, run_lock)))
-        with serve_in_thread(pages, web.host, web.port, web.trusted_proxies) as port:
+        listening = serve_in_thread(pages, web.host, web.port, web.trusted_proxies)
+        with listening as port, pages.filled():
             url = app.settings.url
             _log.info("the readers' pages: %s (listening on %s, port %d)", url, web.host, port)
             yield
@@ -65,6 +69,25 @@ class _CurrentPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._pages(scope, receive, send)
+
+    @contextlib.contextmanager
+    def filled(self) -> Iterator[None]:
+        """Have the pages of each new issue ready before they are asked for, during the block."""
+        closing = Event()
+
+        def fill() -> None:
+            while not closing.wait(FILL_PAUSE):
+                with Isolated("filling the pages"), contextlib.suppress(StoreError):
+                    ArchivePages(self._context).fill()
+
+        thread = Thread(target=fill, name="filling pages", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            closing.set()
+            thread.join()
+            self._context.page_cache.close()
 
     def prepare(self, context: PageContext) -> Callable[[], None]:
         """Build the pages for another context; the result shows them from then on."""

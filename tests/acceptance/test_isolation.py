@@ -206,7 +206,7 @@ def test_letter_that_cannot_be_built_stops_that_letter(scene: Scene) -> None:
     publisher = publisher_of(scene)
 
     async def deliver(day: date, turn: str) -> Counts:
-        mailer = IssueMailer(publisher.store, publisher.keyring, day)
+        mailer = IssueMailer(publisher.store, publisher.keyring)
 
         def build(claim: Claim) -> Envelope:
             if claim.edition.to.email == BOB:

@@ -272,7 +272,7 @@ def test_histories_are_read_within_the_freeze(publisher: Publisher) -> None:
 def test_wave_frozen_during_sending_is_compiled_too(publisher: Publisher) -> None:
     join(publisher, Subscriber("ada@example.org"))
     listed(publisher, StubSource("One"))
-    mailer = IssueMailer(publisher.store, publisher.keyring, DAY)
+    mailer = IssueMailer(publisher.store, publisher.keyring)
     freeze(publisher, DAY, waiting_readers(publisher, DAY), ())
     (claim,) = publisher.store.claim(DAY, limit=9, now=NOON, lease=60, token="run")
     assert mailer.envelope(claim).recipient == "ada@example.org"

@@ -5,12 +5,12 @@ change.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.model import Edition, PlannedEdition, Wave
+from newsletter.model import Edition, Issue, PlannedEdition
 from newsletter.stores.logic import OwedCounter
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, read_numbers
@@ -22,10 +22,14 @@ from newsletter.stores.sql.packed_editions import (
     pack_places,
     unpack_places,
 )
-from newsletter.stores.sql.statements import Driver, batches
+from newsletter.stores.sql.planning import Rows
+from newsletter.stores.sql.statements import Driver, batches, insert_rows, json_rows, run
 
 PLANS_AT_ONCE = 200
 """How many plans are stored together; each takes some kilobytes in several forms meanwhile."""
+
+WAVES_KEPT = 4
+"""Waves whose words are in memory: those of the letters that leave, and of pages asked for."""
 
 WAVES, EDITIONS, CHOICES = schema.waves.c, schema.editions.c, schema.choices.c
 
@@ -65,8 +69,10 @@ class EditionQueries(Queries):
             except LookupError:
                 pass  # readers were added to the wave, with reasons of their own
         with self._database.reading() as connection:
-            self._words[wave] = words_of(connection, wave)
-        return self._words[wave].unpack(row)
+            known = self._words[wave] = words_of(connection, wave)
+        for other in list(self._words)[:-WAVES_KEPT]:
+            self._words.pop(other, None)
+        return known.unpack(row)
 
 
 def words_of(connection: sa.Connection, wave: int) -> WaveWords:
@@ -86,91 +92,105 @@ def papers_as_json(numbers: Sequence[int], packed: bytes) -> str:
     return json.dumps([numbers[place] for place in unpack_places(packed)])
 
 
-def store_plans(
-    connection: sa.Connection, issue: int, wave: Wave, plans: Iterable[PlannedEdition]
-) -> None:
-    """Store editions and deliveries of readers who have no delivery of this issue."""
-    words, owed = words_of(connection, wave.id), OwedCounter(wave.issue)
+def packed_rows(issue: Issue, words: WaveWords, plans: Iterable[PlannedEdition]) -> Iterator[Rows]:
+    """The editions as rows, a few at a time, packed with words that grow.
+
+    In place of their wave and choices they have their reader's address and settings.
+    """
+    owed = OwedCounter(issue)
     for batch in batches(plans, PLANS_AT_ONCE):
-        new = _unplanned(connection, issue, batch)
+        yield [_edition_row(plan, words, owed.count(plan.history)) for plan in batch]
+
+
+def store_rows(
+    connection: sa.Connection, issue: int, wave: int, words: WaveWords, planned: Iterable[Rows]
+) -> None:
+    """Store the editions of readers who have no delivery of this issue, and their deliveries."""
+    driver = Driver.of(connection)
+    for rows in planned:
+        new = _unplanned(connection, issue, rows) if rows else ()
         if not new:
             continue
-        choices = _store_choices(connection, new)
-        editions = [
-            edition_row(wave.id, plan, words, owed.count(plan.history), choices[plan.edition.to.id])
-            for plan in new
-        ]
-        connection.execute(sa.insert(schema.editions), editions)
-        deliveries = [_delivery_row(issue, wave.id, plan.edition) for plan in new]
-        connection.execute(sa.insert(schema.deliveries), deliveries)
-        empty = [(wave.id, plan.edition.to.id) for plan in new if not plan.edition.papers]
-        record_decided(Driver.of(connection), empty)
-    this = sa.update(schema.waves).where(WAVES.id == wave.id)
+        _store_choices(connection, [(row["reader"], row["settings"]) for row in new])
+        insert_rows(driver, schema.editions, [_stored(row, wave) for row in new])
+        insert_rows(driver, schema.deliveries, [_delivery_row(issue, wave, row) for row in new])
+        record_decided(driver, [(wave, row["reader"]) for row in new if not row["papers"]])
+    newest = sa.select(sa.func.max(CHOICES.id)).where(CHOICES.reader == EDITIONS.reader)
+    unset = (EDITIONS.wave == wave) & EDITIONS.choices.is_(None) & EDITIONS.body.is_not(None)
+    chosen = sa.update(schema.editions).where(unset)
+    connection.execute(chosen.values(choices=newest.scalar_subquery()))
+    this = sa.update(schema.waves).where(WAVES.id == wave)
     connection.execute(this.values(words=words.dump()))
 
 
-def _unplanned(
-    connection: sa.Connection, issue: int, plans: Sequence[PlannedEdition]
-) -> Sequence[PlannedEdition]:
-    """The first plan of each reader who has no delivery of this issue."""
-    first: dict[int, PlannedEdition] = {}
-    for plan in plans:
-        first.setdefault(plan.edition.to.id, plan)
+def _unplanned(connection: sa.Connection, issue: int, rows: Rows) -> Rows:
+    """The first row of each reader who has no delivery of this issue.
+
+    Without readers who were erased, or moved to another address, since they were planned.
+    """
+    first: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        first.setdefault(row["reader"], row)
     query = sa.select(DELIVERIES.reader).where(
         DELIVERIES.issue == issue, DELIVERIES.reader.in_(first)
     )
-    planned = set(connection.execute(query).scalars())
-    return [plan for reader, plan in first.items() if reader not in planned]
+    others = set(connection.execute(query).scalars())
+    emails = [(reader, row["email"]) for reader, row in first.items()]
+    others.update(row[0] for row in run(Driver.of(connection), _select_moved, emails).fetchall())
+    return [row for reader, row in first.items() if reader not in others]
 
 
-def _store_choices(connection: sa.Connection, plans: Sequence[PlannedEdition]) -> Mapping[int, int]:
-    """The ids of these readers' settings, by reader; those that have changed are added."""
-    settings = {p.edition.to.id: dump(p.history.reader.subscriber) for p in plans}
-    ids, new = latest_choices(connection, settings)
+def _select_moved(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
+    given, readers = json_rows(dialect, reader=sa.Integer, email=sa.Text), schema.readers.c
+    moved = (readers.id == given.c.reader) & (readers.email != given.c.email)
+    return sa.select(readers.id).where(moved)
+
+
+def _store_choices(connection: sa.Connection, settings: Sequence[tuple[int, str]]) -> None:
+    """Add the settings of readers whose newest stored ones are others; pairs of id and JSON."""
+    changed = {row[0] for row in run(Driver.of(connection), _select_changed, settings).fetchall()}
+    new = [{"reader": reader, "body": body} for reader, body in settings if reader in changed]
     if new:
-        connection.execute(sa.insert(schema.choices), new)
-        ids, new = latest_choices(connection, settings)
-    assert not new
-    return ids
+        insert_rows(Driver.of(connection), schema.choices, new)
 
 
-def latest_choices(
-    connection: sa.Connection, settings: Mapping[int, str]
-) -> tuple[dict[int, int], list[dict[str, Any]]]:
-    """The ids of readers' newest settings if they are these, and the rows of those that are not."""
-    query = sa.select(CHOICES.reader, CHOICES.id, CHOICES.body).where(CHOICES.reader.in_(settings))
-    newest = {row.reader: row for row in connection.execute(query.order_by(CHOICES.id))}
-    same = {reader: row.id for reader, row in newest.items() if row.body == settings[reader]}
-    rows = [{"reader": r, "body": text} for r, text in settings.items() if r not in same]
-    return same, rows
+def _select_changed(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
+    given = json_rows(dialect, reader=sa.Integer, body=sa.Text)
+    theirs = sa.select(CHOICES.body).where(CHOICES.reader == given.c.reader)
+    newest = theirs.order_by(CHOICES.id.desc()).limit(1).scalar_subquery()
+    return sa.select(given.c.reader).where(sa.func.coalesce(newest, "") != given.c.body)
 
 
-def edition_row(
-    wave: int, plan: PlannedEdition, words: WaveWords, owed: int, choices: int
-) -> dict[str, Any]:
-    """The row of an edition."""
+def _edition_row(plan: PlannedEdition, words: WaveWords, owed: int) -> dict[str, Any]:
+    """The row of an edition; see :func:`packed_rows`."""
     edition = plan.edition
     body, own = words.pack(edition)
     return {
-        "wave": wave,
         "reader": edition.to.id,
         "papers": pack_places(edition.papers),
         "again": pack_places((*edition.short, *edition.waiting)) or None,
         "body": body,
         "own": own,
-        "choices": choices,
         "decided": plan.history.reader.decided,
         "owed": owed,
         "left_out": edition.left_out + len(edition.waiting),
+        "email": edition.to.email,
+        "settings": dump(plan.history.reader.subscriber),
     }
 
 
-def _delivery_row(issue: int, wave: int, edition: Edition) -> dict[str, Any]:
+def _stored(row: Mapping[str, Any], wave: int) -> dict[str, Any]:
+    columns = {name: value for name, value in row.items() if name not in {"email", "settings"}}
+    return columns | {"wave": wave}
+
+
+def _delivery_row(issue: int, wave: int, edition: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "issue": issue,
-        "reader": edition.to.id,
+        "reader": edition["reader"],
         "wave": wave,
-        "state": "pending" if edition.papers else "empty",
+        "state": "pending" if edition["papers"] else "empty",
         "attempts": 0,
+        "doubts": 0,
         "reply": "",
     }

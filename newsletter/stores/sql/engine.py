@@ -47,6 +47,12 @@ class Database:
         self._turn = _write_turn(self.url)
         self._thread = local()
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of an SQLite file; None for a server."""
+        is_file = self.url.get_backend_name() == "sqlite" and self.url.database
+        return Path(self.url.database or "").parent if is_file else None
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that reads; within :meth:`writing` of the same thread, that transaction.

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -21,16 +21,25 @@ from newsletter.model import (
     PlannedEdition,
     PublishedIssue,
     Wave,
+    WaveHead,
     state_after_freeze,
     state_by_counts,
 )
 from newsletter.ports import Issues
 from newsletter.stores.logic import NO_ISSUE, numbers_of, published, resolved_state
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.codec import pack, unpack
+from newsletter.stores.sql.codec import pack, read_numbers, unpack
 from newsletter.stores.sql.deliveries import DELIVERIES, record_decided, update_deliveries
-from newsletter.stores.sql.editions import SETTINGS, STORED, EditionQueries, store_plans
-from newsletter.stores.sql.packed_editions import StoredEdition
+from newsletter.stores.sql.editions import (
+    SETTINGS,
+    STORED,
+    EditionQueries,
+    packed_rows,
+    store_rows,
+    words_of,
+)
+from newsletter.stores.sql.packed_editions import StoredEdition, WaveWords
+from newsletter.stores.sql.planning import PlannedRows, Rows, Standing
 from newsletter.stores.sql.statements import Driver, insert_into, insert_new, select_in
 
 ISSUES, WAVES, EDITIONS = schema.issues.c, schema.waves.c, schema.editions.c
@@ -41,8 +50,22 @@ class IssueQueries(EditionQueries, Issues):
 
     @override
     def freeze(self, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
-        with self._database.writing() as connection:
-            return freeze(connection, wave, plans)
+        if isinstance(plans, Iterator) or wave.due in {
+            h.due for h in self.wave_heads(wave.issue.day)
+        }:
+            with self._database.writing() as connection:
+                return freeze(connection, wave, plans)
+        words = WaveWords(len(wave.issue.papers))
+        with PlannedRows(self._database.folder) as planned:
+            with self._database.reading() as connection:
+                before = Standing.read(connection, _issue_id(connection, wave.issue.day))
+            planned.write(packed_rows(wave.issue, words, plans))
+            with self._database.writing() as connection:
+                changed = before.changed_for(connection, _issue_id(connection, wave.issue.day))
+                rows = planned.without(changed)
+                return _freeze_rows(connection, wave, words, rows) or freeze(
+                    connection, wave, plans
+                )
 
     @override
     def skip_issue(self, day: date, *, reason: str, now: datetime) -> None:
@@ -61,6 +84,19 @@ class IssueQueries(EditionQueries, Issues):
             return waves(connection, day)
 
     @override
+    def wave_heads(self, day: date) -> tuple[WaveHead, ...]:
+        query = sa.select(WAVES.id, WAVES.due, WAVES.frozen).join(schema.issues)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(ISSUES.day == day).order_by(WAVES.id))
+            return tuple(WaveHead(*row) for row in rows)
+
+    @override
+    def wave(self, wave: int) -> Wave:
+        with self._database.reading() as connection:
+            query = sa.select(schema.waves).where(WAVES.id == wave)
+            return _wave(connection.execute(query).one())
+
+    @override
     def edition(self, day: date, email: str) -> tuple[int, Edition] | None:
         query = (
             sa.select(EDITIONS.wave, *STORED)
@@ -75,6 +111,17 @@ class IssueQueries(EditionQueries, Issues):
             return None
         wave, *stored = row
         return wave, self._edition(wave, StoredEdition(*stored))
+
+    @override
+    def edition_page(self, day: date, email: str) -> tuple[datetime, Edition, Sequence[int]] | None:
+        found = self.edition(day, email)
+        if found is None:
+            return None
+        query = sa.select(WAVES.frozen, WAVES.numbers).where(WAVES.id == found[0])
+        with self._database.reading() as connection:
+            frozen, numbers = connection.execute(query).one()
+        by_place, edition = read_numbers(numbers), found[1]
+        return frozen, edition, [by_place[place] for place in edition.papers]
 
     @override
     def issue_state(self, day: date) -> tuple[IssueState, str] | None:
@@ -186,16 +233,44 @@ class IssueQueries(EditionQueries, Issues):
 
 
 def freeze(connection: sa.Connection, wave: Wave, plans: Iterable[PlannedEdition]) -> Wave:
-    """Freeze a wave within a transaction; see :meth:`IssueQueries.freeze`."""
-    day = wave.issue.day
-    values = {"day": day, "state": "frozen", "reason": ""}
-    connection.execute(insert_new(connection, schema.issues), values)
-    issue = _lock_issue(connection, day).one()
+    """Plan and freeze a wave within a transaction; see :meth:`IssueQueries.freeze`."""
+    issue = _open_issue(connection, wave.issue.day)
     stored, is_same = _store_wave(connection, issue.id, wave)
     if is_same:
-        store_plans(connection, issue.id, stored, plans)
-    set_state(connection, issue.id, state_after_freeze(counts(connection, day), issue.state))
+        words = words_of(connection, stored.id)
+        store_rows(connection, issue.id, stored.id, words, packed_rows(wave.issue, words, plans))
+    _close_freeze(connection, issue, wave.issue.day)
     return stored
+
+
+def _freeze_rows(
+    connection: sa.Connection, wave: Wave, words: WaveWords, planned: Iterable[Rows]
+) -> Wave | None:
+    """Freeze a new wave whose rows were packed with these words; None if another has frozen it."""
+    day = wave.issue.day
+    issue = _open_issue(connection, day)
+    same = sa.select(WAVES.id).where(WAVES.issue == issue.id, WAVES.due == wave.due)
+    if connection.execute(same).first() is not None:
+        return None
+    stored, _ = _store_wave(connection, issue.id, wave)
+    store_rows(connection, issue.id, stored.id, words, planned)
+    _close_freeze(connection, issue, day)
+    return stored
+
+
+def _open_issue(connection: sa.Connection, day: date) -> Any:  # noqa: ANN401 - its id and state
+    """The issue of a day, which is locked until the commit."""
+    values = {"day": day, "state": "frozen", "reason": ""}
+    connection.execute(insert_new(connection, schema.issues), values)
+    return _lock_issue(connection, day).one()
+
+
+def _close_freeze(connection: sa.Connection, issue: Any, day: date) -> None:  # noqa: ANN401 - as above
+    set_state(connection, issue.id, state_after_freeze(counts(connection, day), issue.state))
+
+
+def _issue_id(connection: sa.Connection, day: date) -> int | None:
+    return connection.execute(sa.select(ISSUES.id).where(ISSUES.day == day)).scalar()
 
 
 def waves(connection: sa.Connection, day: date) -> tuple[Wave, ...]:
