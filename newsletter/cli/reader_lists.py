@@ -15,6 +15,7 @@ from newsletter.cli.output import Output, confirm, count_of
 from newsletter.cli.subscribers import Email, commands, subscribers_group
 from newsletter.config.reader_lists import ReaderList, read_csv, read_zip, write_csv
 from newsletter.config.subscribers import (
+    is_address,
     plain_value,
     read_entry,
     read_subscribers,
@@ -314,7 +315,10 @@ def export(
     """
     with open_app(config) as app:
         app.sync_readers()
-        listed = [r for r in app.store.listed_readers() if status in (None, r.status)]
+        known = [r for r in app.store.listed_readers() if status in (None, r.status)]
+    listed = [reader for reader in known if is_address(reader.subscriber.email)]
+    for email in sorted({r.subscriber.email for r in known} - {r.subscriber.email for r in listed}):
+        output.message(f"left out: {email!r} is stored as an address, and is none")
     form = form or (_form_of(file) if file else Form.YAML)
     text = write_csv(listed) if form is Form.CSV else write_yaml(listed)
     if file is None:

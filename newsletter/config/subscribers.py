@@ -93,6 +93,15 @@ def _address_or_alias(text: str) -> str:
     return text if is_alias(text) else address(text)
 
 
+def is_address(email: str) -> bool:
+    """Whether a file of readers may have this as an address, or as the alias of an erased one."""
+    try:
+        _address_or_alias(email)
+    except ValueError:
+        return False
+    return True
+
+
 class ListedReaderSettings(SubscriberSettings):
     """One reader of a file, with what happened to the subscription."""
 

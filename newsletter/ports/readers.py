@@ -135,9 +135,10 @@ class Readers(MailEvents, Protocol):
     def import_readers(self, listed: Sequence[ListedReader], *, now: datetime) -> Mapping[str, int]:
         """Store readers of a list, all of them or, on an error, none; return their ids by address.
 
-        Confirmed ones are added, or get these settings and are confirmed; one who was removed from
-        the operator's file is the store's from then on. The others leave as by
-        ``import_departure``, compared with case. The consents that the list has are kept.
+        Confirmed ones are added; known ones get the settings in the fields ``named``, and are
+        confirmed. One who was removed from the operator's file is the store's from then on. The
+        others leave as by ``import_departure``, compared with case. The consents that the list has
+        are kept.
         """
 
     def record_faults(self, day: date, faults: Collection[ReaderFault]) -> None:

@@ -112,10 +112,11 @@ def _about_known(each: ListedReader, before: Reader, *, overwrite: bool) -> Deci
     """The decision about a known reader who gets letters by the list."""
     # What somebody wrote into the form of the page, and never confirmed, binds nobody.
     overwrite = overwrite or before.status == "unconfirmed"
-    unsaid = {"email", *SUBSCRIBER_FIELDS} - each.named
-    wanted = keep_fields(before.subscriber, each.subscriber, unsaid | {"email"})
+    every = frozenset(SUBSCRIBER_FIELDS)
+    wanted = keep_fields(before.subscriber, each.subscriber, every - each.named | {"email"})
     differences = field_changes(before.subscriber, wanted)
-    stored = replace(each, subscriber=wanted if overwrite else before.subscriber)
+    named = (every if before.fault else each.named) if overwrite else frozenset[str]()
+    stored = replace(each, subscriber=wanted if overwrite else before.subscriber, named=named)
     kind: Kind
     if before.status == "confirmed":
         changed = bool(differences or before.fault)

@@ -1,7 +1,9 @@
 """Importing and exporting readers by command, and the lists of other programs."""
 
 import json
+import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,17 @@ def test_bad_rows_are_named_and_the_others_imported(newsletter: Newsletter) -> N
     assert done.stdout == "2 new, 0 known and unchanged, 0 differ\n"
     assert "left out: list.csv:3: " in done.stderr
     assert [*statuses(newsletter)] == ["ada@x.org", "bob@x.org"]
+
+
+def test_export_leaves_out_what_is_no_address(newsletter: Newsletter) -> None:
+    """Another program, or a hand, may have written it; an import of the file would be refused."""
+    for email in ("ada@example.org", "bob@example.org"):
+        newsletter.run("subscribers", "add", email)
+    with closing(sqlite3.connect(newsletter.folder / "newsletter.db")) as store, store:
+        store.execute("UPDATE readers SET email = 'nobody' WHERE id = 2")
+    done = newsletter.run("subscribers", "export", "out.csv")
+    assert "left out: 'nobody' is stored as an address, and is none" in done.stderr
+    assert newsletter.json("subscribers", "import", "out.csv")["unchanged"] == 1
 
 
 def test_imported_list_leaves_alone_what_readers_chose(newsletter: Newsletter) -> None:

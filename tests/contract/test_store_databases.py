@@ -581,6 +581,24 @@ def test_unreadable_edition_defers_that_letter_alone(
     assert [delivery.email for delivery in waiting] == names
 
 
+def test_reader_of_an_unreadable_edition_can_be_erased(
+    sql_store: SqlStore, database: Database
+) -> None:
+    freeze_one_issue(sql_store, "ada", "bob")
+    editions = schema.editions
+    with database.writing() as connection:
+        rubbish = {"body": b"\xff ada@example.org", "own": '["ada@example.org'}
+        connection.execute(update(editions).where(editions.c.reader == 1).values(rubbish))
+    sql_store.erase(1, "x@erased.invalid", now=NOON)
+    with database.reading() as connection:
+        rows = connection.execute(select(editions.c.body, editions.c.own)).all()
+    assert "ada@example.org" not in repr(rows)
+    assert [one.email for one in sql_store.deliveries(DAY)] == [
+        "bob@example.org",
+        "x@erased.invalid",
+    ]
+
+
 def _name(claimed: Claim) -> str:
     return claimed.edition.to.email.partition("@")[0]
 

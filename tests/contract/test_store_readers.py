@@ -196,7 +196,7 @@ class TestImportedReaders:
         store.save_reader(EVERY_FIELD, status="waiting", now=NOON)
         store.save_reader(subscriber("bob@example.org"), status="confirmed", now=NOON)
         listed = [
-            ListedReader(replace(EVERY_FIELD, at="09:00"), consented=NOON),
+            ListedReader(replace(EVERY_FIELD, at="09:00"), consented=NOON, named=frozenset({"at"})),
             ListedReader(subscriber("bob@example.org"), "blocked"),
             ListedReader(subscriber("cyd@example.org")),
             ListedReader(subscriber("dan@example.org"), "unsubscribed", NOON),

@@ -24,7 +24,13 @@ from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump
 from newsletter.stores.sql.engine import Task, lock_task
 from newsletter.stores.sql.mail_events import MailEventQueries
-from newsletter.stores.sql.reader_rows import COLUMNS, READERS, all_readers, reader_of
+from newsletter.stores.sql.reader_rows import (
+    COLUMNS,
+    READERS,
+    all_readers,
+    reader_of,
+    replace_settings,
+)
 from newsletter.stores.sql.readers_file import FileEntry, file_changes
 from newsletter.stores.sql.statements import BATCH, pages, select_in, upsert
 
@@ -255,15 +261,17 @@ def _subscribe_listed(
     now: datetime,
 ) -> None:
     """Confirm known readers with the settings of a list; who was struck from the file is ours."""
+    wanted = {email: each for email, each in listed.items() if each.status == "confirmed"}
     changed = [
         {
             "reader": row.id,
             "new_body": body,
             "new_origin": "store" if row.status == "removed" else row.origin,
         }
-        for email, row in known.items()
-        if listed[email].status == "confirmed"
-        and ("confirmed", body := dump(listed[email].subscriber)) != (row.status, row.body)
+        for email, each in wanted.items()
+        if (row := known.get(email)) is not None
+        and (body := replace_settings(row.body, each.subscriber, each.named))
+        and (body != row.body or row.status != "confirmed")
     ]
     if changed:
         names = ("body", "origin")
