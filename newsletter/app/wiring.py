@@ -190,7 +190,8 @@ class App:
     @cached_property
     def reader_service(self) -> ReaderService:
         """The service through which readers join, choose and leave."""
-        return ReaderService(self.settings.publication, self.store, self.keyring)
+        settings = self.settings
+        return ReaderService(settings.publication, self.store, self.keyring, settings.joining.rules)
 
     def operator_service(self, who: str) -> OperatorService:
         """The service through which an operator manages readers, under this name."""

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from newsletter.app import event_loop
 from newsletter.app.files import read_file
+from newsletter.app.reader_notes import greet_added
 from newsletter.app.wiring import App, open_app
-from newsletter.cli.command import FIELD_OPTIONS, Yes, command, given_fields
+from newsletter.cli.command import FIELD_OPTIONS, Yes, command, find_readers, given_fields
 from newsletter.cli.output import Output, confirm, count_of
+from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.cli.subscribers import Email, commands, subscribers_group
 from newsletter.config.reader_lists import ReaderList, read_csv, read_zip, write_csv
 from newsletter.config.subscribers import (
@@ -22,8 +25,8 @@ from newsletter.config.subscribers import (
     to_listed_entry,
     write_yaml,
 )
-from newsletter.errors import UsageError
-from newsletter.model import ListedReader, ListedStatus, OperatorAct
+from newsletter.errors import TransportError, UsageError
+from newsletter.model import ListedReader, ListedStatus, OperatorAct, Reader
 from newsletter.readers.importing import STORED, Decision, Kind, count, plan_import
 from newsletter.readers.operating import COMMAND_LINE, describe_change
 
@@ -34,6 +37,9 @@ Again = Annotated[
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what known readers have otherwise.")
+]
+Welcome = Annotated[
+    bool, typer.Option("--welcome", help="Email the new readers who added them, and what comes.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; store nothing.")]
 
@@ -68,6 +74,7 @@ def add(
     again: Again = False,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
+    welcome: Welcome = False,
     yes: Yes = False,
     **fields: object,
 ) -> int:
@@ -89,6 +96,7 @@ def add(
             (one,) = import_.decisions
             said = "known and unchanged" if one.kind == "unchanged" else "confirmed"
             import_.finish([f"{one.email}: {said}", *import_.left_alone()], dry_run=dry_run)
+            import_.greet(wanted=welcome and not dry_run)
     return 0
 
 
@@ -107,6 +115,7 @@ def import_readers(
         bool, typer.Option("--skip-invalid", help="Leave out rows with mistakes; add the others.")
     ] = False,
     dry_run: DryRun = False,
+    welcome: Welcome = False,
     yes: Yes = False,
 ) -> int:
     """Add all readers of a file to the store; if the file has a mistake, none.
@@ -131,6 +140,7 @@ def import_readers(
         ]
         if dry_run or import_.may_touch(questions, yes=yes):
             import_.finish([*import_.lines()], dry_run=dry_run)
+            import_.greet(wanted=welcome and not dry_run)
     return 0
 
 
@@ -160,6 +170,36 @@ def _read_list(app: App, file: Path) -> ReaderList:
 
 def _with_status(reader: ListedReader, status: ListedStatus) -> ListedReader:
     return replace(reader, status=status) if reader.status == "confirmed" else reader
+
+
+def greet(app: App, output: Output, readers: Sequence[Reader]) -> Sequence[Reader]:
+    """Email readers that they were added, each once; returns and names whom it did not reach."""
+    unsent: Sequence[Reader] = readers
+    try:
+        unsent = event_loop.run(greet_added(app, readers))
+    except TransportError as error:
+        output.message(str(error))
+    for line in _shortened([each.subscriber.email for each in unsent]):
+        output.message(f"{line}: not welcomed; newsletter subscribers welcome tries again")
+    return unsent
+
+
+@command(subscribers_group)
+def welcome(
+    config: Path,
+    output: Output,
+    email: Annotated[list[str], typer.Argument(help="The readers' addresses.")],
+) -> int:
+    """Email readers whom you added what comes, when, and how to leave; nobody gets it twice.
+
+    Example: newsletter subscribers welcome ada@example.org
+    """
+    with open_app(config) as app:
+        readers = [each for each in find_readers(app.readers(), email) if each.is_served]
+        unsent = greet(app, output, readers)
+    emails = [reader.subscriber.email for reader in readers if reader not in unsent]
+    output.result({"welcomed": emails}, "\n".join(f"{each}: welcomed" for each in emails))
+    return DELIVERIES_FAILED if unsent else 0
 
 
 def plan(
@@ -200,6 +240,12 @@ class _Import:
             self.output.message(f"{away} {advice}")
         if dry_run:
             self.output.message("a dry run: nothing was stored")
+
+    def greet(self, *, wanted: bool) -> None:
+        """Email those who are new, if that is wanted."""
+        emails = [each.email for each in self.decisions if each.kind in {"new", "back"}]
+        if wanted and emails:
+            greet(self.app, self.output, self.app.store.readers(emails=emails))
 
     def _store(self) -> None:
         """All in one transaction; of those who stay as they are, only the dates of consents."""

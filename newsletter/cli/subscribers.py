@@ -1,36 +1,48 @@
-"""``newsletter subscribers``: list, add, remove, import, export and erase readers."""
+"""``newsletter subscribers``: what the operator does about single readers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from newsletter.app.wiring import open_app
-from newsletter.cli.command import Yes, command, command_list, find_readers, group
+from newsletter.app import event_loop
+from newsletter.app.reader_notes import send_first_letter
+from newsletter.app.wiring import App, open_app
+from newsletter.cli.command import (
+    FIELD_OPTIONS,
+    Yes,
+    command,
+    command_list,
+    find_readers,
+    given_fields,
+    group,
+    issue_day,
+)
 from newsletter.cli.output import Output, confirm, count_of, table
-from newsletter.config.subscribers import (
-    mailbox_key,
-    to_entry,
-)
-from newsletter.errors import UsageError
-from newsletter.model import (
-    Reader,
-)
-from newsletter.readers.operating import COMMAND_LINE
-from newsletter.readers.service import is_erased
+from newsletter.cli.reader_reports import description_document, description_lines
+from newsletter.config.subscribers import mailbox_key, read_entry, to_entry
+from newsletter.errors import TransportError, UsageError
+from newsletter.model import SUBSCRIBER_FIELDS, Reader, field_changes
+from newsletter.model.zones import load_zone
+from newsletter.readers.operating import COMMAND_LINE, OperatorService, describe_change
+from newsletter.readers.service import is_erased, keep_fields
 
 commands = command_list()
 subscribers_group = group(
     commands,
     "subscribers",
-    """List, add, remove, import, export and erase readers.
+    """List, show, add, change, import and erase readers.
 
     Example: newsletter subscribers add ada@example.org --topics Reasoning
     """,
 )
 
 Email = Annotated[str, typer.Argument(help="The reader's address.")]
+
+SETTINGS = [name for name in SUBSCRIBER_FIELDS if name != "email"]
+"""The settings of a reader, as `--clear` names them."""
 
 
 @command(subscribers_group, "list")
@@ -66,6 +78,164 @@ def _interests(reader: Reader) -> str:
     wants = reader.subscriber.filter
     rules = [rule.text for rule in wants.include] + [f"not {rule.text}" for rule in wants.exclude]
     return ", ".join((*wants.topics, *rules)) or "everything"
+
+
+@command(subscribers_group)
+def show(config: Path, output: Output, email: Email) -> int:
+    """Show one reader: status, choices, consent, last emails, the next one, and your acts.
+
+    Example: newsletter subscribers show ada@example.org
+    """
+    with open_app(config) as app:
+        reader = find_readers(app.readers(), [email])[0]
+        found = app.operator_service(COMMAND_LINE).describe(reader, app.clock.now())
+        zone = load_zone(reader.subscriber.timezone or app.settings.timezone)
+    output.result(description_document(found), "\n".join(description_lines(found, zone)))
+    return 0
+
+
+@command(subscribers_group, "set", options=FIELD_OPTIONS)
+def set_choices(
+    config: Path,
+    output: Output,
+    /,
+    email: Email,
+    *,
+    clear: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SETTING", help="Put a setting, for example topics, to its default."),
+    ] = None,
+    yes: Yes = False,
+    **given: object,
+) -> int:
+    """Change settings of one reader: those you name, after showing them before and after.
+
+    Example: newsletter subscribers set ada@example.org --topics Reasoning --at 08:00
+
+    A setting of a reader of the readers' file holds until the file says something else of it.
+    """
+    names = {each.replace("-", "_") for each in clear or ()}
+    if unknown := names.difference(SETTINGS):
+        raise UsageError(f"--clear {min(unknown)}: write one of {', '.join(SETTINGS)}")
+    entry = {name: value for name, value in given_fields(given).items() if name not in names}
+    if not entry and not names:
+        raise UsageError("name a setting to change, for example --at 08:00, or --clear topics")
+    with open_app(config) as app:
+        reader = find_readers(app.readers(), [email])[0]
+        listed = read_entry({"email": reader.subscriber.email, **entry}, app.known_topics)
+        unsaid = SUBSCRIBER_FIELDS.keys() - entry.keys() - names
+        wanted = keep_fields(reader.subscriber, listed.subscriber, unsaid)
+        changed = field_changes(reader.subscriber, wanted)
+        for each in changed:
+            output.message(describe_change(each))
+        if not changed and not reader.fault:
+            output.message("nothing to change")
+        elif yes or confirm(f"Change these settings of {reader.subscriber.email}?"):
+            service = app.operator_service(COMMAND_LINE)
+            reader = service.set_choices(reader, wanted, app.clock.now())
+            if reader.origin == "file":
+                output.message(f"they hold until {app.settings.subscribers} says something else")
+    lines = [f"{name}: {value}" for name, value in to_entry(reader.subscriber).items()]
+    output.result(to_entry(reader.subscriber), "\n".join(lines))
+    return 0
+
+
+@command(subscribers_group)
+def pause(
+    config: Path,
+    output: Output,
+    email: Email,
+    *,
+    until: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The first day with an email.")],
+) -> int:
+    """Send a reader nothing until a day.
+
+    Example: newsletter subscribers pause ada@example.org --until 2026-09-01
+    """
+    with open_app(config) as app:
+        day = issue_day(until, app.clock, app.settings.timezone)
+        return _act(
+            app, output, email, lambda o, r, now: o.pause(r, day, now), f"paused until {day}"
+        )
+
+
+@command(subscribers_group)
+def resume(config: Path, output: Output, email: Email) -> int:
+    """End a reader's pause.
+
+    Example: newsletter subscribers resume ada@example.org
+    """
+    with open_app(config) as app:
+        return _act(app, output, email, lambda o, r, now: o.resume(r, now), "resumed")
+
+
+@command(subscribers_group)
+def block(
+    config: Path,
+    output: Output,
+    email: Email,
+    *,
+    why: Annotated[str, typer.Option(help="The reason, for your own record.")] = "",
+) -> int:
+    """Send nothing to a reader any more, whatever they do on the pages; `unsuppress` ends it.
+
+    Example: newsletter subscribers block ada@example.org --why "asked for by phone"
+    """
+    with open_app(config) as app:
+        return _act(app, output, email, lambda o, r, now: o.block(r, now, why), "blocked")
+
+
+@command(subscribers_group)
+def decline(config: Path, output: Output, email: Email) -> int:
+    """Decline a reader who waits for your approval; they are not told.
+
+    Example: newsletter subscribers decline ada@example.org
+    """
+    with open_app(config) as app:
+        return _act(app, output, email, lambda o, r, now: o.decline(r, now), "declined")
+
+
+@command(subscribers_group)
+def approve(
+    config: Path,
+    output: Output,
+    email: Annotated[list[str], typer.Argument(help="The readers' addresses.")],
+) -> int:
+    """Approve readers who wait (`joining: {mode: approval}`), and send them their first email.
+
+    Example: newsletter subscribers approve ada@example.org
+    """
+    approved: list[Reader] = []
+    with open_app(config) as app:
+        service = app.operator_service(COMMAND_LINE)
+        for reader in find_readers(app.readers(), email):
+            service.approve(reader, app.clock.now(), approved.append)
+        for reader in approved:
+            try:
+                sent = event_loop.run(send_first_letter(app, reader))
+            except TransportError as error:
+                sent = False
+                output.message(str(error))
+            if not sent:
+                output.message(f"{reader.subscriber.email}: the first email could not be sent")
+    emails = _emails_of(approved)
+    output.result({"approved": emails}, "\n".join(f"{each}: approved" for each in emails))
+    return 0
+
+
+def _act(
+    app: App,
+    output: Output,
+    email: str,
+    act: Callable[[OperatorService, Reader, datetime], Reader],
+    done: str,
+) -> int:
+    """Do something to one reader, and print it."""
+    reader = find_readers(app.readers(), [email])[0]
+    after = act(app.operator_service(COMMAND_LINE), reader, app.clock.now())
+    document = {"reader": after.subscriber.email, "status": after.status, "done": done}
+    output.result(document, f"{after.subscriber.email}: {done}")
+    return 0
 
 
 @command(subscribers_group)

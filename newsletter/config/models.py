@@ -28,6 +28,7 @@ from newsletter.config.fields import (
     WallTime,
     WebAddress,
     Zone,
+    address,
     as_list,
     mailbox,
     per_second,
@@ -40,6 +41,7 @@ from newsletter.config.topics import TopicSettings, expand_name, without_claimed
 from newsletter.config.webhooks import WebhookSettings
 from newsletter.letter.links import MAX_ADDRESS, MAX_LOCAL_PART, TAG_ROOM
 from newsletter.model import Days, Publication
+from newsletter.readers.joining import Joining, JoiningMode
 
 
 class Schedule(Strict):
@@ -148,6 +150,43 @@ class IssueSettings(Strict):
     in_doubt: Literal["resend", "hold"] = "resend"
 
 
+def _domain(text: str) -> str:
+    """A domain in the form that addresses are stored in; ``*.`` before it: those below it."""
+    star = "*." if text.startswith("*.") else ""
+    try:
+        return star + address(f"x@{text.removeprefix(star)}").rpartition("@")[2]
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is not a domain; write one like example.org, or *.example.org"
+        ) from error
+
+
+class JoiningSettings(Strict):
+    """Who may subscribe on the pages, and how many requests for it are taken."""
+
+    mode: JoiningMode = "open"
+    domains: tuple[Annotated[str, AfterValidator(_domain)], ...] = ()
+    per_client_hourly: int = Field(default=10, ge=1)
+    total_hourly: int = Field(default=500, ge=1)
+
+    @model_validator(mode="after")
+    def domains_have_a_use(self) -> Self:
+        """The mode ``domains`` needs some; ``open`` would ignore them."""
+        if self.mode == "domains" and not self.domains:
+            raise ValueError("mode: domains needs `domains:`, for example [example.org]")
+        if self.mode == "open" and self.domains:
+            raise ValueError(
+                "anybody may join with mode: open; write mode: domains, so that only these domains"
+                " may, or mode: approval, so that all others wait for you"
+            )
+        return self
+
+    @property
+    def rules(self) -> Joining:
+        """These settings, as the pages keep to them."""
+        return Joining(self.mode, self.domains, self.per_client_hourly, self.total_hourly)
+
+
 class WebSettings(Strict):
     """The address where the readers' pages are served."""
 
@@ -199,6 +238,7 @@ class Settings(Strict):
     bounces: BouncesSettings | None = None
     issue: IssueSettings = IssueSettings()
     web: WebSettings | None = None
+    joining: JoiningSettings = JoiningSettings()
     api: ApiSettings = ApiSettings()
     templates: str | None = None
 

@@ -37,8 +37,10 @@ QUIET = "Nothing new matches what you follow; the next letter comes with the nex
 NOTES: Mapping[str, tuple[str, ...]] = {
     "confirm": ("confirm", "hours"),
     "farewell": ("email", "back", "hours"),
+    "added": ("email", "preferences", "unsubscribe", "schedule", "contact"),
     "known": ("preferences",),
     "move": ("confirm", "hours"),
+    "waiting": ("email", "preferences"),
     "welcome": ("email", "preferences", "unsubscribe"),
     "report": ("headline", "lines"),
 }
@@ -46,10 +48,13 @@ NOTES: Mapping[str, tuple[str, ...]] = {
 
 ``confirm`` asks a new reader to confirm, ``known`` answers a reader who signs up again, ``move``
 asks at a reader's new address, ``welcome`` greets a new reader for whom the day has no letter,
-``farewell`` confirms an unsubscription, and ``report`` tells the operator what happened.
+``waiting`` answers one who waits for the operator's approval, ``added`` greets one whom the
+operator has added, ``farewell`` confirms an unsubscription, and ``report`` tells the operator what
+happened.
 
 The variables ``confirm``, ``back``, ``preferences`` and ``unsubscribe`` are addresses of pages,
-``hours`` is how long the first two are valid, ``email`` is the reader's. Nothing typed by a
+``hours`` is how long the first two are valid, ``email`` is the reader's, ``schedule`` says when
+letters come, and ``contact`` is the editor's address. Nothing typed by a
 stranger is among them: an address may be signed up by somebody who does not own it.
 """
 

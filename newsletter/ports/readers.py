@@ -192,9 +192,15 @@ class Pages(Readers, Protocol):
     ) -> bool:
         """Count a sign-up request if every limit allows it; return whether it is allowed.
 
-        ``address`` and ``client`` are keyed hashes, and the client's is deleted after a day.
-        A refused request is not counted.
+        ``address`` and ``client`` are keyed hashes, and the client's is deleted after a day. One
+        that is empty is not limited: requests of clients and notes to addresses may be counted each
+        on their own. A refused request is not counted.
         """
+
+    def next_request(
+        self, client: str, limits: RequestLimits, *, now: datetime
+    ) -> tuple[datetime, bool]:
+        """When the hourly limits allow this client's next request; whether others used them up."""
 
     def forget_unconfirmed(self, *, before: datetime) -> int:
         """Delete unconfirmed readers who were last changed before then; return how many."""

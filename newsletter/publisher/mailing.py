@@ -60,6 +60,8 @@ def build_reader_note(
         **dict.fromkeys(LINK_NAMES, note.link),
         "hours": CONFIRM_HOURS,
         "email": email,
+        "schedule": note.schedule,
+        "contact": service.contact,
         "unsubscribe": service.signed_url("unsubscribe", str(note.reader.id), now),
     }
     name = keyed_hash(f"{now.isoformat()}:{email}", service.keys)[:24]

@@ -29,6 +29,7 @@ from newsletter.publisher.reporting import (
     reported_days,
 )
 from newsletter.publisher.ticking import local_date
+from newsletter.readers.operating import waiting_notice
 from newsletter.readers.stored_settings import FORMERLY, lost_topic_lines
 from newsletter.text import clean
 
@@ -165,7 +166,7 @@ def _blocked_events(publisher: Publisher, now: datetime) -> Iterator[Event]:
 def _waiting_events(publisher: Publisher) -> Iterator[Event]:
     for reader in publisher.store.search_readers("", status="waiting", limit=SHOWN):
         words = f"reader {reader.subscriber.email} waits for your approval"
-        yield Event(f"waiting {reader.id}", words, "readers who wait")
+        yield Event(waiting_notice(reader), words, "readers who wait")
 
 
 def _gap_events(publisher: Publisher, now: datetime) -> Iterator[Event]:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
 from newsletter.errors import Isolated
-from newsletter.model import CADENCES, Days, Reader, Subscriber
+from newsletter.model import CADENCES, WEEKDAYS, Days, Reader, Subscriber
 from newsletter.model.windows import FETCH_AHEAD, LONGEST_GAP, LONGEST_SLEEP, MAX_LATENESS
 from newsletter.model.zones import load_zone
 
@@ -36,6 +36,14 @@ class Due:
     day: date
     instant: datetime
     readers: Sequence[int]
+
+
+def schedule_words(subscriber: Subscriber, default: DefaultSchedule) -> str:
+    """When a subscriber's letters come, as people say it: ``Monday to Friday at 07:00 (UTC)``."""
+    chosen = subscriber.cadence or default.cadence
+    day = f" on {WEEKDAYS[subscriber.day]}" if CADENCES[chosen].asks_weekday else ""
+    at, zone = subscriber.at or default.at, subscriber.timezone or default.timezone
+    return f"{CADENCES[chosen].words}{day} at {at} ({zone})"
 
 
 Unplanned = Callable[[date, Sequence[int]], Sequence[int]]

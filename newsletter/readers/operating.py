@@ -271,6 +271,7 @@ class OperatorService:
         """
         self._require(reader, {"waiting"}, "approved")
         self.store.approve(reader.id, now=now)
+        self.store.remove_notices([waiting_notice(reader)])
         self.record(now, "approved", reader)
         welcome(approved := self._again(reader))
         return approved
@@ -282,6 +283,7 @@ class OperatorService:
             UsageError: they do not wait.
         """
         self._require(reader, {"waiting"}, "declined")
+        self.store.remove_notices([waiting_notice(reader)])
         return self._set_status(reader, "unsubscribed", "declined", now)
 
     def erase(self, reader: Reader, now: datetime) -> None:
@@ -305,6 +307,11 @@ class OperatorService:
 
     def _again(self, reader: Reader) -> Reader:
         return self.store.reader_by_id(reader.id) or replace(reader, status="unsubscribed")
+
+
+def waiting_notice(reader: Reader) -> str:
+    """The event under which the operator is told, once, that a reader waits for approval."""
+    return f"waiting {reader.id}"
 
 
 def describe_change(change: FieldChange) -> str:

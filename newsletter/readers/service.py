@@ -22,18 +22,8 @@ from newsletter.model import (
 )
 from newsletter.model.windows import UNCONFIRMED_KEPT
 from newsletter.ports import Pages
+from newsletter.readers.joining import OPEN_TO_ALL, Joining, TooManyRequests
 from newsletter.text import clean
-
-UNCONFIRMED_LIMITS = RequestLimits(
-    per_address_daily=1, per_address_total=3, per_client_hourly=10, total_hourly=500
-)
-"""How many notes may be requested for an address that nobody has confirmed."""
-
-READER_LIMITS = replace(UNCONFIRMED_LIMITS, per_address_total=50)
-"""The same for a reader, who may lose the link to the preferences now and then.
-
-It holds for farewells too: somebody else may have one of the reader's unsubscribe links.
-"""
 
 ASKED = frozenset(name for name, way in SUBSCRIBER_FIELDS.items() if way != "fixed")
 """The fields that the preferences ask for."""
@@ -61,12 +51,14 @@ ERASED = (
 class Note:
     """A short letter that belongs to no issue, and the link it carries.
 
+    ``schedule`` says in words when letters come, where the note says that.
     The kinds are explained at :data:`newsletter.letter.rendering.NOTES`.
     """
 
-    kind: Literal["confirm", "farewell", "known", "move", "welcome"]
+    kind: Literal["added", "confirm", "farewell", "known", "move", "waiting", "welcome"]
     reader: Reader
     link: str
+    schedule: str = ""
 
     @property
     def asks_to_confirm(self) -> bool:
@@ -81,16 +73,23 @@ SendNote = Callable[[Note], None]
 class ReaderService:
     """The newsletter as its readers use it: subscribe, choose, pause, unsubscribe, be erased.
 
-    ``keys`` sign and verify the readers' links.
+    ``keys`` sign and verify the readers' links; ``joining`` says who may subscribe.
     """
 
     publication: Publication
     store: Pages
     keys: Keyring
+    joining: Joining = OPEN_TO_ALL
 
     def page_url(self, path: str) -> str:
         """The address of one of the readers' pages."""
         return f"{(self.publication.url or '').rstrip('/')}/{path}"
+
+    @property
+    def contact(self) -> str:
+        """The address at which readers reach the operator."""
+        publication = self.publication
+        return publication.reply_to or publication.operator or publication.sender_email
 
     def preferences_url(self, reader: Reader, now: datetime) -> str:
         """A reader's link to the preferences, signed now."""
@@ -124,22 +123,42 @@ class ReaderService:
         reader = self.store.reader_by_id(int(number))
         return None if reader is None or is_erased(reader) else reader, rest
 
-    def subscribe(self, wanted: Subscriber, client: str, send: SendNote, now: datetime) -> None:
+    def count_sign_up(self, client: str, now: datetime) -> TooManyRequests | None:
+        """Count a request from this network address; if there were too many, say until when.
+
+        The answer depends on nothing else, so it may be shown: it tells of no address whether it is
+        a reader's.
+        """
+        limits, name = (
+            self.joining.limits(is_reader=False),
+            keyed_hash(f"client:{client}", self.keys),
+        )
+        if self.store.record_request("", name, limits, now=now):
+            return None
+        return TooManyRequests(*self.store.next_request(name, limits, now=now))
+
+    def subscribe(
+        self, wanted: Subscriber, client: str | None, send: SendNote, now: datetime
+    ) -> None:
         """Send one note to an address, which may not be that of the person who filled in the form.
 
         Nothing else happens until the link in the note is followed. The caller learns nothing, so
         that a page cannot tell whether an address is a reader's. The limits count the address and
-        the ``client``, the network address of the request.
+        the ``client``, the network address of the request; None if that was counted already.
         """
         self.store.forget_unconfirmed(before=now - UNCONFIRMED_KEPT)
         known = self.store.reader_by_email(wanted.email)
-        if self.is_refused(wanted.email, now):
+        if self.is_refused(wanted.email, now) or not self.joining.may_join(wanted.email):
             return
-        limits = READER_LIMITS if known and known.status == "confirmed" else UNCONFIRMED_LIMITS
-        if not self._count_request(f"address:{wanted.email}", f"client:{client}", limits, now):
+        agreed = known is not None and known.status in {"confirmed", "waiting"}
+        limits = self.joining.limits(is_reader=agreed)
+        if not self._count_request(f"address:{wanted.email}", _named_client(client), limits, now):
             return
-        if known is not None and known.status == "confirmed":
-            send(Note("known", known, self.preferences_url(known, now)))
+        if known is not None and agreed:
+            kind: Literal["known", "waiting"] = (
+                "known" if known.status == "confirmed" else "waiting"
+            )
+            send(Note(kind, known, self.preferences_url(known, now)))
         elif known is None or known.status != "blocked":
             reader = self._save_unconfirmed(known, wanted, now)
             send(Note("confirm", reader, self.signed_url("confirm", str(reader.id), now)))
@@ -152,24 +171,31 @@ class ReaderService:
         return self.store.save_reader(spelled, status=known.status, now=now)
 
     def confirm(self, token: str, now: datetime, welcome: Callable[[Reader], None]) -> Reader:
-        """Record the consent of a link's reader; ``welcome`` is called unless it was there before.
+        """Record the consent of a link's reader; ``welcome`` is called if they get letters now.
+
+        Not if they did before, nor if they wait for the operator's approval. Who comes back by the
+        link of a farewell was a reader until then, and does not wait.
 
         Raises:
             TokenError: as for :meth:`verify_link`, or the address is blocked.
         """
         reader, method = self.verify_link(token, "confirm", now)
         text = CONSENT_TEXT.format(name=self.publication.name)
-        is_new = self.store.record_consent(reader.id, Consent(now, CONSENT_METHODS[method], text))
+        consent = Consent(now, CONSENT_METHODS[method], text)
+        waits = not method and self.joining.needs_approval(reader.subscriber.email)
+        is_new = self.store.record_consent(
+            reader.id, consent, status="waiting" if waits else "confirmed"
+        )
         reader, _ = self.verify_link(token, "confirm", now)
         self.accept_address(reader.subscriber.email)
-        if reader.status != "confirmed":
+        if reader.status not in {"confirmed", "waiting"}:
             raise TokenError("This address cannot get any email from us. Ask the editor for help.")
-        if is_new:
+        if is_new and reader.status == "confirmed":
             welcome(reader)
         return reader
 
     def request_new_email(
-        self, reader: Reader, email: str, client: str, send: SendNote, now: datetime
+        self, reader: Reader, email: str, client: str | None, send: SendNote, now: datetime
     ) -> None:
         """Send a note to a reader's new address that asks to confirm it.
 
@@ -181,7 +207,7 @@ class ReaderService:
             wanted = replace(reader.subscriber, email=email, name="")
             self.subscribe(wanted, client, send, now)
         elif not self.is_refused(email, now) and self._count_request(
-            f"address:{email}", f"client:{client}", UNCONFIRMED_LIMITS, now
+            f"address:{email}", _named_client(client), self.joining.limits(is_reader=False), now
         ):
             moved = replace(reader, subscriber=replace(reader.subscriber, email=email))
             send(Note("move", moved, self.signed_url("move", f"{reader.id}/{email}", now)))
@@ -221,12 +247,13 @@ class ReaderService:
     def _count_request(
         self, address: str, client: str, limits: RequestLimits, now: datetime
     ) -> bool:
-        """Whether the limits allow one more note; if so, it is counted.
+        """Whether the limits allow one more note; if so, it is counted. Without ``client``: for it.
 
         Both names begin with what is counted, so that requests for confirmations do not use up
         the farewells, nor the other way round.
         """
-        address, client = (keyed_hash(text, self.keys) for text in (address.lower(), client))
+        address = keyed_hash(address.lower(), self.keys)
+        client = keyed_hash(client, self.keys) if client else ""
         return self.store.record_request(address, client, limits, now=now)
 
     def choose(
@@ -295,7 +322,7 @@ class ReaderService:
         """
         address, client = f"farewell:{before.subscriber.email}", f"leaving:{client}"
         if before.status == "confirmed" and self._count_request(
-            address, client, READER_LIMITS, now
+            address, client, self.joining.limits(is_reader=True), now
         ):
             send(Note("farewell", before, self.signed_url("confirm", f"{before.id}/back", now)))
 
@@ -315,6 +342,10 @@ class ReaderService:
         """Replace a reader's address by an alias: a keyed hash, so that no list re-adds them."""
         alias = f"{_alias_hash(reader.subscriber.email, self.keys)}.{reader.id}{ERASED}"
         self.store.erase(reader.id, alias, now=now)
+
+
+def _named_client(client: str | None) -> str:
+    return "" if client is None else f"client:{client}"
 
 
 def _gives_way(known: Reader) -> bool:

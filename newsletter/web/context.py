@@ -3,10 +3,11 @@
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
+from math import ceil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ ZONE_AREAS = (
 
 STYLE = "web/door.css"
 TEMPLATE_NAMES = (
-    "archive.html", "confirm.html", "confirmed.html", "edition.html", "erased.html",
+    "archive.html", "busy.html", "confirm.html", "confirmed.html", "edition.html", "erased.html",
     "farewell.html", "feed.atom", "feed.rss", "issue.html", "join.html", "move.html",
     "operator.html", "operator-reader.html", "operator-readers.html", "operator-sure.html",
     "paper.html", "preferences.html", "problem.html", "refused.html",
@@ -157,6 +158,24 @@ class PageContext:
             send(plan_first_letter(self.publisher, reader) or Note("welcome", reader, link))
 
         self.mail_queue.add(job)
+
+    def refuse_if_busy(self, request: Request) -> Response | None:
+        """Count a request for a note; the page that says when to try again if there were too many.
+
+        It depends on the requests of this client and of all together, and on no address.
+        """
+        busy = self.reader_service.count_sign_up(client_of(request), self.now)
+        if busy is None:
+            return None
+        zone = self.reader_service.publication.timezone
+        # A minute later: the one that is shown must have begun.
+        until = (busy.until + timedelta(minutes=1)).astimezone(load_zone(zone))
+        page = self.templates.page(
+            "busy", 429, by_others=busy.by_others, until=f"{until:%H:%M} ({zone})",
+            contact=self.reader_service.contact,
+        )  # fmt: skip
+        page.headers["Retry-After"] = str(max(1, ceil((busy.until - self.now).total_seconds())))
+        return page
 
     def redirect_to_sent(self, email: str) -> Response:
         """Send the browser to the page that says that a note to this address is on its way."""

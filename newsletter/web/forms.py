@@ -17,6 +17,7 @@ from newsletter.config.subscribers import Plain, plain_values, subscriber_from_e
 from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
 from newsletter.model import SUBSCRIBER_FIELDS, WEEKDAYS, FormField, Subscriber
+from newsletter.readers.joining import Joining
 
 MAX_BYTES = 65_536  # the most bytes a form may have; the fullest preferences take about 30,000
 
@@ -144,6 +145,21 @@ def parse_subscriber(form: Form, email: str, topics: Mapping[str, str]) -> Subsc
         raise InvalidFormError(problems) from error
     chosen = tuple(dict.fromkeys(topics[name] for name in found.filter.topics))
     return replace(found, filter=replace(found.filter, topics=chosen))
+
+
+def parse_newcomer(
+    form: Form, email: str, topics: Mapping[str, str], joining: Joining
+) -> Subscriber:
+    """The subscriber of a form that asks for an address to be subscribed.
+
+    Raises:
+        InvalidFormError: as for :func:`parse_subscriber`, or the address may not join.
+    """
+    wanted = parse_subscriber(form, email, topics)
+    if not joining.may_join(wanted.email):
+        problem = f"only addresses of {' or '.join(joining.domains)} can be subscribed here"
+        raise InvalidFormError({"email": [problem]})
+    return wanted
 
 
 def rule_notes(form: Form, fields: Collection[str]) -> Mapping[str, Sequence[str]]:

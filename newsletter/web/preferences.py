@@ -15,13 +15,14 @@ from newsletter.papers.topics import followed_topics, lost_topics
 from newsletter.publisher.previewing import preview_filter
 from newsletter.readers.due import is_paused
 from newsletter.readers.service import keep_fields
-from newsletter.web.context import PageContext, client_of, token_of
+from newsletter.web.context import PageContext, token_of
 from newsletter.web.forms import (
     Form,
     InvalidFormError,
     changed_fields,
     fill_form,
     fill_form_as_stored,
+    parse_newcomer,
     parse_subscriber,
     rule_notes,
     unpack_form,
@@ -133,7 +134,7 @@ class PreferencePages:
         try:
             match form.one("do"):
                 case "move":
-                    parse_subscriber(Form({}), form.one("email"), {})
+                    self._new_email(form.one("email"))
                 case "erase" if form.one("sure") != "yes":
                     return {"sure": ["tick this box first: deleting cannot be undone"]}
                 case "save" | "try" | "glance":
@@ -211,14 +212,20 @@ class PreferencePages:
         return self._done(request, done)
 
     def _request_move(self, request: Request, reader: Reader, typed: str) -> Response:
-        service, now, client = self.context.reader_service, self.context.now, client_of(request)
+        service, now = self.context.reader_service, self.context.now
         if reader.origin == "file":
             raise HTTPException(400, "The editor manages your address. Ask them to change it.")
-        email = parse_subscriber(Form({}), typed, {}).email
+        email = self._new_email(typed)
+        if busy := self.context.refuse_if_busy(request):
+            return busy
         self.context.mail_queue.add(
-            lambda send: service.request_new_email(reader, email, client, send, now)
+            lambda send: service.request_new_email(reader, email, None, send, now)
         )
         return self.context.redirect_to_sent(email)
+
+    def _new_email(self, typed: str) -> str:
+        """The address that a reader wants to move to; raises as :func:`parse_newcomer`."""
+        return parse_newcomer(Form({}), typed, {}, self.context.reader_service.joining).email
 
     def ask_to_move(self, request: Request) -> Response:
         """The page that the link sent to a new address opens, with a button to confirm."""
@@ -237,7 +244,12 @@ class PreferencePages:
             return self.ask_to_move(request)
         preferences = self.context.reader_service.preferences_url(reader, self.context.now)
         return self.context.templates.page(
-            "confirmed", email=email, preferences=preferences, newest=None, first=False
+            "confirmed",
+            email=email,
+            preferences=preferences,
+            newest=None,
+            first=False,
+            waiting=False,
         )
 
     def show_erased(self, _request: Request) -> Response:

@@ -19,7 +19,7 @@ from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.forms import (
     Form,
     InvalidFormError,
-    parse_subscriber,
+    parse_newcomer,
     unpack_form,
     with_present_topics,
 )
@@ -43,7 +43,8 @@ class SubscribePages:
         return self._subscribe_page(form, {}, 200)
 
     def _parse(self, form: Form) -> Subscriber:
-        return parse_subscriber(form, form.one("email"), self.context.known_topics)
+        joining = self.context.reader_service.joining
+        return parse_newcomer(form, form.one("email"), self.context.known_topics, joining)
 
     def _subscribe_page(self, form: Form, problems: object, status: int) -> Response:
         return self.context.templates.page(
@@ -54,6 +55,7 @@ class SubscribePages:
             topics=self.context.publisher.topics,
             default_schedule=self.context.default_schedule,
             words=self._consent_text,
+            joining=self.context.reader_service.joining,
             a_week=self.context.page_cache.papers_per_week(),
             newest=self.context.page_cache.newest_issue(),
         )
@@ -65,9 +67,11 @@ class SubscribePages:
         except InvalidFormError as error:
             page = self.context.redirect_to_form("/", form)
             return page or self._subscribe_page(form, error.problems, 422)
-        client, now = client_of(request), self.context.now
+        if busy := self.context.refuse_if_busy(request):
+            return busy
+        now = self.context.now
         self.context.mail_queue.add(
-            lambda send: self.context.reader_service.subscribe(wanted, client, send, now)
+            lambda send: self.context.reader_service.subscribe(wanted, None, send, now)
         )
         return self.context.redirect_to_sent(wanted.email)
 
@@ -93,7 +97,7 @@ class SubscribePages:
     def show_confirmed(self, request: Request) -> Response:
         """The page for a reader who has confirmed, with the link to the preferences."""
         reader, _ = self.context.verify_link(request, "confirm")
-        if reader.status != "confirmed":
+        if reader.status not in {"confirmed", "waiting"}:
             return self.ask_to_confirm(request)
         return self.context.templates.page(
             "confirmed",
@@ -101,6 +105,7 @@ class SubscribePages:
             preferences=self.context.reader_service.preferences_url(reader, self.context.now),
             newest=next(iter(self.context.page_cache.published()), None),
             first=True,
+            waiting=reader.status == "waiting",
         )
 
     @property

@@ -21,6 +21,8 @@ WORDS = {
     "email": "ada@example.org",
     "preferences": "https://papers.example.org/preferences/a-token",
     "unsubscribe": "https://papers.example.org/unsubscribe/a-token",
+    "schedule": "once a week on Friday at 07:00 (Europe/Zurich)",
+    "contact": "editor@example.org",
     "headline": "Three letters are in doubt",
     "lines": "The server went away within the dot.\nNothing to mend: they are sent once more.",
 }

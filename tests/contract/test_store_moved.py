@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select
 
 from newsletter.errors import StoreError
 from newsletter.model import Consent, Heartbeat, ListedReader, MailEvent, ReaderFault
-from newsletter.readers.service import READER_LIMITS
+from newsletter.readers.joining import OPEN_TO_ALL
 from newsletter.stores import copy_rows
 from newsletter.stores.sql import SqlStore, schema
 from tests.support.databases import new_sqlite_store
@@ -41,7 +41,7 @@ def live(store: SqlStore) -> None:
     store.set_status(ADA, "unsubscribed", now=NOON)
     store.record_mail_event(MailEvent("d", "complaint", 2, DAY, "spam"), now=NOON)
     store.record_faults(DAY, [ReaderFault(cleo.id, CLEO, "a fault")])
-    store.record_request("address", "client", READER_LIMITS, now=NOON)
+    store.record_request("address", "client", OPEN_TO_ALL.limits(is_reader=True), now=NOON)
     store.record_notices(["something"], now=NOON)
     store.record_heartbeat(Heartbeat("run", NOON, NOON, "stopped"))
     store.save_reader(EVERY_FIELD, status="unsubscribed", now=NOON)

@@ -25,6 +25,7 @@ from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.readers.due import DefaultSchedule
+from newsletter.readers.joining import OPEN_TO_ALL, Joining
 from newsletter.readers.service import ReaderService
 from newsletter.stores.sql import SqlStore
 from newsletter.transports.smtp import SmtpTransport
@@ -191,6 +192,7 @@ def open_website(  # noqa: PLR0913 - each is a choice of its own
     webhooks: Mapping[str, Webhook] | None = None,
     topics: tuple[Topic, ...] | None = None,
     api_tokens: tuple[ApiTokenSettings, ...] = (),
+    joining: Joining = OPEN_TO_ALL,
 ) -> Iterator[Website]:
     """Serve a newsletter's pages, with a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
@@ -201,7 +203,7 @@ def open_website(  # noqa: PLR0913 - each is a choice of its own
         bare = publisher_over(kept, clock=clock)
         offered = bare.topics if topics is None else topics
         publisher = replace(bare, publication=chosen, sources=[], topics=offered)
-        reader_service = ReaderService(chosen, kept, publisher.keyring)
+        reader_service = ReaderService(chosen, kept, publisher.keyring, joining)
         app = Website(kept, inbox, clock, reader_service, publisher)
         mail_queue = MailQueue(
             publisher,

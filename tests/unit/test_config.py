@@ -9,6 +9,7 @@ from newsletter.config import topics as bundled
 from newsletter.config.yaml_file import Value
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Publication
+from newsletter.readers.joining import OPEN_TO_ALL
 
 FEED = {"kind": "feed", "url": "https://example.org/rss"}
 MINIMAL = {"name": "N", "sender": "N <n@example.org>"}
@@ -490,3 +491,26 @@ def test_pages_may_listen_on_ipv6(host: str) -> None:
     web = read(web={"host": host}, url=f"http://[{host.strip('[]')}]:8000/papers").web
     assert web is not None
     assert web.host == host.strip("[]")
+
+
+def test_joining_rules_are_read_in_the_form_of_addresses() -> None:
+    rules = read(
+        joining={"mode": "domains", "domains": ["BÜCHER.example", "*.X.org"]}
+    ).joining.rules
+    assert rules.domains == ("xn--bcher-kva.example", "*.x.org")
+    assert read().joining.rules == OPEN_TO_ALL
+
+
+@pytest.mark.parametrize(
+    ("joining", "problem"),
+    [
+        ("{mode: domains}", "joining: mode: domains needs `domains:`"),
+        ("{domains: [x.org]}", "joining: anybody may join with mode: open"),
+        ("{mode: domains, domains: [ada@x.org]}", "'ada@x.org' is not a domain"),
+        ("{per_client_hourly: 0}", "joining.per_client_hourly: "),
+    ],
+)
+def test_contradictory_joining_rules_are_named(joining: str, problem: str) -> None:
+    (found,) = errors_of(f"name: N\nsender: n@example.org\njoining: {joining}\n")
+    assert found.startswith("newsletter.yaml:3: joining")
+    assert problem in found

@@ -181,6 +181,17 @@ def test_failed_source_is_reported_with_the_issue(store: Store) -> None:
     assert "source Far away is failed: no answer" in letter
 
 
+def test_reader_who_waits_is_reported_once(store: Store) -> None:
+    reader = store.save_reader(subscriber("cyd@example.org"), status="waiting", now=NOON)
+    publisher, state = publisher_of(store, ManualClock()), scheduler_state()
+    transport = MemoryTransport()
+    for turn in ("1", "2"):
+        tick_once(publisher, state, transport, turn)
+    (mail,) = to_operator(transport)
+    assert "cyd@example.org waits for your approval" in mail
+    assert reader.id not in {letter.claim.reader for letter in transport.letters}
+
+
 def test_good_day_is_not_reported(store: Store) -> None:
     publisher, transport = publisher_of(store, ManualClock(), StubSource("One")), MemoryTransport()
     tick_once(publisher, scheduler_state(), transport)

@@ -9,6 +9,7 @@ from newsletter.errors import TokenError
 from newsletter.letter.links import MAX_AGE, Keyring, Purpose, sign_token
 from newsletter.model import Filter, Publication, Reader, Status, Subscriber
 from newsletter.publisher.mailing import CONFIRM_HOURS
+from newsletter.readers.joining import OPEN_TO_ALL, Joining, TooManyRequests
 from newsletter.readers.service import CONSENT_TEXT, Note, ReaderService, is_erased, without_erased
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
@@ -21,8 +22,8 @@ ADA = "ada@example.org"
 class Subscriptions:
     """The reader service, the notes it sent and the readers it welcomed."""
 
-    def __init__(self) -> None:
-        self.service = ReaderService(SITE, temporary_store(), KEYS)
+    def __init__(self, joining: Joining = OPEN_TO_ALL) -> None:
+        self.service = ReaderService(SITE, temporary_store(), KEYS, joining)
         self.notes: list[Note] = []
         self.welcomed: list[Reader] = []
 
@@ -121,6 +122,79 @@ def test_caps_hold_for_one_client_and_for_all(site: Subscriptions) -> None:
     for n in range(500):
         site.join(f"s{n}@example.org", client=f"client {n}")
     assert len(site.notes) == 500
+
+
+class TestCaps:
+    """How many requests one network, and all together, may make."""
+
+    def test_last_one_over_the_cap_is_told_until_when(self) -> None:
+        site = Subscriptions(Joining(per_client_hourly=2, total_hourly=3))
+        service = site.service
+        for minutes in (0, 10):
+            assert service.count_sign_up("lab", NOON + timedelta(minutes=minutes)) is None
+        later = NOON + timedelta(minutes=20)
+        hour = NOON + timedelta(hours=1)
+        assert service.count_sign_up("lab", later) == TooManyRequests(hour, by_others=False)
+        assert service.count_sign_up("home", later) is None
+        assert service.count_sign_up("cafe", later) == TooManyRequests(hour, by_others=True)
+        assert service.count_sign_up("lab", hour) is None
+
+    def test_notes_do_not_count_for_the_network_again(self) -> None:
+        """Else the answer would tell whether an address, asked for many times, is a reader's."""
+        site = Subscriptions(Joining(per_client_hourly=1))
+        for n in range(5):
+            site.service.subscribe(subscriber(f"r{n}@x.org"), None, site.notes.append, NOON)
+        assert len(site.notes) == 5
+        assert site.service.count_sign_up("lab", NOON) is None
+
+
+def test_only_addresses_of_the_domains_may_join() -> None:
+    site = Subscriptions(Joining("domains", ("example.org", "*.uni.example")))
+    for email in (ADA, "b@cs.uni.example", "c@uni.example", "d@notexample.org"):
+        site.join(email, client=email)
+    assert [note.reader.subscriber.email for note in site.notes] == [ADA, "b@cs.uni.example"]
+
+
+class TestApproval:
+    """Readers who wait until the operator approves them."""
+
+    @pytest.fixture
+    def site(self) -> Subscriptions:
+        return Subscriptions(Joining("approval", ("uni.example",)))
+
+    def confirm(self, site: Subscriptions) -> Reader:
+        return site.service.confirm(site.token, NOON, site.welcomed.append)
+
+    def test_confirmed_reader_waits_without_a_letter(self, site: Subscriptions) -> None:
+        site.join()
+        assert self.confirm(site).status == "waiting"
+        assert self.confirm(site).status == "waiting"
+        assert site.welcomed == []
+        assert len(site.service.store.consents(1)) == 1
+
+    def test_named_domains_need_no_approval(self, site: Subscriptions) -> None:
+        site.join("b@uni.example")
+        assert self.confirm(site).status == "confirmed"
+        assert len(site.welcomed) == 1
+
+    def test_asking_again_changes_no_choice_and_says_so(self, site: Subscriptions) -> None:
+        site.join(at="09:00")
+        self.confirm(site)
+        site.join(at="11:00", hours=25)
+        assert site.notes[-1].kind == "waiting"
+        assert site.service.store.readers()[0].subscriber.at == "09:00"
+
+    def test_reader_who_comes_back_by_a_farewell_does_not_wait(self, site: Subscriptions) -> None:
+        site.known()
+        site.leave_by_the_page()
+        assert self.confirm(site).status == "confirmed"
+
+    def test_nobody_waits_once_joining_is_open(self, site: Subscriptions) -> None:
+        site.join()
+        self.confirm(site)
+        opened = replace(site.service, joining=OPEN_TO_ALL)
+        assert opened.confirm(site.token, NOON, site.welcomed.append).status == "confirmed"
+        assert len(site.welcomed) == 1
 
 
 def test_a_reader_who_subscribes_again_gets_their_preferences(site: Subscriptions) -> None:

@@ -52,15 +52,31 @@ class PageQueries(ReaderQueries, Pages):
         self, address: str, client: str, limits: RequestLimits, *, now: datetime
     ) -> bool:
         requests = schema.requests.c
-        old = (requests.at < now - DAY) & (requests.client != "")
+        old = requests.at < now - DAY
         with self._database.writing() as connection:
             lock_task(connection, Task.COUNT_REQUESTS)
-            connection.execute(sa.update(schema.requests).where(old).values(client=""))
+            connection.execute(sa.delete(schema.requests).where(old, requests.address == ""))
+            named = old & (requests.client != "")
+            connection.execute(sa.update(schema.requests).where(named).values(client=""))
             allowed = _is_within(limits, connection, address, client, now)
             if allowed:
                 row = {"address": address, "client": client, "at": now}
                 connection.execute(sa.insert(schema.requests), row)
             return allowed
+
+    @override
+    def next_request(
+        self, client: str, limits: RequestLimits, *, now: datetime
+    ) -> tuple[datetime, bool]:
+        requests = schema.requests.c
+        newest = sa.select(requests.at).where(requests.at > now - HOUR, requests.client != "")
+        newest = newest.order_by(requests.at.desc()).limit(1)
+        own = newest.where(requests.client == client).offset(limits.per_client_hourly - 1)
+        with self._database.reading() as connection:
+            by_client = connection.execute(own).scalar()
+            by_all = connection.execute(newest.offset(limits.total_hourly - 1)).scalar()
+        full = max(filter(None, (by_client, by_all)), default=now - HOUR)
+        return full + HOUR, by_client is None
 
     @override
     def forget_unconfirmed(self, *, before: datetime) -> int:
@@ -218,13 +234,16 @@ def _is_within(
     """Whether one more request stays within every limit."""
     requests = schema.requests.c
     own = requests.address == address
-    recent = requests.at > now - HOUR
-    counted = (
+    recent = (requests.at > now - HOUR) & (requests.client != "")
+    of_address = (
         (own & (requests.at > now - DAY), limits.per_address_daily),
         (own, limits.per_address_total),
+    )
+    of_client = (
         (recent & (requests.client == client), limits.per_client_hourly),
         (recent, limits.total_hourly),
     )
+    counted = (of_address if address else ()) + (of_client if client else ())
     query = sa.select(sa.func.count()).select_from(schema.requests)
     return all(
         connection.execute(query.where(which)).scalar_one() < limit for which, limit in counted

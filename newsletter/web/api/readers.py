@@ -66,6 +66,8 @@ def subscribe(call: Call) -> Response:
     consent = _consent(call, entry.pop("consent", None))
     wanted = _subscriber(call, entry)
     if consent is None:
+        if not call.context.reader_service.joining.may_join(wanted.email):
+            raise ApiError(422, "email: addresses of this domain cannot be subscribed.")
         context, now = call.context, call.context.now
         client = f"api:{call.token.name}:{wanted.email}"  # the program speaks for many people
         context.mail_queue.add(
