@@ -152,7 +152,7 @@ class ReaderService:
             return
         agreed = known is not None and known.status in {"confirmed", "waiting"}
         limits = self.joining.limits(is_reader=agreed)
-        if not self._count_request(f"address:{wanted.email}", _named_client(client), limits, now):
+        if not self._count_request(f"address:{wanted.email}", client, limits, now):
             return
         if known is not None and agreed:
             kind: Literal["known", "waiting"] = (
@@ -207,7 +207,7 @@ class ReaderService:
             wanted = replace(reader.subscriber, email=email, name="")
             self.subscribe(wanted, client, send, now)
         elif not self.is_refused(email, now) and self._count_request(
-            f"address:{email}", _named_client(client), self.joining.limits(is_reader=False), now
+            f"address:{email}", client, self.joining.limits(is_reader=False), now
         ):
             moved = replace(reader, subscriber=replace(reader.subscriber, email=email))
             send(Note("move", moved, self.signed_url("move", f"{reader.id}/{email}", now)))
@@ -245,16 +245,16 @@ class ReaderService:
         return self.store.is_refused(_address_names(email, self.keys), now=now)
 
     def _count_request(
-        self, address: str, client: str, limits: RequestLimits, now: datetime
+        self, address: str, client: str | None, limits: RequestLimits, now: datetime
     ) -> bool:
-        """Whether the limits allow one more note; if so, it is counted. Without ``client``: for it.
+        """Whether the limits allow one more note; if so, it is counted, for the client too if any.
 
-        Both names begin with what is counted, so that requests for confirmations do not use up
-        the farewells, nor the other way round.
+        The names say what is counted, so that requests for confirmations do not use up the
+        farewells, nor the other way round.
         """
         address = keyed_hash(address.lower(), self.keys)
-        client = keyed_hash(client, self.keys) if client else ""
-        return self.store.record_request(address, client, limits, now=now)
+        hashed = "" if client is None else keyed_hash(f"client:{client}", self.keys)
+        return self.store.record_request(address, hashed, limits, now=now)
 
     def choose(
         self, reader: Reader, wanted: Subscriber, now: datetime, names: Collection[str] = ASKED
@@ -342,10 +342,6 @@ class ReaderService:
         """Replace a reader's address by an alias: a keyed hash, so that no list re-adds them."""
         alias = f"{_alias_hash(reader.subscriber.email, self.keys)}.{reader.id}{ERASED}"
         self.store.erase(reader.id, alias, now=now)
-
-
-def _named_client(client: str | None) -> str:
-    return "" if client is None else f"client:{client}"
 
 
 def _gives_way(known: Reader) -> bool:

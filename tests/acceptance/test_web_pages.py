@@ -84,7 +84,7 @@ def test_joining_needs_confirmation_by_a_button(app: Website) -> None:
     assert app.get(preferences).status == 200
 
 
-def test_network_over_its_cap_is_told_until_when() -> None:
+def test_network_over_its_cap_is_told_when() -> None:
     with open_website(joining=Joining(per_client_hourly=2)) as app:
         assert [app.join(email=f"r{n}@example.org").status for n in range(2)] == [200, 200]
         ada(app)

@@ -212,7 +212,7 @@ class TestImportedReaders:
         assert found[EVERY_FIELD.email] == listed[0]
         assert found["dan@example.org"].since == NOON
 
-    def test_who_was_struck_from_the_file_is_the_stores(self, store: Store) -> None:
+    def test_reader_struck_from_file_becomes_the_stores(self, store: Store) -> None:
         sync(store, "ada@example.org")
         sync(store)
         store.import_readers([ListedReader(subscriber())], now=LATER)

@@ -493,7 +493,7 @@ def test_pages_may_listen_on_ipv6(host: str) -> None:
     assert web.host == host.strip("[]")
 
 
-def test_joining_rules_are_read_in_the_form_of_addresses() -> None:
+def test_joining_domains_are_read_as_addresses_are() -> None:
     rules = read(
         joining={"mode": "domains", "domains": ["BÜCHER.example", "*.X.org"]}
     ).joining.rules

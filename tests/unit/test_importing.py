@@ -80,7 +80,7 @@ def test_somebody_without_letters_joins_with_their_choices(status: Status) -> No
     assert (decision.kind, decision.listed.subscriber) == ("new", EVERY_FIELD)
 
 
-def test_what_a_stranger_typed_gives_way_to_the_list() -> None:
+def test_what_strangers_typed_gives_way_to_a_list() -> None:
     decision = decide(listed("at"), known("unconfirmed"))
     wanted = replace(EVERY_FIELD, at=None)
     assert (decision.kind, decision.listed.subscriber) == ("new", wanted)

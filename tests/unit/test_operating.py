@@ -95,7 +95,7 @@ def test_asking_again_sends_the_link_to_confirm(desk: Desk) -> None:
     assert (note.kind, "/confirm/" in note.link) == ("confirm", True)
 
 
-def test_set_choices_keep_the_address_and_say_what_changed(desk: Desk) -> None:
+def test_setting_choices_says_what_changed(desk: Desk) -> None:
     reader = desk.ada(day=2, filter=Filter(topics=("Vision",)))
     wanted = subscriber("other@example.org", at="08:00", filter=Filter(topics=("Vision", "Maths")))
     changed = desk.service.set_choices(reader, wanted, NOON)

@@ -127,7 +127,7 @@ def test_caps_hold_for_one_client_and_for_all(site: Subscriptions) -> None:
 class TestCaps:
     """How many requests one network, and all together, may make."""
 
-    def test_last_one_over_the_cap_is_told_until_when(self) -> None:
+    def test_request_over_the_cap_is_told_until_when(self) -> None:
         site = Subscriptions(Joining(per_client_hourly=2, total_hourly=3))
         service = site.service
         for minutes in (0, 10):
@@ -184,7 +184,7 @@ class TestApproval:
         assert site.notes[-1].kind == "waiting"
         assert site.service.store.readers()[0].subscriber.at == "09:00"
 
-    def test_reader_who_comes_back_by_a_farewell_does_not_wait(self, site: Subscriptions) -> None:
+    def test_reader_back_by_a_farewell_does_not_wait(self, site: Subscriptions) -> None:
         site.known()
         site.leave_by_the_page()
         assert self.confirm(site).status == "confirmed"
