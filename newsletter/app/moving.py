@@ -17,6 +17,8 @@ from newsletter.errors import ConfigurationError, StoreError, UsageError
 from newsletter.ports import Store
 from newsletter.stores import copy_rows, count_rows, open_journaled_store, open_store
 
+_NOT_COPIED = "stop it first, or what it sends meanwhile is not in the copy"
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -65,7 +67,7 @@ def copy_all(app: App, source: str, target: str, *, moving: bool = False) -> int
     """
     if store_place(source) == store_place(target):
         raise UsageError(f"{masked(target)} is the same store; name another one")
-    _refuse_while_running(app, source)
+    refuse_while_running(app, source, _NOT_COPIED)
     addresses = [store_address(url, app.folder) for url in (source, target)]
     copied = {COPY_OF: masked(source)} if moving else {}
     readers = copy_rows(*addresses, facts=copied)
@@ -88,8 +90,12 @@ def _opened(app: App, url: str) -> Iterator[Store]:
         yield store
 
 
-def _refuse_while_running(app: App, url: str) -> None:
-    why = "stop it first, or what it sends meanwhile is not in the copy"
+def refuse_while_running(app: App, url: str, why: str) -> None:
+    """Check that no process of this newsletter uses the store at an address.
+
+    Raises:
+        UsageError: one does; ``why`` says what to do.
+    """
     for one in live_processes(app.state_path / RUNS):
         raise UsageError(
             f"newsletter {one.command} (process {one.id}) uses {masked(url)} now; {why}"

@@ -326,13 +326,12 @@ async def stay_awake(reloading: Reloading) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     with reloading.app.run_lock("run") as run_lock:
-        scheduler = _Newsletter(reloading, run_lock).scheduler
-        with woken_by_hangup(reloading, stopping, scheduler.hurry):
+        newsletter = _Newsletter(reloading, run_lock)
+        with woken_by_hangup(reloading, stopping, newsletter.scheduler.hurry):
             try:
-                await scheduler.keep(stopping)
+                await newsletter.scheduler.keep(stopping)
             finally:
-                assert isinstance(scheduler.bounces, BouncesRefresh)
-                scheduler.bounces.stopping.set()
+                newsletter.bounces.stopping.set()
 
 
 class _Newsletter:
@@ -344,13 +343,14 @@ class _Newsletter:
         self._pings = DailyPings(pings_of(app), app.store, app.default_schedule, app.clock)
         # Before the publisher, which reads the file: a change in between is not missed.
         subscribers_file = SubscribersFileRefresh(app)
+        self.bounces = BouncesRefresh(app)
         self.scheduler = Scheduler(
             publisher=app.publisher,
             state=SchedulerState(app.default_schedule),
             deliver=self._deliver,
             transport=app.transport(),
             refresh=(subscribers_file,),
-            bounces=BouncesRefresh(app),
+            bounces=self.bounces,
             pings=self._pings,
             note_templates=lambda: self._app.notes["report"],
             name=f"run on {platform.node()}",
@@ -374,6 +374,8 @@ class _Newsletter:
 
         def commit() -> None:
             scheduler, self._app = self.scheduler, app
+            self.bounces.stopping.set()
+            self.bounces = bounces
             scheduler.publisher, scheduler.transport = publisher, transport
             scheduler.refresh, scheduler.bounces = (subscribers_file,), bounces
             scheduler.state.take_in(app.default_schedule)

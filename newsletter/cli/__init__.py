@@ -29,7 +29,7 @@ COMMANDS = {
     "serve": ("run", "Serve only the readers' web pages."),
     "status": ("status", "Show the state of an issue and its deliveries."),
     "audit": ("status", "Check that an issue was delivered exactly as promised."),
-    "issue": ("issue", "Cancel an issue, release a held one, or resolve emails in doubt."),
+    "issue": ("issue", "Cancel or undo an issue, release a held one, or resolve doubts."),
     "store": ("store", "Back up the store while it is in use, or recover after a restore."),
     "secret": ("secret", "List, renew or forget the secrets that sign the links in emails."),
     "why": ("why", "Explain for each paper of a day why a reader gets it or not."),

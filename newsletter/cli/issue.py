@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from newsletter.app.moving import refuse_while_running
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Yes, command, command_list, find_readers, group, issue_day
 from newsletter.cli.output import Output, confirm, count_of
 from newsletter.cli.reports import issue_document, issue_lines
 from newsletter.errors import UsageError
 from newsletter.model import Reader
-from newsletter.publisher.publishing import cancel, release, resolve
+from newsletter.publisher.publishing import cancel, release, resolve, undo
 from newsletter.publisher.reporting import report
 from newsletter.readers.operating import COMMAND_LINE
 
@@ -20,7 +21,7 @@ commands = command_list()
 issue_group = group(
     commands,
     "issue",
-    """Cancel an issue, release a held one, or resolve emails in doubt.
+    """Cancel or undo an issue, release a held one, or resolve emails in doubt.
 
     Example: newsletter issue cancel 2026-08-03
     """,
@@ -45,6 +46,26 @@ def cancel_issue(config: Path, output: Output, issue: Issue, *, yes: Yes = False
             cancel(app.store, day)
             _record(app, "cancelled an issue", day)
         return _print_report(app, day, output)
+
+
+@command(issue_group, "undo")
+def undo_issue(config: Path, output: Output, issue: Issue, *, yes: Yes = False) -> int:
+    """Remove an issue of which no email was sent, as if it had never been frozen or cancelled.
+
+    Example: newsletter issue undo 2027-08-03
+
+    Its papers go into the readers' next issue, and the date can be sent again. Stop `newsletter
+    run` and `serve` before. It asks, or needs --yes without a terminal.
+    """
+    with open_app(config) as app:
+        day = issue_day(issue, app.clock, app.settings.timezone)
+        refuse_while_running(app, app.settings.store, "stop it first: it may be sending the issue")
+        if not (yes or confirm(f"Remove the issue of {day}, of which nothing was sent?")):
+            return 0
+        undo(app.store, day, now=app.clock.now())
+        _record(app, "undid an issue", day)
+    output.result({"issue": day.isoformat(), "undone": True}, f"{day}: there is no issue now")
+    return 0
 
 
 @command(issue_group, "release")

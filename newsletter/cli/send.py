@@ -50,6 +50,9 @@ from newsletter.publisher.reporting import fault_lines, report
 LONGEST_BACKFILL = timedelta(days=60)
 """How far back `fetch --since` goes: sources are asked for one list a day."""
 
+LONG_AGO = timedelta(days=300)
+"""From here on a date in the past may be a slip of the year."""
+
 commands = command_list()
 _log = logging.getLogger(__name__)
 
@@ -82,6 +85,7 @@ def fetch(
     if sum(each is not None for each in (date, since, again)) > 1:
         raise UsageError("--date, --since and --again cannot be combined; give one of them")
     with open_app(config) as app:
+        _refuse_future(app, date)
         day = issue_day(date or again, app.clock, app.settings.timezone)
         first = None if since is None else _backfill_start(app, since)
         sources = app.publisher.sources if again is None else app.sources_replayed(day)
@@ -106,6 +110,12 @@ def fetch(
     document = {**totals, "sources": [asdict(report) for report in reports]}
     output.result(document, source_lines(reports))
     return SOURCE_FAILED if missing_lines(reports) else 0
+
+
+def _refuse_future(app: App, date: str | None) -> None:
+    today = issue_day(None, app.clock, app.settings.timezone)
+    if issue_day(date, app.clock, app.settings.timezone) > today + timedelta(days=1):
+        raise UsageError(f"--date {date} is in the future: no source has a list for it yet")
 
 
 def _backfill_start(app: App, since: str) -> Date:
@@ -139,6 +149,9 @@ def send(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write the emails to a folder; store no issue.")
     ] = False,
+    future: Annotated[
+        bool, typer.Option("--future", help="Send the issue of a date that is still to come.")
+    ] = False,
     yes: Yes = False,
 ) -> int:
     """Fetch, compose and send one issue; run it again to finish what is open.
@@ -146,12 +159,14 @@ def send(
     Example: newsletter send --yes
 
     Nothing is sent twice: the issue of a date is frozen once, and each reader has one delivery of
-    it. On a terminal it shows the counts and asks; without a terminal it needs --yes. While the
-    store's server is away, it waits up to 10 minutes for it.
+    it. On a terminal it shows the counts and asks; without a terminal it needs --yes. A date in
+    the future is asked about, or needs --future. While the store's server is away, it waits up to
+    10 minutes for it.
     """
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError(NO_TERMINAL)
     with open_app(config) as app, pings_of(app, active=not (dry_run or to)) as pings:
+        _check_date(app, date, may_be_future=future or dry_run, may_ask=not yes)
         wait = StoreWait(app.clock, STORE_WAIT)
         if yes:
             pings.start()
@@ -189,6 +204,29 @@ def _tell_news(publisher: Publisher, day: Date) -> None:
     for line in capped(event for event in events if event.key in new):
         _log.error("%s", line)
     store.record_notices(new, now=now)
+
+
+def _check_date(app: App, date: str | None, *, may_be_future: bool, may_ask: bool) -> None:
+    """Say what a date that is not near today means; ask about one in the future.
+
+    Raises:
+        UsageError: it is in the future, and the operator does not say that this is meant.
+    """
+    day, today = (issue_day(each, app.clock, app.settings.timezone) for each in (date, None))
+    if day <= today:
+        if today - day > LONG_AGO:
+            _log.warning("%s is %d days ago; is the year right?", day, (today - day).days)
+        return
+    meaning = (
+        f"{day} is {count_of((day - today).days, 'day')} in the future: its issue would be sent "
+        "now, with the papers known now, and its readers get no other one on that day."
+    )
+    if may_be_future:
+        _log.warning("%s", meaning)
+    elif not (may_ask and sys.stdin.isatty()):
+        raise UsageError(f"{meaning} Pass --future if that is meant")
+    elif not typer.confirm(f"{meaning} Go on?", err=True):
+        raise UsageError("nothing was sent")
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,7 @@ MAY_HAVE_LEFT = _being("on its way", "in doubt", "arrived")
 """A letter in one of these may be in the reader's inbox."""
 
 ARRIVED = _being("arrived")  # the server took these letters, so their papers count as sent
+UNSENT = _being("not sent") - LEASED  # these letters have not left, and nobody sends them now
 IN_DOUBT = _being("in doubt")  # it is not known whether these letters arrived
 ANSWERED = _being("arrived", "refused")  # the server's final reply ended these
 

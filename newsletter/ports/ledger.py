@@ -136,6 +136,13 @@ class Issues(Progress, Protocol):
         opens again, or closes if nothing of it is open.
         """
 
+    def undo_issue(self, day: date, *, now: datetime) -> bool:
+        """Remove an issue of which no letter has left, as if there had never been one.
+
+        Its readers' papers are undecided again. Returns False, and changes nothing, if there is no
+        issue of that day, a letter may have left, or a run is sending one.
+        """
+
     def resolve(
         self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
     ) -> frozenset[str]:

@@ -252,6 +252,22 @@ def cancel(store: Issues, day: date) -> None:
         raise UsageError(f"the issue of {day} is done; there is nothing left to cancel")
 
 
+def undo(store: Issues, day: date, *, now: datetime) -> None:
+    """Remove an issue of which nothing was sent; its readers' papers are owed to the next one.
+
+    Raises:
+        UsageError: there is none, or emails have left.
+    """
+    if store.undo_issue(day, now=now):
+        return
+    if store.issue_state(day) is None:
+        raise UsageError(f"there is no issue of {day}")
+    raise UsageError(
+        f"emails of {day} were sent or are being sent, which nobody can undo; "
+        f"`newsletter issue cancel {day}` stops those that were not"
+    )
+
+
 def hold(store: Issues, day: date, *, reason: str) -> bool:
     """Let no letter of an issue leave until it is released; returns whether this changed it."""
     return store.set_issue_state(day, "held", reason=reason, from_states=(*allowing("hold"), None))

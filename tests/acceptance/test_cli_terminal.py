@@ -29,6 +29,32 @@ def test_send_shows_counts_and_asks(tmp_path: Path) -> None:
         assert "\x1b[" in screen
 
 
+def test_date_in_the_future_asks_first(tmp_path: Path) -> None:
+    newsletter = Newsletter(tmp_path)
+    newsletter.configure()
+    newsletter.subscribe()
+    refused = newsletter.run("send", "--date", "2999-01-01", "--yes", code=2).stderr
+    assert "in the future: its issue would be sent now" in refused
+    assert "Pass --future if that is meant" in refused
+    words = ("send", "--date", "2999-01-01")
+    code, screen = on_a_terminal(tmp_path, *words, answers={"[y/N]": "n"})
+    assert (code, "nothing was sent" in screen) == (2, True)
+    newsletter.run(*words, "--yes", "--future")
+    newsletter.run("fetch", "--date", "2999-01-01", code=2)
+    assert "is the year right?" in newsletter.run("send", "--date", "1999-01-01", "--yes").stderr
+
+
+def test_undoing_an_issue_asks_first(tmp_path: Path) -> None:
+    newsletter = Newsletter(tmp_path)
+    newsletter.configure()
+    newsletter.subscribe()
+    newsletter.run("issue", "cancel", DAY, "--yes")
+    for answer, state in (("n", "cancelled"), ("y", None)):
+        code, _ = on_a_terminal(tmp_path, "issue", "undo", DAY, answers={"[y/N]": answer})
+        assert (code, newsletter.json("status", DAY)["state"]) == (0, state)
+    newsletter.run("issue", "undo", DAY, "--yes", code=2)
+
+
 def test_cancelling_a_missing_issue_asks_first(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure()

@@ -339,3 +339,13 @@ def test_letters_sent_during_recovery_count_as_known(
     other = JournaledStore(url, Meanwhile(journal.folder, journal.names))
     assert [one.edition.to.email for one in claim(other, day=tomorrow, now=LATER, run="other")]
     other.close()
+
+
+def test_undone_issue_is_not_missed(store: JournaledStore) -> None:
+    freeze_one_issue(store, "ada")
+    (ada,) = claim(store)
+    mark(store, ada)
+    settle(store, ada, outcome=NotSent("the line broke"))
+    assert store.undo_issue(DAY, now=NOON)
+    freeze_one_issue(store, "ada")
+    assert claim(store, now=LATER)

@@ -38,6 +38,7 @@ from tests.support.frozen_issues import (
     list_papers,
     list_states,
     make_wave,
+    mark,
     plan_edition,
     settle,
     wave_on,
@@ -401,3 +402,36 @@ def test_new_reader_has_no_history(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
     stranger = reader(77, "stranger@example.org")
     assert store.reader_histories([stranger], papers, since=NOON) == (ReaderHistory(stranger),)
+
+
+def test_undone_issue_has_never_been(store: Store) -> None:
+    ada, bob = join(store, "ada", "bob")
+    papers = list_papers(store, "arxiv:1")
+    store.freeze(make_wave(papers), [plan_edition(ada, 0), plan_edition(bob)])
+    assert store.readers()[1].decided == papers[0].number, "nothing was in it for Bob"
+    assert store.undo_issue(DAY, now=NOON)
+    assert (store.issue_state(DAY), store.issue_days()) == (None, ())
+    assert store.readers() == (ada, bob)
+    freeze_one_issue(store, "ada", "bob")
+    assert [state for _, state in list_states(store)] == ["pending", "pending"]
+
+
+def test_issue_in_use_is_not_undone(store: Store) -> None:
+    assert not store.undo_issue(DAY, now=NOON), "there is none"
+    freeze_one_issue(store, "ada", "bob")
+    (ada,) = claim(store, limit=1)
+    assert not store.undo_issue(DAY, now=NOON), "a run has it"
+    mark(store, ada)
+    settle(store, ada, outcome=Deferred("450 later"), next_try=NOON)
+    assert store.undo_issue(DAY, now=NOON), "it was not sent"
+    freeze_one_issue(store, "ada", "bob")
+    (ada,) = claim(store, limit=1)
+    mark(store, ada)
+    settle(store, ada, outcome=Accepted("250 ok"))
+    assert not store.undo_issue(DAY, now=NOON), "it was sent"
+
+
+def test_issue_cancelled_in_advance_is_undone(store: Store) -> None:
+    store.set_issue_state(DAY, "cancelled", reason="", from_states=(None,))
+    assert store.undo_issue(DAY, now=NOON)
+    assert store.issue_state(DAY) is None

@@ -251,10 +251,10 @@ class SendJournal:
             for path in sorted(self.folder.glob(f"{_UNRECORDED}*"))
         }
 
-    def record_restoration(self, now: datetime) -> None:
-        """Record that a restored store has recovered everything up to here."""
+    def record_restoration(self, now: datetime, *, days: Sequence[date] | None = None) -> None:
+        """Record that a store need not know more of these issues, or of all, than it does."""
         line = {"at": now.isoformat(), "restored": True}
-        for name in ("restored", *(f"{day}{_LETTERS}" for day in self.days())):
+        for name in ("restored", *(f"{day}{_LETTERS}" for day in days or self.days())):
             self._append(self.folder / name, line, sync=True)
 
     def last_letters(self) -> Iterator[tuple[date, list[JournaledLetter]]]:

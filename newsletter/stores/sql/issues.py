@@ -11,7 +11,9 @@ from typing_extensions import override
 
 from newsletter.errors import StoreError
 from newsletter.model import (
+    DECIDING,
     STOPPED_ISSUE,
+    UNSENT,
     Counts,
     Delivery,
     DeliveryState,
@@ -171,6 +173,25 @@ class IssueQueries(EditionQueries, Issues):
             return True
 
     @override
+    def undo_issue(self, day: date, *, now: datetime) -> bool:
+        with self._database.writing() as connection:
+            row = _lock_issue(connection, day).one_or_none()
+            found = counts(connection, day)
+            if row is None or found.of(UNSENT) < found.planned:
+                return False
+            its_waves = sa.select(WAVES.id).where(WAVES.issue == row.id)
+            _undecide(connection, row.id)
+            for table, condition in (
+                (schema.deliveries, DELIVERIES.issue == row.id),
+                (schema.editions, EDITIONS.wave.in_(its_waves)),
+                (schema.waves, WAVES.issue == row.id),
+                (schema.issues, ISSUES.id == row.id),
+            ):
+                connection.execute(sa.delete(table).where(condition))
+        self._words.clear()  # a wave to come may get the same id
+        return True
+
+    @override
     def resolve(
         self, day: date, emails: Collection[str], *, arrived: bool, now: datetime
     ) -> frozenset[str]:
@@ -301,6 +322,28 @@ def set_state(
 def delivery_of(row: sa.Row[Any]) -> Delivery:
     """The delivery in a row that also has its day and its reader's address."""
     return Delivery(row.day, row.email, row.state, row.attempts, row.reply, row.next_try)
+
+
+def _undecide(connection: sa.Connection, issue: int) -> None:
+    """Give readers back their cutoff from before a freeze, unless a later one moved it."""
+    readers = schema.readers.c
+    frozen = schema.deliveries.join(
+        schema.editions, (EDITIONS.wave == DELIVERIES.wave) & (EDITIONS.reader == DELIVERIES.reader)
+    ).join(schema.waves, WAVES.id == DELIVERIES.wave)
+    moved = (
+        sa.select(EDITIONS.decided)
+        .select_from(frozen)
+        .where(
+            DELIVERIES.issue == issue,
+            DELIVERIES.reader == readers.id,
+            DELIVERIES.state.in_(DECIDING),
+            WAVES.cutoff == readers.decided,
+            EDITIONS.decided.is_not(None),
+        )
+    )
+    before = moved.correlate(schema.readers).scalar_subquery()
+    there = moved.correlate(schema.readers).exists()
+    connection.execute(sa.update(schema.readers).where(there).values(decided=before))
 
 
 def _lock_issue(connection: sa.Connection, day: date) -> sa.Result[tuple[int, IssueState]]:

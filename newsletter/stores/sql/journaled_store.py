@@ -14,7 +14,6 @@ from typing_extensions import override
 
 from newsletter.errors import OldStoreError, StoreError
 from newsletter.model import (
-    LEASED,
     STATE_AFTER,
     Claim,
     Consent,
@@ -30,7 +29,6 @@ from newsletter.model import (
 )
 from newsletter.stores.journal import (
     Journaled,
-    JournaledLetter,
     JournaledWave,
     ReaderEntries,
     Restoration,
@@ -39,9 +37,8 @@ from newsletter.stores.journal import (
 )
 from newsletter.stores.logic import reply_of
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.deliveries import DELIVERIES
 from newsletter.stores.sql.editions import numbers_of_waves, papers_as_json
-from newsletter.stores.sql.recovery import recover
+from newsletter.stores.sql.recovery import forgotten, lacks_waves, recover
 from newsletter.stores.sql.statements import BATCH, batches, select_in
 from newsletter.stores.sql.store import SqlStore
 
@@ -90,7 +87,7 @@ class JournaledStore(SqlStore, Journaled):
         last_letters = list(journal.last_letters())
         with self._database.reading() as connection:
             for day, letters in last_letters:
-                if _lacks_waves(connection, day, letters) or _forgotten(
+                if lacks_waves(connection, day, letters) or forgotten(
                     connection, day, letters, self._database.boot
                 ):
                     return f"the letters of {day}"
@@ -195,6 +192,14 @@ class JournaledStore(SqlStore, Journaled):
         self._record_letters((), settlements, now)
 
     @override
+    def undo_issue(self, day: date, *, now: datetime) -> bool:
+        undone = super().undo_issue(day, now=now)
+        self._waves.clear()  # a wave to come may get the same id
+        if undone and day in self._journal.days():
+            self._journal.record_restoration(now, days=[day])
+        return undone
+
+    @override
     def set_status(self, email: str, status: Status, *, now: datetime) -> bool:
         changed = super().set_status(email, status, now=now)
         if changed:
@@ -270,11 +275,11 @@ class JournaledStore(SqlStore, Journaled):
         last_letters = list(self._journal.last_letters())
         with self._database.reading() as connection:
             for day, letters in last_letters:
-                forgotten = _forgotten(connection, day, letters, self._database.boot)
-                if forgotten:
+                lost = forgotten(connection, day, letters, self._database.boot)
+                if lost:
                     raise OldStoreError(
                         f"the store has forgotten letters of {day} that were sent "
-                        f"({len(forgotten)} of the last {len(letters)} in {self._journal.folder}). "
+                        f"({len(lost)} of the last {len(letters)} in {self._journal.folder}). "
                         "Was it restored from a backup? `newsletter store restored` recovers what "
                         "was sent since; until then nothing is sent."
                     )
@@ -361,36 +366,3 @@ def _entries(
             row.id: (journal.names(row.email)[0], papers_as_json(numbers, row.papers))
             for row in rows
         }
-
-
-def _lacks_waves(connection: Connection, day: date, letters: Sequence[JournaledLetter]) -> bool:
-    """Whether one of these letters is of a wave that the store does not have."""
-    query = select(schema.waves.c.frozen).join(schema.issues).where(schema.issues.c.day == day)
-    known = {frozen.isoformat() for frozen in connection.execute(query).scalars()}
-    return any(letter.wave not in known for letter in letters)
-
-
-def _forgotten(
-    connection: Connection, day: date, letters: Sequence[JournaledLetter], boot: str | None
-) -> list[JournaledLetter]:
-    """The letters about which the store knows less than the journal.
-
-    A letter under a claim from before this start of the machine does not count: a power cut may
-    have lost its mark, and the next claim finds it in doubt.
-    """
-    query = (
-        select(DELIVERIES.reader, DELIVERIES.state, DELIVERIES.attempts, DELIVERIES.boot)
-        .join(schema.issues)
-        .where(schema.issues.c.day == day)
-    )
-    readers = [letter.reader for letter in letters]
-    rows = {row.reader: row for row in select_in(connection, query, DELIVERIES.reader, readers)}
-
-    def is_forgotten(letter: JournaledLetter) -> bool:
-        row = rows.get(letter.reader)
-        if row is None:
-            return True
-        before_boot = row.state in LEASED and row.boot not in {None, boot}
-        return not before_boot and letter.is_news_to(row.state, row.attempts)
-
-    return [letter for letter in letters if is_forgotten(letter)]

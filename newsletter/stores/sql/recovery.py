@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, update
 
 from newsletter.model import (
     ANSWERED,
+    LEASED,
     MAY_HAVE_LEFT,
     OTHER,
     DeliveryState,
@@ -34,7 +35,7 @@ from newsletter.stores.sql.deliveries import DELIVERIES, record_decided
 from newsletter.stores.sql.papers import add_forgotten
 from newsletter.stores.sql.reader_rows import READERS, all_readers
 from newsletter.stores.sql.readers import set_status
-from newsletter.stores.sql.statements import Driver
+from newsletter.stores.sql.statements import Driver, select_in
 
 NO_ANSWER = "the store was restored; the send journal has no answer for this letter"
 """The reply of a letter that was marked, and about which nothing more is known."""
@@ -204,3 +205,36 @@ def _store_outcome(
             digest=letter.digest or None,
         )
     )
+
+
+def lacks_waves(connection: Connection, day: date, letters: Sequence[JournaledLetter]) -> bool:
+    """Whether one of these letters is of a wave that the store does not have."""
+    query = select(schema.waves.c.frozen).join(schema.issues).where(schema.issues.c.day == day)
+    known = {frozen.isoformat() for frozen in connection.execute(query).scalars()}
+    return any(letter.wave not in known for letter in letters)
+
+
+def forgotten(
+    connection: Connection, day: date, letters: Sequence[JournaledLetter], boot: str | None
+) -> list[JournaledLetter]:
+    """The letters about which the store knows less than the journal.
+
+    A letter under a claim from before this start of the machine does not count: a power cut may
+    have lost its mark, and the next claim finds it in doubt.
+    """
+    query = (
+        select(DELIVERIES.reader, DELIVERIES.state, DELIVERIES.attempts, DELIVERIES.boot)
+        .join(schema.issues)
+        .where(schema.issues.c.day == day)
+    )
+    readers = [letter.reader for letter in letters]
+    rows = {row.reader: row for row in select_in(connection, query, DELIVERIES.reader, readers)}
+
+    def is_forgotten(letter: JournaledLetter) -> bool:
+        row = rows.get(letter.reader)
+        if row is None:
+            return True
+        before_boot = row.state in LEASED and row.boot not in {None, boot}
+        return not before_boot and letter.is_news_to(row.state, row.attempts)
+
+    return [letter for letter in letters if is_forgotten(letter)]
