@@ -19,6 +19,7 @@ from newsletter.doctor import files, issues, returned_mail
 from newsletter.doctor.findings import Finding, Lookup, is_loopback, not_checked, ok, some, wrong
 from newsletter.doctor.sending import SERVER_TIMEOUT, examine_sending
 from newsletter.errors import ConfigurationError, OldStoreError, StoreError
+from newsletter.letter.links import sign_token
 from newsletter.model import INCOMPLETE_STATES, Coverage, ReaderFault
 from newsletter.model.zones import load_zone
 from newsletter.publisher.drafting import known_gaps
@@ -58,11 +59,11 @@ def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
         said, _, fix = warning.partition(". ")
         yield wrong("store's disk", said, fix)
     yield from examine_sending(app, lookup)
-    url, server_time = _public_url(app.settings.url)
-    yield url
     yield _ping(app)
     yield ok("event loop", event_loop.loop_name())
     try:
+        url, server_time = public_url(app, store_is_open=is_open)
+        yield url
         yield from _returned_mail(app, store_is_open=is_open)
         yield clock(app, server_time, store_is_open=is_open)
         yield files.disk(app, store_is_open=is_open)
@@ -137,9 +138,9 @@ def _ping(app: App) -> Finding:
     return ok(name, "the service takes pings")
 
 
-def _public_url(url: str | None) -> tuple[Finding, datetime | None]:
+def public_url(app: App, *, store_is_open: bool) -> tuple[Finding, datetime | None]:
     """Check the readers' pages; also return the time that their server gave."""
-    name = "public URL"
+    name, url = "public URL", app.settings.url
     if url is None:
         return not_checked(name, "no `url:` is set; emails carry only mailto: links"), None
     parts = urlsplit(url)
@@ -149,12 +150,26 @@ def _public_url(url: str | None) -> tuple[Finding, datetime | None]:
     fix = "make this address lead to the newsletter's pages"
     try:
         answer = httpx2.get(url, timeout=SERVER_TIMEOUT)
+        link = _leaving_link(app, url) if store_is_open else None
+        leaving = answer if link is None else httpx2.get(link, timeout=SERVER_TIMEOUT)
     except httpx2.HTTPError as error:
         return wrong(name, f"{url} does not answer: {error}", fix), None
     said = f"{url} answers {answer.status_code}"
     if answer.is_error:
         return wrong(name, said, fix), None
+    if leaving.is_error:
+        said = f"{said}, but a reader's unsubscribe link {leaving.status_code}"
+        return wrong(name, said, f"{fix}, which must use the same secret"), None
     return ok(name, said), http_date(answer.headers.get("Date"))
+
+
+def _leaving_link(app: App, url: str) -> str | None:
+    """A reader's link to unsubscribe, which changes nothing when it is opened; None without one."""
+    reader = next((one for one in app.store.each_reader() if one.is_served), None)
+    if reader is None:
+        return None
+    token = sign_token(str(reader.id), "unsubscribe", app.keyring, app.clock.now())
+    return f"{url.rstrip('/')}/unsubscribe/{token}"
 
 
 def http_date(header: str | None) -> datetime | None:
@@ -242,5 +257,5 @@ def _readers(app: App) -> Finding:
     if not count and (listed := len(app.listed_subscribers)):
         said = f"{listed} in the file, who come into the store with the first command that needs it"
     waiting = app.store.count_readers().get("waiting", 0)
-    notes = {f"{paused} have paused": paused, f"{waiting} wait for your approval": waiting}
+    notes = {f"paused: {paused}": paused, f"waiting for your approval: {waiting}": waiting}
     return ok(name, "; ".join([said, *(note for note, number in notes.items() if number)]))

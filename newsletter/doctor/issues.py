@@ -86,7 +86,7 @@ def _missed(app: App) -> str:
         return ""
     count = len({reader for due in missed for reader in due.readers})
     due = missed[-1]
-    return f"one was due on {due.day} at {due.instant:%H:%M} UTC, and {count} readers wait for it"
+    return f"one was due on {due.day} at {due.instant:%H:%M} UTC; waiting for it: {count}"
 
 
 def letters(app: App) -> Finding:
@@ -107,7 +107,7 @@ def blocked(app: App) -> Finding:
     """The readers who get no letters any more because of what came back, and why."""
     blocked = app.store.suppressions()
     new = [one for one in blocked if app.clock.now() - one.since <= NEW_FOR]
-    said = f"{len(blocked)} readers" if blocked else "nobody"
+    said = f"{len(blocked)} in all" if blocked else "nobody"
     if not new:
         return ok("blocked", said)
     named = some([f"{one.email}: {one.why}" for one in new])

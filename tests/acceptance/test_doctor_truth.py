@@ -32,6 +32,7 @@ from tests.support.clocks import ManualClock
 from tests.support.databases import new_sqlite_store
 from tests.support.factories import DAY, NOON
 from tests.support.frozen_issues import claim, freeze, list_papers, mark, settle
+from tests.support.http_servers import Page, serve
 from tests.support.logs import log_lines
 
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -95,14 +96,14 @@ def test_missing_issue_is_told_with_its_date(app: App) -> None:
     vars(later)["store"] = app.store
     found = issues.last_issue(later)
     assert found.state == "wrong"
-    assert "one was due on 2026-08-05 at 07:00 UTC, and 2 readers wait for it" in found.said
+    assert "one was due on 2026-08-05 at 07:00 UTC; waiting for it: 2" in found.said
 
 
 def test_newly_blocked_readers_are_named_with_the_reason(app: App) -> None:
     event = MailEvent("x", "complaint", 1, DAY, "marked as spam")
     app.store.record_mail_event(event, now=NOON)
     said = issues.blocked(app).said
-    assert said == f"1 readers; 1 in the last 7 days: {ADA}: complained on {DAY}: marked as spam"
+    assert said == f"1 in all; 1 in the last 7 days: {ADA}: complained on {DAY}: marked as spam"
 
 
 @pytest.mark.parametrize(
@@ -244,3 +245,14 @@ def test_clock_before_a_recorded_answer_is_told(tmp_path: Path) -> None:
         app.store.ingest(DAY, health, (), now=NOON)
         found = checks.clock(app, None, store_is_open=True)
     assert (found.state, "2026-08-03 15:00 UTC" in found.said) == ("wrong", True)
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, "ok"), (404, "wrong")])
+def test_unsubscribe_link_is_tried(tmp_path: Path, status: int, state: str) -> None:
+    def answer(path: str, _query: object) -> Page:
+        return (status if path.startswith("/unsubscribe/") else 200), {}, b"a page"
+
+    with serve(answer) as origin, opened(tmp_path, url=origin) as app:
+        found, _ = checks.public_url(app, store_is_open=True)
+    assert found.state == state
+    assert ("a reader's unsubscribe link 404" in found.said) == (state == "wrong")
