@@ -79,9 +79,8 @@ def test_erasing_a_reader_asks_first(tmp_path: Path) -> None:
 def test_no_progress_without_a_terminal(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: [PAPER]})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
-        newsletter.configure(
-            sources=[{"kind": "huggingface", "url": origin, "allow_private_addresses": True}]
-        )
+        source = {"kind": "huggingface", "url": origin, "allow_private_addresses": True}
+        newsletter.configure(sources=[source], reply_to="editor@example.org")
         newsletter.subscribe({"email": "ada@example.org"})
         done = newsletter.run("send", "--date", DAY, "--yes")
     assert done.stderr == ""
