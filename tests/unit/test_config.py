@@ -514,3 +514,15 @@ def test_contradictory_joining_rules_are_named(joining: str, problem: str) -> No
     (found,) = errors_of(f"name: N\nsender: n@example.org\njoining: {joining}\n")
     assert found.startswith("newsletter.yaml:3: joining")
     assert problem in found
+
+
+def test_wrong_tokens_are_explained() -> None:
+    right = f"{{name: c, hash: 'sha256:{'0' * 64}', scopes: [papers:read]}}"
+    file = "name: N\nsender: n@example.org\napi: {tokens: [\n"
+    name, hash_, scope, *_ = errors_of(file + "{name: a b, hash: dpn_secret, scopes: [all]}]}\n")
+    assert name.startswith("newsletter.yaml:4: api.tokens.0.name: 'a b' is not a name")
+    assert "newsletter api token" in hash_
+    assert "dpn_secret" not in hash_
+    assert "papers:read" in scope
+    (twice,) = errors_of(f"{file}{right},\n{right}]}}\n")
+    assert "two tokens are called 'c'" in twice
