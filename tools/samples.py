@@ -46,6 +46,7 @@ _SAID = {
     "unsubscribe": f"{_SITE}/unsubscribe/{_SIGNED}",
     "hours": "48",
     "email": "ada@example.org",
+    "topics": "Vision, Sound & speech",
     "headline": "Three letters are in doubt",
     "lines": "The server went away within the dot.\nNothing to mend: they are sent once more.",
 }

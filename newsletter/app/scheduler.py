@@ -40,6 +40,7 @@ from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat
 from newsletter.model.windows import TICK
 from newsletter.ports import RunLock, Transport
+from newsletter.publisher.lost_topics import DailyNotes
 from newsletter.publisher.operator_mail import mail_operator
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
@@ -67,6 +68,7 @@ class Scheduler:
         refresh: called at each tick, in a thread: they take in the operator's changes.
         bounces: called at each tick, in a thread, unless it still runs: it takes in bounces.
         pings: tell a service outside how the day's issue goes.
+        tell_readers: called after each delivery: it emails readers about their topics.
         note_templates: returns the templates of emails to the operator.
         name: the name of the heartbeat.
         store_wait: waits for the store; while it is away a tick, once begun, does not end.
@@ -86,6 +88,7 @@ class Scheduler:
     take_in: Callable[[], None] = lambda: None
     configuration: Callable[[], tuple[str, str]] = lambda: ("", "")
     pings: DailyPings | None = None
+    tell_readers: Callable[[], Awaitable[None]] | None = None
     _deliveries: int = 0
     _problem: str = ""
     _recalled: bool = False
@@ -182,6 +185,8 @@ class Scheduler:
             "report",
             lambda: mail_operator(self.publisher, self.state, self.transport, self.note_templates),
         )
+        if self.tell_readers is not None:
+            await self._guarded("notes", self.tell_readers)
         if (pings := self.pings) is not None:
             await self._guarded("ping", lambda: asyncio.to_thread(pings.look, self.state.paused))
 
@@ -340,6 +345,7 @@ class _Newsletter:
     def __init__(self, reloading: Reloading, run_lock: RunLock) -> None:
         self._run_lock, self._wait = run_lock, StoreWait(reloading.app.clock)
         self._app = app = reloading.app
+        self._daily = DailyNotes()
         self._pings = DailyPings(pings_of(app), app.store, app.default_schedule, app.clock)
         # Before the publisher, which reads the file: a change in between is not missed.
         subscribers_file = SubscribersFileRefresh(app)
@@ -352,6 +358,7 @@ class _Newsletter:
             refresh=(subscribers_file,),
             bounces=self.bounces,
             pings=self._pings,
+            tell_readers=self._tell_readers,
             note_templates=lambda: self._app.notes["report"],
             name=f"run on {platform.node()}",
             store_wait=self._wait,
@@ -365,6 +372,10 @@ class _Newsletter:
         return await publish(
             publisher, day, transport, run_lock=self._run_lock, turn=turn, wait=self._wait
         )
+
+    async def _tell_readers(self) -> None:
+        app, publisher, transport = self._app, self.scheduler.publisher, self.scheduler.transport
+        await self._daily.tell(publisher, app.reader_service, lambda: app.notes, transport)
 
     def _prepare(self, app: App) -> Callable[[], None]:
         """Build what a changed configuration needs; a delivery that has begun keeps the old."""

@@ -34,6 +34,7 @@ from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, ReaderFault, SourceReport
 from newsletter.model.windows import STORE_WAIT
 from newsletter.publisher.fetching import fetch_sources
+from newsletter.publisher.lost_topics import tell_lost_topics
 from newsletter.publisher.operator_events import Verdict, capped, judge, reader_news
 from newsletter.publisher.previewing import dry_run as write_dry_run
 from newsletter.publisher.previewing import preview_waiting
@@ -185,6 +186,7 @@ def send(
             patiently(wait, lambda: plan.freeze_rest(app.publisher, fetched))
             sending = wait.until_awaited(lambda: _publish(app, plan.day, plan.to, output, wait))
             event_loop.run(_until_terminated(sending))
+            event_loop.run(_tell_readers(app, to))
         found = patiently(wait, lambda: report(app.publisher, plan.day, fetched or None))
         output.result(issue_document(found), issue_lines(found))
         patiently(wait, lambda: _tell_news(app.publisher, plan.day))
@@ -227,6 +229,15 @@ def _check_date(app: App, date: str | None, *, may_be_future: bool, may_ask: boo
         raise UsageError(f"{meaning} Pass --future if that is meant")
     elif not typer.confirm(f"{meaning} Go on?", err=True):
         raise UsageError("nothing was sent")
+
+
+async def _tell_readers(app: App, to: Sequence[str] | None) -> None:
+    """Email readers that their topics are no longer there, unless an issue is sent to a few."""
+    transport = app.transport()
+    while not to and await tell_lost_topics(
+        app.publisher, app.reader_service, lambda: app.notes, transport
+    ):
+        pass
 
 
 @dataclass(frozen=True)

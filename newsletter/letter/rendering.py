@@ -39,6 +39,7 @@ NOTES: Mapping[str, tuple[str, ...]] = {
     "farewell": ("email", "back", "hours"),
     "added": ("email", "preferences", "unsubscribe", "schedule", "contact"),
     "known": ("preferences",),
+    "lost": ("topics", "preferences", "unsubscribe"),
     "move": ("confirm", "hours"),
     "waiting": ("email", "preferences"),
     "welcome": ("email", "preferences", "unsubscribe"),
@@ -49,8 +50,8 @@ NOTES: Mapping[str, tuple[str, ...]] = {
 ``confirm`` asks a new reader to confirm, ``known`` answers a reader who signs up again, ``move``
 asks at a reader's new address, ``welcome`` greets a new reader for whom the day has no letter,
 ``waiting`` answers one who waits for the operator's approval, ``added`` greets one whom the
-operator has added, ``farewell`` confirms an unsubscription, and ``report`` tells the operator what
-happened.
+operator has added, ``farewell`` confirms an unsubscription, ``lost`` names topics that there are
+no longer, and ``report`` tells the operator what happened.
 
 The variables ``confirm``, ``back``, ``preferences`` and ``unsubscribe`` are addresses of pages,
 ``hours`` is how long the first two are valid, ``email`` is the reader's, ``schedule`` says when

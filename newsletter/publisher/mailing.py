@@ -62,6 +62,7 @@ def build_reader_note(
         "email": email,
         "schedule": note.schedule,
         "contact": service.contact,
+        "topics": ", ".join(note.topics),
         "unsubscribe": service.signed_url("unsubscribe", str(note.reader.id), now),
     }
     name = keyed_hash(f"{now.isoformat()}:{email}", service.keys)[:24]

@@ -49,16 +49,17 @@ ERASED = (
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A short letter that belongs to no issue, and the link it carries.
+    """A short letter that belongs to no issue, the link it carries, and the topics it names.
 
     ``schedule`` says in words when letters come, where the note says that.
     The kinds are explained at :data:`newsletter.letter.rendering.NOTES`.
     """
 
-    kind: Literal["added", "confirm", "farewell", "known", "move", "waiting", "welcome"]
+    kind: Literal["added", "confirm", "farewell", "known", "lost", "move", "waiting", "welcome"]
     reader: Reader
     link: str
     schedule: str = ""
+    topics: tuple[str, ...] = ()
 
     @property
     def asks_to_confirm(self) -> bool:
