@@ -20,7 +20,6 @@ from newsletter.cli.output import Output
 from newsletter.cli.questions import Answers, Options, Questions
 from newsletter.cli.send import fetch, send
 from newsletter.config import Settings
-from newsletter.config.fields import mailbox
 from newsletter.config.subscribers import SubscribersSettings
 from newsletter.config.subscriptions import source_line
 from newsletter.errors import UsageError
@@ -155,12 +154,14 @@ def _write_new(path: Path, text: str, mode: int) -> bool:
 
 def _filled(example: str, answers: Answers) -> str:
     """The example with these answers in place of its own."""
-    sender_email = mailbox(answers.sender)[1]
     lines = {
         "name": [f"name: {_yaml(answers.name)}"],
         "sender": [
             f"sender: {_yaml(answers.sender)}",
             f"operator: {_yaml(answers.operator)} # reports of problems go there",
+        ],
+        "reply_to": [
+            f"reply_to: {_yaml(answers.operator)} # replies go there; a person reads them"
         ],
         "postal_address": [f"postal_address: {_yaml(answers.postal_address)}"],
         "timezone": [f"timezone: {answers.timezone}"],
@@ -168,8 +169,6 @@ def _filled(example: str, answers: Answers) -> str:
         "sources": ["sources:", *map(source_line, answers.sources)],
         "topics": ["topics:", *(f"  - {name}" for name in answers.topics)],
     }
-    if answers.operator != sender_email:
-        lines["reply_to"] = [f"reply_to: {_yaml(answers.operator)} # replies go there"]
     if answers.url:
         lines["url"] = [f"url: {_yaml(answers.url)} # the readers' pages"]
         lines["web"] = ["web: { port: 8000 } # where they listen: see docs/pages.md"]

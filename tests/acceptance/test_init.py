@@ -34,7 +34,8 @@ def test_questions_lead_to_a_letter_whose_links_work(tmp_path: Path) -> None:
         local = f"{{kind: huggingface, url: '{origin}', allow_private_addresses: true}}"
         file = mine.folder / "newsletter.yaml"
         file.write_text(file.read_text().replace("{kind: huggingface}", local))
-        mine.send("2026-08-03")
+        said = mine.run("send", "--date", "2026-08-03", "--yes").stderr
+        assert "nothing reads" not in said
         (letter,) = inbox.to("ada@example.org")
     links = {*re.findall(r'(?:href="|List-Unsubscribe: <)([^">?]+)', letter.html)}
     links |= {*re.findall(r"mailto:[^>?]+", str(letter.message["List-Unsubscribe"]))}

@@ -402,6 +402,7 @@ def newsletter(life: str, readers: int, days: int, seed: int, kind: str) -> Iter
             url, server = opened.url, opened
         at = datetime.combine(begin - DAY, time(12), UTC)
         town = stack.enter_context(open_town(folder, at, url, pages=not is_lab))
+        town.patience += readers / 10
         people = _people(town, readers, seed, listed=is_lab)
         made = Life(town, people, begin, days, server)
         if is_lab:

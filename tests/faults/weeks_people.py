@@ -17,7 +17,7 @@ from typing import Any
 import lxml.html
 from ruamel.yaml import YAML
 
-from tests.faults.weeks_town import IssueLetter, Town
+from tests.faults.weeks_town import Town
 from tests.support.daemons import wait_until
 from tests.support.inbox import ReceivedMail
 
@@ -38,7 +38,6 @@ class Person:
     listed: bool = False
     gone: bool = False
     left: datetime | None = None
-    latest: IssueLetter | None = None
 
     @property
     def active(self) -> bool:
@@ -63,7 +62,11 @@ class People:
     def some(self) -> Person:
         """A reader, drawn by chance, with a letter and with topics that are still there."""
         everybody = self.known.values()
-        fits = [p for p in everybody if p.active and p.latest and p.keys & {*self.town.topics}]
+        fits = [
+            p
+            for p in everybody
+            if p.active and p.email in self.town.latest and p.keys & {*self.town.topics}
+        ]
         return self.random.choice(fits)
 
     def left(self) -> list[Person]:
@@ -126,8 +129,7 @@ class People:
             self.town.say(f"{person.email} saves the preferences unchanged")
 
     def _save(self, person: Person, **fields: object) -> bool:
-        assert person.latest is not None
-        link = _link(person.latest.mail.text, "preferences")
+        link = _link(self.town.latest[person.email].text, "preferences")
         status, page = self.town.get(link)
         sent: dict[str, Any] = {}
         if status == 200:
@@ -144,8 +146,7 @@ class People:
 
     def leave(self, person: Person, *, by_mail: bool = False) -> None:
         """Unsubscribe with a mail program's one click, or by its mail."""
-        assert person.latest is not None
-        header = str(person.latest.mail.message["List-Unsubscribe"])
+        header = str(self.town.latest[person.email].message["List-Unsubscribe"])
         if by_mail:
             address, _, subject = header.partition("mailto:")[2].rstrip(">").partition("?subject=")
             mail = EmailMessage()
@@ -171,9 +172,6 @@ class People:
         Without ``strict`` a letter may be missing: the relay was down, or the issue was stopped.
         """
         got = self.town.letters_of(day)
-        for email, person in self.known.items():
-            if letters := got.get(email):
-                person.latest = letters[-1]
         active = {e: p for e, p in self.known.items() if p.active and self.expected(p)}
         if strict:
             self._accuse(f"no letter of {day}", [email for email in active if email not in got])

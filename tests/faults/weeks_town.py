@@ -36,7 +36,6 @@ TOPICS = {key: key.capitalize() for key in ("alpha", "beta", "gamma", "delta", "
 PAPERS = 2  # of each topic on each day
 TICK = 0.3  # seconds between two ticks of `newsletter run`
 NEVER = datetime.min.replace(tzinfo=UTC)
-PATIENCE = 120.0  # seconds until letters must have left
 
 _ISSUE = re.compile(rb"^Feedback-ID: (\d{4}-\d\d-\d\d):[^:]*:issue:", re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
@@ -52,7 +51,6 @@ class IssueLetter:
     message_id: bytes
     keys: frozenset[str]
     at: datetime
-    mail: ReceivedMail
 
 
 def paper(day: date, key: str, number: int) -> dict[str, Any]:
@@ -80,6 +78,8 @@ class Town:
         done: what was done, a line each.
         violations: what must not be, a line each.
         now: the newsletter's time.
+        latest: each reader's last letter. Older ones are not kept: they would fill the memory.
+        patience: seconds in which an issue must leave.
     """
 
     folder: Path
@@ -95,9 +95,10 @@ class Town:
     violations: list[str] = field(default_factory=list)
     letters: list[IssueLetter] = field(default_factory=list)
     notes: dict[str, ReceivedMail] = field(default_factory=dict)
+    latest: dict[str, ReceivedMail] = field(default_factory=dict)
+    patience: float = 120.0
     is_down: bool = False
     daemon: Command | None = None
-    _read: int = 0
     _stop: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def say(self, text: str) -> None:
@@ -210,9 +211,8 @@ class Town:
 
     def collect(self) -> None:
         """Look at what has arrived since the last time."""
-        while self._read < len(self.inbox.arrivals):
-            mail = self.inbox.arrivals[self._read]
-            self._read += 1
+        while self.inbox.arrivals:
+            mail = self.inbox.arrivals.pop(0)
             head = mail.content.partition(b"\r\n\r\n")[0]
             found, number = _ISSUE.search(head), _MESSAGE_ID.search(head)
             if mail.recipient.startswith("bounce+"):
@@ -224,8 +224,9 @@ class Town:
                 keys = frozenset(key.decode().lower() for key, _ in _TITLE.findall(body))
                 day = date.fromisoformat(found[1].decode())
                 assert number is not None
-                letter = IssueLetter(mail.recipient, day, number[1], keys, self.now, mail)
+                letter = IssueLetter(mail.recipient, day, number[1], keys, self.now)
                 self.letters.append(letter)
+                self.latest[mail.recipient] = mail
 
     def bring(self, mail: bytes) -> None:
         """Deliver a mail to the newsletter's mailbox, dated as its clock is."""
@@ -251,7 +252,7 @@ class Town:
     def wait_for_letters(self, day: date) -> None:
         """Wait until the issue of a day has left and arrived."""
         status: dict[str, Any] = {}
-        end = SystemClock().now() + timedelta(seconds=PATIENCE)
+        end = SystemClock().now() + timedelta(seconds=self.patience)
         while SystemClock().now() < end:
             status = self.json("status", day.isoformat())
             if status.get("planned") and not status["open"] and not self._in_transit():

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from pathlib import Path
 from smtplib import SMTP
 
 import pytest
+
+from tests.support.daemons import free_port
 
 _MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -89,14 +90,13 @@ def running_postfix(aliases: Mapping[str, str], **settings: str) -> Iterator[Pos
     """
     if shutil.which("postfix") is None or os.geteuid() != 0:
         pytest.skip("needs Postfix, and root to start it")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="postfix-"))
     try:
         folder.chmod(0o755)
         for name in ("queue", "data", "etc"):
             (folder / name).mkdir()
+            (folder / name).chmod(0o755)
         shutil.chown(folder / "data", "postfix")
         lines = [f'{name} "{target.format(folder=folder)}"' for name, target in aliases.items()]
         (folder / "aliases").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -112,12 +112,14 @@ def running_postfix(aliases: Mapping[str, str], **settings: str) -> Iterator[Pos
 
 
 def _control(folder: Path, word: str) -> None:
-    subprocess.run(  # noqa: S603
-        ["/usr/sbin/postfix", "-c", str(folder / "etc"), word],
-        check=word == "start",
-        capture_output=True,
-        timeout=60,
+    words = ["/usr/sbin/postfix", "-c", str(folder / "etc"), word]
+    done = subprocess.run(  # noqa: S603 - with a umask: commands of ours in this process set another
+        words, check=False, capture_output=True, timeout=60, umask=0o022
     )
+    if done.returncode and word == "start":
+        log = folder / "log"
+        said = log.read_text("utf-8", "replace") if log.exists() else ""
+        raise RuntimeError(f"Postfix does not start: {done.stderr.decode()} {said}")
 
 
 def python_for_everybody() -> str:
