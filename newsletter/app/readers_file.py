@@ -1,13 +1,20 @@
 """Bring the store's readers up to date from the operator's file of readers."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from newsletter.letter.links import Keyring
-from newsletter.model import LEFT, ListedReader, Reader, Subscriber
-from newsletter.ports import Pages
+from newsletter.model import LEFT, FileEffect, ListedReader, OperatorAct, Reader, Subscriber
+from newsletter.ports import Acts
+from newsletter.readers.operating import OperatedStore, describe_change
 from newsletter.readers.service import is_erased, without_erased
+
+_log = logging.getLogger(__name__)
+
+_FILE = "readers' file"  # as who acts
+_NAMED = 10  # readers that one sync names in the log
 
 
 def subscribed(listed: Iterable[ListedReader]) -> tuple[Subscriber, ...]:
@@ -16,10 +23,11 @@ def subscribed(listed: Iterable[ListedReader]) -> tuple[Subscriber, ...]:
 
 
 def sync_readers(
-    store: Pages, listed: Sequence[ListedReader], keys: Keyring, now: datetime
+    store: OperatedStore, listed: Sequence[ListedReader], keys: Keyring, now: datetime
 ) -> None:
     """Bring the store's readers up to date; known ones keep the spelling of their address.
 
+    Whoever is touched by that, beyond what the file itself gave them, is logged and recorded.
     Addresses that differ only in case are one reader, so a reader who left stays away however the
     file spells them.
     """
@@ -35,15 +43,31 @@ def sync_readers(
     current = without_erased(subscribed(listed), [r.subscriber.email for r in readers], keys)
     named = {each.subscriber.email: each.named for each in listed}
     spelt = [replace(s, email=spelling.get(s.email.casefold(), s.email)) for s in current]
-    store.sync_subscribers(
+    effects = store.sync_subscribers(
         spelt,
         named={s.email: named[one.email] for s, one in zip(spelt, current, strict=True)},
         now=now,
     )
+    _tell(store, [(each.reader, each.email, _words(each)) for each in effects], now)
+
+
+def _words(effect: FileEffect) -> str:
+    changed = "; ".join(map(describe_change, effect.replaced))
+    return f"chose otherwise: {changed}" if changed else "is not listed any more: no more emails"
+
+
+def _tell(store: Acts, touched: Sequence[tuple[int, str, str]], now: datetime) -> None:
+    """Log whom the file touches, the first of them by name, and record it of all."""
+    for _, email, words in touched[:_NAMED]:
+        _log.warning("the readers' file: %s %s", email, words)
+    if len(touched) > _NAMED:
+        _log.warning("the readers' file: and so on, %d readers in all", len(touched))
+    acts = [OperatorAct(now, _FILE, "changed by the file", id_, said) for id_, _, said in touched]
+    store.record_acts(acts)
 
 
 def _record_departures(
-    store: Pages, listed: Iterable[ListedReader], known: dict[str, Reader], now: datetime
+    store: OperatedStore, listed: Iterable[ListedReader], known: dict[str, Reader], now: datetime
 ) -> None:
     """Record who has left by the operator's file.
 
@@ -53,5 +77,7 @@ def _record_departures(
         reader = known.get(each.subscriber.email.casefold())
         if each.status == "confirmed" or (reader is not None and reader.status in LEFT):
             continue
-        if each.since or reader is None or not store.consents(reader.id):
-            store.import_departure(each, now=now)
+        stays = reader is not None and not each.since and store.consents(reader.id)
+        if not stays and store.import_departure(each, now=now) and reader is not None:
+            words = f"{each.status} by the file: no more emails"
+            _tell(store, [(reader.id, reader.subscriber.email, words)], now)

@@ -5,6 +5,7 @@ from datetime import tzinfo
 from typing import Any
 
 from newsletter.config.subscribers import to_entry
+from newsletter.model import Subscriber
 from newsletter.readers.operating import STATUS_WORDS, ReaderDescription
 
 
@@ -51,8 +52,7 @@ def description_lines(found: ReaderDescription, zone: tzinfo) -> Iterator[str]:
     if reader.fault or reader.fallback:
         yield f"fault: {reader.fault or reader.fallback}"
     yield f"from: {'the readers file' if reader.origin == 'file' else 'the store'}"
-    choices = to_entry(reader.subscriber).items() - {("email", reader.subscriber.email)}
-    yield from (f"{name}: {value}" for name, value in choices)
+    yield from choice_lines(reader.subscriber)
     for each in found.consents:
         yield f"agreed {each.at.astimezone(zone):%Y-%m-%d %H:%M}: {each.how}"
     if due is not None:
@@ -64,3 +64,10 @@ def description_lines(found: ReaderDescription, zone: tzinfo) -> Iterator[str]:
     for act in found.acts:
         detail = f" ({act.detail})" if act.detail else ""
         yield f"{act.at.astimezone(zone):%Y-%m-%d %H:%M} {act.who}: {act.what}{detail}"
+
+
+def choice_lines(subscriber: Subscriber) -> Iterator[str]:
+    """What a reader chose, a setting a line; defaults are left out."""
+    for name, value in to_entry(subscriber).items():
+        if name != "email":
+            yield f"{name}: {', '.join(value) if isinstance(value, list) else value}"

@@ -21,7 +21,7 @@ from newsletter.cli.command import (
     issue_day,
 )
 from newsletter.cli.output import Output, confirm, count_of, table
-from newsletter.cli.reader_reports import description_document, description_lines
+from newsletter.cli.reader_reports import choice_lines, description_document, description_lines
 from newsletter.config.subscribers import mailbox_key, read_entry, to_entry
 from newsletter.errors import TransportError, UsageError
 from newsletter.model import SUBSCRIBER_FIELDS, Reader, field_changes
@@ -135,7 +135,7 @@ def set_choices(
             reader = service.set_choices(reader, wanted, app.clock.now())
             if reader.origin == "file":
                 output.message(f"they hold until {app.settings.subscribers} says something else")
-    lines = [f"{name}: {value}" for name, value in to_entry(reader.subscriber).items()]
+    lines = [reader.subscriber.email, *choice_lines(reader.subscriber)]
     output.result(to_entry(reader.subscriber), "\n".join(lines))
     return 0
 

@@ -190,6 +190,15 @@ def field_changes(
 
 
 @dataclass(frozen=True, slots=True)
+class FileEffect:
+    """What the readers' file did to a reader: replaced these choices; without any, removed them."""
+
+    reader: int
+    email: str
+    replaced: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """A subscriber in the store.
 
@@ -378,11 +387,10 @@ class OperatorAct:
 
     Attributes:
         at: when.
-        who: ``command line``, ``operator's page``, or the name of an API token.
+        who: ``command line``, ``operator's page``, ``readers' file``, or the name of an API token.
         what: what was done, in a few words in the past: ``unsubscribed``.
         reader: the id of the reader it was done to; None if it was not about one reader.
-        detail: what changed. If there is no ``reader`` it names nobody: erasing empties only the
-            details of the reader's own acts.
+        detail: what changed. Without a ``reader`` it names nobody, as erasing would not find it.
     """
 
     at: datetime

@@ -12,6 +12,7 @@ from newsletter.model import (
     Correction,
     Coverage,
     Delivery,
+    FileEffect,
     IdentifiedItem,
     IngestCounts,
     ListedReader,
@@ -103,7 +104,7 @@ class Readers(MailEvents, Protocol):
         *,
         named: Mapping[str, Collection[str]] = {},
         now: datetime,
-    ) -> None:
+    ) -> tuple[FileEffect, ...]:
         """Update the store to the readers in the operator's file.
 
         - A new reader joins as confirmed; papers up to the last freeze count as decided for them.
@@ -113,6 +114,8 @@ class Readers(MailEvents, Protocol):
           name. Once they are not listed any more, they are the store's with their own choices.
         - Another reader of origin ``file`` who is not listed becomes ``removed``, and confirmed
           again on return. ``unsubscribed`` and ``blocked`` readers stay so.
+
+        Returns who gets no letters any more, and whose own choices were replaced.
 
         ``named`` has the fields that the file names, by address; by default those that are not at
         their default.

@@ -31,6 +31,7 @@ def newsletter(tmp_path: Path, inbox: Inbox) -> Newsletter:
 
 def test_settings_are_changed_one_by_one_and_shown(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "add", ADA, "--topics", "Reasoning", "--cadence", "weekly")
+    assert "topics: Reasoning\n" in newsletter.run("subscribers", "show", ADA).stdout
     words = ("subscribers", "set", ADA, "--at", "08:00", "--clear", "topics")
     asked = newsletter.run(*words, code=2)
     assert "topics: Reasoning → not set" in asked.stderr

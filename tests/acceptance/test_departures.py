@@ -99,6 +99,17 @@ def test_file_entry_leaves_a_readers_choices_alone(newsletter: Newsletter) -> No
     assert newsletter.json("subscribers", "list") == own
 
 
+def test_whom_the_readers_file_touches_is_said(newsletter: Newsletter) -> None:
+    newsletter.run("subscribers", "add", CLEO, "--include", "LoRA")
+    newsletter.subscribe({"email": ADA}, {"email": CLEO, "include": ["speech"]})
+    said = newsletter.run("status").stderr
+    assert f"{CLEO} chose otherwise: include: LoRA → speech" in said
+    assert f"{BOB} is not listed any more: no more emails" in said
+    assert "the readers' file" not in newsletter.run("status").stderr
+    (act, _) = newsletter.json("subscribers", "show", CLEO)["acts"]
+    assert (act["who"], act["what"]) == ("readers' file", "changed by the file")
+
+
 def test_list_without_readers_has_its_header(newsletter: Newsletter) -> None:
     newsletter.subscribe()
     shown = newsletter.run("subscribers", "list").stdout

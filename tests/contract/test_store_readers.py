@@ -11,6 +11,7 @@ from newsletter.ports import Store
 from newsletter.readers.service import ERASED
 from tests.support.factories import EVERY_FIELD, NOON, subscriber
 
+ADA = EVERY_FIELD.email
 LATER = NOON + timedelta(days=1)
 
 
@@ -55,6 +56,14 @@ def test_readers_removed_from_file_may_return(store: Store) -> None:
     sync(store, "ada@example.org", "bob@example.org")
     assert statuses(store)["ada@example.org"] == "confirmed"
     assert [reader.id for reader in store.readers()] == [1, 2]
+
+
+def test_readers_struck_from_the_file_are_told(store: Store) -> None:
+    sync(store, "ada@example.org", "bob@example.org", "cyd@example.org")
+    store.set_status("cyd@example.org", "unsubscribed", now=NOON)
+    told = store.sync_subscribers([subscriber("bob@example.org")], now=NOON)
+    assert [(each.email, each.replaced) for each in told] == [("ada@example.org", ())]
+    assert store.sync_subscribers([subscriber("bob@example.org")], now=NOON) == ()
 
 
 @pytest.mark.parametrize("gone", ["unsubscribed", "blocked"])
@@ -264,6 +273,17 @@ class TestReaderOfTheStoreInTheFile:
         assert self.known(store) == chosen
         sync(store)
         assert self.known(store) == replace(chosen, cadence=self.own.cadence)
+
+    def test_choices_that_the_file_replaces_are_told(self, store: Store) -> None:
+        self.join(store)
+        listed = replace(self.own, at="09:00", summary="titles")
+        (told,) = store.sync_subscribers([listed], named={ADA: ["summary"]}, now=NOON)
+        assert [(each.field, each.after) for each in told.replaced] == [
+            ("at", "09:00"),
+            ("summary", "titles"),
+        ]
+        again = replace(listed, at="10:00")
+        assert store.sync_subscribers([again], named={ADA: ["summary"]}, now=NOON) == ()
 
     def test_leaving_outlives_the_file_entry(self, store: Store) -> None:
         self.join(store)

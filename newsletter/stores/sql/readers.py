@@ -13,6 +13,7 @@ from newsletter.model import (
     LEFT,
     OPEN_ISSUE,
     Consent,
+    FileEffect,
     ListedReader,
     Reader,
     ReaderFault,
@@ -31,7 +32,7 @@ from newsletter.stores.sql.reader_rows import (
     reader_of,
     replace_settings,
 )
-from newsletter.stores.sql.readers_file import FileEntry, file_changes
+from newsletter.stores.sql.readers_file import FileEntry, effect_of_file, file_changes
 from newsletter.stores.sql.statements import BATCH, pages, select_in, upsert
 
 CONSENTS, FAULTS = schema.consents.c, schema.reader_faults.c
@@ -52,16 +53,19 @@ class ReaderQueries(MailEventQueries, Readers):
         *,
         named: Mapping[str, Collection[str]] = {},
         now: datetime,
-    ) -> None:
+    ) -> tuple[FileEffect, ...]:
         entries = {s.email: FileEntry.of(s, named.get(s.email, ())) for s in listed_subscribers}
-        new, changed = dict(entries), list[dict[str, Any]]()
+        new, changed, effects = dict(entries), list[dict[str, Any]](), list[FileEffect]()
         with self._database.writing() as connection:
             lock_task(connection, Task.ADD_READERS)
             query = sa.select(*COLUMNS, READERS.listed, READERS.own)
             for rows in pages(connection, query, READERS.id):
                 for row in rows:
                     new.pop(row.email, None)
-                changed.extend(file_changes(rows, entries))
+                by_id = {row.id: row for row in rows}
+                for change in file_changes(rows, entries):
+                    changed.append(change)
+                    effects.extend(effect_of_file(by_id[change["reader"]], change))
             if new:
                 bodies = {email: entry.body for email, entry in new.items()}
                 _add_readers(connection, bodies, status="confirmed", origin="file", now=now)
@@ -70,6 +74,7 @@ class ReaderQueries(MailEventQueries, Readers):
                 names = ("status", "origin", "body", "listed", "own")
                 values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
                 connection.execute(statement.values(**values, changed=now), changed)
+            return tuple(effects)
 
     @override
     def save_reader(self, subscriber: Subscriber, *, status: Status, now: datetime) -> Reader:

@@ -6,7 +6,14 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from newsletter.model import LEFT, Status, Subscriber
+from newsletter.model import (
+    LEFT,
+    FileEffect,
+    Status,
+    Subscriber,
+    field_changes,
+    field_values,
+)
 from newsletter.stores.logic import (
     OwnChoices,
     follow_file,
@@ -72,6 +79,25 @@ def file_changes(
                 "new_listed": after.listed,
                 "new_own": after.own,
             }
+
+
+def effect_of_file(row: sa.Row[Any], change: Mapping[str, Any]) -> Iterator[FileEffect]:
+    """What a change means to somebody who gets letters: none any more, or another choice.
+
+    A value that they had from the file is no choice of theirs.
+    """
+    before, after = usable_subscriber(row.body), usable_subscriber(change["new_body"])
+    if row.status != "confirmed" or before is None or after is None:
+        return
+    listed = usable_subscriber(row.listed)
+    of_file = field_values(listed) if listed else {}
+    own = [
+        each
+        for each in field_changes(before, after)
+        if each.field not in of_file or of_file[each.field] != each.before
+    ]
+    if own or change["new_status"] == "removed":
+        yield FileEffect(row.id, row.email, tuple(own))
 
 
 def _listed(row: sa.Row[Any], entry: FileEntry) -> _State:
