@@ -221,6 +221,7 @@ class OperatorService:
         if known is None or known.status == "unconfirmed":
             known = self.store.save_reader(wanted, status="unconfirmed", now=now)
         self.store.record_consent(known.id, consent)
+        self.store.remove_notices([waiting_notice(known)])
         self.record(now, "subscribed", known, consent.how)
         welcome(reader := self._again(known))
         return reader, True

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from newsletter.config import read_settings
 from newsletter.config.api import SCOPES
 from newsletter.model import Consent, MailEvent
+from newsletter.readers.joining import Joining
 from newsletter.web.api.calls import MAX_BYTES
 from newsletter.web.api.description import Operation
 from newsletter.web.api.replays import KEPT_FOR
@@ -23,7 +24,7 @@ from newsletter.web.api.routes import CALLS_A_MINUTE, OPERATIONS, ROOT, TEN_MINU
 from tests.support.api_client import TOKENS, Program, document, problem
 from tests.support.cli import Newsletter
 from tests.support.factories import DAY, NOON, subscriber
-from tests.support.web_client import Website, open_website
+from tests.support.web_client import Response, Website, open_website
 
 CURL = shutil.which("curl")
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
@@ -107,6 +108,21 @@ def test_one_program_may_subscribe_many_people(program: Program) -> None:
     for email in emails:
         program.call("POST", "/readers", {"email": email})
     assert {mail.recipient for mail in program.app.mail(12)} == {*emails}
+
+
+def test_joining_rules_hold_for_programs() -> None:
+    rules = Joining("domains", ("example.org",), total_hourly=2)
+    with open_website(api_tokens=TOKENS, joining=rules) as app:
+        program = Program(app)
+
+        def subscribe(email: str) -> Response:
+            return program.call("POST", "/readers", {"email": email})
+
+        assert "of this domain" in problem(subscribe("x@elsewhere.org"), 422)["detail"]
+        assert [subscribe(f"r{number}@example.org").status for number in range(2)] == [202, 202]
+        answer = subscribe("r3@example.org")
+        problem(answer, 429)
+        assert 0 < int(answer.headers["retry-after"]) <= 3600
 
 
 def test_stated_consent_subscribes_at_once(program: Program) -> None:

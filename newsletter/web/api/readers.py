@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from hashlib import blake2b
 from json import dumps
+from math import ceil
 from typing import Any, get_args
 
 from starlette.responses import JSONResponse, Response
@@ -15,7 +16,7 @@ from newsletter.errors import InvalidFileError, UsageError
 from newsletter.model import LEFT, SUBSCRIBER_FIELDS, Consent, Reader, Status, Subscriber
 from newsletter.readers.operating import OperatorService
 from newsletter.readers.service import is_erased, keep_fields
-from newsletter.web.api.calls import ApiError, Call, Entry, FieldProblem, mistakes
+from newsletter.web.api.calls import ApiError, Call, Entry, FieldProblem, mistakes, too_many
 from newsletter.web.api.documents import GivenConsent, Pause
 from newsletter.web.forms import number_of
 
@@ -66,18 +67,28 @@ def subscribe(call: Call) -> Response:
     consent = _consent(call, entry.pop("consent", None))
     wanted = _subscriber(call, entry)
     if consent is None:
-        if not call.context.reader_service.joining.may_join(wanted.email):
-            raise ApiError(422, "email: addresses of this domain cannot be subscribed.")
-        context, now = call.context, call.context.now
-        client = f"api:{call.token.name}:{wanted.email}"  # the program speaks for many people
-        context.mail_queue.add(
-            lambda send: context.reader_service.subscribe(wanted, client, send, now)
-        )
+        _ask_to_confirm(call, wanted)
         return JSONResponse({"email": wanted.email}, 202)
     reader, is_new = _operator(call).subscribe(
         wanted, consent, call.context.now, call.context.welcome
     )
     return _shown(call, reader, 201 if is_new else 200)
+
+
+def _ask_to_confirm(call: Call, wanted: Subscriber) -> None:
+    """Send the note that asks; whether the address is known makes no difference to the answer.
+
+    Raises:
+        ApiError: addresses like this may not join (422), or too many were asked (429).
+    """
+    service, now = call.context.reader_service, call.context.now
+    if not service.joining.may_join(wanted.email):
+        raise ApiError(422, "email: addresses of this domain cannot be subscribed.")
+    # A program speaks for many people, so that it is not one client for the limits.
+    if busy := service.count_sign_up(f"api:{call.token.name}:{wanted.email}", now):
+        seconds = ceil((busy.until - now).total_seconds())
+        raise too_many("Too many confirmations were asked for in this hour.", max(1, seconds))
+    call.context.mail_queue.add(lambda send: service.subscribe(wanted, None, send, now))
 
 
 def _consent(call: Call, given: Any) -> Consent | None:  # noqa: ANN401 - any JSON
