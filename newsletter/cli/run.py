@@ -67,7 +67,7 @@ def run(
         refuse_copy(app.journal, app.store, config.name)
         at, days, zone = app.settings.schedule.at, app.settings.schedule.days, app.settings.timezone
         _log.info("running; emails are sent at %s (%s), %s", at, zone, days)
-        warn_of_the_store(app)
+        patiently(StoreWait(app.clock), lambda: warn_of_the_store(app))
         pages = contextlib.nullcontext() if app.settings.web is None else open_pages(here, "run")
         with pages:
             _run_timed(app.clock, output, stay_awake(here))
@@ -89,7 +89,7 @@ def serve(config: Path, output: Output) -> int:
         here = _reloading(app)
         patiently(StoreWait(app.clock), lambda: app.store)
         refuse_copy(app.journal, app.store, config.name)
-        warn_of_the_store(app)
+        patiently(StoreWait(app.clock), lambda: warn_of_the_store(app))
         with open_pages(here, "serve"):
             _run_timed(app.clock, output, stay_reloadable(here))
     return 0
