@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from newsletter.errors import Isolated
 from newsletter.ports import Clock
 
-MAX_BYTES = 24_000_000
+MAX_BYTES = 12_000_000
 """What all values may take in memory; those that nobody asked for the longest go first."""
 
 MAX_RENEWED = 40  # values that are renewed without being asked for: those asked for last
