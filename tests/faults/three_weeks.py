@@ -152,20 +152,14 @@ def add_again(life: Life) -> None:
 
 
 def rename_topic(life: Life) -> None:
-    """Rename a topic in newsletter.yaml."""
+    """Rename a topic in newsletter.yaml by hand, then as the newsletter says."""
     town = life.town
     town.topics["alpha"] = "Alpha studies"
     town.write_topics()
-    checked = town.json("config", "check")
-    says = checked.get("warnings") or checked.get("errors") or checked.get("notes")
-    if not says and not life.is_lab:
+    if not town.json("config", "check").get("warnings") and not life.is_lab:
         town.accuse("a topic that readers follow has another name, and `config check` says well")
-    town.write_topics(alpha={"formerly": ["Alpha"]})
-    if town.run("config", "check", code=None).returncode != 0:
-        town.accuse("topics have no `formerly:`")
-        town.write_topics()
-    if town.knows("topics", "rename"):
-        town.run("topics", "rename", "Alpha", "Alpha studies", "--yes")
+    town.run("topics", "rename", "Alpha", "Alpha studies", "--yes", code=None)
+    town.reread()
     life.write_readers()
     town.reload()
     town.say("renames the topic Alpha to Alpha studies")
@@ -174,17 +168,15 @@ def rename_topic(life: Life) -> None:
 def merge_topics(life: Life) -> None:
     """Merge a topic into another one."""
     town, people = life.town, life.people
-    if not town.knows("topics", "merge"):
-        town.say("(there is no `topics merge`)")
-        return
     town.run("topics", "merge", "Beta", "Gamma", "--yes")
+    town.reread()
     del town.topics["beta"]
-    town.write_topics(gamma={"any": ["betaqx", "gammaqx"], "formerly": ["Beta"]})
+    town.merged["gamma"] = {"beta"}
     for person in people.known.values():
         if "beta" in person.keys:
             person.keys = person.keys - {"beta"} | {"gamma"}
     life.write_readers()
-    town.restart()
+    town.reload()
     town.say("merges Beta into Gamma")
 
 
@@ -246,10 +238,15 @@ def future_date(life: Life) -> None:
     town.run("fetch", code=None)
     day = (town.now.date() + 3 * DAY).isoformat()
     before = town.settle()
-    code = town.run("send", "--date", day, "--yes", code=None).returncode
+    town.run("send", "--date", day, "--yes", code=2)
     if town.settle() > before:
         town.accuse(f"`send --date {day} --yes` sends an issue of the future unasked")
-    town.say(f"sends the issue of {day} by mistake; exit code {code}")
+    town.run("issue", "cancel", day, "--yes")
+    life.town.stop()
+    town.run("issue", "undo", day, "--yes")
+    if not life.is_lab:
+        town.start()
+    town.say(f"wants to send the issue of {day} by mistake, cancels it, and undoes that")
 
 
 def wrong_store(life: Life) -> None:
@@ -356,15 +353,18 @@ def prune(life: Life) -> None:
 
 
 def remove_topic(life: Life) -> None:
-    """Take a topic out of newsletter.yaml."""
+    """Take a topic out: its readers keep the choice, or in the lab follow another one."""
     town = life.town
-    if town.knows("topics", "remove"):
-        town.run("topics", "remove", "Delta", "--yes", code=None)
+    then = ("--to", "Epsilon") if life.is_lab else ("--keep",)
+    town.run("topics", "remove", "Delta", *then, "--yes")
+    town.reread()
     del town.topics["delta"]
     life.people.lost.add("delta")
-    town.write_topics()
+    for person in life.people.known.values() if life.is_lab else ():
+        if "delta" in person.keys:
+            person.keys = person.keys - {"delta"} | {"epsilon"}
     life.write_readers()
-    town.restart()
+    town.reload()
     town.say("removes the topic Delta")
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import lxml.html
 from ruamel.yaml import YAML
 
-from tests.faults.weeks_town import Town
+from tests.faults.weeks_town import TOPICS, Town
 from tests.support.daemons import wait_until
 from tests.support.inbox import ReceivedMail
 
@@ -75,8 +75,10 @@ class People:
 
     def expected(self, person: Person) -> frozenset[str]:
         """The words of the topics whose papers they should get."""
-        present = frozenset(self.town.topics)
-        return (person.keys or present) & present
+        if not person.keys:
+            return frozenset(TOPICS)
+        present = person.keys & {*self.town.topics}
+        return present.union(*(self.town.merged.get(key, set()) for key in present))
 
     # -- what they do -------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ from subprocess import CompletedProcess
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from ruamel.yaml import YAML
+
 from newsletter.app.clock import SystemClock
 from tests.faults.command import CLOCK
 from tests.support.daemons import free_port, wait_until
@@ -74,6 +76,7 @@ class Town:
     Attributes:
         settings: newsletter.yaml as the operator writes it.
         topics: the present name of each topic, by its word.
+        merged: the topics, by word, that another one has taken over, by its word.
         gone: the addresses that the readers' servers do not know.
         done: what was done, a line each.
         violations: what must not be, a line each.
@@ -90,6 +93,7 @@ class Town:
     now: datetime
     site: str = ""
     topics: dict[str, str] = field(default_factory=lambda: dict(TOPICS))
+    merged: dict[str, set[str]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -117,13 +121,13 @@ class Town:
         text = json.dumps(self.settings, indent=1)
         (self.folder / "newsletter.yaml").write_text(text, encoding="utf-8")
 
-    def write_topics(self, **more: Mapping[str, object]) -> None:
-        """Write the topics under their present names; ``more`` has further settings by word."""
-        own = [
-            {"name": name, "any": [f"{key}qx"], **more.get(key, {})}
-            for key, name in self.topics.items()
-        ]
-        self.write(topics=own)
+    def reread(self) -> None:
+        """Take over what a command has changed in newsletter.yaml."""
+        self.settings = YAML(typ="safe").load(self.folder / "newsletter.yaml")
+
+    def write_topics(self) -> None:
+        """Write the topics under their present names."""
+        self.write(topics=[{"name": name, "any": [f"{k}qx"]} for k, name in self.topics.items()])
 
     def go_to(self, at: datetime) -> None:
         """Step the clock."""
