@@ -26,6 +26,7 @@ from newsletter.config.subscribers import mailbox_key, read_entry, to_entry
 from newsletter.errors import TransportError, UsageError
 from newsletter.model import SUBSCRIBER_FIELDS, Reader, field_changes
 from newsletter.model.zones import load_zone
+from newsletter.papers.topics import names_to_choose
 from newsletter.readers.operating import COMMAND_LINE, OperatorService, describe_change
 from newsletter.readers.service import is_erased, keep_fields
 
@@ -122,7 +123,8 @@ def set_choices(
         raise UsageError("name a setting to change, for example --at 08:00, or --clear topics")
     with open_app(config) as app:
         reader = find_readers(app.readers(), [email])[0]
-        listed = read_entry({"email": reader.subscriber.email, **entry}, app.known_topics)
+        names_known = names_to_choose(reader.subscriber.filter.topics, app.known_topics)
+        listed = read_entry({"email": reader.subscriber.email, **entry}, names_known)
         unsaid = SUBSCRIBER_FIELDS.keys() - entry.keys() - names
         wanted = keep_fields(reader.subscriber, listed.subscriber, unsaid)
         changed = field_changes(reader.subscriber, wanted)

@@ -69,6 +69,14 @@ def lost_topics(names: Iterable[str], present: Mapping[str, str]) -> tuple[str, 
     return tuple(dict.fromkeys(name for name in names if name not in present))
 
 
+def names_to_choose(chosen: Iterable[str], present: Mapping[str, str]) -> Mapping[str, str]:
+    """The names that a reader may choose: the newsletter's, and the lost ones they have already.
+
+    Each comes with the name it has now; ``present`` is that of :func:`present_names`.
+    """
+    return {**present, **{name: name for name in lost_topics(chosen, present)}}
+
+
 def bit_indexes(mask: int) -> list[int]:
     """The indexes of a mask's bits, lowest first."""
     indexes = []

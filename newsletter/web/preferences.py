@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from newsletter.config.subscribers import to_entry
 from newsletter.model import SUBSCRIBER_FIELDS, Reader, Subscriber
-from newsletter.papers.topics import followed_topics, lost_topics
+from newsletter.papers.topics import followed_topics, lost_topics, names_to_choose
 from newsletter.publisher.previewing import preview_filter
 from newsletter.readers.due import is_paused
 from newsletter.readers.service import keep_fields
@@ -192,7 +192,7 @@ class PreferencePages:
         unseen = (name for name in lost if name not in form.all("lost"))
         form = with_present_topics(form.with_values("topics", *form.all("topics"), *unseen), known)
         names = changed_fields(form, shown)
-        topics = {**known, **{name: name for name in lost}}
+        topics = names_to_choose(lost, known)
         before = reader.subscriber
         if not _is_usable(reader):
             return parse_subscriber(form, before.email, topics), names

@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from newsletter.config import read_settings
 from newsletter.config.api import SCOPES
-from newsletter.model import Consent, MailEvent
-from newsletter.readers.joining import Joining
+from newsletter.model import Consent, Filter, Joining, MailEvent
 from newsletter.web.api.calls import MAX_BYTES
 from newsletter.web.api.description import Operation
 from newsletter.web.api.replays import KEPT_FOR
@@ -202,6 +201,14 @@ def test_change_touches_only_what_it_names(program: Program) -> None:
     wanted = program.app.reader(number).subscriber
     assert (wanted.filter.topics, wanted.at, wanted.summary) == (("Vision",), None, "full")
     assert acts(program) == [("everything", "changed choices")]
+
+
+def test_lost_topic_of_the_reader_may_stay(program: Program) -> None:
+    number = saved(program, filter=Filter(topics=("Gone",)))
+    path = f"/readers/{number}"
+    program.call("PATCH", path, {"topics": ["Gone", "Vision"]}, If_Match="*")
+    assert program.app.reader(number).subscriber.filter.topics == ("Gone", "Vision")
+    problem(program.call("PATCH", path, {"topics": ["Lost"]}, If_Match="*"), 422)
 
 
 def test_what_a_reader_chose_meanwhile_stays(program: Program) -> None:

@@ -40,6 +40,8 @@ def test_former_names_stand_for_the_present_topic() -> None:
     chosen = ("Robots", "Vision", "Alchemy", "Bots", "Agents")
     assert topics.followed_topics(chosen, present) == ("Agents", "Vision")
     assert topics.lost_topics(chosen, present) == ("Alchemy",)
+    names = topics.names_to_choose(chosen, present)
+    assert (names["Alchemy"], names["Bots"]) == ("Alchemy", "Agents")
 
 
 def test_category_or_description_assigns_a_topic() -> None:

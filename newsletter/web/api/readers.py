@@ -1,5 +1,6 @@
 """Readers, as the API has them; what it does to them is what the operator may do."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from json import dumps
@@ -14,6 +15,7 @@ from newsletter.config.subscribers import HISTORY_FIELDS, plain_values, subscrib
 from newsletter.config.yaml_file import Document
 from newsletter.errors import InvalidFileError, UsageError
 from newsletter.model import LEFT, SUBSCRIBER_FIELDS, Consent, Reader, Status, Subscriber
+from newsletter.papers.topics import names_to_choose
 from newsletter.readers.operating import OperatorService
 from newsletter.readers.service import is_erased, keep_fields
 from newsletter.web.api.calls import ApiError, Call, Entry, FieldProblem, mistakes, too_many
@@ -106,14 +108,17 @@ def _consent(call: Call, given: Any) -> Consent | None:  # noqa: ANN401 - any JS
     return Consent(consent.at, consent.how, consent.text)
 
 
-def _subscriber(call: Call, entry: Entry) -> Subscriber:
-    """The subscriber that an entry describes, checked like one of the readers' file."""
+def _subscriber(call: Call, entry: Entry, chosen: Sequence[str] = ()) -> Subscriber:
+    """The subscriber that an entry describes, checked like one of the readers' file.
+
+    ``chosen`` are topics that the reader has already: lost ones among them may stay.
+    """
     foreign = [name for name in HISTORY_FIELDS if name in entry]
     if foreign:
         errors = [FieldProblem("this cannot be set here", f"#/{name}") for name in foreign]
         raise ApiError(422, f"{', '.join(foreign)}: cannot be set here.", errors)
     try:
-        return subscriber_from_entry(entry, call.context.topic_names)
+        return subscriber_from_entry(entry, names_to_choose(chosen, call.context.known_topics))
     except InvalidFileError as error:
         raise mistakes(error, _IN_LIST) from error
 
@@ -130,9 +135,10 @@ def change(call: Call) -> Response:
     if "email" in entry:
         own = FieldProblem("only the reader can change the address", "#/email")
         raise ApiError(422, "Only the reader can change the address.", [own])
-    wanted = _subscriber(call, {**entry, "email": reader.subscriber.email})
+    before = reader.subscriber
+    wanted = _subscriber(call, {**entry, "email": before.email}, before.filter.topics)
     unnamed = [name for name in SUBSCRIBER_FIELDS if name not in entry]
-    merged = keep_fields(reader.subscriber, wanted, unnamed)
+    merged = keep_fields(before, wanted, unnamed)
     try:
         changed = _operator(call).set_choices(reader, merged, call.context.now)
     except UsageError as error:  # in the moment since the version was compared
