@@ -69,6 +69,18 @@ def lost_topics(names: Iterable[str], present: Mapping[str, str]) -> tuple[str, 
     return tuple(dict.fromkeys(name for name in names if name not in present))
 
 
+def with_later_names(frozen: Iterable[Topic], present: Iterable[Topic]) -> tuple[Topic, ...]:
+    """The topics of a frozen issue, which readers may follow by names that came later, too."""
+    frozen = tuple(frozen)
+    own = {topic.name for topic in frozen}
+    names = {name: topic for topic in present for name in (topic.name, *topic.formerly)}
+    found = [(topic, names.get(topic.name, topic)) for topic in frozen]
+    return tuple(
+        replace(topic, formerly=tuple({*topic.formerly, now.name, *now.formerly} - own))
+        for topic, now in found
+    )
+
+
 def names_to_choose(chosen: Iterable[str], present: Mapping[str, str]) -> Mapping[str, str]:
     """The names that a reader may choose: the newsletter's, and the lost ones they have already.
 

@@ -30,7 +30,7 @@ from newsletter.model import (
     Subscriber,
     Verdict,
 )
-from newsletter.papers.topics import extend_matching, first_bits
+from newsletter.papers.topics import extend_matching, first_bits, with_later_names
 from newsletter.ports import Transport
 from newsletter.publisher.drafting import (
     Draft,
@@ -173,6 +173,7 @@ def explain_issue(publisher: Publisher, day: date, readers: Sequence[Reader]) ->
         return
     if waves:
         issue, pieces = waves[-1].issue, IssueFragments.load(waves[-1].pieces)
+        issue = replace(issue, topics=with_later_names(issue.topics, publisher.topics))
         draft = Draft(issue, match_readers(publisher, issue, ()), pieces)
     else:
         after = min(reader.decided for reader in rest)

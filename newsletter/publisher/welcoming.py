@@ -12,6 +12,7 @@ from newsletter.issue.editions import compose_edition
 from newsletter.letter.fragments import IssueFragments
 from newsletter.model import OPEN, OPEN_ISSUE, PlannedEdition, Reader
 from newsletter.model.windows import RETRY_PERIOD
+from newsletter.papers.topics import with_later_names
 from newsletter.ports import RunLock, Transport
 from newsletter.publisher.drafting import limits_for, load_histories, match_readers
 from newsletter.publisher.fetching import Backoff
@@ -50,9 +51,10 @@ def plan_first_letter(publisher: Publisher, reader: Reader) -> FirstLetter | Non
         return None
     wave = publisher.store.wave(head.id)
     newcomer = replace(reader, decided=newest.after)
+    issue = replace(wave.issue, topics=with_later_names(wave.issue.topics, publisher.topics))
     (history,) = load_histories(publisher, [newcomer], wave.issue)
     limits = limits_for(publisher, IssueFragments.load(wave.pieces))
-    masks = IssueMasks(wave.issue, match_readers(publisher, wave.issue, [newcomer]))
+    masks = IssueMasks(issue, match_readers(publisher, issue, [newcomer]))
     edition = compose_edition(masks, history, limits)
     if not edition.papers:
         return None

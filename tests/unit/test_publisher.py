@@ -18,6 +18,7 @@ from newsletter.model import (
     SourceHealth,
     SourceReport,
     Subscriber,
+    Topic,
     Wave,
 )
 from newsletter.papers.filters import parse_rule
@@ -36,6 +37,7 @@ from newsletter.publisher.previewing import (
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting_readers
 from newsletter.publisher.reporting import report
+from newsletter.publisher.welcoming import plan_first_letter
 from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
 from tests.support.factories import DAY, NOON
@@ -294,6 +296,22 @@ def test_fresh_preview_ignores_what_was_sent(publisher: Publisher) -> None:
         ("Vision one", True),
         ("Sound two", False),
     ]
+
+
+def test_newcomer_follows_the_name_that_a_topic_got_since(publisher: Publisher) -> None:
+    join(publisher, Subscriber("ada@example.org"))
+    listed(publisher, StubSource("Of vision", "Something else"))
+    send(publisher)
+    sight = Topic("Sight", any=publisher.topics[0].any, formerly=("Vision",))
+    renamed = replace(publisher, topics=(sight,))
+    wants = Subscriber("bob@example.org", filter=Filter(topics=("Sight",)))
+    bob = publisher.store.save_reader(wants, status="confirmed", now=NOON)
+    assert plan_first_letter(renamed, bob) is not None
+    (edition,) = [e for _, e in filter(None, [publisher.store.edition(DAY, wants.email)])]
+    assert [section.name for section in edition.sections] == ["Vision"]
+    cleo = replace(bob, id=77, subscriber=replace(wants, email="cleo@example.org"), decided=0)
+    verdicts = explain_issue(renamed, DAY, [cleo])
+    assert [verdict.included for verdict in verdicts] == [False, True]
 
 
 def test_filters_tried_together_find_the_same(publisher: Publisher) -> None:
