@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 
 from newsletter.config import read_settings
 from newsletter.config.api import SCOPES
-from newsletter.model import Consent, Filter, Joining, MailEvent
+from newsletter.model import Consent, Filter, MailEvent
+from newsletter.readers.joining import Joining
 from newsletter.web.api.calls import MAX_BYTES
 from newsletter.web.api.description import Operation
 from newsletter.web.api.replays import KEPT_FOR
