@@ -203,7 +203,7 @@ def memory(process: int) -> tuple[float, float]:
 
 def pages(day: str, number: int, at: datetime) -> Sequence[tuple[str, str, str]]:
     """The requests of one round: name, path, and the body of a form (empty: a GET)."""
-    keys, reader = Keyring((SECRET,), SENDER), str(1 + number % 1000)
+    keys, reader = Keyring((SECRET,), SENDER), str(1 + number % 200)
     preferences = f"/preferences/{sign_token(reader, 'preferences', keys, at)}"
     topic = quote(morning(1, 0).issue.topics[number % 30].name)
     every = [
