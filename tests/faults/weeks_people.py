@@ -200,13 +200,16 @@ class People:
     def _check_stored(self) -> None:
         self.town.run("subscribers", "export", "end.yaml")
         stored = self._stored()
+        topics = self.town.settings["topics"]
+        present = {was: topic["name"] for topic in topics for was in topic.get("formerly", ())}
         for email, person in self.known.items():
             entry = stored.get(email, {"status": "unsubscribed"})
             status = entry.get("status", "confirmed")
             if (status == "confirmed") != (person.left is None) and not person.gone:
                 self._accuse(f"stored as {status}", [email])
             names = {name for key, name in self.town.topics.items() if key in person.keys}
-            has = {*entry.get("topics", ())} - {key.capitalize() for key in self.lost}
+            has = {present.get(name, name) for name in entry.get("topics", ())}
+            has -= {key.capitalize() for key in self.lost}
             if person.left is None and has != names:
                 self._accuse(f"chose {sorted(names)}, stored is {sorted(has)}", [email])
 
