@@ -28,11 +28,7 @@ from newsletter.app.oauth import AccessTokens
 from newsletter.app.readers_file import subscribed, sync_readers
 from newsletter.app.source_adapters import make_source
 from newsletter.bounces.processing import BounceProcessor
-from newsletter.config import (
-    OAuthSettings,
-    Settings,
-    read_settings,
-)
+from newsletter.config import OAuthSettings, Settings, read_settings
 from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring
 from newsletter.letter.rendering import NOTES, LetterTemplates
@@ -234,6 +230,7 @@ class App:
             matcher=RulesMatcher(),
             clock=self.clock,
             in_doubt=self.settings.issue.in_doubt,
+            canary=self.settings.issue.first_readers,
         )
 
     def themed_publisher(self, theme: str) -> Publisher:

@@ -73,10 +73,12 @@ def release_issue(config: Path, output: Output, issue: Issue) -> int:
     """Let a held issue be sent, by the next `newsletter send` or the running `newsletter run`.
 
     Example: newsletter issue release 2026-08-03
+
+    With `issue.canary` set, it also lets the others have an issue that only those got so far.
     """
     with open_app(config) as app:
         day = issue_day(issue, app.clock, app.settings.timezone)
-        release(app.store, day)
+        release(app.store, day, app.settings.issue.first_readers)
         _record(app, "released an issue", day)
         return _print_report(app, day, output)
 

@@ -33,6 +33,7 @@ from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import TryAgainError, UsageError
 from newsletter.model import Counts, ReaderFault, SourceReport
 from newsletter.model.windows import STORE_WAIT
+from newsletter.publisher.canary import find_turn
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.lost_topics import tell_lost_topics
 from newsletter.publisher.operator_events import Verdict, capped, judge, reader_news
@@ -176,9 +177,7 @@ def send(
             refuse_copy(app.journal, app.store, config.name)
         fetched = patiently(wait, lambda: _fetch(app.publisher, plan, output))
         if dry_run:
-            for line in fault_lines(plan.faults):
-                _log.warning("%s", line)
-            _dry_run(app, plan.day, plan.readers, output)
+            _dry_run(app, plan, output)
             return SOURCE_FAILED if missing_lines(fetched) else 0
         if not (plan.readers or plan.has_issue):
             output.message(f"No reader's cadence includes {plan.day}: the issue has no readers.")
@@ -190,6 +189,7 @@ def send(
         found = patiently(wait, lambda: report(app.publisher, plan.day, fetched or None))
         output.result(issue_document(found), issue_lines(found))
         patiently(wait, lambda: _tell_news(app.publisher, plan.day))
+        _say_who_waits(app.publisher, plan.day, found.counts)
         if yes:
             still = Verdict(is_good=False, words=f"{plan.day}: {found.counts.open} emails are open")
             pings.tell(patiently(wait, lambda: judge(app.store, plan.day)) or still)
@@ -284,6 +284,22 @@ def _stop_if_held(publisher: Publisher, day: Date) -> None:
         )
 
 
+def _say_who_waits(publisher: Publisher, day: Date, counts: Counts) -> None:
+    """Say that the others wait while an issue is tried on a few readers.
+
+    Raises:
+        TryAgainError: they wait; nothing is wrong.
+    """
+    turn = find_turn(publisher.store, publisher.canary, day, publisher.clock.now())
+    if counts.open and turn.readers is not None:
+        _stop_if_held(publisher, day)
+        when = f"after {turn.until:%H:%M} UTC" if turn.until else "in a while"
+        raise TryAgainError(
+            f"the first emails of {day} have left; `newsletter send` sends the others {when}, "
+            f"`newsletter issue release {day}` at once, `newsletter issue cancel {day}` not at all"
+        )
+
+
 def _fetch(publisher: Publisher, send: _Send, output: Output) -> tuple[SourceReport, ...]:
     """Fetch for a new issue that somebody waits for."""
     if send.is_frozen or not send.readers:
@@ -353,8 +369,11 @@ async def _until_terminated(work: Coroutine[Any, Any, object]) -> None:
         loop.remove_signal_handler(signal.SIGTERM)
 
 
-def _dry_run(app: App, day: Date, readers: Sequence[int], output: Output) -> None:
+def _dry_run(app: App, plan: _Send, output: Output) -> None:
     """Write every email that would be sent to a folder, in place of an earlier dry run's."""
+    day, readers = plan.day, plan.readers
+    for line in fault_lines(plan.faults):
+        _log.warning("%s", line)
     folder = app.own_folder / "dry-run" / day.isoformat()
     for earlier in folder.glob("*.eml"):
         earlier.unlink()

@@ -1,5 +1,6 @@
 """The settings of newsletter.yaml; ``docs/configuration.md`` explains each."""
 
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
@@ -41,6 +42,7 @@ from newsletter.config.topics import TopicSettings, expand_name, without_claimed
 from newsletter.config.webhooks import WebhookSettings
 from newsletter.letter.links import MAX_ADDRESS, MAX_LOCAL_PART, TAG_ROOM
 from newsletter.model import Days, Publication
+from newsletter.publisher.canary import Canary
 from newsletter.readers.joining import Joining, JoiningMode
 
 
@@ -141,6 +143,13 @@ class BouncesSettings(Strict):
         return self
 
 
+class CanarySettings(Strict):
+    """Who gets each issue first, and how many minutes later the others, or after an approval."""
+
+    addresses: tuple[Address, ...] = Field(min_length=1)
+    wait: Literal["approval"] | Annotated[int, Field(ge=1, le=600)] = 30
+
+
 class IssueSettings(Strict):
     """The size and look of an issue; what to do without papers, and with emails in doubt."""
 
@@ -148,6 +157,17 @@ class IssueSettings(Strict):
     when_empty: Literal["skip", "send"] = "skip"
     theme: Literal["serif", "sans"] = "serif"
     in_doubt: Literal["resend", "hold"] = "resend"
+    canary: CanarySettings | None = None
+
+    @property
+    def first_readers(self) -> Canary | None:
+        """Who gets each issue before the others."""
+        if self.canary is None:
+            return None
+        wait = self.canary.wait
+        return Canary(
+            self.canary.addresses, None if wait == "approval" else timedelta(minutes=wait)
+        )
 
 
 def _domain(text: str) -> str:

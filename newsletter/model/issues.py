@@ -246,6 +246,25 @@ class WaveHead:
 
 
 @dataclass(frozen=True, slots=True)
+class IssueSize:
+    """How large an issue is, to be compared with others.
+
+    Attributes:
+        frozen: when its first wave was frozen.
+        papers: how many papers are numbered after those of the issue before.
+        letter_size: the compressed bytes of the compiled letter; 0 once they were removed.
+        planned: the number of deliveries, of which ``empty`` have no paper.
+    """
+
+    day: date
+    frozen: datetime
+    papers: int
+    letter_size: int
+    planned: int
+    empty: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wave:
     """An issue frozen for the readers due at one instant, with what its letters consist of.
 

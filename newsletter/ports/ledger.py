@@ -17,6 +17,7 @@ from newsletter.model import (
     DeliveryState,
     Edition,
     Heartbeat,
+    IssueSize,
     IssueState,
     Letter,
     OperatorAct,
@@ -121,6 +122,12 @@ class Issues(Progress, Protocol):
 
     def published_issues(self) -> tuple[PublishedIssue, ...]:
         """The frozen issues that are neither held nor cancelled, newest first."""
+
+    def is_cleared(self, day: date) -> bool:
+        """Whether the letters of every reader of a frozen issue may leave: see ``clear_issue``."""
+
+    def clear_issue(self, day: date) -> None:
+        """Record that an issue that was sent to a few readers first may be sent to all."""
 
     def set_issue_state(
         self,
@@ -265,6 +272,9 @@ class Operator(Acts, Protocol):
 
         Case and accents are ignored. ``before``: only readers with lower ids.
         """
+
+    def issue_sizes(self, *, limit: int) -> tuple[IssueSize, ...]:
+        """The sizes of the last frozen issues, newest first."""
 
     def daily_growth(self) -> tuple[DailyGrowth, ...]:
         """How many of the present readers joined and left on each day, oldest first.

@@ -9,6 +9,7 @@ from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Days, Publication, Topic
 from newsletter.papers.topics import present_names
 from newsletter.ports import Clock, Matcher, Source, Store
+from newsletter.publisher.canary import Canary
 
 
 class WithSources(Protocol):
@@ -42,6 +43,7 @@ class Publisher:
         when_empty: whether a reader without a paper gets a letter that says so.
         keyring: signs links and names letters.
         in_doubt: whether a letter that may have left is sent again, once, or held.
+        canary: who gets an issue before the others; None for nobody.
     """
 
     publication: Publication
@@ -56,6 +58,7 @@ class Publisher:
     matcher: Matcher
     clock: Clock
     in_doubt: Literal["resend", "hold"] = "resend"
+    canary: Canary | None = None
 
     @property
     def topic_names(self) -> Sequence[str]:

@@ -14,6 +14,7 @@ from newsletter.delivery.refusals import refuses_reader
 from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import Isolated, UsageError, describe
 from newsletter.model import (
+    OPEN_ISSUE,
     STOPPED_ISSUE,
     Counts,
     Issue,
@@ -28,6 +29,7 @@ from newsletter.model import (
 )
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.ports import Issues, Readers, RunLock, Transport
+from newsletter.publisher.canary import Canary, canary_readers, find_turn
 from newsletter.publisher.drafting import (
     OnFault,
     compose_from_store,
@@ -117,6 +119,7 @@ def freeze(
 
     Returns whether a wave was frozen. False for an issue that is held or cancelled.
     """
+    readers = with_canary(publisher, day, readers)
     after = publisher.store.lowest_decided(readers)
     if after is None or is_in(publisher.store, day, STOPPED_ISSUE):
         return False
@@ -148,6 +151,15 @@ def freeze(
     if left:  # a letter of another issue was decided meanwhile: within a transaction none can be
         publisher.store.freeze(wave, plan(left))
     return True
+
+
+def with_canary(publisher: Publisher, day: date, readers: Sequence[int]) -> Sequence[int]:
+    """These readers, before them those who get an issue first, if any of these waits for it."""
+    if publisher.canary is None or not readers:
+        return readers
+    first = canary_readers(publisher.store, publisher.canary)
+    missing = without_delivery(publisher.store, day, [one for one in first if one not in readers])
+    return [*missing, *readers] if missing else readers
 
 
 class _NobodyPlannedError(Exception):
@@ -199,6 +211,7 @@ async def publish(  # noqa: PLR0913 - each is a choice of its own
         publisher.store.end_leases(day, gone, now=publisher.clock.now())
 
     await wait.until_done(take_over)
+    allowed = await wait.until_done(lambda: take_turn(publisher, day, readers))
     mailer = IssueMailer(publisher.store, publisher.keyring)
     counts = await DeliveryRun(
         publisher.store,
@@ -207,7 +220,7 @@ async def publish(  # noqa: PLR0913 - each is a choice of its own
         day,
         mailer.envelope,
         run=f"{run_lock.name}.{turn}",
-        readers=readers,
+        readers=allowed,
         resend=publisher.in_doubt == "resend",
         progress=progress,
         wait=wait,
@@ -217,6 +230,23 @@ async def publish(  # noqa: PLR0913 - each is a choice of its own
             lambda: asyncio.to_thread(record_refused_mailboxes, publisher, day)
         )
     return counts
+
+
+def take_turn(
+    publisher: Publisher, day: date, readers: Collection[int] | None
+) -> Collection[int] | None:
+    """Which of these readers' letters may leave now, None for all.
+
+    It holds the issue, or clears it, if the time for that has come.
+    """
+    turn = find_turn(publisher.store, publisher.canary, day, publisher.clock.now())
+    if turn.hold:
+        hold(publisher.store, day, reason=turn.hold)
+    elif turn.is_over:
+        publisher.store.clear_issue(day)
+    if turn.is_over or turn.readers is None:
+        return readers
+    return turn.readers if readers is None else set(turn.readers).intersection(readers)
 
 
 def record_refused_mailboxes(publisher: Publisher, day: date) -> None:
@@ -273,12 +303,15 @@ def hold(store: Issues, day: date, *, reason: str) -> bool:
     return store.set_issue_state(day, "held", reason=reason, from_states=(*allowing("hold"), None))
 
 
-def release(store: Issues, day: date) -> None:
-    """Let the letters of a held issue leave.
+def release(store: Issues, day: date, canary: Canary | None = None) -> None:
+    """Let the letters of an issue leave that is held, or was sent to the ``canary`` only.
 
     Raises:
-        UsageError: it is not held. A cancelled issue stays so: the next one has its papers.
+        UsageError: it is neither. A cancelled issue stays so: the next one has its papers.
     """
+    if canary is not None and not store.is_cleared(day) and is_in(store, day, OPEN_ISSUE):
+        store.clear_issue(day)
+        return
     state: IssueState = "frozen" if store.wave_heads(day) else "skipped"
     if not store.set_issue_state(
         day, state, reason="released " + _BY_OPERATOR, from_states=allowing("release")
@@ -286,6 +319,7 @@ def release(store: Issues, day: date) -> None:
         found = store.issue_state(day)
         actual = f": it is {found[0]}" if found else "; there is none"
         raise UsageError(f"the issue of {day} is not held{actual}")
+    store.clear_issue(day)
 
 
 def resolve(

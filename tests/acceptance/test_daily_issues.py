@@ -462,3 +462,17 @@ def test_arxiv_papers_are_announced_once(newsletter: Newsletter, inbox: Inbox) -
     assert inbox.arrivals[1].titles == ["The next day's"]
     assert "Where 15<alpha<165." in inbox.arrivals[0].text
     assert "Ada Lovelace, Noam Shazeer" in inbox.arrivals[0].text
+
+
+def test_issue_goes_to_the_operators_address_first(newsletter: Newsletter, inbox: Inbox) -> None:
+    with serve(daily_papers({"2026-08-03": [a_paper(1, "A")]})) as origin:
+        newsletter.configure(
+            sources=[huggingface(origin)], issue={"canary": {"addresses": ["ed@example.org"]}}
+        )
+        newsletter.subscribe({"email": "ada@example.org"}, {"email": "ed@example.org"})
+        first = newsletter.run("send", "--date", "2026-08-03", "--yes", code=75)
+    assert [mail.recipient for mail in inbox.arrivals] == ["ed@example.org"]
+    assert "`newsletter issue release 2026-08-03` at once" in first.stderr
+    newsletter.run("issue", "release", "2026-08-03")
+    assert newsletter.send("2026-08-03")["accepted"] == 2
+    assert newsletter.json("audit", "2026-08-03")["ok"]

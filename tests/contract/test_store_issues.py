@@ -435,3 +435,22 @@ def test_issue_cancelled_in_advance_is_undone(store: Store) -> None:
     store.set_issue_state(DAY, "cancelled", reason="", from_states=(None,))
     assert store.undo_issue(DAY, now=NOON)
     assert store.issue_state(DAY) is None
+
+
+def test_issue_sizes_compare_with_the_issue_before(store: Store) -> None:
+    join(store, "a", "b")
+    list_papers(store, "arxiv:1", "arxiv:2")
+    freeze_one_issue(store)
+    (size,) = store.issue_sizes(limit=5)
+    assert (size.day, size.frozen, size.papers, size.empty) == (DAY, NOON, 2, 0)
+    assert size.planned == store.counts(DAY).planned
+    assert size.letter_size > 0
+    assert store.issue_sizes(limit=0) == ()
+
+
+def test_issue_is_cleared_once_for_all(store: Store) -> None:
+    freeze_one_issue(store)
+    assert not store.is_cleared(DAY)
+    store.clear_issue(DAY)
+    assert store.is_cleared(DAY)
+    assert not store.is_cleared(TOMORROW)

@@ -150,6 +150,19 @@ class IssueQueries(EditionQueries, Issues):
             return published((day, at, cutoff) for day, at, cutoff in connection.execute(query))
 
     @override
+    def is_cleared(self, day: date) -> bool:
+        query = sa.select(ISSUES.cleared).where(ISSUES.day == day)
+        with self._database.reading() as connection:
+            return bool(connection.execute(query).scalar())
+
+    @override
+    def clear_issue(self, day: date) -> None:
+        with self._database.writing() as connection:
+            connection.execute(
+                sa.update(schema.issues).where(ISSUES.day == day).values(cleared=True)
+            )
+
+    @override
     def set_issue_state(
         self,
         day: date,

@@ -11,11 +11,20 @@ from typing import Any
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import DailyGrowth, Heartbeat, OperatorAct, Reader, Status, Suppression
+from newsletter.model import (
+    DailyGrowth,
+    Heartbeat,
+    IssueSize,
+    OperatorAct,
+    Reader,
+    Status,
+    Suppression,
+)
 from newsletter.ports import Operator
 from newsletter.readers.service import ERASED
 from newsletter.stores.logic import GONE, growth, why_blocked
 from newsletter.stores.sql import schema
+from newsletter.stores.sql.deliveries import DELIVERIES
 from newsletter.stores.sql.engine import Queries
 from newsletter.stores.sql.mail_events import EVENTS, forgive, set_reader_status
 from newsletter.stores.sql.reader_rows import COLUMNS, READERS, reader_of
@@ -23,6 +32,7 @@ from newsletter.stores.sql.statements import insert_into, is_postgres, upsert
 from newsletter.text import fold
 
 NOTICES = schema.notices.c
+ISSUES, WAVES = schema.issues.c, schema.waves.c
 
 NOTICE_LEASE = timedelta(minutes=10)
 """After so long the process that was telling an event has crashed; an email takes less."""
@@ -39,6 +49,35 @@ class OperatorQueries(Queries, Operator):
         query = sa.select(READERS.status, sa.func.count().label("number")).group_by(READERS.status)
         with self._database.reading() as connection:
             return {row.status: row.number for row in connection.execute(query)}
+
+    @override
+    def issue_sizes(self, *, limit: int) -> tuple[IssueSize, ...]:
+        waves = (
+            sa.select(
+                ISSUES.id,
+                ISSUES.day,
+                sa.func.min(WAVES.frozen).label("frozen"),
+                sa.func.max(WAVES.cutoff).label("cutoff"),
+                sa.func.max(sa.func.length(WAVES.pieces)).label("size"),
+            )
+            .select_from(schema.issues.join(schema.waves))
+            .group_by(ISSUES.id, ISSUES.day)
+            .order_by(sa.func.min(WAVES.frozen).desc())
+            .limit(limit + 1)
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(waves).all()
+            before = [row.cutoff for row in found[1:]] + [0] * (len(found) <= limit)
+            return tuple(
+                IssueSize(
+                    row.day,
+                    row.frozen,
+                    max(row.cutoff - cutoff, 0),
+                    row.size,
+                    *_planned_and_empty(connection, row.id),
+                )
+                for row, cutoff in zip(found, before, strict=False)
+            )
 
     @override
     def search_readers(
@@ -190,6 +229,13 @@ class OperatorQueries(Queries, Operator):
         query = sa.select(schema.heartbeats).order_by(columns.seen.desc(), columns.name)
         with self._database.reading() as connection:
             return tuple(Heartbeat(**row) for row in connection.execute(query).mappings())
+
+
+def _planned_and_empty(connection: sa.Connection, issue: int) -> tuple[int, int]:
+    is_empty = sa.case((DELIVERIES.state == "empty", 1))
+    query = sa.select(sa.func.count(), sa.func.count(is_empty)).where(DELIVERIES.issue == issue)
+    planned, empty = connection.execute(query).one()
+    return planned, empty
 
 
 def _name_in(body: str) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0019"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0020"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -227,6 +227,8 @@ issues = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("reason", StorableText, nullable=False),
     sa.Column("skipped", UtcDateTime),
+    # Whether letters of all readers may leave, where a few readers get the issue first
+    sa.Column("cleared", sa.Boolean, nullable=False, server_default=sa.false()),
     _one_of("state", get_args(IssueState)),
 )
 
