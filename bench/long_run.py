@@ -55,6 +55,9 @@ CLIENTS = 3
 THINKING = {"nothing": 0.5, "freezing": 0.02, "sending": 0.02}
 """Seconds between a client's requests, by what the daemon does."""
 
+EXPECTED = {("own edition", 404), ("joining", 429)}
+"""A reader without papers has no edition, and one client may only sign up a few times an hour."""
+
 PASSWORD = "a password of the bench alone"  # noqa: S105 - of a temporary newsletter
 MEMORY_BAR, GROWTH_BAR, PAGE_BAR = 160.0, 1.1, 0.3
 """The limits: megabytes at the peak, the last day relative to the tenth, seconds of a page."""
@@ -232,23 +235,35 @@ def asking(port: int, folder: Path, meanwhile: Meanwhile, first: int) -> None:
     """Request pages until it is over."""
     login = base64.b64encode(f"operator:{PASSWORD}".encode()).decode()
     headers = {"Authorization": f"Basic {login}"}
-    form = headers | {"Content-Type": "application/x-www-form-urlencoded"}
     for number in itertools.count(first, CLIENTS):
-        connection = HTTPConnection("127.0.0.1", port, timeout=120)
-        for name, path, body in pages(meanwhile.day, number, now(folder)):
-            if meanwhile.over.wait(THINKING[meanwhile.doing]):
+        with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=120)) as connection:
+            if not _round(connection, folder, meanwhile, number, headers):
                 return
-            before, began = meanwhile.doing, time.perf_counter()
-            method, head = ("POST", form) if body else ("GET", headers)
-            connection.request(method, path, body or None, head)
-            answer = connection.getresponse()
-            answer.read()
-            seconds = time.perf_counter() - began
-            doing = before if before != "nothing" else meanwhile.doing
-            meanwhile.seconds.setdefault((doing, name), []).append(seconds)
-            if answer.status not in {200, 303} and (name, answer.status) != ("own edition", 404):
-                meanwhile.wrong.append(f"{name}: {answer.status}")
-        connection.close()
+
+
+def _round(
+    connection: HTTPConnection,
+    folder: Path,
+    meanwhile: Meanwhile,
+    number: int,
+    headers: Mapping[str, str],
+) -> bool:
+    """Request each page once; False once it is over."""
+    form = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+    for name, path, body in pages(meanwhile.day, number, now(folder)):
+        if meanwhile.over.wait(THINKING[meanwhile.doing]):
+            return False
+        before, began = meanwhile.doing, time.perf_counter()
+        method, head = ("POST", form) if body else ("GET", headers)
+        connection.request(method, path, body or None, head)
+        answer = connection.getresponse()
+        answer.read()
+        seconds = time.perf_counter() - began
+        doing = before if before != "nothing" else meanwhile.doing
+        meanwhile.seconds.setdefault((doing, name), []).append(seconds)
+        if answer.status not in {200, 303} and (name, answer.status) not in EXPECTED:
+            meanwhile.wrong.append(f"{name}: {answer.status}")
+    return True
 
 
 class Store:
@@ -261,6 +276,10 @@ class Store:
         """The first value of a query's first row; None without one."""
         row = self._database.execute(query, values).fetchone()
         return None if row is None else row[0]
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
 
     def seen(self) -> str:
         """When the daemon last ended a tick; empty if it never did."""
@@ -354,6 +373,7 @@ def measure(folder: Path, days: int, readers: int, steps: int) -> tuple[list[Day
                     print(row_line(rows[-1]), flush=True)
             finally:
                 meanwhile.over.set()
+                store.close()
             for client in clients:
                 client.result()
     assert taken[0] >= sum(row.letters for row in rows), "the server counted fewer letters"
