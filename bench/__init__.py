@@ -11,7 +11,8 @@ Matching and composing, without a store or a network:
 The ledger:
 
 - ``ledger``: claims, marks and settlements per second, by the number of letters in a group;
-- ``audit``: the time ``newsletter audit`` takes over a whole issue.
+- ``audit``: the time ``newsletter audit`` takes over a whole issue;
+- ``storage``: the bytes that a store takes, by table, and the memory of ``newsletter why --all``.
 
 Sending:
 

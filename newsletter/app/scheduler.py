@@ -9,9 +9,8 @@ import itertools
 import logging
 import platform
 import signal
-import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -21,19 +20,13 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from newsletter.app.long_life import give_memory_back
 from newsletter.app.mailboxes import mailboxes_of
 from newsletter.app.ping import DailyPings, pings_of
+from newsletter.app.refreshing import BouncesRefresh, SubscribersFileRefresh
 from newsletter.app.reloading import Reloading, woken_by_hangup
 from newsletter.app.wiring import App
-from newsletter.bounces.mailboxes import Mailbox
-from newsletter.bounces.processing import result_line
-from newsletter.bounces.reading import read_mailbox
 from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import (
     Isolated,
-    MailboxError,
-    MailboxLoginError,
     NewsletterError,
-    StoreError,
-    UsageError,
     describe,
 )
 from newsletter.letter.rendering import LetterTemplates
@@ -42,6 +35,7 @@ from newsletter.model.windows import TICK
 from newsletter.ports import RunLock, Transport
 from newsletter.publisher.lost_topics import DailyNotes
 from newsletter.publisher.operator_mail import mail_operator
+from newsletter.publisher.pruning import AutomaticPruning
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
 from newsletter.publisher.reporting import line_of
@@ -72,6 +66,7 @@ class Scheduler:
         note_templates: returns the templates of emails to the operator.
         name: the name of the heartbeat.
         store_wait: waits for the store; while it is away a tick, once begun, does not end.
+        pruning: called after each delivery, in a thread: it removes old issues' details.
         take_in: called before each tick, in a thread: it may change the attributes above.
         configuration: returns a digest of the configuration, and what has changed in its files.
     """
@@ -85,6 +80,7 @@ class Scheduler:
     name: str
     store_wait: StoreWait
     bounces: Callable[[], None] = lambda: None
+    pruning: AutomaticPruning = field(default_factory=lambda: AutomaticPruning(None))
     take_in: Callable[[], None] = lambda: None
     configuration: Callable[[], tuple[str, str]] = lambda: ("", "")
     pings: DailyPings | None = None
@@ -94,6 +90,7 @@ class Scheduler:
     _recalled: bool = False
     _ticking: Task | None = None
     _reading: Task | None = None
+    _removing: Task | None = None
     _delivering: Task | None = None
 
     def __post_init__(self) -> None:
@@ -189,6 +186,10 @@ class Scheduler:
             await self._guarded("notes", self.tell_readers)
         if (pings := self.pings) is not None:
             await self._guarded("ping", lambda: asyncio.to_thread(pings.look, self.state.paused))
+        if self._removing is None or self._removing.done():
+            work = partial(asyncio.to_thread, self.pruning, self.publisher)
+            # In a task of its own: the next letters do not wait for it.
+            self._removing = asyncio.create_task(self._guarded("pruning", work))
 
     async def _guarded(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do it; an error is logged and shown in the heartbeat, and the next tick tries again.
@@ -211,9 +212,9 @@ class Scheduler:
         await asyncio.to_thread(self.publisher.store.record_heartbeat, heartbeat)
 
     async def _end(self) -> None:
-        """Stop both tasks; a delivery takes up to half a minute to get the server's answers."""
-        self.store_wait.stopping = True
-        tasks = (self._ticking, self._reading, self._delivering)
+        """Stop all tasks; a delivery takes up to half a minute to get the server's answers."""
+        self.store_wait.stopping = self.pruning.stopping = True
+        tasks = (self._ticking, self._reading, self._delivering, self._removing)
         working = [task for task in tasks if task is not None]
         for task in working:
             task.cancel()
@@ -246,78 +247,6 @@ def reschedule(job: Job, now: datetime) -> None:
     """Run a job now whose next time is far ahead because the clock was set back."""
     if job.next_run_time - now > TICK:
         job.modify(next_run_time=now)
-
-
-class SubscribersFileRefresh:
-    """Reads the operator's file of readers again when it has changed; reports a mistake once."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._last = self._stamp()
-
-    def __call__(self) -> None:
-        """Read the file if it has changed since the last call.
-
-        Raises:
-            ConfigurationError: the file is wrong; the readers stay as they were.
-            StoreError: the store cannot be read or written; the next call tries again.
-        """
-        before, self._last = self._last, self._stamp()
-        if self._last == before:
-            return
-        try:
-            self._app.sync_subscribers_file()
-        except StoreError:
-            self._last = before
-            raise
-
-    def _stamp(self) -> tuple[int, int] | None:
-        try:
-            status = self._app.subscribers_file.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size
-
-
-class BouncesRefresh:
-    """Takes in bounces that arrived by email, if mailboxes are configured.
-
-    A mail that needs a person, or a mailbox that cannot be read, is reported once. After a refused
-    login a mailbox is not tried again: repeated, it may lock the account.
-    """
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._failures: dict[str, str] = {}
-        self._refused: set[str] = set()
-        self.stopping = threading.Event()
-
-    def __call__(self) -> None:
-        """Take in what has come since the last call.
-
-        Raises:
-            StoreError: the store cannot be read or written; the mails stay where they are.
-        """
-        for mailbox in mailboxes_of(self._app):
-            if mailbox.name not in self._refused and not self.stopping.is_set():
-                with Isolated(f"mailbox {mailbox.name}"):
-                    self._read(mailbox)
-
-    def _read(self, mailbox: Mailbox) -> None:
-        app, failure = self._app, ""
-        try:
-            for result in read_mailbox(mailbox, app.bounce_processor(), app.store, app.clock.now()):
-                _log.info("by mail: %s", result_line(result))
-                if self.stopping.is_set():
-                    return
-        except MailboxLoginError as error:
-            self._refused.add(mailbox.name)
-            failure = f"{error}; it is not tried again before the next start"
-        except (UsageError, MailboxError) as error:
-            failure = str(error)
-        if failure and failure != self._failures.get(mailbox.name):
-            _log.warning("%s", failure)
-        self._failures[mailbox.name] = failure
 
 
 async def stay_awake(reloading: Reloading) -> None:
@@ -359,6 +288,7 @@ class _Newsletter:
             bounces=self.bounces,
             pings=self._pings,
             tell_readers=self._tell_readers,
+            pruning=AutomaticPruning(app.settings.keep.editions),
             note_templates=lambda: self._app.notes["report"],
             name=f"run on {platform.node()}",
             store_wait=self._wait,
@@ -388,6 +318,7 @@ class _Newsletter:
             self.bounces.stopping.set()
             self.bounces = bounces
             scheduler.publisher, scheduler.transport = publisher, transport
+            scheduler.pruning.keep = app.settings.keep.editions
             scheduler.refresh, scheduler.bounces = (subscribers_file,), bounces
             scheduler.state.take_in(app.default_schedule)
             self._pings.take_in(pings_of(app), app.default_schedule)

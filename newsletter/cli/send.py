@@ -39,6 +39,7 @@ from newsletter.publisher.lost_topics import tell_lost_topics
 from newsletter.publisher.operator_events import Verdict, capped, judge, reader_news
 from newsletter.publisher.previewing import dry_run as write_dry_run
 from newsletter.publisher.previewing import preview_waiting
+from newsletter.publisher.pruning import AutomaticPruning
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import (
     count_papers,
@@ -193,6 +194,7 @@ def send(
         if yes:
             still = Verdict(is_good=False, words=f"{plan.day}: {found.counts.open} emails are open")
             pings.tell(patiently(wait, lambda: judge(app.store, plan.day)) or still)
+        AutomaticPruning(app.settings.keep.editions)(app.publisher)
     return exit_code(found, fetched)
 
 

@@ -19,6 +19,7 @@ from newsletter.cli.reports import (
 )
 from newsletter.model import Audit, DeliveryState, Heartbeat
 from newsletter.publisher.drafting import known_gaps
+from newsletter.publisher.pruning import DETAILS_REMOVED
 from newsletter.publisher.reporting import audit_issue, mass_words, report, reported_days
 
 commands = command_list()
@@ -52,7 +53,7 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
         deliveries = app.store.deliveries(day, states=LISTED_STATES)
         left_mails = app.store.left_mails()
         mass_reports = app.store.mass_reports(since=day - MASS_SHOWN_FOR)
-        relay = app.relay_notice
+        relay, removed = app.relay_notice, app.store.has_no_details(day)
     readers = [(d.email, d.state, d.attempts, d.reply) for d in deliveries]
     document = {
         **issue_document(found),
@@ -60,11 +61,14 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
             dict(zip(("email", "state", "attempts", "reply"), row, strict=True)) for row in readers
         ],
         "gaps": gaps_document(gaps),
+        "removed": removed,
         "server": relay,
         "awake": [_heartbeat_document(heartbeat) for heartbeat in heartbeats],
         "left_mails": [asdict(mail) | {"since": mail.since.isoformat()} for mail in left_mails],
         "mass_reports": [asdict(one) | {"letter": str(one.letter)} for one in mass_reports],
     }
+    if removed:
+        output.message(DETAILS_REMOVED.format(day))
     parts = (
         "\n".join(filter(None, (issue_lines(found), relay))),
         "\n".join(map(_heartbeat_line, heartbeats)),
@@ -93,14 +97,18 @@ def audit(config: Path, output: Output, issue: Issue = None) -> int:
     """
     with open_app(config) as app:
         found = audit_issue(app.publisher, _chosen_day(app, issue))
+        removed = app.store.has_no_details(found.day)
         gaps = known_gaps(app.publisher)
     document = {
         "issue": found.day.isoformat(),
         "ok": found.ok,
         "invariants": [{"id": p.id, "ok": p.ok, "rows": list(p.rows)} for p in found.proofs],
         "in_doubt": list(found.in_doubt),
+        "removed": removed,
         "gaps": gaps_document(gaps),
     }
+    if removed:
+        output.message(DETAILS_REMOVED.format(found.day))
     output.result(document, "\n\n".join(filter(None, (_audit_lines(found), gap_lines(gaps)))))
     if not found.ok:
         return BROKEN

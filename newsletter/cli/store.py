@@ -15,7 +15,11 @@ from newsletter.cli.output import Output, confirm, count_of
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.config.fields import masked
 from newsletter.errors import UsageError
+from newsletter.model.windows import SHORTEST_KEPT
+from newsletter.publisher.pruning import find_prunable, prune
 from newsletter.publisher.publishing import hold
+from newsletter.publisher.ticking import local_date
+from newsletter.readers.operating import COMMAND_LINE
 from newsletter.stores import Restoration
 
 commands = command_list()
@@ -27,6 +31,8 @@ store_group = group(
     Example: newsletter store copy backup.db
     """,
 )
+
+KEPT = "kept: counts, which paper each reader got, the archive, departures, consents, blocks"
 
 NO_JOURNAL = "the store was restored, and no record says what was sent since the backup"
 
@@ -119,6 +125,73 @@ def _back_up(app: App, output: Output, file: Path) -> int:
     app.copy_store(file)
     output.result({"file": str(file)}, f"copied to {file}")
     return 0
+
+
+@command(store_group, "prune")
+def prune_store(
+    config: Path,
+    output: Output,
+    *,
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="DAYS", help="For example 90d. Default: the setting keep.editions."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+    ] = False,
+    yes: Yes = False,
+) -> int:
+    """Remove the details of old issues, which take most of the space.
+
+    Example: newsletter store prune --older-than 90d --dry-run
+
+    Removed are the texts of the emails, the reasons for each paper, the readers' settings of then,
+    and the mail server's replies. Kept are each issue's counts, which paper each reader got (so
+    that nothing is repeated), the public archive, departures, consents and blocks. Issues with
+    emails that wait or are in doubt stay whole. `newsletter run` and `send` do the same once a day
+    if `keep: {editions: DAYS}` is set. Sending and the pages may go on meanwhile.
+    """
+    with open_app(config) as app:
+        days = _days(older_than, app.settings.keep.editions)
+        found = find_prunable(app.store, local_date(app.publisher, app.clock.now()), days)
+        issues = f"{count_of(len(found.days), 'issue')} older than {days} days"
+        emails = f"{count_of(found.letters, 'email')}, {found.size / 1e6:.1f} MB"
+        for day, why in found.kept.items():
+            output.message(f"{day}: stays, because {why}")
+        wanted = found.days and not dry_run
+        if wanted and (yes or confirm(f"Remove the details of {issues} ({emails})?")):
+            prune(app.store, found)
+            service = app.operator_service(COMMAND_LINE)
+            service.record(app.clock.now(), "removed details of issues", detail=issues)
+            if not app.store.rewrite():
+                output.detail("the space is used again by the next issues")
+        else:
+            wanted = False
+    said = "removed the details of" if wanted else "would remove the details of"
+    document = {
+        "issues": [day.isoformat() for day in found.days],
+        "emails": found.letters,
+        "bytes": found.size,
+        "kept": {day.isoformat(): why for day, why in found.kept.items()},
+        "removed": bool(wanted),
+    }
+    output.result(document, f"{said} {issues} ({emails}); {KEPT}")
+    return 0
+
+
+def _days(text: str | None, default: int | None) -> int:
+    """The days of ``--older-than``, otherwise of the setting.
+
+    Raises:
+        UsageError: it is no number of days, too small, or there is neither.
+    """
+    if text is None and default is None:
+        raise UsageError("say how old: --older-than 90d, or the setting `keep: {editions: 90}`")
+    digits = f"{default}" if text is None else text.removesuffix("d")
+    if not digits.isdecimal() or int(digits) < SHORTEST_KEPT:
+        least = f"at least {SHORTEST_KEPT}, because a store from a backup needs them"
+        raise UsageError(f"--older-than {text}: write a number of days, such as 90d; {least}")
+    return int(digits)
 
 
 @command(store_group, "restored")

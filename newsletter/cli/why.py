@@ -21,6 +21,7 @@ from newsletter.errors import UsageError
 from newsletter.model import Item, Reader, Verdict
 from newsletter.papers.identity import identify
 from newsletter.publisher.previewing import explain_issue as explain
+from newsletter.publisher.pruning import DETAILS_REMOVED
 
 commands = command_list()
 
@@ -52,8 +53,11 @@ def why(
             names = {paper, *identify(Item(title="", ids=(paper,))).aliases}
             verdicts = (verdict for verdict in verdicts if verdict.paper in names)
         output.rows((_document(one), _lines(one)) for one in _counted(verdicts, shown))
+        removed = not seen and app.store.has_no_details(day)
     output.detail(f"{shown[True]} in, {shown[False]} out")
-    if not seen:
+    if removed:
+        output.message(DETAILS_REMOVED.format(day))
+    elif not seen:
         output.message(f"no papers for {day}; run `newsletter fetch --date {day}` to read them")
     elif not shown:
         output.message(f"no paper of {day} is called {paper!r}; leave it out to see all of them")

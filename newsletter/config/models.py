@@ -42,6 +42,7 @@ from newsletter.config.topics import TopicSettings, expand_name, without_claimed
 from newsletter.config.webhooks import WebhookSettings
 from newsletter.letter.links import MAX_ADDRESS, MAX_LOCAL_PART, TAG_ROOM
 from newsletter.model import Days, Publication
+from newsletter.model.windows import SHORTEST_KEPT
 from newsletter.publisher.canary import Canary
 from newsletter.readers.joining import Joining, JoiningMode
 
@@ -207,6 +208,23 @@ class JoiningSettings(Strict):
         return Joining(self.mode, self.domains, self.per_client_hourly, self.total_hourly)
 
 
+class KeepSettings(Strict):
+    """For how many days the details of a sent issue are kept; None: for ever."""
+
+    editions: int | None = None
+
+    @field_validator("editions")
+    @classmethod
+    def long_enough(cls, value: int | None) -> int | None:
+        """A restored store may need what was sent in the days that the journal knows."""
+        if value is not None and value < SHORTEST_KEPT:
+            raise ValueError(
+                f"keep at least {SHORTEST_KEPT} days: a store from a backup needs them; write "
+                f"{SHORTEST_KEPT} or more, or nothing to keep all"
+            )
+        return value
+
+
 class WebSettings(Strict):
     """The address where the readers' pages are served."""
 
@@ -257,6 +275,7 @@ class Settings(Strict):
     ping: PingAddress | None = None
     bounces: BouncesSettings | None = None
     issue: IssueSettings = IssueSettings()
+    keep: KeepSettings = KeepSettings()
     web: WebSettings | None = None
     joining: JoiningSettings = JoiningSettings()
     api: ApiSettings = ApiSettings()

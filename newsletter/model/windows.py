@@ -61,6 +61,10 @@ SEARCHED_ISSUES = 7  # how many issues back a run looks for open letters
 JOURNAL_KEPT = timedelta(days=30)
 """How long the journal remembers what left, for a store restored from a backup."""
 
+SHORTEST_KEPT = 30
+"""The fewest days that an issue's details may be kept: the journal may bring its letters back to a
+restored store, and papers may still be owed."""
+
 # How long a run holds a letter, in seconds.
 
 CLAIM_LEASE = 60.0
@@ -118,6 +122,9 @@ RELATIONS: Mapping[str, bool] = {
     "a run finds open letters of every live issue": SEARCHED_ISSUES >= LIVE_ISSUES,
     "the journal knows every paper that a restored store could send again": (
         JOURNAL_KEPT > MAX_PAPER_AGE + LONGEST_SLEEP
+    ),
+    "details are kept while the journal may bring letters back, and papers may be owed": (
+        timedelta(days=SHORTEST_KEPT) >= max(JOURNAL_KEPT, MAX_PAPER_AGE)
     ),
     "a lease outlives a renewal that failed": 2 * RENEW_INTERVAL < CLAIM_LEASE,
     "a stopped run ends before its leases do": DRAIN < CLAIM_LEASE,

@@ -5,7 +5,7 @@ the store, the transports and the matchers.
 """
 
 from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
-from newsletter.ports.ledger import Acts, Issues, Ledger, Operator
+from newsletter.ports.ledger import Acts, Issues, Ledger, Operator, Pruning
 from newsletter.ports.mail_events import MailEvents
 from newsletter.ports.readers import Pages, Papers, Readers
 from newsletter.ports.store import Store
@@ -21,6 +21,7 @@ __all__ = [
     "Operator",
     "Pages",
     "Papers",
+    "Pruning",
     "Readers",
     "RunLock",
     "Settle",

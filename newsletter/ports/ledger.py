@@ -324,3 +324,41 @@ class Operator(Acts, Protocol):
         Raises:
             StoreError: the day has no issue.
         """
+
+
+class Pruning(Protocol):
+    """Removing the details of old issues: what letters consisted of, and how each one left.
+
+    The states of letters, and which paper each reader got, stay.
+    """
+
+    def issues_with_details(self, *, before: date) -> tuple[date, ...]:
+        """The issues before this day that have details and no letter that is open or in doubt."""
+
+    def has_no_details(self, day: date) -> bool:
+        """Whether a day has an issue whose details were removed."""
+
+    def size_of_details(self, day: date) -> tuple[int, int]:
+        """How many letters of a day have details, and the bytes of all details of the issue."""
+
+    def remove_details(self, day: date) -> bool:
+        """Remove the details of some letters; False once none is left and the issue's are removed.
+
+        Nothing happens to an issue that is being sent.
+        """
+
+    def forget_settings(self) -> None:
+        """Forget settings of readers that no edition has any more, except for each one's newest."""
+
+    def give_back(self) -> int:
+        """Give some free space back to the disk; returns the bytes, 0 if that is all.
+
+        Always 0 on PostgreSQL, which uses free space again, and for an SQLite file that is older
+        than this, until :meth:`rewrite`.
+        """
+
+    def rewrite(self) -> bool:
+        """Write an SQLite file anew, if it has free space; nothing else is written meanwhile.
+
+        False if there is none, if the disk has no room for that, or for PostgreSQL.
+        """

@@ -169,7 +169,7 @@ def explain_issue(publisher: Publisher, day: date, readers: Sequence[Reader]) ->
             yield from _explain(publisher, wave.issue, matching, plans)
     without = frozenset(without_delivery(store, day, ids))
     rest = [reader for reader in readers if reader.id in without]
-    if not rest:
+    if not rest or store.has_no_details(day):
         return
     if waves:
         issue, pieces = waves[-1].issue, IssueFragments.load(waves[-1].pieces)

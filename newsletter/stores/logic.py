@@ -37,6 +37,8 @@ NO_ISSUE = "there is no issue of {}; `newsletter send` makes one, `newsletter st
 
 BY_OPERATOR = "operator: "  # begins the reply of a delivery whose outcome the operator decided
 
+REMOVED = "removed"  # the reply of a letter whose details were removed
+
 OTHER_BYTES = "not sent again: its bytes are no longer those that may have left before"
 """The reply of a letter in doubt that cannot be rendered again byte for byte."""
 
@@ -71,7 +73,7 @@ def reply_without_names(reply: str) -> str:
 
     The operator's own replies stay; a receipt is cut to its first word.
     """
-    if reply.startswith(BY_OPERATOR):
+    if reply.startswith(BY_OPERATOR) or reply == REMOVED:
         return reply
     if reply.startswith(RECEIPT):
         return RECEIPT

@@ -174,6 +174,10 @@ class PageCache:
             sections.append(section("More", edition.more, [""] * len(edition.more)))
         return at, tuple(sections)
 
+    def was_removed(self, day: date) -> bool:
+        """Whether the editions of a day were removed, as old ones are."""
+        return self._publisher.store.has_no_details(day)
+
     def _sections(self, published: PublishedIssue) -> tuple[PaperSection, ...]:
         """The papers new in an issue, each under the topic that it matches best."""
         numbers = range(published.after + 1, published.cutoff + 1)

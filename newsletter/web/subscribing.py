@@ -157,6 +157,8 @@ class SubscribePages:
         reader, text = self.context.verify_link(request, "edition")
         day = date.fromisoformat(text)
         found = self.context.page_cache.full_edition(reader, day)
+        if found is None and self.context.page_cache.was_removed(day):
+            raise HTTPException(410, "Your edition of that day is not kept any more.")
         if found is None:
             raise HTTPException(404, "You have no edition for that day.")
         _, blocks = found

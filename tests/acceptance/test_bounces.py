@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.app.scheduler import BouncesRefresh
+from newsletter.app.refreshing import BouncesRefresh
 from newsletter.app.wiring import open_app
 from newsletter.doctor import examine
 from newsletter.letter.links import bounce_tag

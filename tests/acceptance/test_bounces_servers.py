@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from newsletter.app.scheduler import BouncesRefresh
+from newsletter.app.refreshing import BouncesRefresh
 from newsletter.app.wiring import open_app
 from newsletter.bounces.mailboxes import ImapFolder, Mailbox, MailServer, Pop3Mailbox
 from newsletter.doctor import examine

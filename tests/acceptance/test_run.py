@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.app.scheduler import SubscribersFileRefresh
+from newsletter.app.refreshing import SubscribersFileRefresh
 from newsletter.app.wiring import App, open_app
 from newsletter.errors import ConfigurationError, StoreError
 from tests.support.cli import Newsletter

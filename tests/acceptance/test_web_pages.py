@@ -394,6 +394,17 @@ def test_readers_edition_is_shown_whole(app: Website) -> None:
     assert app.get(path).status == 403
 
 
+def test_link_to_a_removed_edition_says_so(app: Website) -> None:
+    reader = ada(app)
+    freeze(app.store, [reader], list_papers(app.store, "arxiv:1"))
+    app.store.set_issue_state(DAY, "cancelled", reason="", from_states=["frozen"])
+    assert app.get(app.path("edition", f"1/{DAY}")).status == 200
+    while app.store.remove_details(DAY):
+        pass
+    answer = app.get(app.path("edition", f"1/{DAY}"))
+    assert (answer.status, "is not kept any more" in answer.text) == (410, True)
+
+
 def test_papers_omitted_from_the_letter_are_shown(app: Website) -> None:
     ada(app)
     app.publish(DAY, *(f"Paper {n} {'x' * 250}" for n in range(400)))

@@ -163,6 +163,7 @@ def test_all_mistakes_are_reported_with_their_lines() -> None:
             {"bounces": {"address": f"{'b' * 20}@{'d' * 60}.{'d' * 60}.{'d' * 60}.{'d' * 40}.de"}},
             "bounces.address: before the @ it has 20 characters; at most",
         ),
+        ({"keep": {"editions": 7}}, "keep.editions: keep at least 30 days"),
         ({"sources": [{"kind": "gopher"}]}, "write huggingface, arxiv"),
         ({"store": "mongodb://h/n"}, "newsletter.yaml:1: store: write sqlite:///"),
         ({"store": "memory://"}, "in-memory store was removed; write sqlite:///newsletter.db"),

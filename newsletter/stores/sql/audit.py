@@ -21,7 +21,7 @@ from newsletter.model import (
     InvariantCheck,
 )
 from newsletter.ports import Operator
-from newsletter.stores.logic import BY_OPERATOR, NO_ISSUE
+from newsletter.stores.logic import BY_OPERATOR, NO_ISSUE, REMOVED
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import read_numbers
 from newsletter.stores.sql.deliveries import DELIVERIES
@@ -117,13 +117,16 @@ def _accepted_twice(_connection: sa.Connection, issue: int) -> Query:
 @_invariant("I3", "no letter left without a mark before it")
 def _unmarked(_connection: sa.Connection, issue: int) -> Query:
     """Letters that may have left without a mark."""
-    return _rows(issue, DELIVERIES.state.in_(sorted(MAY_HAVE_LEFT)), DELIVERIES.marked.is_(None))
+    left = DELIVERIES.state.in_(sorted(MAY_HAVE_LEFT))
+    return _rows(issue, left, DELIVERIES.marked.is_(None), DELIVERIES.reply != REMOVED)
 
 
 @_invariant("I4", "accepted only with a 2xx reply or a receipt, or as the operator confirmed")
 def _unproved(_connection: sa.Connection, issue: int) -> Query:
     """Letters accepted without proof, as :class:`newsletter.ports.Transport` defines it."""
-    proof = sa.or_(*(DELIVERIES.reply.startswith(word) for word in ("2", RECEIPT, BY_OPERATOR)))
+    proof = sa.or_(
+        *(DELIVERIES.reply.startswith(word) for word in ("2", RECEIPT, BY_OPERATOR, REMOVED))
+    )
     line = _READERS.email + ": " + DELIVERIES.reply
     return _rows(issue, DELIVERIES.state.in_(sorted(ARRIVED)), ~proof, line=line)
 

@@ -315,7 +315,6 @@ def _store_claim(
         lease_until=now + timedelta(seconds=lease),
         attempts=DELIVERIES.attempts + 1,
         next_try=None,
-        claimed=now,
         boot=boot,
         marked=None,
     )

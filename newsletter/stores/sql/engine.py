@@ -21,6 +21,9 @@ from newsletter.stores.sql.statements import Driver, is_postgres
 
 BUSY_SECONDS = 30  # how long a writer waits for another before it gives up
 
+_GIVES_BACK = "PRAGMA auto_vacuum = INCREMENTAL"  # for a new file, or one that VACUUM rewrites
+PAGES_AT_ONCE = 500  # how many pages are given back at once, so that no writer waits long
+
 WRITING = "newsletter_writing"
 """The execution option that lets a transaction take SQLite's write lock when it begins.
 
@@ -110,8 +113,39 @@ class Database:
         if self.url.get_backend_name() != "sqlite":
             return
         with self._explained(), contextlib.closing(self._engine.raw_connection()) as connection:
-            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+            for statement in (_GIVES_BACK, "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
                 connection.cursor().execute(statement)
+
+    def give_back(self) -> int:
+        """Give some of an SQLite file's free space back to the disk; returns the bytes.
+
+        That is 0 if there is none, and for a file of an earlier version, until :meth:`scrub`
+        rewrites it.
+        """
+        before = self.free_space()
+        if before:
+            with (
+                self._explained(),
+                self._turn(),
+                contextlib.closing(self._engine.raw_connection()) as pooled,
+            ):
+                connection: Any = pooled.driver_connection
+                # As a script, because a single statement would end after the first page.
+                connection.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
+        return before - self.free_space()
+
+    def free_space(self) -> int:
+        """The bytes of an SQLite file's free pages; a PostgreSQL server uses its own again."""
+        if self.url.get_backend_name() != "sqlite":
+            return 0
+        return self._pragma("freelist_count") * self._pragma("page_size")
+
+    def _pragma(self, words: str) -> int:
+        with self._explained(), contextlib.closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA {words}")
+            rows = cursor.fetchall()
+        return int(rows[0][0]) if rows else 0
 
     def copy(self, file: Path) -> None:
         """Copy an SQLite database as it is now, while others go on writing.
@@ -242,6 +276,7 @@ def _prepare(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: AN
     connection.execute("PRAGMA foreign_keys = ON")
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         with _ignore_busy():
+            connection.execute(_GIVES_BACK)
             connection.execute("PRAGMA journal_mode = WAL")
 
 

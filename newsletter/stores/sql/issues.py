@@ -89,7 +89,9 @@ class IssueQueries(EditionQueries, Issues):
     def wave_heads(self, day: date) -> tuple[WaveHead, ...]:
         query = sa.select(WAVES.id, WAVES.due, WAVES.frozen).join(schema.issues)
         with self._database.reading() as connection:
-            rows = connection.execute(query.where(ISSUES.day == day).order_by(WAVES.id))
+            rows = connection.execute(
+                query.where(ISSUES.day == day, WAVES.body != b"").order_by(WAVES.id)
+            )
             return tuple(WaveHead(*row) for row in rows)
 
     @override

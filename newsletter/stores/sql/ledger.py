@@ -197,7 +197,6 @@ def _end_claims(dialect: sa.Dialect) -> sa.Update:
             token=None,
             lease_until=None,
             settled=rows.c.now,
-            claimed=None,  # these two are about the claim alone
             boot=None,
         )
     )

@@ -111,7 +111,7 @@ class WaveWords:
         ends = (len(edition.more), len(edition.waiting), len(edition.corrections))
         parts = (edition.corrections, _steps(places, self.papers), others)
         body = pack_numbers(chain((len(edition.sections),), heads, ends, *parts))
-        return body, json.dumps(own) if own else None
+        return body, json.dumps(own, ensure_ascii=False) if own else None
 
     def unpack(self, row: StoredEdition) -> Edition:
         """The edition in a row.

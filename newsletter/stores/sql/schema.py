@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
 from newsletter.stores.logic import storable
 
-REVISION = "0020"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0021"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -287,8 +287,7 @@ deliveries = sa.Table(
     sa.Column("doubts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("reply", sa.Text, nullable=False),
     sa.Column("next_try", UtcDateTime),
-    sa.Column("claimed", UtcDateTime),
-    sa.Column("boot", sa.Text),  # boot id of the machine at the claim
+    sa.Column("boot", sa.Text),  # boot id of the machine at the claim, until it ends
     sa.Column("marked", UtcDateTime),
     sa.Column("settled", UtcDateTime),
     sa.Column("message_id", sa.Text),

@@ -37,9 +37,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str | None:
-    """The UUID of this start of the machine (random(4)); None if the system has none."""
+    """The first half of the UUID of this start of the machine (random(4)); None without one."""
     try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
+        return _BOOT_ID.read_text(encoding="ascii")[:18]
     except OSError:
         return None
 

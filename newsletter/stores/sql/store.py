@@ -16,6 +16,7 @@ from newsletter.stores.sql.ledger import LedgerQueries
 from newsletter.stores.sql.operator_queries import OperatorQueries
 from newsletter.stores.sql.pages import PageQueries
 from newsletter.stores.sql.papers import PaperQueries
+from newsletter.stores.sql.pruning import PruningQueries
 from newsletter.stores.sql.reader_history import HistoryQueries
 
 
@@ -28,6 +29,7 @@ class SqlStore(
     LedgerQueries,
     OperatorQueries,
     AuditQueries,
+    PruningQueries,
     Store,
 ):
     """:class:`newsletter.ports.Store` on SQLite or PostgreSQL."""
