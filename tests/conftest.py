@@ -54,6 +54,15 @@ def _close_temporary_stores() -> Iterator[None]:
     TEMPORARY_STORES.close()
 
 
+@pytest.fixture(autouse=True)
+def _keep_umask() -> Iterator[None]:
+    """A command that runs in this process sets it, and servers of later tests would inherit it."""
+    umask = os.umask(0)
+    os.umask(umask)
+    yield
+    os.umask(umask)
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
     """Compares bytes with a golden file, or writes it under ``--update-golden``."""

@@ -79,6 +79,7 @@ class Newsletter:
         settings = {
             "name": "Torture",
             "sender": "papers@example.org",
+            "reply_to": "editor@example.org",
             "schedule": {"days": "daily"},
             "store": store,
             "smtp": {**smtp, "connections": size.connections},
