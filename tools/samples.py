@@ -45,6 +45,8 @@ _SAID = {
     "preferences": f"{_SITE}/preferences/{_SIGNED}",
     "unsubscribe": f"{_SITE}/unsubscribe/{_SIGNED}",
     "hours": "48",
+    "subject": "The topics have changed",
+    "body": "Vision has become three topics. Choose yours.",
     "email": "ada@example.org",
     "topics": "Vision, Sound & speech",
     "headline": "Three letters are in doubt",

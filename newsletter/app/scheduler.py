@@ -33,6 +33,7 @@ from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Counts, Heartbeat
 from newsletter.model.windows import TICK
 from newsletter.ports import RunLock, Transport
+from newsletter.publisher.broadcasting import send_due
 from newsletter.publisher.lost_topics import DailyNotes
 from newsletter.publisher.operator_mail import mail_operator
 from newsletter.publisher.pruning import AutomaticPruning
@@ -274,7 +275,7 @@ class _Newsletter:
     def __init__(self, reloading: Reloading, run_lock: RunLock) -> None:
         self._run_lock, self._wait = run_lock, StoreWait(reloading.app.clock)
         self._app = app = reloading.app
-        self._daily = DailyNotes()
+        self._daily, self._turns = DailyNotes(), itertools.count(1)
         self._pings = DailyPings(pings_of(app), app.store, app.default_schedule, app.clock)
         # Before the publisher, which reads the file: a change in between is not missed.
         subscribers_file = SubscribersFileRefresh(app)
@@ -306,6 +307,8 @@ class _Newsletter:
     async def _tell_readers(self) -> None:
         app, publisher, transport = self._app, self.scheduler.publisher, self.scheduler.transport
         await self._daily.tell(publisher, app.reader_service, lambda: app.notes, transport)
+        turn = str(next(self._turns))
+        await send_due(publisher, transport, run_lock=self._run_lock, turn=turn)
 
     def _prepare(self, app: App) -> Callable[[], None]:
         """Build what a changed configuration needs; a delivery that has begun keeps the old."""

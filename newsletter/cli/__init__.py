@@ -27,6 +27,7 @@ COMMANDS = {
     "run": ("run", "Keep running and send each issue at the time the reader chose."),
     "reload": ("run", "Let a running newsletter take in the changed configuration."),
     "serve": ("run", "Serve only the readers' web pages."),
+    "note": ("note", "Write a note to all readers; each reader gets it once."),
     "status": ("status", "Show the state of an issue and its deliveries."),
     "audit": ("status", "Check that an issue was delivered exactly as promised."),
     "issue": ("issue", "Cancel or undo an issue, release a held one, or resolve doubts."),

@@ -185,7 +185,7 @@ def send(
         if yes or _confirm(app.publisher, plan.day, plan.readers):
             patiently(wait, lambda: plan.freeze_rest(app.publisher, fetched))
             sending = wait.until_awaited(lambda: _publish(app, plan.day, plan.to, output, wait))
-            event_loop.run(_until_terminated(sending))
+            event_loop.run(until_terminated(sending))
             event_loop.run(_tell_readers(app, to))
         found = patiently(wait, lambda: report(app.publisher, plan.day, fetched or None))
         output.result(issue_document(found), issue_lines(found))
@@ -351,7 +351,7 @@ async def _publish(
         )
 
 
-async def _until_terminated(work: Coroutine[Any, Any, object]) -> None:
+async def until_terminated(work: Coroutine[Any, Any, object]) -> None:
     """Do the work; SIGTERM cancels it.
 
     A cancelled delivery waits for the replies to emails already handed over, and gives back the

@@ -17,19 +17,31 @@ from email.utils import format_datetime
 from functools import lru_cache
 from hashlib import blake2b
 
+from markupsafe import escape
+
 from newsletter.errors import RenderError
 from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
-from newsletter.letter.fragments import IssueFragments
+from newsletter.letter.fragments import IssueFragments, placeholder
 from newsletter.letter.links import (
     MAX_ADDRESS,
     MAX_LOCAL_PART,
     Keyring,
     Links,
     bounce_tag,
+    keyed_hash,
     letter_tag,
     sign_links,
 )
-from newsletter.model import Edition, Envelope, Publication, Rendering, WireLines
+from newsletter.letter.rendering import BROADCAST_LINKS
+from newsletter.model import (
+    Broadcast,
+    Edition,
+    Envelope,
+    Publication,
+    Recipient,
+    Rendering,
+    WireLines,
+)
 
 MAX_LINE = 76  # most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)
 _MAX_SUBJECTS = 4_096  # encoded subjects that are cached: more than an issue has papers
@@ -58,7 +70,10 @@ class MessageBuilder:
         self._day = fragments.day
         self._keys = keys.signing_as(fragments.signed_by)
         before, self._between, self._end = _boundaries(fragments.day.isoformat())
-        self._head = WireLines(_shared_headers(fragments) + before)
+        headers = _shared_headers(
+            self._publication, fragments.frozen_at, fragments.day.isoformat(), "issue"
+        )
+        self._head = WireLines(headers + before)
         self._compiled = CompiledIssue(fragments, quoted_printable)
         self._encode_subject = lru_cache(maxsize=_MAX_SUBJECTS)(encode_subject)
 
@@ -99,18 +114,7 @@ class MessageBuilder:
     def _personal_headers(
         self, email: str, subject: Sequence[str], message_id: str, links: Links
     ) -> WireLines:
-        unsubscribe = f"<{links.mail}>"
-        one_click = ""
-        if links.post:
-            unsubscribe = f"<{links.post}>,\r\n {unsubscribe}"
-            one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
-        fields = (
-            f"To: {email}\r\n"
-            f"Subject: {self._subject(subject)}\r\n"
-            f"Message-ID: {message_id}\r\n"
-            f"List-Unsubscribe: {unsubscribe}\r\n{one_click}"
-        )
-        return WireLines(fields.encode("ascii"))
+        return _personal_headers(email, self._subject(subject), message_id, links)
 
     def _subject(self, pieces: Sequence[str]) -> str:
         """The subject encoded; a title followed by a plain count is encoded once an issue."""
@@ -121,6 +125,78 @@ class MessageBuilder:
         column = len(value) - (value.rfind("\r\n") + 2 if "\r\n" in value else -len("Subject: "))
         fold = " " if column + 1 + len(count) <= MAX_LINE else "\r\n "
         return f"{value}{fold}{count}"
+
+
+class BroadcastBuilder:
+    """Builds the emails of a note to all readers; an email has the same bytes whenever it is built.
+
+    As in an issue, links, Message-IDs and return paths are signed with the key that it names.
+    """
+
+    def __init__(self, broadcast: Broadcast, keys: Keyring) -> None:
+        self._broadcast, self._publication = broadcast, broadcast.publication
+        self._keys = keys.signing_as(broadcast.signed_by)
+        before, self._between, self._end = _boundaries("note")
+        headers = _shared_headers(self._publication, broadcast.at, broadcast.key[:12], "note")
+        self._head = WireLines(headers + before)
+        self._subject = encode_subject(broadcast.subject)
+
+    def render(self, reader: int) -> Rendering:
+        """One reader's note as they read it."""
+        return self._with_links(self._links(reader))
+
+    def build(self, to: Recipient) -> Envelope:
+        """One reader's note, ready to be sent.
+
+        Raises:
+            RenderError: the address cannot be written in a header.
+        """
+        _check_address(to.email)
+        links = self._links(to.id)
+        made = self._with_links(links)
+        tag = keyed_hash(f"note:{self._broadcast.key}:{to.id}", self._keys)[:24]
+        message_id = f"<note.{tag}@{self._publication.domain}>"
+        return Envelope(
+            sender=return_path(self._publication, to.id, to.email, self._keys),
+            recipient=to.email,
+            message_id=message_id,
+            content=(
+                _personal_headers(to.email, self._subject, message_id, links),
+                self._head,
+                quoted_printable(made.text),
+                self._between,
+                quoted_printable(made.html),
+                self._end,
+            ),
+        )
+
+    def _links(self, reader: int) -> Links:
+        at = self._broadcast.at
+        return sign_links(self._publication, self._keys, at.date(), at, reader)
+
+    def _with_links(self, links: Links) -> Rendering:
+        html, text = self._broadcast.html, self._broadcast.text
+        for name in BROADCAST_LINKS:
+            link: str = getattr(links, name)
+            html = html.replace(placeholder(name), escape(link))
+            text = text.replace(placeholder(name), link)
+        return Rendering((self._broadcast.subject,), html, text)
+
+
+def _personal_headers(email: str, subject: str, message_id: str, links: Links) -> WireLines:
+    """The headers of one reader's letter; the subject is encoded."""
+    unsubscribe = f"<{links.mail}>"
+    one_click = ""
+    if links.post:
+        unsubscribe = f"<{links.post}>,\r\n {unsubscribe}"
+        one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    fields = (
+        f"To: {email}\r\n"
+        f"Subject: {subject}\r\n"
+        f"Message-ID: {message_id}\r\n"
+        f"List-Unsubscribe: {unsubscribe}\r\n{one_click}"
+    )
+    return WireLines(fields.encode("ascii"))
 
 
 def _check_address(email: str) -> None:
@@ -244,13 +320,15 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and "=?" not in text
 
 
-def _shared_headers(fragments: IssueFragments) -> bytes:
-    """The headers that are the same in every letter of the issue."""
-    publication = fragments.publication
+def _shared_headers(publication: Publication, at: datetime, name: str, kind: str) -> bytes:
+    """The headers that are the same in every letter of an issue, or of another mailing.
+
+    Its ``name`` and ``kind`` are how the mail providers' reports tell it from others.
+    """
     mailbox = f"<mailto:{publication.operator or publication.sender_email}>"
     label, domain = _list_label(publication), publication.domain
     fields = {
-        "Date": format_datetime(fragments.frozen_at),
+        "Date": format_datetime(at),
         "MIME-Version": "1.0",
         "List-Id": f"<{label}.{domain}>",
         "List-Help": mailbox,
@@ -258,7 +336,7 @@ def _shared_headers(fragments: IssueFragments) -> bytes:
         "List-Post": "NO",
         "Precedence": "bulk",
         "Auto-Submitted": "auto-generated",
-        "Feedback-ID": f"{fragments.day.isoformat()}:{label}:issue:{_sender_id(domain)}",
+        "Feedback-ID": f"{name}:{label}:{kind}:{_sender_id(domain)}",
     }
     if publication.url:
         fields["List-Archive"] = f"<{publication.url.rstrip('/')}/archive>"

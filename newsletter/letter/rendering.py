@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jinja2
+from markupsafe import Markup
 
 from newsletter.errors import RenderError, TemplateError
 from newsletter.letter.fragments import Forms, Fragment, IssueFragments, PartFragments, placeholder
@@ -37,6 +38,7 @@ QUIET = "Nothing new matches what you follow; the next letter comes with the nex
 NOTES: Mapping[str, tuple[str, ...]] = {
     "confirm": ("confirm", "hours"),
     "farewell": ("email", "back", "hours"),
+    "broadcast": ("subject", "body", "preferences", "unsubscribe"),
     "added": ("email", "preferences", "unsubscribe", "schedule", "contact"),
     "known": ("preferences",),
     "lost": ("topics", "preferences", "unsubscribe"),
@@ -51,13 +53,17 @@ NOTES: Mapping[str, tuple[str, ...]] = {
 asks at a reader's new address, ``welcome`` greets a new reader for whom the day has no letter,
 ``waiting`` answers one who waits for the operator's approval, ``added`` greets one whom the
 operator has added, ``farewell`` confirms an unsubscription, ``lost`` names topics that there are
-no longer, and ``report`` tells the operator what happened.
+no longer, ``broadcast`` is what the operator wrote to all readers, and ``report`` tells the
+operator what happened.
 
 The variables ``confirm``, ``back``, ``preferences`` and ``unsubscribe`` are addresses of pages,
 ``hours`` is how long the first two are valid, ``email`` is the reader's, ``schedule`` says when
 letters come, and ``contact`` is the editor's address. Nothing typed by a
 stranger is among them: an address may be signed up by somebody who does not own it.
 """
+
+BROADCAST_LINKS = ("preferences", "unsubscribe")
+"""The placeholders of a note to all readers."""
 
 _RENDER_FAILURES = (
     jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError,
@@ -148,6 +154,33 @@ def render_note(
         subject=(" ".join(_render_block(templates.subject, None, context).split()),),
         html=_render_block(templates.html, None, context),
         text=_render_block(templates.text, None, context),
+    )
+
+
+def render_broadcast(
+    templates: LetterTemplates,
+    publication: Publication,
+    *,
+    subject: str,
+    html: str,
+    text: str,
+) -> Rendering:
+    """Render a note to all readers around its body, with placeholders for the reader's own links.
+
+    ``html`` is taken as it is: it must be made by a writer of safe HTML.
+
+    Raises:
+        RenderError: a template fails.
+    """
+    context = {
+        "publication": _printable_publication(publication),
+        "subject": printable(subject),
+        **{name: placeholder(name) for name in BROADCAST_LINKS},
+    }
+    return Rendering(
+        subject=(" ".join(_render_block(templates.subject, None, context).split()),),
+        html=_render_block(templates.html, None, {**context, "body": Markup(html)}),  # noqa: S704 - safe by its writer
+        text=_render_block(templates.text, None, {**context, "body": text}),
     )
 
 

@@ -8,8 +8,8 @@ from operator import attrgetter
 from typing import Self, get_args
 
 from newsletter.model.closed_sets import complete
-from newsletter.model.issues import Edition
-from newsletter.model.states import DeliveryState
+from newsletter.model.issues import Edition, Publication
+from newsletter.model.states import Counts, DeliveryState
 from newsletter.model.windows import MAX_SILENCE
 
 
@@ -237,3 +237,35 @@ class Heartbeat:
     def is_live(self, now: datetime) -> bool:
         """Whether the process seems to be alive."""
         return not self.said.startswith("stopped") and now - self.seen < MAX_SILENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A note to all readers, rendered once, so that every email of it can be built again.
+
+    Placeholders in both parts stand for the reader's own links.
+
+    Attributes:
+        key: what the note is known by; the same for the same words.
+        publication: the newsletter, as it was named when the note was first sent.
+        signed_by: the fingerprint of the key that signs the links.
+        at: when it was first sent, in UTC: the Date of every email.
+    """
+
+    key: str
+    subject: str
+    html: str
+    text: str
+    publication: Publication
+    signed_by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastReport:
+    """How far a note to all readers is; ``id`` is its number in the store."""
+
+    id: int
+    subject: str
+    at: datetime
+    counts: Counts

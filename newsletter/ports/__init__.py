@@ -5,13 +5,14 @@ the store, the transports and the matchers.
 """
 
 from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
-from newsletter.ports.ledger import Acts, Issues, Ledger, Operator, Pruning
+from newsletter.ports.ledger import Acts, Broadcasts, Issues, Ledger, Operator, Pruning
 from newsletter.ports.mail_events import MailEvents
 from newsletter.ports.readers import Pages, Papers, Readers
 from newsletter.ports.store import Store
 
 __all__ = [
     "Acts",
+    "Broadcasts",
     "Clock",
     "Issues",
     "Ledger",

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from newsletter.model import (
     Audit,
+    Broadcast,
+    BroadcastReport,
     Claim,
     Correction,
     Counts,
@@ -362,3 +364,33 @@ class Pruning(Protocol):
 
         False if there is none, if the disk has no room for that, or for PostgreSQL.
         """
+
+
+class Broadcasts(Protocol):
+    """Notes to all readers: each reader gets each note once."""
+
+    def plan_broadcast(
+        self, broadcast: Broadcast, readers: Collection[int], *, now: datetime
+    ) -> int:
+        """Store a note, and a delivery for each of these readers who has none; return its number.
+
+        A stored note with the same key stays as it was first.
+        """
+
+    def told_by_broadcast(self, key: str) -> frozenset[int]:
+        """The ids of the readers who have a delivery of the note with this key."""
+
+    def broadcast(self, number: int) -> Broadcast:
+        """The note with this number, which exists."""
+
+    def broadcasts(self) -> tuple[BroadcastReport, ...]:
+        """Every note that was sent, newest first."""
+
+    def due_broadcasts(self, *, now: datetime, limit: int) -> Mapping[int, Collection[int]]:
+        """Some of the readers whose delivery a run may claim now, by the number of the note."""
+
+    def broadcast_deliveries(self, number: int) -> tuple[Delivery, ...]:
+        """The deliveries of a note, by address; their day is that of the note."""
+
+    def broadcast_ledger(self, number: int) -> Ledger:
+        """The ledger of this note; the days that it is asked about mean nothing."""

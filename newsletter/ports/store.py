@@ -7,11 +7,11 @@ are aware and in UTC.
 
 from typing import Protocol
 
-from newsletter.ports.ledger import Issues, Ledger, Operator, Pruning
+from newsletter.ports.ledger import Broadcasts, Issues, Ledger, Operator, Pruning
 from newsletter.ports.readers import Pages, Papers
 
 
-class Store(Papers, Pages, Issues, Ledger, Operator, Pruning, Protocol):
+class Store(Papers, Pages, Issues, Ledger, Operator, Pruning, Broadcasts, Protocol):
     """Everything that the newsletter remembers."""
 
     def close(self) -> None:

@@ -196,6 +196,7 @@ class Task(IntEnum):
     MIGRATE = 3
     COUNT_REQUESTS = 4
     COUNT_BOUNCES = 5
+    BROADCAST = 6
 
 
 _LOCK_SPACE = 0x64706E6C

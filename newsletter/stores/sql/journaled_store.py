@@ -15,6 +15,7 @@ from typing_extensions import override
 from newsletter.errors import OldStoreError, StoreError
 from newsletter.model import (
     STATE_AFTER,
+    Broadcast,
     Claim,
     Consent,
     DeliveryState,
@@ -65,8 +66,8 @@ class _Wave:
 class JournaledStore(SqlStore, Journaled):
     """:class:`newsletter.ports.Store` that records letters in a send journal, too.
 
-    ``freeze`` and ``claim`` raise OldStoreError if the journal knows letters that the store does
-    not: it was restored from a backup.
+    ``freeze``, ``claim`` and what sends notes raise OldStoreError if the journal knows letters that
+    the store does not: it was restored from a backup.
     """
 
     def __init__(self, url: str, journal: SendJournal) -> None:
@@ -137,6 +138,19 @@ class JournaledStore(SqlStore, Journaled):
         )
         self._record_waves(day, claims)
         return claims
+
+    @override
+    def plan_broadcast(
+        self, broadcast: Broadcast, readers: Collection[int], *, now: datetime
+    ) -> int:
+        self.check_journal(now=now)
+        return super().plan_broadcast(broadcast, readers, now=now)
+
+    @override
+    def due_broadcasts(self, *, now: datetime, limit: int) -> Mapping[int, Collection[int]]:
+        if due := super().due_broadcasts(now=now, limit=limit):
+            self.check_journal(now=now)
+        return due
 
     @override
     def keep(self, settlements: Sequence[Settlement]) -> None:

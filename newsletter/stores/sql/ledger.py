@@ -24,6 +24,7 @@ from newsletter.model import (
 from newsletter.ports import Ledger
 from newsletter.stores.logic import OTHER_BYTES, reply_of
 from newsletter.stores.sql import schema
+from newsletter.stores.sql.column_types import UtcDateTime, utc_text
 from newsletter.stores.sql.deliveries import (
     DELIVERIES,
     attempts_without_mark,
@@ -31,7 +32,6 @@ from newsletter.stores.sql.deliveries import (
     record_decided,
 )
 from newsletter.stores.sql.engine import Queries
-from newsletter.stores.sql.schema import UtcDateTime, utc_text
 from newsletter.stores.sql.statements import Driver, json_rows, lock, run
 
 _CLAIM = {"wave": sa.Integer, "reader": sa.Integer, "token": sa.Text}

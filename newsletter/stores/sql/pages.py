@@ -272,6 +272,13 @@ def _erase_deliveries(connection: sa.Connection, reader: int, alias: str) -> Non
             .where(columns.issue == row.issue, columns.reader == reader)
             .values(reply=reply_without_names(row.reply), recipient=recipient)
         )
+    notes = schema.broadcast_deliveries
+    theirs = notes.c.reader == reader
+    for broadcast, reply in connection.execute(
+        sa.select(notes.c.broadcast, notes.c.reply).where(theirs)
+    ).all():
+        one = sa.update(notes).where(theirs, notes.c.broadcast == broadcast)
+        connection.execute(one.values(reply=reply_without_names(reply)))
 
 
 def _erase_editions(connection: sa.Connection, reader: int) -> None:

@@ -1,85 +1,19 @@
 """The tables, with constraints for what a database can check by itself."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import get_args
 
 import sqlalchemy as sa
 
 from newsletter.model import CoverageState, DeliveryState, IssueState, MailEventKind, Origin, Status
-from newsletter.stores.logic import storable
+from newsletter.stores.sql.column_types import (
+    ReadableInstant,
+    ReadableText,
+    StorableText,
+    UtcDateTime,
+)
 
-REVISION = "0021"  # the schema's version: the newest in ``stores/migrations/versions``
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class UtcDateTime(sa.TypeDecorator[datetime]):
-    """An instant, aware and in UTC on both databases; SQLite stores it without a zone."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """In UTC; without a zone for SQLite."""
-        if value is None:
-            return None
-        instant = value.astimezone(UTC)
-        return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Aware, in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
-
-
-def utc_text(value: datetime | None, dialect: sa.Dialect) -> str | None:
-    """An instant as text that the database reads as the same :class:`UtcDateTime`."""
-    if value is None:
-        return None
-    text = value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return text if dialect.name == "sqlite" else f"{text}+00"
-
-
-class StorableText(sa.TypeDecorator[str]):
-    """Text from outside, for example a source's error, made fit for a database."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
-        """Replace what a database cannot hold."""
-        return None if value is None else storable(value)
-
-
-class ReadableText(StorableText):
-    """Text that is read whatever is stored, for a table that a hand may have changed."""
-
-    cache_ok = True
-
-    def process_result_value(self, value: str | bytes | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
-        """SQLite keeps bytes as such in a column of text."""
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-class ReadableInstant(UtcDateTime):
-    """An instant that is read whatever is stored: what is none becomes the first of 1970."""
-
-    cache_ok = True
-
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:  # noqa: ANN401 - SQLAlchemy's
-        """The usual conversion, except for what is no instant."""
-        convert: Any = super().result_processor(dialect, coltype) or (lambda value: value)
-
-        def read(value: object) -> Any:  # noqa: ANN401 - an instant or None
-            try:
-                return convert(value)
-            except (TypeError, ValueError):
-                return EPOCH
-
-        return read
+REVISION = "0022"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
@@ -373,4 +307,32 @@ operator_acts = sa.Table(
     sa.Column("what", StorableText, nullable=False),
     sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), index=True),
     sa.Column("detail", StorableText, nullable=False),
+)
+
+broadcasts = sa.Table(
+    "broadcasts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # Broadcast, JSON
+)
+
+broadcast_deliveries = sa.Table(
+    "broadcast_deliveries",
+    metadata,
+    sa.Column("broadcast", sa.Integer, sa.ForeignKey("broadcasts.id"), primary_key=True),
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
+    sa.Column("planned", UtcDateTime, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("token", sa.Text),
+    sa.Column("lease_until", UtcDateTime),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("doubts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reply", StorableText, nullable=False, server_default=""),
+    sa.Column("next_try", UtcDateTime),
+    sa.Column("settled", UtcDateTime),
+    sa.Column("message_id", sa.Text),
+    sa.Column("digest", sa.Text),  # of the email's bytes, at the mark
+    _one_of("state", get_args(DeliveryState)),
 )

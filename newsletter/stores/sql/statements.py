@@ -116,7 +116,7 @@ def json_rows(dialect: sa.Dialect, **columns: type[TypeEngine[Any]]) -> sa.Subqu
 
 
 def run(driver: Driver, statement: Statement, rows: Sequence[Sequence[object]]) -> Any:  # noqa: ANN401 - DBAPI
-    """Run a statement over these rows, whose instants are text from ``schema.utc_text``.
+    """Run a statement over these rows, whose instants are text from ``utc_text``.
 
     Returns:
         The driver's cursor.

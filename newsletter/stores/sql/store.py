@@ -8,6 +8,7 @@ from typing_extensions import override
 from newsletter.ports import Store
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.audit import AuditQueries
+from newsletter.stores.sql.broadcasts import BroadcastQueries
 from newsletter.stores.sql.claims import ClaimQueries
 from newsletter.stores.sql.engine import Task, lock_task
 from newsletter.stores.sql.errors import printable_url
@@ -30,6 +31,7 @@ class SqlStore(
     OperatorQueries,
     AuditQueries,
     PruningQueries,
+    BroadcastQueries,
     Store,
 ):
     """:class:`newsletter.ports.Store` on SQLite or PostgreSQL."""
