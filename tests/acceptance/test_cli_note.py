@@ -10,6 +10,7 @@ import pytest
 
 from newsletter.stores import open_store
 from tests.support.cli import Newsletter
+from tests.support.daemons import running_daemon, wait_until
 from tests.support.inbox import open_inbox
 from tests.support.processes import running_command
 
@@ -76,6 +77,16 @@ def test_deferred_email_is_tried_again(newsletter: Newsletter) -> None:
 
 
 @pytest.mark.slow
+def test_running_newsletter_goes_on_with_a_note(newsletter: Newsletter) -> None:
+    newsletter.run(*SEND, "--yes", code=75)  # there is no server yet
+    with open_inbox() as inbox:
+        connect(newsletter, inbox.port)
+        with running_daemon(newsletter) as running:
+            wait_until(lambda: len(inbox.arrivals) == len(READERS), running)
+    assert sorted(each.recipient for each in inbox.arrivals) == READERS
+
+
+@pytest.mark.slow
 def test_killed_and_doubled_commands_send_once(newsletter: Newsletter) -> None:
     """Killed while the third email is at the server; then two commands at the same time."""
     third, go_on = Event(), Event()
@@ -90,8 +101,7 @@ def test_killed_and_doubled_commands_send_once(newsletter: Newsletter) -> None:
         words, environment = (*SEND, "--yes"), {**os.environ, "NO_COLOR": "1"}
         with running_command(words, newsletter.folder, environment) as killed:
             assert third.wait(60), killed.stderr
-            while accepted(newsletter) < 2:  # what was answered, is recorded a moment later
-                Event().wait(0.02)
+            wait_until(lambda: accepted(newsletter) == 2)  # an answer is recorded a moment later
             killed.process.kill()
             killed.wait()
         go_on.set()
