@@ -39,7 +39,7 @@ _PUBLICATION = Publication(
 
 _SITE = "https://papers.example.org"
 _SIGNED = "Nw.tfk9kq.9mJx4vWcZy7dGm0H3f1uQk2RrT5bNsLqEoXaPzVwYiC"
-_SAID = {
+SAID = {
     "confirm": f"{_SITE}/confirm/{_SIGNED}",
     "back": f"{_SITE}/confirm/{_SIGNED}",
     "preferences": f"{_SITE}/preferences/{_SIGNED}",
@@ -49,6 +49,8 @@ _SAID = {
     "body": "Vision has become three topics. Choose yours.",
     "email": "ada@example.org",
     "topics": "Vision, Sound & speech",
+    "schedule": "every weekday at 07:30 (Europe/Zurich)",
+    "contact": "editor@example.org",
     "headline": "Three letters are in doubt",
     "lines": "The server went away within the dot.\nNothing to mend: they are sent once more.",
 }
@@ -85,7 +87,7 @@ def sample(theme: str, papers: int, cards: int = 12) -> Sample:
 
 def short(theme: str, kind: str) -> Sample:
     """A short letter of this kind (:data:`newsletter.letter.NOTES`), read back from its bytes."""
-    words = {word: _SAID[word] for word in NOTES[kind]}
+    words = {word: SAID[word] for word in NOTES[kind]}
     rendering = render_note(kind, load_note_templates(kind, theme=theme), _PUBLICATION, words)
     envelope = message(_PUBLICATION, rendering, "ada@example.org", name="note.1", at=_FROZEN)
     content = b"".join(envelope.content)

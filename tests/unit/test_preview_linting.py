@@ -2,10 +2,11 @@
 
 import pytest
 
+from newsletter.letter.rendering import NOTES
 from newsletter.preview.contrast import contrast
 from newsletter.preview.letter import ParsedLetter, force_scheme, parse_letter
 from newsletter.preview.lint import lint
-from tools.samples import THEMES, sample
+from tools.samples import SAID, THEMES, sample
 
 HEADERS = tuple(
     (name, "x")
@@ -125,3 +126,7 @@ def test_either_color_scheme_can_be_forced() -> None:
     page = "@media (prefers-color-scheme: dark) { a } @media (prefers-color-scheme:light) { b }"
     assert force_scheme("dark", page) == "@media all { a } @media not all { b }"
     assert force_scheme("light", page) == "@media not all { a } @media all { b }"
+
+
+def test_samples_have_a_value_for_every_note() -> None:
+    assert {word for words in NOTES.values() for word in words} <= SAID.keys()
