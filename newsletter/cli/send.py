@@ -43,6 +43,7 @@ from newsletter.publisher.pruning import AutomaticPruning
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import (
     count_papers,
+    free_readers,
     freeze,
     publish,
     waiting_readers,
@@ -256,8 +257,15 @@ class _Send:
     def freeze_rest(self, publisher: Publisher, fetched: Sequence[SourceReport]) -> None:
         """Freeze for those who wait: for nobody, if it was done and only its answer was lost."""
         rest = without_delivery(publisher.store, self.day, self.readers)
-        freeze(publisher, self.day, rest, fetched, on_fault=self.faults.append)
+        free = free_readers(publisher, self.day, rest)
+        freeze(publisher, self.day, free, fetched, on_fault=self.faults.append)
         publisher.store.record_faults(self.day, self.faults)
+        if busy := len(rest) - len(free):
+            _log.warning(
+                "another issue is being sent to %s just now; "
+                "the next `newsletter send` sends this one to them",
+                count_of(busy, "reader"),
+            )
 
 
 def _prepare(app: App, date: str | None, to: Sequence[str] | None, *, everyone: bool) -> _Send:

@@ -78,7 +78,8 @@ class Issues(Progress, Protocol):
 
         ``wave.id`` is ignored; the stored wave is returned with its own. Deliveries of editions
         without papers start as ``empty`` and count as decided at once, the others as ``pending``.
-        A reader who has a delivery of that day already is skipped. The issue becomes ``frozen``
+        Who has a delivery of that day already, or is one of :meth:`Readers.busy_readers`, is
+        skipped. The issue becomes ``frozen``
         (or stays ``sending``), or ``done`` if nothing is open.
 
         If a wave of that day and due instant exists, it is returned, and the plans are stored only

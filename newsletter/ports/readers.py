@@ -186,6 +186,12 @@ class Readers(MailEvents, Protocol):
     def planned_readers(self, day: date, *, among: Collection[int] | None = None) -> frozenset[int]:
         """The ids of readers, all or among these, who have a delivery of that day's issue."""
 
+    def busy_readers(self, day: date, *, now: datetime) -> frozenset[int]:
+        """The ids of readers to whom a letter of another day's issue is being sent.
+
+        A run holds it under a lease; until its outcome is known, a freeze would repeat its papers.
+        """
+
 
 class Pages(Readers, Protocol):
     """What readers do on the newsletter's pages, and the data stored about them."""

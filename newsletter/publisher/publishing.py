@@ -101,6 +101,12 @@ def without_delivery(store: Readers, day: date, readers: Sequence[int]) -> Seque
     return found
 
 
+def free_readers(publisher: Publisher, day: date, readers: Sequence[int]) -> Sequence[int]:
+    """Those of :func:`without_delivery` to whom no letter of another issue is being sent now."""
+    busy = publisher.store.busy_readers(day, now=publisher.clock.now())
+    return without_delivery(publisher.store, day, array("q", (r for r in readers if r not in busy)))
+
+
 def freeze(
     publisher: Publisher,
     day: date,
@@ -147,7 +153,7 @@ def freeze(
         publisher.store.freeze(wave, _Plans(lambda: plan(readers)))
     except _NobodyPlannedError:
         return False
-    left = without_delivery(publisher.store, day, [r for r in readers if r not in faulty])
+    left = free_readers(publisher, day, [r for r in readers if r not in faulty])
     if left:  # a letter of another issue was decided meanwhile: within a transaction none can be
         publisher.store.freeze(wave, plan(left))
     return True

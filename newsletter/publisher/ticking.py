@@ -21,7 +21,13 @@ from newsletter.model.zones import load_zone
 from newsletter.publisher.drafting import usable_readers
 from newsletter.publisher.fetching import Backoff, FetchSchedule, fetch_sources, log_report
 from newsletter.publisher.publisher import Publisher
-from newsletter.publisher.publishing import NO_SOURCE, count_papers, freeze, without_delivery
+from newsletter.publisher.publishing import (
+    NO_SOURCE,
+    count_papers,
+    free_readers,
+    freeze,
+    without_delivery,
+)
 from newsletter.publisher.reporting import fault_lines, is_in, known_health, reported_days
 from newsletter.readers.due import DefaultSchedule, Due, earliest_instant, list_due
 
@@ -191,7 +197,7 @@ def freeze_due(publisher: Publisher, state: SchedulerState, dues: Sequence[Due])
         return
     day, instant, now = dues[-1].day, dues[-1].instant, publisher.clock.now()
     listed = array("q", sorted(chain.from_iterable(due.readers for due in dues)))
-    readers = without_delivery(publisher.store, day, listed)
+    readers = free_readers(publisher, day, listed)  # the others at a later tick
     if state.skipped:
         readers = array("q", (reader for reader in readers if state.may_try(day, reader, now)))
     if not readers or is_in(publisher.store, day, STOPPED_ISSUE):

@@ -1,10 +1,12 @@
 """A wave is planned while others write, and what they change is not overlooked."""
 
 import threading
+from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 
+import pytest
 from typing_extensions import override
 
 from newsletter.model import Accepted, Filter, Item, PlannedEdition, Reader, Subscriber, Term
@@ -12,6 +14,8 @@ from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Store
 from newsletter.publisher.publishing import freeze as freeze_issue
+from newsletter.publisher.ticking import SchedulerState, freeze_due
+from newsletter.readers.due import DefaultSchedule, Due
 from tests.support.clocks import ManualClock
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.frozen_issues import (
@@ -64,9 +68,9 @@ class Meanwhile(RulesMatcher):
         return super().masks(items, terms)
 
 
-def send_open(store: Store) -> None:
-    """Send the open letters of DAY."""
-    claims = claim(store)
+def send_open(store: Store, day: date = DAY) -> None:
+    """Send the open letters of a day."""
+    claims = claim(store, day=day)
     mark(store, *claims)
     settle(store, *claims, outcome=Accepted("250 ok"))
 
@@ -139,3 +143,38 @@ def test_reader_erased_meanwhile_leaves_no_trace(store: Store) -> None:
     assert plans.failed == []
     assert [row.email for row in store.deliveries(TOMORROW)] == ["bob@example.org"]
     assert [each.edition.to.email for each in claim(store, day=TOMORROW)] == ["bob@example.org"]
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_letter_being_sent_delays_the_next_not_repeats(store: Store, *, marked: bool) -> None:
+    wants = Filter(include=(parse_rule("about"),))
+    names = ("ada@example.org", "bob@example.org")
+    store.sync_subscribers([Subscriber(name, filter=wants) for name in names], now=NOON)
+    ada, bob = store.readers()
+    freeze(store, [ada], list_papers(store, "arxiv:1"))
+    clock, state = ManualClock(LATER), SchedulerState(DefaultSchedule("12:00", "UTC", "daily"))
+    publisher = publisher_over(store, clock=clock)
+    due = Due(TOMORROW, LATER, array("q", [ada.id, bob.id]))
+    claims = claim(store, now=LATER)
+    if marked:
+        mark(store, *claims, now=LATER)
+    list_papers(store, "arxiv:2", now=LATER)
+    freeze_due(publisher, state, [due])
+    assert store.planned_readers(TOMORROW) == {bob.id}
+    mark(store, *claims, now=LATER)
+    settle(store, *claims, outcome=Accepted("250 ok"), now=LATER)
+    clock.time += timedelta(seconds=30)
+    freeze_due(publisher, state, [due])
+    assert [len(frozen_papers(store, each)) for each in (ada, bob)] == [1, 2]
+    send_open(store, TOMORROW)
+    assert store.audit(DAY).ok
+
+
+def test_letter_begun_while_planning_repeats_nothing(store: Store) -> None:
+    ada, bob = join(store, "ada", "bob")
+    papers = list_papers(store, "arxiv:1", "arxiv:2")
+    freeze(store, [ada], papers[:1])
+    plans = Plans((ada, bob), lambda: claim(store, now=LATER))
+    store.freeze(make_wave(papers, day=TOMORROW, due=LATER), plans)
+    assert store.planned_readers(TOMORROW) == {bob.id}
+    assert plans.failed == []

@@ -75,8 +75,12 @@ class Life:
         self.people.check_end()
         for number in range(self.days):
             issue = (self.begin + number * DAY).isoformat()
-            if self.town.json("audit", issue).get("ok") is False:
-                self.town.accuse(f"`newsletter audit {issue}` finds something")
+            proofs = self.town.json("audit", issue).get("invariants", [])
+            broken = "; ".join(
+                f"{each['id']}: {each['rows'][:3]}" for each in proofs if each["rows"]
+            )
+            if broken:
+                self.town.accuse(f"`newsletter audit {issue}` finds {broken}")
 
     def _send(self, day: date) -> None:
         town, at = self.town, datetime.combine(day, time(6, 50), UTC)

@@ -41,7 +41,7 @@ from newsletter.stores.sql.editions import (
     words_of,
 )
 from newsletter.stores.sql.packed_editions import StoredEdition, WaveWords
-from newsletter.stores.sql.planning import PlannedRows, Rows, Standing
+from newsletter.stores.sql.planning import PlannedRows, Rows, Standing, busy_readers, without_busy
 from newsletter.stores.sql.statements import Driver, insert_into, insert_new, select_in
 
 ISSUES, WAVES, EDITIONS = schema.issues.c, schema.waves.c, schema.editions.c
@@ -56,7 +56,7 @@ class IssueQueries(EditionQueries, Issues):
             h.due for h in self.wave_heads(wave.issue.day)
         }:
             with self._database.writing() as connection:
-                return freeze(connection, wave, plans)
+                return freeze(connection, wave, without_busy(connection, wave.issue, plans))
         words = WaveWords(len(wave.issue.papers))
         with PlannedRows(self._database.folder) as planned:
             with self._database.reading() as connection:
@@ -64,9 +64,10 @@ class IssueQueries(EditionQueries, Issues):
             planned.write(packed_rows(wave.issue, words, plans))
             with self._database.writing() as connection:
                 changed = before.changed_for(connection, _issue_id(connection, wave.issue.day))
-                rows = planned.without(changed)
+                busy = busy_readers(connection, wave.issue.day, wave.issue.frozen_at)
+                rows = planned.without(changed | busy)
                 return _freeze_rows(connection, wave, words, rows) or freeze(
-                    connection, wave, plans
+                    connection, wave, without_busy(connection, wave.issue, plans)
                 )
 
     @override

@@ -8,13 +8,14 @@ import marshal
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
 import sqlalchemy as sa
 
 from newsletter.errors import StoreError
-from newsletter.model import DECIDING, DELIVERY_STATES
+from newsletter.model import DECIDING, DELIVERY_STATES, LEASED, Issue, PlannedEdition
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.deliveries import DELIVERIES
 
@@ -104,3 +105,26 @@ class Standing:
             )
             changed.update(connection.execute(later).scalars())
         return frozenset(changed)
+
+
+def busy_readers(connection: sa.Connection, day: date, now: datetime) -> frozenset[int]:
+    """The readers to whom a letter of another day is being sent: a run holds it under a lease.
+
+    Whether they get its papers is not known yet, so that a wave could repeat them.
+    """
+    issues = schema.issues.c
+    others = sa.select(issues.id).where(issues.state != "done", issues.day != day)
+    query = sa.select(DELIVERIES.reader).where(
+        DELIVERIES.issue.in_(connection.execute(others).scalars().all()),
+        DELIVERIES.state.in_(LEASED),
+        DELIVERIES.lease_until > now,
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
+def without_busy(
+    connection: sa.Connection, issue: Issue, plans: Iterable[PlannedEdition]
+) -> Iterator[PlannedEdition]:
+    """The plans for this issue that are not for a busy reader."""
+    busy = busy_readers(connection, issue.day, issue.frozen_at)
+    return (plan for plan in plans if plan.history.reader.id not in busy)

@@ -25,6 +25,7 @@ from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump
 from newsletter.stores.sql.engine import Task, lock_task
 from newsletter.stores.sql.mail_events import MailEventQueries
+from newsletter.stores.sql.planning import busy_readers
 from newsletter.stores.sql.reader_rows import (
     COLUMNS,
     READERS,
@@ -215,6 +216,11 @@ class ReaderQueries(MailEventQueries, Readers):
             if among is None:
                 return frozenset(connection.execute(query).scalars())
             return frozenset(row.reader for row in select_in(connection, query, reader, among))
+
+    @override
+    def busy_readers(self, day: date, *, now: datetime) -> frozenset[int]:
+        with self._database.reading() as connection:
+            return busy_readers(connection, day, now)
 
 
 def set_status(connection: sa.Connection, email: str, status: Status, *, now: datetime) -> bool:
